@@ -1,0 +1,43 @@
+"""What was asked for: `params.yaml` and a profile, read into strict and frozen models."""
+
+from pipeline.config.params import (
+    CleanConfig,
+    CollectConfig,
+    CompressConfig,
+    EncoderConfig,
+    EvaluateConfig,
+    FinetuneConfig,
+    GateConfig,
+    Params,
+    PretrainConfig,
+    SplitConfig,
+    ValidateConfig,
+)
+from pipeline.config.places import Places, Profile, find_workspace
+from pipeline.config.reading import load_params, load_profile, set_param
+from pipeline.config.sources import Columns, FileSource, PackageSource, Pinned, Source
+
+__all__ = [
+    "CleanConfig",
+    "CollectConfig",
+    "Columns",
+    "CompressConfig",
+    "EncoderConfig",
+    "EvaluateConfig",
+    "FileSource",
+    "FinetuneConfig",
+    "GateConfig",
+    "PackageSource",
+    "Params",
+    "Pinned",
+    "Places",
+    "PretrainConfig",
+    "Profile",
+    "Source",
+    "SplitConfig",
+    "ValidateConfig",
+    "find_workspace",
+    "load_params",
+    "load_profile",
+    "set_param",
+]

@@ -1,0 +1,187 @@
+"""Every section of `params.yaml`. Units stand in the names; shares lie in 0..1."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.config.section import Section
+from pipeline.config.sources import Pinned, Sha256, Source
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class DataConfig(Section):
+    """Say which data version to train on."""
+
+    version: str = Field(pattern=r"^(newest|v[1-9][0-9]*)$")
+
+
+class CollectConfig(Section):
+    """Say where texts come from and which labels they may carry."""
+
+    max_megabytes: Count
+    labels: tuple[str, ...] = Field(min_length=2)
+    sources: tuple[Source, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_and_labels(self) -> "CollectConfig":
+        for what, values in (("label", self.labels), ("source name", tuple(s.name for s in self.sources))):
+            if len(set(values)) < len(values):
+                raise ValueError(f"a {what} is written twice: {', '.join(values)}")
+        if any(s.ratings for s in self.sources) and len(self.labels) != 3:
+            raise ValueError("ratings give three labels: negative, neutral, positive in this order")
+        return self
+
+
+class CleanConfig(Section):
+    """Bound the length of a usable text."""
+
+    min_words: Count
+    max_words: Count
+
+
+class ValidateConfig(Section):
+    """Bound what the data may look like before anything is trained on it."""
+
+    min_texts: Count
+    min_label_share: Share
+    max_words: Count
+    max_mean_words: Positive
+    max_duplicate_share: Share
+    max_quarantine_share: Share
+    language: str
+    language_min_words: Count
+    min_language_share: Share
+    max_residue_share: Share
+
+
+class SplitConfig(Section):
+    """Deal groups to train, valid and test."""
+
+    valid: float = Field(gt=0, lt=1)
+    test: float = Field(gt=0, lt=1)
+    salt: str
+
+    @model_validator(mode="after")
+    def _something_left(self) -> "SplitConfig":
+        if self.valid + self.test >= 1:
+            raise ValueError("valid and test leave nothing for train")
+        return self
+
+
+class MiniLM(Pinned):
+    """Pin the weights inside the pinned file too."""
+
+    weights_sha256: Sha256
+
+
+class Scratch(Section):
+    """Size an encoder that starts from random weights."""
+
+    vocabulary: Count
+    width: Count
+    layers: Count
+    heads: Count
+    feed_forward: Count
+
+
+class EncoderConfig(Section):
+    """Say where the encoder starts."""
+
+    start: Literal["minilm", "scratch"]
+    max_tokens: int = Field(ge=8, le=512)
+    minilm: MiniLM
+    scratch: Scratch
+
+
+class _Training(Section):
+    """Share what both training stages need."""
+
+    batch_texts: Count
+    peak_rate: Positive
+    warmup_share: Share
+    weight_decay: float = Field(ge=0)
+    clip: Positive
+    dropout: float = Field(ge=0, lt=1)
+    checkpoint_every: Count
+
+
+class PretrainConfig(_Training):
+    """Set masked-word pretraining."""
+
+    steps: int = Field(ge=0)
+    mask_share: float = Field(gt=0, lt=1)
+    held_out_texts: Count
+
+
+class FinetuneConfig(_Training):
+    """Set training on labels."""
+
+    epochs: Count
+    min_steps: Count
+    judge_every: Count
+    patience: Count
+    class_weights: Share
+
+
+class CompressConfig(Section):
+    """Set the rule that chooses what is served."""
+
+    variants: tuple[Literal["int8", "fp32"], ...] = Field(min_length=1)
+    max_f1_fall: Share
+    min_agreement: Share
+
+
+class Tfidf(Section):
+    """Set the bag-of-words baseline."""
+
+    max_ngram: Count
+    min_count: Count
+    inverse_strength: Positive
+    max_iterations: Count
+
+
+class EvaluateConfig(Section):
+    """Set intervals, calibration and baselines."""
+
+    resamples: Count
+    confidence: float = Field(gt=0.5, lt=1)
+    calibration_bins: Count
+    vader_cuts: tuple[float, ...] | None
+    tfidf: Tfidf
+
+
+class GateConfig(Section):
+    """Set what a candidate must show."""
+
+    min_macro_f1: Share
+    baseline_margin: float
+    champion_margin: Share
+    confidence: float = Field(gt=0.5, lt=1)
+    resamples: Count
+
+
+class Params(Section):
+    """Hold `params.yaml`."""
+
+    seed: int = Field(ge=0)
+    data: DataConfig
+    collect: CollectConfig
+    clean: CleanConfig
+    validation: ValidateConfig = Field(alias="validate")
+    split: SplitConfig
+    encoder: EncoderConfig
+    pretrain: PretrainConfig
+    finetune: FinetuneConfig
+    compress: CompressConfig
+    evaluate: EvaluateConfig
+    gate: GateConfig
+
+    @model_validator(mode="after")
+    def _one_cut_between_two_labels(self) -> "Params":
+        cuts = self.evaluate.vader_cuts
+        if cuts is not None and (len(cuts) != len(self.collect.labels) - 1 or list(cuts) != sorted(cuts)):
+            raise ValueError("evaluate.vader_cuts needs one rising cut between each two of collect.labels, or null")
+        return self

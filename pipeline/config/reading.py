@@ -1,0 +1,103 @@
+"""Reading and changing `params.yaml` and the profiles, with errors a person can act on."""
+
+import difflib
+import importlib.resources
+import io
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from pipeline.config.params import Params
+from pipeline.config.places import Profile
+from pipeline.config.section import Section
+from pipeline.errors import ConfigError
+
+Model = TypeVar("Model", bound=Section)
+
+
+def load_params(path: Path) -> Params:
+    """Read `params.yaml`.
+
+    Raises ConfigError that names every missing, unknown or wrong key.
+    """
+    return _parse(Params, path)
+
+
+def load_profile(name: str) -> Profile:
+    """Read a profile of `infra/profiles` by its name."""
+    folder = _profiles_folder()
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
+        raise ConfigError(f"There is no profile {name!r} (known: {known}). Type `--profile laptop`.")
+    return _parse(Profile, path)
+
+
+def set_param(path: Path, assignment: str) -> str:
+    """Write `section.key=value` into a params file, keeping its comments; give the sentence that says so.
+
+    The value is read as YAML. Nothing is written when the result would not be valid.
+    """
+    from ruamel.yaml import YAML
+
+    dotted, equals, text = assignment.partition("=")
+    if not equals:
+        raise ConfigError(f"{assignment!r} is not of the form section.key=value, for example `--set finetune.epochs=3`.")
+    editor = YAML()
+    editor.preserve_quotes = True
+    editor.width = 4096
+    document = editor.load(path.read_text("utf-8"))
+    *parents, key = dotted.split(".")
+    place: Any = document
+    for part in parents:
+        place = place.get(part) if hasattr(place, "get") else None
+    if not hasattr(place, "get") or key not in place:
+        raise ConfigError(f"{path} has no key {dotted!r}, so `--set` does not write it.")
+    before, place[key] = place[key], yaml.safe_load(text)
+    if before == place[key]:
+        return f"{path.name}: {dotted} is {json.dumps(before)} already"
+    after = io.StringIO()
+    editor.dump(document, after)
+    _validate(Params, yaml.safe_load(after.getvalue()), path)
+    path.write_text(after.getvalue(), "utf-8")
+    return f"{path.name}: {dotted} was {json.dumps(before)}, is {json.dumps(place[key])}"
+
+
+def _profiles_folder() -> Path:
+    # A wheel carries the profiles inside the package; a checkout keeps them in infra/.
+    packaged = Path(str(importlib.resources.files("pipeline"))) / "profiles"
+    return packaged if packaged.is_dir() else packaged.parents[1] / "infra" / "profiles"
+
+
+def _parse(model: type[Model], path: Path) -> Model:
+    try:
+        content = yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}). Make it with `tonewatch init`.") from error
+    return _validate(model, content, path)
+
+
+def _validate(model: type[Model], content: object, path: Path) -> Model:
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} holds no sections. Compare it with the one `tonewatch init` writes.")
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        lines = [_sentence(model, detail) for detail in error.errors(include_url=False)]
+        raise ConfigError(f"{path}:\n" + "\n".join(f"  {line}" for line in lines)) from error
+
+
+def _sentence(model: type[Section], detail: Any) -> str:
+    where = ".".join(str(part) for part in detail["loc"]) or "the whole file"
+    if detail["type"] == "missing":
+        return f"{where} is missing. Add it; every key is required."
+    if detail["type"] == "extra_forbidden":
+        known = model.model_fields if len(detail["loc"]) == 1 else {}
+        close = difflib.get_close_matches(str(detail["loc"][-1]), [f.alias or n for n, f in known.items()], n=1)
+        return f"{where} is not known." + (f" Did you mean {close[0]!r}?" if close else " Remove it, or mend its spelling.")
+    return f"{where}: {detail['msg'].removeprefix('Value error, ')} (found: {str(detail['input'])[:80]!r})"

@@ -1,0 +1,1 @@
+"""The disk: whole folders, tables, digests."""

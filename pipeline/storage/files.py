@@ -1,0 +1,141 @@
+"""Folders that are whole or absent, and the digests of what lies in them."""
+
+import contextlib
+import dataclasses
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import DigestMismatch, Fault
+from pipeline.schema import Receipt
+
+RECEIPT = "receipt.json"
+BLOCK = 1 << 20
+
+
+@contextlib.contextmanager
+def whole(out: Path) -> Iterator[Path]:
+    """Give an empty desk beside `out` and move it into place at the end; on any error `out` stays as it was.
+
+    Raises Fault with the path when the disk is full.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    sweep(out)
+    desk = Path(tempfile.mkdtemp(prefix=f".{out.name}.desk-", dir=out.parent))
+    desk.chmod(0o755)
+    try:
+        with told_when_full(out):
+            yield desk
+            _flush(desk)
+        _swap(desk, out)
+    finally:
+        shutil.rmtree(desk, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def told_when_full(where: Path) -> Iterator[None]:
+    """Turn "no space left on device" into an error that names the place."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise Fault(f"No space is left for {where}. What was there is untouched; free some space and type the same again.") from error
+
+
+def sweep(out: Path) -> None:
+    """Remove the desks that killed writers of `out` have left, and bring back a folder caught between two renames."""
+    for aside in out.parent.glob(f".{out.name}.old-*"):
+        if out.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside.rename(out)
+    for desk in out.parent.glob(f".{out.name}.desk-*"):
+        shutil.rmtree(desk, ignore_errors=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write one file whole or not at all, and flush it to the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with told_when_full(path):
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a document with sorted keys, so that equal content is equal bytes."""
+    write_bytes(path, (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON document."""
+    return json.loads(path.read_text("utf-8"))
+
+
+def sha256(path: Path) -> str:
+    """Digest one file, streamed."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Digest every file below a folder, its receipt aside, by its path from there."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != RECEIPT)
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in found}
+
+
+def verify(folder: Path, expected: dict[str, str]) -> None:
+    """Raise DigestMismatch unless the folder holds exactly these files with these digests."""
+    found = digests(folder)
+    for name in sorted(set(found) | set(expected)):
+        if name not in found:
+            raise DigestMismatch(f"{folder / name} is missing.")
+        if name not in expected:
+            raise DigestMismatch(f"{folder / name} does not belong there.")
+        if found[name] != expected[name]:
+            raise DigestMismatch(f"{folder / name} was changed: SHA-256 {found[name][:12]}, recorded {expected[name][:12]}.")
+
+
+def write_receipt(desk: Path, receipt: Receipt) -> Receipt:
+    """Write the receipt last, with the digest of every file beside it."""
+    complete = dataclasses.replace(receipt, files=digests(desk))
+    write_json(desk / RECEIPT, dataclasses.asdict(complete))
+    return complete
+
+
+def read_receipt(folder: Path) -> Receipt:
+    """Read the receipt of a finished stage."""
+    return Receipt(**read_json(folder / RECEIPT))
+
+
+def _flush(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+
+
+def _swap(desk: Path, out: Path) -> None:
+    aside = out.with_name(f".{out.name}.old-{desk.name.rpartition('-')[2]}")
+    if out.exists():
+        out.rename(aside)
+    desk.rename(out)
+    shutil.rmtree(aside, ignore_errors=True)
