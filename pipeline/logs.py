@@ -1,12 +1,14 @@
 """Structured logs on stderr: an event and its fields, never a text and never a secret."""
 
+import contextlib
 import logging
 import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import structlog
 
-SILENCED = ("httpx", "httpcore", "urllib3", "alembic", "mlflow", "prefect", "dvc", "great_expectations", "asyncio")
+SILENCED = ("httpx", "httpcore", "urllib3", "alembic", "mlflow", "prefect", "dvc", "great_expectations", "asyncio", "ray.train", "torch.onnx")
 
 
 def configure(*, json: bool, debug: bool) -> None:
@@ -29,3 +31,18 @@ def configure(*, json: bool, debug: bool) -> None:
 def get(name: str) -> structlog.stdlib.BoundLogger:
     """Give the logger of one room."""
     return structlog.stdlib.get_logger(room=name)  # type: ignore[no-any-return]
+
+
+@contextlib.contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar on a terminal and nothing elsewhere; the caller says how much is done."""
+    if not sys.stderr.isatty():
+        yield lambda _done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)

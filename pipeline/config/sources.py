@@ -1,8 +1,9 @@
 """Where texts come from, and which of their columns mean what."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from pipeline.config.section import Section
 
@@ -61,6 +62,15 @@ class _Table(Section):
         if (self.columns.rating is None) != (self.ratings is None):
             raise ValueError(f"source {self.name}: columns.rating and ratings go together")
         return self
+
+    @field_validator("group_pattern")
+    @classmethod
+    def _is_a_pattern(cls, pattern: str | None) -> str | None:
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            raise ValueError(f"group_pattern is not a regular expression: {error}") from error
+        return pattern
 
 
 class PackageSource(_Table):

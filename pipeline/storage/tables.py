@@ -1,13 +1,16 @@
 """Texts as Parquet, equal records as equal bytes."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.schema import Record
+from pipeline.schema import Record, Side
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Record))
+BATCH_ROWS = 10_000
 
 
 def write_texts(path: Path, records: Iterable[Record]) -> int:
@@ -37,3 +40,27 @@ def read_rows(path: Path) -> dict[str, list[Any]]:
     import pyarrow.parquet
 
     return pyarrow.parquet.read_table(path).to_pydict()  # type: ignore[no-any-return]
+
+
+def stream_texts(path: Path) -> Iterator[Record]:
+    """Yield the records of one Parquet file, a batch in memory at a time."""
+    import pyarrow.parquet
+
+    with pyarrow.parquet.ParquetFile(path) as table:
+        for batch in table.iter_batches(batch_size=BATCH_ROWS, columns=list(COLUMNS)):
+            columns = batch.to_pydict()
+            for values in zip(*(columns[name] for name in COLUMNS), strict=True):
+                yield Record(*values)
+
+
+def fingerprint(rows: Iterable[tuple[Side, Record]]) -> str:
+    """Digest all content of a split, streamed, whatever the order of the rows.
+
+    SHA-256 of each row and its side; their sum modulo 2**256 (where XOR would let two equal rows vanish) and their number, digested again.
+    """
+    total = count = 0
+    for side, record in rows:
+        row = json.dumps([side, *(getattr(record, name) for name in COLUMNS)], ensure_ascii=True).encode()
+        total = (total + int.from_bytes(hashlib.sha256(row).digest(), "big")) % 2**256
+        count += 1
+    return hashlib.sha256(f"{count}:{total:064x}".encode()).hexdigest()

@@ -1,0 +1,73 @@
+# Every target of the project; `make help` lists them. Needs GNU make, git and Python 3.11 or 3.12.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+SHELL := /bin/sh
+
+# 3.11 first: the constraints were resolved on it. Set it yourself with `make run PYTHON=/path/to/python`.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3 python; do \
+	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$name && break; done)
+RUN_ARGS ?=
+TEST_ARGS ?=
+
+# No tool reports home.
+export DO_NOT_TRACK := true
+export MLFLOW_DISABLE_TELEMETRY := true
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export RAY_USAGE_STATS_ENABLED := 0
+export DVC_NO_ANALYTICS := 1
+export HF_HUB_DISABLE_TELEMETRY := 1
+export GX_ANALYTICS_ENABLED := false
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# Its date is that of the last install that finished.
+READY := .venv/.ready
+
+.PHONY: help run test check test-slow test-gpu chaos bench lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' Makefile | while IFS= read -r line; do \
+		printf '  make %-11s %s\n' "$${line%%:*}" "$${line##*## }"; done
+
+run: $(READY) ## sources to a promoted release (RUN_ARGS='--set finetune.epochs=3')
+	@.venv/bin/tonewatch run $(RUN_ARGS)
+
+test: $(READY) ## format check, lint, types and all tests (TEST_ARGS='-k gate')
+	@infra/check.sh format lint types
+	@infra/check.sh tests $(TEST_ARGS)
+
+check: $(READY) ## format check, lint and types; no tests
+	@infra/check.sh format lint types
+
+test-slow: $(READY) ## the tests that take minutes
+	@infra/check.sh tests -m slow $(TEST_ARGS)
+
+test-gpu: $(READY) ## the tests that need a CUDA device
+	@infra/check.sh tests -m gpu $(TEST_ARGS)
+
+chaos: $(READY) ## faults at random points
+	@infra/check.sh tests -m chaos $(TEST_ARGS)
+
+bench: $(READY) ## how fast the parts are on this machine
+	@.venv/bin/python tests/bench/speed.py
+
+lock: ## resolve infra/constraints.txt anew from pyproject.toml and infra/pins.txt
+	$(need_python)
+	@infra/lock.sh "$(PYTHON)"
+
+clean: ## remove caches and built files; .venv, data and releases stay
+	@rm -rf dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
+	@find pipeline flows tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+define need_python
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or 3.12 was found. Install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+endef
+
+# The stamp goes first and comes back last: a killed install leaves none and is begun anew.
+$(READY): infra/constraints.txt pyproject.toml
+	$(need_python)
+	@test -e $@ || { echo "Making .venv (some minutes the first time)." >&2; rm -rf .venv; "$(PYTHON)" -m venv .venv; }
+	@rm -f $@
+	@.venv/bin/python -m pip install -qq -c infra/constraints.txt -e '.[serve,dev]'
+	@touch $@

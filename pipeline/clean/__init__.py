@@ -1,0 +1,1 @@
+"""Texts made plain, faults named, duplicates found. Nothing here opens a file."""

@@ -1,0 +1,128 @@
+"""The rules that make a text plain; negation, case and emoji stay, because they carry the tone."""
+
+import html
+import unicodedata
+from collections.abc import Callable
+
+import regex
+
+# Only real elements count as mark-up: <grin> or <3 is something a person wrote.
+BLOCKS = (
+    "address|article|aside|blockquote|body|br|center|dd|div|dl|dt|fieldset|figcaption|figure|footer|form|h[1-6]|head|header|hr|html|iframe"
+    "|img|input|li|link|main|meta|nav|ol|option|p|pre|section|select|table|tbody|td|tfoot|th|thead|title|tr|ul|video"
+)
+INLINE = (
+    "a|abbr|b|big|button|cite|code|del|em|font|i|ins|kbd|label|mark|q|s|samp|small|span|strike|strong|style|script|sub|sup|svg|tt|u|var"
+)
+# An attribute needs its "=", so that "3 <a and b> 2" stays. The bounds keep hostile text from being scanned to its end once for each "<".
+ATTRIBUTE = r"\s++(?:[\w:.-]{1,50}+\s*+=\s*+(?:\"[^\"<]{0,2000}+\"|'[^'<]{0,2000}+'|[^\s\"'<>]{1,2000}+)|checked|disabled|hidden|selected)"
+TAG = regex.compile(
+    r"<!--.{0,2000}?-->|<(?P<unseen>script|style)\b[^<>]{0,500}>.{0,5000}?</(?P=unseen)\s*>"
+    rf"|</?(?:(?P<block>{BLOCKS})|(?P<inline>{INLINE}))\b(?:{ATTRIBUTE}){{0,50}}+\s*+/?>",
+    regex.IGNORECASE | regex.DOTALL,
+)
+AMPERSANDS = regex.compile(r"&(?:amp;|#0*38;|#x0*26;)+", regex.IGNORECASE)
+# Scripts that spell with joiners; everywhere else a joiner outside an emoji is invisible noise.
+JOINED = (
+    r"\p{Arabic}\p{Syriac}\p{Mongolian}\p{Devanagari}\p{Bengali}\p{Gurmukhi}\p{Gujarati}\p{Oriya}\p{Tamil}\p{Telugu}"
+    r"\p{Kannada}\p{Malayalam}\p{Sinhala}\p{Khmer}\p{Myanmar}\p{Tibetan}"
+)
+NOISE = regex.compile(
+    # Kept: the flags of England, Scotland and Wales; joiners inside an emoji; joiners in scripts that spell with them.
+    r"(?P<kept>\U0001F3F4[\U000E0020-\U000E007E]{1,8}\U000E007F"
+    r"|(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\uFE0F\uFE0E])\u200D(?=\p{Extended_Pictographic})"
+    rf"|(?<=[{JOINED}])[\u200C\u200D])"
+    # Dropped: controls, zero-width and bidi characters (T16), but not the number signs that are seen.
+    r"|[[\p{Cc}--[\t\n\v\f\r\x85]][\p{Cf}--\p{Prepended_Concatenation_Mark}]]",
+    regex.V1,
+)
+BLANKS = regex.compile(r"[\s\u2800\u3164\uFFA0\u115F\u1160]+")
+MAX_PASSES = 8
+
+
+def clean(text: str) -> tuple[str, tuple[str, ...]]:
+    """Make a text plain; give it with the names of the rules that changed it. Cleaning twice changes nothing more."""
+    changed: dict[str, None] = {}
+    for passed in range(MAX_PASSES):
+        before = text
+        for name, rule in RULES:
+            after = rule(text)
+            if after != text:
+                changed[name] = None
+            text = after
+        if text == before:
+            break
+        # A pass can bare another tag or entity ("<<b>b>"); only a text made to be a nuisance does so again and again.
+        if passed >= MAX_PASSES // 2:
+            text = text.replace("<", " ").replace("&", " ")
+    return text, tuple(changed)
+
+
+def _entities(text: str) -> str:
+    # Once is not enough ("&amp;lt;" takes two), and a fixed point by single steps is quadratic on "&amp;amp;amp;…".
+    return html.unescape(AMPERSANDS.sub("&", text)) if "&" in text else text
+
+
+def _mojibake(text: str) -> str:
+    if text.isascii():
+        return text
+    import ftfy
+
+    # Encoding is mended and nothing else: quotes, ligatures and wide letters stay as people wrote them.
+    mended = ftfy.TextFixerConfig(
+        unescape_html=False,
+        remove_terminal_escapes=False,
+        fix_latin_ligatures=False,
+        fix_character_width=False,
+        uncurl_quotes=False,
+        fix_line_breaks=False,
+        remove_control_chars=False,
+        normalization=None,
+        explain=False,
+    )
+    return ftfy.fix_text(text, mended)
+
+
+def _controls(text: str) -> str:
+    return text if text.isascii() and text.isprintable() else str(NOISE.sub(lambda found: found["kept"] or "", text))
+
+
+def _html(text: str) -> str:
+    if "<" not in text or not TAG.search(text):
+        return text
+    from selectolax.lexbor import LexborHTMLParser
+
+    # What is not mark-up is escaped first: a parser would swallow all that follows "a <b and c".
+    parts, end = [], 0
+    for tag in TAG.finditer(text):
+        parts += [html.escape(text[end : tag.start()], quote=False), _spaced(tag)]
+        end = tag.end()
+    tree = LexborHTMLParser("".join([*parts, html.escape(text[end:], quote=False)]))
+    return tree.root.text(deep=True, separator="", strip=False) if tree.root else ""
+
+
+def _spaced(tag: "regex.Match[str]") -> str:
+    # A block parts two words, "<b>un</b>real" is one. A script that was never closed would take the rest of the text with it.
+    if tag["block"]:
+        return f" {tag[0]} "
+    return tag[0] if tag["inline"] and tag["inline"].lower() not in ("script", "style") else " "
+
+
+def _unicode(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _spaces(text: str) -> str:
+    return str(BLANKS.sub(" ", text)).strip(" ")
+
+
+# Entities go first, as they hide every other thing; mojibake before controls, which are half of it; both before the tags,
+# which a zero-width character can break; composing after all that took characters away between a letter and its mark.
+RULES: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("entities", _entities),
+    ("mojibake", _mojibake),
+    ("controls", _controls),
+    ("html", _html),
+    ("unicode", _unicode),
+    ("spaces", _spaces),
+)

@@ -1,0 +1,1 @@
+"""The command line: each command is parse, one call, print."""

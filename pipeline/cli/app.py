@@ -1,0 +1,109 @@
+"""`tonewatch`: the commands that do the work; `data` and `release` have files of their own."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli import data, release
+from pipeline.cli.frame import Actor, Debug, Json, Reason, Workspace, places, tell
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Watch the tone of what people write.")
+app.add_typer(data.app, name="data")
+app.add_typer(release.app, name="release")
+
+Assignments = Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Write a value into params.yaml first.")]
+ProfileName = Annotated[str, typer.Option("--profile", help="laptop, gpu or cluster: what the machine offers.")]
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="The folder; made if it is missing.")],
+    preset: Annotated[str, typer.Option(help="english: the default data · csv: a table of your own.")] = "english",
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Make a fresh workspace.  Example: tonewatch init reviews --preset csv."""
+    from pipeline import logs
+    from pipeline.stages import versions
+
+    logs.configure(json=json, debug=debug)
+    made = versions.init(folder.resolve(), preset)
+    tell({"workspace": str(made), "preset": preset}, json=json, text=f"{made} is a workspace. Look at its params.yaml, then type:\n  cd {made} && tonewatch run")
+
+
+@app.command()
+def run(
+    actor: Actor,
+    assignments: Assignments = None,
+    profile: ProfileName = "laptop",
+    reason: Reason = "tonewatch run",
+    workspace: Workspace = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Take texts from their sources to a promoted release.  Example: tonewatch run --set finetune.epochs=3."""
+    from pipeline.cli import show
+    from pipeline.config import load_params, load_profile, set_param
+
+    at = places(workspace, json=json, debug=debug)
+    load_profile(profile)
+    load_params(at.params)
+    for assignment in assignments or []:
+        typer.echo(set_param(at.params, assignment), err=True)
+    # The one door that opens another: `run` is the Prefect flow, and Prefect is imported only here.
+    from flows.retrain import retrain
+
+    result = retrain(str(at.root), profile=profile, actor=actor, reason=reason)
+    tell(result, json=json, text=show.run(result, at))
+
+
+@app.command()
+def stage(name: str, profile: ProfileName = "laptop", workspace: Workspace = None, json: Json = False, debug: Debug = False) -> None:
+    """Run one stage by hand, as dvc.yaml does.  Example: tonewatch stage clean."""
+    import dataclasses
+
+    from pipeline.config import load_profile
+    from pipeline.stages import Setting, run_stage
+    from pipeline.storage import files
+
+    setting = Setting(places(workspace, json=json, debug=debug), load_profile(profile))
+    run_stage(setting, name)
+    receipt = dataclasses.asdict(files.read_receipt(setting.folder(name)))
+    counts = ", ".join(f"{key} {value}" for key, value in receipt["counts"].items())
+    tell(receipt, json=json, text=f"{name}: {counts or 'done'}")
+
+
+@app.command()
+def predict(
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts to label.")] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="A file with one text a line; - for standard input.", allow_dash=True)] = None,
+    workspace: Workspace = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Label texts with the champion.  Example: tonewatch predict "not bad at all"."""
+    from pipeline.cli import show
+    from pipeline.stages.prediction import predict as answer
+    from pipeline.stages.prediction import read_lines
+
+    at = places(workspace, json=json, debug=debug)
+    lines = read_lines(file, sys.stdin.buffer) if file else []
+    told = answer(at, [*(texts or []), *lines])
+    tell([one.as_dict() for one in told], json=json, text=show.answers(told))
+
+
+@app.command()
+def report(
+    name: Annotated[str | None, typer.Argument(help="A release, as R1; the one in service if none is named.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write the page.", show_default=False)] = None,
+    workspace: Workspace = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write the HTML report of a release.  Example: tonewatch report R1."""
+    from pipeline.stages.reports import write_report
+
+    page = write_report(places(workspace, json=json, debug=debug), name, out)
+    tell({"report": str(page)}, json=json, text=f"The report is {page}; open it in a browser.")

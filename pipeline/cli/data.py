@@ -1,0 +1,48 @@
+"""`tonewatch data`: the versions of the data."""
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.frame import Debug, Json, Reason, Workspace, places, tell
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, show and roll back data versions.")
+Version = Annotated[str | None, typer.Argument(help="A data version, as v1.")]
+
+
+@app.command("list")
+def list_versions(workspace: Workspace = None, json: Json = False, debug: Debug = False) -> None:
+    """List the data versions, newest first.  Example: tonewatch data list."""
+    from pipeline.cli import show
+    from pipeline.stages import versions
+
+    found = [version.as_dict() for version in versions.list_versions(places(workspace, json=json, debug=debug).root)]
+    tell(found, json=json, text=show.data_versions(found))
+
+
+@app.command("show")
+def show_version(name: Version = None, workspace: Workspace = None, json: Json = False, debug: Debug = False) -> None:
+    """Show one data version; the newest if none is named.  Example: tonewatch data show v1."""
+    from pipeline.cli import show
+    from pipeline.stages import versions
+
+    version = versions.show_version(places(workspace, json=json, debug=debug).root, name).as_dict()
+    tell(version, json=json, text=show.fields(version))
+
+
+@app.command()
+def rollback(
+    name: Version = None, reason: Reason = "tonewatch data rollback", workspace: Workspace = None, json: Json = False, debug: Debug = False
+) -> None:
+    """Take the work tree's data back to a version, and stay there.  Example: tonewatch data rollback v1."""
+    from pipeline.stages import versions
+    from pipeline.storage.locks import held
+
+    at = places(workspace, json=json, debug=debug)
+    with held(at.home):
+        version = versions.rollback_data(at.root, name, reason).as_dict()
+    text = (
+        f"The data are those of {version['name']}, and params.yaml says so (data.version).\n"
+        "`tonewatch run` trains on them; `tonewatch run --set data.version=newest` collects again."
+    )
+    tell(version, json=json, text=text)

@@ -1,0 +1,32 @@
+"""What every command shares: its options, the workspace, the way an answer or an error is told."""
+
+import getpass
+import json as jsonlib
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline import logs
+from pipeline.config import Places, find_workspace
+from pipeline.config.quiet import settle
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Workspace = Annotated[Path | None, typer.Option("--workspace", help="The workspace; else the nearest one upward.", show_default=False)]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and every event.")]
+Actor = Annotated[str, typer.Option("--actor", help="Who asks; kept in the ledger.", default_factory=getpass.getuser, show_default=False)]
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the ledger.")]
+
+
+def places(workspace: Path | None, *, json: bool, debug: bool) -> Places:
+    """Find the workspace, send logs to stderr and set the environment, before anything heavy is imported."""
+    logs.configure(json=json, debug=debug)
+    found = Places.of(find_workspace((workspace or Path.cwd()).resolve()), os.environ)
+    settle(found, os.environ)
+    return found
+
+
+def tell(document: Any, *, json: bool, text: str) -> None:
+    """Print the answer: the document for machines, the text for people."""
+    typer.echo(jsonlib.dumps(document, indent=1, ensure_ascii=False) if json else text)

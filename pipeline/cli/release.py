@@ -1,0 +1,82 @@
+"""`tonewatch release`: what is in service, since when and why, and the moves between releases."""
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.frame import Actor, Debug, Json, Reason, Workspace, places, tell
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, show, promote, roll back and reconcile releases.")
+Name = Annotated[str | None, typer.Argument(help="A release, as R1; the one in service if none is named.")]
+
+
+@app.command("list")
+def list_moves(workspace: Workspace = None, json: Json = False, debug: Debug = False) -> None:
+    """List the moves of the champion, newest first.  Example: tonewatch release list."""
+    from pipeline.cli import show
+    from pipeline.stages import releases
+
+    moves = releases.list_moves(places(workspace, json=json, debug=debug))
+    tell(moves, json=json, text=show.moves(moves))
+
+
+@app.command("show")
+def show_release(name: Name = None, workspace: Workspace = None, json: Json = False, debug: Debug = False) -> None:
+    """Show a release: what it is made of, its figures, and the gate's decision.  Example: tonewatch release show --json."""
+    from pipeline.cli import show
+    from pipeline.stages import releases
+
+    document = releases.show(places(workspace, json=json, debug=debug), name)
+    tell(document, json=json, text=show.release(document))
+
+
+@app.command()
+def promote(
+    name: Annotated[str, typer.Argument(help="The release to put in service, as R2.")],
+    actor: Actor,
+    reason: Reason = "tonewatch release promote",
+    workspace: Workspace = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Put an accepted release in service.  Example: tonewatch release promote R2 --reason "after the fix"."""
+    from pipeline.cli import show
+    from pipeline.stages import releases
+    from pipeline.storage.locks import held
+
+    at = places(workspace, json=json, debug=debug)
+    with held(at.home):
+        moved = releases.promote(at, name, actor=actor, reason=reason).as_dict()
+    tell(moved, json=json, text=show.moved(moved))
+
+
+@app.command()
+def rollback(
+    actor: Actor,
+    to: Annotated[str | None, typer.Option("--to", help="A release; the previous one if none is named.")] = None,
+    reason: Reason = "tonewatch release rollback",
+    workspace: Workspace = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Go back to the previous release: model, data version and thresholds together.  Example: tonewatch release rollback."""
+    from pipeline.cli import show
+    from pipeline.stages import releases
+    from pipeline.storage.locks import held
+
+    at = places(workspace, json=json, debug=debug)
+    with held(at.home):
+        moved = releases.rollback(at, to=to, actor=actor, reason=reason).as_dict()
+    tell(moved, json=json, text=show.moved(moved))
+
+
+@app.command()
+def reconcile(workspace: Workspace = None, json: Json = False, debug: Debug = False) -> None:
+    """Repair what should follow the ledger: aliases, local copy, work tree.  Example: tonewatch release reconcile."""
+    from pipeline.stages import releases
+    from pipeline.storage.locks import held
+
+    at = places(workspace, json=json, debug=debug)
+    with held(at.home):
+        repaired = releases.reconcile(at)
+    tell({"repaired": repaired}, json=json, text="\n".join(repaired) or "Everything follows the ledger already.")

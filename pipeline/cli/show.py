@@ -1,0 +1,93 @@
+"""Answers as people read them."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pipeline.config import Places
+
+if TYPE_CHECKING:
+    from pipeline.stages.prediction import Told
+
+
+def run(result: Mapping[str, Any], at: Places) -> str:
+    """Tell how a run ended: what ran, the release, and what to type next."""
+    document, ran = result["document"], result["ran"]
+    if not ran and not result["moved"]:
+        head = f"Nothing changed: every stage was skipped, there is no new data version, and {document['release']} stays in service."
+    else:
+        head = f"Ran: {', '.join(ran) or 'nothing'}. {'In service: ' if result['moved'] else 'Still in service: '}{document['release']}."
+    return "\n\n".join((head, release(document), _next(at)))
+
+
+def release(document: Mapping[str, Any]) -> str:
+    """Tell what a release is made of, its figures beside the baselines, and the decision."""
+    verdict = "accepted" if document["decision"]["accepted"] else "refused"
+    made = f"data {document['data_version']} · model version {document['model_version']} · code {document['code_commit'][:20]}"
+    figures = [("", "macro F1", "95 % interval", "accuracy"), _row(document["release"], document["metrics"], document["intervals"])]
+    baselines = document["evaluation"]["baselines"]
+    figures += [_row(name, row, row["intervals"]) for name, row in sorted(baselines.items())]
+    figures += [("", "", "", "")]
+    figures += [(f"  {name}", f"{row['macro_f1']:.3f}", "", f"{row['accuracy']:.3f}") for name, row in document["metrics"]["per_source"].items()]
+    reasons = [f"  {reason}" for reason in document["decision"]["reasons"]]
+    return "\n".join([f"{document['release']}: {made}", "", *_table(figures), "", f"The gate: {verdict}.", *reasons])
+
+
+def moves(found: Sequence[Mapping[str, Any]]) -> str:
+    """Tell the moves of the champion as a table."""
+    if not found:
+        return "No release was ever in service. Make one with `tonewatch run`."
+    rows = [("no.", "time", "from", "to", "actor", "reason")]
+    rows += [(str(m["sequence"]), m["time"], m["from"] or "-", m["to"], m["actor"], m["reason"]) for m in found]
+    return "\n".join(_table(rows))
+
+
+def moved(move: Mapping[str, Any]) -> str:
+    """Tell one move."""
+    lines = [f"In service: {move['to']} (before: {move['from'] or 'none'}). Model alias, data version and thresholds moved with it."]
+    lines += [f"Pending: {why} Type `tonewatch release reconcile`." for why in move["pending"]]
+    return "\n".join(lines)
+
+
+def data_versions(found: Sequence[Mapping[str, Any]]) -> str:
+    """Tell data versions as a table."""
+    if not found:
+        return "There is no data version yet. Make one with `tonewatch run`."
+    rows = [("version", "texts", "fingerprint", "parent", "reason")]
+    rows += [(v["name"], str(v["rows"]), str(v["fingerprint"])[:12], v["parent"] or "-", v["reason"]) for v in found]
+    return "\n".join(_table(rows))
+
+
+def fields(document: Mapping[str, Any]) -> str:
+    """Tell a record, a field a line."""
+    rows = [(str(name), ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)) for name, value in document.items()]
+    return "\n".join(_table(rows))
+
+
+def answers(told: "Sequence[Told]") -> str:
+    """Tell labels with their probabilities."""
+    rows = [(one.label, " ".join(f"{label} {share:.3f}" for label, share in one.probabilities.items())) for one in told]
+    return "\n".join([*_table(rows), f"release {told[0].release}, data {told[0].data_version}"])
+
+
+def _row(name: str, figures: Mapping[str, Any], intervals: Mapping[str, Sequence[float]]) -> tuple[str, ...]:
+    low, high = intervals["macro_f1"]
+    return name, f"{figures['macro_f1']:.3f}", f"{low:.3f} to {high:.3f}", f"{figures['accuracy']:.3f}"
+
+
+def _next(at: Places) -> str:
+    here = at.home.name
+    return "\n".join(
+        (
+            "Next:",
+            "  tonewatch report                                the HTML page of this release",
+            '  tonewatch predict "not bad at all"              labels from the release in service',
+            "  tonewatch release list                          who was in service when, and why",
+            f"  mlflow ui --backend-store-uri {at.mlflow if '://' not in at.mlflow or not at.mlflow.startswith('sqlite') else f'sqlite:///{here}/mlflow.db'}   models and runs",
+            f"  PREFECT_HOME={here}/prefect prefect server start   flows and decision cards",
+        )
+    )
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,0 +1,14 @@
+"""What a source is, in one digest: it changes exactly when the bytes that would be read change."""
+
+from pathlib import Path
+
+from pipeline.collect.sources import placed
+from pipeline.config import PackageSource, Source
+from pipeline.storage import files
+
+
+def source_identity(source: Source, root: Path) -> str:
+    """Give the SHA-256 of the bytes a source reads: the pinned one of a package, that of a local file now."""
+    if isinstance(source, PackageSource):
+        return source.sha256
+    return files.sha256(placed(source, root))

@@ -1,0 +1,92 @@
+"""One row of any source as a record in the one shape that everything after knows."""
+
+import dataclasses
+import hashlib
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from pipeline.config import Source
+from pipeline.config.sources import Ratings
+from pipeline.errors import DataRejected
+from pipeline.schema import Record
+
+
+def to_records(rows: Iterable[Mapping[str, str]], source: Source, labels: tuple[str, ...]) -> Iterator[Record]:
+    """Turn rows into records whose ids are unique.
+
+    A row that is there twice (same id, same text) gets `#2`, and is left to `clean`, which counts it as a duplicate.
+    An id that names two different texts is refused: a number after it would change with the order of the file,
+    and with it what was compared, corrected or forgotten under that id.
+    """
+    seen: dict[str, tuple[int, str, int]] = {}
+    for number, row in enumerate(rows, start=1):
+        record = to_record(row, source, labels, number)
+        first, text, times = seen.get(record.id, (number, record.text, 0))
+        if text != record.text:
+            raise DataRejected(
+                f"source {source.name}: the id {record.id!r} names different texts (rows {first} and {number}). "
+                "Set `columns.id` of this source to a column without repeats, or to null; "
+                "map this one as `group` if its rows belong together."
+            )
+        seen[record.id] = (first, text, times + 1)
+        yield dataclasses.replace(record, id=f"{record.id}#{times + 1}") if times else record
+
+
+def to_record(row: Mapping[str, str], source: Source, labels: tuple[str, ...], number: int) -> Record:
+    """Turn one row into a record; a missing label stays empty and is a fault for `clean` to count.
+
+    Without an id column the id is the digest of the text, so that it stays when rows come in before it;
+    without a group each text is its own. Raises DataRejected when the group pattern matches nothing in row `number`.
+    """
+    columns = source.columns
+    text = row[columns.text]
+    key = _cell(row, columns.id) or hashlib.sha256(text.encode()).hexdigest()[:16]
+    return Record(
+        id=f"{source.name}:{key}",
+        text=text,
+        label=_label(row, source, labels),
+        source=source.name,
+        group=f"{source.name}:{_group(_cell(row, columns.group), source, number) or key}",
+        lang=source.lang,
+        time=_cell(row, columns.time),
+        licence=source.licence,
+        split=_cell(row, columns.split),
+    )
+
+
+def _cell(row: Mapping[str, str], column: str | None) -> str:
+    return row.get(column, "").strip() if column else ""
+
+
+def _group(value: str, source: Source, number: int) -> str:
+    if not value or source.group_pattern is None:
+        return value
+    found = re.search(source.group_pattern, value)
+    part = 1 if found and found.re.groups else 0
+    if found is None or not found[part]:
+        raise DataRejected(
+            f"source {source.name}, row {number}: group_pattern {source.group_pattern!r} finds nothing in column {source.columns.group!r}. "
+            "Mend the pattern in params.yaml, or set it to null to use the whole value."
+        )
+    return found[part]
+
+
+def _label(row: Mapping[str, str], source: Source, labels: tuple[str, ...]) -> str:
+    if source.ratings is not None:
+        return _from_rating(_cell(row, source.columns.rating), source.ratings, labels)
+    value = _cell(row, source.columns.label)
+    return source.renames.get(value, value)
+
+
+def _from_rating(value: str, ratings: Ratings, labels: tuple[str, ...]) -> str:
+    try:
+        rating = float(value)
+    except ValueError:
+        return ""
+    if math.isnan(rating):
+        return ""
+    negative, neutral, positive = labels
+    if rating <= ratings.negative_to:
+        return negative
+    return positive if rating >= ratings.positive_from else neutral

@@ -1,0 +1,57 @@
+"""The document of an evaluation: every figure of one candidate beside those of the baselines."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from pipeline.config import EvaluateConfig
+from pipeline.errors import DataRejected
+from pipeline.evaluate import calibration, intervals, metrics
+from pipeline.seeds import seed_for
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Hold N test texts' truth beside what was answered; labels by their index in `labels`, probabilities NxL."""
+
+    labels: tuple[str, ...]
+    truth: Sequence[int]
+    guess: Sequence[int]
+    probabilities: ArrayLike
+    groups: Sequence[str]
+    sources: Sequence[str]
+
+
+def evaluation(answered: Answered, *, baselines: Mapping[str, Sequence[int]], cfg: EvaluateConfig, seed: int) -> dict[str, Any]:
+    """Build the document of `evaluation.json`; it holds plain numbers only.
+
+    Raises DataRejected when there is no text to judge by.
+    """
+    if not answered.truth:
+        raise DataRejected("The test split holds no texts, so nothing can be judged. Raise split.test, or collect more texts.")
+    counts_LL = metrics.confusion(answered.truth, answered.guess, labels=len(answered.labels))
+    return {
+        "labels": list(answered.labels),
+        **_figures(answered, answered.guess, cfg, seed),
+        "texts": len(answered.truth),
+        "per_class": metrics.per_class(counts_LL, answered.labels),
+        "confusion": counts_LL.tolist(),
+        "calibration": calibration.calibration(answered.truth, answered.guess, answered.probabilities, bins=cfg.calibration_bins),
+        "baselines": {name: _figures(answered, guess, cfg, seed) for name, guess in sorted(baselines.items())},
+    }
+
+
+def _figures(answered: Answered, guess: Sequence[int], cfg: EvaluateConfig, seed: int) -> dict[str, Any]:
+    labels = len(answered.labels)
+    counts_GLL = metrics.confusion_by_group(answered.truth, guess, answered.groups, labels=labels)
+    overall = metrics.summary(counts_GLL.sum(axis=0))
+    return {
+        "macro_f1": overall["macro_f1"],
+        "accuracy": overall["accuracy"],
+        "per_source": metrics.per_source(answered.truth, guess, answered.sources, labels=labels),
+        "intervals": intervals.intervals(
+            counts_GLL, resamples=cfg.resamples, confidence=cfg.confidence, seed=seed_for(seed, "evaluate", "intervals")
+        ),
+    }

@@ -1,0 +1,77 @@
+"""Counts of truth against guess, and the figures made of them.
+
+Every figure is a function of confusion counts, so it serves one table and a stack of resampled ones alike.
+Legend: L labels, G groups; `counts_LL[t, g]` texts of label t were guessed to be g.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Counts = NDArray[np.int64]
+Figures = NDArray[np.float64]
+
+
+def confusion(truth: Sequence[int], guess: Sequence[int], *, labels: int) -> Counts:
+    """Count every pair of truth and guess; gives LxL."""
+    return confusion_by_group(truth, guess, [0] * len(truth), labels=labels).sum(axis=0)  # type: ignore[no-any-return]
+
+
+def confusion_by_group(truth: Sequence[int], guess: Sequence[int], groups: Sequence[Any], *, labels: int) -> Counts:
+    """Count every pair of truth and guess within each group; gives GxLxL, groups in rising order."""
+    assert len(truth) == len(guess) == len(groups)
+    if not len(truth):
+        return np.zeros((0, labels, labels), dtype=np.int64)
+    names, group_N = np.unique(np.asarray(groups), return_inverse=True)
+    cell_N = (group_N.astype(np.int64) * labels + np.asarray(truth, dtype=np.int64)) * labels + np.asarray(guess, dtype=np.int64)
+    return np.bincount(cell_N, minlength=len(names) * labels * labels).reshape(len(names), labels, labels)
+
+
+def f1(counts: NDArray[Any]) -> Figures:
+    """Measure the F1 of each label, 0 where a label neither occurs nor is guessed; ...xLxL to ...xL."""
+    hits = np.diagonal(counts, axis1=-2, axis2=-1)
+    return _ratio(2.0 * hits, counts.sum(axis=-1) + counts.sum(axis=-2))
+
+
+def macro_f1(counts: NDArray[Any]) -> Figures:
+    """Average F1 over the labels that occur or are guessed (as scikit-learn does); ...xLxL to ...."""
+    present = (counts.sum(axis=-1) + counts.sum(axis=-2)) > 0
+    return _ratio(f1(counts).sum(axis=-1), present.sum(axis=-1))
+
+
+def accuracy(counts: NDArray[Any]) -> Figures:
+    """Measure the share of right guesses; ...xLxL to ...."""
+    return _ratio(np.trace(counts, axis1=-2, axis2=-1), counts.sum(axis=(-2, -1)))
+
+
+def per_class(counts_LL: Counts, names: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Give precision, recall, F1 and number of texts of each label."""
+    hits, guessed, true = np.diagonal(counts_LL), counts_LL.sum(axis=0), counts_LL.sum(axis=1)
+    precision, recall, score = _ratio(hits, guessed), _ratio(hits, true), f1(counts_LL)
+    return {
+        name: {"precision": float(precision[i]), "recall": float(recall[i]), "f1": float(score[i]), "texts": int(true[i])}
+        for i, name in enumerate(names)
+    }
+
+
+def per_source(truth: Sequence[int], guess: Sequence[int], sources: Sequence[str], *, labels: int) -> dict[str, dict[str, float]]:
+    """Give macro F1, accuracy and number of texts of each source."""
+    stacks = confusion_by_group(truth, guess, sources, labels=labels)
+    return {name: summary(counts_LL) for name, counts_LL in zip(sorted(set(sources)), stacks, strict=True)}
+
+
+def summary(counts_LL: Counts) -> dict[str, float]:
+    """Give the figures that stand for one set of texts."""
+    return {"macro_f1": float(macro_f1(counts_LL)), "accuracy": float(accuracy(counts_LL)), "texts": int(counts_LL.sum())}
+
+
+def score(truth: Sequence[int], guess: Sequence[int], labels: int) -> float:
+    """Give macro F1 of guesses, the one number that training steers by."""
+    return float(macro_f1(confusion(truth, guess, labels=labels)))
+
+
+def _ratio(above: NDArray[Any], below: NDArray[Any]) -> Figures:
+    parts, wholes = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
+    return np.divide(parts, wholes, out=np.zeros_like(parts), where=wholes > 0)

@@ -1,0 +1,137 @@
+"""The registered model `tonewatch`: one version per candidate, and the two aliases that follow the ledger."""
+
+import importlib.metadata
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import Fault
+from pipeline.registry import tracking
+from pipeline.storage import files
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+NAME = "tonewatch"
+CANDIDATE = "candidate"  # the tag that holds the digest of the candidate's files
+ALIASES = ("champion", "previous")
+# What a process needs to load the model, pinned to what it was judged with.
+NEEDS = ("mlflow", "numpy", "onnxruntime", "pandas", "tokenizers")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Hold what is registered: two folders and evaluation.json, and the words and figures logged beside them.
+
+    `code` is the Python file that serves the candidate's files (MLflow's "models from code").
+    """
+
+    digest: str
+    candidate: Path
+    classifier: Path
+    evaluation: Path
+    code: Path
+    labels: Sequence[str]
+    data_version: str
+    fingerprint: str
+    params: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    histories: Mapping[str, Sequence[Mapping[str, float]]]
+
+
+class Models:
+    """Read and extend the registered model of one MLflow."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+
+    def register(self, entry: Entry) -> str:
+        """Register a candidate and give its version; one with the same digest is found and not made twice."""
+        with tracking.pointed(self._uri) as client:
+            known = self._find(client, entry.digest)
+            return known or self._create(client, entry)
+
+    def project(self, champion: str, previous: str | None) -> None:
+        """Let the two aliases point at these versions; without a previous one that alias is taken away."""
+        with tracking.pointed(self._uri) as client:
+            client.set_registered_model_alias(NAME, "champion", champion)
+            if previous is None:
+                client.delete_registered_model_alias(NAME, "previous")
+            else:
+                client.set_registered_model_alias(NAME, "previous", previous)
+
+    def aliases(self) -> dict[str, str]:
+        """Give the version each of our aliases points at."""
+        with tracking.pointed(self._uri) as client:
+            if not client.search_registered_models(f"name='{NAME}'"):
+                return {}
+            found = client.get_registered_model(NAME).aliases
+            return {alias: str(version) for alias, version in found.items() if alias in ALIASES}
+
+    def fetch(self, version: str, folder: Path, names: Sequence[str]) -> None:
+        """Download these files of a version into a folder; the caller checks their digests."""
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        with tracking.pointed(self._uri), tempfile.TemporaryDirectory() as desk:
+            for name in names:
+                try:
+                    got = mlflow.artifacts.download_artifacts(f"models:/{NAME}/{version}/artifacts/{name}", dst_path=desk)
+                except (OSError, MlflowException) as error:
+                    raise Fault(f"Version {version} of the registered model {NAME} does not give its file {name}.") from error
+                shutil.copyfile(got, folder / name)
+
+    def _find(self, client: "MlflowClient", digest: str) -> str | None:
+        versions = client.search_model_versions(f"name='{NAME}' and tags.`{CANDIDATE}` = '{digest}'")
+        return str(min(int(version.version) for version in versions)) if versions else None
+
+    def _create(self, client: "MlflowClient", entry: Entry) -> str:
+        import mlflow
+
+        experiment = tracking.experiment(client, self._uri)
+        # A registration that was killed has left its run open; it is told apart from the one that counts.
+        for run in client.search_runs([experiment], f"tags.`{CANDIDATE}` = '{entry.digest}' and status = 'RUNNING'"):
+            client.set_terminated(run.info.run_id, "KILLED")
+        tags = _tags(entry)
+        with mlflow.start_run(experiment_id=experiment, run_name=f"{entry.data_version}-{entry.digest[:8]}", tags=tags) as run:
+            model = _log(client, run.info.run_id, entry)
+        if not client.search_registered_models(f"name='{NAME}'"):
+            client.create_registered_model(NAME)
+        made = client.create_model_version(NAME, model.model_uri, run.info.run_id, tags, model_id=model.model_id)
+        return str(made.version)
+
+
+def _log(client: "MlflowClient", run: str, entry: Entry) -> Any:
+    import mlflow
+
+    tracking.log_numbers(client, run, params=entry.params, metrics=entry.metrics)
+    for training, history in entry.histories.items():
+        tracking.log_history(client, run, training, history)
+    tracking.log_data(data_version=entry.data_version, fingerprint=entry.fingerprint)
+    client.log_artifact(run, str(entry.evaluation), "evaluation")
+    for name in files.digests(entry.classifier):
+        client.log_artifact(run, str(entry.classifier / name), "classifier")
+    return mlflow.pyfunc.log_model(
+        name=NAME,
+        python_model=str(entry.code),
+        artifacts={name: str(entry.candidate / name) for name in files.digests(entry.candidate)},
+        signature=_signature(entry.labels),
+        pip_requirements=[f"{need}=={importlib.metadata.version(need)}" for need in NEEDS],
+    )
+
+
+def _signature(labels: Sequence[str]) -> Any:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    answers = [ColSpec("string", "label"), *(ColSpec("double", label) for label in labels)]
+    return ModelSignature(Schema([ColSpec("string", "text")]), Schema(answers))
+
+
+def _tags(entry: Entry) -> dict[str, str]:
+    owned = {"candidate": entry.candidate, "classifier": entry.classifier}
+    digests = {f"sha256/{owner}/{name}": digest for owner, folder in owned.items() for name, digest in files.digests(folder).items()}
+    return {CANDIDATE: entry.digest, "data_version": entry.data_version, "fingerprint": entry.fingerprint, **digests}

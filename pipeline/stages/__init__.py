@@ -1,0 +1,194 @@
+"""The table of contents: every stage, what it reads, where it writes, and which sections of `params.yaml` it obeys.
+
+Here logic and edges are introduced to each other; the doors (command line, DVC, Prefect, service) enter here.
+Nothing heavy is imported until a stage is called.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from pipeline.config import Params, Places, Profile, load_params
+from pipeline.errors import WrongUse
+from pipeline.schema import Receipt
+
+if TYPE_CHECKING:
+    from pipeline.stages.training import Bench
+    from pipeline.version.memory import Memory
+
+log = structlog.get_logger(room="stages")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Hold what every stage is called with: where, how, and on what machine."""
+
+    places: Places
+    profile: Profile
+
+    @cached_property
+    def params(self) -> Params:
+        """Read the workspace's params.yaml."""
+        return load_params(self.places.params)
+
+    @cached_property
+    def memory(self) -> "Memory":
+        """Open what DVC remembers of the workspace."""
+        from pipeline.version.memory import Memory
+
+        return Memory(self.places.root)
+
+    def folder(self, stage: str) -> Path:
+        """Give the folder that a stage leaves."""
+        return self.places.root / _by_name(stage).out
+
+    def bench(self, stage: str) -> "Bench":
+        """Give what training needs besides its inputs."""
+        from pipeline.stages.training import Bench
+
+        code = (self.folder("identity") / stage).read_text("utf-8") if (self.folder("identity") / stage).exists() else ""
+        return Bench(self.params.seed, self.profile, self.places.checkpoints, self.places.downloads, code)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Describe a stage: its function, the stages whose folders it reads, its own folder, its sections of `params.yaml`."""
+
+    name: str
+    module: str
+    inputs: tuple[str, ...]
+    out: str
+    sections: tuple[str, ...]
+    call: Callable[[Setting], object]
+
+
+@dataclass(frozen=True)
+class Done:
+    """Say how a stage ended: its receipt, and whether it ran or was found unchanged."""
+
+    receipt: Receipt
+    ran: bool
+
+
+def _identity(at: Setting) -> object:
+    from pipeline.stages import versions
+
+    named = {stage.name: (stage.module, stage.name) for stage in STAGES if stage.name != "identity"}
+    return versions.identity(at.places.root, at.folder("identity"), at.params.collect, named)
+
+
+def _collect(at: Setting) -> object:
+    from pipeline.stages import data
+
+    return data.collect(at.places.root, at.places.downloads, at.folder("collect"), at.params.collect)
+
+
+def _clean(at: Setting) -> object:
+    from pipeline.stages import data
+
+    return data.clean(at.folder("collect"), at.folder("clean"), at.params.clean, at.params.collect.labels)
+
+
+def _validate(at: Setting) -> object:
+    from pipeline.stages import data
+
+    return data.validate(at.folder("clean"), at.folder("validate"), at.params.validation, at.params.collect.labels)
+
+
+def _split(at: Setting) -> object:
+    from pipeline.stages import data
+
+    return data.split(at.folder("clean"), at.folder("validate"), at.folder("split"), at.params.split)
+
+
+def _pretrain(at: Setting) -> object:
+    from pipeline.stages import training
+
+    bench = at.bench("pretrain")
+    return training.pretrain(at.folder("split"), at.folder("pretrain"), encoder=at.params.encoder, cfg=at.params.pretrain, bench=bench)
+
+
+def _finetune(at: Setting) -> object:
+    from pipeline.stages import training
+
+    labels, tokens, bench = at.params.collect.labels, at.params.encoder.max_tokens, at.bench("finetune")
+    inputs = at.folder("split"), at.folder("pretrain")
+    return training.finetune(*inputs, at.folder("finetune"), labels=labels, max_tokens=tokens, cfg=at.params.finetune, bench=bench)
+
+
+def _compress(at: Setting) -> object:
+    from pipeline.stages import compression
+
+    labels, tokens = at.params.collect.labels, at.params.encoder.max_tokens
+    inputs = at.folder("finetune"), at.folder("split")
+    return compression.compress(*inputs, at.folder("compress"), labels=labels, max_tokens=tokens, cfg=at.params.compress)
+
+
+def _evaluate(at: Setting) -> object:
+    from pipeline.stages import evaluation
+
+    inputs = at.folder("compress"), at.folder("split")
+    return evaluation.evaluate(*inputs, at.folder("evaluate"), cfg=at.params.evaluate, seed=at.params.seed)
+
+
+DATA, TRAINING = "pipeline.stages.data", "pipeline.stages.training"
+
+STAGES = (
+    Stage("identity", "pipeline.stages.versions", (), "data/identity", (), _identity),
+    Stage("collect", DATA, (), "data/raw", ("collect",), _collect),
+    Stage("clean", DATA, ("collect",), "data/clean", ("clean", "collect.labels"), _clean),
+    Stage("validate", DATA, ("clean",), "data/validation", ("validate", "collect.labels"), _validate),
+    Stage("split", DATA, ("clean", "validate"), "data/splits", ("split",), _split),
+    Stage("pretrain", TRAINING, ("split",), "data/encoder", ("seed", "encoder", "pretrain"), _pretrain),
+    Stage(
+        "finetune",
+        TRAINING,
+        ("split", "pretrain"),
+        "data/classifier",
+        ("seed", "collect.labels", "encoder.max_tokens", "finetune"),
+        _finetune,
+    ),
+    Stage(
+        "compress",
+        "pipeline.stages.compression",
+        ("finetune", "split"),
+        "data/candidate",
+        ("collect.labels", "encoder.max_tokens", "compress"),
+        _compress,
+    ),
+    Stage("evaluate", "pipeline.stages.evaluation", ("compress", "split"), "data/evaluation", ("seed", "evaluate"), _evaluate),
+)
+
+
+def run_stage(at: Setting, name: str) -> None:
+    """Run one stage, whatever is remembered of it; `dvc repro` comes in here.
+
+    Raises WrongUse for a name that is no stage.
+    """
+    began = time.monotonic()
+    _by_name(name).call(at)
+    log.info("done", stage=name, seconds=round(time.monotonic() - began, 1))
+
+
+def perform(at: Setting, name: str) -> Done:
+    """Run a stage unless nothing that it depends on has changed, and remember that it ran."""
+    from pipeline.storage import files
+
+    if at.memory.unchanged(name):
+        log.info("unchanged", stage=name)
+        return Done(files.read_receipt(at.folder(name)), ran=False)
+    run_stage(at, name)
+    at.memory.commit(name)
+    return Done(files.read_receipt(at.folder(name)), ran=True)
+
+
+def _by_name(name: str) -> Stage:
+    found = {stage.name: stage for stage in STAGES}
+    if name not in found:
+        raise WrongUse(f"There is no stage {name!r}. Stages, in order: {', '.join(found)}.")
+    return found[name]

@@ -1,0 +1,71 @@
+"""Answers of the champion."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from pipeline.config import Places
+from pipeline.errors import WrongUse
+from pipeline.registry.ledger import Ledger
+from pipeline.stages import copies
+from pipeline.storage import files
+
+if TYPE_CHECKING:
+    from pipeline.model.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class Told:
+    """Hold the champion's answer for one text, and which release gave it."""
+
+    label: str
+    probabilities: dict[str, float]
+    release: str
+    data_version: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain values."""
+        return {"label": self.label, "probabilities": self.probabilities, "release": self.release, "data_version": self.data_version}
+
+
+def predict(places: Places, texts: Sequence[str]) -> list[Told]:
+    """Label texts with the release in service, from its verified local copy.
+
+    Raises WrongUse when there is no release or no text.
+    """
+    if not texts:
+        raise WrongUse('There is no text to label. Type `tonewatch predict "a text"`, or name a file with `--file`.')
+    ledger = Ledger(places.ledger)
+    name = ledger.current()
+    if name is None:
+        raise WrongUse("No release is in service yet. Make one with `tonewatch run`.")
+    document = ledger.get(name).document
+    predictor = open_predictor(copies.verified(places, document))
+    answers = predictor.predict(texts)
+    return [
+        Told(label, dict(zip(predictor.labels, map(float, row), strict=True)), name, str(document["data_version"]))
+        for label, row in zip(answers.labels, answers.probabilities, strict=True)
+    ]
+
+
+def open_predictor(folder: Path) -> "Predictor":
+    """Open the model files of a candidate."""
+    from pipeline.model.predictor import Predictor
+
+    settings = files.read_json(folder / "model.json")
+    return Predictor.of((folder / "model.onnx").read_bytes(), (folder / "tokenizer.json").read_text("utf-8"), settings)
+
+
+def read_lines(path: Path, standard_input: BinaryIO) -> list[str]:
+    """Read one text a line from a file, or from standard input for `-`; empty lines are no texts.
+
+    Raises WrongUse when there is no such file or it is not UTF-8.
+    """
+    try:
+        content = standard_input.read() if str(path) == "-" else path.read_bytes()
+        return [line for line in content.decode("utf-8-sig").splitlines() if line.strip()]
+    except OSError as error:
+        raise WrongUse(f"{path} cannot be read ({error.strerror}). Name a file with one text a line.") from error
+    except UnicodeDecodeError as error:
+        raise WrongUse(f"{path} is not UTF-8 (byte {error.start}). Save it as UTF-8 and type the same again.") from error

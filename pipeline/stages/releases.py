@@ -1,0 +1,123 @@
+"""Moves of the champion: verified before anything changes, decided in the ledger, followed by everything else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.config import Places
+from pipeline.errors import CandidateRefused, NothingToRollBack, WrongUse
+from pipeline.registry.ledger import Ledger, Move
+from pipeline.stages import copies, projections
+from pipeline.stages.judging import Made, judge, register
+
+__all__ = ["Made", "Moved", "heal", "judge", "list_moves", "promote", "reconcile", "register", "release", "rollback", "show"]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Hold a move of the champion, and what could not follow it yet."""
+
+    move: Move
+    pending: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain values."""
+        return {**self.move.as_dict(), "pending": list(self.pending)}
+
+
+def release(places: Places, document: Mapping[str, Any], *, actor: str, reason: str) -> Moved | None:
+    """Put a judged candidate in service; None when it is there already.
+
+    Raises CandidateRefused with the reasons when the gate said no, and when its answer is no longer about today's champion.
+    """
+    ledger, name = Ledger(places.ledger), str(document["release"])
+    _accepted(document)
+    current = ledger.current()
+    if name == current:
+        if projections.behind(places):
+            projections.follow(places)
+        return None
+    left = next((move for move in reversed(ledger.moves()) if move.origin == name), None)
+    if left:
+        raise CandidateRefused(
+            f"This candidate is {name}, which served before; {left.actor} moved on to {left.target} at {left.time} ({left.reason}). "
+            f"If it is meant to serve again, type `tonewatch release promote {name}`."
+        )
+    if document["champion"] != current:
+        raise CandidateRefused(
+            f"{name} was judged against {document['champion'] or 'no champion'}, but {current} is in service now. "
+            f"If it is meant all the same, type `tonewatch release promote {name}`."
+        )
+    return _move(places, document, expected=current, actor=actor, reason=reason)
+
+
+def promote(places: Places, name: str, *, actor: str, reason: str) -> Moved:
+    """Put an accepted release in service by its name.
+
+    Raises WrongUse for an unknown one and for the one in service, CandidateRefused for one the gate refused.
+    """
+    heal(places)
+    ledger = Ledger(places.ledger)
+    document, current = ledger.get(name).document, ledger.current()
+    _accepted(document)
+    if name == current:
+        raise WrongUse(f"{name} is in service already. Look with `tonewatch release list`.")
+    return _move(places, document, expected=current, actor=actor, reason=reason)
+
+
+def rollback(places: Places, *, to: str | None, actor: str, reason: str) -> Moved:
+    """Go back to the release that served before, or to a named one that ever served; twice returns.
+
+    Raises NothingToRollBack when there is none.
+    """
+    heal(places)
+    ledger = Ledger(places.ledger)
+    current, target = ledger.current(), to or ledger.previous()
+    if target is None:
+        served = f"{current} is the first release" if current else "No release is in service yet"
+        raise NothingToRollBack(f"{served}, so there is nothing to go back to. Look with `tonewatch release list`.")
+    document = ledger.get(target).document
+    if target == current:
+        raise WrongUse(f"{target} is in service already. Look with `tonewatch release list`.")
+    if target not in {move.target for move in ledger.moves()}:
+        raise WrongUse(f"{target} never served, so one cannot go back to it. Type `tonewatch release promote {target}`.")
+    return _move(places, document, expected=current, actor=actor, reason=reason)
+
+
+def heal(places: Places) -> list[str]:
+    """Finish a move that was killed half-way; costs one look at the ledger when there is none."""
+    return reconcile(places) if projections.behind(places) else []
+
+
+def reconcile(places: Places) -> list[str]:
+    """Make everything that follows the ledger what it says; gives a sentence for each repair and for each that has to wait."""
+    followed = projections.follow(places)
+    return [*followed.done, *(f"Pending: {why}" for why in followed.pending)]
+
+
+def show(places: Places, name: str | None) -> dict[str, Any]:
+    """Give the document of a release, by default of the one in service, and its moves."""
+    ledger = Ledger(places.ledger)
+    current = ledger.current()
+    if name is None and current is None:
+        raise WrongUse("No release is in service yet. Make one with `tonewatch run`.")
+    found = ledger.get(name or str(current))
+    moves = [move.as_dict() for move in ledger.moves() if found.name in (move.origin, move.target)]
+    return {**found.document, "in_service": found.name == current, "moves": moves}
+
+
+def list_moves(places: Places) -> list[dict[str, Any]]:
+    """Give every move of the champion, the newest first."""
+    return [move.as_dict() for move in reversed(Ledger(places.ledger).moves())]
+
+
+def _accepted(document: Mapping[str, Any]) -> None:
+    if not document["decision"]["accepted"]:
+        reasons = " ".join(document["decision"]["reasons"])
+        raise CandidateRefused(f"{document['release']} was refused: {reasons} See `tonewatch release show {document['release']}`.")
+
+
+def _move(places: Places, document: Mapping[str, Any], *, expected: str | None, actor: str, reason: str) -> Moved:
+    copies.verified(places, document)
+    move = Ledger(places.ledger).move(expected=expected, target=str(document["release"]), actor=actor, reason=reason)
+    return Moved(move, projections.follow(places).pending)

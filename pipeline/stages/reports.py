@@ -1,0 +1,17 @@
+"""The HTML report of a release."""
+
+from pathlib import Path
+
+from pipeline.config import Places
+from pipeline.stages import releases
+from pipeline.storage import files
+
+
+def write_report(places: Places, name: str | None, out: Path | None) -> Path:
+    """Write the page of a release, by default under `.tonewatch/reports/`; give its path."""
+    from pipeline.report.page import page
+
+    document = releases.show(places, name)
+    target = out or places.reports / f"{document['release']}.html"
+    files.write_bytes(target, page(document).encode())
+    return target.resolve()

@@ -1,0 +1,34 @@
+"""One writer a workspace."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.errors import RunGoingOn
+
+
+@contextlib.contextmanager
+def held(home: Path) -> Iterator[None]:
+    """Hold the workspace; the system lets go of it when the process dies, however it dies.
+
+    Raises RunGoingOn with the number of the process that holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    home.mkdir(parents=True, exist_ok=True)
+    holder = home / "run.pid"
+    lock = FileLock(home / "run.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        who = holder.read_text("utf-8").strip() if holder.exists() else "unknown"
+        raise RunGoingOn(
+            f"Process {who} is working on {home.parent} already. Wait for it, or end it with `kill {who}`, then type the same again."
+        ) from None
+    try:
+        holder.write_text(f"{os.getpid()}\n", "utf-8")
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()

@@ -1,0 +1,116 @@
+"""The suite gives every answer at once, each with what was found and what was asked for."""
+
+import dataclasses
+import math
+
+import pytest
+
+from pipeline.config import ValidateConfig
+from pipeline.schema import Record
+from pipeline.validate.expectations import Check, check
+
+CFG = ValidateConfig(
+    min_texts=4,
+    min_label_share=0.25,
+    max_words=12,
+    max_mean_words=10,
+    max_duplicate_share=0.2,
+    max_quarantine_share=0.4,
+    language="en",
+    language_min_words=5,
+    min_language_share=0.7,
+    max_residue_share=0.1,
+)
+LABELS = ("bad", "good")
+TEXTS = (
+    "the room was clean and the people were kind",
+    "nobody answered the phone for the whole week",
+    "what a pleasant surprise this little book was",
+    "the worst soup that I have ever been served",
+)
+
+
+def record(number: int, **other: str) -> Record:
+    text, label = TEXTS[number % 4], LABELS[number % 2]
+    row = Record(id=f"s:{number}", text=text, label=label, source="s", group=f"s:{number}", lang="en", time="", licence="MIT")
+    return dataclasses.replace(row, **other)
+
+
+GOOD = [record(number) for number in range(4)]
+
+
+def answers(records: list[Record], reasons: tuple[str, ...] = ()) -> dict[str, Check]:
+    return {answer.name: answer for answer in check(records, reasons, CFG, LABELS)}
+
+
+def test_sound_texts_pass_every_check() -> None:
+    found = answers(GOOD, ("duplicate", "too long"))
+
+    assert [answer.sentence for answer in found.values() if not answer.passed] == []
+    assert found["share of label bad"].found == 0.5
+    assert found["share of duplicates"].found == pytest.approx(1 / 6)
+    assert found["share quarantined"].found == pytest.approx(1 / 6)
+    assert found["share in language en"].sentence == "share in language en: 1, at least 0.7 asked for (validate.min_language_share)"
+
+
+def test_all_failures_are_told_at_once() -> None:
+    records = [
+        record(0, text="<br>the café was <b class=x>closed</b> &amp; dark all week"),
+        record(1, id="s:0", text="word " * 13),
+        record(2, label="odd", text="das Zimmer war schmutzig und die Leute waren unfreundlich"),
+    ]
+
+    failed = {answer.name for answer in check(records, ("duplicate", "no text", "no text"), CFG, LABELS) if not answer.passed}
+
+    assert failed == {
+        "texts",
+        "repeated id",
+        "label outside the set",
+        "words of the longest text",
+        "share with HTML or mojibake left",
+        "share in language en",
+    }
+
+
+def test_one_class_is_refused() -> None:
+    found = answers([record(number, label="good") for number in range(4)])
+
+    assert not found["labels"].passed
+    assert found["labels"].sentence == "labels: 1, at least 2 asked for"
+    assert found["share of label bad"].found == 0
+
+
+def test_empty_values_are_none() -> None:
+    found = answers([*GOOD, record(4, text="", lang="")])
+
+    assert found["empty text"].sentence == "empty text: 1, none is allowed"
+    assert not found["empty lang"].passed
+
+
+def test_texts_too_short_for_their_language_to_be_told_are_not_judged() -> None:
+    found = answers([record(number, text=f"sehr gut {number}") for number in range(4)])
+
+    assert "share in language en" not in found
+
+
+def test_no_text_left_is_one_sentence_with_the_reasons() -> None:
+    found = check([], ("too short", "no label", "too short"), CFG, LABELS)
+
+    assert found[0].sentence == "texts: no text is left (2 too short, 1 no label)"
+    assert not found[0].passed
+
+
+def test_nothing_at_all_is_refused_too() -> None:
+    (found,) = check([], (), CFG, LABELS)
+
+    assert found.sentence == "texts: no text is left (nothing was collected)"
+
+
+def test_every_figure_of_sound_texts_is_a_number() -> None:
+    assert all(math.isfinite(answer.found) for answer in check(GOOD, (), CFG, LABELS))
+
+
+def test_mojibake_and_lost_characters_are_residue() -> None:
+    found = answers([record(0, text="caf\N{REPLACEMENT CHARACTER} was nice"), record(1, text="It’s â€œfineâ€\x9d here"), *GOOD[2:]])
+
+    assert found["share with HTML or mojibake left"].found == 0.5

@@ -1,0 +1,68 @@
+"""Counts and figures, by hand and against scikit-learn."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.evaluate import metrics
+
+PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60)
+
+
+def test_counts_stand_in_the_row_of_the_truth() -> None:
+    assert metrics.confusion([0, 0, 1, 2], [0, 1, 1, 0], labels=3).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
+
+
+def test_figures_of_four_texts_worked_by_hand() -> None:
+    counts = metrics.confusion([0, 0, 1, 1], [0, 1, 1, 1], labels=2)
+
+    # label 0: one hit of one guess and two texts; label 1: two hits of three guesses and two texts.
+    assert metrics.per_class(counts, ["no", "yes"]) == {
+        "no": {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "texts": 2},
+        "yes": {"precision": pytest.approx(2 / 3), "recall": 1.0, "f1": pytest.approx(0.8), "texts": 2},
+    }
+    assert metrics.summary(counts) == {"macro_f1": pytest.approx((2 / 3 + 0.8) / 2), "accuracy": 0.75, "texts": 4}
+
+
+def test_a_label_that_is_guessed_and_never_true_pulls_the_average_down() -> None:
+    counts = metrics.confusion([0, 0], [0, 1], labels=3)
+    assert metrics.macro_f1(counts) == pytest.approx((2 / 3) / 2)
+
+
+def test_a_source_is_judged_on_its_own_texts() -> None:
+    found = metrics.per_source([0, 1, 0, 1], [0, 1, 1, 0], ["tweet", "tweet", "movie", "movie"], labels=2)
+    assert found == {
+        "movie": {"macro_f1": 0.0, "accuracy": 0.0, "texts": 2},
+        "tweet": {"macro_f1": 1.0, "accuracy": 1.0, "texts": 2},
+    }
+
+
+def test_no_texts_give_zeros_and_no_warning() -> None:
+    assert metrics.summary(metrics.confusion([], [], labels=3)) == {"macro_f1": 0.0, "accuracy": 0.0, "texts": 0}
+
+
+@settings(deadline=None)  # the first example pays for importing the oracle
+@given(PAIRS)
+def test_every_figure_equals_scikit_learn(pairs: list[tuple[int, int]]) -> None:
+    from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
+
+    truth, guess = zip(*pairs, strict=True)
+    counts = metrics.confusion(truth, guess, labels=4)
+
+    assert counts.tolist() == confusion_matrix(truth, guess, labels=range(4)).tolist()
+    assert metrics.macro_f1(counts) == pytest.approx(f1_score(truth, guess, average="macro", zero_division=0))
+    assert metrics.accuracy(counts) == pytest.approx(accuracy_score(truth, guess))
+    theirs = precision_recall_fscore_support(truth, guess, labels=range(4), zero_division=0)
+    ours = metrics.per_class(counts, "abcd").values()
+    assert np.allclose([list(entry.values()) for entry in ours], np.array(theirs).T)
+
+
+@given(PAIRS, st.integers(1, 5))
+def test_the_counts_of_the_groups_add_up_to_the_counts_of_all(pairs: list[tuple[int, int]], groups: int) -> None:
+    truth, guess = zip(*pairs, strict=True)
+    names = [f"group {number % groups}" for number in range(len(truth))]
+    by_group = metrics.confusion_by_group(truth, guess, names, labels=4)
+
+    assert by_group.shape == (len(set(names)), 4, 4)
+    assert by_group.sum(axis=0).tolist() == metrics.confusion(truth, guess, labels=4).tolist()

@@ -1,0 +1,98 @@
+"""A text's side depends on its group and the salt, and on nothing else."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config import SplitConfig
+from pipeline.errors import DataRejected
+from pipeline.schema import Record
+from pipeline.split import side_of, split
+
+CFG = SplitConfig(valid=0.2, test=0.3, salt="s")
+LABELS = ("bad", "good")
+
+
+def record(number: int, *, group: str = "", split: str = "", source: str = "a", label: str = "") -> Record:
+    return Record(
+        id=f"{source}:{number}",
+        text=f"text {number}",
+        label=label or LABELS[number % 2],
+        source=source,
+        group=group or f"{source}:{number}",
+        lang="en",
+        time="",
+        licence="MIT",
+        split=split,
+    )
+
+
+def test_groups_are_dealt_in_the_shares_asked_for() -> None:
+    sides = [side_of(f"g{number}", CFG) for number in range(10_000)]
+
+    assert sides.count("test") == pytest.approx(3000, abs=150)
+    assert sides.count("valid") == pytest.approx(2000, abs=150)
+
+
+@pytest.mark.parametrize(("group", "side"), [("a:1", "train"), ("a:2", "train"), ("a:3", "valid"), ("a:4", "test"), ("a:5", "test")])
+def test_a_group_is_dealt_alike_on_every_machine(group: str, side: str) -> None:
+    assert side_of(group, CFG) == side
+
+
+@given(st.sets(st.integers(100, 400), max_size=60))
+def test_a_texts_side_does_not_depend_on_the_others(others: set[int]) -> None:
+    always = [record(number) for number in range(60)]
+
+    alone = split(always, CFG, LABELS)
+    among = split([record(number) for number in others] + always, CFG, LABELS)
+
+    for side, records in alone.items():
+        assert {record.id for record in records} <= {record.id for record in among[side]}
+
+
+def test_sentences_of_one_article_stay_on_one_side() -> None:
+    records = [record(number, group=f"a:{number // 10}") for number in range(300)]
+
+    sides = split(records, CFG, LABELS)
+
+    groups = {side: {record.group for record in part} for side, part in sides.items()}
+    assert sum(map(len, groups.values())) == 30
+
+
+def test_a_source_that_brings_its_split_keeps_it_whatever_the_spelling() -> None:
+    names = {1: "TRAIN", 2: "training", 3: "Dev", 4: "validation", 5: " test ", 6: "train"}
+
+    sides = split([record(number, split=name) for number, name in names.items()], CFG, LABELS)
+
+    assert {side: [record.id for record in part] for side, part in sides.items()} == {
+        "train": ["a:1", "a:2", "a:6"],
+        "valid": ["a:3", "a:4"],
+        "test": ["a:5"],
+    }
+
+
+def test_a_source_without_valid_gives_some_of_its_train_groups_and_none_of_its_test() -> None:
+    own = [record(number, split="train" if number < 500 else "test") for number in range(600)]
+
+    sides = split(own, CFG, LABELS)
+
+    assert len(sides["test"]) == 100
+    assert len(sides["valid"]) == pytest.approx(100, abs=30)
+    assert all(int(record.id[2:]) < 500 for record in sides["valid"])
+
+
+def test_an_unknown_side_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(DataRejected, match=r"source a: 'trian' is not a side of the split \(known: train, .*columns.split"):
+        split([record(1, split="trian")], CFG, LABELS)
+
+
+def test_a_side_without_texts_is_refused() -> None:
+    with pytest.raises(DataRejected, match="No text falls to valid"):
+        split([record(1, split="train"), record(2, split="test")], CFG.model_copy(update={"valid": 1e-9}), LABELS)
+
+
+def test_a_label_that_train_never_saw_is_refused() -> None:
+    records = [record(1, split="train"), record(2, split="valid"), record(3, split="test")]
+
+    with pytest.raises(DataRejected, match="no text labelled bad"):
+        split(records, CFG, LABELS)
