@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-SILENCED = ("httpx", "httpcore", "urllib3", "alembic", "mlflow", "prefect", "dvc", "great_expectations", "asyncio", "ray.train", "torch.onnx")
+SILENCED = ("httpx", "httpcore", "urllib3", "alembic", "mlflow", "prefect", "dvc", "great_expectations", "asyncio", "ray.train", "torch.onnx._internal.exporter._registration")
 
 
 def configure(*, json: bool, debug: bool) -> None:

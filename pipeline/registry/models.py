@@ -119,8 +119,14 @@ def _log(client: "MlflowClient", run: str, entry: Entry) -> Any:
         python_model=str(entry.code),
         artifacts={name: str(entry.candidate / name) for name in files.digests(entry.candidate)},
         signature=_signature(entry.labels),
-        pip_requirements=[f"{need}=={importlib.metadata.version(need)}" for need in NEEDS],
+        pip_requirements=_needs(),
     )
+
+
+def _needs() -> list[str]:
+    # A machine may carry another build under another name (onnxruntime-gpu); what is not there was not used.
+    installed = {found.name.lower(): found.version for found in importlib.metadata.distributions() if found.name}
+    return [f"{need}=={installed[need]}" for need in NEEDS if need in installed]
 
 
 def _signature(labels: Sequence[str]) -> Any:

@@ -18,6 +18,7 @@ from pipeline.stages import copies
 from pipeline.stages.prediction import open_predictor
 from pipeline.storage import files, tables
 
+HEADLINE = ("macro_f1", "accuracy", "per_source")
 SERVING_CODE = Path(__file__).parents[1] / "serve" / "pyfunc.py"
 
 
@@ -42,12 +43,16 @@ class Made:
 
 def register(places: Places, data_version: str, *, code: Path = SERVING_CODE) -> str:
     """Register the candidate with its classifier and evaluation; gives the model version, the same for the same candidate."""
+    judged = Ledger(places.ledger).find(_identity(places, data_version))
+    if judged:
+        # The ledger knows its version; asking MLflow as well would cost an unchanged run many seconds.
+        return str(judged.document["model_version"])
     data = places.root / "data"
-    candidate = files.trusted(data / "candidate", made_by="compress")
+    candidate = _candidate(places)
     files.trusted(data / "classifier", made_by="finetune")
     evaluation = _evaluation(places)
     entry = Entry(
-        digest=_digest(candidate.files),
+        digest=_digest(candidate),
         candidate=data / "candidate",
         classifier=data / "classifier",
         evaluation=data / "evaluation" / "evaluation.json",
@@ -55,8 +60,8 @@ def register(places: Places, data_version: str, *, code: Path = SERVING_CODE) ->
         labels=evaluation["labels"],
         data_version=data_version,
         fingerprint=files.trusted(data / "splits", made_by="split").notes["fingerprint"],
-        params=load_params(places.params).model_dump(mode="json", by_alias=True),
-        metrics={name: evaluation[name] for name in ("macro_f1", "accuracy", "per_source")},
+        params=_plain(load_params(places.params)),
+        metrics={name: evaluation[name] for name in HEADLINE},
         histories={name: _history(data / folder) for name, folder in (("pretrain", "encoder"), ("finetune", "classifier"))},
     )
     return Models(places.mlflow).register(entry)
@@ -68,22 +73,19 @@ def judge(places: Places, made: Made, *, actor: str, reason: str, load: Loading 
     The same candidate on the same data with the same params is judged once and found afterwards.
     `load` opens the champion's files; by default as the predictor that serves.
     """
-    params = load_params(places.params)
-    candidate = dict(files.trusted(places.root / "data" / "candidate", made_by="compress").files)
-    digest = _digest(params.model_dump(mode="json", by_alias=True))
-    identity = _digest({"candidate": candidate, "data_version": made.data_version, "params": digest})
-    ledger = Ledger(places.ledger)
+    ledger, identity = Ledger(places.ledger), _identity(places, made.data_version)
     release = ledger.find(identity)
     if release is None:
+        params = load_params(places.params)
         document = {
             **dataclasses.asdict(made),
             "identity": identity,
             "actor": actor,
             "reason": reason,
-            "params_digest": digest,
+            "params_digest": _digest(_plain(params)),
             "params": places.params.read_text("utf-8"),
             "lock": lock_of(places),
-            **_verdict(places, params, candidate, load or open_predictor),
+            **_verdict(places, params, load or open_predictor),
         }
         release = ledger.add(document)
     if release.document["decision"]["accepted"]:
@@ -114,14 +116,14 @@ def withdrawn(ledger: Ledger, candidate: Mapping[str, str]) -> str | None:
     )
 
 
-def _verdict(places: Places, params: Params, candidate: Mapping[str, str], load: Loading) -> dict[str, Any]:
-    ledger, evaluation = Ledger(places.ledger), _evaluation(places)
+def _verdict(places: Places, params: Params, load: Loading) -> dict[str, Any]:
+    ledger, candidate, evaluation = Ledger(places.ledger), _candidate(places), _evaluation(places)
     champion = ledger.current()
     comparison = _compared(places, params, ledger.get(champion).document, load) if champion else None
     decision = decide(evaluation, comparison, withdrawn(ledger, candidate), params.gate)
     return {
         "files": copies.digests(candidate, evaluation),
-        "metrics": {name: evaluation[name] for name in ("macro_f1", "accuracy", "per_source")},
+        "metrics": {name: evaluation[name] for name in HEADLINE},
         "baselines": evaluation["baselines"],
         "intervals": evaluation["intervals"],
         "evaluation": evaluation,
@@ -146,6 +148,19 @@ def _compared(places: Places, params: Params, champion: Mapping[str, Any], load:
     truth, mine, their = ([index[label] for label in column] for column in (answered["label"], answered["guess"], theirs))
     pair = Pair(truth, mine, their, answered["group"])
     return compare(pair, champion=champion["release"], labels=len(names), gate=params.gate, seed=params.seed)
+
+
+def _candidate(places: Places) -> dict[str, str]:
+    return dict(files.trusted(places.root / "data" / "candidate", made_by="compress").files)
+
+
+def _identity(places: Places, data_version: str) -> str:
+    params = _digest(_plain(load_params(places.params)))
+    return _digest({"candidate": _candidate(places), "data_version": data_version, "params": params})
+
+
+def _plain(params: Params) -> dict[str, Any]:
+    return params.model_dump(mode="json", by_alias=True)
 
 
 def _evaluation(places: Places) -> dict[str, Any]:

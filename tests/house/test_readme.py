@@ -76,6 +76,7 @@ def test_a_command_that_does_not_exist_is_complained_about() -> None:
     assert _complaint(command, ["go"]) == ""
     assert "fly" in _complaint(command, ["fly"])
     assert "--fast" in _complaint(command, ["go", "--fast"])
+    assert _complaint(command, ["go", "--help"]) == ""
 
 
 def _commands(text: str) -> Iterator[str]:
@@ -99,16 +100,16 @@ def _words(line: str) -> list[str]:
 
 def _complaint(command: Any, words: list[str]) -> str:
     """Parse a command line without running it; give what the parser says against it."""
-    context = None
+    line, context = " ".join(["tonewatch", *words]), None
     try:
         while True:
-            # `resilient_parsing` would accept anything; without it nothing runs either until the context is invoked.
+            # Making a context parses; nothing runs until the context is invoked.
             context = command.make_context(command.name, list(words), parent=context)
             if not hasattr(command, "commands"):
                 return ""
-            rest = [*context._protected_args, *context.args]
-            _, command, words = command.resolve_command(context, rest)
-    except Exception as error:
-        return f"tonewatch {' '.join(words)}: {getattr(error, 'message', error)}"
-    except SystemExit:
+            _, command, words = command.resolve_command(context, [*context._protected_args, *context.args])
+    except typer.Exit:  # --help and --version are answered while parsing
         return ""
+    except Exception as error:
+        said = error.format_message() if hasattr(error, "format_message") else str(error)
+        return f"{line}: {said}"

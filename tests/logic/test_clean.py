@@ -10,7 +10,9 @@ from pipeline.clean.rules import RULES, clean
 
 HOSTILE = st.text(st.sampled_from("<>&;/!-\"'= abpi3#amplt\u200b\u200d\ufe0f\u202e\x00\x85\u0301\u0338éÃ©â€™❤👩\ufeff"), max_size=60)
 PIECES = st.lists(
-    st.sampled_from(["<b>", "</b>", "<", "&amp;", "&lt;", "amp;", "b>", "<!--", "-->", "<script>", "</script>", " <p", "x=1>", "lt;", "&#60;", "é"]),
+    st.sampled_from(
+        ["<b>", "</b>", "<", "&amp;", "&lt;", "amp;", "b>", "<!--", "-->", "<script>", "</script>", " <p", "x=1>", "lt;", "&#60;", "é"]
+    ),
     max_size=25,
 ).map("".join)
 

@@ -5,9 +5,7 @@ from pipeline.schema import Record
 
 
 def record(number: int, text: str, label: str, *, split: str = "") -> Record:
-    return Record(
-        id=f"s:{number}", text=text, label=label, source="s", group=f"s:{number}", lang="en", time="", licence="MIT", split=split
-    )
+    return Record(id=f"s:{number}", text=text, label=label, source="s", group=f"s:{number}", lang="en", time="", licence="MIT", split=split)
 
 
 def test_later_copies_with_the_same_label_are_dropped() -> None:

@@ -67,6 +67,7 @@ def test_all_failures_are_told_at_once() -> None:
         "repeated id",
         "label outside the set",
         "words of the longest text",
+        "words of the mean text",
         "share with HTML or mojibake left",
         "share in language en",
     }

@@ -1,0 +1,96 @@
+"""A folder is whole or absent, and is read only after it was checked against its receipt."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import DigestMismatch, Fault
+from pipeline.schema import Receipt
+from pipeline.storage import files
+
+
+def made(out: Path, content: str) -> Receipt:
+    with files.whole(out) as desk:
+        (desk / "a.txt").write_text(content)
+        return files.write_receipt(desk, Receipt("clean", counts={"kept": 1}))
+
+
+def test_a_finished_folder_can_be_trusted(tmp_path: Path) -> None:
+    receipt = made(tmp_path / "out", "one")
+
+    assert files.trusted(tmp_path / "out", made_by="clean") == receipt
+    assert list(receipt.files) == ["a.txt"]
+
+
+def test_equal_work_leaves_equal_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        made(tmp_path / name, "one")
+
+    assert (tmp_path / "a" / "receipt.json").read_bytes() == (tmp_path / "b" / "receipt.json").read_bytes()
+
+
+def test_a_killed_writer_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
+    made(tmp_path / "out", "one")
+
+    def killed() -> None:
+        with files.whole(tmp_path / "out") as desk:
+            (desk / "a.txt").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        killed()
+    assert (tmp_path / "out" / "a.txt").read_text() == "one"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_killed_writer_left_is_swept_and_a_folder_between_two_renames_comes_back(tmp_path: Path) -> None:
+    made(tmp_path / ".out.old-x", "one")
+    (tmp_path / ".out.desk-y").mkdir()
+
+    files.sweep(tmp_path / "out")
+
+    assert (tmp_path / "out" / "a.txt").read_text() == "one"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_full_disk_is_told_with_the_place(tmp_path: Path) -> None:
+    with pytest.raises(Fault, match=r"No space is left for .*out"), files.whole(tmp_path / "out"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_error_of_the_disk_passes_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(PermissionError), files.told_when_full(tmp_path):
+        raise PermissionError(errno.EACCES, "no")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda out: (out / "a.txt").write_text("two"), "was changed"),
+        (lambda out: (out / "a.txt").unlink(), "is missing"),
+        (lambda out: (out / "b.txt").write_text("x"), "does not belong there"),
+    ],
+)
+def test_a_spoilt_folder_is_not_used(spoil: object, message: str, tmp_path: Path) -> None:
+    made(tmp_path / "out", "one")
+    spoil(tmp_path / "out")  # type: ignore[operator]
+
+    with pytest.raises(DigestMismatch, match=f"{message}.*tonewatch stage clean"):
+        files.trusted(tmp_path / "out", made_by="clean")
+
+
+def test_an_unfinished_folder_is_not_used(tmp_path: Path) -> None:
+    with pytest.raises(Fault, match=r"missing or unfinished.*tonewatch stage clean"):
+        files.trusted(tmp_path / "out", made_by="clean")
+
+
+def test_one_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    files.write_json(tmp_path / "deep" / "a.json", {"b": 1, "a": "é"})
+
+    assert (tmp_path / "deep" / "a.json").read_text("utf-8") == '{\n "a": "é",\n "b": 1\n}\n'
+    with pytest.raises(TypeError):
+        files.write_bytes(tmp_path / "deep" / "a.json", "text")  # type: ignore[arg-type]
+    assert files.read_json(tmp_path / "deep" / "a.json") == {"a": "é", "b": 1}
+    assert len(list((tmp_path / "deep").iterdir())) == 1

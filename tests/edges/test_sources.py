@@ -1,0 +1,188 @@
+"""Every kind of source gives rows of strings, and garbage is refused with what to type."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.collect.identity import source_identity
+from pipeline.collect.records import to_record, to_records
+from pipeline.collect.sources import read_rows
+from pipeline.config import FileSource
+from pipeline.errors import DataRejected, SourceUnreachable, TonewatchError
+from pipeline.schema import Record
+
+LABELS = ("negative", "neutral", "positive")
+COLUMNS = {"text": "text", "label": "label", "rating": None, "id": None, "group": None, "time": None, "split": None}
+
+
+def source(
+    path: Path | str, kind: str = "csv", *, ratings: Any = None, pattern: str | None = None, renames: Any = None, **columns: Any
+) -> FileSource:
+    row = {"name": "mine", "kind": kind, "path": str(path), "columns": COLUMNS | columns, "group_pattern": pattern}
+    return FileSource.model_validate(row | {"ratings": ratings, "renames": renames or {}, "lang": "en", "licence": "MIT"})
+
+
+def rows(asked: FileSource, root: Path, *, max_bytes: int = 1_000_000) -> list[dict[str, str]]:
+    return list(read_rows(asked, root=root, downloads=root / "downloads", max_bytes=max_bytes))
+
+
+def test_csv_jsonl_and_parquet_give_the_same_rows(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    wanted = [{"text": 'so, "good"\nit is', "label": "1"}, {"text": "bad", "label": ""}]
+    (tmp_path / "t.csv").write_bytes('\ufefftext,label\r\n"so, ""good""\nit is",1\r\n\r\nbad,\r\n'.encode())
+    (tmp_path / "t.jsonl").write_text('{"text": "so, \\"good\\"\\nit is", "label": 1}\n\n{"text": "bad", "label": null}\n')
+    table = pyarrow.table({"text": [row["text"] for row in wanted], "label": pyarrow.array([1, None], pyarrow.int64())})
+    pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
+
+    for kind in ("csv", "jsonl", "parquet"):
+        assert rows(source(f"t.{kind}", kind), tmp_path) == wanted
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"text,label\n", "holds no rows"),
+        (b"\xef\xbb\xbf", "holds no rows"),
+        (b"words,tone\na,b\n", r"no column 'text' \(found: 'words', 'tone'\).*`columns.text`"),
+        (b"text,label\na,b,c\n", "line 2: 3 columns where 2 belong"),
+        (b"text,text\na,b\n", "column name twice"),
+        (b"text,label\ngood,1\nb\xff\xfed,0\n", "not UTF-8 text near line"),
+        (bytes(range(256)) * 8, "not UTF-8"),
+        (b"PK\x03\x04rest", "Excel"),
+        (b"PAR1rest", "kind: parquet"),
+        ("text,label\na,b\n".encode("utf-16"), "UTF-16"),
+        (b"text,label\n" + b"a,b\n" * 300_000, r"more than 1,000,000.*collect\.max_megabytes"),
+    ],
+)
+def test_a_csv_that_cannot_be_used_is_refused_with_the_reason(content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+
+    with pytest.raises(DataRejected, match=message):
+        rows(source("t.csv"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{\n", "line 1 is not JSON"),
+        (b"[1]\n", "line 1 is not an object"),
+        (b"[" * 100_000, "is not JSON"),
+        (b"\xff\n", "UTF-8"),
+        (b"\n", "no rows"),
+    ],
+)
+def test_a_jsonl_that_cannot_be_used_is_refused_with_the_reason(content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_bytes(content)
+
+    with pytest.raises(DataRejected, match=message):
+        rows(source("t.jsonl", "jsonl"), tmp_path)
+
+
+def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.parquet").write_bytes(b"PAR1 but not really PAR1")
+
+    with pytest.raises(DataRejected, match="cannot be read as Parquet"):
+        rows(source("t.parquet", "parquet"), tmp_path)
+
+
+def test_a_small_parquet_of_very_much_text_is_stopped(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(pyarrow.table({"text": ["x" * 10_000] * 5_000, "label": ["a"] * 5_000}), tmp_path / "t.parquet")
+
+    assert (tmp_path / "t.parquet").stat().st_size < 100_000
+    with pytest.raises(DataRejected, match="unpacks to more than"):
+        rows(source("t.parquet", "parquet"), tmp_path)
+
+
+def test_a_giant_cell_and_a_nul_are_left_for_clean_to_count(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("text,label\n" + "x" * 500_000 + ",a\nno\0pe,b\n")
+
+    assert [len(row["text"]) for row in rows(source("t.csv"), tmp_path)] == [500_000, 5]
+
+
+def test_half_a_surrogate_pair_becomes_a_replacement_character(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text(json.dumps({"text": "\ud83d oh \U0001f600", "label": "a"}))
+
+    assert rows(source("t.jsonl", "jsonl"), tmp_path)[0]["text"] == "\N{REPLACEMENT CHARACTER} oh \U0001f600"
+
+
+def test_a_missing_file_and_a_folder_are_unreachable(tmp_path: Path) -> None:
+    with pytest.raises(SourceUnreachable, match="does not exist"):
+        rows(source("t.csv"), tmp_path)
+    with pytest.raises(SourceUnreachable, match="is a folder"):
+        rows(source("."), tmp_path)
+
+
+def test_only_an_absolute_path_leaves_the_workspace(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("text,label\na,b\n")
+    root = tmp_path / "workspace"
+    root.mkdir()
+    (root / "link.csv").symlink_to(tmp_path / "t.csv")
+
+    for path in ("../t.csv", "link.csv"):
+        with pytest.raises(DataRejected, match="leads out of the workspace"):
+            rows(source(path), root)
+    assert rows(source(tmp_path / "t.csv"), root) == [{"text": "a", "label": "b"}]
+
+
+def test_the_identity_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b"abc")
+
+    assert source_identity(source("t.csv"), tmp_path).startswith("ba7816bf8f01cfea")
+
+
+RATINGS = {"negative_to": -0.5, "positive_from": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("rating", "label"),
+    [("-0.5", "negative"), ("-0.49", "neutral"), ("0.49", "neutral"), ("0.5", "positive"), ("", ""), ("n/a", ""), ("nan", "")],
+)
+def test_a_rating_becomes_a_label(rating: str, label: str) -> None:
+    asked = source("t", label=None, rating="stars", ratings=RATINGS)
+
+    assert to_record({"text": "a", "stars": rating}, asked, LABELS, 1).label == label
+
+
+def test_a_row_becomes_a_record() -> None:
+    asked = source("t", id="key", group="key", time="day", split="side", pattern="^[^_]+", renames={"1": "positive"})
+    row = {"text": "a", "label": " 1 ", "key": "12_3", "day": "2026-11-22", "side": "dev"}
+
+    assert to_record(row, asked, LABELS, 1) == Record("mine:12_3", "a", "positive", "mine", "mine:12", "en", "2026-11-22", "MIT", "dev")
+
+
+def test_a_text_without_an_id_keeps_its_own_when_rows_come_in_before_it() -> None:
+    few = list(to_records([{"text": "b", "label": "x"}], source("t"), LABELS))
+    more = list(to_records([{"text": "a", "label": "x"}, {"text": "b", "label": "x"}], source("t"), LABELS))
+
+    assert few[0] == more[1]
+    assert few[0].group == few[0].id
+
+
+def test_a_row_that_is_there_twice_gets_a_number() -> None:
+    asked = source("t", id="key")
+
+    found = list(to_records([{"text": "a", "label": "x", "key": "7"}] * 3, asked, LABELS))
+
+    assert [record.id for record in found] == ["mine:7", "mine:7#2", "mine:7#3"]
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ({"text": "b", "key": "7_1"}, r"rows 1 and 2\).*map this one as `group`"),
+        ({"text": "b", "key": "8"}, "row 2: group_pattern .* finds nothing"),
+    ],
+)
+def test_an_id_of_two_texts_and_a_group_that_is_not_found_are_refused(second: dict[str, str], message: str) -> None:
+    asked = source("t", id="key", group="key", pattern="^([0-9]+)_")
+
+    with pytest.raises(TonewatchError, match=message):
+        list(to_records([{"text": "a", "label": "x", "key": "7_1"}, {"label": "x", **second}], asked, LABELS))

@@ -1,0 +1,66 @@
+"""Texts go to Parquet and come back; their fingerprint knows every byte and no order."""
+
+import dataclasses
+import random
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.schema import Record, Side
+from pipeline.storage.tables import COLUMNS, fingerprint, read_rows, read_texts, stream_texts, write_rows, write_texts
+
+SAMPLE = Record("s:1", "It’s 👩‍🚀 \x00", "good", "s", "s:1", "en", "", "MIT", "dev")
+RECORDS = st.builds(Record, *[st.text(max_size=4)] * len(COLUMNS))
+ROWS = st.lists(st.tuples(st.sampled_from(["train", "test"]), RECORDS), max_size=8)
+
+
+def test_texts_come_back_as_they_went(tmp_path: Path) -> None:
+    other = dataclasses.replace(SAMPLE, id="s:2", text="")
+
+    assert write_texts(tmp_path / "t.parquet", [SAMPLE, other]) == 2
+    assert read_texts(tmp_path / "t.parquet") == [SAMPLE, other]
+    assert list(stream_texts(tmp_path / "t.parquet")) == [SAMPLE, other]
+
+
+def test_no_texts_make_a_table_too(tmp_path: Path) -> None:
+    write_texts(tmp_path / "t.parquet", [])
+
+    assert read_texts(tmp_path / "t.parquet") == []
+
+
+def test_equal_texts_are_equal_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_texts(tmp_path / name, [SAMPLE])
+
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_named_columns_come_back(tmp_path: Path) -> None:
+    write_rows(tmp_path / "t", {"reason": ["a", "b"], "number": [1, 2]})
+
+    assert read_rows(tmp_path / "t") == {"reason": ["a", "b"], "number": [1, 2]}
+
+
+@given(ROWS, st.randoms(use_true_random=False))
+def test_the_fingerprint_knows_no_order(rows: list[tuple[Side, Record]], chance: random.Random) -> None:
+    shuffled = list(rows)
+    chance.shuffle(shuffled)
+
+    assert fingerprint(shuffled) == fingerprint(rows)
+
+
+@given(ROWS)
+def test_the_fingerprint_counts_a_row_that_is_there_twice(rows: list[tuple[Side, Record]]) -> None:
+    twice: list[tuple[Side, Record]] = [*rows, ("train", SAMPLE), ("train", SAMPLE)]
+
+    assert fingerprint(twice) != fingerprint(rows)
+
+
+def test_the_fingerprint_knows_every_field_and_the_side() -> None:
+    changed = [dataclasses.replace(SAMPLE, **{name: "other"}) for name in COLUMNS]
+    moved = dataclasses.replace(SAMPLE, id="s:1It", text="’s 👩‍🚀 \x00")
+
+    prints = {fingerprint([("train", record)]) for record in (SAMPLE, moved, *changed)} | {fingerprint([("test", SAMPLE)]), fingerprint([])}
+
+    assert len(prints) == len(COLUMNS) + 4

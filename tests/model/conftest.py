@@ -1,0 +1,58 @@
+"""A tiny encoder and tokenizer, trained on the spot from sentences written here."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from pipeline.evaluate.metrics import score
+from pipeline.model.encoder import scratch_config
+from pipeline.model.tokenizer import encode, load_tokenizer, size, train_tokenizer
+from pipeline.train.methods import LabelMethod, Start
+
+GOOD, BAD = ("good", "great", "lovely", "superb"), ("bad", "awful", "dreadful", "poor")
+THINGS = ("film", "book", "phone", "meal", "song", "train ride", "hotel room", "garden in the early spring")
+
+
+@pytest.fixture(scope="session")
+def sentences():
+    """Give (text, label) pairs of several lengths: 0 bad, 1 good."""
+    pairs = []
+    for label, words in enumerate((BAD, GOOD)):
+        pairs += [(f"a {word} {thing}", label) for word, thing in itertools.product(words, THINGS)]
+        pairs += [(f"what a {word} {thing} that was for all of us", label) for word, thing in itertools.product(words, THINGS)]
+    return pairs
+
+
+@pytest.fixture(scope="session")
+def tokenizer_json(sentences):
+    return train_tokenizer((text for text, _ in sentences), vocabulary=200)
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tokenizer_json):
+    return load_tokenizer(tokenizer_json, 32)
+
+
+@pytest.fixture(scope="session")
+def start(tokenizer_json):
+    config = scratch_config(vocabulary=size(tokenizer_json), width=32, layers=2, heads=2, feed_forward=64, max_tokens=32)
+    return Start(config, None, dropout=0.0)
+
+
+@pytest.fixture
+def method(sentences, tokenizer, start):
+    """Give the method that learns the sentences' labels; held out are the training texts themselves."""
+    tokens, targets = encode(tokenizer, [text for text, _ in sentences]), np.array([label for _, label in sentences])
+    return LabelMethod(
+        start=start,
+        train=tokens,
+        targets=targets,
+        held_out=tokens,
+        held_out_targets=targets,
+        labels=2,
+        batch_texts=16,
+        class_weights=0.0,
+        score=score,
+        seed=7,
+    )

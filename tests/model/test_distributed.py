@@ -1,0 +1,100 @@
+import multiprocessing
+import os
+import signal
+
+import pytest
+import torch
+
+from pipeline.storage.checkpoints import Checkpoints
+from pipeline.train.distributed import Job, Machine, train
+from pipeline.train.loop import Course
+from pipeline.train.methods import LabelMethod
+
+
+def job(method, root, *, steps=12, looks=(6, 12), patience=5, every=4):
+    return Job(
+        name="finetune",
+        method=method,
+        course=Course(steps, 3e-3, 0.1, 1.0),
+        weight_decay=0.01,
+        looks=frozenset(looks),
+        patience=patience,
+        checkpoint_every=every,
+        keep=Checkpoints(root, "a" * 64),
+    )
+
+
+def machine(root, workers=0):
+    return Machine(device="cpu", workers=workers, micro_batch=64, threads=1, storage=str(root / "ray"))
+
+
+class Fatal(LabelMethod):
+    """Kill its own process at the second look."""
+
+    def judge(self, model):
+        if (self.seen := getattr(self, "seen", 0) + 1) == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().judge(model)
+
+
+def deadly(method, root):
+    fatal = Fatal(**{name: getattr(method, name) for name in LabelMethod.__dataclass_fields__ if name not in ("deal", "weights_L")})
+    train(job(fatal, root), machine(root))
+
+
+def test_a_killed_training_goes_on_from_its_checkpoint_to_the_very_same_weights(method, tmp_path):
+    process = multiprocessing.get_context("spawn").Process(target=deadly, args=(method, tmp_path / "killed"))
+    process.start()
+    process.join(120)
+    stopped_at = Checkpoints(tmp_path / "killed", "a" * 64).newest()
+
+    resumed = train(job(method, tmp_path / "killed"), machine(tmp_path))
+    straight = train(job(method, tmp_path / "straight"), machine(tmp_path))
+
+    assert process.exitcode == -signal.SIGKILL
+    assert stopped_at.step == 8
+    assert [look["score"] for look in resumed.history] == [look["score"] for look in straight.history]
+    assert all(torch.equal(resumed.weights[name], straight.weights[name]) for name in straight.weights)
+
+
+def test_a_finished_training_is_not_run_again(method, tmp_path):
+    first = train(job(method, tmp_path), machine(tmp_path))
+    before = sorted((path.name, path.stat().st_mtime_ns) for path in tmp_path.rglob("*"))
+
+    second = train(job(method, tmp_path), machine(tmp_path))
+
+    assert sorted((path.name, path.stat().st_mtime_ns) for path in tmp_path.rglob("*")) == before
+    assert second.history == first.history
+
+
+def test_training_stops_early_and_keeps_the_best_weights(method, tmp_path):
+    outcome = train(job(method, tmp_path, steps=200, looks=range(20, 201, 20), patience=2), machine(tmp_path))
+    scores = [look["score"] for look in outcome.history]
+
+    assert outcome.history[-1]["step"] < 200
+    assert scores[-3] == max(scores)
+
+
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(method, tmp_path):
+    keep = Checkpoints(tmp_path, "k")
+    keep.save(4, {"model": {"w": torch.ones(2)}}, {"finished": False})
+    older = keep.folder / "step-00000004"
+    older.rename(keep.folder / "aside")
+    keep.save(8, {"model": {"w": torch.zeros(2)}}, {"finished": False})
+    (keep.folder / "aside").rename(older)
+    content = bytearray((keep.folder / "step-00000008" / "model.safetensors").read_bytes())
+    content[-1] ^= 1
+    (keep.folder / "step-00000008" / "model.safetensors").write_bytes(content)
+
+    assert keep.newest().step == 4
+
+
+@pytest.mark.timeout(240)
+def test_two_workers_learn_what_one_process_learns(method, tmp_path):
+    alone = train(job(method, tmp_path / "alone"), machine(tmp_path))
+
+    together = train(job(method, tmp_path / "together"), machine(tmp_path, workers=2))
+
+    assert [look["step"] for look in together.history] == [6, 12]
+    assert together.history[-1]["score"] == pytest.approx(alone.history[-1]["score"], abs=1e-6)
+    assert all(torch.allclose(together.weights[name], alone.weights[name], atol=1e-4) for name in alone.weights)
