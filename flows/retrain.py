@@ -13,7 +13,7 @@ def retrain(root: str, profile: str, actor: str, reason: str) -> dict[str, Any]:
     """Run every stage that is not unchanged, judge what came out, and put it in service if the gate says yes."""
     line = tasks.Line(root, profile, actor, reason)
     with held(line.places.home):
-        tasks.heal(line)
+        tasks.settle(line)
         tasks.identity(line)
         tasks.collect(line)
         tasks.clean(line)

@@ -80,8 +80,9 @@ compress = _stage("compress")
 evaluate = _stage("evaluate")
 
 
-def _heal(line: Line) -> None:
+def _settle(line: Line) -> None:
     releases.heal(line.places)
+    stand(line.setting)
 
 
 def _keep_data(line: Line) -> str:
@@ -93,14 +94,12 @@ def _register(line: Line, data_version: str) -> str:
 
 
 def _judge(line: Line, data_version: str, model_version: str) -> dict[str, Any]:
-    made = releases.Made(data_version, model_version, versions.code_commit(line.places.root))
+    made = releases.Made(data_version, model_version, versions.code_commit())
     return releases.judge(line.places, made, actor=line.actor, reason=line.reason)
 
 
 def _tell(line: Line, document: dict[str, Any]) -> None:
-    from pipeline.report.card import card
-
-    create_markdown_artifact(card(document), key=f"decision-{str(document['release']).lower()}", description="The gate's decision")
+    create_markdown_artifact(reports.decision_card(document), key=f"decision-{str(document['release']).lower()}", description="The gate's decision")
 
 
 def _release(line: Line, document: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +107,7 @@ def _release(line: Line, document: dict[str, Any]) -> dict[str, Any]:
     return {"document": document, "ran": line.ran, "moved": moved.as_dict() if moved else None}
 
 
-heal = _as_task("heal", _heal)
+settle = _as_task("settle", _settle)
 keep_data = _as_task("data version", _keep_data)
 register = _as_task("register", _register)
 judge = _as_task("judge", _judge)

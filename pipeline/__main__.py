@@ -9,21 +9,21 @@ def main() -> None:
 
 
 def _code(arguments: list[str]) -> int:
-    import click
-    from typer.main import get_command
+    import typer
+    from typer.exceptions import TyperException
 
     from pipeline.cli.app import app
     from pipeline.errors import TonewatchError
 
     try:
-        return int(get_command(app).main(arguments, prog_name="tonewatch", standalone_mode=False) or 0)
-    except click.exceptions.Exit as wanted:
+        return int(typer.main.get_command(app).main(arguments, prog_name="tonewatch", standalone_mode=False) or 0)
+    except typer.Exit as wanted:
         return wanted.exit_code
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         return _tell("Stopped. What was finished is kept; type the same again to go on.", arguments, 130)
+    except TyperException as error:
+        # Asked for help by typing nothing: the help is the message, and there is nothing to add to it.
+        return _tell(f"{error.format_message()}\nType `tonewatch --help` or `tonewatch COMMAND --help`.", arguments, 2)
     except TonewatchError as error:
         return _tell(str(error), arguments, error.exit_code)
     except Exception as error:

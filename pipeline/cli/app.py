@@ -35,6 +35,7 @@ def init(
 
 @app.command()
 def run(
+    *,
     actor: Actor,
     assignments: Assignments = None,
     profile: ProfileName = "laptop",
@@ -66,11 +67,9 @@ def stage(name: str, profile: ProfileName = "laptop", workspace: Workspace = Non
 
     from pipeline.config import load_profile
     from pipeline.stages import Setting, run_stage
-    from pipeline.storage import files
 
-    setting = Setting(places(workspace, json=json, debug=debug), load_profile(profile))
-    run_stage(setting, name)
-    receipt = dataclasses.asdict(files.read_receipt(setting.folder(name)))
+    at = Setting(places(workspace, json=json, debug=debug), load_profile(profile))
+    receipt = dataclasses.asdict(run_stage(at, name))
     counts = ", ".join(f"{key} {value}" for key, value in receipt["counts"].items())
     tell(receipt, json=json, text=f"{name}: {counts or 'done'}")
 

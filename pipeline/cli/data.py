@@ -36,11 +36,9 @@ def rollback(
 ) -> None:
     """Take the work tree's data back to a version, and stay there.  Example: tonewatch data rollback v1."""
     from pipeline.stages import versions
-    from pipeline.storage.locks import held
 
     at = places(workspace, json=json, debug=debug)
-    with held(at.home):
-        version = versions.rollback_data(at.root, name, reason).as_dict()
+    version = versions.rollback_data(at.root, name, reason).as_dict()
     text = (
         f"The data are those of {version['name']}, and params.yaml says so (data.version).\n"
         "`tonewatch run` trains on them; `tonewatch run --set data.version=newest` collects again."

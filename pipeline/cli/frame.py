@@ -4,13 +4,12 @@ import getpass
 import json as jsonlib
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline import logs
-from pipeline.config import Places, find_workspace
-from pipeline.config.quiet import settle
+if TYPE_CHECKING:
+    from pipeline.config import Places
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Workspace = Annotated[Path | None, typer.Option("--workspace", help="The workspace; else the nearest one upward.", show_default=False)]
@@ -19,8 +18,12 @@ Actor = Annotated[str, typer.Option("--actor", help="Who asks; kept in the ledge
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the ledger.")]
 
 
-def places(workspace: Path | None, *, json: bool, debug: bool) -> Places:
+def places(workspace: Path | None, *, json: bool, debug: bool) -> "Places":
     """Find the workspace, send logs to stderr and set the environment, before anything heavy is imported."""
+    from pipeline import logs
+    from pipeline.config import Places, find_workspace
+    from pipeline.config.quiet import settle
+
     logs.configure(json=json, debug=debug)
     found = Places.of(find_workspace((workspace or Path.cwd()).resolve()), os.environ)
     settle(found, os.environ)

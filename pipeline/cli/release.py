@@ -33,6 +33,7 @@ def show_release(name: Name = None, workspace: Workspace = None, json: Json = Fa
 @app.command()
 def promote(
     name: Annotated[str, typer.Argument(help="The release to put in service, as R2.")],
+    *,
     actor: Actor,
     reason: Reason = "tonewatch release promote",
     workspace: Workspace = None,
@@ -42,16 +43,15 @@ def promote(
     """Put an accepted release in service.  Example: tonewatch release promote R2 --reason "after the fix"."""
     from pipeline.cli import show
     from pipeline.stages import releases
-    from pipeline.storage.locks import held
 
     at = places(workspace, json=json, debug=debug)
-    with held(at.home):
-        moved = releases.promote(at, name, actor=actor, reason=reason).as_dict()
+    moved = releases.promote(at, name, actor=actor, reason=reason).as_dict()
     tell(moved, json=json, text=show.moved(moved))
 
 
 @app.command()
 def rollback(
+    *,
     actor: Actor,
     to: Annotated[str | None, typer.Option("--to", help="A release; the previous one if none is named.")] = None,
     reason: Reason = "tonewatch release rollback",
@@ -62,11 +62,9 @@ def rollback(
     """Go back to the previous release: model, data version and thresholds together.  Example: tonewatch release rollback."""
     from pipeline.cli import show
     from pipeline.stages import releases
-    from pipeline.storage.locks import held
 
     at = places(workspace, json=json, debug=debug)
-    with held(at.home):
-        moved = releases.rollback(at, to=to, actor=actor, reason=reason).as_dict()
+    moved = releases.rollback(at, to=to, actor=actor, reason=reason).as_dict()
     tell(moved, json=json, text=show.moved(moved))
 
 
@@ -74,9 +72,7 @@ def rollback(
 def reconcile(workspace: Workspace = None, json: Json = False, debug: Debug = False) -> None:
     """Repair what should follow the ledger: aliases, local copy, work tree.  Example: tonewatch release reconcile."""
     from pipeline.stages import releases
-    from pipeline.storage.locks import held
 
     at = places(workspace, json=json, debug=debug)
-    with held(at.home):
-        repaired = releases.reconcile(at)
+    repaired = releases.reconcile(at)
     tell({"repaired": repaired}, json=json, text="\n".join(repaired) or "Everything follows the ledger already.")

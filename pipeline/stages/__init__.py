@@ -11,17 +11,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import structlog
-
+from pipeline import logs
 from pipeline.config import Params, Places, Profile, load_params
 from pipeline.errors import WrongUse
 from pipeline.schema import Receipt
+from pipeline.storage import files
 
 if TYPE_CHECKING:
     from pipeline.stages.training import Bench
     from pipeline.version.memory import Memory
 
-log = structlog.get_logger(room="stages")
+log = logs.get("stages")
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,9 @@ def _evaluate(at: Setting) -> object:
     return evaluation.evaluate(*inputs, at.folder("evaluate"), cfg=at.params.evaluate, seed=at.params.seed)
 
 
+NEWEST = "newest"
+ALWAYS = ("identity",)
+OF_THE_DATA = ("collect", "clean", "validate", "split")
 DATA, TRAINING = "pipeline.stages.data", "pipeline.stages.training"
 
 STAGES = (
@@ -165,26 +168,37 @@ STAGES = (
 )
 
 
-def run_stage(at: Setting, name: str) -> None:
-    """Run one stage, whatever is remembered of it; `dvc repro` comes in here.
+def run_stage(at: Setting, name: str) -> Receipt:
+    """Run one stage, whatever is remembered of it, and give its receipt; `dvc repro` comes in here.
 
     Raises WrongUse for a name that is no stage.
     """
     began = time.monotonic()
+    log.info("begins", stage=name)
     _by_name(name).call(at)
     log.info("done", stage=name, seconds=round(time.monotonic() - began, 1))
+    return files.read_receipt(at.folder(name))
 
 
 def perform(at: Setting, name: str) -> Done:
-    """Run a stage unless nothing that it depends on has changed, and remember that it ran."""
-    from pipeline.storage import files
-
-    if at.memory.unchanged(name):
+    """Run a stage unless it ran before on what it depends on, and remember that it ran."""
+    if name in OF_THE_DATA and at.params.data.version != NEWEST:
+        log.info("pinned", stage=name, data_version=at.params.data.version)
+    elif name in ALWAYS or not (at.memory.unchanged(name) or at.memory.restored(name)):
+        receipt = run_stage(at, name)
+        at.memory.commit(name)
+        return Done(receipt, ran=name not in ALWAYS)
+    else:
         log.info("unchanged", stage=name)
-        return Done(files.read_receipt(at.folder(name)), ran=False)
-    run_stage(at, name)
-    at.memory.commit(name)
-    return Done(files.read_receipt(at.folder(name)), ran=True)
+    return Done(files.read_receipt(at.folder(name)), ran=False)
+
+
+def stand(at: Setting) -> None:
+    """Make the work tree's data those of the version that `data.version` pins, if it pins one."""
+    from pipeline.stages import versions
+
+    if at.params.data.version != NEWEST:
+        versions.stand_on(at.places.root, at.params.data.version)
 
 
 def _by_name(name: str) -> Stage:

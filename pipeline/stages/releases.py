@@ -9,6 +9,7 @@ from pipeline.errors import CandidateRefused, NothingToRollBack, WrongUse
 from pipeline.registry.ledger import Ledger, Move
 from pipeline.stages import copies, projections
 from pipeline.stages.judging import Made, judge, register
+from pipeline.storage.locks import held
 
 __all__ = ["Made", "Moved", "heal", "judge", "list_moves", "promote", "reconcile", "register", "release", "rollback", "show"]
 
@@ -56,13 +57,14 @@ def promote(places: Places, name: str, *, actor: str, reason: str) -> Moved:
 
     Raises WrongUse for an unknown one and for the one in service, CandidateRefused for one the gate refused.
     """
-    heal(places)
-    ledger = Ledger(places.ledger)
-    document, current = ledger.get(name).document, ledger.current()
-    _accepted(document)
-    if name == current:
-        raise WrongUse(f"{name} is in service already. Look with `tonewatch release list`.")
-    return _move(places, document, expected=current, actor=actor, reason=reason)
+    with held(places.home):
+        heal(places)
+        ledger = Ledger(places.ledger)
+        document, current = ledger.get(name).document, ledger.current()
+        _accepted(document)
+        if name == current:
+            raise WrongUse(f"{name} is in service already. Look with `tonewatch release list`.")
+        return _move(places, document, expected=current, actor=actor, reason=reason)
 
 
 def rollback(places: Places, *, to: str | None, actor: str, reason: str) -> Moved:
@@ -70,28 +72,24 @@ def rollback(places: Places, *, to: str | None, actor: str, reason: str) -> Move
 
     Raises NothingToRollBack when there is none.
     """
-    heal(places)
-    ledger = Ledger(places.ledger)
-    current, target = ledger.current(), to or ledger.previous()
-    if target is None:
-        served = f"{current} is the first release" if current else "No release is in service yet"
-        raise NothingToRollBack(f"{served}, so there is nothing to go back to. Look with `tonewatch release list`.")
-    document = ledger.get(target).document
-    if target == current:
-        raise WrongUse(f"{target} is in service already. Look with `tonewatch release list`.")
-    if target not in {move.target for move in ledger.moves()}:
-        raise WrongUse(f"{target} never served, so one cannot go back to it. Type `tonewatch release promote {target}`.")
-    return _move(places, document, expected=current, actor=actor, reason=reason)
+    with held(places.home):
+        heal(places)
+        ledger = Ledger(places.ledger)
+        current, target = ledger.current(), to or ledger.previous()
+        document = _earlier(ledger, current, target)
+        return _move(places, document, expected=current, actor=actor, reason=reason)
 
 
-def heal(places: Places) -> list[str]:
+def heal(places: Places) -> None:
     """Finish a move that was killed half-way; costs one look at the ledger when there is none."""
-    return reconcile(places) if projections.behind(places) else []
+    if projections.behind(places):
+        projections.follow(places)
 
 
 def reconcile(places: Places) -> list[str]:
     """Make everything that follows the ledger what it says; gives a sentence for each repair and for each that has to wait."""
-    followed = projections.follow(places)
+    with held(places.home):
+        followed = projections.follow(places)
     return [*followed.done, *(f"Pending: {why}" for why in followed.pending)]
 
 
@@ -115,6 +113,18 @@ def _accepted(document: Mapping[str, Any]) -> None:
     if not document["decision"]["accepted"]:
         reasons = " ".join(document["decision"]["reasons"])
         raise CandidateRefused(f"{document['release']} was refused: {reasons} See `tonewatch release show {document['release']}`.")
+
+
+def _earlier(ledger: Ledger, current: str | None, target: str | None) -> Mapping[str, Any]:
+    if target is None:
+        served = f"{current} is the first release" if current else "No release is in service yet"
+        raise NothingToRollBack(f"{served}, so there is nothing to go back to. Look with `tonewatch release list`.")
+    document = ledger.get(target).document
+    if target == current:
+        raise WrongUse(f"{target} is in service already. Look with `tonewatch release list`.")
+    if target not in {move.target for move in ledger.moves()}:
+        raise WrongUse(f"{target} never served, so one cannot go back to it. Type `tonewatch release promote {target}`.")
+    return document
 
 
 def _move(places: Places, document: Mapping[str, Any], *, expected: str | None, actor: str, reason: str) -> Moved:

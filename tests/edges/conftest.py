@@ -1,12 +1,28 @@
 """What several edge tests share."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline.registry.models import Models
+from pipeline.schema import Receipt
+from pipeline.storage import files
+from pipeline.version import workspace as workspaces
+from pipeline.version.code import write_identities
+from pipeline.version.memory import Memory
+
+FOLDERS = {
+    "collect": "raw",
+    "clean": "clean",
+    "validate": "validation",
+    "split": "splits",
+    "pretrain": "encoder",
+    "finetune": "classifier",
+    "compress": "candidate",
+    "evaluate": "evaluation",
+}
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +44,36 @@ def mlflow_uri(_migrated: Path, tmp_path: Path) -> str:
     home.mkdir()
     shutil.copyfile(_migrated, home / "mlflow.db")
     return f"sqlite:///{home}/mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def leave() -> Callable[[Path, str, str], None]:
+    """Leave the folder of a stage: one file with this content, and a receipt with the content as fingerprint."""
+
+    def _leave(root: Path, stage: str, content: str) -> None:
+        with files.whole(root / "data" / FOLDERS[stage]) as desk:
+            (desk / "content.txt").write_text(content, "utf-8")
+            files.write_receipt(desk, Receipt(stage, notes={"fingerprint": content}))
+
+    return _leave
+
+
+@pytest.fixture(scope="session")
+def _filled(tmp_path_factory: pytest.TempPathFactory, leave: Callable[[Path, str, str], None]) -> Iterator[Path]:
+    """Make one workspace in which every stage has run and is recorded."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path_factory.mktemp("dvc")))
+        root = workspaces.init(tmp_path_factory.mktemp("filled") / "workspace", "english")
+        write_identities(root / "data" / "identity", {stage: f"code of {stage}" for stage in FOLDERS})
+        memory = Memory(root)
+        for stage in FOLDERS:
+            leave(root, stage, f"{stage} 1")
+        for stage in ("identity", *FOLDERS):
+            memory.commit(stage)
+        yield root
+
+
+@pytest.fixture
+def workspace(_filled: Path, tmp_path: Path) -> Path:
+    """Give a copy of the filled workspace, this test's own."""
+    return Path(shutil.copytree(_filled, tmp_path / "workspace", symlinks=True))

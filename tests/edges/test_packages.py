@@ -210,3 +210,11 @@ def test_two_members_for_one_pattern_are_refused(tmp_path: Path) -> None:
 def test_a_broken_archive_is_refused(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(DataRejected):
         several(put(tmp_path / "a", content), ("rows",), max_bytes=CAP)
+
+
+def test_an_index_that_does_not_answer_is_said_without_its_password(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "nothing://me:secret@here/simple")
+
+    with pytest.raises(SourceUnreachable, match=r"nothing://here/simple: does not answer") as told:
+        fetch(PINNED, tmp_path / "downloads")
+    assert "secret" not in str(told.value)

@@ -1,6 +1,9 @@
 """Every kind of source gives rows of strings, and garbage is refused with what to type."""
 
+import hashlib
+import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,7 @@ import pytest
 from pipeline.collect.identity import source_identity
 from pipeline.collect.records import to_record, to_records
 from pipeline.collect.sources import read_rows
-from pipeline.config import FileSource
+from pipeline.config import FileSource, PackageSource
 from pipeline.errors import DataRejected, SourceUnreachable, TonewatchError
 from pipeline.schema import Record
 
@@ -136,6 +139,40 @@ def test_the_identity_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_bytes(b"abc")
 
     assert source_identity(source("t.csv"), tmp_path).startswith("ba7816bf8f01cfea")
+
+
+def packaged(root: Path, content: bytes, delimiter: str = "\t") -> list[dict[str, str]]:
+    """Put an archive where a fetched one lies, so that no index is asked, and read the rows inside it."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as box:
+        box.writestr("t-1.0/rows.txt", content)
+    sha256 = hashlib.sha256(out.getvalue()).hexdigest()
+    (root / "downloads").mkdir()
+    (root / "downloads" / sha256).write_bytes(out.getvalue())
+    own = source("t").model_dump() | {"kind": "package", "project": "t", "sha256": sha256, "members": ("*/rows.txt",)}
+    asked = PackageSource.model_validate(
+        {name: value for name, value in own.items() if name != "path"} | {"delimiter": delimiter, "header": ("label", "text")}
+    )
+    assert source_identity(asked, root) == sha256
+    return list(read_rows(asked, root=root, downloads=root / "downloads", max_bytes=1_000_000))
+
+
+def test_a_quote_in_tab_separated_text_is_only_a_quote(tmp_path: Path) -> None:
+    found = packaged(tmp_path, b'1\t"so good\r\n0\tsay ""no""\r\n')
+
+    assert found == [{"label": "1", "text": '"so good'}, {"label": "0", "text": 'say ""no""'}]
+
+
+def test_a_quote_in_comma_separated_text_keeps_commas_together(tmp_path: Path) -> None:
+    assert packaged(tmp_path, b'1,"so, so"\n', ",") == [{"label": "1", "text": "so, so"}]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(b" \n", "is empty"), (b"1\tb\xffd\n", "UTF-8"), (b"1\n", "line 1: 1 columns where 2 belong")]
+)
+def test_a_packaged_table_that_cannot_be_used_is_refused(content: bytes, message: str, tmp_path: Path) -> None:
+    with pytest.raises(DataRejected, match=message):
+        packaged(tmp_path, content)
 
 
 RATINGS = {"negative_to": -0.5, "positive_from": 0.5}

@@ -32,7 +32,8 @@ class Fatal(LabelMethod):
     """Kill its own process at the second look."""
 
     def judge(self, model):
-        if (self.seen := getattr(self, "seen", 0) + 1) == 2:
+        self.seen = getattr(self, "seen", 0) + 1
+        if self.seen == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().judge(model)
 

@@ -1,0 +1,172 @@
+"""A workspace of one's own table, a real Prefect server, and the command line as a process."""
+
+import csv
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+WORDS = {
+    "bad": ("bad", "awful", "dreadful", "poor", "boring", "ugly"),
+    "fine": ("usual", "plain", "average", "common", "normal", "ordinary"),
+    "good": ("good", "great", "lovely", "superb", "brilliant", "charming"),
+}
+THINGS = ("film", "book", "phone", "meal", "song", "hotel room", "train ride", "garden")
+FRAMES = ("a {} {}", "what a {} {} that was", "I think it is a {} {}", "they sold us a {} {} again")
+
+# A model small enough for seconds, and a gate that a perfect bag of words cannot close.
+TINY = (
+    "collect.labels=[bad, fine, good]",
+    "encoder.start=scratch",
+    "encoder.scratch={vocabulary: 300, width: 32, layers: 1, heads: 2, feed_forward: 64}",
+    "pretrain.steps=4",
+    "finetune.min_steps=60",
+    "finetune.epochs=1",
+    "finetune.peak_rate=0.005",
+    "finetune.judge_every=30",
+    "finetune.checkpoint_every=20",
+    "compress.min_agreement=0.8",
+    "compress.max_f1_fall=0.2",
+    "gate.baseline_margin=-1.0",
+    "gate.min_macro_f1=0.3",
+    "evaluate.resamples=100",
+    "gate.resamples=100",
+)
+
+
+@dataclass
+class Ended:
+    """Hold how a command ended: its code, its answer, and the events it logged."""
+
+    code: int
+    out: str
+    events: list[dict] = field(repr=False)
+    err: str = field(repr=False)
+
+    @property
+    def answer(self):
+        return json.loads(self.out)
+
+    def stages(self, event):
+        return [found["stage"] for found in self.events if found.get("event") == event]
+
+
+@dataclass
+class Command:
+    """Call `tonewatch --json` as a process in a workspace."""
+
+    folder: Path
+    environment: dict
+
+    def __call__(self, *arguments, timeout=240):
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=timeout)
+        return Ended(process.returncode, out, events(err), err)
+
+    def start(self, *arguments):
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipeline", *arguments, "--json"],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def killed_in(self, stage, *arguments):
+        """Run until a stage begins, then kill the whole process group; give the stages that ran to their end."""
+        process = self.start(*arguments)
+        seen = []
+        for line in process.stderr:
+            seen += events(line)
+            if seen and seen[-1].get("event") == "begins" and seen[-1]["stage"] == stage:
+                time.sleep(0.3)
+                break
+        os.killpg(process.pid, signal.SIGKILL)
+        rest = process.communicate()[1]
+        assert process.returncode == -signal.SIGKILL, rest
+        return [found["stage"] for found in [*seen, *events(rest)] if found.get("event") == "done"]
+
+
+def events(text):
+    found = []
+    for line in text.splitlines():
+        if line.startswith("{"):
+            found.append(json.loads(line))
+    return found
+
+
+def write_table(path, *, repeat=1):
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["review", "verdict"])
+        for label, words in WORDS.items():
+            for word, thing, frame, _ in itertools.product(words, THINGS, FRAMES, range(repeat)):
+                writer.writerow([frame.format(word, thing), label])
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory):
+    """Start a real Prefect server once: each run of the line would start one of its own."""
+    home, port = tmp_path_factory.mktemp("prefect"), free_port()
+    environment = {**os.environ, "PREFECT_HOME": str(home), "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL"}
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
+    log = (home / "server.log").open("w")
+    process = subprocess.Popen(command[:-1], env=environment, stdout=log, stderr=log, start_new_session=True)
+    url = f"http://127.0.0.1:{port}/api"
+    for _ in range(240):
+        try:
+            urllib.request.urlopen(f"{url}/health", timeout=1)
+            break
+        except OSError:
+            assert process.poll() is None, (home / "server.log").read_text()
+            time.sleep(0.5)
+    yield url
+    os.killpg(process.pid, signal.SIGTERM)
+    process.wait(30)
+    log.close()
+
+
+@pytest.fixture(scope="session")
+def environment(prefect_server):
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW", "TONEWATCH", "RAY_"))}
+    # A bare git: no name, no settings of whoever runs the tests.
+    return {**kept, "PREFECT_API_URL": prefect_server, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+
+
+@pytest.fixture(scope="session")
+def new_workspace(environment):
+    """Give a function that makes a workspace of one's own table, with a tiny model."""
+
+    def make(folder):
+        write_table_in(folder)
+        command = Command(folder, environment)
+        assert command("init", ".", "--preset", "csv").code == 0
+        return command
+
+    return make
+
+
+def write_table_in(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    write_table(folder / "texts.csv")
+
+
+def sets(*assignments):
+    return [part for assignment in (*TINY, *assignments) for part in ("--set", assignment)]
