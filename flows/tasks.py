@@ -5,13 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from prefect import Task, task
+from prefect import Task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from pipeline.config import Places, load_profile
 from pipeline.errors import SourceUnreachable
-from pipeline.stages import Setting, perform, releases, versions
+from pipeline.stages import Setting, perform, releases, reports, stand, versions
 
 TRIES = 2
 DELAY_SECONDS = (2, 10)
@@ -42,7 +42,7 @@ def _worth_another_try(_task: Any, _run: Any, state: Any) -> bool:
 
 
 def _as_task(name: str, act: Callable[..., Any]) -> Callable[..., Any]:
-    made: Task[..., Any] = task(
+    made: Task[..., Any] = Task(
         act,
         name=name,
         # Prefect's cache would forget after a kill; DVC remembers.
@@ -98,8 +98,9 @@ def _judge(line: Line, data_version: str, model_version: str) -> dict[str, Any]:
     return releases.judge(line.places, made, actor=line.actor, reason=line.reason)
 
 
-def _tell(line: Line, document: dict[str, Any]) -> None:
-    create_markdown_artifact(reports.decision_card(document), key=f"decision-{str(document['release']).lower()}", description="The gate's decision")
+def _tell(_line: Line, document: dict[str, Any]) -> None:
+    key = f"decision-{str(document['release']).lower()}"
+    create_markdown_artifact(reports.decision_card(document), key=key, description="The gate's decision")
 
 
 def _release(line: Line, document: dict[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,8 @@ def _code(arguments: list[str]) -> int:
     except TonewatchError as error:
         return _tell(str(error), arguments, error.exit_code)
     except Exception as error:
-        return _tell(f"{type(error).__name__}: {error}\nThis is a fault of ours or of the machine; add `--debug` to see where.", arguments, 3)
+        told = f"{type(error).__name__}: {error}\nThis is a fault of ours or of the machine; add `--debug` to see where."
+        return _tell(told, arguments, 3)
 
 
 def _tell(message: str, arguments: list[str], code: int) -> int:

@@ -8,7 +8,11 @@ from typing import Any
 
 import structlog
 
-SILENCED = ("httpx", "httpcore", "urllib3", "alembic", "mlflow", "prefect", "dvc", "great_expectations", "asyncio", "ray.train", "torch.onnx._internal.exporter._registration")
+# Loggers that tell what nobody asked; the last one, that torchvision is not installed.
+SILENCED = (
+    *("httpx", "httpcore", "urllib3", "alembic", "mlflow", "prefect", "dvc", "great_expectations", "asyncio", "ray.train"),
+    "torch.onnx._internal.exporter._registration",
+)
 
 
 def configure(*, json: bool, debug: bool) -> None:
@@ -30,7 +34,7 @@ def configure(*, json: bool, debug: bool) -> None:
 
 def get(name: str) -> structlog.stdlib.BoundLogger:
     """Give the logger of one room."""
-    return structlog.stdlib.get_logger(room=name)  # type: ignore[no-any-return]
+    return structlog.stdlib.get_logger(room=name)
 
 
 @contextlib.contextmanager

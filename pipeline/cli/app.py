@@ -30,7 +30,8 @@ def init(
 
     logs.configure(json=json, debug=debug)
     made = versions.init(folder.resolve(), preset)
-    tell({"workspace": str(made), "preset": preset}, json=json, text=f"{made} is a workspace. Look at its params.yaml, then type:\n  cd {made} && tonewatch run")
+    text = f"{made} is a workspace. Look at its params.yaml, then type:\n  cd {made} && tonewatch run"
+    tell({"workspace": str(made), "preset": preset}, json=json, text=text)
 
 
 @app.command()

@@ -27,6 +27,8 @@ def places(workspace: Path | None, *, json: bool, debug: bool) -> "Places":
     logs.configure(json=json, debug=debug)
     found = Places.of(find_workspace((workspace or Path.cwd()).resolve()), os.environ)
     settle(found, os.environ)
+    # Prefect makes its home only where the folder above it is there, and its server dies without one.
+    (found.home / "prefect").mkdir(parents=True, exist_ok=True)
     return found
 
 

@@ -27,7 +27,8 @@ def release(document: Mapping[str, Any]) -> str:
     baselines = document["evaluation"]["baselines"]
     figures += [_row(name, row, row["intervals"]) for name, row in sorted(baselines.items())]
     figures += [("", "", "", "")]
-    figures += [(f"  {name}", f"{row['macro_f1']:.3f}", "", f"{row['accuracy']:.3f}") for name, row in document["metrics"]["per_source"].items()]
+    sources = document["metrics"]["per_source"].items()
+    figures += [(f"  {name}", f"{row['macro_f1']:.3f}", "", f"{row['accuracy']:.3f}") for name, row in sources]
     reasons = [f"  {reason}" for reason in document["decision"]["reasons"]]
     return "\n".join([f"{document['release']}: {made}", "", *_table(figures), "", f"The gate: {verdict}.", *reasons])
 
@@ -59,8 +60,7 @@ def data_versions(found: Sequence[Mapping[str, Any]]) -> str:
 
 def fields(document: Mapping[str, Any]) -> str:
     """Tell a record, a field a line."""
-    rows = [(str(name), ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value)) for name, value in document.items()]
-    return "\n".join(_table(rows))
+    return "\n".join(_table([(str(name), _value(value)) for name, value in document.items()]))
 
 
 def answers(told: "Sequence[Told]") -> str:
@@ -69,23 +69,25 @@ def answers(told: "Sequence[Told]") -> str:
     return "\n".join([*_table(rows), f"release {told[0].release}, data {told[0].data_version}"])
 
 
+def _value(value: Any) -> str:
+    return ", ".join(f"{key} {count}" for key, count in value.items()) if isinstance(value, dict) else str(value)
+
+
 def _row(name: str, figures: Mapping[str, Any], intervals: Mapping[str, Sequence[float]]) -> tuple[str, ...]:
     low, high = intervals["macro_f1"]
     return name, f"{figures['macro_f1']:.3f}", f"{low:.3f} to {high:.3f}", f"{figures['accuracy']:.3f}"
 
 
 def _next(at: Places) -> str:
-    here = at.home.name
-    return "\n".join(
-        (
-            "Next:",
-            "  tonewatch report                                the HTML page of this release",
-            '  tonewatch predict "not bad at all"              labels from the release in service',
-            "  tonewatch release list                          who was in service when, and why",
-            f"  mlflow ui --backend-store-uri {at.mlflow if '://' not in at.mlflow or not at.mlflow.startswith('sqlite') else f'sqlite:///{here}/mlflow.db'}   models and runs",
-            f"  PREFECT_HOME={here}/prefect prefect server start   flows and decision cards",
-        )
-    )
+    tracking = at.mlflow.replace(f"{at.root}/", "")
+    rows = [
+        ("  tonewatch report", "the HTML page of this release"),
+        ('  tonewatch predict "not bad at all"', "labels from the release in service"),
+        ("  tonewatch release list", "who was in service when, and why"),
+        (f"  mlflow ui --backend-store-uri {tracking}", "models and runs"),
+        (f"  PREFECT_HOME={at.home.name}/prefect prefect server start", "flows and decision cards"),
+    ]
+    return "\n".join(["Next:", *_table(rows)])
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -33,7 +33,7 @@ def choose(variants: Sequence[Variant], cfg: CompressConfig) -> Choice:
 
     The parent's own export is taken when none does: a served model must never be worse for being small.
     """
-    reasons = []
+    reasons: list[str] = []
     by_name = {variant.name: variant for variant in variants}
     for name in cfg.variants:
         fault = _fault(by_name[name], cfg)

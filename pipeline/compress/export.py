@@ -1,6 +1,5 @@
 """From a trained classifier to ONNX, with nothing in it of the machine that made it."""
 
-import io
 import warnings
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,6 @@ if TYPE_CHECKING:
 
 def export(model: nn.Module) -> bytes:
     """Export a classifier to ONNX: inputs `tokens` and `mask` (texts x tokens, int64), output `logits` (texts x labels)."""
-    import onnx
-
     example: tuple[Tensor, Tensor] = (torch.ones(2, 7, dtype=torch.long), torch.ones(2, 7, dtype=torch.long))
     sizes = {0: torch.export.Dim("texts", min=1, max=4096), 1: torch.export.Dim("width", min=2, max=512)}
     model.eval()
@@ -31,9 +28,8 @@ def export(model: nn.Module) -> bytes:
             verbose=False,
         )
     assert program is not None
-    buffer = io.BytesIO()
-    program.save(buffer)
-    return strip(onnx.load_model_from_string(buffer.getvalue())).SerializeToString()
+    content: bytes = strip(program.model_proto).SerializeToString()
+    return content
 
 
 def strip(model: "ModelProto") -> "ModelProto":

@@ -67,9 +67,9 @@ def summary(counts_LL: Counts) -> dict[str, float]:
     return {"macro_f1": float(macro_f1(counts_LL)), "accuracy": float(accuracy(counts_LL)), "texts": int(counts_LL.sum())}
 
 
-def score(truth: Sequence[int], guess: Sequence[int], labels: int) -> float:
+def score(truth: Counts, guess: Counts, labels: int) -> float:
     """Give macro F1 of guesses, the one number that training steers by."""
-    return float(macro_f1(confusion(truth, guess, labels=labels)))
+    return float(macro_f1(confusion(truth.tolist(), guess.tolist(), labels=labels)))
 
 
 def _ratio(above: NDArray[Any], below: NDArray[Any]) -> Figures:

@@ -16,10 +16,11 @@ class MaskedWords(nn.Module):
         super().__init__()
         width, vocabulary = encoder.config.hidden_size, encoder.config.vocab_size
         self.encoder = encoder
-        self.transform = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width, eps=1e-12))
+        first = nn.Linear(width, width)
+        nn.init.normal_(first.weight, std=encoder.config.initializer_range)
+        nn.init.zeros_(first.bias)
+        self.transform = nn.Sequential(first, nn.GELU(), nn.LayerNorm(width, eps=1e-12))
         self.bias = nn.Parameter(torch.zeros(vocabulary))
-        nn.init.normal_(self.transform[0].weight, std=encoder.config.initializer_range)
-        nn.init.zeros_(self.transform[0].bias)
 
     def forward(self, tokens_BT: Tensor, mask_BT: Tensor, masked_BT: Tensor) -> Tensor:
         """Give logits_MV, for the masked tokens only: the rest would cost ten times as much and be thrown away."""

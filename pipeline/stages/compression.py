@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from pipeline.compress.choice import Variant
 
 
-def compress(
-    classifier: Path, splits: Path, out: Path, *, labels: Sequence[str], max_tokens: int, cfg: CompressConfig
-) -> Receipt:
+def compress(classifier: Path, splits: Path, out: Path, *, labels: Sequence[str], max_tokens: int, cfg: CompressConfig) -> Receipt:
     """Export the classifier, measure its variants against it on the validation split, and keep the one the rule chooses."""
     from pipeline.compress.choice import choose
     from pipeline.compress.export import export

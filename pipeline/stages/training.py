@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from pipeline.train.distributed import Job, Outcome
+    from pipeline.train.methods import LabelMethod, WordMethod
 
 MAX_WEIGHTS_BYTES = 2_000_000_000
 
@@ -55,14 +56,14 @@ def pretrain(splits: Path, out: Path, *, encoder: EncoderConfig, cfg: PretrainCo
     inputs = files.trusted(splits, made_by="split")
     texts = [record.text for record in tables.read_texts(splits / "train.parquet")]
     held_out = [record.text for record in tables.read_texts(splits / "valid.parquet")][: cfg.held_out_texts]
-    config, weights, tokenizer = _start(encoder, texts, bench)
+    start = _start(encoder, texts, bench)
     keep = bench.keep("pretrain", dict(inputs.files), encoder.model_dump(), cfg.model_dump())
-    method = _word_method((config, weights, tokenizer), texts, held_out, encoder, cfg, bench)
+    method = _word_method(start, (texts, held_out), encoder=encoder, cfg=cfg, bench=bench)
     outcome = bench.train(_job("pretrain", method, cfg, steps=cfg.steps, looks=(0, cfg.steps), patience=2, keep=keep))
     before, after = outcome.history[0]["perplexity"], min(look["perplexity"] for look in outcome.history)
     with files.whole(out) as desk:
         body = {key.removeprefix("encoder."): value for key, value in outcome.weights.items() if key.startswith("encoder.")}
-        _write_model(desk, body, config, tokenizer, outcome.history)
+        _write_model(desk, body, start[0], start[2], outcome.history)
         counts = {"texts": len(texts), "held_out": len(held_out), "parameters": sum(value.numel() for value in body.values())}
         receipt = files.write_receipt(
             desk, Receipt("pretrain", counts, {"perplexity_before": before, "perplexity_after": after}, {"start": encoder.start})
@@ -77,7 +78,7 @@ def finetune(
     """Train encoder and head on the labels; leave the classifier that was best on the validation split."""
     inputs = [dict(files.trusted(splits, made_by="split").files), dict(files.trusted(encoder, made_by="pretrain").files)]
     sides = {side: tables.read_texts(splits / f"{side}.parquet") for side in ("train", "valid")}
-    method = _label_method(sides, encoder, labels, max_tokens, cfg, bench)
+    method = _label_method(sides, encoder, labels=labels, max_tokens=max_tokens, cfg=cfg, seed=bench.seed)
     steps = max(cfg.min_steps, cfg.epochs * method.deal.steps_per_epoch)
     keep = bench.keep("finetune", inputs, list(labels), max_tokens, cfg.model_dump())
     looks = (*range(cfg.judge_every, steps, cfg.judge_every), steps)
@@ -114,7 +115,9 @@ def _start(encoder: EncoderConfig, texts: Sequence[str], bench: Bench) -> tuple[
     return described(json.loads(found["config.json"])), load(found["model.safetensors"]), found["tokenizer.json"].decode()
 
 
-def _word_method(start: Any, texts: Sequence[str], held_out: Sequence[str], encoder: EncoderConfig, cfg: PretrainConfig, bench: Bench) -> Any:
+def _word_method(
+    start: Any, texts: tuple[Sequence[str], Sequence[str]], *, encoder: EncoderConfig, cfg: PretrainConfig, bench: Bench
+) -> "WordMethod":
     import numpy as np
 
     from pipeline.model.tokenizer import continuations, encode, load_tokenizer, special_ids
@@ -127,16 +130,16 @@ def _word_method(start: Any, texts: Sequence[str], held_out: Sequence[str], enco
     return WordMethod(
         start=Start(config, weights, cfg.dropout),
         masking=Masking(cfg.mask_share, special["[MASK]"], tuple(special.values()), np.asarray(continuations(tokenizer))),
-        train=encode(tokenizer, texts),
-        held_out=encode(tokenizer, held_out),
+        train=encode(tokenizer, texts[0]),
+        held_out=encode(tokenizer, texts[1]),
         batch_texts=cfg.batch_texts,
         seed=bench.seed,
     )
 
 
 def _label_method(
-    sides: Mapping[str, Sequence[Record]], encoder: Path, labels: Sequence[str], max_tokens: int, cfg: FinetuneConfig, bench: Bench
-) -> Any:
+    sides: Mapping[str, Sequence[Record]], encoder: Path, *, labels: Sequence[str], max_tokens: int, cfg: FinetuneConfig, seed: int
+) -> "LabelMethod":
     import numpy as np
     from safetensors.torch import load
 
@@ -158,7 +161,7 @@ def _label_method(
         batch_texts=cfg.batch_texts,
         class_weights=cfg.class_weights,
         score=score,
-        seed=bench.seed,
+        seed=seed,
     )
 
 

@@ -70,7 +70,7 @@ def write_bytes(path: Path, content: bytes) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(name, 0o644)
+            Path(name).chmod(0o644)
             os.replace(name, path)
         except BaseException:
             Path(name).unlink(missing_ok=True)

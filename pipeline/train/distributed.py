@@ -24,15 +24,25 @@ TIMEOUT_SECONDS = 1800
 class Saved(Protocol):
     """Describe a checkpoint as the loop needs it."""
 
-    step: int
-    tensors: Mapping[str, Mapping[str, Tensor]]
-    notes: Mapping[str, Any]
+    @property
+    def step(self) -> int:
+        """Give the number of steps done."""
+
+    @property
+    def tensors(self) -> Mapping[str, Mapping[str, Tensor]]:
+        """Give the groups of tensors: model, optimizer, best."""
+
+    @property
+    def notes(self) -> Mapping[str, Any]:
+        """Give the rest."""
 
 
 class Keep(Protocol):
     """Describe where checkpoints are kept; every worker must reach the same place."""
 
-    key: str
+    @property
+    def key(self) -> str:
+        """Name the training by all that it depends on."""
 
     def save(self, step: int, tensors: Mapping[str, Mapping[str, Tensor]], notes: Mapping[str, Any]) -> None:
         """Write one whole."""
@@ -107,7 +117,8 @@ def train(job: Job, machine: Machine) -> Outcome:
     if saved is None or not saved.notes["finished"]:
         _run(job, machine)
         saved = job.keep.newest()
-    assert saved is not None and saved.notes["finished"]
+    assert saved is not None
+    assert saved.notes["finished"]
     return Outcome(saved.tensors["best"], tuple(saved.notes["history"]))
 
 
@@ -174,13 +185,13 @@ def _listen(job: Job, core: nn.Module, optimizer: torch.optim.Optimizer, state: 
 
 
 def _look(job: Job, core: nn.Module, state: Progress, step: int, **seen: float) -> None:
-    from ray.train.collective import broadcast_from_rank_zero
     from ray.train import get_context
+    from ray.train.collective import broadcast_from_rank_zero
 
     # One worker judges and tells the others: two could differ in the last digit, and part ways at the early stop.
     figures = job.method.judge(core) if get_context().get_world_rank() == 0 else {}
     state.look(broadcast_from_rank_zero({**figures, **seen}), step, core)
-    log.info("judged", training=job.name, step=step, of=job.course.steps, **{k: round(v, 4) for k, v in state.history[-1].items() if k != "step"})
+    log.info("judged", training=job.name, of=job.course.steps, **{key: round(value, 4) for key, value in state.history[-1].items()})
 
 
 def _resume(job: Job, core: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, Progress]:

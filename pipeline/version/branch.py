@@ -27,7 +27,7 @@ MANIFEST = "data/manifest.json"
 STAGES = ("collect", "clean", "validate", "split")
 # What DVC needs beside dvc.lock to read a version as a repository of its own.
 CARRIED = ("dvc.yaml", "params.yaml", ".dvc/config", ".dvc/.gitignore")
-TRIES, PAUSE_SECONDS = 40, 0.05
+TRIES, PAUSE_SECONDS = 20, 0.05
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ def keep(root: Path, manifest: Manifest, *, reason: str) -> DataVersion:
         raise Fault(f"The data in {root / 'data'} are not those recorded in dvc.lock. Type `tonewatch run`, which records what it makes.")
     git = Git(root)
     for _ in range(TRIES):
-        tip = _tip(git)
+        here = git.commit_of(BRANCH)
+        tip = _tip(git, here)
         known = _versions(git, tip)
         _put_up_tags(git, known)
         for version in known:
@@ -76,20 +77,20 @@ def keep(root: Path, manifest: Manifest, *, reason: str) -> DataVersion:
         parent = known[0].name if known else None
         commit = _commit(git, manifest, name=name, parent=parent, reason=reason, tip=tip)
         try:
-            git.move((f"update {BRANCH} {commit} {tip}" if tip else f"create {BRANCH} {commit}", f"create {TAGS}{name} {commit}"))
+            git.move((f"update {BRANCH} {commit} {here}" if here else f"create {BRANCH} {commit}", f"create {TAGS}{name} {commit}"))
         except GitRefused as error:
             refused = error
             # Somebody else moved the branch, or is just doing so.
             time.sleep(PAUSE_SECONDS)
             continue
         return _versions(git, commit)[0]
-    raise Fault(f"The data version could not be kept: {refused} If no other git works there, follow its advice and type the same again.")
+    raise Fault(f"The data version could not be kept: {refused}. Follow git's advice, then type the same again.")
 
 
 def versions(root: Path) -> tuple[DataVersion, ...]:
     """Give every data version, the newest first."""
     git = Git(root)
-    return _versions(git, _tip(git))
+    return _versions(git, _tip(git, git.commit_of(BRANCH)))
 
 
 def version_of(root: Path, name: str) -> DataVersion:
@@ -142,9 +143,8 @@ def lock_text(stages: Mapping[str, Any]) -> str:
     return str(dumps_yaml({"schema": "2.0", "stages": dict(stages)}))
 
 
-def _tip(git: Git) -> str | None:
-    """Find the newest commit of the branch; the newest tag where the branch is missing or behind, as after a fetch."""
-    branch = git.commit_of(BRANCH)
+def _tip(git: Git, branch: str | None) -> str | None:
+    """Find the newest version's commit: the branch's, or the newest tag's where the branch is missing or behind, as after a fetch."""
     tags = git.run("for-each-ref", "--format=%(objectname)", "--sort=-version:refname", "--count=1", f"{TAGS}v[0-9]*").split()
     if not tags or (branch and git.ask("merge-base", "--is-ancestor", branch, tags[0]) is None):
         return branch

@@ -46,7 +46,9 @@ class Git:
         except FileNotFoundError as error:
             raise Fault("git is not installed, and data versions are kept in git. Install it (`apt-get install git`).") from error
         if done.returncode:
-            raise GitRefused(f"`git {' '.join(words[:2])}` failed in {self.root}: {done.stderr.decode(errors='replace').strip()}")
+            raise GitRefused(
+                f"`git {' '.join(words[:2])}` failed in {self.root}: {done.stderr.decode(errors='replace').strip().rstrip('.')}"
+            )
         return done.stdout.decode()
 
     def ask(self, *words: str) -> str | None:

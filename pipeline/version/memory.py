@@ -14,6 +14,7 @@ import yaml
 from pipeline import logs
 from pipeline.errors import ConfigError, DigestMismatch, Fault
 from pipeline.storage import files
+from pipeline.version.workspace import ensure_ready
 
 LOCK = "dvc.lock"
 EMPTY: dict[str, Any] = {"schema": "2.0", "stages": {}}
@@ -22,9 +23,13 @@ Outs = Mapping[str, tuple[Any, str]]
 
 
 class Memory:
-    """Answer from `dvc.lock` and the DVC cache of one workspace; each call waits for other users of DVC."""
+    """Answer from `dvc.lock` and the DVC cache of one workspace; each call waits for other users of DVC.
+
+    Raises NoWorkspace at once for a folder that is not under git and DVC.
+    """
 
     def __init__(self, root: Path) -> None:
+        ensure_ready(root)
         self.root = root
 
     def unchanged(self, stage: str) -> bool:

@@ -9,7 +9,7 @@ import yaml
 
 from pipeline.errors import NoWorkspace, WrongUse
 from pipeline.storage import files
-from pipeline.version.git import Git
+from pipeline.version.git import Git, GitRefused
 
 # The preset `english` is params.yaml as it is; another lays its sections over it.
 ENGLISH = "english"
@@ -30,12 +30,12 @@ def init(folder: Path, preset: str) -> Path:
     """
     contents = _contents(preset)
     for name in ("dvc.yaml", "params.yaml"):
-        if (folder / name).exists():
+        # An equal dvc.yaml by itself was left by an `init` that was killed.
+        if (folder / name).exists() and (name == "params.yaml" or (folder / name).read_text("utf-8") != contents[name]):
             raise WrongUse(f"{folder / name} exists. Name a new folder, or type `tonewatch run` there.")
     folder.mkdir(parents=True, exist_ok=True)
     git = Git(folder)
-    fresh = _top(git) != folder.resolve()
-    if fresh:
+    if _top(git) != folder.resolve():
         git.run("-c", "init.defaultBranch=main", "init", "--quiet")
     # params.yaml goes last: with it the folder is a workspace, so that a killed `init` can be typed again.
     for path, content in contents.items():
@@ -44,7 +44,7 @@ def init(folder: Path, preset: str) -> Path:
         elif (folder / path).exists():
             continue
         files.write_bytes(folder / path, content.encode())
-    if fresh:
+    if git.commit_of("HEAD") is None and not git.run("ls-files"):
         git.run("add", "--force", "--", *contents)
         git.run("commit", "--quiet", "--no-verify", "--message", "Make a Tonewatch workspace", "--only", "--", *contents)
     return folder
@@ -55,10 +55,14 @@ def ensure_ready(root: Path) -> None:
 
     Raises NoWorkspace with what to type.
     """
-    top = _top(Git(root))
+    try:
+        top = Path(Git(root).run("rev-parse", "--show-toplevel").strip()).resolve()
+    except GitRefused as error:
+        raise NoWorkspace(f"Data versions are kept in git, and {error}. If there is no repository yet, type `git init {root}`.") from error
     if top != root.resolve():
-        where = f"inside the repository {top}, whose root it is not" if top else "not a git repository"
-        raise NoWorkspace(f"{root} is {where}, and data versions are kept in git. Type `git init {root}`.")
+        raise NoWorkspace(
+            f"{root} is inside the repository {top}, whose root it is not; data versions need their own. Type `git init {root}`."
+        )
     if not (root / ".dvc" / "config").is_file():
         raise NoWorkspace(f"{root} does not know DVC yet. Type `dvc init` there.")
 

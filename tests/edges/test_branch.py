@@ -1,7 +1,6 @@
 """Data versions in a real repository: kept beside the user's work, read by DVC, gone back to."""
 
 import dataclasses
-import os
 import shutil
 import subprocess
 import sys
@@ -118,7 +117,7 @@ def test_other_content_is_the_next_version_and_old_content_the_old_one(workspace
 def test_data_that_are_not_recorded_are_not_kept(workspace: Path, leave: Leave) -> None:
     leave(workspace, "split", "split 2")
 
-    with pytest.raises(Fault, match="not those recorded in dvc.lock"):
+    with pytest.raises(Fault, match="not those recorded"):
         keep(workspace, "split 2")
 
 
@@ -182,6 +181,14 @@ def test_a_clone_goes_on_counting_from_the_tags(workspace: Path, leave: Leave, t
     assert keep(tmp_path / "clone", "split 2").name == "v2"
 
 
+def test_what_git_refuses_for_good_is_told_in_its_own_words(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(branch, "TRIES", 2)
+    git(workspace, "branch", "data")
+
+    with pytest.raises(Fault, match=r"could not be kept.*'refs/heads/data' exists"):
+        keep(workspace, "split 1")
+
+
 def test_restore_brings_back_data_lock_and_pin_and_forgets_later_stages(workspace: Path, leave: Leave) -> None:
     keep(workspace, "split 1")
     new_data(workspace, leave, "split 2")
@@ -199,9 +206,7 @@ def test_restore_brings_back_data_lock_and_pin_and_forgets_later_stages(workspac
     assert not branch.stands_on(workspace, branch.version_of(workspace, "v2"))
 
 
-def test_restore_killed_after_the_lock_is_finished_by_the_same_call(
-    workspace: Path, leave: Leave, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_restore_killed_after_the_lock_is_finished_by_the_same_call(workspace: Path, leave: Leave, monkeypatch: pytest.MonkeyPatch) -> None:
     keep(workspace, "split 1")
     new_data(workspace, leave, "split 2")
 
@@ -282,7 +287,7 @@ def test_dvc_get_diff_and_open_read_a_version(workspace: Path, leave: Leave, tmp
 
     assert (tmp_path / "got/content.txt").read_text() == "split 1"
     assert [change["path"] for change in yaml.safe_load(diff.stdout)["modified"]] == [
-        os.path.join("data", "splits", ""),
+        "data/splits/",
         "data/splits/content.txt",
         "data/splits/receipt.json",
     ]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import set_param
-from pipeline.errors import ConfigError, DigestMismatch, Fault
+from pipeline.errors import ConfigError, DigestMismatch, Fault, NoWorkspace
 from pipeline.storage import files
 from pipeline.version.code import write_identities
 from pipeline.version.memory import Memory
@@ -160,6 +160,34 @@ def test_checkout_repairs_a_folder_that_was_changed_without_a_trace(workspace: P
 def test_checkout_of_what_was_never_recorded_says_so(workspace: Path) -> None:
     with pytest.raises(Fault, match="records no data/nothing"):
         Memory(workspace).checkout(["data/nothing"])
+
+
+def test_a_missing_cache_object_is_told_by_name(workspace: Path) -> None:
+    (lost := cached(workspace, "split 1")).unlink()
+
+    with pytest.raises(Fault, match=f"{lost} is missing"):
+        Memory(workspace).checkout(["data/splits"])
+
+
+def test_what_dvc_cannot_read_is_told_in_its_own_words(workspace: Path) -> None:
+    (workspace / "dvc.yaml").write_text("stages: [")
+
+    with pytest.raises(Fault, match=r"DVC could not do its part.*dvc\.yaml"):
+        Memory(workspace).unchanged("split")
+
+
+def test_it_speaks_on_no_channel_of_ours(workspace: Path, leave: Leave, capfd: pytest.CaptureFixture[str]) -> None:
+    leave(workspace, "split", "split 2")
+    Memory(workspace).commit("split")
+    shutil.rmtree(workspace / "data/splits")
+    Memory(workspace).checkout(["data/splits"])
+
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_folder_outside_git_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(NoWorkspace, match="git init"):
+        Memory(tmp_path)
 
 
 def test_an_unknown_stage_is_a_fault_of_dvc_yaml(workspace: Path) -> None:
