@@ -106,12 +106,12 @@ def events(text):
     return found
 
 
-def write_table(path, *, repeat=1):
+def write_table(path):
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["review", "verdict"])
         for label, words in WORDS.items():
-            for word, thing, frame, _ in itertools.product(words, THINGS, FRAMES, range(repeat)):
+            for word, thing, frame in itertools.product(words, THINGS, FRAMES):
                 writer.writerow([frame.format(word, thing), label])
 
 
@@ -126,9 +126,9 @@ def prefect_server(tmp_path_factory):
     """Start a real Prefect server once: each run of the line would start one of its own."""
     home, port = tmp_path_factory.mktemp("prefect"), free_port()
     environment = {**os.environ, "PREFECT_HOME": str(home), "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL"}
-    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     log = (home / "server.log").open("w")
-    process = subprocess.Popen(command[:-1], env=environment, stdout=log, stderr=log, start_new_session=True)
+    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
     url = f"http://127.0.0.1:{port}/api"
     for _ in range(240):
         try:
@@ -155,18 +155,19 @@ def new_workspace(environment):
     """Give a function that makes a workspace of one's own table, with a tiny model."""
 
     def make(folder):
-        write_table_in(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_table(folder / "texts.csv")
         command = Command(folder, environment)
         assert command("init", ".", "--preset", "csv").code == 0
+        params = folder / "params.yaml"
+        named = params.read_text("utf-8").replace("{text: text, label: label,", "{text: review, label: verdict,")
+        params.write_text(named, "utf-8")
         return command
 
     return make
 
 
-def write_table_in(folder):
-    folder.mkdir(parents=True, exist_ok=True)
-    write_table(folder / "texts.csv")
-
-
-def sets(*assignments):
-    return [part for assignment in (*TINY, *assignments) for part in ("--set", assignment)]
+@pytest.fixture(scope="session")
+def tiny():
+    """Give the arguments of `run` that make the model tiny."""
+    return [part for assignment in TINY for part in ("--set", assignment)]

@@ -1,0 +1,186 @@
+"""The whole line on a tiny model: run, skip, change, roll back, predict, report, and what DVC and MLflow see of it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SHOWN = {
+    *("release", "created", "actor", "reason", "data_version", "model_version", "code_commit", "params_digest"),
+    *("metrics", "baselines", "intervals", "decision"),
+}
+STAGES = ["collect", "clean", "validate", "split", "pretrain", "finetune", "compress", "evaluate"]
+pytestmark = pytest.mark.timeout(420)
+
+
+def dvc(folder, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], cwd=folder, capture_output=True, text=True, timeout=240, check=True
+    ).stdout
+
+
+def git(folder, *arguments):
+    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def digests(folder):
+    """Give what every stage says of its files."""
+    return {path.parent.name: json.loads(path.read_text())["files"] for path in Path(folder, "data").glob("*/receipt.json")}
+
+
+@pytest.fixture(scope="module")
+def line(new_workspace, tiny, tmp_path_factory):
+    """Run the line once, for the tests that only look."""
+    command = new_workspace(tmp_path_factory.mktemp("line"))
+    command.first = command("run", *tiny)
+    assert command.first.code == 0, command.first.err
+    return command
+
+
+def test_the_first_run_ends_in_a_release_that_says_what_it_is(line):
+    shown = line("release", "show", "R1").answer
+
+    assert line.first.answer["ran"] == STAGES
+    assert shown.keys() >= SHOWN
+    assert shown["data_version"] == "v1"
+    assert shown["decision"]["accepted"] is True
+    assert shown["metrics"]["per_source"].keys() == {"texts"}
+    assert shown["baselines"].keys() == {"tfidf"}
+    low, high = shown["intervals"]["macro_f1"]
+    assert low <= shown["metrics"]["macro_f1"] <= high
+
+
+def test_a_second_run_skips_every_stage_and_says_so(line):
+    before, versions = digests(line.folder), line("data", "list").answer
+
+    second = line("run")
+
+    assert second.code == 0, second.err
+    assert second.answer["ran"] == []
+    assert second.answer["moved"] is None
+    assert second.stages("done") == ["identity"]
+    assert digests(line.folder) == before
+    assert line("data", "list").answer == versions
+
+
+def test_what_the_user_had_under_git_is_untouched(line):
+    assert git(line.folder, "branch", "--show-current") != "data/main"
+    assert git(line.folder, "log", "--format=%s", "data/main").count("\n") == len(line("data", "list").answer) - 1
+    assert "data/v1" in git(line.folder, "tag")
+    assert "texts.csv" in git(line.folder, "status", "--porcelain")
+
+
+def test_dvc_users_get_a_version_by_its_tag(line, tmp_path):
+    dvc(line.folder, "get", ".", "data/splits", "--rev", "data/v1", "-o", str(tmp_path / "splits"))
+
+    assert json.loads((tmp_path / "splits" / "receipt.json").read_text())["files"] == digests(line.folder)["splits"]
+
+
+def test_answers_name_the_release_and_the_data_version(line):
+    told = line("predict", "a lovely <b>film</b>", "what a dreadful meal that was").answer
+
+    assert [one["label"] for one in told] == ["good", "bad"]
+    assert {(one["release"], one["data_version"]) for one in told} == {("R1", "v1")}
+    assert sum(told[0]["probabilities"].values()) == pytest.approx(1.0)
+
+
+def test_texts_come_from_a_file_or_from_standard_input(line, tmp_path):
+    (tmp_path / "some.txt").write_text("a superb song\n\nan awful phone\n")
+
+    assert [one["label"] for one in line("predict", "--file", str(tmp_path / "some.txt")).answer] == ["good", "bad"]
+    assert line("predict", "--file", str(tmp_path / "none.txt")).code == 2
+
+
+def test_the_report_is_one_page_that_names_the_release(line):
+    page = Path(line("report", "R1").answer["report"]).read_text("utf-8")
+
+    assert "R1" in page
+    assert "<svg" in page
+    assert "<script" not in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_a_second_run_while_one_is_going_on_is_turned_away(line):
+    first = line.start("run")
+    for event in first.stderr:
+        if '"begins"' in event:
+            break
+
+    second = line("release", "rollback")
+    out, err = first.communicate(timeout=120)
+
+    assert second.code == 3
+    assert str(first.pid) in second.answer["error"]
+    assert first.returncode == 0, err
+
+
+def test_dvc_repro_from_clean_gives_the_same_digests_as_the_flow(line, tmp_path):
+    clone = tmp_path / "clone"
+    git(line.folder, "clone", "-q", ".", str(clone))
+    for name in ("params.yaml", "texts.csv", "dvc.yaml"):
+        (clone / name).write_bytes((line.folder / name).read_bytes())
+
+    dvc(clone, "repro", "--no-run-cache", "split")
+
+    made, flow = digests(clone), digests(line.folder)
+    for stage in ("raw", "clean", "validation", "splits"):
+        assert made[stage] == flow[stage]
+
+
+def test_change_a_number_roll_back_and_let_the_data_grow(new_workspace, tiny, tmp_path):
+    line = new_workspace(tmp_path)
+    assert line("run", *tiny).code == 0
+    _change_a_number(line)
+    _roll_back_and_return(line)
+    _grow_and_roll_back_the_data(line)
+
+
+def _change_a_number(line):
+    changed = line("run", "--set", "compress.min_agreement=0.79", "--reason", "another rule")
+
+    assert changed.code == 0, changed.err
+    assert changed.answer["ran"][0] == "compress"
+    assert set(changed.answer["ran"]) <= {"compress", "evaluate"}
+    assert len(line("data", "list").answer) == 1
+    assert line("release", "show").answer["release"] == "R2"
+
+
+def _roll_back_and_return(line):
+    from pipeline.registry.models import Models
+
+    aliases = Models(f"sqlite:///{line.folder}/.tonewatch/mlflow.db").aliases
+    current = line("release", "show").answer
+    assert current["release"] == "R2"
+    lock = (line.folder / "dvc.lock").read_text()
+
+    back = line("release", "rollback", "--reason", "a look back")
+    earlier = line("release", "show").answer
+    there, there_lock = aliases(), (line.folder / "dvc.lock").read_text()
+    again = line("release", "rollback")
+
+    assert (back.code, again.code) == (0, 0), back.err + again.err
+    assert (back.answer["to"], back.answer["pending"]) == ("R1", [])
+    assert earlier["release"] == "R1"
+    assert there["champion"] == earlier["model_version"]
+    assert there["previous"] == current["model_version"]
+    assert there_lock == earlier["lock"]
+    assert line("release", "show").answer["release"] == "R2"
+    assert aliases()["champion"] == current["model_version"]
+    assert (line.folder / "dvc.lock").read_text() == lock
+    assert [move["to"] for move in line("release", "list").answer] == ["R2", "R1", "R2", "R1"]
+
+
+def _grow_and_roll_back_the_data(line):
+    with (line.folder / "texts.csv").open("a", encoding="utf-8") as table:
+        table.writelines(f"a {word} sandwich,{label}\n" for word, label in (("superb", "good"), ("dreadful", "bad"), ("plain", "fine")))
+
+    grown = line("run", "--reason", "more rows")
+    back = line("data", "rollback", "v1")
+    pinned = line("run")
+
+    assert grown.answer["document"]["data_version"] == "v2", grown.err
+    assert back.answer["name"] == "v1"
+    assert pinned.answer["document"]["data_version"] == "v1", pinned.err
+    assert [version["name"] for version in line("data", "list").answer] == ["v2", "v1"]
