@@ -1,6 +1,10 @@
 """Answers as people read them."""
 
+import os
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import Places
@@ -80,12 +84,14 @@ def _row(name: str, figures: Mapping[str, Any], intervals: Mapping[str, Sequence
 
 def _next(at: Places) -> str:
     tracking = at.mlflow.replace(f"{at.root}/", "")
+    # Typed as shown, each line works: `make run` puts nothing on the path.
+    here = "" if shutil.which("tonewatch") else f"{os.path.relpath(Path(sys.executable).parent)}/"
     rows = [
-        ("  tonewatch report", "the HTML page of this release"),
-        ('  tonewatch predict "not bad at all"', "labels from the release in service"),
-        ("  tonewatch release list", "who was in service when, and why"),
-        (f"  mlflow ui --backend-store-uri {tracking}", "models and runs"),
-        (f"  PREFECT_HOME={at.home.name}/prefect prefect server start", "flows and decision cards"),
+        (f"  {here}tonewatch report", "the HTML page of this release"),
+        (f'  {here}tonewatch predict "not bad at all"', "labels from the release in service"),
+        (f"  {here}tonewatch release list", "who was in service when, and why"),
+        (f"  {here}mlflow ui --backend-store-uri {tracking}", "models and runs"),
+        (f"  PREFECT_HOME={at.home.name}/prefect {here}prefect server start", "flows and decision cards"),
     ]
     return "\n".join(["Next:", *_table(rows)])
 

@@ -1,6 +1,7 @@
 """The suite that says whether the texts may be trained on: Great Expectations over flags that we measure per row."""
 
 import dataclasses
+import logging
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -128,6 +129,8 @@ def _judge(frame: Any, rules: Sequence[_Rule]) -> tuple[Check, ...]:
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
+    # It sets itself to INFO at import, and tells of temporary folders.
+    logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     asset = context.data_sources.add_pandas(name="frames").add_dataframe_asset(name="texts")

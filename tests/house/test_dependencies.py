@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 # The module of a package where it is not the package's own name with "-" as "_".
 MODULES = {
-    "pip-tools": "piptools",
+    "pytest-xdist": "xdist",
     "pyyaml": "yaml",
     "ruamel-yaml": "ruamel.yaml",
     "scikit-learn": "sklearn",

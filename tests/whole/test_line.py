@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,34 @@ def test_the_report_is_one_page_that_names_the_release(line):
     assert "<svg" in page
     assert "<script" not in page
     assert "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_any_mlflow_client_loads_the_champion_and_gets_the_same_answers(line, tmp_path):
+    asked = ["a lovely film", "what a dreadful meal that was"]
+    program = (
+        "import json, mlflow, pandas; mlflow.set_tracking_uri('sqlite:///' + {store!r});"
+        "model = mlflow.pyfunc.load_model('models:/tonewatch@champion');"
+        "print(json.dumps(model.predict(pandas.DataFrame({{'text': {asked!r}}})).to_dict('records')))"
+    ).format(store=str(line.folder / ".tonewatch" / "mlflow.db"), asked=asked)
+
+    found = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, env=line.environment, timeout=120)
+
+    told = line("predict", *asked).answer
+    rows = json.loads(found.stdout.splitlines()[-1])
+    assert [row["label"] for row in rows] == [one["label"] for one in told]
+    assert rows[0]["good"] == pytest.approx(told[0]["probabilities"]["good"], abs=1e-6)
+
+
+def test_the_flow_and_its_decision_card_are_on_prefects_pages(line):
+    def ask(path):
+        url = f"{line.environment['PREFECT_API_URL']}/{path}/filter"
+        request = urllib.request.Request(url, b"{}", {"Content-Type": "application/json"})
+        return json.load(urllib.request.urlopen(request, timeout=10))
+
+    flows, cards = ask("flow_runs"), ask("artifacts")
+
+    assert "COMPLETED" in {run["state_type"] for run in flows}
+    assert any("| part | passed | why |" in card["data"] for card in cards)
 
 
 def test_a_second_run_while_one_is_going_on_is_turned_away(line):
