@@ -19,7 +19,7 @@ while [ $# -gt 0 ]; do
         format) "$bin/ruff" format --check --quiet . || { echo "Mend the files above with: .venv/bin/ruff format ." >&2; exit 1; } ;;
         lint) "$bin/ruff" check --quiet . ;;
         types) "$bin/mypy" --no-error-summary ;;
-        tests) shift; exec "$bin/python" -m pytest -q --durations=8 "$@" ;;
+        tests) shift; exec "$bin/python" -m pytest -q --durations=8 -n "${TEST_WORKERS:-2}" --dist loadfile --no-loadscope-reorder "$@" ;;
         *) echo "infra/check.sh knows format, lint, types and tests, not: $1" >&2; exit 2 ;;
     esac
     shift

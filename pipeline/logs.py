@@ -26,7 +26,8 @@ def configure(*, json: bool, debug: bool) -> None:
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Asked anew each time: a door or a test may have put another stream in its place.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
     for name in SILENCED:
         logging.getLogger(name).setLevel(logging.DEBUG if debug else logging.ERROR)

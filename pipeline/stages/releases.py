@@ -80,17 +80,15 @@ def rollback(places: Places, *, to: str | None, actor: str, reason: str) -> Move
         return _move(places, document, expected=current, actor=actor, reason=reason)
 
 
-def heal(places: Places) -> None:
-    """Finish a move that was killed half-way; costs one look at the ledger when there is none."""
-    if projections.behind(places):
-        projections.follow(places)
+def heal(places: Places) -> list[str]:
+    """Finish a move that was killed half-way and say how; costs one look at the ledger when there is none."""
+    return _told(projections.follow(places)) if projections.behind(places) else []
 
 
 def reconcile(places: Places) -> list[str]:
     """Make everything that follows the ledger what it says; gives a sentence for each repair and for each that has to wait."""
     with held(places.home):
-        followed = projections.follow(places)
-    return [*followed.done, *(f"Pending: {why}" for why in followed.pending)]
+        return _told(projections.follow(places))
 
 
 def show(places: Places, name: str | None) -> dict[str, Any]:
@@ -107,6 +105,10 @@ def show(places: Places, name: str | None) -> dict[str, Any]:
 def list_moves(places: Places) -> list[dict[str, Any]]:
     """Give every move of the champion, the newest first."""
     return [move.as_dict() for move in reversed(Ledger(places.ledger).moves())]
+
+
+def _told(followed: projections.Followed) -> list[str]:
+    return [*followed.done, *(f"Pending: {why}" for why in followed.pending)]
 
 
 def _accepted(document: Mapping[str, Any]) -> None:

@@ -40,7 +40,7 @@ def start(tokenizer_json):
     return Start(config, None, dropout=0.0)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def method(sentences, tokenizer, start):
     """Give the method that learns the sentences' labels; held out are the training texts themselves."""
     tokens, targets = encode(tokenizer, [text for text, _ in sentences]), np.array([label for _, label in sentences])

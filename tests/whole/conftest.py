@@ -145,8 +145,9 @@ def prefect_server(tmp_path_factory):
 @pytest.fixture(scope="session")
 def environment(prefect_server):
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW", "TONEWATCH", "RAY_"))}
-    # A bare git: no name, no settings of whoever runs the tests.
-    return {**kept, "PREFECT_API_URL": prefect_server, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    # A bare git: no name, no settings of whoever runs the tests. On the path: `tonewatch`, which dvc.yaml calls.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**kept, "PATH": path, "PREFECT_API_URL": prefect_server, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
 
 
 @pytest.fixture(scope="session")

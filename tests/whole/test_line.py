@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import urllib.request
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,13 +14,13 @@ SHOWN = {
     *("metrics", "baselines", "intervals", "decision"),
 }
 STAGES = ["collect", "clean", "validate", "split", "pretrain", "finetune", "compress", "evaluate"]
-pytestmark = pytest.mark.timeout(420)
+pytestmark = pytest.mark.timeout(600)
 
 
-def dvc(folder, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments], cwd=folder, capture_output=True, text=True, timeout=240, check=True
-    ).stdout
+def dvc(command, folder, *arguments):
+    program = [sys.executable, "-m", "dvc", *arguments]
+    ended = subprocess.run(program, cwd=folder, env=command.environment, capture_output=True, text=True, timeout=240)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 def git(folder, *arguments):
@@ -29,6 +30,12 @@ def git(folder, *arguments):
 def digests(folder):
     """Give what every stage says of its files."""
     return {path.parent.name: json.loads(path.read_text())["files"] for path in Path(folder, "data").glob("*/receipt.json")}
+
+
+def scores(folder):
+    """Give every judgement of the two trainings."""
+    histories = [json.loads(Path(folder, "data", name, "history.json").read_text()) for name in ("encoder", "classifier")]
+    return [look["score"] for history in histories for look in history]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +81,7 @@ def test_what_the_user_had_under_git_is_untouched(line):
 
 
 def test_dvc_users_get_a_version_by_its_tag(line, tmp_path):
-    dvc(line.folder, "get", ".", "data/splits", "--rev", "data/v1", "-o", str(tmp_path / "splits"))
+    dvc(line, line.folder, "get", ".", "data/splits", "--rev", "data/v1", "-o", str(tmp_path / "splits"))
 
     assert json.loads((tmp_path / "splits" / "receipt.json").read_text())["files"] == digests(line.folder)["splits"]
 
@@ -151,65 +158,28 @@ def test_dvc_repro_from_clean_gives_the_same_digests_as_the_flow(line, tmp_path)
     for name in ("params.yaml", "texts.csv", "dvc.yaml"):
         (clone / name).write_bytes((line.folder / name).read_bytes())
 
-    dvc(clone, "repro", "--no-run-cache", "split")
+    dvc(line, clone, "repro", "--no-run-cache", "split")
 
     made, flow = digests(clone), digests(line.folder)
     for stage in ("raw", "clean", "validation", "splits"):
         assert made[stage] == flow[stage]
 
 
-def test_change_a_number_roll_back_and_let_the_data_grow(new_workspace, tiny, tmp_path):
-    line = new_workspace(tmp_path)
-    assert line("run", *tiny).code == 0
-    _change_a_number(line)
-    _roll_back_and_return(line)
-    _grow_and_roll_back_the_data(line)
+def test_killed_in_every_stage_the_line_goes_on_and_ends_as_if_it_never_was(line, new_workspace, tiny, tmp_path):
+    killed = new_workspace(tmp_path)
 
+    begun = [killed.killed_in(stage, "run", *tiny) for stage in STAGES]
+    last = killed("run", *tiny)
 
-def _change_a_number(line):
-    changed = line("run", "--set", "compress.min_agreement=0.79", "--reason", "another rule")
-
-    assert changed.code == 0, changed.err
-    assert changed.answer["ran"][0] == "compress"
-    assert set(changed.answer["ran"]) <= {"compress", "evaluate"}
-    assert len(line("data", "list").answer) == 1
-    assert line("release", "show").answer["release"] == "R2"
-
-
-def _roll_back_and_return(line):
-    from pipeline.registry.models import Models
-
-    aliases = Models(f"sqlite:///{line.folder}/.tonewatch/mlflow.db").aliases
-    current = line("release", "show").answer
-    assert current["release"] == "R2"
-    lock = (line.folder / "dvc.lock").read_text()
-
-    back = line("release", "rollback", "--reason", "a look back")
-    earlier = line("release", "show").answer
-    there, there_lock = aliases(), (line.folder / "dvc.lock").read_text()
-    again = line("release", "rollback")
-
-    assert (back.code, again.code) == (0, 0), back.err + again.err
-    assert (back.answer["to"], back.answer["pending"]) == ("R1", [])
-    assert earlier["release"] == "R1"
-    assert there["champion"] == earlier["model_version"]
-    assert there["previous"] == current["model_version"]
-    assert there_lock == earlier["lock"]
-    assert line("release", "show").answer["release"] == "R2"
-    assert aliases()["champion"] == current["model_version"]
-    assert (line.folder / "dvc.lock").read_text() == lock
-    assert [move["to"] for move in line("release", "list").answer] == ["R2", "R1", "R2", "R1"]
-
-
-def _grow_and_roll_back_the_data(line):
-    with (line.folder / "texts.csv").open("a", encoding="utf-8") as table:
-        table.writelines(f"a {word} sandwich,{label}\n" for word, label in (("superb", "good"), ("dreadful", "bad"), ("plain", "fine")))
-
-    grown = line("run", "--reason", "more rows")
-    back = line("data", "rollback", "v1")
-    pinned = line("run")
-
-    assert grown.answer["document"]["data_version"] == "v2", grown.err
-    assert back.answer["name"] == "v1"
-    assert pinned.answer["document"]["data_version"] == "v1", pinned.err
-    assert [version["name"] for version in line("data", "list").answer] == ["v2", "v1"]
+    # Each run begins with the stage that was killed before; what had finished is never begun again.
+    assert begun[0] == ["identity", "collect"]
+    assert begun[1:] == [["identity", killed_before, stage] for killed_before, stage in pairwise(STAGES)]
+    assert last.stages("begins") == ["identity", "evaluate"], last.err
+    for stage in ("raw", "clean", "validation", "splits"):
+        assert digests(killed.folder)[stage] == digests(line.folder)[stage]
+    # Weights may differ in their last digits: the library sums in an order that depends on where memory lies.
+    assert scores(killed.folder) == pytest.approx(scores(line.folder), abs=1e-6)
+    assert [move["to"] for move in killed("release", "list").answer] == ["R1"]
+    assert killed("release", "show").answer["model_version"] == "1"
+    assert [version["name"] for version in killed("data", "list").answer] == ["v1"]
+    assert not list(Path(killed.folder, "data").glob(".*.desk-*"))
