@@ -1,10 +1,13 @@
 """Text to token ids, with the tokenizer kept as one JSON document."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from tokenizers import Tokenizer
 
+# Of the vocabulary at most this part are single letters, twice: at the start of a word and within it.
+ALPHABET_PART = 4
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
@@ -17,7 +20,7 @@ def load_tokenizer(document: str, max_tokens: int) -> Tokenizer:
 
 
 def train_tokenizer(texts: Iterable[str], *, vocabulary: int) -> str:
-    """Train a lower-casing WordPiece tokenizer and give it as JSON.
+    """Train a lower-casing WordPiece tokenizer and give it as JSON, the same for the same texts.
 
     Source: Wu et al., 2016 (WordPiece); the layout is that of BERT (Devlin et al., 2019).
     """
@@ -27,13 +30,19 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary: int) -> str:
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(vocab_size=vocabulary, special_tokens=list(SPECIAL), show_progress=False)
-    tokenizer.train_from_iterator(texts, trainer)
+    lessons = [tokenizer.normalizer.normalize_str(text) for text in texts]
+    letters = _letters(lessons, most=vocabulary // ALPHABET_PART)
+    # The trainer numbers letters in the order of a salted hash map and breaks ties by number, so two processes would give
+    # two tokenizers. Named as special tokens they have their numbers beforehand; `_plain` makes them plain pieces again.
+    first = [*SPECIAL, *letters, *(f"##{letter}" for letter in letters)]
+    trainer = trainers.WordPieceTrainer(vocab_size=vocabulary, special_tokens=first, show_progress=False)
+    known = {*letters, " "}
+    tokenizer.train_from_iterator(("".join(letter if letter in known else " " for letter in text) for text in lessons), trainer)
     ends = [(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ends
     )
-    return _with_ordered_vocabulary(tokenizer.to_str())
+    return _plain(tokenizer.to_str())
 
 
 def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
@@ -58,8 +67,15 @@ def size(document: str) -> int:
     return Tokenizer.from_str(document).get_vocab_size()
 
 
-def _with_ordered_vocabulary(document: str) -> str:
-    # The trainer keeps its vocabulary in a hash map; ordered by id, equal training gives equal bytes.
+def _letters(texts: Iterable[str], *, most: int) -> list[str]:
+    counts = Counter(letter for text in texts for letter in text if not letter.isspace())
+    commonest = sorted(counts, key=lambda letter: (-counts[letter], letter))[: max(1, most)]
+    return sorted(commonest)
+
+
+def _plain(document: str) -> str:
+    """Leave only the true special tokens special, and order the vocabulary by number: equal training is equal bytes."""
     content = json.loads(document)
+    content["added_tokens"] = [token for token in content["added_tokens"] if token["content"] in SPECIAL]
     content["model"]["vocab"] = dict(sorted(content["model"]["vocab"].items(), key=lambda item: item[1]))
     return json.dumps(content, ensure_ascii=False)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,8 @@ WORDS = {
 }
 THINGS = ("film", "book", "phone", "meal", "song", "hotel room", "train ride", "garden")
 FRAMES = ("a {} {}", "what a {} {} that was", "I think it is a {} {}", "they sold us a {} {} again")
+
+ROOT = Path(__file__).parents[2]
 
 # A model small enough for seconds, and a gate that a perfect bag of words cannot close.
 TINY = (
@@ -154,10 +157,10 @@ def environment(prefect_server):
 def new_workspace(environment):
     """Give a function that makes a workspace of one's own table, with a tiny model."""
 
-    def make(folder):
+    def make(folder, *, library=None):
         folder.mkdir(parents=True, exist_ok=True)
         write_table(folder / "texts.csv")
-        command = Command(folder, environment)
+        command = Command(folder, {**environment, "PYTHONPATH": str(library)} if library else environment)
         assert command("init", ".", "--preset", "csv").code == 0
         params = folder / "params.yaml"
         named = params.read_text("utf-8").replace("{text: text, label: label,", "{text: review, label: verdict,")
@@ -165,6 +168,17 @@ def new_workspace(environment):
         return command
 
     return make
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    """Build the wheel and unpack it where no checkout is; give the folder."""
+    made, library = tmp_path_factory.mktemp("wheel"), tmp_path_factory.mktemp("library")
+    program = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(made), str(ROOT)]
+    subprocess.run(program, check=True, capture_output=True)
+    with zipfile.ZipFile(next(made.glob("*.whl"))) as archive:
+        archive.extractall(library)
+    return library
 
 
 @pytest.fixture(scope="session")

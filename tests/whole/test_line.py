@@ -145,7 +145,7 @@ def test_a_second_run_while_one_is_going_on_is_turned_away(line):
             break
 
     second = line("release", "rollback")
-    out, err = first.communicate(timeout=120)
+    err = first.communicate(timeout=120)[1]
 
     assert second.code == 3
     assert str(first.pid) in second.answer["error"]

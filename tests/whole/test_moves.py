@@ -6,9 +6,11 @@ from pipeline.registry.models import Models
 
 
 @pytest.mark.timeout(600)
-def test_change_a_number_roll_back_and_let_the_data_grow(new_workspace, tiny, tmp_path):
-    line = new_workspace(tmp_path)
-    assert line("run", *tiny).code == 0
+def test_from_a_wheel_without_a_checkout_change_a_number_roll_back_and_let_the_data_grow(new_workspace, wheel, tiny, tmp_path):
+    line = new_workspace(tmp_path, library=wheel)
+    first = line("run", *tiny)
+    assert first.code == 0, first.err
+    assert first.answer["document"]["code_commit"].startswith("tonewatch ")
     _change_a_number(line)
     _roll_back_and_return(line)
     _grow_and_roll_back_the_data(line)
