@@ -10,8 +10,8 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from pipeline.config import Places, load_profile
-from pipeline.errors import SourceUnreachable
-from pipeline.stages import Setting, perform, releases, reports, stand, versions
+from pipeline.errors import Unreachable
+from pipeline.stages import Setting, perform, releases, reports, stand, unedited, versions
 
 TRIES = 2
 DELAY_SECONDS = (2, 10)
@@ -38,7 +38,7 @@ class Line:
 
 
 def _worth_another_try(_task: Any, _run: Any, state: Any) -> bool:
-    return isinstance(state.result(raise_on_failure=False), SourceUnreachable | ConnectionError | TimeoutError)
+    return isinstance(state.result(raise_on_failure=False), Unreachable | ConnectionError)
 
 
 def _as_task(name: str, act: Callable[..., Any]) -> Callable[..., Any]:
@@ -90,6 +90,7 @@ def _keep_data(line: Line) -> str:
 
 
 def _register(line: Line, data_version: str) -> str:
+    unedited(line.setting)
     return releases.register(line.places, data_version)
 
 

@@ -9,7 +9,8 @@
     │   ├── ConfigError         params.yaml or a profile
     │   └── NoWorkspace         not a workspace, or not under git and DVC
     └── Fault               3   the world: network, disk, another process
-        ├── SourceUnreachable   nothing answers where a source should be
+        ├── Unreachable         a store or a source does not answer now; worth another try
+        │   └── SourceUnreachable
         ├── DigestMismatch      the bytes are not the ones that were pinned or recorded
         ├── RunGoingOn          another run holds the workspace
         └── StaleMove           somebody else moved the champion first
@@ -60,7 +61,11 @@ class Fault(TonewatchError):
     """Say that the world outside did not hold."""
 
 
-class SourceUnreachable(Fault):
+class Unreachable(Fault):
+    """Say that something outside does not answer now."""
+
+
+class SourceUnreachable(Unreachable):
     """Say that a source cannot be read now."""
 
 

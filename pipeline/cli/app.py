@@ -47,13 +47,14 @@ def run(
 ) -> None:
     """Take texts from their sources to a promoted release.  Example: tonewatch run --set finetune.epochs=3."""
     from pipeline.cli import show
-    from pipeline.config import load_params, load_profile, set_param
+    from pipeline.config import load_params, load_profile
+    from pipeline.stages import change_params
 
     at = places(workspace, json=json, debug=debug)
     load_profile(profile)
     load_params(at.params)
-    for assignment in assignments or []:
-        typer.echo(set_param(at.params, assignment), err=True)
+    for sentence in change_params(at, assignments) if assignments else []:
+        typer.echo(sentence, err=True)
     # The one door that opens another: `run` is the Prefect flow, and Prefect is imported only here.
     from flows.retrain import retrain
 
@@ -67,10 +68,10 @@ def stage(name: str, profile: ProfileName = "laptop", workspace: Workspace = Non
     import dataclasses
 
     from pipeline.config import load_profile
-    from pipeline.stages import Setting, run_stage
+    from pipeline.stages import Setting, by_hand
 
     at = Setting(places(workspace, json=json, debug=debug), load_profile(profile))
-    receipt = dataclasses.asdict(run_stage(at, name))
+    receipt = dataclasses.asdict(by_hand(at, name))
     counts = ", ".join(f"{key} {value}" for key, value in receipt["counts"].items())
     tell(receipt, json=json, text=f"{name}: {counts or 'done'}")
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from pipeline.config import Places
 
 if TYPE_CHECKING:
@@ -25,9 +27,13 @@ def run(result: Mapping[str, Any], at: Places) -> str:
 
 def release(document: Mapping[str, Any]) -> str:
     """Tell what a release is made of, its figures beside the baselines, and the decision."""
+    confidence = yaml.safe_load(document["params"])["evaluate"]["confidence"]
     verdict = "accepted" if document["decision"]["accepted"] else "refused"
     made = f"data {document['data_version']} · model version {document['model_version']} · code {document['code_commit'][:20]}"
-    figures = [("", "macro F1", "95 % interval", "accuracy"), _row(document["release"], document["metrics"], document["intervals"])]
+    figures = [
+        ("", "macro F1", f"{confidence:.0%} interval", "accuracy"),
+        _row(document["release"], document["metrics"], document["intervals"]),
+    ]
     baselines = document["evaluation"]["baselines"]
     figures += [_row(name, row, row["intervals"]) for name, row in sorted(baselines.items())]
     figures += [("", "", "", "")]
@@ -48,7 +54,7 @@ def moves(found: Sequence[Mapping[str, Any]]) -> str:
 
 def moved(move: Mapping[str, Any]) -> str:
     """Tell one move."""
-    lines = [f"In service: {move['to']} (before: {move['from'] or 'none'}). Model alias, data version and thresholds moved with it."]
+    lines = [f"In service: {move['to']} (before: {move['from'] or 'none'}). Model and data version moved with it."]
     lines += [f"Pending: {why} Type `tonewatch release reconcile`." for why in move["pending"]]
     return "\n".join(lines)
 
@@ -83,7 +89,9 @@ def _row(name: str, figures: Mapping[str, Any], intervals: Mapping[str, Sequence
 
 
 def _next(at: Places) -> str:
-    tracking = at.mlflow.replace(f"{at.root}/", "")
+    home = os.path.relpath(at.home)
+    # An address that somebody set may hold a password: it is named, not shown.
+    tracking = f"sqlite:///{home}/mlflow.db" if str(at.home) in at.mlflow else '"$MLFLOW_TRACKING_URI"'
     # Typed as shown, each line works: `make run` puts nothing on the path.
     here = "" if shutil.which("tonewatch") else f"{os.path.relpath(Path(sys.executable).parent)}/"
     rows = [
@@ -91,7 +99,7 @@ def _next(at: Places) -> str:
         (f'  {here}tonewatch predict "not bad at all"', "labels from the release in service"),
         (f"  {here}tonewatch release list", "who was in service when, and why"),
         (f"  {here}mlflow ui --backend-store-uri {tracking}", "models and runs"),
-        (f"  PREFECT_HOME={at.home.name}/prefect {here}prefect server start", "flows and decision cards"),
+        (f"  PREFECT_HOME={home}/prefect {here}prefect server start", "flows and decision cards"),
     ]
     return "\n".join(["Next:", *_table(rows)])
 

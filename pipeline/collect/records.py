@@ -40,7 +40,8 @@ def to_record(row: Mapping[str, str], source: Source, labels: tuple[str, ...], n
     without a group each text is its own. Raises DataRejected when the group pattern matches nothing in row `number`.
     """
     columns = source.columns
-    text = row[columns.text]
+    # A JSON line may lack the key: then it has no text, and `clean` counts it.
+    text = row.get(columns.text, "")
     key = _cell(row, columns.id) or hashlib.sha256(text.encode()).hexdigest()[:16]
     return Record(
         id=f"{source.name}:{key}",

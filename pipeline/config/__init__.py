@@ -14,7 +14,7 @@ from pipeline.config.params import (
     ValidateConfig,
 )
 from pipeline.config.places import Places, Profile, find_workspace
-from pipeline.config.reading import load_params, load_profile, set_param
+from pipeline.config.reading import load_params, load_profile, set_param, set_params
 from pipeline.config.sources import Columns, FileSource, PackageSource, Pinned, Source
 
 __all__ = [
@@ -40,4 +40,5 @@ __all__ = [
     "load_params",
     "load_profile",
     "set_param",
+    "set_params",
 ]

@@ -111,7 +111,7 @@ class _Training(Section):
 class PretrainConfig(_Training):
     """Set masked-word pretraining."""
 
-    steps: int = Field(ge=0)
+    steps: Count
     mask_share: float = Field(gt=0, lt=1)
     held_out_texts: Count
 
@@ -158,7 +158,8 @@ class GateConfig(Section):
 
     min_macro_f1: Share
     baseline_margin: float
-    champion_margin: Share
+    # Not 0: that a candidate is not worse by anything at all can never be shown.
+    champion_margin: float = Field(gt=0, le=1)
     confidence: float = Field(gt=0.5, lt=1)
     resamples: Count
 

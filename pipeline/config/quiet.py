@@ -26,7 +26,9 @@ PREFECT = {
 
 def settle(places: Places, environment: MutableMapping[str, str]) -> None:
     """Set what is not set already; a place or a level that somebody chose stays theirs."""
-    for name, value in {**REPORTING_OFF, **SAFE, **PREFECT, "PREFECT_HOME": str(places.home / "prefect")}.items():
+    # DVC would keep its index of digests under /var/tmp, shared by every user of the machine.
+    embedded = {"PREFECT_HOME": str(places.home / "prefect"), "DVC_SITE_CACHE_DIR": str(places.home / "dvc")}
+    for name, value in {**REPORTING_OFF, **SAFE, **PREFECT, **embedded}.items():
         environment.setdefault(name, value)
     if "RAY_ADDRESS" not in environment:
         # Workers of one machine talk over loopback; gloo would pick any interface.

@@ -4,6 +4,8 @@ import difflib
 import importlib.resources
 import io
 import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,7 +15,7 @@ from pydantic import ValidationError
 from pipeline.config.params import Params
 from pipeline.config.places import Profile
 from pipeline.config.section import Section
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, Fault
 
 Model = TypeVar("Model", bound=Section)
 
@@ -37,21 +39,37 @@ def load_profile(name: str) -> Profile:
 
 
 def set_param(path: Path, assignment: str) -> str:
-    """Write `section.key=value` into a params file, keeping its comments; give the sentence that says so.
+    """Write one `section.key=value` into a params file; give the sentence that says so."""
+    return set_params(path, [assignment])[0]
 
-    The value is read as YAML. Nothing is written when the result would not be valid.
+
+def set_params(path: Path, assignments: Sequence[str]) -> list[str]:
+    """Write every `section.key=value` into a params file or none, keeping its comments; give a sentence for each.
+
+    A value is read as YAML. Raises ConfigError, and writes nothing, when the result would not be valid.
     """
     from ruamel.yaml import YAML
 
-    dotted, equals, text = assignment.partition("=")
-    if not equals:
-        raise ConfigError(f"{assignment!r} is not of the form section.key=value, for example `--set finetune.epochs=3`.")
     editor = YAML()
     editor.preserve_quotes = True
     editor.width = 4096
-    document = editor.load(path.read_text("utf-8"))
+    before = path.read_text("utf-8")
+    document = editor.load(before)
+    told = [_assign(document, assignment, path) for assignment in assignments]
+    after = io.StringIO()
+    editor.dump(document, after)
+    _validate(Params, yaml.safe_load(after.getvalue()), path)
+    if any(" was " in sentence for sentence in told):
+        _replace(path, after.getvalue())
+    return told
+
+
+def _assign(document: Any, assignment: str, path: Path) -> str:
+    dotted, equals, text = assignment.partition("=")
+    if not equals:
+        raise ConfigError(f"{assignment!r} is not of the form section.key=value, for example `--set finetune.epochs=3`.")
     *parents, key = dotted.split(".")
-    place: Any = document
+    place = document
     for part in parents:
         place = place.get(part) if hasattr(place, "get") else None
     if not hasattr(place, "get") or key not in place:
@@ -59,11 +77,19 @@ def set_param(path: Path, assignment: str) -> str:
     before, place[key] = place[key], yaml.safe_load(text)
     if before == place[key]:
         return f"{path.name}: {dotted} is {json.dumps(before)} already"
-    after = io.StringIO()
-    editor.dump(document, after)
-    _validate(Params, yaml.safe_load(after.getvalue()), path)
-    path.write_text(after.getvalue(), "utf-8")
     return f"{path.name}: {dotted} was {json.dumps(before)}, is {json.dumps(place[key])}"
+
+
+def _replace(path: Path, content: str) -> None:
+    # Whole or not at all: this file is the user's own.
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_text(content, "utf-8")
+        beside.replace(path)
+    except OSError as error:
+        raise Fault(f"{path} cannot be written ({error.strerror}); it is as it was. Free some space, then type the same again.") from error
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def _profiles_folder() -> Path:

@@ -6,4 +6,5 @@ from pydantic import BaseModel, ConfigDict
 class Section(BaseModel):
     """Refuse unknown keys and later changes; a default would be a second home for a number."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    # Labels such as 1 to 5 are words to us, and numbers to YAML.
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), coerce_numbers_to_str=True)

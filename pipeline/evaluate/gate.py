@@ -86,8 +86,8 @@ def _baselines(evaluation: Mapping[str, Any], gate: GateConfig) -> Iterator[Part
     found, margin = evaluation["macro_f1"], gate.baseline_margin
     for name, baseline in sorted(evaluation["baselines"].items()):
         theirs = baseline["macro_f1"]
-        passed = bool(found >= theirs + margin)
-        wanted = f" by at least {margin:.3f} (gate.baseline_margin)" if margin else ""
+        passed = bool(found > theirs + margin)
+        wanted = f" by more than {margin:.3f} (gate.baseline_margin)" if margin else ""
         sentence = f"Macro F1 is {found:.3f} and {name} reaches {theirs:.3f}: the baseline is {'' if passed else 'not '}beaten{wanted}."
         yield Part(f"baseline {name}", passed, {"macro_f1": found, "baseline_macro_f1": theirs, "baseline_margin": margin}, sentence)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import Fault, StaleMove, WrongUse
+from pipeline.errors import StaleMove, Unreachable, WrongUse
 from pipeline.registry import database
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class Ledger:
             raise
         except DBAPIError as error:
             place = self._url.rpartition("@")[2]
-            raise Fault(
+            raise Unreachable(
                 f"The ledger at {place} does not answer: {error.orig}. Look at TONEWATCH_LEDGER, then type the same again."
             ) from error
 

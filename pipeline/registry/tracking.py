@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pipeline.errors import Fault
+from pipeline.errors import Fault, Unreachable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -30,7 +30,7 @@ OURS = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_ENABLE_ARTIFACTS_P
 def pointed(uri: str) -> Iterator["MlflowClient"]:
     """Point MLflow at one address for a while, quietly, and leave the process as it was.
 
-    Raises Fault when the address does not answer: MLflow itself would try again for minutes.
+    Raises Unreachable when the address does not answer: MLflow itself would try again for minutes.
     """
     _knock(uri)
     with warnings.catch_warnings():
@@ -150,7 +150,7 @@ def _knock(uri: str) -> None:
             port = parts.port or {"https": 443, "http": 80, "postgresql": 5432, "mysql": 3306}.get(parts.scheme.partition("+")[0], 443)
             socket.create_connection((parts.hostname, port), timeout=ANSWER_SECONDS).close()
     except (OSError, sqlite3.Error) as error:
-        raise Fault(f"The model registry at {_shown(uri)} does not answer: {error}. Look at MLFLOW_TRACKING_URI.") from error
+        raise Unreachable(f"The model registry at {_shown(uri)} does not answer: {error}. Look at MLFLOW_TRACKING_URI.") from error
 
 
 def _sqlite(uri: str) -> Path | None:

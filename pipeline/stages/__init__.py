@@ -5,17 +5,18 @@ Nothing heavy is imported until a stage is called.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import logs
-from pipeline.config import Params, Places, Profile, load_params
+from pipeline.config import Params, Places, Profile, load_params, set_params
 from pipeline.errors import WrongUse
 from pipeline.schema import Receipt
 from pipeline.storage import files
+from pipeline.storage.locks import held
 
 if TYPE_CHECKING:
     from pipeline.stages.training import Bench
@@ -169,7 +170,7 @@ STAGES = (
 
 
 def run_stage(at: Setting, name: str) -> Receipt:
-    """Run one stage, whatever is remembered of it, and give its receipt; `dvc repro` comes in here.
+    """Run one stage, whatever is remembered of it, and give its receipt.
 
     Raises WrongUse for a name that is no stage.
     """
@@ -186,6 +187,7 @@ def perform(at: Setting, name: str) -> Done:
         log.info("pinned", stage=name, data_version=at.params.data.version)
     elif name in ALWAYS or not (at.memory.unchanged(name) or at.memory.restored(name)):
         receipt = run_stage(at, name)
+        unedited(at)
         at.memory.commit(name)
         return Done(receipt, ran=name not in ALWAYS)
     else:
@@ -197,8 +199,40 @@ def stand(at: Setting) -> None:
     """Make the work tree's data those of the version that `data.version` pins, if it pins one."""
     from pipeline.stages import versions
 
-    if at.params.data.version != NEWEST:
-        versions.stand_on(at.places.root, at.params.data.version)
+    if at.params.data.version == NEWEST:
+        return
+    version = versions.stand_on(at.places.root, at.params.data.version)
+    if foreign := sorted(set(version.labels) - set(at.params.collect.labels)):
+        raise WrongUse(
+            f"{version.name} holds texts labelled {', '.join(foreign)}, which collect.labels does not name. "
+            f"Name them there, or type `tonewatch run --set data.version={NEWEST}`."
+        )
+
+
+def unedited(at: Setting) -> None:
+    """Raise WrongUse when params.yaml is no longer what this run was started with: DVC would record what did not run."""
+    if load_params(at.places.params) != at.params:
+        raise WrongUse(f"{at.places.params} was changed during the run. What had finished is kept; type `tonewatch run` again.")
+
+
+def by_hand(at: Setting, name: str) -> Receipt:
+    """Run one stage as `tonewatch stage` does; `dvc repro` comes in here.
+
+    Raises WrongUse for a stage of the data while `data.version` pins one: it would put other texts in its place.
+    """
+    if name in OF_THE_DATA and at.params.data.version != NEWEST:
+        raise WrongUse(
+            f"data.version pins {at.params.data.version}, so `{name}` would change what should stay. "
+            f"Type `tonewatch run --set data.version={NEWEST}` to collect again."
+        )
+    with held(at.places.home):
+        return run_stage(at, name)
+
+
+def change_params(places: Places, assignments: Sequence[str]) -> list[str]:
+    """Write values into params.yaml, all or none, while nothing runs; give a sentence for each."""
+    with held(places.home):
+        return set_params(places.params, assignments)
 
 
 def _by_name(name: str) -> Stage:

@@ -66,7 +66,7 @@ def _measure(
     parents = guess(parent, encode(load_tokenizer(tokenizer, settings["max_tokens"]), texts))
     full, variants = score(truth, parents, len(labels)), []
     for name, content in contents.items():
-        guesses = Predictor.of(content, tokenizer, settings).logits(texts).argmax(1)
+        guesses = Predictor.of(content, tokenizer, {**settings, "variant": name}).logits(texts).argmax(1)
         f1, agreement = score(truth, guesses, len(labels)), float((guesses == parents).mean())
         variants.append(Variant(name, len(content) / 1e6, f1, full - f1, agreement))
     return variants

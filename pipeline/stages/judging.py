@@ -17,6 +17,7 @@ from pipeline.registry.models import Entry, Models
 from pipeline.stages import copies
 from pipeline.stages.prediction import open_predictor
 from pipeline.storage import files, tables
+from pipeline.version.code import code_digest
 
 HEADLINE = ("macro_f1", "accuracy", "per_source")
 SERVING_CODE = Path(__file__).parents[1] / "serve" / "pyfunc.py"
@@ -73,8 +74,13 @@ def judge(places: Places, made: Made, *, actor: str, reason: str, load: Loading 
     The same candidate on the same data with the same params is judged once and found afterwards.
     `load` opens the champion's files; by default as the predictor that serves.
     """
-    ledger, identity = Ledger(places.ledger), _identity(places, made.data_version)
+    ledger = Ledger(places.ledger)
+    identity = _identity(places, made.data_version)
     release = ledger.find(identity)
+    if release and not release.document["decision"]["accepted"] and release.document["champion"] != ledger.current():
+        # Refused, but against another champion: that verdict says nothing of today's.
+        identity = _digest({"identity": identity, "champion": ledger.current()})
+        release = ledger.find(identity)
     if release is None:
         params = load_params(places.params)
         document = {
@@ -155,8 +161,14 @@ def _candidate(places: Places) -> dict[str, str]:
 
 
 def _identity(places: Places, data_version: str) -> str:
-    params = _digest(_plain(load_params(places.params)))
-    return _digest({"candidate": _candidate(places), "data_version": data_version, "params": params})
+    made_of = {
+        "candidate": _candidate(places),
+        "data_version": data_version,
+        "params": _digest(_plain(load_params(places.params))),
+        "evaluation": _digest(_evaluation(places)),
+        "gate": code_digest("pipeline.evaluate.gate", "decide"),
+    }
+    return _digest(made_of)
 
 
 def _plain(params: Params) -> dict[str, Any]:

@@ -64,7 +64,8 @@ def read_lines(path: Path, standard_input: BinaryIO) -> list[str]:
     """
     try:
         content = standard_input.read() if str(path) == "-" else path.read_bytes()
-        return [line for line in content.decode("utf-8-sig").splitlines() if line.strip()]
+        # Only a newline ends a text: `splitlines` would also cut at form feeds and at U+2028.
+        return [line.rstrip("\r") for line in content.decode("utf-8-sig").split("\n") if line.strip()]
     except OSError as error:
         raise WrongUse(f"{path} cannot be read ({error.strerror}). Name a file with one text a line.") from error
     except UnicodeDecodeError as error:

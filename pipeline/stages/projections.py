@@ -77,10 +77,13 @@ def _aliases(places: Places, champion: Mapping[str, Any], previous: Mapping[str,
 
 
 def _work_tree(places: Places, champion: Mapping[str, Any]) -> str | None:
-    if champion["lock"] in ("", lock_of(places)):
+    if not champion["lock"]:
         return None
-    from pipeline.version.branch import restore_lock
+    from pipeline.version.branch import holds, restore_lock
 
+    # The same text is not enough: a move killed after the lock and before the folders leaves it over other data.
+    if champion["lock"] == lock_of(places) and holds(places.root, champion["lock"]):
+        return None
     restore_lock(places.root, champion["lock"])
     return f"dvc.lock and the data are those of {champion['release']} ({champion['data_version']}) again."
 

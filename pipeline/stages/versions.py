@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline import __version__, logs
-from pipeline.config import CollectConfig, load_params
-from pipeline.errors import NothingToRollBack
+from pipeline.config import CollectConfig, Source, load_params
+from pipeline.errors import NothingToRollBack, SourceUnreachable
 from pipeline.schema import SIDES, Receipt
 from pipeline.storage import files
+from pipeline.storage.locks import held
 from pipeline.version import branch, workspace
 from pipeline.version.branch import DataVersion, Manifest
 from pipeline.version.code import code_digest, write_identities
@@ -24,11 +25,19 @@ def init(folder: Path, preset: str) -> Path:
 
 def identity(root: Path, out: Path, cfg: CollectConfig, stages: Mapping[str, tuple[str, str]]) -> Receipt:
     """Write a digest of the code each stage runs; for `collect` also of the bytes it would read."""
+    digests = {name: code_digest(module, function) for name, (module, function) in stages.items()}
+    read = [digests["collect"], *(f"{source.name}:{_identity_of(source, root)}" for source in cfg.sources)]
+    return write_identities(out, {**digests, "collect": hashlib.sha256("\n".join(read).encode()).hexdigest()})
+
+
+def _identity_of(source: Source, root: Path) -> str:
     from pipeline.collect.identity import source_identity
 
-    digests = {name: code_digest(module, function) for name, (module, function) in stages.items()}
-    read = [digests["collect"], *(f"{source.name}:{source_identity(source, root)}" for source in cfg.sources)]
-    return write_identities(out, {**digests, "collect": hashlib.sha256("\n".join(read).encode()).hexdigest()})
+    try:
+        return source_identity(source, root)
+    except SourceUnreachable:
+        # `collect` will say so, if it is to run: pinned data need no source.
+        return "unreachable"
 
 
 def keep_data(root: Path, reason: str) -> DataVersion:
@@ -73,12 +82,13 @@ def rollback_data(root: Path, name: str | None, reason: str) -> DataVersion:
 
     Raises NothingToRollBack when there is none before.
     """
-    known = list_versions(root)
-    target = name or _before(root, known)
-    if target is None:
-        present = f"{known[-1].name} is the first data version" if known else "There is no data version yet"
-        raise NothingToRollBack(f"{present}, so there is nothing to go back to. Look with `tonewatch data list`.")
-    version = branch.restore(root, target)
+    with held(root / ".tonewatch"):
+        known = list_versions(root)
+        target = name or _before(root, known)
+        if target is None:
+            present = f"{known[-1].name} is the first data version" if known else "There is no data version yet"
+            raise NothingToRollBack(f"{present}, so there is nothing to go back to. Look with `tonewatch data list`.")
+        version = branch.restore(root, target)
     logs.get("versions").info("data rolled back", to=version.name, reason=reason)
     return version
 

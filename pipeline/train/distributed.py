@@ -173,7 +173,7 @@ def _listen(job: Job, core: nn.Module, optimizer: torch.optim.Optimizer, state: 
     import ray.train
 
     if step.number in job.looks:
-        _look(job, core, state, step.number, loss=step.loss, rate=step.rate)
+        _look(job, core, state, step.number, loss=_over_workers(step.loss, core), rate=step.rate)
     state.finished = step.number == job.course.steps or state.poorer_looks >= job.patience
     if state.finished or step.number % job.checkpoint_every == 0:
         if ray.train.get_context().get_world_rank() == 0:
@@ -182,6 +182,14 @@ def _listen(job: Job, core: nn.Module, optimizer: torch.optim.Optimizer, state: 
         # Every worker reports equally often, or Ray waits for ever.
         ray.train.report({"step": step.number, "loss": step.loss})
     return state.finished
+
+
+def _over_workers(part: float, core: nn.Module) -> float:
+    if not torch.distributed.is_initialized():
+        return part
+    total = torch.tensor(part, device=next(core.parameters()).device)
+    torch.distributed.all_reduce(total)
+    return float(total)
 
 
 def _look(job: Job, core: nn.Module, state: Progress, step: int, **seen: float) -> None:

@@ -1,7 +1,8 @@
 """The training loop: it yields, and whoever calls it listens, saves, judges and stops."""
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -31,10 +32,16 @@ class Share:
     micro_batch: int
 
     def parts(self, batch: Batch) -> Iterator[Batch]:
-        """Give this worker's texts in pieces that fit its memory."""
+        """Give this worker's texts in pieces that fit its memory, equally many on every worker: each piece is a meeting.
+
+        A worker that has no text left comes with one that weighs nothing.
+        """
         mine = batch.rows(slice(self.rank, None, self.workers))
-        for start in range(0, len(mine), self.micro_batch):
-            yield mine.rows(slice(start, start + self.micro_batch))
+        largest = -(-len(batch) // self.workers)
+        pieces = -(-largest // self.micro_batch)
+        for piece in range(pieces):
+            part = mine.rows(slice(piece, None, pieces))
+            yield part if len(part) else replace(batch.rows(slice(0, 1)), weight=math.inf)
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,12 @@ def stands_on(root: Path, version: DataVersion) -> bool:
     return here == there and memory.kept(STAGES)
 
 
+def holds(root: Path, text: str) -> bool:
+    """Say whether the folders in the work tree are those that a dvc.lock records."""
+    stages = [stage for stage in yaml.safe_load(text)["stages"] if stage != "identity"]
+    return not stages or Memory(root).kept(stages)
+
+
 def restore_lock(root: Path, text: str) -> None:
     """Make a text the work tree's dvc.lock and take out all its folders, each checked; killed half-way, the same call finishes."""
     Memory(root).restore(text)

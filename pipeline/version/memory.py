@@ -186,12 +186,12 @@ def _examine(outs: Outs) -> None:
         if changed:
             raise DigestMismatch(
                 f"{changed[0]} was changed on the disk, and {path} needs it. Nothing was touched. "
-                "Remove that file, then fetch a good copy with `dvc fetch`, or make it anew with `tonewatch run`."
+                "Remove that file, then make it anew with `tonewatch run`, or fetch it with `dvc fetch` if you keep a DVC remote."
             )
         if missing:
             raise Fault(
                 f"{missing[0]} is missing from the cache, and {path} needs it. Nothing was touched. "
-                "Fetch it with `dvc fetch`, or make it anew with `tonewatch run`."
+                "Make it anew with `tonewatch run`, or fetch it with `dvc fetch` if you keep a DVC remote."
             )
 
 

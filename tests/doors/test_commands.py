@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.__main__ import _code
-from pipeline.config import set_param
+from pipeline.config import Places, load_profile, set_param, set_params
+from pipeline.errors import ConfigError, WrongUse
+from pipeline.stages import Setting, perform, stand, versions
 from pipeline.version.workspace import init
 
 GOOD = [("text", "label"), *((f"this is text number {n} and it is fine", ("negative", "neutral", "positive")[n % 3]) for n in range(60))]
@@ -117,6 +119,14 @@ def test_data_that_cannot_teach_are_rejected_before_training(workspace, capsys, 
     assert not (workspace / "data" / "validation").exists()
 
 
+def test_labels_may_be_numbers(workspace, capsys):
+    rows = [("text", "label"), *((f"this is text number {n} and it is fine", str(n % 5 + 1)) for n in range(100))]
+    (workspace / "texts.csv").write_bytes(table(rows))
+    set_param(workspace / "params.yaml", "collect.labels=[1, 2, 3, 4, 5]")
+
+    assert [said(capsys, "stage", stage)[0] for stage in ("collect", "clean", "validate", "split")] == [0, 0, 0, 0]
+
+
 def test_a_bad_source_leaves_what_a_good_one_had_made(workspace, capsys):
     (workspace / "texts.csv").write_bytes(table(GOOD))
     assert said(capsys, "stage", "collect")[0] == 0
@@ -211,3 +221,50 @@ def test_set_says_what_it_wrote_and_keeps_the_comments(workspace):
 
     assert told == "params.yaml: finetune.epochs was 1, is 3"
     assert params.read_text("utf-8").count("#") == comments
+
+
+def test_set_writes_all_or_nothing(workspace):
+    params = workspace / "params.yaml"
+    before = params.read_text("utf-8")
+
+    with pytest.raises(ConfigError, match="nosuch"):
+        set_params(params, ["finetune.epochs=3", "nosuch.key=1"])
+    assert params.read_text("utf-8") == before
+
+    # Neither of the two is valid without the other.
+    set_params(params, ["evaluate.vader_cuts=[0.0]", "collect.labels=[bad, good]"])
+    assert not list(workspace.glob(".params.yaml.*"))
+
+
+def test_params_edited_under_a_running_line_are_not_recorded_as_what_ran(workspace, capsys):
+    at = Setting(Places.of(workspace, {}), load_profile("laptop"))
+    (workspace / "texts.csv").write_bytes(table(GOOD))
+    assert perform(at, "identity").ran is False
+    assert perform(at, "collect").ran is True
+    set_param(workspace / "params.yaml", "clean.max_words=300")
+
+    with pytest.raises(WrongUse, match="changed during the run"):
+        perform(at, "clean")
+
+    fresh = Setting(Places.of(workspace, {}), load_profile("laptop"))
+    assert perform(fresh, "collect").ran is False
+    assert perform(fresh, "clean").ran is True
+
+
+def test_a_pinned_version_needs_no_source_and_turns_away_a_stage_by_hand(workspace, capsys):
+    (workspace / "texts.csv").write_bytes(table(GOOD))
+    at = Setting(Places.of(workspace, {}), load_profile("laptop"))
+    for name in ("identity", "collect", "clean", "validate", "split"):
+        perform(at, name)
+    versions.keep_data(workspace, "a test")
+    set_param(workspace / "params.yaml", "data.version=v1")
+    (workspace / "texts.csv").unlink()
+
+    pinned = Setting(Places.of(workspace, {}), load_profile("laptop"))
+    stand(pinned)
+
+    assert [perform(pinned, name).ran for name in ("identity", "collect", "clean", "validate", "split")] == [False] * 5
+    assert said(capsys, "stage", "collect")[0] == 2
+    set_param(workspace / "params.yaml", "collect.labels=[some, other]")
+    with pytest.raises(WrongUse, match="negative"):
+        stand(Setting(Places.of(workspace, {}), load_profile("laptop")))

@@ -289,3 +289,18 @@ def test_wrong_names_are_refused_and_nothing_moves(places: Places) -> None:
     with pytest.raises(WrongUse, match="R2 never served"):
         releases.rollback(places, to="R2", **WHO)
     assert in_service(places) == ("R1", {"champion": "1"})
+
+
+def test_a_refusal_against_another_champion_is_not_todays_answer(places: Places) -> None:
+    serve(places, wrong=10)
+    better = serve(places, wrong=40)
+    refused = judged(places, wrong=20)
+    assert not refused["decision"]["accepted"]
+    assert judged(places, wrong=20)["release"] == refused["release"]
+    releases.rollback(places, to="R1", **WHO)
+
+    again = judged(places, wrong=20)
+
+    assert (better["release"], again["champion"]) == ("R2", "R1")
+    assert again["release"] != refused["release"]
+    assert again["decision"]["accepted"]

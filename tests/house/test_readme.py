@@ -113,3 +113,7 @@ def _complaint(command: Any, words: list[str]) -> str:
     except Exception as error:
         said = error.format_message() if hasattr(error, "format_message") else str(error)
         return f"{line}: {said}"
+
+
+def test_no_figure_in_the_readme_waits_to_be_measured(root: Path) -> None:
+    assert "@@" not in (root / "README.md").read_text("utf-8")

@@ -52,7 +52,7 @@ def test_a_candidate_below_a_baseline_is_refused_and_the_baseline_named() -> Non
 def test_a_margin_above_the_baselines_is_asked_for() -> None:
     strict = GATE.model_copy(update={"baseline_margin": 0.05})
     assert decide(evaluation(0.77, tfidf=0.73), None, None, strict).reasons == (
-        "Macro F1 is 0.770 and tfidf reaches 0.730: the baseline is not beaten by at least 0.050 (gate.baseline_margin).",
+        "Macro F1 is 0.770 and tfidf reaches 0.730: the baseline is not beaten by more than 0.050 (gate.baseline_margin).",
     )
 
 

@@ -98,4 +98,5 @@ def test_two_workers_learn_what_one_process_learns(method, tmp_path):
 
     assert [look["step"] for look in together.history] == [6, 12]
     assert together.history[-1]["score"] == pytest.approx(alone.history[-1]["score"], abs=1e-6)
+    assert together.history[-1]["loss"] == pytest.approx(alone.history[-1]["loss"], abs=1e-4)
     assert all(torch.allclose(together.weights[name], alone.weights[name], atol=1e-4) for name in alone.weights)

@@ -12,7 +12,8 @@ from pipeline.train.loop import Course, Share, fit
 from pipeline.train.methods import guess
 from pipeline.train.optim import make_optimizer
 
-SETTINGS = {"labels": ["bad", "good"], "max_tokens": 32}
+SETTINGS = {"labels": ["bad", "good"], "max_tokens": 32, "variant": "fp32"}
+INT8 = {**SETTINGS, "variant": "int8"}
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +50,24 @@ def test_int8_is_much_smaller_and_answers_the_same(model, method, tokenizer_json
     exported = export(model)
     small = quantize(exported)
     texts = [text for text, _ in sentences]
-    guesses = Predictor.of(small, tokenizer_json, SETTINGS).logits(texts).argmax(1)
+    guesses = Predictor.of(small, tokenizer_json, INT8).logits(texts).argmax(1)
 
     # Matrices shrink to a quarter; what is left of a model this tiny is its graph.
     assert len(small) < 0.6 * len(exported)
     assert (guesses == guess(model, method.train)).mean() >= 0.98
+
+
+@pytest.mark.parametrize("variant", ["fp32", "int8"])
+def test_a_text_has_one_answer_whoever_is_asked_beside_it(model, tokenizer_json, sentences, variant):
+    exported = export(model)
+    content, settings = (quantize(exported), INT8) if variant == "int8" else (exported, SETTINGS)
+    predictor = Predictor.of(content, tokenizer_json, settings)
+    texts = [text for text, _ in sentences]
+
+    together = predictor.predict(texts).probabilities
+    alone = np.concatenate([predictor.predict([text]).probabilities for text in texts])
+
+    assert np.allclose(together, alone, atol=1e-5)
 
 
 def test_the_predictor_cleans_as_training_did_and_keeps_the_order(model, tokenizer_json, tokenizer, sentences):

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from pipeline.train.batches import Batch
 from pipeline.train.loop import Course, Share, fit
 from pipeline.train.methods import guess
 from pipeline.train.optim import make_optimizer, rate_at
@@ -65,6 +66,17 @@ def test_the_mean_of_two_workers_gradients_is_the_gradient_of_one(method):
     two = [gradient(Share(rank=rank, workers=2, micro_batch=64)) for rank in (0, 1)]
 
     assert torch.allclose(sum(two) / 2, gradient(ALONE), atol=1e-6)
+
+
+@pytest.mark.parametrize(("texts", "workers", "micro_batch"), [(513, 2, 256), (1, 3, 64), (5, 4, 1), (64, 2, 7)])
+def test_every_worker_meets_the_others_equally_often_and_no_text_is_lost(texts, workers, micro_batch):
+    batch = Batch(torch.arange(texts)[:, None], torch.ones(texts, 1), torch.zeros(texts), weight=float(texts))
+    parts = [list(Share(rank, workers, micro_batch).parts(batch)) for rank in range(workers)]
+    weighing = [part for worker in parts for part in worker if math.isfinite(part.weight)]
+
+    assert len({len(worker) for worker in parts}) == 1
+    assert sorted(int(row) for part in weighing for row in part.tokens_BT[:, 0]) == list(range(texts))
+    assert max(len(part) for part in weighing) <= micro_batch
 
 
 def test_a_rarer_label_weighs_more_and_a_text_weighs_one_on_the_mean(method):
