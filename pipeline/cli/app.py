@@ -48,17 +48,20 @@ def run(
     """Take texts from their sources to a promoted release.  Example: tonewatch run --set finetune.epochs=3."""
     from pipeline.cli import show
     from pipeline.config import load_params, load_profile
-    from pipeline.stages import change_params
+    from pipeline.stages import Setting, change_params
+    from pipeline.stages.standing import standing
 
     at = places(workspace, json=json, debug=debug)
-    load_profile(profile)
     load_params(at.params)
     for sentence in change_params(at, assignments) if assignments else []:
         typer.echo(sentence, err=True)
-    # The one door that opens another: `run` is the Prefect flow, and Prefect is imported only here.
-    from flows.retrain import retrain
+    if document := standing(Setting(at, load_profile(profile))):
+        result = {"document": document, "ran": [], "moved": None}
+    else:
+        # The one door that opens another: `run` is the Prefect flow, and Prefect is imported only here.
+        from flows.retrain import retrain
 
-    result = retrain(str(at.root), profile=profile, actor=actor, reason=reason)
+        result = retrain(str(at.root), profile=profile, actor=actor, reason=reason)
     tell(result, json=json, text=show.run(result, at))
 
 

@@ -99,6 +99,13 @@ def judge(places: Places, made: Made, *, actor: str, reason: str, load: Loading 
     return dict(release.document)
 
 
+def judged(places: Places, data_version: str) -> dict[str, Any] | None:
+    """Give the release that the work tree's candidate has become, if it is the one in service."""
+    ledger = Ledger(places.ledger)
+    release = ledger.find(_identity(places, data_version))
+    return dict(release.document) if release and release.name == ledger.current() else None
+
+
 def lock_of(places: Places) -> str:
     """Give the text of the work tree's dvc.lock, empty where there is none."""
     path = places.root / "dvc.lock"

@@ -1,6 +1,7 @@
 """The whole line on a tiny model: run, skip, change, roll back, predict, report, and what DVC and MLflow see of it."""
 
 import json
+import os
 import subprocess
 import sys
 import urllib.request
@@ -8,6 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+
+from pipeline.storage.locks import held
 
 SHOWN = {
     *("release", "created", "actor", "reason", "data_version", "model_version", "code_commit", "params_digest"),
@@ -138,18 +141,12 @@ def test_the_flow_and_its_decision_card_are_on_prefects_pages(line):
     assert any("| part | passed | why |" in card["data"] for card in cards)
 
 
-def test_a_second_run_while_one_is_going_on_is_turned_away(line):
-    first = line.start("run")
-    for event in first.stderr:
-        if '"begins"' in event:
-            break
+def test_while_one_works_on_the_workspace_another_is_turned_away(line):
+    with held(line.folder / ".tonewatch"):
+        turned_away = [line(*arguments) for arguments in (("run",), ("release", "rollback"), ("data", "rollback"), ("stage", "clean"))]
 
-    second = line("release", "rollback")
-    err = first.communicate(timeout=120)[1]
-
-    assert second.code == 3
-    assert str(first.pid) in second.answer["error"]
-    assert first.returncode == 0, err
+    assert [ended.code for ended in turned_away] == [3, 3, 3, 3]
+    assert all(str(os.getpid()) in ended.answer["error"] for ended in turned_away)
 
 
 def test_dvc_repro_from_clean_gives_the_same_digests_as_the_flow(line, tmp_path):
