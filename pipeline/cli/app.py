@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -55,6 +55,7 @@ def run(
     load_params(at.params)
     for sentence in change_params(at, assignments) if assignments else []:
         typer.echo(sentence, err=True)
+    result: dict[str, Any]
     if document := standing(Setting(at, load_profile(profile))):
         result = {"document": document, "ran": [], "moved": None}
     else:
