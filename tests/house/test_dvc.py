@@ -59,3 +59,12 @@ def test_git_leaves_every_folder_of_a_stage_to_dvc(root: Path) -> None:
 def _names(entries: list[Any]) -> list[str]:
     """Read the paths of deps or outs, whether or not they carry settings."""
     return [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
+
+
+def test_dvc_sees_one_pipeline_here_and_not_those_of_the_presets(root: Path) -> None:
+    from dvc.repo import Repo
+
+    with Repo(str(root)) as repo:
+        found = {Path(stage.path).relative_to(root).as_posix() for stage in repo.index.stages}
+
+    assert found == {"dvc.yaml"}
