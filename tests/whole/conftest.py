@@ -91,7 +91,7 @@ class Command:
         process = self.start(*arguments)
         seen = []
         for line in process.stderr:
-            seen += [found["stage"] for found in events(line) if found["event"] == "begins"]
+            seen += [found["stage"] for found in events(line) if found["event"] == "begins" and found["stage"] != "identity"]
             if stage in seen:
                 break
         os.killpg(process.pid, signal.SIGKILL)
