@@ -64,11 +64,19 @@ def test_the_default_preset_is_the_checkouts_own_params(tmp_path: Path) -> None:
     assert (root / "dvc.yaml").read_text("utf-8") == (ROOT / "dvc.yaml").read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", [".dvc/.gitignore", ".dvc/config", ".dvcignore", "data/.gitignore"])
+@pytest.mark.parametrize("name", [".dvc/.gitignore", ".dvc/config", "data/.gitignore"])
 def test_the_checkout_holds_what_init_writes(tmp_path: Path, name: str) -> None:
     root = workspaces.init(tmp_path / "reviews", "english")
 
     assert (root / name).read_text("utf-8") == (ROOT / name).read_text("utf-8")
+
+
+def test_the_checkout_ignores_what_init_ignores_and_the_presets_pipeline_too(tmp_path: Path) -> None:
+    root = workspaces.init(tmp_path / "reviews", "english")
+    ours, theirs = ((folder / ".dvcignore").read_text("utf-8") for folder in (ROOT, root))
+
+    assert ours.startswith(theirs)
+    assert "/pipeline" in ours.removeprefix(theirs).splitlines()
 
 
 def test_what_init_writes_is_what_dvc_init_writes_but_for_its_reporting(tmp_path: Path) -> None:
