@@ -1,13 +1,11 @@
 """What was asked for: `params.yaml` and a profile, read into strict and frozen models."""
 
+from pipeline.config.judging import BehaviourConfig, CompressConfig, EvaluateConfig, GateConfig, Recipe
 from pipeline.config.params import (
     CleanConfig,
     CollectConfig,
-    CompressConfig,
     EncoderConfig,
-    EvaluateConfig,
     FinetuneConfig,
-    GateConfig,
     Params,
     PretrainConfig,
     SplitConfig,
@@ -18,6 +16,7 @@ from pipeline.config.reading import load_params, load_profile, set_param, set_pa
 from pipeline.config.sources import Columns, FileSource, PackageSource, Pinned, Source
 
 __all__ = [
+    "BehaviourConfig",
     "CleanConfig",
     "CollectConfig",
     "Columns",
@@ -33,6 +32,7 @@ __all__ = [
     "Places",
     "PretrainConfig",
     "Profile",
+    "Recipe",
     "Source",
     "SplitConfig",
     "ValidateConfig",

@@ -1,15 +1,12 @@
 """Every section of `params.yaml`. Units stand in the names; shares lie in 0..1."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.config.section import Section
+from pipeline.config.judging import CompressConfig, EvaluateConfig, GateConfig
+from pipeline.config.section import Count, Positive, Section, Share
 from pipeline.config.sources import Pinned, Sha256, Source
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
 
 
 class DataConfig(Section):
@@ -126,44 +123,6 @@ class FinetuneConfig(_Training):
     class_weights: Share
 
 
-class CompressConfig(Section):
-    """Set the rule that chooses what is served."""
-
-    variants: tuple[Literal["int8", "fp32"], ...] = Field(min_length=1)
-    max_f1_fall: Share
-    min_agreement: Share
-
-
-class Tfidf(Section):
-    """Set the bag-of-words baseline."""
-
-    max_ngram: Count
-    min_count: Count
-    inverse_strength: Positive
-    max_iterations: Count
-
-
-class EvaluateConfig(Section):
-    """Set intervals, calibration and baselines."""
-
-    resamples: Count
-    confidence: float = Field(gt=0.5, lt=1)
-    calibration_bins: Count
-    vader_cuts: tuple[float, ...] | None
-    tfidf: Tfidf
-
-
-class GateConfig(Section):
-    """Set what a candidate must show."""
-
-    min_macro_f1: Share
-    baseline_margin: float
-    # Not 0: that a candidate is not worse by anything at all can never be shown.
-    champion_margin: float = Field(gt=0, le=1)
-    confidence: float = Field(gt=0.5, lt=1)
-    resamples: Count
-
-
 class Params(Section):
     """Hold `params.yaml`."""
 
@@ -179,6 +138,15 @@ class Params(Section):
     compress: CompressConfig
     evaluate: EvaluateConfig
     gate: GateConfig
+
+    @model_validator(mode="after")
+    def _abilities_are_known(self) -> "Params":
+        suites = self.evaluate.behaviour
+        if unknown := sorted(set(self.gate.abilities) - {ability.name for ability in suites.abilities}):
+            raise ValueError(f"gate.abilities names what evaluate.behaviour does not measure: {', '.join(unknown)}")
+        if foreign := sorted({str(one.expect) for one in suites.abilities if one.expect} - set(self.collect.labels)):
+            raise ValueError(f"evaluate.behaviour expects labels that collect.labels does not name: {', '.join(foreign)}")
+        return self
 
     @model_validator(mode="after")
     def _one_cut_between_two_labels(self) -> "Params":

@@ -12,6 +12,8 @@ from pipeline.config import load_params
 # Read by acts, which are not DVC stages: which data version to stand on, and the gate that decides.
 SECTIONS_OF_ACTS = {"data", "gate"}
 
+MAPS = {"renames", "words", "abilities"}
+
 # The class that reads a section or a source is chosen by these, so no code asks for them by name.
 DISCRIMINATORS = {"kind"}
 
@@ -53,8 +55,8 @@ def _keys(node: object) -> Iterator[str]:
     if isinstance(node, dict):
         for key, value in node.items():
             yield key
-            # `renames` maps a source's own labels: its keys are data.
-            yield from _keys(value) if key != "renames" else ()
+            # Labels of a source, lists of words and names of abilities: their keys are data.
+            yield from _keys(value) if key not in MAPS else ()
     elif isinstance(node, list):
         for value in node:
             yield from _keys(value)

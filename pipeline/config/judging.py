@@ -1,0 +1,162 @@
+"""The sections that say what is served and what a candidate must show: compress, evaluate, gate."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.config.section import Count, Positive, Section, Share
+
+Kept = Annotated[float, Field(gt=0, le=1)]
+RecipeName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+
+
+class Recipe(Section):
+    """Say how one variant is made from its parent: which share of each part is kept, and in what numbers it reckons."""
+
+    name: RecipeName
+    vocabulary_min_count: Count | None
+    layers: Kept
+    heads: Kept
+    feed_forward: Kept
+    int8: bool
+
+    @property
+    def pruned(self) -> bool:
+        """Say whether weights that take part in every answer are taken away."""
+        return min(self.layers, self.heads, self.feed_forward) < 1
+
+
+class Recovery(Section):
+    """Set how a pruned variant learns again from its uncompressed parent."""
+
+    steps: Count
+    batch_texts: Count
+    peak_rate: Positive
+    warmup_share: Share
+    weight_decay: float = Field(ge=0)
+    clip: Positive
+    temperature: Positive
+    truth_share: Share
+    checkpoint_every: Count
+
+
+class Budget(Section):
+    """Set what a variant must hold to be served; among those that do, the quickest is taken."""
+
+    max_f1_fall: Share
+    max_slice_fall: Share
+    min_agreement: Share
+    max_megabytes: Positive
+
+
+class CompressConfig(Section):
+    """Set the menu of variants and the rule that chooses from it."""
+
+    menu: tuple[Recipe, ...] = Field(min_length=1)
+    importance_texts: Count
+    recovery: Recovery
+    budget: Budget
+    timed_texts: Count
+    uncertain_share: Share
+
+    @model_validator(mode="after")
+    def _the_parent_is_on_the_menu(self) -> "CompressConfig":
+        names = [recipe.name for recipe in self.menu]
+        if len(set(names)) < len(names):
+            raise ValueError(f"compress.menu names a variant twice: {', '.join(names)}")
+        whole = {"vocabulary_min_count": None, "layers": 1.0, "heads": 1.0, "feed_forward": 1.0, "int8": False}
+        if not any(recipe.model_dump(exclude={"name"}) == whole for recipe in self.menu):
+            raise ValueError("compress.menu needs one variant that leaves the parent whole: all shares 1.0, no vocabulary cut, int8 false")
+        return self
+
+
+class Tfidf(Section):
+    """Set the bag-of-words baseline."""
+
+    max_ngram: Count
+    min_count: Count
+    inverse_strength: Positive
+    max_iterations: Count
+
+
+class Ability(Section):
+    """Describe one ability by templates; `{word}` in a template is filled from the list of that name under `words`.
+
+    minimum: every text must get the label `expect`. invariance: the changed text must keep the label of the plain one.
+    direction: the changed text must move towards the label `expect`.
+    `change` names what is done to a text; null for `minimum`.
+    """
+
+    name: RecipeName
+    kind: Literal["minimum", "invariance", "direction"]
+    templates: tuple[str, ...] = Field(min_length=1)
+    expect: str | None
+    change: Literal["names", "typos", "case", "punctuation", "emoji", "negation", "intensifier"] | None
+
+    @model_validator(mode="after")
+    def _whole(self) -> "Ability":
+        if (self.kind == "invariance") != (self.expect is None):
+            raise ValueError(f"ability {self.name}: `expect` names a label, except for an invariance, where it is null")
+        if (self.kind == "minimum") != (self.change is None):
+            raise ValueError(f"ability {self.name}: `change` says what is done to the text, except for a minimum, where it is null")
+        return self
+
+
+class BehaviourConfig(Section):
+    """Hold the suites: the words that fill the templates, and the abilities."""
+
+    words: dict[str, tuple[str, ...]]
+    abilities: tuple[Ability, ...]
+    max_cases: Count
+
+
+class AttackConfig(Section):
+    """Bound the attack on single characters."""
+
+    texts: Count
+    edits: Count
+    tries: Count
+
+
+class EvaluateConfig(Section):
+    """Set intervals, slices, calibration, behaviour, attack and baselines."""
+
+    resamples: Count
+    confidence: float = Field(gt=0.5, lt=1)
+    calibration_bins: Count
+    min_slice_texts: Count
+    length_bands: tuple[Count, ...]
+    negations: tuple[str, ...]
+    behaviour: BehaviourConfig
+    attack: AttackConfig
+    vader_cuts: tuple[float, ...] | None
+    tfidf: Tfidf
+
+    @model_validator(mode="after")
+    def _rising(self) -> "EvaluateConfig":
+        if list(self.length_bands) != sorted(set(self.length_bands)):
+            raise ValueError("evaluate.length_bands must rise")
+        return self
+
+
+class GateConfig(Section):
+    """Set what a candidate must show."""
+
+    approval: Literal["none", "human"]
+    against_champion: Literal["better", "not_worse"]
+    # Not 0: that a candidate is not worse by anything at all can never be shown.
+    champion_margin: float = Field(gt=0, le=1)
+    slice_margin: Share
+    forgetting_margin: Share
+    min_macro_f1: Share
+    baseline_margin: float
+    abilities: dict[str, Share]
+    max_attack_fall: Share
+    max_calibration_error: Share
+    max_p95_ms: Positive
+    max_megabytes: Positive
+    confidence: float = Field(gt=0.5, lt=1)
+    power: float = Field(gt=0.5, lt=1)
+    resamples: Count
+    changed_listed: int = Field(ge=0)
+    golden_tolerance: Positive
