@@ -6,7 +6,10 @@ import typer
 
 from pipeline.cli.frame import Actor, Debug, Json, Reason, Workspace, places, tell
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, show, promote, roll back and reconcile releases.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="List, show, approve, promote, roll back, verify and reconcile releases."
+)
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell the exact moves and change nothing.")]
 Name = Annotated[str | None, typer.Argument(help="A release, as R1; the one in service if none is named.")]
 
 
@@ -36,6 +39,7 @@ def promote(
     *,
     actor: Actor,
     reason: Reason = "tonewatch release promote",
+    dry_run: DryRun = False,
     workspace: Workspace = None,
     json: Json = False,
     debug: Debug = False,
@@ -45,7 +49,30 @@ def promote(
     from pipeline.stages import releases
 
     at = places(workspace, json=json, debug=debug)
+    if dry_run:
+        foreseen = releases.foresee(at, name, back=False)
+        tell(foreseen, json=json, text=show.foreseen(foreseen))
+        return
     moved = releases.promote(at, name, actor=actor, reason=reason).as_dict()
+    tell(moved, json=json, text=show.moved(moved))
+
+
+@app.command()
+def approve(
+    name: Annotated[str, typer.Argument(help="The release that waits, as R2.")],
+    *,
+    actor: Actor,
+    reason: Annotated[str, typer.Option("--reason", help="Why it may serve; kept in the ledger.", show_default=False)],
+    workspace: Workspace = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Let a waiting release serve, and say why.  Example: tonewatch release approve R2 --reason "read 50 answers"."""
+    from pipeline.cli import show
+    from pipeline.stages import releases
+
+    at = places(workspace, json=json, debug=debug)
+    moved = releases.approve(at, name, actor=actor, reason=reason).as_dict()
     tell(moved, json=json, text=show.moved(moved))
 
 
@@ -55,17 +82,32 @@ def rollback(
     actor: Actor,
     to: Annotated[str | None, typer.Option("--to", help="A release; the previous one if none is named.")] = None,
     reason: Reason = "tonewatch release rollback",
+    dry_run: DryRun = False,
     workspace: Workspace = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Go back to the previous release: model, data version and thresholds together.  Example: tonewatch release rollback."""
+    """Go back to the previous release: model, data, thresholds and params together.  Example: tonewatch release rollback."""
     from pipeline.cli import show
     from pipeline.stages import releases
 
     at = places(workspace, json=json, debug=debug)
+    if dry_run:
+        foreseen = releases.foresee(at, to, back=True)
+        tell(foreseen, json=json, text=show.foreseen(foreseen))
+        return
     moved = releases.rollback(at, to=to, actor=actor, reason=reason).as_dict()
     tell(moved, json=json, text=show.moved(moved))
+
+
+@app.command()
+def verify(name: Name = None, workspace: Workspace = None, json: Json = False, debug: Debug = False) -> None:
+    """Check chain, decisions, files and what follows the ledger; one release if named.  Example: tonewatch release verify R2."""
+    from pipeline.stages.verifying import verify as check
+
+    found = check(places(workspace, json=json, debug=debug), name)
+    text = f"{', '.join(found['releases']) or 'No release'}: everything holds. Moves: {found['moves']}. Head of the ledger: {found['head'][:16]}."
+    tell(found, json=json, text=text)
 
 
 @app.command()

@@ -59,6 +59,12 @@ def moved(move: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def foreseen(found: Mapping[str, Any]) -> str:
+    """Tell what a move would do."""
+    lines = [f"Would put {found['to']} in service (now: {found['from'] or 'none'}). Nothing was changed.", *found["steps"]]
+    return "\n".join([*lines, *(f"Would have to wait: {why}" for why in found["pending"])])
+
+
 def data_versions(found: Sequence[Mapping[str, Any]]) -> str:
     """Tell data versions as a table."""
     if not found:

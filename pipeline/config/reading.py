@@ -28,6 +28,14 @@ def load_params(path: Path) -> Params:
     return _parse(Params, path)
 
 
+def parse_params(text: str) -> Params:
+    """Read the text of a `params.yaml`, as a release keeps it.
+
+    Raises ConfigError when this Tonewatch does not know its keys.
+    """
+    return _validate(Params, yaml.safe_load(text), Path("params.yaml"))
+
+
 def load_profile(name: str) -> Profile:
     """Read a profile of `infra/profiles` by its name."""
     folder = _profiles_folder()

@@ -230,8 +230,14 @@ def by_hand(at: Setting, name: str) -> Receipt:
 
 
 def change_params(places: Places, assignments: Sequence[str]) -> list[str]:
-    """Write values into params.yaml, all or none, while nothing runs; give a sentence for each."""
+    """Write values into params.yaml, all or none, while nothing runs; give a sentence for each.
+
+    A move that was killed half-way is finished first: it may still have to put its own params there.
+    """
+    from pipeline.stages.releases import heal
+
     with held(places.home):
+        heal(places)
         return set_params(places.params, assignments)
 
 

@@ -3,34 +3,24 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from pipeline.config import Params, Places, load_params
-from pipeline.errors import Fault
-from pipeline.evaluate.compare import Comparison, Pair, compare
-from pipeline.evaluate.gate import decide
+from pipeline.config import GateConfig, Params, Places, load_params
+from pipeline.evaluate.gate import Decision, decide
 from pipeline.registry.ledger import Ledger, Move
 from pipeline.registry.models import Entry, Models
 from pipeline.stages import copies
+from pipeline.stages.comparing import Loading, against_champion
 from pipeline.stages.prediction import open_predictor
-from pipeline.storage import files, tables
+from pipeline.storage import files
 from pipeline.version.code import code_digest
 
 HEADLINE = ("macro_f1", "accuracy", "per_source")
+THRESHOLDS = ("temperature", "uncertain")
 SERVING_CODE = Path(__file__).parents[1] / "serve" / "pyfunc.py"
-
-
-class Answering(Protocol):
-    """Label texts; the `labels` of the answer are names, in the texts' order."""
-
-    def predict(self, texts: Sequence[str], /) -> Any:
-        """Answer each text."""
-
-
-Loading = Callable[[Path], Answering]
 
 
 @dataclass(frozen=True)
@@ -129,38 +119,41 @@ def withdrawn(ledger: Ledger, candidate: Mapping[str, str]) -> str | None:
     )
 
 
+def decided(document: Mapping[str, Any], gate: GateConfig) -> Decision:
+    """Decide on a release from nothing but its own document."""
+    candidate = {name: document[name] for name in ("evaluation", "cost", "checks", "withdrawn")}
+    return decide(candidate, document["comparison"], gate)
+
+
 def _verdict(places: Places, params: Params, load: Loading) -> dict[str, Any]:
     ledger, candidate, evaluation = Ledger(places.ledger), _candidate(places), _evaluation(places)
+    menu, settings = (files.read_json(places.root / "data" / "candidate" / name) for name in ("menu.json", "model.json"))
     champion = ledger.current()
-    comparison = _compared(places, params, ledger.get(champion).document, load) if champion else None
-    decision = decide(evaluation, comparison, withdrawn(ledger, candidate), params.gate)
+    evidence = {
+        "evaluation": evaluation,
+        "cost": next(variant for variant in menu["variants"] if variant["name"] == menu["chosen"]),
+        "checks": _checks(places),
+        "withdrawn": withdrawn(ledger, candidate),
+        "comparison": against_champion(places, params, ledger.get(champion).document, load) if champion else None,
+    }
     return {
+        **evidence,
         "files": copies.digests(candidate, evaluation),
         "metrics": {name: evaluation[name] for name in HEADLINE},
         "baselines": evaluation["baselines"],
         "intervals": evaluation["intervals"],
-        "evaluation": evaluation,
+        "menu": menu,
+        "thresholds": {name: settings[name] for name in THRESHOLDS},
         "champion": champion,
-        "comparison": comparison and dataclasses.asdict(comparison),
-        "decision": decision.as_dict(),
+        "approval": params.gate.approval,
+        "decision": decided(evidence, params.gate).as_dict(),
     }
 
 
-def _compared(places: Places, params: Params, champion: Mapping[str, Any], load: Loading) -> Comparison:
-    data = places.root / "data"
-    files.trusted(data / "splits", made_by="split")
-    texts = {record.id: record.text for record in tables.read_texts(data / "splits" / "test.parquet")}
-    answered = tables.read_rows(data / "evaluation" / "predictions.parquet")
-    if set(answered["id"]) != set(texts):
-        raise Fault("data/evaluation and data/splits hold different texts. Make the first anew with `tonewatch stage evaluate`.")
-    answering = load(copies.verified(places, champion))
-    theirs = list(answering.predict([texts[name] for name in answered["id"]]).labels)
-    # A champion may know labels that today's texts no longer have; its answers there are simply wrong.
-    names = list(dict.fromkeys([*params.collect.labels, *theirs]))
-    index = {name: number for number, name in enumerate(names)}
-    truth, mine, their = ([index[label] for label in column] for column in (answered["label"], answered["guess"], theirs))
-    pair = Pair(truth, mine, their, answered["group"])
-    return compare(pair, champion=champion["release"], labels=len(names), gate=params.gate, seed=params.seed)
+def _checks(places: Places) -> list[dict[str, Any]]:
+    folder = places.root / "data" / "validation"
+    files.trusted(folder, made_by="validate")
+    return [{name: check[name] for name in ("name", "passed", "sentence")} for check in files.read_json(folder / "checks.json")]
 
 
 def _candidate(places: Places) -> dict[str, str]:

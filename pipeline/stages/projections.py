@@ -1,5 +1,6 @@
-"""What follows the ledger: the model registry's aliases, the work tree's data, the local copy of what is in service.
+"""What follows the ledger: the model registry's aliases, the work tree's data and params, the local copy of what is in service.
 
+Each projection is first looked at and then changed, so the same words tell what would happen and what happened.
 A marker says which move was followed last on this machine, so a move whose follower was killed is finished by the next command.
 """
 
@@ -7,13 +8,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.config import Places
-from pipeline.errors import TonewatchError
+from pipeline.config import Places, load_params
+from pipeline.config.reading import parse_params
+from pipeline.errors import ConfigError, TonewatchError
 from pipeline.registry.ledger import Ledger
 from pipeline.registry.models import Models
 from pipeline.stages import copies
 from pipeline.stages.judging import lock_of
 from pipeline.storage import files
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Step:
+    """Hold one change that lets something follow the ledger, and the sentence that tells it."""
+
+    sentence: str
+    act: Callable[[], object]
 
 
 @dataclass(frozen=True)
@@ -24,10 +36,19 @@ class Followed:
     pending: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Aim:
+    """Hold what everything should follow: the release in service, the one before it, and whether the move is new here."""
+
+    champion: Document
+    previous: Document | None
+    moved: bool
+
+
 def behind(places: Places) -> bool:
     """Say whether the last move was not followed to its end on this machine; asks the ledger only."""
-    moves, marker = Ledger(places.ledger).moves(), places.home / "followed.json"
-    return bool(moves) and (files.read_json(marker)["sequence"] if marker.is_file() else 0) != moves[-1].sequence
+    moves = Ledger(places.ledger).moves()
+    return bool(moves) and _followed(places) != moves[-1].sequence
 
 
 def follow(places: Places) -> Followed:
@@ -36,57 +57,101 @@ def follow(places: Places) -> Followed:
     moves = ledger.moves()
     if not moves:
         return Followed((), ())
-    champion = ledger.get(moves[-1].target).document
+    last = moves[-1]
+    previous = ledger.get(last.origin).document if last.origin else None
+    aim = Aim(ledger.get(last.target).document, previous, moved=_followed(places) != last.sequence)
+    followed = _walk(places, aim, act=True)
+    if not followed.pending:
+        files.write_json(places.home / "followed.json", {"sequence": last.sequence})
+    return followed
+
+
+def differing(places: Places) -> Followed:
+    """Tell what does not follow the ledger now, and change nothing."""
+    ledger = Ledger(places.ledger)
+    moves = ledger.moves()
+    if not moves:
+        return Followed((), ())
     previous = ledger.get(moves[-1].origin).document if moves[-1].origin else None
+    return _walk(places, Aim(ledger.get(moves[-1].target).document, previous, moved=behind(places)), act=False)
+
+
+def foreseen(places: Places, champion: Document, previous: Document | None) -> Followed:
+    """Tell what would follow if this release were put in service, and change nothing."""
+    return _walk(places, Aim(champion, previous, moved=True), act=False)
+
+
+def _walk(places: Places, aim: Aim, *, act: bool) -> Followed:
     done: list[str] = []
     pending: list[str] = []
-    steps: tuple[Callable[[], str | None], ...] = (
-        lambda: _copy(places, champion),
-        lambda: _aliases(places, champion, previous),
-        lambda: _work_tree(places, champion),
-    )
-    for step in steps:
+    for look in (_copy, _aliases, _work_tree, _params):
         try:
-            said = step()
+            step = look(places, aim)
+            if step and act:
+                step.act()
         except TonewatchError as error:
             pending.append(str(error))
         else:
-            done += [said] if said else []
-    if not pending:
-        files.write_json(places.home / "followed.json", {"sequence": moves[-1].sequence})
+            done += [step.sentence] if step else []
     return Followed(tuple(done), tuple(pending))
 
 
-def _copy(places: Places, champion: Mapping[str, Any]) -> str | None:
-    folder = places.releases / str(champion["release"])
-    stamp = folder.stat().st_ino if folder.is_dir() else None
-    copies.verified(places, champion)
-    return None if folder.stat().st_ino == stamp else f"The local copy of {champion['release']} was fetched from MLflow."
+def _followed(places: Places) -> int:
+    marker = places.home / "followed.json"
+    return int(files.read_json(marker)["sequence"]) if marker.is_file() else 0
 
 
-def _aliases(places: Places, champion: Mapping[str, Any], previous: Mapping[str, Any] | None) -> str | None:
+def _copy(places: Places, aim: Aim) -> Step | None:
+    if copies.is_whole(places, aim.champion):
+        return None
+    name = aim.champion["release"]
+    return Step(f"The local copy of {name} is fetched from MLflow.", lambda: copies.verified(places, aim.champion))
+
+
+def _aliases(places: Places, aim: Aim) -> Step | None:
     models = Models(places.mlflow)
-    wanted = {"champion": str(champion["model_version"])}
-    if previous:
-        wanted["previous"] = str(previous["model_version"])
+    wanted = {"champion": str(aim.champion["model_version"])}
+    if aim.previous:
+        wanted["previous"] = str(aim.previous["model_version"])
     found = models.aliases()
     if found == wanted:
         return None
-    models.project(wanted["champion"], wanted.get("previous"))
-    return f"The aliases in MLflow were {_spoken(found)}, are {_spoken(wanted)}."
+    sentence = f"The aliases in MLflow go from {_spoken(found)} to {_spoken(wanted)}."
+    return Step(sentence, lambda: models.project(wanted["champion"], wanted.get("previous")))
 
 
-def _work_tree(places: Places, champion: Mapping[str, Any]) -> str | None:
-    if not champion["lock"]:
+def _work_tree(places: Places, aim: Aim) -> Step | None:
+    lock = str(aim.champion["lock"])
+    if not lock:
         return None
     from pipeline.version.branch import holds, restore_lock
 
     # The same text is not enough: a move killed after the lock and before the folders leaves it over other data.
-    if champion["lock"] == lock_of(places) and holds(places.root, champion["lock"]):
+    if lock == lock_of(places) and holds(places.root, lock):
         return None
-    restore_lock(places.root, champion["lock"])
-    return f"dvc.lock and the data are those of {champion['release']} ({champion['data_version']}) again."
+    sentence = f"dvc.lock and the data become those of {aim.champion['release']} ({aim.champion['data_version']})."
+    return Step(sentence, lambda: restore_lock(places.root, lock))
+
+
+def _params(places: Places, aim: Aim) -> Step | None:
+    # Only with a move: later edits of params.yaml are somebody's next run, and no fault to repair.
+    if not aim.moved or _equal_params(places, aim.champion):
+        return None
+    name, kept = aim.champion["release"], places.home / "params" / f"before-{aim.champion['release']}.yaml"
+
+    def act() -> None:
+        files.write_bytes(kept, places.params.read_bytes())
+        files.write_bytes(places.params, str(aim.champion["params"]).encode())
+
+    return Step(f"params.yaml becomes that of {name}; what stood there is kept as {kept.relative_to(places.root)}.", act)
+
+
+def _equal_params(places: Places, champion: Document) -> bool:
+    try:
+        return load_params(places.params) == parse_params(str(champion["params"]))
+    except ConfigError:
+        return False
 
 
 def _spoken(aliases: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} = version {version}" for name, version in sorted(aliases.items())) or "not set"
+    return ", ".join(f"{name} = version {version}" for name, version in sorted(aliases.items())) or "none"

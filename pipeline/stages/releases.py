@@ -5,13 +5,29 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.config import Places
+from pipeline.config.reading import parse_params
 from pipeline.errors import CandidateRefused, NothingToRollBack, WrongUse
 from pipeline.registry.ledger import Ledger, Move
 from pipeline.stages import copies, projections
 from pipeline.stages.judging import Made, judge, register
+from pipeline.stages.smoke import smoke
 from pipeline.storage.locks import held
 
-__all__ = ["Made", "Moved", "heal", "judge", "list_moves", "promote", "reconcile", "register", "release", "rollback", "show"]
+__all__ = [
+    "Made",
+    "Moved",
+    "approve",
+    "foresee",
+    "heal",
+    "judge",
+    "list_moves",
+    "promote",
+    "reconcile",
+    "register",
+    "release",
+    "rollback",
+    "show",
+]
 
 
 @dataclass(frozen=True)
@@ -27,13 +43,15 @@ class Moved:
 
 
 def release(places: Places, document: Mapping[str, Any], *, actor: str, reason: str) -> Moved | None:
-    """Put a judged candidate in service; None when it is there already.
+    """Put a judged candidate in service; None when it is there already, and when it waits for a person's approval.
 
     Raises CandidateRefused with the reasons when the gate said no, and when its answer is no longer about today's champion.
     """
     ledger, name = Ledger(places.ledger), str(document["release"])
     _accepted(document)
     current = ledger.current()
+    if name != current and waiting(ledger, document):
+        return None
     if name == current:
         if projections.behind(places):
             projections.follow(places)
@@ -44,18 +62,20 @@ def release(places: Places, document: Mapping[str, Any], *, actor: str, reason: 
             f"This candidate is {name}, which served before; {left.actor} moved on to {left.target} at {left.time} ({left.reason}). "
             f"If it is meant to serve again, type `tonewatch release promote {name}`."
         )
-    if document["champion"] != current:
-        raise CandidateRefused(
-            f"{name} was judged against {document['champion'] or 'no champion'}, but {current} is in service now. "
-            f"If it is meant all the same, type `tonewatch release promote {name}`."
-        )
+    _timely(document, current)
     return _move(places, document, expected=current, actor=actor, reason=reason)
 
 
-def promote(places: Places, name: str, *, actor: str, reason: str) -> Moved:
-    """Put an accepted release in service by its name.
+def waiting(ledger: Ledger, document: Mapping[str, Any]) -> bool:
+    """Say whether a release needs a person's approval that nobody has given."""
+    return bool(document["approval"] == "human") and ledger.approval(str(document["release"])) is None
 
-    Raises WrongUse for an unknown one and for the one in service, CandidateRefused for one the gate refused.
+
+def approve(places: Places, name: str, *, actor: str, reason: str) -> Moved:
+    """Record who lets a waiting release serve, and why, and put it in service.
+
+    Raises WrongUse for one that asks for no approval or is in service, CandidateRefused for one the gate refused or
+    that was judged against another champion than today's.
     """
     with held(places.home):
         heal(places)
@@ -64,7 +84,24 @@ def promote(places: Places, name: str, *, actor: str, reason: str) -> Moved:
         _accepted(document)
         if name == current:
             raise WrongUse(f"{name} is in service already. Look with `tonewatch release list`.")
+        if document["approval"] != "human":
+            raise WrongUse(f"{name} asks for no approval (gate.approval was none). Type `tonewatch release promote {name}`.")
+        _timely(document, current)
+        copies.verified(places, document)
+        ledger.approve(name, actor=actor, reason=reason)
         return _move(places, document, expected=current, actor=actor, reason=reason)
+
+
+def promote(places: Places, name: str, *, actor: str, reason: str) -> Moved:
+    """Put an accepted release in service by its name.
+
+    Raises WrongUse for an unknown one and for the one in service, CandidateRefused for one that was refused or waits.
+    """
+    with held(places.home):
+        heal(places)
+        ledger = Ledger(places.ledger)
+        document = _promotable(ledger, name)
+        return _move(places, document, expected=ledger.current(), actor=actor, reason=reason)
 
 
 def rollback(places: Places, *, to: str | None, actor: str, reason: str) -> Moved:
@@ -78,6 +115,16 @@ def rollback(places: Places, *, to: str | None, actor: str, reason: str) -> Move
         current, target = ledger.current(), to or ledger.previous()
         document = _earlier(ledger, current, target)
         return _move(places, document, expected=current, actor=actor, reason=reason)
+
+
+def foresee(places: Places, name: str | None, *, back: bool) -> dict[str, Any]:
+    """Tell what a promotion or a rollback would do, step by step, and change nothing; refused as the move itself would be."""
+    ledger = Ledger(places.ledger)
+    current = ledger.current()
+    document = _earlier(ledger, current, name or ledger.previous()) if back else _promotable(ledger, str(name))
+    followed = projections.foreseen(places, document, ledger.get(current).document if current else None)
+    first = f"The ledger records the move from {current or 'none'} to {document['release']}."
+    return {"from": current, "to": document["release"], "steps": [first, *followed.done], "pending": list(followed.pending)}
 
 
 def heal(places: Places) -> list[str]:
@@ -117,6 +164,29 @@ def _accepted(document: Mapping[str, Any]) -> None:
         raise CandidateRefused(f"{document['release']} was refused: {reasons} See `tonewatch release show {document['release']}`.")
 
 
+def _promotable(ledger: Ledger, name: str) -> Mapping[str, Any]:
+    document = ledger.get(name).document
+    _accepted(document)
+    if name == ledger.current():
+        raise WrongUse(f"{name} is in service already. Look with `tonewatch release list`.")
+    if waiting(ledger, document):
+        raise CandidateRefused(f"{name} waits for a person's approval. Type `tonewatch release approve {name} --reason ...`.")
+    return document
+
+
+def _timely(document: Mapping[str, Any], current: str | None) -> None:
+    if document["champion"] != current:
+        raise CandidateRefused(
+            f"{document['release']} was judged against {document['champion'] or 'no champion'}, but {current} is in service now. "
+            "Type `tonewatch run` to have it judged against that one"
+            + (
+                f", or `tonewatch release promote {document['release']}` if it is meant all the same."
+                if document["approval"] == "none"
+                else "."
+            )
+        )
+
+
 def _earlier(ledger: Ledger, current: str | None, target: str | None) -> Mapping[str, Any]:
     if target is None:
         served = f"{current} is the first release" if current else "No release is in service yet"
@@ -130,6 +200,7 @@ def _earlier(ledger: Ledger, current: str | None, target: str | None) -> Mapping
 
 
 def _move(places: Places, document: Mapping[str, Any], *, expected: str | None, actor: str, reason: str) -> Moved:
-    copies.verified(places, document)
+    # Everything that can say no says it before the ledger moves.
+    smoke(copies.verified(places, document), parse_params(str(document["params"])).gate.golden_tolerance)
     move = Ledger(places.ledger).move(expected=expected, target=str(document["release"]), actor=actor, reason=reason)
     return Moved(move, projections.follow(places).pending)

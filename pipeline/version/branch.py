@@ -124,6 +124,24 @@ def restore(root: Path, name: str) -> DataVersion:
     return version
 
 
+def take_out(root: Path, name: str, path: str, out: Path) -> None:
+    """Write a folder of a version to `out`, which must not exist; the work tree is not touched.
+
+    Raises Fault when the cache no longer holds it; the reader checks it against its receipt.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    version = version_of(root, name)
+    try:
+        Repo.get(str(root), path, out=str(out), rev=version.commit)
+    except DvcException as error:
+        raise Fault(
+            f"{path} of data version {name} can no longer be read: {error}. Bring its files back with `dvc pull` or `dvc fetch`, "
+            "then type the same again."
+        ) from error
+
+
 def stands_on(root: Path, version: DataVersion) -> bool:
     """Say whether the data that lie in the work tree, and are recorded, are those of a version."""
     memory = Memory(root)

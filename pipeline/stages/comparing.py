@@ -1,0 +1,99 @@
+"""The champion beside the candidate: re-scored on today's frozen items, and on those of its own past."""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipeline.config import Params, Places
+from pipeline.errors import Fault
+from pipeline.evaluate.compare import Pair, compare, forgetting
+from pipeline.evaluate.slices import memberships
+from pipeline.schema import Record
+from pipeline.stages import copies
+from pipeline.storage import files, tables
+
+
+class Answering(Protocol):
+    """Label texts; the `labels` of the answer are names, in the texts' order."""
+
+    def predict(self, texts: Sequence[str], /) -> Any:
+        """Answer each text."""
+
+
+Loading = Callable[[Path], Answering]
+Answered = Mapping[str, Sequence[str]]
+Part = tuple[Sequence[Record], Answered]
+
+
+def against_champion(places: Places, params: Params, champion: Mapping[str, Any], load: Loading) -> dict[str, Any]:
+    """Compare the candidate of the work tree with the champion, text by text; gives the comparison document.
+
+    Raises Fault when the texts that were judged are no longer there.
+    """
+    data = places.root / "data"
+    files.trusted(data / "splits", made_by="split")
+    records, mine = _judged(data)
+    theirs = load(copies.verified(places, champion))
+    today = records, {"candidate": mine, "champion": _labels(theirs, records)}
+    learnt = _learnt(places, champion, today, load, theirs)
+    labels = _names(params, [today, *(part for part, _ in learnt.values())])
+    texts = ([r.text for r in records], [r.source for r in records], [r.lang for r in records])
+    judged = {"labels": labels, "gate": params.gate, "seed": params.seed}
+    document = compare(_pair(*today, labels), champion=champion["release"], slices=memberships(*texts, params.evaluate), **judged)
+    return {**document, "forgetting": forgetting({n: (_pair(*part, labels), v) for n, (part, v) in learnt.items()}, **judged)}
+
+
+def _judged(data: Path) -> tuple[list[Record], list[str]]:
+    """Give the test texts in the order in which the candidate answered them, and its answers."""
+    texts = {record.id: record for record in tables.read_texts(data / "splits" / "test.parquet")}
+    answered = tables.read_rows(data / "evaluation" / "predictions.parquet")
+    if set(answered["id"]) != set(texts):
+        raise Fault("data/evaluation and data/splits hold different texts. Make the first anew with `tonewatch stage evaluate`.")
+    return [texts[name] for name in answered["id"]], list(answered["guess"])
+
+
+def _learnt(places: Places, champion: Mapping[str, Any], today: Part, load: Loading, theirs: Answering) -> dict[str, tuple[Part, str]]:
+    """Give texts and answers for each source the champion had learnt; those that today's data lack come from its own."""
+    names, version = set(champion["evaluation"]["per_source"]), str(champion["data_version"])
+    here = names & {record.source for record in today[0]}
+    found = {name: (_only(name, today), "") for name in sorted(here)}
+    if gone := sorted(names - here):
+        old = _past_texts(places, version)
+        past = old, {"candidate": _labels(load(places.root / "data" / "candidate"), old), "champion": _labels(theirs, old)}
+        found |= {name: (_only(name, past), version) for name in gone}
+    return found
+
+
+def _past_texts(places: Places, version: str) -> list[Record]:
+    from pipeline.version.branch import take_out
+
+    with tempfile.TemporaryDirectory(prefix="tonewatch-past-") as desk:
+        splits = Path(desk) / "splits"
+        take_out(places.root, version, "data/splits", splits)
+        files.trusted(splits, made_by="split")
+        return tables.read_texts(splits / "test.parquet")
+
+
+def _only(source: str, part: Part) -> Part:
+    records, answered = part
+    rows = [row for row, record in enumerate(records) if record.source == source]
+    return [records[row] for row in rows], {who: [labels[row] for row in rows] for who, labels in answered.items()}
+
+
+def _labels(answering: Answering, records: Sequence[Record]) -> list[str]:
+    return list(answering.predict([record.text for record in records]).labels)
+
+
+def _names(params: Params, parts: Sequence[Part]) -> tuple[str, ...]:
+    # A champion may know labels that today's texts no longer have; its answers there are simply wrong.
+    seen = (label for records, answered in parts for column in ([r.label for r in records], *answered.values()) for label in column)
+    return tuple(dict.fromkeys([*params.collect.labels, *seen]))
+
+
+def _pair(records: Sequence[Record], answered: Answered, labels: Sequence[str]) -> Pair:
+    index = {name: number for number, name in enumerate(labels)}
+    truth, mine, theirs = (
+        [index[label] for label in column] for column in ([r.label for r in records], answered["candidate"], answered["champion"])
+    )
+    return Pair([r.id for r in records], truth, mine, theirs, [r.group for r in records])

@@ -1,0 +1,50 @@
+"""Whether the record holds: the ledger's chain, each decision made again from its own figures, every file, every projection."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pipeline.config import Places
+from pipeline.config.reading import parse_params
+from pipeline.errors import DigestMismatch, TonewatchError
+from pipeline.registry.ledger import Ledger
+from pipeline.stages import copies, projections
+from pipeline.stages.judging import decided
+
+
+def verify(places: Places, name: str | None) -> dict[str, Any]:
+    """Check one release, or all of them and what follows the ledger; gives what was checked.
+
+    Raises DigestMismatch that tells everything that does not hold.
+    """
+    ledger = Ledger(places.ledger)
+    documents = [ledger.get(name).document] if name else [release.document for release in ledger.releases()]
+    faults = [*ledger.faults(), *(fault for document in documents for fault in _faults(places, document))]
+    if name is None:
+        followed = projections.differing(places)
+        faults += [f"Does not follow the ledger: {sentence}" for sentence in (*followed.done, *followed.pending)]
+    if faults:
+        raise DigestMismatch(
+            "\n".join(faults) + "\nLook with `tonewatch release list`; `tonewatch release reconcile` repairs what follows."
+        )
+    return {"releases": [document["release"] for document in documents], "moves": len(ledger.moves()), "head": ledger.head()}
+
+
+def _faults(places: Places, document: Mapping[str, Any]) -> Iterator[str]:
+    name = document["release"]
+    try:
+        again = decided(document, parse_params(str(document["params"])).gate).as_dict()
+    except (TonewatchError, KeyError, TypeError, ValueError) as error:
+        yield f"The decision on {name} cannot be made again from its record: {error}."
+    else:
+        if again != document["decision"]:
+            yield f"The decision on {name} does not follow from its own figures: recorded {_said(document['decision'])}, is {_said(again)}."
+    if (places.releases / str(name)).is_dir():
+        try:
+            copies.checked(places, document)
+        except TonewatchError as error:
+            yield str(error)
+
+
+def _said(decision: Mapping[str, Any]) -> str:
+    failed = [part["name"] for part in decision["parts"] if not part["passed"]]
+    return ("accepted" if decision["accepted"] else "refused") + (f" ({', '.join(failed)})" if failed else "")
