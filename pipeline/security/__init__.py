@@ -1,0 +1,1 @@
+"""Security: what a model may be made of, and whose it is."""

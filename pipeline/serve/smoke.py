@@ -1,0 +1,26 @@
+"""An artefact answering its golden texts in a process of its own: `python -m pipeline.serve.smoke FOLDER`.
+
+Prints one line of JSON: how many texts were answered, and how far the furthest probability lies from the kept one.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+
+def main(folder: Path) -> None:
+    """Open the artefact as the service does and compare its answers with golden.json."""
+    from pipeline.stages.prediction import open_predictor
+
+    golden = json.loads((folder / "golden.json").read_text("utf-8"))
+    kept_NL = np.array(golden["probabilities"])
+    found_NL = open_predictor(folder).predict(golden["texts"]).probabilities
+    # Not zipped: another number of texts or labels must fail, not be compared in part.
+    assert found_NL.shape == kept_NL.shape, f"{found_NL.shape} answers for {kept_NL.shape} kept ones"
+    print(json.dumps({"texts": len(found_NL), "worst": float(np.abs(found_NL - kept_NL).max(initial=0.0))}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
