@@ -101,13 +101,18 @@ def rollback(
 
 
 @app.command()
-def verify(name: Name = None, workspace: Workspace = None, json: Json = False, debug: Debug = False) -> None:
+def verify(
+    name: Annotated[str | None, typer.Argument(help="A release, as R1; all of them and what follows the ledger if none is named.")] = None,
+    workspace: Workspace = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
     """Check chain, decisions, files and what follows the ledger; one release if named.  Example: tonewatch release verify R2."""
     from pipeline.stages.verifying import verify as check
 
     found = check(places(workspace, json=json, debug=debug), name)
-    text = f"{', '.join(found['releases']) or 'No release'}: everything holds. Moves: {found['moves']}. Head of the ledger: {found['head'][:16]}."
-    tell(found, json=json, text=text)
+    names = ", ".join(found["releases"]) or "No release"
+    tell(found, json=json, text=f"{names}: everything holds. Moves: {found['moves']}. Head of the ledger: {found['head'][:16]}.")
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from pipeline.config.judging import BehaviourConfig, CompressConfig, EvaluateConfig, GateConfig, Recipe
 from pipeline.config.params import (
+    NEWEST,
     CleanConfig,
     CollectConfig,
     EncoderConfig,
@@ -16,6 +17,7 @@ from pipeline.config.reading import load_params, load_profile, set_param, set_pa
 from pipeline.config.sources import Columns, FileSource, PackageSource, Pinned, Source
 
 __all__ = [
+    "NEWEST",
     "BehaviourConfig",
     "CleanConfig",
     "CollectConfig",

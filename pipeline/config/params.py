@@ -8,6 +8,8 @@ from pipeline.config.judging import CompressConfig, EvaluateConfig, GateConfig
 from pipeline.config.section import Count, Positive, Section, Share
 from pipeline.config.sources import Pinned, Sha256, Source
 
+NEWEST = "newest"
+
 
 class DataConfig(Section):
     """Say which data version to train on."""

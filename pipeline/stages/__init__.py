@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import logs
-from pipeline.config import Params, Places, Profile, load_params, set_params
+from pipeline.config import NEWEST, Params, Places, Profile, load_params, set_params
 from pipeline.errors import WrongUse
 from pipeline.schema import Receipt
 from pipeline.storage import files
@@ -137,7 +137,6 @@ def _evaluate(at: Setting) -> object:
     return evaluation.evaluate(*inputs, at.folder("evaluate"), cfg=at.params.evaluate, seed=at.params.seed)
 
 
-NEWEST = "newest"
 ALWAYS = ("identity",)
 OF_THE_DATA = ("collect", "clean", "validate", "split")
 DATA, TRAINING = "pipeline.stages.data", "pipeline.stages.training"

@@ -61,10 +61,12 @@ def register(places: Places, data_version: str, *, code: Path = SERVING_CODE) ->
 def judge(places: Places, made: Made, *, actor: str, reason: str, load: Loading | None = None) -> dict[str, Any]:
     """Judge the candidate against the gate and record the answer, yes or no; gives the release document.
 
-    The same candidate on the same data with the same params is judged once and found afterwards.
-    `load` opens the champion's files; by default as the predictor that serves.
+    The same candidate on the same data with the same params is judged once and found afterwards; one whose files and
+    figures are the champion's is the champion. `load` opens the champion's files; by default as the predictor that serves.
     """
     ledger = Ledger(places.ledger)
+    if champion := _is_champion(places, ledger, made.data_version):
+        return champion
     identity = _identity(places, made.data_version)
     release = ledger.find(identity)
     if release and not release.document["decision"]["accepted"] and release.document["champion"] != ledger.current():
@@ -93,7 +95,19 @@ def judged(places: Places, data_version: str) -> dict[str, Any] | None:
     """Give the release that the work tree's candidate has become, if it is the one in service."""
     ledger = Ledger(places.ledger)
     release = ledger.find(_identity(places, data_version))
-    return dict(release.document) if release and release.name == ledger.current() else None
+    if release and release.name == ledger.current():
+        return dict(release.document)
+    return _is_champion(places, ledger, data_version)
+
+
+def _is_champion(places: Places, ledger: Ledger, data_version: str) -> dict[str, Any] | None:
+    """Give the champion's document when the candidate's files, data and figures are its own: then there is nothing to judge."""
+    current = ledger.current()
+    if current is None:
+        return None
+    document = ledger.get(current).document
+    same = document["data_version"] == data_version and document["files"] == copies.digests(_candidate(places), _evaluation(places))
+    return dict(document) if same else None
 
 
 def lock_of(places: Places) -> str:
@@ -157,7 +171,9 @@ def _checks(places: Places) -> list[dict[str, Any]]:
 
 
 def _candidate(places: Places) -> dict[str, str]:
-    return dict(files.trusted(places.root / "data" / "candidate", made_by="compress").files)
+    """Give the digests of the files that would serve; the menu beside them holds timings, which differ each time."""
+    found = files.trusted(places.root / "data" / "candidate", made_by="compress").files
+    return {name: digest for name, digest in found.items() if name != copies.MENU}
 
 
 def _identity(places: Places, data_version: str) -> str:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from pipeline.config import NEWEST
 from pipeline.errors import TonewatchError
-from pipeline.stages import NEWEST, STAGES, Setting, log, projections, run_stage, versions
+from pipeline.stages import STAGES, Setting, log, projections, run_stage, versions
 from pipeline.stages.judging import judged
 from pipeline.storage import files
 from pipeline.storage.locks import held

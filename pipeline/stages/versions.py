@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline import __version__, logs
-from pipeline.config import CollectConfig, Source, load_params
+from pipeline.config import NEWEST, CollectConfig, Source, load_params
 from pipeline.errors import NothingToRollBack, SourceUnreachable
 from pipeline.schema import SIDES, Receipt
 from pipeline.storage import files
@@ -117,7 +117,10 @@ def _before(root: Path, known: tuple[DataVersion, ...]) -> str | None:
     splits = root / "data" / "splits"
     fingerprint = files.read_receipt(splits).notes["fingerprint"] if (splits / files.RECEIPT).is_file() else None
     for version in known:
-        if version.name == pinned or (pinned == "newest" and version.fingerprint == fingerprint):
+        if version.name == pinned and not branch.stands_on(root, version):
+            # Pinned, but not taken out yet: a rollback was killed on its way there, and the same words finish it.
+            return version.name
+        if version.name == pinned or (pinned == NEWEST and version.fingerprint == fingerprint):
             return version.parent
     return known[0].name if known else None
 

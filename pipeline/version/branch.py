@@ -116,11 +116,12 @@ def restore(root: Path, name: str) -> DataVersion:
     version = version_of(root, name)
     memory = Memory(root)
     kept = _stages_of(Git(root), version)
-    memory.restore(lock_text({**_only(memory.lock()["stages"], ("identity",)), **_only(kept, STAGES)}))
+    text = lock_text({**_only(memory.lock()["stages"], ("identity",)), **_only(kept, STAGES)})
+    # The pin goes first: whatever is killed after it, the next run stands on this version and so finishes.
+    memory.restore(text, first=lambda: set_param(root / "params.yaml", f"data.version={name}"))
     found = files.trusted(root / "data" / "splits", made_by="split").notes["fingerprint"]
     if found != version.fingerprint:
         raise Fault(f"The data of {name} have the fingerprint {found[:12]} now. Look with `tonewatch data show {name}`.")
-    set_param(root / "params.yaml", f"data.version={name}")
     return version
 
 

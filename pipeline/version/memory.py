@@ -5,7 +5,7 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,25 +77,17 @@ class Memory:
         with self._opened() as repo:
             return not any(_stage(repo, stage).changed_outs() for stage in stages)
 
-    def checkout(self, targets: Sequence[str]) -> None:
-        """Make folders what `dvc.lock` says, each checked against its receipt.
-
-        Raises DigestMismatch with the path of a cache object that was changed, before any folder is touched.
-        """
-        with self._opened() as repo:
-            outs = self._outs(repo, self.lock())
-            if missing := sorted(set(targets) - set(outs)):
-                raise Fault(f"{self.root / LOCK} records no {', '.join(missing)}. Make it with `tonewatch run`.")
-            self._take(repo, {path: outs[path] for path in targets})
-
-    def restore(self, lock: str) -> None:
+    def restore(self, lock: str, *, first: Callable[[], object] | None = None) -> None:
         """Make a text the work tree's `dvc.lock` and take out all its folders, unless cache objects are missing or changed.
 
-        The lock goes first: when killed before the folders, the next call or the next run takes them from the cache.
+        `first` is done when everything is known to be there. The lock goes before the folders: when killed in between,
+        the next call or the next run takes them from the cache.
         """
         with self._opened() as repo:
             outs = self._outs(repo, yaml.safe_load(lock))
             _examine(outs)
+            if first:
+                first()
             files.write_bytes(self.root / LOCK, lock.encode())
             repo._reset()
             self._take(repo, outs)

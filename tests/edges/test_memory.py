@@ -54,7 +54,7 @@ def test_it_answers_from_any_folder(workspace: Path, tmp_path: Path, monkeypatch
 
 
 def test_another_number_changes_the_stage_that_reads_it(workspace: Path) -> None:
-    set_param(workspace / "params.yaml", "compress.min_agreement=0.5")
+    set_param(workspace / "params.yaml", "compress.uncertain_share=0.5")
 
     assert unchanged(workspace) == [stage for stage in LINE if stage != "compress"]
 
@@ -114,12 +114,12 @@ def test_a_changed_cache_object_is_not_taken_and_a_new_run_replaces_it(workspace
 
 def test_a_stage_that_once_ran_on_the_same_is_restored(workspace: Path, leave: Leave) -> None:
     memory, params = Memory(workspace), workspace / "params.yaml"
-    set_param(params, "compress.min_agreement=0.5")
+    set_param(params, "compress.uncertain_share=0.5")
     assert not memory.restored("compress")
     leave(workspace, "compress", "compress 2")
     memory.commit("compress")
 
-    set_param(params, "compress.min_agreement=0.95")
+    set_param(params, "compress.uncertain_share=0.05")
 
     assert not memory.unchanged("compress")
     assert memory.restored("compress")
@@ -129,44 +129,39 @@ def test_a_stage_that_once_ran_on_the_same_is_restored(workspace: Path, leave: L
 
 def test_a_restored_stage_with_changed_bytes_is_not_restored(workspace: Path, leave: Leave) -> None:
     memory, params = Memory(workspace), workspace / "params.yaml"
-    set_param(params, "compress.min_agreement=0.5")
+    set_param(params, "compress.uncertain_share=0.5")
     leave(workspace, "compress", "compress 2")
     memory.commit("compress")
-    set_param(params, "compress.min_agreement=0.95")
+    set_param(params, "compress.uncertain_share=0.05")
     flip(cached(workspace, "compress 1"))
 
     assert not memory.restored("compress")
 
 
-def test_checkout_names_the_changed_object_and_touches_nothing(workspace: Path, leave: Leave) -> None:
+def test_restore_names_the_changed_object_and_touches_nothing(workspace: Path, leave: Leave) -> None:
     leave(workspace, "split", "mine")
     flip(bad := cached(workspace, "split 1"))
 
     with pytest.raises(DigestMismatch, match=str(bad)):
-        Memory(workspace).checkout(["data/splits"])
+        Memory(workspace).restore((workspace / "dvc.lock").read_text("utf-8"))
 
     assert (workspace / "data/splits/content.txt").read_text() == "mine"
 
 
-def test_checkout_repairs_a_folder_that_was_changed_without_a_trace(workspace: Path) -> None:
+def test_restore_repairs_a_folder_that_was_changed_without_a_trace(workspace: Path) -> None:
     assert unchanged(workspace) == list(LINE)
     flip(workspace / "data/splits/content.txt")
 
-    Memory(workspace).checkout(["data/splits"])
+    Memory(workspace).restore((workspace / "dvc.lock").read_text("utf-8"))
 
     assert files.trusted(workspace / "data/splits", made_by="split").notes["fingerprint"] == "split 1"
-
-
-def test_checkout_of_what_was_never_recorded_says_so(workspace: Path) -> None:
-    with pytest.raises(Fault, match="records no data/nothing"):
-        Memory(workspace).checkout(["data/nothing"])
 
 
 def test_a_missing_cache_object_is_told_by_name(workspace: Path) -> None:
     (lost := cached(workspace, "split 1")).unlink()
 
     with pytest.raises(Fault, match=f"{lost} is missing"):
-        Memory(workspace).checkout(["data/splits"])
+        Memory(workspace).restore((workspace / "dvc.lock").read_text("utf-8"))
 
 
 def test_what_dvc_cannot_read_is_told_in_its_own_words(workspace: Path) -> None:
@@ -180,7 +175,7 @@ def test_it_speaks_on_no_channel_of_ours(workspace: Path, leave: Leave, capfd: p
     leave(workspace, "split", "split 2")
     Memory(workspace).commit("split")
     shutil.rmtree(workspace / "data/splits")
-    Memory(workspace).checkout(["data/splits"])
+    Memory(workspace).restore((workspace / "dvc.lock").read_text("utf-8"))
 
     assert capfd.readouterr() == ("", "")
 

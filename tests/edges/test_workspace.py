@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config import load_params
+from pipeline.config import load_params, set_param
 from pipeline.errors import NothingToRollBack, NoWorkspace, WrongUse
 from pipeline.schema import Receipt
 from pipeline.stages import versions
@@ -197,7 +197,7 @@ def test_dvc_repro_runs_identity_first_then_all_then_nothing_then_what_follows_a
     assert ran() == LINE
     assert ran() == ["identity"]
     params = root / "params.yaml"
-    params.write_text(params.read_text().replace("min_agreement: 0.95", "min_agreement: 0.90"))
+    params.write_text(params.read_text().replace("uncertain_share: 0.05", "uncertain_share: 0.06"))
     assert ran() == ["identity", "compress", "evaluate"]
     assert git(root, "status", "--porcelain").split() == ["M", "params.yaml", "??", "dvc.lock", "??", "ran.txt"]
 
@@ -232,6 +232,11 @@ def test_a_split_becomes_a_version_that_counts_what_it_holds_and_rollback_walks_
     assert versions.keep_data(workspace, "again") == first
     assert versions.stand_on(workspace, "v3") == third
     assert files.read_receipt(workspace / "data/splits").notes["fingerprint"] == "three"
+
+    # Killed between pin and folders, the same words finish what they began and do not go one further.
+    set_param(workspace / "params.yaml", "data.version=v2")
+    assert versions.rollback_data(workspace, None, "again").name == "v2"
+    assert files.read_receipt(workspace / "data/splits").notes["fingerprint"] == "two"
 
 
 def test_the_identity_of_collect_follows_the_bytes_of_a_local_source(tmp_path: Path) -> None:
