@@ -14,7 +14,7 @@ from pipeline.config.params import (
 )
 from pipeline.config.places import Places, Profile, find_workspace
 from pipeline.config.reading import load_params, load_profile, set_param, set_params
-from pipeline.config.sources import Columns, FileSource, PackageSource, Pinned, Source
+from pipeline.config.sources import Columns, FileSource, PackageSource, Pinned, Ratings, Source
 
 __all__ = [
     "NEWEST",
@@ -34,6 +34,7 @@ __all__ = [
     "Places",
     "PretrainConfig",
     "Profile",
+    "Ratings",
     "Recipe",
     "Source",
     "SplitConfig",

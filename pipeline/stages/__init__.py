@@ -134,7 +134,8 @@ def _evaluate(at: Setting) -> object:
     from pipeline.stages import evaluation
 
     inputs = at.folder("compress"), at.folder("split")
-    return evaluation.evaluate(*inputs, at.folder("evaluate"), cfg=at.params.evaluate, seed=at.params.seed)
+    rules = {source.name: source.ratings for source in at.params.collect.sources if source.ratings}
+    return evaluation.evaluate(*inputs, at.folder("evaluate"), cfg=at.params.evaluate, rules=rules, seed=at.params.seed)
 
 
 ALWAYS = ("identity",)
@@ -164,7 +165,14 @@ STAGES = (
         ("collect.labels", "encoder.max_tokens", "compress"),
         _compress,
     ),
-    Stage("evaluate", "pipeline.stages.evaluation", ("compress", "split"), "data/evaluation", ("seed", "evaluate"), _evaluate),
+    Stage(
+        "evaluate",
+        "pipeline.stages.evaluation",
+        ("compress", "split"),
+        "data/evaluation",
+        ("seed", "collect.sources", "evaluate"),
+        _evaluate,
+    ),
 )
 
 
