@@ -1,18 +1,20 @@
-"""The release ledger: what was judged, and every move of the champion. Rows are added and never changed.
+"""The release ledger: what was judged, who approved, and every move of the champion. Rows are added and never changed.
 
 It is the truth; MLflow's aliases and the work tree's dvc.lock follow it.
 """
 
-import contextlib
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import StaleMove, Unreachable, WrongUse
-from pipeline.registry import database
+from pipeline.errors import Fault, StaleMove, WrongUse
+from pipeline.registry import chain
+from pipeline.registry.database import Database, time_of
+from pipeline.registry.tables import key_of, schema
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,23 @@ class Release:
 
 
 @dataclass(frozen=True)
+class Approval:
+    """Hold who let a release serve that waited for a person, and why."""
+
+    sequence: int
+    release: str
+    actor: str
+    reason: str
+    time: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain values under the ledger's own column names."""
+        return {"sequence": self.sequence, "release": self.release, "actor": self.actor, "reason": self.reason, "time": self.time}
+
+
+@dataclass(frozen=True)
 class Move:
-    """Hold one change of the champion; `origin` is None for the first."""
+    """Hold one change of the champion; `origin` is None for the first, `gate` is the digest of the target's decision."""
 
     sequence: int
     origin: str | None
@@ -35,6 +52,7 @@ class Move:
     actor: str
     reason: str
     time: str
+    gate: str
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain values under the ledger's own column names."""
@@ -45,6 +63,7 @@ class Move:
             "actor": self.actor,
             "reason": self.reason,
             "time": self.time,
+            "gate": self.gate,
         }
 
 
@@ -52,52 +71,56 @@ class Ledger:
     """Read and extend one ledger; its tables come to be at the first use."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._engine: Engine | None = None
+        self._database = Database(url)
 
     def add(self, document: Mapping[str, Any]) -> Release:
         """Record a judged candidate under the next number; one already known by its `identity` is given back unchanged.
 
         The release is named and dated by the ledger, so the document comes without `release` and `created`.
         """
-        from sqlalchemy import func, insert, select
-        from sqlalchemy.exc import IntegrityError
-
-        releases = database.schema().tables["releases"]
         assert not {"release", "created"} & set(document)
-        while (known := self.find(document["identity"])) is None:
-            # Another writer may take the number or the identity between the look and the insert: then look again.
-            with contextlib.suppress(IntegrityError), self._transaction() as connection:
-                number = (connection.scalar(select(func.max(releases.c.number))) or 0) + 1
-                connection.execute(insert(releases).values(number=number, identity=document["identity"], document=dict(document)))
-        return known
+        identity, told = str(document["identity"]), json.dumps(dict(document), allow_nan=False)
+        known = self.find(identity)
+        if known:
+            return known
+        with self._database.writing() as connection:
+            rows = _rows(connection, "releases", identity=identity)  # another writer may have been first
+            return _release(rows[0] if rows else _append(connection, "releases", identity=identity, document=told))
 
     def get(self, name: str) -> Release:
         """Give one release by its name; raises WrongUse that lists the known ones."""
         number = int(name[1:]) if name[:1] == "R" and name[1:].isdecimal() and name.isascii() else 0
-        found = self._releases("number", number) if 0 < number < 2**31 else []
+        found = self._read("releases", number=number) if 0 < number < 2**31 else []
         if not found:
             known = ", ".join(release.name for release in self.releases()) or "none yet; `tonewatch run` makes the first"
             raise WrongUse(f"The ledger has no release {name!r} (known: {known}).")
-        return found[0]
+        return _release(found[0])
 
     def find(self, identity: str) -> Release | None:
         """Give the release with this identity, if it was recorded."""
-        found = self._releases("identity", identity)
-        return found[0] if found else None
+        found = self._read("releases", identity=identity)
+        return _release(found[0]) if found else None
 
     def releases(self) -> list[Release]:
         """Give every release, the oldest first."""
-        return self._releases(None, None)
+        return [_release(row) for row in self._read("releases")]
+
+    def approve(self, name: str, *, actor: str, reason: str) -> Approval:
+        """Record who lets a release serve and why; one that was approved before keeps its first approval."""
+        _writable(actor=actor, reason=reason)
+        number = _number(self.get(name).name)
+        with self._database.writing() as connection:
+            rows = _rows(connection, "approvals", release=number)
+            return _approval(rows[0] if rows else _append(connection, "approvals", release=number, actor=actor, reason=reason))
+
+    def approval(self, name: str) -> Approval | None:
+        """Give the approval of a release, if somebody gave it."""
+        found = self._read("approvals", release=_number(self.get(name).name))
+        return _approval(found[0]) if found else None
 
     def moves(self) -> list[Move]:
         """Give every move, the oldest first."""
-        from sqlalchemy import select
-
-        moves = database.schema().tables["moves"]
-        with self._transaction(write=False) as connection:
-            rows = connection.execute(select(moves).order_by(moves.c.sequence)).mappings().all()
-        return [_move(row) for row in rows]
+        return [_move(row) for row in self._read("moves")]
 
     def current(self) -> str | None:
         """Name the release in service."""
@@ -114,71 +137,93 @@ class Ledger:
 
         Raises StaleMove, which names who was first, and leaves the ledger as it was.
         """
-        from sqlalchemy import insert, select
-        from sqlalchemy.exc import IntegrityError
+        _writable(actor=actor, reason=reason)
+        number = _number(self.get(target).name)
+        with self._database.writing() as connection:
+            row = _last(connection, "moves")
+            last = _move(row) if row else None
+            if (last.target if last else None) != expected:
+                raise _stale(expected, last)
+            (release,) = _rows(connection, "releases", number=number)
+            values = {
+                "from": last and _number(last.target),
+                "to": number,
+                "actor": actor,
+                "reason": reason,
+                "gate": chain.gate(release["document"]),
+                **{table: chain.head(_last(connection, table)) for table in ("releases", "approvals")},
+            }
+            return _move(_append(connection, "moves", **values))
 
-        moves, number = database.schema().tables["moves"], _number(self.get(target).name)
-        try:
-            with self._transaction() as connection:
-                row = connection.execute(select(moves).order_by(moves.c.sequence.desc()).limit(1)).mappings().first()
-                last = _move(row) if row else None
-                if (last.target if last else None) != expected:
-                    raise _stale(expected, last)
-                # The primary key is the compare-and-swap: two writers cannot both add the same next move.
-                sequence = (last.sequence if last else 0) + 1
-                values = {"sequence": sequence, "from": expected and _number(expected), "to": number, "actor": actor, "reason": reason}
-                connection.execute(insert(moves).values(values))
-        except IntegrityError as error:
-            raise _stale(expected, self.moves()[-1]) from error
-        return next(move for move in self.moves() if move.sequence == sequence)
+    def faults(self) -> list[str]:
+        """Say where somebody changed, removed or reordered rows by hand, in a sentence each; none when all is as it was written."""
+        with self._database.reading() as connection:
+            return chain.faults({table: _rows(connection, table) for table in schema().tables})
 
-    def _releases(self, column: str | None, value: object) -> list[Release]:
-        from sqlalchemy import select
+    def head(self) -> str:
+        """Give one digest of the whole ledger; kept elsewhere, it shows later whether an end was cut off."""
+        with self._database.reading() as connection:
+            return chain.digest({table: chain.head(_last(connection, table)) for table in schema().tables})
 
-        releases = database.schema().tables["releases"]
-        query = select(releases).order_by(releases.c.number)
-        with self._transaction(write=False) as connection:
-            rows = connection.execute(query if column is None else query.where(releases.c[column] == value)).mappings().all()
-        return [_release(row) for row in rows]
-
-    @contextlib.contextmanager
-    def _transaction(self, *, write: bool = True) -> Iterator["Connection"]:
-        from sqlalchemy.exc import DBAPIError, IntegrityError
-
-        try:
-            if self._engine is None:
-                self._engine = database.open_engine(self._url)
-            with self._engine.connect().execution_options(writes=write) as connection, connection.begin():
-                yield connection
-        except IntegrityError:
-            raise
-        except DBAPIError as error:
-            place = self._url.rpartition("@")[2]
-            raise Unreachable(
-                f"The ledger at {place} does not answer: {error.orig}. Look at TONEWATCH_LEDGER, then type the same again."
-            ) from error
+    def _read(self, table: str, **where: object) -> list[chain.Row]:
+        with self._database.reading() as connection:
+            return _rows(connection, table, **where)
 
 
-def _release(row: Any) -> Release:
-    name, created = f"R{row['number']}", _utc(row["created"])
-    return Release(name, row["identity"], created, {"release": name, "created": created, **row["document"]})
+def _rows(connection: "Connection", name: str, **where: object) -> list[chain.Row]:
+    from sqlalchemy import select
+
+    table = schema().tables[name]
+    query = select(table).filter_by(**where).order_by(key_of(table))
+    return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _move(row: Any) -> Move:
+def _last(connection: "Connection", name: str) -> chain.Row | None:
+    from sqlalchemy import select
+
+    table = schema().tables[name]
+    row = connection.execute(select(table).order_by(key_of(table).desc()).limit(1)).mappings().first()
+    return dict(row) if row else None
+
+
+def _append(connection: "Connection", name: str, **values: object) -> chain.Row:
+    from sqlalchemy import insert
+
+    key, last = chain.KEYS[name], _last(connection, name)
+    stamp = "created" if name == "releases" else "time"
+    row = {key: (last[key] if last else 0) + 1, **values, stamp: time_of(connection)}
+    row["digest"] = chain.link(chain.head(last), name, row)
+    connection.execute(insert(schema().tables[name]).values(row))
+    return row
+
+
+def _release(row: chain.Row) -> Release:
+    name = f"R{row['number']}"
+    try:
+        document = json.loads(row["document"])
+    except ValueError as error:
+        raise Fault(f"The ledger's row of {name} was damaged: its document is no JSON. Restore the ledger from a backup.") from error
+    return Release(name, row["identity"], row["created"], {"release": name, "created": row["created"], **document})
+
+
+def _approval(row: chain.Row) -> Approval:
+    return Approval(row["sequence"], f"R{row['release']}", row["actor"], row["reason"], row["time"])
+
+
+def _move(row: chain.Row) -> Move:
     origin = None if row["from"] is None else f"R{row['from']}"
-    return Move(row["sequence"], origin, f"R{row['to']}", row["actor"], row["reason"], _utc(row["time"]))
+    return Move(row["sequence"], origin, f"R{row['to']}", row["actor"], row["reason"], row["time"], row["gate"])
 
 
 def _number(name: str) -> int:
     return int(name.removeprefix("R"))
 
 
-def _utc(time: Any) -> str:
-    from datetime import UTC
-
-    # SQLite keeps UTC without saying so; PostgreSQL says so.
-    known = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    return str(known.strftime("%Y-%m-%dT%H:%M:%SZ"))
+def _writable(**words: str) -> None:
+    """Refuse what a database cannot keep: PostgreSQL no NUL, none of them half a character."""
+    for name, word in words.items():
+        if "\0" in word or any("\ud800" <= character <= "\udfff" for character in word):
+            raise WrongUse(f"The {name} holds characters that cannot be kept: {word!a}. Write it again without them.")
 
 
 def _stale(expected: str | None, last: Move | None) -> StaleMove:
