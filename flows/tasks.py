@@ -106,7 +106,8 @@ def _tell(_line: Line, document: dict[str, Any]) -> None:
 
 def _release(line: Line, document: dict[str, Any]) -> dict[str, Any]:
     moved = releases.release(line.places, document, actor=line.actor, reason=line.reason)
-    return {"document": document, "ran": line.ran, "moved": moved.as_dict() if moved else None}
+    waits = moved is None and releases.waits(line.places, document)
+    return {"document": document, "ran": line.ran, "moved": moved.as_dict() if moved else None, "waiting": waits}
 
 
 settle = _as_task("settle", _settle)

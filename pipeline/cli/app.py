@@ -57,7 +57,7 @@ def run(
         typer.echo(sentence, err=True)
     result: dict[str, Any]
     if document := standing(Setting(at, load_profile(profile))):
-        result = {"document": document, "ran": [], "moved": None}
+        result = {"document": document, "ran": [], "moved": None, "waiting": False}
     else:
         # The one door that opens another: `run` is the Prefect flow, and Prefect is imported only here.
         from flows.retrain import retrain

@@ -18,10 +18,13 @@ if TYPE_CHECKING:
 def run(result: Mapping[str, Any], at: Places) -> str:
     """Tell how a run ended: what ran, the release, and what to type next."""
     document, ran = result["document"], result["ran"]
-    if not ran and not result["moved"]:
-        head = f"Nothing changed: every stage was skipped, there is no new data version, and {document['release']} stays in service."
+    name = document["release"]
+    if result["waiting"]:
+        head = f"{name} is accepted and waits for a person. Type `tonewatch release approve {name} --reason ...`."
+    elif not ran and not result["moved"]:
+        head = f"Nothing changed: every stage was skipped, there is no new data version, and {name} stays in service."
     else:
-        head = f"Ran: {', '.join(ran) or 'nothing'}. {'In service: ' if result['moved'] else 'Still in service: '}{document['release']}."
+        head = f"Ran: {', '.join(ran) or 'nothing'}. {'In service: ' if result['moved'] else 'Still in service: '}{name}."
     return "\n\n".join((head, release(document), _next(at)))
 
 

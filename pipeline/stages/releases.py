@@ -27,6 +27,7 @@ __all__ = [
     "release",
     "rollback",
     "show",
+    "waits",
 ]
 
 
@@ -50,7 +51,7 @@ def release(places: Places, document: Mapping[str, Any], *, actor: str, reason: 
     ledger, name = Ledger(places.ledger), str(document["release"])
     _accepted(document)
     current = ledger.current()
-    if name != current and waiting(ledger, document):
+    if waits(places, document):
         return None
     if name == current:
         if projections.behind(places):
@@ -66,9 +67,10 @@ def release(places: Places, document: Mapping[str, Any], *, actor: str, reason: 
     return _move(places, document, expected=current, actor=actor, reason=reason)
 
 
-def waiting(ledger: Ledger, document: Mapping[str, Any]) -> bool:
-    """Say whether a release needs a person's approval that nobody has given."""
-    return bool(document["approval"] == "human") and ledger.approval(str(document["release"])) is None
+def waits(places: Places, document: Mapping[str, Any]) -> bool:
+    """Say whether a release that is not in service needs a person's approval that nobody has given."""
+    ledger, name = Ledger(places.ledger), str(document["release"])
+    return bool(document["approval"] == "human") and name != ledger.current() and ledger.approval(name) is None
 
 
 def approve(places: Places, name: str, *, actor: str, reason: str) -> Moved:
@@ -100,7 +102,7 @@ def promote(places: Places, name: str, *, actor: str, reason: str) -> Moved:
     with held(places.home):
         heal(places)
         ledger = Ledger(places.ledger)
-        document = _promotable(ledger, name)
+        document = _promotable(places, ledger, name)
         return _move(places, document, expected=ledger.current(), actor=actor, reason=reason)
 
 
@@ -121,7 +123,7 @@ def foresee(places: Places, name: str | None, *, back: bool) -> dict[str, Any]:
     """Tell what a promotion or a rollback would do, step by step, and change nothing; refused as the move itself would be."""
     ledger = Ledger(places.ledger)
     current = ledger.current()
-    document = _earlier(ledger, current, name or ledger.previous()) if back else _promotable(ledger, str(name))
+    document = _earlier(ledger, current, name or ledger.previous()) if back else _promotable(places, ledger, str(name))
     followed = projections.foreseen(places, document, ledger.get(current).document if current else None)
     first = f"The ledger records the move from {current or 'none'} to {document['release']}."
     return {"from": current, "to": document["release"], "steps": [first, *followed.done], "pending": list(followed.pending)}
@@ -164,12 +166,12 @@ def _accepted(document: Mapping[str, Any]) -> None:
         raise CandidateRefused(f"{document['release']} was refused: {reasons} See `tonewatch release show {document['release']}`.")
 
 
-def _promotable(ledger: Ledger, name: str) -> Mapping[str, Any]:
+def _promotable(places: Places, ledger: Ledger, name: str) -> Mapping[str, Any]:
     document = ledger.get(name).document
     _accepted(document)
     if name == ledger.current():
         raise WrongUse(f"{name} is in service already. Look with `tonewatch release list`.")
-    if waiting(ledger, document):
+    if waits(places, document):
         raise CandidateRefused(f"{name} waits for a person's approval. Type `tonewatch release approve {name} --reason ...`.")
     return document
 
