@@ -9,12 +9,19 @@ from numpy.typing import ArrayLike
 from pipeline.config import EvaluateConfig
 from pipeline.errors import DataRejected
 from pipeline.evaluate import calibration, intervals, metrics
+from pipeline.evaluate.slices import memberships
 from pipeline.seeds import seed_for
+
+# What stands in the document for that which nobody measured.
+NOT_MEASURED: Mapping[str, Any] = {"behaviour": {}, "attack": None, "human": None}
 
 
 @dataclass(frozen=True)
 class Answered:
-    """Hold N test texts' truth beside what was answered; labels by their index in `labels`, probabilities NxL."""
+    """Hold N test texts' truth beside what was answered; labels by their index in `labels`, probabilities NxL.
+
+    `temperature` is the one the probabilities were made with.
+    """
 
     labels: tuple[str, ...]
     truth: Sequence[int]
@@ -22,24 +29,38 @@ class Answered:
     probabilities: ArrayLike
     groups: Sequence[str]
     sources: Sequence[str]
+    langs: Sequence[str]
+    texts: Sequence[str]
+    temperature: float
 
 
-def evaluation(answered: Answered, *, baselines: Mapping[str, Sequence[int]], cfg: EvaluateConfig, seed: int) -> dict[str, Any]:
-    """Build the document of `evaluation.json`; it holds plain numbers only.
+def evaluation(
+    answered: Answered, *, baselines: Mapping[str, Sequence[int]], extra: Mapping[str, Any], cfg: EvaluateConfig, seed: int
+) -> dict[str, Any]:
+    """Build the document of `evaluation.json`; it holds plain values only.
 
+    `extra` brings the documents that others measured, under `behaviour`, `attack` and `human`; one that is absent was not measured.
     Raises DataRejected when there is no text to judge by.
     """
     if not answered.truth:
         raise DataRejected("The test split holds no texts, so nothing can be judged. Raise split.test, or collect more texts.")
-    counts_LL = metrics.confusion(answered.truth, answered.guess, labels=len(answered.labels))
+    assert set(extra) <= set(NOT_MEASURED), extra
+    truth, guess, labels = answered.truth, answered.guess, len(answered.labels)
+    counts_LL = metrics.confusion(truth, guess, labels=labels)
+    slices = memberships(answered.texts, answered.sources, answered.langs, cfg)
     return {
+        **NOT_MEASURED,
+        **extra,
         "labels": list(answered.labels),
-        **_figures(answered, answered.guess, cfg, seed),
-        "texts": len(answered.truth),
+        **_figures(answered, guess, cfg, seed),
+        "texts": len(truth),
         "per_class": metrics.per_class(counts_LL, answered.labels),
         "confusion": counts_LL.tolist(),
-        "calibration": calibration.calibration(answered.truth, answered.guess, answered.probabilities, bins=cfg.calibration_bins),
-        "baselines": {name: _figures(answered, guess, cfg, seed) for name, guess in sorted(baselines.items())},
+        "slices": metrics.per_slice(truth, guess, slices, labels=labels),
+        "calibration": calibration.calibration(
+            truth, guess, answered.probabilities, bins=cfg.calibration_bins, temperature=answered.temperature
+        ),
+        "baselines": {name: _figures(answered, theirs, cfg, seed) for name, theirs in sorted(baselines.items())},
     }
 
 

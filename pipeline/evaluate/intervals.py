@@ -25,15 +25,14 @@ def weights(groups: int, *, resamples: int, seed: int) -> Iterator[NDArray[np.fl
         yield np.bincount(drawn.ravel(), minlength=count * groups).reshape(count, groups).astype(np.float64)
 
 
-def resampled(counts_GLL: Counts, *, resamples: int, seed: int) -> NDArray[np.float64]:
-    """Resample groups and add up their counts; GxLxL to BxLxL.
+def resampled(counts: Counts, *, resamples: int, seed: int) -> NDArray[np.float64]:
+    """Resample groups and add up their counts of whatever kind; Gx... to Bx....
 
-    Equal seeds draw equal groups, so two models on the same texts are resampled in pairs.
+    All that stands in one array is resampled with the same draws, so two models on the same texts are resampled in pairs.
     """
-    groups, labels, _ = counts_GLL.shape
-    flat = counts_GLL.reshape(groups, labels * labels).astype(np.float64)
-    blocks = [block @ flat for block in weights(groups, resamples=resamples, seed=seed)]
-    return np.concatenate(blocks).reshape(-1, labels, labels)
+    flat = counts.reshape(len(counts), -1).astype(np.float64)
+    blocks = [block @ flat for block in weights(len(counts), resamples=resamples, seed=seed)]
+    return np.concatenate(blocks).reshape(-1, *counts.shape[1:])
 
 
 def percentile(values_B: Figures, *, confidence: float) -> tuple[float, float]:
