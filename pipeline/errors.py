@@ -12,6 +12,8 @@
         ├── Unreachable         a store or a source does not answer now; worth another try
         │   └── SourceUnreachable
         ├── DigestMismatch      the bytes are not the ones that were pinned or recorded
+        ├── ArtefactRefused     a file of a model is not plainly what its name says, or could run something
+        ├── SignatureRefused    a model is not signed, or not by the key that must have signed it
         ├── RunGoingOn          another run holds the workspace
         └── StaleMove           somebody else moved the champion first
 
@@ -71,6 +73,14 @@ class SourceUnreachable(Unreachable):
 
 class DigestMismatch(Fault):
     """Say that bytes differ from what was pinned or recorded."""
+
+
+class ArtefactRefused(Fault):
+    """Say that a file may not be part of a model."""
+
+
+class SignatureRefused(Fault):
+    """Say that a model is not signed as it must be."""
 
 
 class RunGoingOn(Fault):

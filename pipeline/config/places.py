@@ -23,11 +23,16 @@ class Profile(Section):
 
 @dataclass(frozen=True)
 class Places:
-    """Name every place of one workspace; what is not set in the environment is embedded under `.tonewatch/`."""
+    """Name every place of one workspace; what is not set in the environment is embedded under `.tonewatch/`.
+
+    With a signing key every new model is signed; with a verify key no model is used that its owner has not signed.
+    """
 
     root: Path
     mlflow: str
     ledger: str
+    signing_key: Path | None = None
+    verify_key: Path | None = None
 
     @classmethod
     def of(cls, root: Path, environment: Mapping[str, str]) -> "Places":
@@ -37,6 +42,8 @@ class Places:
             root=root,
             mlflow=environment.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home}/mlflow.db",
             ledger=environment.get("TONEWATCH_LEDGER") or f"sqlite:///{home}/ledger.db",
+            signing_key=_path(environment.get("TONEWATCH_SIGNING_KEY")),
+            verify_key=_path(environment.get("TONEWATCH_VERIFY_KEY")),
         )
 
     @property
@@ -68,6 +75,10 @@ class Places:
     def reports(self) -> Path:
         """Give the folder of HTML reports."""
         return self.home / "reports"
+
+
+def _path(said: str | None) -> Path | None:
+    return Path(said).absolute() if said else None
 
 
 def find_workspace(start: Path) -> Path:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import Fault
 from pipeline.registry import tracking
+from pipeline.security import artefacts
 from pipeline.storage import files
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 NAME = "tonewatch"
 CANDIDATE = "candidate"  # the tag that holds the digest of the candidate's files
 ALIASES = ("champion", "previous")
+SIGNATURE = "signature/model.sig"
+BESIDE = ("menu.json",)  # lies with a candidate to tell how it was chosen; it is logged for people and never served
 # What a process needs to load the model, pinned to what it was judged with.
 NEEDS = ("mlflow", "numpy", "onnxruntime", "pandas", "tokenizers")
 
@@ -26,7 +29,8 @@ NEEDS = ("mlflow", "numpy", "onnxruntime", "pandas", "tokenizers")
 class Entry:
     """Hold what is registered: two folders and evaluation.json, and the words and figures logged beside them.
 
-    `code` is the Python file that serves the candidate's files (MLflow's "models from code").
+    `code` is the Python file that serves the candidate's files (MLflow's "models from code"); `signature` the text of
+    the signature over them, where there is a key to sign with.
     """
 
     digest: str
@@ -40,6 +44,12 @@ class Entry:
     params: Mapping[str, Any]
     metrics: Mapping[str, Any]
     histories: Mapping[str, Sequence[Mapping[str, float]]]
+    signature: str | None = None
+
+
+def served(candidate: Mapping[str, str]) -> dict[str, str]:
+    """Give those of a candidate's files, by name, that are copied, registered, signed and served."""
+    return {name: digest for name, digest in candidate.items() if name not in BESIDE}
 
 
 class Models:
@@ -49,9 +59,17 @@ class Models:
         self._uri = uri
 
     def register(self, entry: Entry) -> str:
-        """Register a candidate and give its version; one with the same digest is found and not made twice."""
+        """Register a candidate and give its version; one with the same digest is found and not made twice.
+
+        Raises ArtefactRefused, and logs nothing, when one of its files may not be part of a model.
+        """
+        for folder in (entry.candidate, entry.classifier):
+            artefacts.inspect(folder)
+        artefacts.inspect_file(entry.evaluation)
         with tracking.pointed(self._uri) as client:
             known = self._find(client, entry.digest)
+            if known and entry.signature:
+                _log_signature(client, client.get_model_version(NAME, known).run_id, entry.signature)
             return known or self._create(client, entry)
 
     def project(self, champion: str, previous: str | None) -> None:
@@ -72,17 +90,22 @@ class Models:
             return {alias: str(version) for alias, version in found.items() if alias in ALIASES}
 
     def fetch(self, version: str, folder: Path, names: Sequence[str]) -> None:
-        """Download these files of a version into a folder; the caller checks their digests."""
+        """Download these files of a version into a folder, inspected; the caller checks their digests.
+
+        Raises ArtefactRefused when a name or a file may not be part of a model.
+        """
         import mlflow
         from mlflow.exceptions import MlflowException
 
+        artefacts.check_names(names)
         with tracking.pointed(self._uri), tempfile.TemporaryDirectory() as desk:
             for name in names:
                 try:
-                    got = mlflow.artifacts.download_artifacts(f"models:/{NAME}/{version}/artifacts/{name}", dst_path=desk)
-                except (OSError, MlflowException) as error:
+                    got = mlflow.artifacts.download_artifacts(f"models:/{NAME}/{int(version)}/artifacts/{name}", dst_path=desk)
+                except (OSError, ValueError, MlflowException) as error:
                     raise Fault(f"Version {version} of the registered model {NAME} does not give its file {name}.") from error
-                shutil.copyfile(got, folder / name)
+                artefacts.inspect_file(Path(got))
+                shutil.move(got, folder / name)
 
     def _find(self, client: "MlflowClient", digest: str) -> str | None:
         versions = client.search_model_versions(f"name='{NAME}' and tags.`{CANDIDATE}` = '{digest}'")
@@ -111,16 +134,24 @@ def _log(client: "MlflowClient", run: str, entry: Entry) -> Any:
     for training, history in entry.histories.items():
         tracking.log_history(client, run, training, history)
     tracking.log_data(data_version=entry.data_version, fingerprint=entry.fingerprint)
-    client.log_artifact(run, str(entry.evaluation), "evaluation")
+    names = files.digests(entry.candidate)
+    for path in (entry.evaluation, *(entry.candidate / name for name in names if name in BESIDE)):
+        client.log_artifact(run, str(path), "evaluation")
+    if entry.signature:
+        _log_signature(client, run, entry.signature)
     for name in files.digests(entry.classifier):
         client.log_artifact(run, str(entry.classifier / name), "classifier")
     return mlflow.pyfunc.log_model(
         name=NAME,
         python_model=str(entry.code),
-        artifacts={name: str(entry.candidate / name) for name in files.digests(entry.candidate)},
+        artifacts={name: str(entry.candidate / name) for name in served(names)},
         signature=_signature(entry.labels),
         pip_requirements=_needs(),
     )
+
+
+def _log_signature(client: "MlflowClient", run: str, signature: str) -> None:
+    client.log_text(run, signature, SIGNATURE)
 
 
 def _needs() -> list[str]:
@@ -138,6 +169,6 @@ def _signature(labels: Sequence[str]) -> Any:
 
 
 def _tags(entry: Entry) -> dict[str, str]:
-    owned = {"candidate": entry.candidate, "classifier": entry.classifier}
-    digests = {f"sha256/{owner}/{name}": digest for owner, folder in owned.items() for name, digest in files.digests(folder).items()}
+    owned = {"candidate": served(files.digests(entry.candidate)), "classifier": files.digests(entry.classifier)}
+    digests = {f"sha256/{owner}/{name}": digest for owner, found in owned.items() for name, digest in found.items()}
     return {CANDIDATE: entry.digest, "data_version": entry.data_version, "fingerprint": entry.fingerprint, **digests}

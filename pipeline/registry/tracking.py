@@ -23,7 +23,9 @@ ARTIFACTS = "mlflow-artifacts"
 ANSWER_SECONDS = 5
 DIGEST_CHARACTERS = 36  # as many as MLflow keeps of a dataset's digest; the whole one stands in a tag
 ROWS_AT_ONCE = 100  # as many parameters as MLflow takes in one call
-OURS = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR")
+# What MLflow is told while we call it; its own two places are set by its calls, and put back with these.
+TOLD = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+OURS = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", *TOLD)
 
 
 @contextlib.contextmanager
@@ -43,7 +45,7 @@ def pointed(uri: str) -> Iterator["MlflowClient"]:
     try:
         with warnings.catch_warnings(), _told(uri):
             warnings.simplefilter("ignore")
-            os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
+            os.environ.update(TOLD)
             mlflow.set_tracking_uri(uri)
             mlflow.set_registry_uri(uri)
             yield mlflow.MlflowClient(uri, uri)

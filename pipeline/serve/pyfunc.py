@@ -14,7 +14,7 @@ class Scorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     """Answer a frame with the column `text` by labels and probabilities."""
 
     def load_context(self, context: Any) -> None:
-        """Open the candidate's files."""
+        """Open the candidate's files, once each was found to be plainly what its name says."""
         from pipeline.stages.prediction import open_predictor
 
         self.predictor = open_predictor(Path(context.artifacts["model.json"]).parent)

@@ -15,11 +15,11 @@ def main(folder: Path) -> None:
     from pipeline.stages.prediction import open_predictor
 
     golden = json.loads((folder / "golden.json").read_text("utf-8"))
-    kept_NL = np.array(golden["probabilities"])
-    found_NL = open_predictor(folder).predict(golden["texts"]).probabilities
+    kept = np.array(golden["probabilities"])
+    found = open_predictor(folder).predict(golden["texts"]).probabilities
     # Not zipped: another number of texts or labels must fail, not be compared in part.
-    assert found_NL.shape == kept_NL.shape, f"{found_NL.shape} answers for {kept_NL.shape} kept ones"
-    print(json.dumps({"texts": len(found_NL), "worst": float(np.abs(found_NL - kept_NL).max(initial=0.0))}))
+    assert found.shape == kept.shape, f"{found.shape} answers for {kept.shape} kept ones"
+    print(json.dumps({"texts": len(found), "worst": float(np.abs(found - kept).max(initial=0.0))}))
 
 
 if __name__ == "__main__":

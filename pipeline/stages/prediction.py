@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from pipeline.config import Places
 from pipeline.errors import WrongUse
 from pipeline.registry.ledger import Ledger
+from pipeline.security import artefacts
 from pipeline.stages import copies
 from pipeline.storage import files
 
@@ -50,9 +51,13 @@ def predict(places: Places, texts: Sequence[str]) -> list[Told]:
 
 
 def open_predictor(folder: Path) -> "Predictor":
-    """Open the model files of a candidate."""
+    """Open the model files of a candidate, or of a copy of one, each inspected before it is read.
+
+    Raises ArtefactRefused when one may not be part of a model.
+    """
     from pipeline.model.predictor import Predictor
 
+    artefacts.inspect(folder)
     settings = files.read_json(folder / "model.json")
     return Predictor.of((folder / "model.onnx").read_bytes(), (folder / "tokenizer.json").read_text("utf-8"), settings)
 

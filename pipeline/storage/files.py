@@ -108,7 +108,11 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def verify(folder: Path, expected: dict[str, str]) -> None:
-    """Raise DigestMismatch unless the folder holds exactly these files with these digests."""
+    """Raise DigestMismatch unless the folder holds exactly these files with these digests, its receipt aside."""
+    strange = next((path for path in sorted(folder.rglob("*")) if path.is_symlink() or not (path.is_file() or path.is_dir())), None)
+    if strange is not None:
+        what = "a symbolic link, and what that points to can change" if strange.is_symlink() else "no plain file"
+        raise DigestMismatch(f"{strange} is {what}.")
     found = digests(folder)
     for name in sorted(set(found) | set(expected)):
         if name not in found:

@@ -1,11 +1,13 @@
-"""One writer a workspace."""
+"""One writer a workspace, and one writer a folder."""
 
 import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.errors import RunGoingOn
+from pipeline.errors import Fault, RunGoingOn
+
+WAIT_SECONDS = 900
 
 
 @contextlib.contextmanager
@@ -31,4 +33,24 @@ def held(home: Path) -> Iterator[None]:
         yield
     finally:
         holder.unlink(missing_ok=True)
+        lock.release()
+
+
+@contextlib.contextmanager
+def alone(target: Path) -> Iterator[None]:
+    """Be the only one who makes this folder, once whoever is at it has finished; look again at what is there by then.
+
+    Raises Fault when that takes too long.
+    """
+    from filelock import FileLock, Timeout
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(target.with_name(f".{target.name}.lock"))
+    try:
+        lock.acquire(timeout=WAIT_SECONDS)
+    except Timeout:
+        raise Fault(f"Another process has been making {target} for {WAIT_SECONDS} s. End it, then type the same again.") from None
+    try:
+        yield
+    finally:
         lock.release()

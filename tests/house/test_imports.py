@@ -30,6 +30,7 @@ HOMES = {
     "datasets": ("collect", "pipeline/storage/tables.py"),
     "sklearn": ("evaluate",),
     "matplotlib": ("report",),
+    "model_signing": ("security",),
     "sqlalchemy": ("registry", "collect"),
     "typer": ("cli", "__main__"),
 }
@@ -161,7 +162,7 @@ def _allowed(one: Import) -> bool:
     if importer in LOGIC:
         return imported in LOGIC[: LOGIC.index(importer)]
     if importer in EDGES:
-        return imported == "storage"
+        return imported in ("storage", "security")
     if importer == "stages":
         return imported in (*LOGIC, *EDGES)
     if importer == "__main__":
