@@ -102,13 +102,14 @@ def predict(
 @app.command()
 def report(
     name: Annotated[str | None, typer.Argument(help="A release, as R1; the one in service if none is named.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Where to write the page.", show_default=False)] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write the page; the cards go beside it.", show_default=False)] = None,
     workspace: Workspace = None,
     json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Write the HTML report of a release.  Example: tonewatch report R1."""
+    """Write the page of a release, and its card as Markdown and JSON.  Example: tonewatch report R1."""
     from pipeline.stages.reports import write_report
 
-    page = write_report(places(workspace, json=json, debug=debug), name, out)
-    tell({"report": str(page)}, json=json, text=f"The report is {page}; open it in a browser.")
+    written = write_report(places(workspace, json=json, debug=debug), name, out).as_dict()
+    text = f"The report is {written['report']}; open it in a browser.\nIts card: {written['markdown']} and {written['json']}"
+    tell(written, json=json, text=text)

@@ -1,5 +1,6 @@
 """`tonewatch release`: what is in service, since when and why, and the moves between releases."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,13 +15,29 @@ Name = Annotated[str | None, typer.Argument(help="A release, as R1; the one in s
 
 
 @app.command("list")
-def list_moves(workspace: Workspace = None, json: Json = False, debug: Debug = False) -> None:
-    """List the moves of the champion, newest first.  Example: tonewatch release list."""
+def list_moves(
+    csv: Annotated[bool, typer.Option("--csv", help="A table for a spreadsheet.")] = False,
+    plot: Annotated[bool, typer.Option("--plot", help="Draw the timeline on a page.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write that page.", show_default=False)] = None,
+    workspace: Workspace = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List the moves of the champion, newest first.  Example: tonewatch release list --plot."""
     from pipeline.cli import show
-    from pipeline.stages import releases
+    from pipeline.stages import reports
 
-    moves = releases.list_moves(places(workspace, json=json, debug=debug))
-    tell(moves, json=json, text=show.moves(moves))
+    if csv and (json or plot):
+        raise typer.BadParameter("--csv goes neither with --json nor with --plot")
+    if out and not plot:
+        raise typer.BadParameter("--out says where --plot writes its page; add --plot")
+    at = places(workspace, json=json, debug=debug)
+    if plot:
+        page = str(reports.write_history(at, out))
+        tell({"history": page}, json=json, text=f"The timeline is {page}; open it in a browser.")
+        return
+    moves = reports.history(at)
+    tell(moves, json=json, text=show.moves_csv(moves) if csv else show.moves(moves))
 
 
 @app.command("show")

@@ -14,6 +14,8 @@ from pipeline.config import Places
 if TYPE_CHECKING:
     from pipeline.stages.prediction import Told
 
+MOVE_COLUMNS = ("sequence", "time", "until", "from", "to", "kind", "actor", "reason")
+
 
 def run(result: Mapping[str, Any], at: Places) -> str:
     """Tell how a run ended: what ran, the release, and what to type next."""
@@ -50,9 +52,21 @@ def moves(found: Sequence[Mapping[str, Any]]) -> str:
     """Tell the moves of the champion as a table."""
     if not found:
         return "No release was ever in service. Make one with `tonewatch run`."
-    rows = [("no.", "time", "from", "to", "actor", "reason")]
-    rows += [(str(m["sequence"]), m["time"], m["from"] or "-", m["to"], m["actor"], m["reason"]) for m in found]
+    rows = [("no.", "time", "until", "from", "to", "actor", "reason")]
+    rows += [(str(m["sequence"]), m["time"], m["until"] or "now", m["from"] or "-", m["to"], m["actor"], m["reason"]) for m in found]
     return "\n".join(_table(rows))
+
+
+def moves_csv(found: Sequence[Mapping[str, Any]]) -> str:
+    """Write the moves of the champion as CSV; a cell that a spreadsheet would reckon out is marked as words."""
+    import csv
+    import io
+
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(MOVE_COLUMNS)
+    writer.writerows([_inert(move[column]) for column in MOVE_COLUMNS] for move in found)
+    return table.getvalue().rstrip("\n")
 
 
 def moved(move: Mapping[str, Any]) -> str:
@@ -86,6 +100,10 @@ def answers(told: "Sequence[Told]") -> str:
     """Tell labels with their probabilities."""
     rows = [(one.label, " ".join(f"{label} {share:.3f}" for label, share in one.probabilities.items())) for one in told]
     return "\n".join([*_table(rows), f"release {told[0].release}, data {told[0].data_version}"])
+
+
+def _inert(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def _value(value: Any) -> str:

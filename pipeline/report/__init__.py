@@ -1,5 +1,7 @@
-"""The record of a release as one page that a person can read, keep and print."""
+"""The record of a release as a page that a person can read, keep and print, and as cards that travel."""
 
-from pipeline.report.page import page
+from pipeline.report.card import card
+from pipeline.report.markdown import brief, markdown
+from pipeline.report.page import history_page, page
 
-__all__ = ["page"]
+__all__ = ["brief", "card", "history_page", "markdown", "page"]

@@ -1,75 +1,100 @@
-"""One self-contained HTML page: no network, no script, nothing that the record did not say."""
+"""Self-contained HTML pages: no network, no script, nothing that the record did not say."""
 
 import base64
 import functools
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from pipeline.report import plots
+from pipeline.report import history, plots, words
+from pipeline.report.card import card, limit
+from pipeline.report.forest import forest_plot
+from pipeline.report.pareto import pareto_plot
+from pipeline.report.timeline import timeline
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-BASELINES = {"tfidf": "TF-IDF + logistic regression", "vader": "VADER lexicon"}
+KINDS = {"first": "was the first", "on": "took over from", "back": "came back in place of"}
 
 
-def page(release: Mapping[str, Any]) -> str:
-    """Draw the page of one release from its document in the ledger; equal documents give equal pages."""
+def page(document: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> str:
+    """Draw the page of one release from its document in the ledger; equal documents give equal pages.
+
+    `texts` by their id are shown where their answer changed. The page stays on this machine; the cards never hold a text.
+    """
+    told = card(document)
+    menu = told["menu"]
+    return _draw(
+        "page.html.j2",
+        card=told,
+        verdicts=words.VERDICTS,
+        changes=_changes(told["decision"]["parts"]),
+        best=max(told["figures"]["baselines"], key=lambda row: row["macro_f1"], default=None),
+        figure=_figure(told),
+        difference=_difference(told),
+        slices=_slices(told),
+        confusion=plots.confusion_plot(document["evaluation"]["labels"], told["confusion"]),
+        reliability=plots.reliability_plot(told["calibration"]["bins"]),
+        pareto=pareto_plot(menu) if menu and menu["variants"] else None,
+        examples=list(_examples(document["evaluation"].get("behaviour") or {})),
+        texts=texts or {},
+        params=document.get("params") or "",
+        lock=document.get("lock") or "",
+    )
+
+
+def history_page(moves: Sequence[Mapping[str, Any]], releases: Sequence[Mapping[str, Any]], *, now: str) -> str:
+    """Draw who was champion when and why it changed, from the ledger's moves and release documents; `now` is a UTC time."""
+    reigns, standings = history.reigns(moves), history.standings(releases, moves)
+    plot = timeline(reigns, standings, now=now)
+    return _draw("history.html.j2", reigns=reigns, standings=standings, plot=plot, kinds=KINDS, now=now)
+
+
+def _draw(template: str, **values: Any) -> str:
     from markupsafe import Markup
 
     environment = _environment()
     style = environment.get_template("page.css").render()
-    evaluation = release["evaluation"]
-    return environment.get_template("page.html.j2").render(
-        release=release,
-        evaluation=evaluation,
-        decision=release["decision"],
-        comparison=release.get("comparison"),
-        confidence=_confidence(release["params"]),
-        baselines=[(BASELINES.get(name, name), figures) for name, figures in evaluation["baselines"].items()],
-        best=max(evaluation["baselines"].items(), key=lambda item: item[1]["macro_f1"], default=None),
-        figure=_figure(release),
-        difference=_difference(release.get("comparison"), release["decision"]["parts"]),
-        confusion=plots.confusion_plot(evaluation["labels"], evaluation["confusion"]),
-        reliability=plots.reliability_plot(evaluation["calibration"]["bins"]),
-        style=Markup(style),
-        style_digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-    )
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return environment.get_template(template).render(**values, style=Markup(style), style_digest=digest)
 
 
-def _figure(release: Mapping[str, Any]) -> plots.IntervalPlot:
-    evaluation = release["evaluation"]
-    own = plots.Row(f"This release, {release['release']}", evaluation["macro_f1"], evaluation["intervals"].get("macro_f1"), own=True)
-    others = [
-        plots.Row(BASELINES.get(name, name), figures["macro_f1"], figures.get("intervals", {}).get("macro_f1"))
-        for name, figures in evaluation["baselines"].items()
-    ]
-    floor = _limit(release["decision"]["parts"], "min_macro_f1")
-    return plots.interval_plot([own, *others], line=None if floor is None else (floor, f"floor {floor:.3f}"))
+def _changes(parts: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    found = [(part["name"], words.change(part["missing"], part["unit"])) for part in parts if not part["passed"]]
+    return [(name, amount) for name, amount in found if amount]
 
 
-def _difference(comparison: Mapping[str, Any] | None, parts: Sequence[Mapping[str, Any]]) -> plots.IntervalPlot | None:
-    if comparison is None:
+def _figure(told: Mapping[str, Any]) -> plots.IntervalPlot:
+    own = told["figures"]
+    rows = [plots.Row(f"This release, {told['release']}", own["macro_f1"], own["intervals"].get("macro_f1"), own=True)]
+    rows += [plots.Row(words.baseline_name(row["name"]), row["macro_f1"], row["intervals"].get("macro_f1")) for row in own["baselines"]]
+    floor = limit(told["decision"]["parts"], "min_macro_f1")
+    return plots.interval_plot(rows, line=None if floor is None else (floor, f"floor {floor:.3f}"))
+
+
+def _difference(told: Mapping[str, Any]) -> plots.IntervalPlot | None:
+    versus = told["comparison"]
+    if versus is None:
         return None
-    margin = _limit(parts, "champion_margin")
-    row = plots.Row(f"Against {comparison['champion']}", comparison["difference"], (comparison["low"], comparison["high"]), own=True)
-    return plots.interval_plot([row], line=None if margin is None else (-margin, f"tolerated {-margin:+.3f}"), signed=True)
+    found, margin = versus["macro_f1"], limit(told["decision"]["parts"], "champion_margin")
+    row = plots.Row(f"Against {versus['champion']}", found["difference"], (found["low"], found["high"]), own=True)
+    return plots.interval_plot([row], line=None if margin is None else (-margin, f"a fall of {margin:.3f}"), signed=True)
 
 
-def _limit(parts: Sequence[Mapping[str, Any]], name: str) -> float | None:
-    """Find a limit of the gate among the figures it recorded."""
-    return next((part["figures"][name] for part in parts if name in part["figures"]), None)
+def _slices(told: Mapping[str, Any]) -> Any:
+    versus = told["comparison"]
+    return forest_plot(versus["slices"], margin=versus["margin"]) if versus and versus["slices"] else None
 
 
-def _confidence(params: str) -> str:
-    """Name the interval as the params of the release do, whatever the params of today say."""
-    try:
-        return f"{yaml.safe_load(params)['evaluate']['confidence']:.0%} interval"
-    except (yaml.YAMLError, KeyError, TypeError, ValueError):
-        return "interval"
+def _examples(behaviour: Mapping[str, Any]) -> Iterator[tuple[str, list[list[tuple[str, str]]]]]:
+    """List the failures kept of each ability: its texts, made from templates, each with the answer."""
+    for name, found in behaviour.items():
+        tried = [
+            list(zip(example.get("texts") or (), example.get("labels") or (), strict=False)) for example in found.get("examples") or ()
+        ]
+        if tried:
+            yield name, tried
 
 
 @functools.cache
@@ -80,24 +105,16 @@ def _environment() -> "Environment":
     environment = Environment(
         loader=PackageLoader("pipeline", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"three": _three, "count": _count, "when": _when, "share": _share}
-    environment.globals["baseline_name"] = lambda name: BASELINES.get(name, name)
+    read = (
+        words.three,
+        words.count,
+        words.share,
+        words.one,
+        words.whole,
+        words.chance,
+        words.when,
+        words.baseline_name,
+        words.interval_name,
+    )
+    environment.filters |= {reader.__name__: reader for reader in read}
     return environment
-
-
-def _three(value: float, signed: bool = False) -> str:
-    return f"{value:+.3f}" if signed else f"{value:.3f}"
-
-
-def _count(value: int) -> str:
-    return f"{value:,}"
-
-
-def _share(value: float) -> str:
-    return f"{value:.0%}"
-
-
-def _when(created: str) -> str:
-    """Shorten a UTC time of the ledger for a reader; leave any other as it is."""
-    utc = created.endswith(("Z", "+00:00")) and len(created) >= 16
-    return f"{created[:10]} {created[11:16]} UTC" if utc else created

@@ -8,26 +8,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-WIDTH = 400.0  # about a phone's, so that the smallest screen hardly scales it
-CHARACTER = 7.2  # the mean width of one character at 13 px
+from pipeline.report.axes import CHARACTER, WIDTH, Name, Tick, domain, scale, short_name, steps, tick_label
+
 ROW = 52.0  # the height of one row of an interval plot
-
-
-@dataclass(frozen=True)
-class Tick:
-    """Hold one mark of an axis."""
-
-    at: float
-    label: str
-
-
-@dataclass(frozen=True)
-class Name:
-    """Hold a label along a side, cut to the room there, and whole for who asks."""
-
-    at: float
-    short: str
-    full: str
 
 
 @dataclass(frozen=True)
@@ -124,13 +107,13 @@ def interval_plot(rows: Sequence[Row], *, line: tuple[float, str] | None, signed
     """Place rows of values with their intervals over one axis that just holds them all; `signed` marks differences and shows zero."""
     seen = [value for row in rows for value in (row.value, *(row.interval or ()))]
     seen += ([line[0]] if line else []) + ([0.0] if signed else [])
-    low, high, step = _domain(min(seen), max(seen))
-    x = _scale(low, high, 16, WIDTH - 16)
+    low, high, step = domain(min(seen), max(seen))
+    x = scale(low, high, 16, WIDTH - 16)
     base = 10 + ROW * len(rows)
     return IntervalPlot(
         height=base + 26,
         base=base,
-        ticks=tuple(Tick(x(value), _tick_label(value, step, signed)) for value in _steps(low, high, step)),
+        ticks=tuple(Tick(x(value), tick_label(value, step, signed)) for value in steps(low, high, step)),
         rows=tuple(_placed(row, ROW * index + 40, x, "+.3f" if signed else ".3f") for index, row in enumerate(rows)),
         line=Tick(x(line[0]), line[1]) if line else None,
         zero=x(0) if signed else None,
@@ -155,15 +138,15 @@ def confusion_plot(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Co
             for truth in range(len(labels))
             for answer in range(len(labels))
         ),
-        rows=tuple(_name(label, top + at, left - 22) for label, at in zip(labels, middles, strict=True)),
-        columns=tuple(_name(label, left + at, 100 if slanted else side) for label, at in zip(labels, middles, strict=True)),
+        rows=tuple(short_name(label, top + at, left - 22) for label, at in zip(labels, middles, strict=True)),
+        columns=tuple(short_name(label, left + at, 100 if slanted else side) for label, at in zip(labels, middles, strict=True)),
     )
 
 
 def reliability_plot(bins: Sequence[Mapping[str, float]]) -> ReliabilityPlot:
     """Place one dot for each bin of confidence, as large as the bin has texts, beside where a perfect one would lie."""
     left, right, top, bottom, floor = 46.0, 392.0, 12.0, 272.0, 342.0
-    x, y = _scale(0, 1, left, right), _scale(0, 1, bottom, top)
+    x, y = scale(0, 1, left, right), scale(0, 1, bottom, top)
     most = max((entry["texts"] for entry in bins), default=1)
     marks = (0.0, 0.25, 0.5, 0.75, 1.0)
     return ReliabilityPlot(
@@ -206,33 +189,3 @@ def _bin(entry: Mapping[str, float], x: Callable[[float], float], y: Callable[[f
         bar_height=height,
         title=f"{entry['texts']:,} texts answered with confidence {entry['confidence']:.2f}: {entry['accuracy']:.2f} of them right",
     )
-
-
-def _name(label: str, at: float, room: float) -> Name:
-    most = max(3, int(room / CHARACTER))
-    return Name(round(at, 2), label if len(label) <= most else label[: most - 1] + "…", label)
-
-
-def _scale(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
-    return lambda value: round(start + (value - low) / (high - low) * (end - start), 2)
-
-
-def _domain(low: float, high: float) -> tuple[float, float, float]:
-    """Widen a range to a few round steps."""
-    span = max(high - low, 1e-3) * 1.1
-    magnitude = 10.0 ** math.floor(math.log10(span / 4))
-    step = next(many * magnitude for many in (1, 2, 5, 10, 20) if many * magnitude * 5 >= span)
-    # The small term keeps 0.60 / 0.05 from being eleven and a bit.
-    start, end = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return start * step, (end if end > start else start + 1) * step, step
-
-
-def _steps(low: float, high: float, step: float) -> list[float]:
-    return [low + step * index for index in range(round((high - low) / step) + 1)]
-
-
-def _tick_label(value: float, step: float, signed: bool) -> str:
-    places = max(2, -math.floor(math.log10(step) + 1e-9))
-    # Adding zero makes -0.00 a plain 0.00.
-    value = round(value, places) + 0.0
-    return f"{value:+.{places}f}" if signed and value else f"{value:.{places}f}"

@@ -1,26 +1,111 @@
-"""The report of a release: a page for everybody, a card for the flow."""
+"""The report of a release: a page for everybody, cards that travel, and the history of the champions."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pipeline.config import Places
-from pipeline.stages import releases
-from pipeline.storage import files
+from pipeline.errors import TonewatchError, WrongUse
+from pipeline.registry.ledger import Ledger
+from pipeline.stages import releases, versions
+from pipeline.storage import files, tables
 
 
-def write_report(places: Places, name: str | None, out: Path | None) -> Path:
-    """Write the page of a release, by default under `.tonewatch/reports/`; give its path."""
-    from pipeline.report.page import page
+@dataclass(frozen=True)
+class Report:
+    """Name the three files of a report."""
 
-    document = releases.show(places, name)
-    target = out or places.reports / f"{document['release']}.html"
-    files.write_bytes(target, page(document).encode())
-    return target.resolve()
+    report: Path
+    markdown: Path
+    json: Path
+
+    def as_dict(self) -> dict[str, str]:
+        """Give plain values."""
+        return {"report": str(self.report), "markdown": str(self.markdown), "json": str(self.json)}
+
+
+def write_report(places: Places, name: str | None, out: Path | None) -> Report:
+    """Write the page of a release, and its card as Markdown and JSON beside it; by default under `.tonewatch/reports/`.
+
+    The page shows changed answers with their texts where these lie in the work tree; the cards never do.
+    """
+    from pipeline.report import card, markdown, page
+
+    document = _document(places, name)
+    target = (out or places.reports / f"{document['release']}.html").resolve()
+    if target.suffix in (".md", ".json"):
+        raise WrongUse(f"{target.name} is where a card beside the page would go. Name the page, as --out {target.stem}.html.")
+    told = card(document)
+    written = Report(target, target.with_suffix(".md"), target.with_suffix(".json"))
+    files.write_bytes(written.report, page(document, _texts(places, document)).encode())
+    files.write_bytes(written.markdown, markdown(told).encode())
+    files.write_bytes(written.json, (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode())
+    return written
 
 
 def decision_card(document: Mapping[str, Any]) -> str:
-    """Give the gate's decision as one page of Markdown."""
-    from pipeline.report.card import card
+    """Give the whole card of a release as Markdown, as it is shown beside the flow; it holds no text of anyone."""
+    from pipeline.report import card, markdown
 
-    return card(document)
+    return markdown(card(document))
+
+
+def model_card(document: Mapping[str, Any]) -> str:
+    """Give the card of a release in so much Markdown as MLflow keeps for a version; it holds no text of anyone."""
+    from pipeline.report import brief, card
+
+    return brief(card(document))
+
+
+def history(places: Places) -> list[dict[str, Any]]:
+    """Give every move of the champion, the newest first, with the time that ended its reign."""
+    from pipeline.report.history import reigns
+
+    return list(reversed(reigns(releases.list_moves(places))))
+
+
+def write_history(places: Places, out: Path | None) -> Path:
+    """Write the timeline of the champions as one page, by default under `.tonewatch/reports/`; give its path."""
+    from pipeline.report import history_page
+
+    ledger = Ledger(places.ledger)
+    documents = [{**release.document, **_approvals(ledger, release.document)} for release in ledger.releases()]
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    target = (out or places.reports / "history.html").resolve()
+    files.write_bytes(target, history_page([move.as_dict() for move in ledger.moves()], documents, now=now).encode())
+    return target
+
+
+def _document(places: Places, name: str | None) -> dict[str, Any]:
+    document = releases.show(places, name)
+    found = {**document, **_approvals(Ledger(places.ledger), document)}
+    try:
+        return {**found, "data": versions.show_version(places.root, str(document["data_version"])).as_dict()}
+    except TonewatchError:
+        # The release stands without its data version; its card only tells less of the data.
+        return found
+
+
+def _approvals(ledger: Ledger, document: Mapping[str, Any]) -> dict[str, Any]:
+    given = ledger.approval(str(document["release"])) if document.get("approval") == "human" else None
+    return {"approvals": [given.as_dict()] if given else []}
+
+
+def _texts(places: Places, document: Mapping[str, Any]) -> dict[str, str]:
+    """Find the texts whose answer changed, if the release's own data lie in the work tree."""
+    changed = ((document.get("comparison") or {}).get("changed") or {}).get("texts") or ()
+    wanted = {entry["id"] for entry in changed}
+    try:
+        return dict(_found(places, document, wanted)) if wanted else {}
+    except TonewatchError:
+        return {}
+
+
+def _found(places: Places, document: Mapping[str, Any], wanted: set[str]) -> Iterator[tuple[str, str]]:
+    splits = places.root / "data" / "splits"
+    receipt = files.trusted(splits, made_by="split")
+    if receipt.notes["fingerprint"] == (document.get("data") or {}).get("fingerprint"):
+        yield from ((record.id, record.text) for record in tables.read_texts(splits / "test.parquet") if record.id in wanted)
