@@ -20,7 +20,7 @@ NAME = "tonewatch"
 CANDIDATE = "candidate"  # the tag that holds the digest of the candidate's files
 ALIASES = ("champion", "previous")
 SIGNATURE = "signature/model.sig"
-BESIDE = ("menu.json",)  # lies with a candidate to tell how it was chosen; it is logged for people and never served
+MENU = "menu.json"  # lies with a candidate to tell how it was chosen; it is logged for people and never served
 # What a process needs to load the model, pinned to what it was judged with.
 NEEDS = ("mlflow", "numpy", "onnxruntime", "pandas", "tokenizers")
 
@@ -49,7 +49,7 @@ class Entry:
 
 def served(candidate: Mapping[str, str]) -> dict[str, str]:
     """Give those of a candidate's files, by name, that are copied, registered, signed and served."""
-    return {name: digest for name, digest in candidate.items() if name not in BESIDE}
+    return {name: digest for name, digest in candidate.items() if name != MENU}
 
 
 class Models:
@@ -135,7 +135,7 @@ def _log(client: "MlflowClient", run: str, entry: Entry) -> Any:
         tracking.log_history(client, run, training, history)
     tracking.log_data(data_version=entry.data_version, fingerprint=entry.fingerprint)
     names = files.digests(entry.candidate)
-    for path in (entry.evaluation, *(entry.candidate / name for name in names if name in BESIDE)):
+    for path in (entry.evaluation, *(entry.candidate / name for name in names if name == MENU)):
         client.log_artifact(run, str(path), "evaluation")
     if entry.signature:
         _log_signature(client, run, entry.signature)

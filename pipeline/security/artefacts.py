@@ -15,7 +15,6 @@ from pipeline import logs
 from pipeline.errors import ArtefactRefused
 
 if TYPE_CHECKING:
-    from google.protobuf.message import Message
     from onnx import ModelProto
 
 # A word and an ending: no folder, no "..", no hidden file, no character that a terminal or a URL reads otherwise.
@@ -157,7 +156,7 @@ def _span(name: str, tensor: Any) -> tuple[int, int]:
 
 def _read_onnx(path: Path) -> None:
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     content = path.read_bytes()
     try:
@@ -174,7 +173,7 @@ def _read_onnx(path: Path) -> None:
 
 
 def _check_graph(model: "ModelProto") -> None:
-    from google.protobuf.unknown_fields import UnknownFieldSet
+    from google.protobuf.unknown_fields import UnknownFieldSet  # type: ignore[import-untyped]
     from onnx import NodeProto, TensorProto
 
     if model.functions or model.training_info:
@@ -194,7 +193,7 @@ def _check_graph(model: "ModelProto") -> None:
         raise ValueError(f"its operators of {strange[0]!r} are none of the runtime's own")
 
 
-def _messages(message: "Message") -> "Iterator[Message]":
+def _messages(message: Any) -> Iterator[Any]:
     """Walk through everything a model holds, graphs inside graphs too, but not through the numbers of a tensor."""
     from onnx import TensorProto
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from pipeline.config import Places
 from pipeline.errors import DigestMismatch, SignatureRefused, TonewatchError
-from pipeline.registry.models import Models, served
+from pipeline.registry.models import MENU, Models, served
 from pipeline.security import artefacts, signing
 from pipeline.storage import files, locks
 
-__all__ = ["checked", "digests", "is_whole", "keep", "served", "signed", "signer", "verified"]
+__all__ = ["MENU", "checked", "digests", "is_whole", "keep", "served", "signed", "signer", "verified"]
 
 EVALUATION = "evaluation.json"
 
