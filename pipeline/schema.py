@@ -10,7 +10,11 @@ SIDES: tuple[Side, ...] = ("train", "valid", "test")
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Hold one text and where it comes from; `split` is set only by a source that brings its own."""
+    """Hold one text and where it comes from.
+
+    `split` is set only by a source that brings its own, `raters` only by one that tells what each rater gave:
+    numbers in rising order, parted by spaces.
+    """
 
     id: str
     text: str
@@ -21,6 +25,7 @@ class Record:
     time: str
     licence: str
     split: str = ""
+    raters: str = ""
 
 
 @dataclass(frozen=True)

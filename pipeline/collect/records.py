@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from pipeline.config import Source
-from pipeline.config.sources import Ratings
 from pipeline.errors import DataRejected
 from pipeline.schema import Record
 
@@ -37,7 +36,8 @@ def to_record(row: Mapping[str, str], source: Source, labels: tuple[str, ...], n
     """Turn one row into a record; a missing label stays empty and is a fault for `clean` to count.
 
     Without an id column the id is the digest of the text, so that it stays when rows come in before it;
-    without a group each text is its own. Raises DataRejected when the group pattern matches nothing in row `number`.
+    without a group each text is its own. Raises DataRejected when in row `number` the group pattern matches nothing
+    or the raters gave no numbers.
     """
     columns = source.columns
     # A JSON line may lack the key: then it has no text, and `clean` counts it.
@@ -53,6 +53,7 @@ def to_record(row: Mapping[str, str], source: Source, labels: tuple[str, ...], n
         time=_cell(row, columns.time),
         licence=source.licence,
         split=_cell(row, columns.split),
+        raters=_raters(_cell(row, columns.raters), source, number),
     )
 
 
@@ -75,19 +76,27 @@ def _group(value: str, source: Source, number: int) -> str:
 
 def _label(row: Mapping[str, str], source: Source, labels: tuple[str, ...]) -> str:
     if source.ratings is not None:
-        return _from_rating(_cell(row, source.columns.rating), source.ratings, labels)
+        rating = _number(_cell(row, source.columns.rating))
+        return labels[source.ratings.label(rating)] if rating is not None else ""
     value = _cell(row, source.columns.label)
     return source.renames.get(value, value)
 
 
-def _from_rating(value: str, ratings: Ratings, labels: tuple[str, ...]) -> str:
+def _raters(value: str, source: Source, number: int) -> str:
+    # A list as JSON, Python or a person writes it; sorted, since who gave which number is not told anyway.
+    found = [_number(part) for part in re.split(r"[\s,;]+", value.strip("[]() ")) if part]
+    numbers = sorted(rating for rating in found if rating is not None)
+    if len(numbers) < len(found):
+        raise DataRejected(
+            f"source {source.name}, row {number}: column {source.columns.raters!r} holds {value[:40]!r} where one number of each rater "
+            "belongs. Mend that row, empty that cell, or set `columns.raters` of this source to null."
+        )
+    return " ".join(f"{rating + 0.0:.15g}" for rating in numbers)
+
+
+def _number(value: str) -> float | None:
     try:
         rating = float(value)
     except ValueError:
-        return ""
-    if math.isnan(rating):
-        return ""
-    negative, neutral, positive = labels
-    if rating <= ratings.negative_to:
-        return negative
-    return positive if rating >= ratings.positive_from else neutral
+        return None
+    return rating if math.isfinite(rating) else None

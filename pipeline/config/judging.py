@@ -1,5 +1,6 @@
 """The sections that say what is served and what a candidate must show: compress, evaluate, gate."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -7,6 +8,9 @@ from pydantic import Field, model_validator
 from pipeline.config.section import Count, Positive, Section, Share
 
 Kept = Annotated[float, Field(gt=0, le=1)]
+# What a template is filled with, and what `addition` adds to it.
+BLANK = re.compile(r"\{([^{}]*)\}")
+ADDED = re.compile(r"\[([^\[\]]*)\]")
 RecipeName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
@@ -80,18 +84,19 @@ class Tfidf(Section):
 
 
 class Ability(Section):
-    """Describe one ability by templates; `{word}` in a template is filled from the list of that name under `words`.
+    """Describe one ability by templates; `{noun}` in a template is filled from the list of that name under `words`.
 
     minimum: every text must get the label `expect`. invariance: the changed text must keep the label of the plain one.
-    direction: the changed text must move towards the label `expect`.
-    `change` names what is done to a text; null for `minimum`.
+    direction: in the changed text the label `expect` must become more probable.
+    `change` names what is done to the plain text, null for `minimum`: `addition` adds what the template holds in [square brackets],
+    `names` puts another word of the list `name` where `{name}` stands, `emoji` appends one of the list `emoji`.
     """
 
     name: RecipeName
     kind: Literal["minimum", "invariance", "direction"]
     templates: tuple[str, ...] = Field(min_length=1)
     expect: str | None
-    change: Literal["names", "typos", "case", "punctuation", "emoji", "negation", "intensifier"] | None
+    change: Literal["addition", "names", "typos", "case", "punctuation", "emoji"] | None
 
     @model_validator(mode="after")
     def _whole(self) -> "Ability":
@@ -99,15 +104,33 @@ class Ability(Section):
             raise ValueError(f"ability {self.name}: `expect` names a label, except for an invariance, where it is null")
         if (self.kind == "minimum") != (self.change is None):
             raise ValueError(f"ability {self.name}: `change` says what is done to the text, except for a minimum, where it is null")
+        for template in self.templates:
+            if (self.change == "addition") != bool(ADDED.search(template)):
+                raise ValueError(f"ability {self.name}: {template!r} needs [a part] to add if `change` is addition, and none otherwise")
+            if self.change == "names" and "{name}" not in template:
+                raise ValueError(f"ability {self.name}: {template!r} needs a {{name}} to change")
         return self
 
 
 class BehaviourConfig(Section):
     """Hold the suites: the words that fill the templates, and the abilities."""
 
+    max_cases: Count
     words: dict[str, tuple[str, ...]]
     abilities: tuple[Ability, ...]
-    max_cases: Count
+
+    @model_validator(mode="after")
+    def _every_template_can_be_filled(self) -> "BehaviourConfig":
+        names = [ability.name for ability in self.abilities]
+        if len(set(names)) < len(names):
+            raise ValueError(f"evaluate.behaviour.abilities names an ability twice: {', '.join(names)}")
+        for ability in self.abilities:
+            asked = {noun for template in ability.templates for noun in BLANK.findall(template)}
+            # A name is changed to another one, so it takes two.
+            least = dict.fromkeys(asked, 1) | {"names": {"name": 2}, "emoji": {"emoji": 1}}.get(ability.change or "", {})
+            if short := sorted(noun for noun, number in least.items() if len(set(self.words.get(noun, ()))) < number):
+                raise ValueError(f"ability {ability.name}: too few words under evaluate.behaviour.words for: {', '.join(short)}")
+        return self
 
 
 class AttackConfig(Section):

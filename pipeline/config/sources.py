@@ -20,7 +20,10 @@ class Pinned(Section):
 
 
 class Columns(Section):
-    """Map our words to the columns of a source; null where the source has no such column."""
+    """Map our words to the columns of a source; null where the source has no such column.
+
+    `rating` is a mean; `raters` is what every single rater gave, and few sources tell it: this key may be left out.
+    """
 
     text: str
     label: str | None
@@ -29,6 +32,7 @@ class Columns(Section):
     group: str | None
     time: str | None
     split: str | None
+    raters: str | None = None
 
 
 class Ratings(Section):
@@ -42,6 +46,19 @@ class Ratings(Section):
         if self.negative_to >= self.positive_from:
             raise ValueError("negative_to must lie below positive_from")
         return self
+
+    def label(self, rating: float) -> int:
+        """Give the place of a rating among the three labels."""
+        if rating <= self.negative_to:
+            return 0
+        return 2 if rating >= self.positive_from else 1
+
+
+class Beside(Section):
+    """Name a second table of a package; its rows belong to those of the first by the column mapped as `id`."""
+
+    members: tuple[str, ...] = Field(min_length=1)
+    header: tuple[str, ...] = Field(min_length=1)
 
 
 class _Table(Section):
@@ -61,6 +78,8 @@ class _Table(Section):
             raise ValueError(f"source {self.name}: map exactly one of columns.label and columns.rating")
         if (self.columns.rating is None) != (self.ratings is None):
             raise ValueError(f"source {self.name}: columns.rating and ratings go together")
+        if self.columns.raters is not None and self.ratings is None:
+            raise ValueError(f"source {self.name}: columns.raters needs ratings, the rule that makes a label of a number")
         return self
 
     @field_validator("group_pattern")
@@ -82,6 +101,13 @@ class PackageSource(_Table):
     members: tuple[str, ...] = Field(min_length=1)
     delimiter: str = Field(min_length=1, max_length=1)
     header: tuple[str, ...] = Field(min_length=1)
+    beside: Beside | None = None
+
+    @model_validator(mode="after")
+    def _both_tables_have_the_id(self) -> "PackageSource":
+        if self.beside is not None and not {self.columns.id} <= set(self.header) & set(self.beside.header):
+            raise ValueError(f"source {self.name}: the column mapped as `id` must stand in `header` and in `beside.header`")
+        return self
 
     @property
     def pinned(self) -> Pinned:

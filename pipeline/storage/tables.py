@@ -10,6 +10,8 @@ from typing import Any
 from pipeline.schema import Record, Side
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Record))
+# A data version made before a column was thought of has none: its texts get what a record has by default.
+DEFAULTS = {field.name: field.default for field in dataclasses.fields(Record) if field.default is not dataclasses.MISSING}
 BATCH_ROWS = 10_000
 
 
@@ -22,8 +24,7 @@ def write_texts(path: Path, records: Iterable[Record]) -> int:
 
 def read_texts(path: Path) -> list[Record]:
     """Read the records of one Parquet file, in their order."""
-    columns = read_rows(path)
-    return [Record(*values) for values in zip(*(columns[name] for name in COLUMNS), strict=True)]
+    return list(_records(read_rows(path)))
 
 
 def write_rows(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
@@ -48,9 +49,7 @@ def stream_texts(path: Path) -> Iterator[Record]:
 
     with pyarrow.parquet.ParquetFile(path) as table:
         for batch in table.iter_batches(batch_size=BATCH_ROWS, columns=list(COLUMNS)):
-            columns = batch.to_pydict()
-            for values in zip(*(columns[name] for name in COLUMNS), strict=True):
-                yield Record(*values)
+            yield from _records(batch.to_pydict())
 
 
 def fingerprint(rows: Iterable[tuple[Side, Record]]) -> str:
@@ -60,7 +59,15 @@ def fingerprint(rows: Iterable[tuple[Side, Record]]) -> str:
     """
     total = count = 0
     for side, record in rows:
-        row = json.dumps([side, *(getattr(record, name) for name in COLUMNS)], ensure_ascii=True).encode()
+        # `raters` is younger than the first data versions: left out where empty, so that their content keeps its fingerprint.
+        values = [getattr(record, name) for name in COLUMNS if name != "raters" or record.raters]
+        row = json.dumps([side, *values], ensure_ascii=True).encode()
         total = (total + int.from_bytes(hashlib.sha256(row).digest(), "big")) % 2**256
         count += 1
     return hashlib.sha256(f"{count}:{total:064x}".encode()).hexdigest()
+
+
+def _records(columns: dict[str, list[Any]]) -> Iterator[Record]:
+    filled = {name: [value] * len(columns["id"]) for name, value in DEFAULTS.items()} | columns
+    for values in zip(*(filled[name] for name in COLUMNS), strict=True):
+        yield Record(*values)

@@ -105,6 +105,24 @@ def test_a_text_lost_from_a_sources_own_split_is_counted_by_its_side(tmp_path: P
     assert (counts["own split/train/duplicate"], counts["own split/test/too short"]) == (1, 1)
 
 
+def test_what_the_raters_gave_reaches_every_side(tmp_path: Path) -> None:
+    labels = ("bad", "so so", "good")
+    rows = [f'{SENTENCES[one % 2].format(one)},{(-1, 0, 1)[one % 3]},"[{one % 3}, 0, -1]"' for one in range(60)]
+    (tmp_path / "mine.csv").write_text("\n".join(["words,mean,all", *rows]), "utf-8")
+    mapped = {"text": "words", "label": None, "rating": "mean", "raters": "all", "id": None, "group": None, "time": None, "split": None}
+    own = {"kind": "csv", "name": "mine", "path": "mine.csv", "columns": mapped, "group_pattern": None, "lang": "en", "licence": "own"}
+    source = own | {"ratings": {"negative_to": -0.5, "positive_from": 0.5}, "renames": {}}
+    cfg = CollectConfig.model_validate({"max_megabytes": 1, "labels": labels, "sources": [source]})
+    data.collect(tmp_path, tmp_path / "downloads", tmp_path / "raw", cfg)
+    data.clean(tmp_path / "raw", tmp_path / "clean", CLEAN, labels)
+    data.validate(tmp_path / "clean", tmp_path / "validation", VALIDATE, labels)
+    data.split(tmp_path / "clean", tmp_path / "validation", tmp_path / "splits", SPLIT)
+
+    for side in SIDES:
+        found = {(record.label, record.raters) for record in tables.read_texts(tmp_path / "splits" / f"{side}.parquet")}
+        assert found == {("bad", "-1 0 0"), ("so so", "-1 0 1"), ("good", "-1 0 2")}
+
+
 def test_data_that_fails_tells_all_failures_and_leaves_the_last_good_answer(tmp_path: Path) -> None:
     collected(tmp_path, lines_of(60))
     cleaned(tmp_path)

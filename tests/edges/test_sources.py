@@ -8,23 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from pipeline.collect.identity import source_identity
-from pipeline.collect.records import to_record, to_records
+from pipeline.collect.records import to_records
 from pipeline.collect.sources import read_rows
 from pipeline.config import FileSource, PackageSource
-from pipeline.errors import DataRejected, SourceUnreachable, TonewatchError
-from pipeline.schema import Record
+from pipeline.errors import DataRejected, SourceUnreachable
 
-LABELS = ("negative", "neutral", "positive")
 COLUMNS = {"text": "text", "label": "label", "rating": None, "id": None, "group": None, "time": None, "split": None}
 
 
-def source(
-    path: Path | str, kind: str = "csv", *, ratings: Any = None, pattern: str | None = None, renames: Any = None, **columns: Any
-) -> FileSource:
-    row = {"name": "mine", "kind": kind, "path": str(path), "columns": COLUMNS | columns, "group_pattern": pattern}
-    return FileSource.model_validate(row | {"ratings": ratings, "renames": renames or {}, "lang": "en", "licence": "MIT"})
+def source(path: Path | str, kind: str = "csv", **columns: Any) -> FileSource:
+    row = {"name": "mine", "kind": kind, "path": str(path), "columns": COLUMNS | columns, "group_pattern": None}
+    return FileSource.model_validate(row | {"ratings": None, "renames": {}, "lang": "en", "licence": "MIT"})
 
 
 def rows(asked: FileSource, root: Path, *, max_bytes: int = 1_000_000) -> list[dict[str, str]]:
@@ -86,6 +83,22 @@ def test_a_jsonl_that_cannot_be_used_is_refused_with_the_reason(content: bytes, 
         rows(source("t.jsonl", "jsonl"), tmp_path)
 
 
+def test_a_key_that_the_first_json_line_leaves_out_is_empty_there(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"text": "a", "label": "x"}\n{"text": "b", "label": "y", "day": "2026-11-22"}\n{"label": "y"}\n')
+    asked = source("t.jsonl", "jsonl", time="day")
+
+    found = list(to_records(rows(asked, tmp_path), asked, ("x", "y")))
+
+    assert [(record.text, record.time) for record in found] == [("a", ""), ("b", "2026-11-22"), ("", "")]
+
+
+def test_a_key_that_every_json_line_leaves_out_is_refused_with_what_was_found(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"text": "a", "label": "x"}\n{"text": "b", "date": "2026"}\n')
+
+    with pytest.raises(DataRejected, match=r"no column 'day' \(found: 'text', 'label', 'date'\).*`columns.time`"):
+        rows(source("t.jsonl", "jsonl", time="day"), tmp_path)
+
+
 def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.parquet").write_bytes(b"PAR1 but not really PAR1")
 
@@ -141,17 +154,20 @@ def test_the_identity_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
     assert source_identity(source("t.csv"), tmp_path).startswith("ba7816bf8f01cfea")
 
 
-def packaged(root: Path, content: bytes, delimiter: str = "\t") -> list[dict[str, str]]:
+def packaged(root: Path, content: bytes, delimiter: str = "\t", *, beside: bytes | None = None, **columns: str) -> list[dict[str, str]]:
     """Put an archive where a fetched one lies, so that no index is asked, and read the rows inside it."""
+    second = {"members": ("*/raters.txt",), "header": ("label", "given")} if beside is not None else None
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as box:
         box.writestr("t-1.0/rows.txt", content)
+        box.writestr("t-1.0/raters.txt", beside or b"")
     sha256 = hashlib.sha256(out.getvalue()).hexdigest()
     (root / "downloads").mkdir()
     (root / "downloads" / sha256).write_bytes(out.getvalue())
-    own = source("t").model_dump() | {"kind": "package", "project": "t", "sha256": sha256, "members": ("*/rows.txt",)}
+    own = source("t", **columns).model_dump() | {"kind": "package", "project": "t", "sha256": sha256, "members": ("*/rows.txt",)}
     asked = PackageSource.model_validate(
-        {name: value for name, value in own.items() if name != "path"} | {"delimiter": delimiter, "header": ("label", "text")}
+        {name: value for name, value in own.items() if name != "path"}
+        | {"delimiter": delimiter, "header": ("label", "text"), "beside": second}
     )
     assert source_identity(asked, root) == sha256
     return list(read_rows(asked, root=root, downloads=root / "downloads", max_bytes=1_000_000))
@@ -175,51 +191,17 @@ def test_a_packaged_table_that_cannot_be_used_is_refused(content: bytes, message
         packaged(tmp_path, content)
 
 
-RATINGS = {"negative_to": -0.5, "positive_from": 0.5}
+def test_a_second_table_adds_its_columns_to_the_rows_of_the_same_id(tmp_path: Path) -> None:
+    found = packaged(tmp_path, b"1\tgood\n2\tbad\n", beside=b"\xef\xbb\xbf3\t[4]\n1\t[2, 3]\n", id="label")
+
+    assert found == [{"label": "1", "text": "good", "given": "[2, 3]"}, {"label": "2", "text": "bad"}]
 
 
-@pytest.mark.parametrize(
-    ("rating", "label"),
-    [("-0.5", "negative"), ("-0.49", "neutral"), ("0.49", "neutral"), ("0.5", "positive"), ("", ""), ("n/a", ""), ("nan", "")],
-)
-def test_a_rating_becomes_a_label(rating: str, label: str) -> None:
-    asked = source("t", label=None, rating="stars", ratings=RATINGS)
-
-    assert to_record({"text": "a", "stars": rating}, asked, LABELS, 1).label == label
+def test_a_second_table_with_an_id_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataRejected, match=r"raters\.txt.*two rows of the label '1'"):
+        packaged(tmp_path, b"1\tgood\n", beside=b"1\t[2]\n1\t[3]\n", id="label")
 
 
-def test_a_row_becomes_a_record() -> None:
-    asked = source("t", id="key", group="key", time="day", split="side", pattern="^[^_]+", renames={"1": "positive"})
-    row = {"text": "a", "label": " 1 ", "key": "12_3", "day": "2026-11-22", "side": "dev"}
-
-    assert to_record(row, asked, LABELS, 1) == Record("mine:12_3", "a", "positive", "mine", "mine:12", "en", "2026-11-22", "MIT", "dev")
-
-
-def test_a_text_without_an_id_keeps_its_own_when_rows_come_in_before_it() -> None:
-    few = list(to_records([{"text": "b", "label": "x"}], source("t"), LABELS))
-    more = list(to_records([{"text": "a", "label": "x"}, {"text": "b", "label": "x"}], source("t"), LABELS))
-
-    assert few[0] == more[1]
-    assert few[0].group == few[0].id
-
-
-def test_a_row_that_is_there_twice_gets_a_number() -> None:
-    asked = source("t", id="key")
-
-    found = list(to_records([{"text": "a", "label": "x", "key": "7"}] * 3, asked, LABELS))
-
-    assert [record.id for record in found] == ["mine:7", "mine:7#2", "mine:7#3"]
-
-
-@pytest.mark.parametrize(
-    ("second", "message"),
-    [
-        ({"text": "b", "key": "7_1"}, r"rows 1 and 2\).*map this one as `group`"),
-        ({"text": "b", "key": "8"}, "row 2: group_pattern .* finds nothing"),
-    ],
-)
-def test_an_id_of_two_texts_and_a_group_that_is_not_found_are_refused(second: dict[str, str], message: str) -> None:
-    asked = source("t", id="key", group="key", pattern="^([0-9]+)_")
-
-    with pytest.raises(TonewatchError, match=message):
-        list(to_records([{"text": "a", "label": "x", "key": "7_1"}, {"label": "x", **second}], asked, LABELS))
+def test_a_second_table_without_the_id_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match=r"must stand in `header` and in `beside\.header`"):
+        packaged(tmp_path, b"1\tgood\n", beside=b"1\t[2]\n", id="text")

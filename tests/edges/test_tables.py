@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline.schema import Record, Side
 from pipeline.storage.tables import COLUMNS, fingerprint, read_rows, read_texts, stream_texts, write_rows, write_texts
 
-SAMPLE = Record("s:1", "It’s 👩‍🚀 \x00", "good", "s", "s:1", "en", "", "MIT", "dev")
+SAMPLE = Record("s:1", "It’s 👩‍🚀 \x00", "good", "s", "s:1", "en", "", "MIT", "dev", "-1 0 2")
 RECORDS = st.builds(Record, *[st.text(max_size=4)] * len(COLUMNS))
 ROWS = st.lists(st.tuples(st.sampled_from(["train", "test"]), RECORDS), max_size=8)
 
@@ -34,6 +34,20 @@ def test_equal_texts_are_equal_bytes(tmp_path: Path) -> None:
         write_texts(tmp_path / name, [SAMPLE])
 
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_table_older_than_a_column_is_read_with_what_a_record_has_by_default(tmp_path: Path) -> None:
+    old = {name: [getattr(SAMPLE, name)] for name in COLUMNS if name != "raters"}
+    write_rows(tmp_path / "t", old)
+
+    assert read_texts(tmp_path / "t") == list(stream_texts(tmp_path / "t")) == [dataclasses.replace(SAMPLE, raters="")]
+
+
+def test_texts_without_raters_keep_the_fingerprint_of_before() -> None:
+    plain = Record("s:1", "so good", "good", "s", "s:1", "en", "", "MIT")
+
+    # As written in the first data versions, before texts had a column for their raters.
+    assert fingerprint([("train", plain)]) == "e622b09b2795b364109a343125512de59f78cf0e170dfc4bb4ac9d0302ec3f58"
 
 
 def test_named_columns_come_back(tmp_path: Path) -> None:

@@ -1,0 +1,98 @@
+"""A row of any source becomes a record of the one shape, with an id of its own."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from pipeline.collect.records import to_record, to_records
+from pipeline.config import FileSource
+from pipeline.errors import DataRejected, TonewatchError
+from pipeline.schema import Record
+
+LABELS = ("negative", "neutral", "positive")
+COLUMNS = {"text": "text", "label": "label", "rating": None, "id": None, "group": None, "time": None, "split": None}
+RATINGS = {"negative_to": -0.5, "positive_from": 0.5}
+
+
+def source(*, ratings: Any = None, pattern: str | None = None, renames: Any = None, **columns: Any) -> FileSource:
+    row = {"name": "mine", "kind": "csv", "path": "t.csv", "columns": COLUMNS | columns, "group_pattern": pattern}
+    return FileSource.model_validate(row | {"ratings": ratings, "renames": renames or {}, "lang": "en", "licence": "MIT"})
+
+
+@pytest.mark.parametrize(
+    ("rating", "label"),
+    [("-0.5", "negative"), ("-0.49", "neutral"), ("0.49", "neutral"), ("0.5", "positive"), ("", ""), ("n/a", ""), ("nan", "")],
+)
+def test_a_rating_becomes_a_label(rating: str, label: str) -> None:
+    asked = source(label=None, rating="stars", ratings=RATINGS)
+
+    assert to_record({"text": "a", "stars": rating}, asked, LABELS, 1).label == label
+
+
+@pytest.mark.parametrize(
+    ("given", "raters"),
+    [
+        ("[3, -1, 0, 3]", "-1 0 3 3"),
+        ("3 -1 0", "-1 0 3"),
+        ("3;-1.50; 0.25", "-1.5 0.25 3"),
+        ("(-0.0, 1e1)", "0 10"),
+        ("2", "2"),
+        ("[]", ""),
+        ("", ""),
+    ],
+)
+def test_what_each_rater_gave_is_kept_in_rising_order(given: str, raters: str) -> None:
+    asked = source(label=None, rating="stars", raters="all", ratings=RATINGS)
+
+    assert to_record({"text": "a", "stars": "1", "all": given}, asked, LABELS, 1).raters == raters
+
+
+@pytest.mark.parametrize("given", ["[3, good]", "nan", "1 inf", "3/5"])
+def test_raters_that_gave_no_numbers_are_refused(given: str) -> None:
+    asked = source(label=None, rating="stars", raters="all", ratings=RATINGS)
+
+    with pytest.raises(DataRejected, match=r"source mine, row 7: column 'all' holds .*`columns.raters`"):
+        to_record({"text": "a", "stars": "1", "all": given}, asked, LABELS, 7)
+
+
+def test_raters_without_the_rule_that_makes_labels_are_refused() -> None:
+    with pytest.raises(ValidationError, match=r"columns\.raters needs ratings"):
+        source(raters="all")
+
+
+def test_a_row_becomes_a_record() -> None:
+    asked = source(id="key", group="key", time="day", split="side", pattern="^[^_]+", renames={"1": "positive"})
+    row = {"text": "a", "label": " 1 ", "key": "12_3", "day": "2026-11-22", "side": "dev"}
+
+    assert to_record(row, asked, LABELS, 1) == Record("mine:12_3", "a", "positive", "mine", "mine:12", "en", "2026-11-22", "MIT", "dev")
+
+
+def test_a_text_without_an_id_keeps_its_own_when_rows_come_in_before_it() -> None:
+    few = list(to_records([{"text": "b", "label": "x"}], source(), LABELS))
+    more = list(to_records([{"text": "a", "label": "x"}, {"text": "b", "label": "x"}], source(), LABELS))
+
+    assert few[0] == more[1]
+    assert few[0].group == few[0].id
+
+
+def test_a_row_that_is_there_twice_gets_a_number() -> None:
+    asked = source(id="key")
+
+    found = list(to_records([{"text": "a", "label": "x", "key": "7"}] * 3, asked, LABELS))
+
+    assert [record.id for record in found] == ["mine:7", "mine:7#2", "mine:7#3"]
+
+
+@pytest.mark.parametrize(
+    ("second", "message"),
+    [
+        ({"text": "b", "key": "7_1"}, r"rows 1 and 2\).*map this one as `group`"),
+        ({"text": "b", "key": "8"}, "row 2: group_pattern .* finds nothing"),
+    ],
+)
+def test_an_id_of_two_texts_and_a_group_that_is_not_found_are_refused(second: dict[str, str], message: str) -> None:
+    asked = source(id="key", group="key", pattern="^([0-9]+)_")
+
+    with pytest.raises(TonewatchError, match=message):
+        list(to_records([{"text": "a", "label": "x", "key": "7_1"}, {"label": "x", **second}], asked, LABELS))
