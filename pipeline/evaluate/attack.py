@@ -1,17 +1,13 @@
 """A bounded attack on single characters: the worst of a few tries at each text."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.config.judging import AttackConfig
 from pipeline.evaluate import metrics, typos
+from pipeline.evaluate.behaviour import Answer
 from pipeline.seeds import seed_for
-
-Answer = Callable[[Sequence[str]], NDArray[np.float64]]
 
 
 def attack(texts: Sequence[str], truth: Sequence[int], answer: Answer, *, cfg: AttackConfig, seed: int) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pipeline.seeds import seed_for
 Answer = Callable[[Sequence[str]], NDArray[np.float64]]
 Words = dict[str, tuple[str, ...]]
 
-# A rise of a probability that is more than the last digits of a float.
+# More than the last digits of a float: any true rise of a probability counts.
 LEAST_RISE = 1e-6
 EXAMPLES = 5
 # Of each template; chosen from however many there are.
@@ -99,21 +99,23 @@ def _of_template(template: str, ability: Ability, words: Words, chance: random.R
         for noun in nouns:
             way, index = divmod(way, len(words[noun]))
             chosen[noun] = words[noun][index]
-        plain = _filled(ADDED.sub("", template), chosen)
-        changed = _changed(template, chosen, ability.change, words, chance)
-        if changed != plain:
-            yield Case(ability.name, ability.kind, (plain,) if changed is None else (plain, changed), ability.expect)
+        texts = _texts(template, chosen, ability.change, words, chance)
+        if len(set(texts)) == len(texts):
+            yield Case(ability.name, ability.kind, texts, ability.expect)
 
 
-def _changed(template: str, chosen: dict[str, str], change: str | None, words: Words, chance: random.Random) -> str | None:
+def _texts(template: str, chosen: dict[str, str], change: str | None, words: Words, chance: random.Random) -> tuple[str, ...]:
     plain = _filled(ADDED.sub("", template), chosen)
+    if change is None:
+        return (plain,)
     if change == "addition":
-        return _filled(ADDED.sub(r"\1", template), chosen)
+        return plain, _filled(ADDED.sub(r"\1", template), chosen)
     if change == "names":
-        return _filled(template, chosen | {"name": chance.choice([name for name in words["name"] if name != chosen["name"]])})
+        others = [name for name in words["name"] if name != chosen["name"]]
+        return plain, _filled(template, chosen | {"name": chance.choice(others)})
     if change == "emoji":
-        return f"{plain} {chance.choice(words['emoji'])}"
-    return CHANGES[change](plain, chance) if change else None
+        return plain, f"{plain} {chance.choice(words['emoji'])}"
+    return plain, CHANGES[change](plain, chance)
 
 
 def _filled(template: str, chosen: dict[str, str]) -> str:

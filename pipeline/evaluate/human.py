@@ -65,7 +65,7 @@ def ceiling(given_R: NDArray[np.float64], rule: Ratings, random: np.random.Gener
 def _shares(truth: NDArray[np.float64], guess: NDArray[np.float64], rule: Ratings) -> Table:
     # Ratings give three labels; CollectConfig sees to it.
     pairs = [rule.label(one) * 3 + rule.label(other) for one, other in zip(truth.tolist(), guess.tolist(), strict=True)]
-    return np.bincount(pairs, minlength=9).reshape(3, 3) / len(pairs)  # type: ignore[no-any-return]
+    return np.bincount(pairs, minlength=9).reshape(3, 3) / len(pairs)
 
 
 def _figures(table_LL: Any) -> dict[str, float]:

@@ -4,7 +4,9 @@ import random
 import re
 from collections.abc import Callable
 
-# Three letters in a row, so that two inner ones can stand: shorter words change their meaning, not their looks ("not", "now").
+Slip = Callable[[str, random.Random], str]
+
+# A slip in a shorter word makes another word ("not", "now"), which people would not read as the first.
 SHORTEST = 4
 WORD = re.compile(rf"[^\W\d_]{{{SHORTEST},}}")
 ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
@@ -45,7 +47,7 @@ def miss(word: str, chance: random.Random) -> str:
     return word[:place] + chance.choice(_beside(word[place])) + word[place + 1 :]
 
 
-SLIPS: tuple[Callable[[str, random.Random], str], ...] = (swap, drop, double, miss)
+SLIPS: tuple[Slip, ...] = (swap, drop, double, miss)
 
 
 def _beside(letter: str) -> str:
