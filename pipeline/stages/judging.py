@@ -54,6 +54,7 @@ def register(places: Places, data_version: str, *, code: Path = SERVING_CODE) ->
         params=_plain(load_params(places.params)),
         metrics={name: evaluation[name] for name in HEADLINE},
         histories={name: _history(data / folder) for name, folder in (("pretrain", "encoder"), ("finetune", "classifier"))},
+        signature=copies.signed(places),
     )
     return Models(places.mlflow).register(entry)
 
@@ -83,6 +84,7 @@ def judge(places: Places, made: Made, *, actor: str, reason: str, load: Loading 
             "params_digest": _digest(_plain(params)),
             "params": places.params.read_text("utf-8"),
             "lock": lock_of(places),
+            "signature": copies.signed(places),
             **_verdict(places, params, load or open_predictor),
         }
         release = ledger.add(document)
@@ -172,8 +174,7 @@ def _checks(places: Places) -> list[dict[str, Any]]:
 
 def _candidate(places: Places) -> dict[str, str]:
     """Give the digests of the files that would serve; the menu beside them holds timings, which differ each time."""
-    found = files.trusted(places.root / "data" / "candidate", made_by="compress").files
-    return {name: digest for name, digest in found.items() if name != copies.MENU}
+    return copies.served(files.trusted(places.root / "data" / "candidate", made_by="compress").files)
 
 
 def _identity(places: Places, data_version: str) -> str:
@@ -183,6 +184,7 @@ def _identity(places: Places, data_version: str) -> str:
         "params": _digest(_plain(load_params(places.params))),
         "evaluation": _digest(_evaluation(places)),
         "gate": code_digest("pipeline.evaluate.gate", "decide"),
+        "signer": copies.signer(places),
     }
     return _digest(made_of)
 
