@@ -31,43 +31,40 @@ def champion(comparison: Mapping[str, Any] | None, gate: GateConfig) -> Part:
 
 def slices(comparison: Mapping[str, Any] | None, gate: GateConfig) -> Part:
     """Ask that no slice is surely worse by more than the margin, all slices in view."""
-    return _Falls("slices", "slice", gate.slice_margin, "slice_margin").judged(comparison, gate)
+    return _Falls("slices", "slices", "slice_margin", gate.slice_margin).judged(comparison, gate)
 
 
 def forgetting(comparison: Mapping[str, Any] | None, gate: GateConfig) -> Part:
     """Ask the same of each source the champion had learnt."""
-    return _Falls("forgetting", "source that the champion had learnt", gate.forgetting_margin, "forgetting_margin").judged(comparison, gate)
+    return _Falls("forgetting", "sources the champion had learnt", "forgetting_margin", gate.forgetting_margin).judged(comparison, gate)
 
 
 @dataclass(frozen=True)
 class _Falls:
     name: str
-    thing: str
-    margin: float
+    things: str
     setting: str
+    margin: float
 
     def judged(self, comparison: Mapping[str, Any] | None, gate: GateConfig) -> Part:
         if comparison is None:
-            return part(self.name, True, {}, f"There is no champion yet, so no {self.thing} can be worse.")
+            return part(self.name, True, {}, f"There is no champion yet, so no {self.things} are compared.")
         entries = comparison.get(self.name)
         if reason := _unusable(comparison, gate) or (None if isinstance(entries, list | tuple) else "nothing was compared."):
-            return part(self.name, False, {self.setting: self.margin}, f"No {self.thing} can be judged: {reason}")
+            return part(self.name, False, {self.setting: self.margin}, f"The {self.things} cannot be judged: {reason}")
         known: Sequence[Any] = list(entries or [])
         worse = [entry for entry in known if not number(entry, "p_holm") > 1 - gate.confidence]
         return self._part(known, sorted(worse, key=self._regained, reverse=True))
 
     def _part(self, known: Sequence[Any], worse: Sequence[Any]) -> Part:
         figures = {"compared": float(len(known)), "worse": float(len(worse)), self.setting: self.margin}
-        limit = f"surely worse by more than {self.margin:.3f} (gate.{self.setting})"
+        question = f"{self.things.capitalize()} that surely fell by more than {self.margin:.3f} (gate.{self.setting})"
         if not worse:
-            return part(self.name, True, figures, f"{self._none_of(len(known))} {limit}.")
+            return part(self.name, True, figures, f"{question}: none of {len(known)}.")
         first = str(worse[0].get("name"))
         unit = f"{'F1' if first.startswith('class=') else 'macro F1'} of {first}"
-        sentence = f"{len(worse)} of {len(known)} compared {limit}: {'; '.join(map(_fall, worse))}."
+        sentence = f"{question}: {len(worse)} of {len(known)}: {'; '.join(map(_fall, worse))}."
         return part(self.name, False, figures, sentence, missing=self._regained(worse[0]), unit=unit)
-
-    def _none_of(self, count: int) -> str:
-        return f"No {self.thing} of {count} compared is" if count else f"No {self.thing} could be compared, so none is"
 
     def _regained(self, entry: Any) -> float:
         """Say by how much the fall would have had to be smaller; what was not measured comes first."""
@@ -107,8 +104,8 @@ def _no_better(figures: Mapping[str, float], gate: GateConfig) -> str:
 def _fall(entry: Any) -> str:
     name, found = entry.get("name"), {key: number(entry, key) for key in ("champion", "candidate", "low", "high", "p_holm", "texts")}
     if any(map(math.isnan, found.values())):
-        return f"{name} (not measured)"
+        return f"{name} was not measured"
     return (
-        f"{name} fell from {found['champion']:.3f} to {found['candidate']:.3f} on {found['texts']:,.0f} texts "
+        f"{name} from {found['champion']:.3f} to {found['candidate']:.3f} on {found['texts']:,.0f} texts "
         f"(interval {found['low']:+.3f} to {found['high']:+.3f}, p {found['p_holm']:.2g})"
     )

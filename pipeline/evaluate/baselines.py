@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pipeline.config import EvaluateConfig
-from pipeline.config.params import Tfidf
+from pipeline.config.judging import Tfidf
 
 
 def guesses(train: Sequence[str], truth: Sequence[int], test: Sequence[str], cfg: EvaluateConfig) -> dict[str, list[int]]:

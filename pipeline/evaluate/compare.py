@@ -137,13 +137,14 @@ def _figures(
 
 def _tallies(pair: Pair, truth_N: metrics.Counts, sets: Sequence[Sequence[int]], *, labels: int) -> metrics.Counts:
     names, group_N = np.unique(np.asarray(pair.groups), return_inverse=True)
-    models = [np.asarray(answers, dtype=np.int64) for answers in (pair.candidate, pair.champion)]
-    stacked = [
-        metrics.tally_by_group(truth_N[rows], guess_N[rows], group_N[rows], groups=len(names), labels=labels)
-        for rows in (np.asarray(positions, dtype=np.int64) for positions in sets)
-        for guess_N in models
+    # A text stands in R rows, one for each set it is in.
+    text_R = np.concatenate([np.asarray(rows, dtype=np.int64) for rows in sets])
+    cell_R = group_N[text_R] * len(sets) + np.repeat(np.arange(len(sets)), [len(rows) for rows in sets])
+    tallies = [
+        metrics.tally_by_group(truth_N[text_R], np.asarray(guess)[text_R], cell_R, groups=len(names) * len(sets), labels=labels)
+        for guess in (pair.candidate, pair.champion)
     ]
-    return np.stack(stacked, axis=1).reshape(len(names), len(sets), len(models), 2, labels)
+    return np.stack([tally.reshape(len(names), len(sets), 2, labels) for tally in tallies], axis=2)
 
 
 def _measure(tallies: NDArray[Any], seen_C: metrics.Counts) -> metrics.Figures:

@@ -1,21 +1,15 @@
-"""The two simple models, and the document that sets a candidate beside them."""
+"""The two simple models every candidate is set beside."""
 
-import json
+from pathlib import Path
 
 import pytest
 
-from pipeline.config import EvaluateConfig
-from pipeline.errors import DataRejected
-from pipeline.evaluate import Answered, baselines, evaluation
+from pipeline.config import load_params
+from pipeline.config.judging import Tfidf
+from pipeline.evaluate import baselines
 
-CFG = EvaluateConfig.model_validate(
-    {
-        "resamples": 50,
-        "confidence": 0.9,
-        "calibration_bins": 5,
-        "vader_cuts": [-0.05, 0.05],
-        "tfidf": {"max_ngram": 2, "min_count": 1, "inverse_strength": 1.0, "max_iterations": 200},
-    }
+CFG = load_params(Path(__file__).parents[2] / "params.yaml").evaluate.model_copy(
+    update={"vader_cuts": (-0.05, 0.05), "tfidf": Tfidf(max_ngram=2, min_count=1, inverse_strength=1.0, max_iterations=200)}
 )
 TRAIN = ["the film is dreadful", "a dreadful evening", "wonderful, simply wonderful", "what a wonderful film"]
 
@@ -55,40 +49,3 @@ def test_without_cuts_there_is_no_lexicon() -> None:
     without = CFG.model_copy(update={"vader_cuts": None})
     assert set(baselines.guesses(TRAIN, [0, 0, 1, 1], ["dreadful"], without)) == {"tfidf"}
     assert set(baselines.guesses(TRAIN, [0, 0, 1, 1], ["dreadful"], CFG)) == {"tfidf", "vader"}
-
-
-def answered(texts: int = 4) -> Answered:
-    truth, guess = [0, 0, 1, 1][:texts], [0, 1, 1, 1][:texts]
-    sure = [[0.9, 0.1], [0.3, 0.7], [0.2, 0.8], [0.4, 0.6]][:texts]
-    return Answered(("no", "yes"), truth, guess, sure, ["a", "a", "b", "c"][:texts], ["tweet", "tweet", "movie", "movie"][:texts])
-
-
-def test_the_document_holds_plain_values_and_every_figure_of_the_contract() -> None:
-    document = evaluation(answered(), baselines={"tfidf": [0, 0, 0, 0]}, cfg=CFG, seed=20)
-
-    assert json.loads(json.dumps(document)) == document
-    assert set(document) == {
-        "labels",
-        "texts",
-        "macro_f1",
-        "accuracy",
-        "per_class",
-        "per_source",
-        "confusion",
-        "calibration",
-        "intervals",
-        "baselines",
-    }
-    assert (document["texts"], document["accuracy"], document["confusion"]) == (4, 0.75, [[1, 1], [0, 2]])
-    assert set(document["baselines"]["tfidf"]) == {"macro_f1", "accuracy", "per_source", "intervals"}
-    assert document["baselines"]["tfidf"]["macro_f1"] == pytest.approx((2 / 3) / 2)
-
-
-def test_equal_answers_make_an_equal_document() -> None:
-    once, again = (evaluation(answered(), baselines={}, cfg=CFG, seed=20) for _ in range(2))
-    assert once == again
-
-
-def test_no_test_texts_say_what_to_change() -> None:
-    with pytest.raises(DataRejected, match=r"Raise split\.test"):
-        evaluation(answered(0), baselines={}, cfg=CFG, seed=20)

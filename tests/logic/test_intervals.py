@@ -37,6 +37,16 @@ def test_blocks_hold_together_what_is_too_much_at_once(monkeypatch: pytest.Monke
     assert [len(block) for block in blocks] == [2, 2, 2, 1]
 
 
+def test_what_stands_in_one_array_is_drawn_together() -> None:
+    counts = answered(60, 0.8)
+
+    both = intervals.resampled(np.stack([counts, 3 * counts], axis=1), resamples=20, seed=3)
+
+    assert both.shape == (20, 2, 3, 3)
+    assert (both[:, 1] == 3 * both[:, 0]).all()
+    assert (both[:, 0] == intervals.resampled(counts, resamples=20, seed=3)).all()
+
+
 def test_the_interval_lies_around_the_figure_and_narrows_with_more_texts() -> None:
     few, many = (intervals.intervals(answered(texts, 0.8), **ASKED, seed=7)["accuracy"] for texts in (100, 6400))
 

@@ -38,6 +38,15 @@ def test_a_source_is_judged_on_its_own_texts() -> None:
     }
 
 
+def test_a_slice_is_judged_on_the_texts_at_its_positions() -> None:
+    found = metrics.per_slice([0, 1, 0, 1], [0, 1, 1, 0], {"length=1-8": [0, 1], "negated=yes": [1, 2, 3]}, labels=2)
+    assert found == {
+        "length=1-8": {"macro_f1": 1.0, "accuracy": 1.0, "texts": 2},
+        # label 0: no hit of one text; label 1: one hit of two guesses and two texts.
+        "negated=yes": {"macro_f1": pytest.approx(0.5 / 2), "accuracy": pytest.approx(1 / 3), "texts": 3},
+    }
+
+
 def test_no_texts_give_zeros_and_no_warning() -> None:
     assert metrics.summary(metrics.confusion([], [], labels=3)) == {"macro_f1": 0.0, "accuracy": 0.0, "texts": 0}
 
@@ -66,3 +75,16 @@ def test_the_counts_of_the_groups_add_up_to_the_counts_of_all(pairs: list[tuple[
 
     assert by_group.shape == (len(set(names)), 4, 4)
     assert by_group.sum(axis=0).tolist() == metrics.confusion(truth, guess, labels=4).tolist()
+
+
+@given(PAIRS, st.integers(1, 5))
+def test_the_tally_of_a_group_holds_all_that_its_f1_needs(pairs: list[tuple[int, int]], groups: int) -> None:
+    truth, guess = (np.array(column) for column in zip(*pairs, strict=True))
+    numbers = np.arange(len(truth)) % groups
+
+    tallies = metrics.tally_by_group(truth, guess, numbers, groups=groups, labels=4)
+
+    counts = [metrics.confusion(truth[numbers == group].tolist(), guess[numbers == group].tolist(), labels=4) for group in range(groups)]
+    assert tallies.tolist() == metrics.tally(np.array(counts)).tolist()
+    assert metrics.tallied_macro_f1(tallies).tolist() == [float(metrics.macro_f1(table)) for table in counts]
+    assert tallies.sum() == sum(int(t == g) for t, g in pairs) + 2 * len(pairs)

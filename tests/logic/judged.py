@@ -1,0 +1,87 @@
+"""Documents as a gate is handed them, each with figures that pass until a test changes one."""
+
+from typing import Any
+
+from pipeline.config import GateConfig
+from pipeline.evaluate.gate import Decision
+from pipeline.evaluate.parts import Part
+
+GATE = GateConfig.model_validate(
+    {
+        "approval": "none",
+        "against_champion": "better",
+        "champion_margin": 0.005,
+        "slice_margin": 0.03,
+        "forgetting_margin": 0.04,
+        "min_macro_f1": 0.72,
+        "baseline_margin": 0.0,
+        "abilities": {"negation": 0.6, "typos": 0.8},
+        "max_attack_fall": 0.3,
+        "max_calibration_error": 0.08,
+        "max_p95_ms": 50.0,
+        "max_megabytes": 20.0,
+        "confidence": 0.95,
+        "power": 0.8,
+        "resamples": 400,
+        "changed_listed": 10,
+        "golden_tolerance": 0.01,
+    }
+)
+
+
+def candidate(macro_f1: float = 0.77, *, tfidf: float = 0.63, **changes: Any) -> dict[str, Any]:
+    evaluation = {
+        "macro_f1": macro_f1,
+        "baselines": {"tfidf": {"macro_f1": tfidf}, "vader": {"macro_f1": 0.57}},
+        "behaviour": {"negation": {"pass_rate": 0.7}, "typos": {"pass_rate": 0.9}, "emoji": {"pass_rate": 0.1}},
+        "attack": {"fall": 0.12},
+        "calibration": {"ece": 0.035},
+    }
+    checks = [{"name": "language", "passed": True, "sentence": "…"}, {"name": "duplicates", "passed": True, "sentence": "…"}]
+    whole = {"evaluation": evaluation, "cost": {"p95_ms": 12.3, "megabytes": 8.14}, "checks": checks, "withdrawn": None}
+    return {**whole, **changes}
+
+
+def measured(**changes: Any) -> dict[str, Any]:
+    return candidate(evaluation={**candidate()["evaluation"], **changes})
+
+
+def entry(name: str, difference: float, p_holm: float = 1.0, bound: float = 0.0) -> dict[str, Any]:
+    figures = {"champion": 0.75, "candidate": 0.75 + difference, "difference": difference, "low": difference - 0.02}
+    return {
+        "name": name,
+        "texts": 1612,
+        **figures,
+        "high": difference + 0.02,
+        "p": p_holm,
+        "p_holm": p_holm,
+        "bound": bound,
+        "visible": 0.05,
+    }
+
+
+def champion(difference: float = 0.02, *, low: float = 0.008, **changes: Any) -> dict[str, Any]:
+    figures = {"champion": 0.75, "candidate": 0.75 + difference, "difference": difference}
+    return {
+        "champion": "R1",
+        "texts": 3342,
+        "confidence": 0.95,
+        "power": 0.8,
+        "margin": 0.03,
+        "forgetting_margin": 0.04,
+        "macro_f1": {**figures, "low": low, "high": 2 * difference - low, "visible": 0.018},
+        "mcnemar": {"only_candidate": 200, "only_champion": 180, "p": 0.3},
+        "slices": [entry("source=movie", -0.01), entry("class=negative", 0.02)],
+        "forgetting": [{**entry("source=movie", -0.01), "data_version": ""}],
+        "changed": {"count": 400, "mended": 200, "broken": 180, "texts": []},
+        **changes,
+    }
+
+
+def named(decision: Decision, name: str) -> Part:
+    (found,) = (part for part in decision.parts if part.name == name)
+    return found
+
+
+def refused(decision: Decision) -> list[str]:
+    return [part.name for part in decision.parts if not part.passed]
