@@ -39,7 +39,7 @@ def against_champion(places: Places, params: Params, champion: Mapping[str, Any]
     learnt = _learnt(places, champion, today, load, theirs)
     labels = _names(params, [today, *(part for part, _ in learnt.values())])
     texts = ([r.text for r in records], [r.source for r in records], [r.lang for r in records])
-    judged = {"labels": labels, "gate": params.gate, "seed": params.seed}
+    judged: dict[str, Any] = {"labels": labels, "gate": params.gate, "seed": params.seed}
     document = compare(_pair(*today, labels), champion=champion["release"], slices=memberships(*texts, params.evaluate), **judged)
     return {**document, "forgetting": forgetting({n: (_pair(*part, labels), v) for n, (part, v) in learnt.items()}, **judged)}
 

@@ -184,6 +184,7 @@ def _identity(places: Places, data_version: str) -> str:
         "params": _digest(_plain(load_params(places.params))),
         "evaluation": _digest(_evaluation(places)),
         "gate": code_digest("pipeline.evaluate.gate", "decide"),
+        "comparison": code_digest("pipeline.stages.comparing", "against_champion"),
         "signer": copies.signer(places),
     }
     return _digest(made_of)
