@@ -13,23 +13,23 @@ from pipeline.seeds import seed_for
 def attack(texts: Sequence[str], truth: Sequence[int], answer: Answer, *, cfg: AttackConfig, seed: int) -> dict[str, Any]:
     """Measure macro F1 of a sample of texts before and after the attack.
 
-    In each of `tries` attempts up to `edits` words of a text get one slip each (`typos.SLIPS`); a text whose right answer any attempt
-    turns wrong counts with the first wrong answer. Wrong answers stay as they are: there is nothing to win.
-    `answer` gives the probabilities of texts (NxL) and is called twice; `truth` holds labels by their index.
+    In each of `tries` attempts up to `edits` words of a text get one slip each (`typos.SLIPS`). The first attempt that turns a right
+    answer wrong counts and is the last on that text; wrong answers stay as they are, since there is nothing to win.
+    `answer` gives the probabilities of texts (NxL), `truth` holds labels by their index.
     """
     chance = random.Random(seed_for(seed, "evaluate", "attack"))
     drawn = sorted(chance.sample(range(len(texts)), min(cfg.texts, len(texts))))
     sample, true = [texts[place] for place in drawn], [truth[place] for place in drawn]
     table_NL = answer(sample)
     before = table_NL.argmax(axis=1).tolist()
-    right = [place for place, guess in enumerate(before) if guess == true[place]]
-    attempts = [(place, attempt(sample[place], cfg.edits, chance)) for place in right for _ in range(cfg.tries)]
     after = list(before)
-    if attempts:
-        guesses = answer([text for _, text in attempts]).argmax(axis=1).tolist()
-        for (place, _), guess in zip(attempts, guesses, strict=True):
-            if after[place] == true[place]:
-                after[place] = guess
+    for _ in range(cfg.tries):
+        standing = [place for place, guess in enumerate(after) if guess == true[place]]
+        if not standing:
+            break
+        guesses = answer([attempt(sample[place], cfg.edits, chance) for place in standing]).argmax(axis=1).tolist()
+        for place, guess in zip(standing, guesses, strict=True):
+            after[place] = guess
     labels = table_NL.shape[1]
     was, became = (float(metrics.macro_f1(metrics.confusion(true, guess, labels=labels))) for guess in (before, after))
     bounds = {"texts": len(sample), "edits": cfg.edits, "tries": cfg.tries}

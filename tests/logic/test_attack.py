@@ -102,8 +102,11 @@ def test_a_wrong_answer_is_not_attacked_and_cannot_become_right() -> None:
 
     found = attack(["a brilliant disguise", "a brilliant film"], [0, 1], reader, cfg=bounds(tries=3), seed=20)
 
-    assert [len(texts) for texts in reader.asked] == [2, 3]
-    assert {text.split()[0] for text in reader.asked[1]} == {"a"}
+    first, *attempts = reader.asked
+    assert len(first) == 2
+    assert len(attempts) >= 1
+    # One slip makes a text longer or shorter by one letter at most, so these are the 16 letters of the second.
+    assert all(len(texts) == 1 and len(texts[0]) in (15, 16, 17) for texts in attempts)
     assert found["macro_f1_before"] == pytest.approx(1 / 3)
 
 
@@ -125,4 +128,4 @@ def test_a_sample_is_drawn_by_the_seed() -> None:
 
     assert drawn[0] == drawn[1]
     assert drawn[0][0] != drawn[2][0]
-    assert [len(texts) for texts in drawn[0]] == [5, 10]
+    assert [len(texts) for texts in drawn[0]] == [5, 5, 5]
