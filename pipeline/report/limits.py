@@ -67,7 +67,7 @@ def _weakest(card: Mapping[str, Any]) -> Iterator[str]:
 def _attacked(card: Mapping[str, Any]) -> Iterator[str]:
     if attack := card["attack"]:
         yield (
-            f"It can be misled: {attack['edits']} changed characters a text, sought out by an attacker, bring its macro F1 "
+            f"It can be misled: slips in up to {attack['edits']} words of a text, the worst of {attack['tries']} tries, bring its macro F1 "
             f"from {attack['macro_f1_before']:.3f} to {attack['macro_f1_after']:.3f}."
         )
 

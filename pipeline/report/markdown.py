@@ -23,7 +23,7 @@ def brief(card: Mapping[str, Any]) -> str:
     more = f"The whole card: `tonewatch report {_plain(card['release'])}`."
     lines = [*_head(card), *_figures(card), *_use_of(card["use"]), "**Limits**", "", *limits, ""]
     # A long reason may take the room: then the end goes, and never the way to the whole.
-    return "\n".join(lines)[: LENGTH - len(more) - 2].rstrip() + f"\n\n{more}\n"
+    return "\n".join(lines)[: LENGTH - len(more) - 3].rstrip() + f"\n\n{more}\n"
 
 
 def _head(card: Mapping[str, Any]) -> Iterator[str]:
@@ -45,7 +45,7 @@ def _head(card: Mapping[str, Any]) -> Iterator[str]:
     for part in card["decision"]["parts"]:
         if not part["passed"]:
             missing = words.change(part["missing"], part["unit"])
-            change = f" The smallest change that would have passed: {_plain(missing)}." if missing else ""
+            change = f" The smallest change that would have passed: better by {_plain(missing)}." if missing else ""
             yield from (f"**Failed: {_plain(part['name'])}.** {_plain(part['sentence'])}{change}", "")
 
 
@@ -104,7 +104,8 @@ def _abilities(card: Mapping[str, Any]) -> Iterator[str]:
     yield from _table("What it can do", ("ability", "kind", "passed", "pass rate", "needed"), rows)
     if attack := card["attack"]:
         before, after = three(attack["macro_f1_before"]), three(attack["macro_f1_after"])
-        yield from (f"Under attack ({attack['edits']} characters a text): macro F1 from {before} to {after}.", "")
+        slips = f"With slips in up to {attack['edits']} words of a text, the worst of {attack['tries']} tries"
+        yield from (f"{slips}: macro F1 from {before} to {after}.", "")
 
 
 def _people(card: Mapping[str, Any]) -> Iterator[str]:
@@ -117,7 +118,7 @@ def _people(card: Mapping[str, Any]) -> Iterator[str]:
 def _menu(card: Mapping[str, Any]) -> Iterator[str]:
     if menu := card["menu"]:
         names = ("variant", "macro F1", "fall", "agrees", "MB", "p50 ms", "p95 ms", "texts/s", "fits")
-        yield from _table(f"The menu: {menu['chosen']} is served", names, [_variant(found) for found in menu["variants"]])
+        yield from _table(f"The menu: chosen is {menu['chosen']}", names, [_variant(found) for found in menu["variants"]])
 
 
 def _variant(found: Mapping[str, Any]) -> tuple[str, ...]:
@@ -151,7 +152,7 @@ def _lineage(card: Mapping[str, Any]) -> Iterator[str]:
     line = card["lineage"]
     names = ("data_version", "model_version", "champion", "approval", "signature", "code_commit", "params_digest", "parent", "identity")
     rows = [(name.replace("_", " "), line[name]) for name in names if line[name]]
-    rows += [*card["thresholds"].items(), *line["files"].items()]
+    rows += [*((words.THRESHOLDS.get(name, name), value) for name, value in card["thresholds"].items()), *line["files"].items()]
     rows += [(f"approved by {entry['actor']}", f"{words.when(entry['time'])}: {entry['reason']}") for entry in line["approvals"]]
     rows += [
         (

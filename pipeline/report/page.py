@@ -29,6 +29,7 @@ def page(document: Mapping[str, Any], texts: Mapping[str, str] | None = None) ->
         "page.html.j2",
         card=told,
         verdicts=words.VERDICTS,
+        thresholds=words.THRESHOLDS,
         changes=_changes(told["decision"]["parts"]),
         best=max(told["figures"]["baselines"], key=lambda row: row["macro_f1"], default=None),
         figure=_figure(told),
@@ -77,9 +78,17 @@ def _difference(told: Mapping[str, Any]) -> plots.IntervalPlot | None:
     versus = told["comparison"]
     if versus is None:
         return None
-    found, margin = versus["macro_f1"], limit(told["decision"]["parts"], "champion_margin")
+    found = versus["macro_f1"]
     row = plots.Row(f"Against {versus['champion']}", found["difference"], (found["low"], found["high"]), own=True)
-    return plots.interval_plot([row], line=None if margin is None else (-margin, f"a fall of {margin:.3f}"), signed=True)
+    return plots.interval_plot([row], line=_asked(versus, told["decision"]["parts"]), signed=True)
+
+
+def _asked(versus: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> tuple[float, str] | None:
+    """Give the line that the rule of the gate draws: a fall that is tolerated, or a gain that would have shown."""
+    gain, margin = versus["macro_f1"]["visible"], limit(parts, "champion_margin")
+    if versus["rule"] == "better":
+        return None if gain is None else (gain, f"a gain of {gain:.3f}, which would show")
+    return None if margin is None else (-margin, f"a fall of {margin:.3f}, which is tolerated")
 
 
 def _slices(told: Mapping[str, Any]) -> Any:

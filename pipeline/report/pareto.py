@@ -1,14 +1,18 @@
 """Where the marks of the menu's plot go: texts a second across, macro F1 upward, size in words, the chosen variant marked."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.report.axes import CHARACTER, Tick, domain, scale, steps, tick_label
 
-LEFT, RIGHT, TOP, BOTTOM = 46.0, 392.0, 12.0, 262.0
-LINE = 16.0  # between two names, so that none covers another
+LEFT, RIGHT, TOP, BOTTOM = 60.0, 392.0, 12.0, 262.0
+LINE = 16.0  # the height of one line of words
+LINES = 16  # as many as fit on the plot
+LONGEST = 28  # characters of words beside a dot
+WIDE = 1.12 * CHARACTER  # of one character, where it may be bold
+Box = tuple[float, float, float, float]  # left, right, top, bottom
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,6 @@ class Variant:
     words: str
     words_x: float
     words_y: float
-    anchor: str
     kind: str
     title: str
 
@@ -62,7 +65,7 @@ def pareto_plot(menu: Mapping[str, Any]) -> ParetoPlot:
         bottom=BOTTOM,
         across=tuple(Tick(x(speed), f"{speed:,.0f}") for speed in _round_speeds(slowest, quickest)),
         upward=tuple(Tick(y(value), tick_label(value, step, False)) for value in steps(low, high, step)),
-        variants=tuple(_placed(variants, str(menu["chosen"]), x, y)),
+        variants=tuple(_placed(variants, str(menu["chosen"]), [(x(one["texts_per_second"]), y(one["macro_f1"])) for one in variants])),
         front=" ".join(f"{x(one['texts_per_second'])},{y(one['macro_f1'])}" for one in front),
         parent=None if parent is None else y(parent),
     )
@@ -78,31 +81,36 @@ def _round_speeds(low: float, high: float) -> list[float]:
     return found
 
 
-def _placed(
-    variants: Sequence[Mapping[str, Any]], chosen: str, x: Callable[[float], float], y: Callable[[float], float]
-) -> Iterator[Variant]:
-    """Place each variant; names on one side are moved apart downwards, and back up from the floor of the plot."""
-    middle = (LEFT + RIGHT) / 2
-    for right in (False, True):
-        side = sorted((one for one in variants if (x(one["texts_per_second"]) > middle) == right), key=lambda one: y(one["macro_f1"]))
-        for one, words_y in zip(side, _apart([y(one["macro_f1"]) + 4 for one in side]), strict=True):
-            at = x(one["texts_per_second"])
-            words = f"{one['name']} · {one['megabytes']:.1f} MB"
-            anchor = "end" if right else "start"
-            room = at - 10 if right else RIGHT - at - 10
-            words = words if len(words) * CHARACTER <= room else words[: int(room / CHARACTER) - 1] + "…"
-            yield Variant(at, y(one["macro_f1"]), words, at + (-10 if right else 10), words_y, anchor, _kind(one, chosen), _title(one))
+def _placed(variants: Sequence[Mapping[str, Any]], chosen: str, places: Sequence[tuple[float, float]]) -> Iterator[Variant]:
+    """Write each name beside its dot, where it covers no other dot and no other name; the chosen one comes first."""
+    names: list[Box] = []
+    dots = [(x - 7, x + 7, y - 7, y + 7) for x, y in places]
+    order = sorted(range(len(variants)), key=lambda index: (variants[index]["name"] != chosen, places[index][1]))
+    for index in order:
+        one, (x, y) = variants[index], places[index]
+        words = f"{one['name']} · {one['megabytes']:.1f} MB"
+        words = words if len(words) <= LONGEST else words[: LONGEST - 1] + "…"
+        left, words_y = _room(x, y, WIDE * len(words), names, dots)
+        names.append(_box(left, words_y, WIDE * len(words)))
+        yield Variant(x, y, words, round(left, 2), round(words_y, 2), _kind(one, chosen), _title(one))
 
 
-def _apart(places: Sequence[float]) -> list[float]:
-    found: list[float] = []
-    for place in places:
-        found.append(max(place, found[-1] + LINE) if found else place)
-    floor = BOTTOM - 4
-    for index in reversed(range(len(found))):
-        found[index] = min(found[index], floor)
-        floor = found[index] - LINE
-    return [round(place, 2) for place in found]
+def _room(x: float, y: float, width: float, names: Sequence[Box], dots: Sequence[Box]) -> tuple[float, float]:
+    """Find where words may begin: beside their dot or as few lines away as can be; over a dot only where there is no other room."""
+    lines = sorted((y + 4 + LINE * away for away in range(-LINES, LINES + 1)), key=lambda line: abs(line - y))
+    places = [
+        (min(max(left, LEFT), RIGHT - width), line) for line in lines if TOP + 8 <= line <= BOTTOM - 2 for left in (x + 11, x - 11 - width)
+    ]
+    free = [place for place in places if not any(_cover(_box(*place, width), box) for box in names)]
+    return next((place for place in free if not any(_cover(_box(*place, width), box) for box in dots)), [*free, *places][0])
+
+
+def _box(left: float, y: float, width: float) -> Box:
+    return left, left + width, y - 12, y + 3
+
+
+def _cover(one: Box, other: Box) -> bool:
+    return one[0] < other[1] and other[0] < one[1] and one[2] < other[3] and other[2] < one[3]
 
 
 def _kind(variant: Mapping[str, Any], chosen: str) -> str:

@@ -145,7 +145,7 @@ def confusion_plot(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Co
 
 def reliability_plot(bins: Sequence[Mapping[str, float]]) -> ReliabilityPlot:
     """Place one dot for each bin of confidence, as large as the bin has texts, beside where a perfect one would lie."""
-    left, right, top, bottom, floor = 46.0, 392.0, 12.0, 272.0, 342.0
+    left, right, top, bottom, floor = 54.0, 392.0, 12.0, 272.0, 342.0
     x, y = scale(0, 1, left, right), scale(0, 1, bottom, top)
     most = max((entry["texts"] for entry in bins), default=1)
     marks = (0.0, 0.25, 0.5, 0.75, 1.0)

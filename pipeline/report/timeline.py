@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.report.axes import Tick
 
 ROW = 46.0
-MARKS = 4  # at most, so that their words fit on a phone
+MARKS = 3  # at most, so that their words fit on a phone
 MINUTE, HOUR, DAY = 60, 3600, 86400
 STEPS = (
     MINUTE,

@@ -10,8 +10,8 @@ OVERALL = ("candidate", "champion", "difference", "low", "high", "visible")
 TEST = ("only_candidate", "only_champion", "p")
 
 
-def comparison(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Take a comparison out of a document; None when there was no champion."""
+def comparison(found: Mapping[str, Any] | None, *, rule: str | None) -> dict[str, Any] | None:
+    """Take a comparison out of a document; None when there was no champion. `rule` is what the gate asked: better, or not_worse."""
     if not found:
         return None
     if "macro_f1" not in found:
@@ -19,6 +19,7 @@ def comparison(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
     alpha = 1 - found["confidence"]
     return {
         **only(found, "champion", "texts", "confidence", "power", "margin", "forgetting_margin"),
+        "rule": rule,
         "macro_f1": only(found["macro_f1"], *OVERALL),
         "mcnemar": only(found["mcnemar"], *TEST) if found.get("mcnemar") else None,
         "slices": [_row(row, alpha) for row in found.get("slices") or ()],
