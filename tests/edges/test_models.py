@@ -1,55 +1,46 @@
 """The registered model on a real MLflow over SQLite."""
 
 import dataclasses
-import hashlib
+import json
 import os
+import signal
+import socket
+import subprocess
+import sys
 import time
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import canaries
 import pytest
+import toy
 
-from pipeline.errors import Fault
+import pipeline
+from pipeline.errors import ArtefactRefused, Fault, Unreachable
 from pipeline.registry import tracking
 from pipeline.registry.models import Entry, Models
+from pipeline.stages.prediction import open_predictor
+from pipeline.storage import files
 
-CODE = """
-import json
-import mlflow
-import pandas
-
-class Toy(mlflow.pyfunc.PythonModel):
-    def load_context(self, context):
-        with open(context.artifacts["model.json"]) as file:
-            self.labels = json.load(file)["labels"]
-
-    def predict(self, context, model_input: pandas.DataFrame, params=None):
-        sure = [0.75 if "good" in text else 0.25 for text in model_input["text"]]
-        label = [self.labels[share > 0.5] for share in sure]
-        return pandas.DataFrame({"label": label, "no": [1 - share for share in sure], "yes": sure})
-
-mlflow.models.set_model(Toy())
-"""
+SERVING = Path(pipeline.__file__).parent / "serve" / "pyfunc.py"
+ANSWERS = {"so-so": "no", "good": "yes"}
 
 
 @pytest.fixture
 def entry(tmp_path: Path) -> Entry:
-    for name, text in (
-        ("candidate/model.onnx", "weights"),
-        ("candidate/tokenizer.json", "{}"),
-        ("candidate/model.json", '{"labels": ["no", "yes"]}'),
-        ("classifier/model.safetensors", "parent"),
-        ("classifier/config.json", "{}"),
-        ("evaluation/evaluation.json", "{}"),
-        ("toy.py", CODE),
-    ):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
+    toy.candidate(tmp_path / "candidate", ANSWERS, labels=["no", "yes"])
+    (tmp_path / "classifier").mkdir()
+    (tmp_path / "classifier" / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    (tmp_path / "classifier" / "config.json").write_text("{}")
+    (tmp_path / "evaluation.json").write_text("{}")
     return Entry(
         digest="d" * 64,
         candidate=tmp_path / "candidate",
         classifier=tmp_path / "classifier",
-        evaluation=tmp_path / "evaluation" / "evaluation.json",
-        code=tmp_path / "toy.py",
+        evaluation=tmp_path / "evaluation.json",
+        code=SERVING,
         labels=["no", "yes"],
         data_version="v1",
         fingerprint="f" * 64,
@@ -81,32 +72,141 @@ def test_a_version_carries_digests_data_params_figures_and_history(
         artefacts = [item.path for folder in ("classifier", "evaluation") for item in client.list_artifacts(version.run_id, folder)]
 
     assert version.tags["candidate"] == "d" * 64
-    assert version.tags["sha256/candidate/model.onnx"] == hashlib.sha256(b"weights").hexdigest()
+    assert version.tags["sha256/candidate/model.onnx"] == files.sha256(entry.candidate / "model.onnx")
+    assert "sha256/candidate/menu.json" not in version.tags
     assert run.info.status == "FINISHED"
     assert run.data.params == {"seed": "20", "collect.labels.0": "no", "collect.labels.1": "yes", "collect.renames.ein_Wort_": "yes"}
     assert run.data.metrics["macro_f1"] == 0.75
     assert run.data.metrics["per_source.tweet.macro_f1"] == 0.7
     assert [(metric.step, metric.value) for metric in losses] == [(10, 0.9), (20, 0.5)]
     assert run.inputs.dataset_inputs[0].dataset.digest == "f" * 36
-    assert artefacts == ["classifier/config.json", "classifier/model.safetensors", "evaluation/evaluation.json"]
+    assert artefacts == [
+        *("classifier/config.json", "classifier/model.safetensors"),
+        *("evaluation/evaluation.json", "evaluation/menu.json"),
+    ]
     assert Path(run.info.artifact_uri.removeprefix("file://")).is_relative_to(tmp_path / ".tonewatch" / "mlflow-artifacts")
 
 
-def test_a_bare_client_loads_the_champion_and_its_signature_without_pickle(mlflow_uri: str, entry: Entry) -> None:
-    import mlflow
-    import pandas
+ASKED = ["good", "so-so", "unheard of"]
 
+
+@pytest.fixture
+def expected(entry: Entry) -> list[dict[str, Any]]:
+    """What the predictor says that serves everywhere else."""
+    answers = open_predictor(entry.candidate).predict(ASKED)
+    return [
+        {"label": label, "no": pytest.approx(row[0]), "yes": pytest.approx(row[1])}
+        for label, row in zip(answers.labels, answers.probabilities.tolist(), strict=True)
+    ]
+
+
+@pytest.fixture
+def champion(mlflow_uri: str, entry: Entry) -> str:
     models = Models(mlflow_uri)
     models.project(models.register(entry), None)
+    return "models:/tonewatch@champion"
 
-    with tracking.pointed(mlflow_uri):
-        model = mlflow.pyfunc.load_model("models:/tonewatch@champion")
-    answers = model.predict(pandas.DataFrame({"text": ["so good", "so-so"]}))
 
-    assert answers.to_dict("list") == {"label": ["yes", "no"], "no": [0.25, 0.75], "yes": [0.75, 0.25]}
-    assert model.metadata.get_input_schema().input_names() == ["text"]
-    assert model.metadata.get_output_schema().input_names() == ["label", "no", "yes"]
-    assert not list((entry.candidate.parent / ".tonewatch").rglob("*.pkl"))
+BARE = """
+import json, sys
+import mlflow, pandas
+
+mlflow.set_tracking_uri(sys.argv[1])
+model = mlflow.pyfunc.load_model(sys.argv[2])
+print(json.dumps(model.predict(pandas.DataFrame({"text": json.loads(sys.argv[3])})).to_dict("records")))
+print(model.metadata.get_input_schema().input_names(), model.metadata.get_output_schema().input_names())
+"""
+
+
+def test_a_bare_client_of_mlflow_loads_the_champion_without_pickle(
+    mlflow_uri: str, champion: str, expected: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", BARE, mlflow_uri, champion, json.dumps(ASKED)]
+    environment = {**os.environ, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+
+    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+    assert ran.returncode == 0, ran.stderr
+    answers, schema = ran.stdout.splitlines()[-2:]
+    assert json.loads(answers) == expected
+    assert schema == "['text'] ['label', 'no', 'yes']"
+    assert not list((tmp_path / ".tonewatch").rglob("*.pkl"))
+
+
+@pytest.fixture
+def scoring_server(mlflow_uri: str, champion: str, tmp_path: Path) -> Iterator[str]:
+    """Start MLflow's own scoring server on the champion and give its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    told = {"MLFLOW_TRACKING_URI": mlflow_uri, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+    environment = {**os.environ, **told, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}  # it calls uvicorn by name
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", champion, "--env-manager", "local", "-h", "127.0.0.1"]
+    with (tmp_path / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            [*command, "-p", str(port)], env=environment, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5)
+                break
+            except OSError:
+                assert server.poll() is None, (tmp_path / "server.log").read_text()
+                time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGTERM)  # the server and the workers it started
+        server.wait(30)
+
+
+def test_mlflows_own_scoring_server_gives_the_same_answers(scoring_server: str, expected: list[dict[str, Any]]) -> None:
+    asked = json.dumps({"dataframe_records": [{"text": text} for text in ASKED]}).encode()
+    request = urllib.request.Request(f"{scoring_server}/invocations", asked, {"Content-Type": "application/json"})
+
+    with urllib.request.urlopen(request, timeout=30) as response:
+        assert json.load(response) == {"predictions": expected}
+
+
+def test_what_may_not_be_part_of_a_model_is_refused_before_mlflow_is_touched(entry: Entry, tmp_path: Path) -> None:
+    nowhere = Models("sqlite:////dev/null/mlflow.db")
+    with pytest.raises(Unreachable):
+        nowhere.register(entry)
+    for path in (entry.candidate / "tokenizer.json", entry.classifier / "model.safetensors", entry.evaluation):
+        whole = path.read_bytes()
+        for kind in canaries.KINDS:
+            path.write_bytes(kind(tmp_path / "canary"))
+            with pytest.raises(ArtefactRefused, match=path.name):
+                nowhere.register(entry)
+        path.write_bytes(whole)
+
+    assert not (tmp_path / "canary").exists()
+
+
+def test_a_pickle_put_in_mlflows_store_is_refused_by_its_clients_and_by_us(
+    mlflow_uri: str, champion: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    (stored,) = (path for path in (tmp_path / ".tonewatch").rglob("tokenizer.json"))
+    (tmp_path / "fetched").mkdir()
+    for kind in canaries.KINDS:
+        stored.write_bytes(kind(tmp_path / "canary"))
+        with tracking.pointed(mlflow_uri), pytest.raises(ArtefactRefused, match=r"tokenizer\.json"):
+            mlflow.pyfunc.load_model(champion)
+        with pytest.raises(ArtefactRefused, match=r"tokenizer\.json"):
+            Models(mlflow_uri).fetch("1", tmp_path / "fetched", ["tokenizer.json"])
+
+    assert not (tmp_path / "canary").exists()
+    assert list((tmp_path / "fetched").iterdir()) == []
+
+
+@pytest.mark.parametrize(("version", "name"), [("1", "../MLmodel"), ("1", "/etc/passwd"), ("1/../2", "model.json"), ("..", "model.json")])
+def test_a_version_or_a_name_that_leads_elsewhere_is_refused(mlflow_uri: str, version: str, name: str, tmp_path: Path) -> None:
+    with pytest.raises(Fault, match=r"may not be part of a model|does not give its file"):
+        Models(mlflow_uri).fetch(version, tmp_path, [name])
 
 
 def test_aliases_follow_and_the_previous_one_can_go_away(mlflow_uri: str, entry: Entry) -> None:
@@ -129,10 +229,8 @@ def test_the_candidate_comes_back_byte_for_byte(mlflow_uri: str, entry: Entry, t
 
     models.fetch(version, folder, ["model.onnx", "model.json"])
 
-    assert {path.name: path.read_text() for path in folder.iterdir()} == {
-        "model.onnx": "weights",
-        "model.json": '{"labels": ["no", "yes"]}',
-    }
+    assert {path.name for path in folder.iterdir()} == {"model.onnx", "model.json"}
+    assert all(path.read_bytes() == (entry.candidate / path.name).read_bytes() for path in folder.iterdir())
 
 
 def test_a_version_that_lost_a_file_says_which(mlflow_uri: str, entry: Entry, tmp_path: Path) -> None:
