@@ -20,8 +20,6 @@ def smoke(folder: Path, tolerance: float) -> float:
     if not (folder / GOLDEN).is_file():
         raise Fault(f"{folder} has no {GOLDEN}, so nobody can say what it should answer. Make a new release with `tonewatch run`.")
     told = _told(folder)
-    if not told["texts"]:
-        raise Fault(f"{folder / GOLDEN} holds no text, so it shows nothing. Make a new release with `tonewatch run`.")
     worst = float(told["worst"])
     if not worst <= tolerance:  # so written, NaN fails too
         raise Fault(
