@@ -1,6 +1,7 @@
 """A folder is whole or absent, and is read only after it was checked against its receipt."""
 
 import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,12 @@ def test_another_error_of_the_disk_passes_as_it_is(tmp_path: Path) -> None:
         (lambda out: (out / "a.txt").write_text("two"), "was changed"),
         (lambda out: (out / "a.txt").unlink(), "is missing"),
         (lambda out: (out / "b.txt").write_text("x"), "does not belong there"),
+        (
+            lambda out: (out / "a.txt").rename(out.parent / "a.txt") and (out / "a.txt").symlink_to(out.parent / "a.txt"),
+            "is a symbolic link",
+        ),
+        (lambda out: (out / "folder").symlink_to(out.parent), "is a symbolic link"),
+        (lambda out: os.mkfifo(out / "pipe"), "is no plain file"),
     ],
 )
 def test_a_spoilt_folder_is_not_used(spoil: object, message: str, tmp_path: Path) -> None:
