@@ -15,20 +15,9 @@ ROW = 46.0
 MARKS = 3  # at most, so that their words fit on a phone
 MINUTE, HOUR, DAY = 60, 3600, 86400
 STEPS = (
-    MINUTE,
-    5 * MINUTE,
-    15 * MINUTE,
-    HOUR,
-    3 * HOUR,
-    6 * HOUR,
-    12 * HOUR,
-    DAY,
-    2 * DAY,
-    7 * DAY,
-    14 * DAY,
-    30 * DAY,
-    91 * DAY,
-    182 * DAY,
+    *(many * MINUTE for many in (1, 2, 5, 10, 20, 30)),
+    *(many * HOUR for many in (1, 2, 3, 6, 12)),
+    *(many * DAY for many in (1, 2, 3, 5, 7, 10, 14, 21, 30, 45, 60, 91, 122, 182)),
 )
 
 
@@ -92,7 +81,8 @@ def _lane(standing: Mapping[str, Any], y: float, reigns: Sequence[Mapping[str, A
 
 def _ticks(start: int, span: int) -> tuple[Tick, ...]:
     step = next((step for step in STEPS if span / step <= MARKS), 365 * DAY * (1 + span // (365 * DAY * MARKS)))
-    first = start - start % -step
+    # Days are counted from the first midnight, shorter steps from a round hour.
+    first = start - start % -min(step, DAY)
     found = range(first, start + span + 1, step)
     return tuple(Tick(round(100 * (time - start) / span, 3), _told(time, step)) for time in found)
 
