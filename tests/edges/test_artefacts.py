@@ -4,16 +4,16 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import canaries
+import forged
 import onnx
 import pytest
 import safetensors
 import toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 from safetensors.numpy import save
 from structlog.testing import capture_logs
 
@@ -28,15 +28,9 @@ NAMES = ("model.safetensors", "model.onnx", "model.json", "notes.txt")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("good") / "candidate"
     toy.candidate(folder, {"fine": "positive", "dull": "negative"})
-    (folder / "model.safetensors").write_bytes(_safetensors())
+    (folder / "model.safetensors").write_bytes(forged.sound())
     (folder / "notes.txt").write_text("Ein Wort:\täöü\n", "utf-8")
     return folder
-
-
-def _safetensors() -> bytes:
-    import numpy as np
-
-    return bytes(save({"a": np.ones((2, 3), dtype=np.float32), "b": np.arange(5)}, metadata={"made": "by hand"}))
 
 
 def refused(folder: Path, name: str, content: bytes, why: str) -> None:
@@ -125,83 +119,44 @@ def test_json_that_two_readers_could_take_differently_is_refused(content: bytes,
     refused(tmp_path, "config.json", content, why)
 
 
-def tensors(header: Any, body: bytes = b"", length: int | None = None) -> bytes:
-    content = header if isinstance(header, bytes) else json.dumps(header).encode()
-    return (len(content) if length is None else length).to_bytes(8, "little") + content + body
-
-
-def tensor(start: Any, stop: Any, shape: Any = (2,), dtype: str = "F32") -> dict[str, Any]:
-    return {"dtype": dtype, "shape": list(shape), "data_offsets": [start, stop]}
-
-
 @pytest.mark.parametrize(
     ("content", "why"),
     [
         (b"", "reaches past its end"),
-        (tensors({}, length=2**64 - 1), "reaches past its end"),
-        (tensors({}, length=3), "reaches past its end"),
-        (tensors(b" {}"), "has no header"),
-        (tensors(b'{"a": {}, "a": {}}'), "stands twice"),
-        (tensors({"__metadata__": {"a": {"b": "c"}}}), "more than words"),
-        (tensors({"a": tensor(0, 8), "b": tensor(4, 12)}, b"x" * 12), "overlap or leave a gap at byte 8"),
-        (tensors({"a": tensor(0, 8), "b": tensor(12, 20)}, b"x" * 20), "overlap or leave a gap at byte 8"),
-        (tensors({"a": tensor(0, 8)}, b"x" * 9), "belong to no tensor"),
-        (tensors({"a": tensor(0, 8)}, b"x" * 7), "belong to no tensor"),
-        (tensors({"a": tensor(0, 8, dtype="O")}, b"x" * 8), "not described"),
-        (tensors({"a": {**tensor(0, 8), "code": "x"}}, b"x" * 8), "not described"),
-        (tensors({"a": tensor(0, 8, shape=(-1, -2))}, b"x" * 8), "no true shape"),
-        (tensors({"a": tensor(False, 8)}, b"x" * 8), "no true shape"),
-        (tensors({"a": tensor(0, 8, shape=(3,))}, b"x" * 8), "another size"),
+        (forged.tensors({}, length=2**64 - 1), "reaches past its end"),
+        (forged.tensors({}, length=3), "reaches past its end"),
+        (forged.tensors(b" {}"), "has no header"),
+        (forged.tensors(b'{"a": {}, "a": {}}'), "stands twice"),
+        (forged.tensors({"__metadata__": {"a": {"b": "c"}}}), "more than words"),
+        (forged.tensors({"a": forged.tensor(0, 8), "b": forged.tensor(4, 12)}, b"x" * 12), "overlap or leave a gap at byte 8"),
+        (forged.tensors({"a": forged.tensor(0, 8), "b": forged.tensor(12, 20)}, b"x" * 20), "overlap or leave a gap at byte 8"),
+        (forged.tensors({"a": forged.tensor(0, 8)}, b"x" * 9), "belong to no tensor"),
+        (forged.tensors({"a": forged.tensor(0, 8)}, b"x" * 7), "belong to no tensor"),
+        (forged.tensors({"a": forged.tensor(0, 8, dtype="O")}, b"x" * 8), "not described"),
+        (forged.tensors({"a": {**forged.tensor(0, 8), "code": "x"}}, b"x" * 8), "not described"),
+        (forged.tensors({"a": forged.tensor(0, 8, shape=(-1, -2))}, b"x" * 8), "no true shape"),
+        (forged.tensors({"a": forged.tensor(False, 8)}, b"x" * 8), "no true shape"),
+        (forged.tensors({"a": forged.tensor(0, 8, shape=(3,))}, b"x" * 8), "another size"),
     ],
 )
 def test_safetensors_that_break_their_format_are_refused(content: bytes, why: str, tmp_path: Path) -> None:
     refused(tmp_path, "model.safetensors", content, why)
 
 
-def graph(*, node: Any = None, weights: Any = None, **more: Any) -> bytes:
-    """Make a small model, changed as a test asks."""
-    output = helper.make_tensor_value_info("y", TensorProto.FLOAT, [2])
-    made = helper.make_graph([node or helper.make_node("Identity", ["w"], ["y"])], "g", [], [output], [weights or numbers()])
-    opsets = [helper.make_opsetid(domain, 17) for domain in ("", *more.pop("domains", ()))]
-    return bytes(helper.make_model(made, opset_imports=opsets, ir_version=9, **more).SerializeToString())
-
-
-def numbers(**elsewhere: str) -> Any:
-    import numpy as np
-
-    made = numpy_helper.from_array(np.ones(2, dtype=np.float32), "w")
-    for key, value in elsewhere.items():
-        made.external_data.add(key=key, value=value)
-    return made
-
-
-def hidden() -> Any:
-    """A tensor in another file, as a constant of a graph inside a graph."""
-    output = helper.make_tensor_value_info("z", TensorProto.FLOAT, [2])
-    far = TensorProto(name="far", data_type=TensorProto.FLOAT, dims=[2], data_location=TensorProto.EXTERNAL)
-    branch = helper.make_graph([helper.make_node("Constant", [], ["z"], value=far)], "inner", [], [output])
-    return helper.make_node("If", ["w"], ["y"], then_branch=branch, else_branch=branch)
-
-
-def function() -> Any:
-    node = helper.make_node("Identity", ["x"], ["y"])
-    return helper.make_function("", "Identity", ["x"], ["y"], [node], [helper.make_opsetid("", 17)])
-
-
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (graph(weights=numbers(location="/etc/passwd")), "'w' lies in another file"),
-        (graph(weights=numbers(location="../../model.bin")), "'w' lies in another file"),
-        (graph(node=hidden()), "'far' lies in another file"),
-        (graph(node=helper.make_node("Run", ["w"], ["y"], domain="evil"), domains=["evil"]), "'evil' are none of the runtime's own"),
-        (graph(node=helper.make_node("PyOp", ["w"], ["y"], domain="ai.onnx.contrib")), "'ai.onnx.contrib' are none"),
-        (graph(domains=["org.pytorch.aten"]), "'org.pytorch.aten' are none"),
-        (graph(node=helper.make_node("EPContext", ["w"], ["y"], domain="com.microsoft")), "EPContext reads another file"),
-        (graph(functions=[function()]), "functions of its own"),
-        (graph(node=helper.make_node("NoSuchOperator", ["w"], ["y"])), "no sound ONNX model"),
-        (graph() + b"\xf2\x3f\x04evil", "no part of an ONNX model"),
-        (graph()[:-3], "no ONNX model"),
+        (forged.graph(weights=forged.numbers(location="/etc/passwd")), "'w' lies in another file"),
+        (forged.graph(weights=forged.numbers(location="../../model.bin")), "'w' lies in another file"),
+        (forged.graph(node=forged.hidden()), "'far' lies in another file"),
+        (forged.graph(node=helper.make_node("Run", ["w"], ["y"], domain="evil"), domains=["evil"]), "'evil' are none of the runtime's own"),
+        (forged.graph(node=helper.make_node("PyOp", ["w"], ["y"], domain="ai.onnx.contrib")), "'ai.onnx.contrib' are none"),
+        (forged.graph(domains=["org.pytorch.aten"]), "'org.pytorch.aten' are none"),
+        (forged.graph(node=helper.make_node("EPContext", ["w"], ["y"], domain="com.microsoft")), "EPContext reads another file"),
+        (forged.graph(functions=[forged.function()]), "functions of its own"),
+        (forged.graph(node=helper.make_node("NoSuchOperator", ["w"], ["y"])), "no sound ONNX model"),
+        (forged.graph() + b"\xf2\x3f\x04evil", "no part of an ONNX model"),
+        (forged.graph()[:-3], "no ONNX model"),
         (onnx.ModelProto(ir_version=9).SerializeToString(), "no ONNX model"),
     ],
 )
@@ -219,7 +174,7 @@ def test_an_archive_hidden_in_the_numbers_is_found(tmp_path: Path) -> None:
 
 def test_what_runs_in_microsofts_own_domain_may_be_part_of_a_model(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(
-        graph(node=helper.make_node("Gelu", ["w"], ["y"], domain="com.microsoft"), domains=["com.microsoft"])
+        forged.graph(node=helper.make_node("Gelu", ["w"], ["y"], domain="com.microsoft"), domains=["com.microsoft"])
     )
 
     inspect(tmp_path)
@@ -252,7 +207,7 @@ def test_random_bytes_are_a_model_only_where_they_are_valid(content: bytes, desk
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_a_valid_file_with_bytes_changed_added_or_cut_is_refused_or_still_valid(data: st.DataObject, desk: Path) -> None:
-    name, whole = data.draw(st.sampled_from([("model.safetensors", _safetensors()), ("model.onnx", graph())]))
+    name, whole = data.draw(st.sampled_from([("model.safetensors", forged.sound()), ("model.onnx", forged.graph())]))
     start = data.draw(st.integers(0, len(whole)))
     content = whole[:start] + data.draw(st.binary(max_size=9)) + whole[start + data.draw(st.integers(0, 9)) :]
 

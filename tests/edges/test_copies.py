@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import canaries
+import entries
 import keypairs
 import pytest
-import toy
-import world
 
 from pipeline.config import Places
 from pipeline.errors import ArtefactRefused, DigestMismatch, Fault, SignatureRefused
-from pipeline.registry.models import Entry, Models
+from pipeline.registry.models import Models
 from pipeline.stages import copies
 from pipeline.storage import files, locks
 
@@ -32,9 +31,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture
 def places(tmp_path: Path, mlflow_uri: str) -> Places:
-    (tmp_path / "serving.py").write_text(world.CODE)
-    for name, content in (("classifier/config.json", "{}"), ("evaluation/evaluation.json", '{"macro_f1": 0.5}')):
-        files.write_bytes(tmp_path / "data" / name, content.encode())
+    (tmp_path / "data").mkdir()
     return Places(tmp_path, mlflow_uri, "unused")
 
 
@@ -45,30 +42,15 @@ def signing(places: Places, keys: tuple[Path, Path]) -> Places:
 
 def release(places: Places, name: str, says: str = "positive") -> dict[str, Any]:
     """Make a candidate, register it, and give what the ledger would hold of its release."""
-    data = places.root / "data"
-    toy.candidate(data / "candidate", {"fine": says})
-    found = files.digests(data / "candidate")
-    entry = Entry(
-        digest=files.sha256(data / "candidate" / "model.onnx"),
-        candidate=data / "candidate",
-        classifier=data / "classifier",
-        evaluation=data / "evaluation" / "evaluation.json",
-        code=places.root / "serving.py",
-        labels=list(toy.LABELS),
-        data_version="v1",
-        fingerprint="f" * 64,
-        params={},
-        metrics={},
-        histories={},
-        signature=copies.signed(places),
-    )
+    entry = entries.entry(places.root / "data", {"fine": says}, data_version=name)
+    entry = replace(entry, digest=files.sha256(entry.candidate / "model.onnx"), signature=copies.signed(places))
     evaluation = files.read_json(entry.evaluation)
     version = Models(places.mlflow).register(entry)
     return {
         "release": name,
         "model_version": version,
         "evaluation": evaluation,
-        "files": copies.digests(found, evaluation),
+        "files": copies.digests(files.digests(entry.candidate), evaluation),
         "signature": entry.signature,
     }
 

@@ -14,40 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import canaries
+import entries
 import pytest
-import toy
 
-import pipeline
 from pipeline.errors import ArtefactRefused, Fault, Unreachable
 from pipeline.registry import tracking
 from pipeline.registry.models import Entry, Models
 from pipeline.stages.prediction import open_predictor
 from pipeline.storage import files
 
-SERVING = Path(pipeline.__file__).parent / "serve" / "pyfunc.py"
-ANSWERS = {"so-so": "no", "good": "yes"}
-
 
 @pytest.fixture
 def entry(tmp_path: Path) -> Entry:
-    toy.candidate(tmp_path / "candidate", ANSWERS, labels=["no", "yes"])
-    (tmp_path / "classifier").mkdir()
-    (tmp_path / "classifier" / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
-    (tmp_path / "classifier" / "config.json").write_text("{}")
-    (tmp_path / "evaluation.json").write_text("{}")
-    return Entry(
-        digest="d" * 64,
-        candidate=tmp_path / "candidate",
-        classifier=tmp_path / "classifier",
-        evaluation=tmp_path / "evaluation.json",
-        code=SERVING,
-        labels=["no", "yes"],
-        data_version="v1",
-        fingerprint="f" * 64,
-        params={"seed": 20, "collect": {"labels": ["no", "yes"], "renames": {"ein Wort!": "yes"}}},
-        metrics={"macro_f1": 0.75, "per_source": {"tweet": {"macro_f1": 0.7}}},
-        histories={"pretrain": [], "finetune": [{"step": 10, "loss": 0.9}, {"step": 20, "loss": 0.5, "macro_f1": 0.7}]},
-    )
+    return entries.entry(tmp_path, {"so-so": "no", "good": "yes"}, labels=["no", "yes"])
 
 
 def test_a_candidate_is_registered_once(mlflow_uri: str, entry: Entry) -> None:
