@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from postgres import Postgres
 
 from pipeline.registry.models import Models
 from pipeline.schema import Receipt
@@ -77,3 +78,30 @@ def _filled(tmp_path_factory: pytest.TempPathFactory, leave: Callable[[Path, str
 def workspace(_filled: Path, tmp_path: Path) -> Path:
     """Give a copy of the filled workspace, this test's own."""
     return Path(shutil.copytree(_filled, tmp_path / "workspace", symlinks=True))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """Give a running PostgreSQL; who stops it starts it again."""
+    server = Postgres()
+    try:
+        server.start()
+        yield server
+        server.stop()
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def fresh_ledger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+    """Make an empty database at each call and give its address; every test that asks for it runs on both kinds."""
+    if request.param == "postgresql":
+        server: Postgres = request.getfixturevalue("postgres")
+        return server.fresh
+    return lambda: f"sqlite:///{tmp_path_factory.mktemp('ledger')}/deep/er/ledger.db"
+
+
+@pytest.fixture
+def ledger_url(fresh_ledger: Callable[[], str]) -> str:
+    """Give the address of an empty ledger of this test's own."""
+    return fresh_ledger()

@@ -1,20 +1,17 @@
-"""The ledger on a real SQLite file, and many writers at once."""
+"""The ledger on a real SQLite file and on a real PostgreSQL: what is recorded, and how it is read again."""
 
-import subprocess
-import sys
-import threading
-from collections import Counter
+import hashlib
 from pathlib import Path
 
 import pytest
 
 from pipeline.errors import Fault, StaleMove, WrongUse
-from pipeline.registry.ledger import Ledger
+from pipeline.registry.ledger import Approval, Ledger
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(f"sqlite:///{tmp_path}/deep/er/ledger.db")
+def ledger(ledger_url: str) -> Ledger:
+    return Ledger(ledger_url)
 
 
 def add(ledger: Ledger, *identities: str) -> None:
@@ -43,6 +40,21 @@ def test_the_same_candidate_is_recorded_once(ledger: Ledger) -> None:
     assert len(ledger.releases()) == 1
 
 
+def test_a_document_comes_back_as_it_was_whatever_it_holds(ledger: Ledger) -> None:
+    document = {"identity": "x", "z": 0.1 + 0.2, "a": [1, -0.0, 1e-300, True, None], "text": "ж 🙂 \0 \ud800 ' \" ; \\", "": {"2": 2}}
+    ledger.add(document)
+
+    again = dict(ledger.get("R1").document)
+    assert {name: again[name] for name in document} == document
+    assert list(again) == ["release", "created", *document]
+
+
+def test_a_document_that_is_no_json_is_not_recorded(ledger: Ledger) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        ledger.add({"identity": "x", "figure": float("nan")})
+    assert ledger.releases() == []
+
+
 def test_moves_lead_there_and_back(ledger: Ledger) -> None:
     add(ledger, "one", "two")
     ledger.move(expected=None, target="R1", actor="ada", reason="first")
@@ -67,6 +79,52 @@ def test_a_stale_move_names_who_was_first_and_changes_nothing(ledger: Ledger) ->
     assert len(ledger.moves()) == 1
 
 
+def test_a_move_keeps_the_digest_of_the_decision_it_was_made_by(ledger: Ledger) -> None:
+    ledger.add({"identity": "one", "decision": {"reasons": [], "accepted": True}})
+    move = ledger.move(expected=None, target="R1", actor="ada", reason="first")
+
+    assert move.gate == hashlib.sha256(b'{"accepted":true,"reasons":[]}').hexdigest()
+    assert move.as_dict() == {
+        "sequence": 1, "from": None, "to": "R1", "actor": "ada", "reason": "first", "time": move.time, "gate": move.gate,
+    }  # fmt: skip
+    assert ledger.moves() == [move]
+
+
+def test_the_first_approval_stands(ledger: Ledger) -> None:
+    add(ledger, "one", "two")
+    assert ledger.approval("R2") is None
+
+    first = ledger.approve("R2", actor="ada", reason="read it")
+    again = ledger.approve("R2", actor="bob", reason="me too")
+
+    assert first == again == ledger.approval("R2") == Approval(1, "R2", "ada", "read it", first.time)
+    assert first.as_dict() == {"sequence": 1, "release": "R2", "actor": "ada", "reason": "read it", "time": first.time}
+    assert first.time.endswith("Z")
+    assert ledger.approval("R1") is None
+
+
+@pytest.mark.parametrize("word", ["a\0b", "\udcff"])
+def test_words_that_no_database_keeps_are_refused_by_name(ledger: Ledger, word: str) -> None:
+    add(ledger, "one")
+    with pytest.raises(WrongUse, match="The reason holds characters"):
+        ledger.move(expected=None, target="R1", actor="ada", reason=word)
+    with pytest.raises(WrongUse, match="The actor holds characters"):
+        ledger.approve("R1", actor=word, reason="fine")
+    assert (ledger.moves(), ledger.approval("R1")) == ([], None)
+
+
+@pytest.mark.parametrize("word", ["", "'; DROP TABLE moves; --", "%s %(actor)s :actor ?", "ж 🙂\n\t\\"])
+def test_words_are_kept_to_the_letter(ledger: Ledger, word: str) -> None:
+    add(ledger, "one")
+    ledger.approve("R1", actor=word, reason=word)
+    ledger.move(expected=None, target="R1", actor=word, reason=word)
+
+    approval, (move,) = ledger.approval("R1"), ledger.moves()
+    assert approval is not None
+    assert (approval.actor, approval.reason, move.actor, move.reason) == (word, word, word, word)
+    assert ledger.faults() == []
+
+
 @pytest.mark.parametrize("name", ["R9", "R0", "R-1", "1", "r1", "", "R1; drop table moves", "R" + "9" * 40, "R²", "R१"])
 def test_an_unknown_release_is_refused_with_the_known_ones(ledger: Ledger, name: str) -> None:
     add(ledger, "one")
@@ -74,6 +132,10 @@ def test_an_unknown_release_is_refused_with_the_known_ones(ledger: Ledger, name:
         ledger.get(name)
     with pytest.raises(WrongUse):
         ledger.move(expected=None, target=name, actor="ada", reason="-")
+    with pytest.raises(WrongUse):
+        ledger.approve(name, actor="ada", reason="-")
+    with pytest.raises(WrongUse):
+        ledger.approval(name)
 
 
 def test_a_ledger_that_is_no_database_says_where_it_should_be(tmp_path: Path) -> None:
@@ -82,64 +144,20 @@ def test_a_ledger_that_is_no_database_says_where_it_should_be(tmp_path: Path) ->
         Ledger(f"sqlite:///{tmp_path}/ledger.db").current()
 
 
-PROMOTER = """
-import sys
-from pipeline.errors import StaleMove
-from pipeline.registry.ledger import Ledger
-ledger = Ledger(sys.argv[1])
-ledger.add({"identity": "one"}), ledger.add({"identity": "two"})
-print("ready", flush=True)
-sys.stdin.readline()
-for target in ["R1", "R2"] * 4:
-    current = ledger.current()
-    if current == target:
-        continue
-    try:
-        move = ledger.move(expected=current, target=target, actor=sys.argv[2], reason="race")
-        print(move.sequence, move.origin, flush=True)
-    except StaleMove:
-        print("stale", flush=True)
-"""
+@pytest.mark.parametrize("address", ["", "nonsense", "mysql://ada:canary@host/db", "sqlite://", "postgresql://ada:canary@host", "http://x"])
+def test_an_address_that_is_none_of_a_ledger_is_wrong_use_and_not_repeated(address: str) -> None:
+    with pytest.raises(WrongUse, match=r"TONEWATCH_LEDGER.*sqlite:////.*postgresql\+psycopg://") as told:
+        Ledger(address).current()
+    assert "canary" not in str(told.value)
 
 
-def test_processes_that_promote_at_once_never_win_the_same_move(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/ledger.db"
-    racers = [
-        subprocess.Popen([sys.executable, "-c", PROMOTER, url, f"p{i}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for i in range(4)
-    ]
-    for racer in racers:
-        assert racer.stdout is not None
-        assert racer.stdout.readline() == "ready\n"  # each has created the tables or found them
-    outputs = [racer.communicate("go\n", timeout=60)[0].split("\n") for racer in racers]
-
-    assert [racer.returncode for racer in racers] == [0, 0, 0, 0]
-    won = [line.split()[0] for lines in outputs for line in lines if line and line != "stale"]
-    ledger = Ledger(url)
-    assert sorted(map(int, won)) == [move.sequence for move in ledger.moves()] == list(range(1, len(won) + 1))
-    assert [release.name for release in ledger.releases()] == ["R1", "R2"]
+def test_a_driver_that_is_not_installed_is_wrong_use_with_the_command_that_installs_it() -> None:
+    with pytest.raises(WrongUse, match=r"pip install 'psycopg\[binary\]'") as told:
+        Ledger("postgresql+asyncpg_of_nobody://ada:canary@host/db").current()
+    assert "canary" not in str(told.value)
 
 
-def test_of_eight_threads_with_one_expectation_exactly_one_wins(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/ledger.db"
-    start, results = threading.Barrier(8), Counter[str]()
-
-    def promote(number: int) -> None:
-        mine = Ledger(url)
-        release = mine.add({"identity": f"candidate {number}"})
-        start.wait()
-        try:
-            mine.move(expected=None, target=release.name, actor=f"thread {number}", reason="race")
-            results["won"] += 1
-        except StaleMove:
-            results["stale"] += 1
-
-    threads = [threading.Thread(target=promote, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-
-    assert results == {"won": 1, "stale": 7}
-    assert len(Ledger(url).moves()) == 1
-    assert len(Ledger(url).releases()) == 8
+def test_a_folder_that_cannot_be_made_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(Fault, match="does not answer"):
+        Ledger(f"sqlite:///{tmp_path}/file/ledger.db").current()

@@ -87,7 +87,9 @@ def _menu(cost: Mapping[str, float]) -> dict[str, Any]:
         **cost,
     }
     parent = {"macro_f1": 0.9, "parameters": 900, "megabytes": 0.1}
-    return json.loads(json.dumps({"threads": 1, "reasons": ["The parent itself."], "chosen": "fp32", "parent": parent, "variants": [variant]}))
+    return json.loads(
+        json.dumps({"threads": 1, "reasons": ["The parent itself."], "chosen": "fp32", "parent": parent, "variants": [variant]})
+    )
 
 
 def assert_sound(folder: Path) -> None:

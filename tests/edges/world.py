@@ -43,7 +43,9 @@ def build(root: Path, mlflow_uri: str, ledger: str | None = None) -> Places:
         tables.write_texts(desk / "test.parquet", TEXTS)
         files.write_receipt(desk, Receipt("split", notes={"fingerprint": "f" * 64}))
     with files.whole(root / "data" / "validation") as desk:
-        files.write_json(desk / "checks.json", [{"name": "label set", "passed": True, "sentence": "label set: 0", "found": 0.0, "limit": 0}])
+        files.write_json(
+            desk / "checks.json", [{"name": "label set", "passed": True, "sentence": "label set: 0", "found": 0.0, "limit": 0}]
+        )
         files.write_receipt(desk, Receipt("validate"))
     with files.whole(root / "data" / "classifier") as desk:
         (desk / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
