@@ -11,7 +11,8 @@ from prefect.cache_policies import NO_CACHE
 
 from pipeline.config import Places, load_profile
 from pipeline.errors import Unreachable
-from pipeline.stages import Setting, perform, releases, reports, stand, unedited, versions
+from pipeline.stages import Setting, releases, reports, versions
+from pipeline.stages.performing import perform, stand, unedited
 
 TRIES = 2
 DELAY_SECONDS = (2, 10)
@@ -99,7 +100,8 @@ def _judge(line: Line, data_version: str, model_version: str) -> dict[str, Any]:
     return releases.judge(line.places, made, actor=line.actor, reason=line.reason)
 
 
-def _tell(_line: Line, document: dict[str, Any]) -> None:
+def _tell(line: Line, document: dict[str, Any]) -> None:
+    reports.link(line.places, document)
     key = f"decision-{str(document['release']).lower()}"
     create_markdown_artifact(reports.decision_card(document), key=key, description="The gate's decision")
 

@@ -48,7 +48,8 @@ def run(
     """Take texts from their sources to a promoted release.  Example: tonewatch run --set finetune.epochs=3."""
     from pipeline.cli import show
     from pipeline.config import load_params, load_profile
-    from pipeline.stages import Setting, change_params
+    from pipeline.stages import Setting
+    from pipeline.stages.performing import change_params
     from pipeline.stages.standing import standing
 
     at = places(workspace, json=json, debug=debug)
@@ -72,7 +73,8 @@ def stage(name: str, profile: ProfileName = "laptop", workspace: Workspace = Non
     import dataclasses
 
     from pipeline.config import load_profile
-    from pipeline.stages import Setting, by_hand
+    from pipeline.stages import Setting
+    from pipeline.stages.performing import by_hand
 
     at = Setting(places(workspace, json=json, debug=debug), load_profile(profile))
     receipt = dataclasses.asdict(by_hand(at, name))

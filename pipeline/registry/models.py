@@ -72,6 +72,16 @@ class Models:
                 _log_signature(client, client.get_model_version(NAME, known).run_id, entry.signature)
             return known or self._create(client, entry)
 
+    def describe(self, version: str, description: str, tags: Mapping[str, str]) -> None:
+        """Write what people read of a version, unless it stands there already."""
+        with tracking.pointed(self._uri) as client:
+            found = client.get_model_version(NAME, version)
+            if found.description != description:
+                client.update_model_version(NAME, version, description)
+            for name, value in tags.items():
+                if found.tags.get(name) != value:
+                    client.set_model_version_tag(NAME, version, name, value)
+
     def project(self, champion: str, previous: str | None) -> None:
         """Let the two aliases point at these versions; without a previous one that alias is taken away."""
         with tracking.pointed(self._uri) as client:

@@ -5,18 +5,17 @@ Nothing heavy is imported until a stage is called.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import logs
-from pipeline.config import NEWEST, Params, Places, Profile, load_params, set_params
+from pipeline.config import Params, Places, Profile, load_params
 from pipeline.errors import WrongUse
 from pipeline.schema import Receipt
 from pipeline.storage import files
-from pipeline.storage.locks import held
 
 if TYPE_CHECKING:
     from pipeline.stages.training import Bench
@@ -66,14 +65,6 @@ class Stage:
     out: str
     sections: tuple[str, ...]
     call: Callable[[Setting], object]
-
-
-@dataclass(frozen=True)
-class Done:
-    """Say how a stage ended: its receipt, and whether it ran or was found unchanged."""
-
-    receipt: Receipt
-    ran: bool
 
 
 def _identity(at: Setting) -> object:
@@ -138,8 +129,6 @@ def _evaluate(at: Setting) -> object:
     return evaluation.evaluate(*inputs, at.folder("evaluate"), cfg=at.params.evaluate, rules=rules, seed=at.params.seed)
 
 
-ALWAYS = ("identity",)
-OF_THE_DATA = ("collect", "clean", "validate", "split")
 DATA, TRAINING = "pipeline.stages.data", "pipeline.stages.training"
 
 STAGES = (
@@ -186,66 +175,6 @@ def run_stage(at: Setting, name: str) -> Receipt:
     _by_name(name).call(at)
     log.info("done", stage=name, seconds=round(time.monotonic() - began, 1))
     return files.read_receipt(at.folder(name))
-
-
-def perform(at: Setting, name: str) -> Done:
-    """Run a stage unless it ran before on what it depends on, and remember that it ran."""
-    if name in OF_THE_DATA and at.params.data.version != NEWEST:
-        log.info("pinned", stage=name, data_version=at.params.data.version)
-    elif name in ALWAYS or not (at.memory.unchanged(name) or at.memory.restored(name)):
-        receipt = run_stage(at, name)
-        unedited(at)
-        at.memory.commit(name)
-        return Done(receipt, ran=name not in ALWAYS)
-    else:
-        log.info("unchanged", stage=name)
-    return Done(files.read_receipt(at.folder(name)), ran=False)
-
-
-def stand(at: Setting) -> None:
-    """Make the work tree's data those of the version that `data.version` pins, if it pins one."""
-    from pipeline.stages import versions
-
-    if at.params.data.version == NEWEST:
-        return
-    version = versions.stand_on(at.places.root, at.params.data.version)
-    if foreign := sorted(set(version.labels) - set(at.params.collect.labels)):
-        raise WrongUse(
-            f"{version.name} holds texts labelled {', '.join(foreign)}, which collect.labels does not name. "
-            f"Name them there, or type `tonewatch run --set data.version={NEWEST}`."
-        )
-
-
-def unedited(at: Setting) -> None:
-    """Raise WrongUse when params.yaml is no longer what this run was started with: DVC would record what did not run."""
-    if load_params(at.places.params) != at.params:
-        raise WrongUse(f"{at.places.params} was changed during the run. What had finished is kept; type `tonewatch run` again.")
-
-
-def by_hand(at: Setting, name: str) -> Receipt:
-    """Run one stage as `tonewatch stage` does; `dvc repro` comes in here.
-
-    Raises WrongUse for a stage of the data while `data.version` pins one: it would put other texts in its place.
-    """
-    if name in OF_THE_DATA and at.params.data.version != NEWEST:
-        raise WrongUse(
-            f"data.version pins {at.params.data.version}, so `{name}` would change what should stay. "
-            f"Type `tonewatch run --set data.version={NEWEST}` to collect again."
-        )
-    with held(at.places.home):
-        return run_stage(at, name)
-
-
-def change_params(places: Places, assignments: Sequence[str]) -> list[str]:
-    """Write values into params.yaml, all or none, while nothing runs; give a sentence for each.
-
-    A move that was killed half-way is finished first: it may still have to put its own params there.
-    """
-    from pipeline.stages.releases import heal
-
-    with held(places.home):
-        heal(places)
-        return set_params(places.params, assignments)
 
 
 def _by_name(name: str) -> Stage:

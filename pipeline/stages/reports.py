@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.config import Places
 from pipeline.errors import TonewatchError, WrongUse
 from pipeline.registry.ledger import Ledger
+from pipeline.registry.models import Models
 from pipeline.stages import releases, versions
 from pipeline.storage import files, tables
 
@@ -58,6 +59,13 @@ def model_card(document: Mapping[str, Any]) -> str:
     from pipeline.report import brief, card
 
     return brief(card(document))
+
+
+def link(places: Places, document: Mapping[str, Any]) -> None:
+    """Let the model registry tell of a version which release it became, and how that was judged."""
+    verdict = "accepted" if document["decision"]["accepted"] else "refused"
+    tags = {"release": str(document["release"]), "decision": verdict, "data_version": str(document["data_version"])}
+    Models(places.mlflow).describe(str(document["model_version"]), model_card(document), tags)
 
 
 def history(places: Places) -> list[dict[str, Any]]:

@@ -9,7 +9,8 @@ import pytest
 from pipeline.__main__ import _code
 from pipeline.config import Places, load_profile, set_param, set_params
 from pipeline.errors import ConfigError, WrongUse
-from pipeline.stages import Setting, perform, stand, versions
+from pipeline.stages import Setting, versions
+from pipeline.stages.performing import perform, stand
 from pipeline.version.workspace import init
 
 GOOD = [("text", "label"), *((f"this is text number {n} and it is fine", ("negative", "neutral", "positive")[n % 3]) for n in range(60))]

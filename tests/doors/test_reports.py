@@ -13,7 +13,8 @@ from pipeline.__main__ import _code
 from pipeline.config import Places, load_profile
 from pipeline.registry.ledger import Ledger
 from pipeline.schema import Receipt
-from pipeline.stages import Setting, perform, reports, versions
+from pipeline.stages import Setting, reports, versions
+from pipeline.stages.performing import perform
 from pipeline.storage import files, tables
 from pipeline.version.workspace import init
 
