@@ -16,6 +16,7 @@ Name = Annotated[str | None, typer.Argument(help="A release, as R1; the one in s
 
 @app.command("list")
 def list_moves(
+    *,
     csv: Annotated[bool, typer.Option("--csv", help="A table for a spreadsheet.")] = False,
     plot: Annotated[bool, typer.Option("--plot", help="Draw the timeline on a page.")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Where to write that page.", show_default=False)] = None,

@@ -13,6 +13,7 @@ from pipeline.report.axes import Tick
 
 ROW = 46.0
 MARKS = 3  # at most, so that their words fit on a phone
+LEAST = 0.4  # of the width, in per cent
 MINUTE, HOUR, DAY = 60, 3600, 86400
 STEPS = (
     *(many * MINUTE for many in (1, 2, 5, 10, 20, 30)),
@@ -66,17 +67,15 @@ def _lane(standing: Mapping[str, Any], y: float, reigns: Sequence[Mapping[str, A
     def at(time: str) -> float:
         return round(min(100.0, max(0.0, 100 * (_seconds(time) - start) / span)), 3)
 
-    bars = [
-        Bar(
-            at=at(reign["time"]),
-            width=round(at(reign["until"] or now) - at(reign["time"]), 3),
-            now=reign["until"] is None,
-            title=f"{reign['to']} in service from {reign['time']} to {reign['until'] or 'now'}",
-        )
-        for reign in reigns
-        if reign["to"] == standing["release"]
-    ]
-    return Lane(str(standing["release"]), str(standing["state"]), y, at(standing["created"]), tuple(bars))
+    def bar(reign: Mapping[str, Any]) -> Bar:
+        begin, end = at(reign["time"]), at(reign["until"] or now)
+        # A reign of minutes in a history of years is still to be seen.
+        width = max(LEAST, round(end - begin, 3))
+        title = f"{reign['to']} in service from {reign['time']} to {reign['until'] or 'now'}"
+        return Bar(min(begin, 100 - width), width, reign["until"] is None, title)
+
+    bars = tuple(bar(reign) for reign in reigns if reign["to"] == standing["release"])
+    return Lane(str(standing["release"]), str(standing["state"]), y, at(standing["created"]), bars)
 
 
 def _ticks(start: int, span: int) -> tuple[Tick, ...]:

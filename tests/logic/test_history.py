@@ -91,6 +91,16 @@ def test_the_bars_lie_end_to_end_from_the_first_move_to_now() -> None:
     assert [now for _, _, now in bars] == [False, False, False, True]
 
 
+def test_a_reign_of_a_minute_in_a_year_can_still_be_seen() -> None:
+    moves = [move(1, None, "R1", "2025-11-22T09:00:00Z"), move(2, "R1", "R2", "2026-11-22T08:59:00Z")]
+
+    plot = timeline(reigns(moves), standings([judged("R1", "2025-11-22T09:00:00Z"), judged("R2", "2026-11-22T08:59:00Z")], moves), now=NOW)
+
+    (last,) = plot.lanes[0].bars
+    assert last.width == 0.4
+    assert last.at + last.width == 100
+
+
 @pytest.mark.parametrize(
     ("now", "marks"),
     [
