@@ -87,7 +87,8 @@ def _cut_ends(ledger: Mapping[str, Sequence[Row]]) -> Iterator[str]:
         for move in ledger["moves"]:
             count = counts.get(move[table])
             if count is None:
-                yield f"{table}: rows are missing after row {len(counts) - 1}; there were more when move {move['sequence']} was made."
+                end = f"the end that move {move['sequence']} knew is not among its {len(counts) - 1} rows"
+                yield f"{table}: {end}; rows were cut off or written anew."
             elif count < known:
                 yield f"moves: row {move['sequence']} is out of order; it knew fewer {table} than the move before."
             known = max(known, count or 0)

@@ -80,21 +80,14 @@ class Ledger:
         """
         assert not {"release", "created"} & set(document)
         identity, told = str(document["identity"]), json.dumps(dict(document), allow_nan=False)
-        known = self.find(identity)
-        if known:
-            return known
         with self._database.writing() as connection:
-            rows = _rows(connection, "releases", identity=identity)  # another writer may have been first
-            return _release(rows[0] if rows else _append(connection, "releases", identity=identity, document=told))
+            known = _rows(connection, "releases", identity=identity)
+            return _release(known[0] if known else _append(connection, "releases", identity=identity, document=told))
 
     def get(self, name: str) -> Release:
         """Give one release by its name; raises WrongUse that lists the known ones."""
-        number = int(name[1:]) if name[:1] == "R" and name[1:].isdecimal() and name.isascii() else 0
-        found = self._read("releases", number=number) if 0 < number < 2**31 else []
-        if not found:
-            known = ", ".join(release.name for release in self.releases()) or "none yet; `tonewatch run` makes the first"
-            raise WrongUse(f"The ledger has no release {name!r} (known: {known}).")
-        return _release(found[0])
+        with self._database.reading() as connection:
+            return _release(_named(connection, name))
 
     def find(self, identity: str) -> Release | None:
         """Give the release with this identity, if it was recorded."""
@@ -108,14 +101,15 @@ class Ledger:
     def approve(self, name: str, *, actor: str, reason: str) -> Approval:
         """Record who lets a release serve and why; one that was approved before keeps its first approval."""
         _writable(actor=actor, reason=reason)
-        number = _number(self.get(name).name)
         with self._database.writing() as connection:
-            rows = _rows(connection, "approvals", release=number)
-            return _approval(rows[0] if rows else _append(connection, "approvals", release=number, actor=actor, reason=reason))
+            number = _named(connection, name)["number"]
+            known = _rows(connection, "approvals", release=number)
+            return _approval(known[0] if known else _append(connection, "approvals", release=number, actor=actor, reason=reason))
 
     def approval(self, name: str) -> Approval | None:
         """Give the approval of a release, if somebody gave it."""
-        found = self._read("approvals", release=_number(self.get(name).name))
+        with self._database.reading() as connection:
+            found = _rows(connection, "approvals", release=_named(connection, name)["number"])
         return _approval(found[0]) if found else None
 
     def moves(self) -> list[Move]:
@@ -138,16 +132,14 @@ class Ledger:
         Raises StaleMove, which names who was first, and leaves the ledger as it was.
         """
         _writable(actor=actor, reason=reason)
-        number = _number(self.get(target).name)
         with self._database.writing() as connection:
-            row = _last(connection, "moves")
+            release, row = _named(connection, target), _last(connection, "moves")
             last = _move(row) if row else None
             if (last.target if last else None) != expected:
                 raise _stale(expected, last)
-            (release,) = _rows(connection, "releases", number=number)
             values = {
-                "from": last and _number(last.target),
-                "to": number,
+                "from": row and row["to"],
+                "to": release["number"],
                 "actor": actor,
                 "reason": reason,
                 "gate": chain.gate(release["document"]),
@@ -176,6 +168,16 @@ def _rows(connection: "Connection", name: str, **where: object) -> list[chain.Ro
     table = schema().tables[name]
     query = select(table).filter_by(**where).order_by(key_of(table))
     return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _named(connection: "Connection", name: str) -> chain.Row:
+    """Find a release by its name; raises WrongUse that lists the known ones."""
+    number = int(name[1:]) if name[:1] == "R" and name[1:].isdecimal() and name.isascii() else 0
+    found = _rows(connection, "releases", number=number) if 0 < number < 2**31 else []
+    if not found:
+        known = ", ".join(f"R{row['number']}" for row in _rows(connection, "releases")) or "none yet; `tonewatch run` makes the first"
+        raise WrongUse(f"The ledger has no release {name!r} (known: {known}).")
+    return found[0]
 
 
 def _last(connection: "Connection", name: str) -> chain.Row | None:
@@ -213,10 +215,6 @@ def _approval(row: chain.Row) -> Approval:
 def _move(row: chain.Row) -> Move:
     origin = None if row["from"] is None else f"R{row['from']}"
     return Move(row["sequence"], origin, f"R{row['to']}", row["actor"], row["reason"], row["time"], row["gate"])
-
-
-def _number(name: str) -> int:
-    return int(name.removeprefix("R"))
 
 
 def _writable(**words: str) -> None:

@@ -29,40 +29,18 @@ def schema() -> "MetaData":
 
     A release's document and every time are kept as text, so that a digest of them is the same in any database.
     """
-    from sqlalchemy import DDL, Column, ForeignKey, Integer, MetaData, String, Table, Text, event
+    from sqlalchemy import Column, ForeignKey, MetaData, String, Table
 
     metadata = MetaData()
-    Table(
-        "releases",
-        metadata,
-        Column("number", Integer, primary_key=True, autoincrement=False),
-        Column("identity", String(64), nullable=False, unique=True),
-        Column("document", Text, nullable=False),
-        Column("created", Text, nullable=False),
-        _digest("digest"),
-    )
-    Table(
-        "moves",
-        metadata,
-        Column("sequence", Integer, primary_key=True, autoincrement=False),
-        Column("from", ForeignKey("releases.number")),
-        Column("to", ForeignKey("releases.number"), nullable=False),
-        *(Column(name, Text, nullable=False) for name in ("actor", "reason", "time")),
-        *(_digest(name) for name in ("gate", "releases", "approvals", "digest")),
-    )
-    Table(
-        "approvals",
-        metadata,
-        Column("sequence", Integer, primary_key=True, autoincrement=False),
-        Column("release", ForeignKey("releases.number"), nullable=False, unique=True),
-        *(Column(name, Text, nullable=False) for name in ("actor", "reason", "time")),
-        _digest("digest"),
-    )
-    event.listen(metadata, "before_create", DDL(REFUSAL).execute_if(dialect="postgresql"))  # type: ignore[no-untyped-call]
-    for table in metadata.tables.values():
-        for dialect, guards in (("postgresql", POSTGRES_GUARDS), ("sqlite", SQLITE_GUARDS)):
-            for guard in guards:
-                event.listen(table, "after_create", DDL(_guard(guard, table)).execute_if(dialect=dialect))  # type: ignore[no-untyped-call]
+    identity = Column("identity", String(64), nullable=False, unique=True)
+    release: Column[int] = Column("release", ForeignKey("releases.number"), nullable=False, unique=True)
+    origin: Column[int] = Column("from", ForeignKey("releases.number"))
+    target: Column[int] = Column("to", ForeignKey("releases.number"), nullable=False)
+    said = ("actor", "reason", "time")
+    Table("releases", metadata, _key("number"), identity, *_texts("document", "created"), *_digests("digest"))
+    Table("moves", metadata, _key("sequence"), origin, target, *_texts(*said), *_digests("gate", "releases", "approvals", "digest"))
+    Table("approvals", metadata, _key("sequence"), release, *_texts(*said), *_digests("digest"))
+    _guard(metadata)
     return metadata
 
 
@@ -72,13 +50,32 @@ def key_of(table: "Table") -> "Column[int]":
     return key
 
 
-def _digest(name: str) -> "Column[str]":
+def _key(name: str) -> "Column[int]":
+    from sqlalchemy import Column, Integer
+
+    return Column(name, Integer, primary_key=True, autoincrement=False)
+
+
+def _texts(*names: str) -> "list[Column[str]]":
+    from sqlalchemy import Column, Text
+
+    return [Column(name, Text, nullable=False) for name in names]
+
+
+def _digests(*names: str) -> "list[Column[str]]":
     from sqlalchemy import Column, String
 
-    return Column(name, String(64), nullable=False)
+    return [Column(name, String(64), nullable=False) for name in names]
 
 
-def _guard(guard: str, table: "Table") -> str:
-    unique = [column.name for column in table.columns if column.primary_key or column.unique]
-    same = " OR ".join(f"{name} = NEW.{name}" for name in unique)
-    return guard.format(table=table.name, same=same, why=f"the table {table.name} only grows: no row of it is changed or removed")
+def _guard(metadata: "MetaData") -> None:
+    from sqlalchemy import DDL, event
+
+    event.listen(metadata, "before_create", DDL(REFUSAL).execute_if(dialect="postgresql"))  # type: ignore[no-untyped-call]
+    for name, table in metadata.tables.items():
+        same = " OR ".join(f"{column.name} = NEW.{column.name}" for column in table.columns if column.primary_key or column.unique)
+        why = f"the table {name} only grows: no row of it is changed or removed"
+        for dialect, guards in (("postgresql", POSTGRES_GUARDS), ("sqlite", SQLITE_GUARDS)):
+            for guard in guards:
+                rule = DDL(guard.format(table=name, same=same, why=why)).execute_if(dialect=dialect)  # type: ignore[no-untyped-call]
+                event.listen(table, "after_create", rule)

@@ -1,0 +1,210 @@
+"""A ledger that was edited by hand says where; the database itself refuses such an edit first."""
+
+import datetime
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from postgres import Postgres
+from sqlalchemy.exc import DBAPIError
+from tampering import beginning, carry, execute, once, tamper
+
+from pipeline.errors import Fault
+from pipeline.registry import chain
+from pipeline.registry.ledger import Ledger
+
+TABLES = ("releases", "moves", "approvals")
+CHANGED = "was changed; its digest does not fit it and the row before."
+
+
+@pytest.fixture(scope="module")
+def _filled(fresh_ledger: Callable[[], str]) -> str:
+    """Make a ledger of four releases, two approvals and three moves."""
+    url = fresh_ledger()
+    ledger = Ledger(url)
+    for number in (1, 2, 3, 4):
+        ledger.add({"identity": f"candidate {number}", "figure": 0.75, "decision": {"accepted": True, "figure": number}})
+    ledger.move(expected=None, target="R1", actor="ada", reason="first")
+    ledger.approve("R2", actor="ada", reason="read")
+    ledger.move(expected="R1", target="R2", actor="ada", reason="better")
+    ledger.approve("R3", actor="bob", reason="read")
+    ledger.move(expected="R2", target="R3", actor="bob", reason="better")
+    assert ledger.faults() == []
+    return url
+
+
+@pytest.fixture
+def url(_filled: str, ledger_url: str) -> str:
+    """Give a copy of the filled ledger, this test's own."""
+    assert Ledger(ledger_url).moves() == []  # its tables are there now
+    carry(_filled, ledger_url)
+    return ledger_url
+
+
+def contents(url: str) -> dict[str, list[Any]]:
+    return {table: execute(url, f"SELECT * FROM {table} ORDER BY 1") for table in TABLES}
+
+
+@pytest.mark.parametrize("statement", ["UPDATE {table} SET digest = 'x'", "UPDATE {table} SET digest = digest", "DELETE FROM {table}"])
+def test_the_database_refuses_to_change_or_remove_a_row(url: str, statement: str) -> None:
+    before = contents(url)
+
+    for table in TABLES:
+        with pytest.raises(DBAPIError, match=f"the table {table} only grows: no row of it is changed or removed"):
+            execute(url, statement.format(table=table))
+    assert contents(url) == before
+
+
+def test_the_database_refuses_the_other_ways_to_remove_a_row(url: str) -> None:
+    before = contents(url)
+    if url.startswith("sqlite"):
+        again = [f"INSERT OR REPLACE INTO {table} SELECT * FROM {table} WHERE rowid = 1" for table in TABLES]
+        again += ["REPLACE INTO releases SELECT 9, identity, document, created, digest FROM releases WHERE number = 4"]
+    else:
+        again = [f"TRUNCATE {table} CASCADE" for table in TABLES]
+        again += ["INSERT INTO moves SELECT * FROM moves ON CONFLICT (sequence) DO UPDATE SET reason = 'x'"]
+
+    for statement in again:
+        with pytest.raises(DBAPIError, match="only grows"):
+            execute(url, statement)
+    assert contents(url) == before
+
+
+@pytest.mark.parametrize(
+    ("statement", "faults"),
+    [
+        ("UPDATE moves SET reason = 'because' WHERE sequence = 2", [f"moves: the content of row 2 {CHANGED}"]),
+        ("UPDATE releases SET document = replace(document, '0.75', '1') WHERE number = 3", [f"releases: the content of row 3 {CHANGED}"]),
+        ("UPDATE releases SET document = document || ' ' WHERE number = 4", [f"releases: the content of row 4 {CHANGED}"]),
+        ("UPDATE approvals SET actor = 'eve' WHERE sequence = 1", [f"approvals: the content of row 1 {CHANGED}"]),
+        ("UPDATE moves SET digest = 'x' WHERE sequence = 1", [f"moves: the content of row {row} {CHANGED}" for row in (1, 2)]),
+        ("DELETE FROM releases WHERE number = 2", ["releases: row 2 is missing before row 3."]),
+        ("DELETE FROM releases WHERE number < 4", ["releases: rows 1 to 3 are missing before row 4."]),
+        ("DELETE FROM moves WHERE sequence = 1", ["moves: row 1 is missing before row 2."]),
+        ("UPDATE moves SET sequence = 0 WHERE sequence = 1",
+         ["moves: row 0 is out of order; the first is row 1.", "moves: row 1 is missing before row 2."]),
+        ("DELETE FROM approvals WHERE sequence = 2",
+         ["approvals: the end that move 3 knew is not among its 1 rows; rows were cut off or written anew."]),
+        ("DROP TABLE approvals",
+         [f"approvals: the end that move {move} knew is not among its 0 rows; rows were cut off or written anew." for move in (2, 3)]),
+        ("DELETE FROM releases WHERE number > 2",
+         ["approvals: row 2 approves R3, which is missing from releases.",
+          "moves: row 3 puts R3 in service, which is missing from releases.",
+          *(f"releases: the end that move {move} knew is not among its 2 rows; rows were cut off or written anew." for move in (1, 2, 3))]),
+    ],
+)  # fmt: skip
+def test_the_chain_says_where_a_ledger_was_edited(url: str, statement: str, faults: list[str]) -> None:
+    tamper(url, statement)
+
+    assert Ledger(url).faults() == faults
+
+
+def rewrite(url: str, table: str, number: int, column: str, word: Any) -> None:
+    """Change a field as somebody does who knows the chain: every digest from there on is made anew."""
+    rows, before, key = contents(url)[table], chain.GENESIS, chain.KEYS[table]
+    for row in rows:
+        changed = {**row, column: word} if row[key] == number else row
+        before = chain.link(before, table, changed)
+        tamper(
+            url, f'UPDATE {table} SET "{column}" = :word, digest = :digest WHERE {key} = {row[key]}', word=changed[column], digest=before
+        )
+
+
+def test_a_release_rewritten_with_its_chain_no_longer_fits_the_moves(url: str) -> None:
+    rewrite(url, "releases", 2, "document", '{"identity": "candidate 2", "decision": {"accepted": false}}')
+
+    assert Ledger(url).faults() == [
+        "moves: row 2 was made by another decision than the one R2 holds now.",
+        *(f"releases: the end that move {move} knew is not among its 4 rows; rows were cut off or written anew." for move in (1, 2, 3)),
+    ]
+
+
+def test_moves_rewritten_with_their_chain_still_have_to_follow_each_other(url: str) -> None:
+    rewrite(url, "moves", 2, "to", 4)
+
+    assert Ledger(url).faults() == [
+        "moves: row 2 was made by another decision than the one R4 holds now.",
+        "moves: row 3 is out of order; it leaves R2 while R4 was in service.",
+    ]
+
+
+def test_a_move_cannot_know_fewer_releases_than_the_move_before(url: str) -> None:
+    rewrite(url, "moves", 3, "releases", contents(url)["releases"][2]["digest"])
+
+    assert Ledger(url).faults() == ["moves: row 3 is out of order; it knew fewer releases than the move before."]
+
+
+def test_the_head_shows_what_the_chain_alone_cannot_an_end_cut_off_above_every_move(url: str) -> None:
+    ledger = Ledger(url)
+    head = ledger.head()
+    assert re.fullmatch("[0-9a-f]{64}", head)
+    assert Ledger(url).head() == head
+
+    tamper(url, "DELETE FROM moves WHERE sequence = 3")
+
+    assert ledger.faults() == []
+    assert ledger.head() != head
+
+
+def test_rows_that_come_while_the_chain_is_read_are_no_faults(url: str) -> None:
+    ledger, other = Ledger(url), Ledger(url)
+
+    def meanwhile() -> None:
+        other.add({"identity": "candidate 5"})
+        other.approve("R5", actor="ada", reason="read")
+        other.move(expected="R3", target="R5", actor="ada", reason="newer")
+
+    with once("after_cursor_execute", meanwhile, beginning("SELECT releases.")):
+        assert ledger.faults() == []
+    assert (ledger.current(), ledger.faults()) == ("R5", [])
+
+
+def test_every_row_that_is_added_gives_another_head(ledger_url: str) -> None:
+    ledger = Ledger(ledger_url)
+    heads = [ledger.head()]
+    for step in (
+        lambda: ledger.add({"identity": "one"}),
+        lambda: ledger.approve("R1", actor="ada", reason="read"),
+        lambda: ledger.move(expected=None, target="R1", actor="ada", reason="first"),
+    ):
+        step()
+        heads.append(ledger.head())
+
+    assert len(set(heads)) == 4
+
+
+def test_a_ledger_carried_to_another_kind_of_database_keeps_its_head(url: str, tmp_path: Path, postgres: Postgres) -> None:
+    other = postgres.fresh() if url.startswith("sqlite") else f"sqlite:///{tmp_path}/carried.db"
+    carried = Ledger(other)
+    assert carried.moves() == []
+    carry(url, other)
+
+    assert carried.faults() == []
+    assert carried.head() == Ledger(url).head()
+    assert carried.moves() == Ledger(url).moves()
+
+
+def test_the_time_is_the_databases_own_in_utc(url: str) -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    for move in Ledger(url).moves():
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", move.time)
+        assert abs((datetime.datetime.fromisoformat(move.time) - now).total_seconds()) < 120
+
+
+def test_a_document_damaged_beyond_reading_is_a_fault_that_names_its_release(url: str) -> None:
+    tamper(url, "UPDATE releases SET document = 'no json' WHERE number = 3")
+
+    with pytest.raises(Fault, match="R3 was damaged"):
+        Ledger(url).releases()
+    assert Ledger(url).faults() == [f"releases: the content of row 3 {CHANGED}"]
+
+
+def test_a_ledger_of_an_earlier_version_is_left_as_it_is_with_the_way_on(ledger_url: str) -> None:
+    Path(ledger_url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    execute(ledger_url, "CREATE TABLE releases (number INTEGER PRIMARY KEY, identity TEXT, document TEXT, created TEXT)")
+
+    with pytest.raises(Fault, match=r"another version.*table releases differs in digest.*Keep it under another name.*TONEWATCH_LEDGER"):
+        Ledger(ledger_url).add({"identity": "one"})
+    assert execute(ledger_url, "SELECT count(*) AS rows FROM releases") == [{"rows": 0}]
