@@ -111,6 +111,7 @@ def test_the_policy_is_in_force(browser: Browser, pages: Path) -> None:
     blocked = sheet.evaluate(
         """() => new Promise(done => {
             const seen = [];
+            setTimeout(() => done(seen.sort()), 5000);
             document.addEventListener('securitypolicyviolation', event => {
                 seen.push(event.effectiveDirective);
                 if (seen.length === 3) done(seen.sort());
