@@ -1,0 +1,47 @@
+"""The colours of the pages: words stand out from their ground, in the light and in the dark."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import pipeline.report
+
+STYLE = (Path(pipeline.report.__file__).parent / "page.css").read_text("utf-8")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("words", "ground"),
+    [
+        *(("ink", ground) for ground in ("paper", "sheet", "faint", "shade", "no-wash")),
+        *((words, ground) for words in ("soft", "accent", "no") for ground in ("paper", "sheet")),
+        *(("yes", "yes-wash"), ("no", "no-wash"), ("wait", "wait-wash")),
+    ],
+)
+def test_words_stand_out_from_their_ground(scheme: str, words: str, ground: str) -> None:
+    # WCAG 2.2, 1.4.3: at least 4.5 to 1.
+    colours = _colours(scheme)
+
+    assert _contrast(colours[words], colours[ground]) >= 4.5
+
+
+def test_the_contrast_of_black_and_white_is_21() -> None:
+    assert _contrast("#000000", "#ffffff") == pytest.approx(21)
+
+
+def _colours(scheme: str) -> dict[str, str]:
+    light, dark = STYLE.split("@media (prefers-color-scheme: dark)")
+    found = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", light))
+    return found if scheme == "light" else found | dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", dark.partition("* {")[0]))
+
+
+def _contrast(one: str, other: str) -> float:
+    high, low = sorted((_brightness(one), _brightness(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def _brightness(colour: str) -> float:
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
