@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.config import Params, Places
-from pipeline.errors import Fault
+from pipeline.errors import Fault, TonewatchError
 from pipeline.evaluate.compare import Pair, compare, forgetting
 from pipeline.evaluate.slices import memberships
 from pipeline.schema import Record
@@ -59,7 +59,13 @@ def _learnt(places: Places, champion: Mapping[str, Any], today: Part, load: Load
     here = names & {record.source for record in today[0]}
     found = {name: (_only(name, today), "") for name in sorted(here)}
     if gone := sorted(names - here):
-        old = _past_texts(places, version)
+        try:
+            old = _past_texts(places, version)
+        except TonewatchError as error:
+            raise Fault(
+                f"{champion['release']} learnt from {', '.join(gone)}, which today's texts lack, and its own test texts (data {version}) "
+                f"cannot be read, so nobody can say what would be forgotten: {error}"
+            ) from error
         past = old, {"candidate": _labels(load(places.root / "data" / "candidate"), old), "champion": _labels(theirs, old)}
         found |= {name: (_only(name, past), version) for name in gone}
     return found

@@ -6,14 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from world import DOWN, WHO, build, in_service, judged, serve, set_gate
+from world import DOWN, WHO, build, in_service, judged, serve
 
-from pipeline.config import Places, load_params
+from pipeline.config import Places
 from pipeline.errors import CandidateRefused, DigestMismatch, NothingToRollBack, WrongUse
 from pipeline.registry.ledger import Ledger
 from pipeline.registry.models import Models
 from pipeline.stages import releases
-from pipeline.stages.verifying import verify
 from pipeline.storage import files
 
 

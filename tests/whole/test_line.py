@@ -115,7 +115,10 @@ def test_the_report_is_one_page_that_names_the_release(line):
 
 def test_the_registry_tells_what_became_of_a_version(line):
     store = f"sqlite:///{line.folder}/.tonewatch/mlflow.db"
-    program = f"import mlflow; v = mlflow.MlflowClient({store!r}).get_model_version_by_alias('tonewatch', 'champion'); print(v.description, v.tags)"
+    program = (
+        f"import mlflow; version = mlflow.MlflowClient({store!r}).get_model_version_by_alias('tonewatch', 'champion');"
+        "print(version.description, version.tags)"
+    )
 
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=line.environment, timeout=120)
 
