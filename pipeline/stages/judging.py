@@ -160,6 +160,7 @@ def _verdict(places: Places, params: Params, load: Loading) -> dict[str, Any]:
         "intervals": evaluation["intervals"],
         "menu": menu,
         "thresholds": {name: settings[name] for name in THRESHOLDS},
+        "parent": settings["parent"],
         "champion": champion,
         "approval": params.gate.approval,
         "decision": decided(evidence, params.gate).as_dict(),

@@ -65,7 +65,8 @@ def link(places: Places, document: Mapping[str, Any]) -> None:
     """Let the model registry tell of a version which release it became, and how that was judged."""
     verdict = "accepted" if document["decision"]["accepted"] else "refused"
     tags = {"release": str(document["release"]), "decision": verdict, "data_version": str(document["data_version"])}
-    Models(places.mlflow).describe(str(document["model_version"]), model_card(document), tags)
+    told = _document(places, str(document["release"]))
+    Models(places.mlflow).describe(str(document["model_version"]), model_card(told), tags)
 
 
 def history(places: Places) -> list[dict[str, Any]]:
