@@ -151,12 +151,16 @@ def test_a_server_that_prefers_serializable_gives_no_serialization_failure(postg
     assert Ledger(url).faults() == []
 
 
-def test_a_server_that_takes_the_call_and_never_answers_is_given_up(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("seconds", "asked"), [(2, ""), (60, "&connect_timeout=2")])
+def test_a_server_that_takes_the_call_and_never_answers_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int, asked: str
+) -> None:
+    monkeypatch.setattr(database, "ANSWER_SECONDS", seconds)
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(tmp_path / ".s.PGSQL.5432"))
         silent.listen()
         with pytest.raises(Unreachable, match="timeout expired"):
-            Ledger(f"postgresql+psycopg://ada@/db?host={tmp_path}&connect_timeout=2").current()
+            Ledger(f"postgresql+psycopg://ada@/db?host={tmp_path}{asked}").current()
 
 
 def test_a_full_disk_is_a_fault_and_nothing_is_recorded(tmp_path: Path) -> None:
