@@ -56,11 +56,7 @@ def set_params(path: Path, assignments: Sequence[str]) -> list[str]:
 
     A value is read as YAML. Raises ConfigError, and writes nothing, when the result would not be valid.
     """
-    from ruamel.yaml import YAML
-
-    editor = YAML()
-    editor.preserve_quotes = True
-    editor.width = 4096
+    editor = _editor()
     before = path.read_text("utf-8")
     document = editor.load(before)
     told = [_assign(document, assignment, path) for assignment in assignments]
@@ -70,6 +66,18 @@ def set_params(path: Path, assignments: Sequence[str]) -> list[str]:
     if any(" was " in sentence for sentence in told):
         _replace(path, after.getvalue())
     return told
+
+
+def _editor() -> Any:
+    """Give an editor that leaves every line alone but those it is asked to change."""
+    from ruamel.yaml import YAML
+
+    editor = YAML()
+    editor.preserve_quotes = True
+    editor.width = 4096
+    editor.indent(mapping=2, sequence=4, offset=2)
+    editor.representer.add_representer(type(None), lambda told, _: told.represent_scalar("tag:yaml.org,2002:null", "null"))
+    return editor
 
 
 def _assign(document: Any, assignment: str, path: Path) -> str:

@@ -32,7 +32,7 @@ validate) mkdir -p data/validation; cat data/clean/x > data/validation/x ;;
 split) mkdir -p data/splits; cat data/clean/x data/validation/x > data/splits/x ;;
 pretrain) mkdir -p data/encoder; cat data/splits/x > data/encoder/x ;;
 finetune) mkdir -p data/classifier; cat data/splits/x data/encoder/x > data/classifier/x ;;
-compress) mkdir -p data/candidate; grep -A3 '^compress:' params.yaml > data/candidate/x; cat data/classifier/x >> data/candidate/x ;;
+compress) mkdir -p data/candidate; grep -A60 '^compress:' params.yaml > data/candidate/x; cat data/classifier/x >> data/candidate/x ;;
 evaluate) mkdir -p data/evaluation; cat data/candidate/x > data/evaluation/x ;;
 esac
 """

@@ -99,7 +99,7 @@ def test_no_text_gets_into_a_card(release: dict[str, Any]) -> None:
 
 
 def test_the_path_of_a_file_of_ones_own_stays_at_home(release: dict[str, Any]) -> None:
-    release["params"] = "collect: {sources: [{kind: csv, name: inbox, path: /home/ada/smith.csv, licence: internal, lang: en}]}"
+    release["params"] = "collect: {sources: [{kind: csv, name: inbox, path: /srv/ada/smith.csv, licence: internal, lang: en}]}"
 
     found = card(release)
 
