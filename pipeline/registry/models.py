@@ -1,5 +1,6 @@
 """The registered model `tonewatch`: one version per candidate, and the two aliases that follow the ledger."""
 
+import contextlib
 import importlib.metadata
 import shutil
 import tempfile
@@ -165,9 +166,12 @@ def _log_signature(client: "MlflowClient", run: str, signature: str) -> None:
 
 
 def _needs() -> list[str]:
-    # A machine may carry another build under another name (onnxruntime-gpu); what is not there was not used.
-    installed = {found.name.lower(): found.version for found in importlib.metadata.distributions() if found.name}
-    return [f"{need}=={installed[need]}" for need in NEEDS if need in installed]
+    found = []
+    for need in NEEDS:
+        # A machine may carry another build under another name (onnxruntime-gpu); what is not there was not used.
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found.append(f"{need}=={importlib.metadata.version(need)}")
+    return found
 
 
 def _signature(labels: Sequence[str]) -> Any:
