@@ -26,6 +26,9 @@ FRAMES = ("a {} {}", "what a {} {} that was", "I think it is a {} {}", "they sol
 
 ROOT = Path(__file__).parents[2]
 
+WHOLE = "vocabulary_min_count: null, layers: 1.0, heads: 1.0, feed_forward: 1.0"
+HALF = "vocabulary_min_count: 1, layers: 1.0, heads: 0.5, feed_forward: 0.5"
+
 # A model small enough for seconds, and a gate that a perfect bag of words cannot close.
 TINY = (
     "collect.labels=[bad, fine, good]",
@@ -37,8 +40,18 @@ TINY = (
     "finetune.peak_rate=0.005",
     "finetune.judge_every=30",
     "finetune.checkpoint_every=20",
-    "compress.min_agreement=0.8",
-    "compress.max_f1_fall=0.2",
+    f"compress.menu=[{{name: fp32, {WHOLE}, int8: false}}, {{name: half-int8, {HALF}, int8: true}}]",
+    "compress.importance_texts=64",
+    "compress.timed_texts=32",
+    "compress.recovery.steps=10",
+    "compress.recovery.checkpoint_every=5",
+    "compress.budget.max_f1_fall=0.2",
+    "compress.budget.max_slice_fall=0.5",
+    "compress.budget.min_agreement=0.8",
+    "gate.against_champion=not_worse",
+    "gate.champion_margin=0.3",
+    "gate.slice_margin=0.3",
+    "gate.forgetting_margin=0.3",
     "gate.baseline_margin=-1.0",
     "gate.min_macro_f1=0.3",
     "evaluate.resamples=100",
