@@ -1,47 +1,169 @@
-"""From a trained classifier to ONNX, with nothing in it of the machine that made it."""
+"""From a classifier to ONNX, written node by node: only what the answer needs, and nothing of the machine that wrote it.
 
-import warnings
-from typing import TYPE_CHECKING
+torch's exporter leaves paths in every node, takes ten seconds a model, and hands attention out in pieces that no runtime
+puts together again for a layer whose heads do not fill its width. A BERT body is forty lines of nodes, so they stand here.
+Shapes: B texts, T tokens, D width, H heads, E width of a head, F channels, L labels; a matrix is out x in, as torch keeps it.
+"""
 
-import torch
-from torch import Tensor, nn
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import NodeProto, TensorProto
+    from torch import Tensor, nn
+
+OPSET, IR_VERSION = 20, 10
+# ONNX numbers its types; this is 32-bit floating point.
+FLOAT = 1
+# onnxruntime's own operators, beside the standard ones.
+CONTRIB = "com.microsoft"
+# Added to the score of padding: its share of attention becomes exactly 0.
+FAR_BELOW = 1e9
+
+Matrix = tuple[NDArray[Any], NDArray[Any]]
 
 
-def export(model: nn.Module) -> bytes:
-    """Export a classifier to ONNX: inputs `tokens` and `mask` (texts x tokens, int64), output `logits` (texts x labels)."""
-    example: tuple[Tensor, Tensor] = (torch.ones(2, 7, dtype=torch.long), torch.ones(2, 7, dtype=torch.long))
-    sizes = {0: torch.export.Dim("texts", min=1, max=4096), 1: torch.export.Dim("width", min=2, max=512)}
-    model.eval()
-    with warnings.catch_warnings(), torch.no_grad():
-        # torch's exporter warns of its own future; nothing a reader of our log could do.
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            model,
-            example,
-            dynamo=True,
-            input_names=["tokens", "mask"],
-            output_names=["logits"],
-            dynamic_shapes={"tokens_BT": sizes, "mask_BT": sizes},
-            verbose=False,
-        )
-    assert program is not None
-    content: bytes = strip(program.model_proto).SerializeToString()
-    return content
+class Graph:
+    """Collect the nodes and constants of an ONNX model."""
+
+    def __init__(self) -> None:
+        self._nodes: list[NodeProto] = []
+        self._constants: dict[str, TensorProto] = {}
+
+    def constant(self, name: str, value: Any) -> str:
+        """Keep a constant under its name."""
+        from onnx import numpy_helper
+
+        self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        return name
+
+    def whole(self, *numbers: int) -> str:
+        """Keep a small vector of whole numbers, as shapes and axes are told."""
+        return self.constant("_".join(["whole", *map(str, numbers)]), np.asarray(numbers, dtype=np.int64))
+
+    def node(self, kind: str, *inputs: str, domain: str = "", out: str = "", **settings: Any) -> str:
+        """Add a node and give the name of what it yields."""
+        from onnx import helper
+
+        name = out or f"{kind}_{len(self._nodes)}"
+        self._nodes.append(helper.make_node(kind, list(inputs), [name], domain=domain, **settings))
+        return name
+
+    def model(self, labels: int) -> bytes:
+        """Give the bytes of the model, equal for equal nodes and constants."""
+        from onnx import TensorProto, helper
+
+        inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["texts", "width"]) for name in ("tokens", "mask")]
+        output = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["texts", labels])
+        graph = helper.make_graph(self._nodes, "tonewatch", inputs, [output], list(self._constants.values()))
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)]
+        content: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION).SerializeToString()
+        return content
 
 
-def strip(model: "ModelProto") -> "ModelProto":
-    """Remove stack traces, local paths and stored shapes, which the exporter leaves in every node.
+class Numbers(Protocol):
+    """Say in what numbers a graph looks up rows and multiplies matrices."""
 
-    Stored shapes go too: with them `quantize_dynamic` fails on a BERT (onnxruntime 1.23 to 1.31).
+    def rows(self, graph: Graph, name: str, table_VD: NDArray[Any], ids: str) -> str:
+        """Look up one row of a table for every id."""
+
+    def products(self, graph: Graph, place: str, hidden: str, matrices: Sequence[Matrix]) -> list[str]:
+        """Multiply what stands at one place of the model by matrices (out x in), and add their biases."""
+
+
+class Floats:
+    """Reckon as training did, in 32-bit floating point."""
+
+    def rows(self, graph: Graph, name: str, table_VD: NDArray[Any], ids: str) -> str:
+        """Look up rows as they are."""
+        return graph.node("Gather", graph.constant(name, table_VD), ids)
+
+    def products(self, graph: Graph, place: str, hidden: str, matrices: Sequence[Matrix]) -> list[str]:
+        """Multiply as it is written."""
+        found = []
+        for number, (weight_OI, bias_O) in enumerate(matrices):
+            weight, bias = graph.constant(f"{place}.{number}.weight", weight_OI.T), graph.constant(f"{place}.{number}.bias", bias_O)
+            found.append(graph.node("Add", graph.node("MatMul", hidden, weight), bias))
+        return found
+
+
+def export(model: "nn.Module", *, max_tokens: int, numbers: Numbers | None = None) -> bytes:
+    """Write a classifier as ONNX: inputs `tokens` and `mask` (texts x tokens, int64), output `logits` (texts x labels).
+
+    No text may be longer than `max_tokens`: positions beyond are not written.
     """
-    del model.graph.value_info[:]
-    del model.metadata_props[:]
-    del model.graph.metadata_props[:]
-    model.doc_string = model.graph.doc_string = ""
-    for thing in (*model.graph.node, *model.graph.input, *model.graph.output, *model.graph.initializer):
-        del thing.metadata_props[:]
-        thing.doc_string = ""
-    return model
+    encoder: Any = model.encoder
+    assert encoder.config.hidden_act == "gelu"
+    graph, numbers = Graph(), numbers or Floats()
+    counted = graph.node("Cast", "mask", to=FLOAT)
+    ahead = graph.node(
+        "Mul", graph.node("Sub", counted, graph.constant("one", np.float32(1))), graph.constant("far", np.float32(FAR_BELOW))
+    )
+    padding_B11T = graph.node("Unsqueeze", ahead, graph.whole(1, 2))
+    hidden_BTD = _embedded(graph, encoder.embeddings, numbers, max_tokens)
+    for number, layer in enumerate(encoder.encoder.layer):
+        hidden_BTD = _layer(graph, layer, hidden_BTD, padding_B11T, (numbers, f"layer.{number}"))
+    total_BD = graph.node(
+        "ReduceSum", graph.node("Mul", hidden_BTD, graph.node("Unsqueeze", counted, graph.whole(2))), graph.whole(1), keepdims=0
+    )
+    mean_BD = graph.node("Div", total_BD, graph.node("ReduceSum", counted, graph.whole(1), keepdims=1))
+    head: Any = model.head
+    graph.node(
+        "Gemm",
+        mean_BD,
+        graph.constant("head.weight", array(head.weight)),
+        graph.constant("head.bias", array(head.bias)),
+        out="logits",
+        transB=1,
+    )
+    return graph.model(len(head.weight))
+
+
+def array(values: "Tensor") -> NDArray[Any]:
+    """Give a parameter as numpy keeps it."""
+    return values.detach().cpu().numpy()
+
+
+def matrix(linear: Any) -> Matrix:
+    """Give weight (out x in) and bias of a linear layer."""
+    return array(linear.weight), array(linear.bias)
+
+
+def _embedded(graph: Graph, embeddings: Any, numbers: Numbers, max_tokens: int) -> str:
+    words_BTD = numbers.rows(graph, "words", array(embeddings.word_embeddings.weight), "tokens")
+    # Every token is of the first kind, so its kind is part of its place.
+    table_TD = array(embeddings.position_embeddings.weight)[:max_tokens] + array(embeddings.token_type_embeddings.weight)[0]
+    width = graph.node("Shape", "tokens", start=1)
+    places_TD = graph.node("Slice", graph.constant("positions", table_TD), graph.whole(0), width, graph.whole(0))
+    return _normed(graph, embeddings.LayerNorm, words_BTD, places_TD, "embeddings")
+
+
+def _layer(graph: Graph, layer: Any, hidden_BTD: str, padding_B11T: str, told: tuple[Numbers, str]) -> str:
+    numbers, name = told
+    heads = layer.attention.self
+    # A score is divided by the root of a head's width; so is the query, once and for all.
+    query = tuple(part * np.float32(heads.attention_head_size**-0.5) for part in matrix(heads.query))
+    vectors = numbers.products(graph, f"{name}.attention", hidden_BTD, [query, matrix(heads.key), matrix(heads.value)])
+    context_BTD = _attended(graph, vectors, padding_B11T, heads)
+    (mixed_BTD,) = numbers.products(graph, f"{name}.context", context_BTD, [matrix(layer.attention.output.dense)])
+    hidden_BTD = _normed(graph, layer.attention.output.LayerNorm, mixed_BTD, hidden_BTD, f"{name}.mixed")
+    (channels_BTF,) = numbers.products(graph, f"{name}.channels", hidden_BTD, [matrix(layer.intermediate.dense)])
+    (fed_BTD,) = numbers.products(graph, f"{name}.gelu", graph.node("Gelu", channels_BTF), [matrix(layer.output.dense)])
+    return _normed(graph, layer.output.LayerNorm, fed_BTD, hidden_BTD, f"{name}.fed")
+
+
+def _attended(graph: Graph, vectors: Sequence[str], padding_B11T: str, heads: Any) -> str:
+    apart = graph.whole(0, 0, -1, heads.attention_head_size)
+    query_BHTE, key_BHTE, value_BHTE = (graph.node("Transpose", graph.node("Reshape", one, apart), perm=[0, 2, 1, 3]) for one in vectors)
+    scores_BHTT = graph.node("FusedMatMul", query_BHTE, key_BHTE, domain=CONTRIB, transB=1)
+    shares_BHTT = graph.node("Softmax", graph.node("Add", scores_BHTT, padding_B11T), axis=-1)
+    context_BTHE = graph.node("Transpose", graph.node("MatMul", shares_BHTT, value_BHTE), perm=[0, 2, 1, 3])
+    return graph.node("Reshape", context_BTHE, graph.whole(0, 0, len(heads.query.weight)))
+
+
+def _normed(graph: Graph, norm: Any, new: str, old: str, name: str) -> str:
+    scale, shift = graph.constant(f"{name}.scale", array(norm.weight)), graph.constant(f"{name}.shift", array(norm.bias))
+    return graph.node("LayerNormalization", graph.node("Add", new, old), scale, shift, axis=-1, epsilon=float(norm.eps))

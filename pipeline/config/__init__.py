@@ -1,6 +1,6 @@
 """What was asked for: `params.yaml` and a profile, read into strict and frozen models."""
 
-from pipeline.config.judging import BehaviourConfig, CompressConfig, EvaluateConfig, GateConfig, Recipe
+from pipeline.config.judging import BehaviourConfig, Budget, CompressConfig, EvaluateConfig, GateConfig, Int8Config, Recipe, Recovery
 from pipeline.config.params import (
     NEWEST,
     CleanConfig,
@@ -19,6 +19,7 @@ from pipeline.config.sources import Columns, FileSource, PackageSource, Pinned, 
 __all__ = [
     "NEWEST",
     "BehaviourConfig",
+    "Budget",
     "CleanConfig",
     "CollectConfig",
     "Columns",
@@ -28,6 +29,7 @@ __all__ = [
     "FileSource",
     "FinetuneConfig",
     "GateConfig",
+    "Int8Config",
     "PackageSource",
     "Params",
     "Pinned",
@@ -36,6 +38,7 @@ __all__ = [
     "Profile",
     "Ratings",
     "Recipe",
+    "Recovery",
     "Source",
     "SplitConfig",
     "ValidateConfig",

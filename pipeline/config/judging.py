@@ -29,6 +29,11 @@ class Recipe(Section):
         """Say whether weights that take part in every answer are taken away."""
         return min(self.layers, self.heads, self.feed_forward) < 1
 
+    @property
+    def whole(self) -> bool:
+        """Say whether the parent is left as it is."""
+        return not (self.pruned or self.int8 or self.vocabulary_min_count)
+
 
 class Recovery(Section):
     """Set how a pruned variant learns again from its uncompressed parent."""
@@ -44,13 +49,25 @@ class Recovery(Section):
     checkpoint_every: Count
 
 
+class Int8Config(Section):
+    """Set how whole numbers stand for matrices and what passes between them."""
+
+    calibration_texts: Count
+    smoothing: Share
+    outliers: Count
+
+
 class Budget(Section):
-    """Set what a variant must hold to be served; among those that do, the quickest is taken."""
+    """Set what a variant must hold to be served; among those that do, the quickest is taken.
+
+    Variants slower by no more than the share `equal_speed` are as quick; of such, the smallest is taken.
+    """
 
     max_f1_fall: Share
     max_slice_fall: Share
     min_agreement: Share
     max_megabytes: Positive
+    equal_speed: Share
 
 
 class CompressConfig(Section):
@@ -59,6 +76,7 @@ class CompressConfig(Section):
     menu: tuple[Recipe, ...] = Field(min_length=1)
     importance_texts: Count
     recovery: Recovery
+    int8: Int8Config
     budget: Budget
     timed_texts: Count
     uncertain_share: Share
@@ -68,10 +86,14 @@ class CompressConfig(Section):
         names = [recipe.name for recipe in self.menu]
         if len(set(names)) < len(names):
             raise ValueError(f"compress.menu names a variant twice: {', '.join(names)}")
-        whole = {"vocabulary_min_count": None, "layers": 1.0, "heads": 1.0, "feed_forward": 1.0, "int8": False}
-        if not any(recipe.model_dump(exclude={"name"}) == whole for recipe in self.menu):
+        if not any(recipe.whole for recipe in self.menu):
             raise ValueError("compress.menu needs one variant that leaves the parent whole: all shares 1.0, no vocabulary cut, int8 false")
         return self
+
+    @property
+    def parent(self) -> str:
+        """Name the variant that leaves the parent whole."""
+        return next(recipe.name for recipe in self.menu if recipe.whole)
 
 
 class Tfidf(Section):

@@ -47,7 +47,7 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary: int) -> str:
 
 def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
     """Turn texts into token ids."""
-    return [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
+    return [encoding.ids for encoding in tokenizer.encode_batch_fast(list(texts))]
 
 
 def special_ids(tokenizer: Tokenizer) -> dict[str, int]:

@@ -116,9 +116,17 @@ def _finetune(at: Setting) -> object:
 def _compress(at: Setting) -> object:
     from pipeline.stages import compression
 
-    labels, tokens = at.params.collect.labels, at.params.encoder.max_tokens
-    inputs = at.folder("finetune"), at.folder("split")
-    return compression.compress(*inputs, at.folder("compress"), labels=labels, max_tokens=tokens, cfg=at.params.compress)
+    params, bench = at.params, at.bench("compress")
+    return compression.compress(
+        at.folder("finetune"),
+        at.folder("split"),
+        at.folder("compress"),
+        labels=params.collect.labels,
+        max_tokens=params.encoder.max_tokens,
+        cfg=params.compress,
+        judging=params.evaluate,
+        bench=bench,
+    )
 
 
 def _evaluate(at: Setting) -> object:
@@ -130,6 +138,8 @@ def _evaluate(at: Setting) -> object:
 
 
 DATA, TRAINING = "pipeline.stages.data", "pipeline.stages.training"
+# What makes a slice; the rest of `evaluate` may change without a new candidate.
+SLICED_BY = ("evaluate.length_bands", "evaluate.min_slice_texts", "evaluate.negations")
 
 STAGES = (
     Stage("identity", "pipeline.stages.versions", (), "data/identity", (), _identity),
@@ -151,7 +161,7 @@ STAGES = (
         "pipeline.stages.compression",
         ("finetune", "split"),
         "data/candidate",
-        ("collect.labels", "encoder.max_tokens", "compress"),
+        (*("seed", "collect.labels", "encoder.max_tokens", "compress"), *SLICED_BY),
         _compress,
     ),
     Stage(

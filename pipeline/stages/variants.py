@@ -1,0 +1,177 @@
+"""Making the variants of a menu: what is shared between them is made once, and only if one of them needs it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pipeline.config import CompressConfig, Recipe
+from pipeline.schema import Record
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pipeline.compress.prune import Worth
+    from pipeline.model.heads import Classifier
+    from pipeline.stages.training import Bench
+    from pipeline.train.distil import DistilMethod
+
+WORTH_AT_ONCE = 32
+
+
+@dataclass(frozen=True)
+class Made:
+    """Hold a variant as it would be served, and the number of its parameters."""
+
+    recipe: Recipe
+    model: bytes
+    tokenizer: str
+    parameters: int
+
+
+@dataclass
+class Workshop:
+    """Make variants of one parent. `settings` are those of its predictor; `digests` tell what the parent and the texts are."""
+
+    parent: "Classifier"
+    tokenizer: str
+    settings: Mapping[str, Any]
+    sides: Mapping[str, Sequence[Record]]
+    digests: Sequence[object]
+    cfg: CompressConfig
+    bench: "Bench"
+    _students: dict[str, "Classifier"] = field(default_factory=dict)
+    _vocabularies: dict[int, tuple[str, list[int]]] = field(default_factory=dict)
+
+    def make(self, recipe: Recipe) -> Made:
+        """Make what a recipe says: fewer words first, then fewer parts that learn again, then smaller numbers."""
+        from pipeline.compress.export import export
+        from pipeline.compress.quantize import quantize
+
+        tokenizer, model = self._in_words(recipe.vocabulary_min_count)
+        if recipe.pruned:
+            model = self._student(recipe, model, tokenizer)
+        tokens = self.settings["max_tokens"]
+        if recipe.int8:
+            few = _evenly(self.sides["train"], self.cfg.int8.calibration_texts)
+            content = quantize(model, self._encoded(tokenizer, few), max_tokens=tokens, cfg=self.cfg.int8)
+        else:
+            content = export(model, max_tokens=tokens)
+        return Made(recipe, content, tokenizer, sum(value.numel() for value in model.parameters()))
+
+    def forget(self) -> None:
+        """Let go of the checkpoints of every recovery."""
+        for recipe in self.cfg.menu:
+            if recipe.pruned:
+                self._keep(recipe).forget()
+
+    def _in_words(self, min_count: int | None) -> tuple[str, "Classifier"]:
+        from pipeline.compress.prune import with_words
+        from pipeline.compress.vocabulary import trim
+
+        if min_count is None:
+            return self.tokenizer, self.parent
+        if min_count not in self._vocabularies:
+            self._vocabularies[min_count] = trim(self.tokenizer, self._encoded(self.tokenizer, self.sides["train"]), min_count=min_count)
+        tokenizer, kept = self._vocabularies[min_count]
+        return tokenizer, with_words(self.parent, kept)
+
+    def _student(self, recipe: Recipe, model: "Classifier", tokenizer: str) -> "Classifier":
+        """Prune, and let it learn again; variants that differ in their numbers alone share one student."""
+        from pipeline.compress.prune import prune
+
+        name = _student_name(recipe)
+        if name not in self._students:
+            student = prune(model, self._worth, recipe)
+            outcome = self.bench.train(self._job(recipe, self._method(student, tokenizer)))
+            student.load_state_dict(dict(outcome.weights))
+            self._students[name] = student.eval()
+        return self._students[name]
+
+    def _job(self, recipe: Recipe, method: "DistilMethod") -> Any:
+        from pipeline.train.distributed import Job
+        from pipeline.train.loop import Course
+
+        cfg = self.cfg.recovery
+        return Job(
+            name=f"recover-{recipe.name}",
+            method=method,
+            course=Course(cfg.steps, cfg.peak_rate, cfg.warmup_share, cfg.clip),
+            weight_decay=cfg.weight_decay,
+            looks=frozenset({cfg.steps}),
+            patience=1,
+            checkpoint_every=cfg.checkpoint_every,
+            keep=self._keep(recipe),
+        )
+
+    def _method(self, student: "Classifier", tokenizer: str) -> "DistilMethod":
+        import torch
+
+        from pipeline.evaluate.metrics import score
+        from pipeline.seeds import seed_for
+        from pipeline.train.distil import DistilMethod
+
+        train, valid = self.sides["train"], self.sides["valid"]
+        return DistilMethod(
+            student=student,
+            teacher_NL=torch.from_numpy(self._teacher_NL).float(),
+            train=self._encoded(tokenizer, train),
+            targets=self.numbers(train),
+            held_out=self._encoded(tokenizer, valid),
+            held_out_targets=self.numbers(valid),
+            batch_texts=self.cfg.recovery.batch_texts,
+            temperature=self.cfg.recovery.temperature,
+            truth_share=self.cfg.recovery.truth_share,
+            score=score,
+            seed=seed_for(self.bench.seed, "recovery"),
+        )
+
+    @cached_property
+    def _teacher_NL(self) -> "NDArray[np.float64]":
+        """Ask the uncompressed model once, as int8: a third of the time, and no student comes as near to it as int8 does."""
+        from pipeline.compress.quantize import quantize
+        from pipeline.model.predictor import Predictor
+
+        few = self._encoded(self.tokenizer, _evenly(self.sides["train"], self.cfg.int8.calibration_texts))
+        content = quantize(self.parent, few, max_tokens=self.settings["max_tokens"], cfg=self.cfg.int8)
+        teacher = Predictor.of(content, self.tokenizer, self.settings, threads=self.bench.profile.threads)
+        return teacher.logits([record.text for record in self.sides["train"]])
+
+    @cached_property
+    def _worth(self) -> "Worth":
+        import torch
+
+        from pipeline.compress.prune import worth
+        from pipeline.train.batches import Batch, pad
+
+        few = _evenly(self.sides["valid"], self.cfg.importance_texts)
+        targets = torch.from_numpy(self.numbers(few))
+        tokens = self._encoded(self.tokenizer, few)
+        parts = [slice(start, start + WORTH_AT_ONCE) for start in range(0, len(few), WORTH_AT_ONCE)]
+        return worth(self.parent, [Batch(*pad(tokens[part]), targets[part], weight=1.0) for part in parts])
+
+    def numbers(self, records: Sequence[Record]) -> "NDArray[np.int64]":
+        """Give the labels of some texts as numbers."""
+        import numpy as np
+
+        return np.array([self.settings["labels"].index(record.label) for record in records], dtype=np.int64)
+
+    def _encoded(self, tokenizer: str, records: Sequence[Record]) -> list[list[int]]:
+        from pipeline.model.tokenizer import encode, load_tokenizer
+
+        return encode(load_tokenizer(tokenizer, self.settings["max_tokens"]), [record.text for record in records])
+
+    def _keep(self, recipe: Recipe) -> Any:
+        shape = recipe.model_dump(exclude={"name", "int8"})
+        rest = self.cfg.recovery.model_dump(), self.cfg.int8.model_dump(), self.cfg.importance_texts
+        return self.bench.keep("compress", *self.digests, dict(self.settings), shape, *rest)
+
+
+def _student_name(recipe: Recipe) -> str:
+    return recipe.model_dump_json(exclude={"name", "int8"})
+
+
+def _evenly(records: Sequence[Record], count: int) -> Sequence[Record]:
+    """Take some texts from the whole length of a split, which stands in the order of its sources."""
+    return [records[number * len(records) // count] for number in range(count)] if count < len(records) else records
