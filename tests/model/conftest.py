@@ -1,6 +1,7 @@
 """A tiny encoder and tokenizer, trained on the spot from sentences written here."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ import pytest
 from pipeline.evaluate.metrics import score
 from pipeline.model.encoder import scratch_config
 from pipeline.model.tokenizer import encode, load_tokenizer, size, train_tokenizer
+from pipeline.train.loop import Course, Share, fit
 from pipeline.train.methods import LabelMethod, Start
+from pipeline.train.optim import make_optimizer
 
 GOOD, BAD = ("good", "great", "lovely", "superb"), ("bad", "awful", "dreadful", "poor")
 THINGS = ("film", "book", "phone", "meal", "song", "train ride", "hotel room", "garden in the early spring")
@@ -56,3 +59,22 @@ def method(sentences, tokenizer, start):
         score=score,
         seed=7,
     )
+
+
+@pytest.fixture(scope="session")
+def taught(method):
+    """Give a classifier that has learnt the sentences' labels."""
+    model = method.model()
+    for _ in fit(model, method, make_optimizer(model, weight_decay=0.0), Course(60, 3e-3, 0.1, 1.0), Share(0, 1, 64)):
+        pass
+    return model.eval()
+
+
+@pytest.fixture(scope="session")
+def score_of():
+    return score
+
+
+@pytest.fixture(scope="session")
+def root():
+    return Path(__file__).parents[2]

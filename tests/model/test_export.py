@@ -1,77 +1,85 @@
 import numpy as np
+import onnx
 import pytest
 import torch
 
-from pipeline.compress.choice import Variant, choose
 from pipeline.compress.export import export
+from pipeline.compress.golden import golden_texts
 from pipeline.compress.quantize import quantize
-from pipeline.config import CompressConfig
-from pipeline.model.predictor import Predictor
+from pipeline.config import load_params
+from pipeline.model.predictor import Predictor, batched
 from pipeline.model.tokenizer import encode
-from pipeline.train.loop import Course, Share, fit
+from pipeline.security import artefacts
 from pipeline.train.methods import guess
-from pipeline.train.optim import make_optimizer
 
-SETTINGS = {"labels": ["bad", "good"], "max_tokens": 32, "variant": "fp32"}
-INT8 = {**SETTINGS, "variant": "int8"}
+SETTINGS = {"labels": ["bad", "good"], "max_tokens": 32, "temperature": 1.0, "uncertain": 0.0}
 
 
 @pytest.fixture(scope="module")
-def model(method):
-    model = method.model()
-    for _ in fit(model, method, make_optimizer(model, weight_decay=0.0), Course(60, 3e-3, 0.1, 1.0), Share(0, 1, 64)):
-        pass
-    return model.eval()
+def int8(root):
+    return load_params(root / "params.yaml").compress.int8
 
 
-@pytest.mark.parametrize("shape", [(1, 5), (2, 16), (7, 31)])
-def test_the_export_answers_as_its_parent_at_every_shape(model, shape):
+@pytest.fixture(scope="module")
+def exported(taught):
+    return export(taught, max_tokens=32)
+
+
+@pytest.fixture(scope="module")
+def quantised(taught, method, int8):
+    return quantize(taught, method.train, max_tokens=32, cfg=int8)
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (2, 16), (7, 32)])
+def test_the_export_answers_as_its_parent_at_every_shape_and_under_padding(taught, exported, shape):
     from onnxruntime import InferenceSession
 
     tokens_BT = torch.randint(5, 60, shape, generator=torch.Generator().manual_seed(1))
     mask_BT = torch.ones_like(tokens_BT)
-    session = InferenceSession(export(model), providers=["CPUExecutionProvider"])
+    mask_BT[-1, shape[1] // 2 + 1 :] = 0
+    session = InferenceSession(exported, providers=["CPUExecutionProvider"])
 
     (found,) = session.run(["logits"], {"tokens": tokens_BT.numpy(), "mask": mask_BT.numpy()})
 
     with torch.inference_mode():
-        assert np.allclose(found, model(tokens_BT, mask_BT).numpy(), atol=1e-4)
+        assert np.allclose(found, taught(tokens_BT, mask_BT).numpy(), atol=1e-4)
 
 
-def test_the_export_holds_no_path_of_this_machine_and_is_equal_bytes_twice(model):
-    first = export(model)
+def test_exports_hold_no_path_of_this_machine_and_are_equal_bytes_twice(taught, method, exported, quantised, int8, tmp_path):
+    assert exported == export(taught, max_tokens=32)
+    assert quantised == quantize(taught, method.train, max_tokens=32, cfg=int8)
+    for content in (exported, quantised):
+        onnx.checker.check_model(onnx.load_model_from_string(content))
+        (tmp_path / "model.onnx").write_bytes(content)
+        artefacts.inspect_file(tmp_path / "model.onnx")
+        assert b"site-packages" not in content
+        assert b".py" not in content
 
-    assert first == export(model)
-    assert b"site-packages" not in first
-    assert b".py" not in first
 
-
-def test_int8_is_much_smaller_and_answers_the_same(model, method, tokenizer_json, sentences):
-    exported = export(model)
-    small = quantize(exported)
+def test_int8_is_much_smaller_and_answers_the_same(taught, method, exported, quantised, tokenizer_json, sentences):
     texts = [text for text, _ in sentences]
-    guesses = Predictor.of(small, tokenizer_json, INT8).logits(texts).argmax(1)
+    guesses = Predictor.of(quantised, tokenizer_json, SETTINGS).logits(texts).argmax(1)
 
     # Matrices shrink to a quarter; what is left of a model this tiny is its graph.
-    assert len(small) < 0.6 * len(exported)
-    assert (guesses == guess(model, method.train)).mean() >= 0.98
+    assert len(quantised) < 0.6 * len(exported)
+    assert (guesses == guess(taught, method.train)).mean() >= 0.98
 
 
-@pytest.mark.parametrize("variant", ["fp32", "int8"])
-def test_a_text_has_one_answer_whoever_is_asked_beside_it(model, tokenizer_json, sentences, variant):
-    exported = export(model)
-    content, settings = (quantize(exported), INT8) if variant == "int8" else (exported, SETTINGS)
-    predictor = Predictor.of(content, tokenizer_json, settings)
+@pytest.mark.parametrize("kind", ["fp32", "int8"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_text_has_one_answer_whoever_is_asked_beside_it(exported, quantised, tokenizer_json, sentences, kind, threads):
+    predictor = Predictor.of(quantised if kind == "int8" else exported, tokenizer_json, SETTINGS, threads=threads)
     texts = [text for text, _ in sentences]
 
     together = predictor.predict(texts).probabilities
     alone = np.concatenate([predictor.predict([text]).probabilities for text in texts])
 
     assert np.allclose(together, alone, atol=1e-5)
+    assert np.array_equal(predictor.predict(texts[::-1]).probabilities[::-1].argmax(1), together.argmax(1))
 
 
-def test_the_predictor_cleans_as_training_did_and_keeps_the_order(model, tokenizer_json, tokenizer, sentences):
-    predictor = Predictor.of(export(model), tokenizer_json, SETTINGS)
+def test_the_predictor_cleans_as_training_did_and_keeps_the_order(exported, tokenizer_json, tokenizer):
+    predictor = Predictor.of(exported, tokenizer_json, SETTINGS)
 
     plain = predictor.predict(["a good film", "an awful meal", "a great song"])
     dirty = predictor.predict(["  a <b>good</b>\u200b film", "an awful&nbsp;meal", "a great song"])
@@ -81,37 +89,37 @@ def test_the_predictor_cleans_as_training_did_and_keeps_the_order(model, tokeniz
     assert encode(tokenizer, ["a good film"]) == encode(tokenizer, ["A GOOD film"])
 
 
-def test_a_long_text_and_no_text_are_answered(model, tokenizer_json):
-    predictor = Predictor.of(export(model), tokenizer_json, SETTINGS)
+def test_a_long_text_and_no_text_are_answered(exported, tokenizer_json):
+    predictor = Predictor.of(exported, tokenizer_json, SETTINGS)
 
     assert predictor.predict([]).labels == ()
     assert len(predictor.predict(["good " * 5000, "", "\u4f60\u597d 🙂"]).labels) == 3
 
 
-def rule(**changes):
-    return CompressConfig(**{"variants": ("int8", "fp32"), "max_f1_fall": 0.01, "min_agreement": 0.95, **changes})
+def test_the_temperature_softens_and_an_answer_below_the_threshold_is_uncertain(exported, tokenizer_json):
+    sharp = Predictor.of(exported, tokenizer_json, SETTINGS).predict(["a good film"])
+    soft = Predictor.of(exported, tokenizer_json, {**SETTINGS, "temperature": 4.0, "uncertain": 0.999}).predict(["a good film"])
+
+    assert soft.labels == sharp.labels
+    assert soft.probabilities.max() < sharp.probabilities.max()
+    assert np.allclose(
+        np.log(soft.probabilities[0, 1] / soft.probabilities[0, 0]) * 4, np.log(sharp.probabilities[0, 1] / sharp.probabilities[0, 0])
+    )
+    assert (sharp.uncertain, soft.uncertain) == ((False,), (True,))
 
 
-def test_the_first_variant_that_holds_is_chosen():
-    variants = [Variant("fp32", 68.0, 0.740, 0.000, 1.0), Variant("int8", 17.0, 0.736, 0.004, 0.98)]
+def test_texts_of_one_length_stand_together_and_every_text_once():
+    rows = list(batched([3, 5, 3, 3, 5, 9], threads=2))
 
-    choice = choose(variants, rule())
-
-    assert choice.chosen == "int8"
-    assert choice.reasons == ("int8 holds: macro F1 0.7360 (-0.0040), agreement 0.9800, 17.0 MB",)
-
-
-def test_a_variant_that_collapsed_is_not_chosen_and_the_reason_is_told():
-    variants = [Variant("fp32", 68.0, 0.94, 0.0, 1.0), Variant("int8", 17.0, 0.10, 0.84, 0.12)]
-
-    choice = choose(variants, rule())
-
-    assert choice.chosen == "fp32"
-    assert choice.reasons[0] == "int8 does not hold: macro F1 falls by 0.8400, at most 0.0100 is allowed"
+    assert sorted(row for batch in rows for row in batch) == [0, 1, 2, 3, 4, 5]
+    assert rows[0] == [5]
+    assert [0, 2] in rows
 
 
-def test_a_variant_that_disagrees_too_often_is_not_chosen_even_at_equal_f1():
-    variants = [Variant("fp32", 68.0, 0.74, 0.0, 1.0), Variant("int8", 17.0, 0.74, 0.0, 0.90)]
+def test_golden_texts_are_words_of_the_tokenizer_and_nobodys_text(tokenizer_json, sentences):
+    texts = golden_texts(tokenizer_json, 20)
 
-    assert choose(variants, rule()).chosen == "fp32"
-    assert choose(variants, rule(variants=("int8",))).chosen == "fp32"
+    assert (len(texts), texts) == (32, golden_texts(tokenizer_json, 20))
+    assert texts != golden_texts(tokenizer_json, 21)
+    assert not set(texts) & {text for text, _ in sentences}
+    assert (len(texts[0].split()), len(texts[-1].split())) == (3, 24)
