@@ -145,7 +145,8 @@ def _layer(graph: Graph, layer: Any, hidden_BTD: str, padding_B11T: str, told: t
     numbers, name = told
     heads = layer.attention.self
     # A score is divided by the root of a head's width; so is the query, once and for all.
-    query = tuple(part * np.float32(heads.attention_head_size**-0.5) for part in matrix(heads.query))
+    weight, bias = (part * np.float32(heads.attention_head_size**-0.5) for part in matrix(heads.query))
+    query = weight, bias
     vectors = numbers.products(graph, f"{name}.attention", hidden_BTD, [query, matrix(heads.key), matrix(heads.value)])
     context_BTD = _attended(graph, vectors, padding_B11T, heads)
     (mixed_BTD,) = numbers.products(graph, f"{name}.context", context_BTD, [matrix(layer.attention.output.dense)])

@@ -151,7 +151,7 @@ def _changing_less(factor_B1: Tensor) -> Any:
 def _times(factor_BP: Tensor) -> Any:
     def multiply(_linear: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor]:
         # Each part, a head or a channel, is a run of neighbours of one width.
-        parts_BTPE = inputs[0].unflatten(-1, (factor_BP.shape[1], -1))
+        parts_BTPE = inputs[0].reshape(*inputs[0].shape[:-1], factor_BP.shape[1], -1)
         return ((parts_BTPE * factor_BP[:, None, :, None]).flatten(-2),)
 
     return multiply

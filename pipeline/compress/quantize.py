@@ -126,7 +126,8 @@ def _multiplied(graph: Graph, place: str, hidden: str, matrices: Sequence[Matrix
 
 def _steps(table: NDArray[Any]) -> Figures:
     """Give the step of each row: its greatest size is the last whole number."""
-    return np.maximum(np.abs(table).max(axis=1, keepdims=True) / HALF, LEAST).astype(np.float32)
+    steps: Figures = np.maximum(np.abs(table).max(axis=1, keepdims=True) / HALF, LEAST).astype(np.float32)
+    return steps
 
 
 def _linears(model: Any) -> Iterator[tuple[str, nn.Module]]:

@@ -134,7 +134,8 @@ def _evaluate(at: Setting) -> object:
 
     inputs = at.folder("compress"), at.folder("split")
     rules = {source.name: source.ratings for source in at.params.collect.sources if source.ratings}
-    return evaluation.evaluate(*inputs, at.folder("evaluate"), cfg=at.params.evaluate, rules=rules, seed=at.params.seed)
+    cfg, seed, threads = at.params.evaluate, at.params.seed, at.profile.threads
+    return evaluation.evaluate(*inputs, at.folder("evaluate"), cfg=cfg, rules=rules, seed=seed, threads=threads)
 
 
 DATA, TRAINING = "pipeline.stages.data", "pipeline.stages.training"

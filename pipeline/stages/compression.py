@@ -1,5 +1,6 @@
 """From a classifier to a candidate: a measured menu of variants, and the one that the written rule chooses."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,9 @@ from pipeline.schema import Receipt, Record
 from pipeline.storage import files, tables
 
 if TYPE_CHECKING:
-    from pipeline.compress.budget import Variant
+    from pipeline.compress.budget import Fall, Variant
     from pipeline.model.predictor import Predictor
+    from pipeline.stages.timing import Speed
     from pipeline.stages.training import Bench
     from pipeline.stages.variants import Made, Workshop
 
@@ -31,33 +33,38 @@ def compress(
 ) -> Receipt:
     """Make the menu's variants, measure each against its parent on the validation split, and keep the one the rule chooses."""
     from pipeline.compress.budget import choose, menu
+
+    shop = _shop(classifier, splits, {"labels": list(labels), "max_tokens": max_tokens}, cfg, bench)
+    valid, threads = shop.sides["valid"], bench.profile.threads
+    made = {recipe.name: shop.make(recipe) for recipe in cfg.menu}
+    predictors = {name: _predictor(one, shop.settings, threads) for name, one in made.items()}
+    logits = {name: predictor.logits([record.text for record in valid]) for name, predictor in predictors.items()}
+    variants = _measured(shop, made, logits, _speeds(predictors, shop), judging)
+    whole = next(variant for variant in variants if variant.name == cfg.parent)
+    choice = choose(variants, cfg.budget, whole=cfg.parent)
+    fitted = _fitted(logits[choice.chosen], shop.numbers(valid), cfg)
+    with files.whole(out) as desk:
+        _write_served(desk, made[choice.chosen], {**shop.settings, **fitted, "variant": choice.chosen}, bench.seed)
+        figures = {name: getattr(whole, name) for name in ("macro_f1", "parameters", "megabytes")}
+        files.write_json(desk / "menu.json", menu(variants, choice, parent=figures, threads=threads))
+        receipt = files.write_receipt(desk, _receipt(variants, choice.chosen, shop.sides))
+    shop.forget()
+    return receipt
+
+
+def _shop(classifier: Path, splits: Path, settings: Mapping[str, Any], cfg: CompressConfig, bench: "Bench") -> "Workshop":
     from pipeline.stages.variants import Workshop
 
     parent, texts = files.trusted(classifier, made_by="finetune"), files.trusted(splits, made_by="split")
-    sides = {side: tables.read_texts(splits / f"{side}.parquet") for side in ("train", "valid")}
-    told: dict[str, Any] = {"labels": list(labels), "max_tokens": max_tokens, "parent": parent.files["model.safetensors"]}
-    shop = Workshop(
-        parent=_read_classifier(classifier, len(labels)),
+    return Workshop(
+        parent=_read_classifier(classifier, len(settings["labels"])),
         tokenizer=(classifier / "tokenizer.json").read_text("utf-8"),
-        settings={**told, **UNFITTED},
-        sides=sides,
+        settings={**settings, "parent": parent.files["model.safetensors"], **UNFITTED},
+        sides={side: tables.read_texts(splits / f"{side}.parquet") for side in ("train", "valid")},
         digests=[dict(parent.files), dict(texts.files)],
         cfg=cfg,
         bench=bench,
     )
-    made = {recipe.name: shop.make(recipe) for recipe in cfg.menu}
-    predictors = {name: _predictor(one, {**shop.settings, "variant": name}, bench.profile.threads) for name, one in made.items()}
-    variants, logits = _measured(shop, made, predictors, judging)
-    whole = next(variant for variant in variants if variant.name == cfg.parent)
-    choice = choose(variants, cfg.budget, whole=cfg.parent)
-    fitted = _fitted(logits[choice.chosen], shop.numbers(sides["valid"]), cfg)
-    with files.whole(out) as desk:
-        _write_served(desk, made[choice.chosen], {**told, **fitted, "variant": choice.chosen}, bench.seed)
-        figures = {name: getattr(whole, name) for name in ("macro_f1", "parameters", "megabytes")}
-        files.write_json(desk / "menu.json", menu(variants, choice, parent=figures, threads=bench.profile.threads))
-        receipt = files.write_receipt(desk, _receipt(variants, choice.chosen, sides))
-    shop.forget()
-    return receipt
 
 
 def _read_classifier(folder: Path, labels: int) -> Any:
@@ -78,31 +85,25 @@ def _predictor(made: "Made", settings: Mapping[str, Any], threads: int) -> "Pred
     return Predictor.of(made.model, made.tokenizer, settings, threads=threads)
 
 
-def _measured(
-    shop: "Workshop", made: "Mapping[str, Made]", predictors: "Mapping[str, Predictor]", judging: EvaluateConfig
-) -> "tuple[list[Variant], dict[str, Any]]":
-    """Measure every variant beside its parent; gives the validation logits of each as well."""
-    import dataclasses
-
-    from pipeline.compress.budget import Fall, Variant
-    from pipeline.evaluate.metrics import score
-    from pipeline.evaluate.slices import memberships
+def _speeds(predictors: "Mapping[str, Predictor]", shop: "Workshop") -> "dict[str, Speed]":
     from pipeline.stages.timing import speeds
 
-    valid = shop.sides["valid"]
-    texts, truth, labels = [record.text for record in valid], shop.numbers(valid), len(shop.settings["labels"])
-    slices = memberships(texts, [record.source for record in valid], [record.lang for record in valid], judging)
-    logits = {name: predictor.logits(texts) for name, predictor in predictors.items()}
-    speed = speeds(predictors, texts[: shop.cfg.timed_texts])
-    parents = logits[shop.cfg.parent].argmax(1)
+    return speeds(predictors, [record.text for record in shop.sides["valid"][: shop.cfg.timed_texts]])
 
-    def falls(guesses: Any, rows: Any = slice(None)) -> float:
-        return score(truth[rows], parents[rows], labels) - score(truth[rows], guesses[rows], labels)
 
-    variants = []
+def _measured(
+    shop: "Workshop", made: "Mapping[str, Made]", logits: Mapping[str, Any], speed: "Mapping[str, Speed]", judging: EvaluateConfig
+) -> "list[Variant]":
+    """Measure every variant beside its parent."""
+    from pipeline.compress.budget import Variant
+    from pipeline.evaluate.metrics import score
+    from pipeline.evaluate.slices import memberships
+
+    valid, labels = shop.sides["valid"], len(shop.settings["labels"])
+    slices = memberships([r.text for r in valid], [r.source for r in valid], [r.lang for r in valid], judging)
+    truth, parents, variants = shop.numbers(valid), logits[shop.cfg.parent].argmax(1), []
     for name, one in made.items():
         guesses = logits[name].argmax(1)
-        worst = max(((falls(guesses, rows), slice_) for slice_, rows in slices.items()), default=(falls(guesses), "all texts"))
         variants.append(
             Variant(
                 name=name,
@@ -110,13 +111,27 @@ def _measured(
                 parameters=one.parameters,
                 megabytes=(len(one.model) + len(one.tokenizer.encode())) / 1e6,
                 macro_f1=score(truth, guesses, labels),
-                macro_f1_fall=falls(guesses),
-                worst_slice=Fall(worst[1], worst[0]),
+                macro_f1_fall=score(truth, parents, labels) - score(truth, guesses, labels),
+                worst_slice=_worst(truth, (parents, guesses), slices, labels),
                 agreement=float((guesses == parents).mean()),
                 **dataclasses.asdict(speed[name]),
             )
         )
-    return variants, logits
+    return variants
+
+
+def _worst(truth: Any, answers: tuple[Any, Any], slices: Mapping[str, Sequence[int]], labels: int) -> "Fall":
+    """Find the slice that loses most; all texts where there are too few for a slice."""
+    from pipeline.compress.budget import Fall
+    from pipeline.evaluate.metrics import score
+
+    def fall(rows: Any) -> float:
+        before, after = (score(truth[rows], answer[rows], labels) for answer in answers)
+        return before - after
+
+    falls = {name: fall(rows) for name, rows in slices.items()} or {"all texts": fall(slice(None))}
+    worst = max(falls, key=falls.__getitem__)
+    return Fall(worst, falls[worst])
 
 
 def _fitted(logits_NL: Any, truth_N: Any, cfg: CompressConfig) -> dict[str, float]:

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from pipeline.model.predictor import Predictor
 
 
-def evaluate(candidate: Path, splits: Path, out: Path, *, cfg: EvaluateConfig, rules: Mapping[str, Ratings], seed: int) -> Receipt:
+def evaluate(
+    candidate: Path, splits: Path, out: Path, *, cfg: EvaluateConfig, rules: Mapping[str, Ratings], seed: int, threads: int
+) -> Receipt:
     """Let the candidate and the baselines answer the test split; leave figures with intervals, and every single answer.
 
     `rules` turn the single ratings of a source's texts into labels, for the comparison with people.
@@ -25,7 +27,7 @@ def evaluate(candidate: Path, splits: Path, out: Path, *, cfg: EvaluateConfig, r
     files.trusted(candidate, made_by="compress")
     files.trusted(splits, made_by="split")
     train, test = (tables.read_texts(splits / f"{side}.parquet") for side in ("train", "test"))
-    predictor = open_predictor(candidate)
+    predictor = open_predictor(candidate, threads=threads)
     answered = _answered(predictor, test)
     lessons = [record.text for record in train], _numbers(train, predictor.labels)
     guesses = baselines.guesses(*lessons, [record.text for record in test], cfg)

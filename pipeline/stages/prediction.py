@@ -50,8 +50,8 @@ def predict(places: Places, texts: Sequence[str]) -> list[Told]:
     ]
 
 
-def open_predictor(folder: Path) -> "Predictor":
-    """Open the model files of a candidate, or of a copy of one, each inspected before it is read.
+def open_predictor(folder: Path, *, threads: int = 1) -> "Predictor":
+    """Open the model files of a candidate, or of a copy of one, each inspected before it is read; it answers on so many cores.
 
     Raises ArtefactRefused when one may not be part of a model.
     """
@@ -59,7 +59,7 @@ def open_predictor(folder: Path) -> "Predictor":
 
     artefacts.inspect(folder)
     settings = files.read_json(folder / "model.json")
-    return Predictor.of((folder / "model.onnx").read_bytes(), (folder / "tokenizer.json").read_text("utf-8"), settings)
+    return Predictor.of((folder / "model.onnx").read_bytes(), (folder / "tokenizer.json").read_text("utf-8"), settings, threads=threads)
 
 
 def read_lines(path: Path, standard_input: BinaryIO) -> list[str]:
