@@ -51,6 +51,7 @@ chaos: $(READY) ## faults at random points
 
 bench: $(READY) ## how fast the parts are on this machine
 	@.venv/bin/python tests/bench/speed.py
+	@.venv/bin/python tests/bench/menu.py
 
 lock: ## resolve infra/constraints.txt anew from pyproject.toml and infra/pins.txt
 	$(need_python)

@@ -34,12 +34,12 @@ def compress(
     """Make the menu's variants, measure each against its parent on the validation split, and keep the one the rule chooses."""
     from pipeline.compress.budget import choose, menu
 
-    shop = _shop(classifier, splits, {"labels": list(labels), "max_tokens": max_tokens}, cfg, bench)
+    shop = workshop(classifier, splits, {"labels": list(labels), "max_tokens": max_tokens}, cfg, bench)
     valid, threads = shop.sides["valid"], bench.profile.threads
     made = {recipe.name: shop.make(recipe) for recipe in cfg.menu}
     predictors = {name: _predictor(one, shop.settings, threads) for name, one in made.items()}
     logits = {name: predictor.logits([record.text for record in valid]) for name, predictor in predictors.items()}
-    variants = _measured(shop, made, logits, _speeds(predictors, shop), judging)
+    variants = measured(shop, made, logits, timed(predictors, shop), judging)
     whole = next(variant for variant in variants if variant.name == cfg.parent)
     choice = choose(variants, cfg.budget, whole=cfg.parent)
     fitted = _fitted(logits[choice.chosen], shop.numbers(valid), cfg)
@@ -52,7 +52,8 @@ def compress(
     return receipt
 
 
-def _shop(classifier: Path, splits: Path, settings: Mapping[str, Any], cfg: CompressConfig, bench: "Bench") -> "Workshop":
+def workshop(classifier: Path, splits: Path, settings: Mapping[str, Any], cfg: CompressConfig, bench: "Bench") -> "Workshop":
+    """Open a workshop on a trained classifier; `settings` are the labels and the most tokens a text may have."""
     from pipeline.stages.variants import Workshop
 
     parent, texts = files.trusted(classifier, made_by="finetune"), files.trusted(splits, made_by="split")
@@ -85,13 +86,15 @@ def _predictor(made: "Made", settings: Mapping[str, Any], threads: int) -> "Pred
     return Predictor.of(made.model, made.tokenizer, settings, threads=threads)
 
 
-def _speeds(predictors: "Mapping[str, Predictor]", shop: "Workshop") -> "dict[str, Speed]":
+def timed(predictors: "Mapping[str, Predictor]", shop: "Workshop") -> "dict[str, Speed]":
+    """Measure how fast variants answer texts of the validation split."""
     from pipeline.stages.timing import speeds
+    from pipeline.stages.variants import evenly
 
-    return speeds(predictors, [record.text for record in shop.sides["valid"][: shop.cfg.timed_texts]])
+    return speeds(predictors, [record.text for record in evenly(shop.sides["valid"], shop.cfg.timed_texts)])
 
 
-def _measured(
+def measured(
     shop: "Workshop", made: "Mapping[str, Made]", logits: Mapping[str, Any], speed: "Mapping[str, Speed]", judging: EvaluateConfig
 ) -> "list[Variant]":
     """Measure every variant beside its parent."""

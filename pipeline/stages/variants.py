@@ -47,18 +47,27 @@ class Workshop:
     def make(self, recipe: Recipe) -> Made:
         """Make what a recipe says: fewer words first, then fewer parts that learn again, then smaller numbers."""
         from pipeline.compress.export import export
-        from pipeline.compress.quantize import quantize
 
         tokenizer, model = self._in_words(recipe.vocabulary_min_count)
         if recipe.pruned:
             model = self._student(recipe, model, tokenizer)
-        tokens = self.settings["max_tokens"]
-        if recipe.int8:
-            few = _evenly(self.sides["train"], self.cfg.int8.calibration_texts)
-            content = quantize(model, self._encoded(tokenizer, few), max_tokens=tokens, cfg=self.cfg.int8)
+        if not recipe.int8:
+            content = export(model, max_tokens=self.settings["max_tokens"])
+        elif model is self.parent:
+            content = self._whole_int8
         else:
-            content = export(model, max_tokens=tokens)
+            content = self._in_whole_numbers(model, tokenizer)
         return Made(recipe, content, tokenizer, sum(value.numel() for value in model.parameters()))
+
+    @cached_property
+    def _whole_int8(self) -> bytes:
+        return self._in_whole_numbers(self.parent, self.tokenizer)
+
+    def _in_whole_numbers(self, model: "Classifier", tokenizer: str) -> bytes:
+        from pipeline.compress.quantize import quantize
+
+        few = evenly(self.sides["train"], self.cfg.int8.calibration_texts)
+        return quantize(model, self._encoded(tokenizer, few), max_tokens=self.settings["max_tokens"], cfg=self.cfg.int8)
 
     def forget(self) -> None:
         """Let go of the checkpoints of every recovery."""
@@ -112,12 +121,12 @@ class Workshop:
         from pipeline.seeds import seed_for
         from pipeline.train.distil import DistilMethod
 
-        train, valid = self.sides["train"], self.sides["valid"]
+        lessons, valid = self._lessons, self.sides["valid"]
         return DistilMethod(
             student=student,
             teacher_NL=torch.from_numpy(self._teacher_NL).float(),
-            train=self._encoded(tokenizer, train),
-            targets=self.numbers(train),
+            train=self._encoded(tokenizer, lessons),
+            targets=self.numbers(lessons),
             held_out=self._encoded(tokenizer, valid),
             held_out_targets=self.numbers(valid),
             batch_texts=self.cfg.recovery.batch_texts,
@@ -128,15 +137,17 @@ class Workshop:
         )
 
     @cached_property
+    def _lessons(self) -> Sequence[Record]:
+        """Take as many training texts as the recovery passes over: what is never read needs no teacher's answer."""
+        return evenly(self.sides["train"], self.cfg.recovery.steps * self.cfg.recovery.batch_texts)
+
+    @cached_property
     def _teacher_NL(self) -> "NDArray[np.float64]":
         """Ask the uncompressed model once, as int8: a third of the time, and no student comes as near to it as int8 does."""
-        from pipeline.compress.quantize import quantize
         from pipeline.model.predictor import Predictor
 
-        few = self._encoded(self.tokenizer, _evenly(self.sides["train"], self.cfg.int8.calibration_texts))
-        content = quantize(self.parent, few, max_tokens=self.settings["max_tokens"], cfg=self.cfg.int8)
-        teacher = Predictor.of(content, self.tokenizer, self.settings, threads=self.bench.profile.threads)
-        return teacher.logits([record.text for record in self.sides["train"]])
+        teacher = Predictor.of(self._whole_int8, self.tokenizer, self.settings, threads=self.bench.profile.threads)
+        return teacher.logits([record.text for record in self._lessons])
 
     @cached_property
     def _worth(self) -> "Worth":
@@ -145,7 +156,7 @@ class Workshop:
         from pipeline.compress.prune import worth
         from pipeline.train.batches import Batch, pad
 
-        few = _evenly(self.sides["valid"], self.cfg.importance_texts)
+        few = evenly(self.sides["valid"], self.cfg.importance_texts)
         targets = torch.from_numpy(self.numbers(few))
         tokens = self._encoded(self.tokenizer, few)
         parts = [slice(start, start + WORTH_AT_ONCE) for start in range(0, len(few), WORTH_AT_ONCE)]
@@ -172,6 +183,6 @@ def _student_name(recipe: Recipe) -> str:
     return recipe.model_dump_json(exclude={"name", "int8"})
 
 
-def _evenly(records: Sequence[Record], count: int) -> Sequence[Record]:
+def evenly(records: Sequence[Record], count: int) -> Sequence[Record]:
     """Take some texts from the whole length of a split, which stands in the order of its sources."""
     return [records[number * len(records) // count] for number in range(count)] if count < len(records) else records
