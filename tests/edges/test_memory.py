@@ -62,7 +62,7 @@ def test_another_number_changes_the_stage_that_reads_it(workspace: Path) -> None
 def test_another_seed_changes_what_depends_on_chance(workspace: Path) -> None:
     set_param(workspace / "params.yaml", "seed=21")
 
-    assert unchanged(workspace) == ["collect", "clean", "validate", "split", "compress"]
+    assert unchanged(workspace) == ["collect", "clean", "validate", "split"]
 
 
 def test_other_code_changes_its_stage(workspace: Path) -> None:
