@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 
 # The module of a package where it is not the package's own name with "-" as "_".
 MODULES = {
+    "pyopenssl": "OpenSSL",
     "pytest-xdist": "xdist",
     "pyyaml": "yaml",
     "ruamel-yaml": "ruamel.yaml",
