@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from pipeline import logs
 from pipeline.config import CompressConfig, Recipe
 from pipeline.schema import Record
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from pipeline.train.distil import DistilMethod
 
 WORTH_AT_ONCE = 32
+
+log = logs.get("compress")
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,9 @@ class Workshop:
             content = self._whole_int8
         else:
             content = self._in_whole_numbers(model, tokenizer)
-        return Made(recipe, content, tokenizer, sum(value.numel() for value in model.parameters()))
+        parameters = sum(value.numel() for value in model.parameters())
+        log.info("made", variant=recipe.name, parameters=parameters, megabytes=round(len(content) / 1e6, 1))
+        return Made(recipe, content, tokenizer, parameters)
 
     @cached_property
     def _whole_int8(self) -> bytes:

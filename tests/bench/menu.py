@@ -35,11 +35,13 @@ def main() -> None:
     if not (data / "classifier" / "receipt.json").is_file():
         print("menu: no classifier yet; type `make run`")
         return
+    from pipeline import logs
     from pipeline.config import CompressConfig, Profile, load_params
     from pipeline.stages.compression import workshop
     from pipeline.stages.training import Bench
     from pipeline.storage import tables
 
+    logs.configure(json=False, debug=False)
     params = load_params(ROOT / "params.yaml")
     profile = Profile(device="cpu", workers=0, micro_batch=64, threads=THREADS, stage_minutes=30)
     told = params.compress.model_dump()
