@@ -11,6 +11,8 @@ trap 'exit 130' INT TERM
 "$desk/venv/bin/python" -m pip install -qq 'pip-tools>=7.5'
 
 echo "Resolving; this takes minutes." >&2
+# What is locked stays where it still fits: a new dependency is no reason to move all the others.
+cp infra/constraints.txt "$desk/resolved.txt" 2>/dev/null || true
 "$desk/venv/bin/python" -m piptools compile pyproject.toml --extra serve --extra dev --constraint infra/pins.txt \
     --quiet --strip-extras --allow-unsafe --no-header --no-annotate \
     --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file "$desk/resolved.txt"

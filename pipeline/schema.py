@@ -28,6 +28,63 @@ class Record:
     raters: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Hold one answer of the service as the journal keeps it.
+
+    `request` and `position` name it. `time` is UTC as 2026-11-25T08:00:00.000000Z, so that times sort as words do. `text` is
+    masked, and empty where only its hash may be kept; `digest` is the SHA-256 of the masked text. `probabilities` stand in the
+    order of the release's labels. `unknown` is the share of tokens the model has no word for.
+    """
+
+    request: str
+    position: int
+    time: str
+    text: str
+    digest: str
+    label: str
+    uncertain: bool
+    probabilities: tuple[float, ...]
+    release: str
+    data_version: str
+    client: str
+    topic: str
+    lang: str
+    words: int
+    unknown: float
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """Hold the true label of a past answer, and who told it when; `text` is that of the answer, empty where only its hash is kept."""
+
+    request: str
+    position: int
+    time: str
+    label: str
+    client: str
+    text: str
+    topic: str
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Say what somebody should know, once.
+
+    `key` is what it is about, equal for the same thing: it stays quiet for a while after it was told. `kind` is drift, quality,
+    event, rollback, data, integrity or run; a `hard` one asks for a new training. `link` is the page that tells more.
+    """
+
+    key: str
+    kind: str
+    topic: str
+    time: str
+    title: str
+    message: str
+    hard: bool = False
+    link: str = ""
+
+
 @dataclass(frozen=True)
 class Receipt:
     """Say what a stage did: counts of things, figures measured, SHA-256 of each file it left.

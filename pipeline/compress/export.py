@@ -5,7 +5,7 @@ puts together again for a layer whose heads do not fill its width. A BERT body i
 Shapes: B texts, T tokens, D width, H heads, E width of a head, F channels, L labels; a matrix is out x in, as torch keeps it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -52,13 +52,13 @@ class Graph:
         self._nodes.append(helper.make_node(kind, list(inputs), [name], domain=domain, **settings))
         return name
 
-    def model(self, labels: int) -> bytes:
-        """Give the bytes of the model, equal for equal nodes and constants."""
+    def model(self, outputs: Mapping[str, int]) -> bytes:
+        """Give the bytes of the model, equal for equal nodes and constants; each output has a row a text, and this width."""
         from onnx import TensorProto, helper
 
         inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["texts", "width"]) for name in ("tokens", "mask")]
-        output = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["texts", labels])
-        graph = helper.make_graph(self._nodes, "tonewatch", inputs, [output], list(self._constants.values()))
+        told = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["texts", width]) for name, width in outputs.items()]
+        graph = helper.make_graph(self._nodes, "tonewatch", inputs, told, list(self._constants.values()))
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)]
         content: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION).SerializeToString()
         return content
@@ -91,7 +91,8 @@ class Floats:
 
 
 def export(model: "nn.Module", *, max_tokens: int, numbers: Numbers | None = None) -> bytes:
-    """Write a classifier as ONNX: inputs `tokens` and `mask` (texts x tokens, int64), output `logits` (texts x labels).
+    """Write a classifier as ONNX: inputs `tokens` and `mask` (texts x tokens, int64), outputs `logits` (texts x labels) and
+    `pooled` (texts x width), the vector that the head sees; who asks for the first alone pays for no more.
 
     No text may be longer than `max_tokens`: positions beyond are not written.
     """
@@ -109,7 +110,7 @@ def export(model: "nn.Module", *, max_tokens: int, numbers: Numbers | None = Non
     total_BD = graph.node(
         "ReduceSum", graph.node("Mul", hidden_BTD, graph.node("Unsqueeze", counted, graph.whole(2))), graph.whole(1), keepdims=0
     )
-    mean_BD = graph.node("Div", total_BD, graph.node("ReduceSum", counted, graph.whole(1), keepdims=1))
+    mean_BD = graph.node("Div", total_BD, graph.node("ReduceSum", counted, graph.whole(1), keepdims=1), out="pooled")
     head: Any = model.head
     graph.node(
         "Gemm",
@@ -119,7 +120,7 @@ def export(model: "nn.Module", *, max_tokens: int, numbers: Numbers | None = Non
         out="logits",
         transB=1,
     )
-    return graph.model(len(head.weight))
+    return graph.model({"logits": len(head.weight), "pooled": len(head.weight[0])})
 
 
 def array(values: "Tensor") -> NDArray[Any]:

@@ -5,10 +5,13 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from pipeline.config.judging import CompressConfig, EvaluateConfig, GateConfig
+from pipeline.config.operating import ScheduleConfig, ServeConfig, WatchConfig
 from pipeline.config.section import Count, Positive, Section, Share
 from pipeline.config.sources import Pinned, Sha256, Source
 
 NEWEST = "newest"
+# How the line is operated: no part of what a release is made of.
+OPERATING = ("serve", "watch", "schedule")
 
 
 class DataConfig(Section):
@@ -21,6 +24,8 @@ class CollectConfig(Section):
     """Say where texts come from and which labels they may carry."""
 
     max_megabytes: Count
+    feedback_texts: int = Field(ge=0)
+    replay_texts: int = Field(ge=0)
     labels: tuple[str, ...] = Field(min_length=2)
     sources: tuple[Source, ...] = Field(min_length=1)
 
@@ -140,6 +145,9 @@ class Params(Section):
     compress: CompressConfig
     evaluate: EvaluateConfig
     gate: GateConfig
+    serve: ServeConfig
+    watch: WatchConfig
+    schedule: ScheduleConfig
 
     @model_validator(mode="after")
     def _abilities_are_known(self) -> "Params":

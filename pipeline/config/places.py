@@ -33,6 +33,8 @@ class Places:
     ledger: str
     signing_key: Path | None = None
     verify_key: Path | None = None
+    keys_file: Path | None = None
+    alert_urls: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, root: Path, environment: Mapping[str, str]) -> "Places":
@@ -44,6 +46,9 @@ class Places:
             ledger=environment.get("TONEWATCH_LEDGER") or f"sqlite:///{home}/ledger.db",
             signing_key=_path(environment.get("TONEWATCH_SIGNING_KEY")),
             verify_key=_path(environment.get("TONEWATCH_VERIFY_KEY")),
+            keys_file=_path(environment.get("TONEWATCH_API_KEYS_FILE")),
+            # Addresses of apprise hold passwords, so they stand in the environment, parted by blanks.
+            alert_urls=tuple((environment.get("TONEWATCH_ALERTS") or "").split()),
         )
 
     @property
@@ -70,6 +75,26 @@ class Places:
     def releases(self) -> Path:
         """Give the folder of verified local copies of released models."""
         return self.home / "releases"
+
+    @property
+    def journal(self) -> Path:
+        """Give the folder of what the service answered, and of true labels told to it."""
+        return self.home / "journal"
+
+    @property
+    def windows(self) -> Path:
+        """Give the folder of what was seen in each window."""
+        return self.home / "windows"
+
+    @property
+    def alerts(self) -> Path:
+        """Give the folder of alerts, told and not yet told."""
+        return self.home / "alerts"
+
+    @property
+    def keys(self) -> Path:
+        """Give the file of API keys."""
+        return self.keys_file or self.home / "keys.json"
 
     @property
     def reports(self) -> Path:

@@ -1,9 +1,10 @@
 """The one way from a text to a label: training's cleaning, the exported model, the kept labels.
 
 Evaluation calls it, the command line calls it, the service calls it; the menu is measured through it.
-Shapes: N texts, B texts of one length, T tokens, L labels.
+Shapes: N texts, B texts of one length, T tokens, L labels, D width, X whatever is asked for.
 """
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,15 +22,21 @@ if TYPE_CHECKING:
 
 # What passes through a model of half a million parameters a layer then stays in the nearest cache of its core.
 BATCH_TOKENS = 512
+# What an artefact tells of a text: logits of its labels, and the vector they were made of.
+LOGITS, POOLED = "logits", "pooled"
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Hold the labels of some texts, the probabilities they were chosen from (N x L), and which of them are uncertain."""
+    """Hold the labels of some texts, the probabilities they were chosen from (N x L), and which of them are uncertain.
+
+    `unknown` is the share of each text's tokens that the model has no word for.
+    """
 
     labels: tuple[str, ...]
     probabilities: NDArray[np.float64]
     uncertain: tuple[bool, ...]
+    unknown: tuple[float, ...]
 
 
 class Predictor:
@@ -43,6 +50,8 @@ class Predictor:
         self._tokenizer = tokenizer
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="predict") if threads > 1 else None
         self._threads = threads
+        self._outputs = {output.name: int(output.shape[-1]) for output in session.get_outputs()}
+        self._unknown = tokenizer.token_to_id("[UNK]")
         self.labels = tuple(settings["labels"])
         self.temperature = float(settings["temperature"])
         self.uncertain = float(settings["uncertain"])
@@ -67,25 +76,37 @@ class Predictor:
 
     def predict(self, texts: Sequence[str]) -> Answers:
         """Clean and label texts, in their order."""
-        probabilities_NL = softmax(self.logits([clean(text)[0] for text in texts]) / self.temperature)
+        tokens = self._tokens([clean(text)[0] for text in texts])
+        probabilities_NL = softmax(self._gathered(tokens, LOGITS) / self.temperature)
         guesses_N = probabilities_NL.argmax(1)
         sure_N = probabilities_NL.max(1, initial=0.0) >= self.uncertain
-        return Answers(tuple(self.labels[guess] for guess in guesses_N), probabilities_NL, tuple((~sure_N).tolist()))
+        unknown = tuple(ids.count(self._unknown) / max(1, len(ids)) for ids in tokens)
+        return Answers(tuple(self.labels[guess] for guess in guesses_N), probabilities_NL, tuple((~sure_N).tolist()), unknown)
 
     def logits(self, cleaned: Sequence[str]) -> NDArray[np.float64]:
         """Give logits_NL of cleaned texts, before the temperature."""
-        tokens = encode(self._tokenizer, cleaned)
-        logits_NL = np.zeros((len(tokens), len(self.labels)))
+        return self._gathered(self._tokens(cleaned), LOGITS)
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Give what the model's head sees of each text (N x D); of an artefact that does not tell it, the logits."""
+        return self._gathered(self._tokens([clean(text)[0] for text in texts]), POOLED if POOLED in self._outputs else LOGITS)
+
+    def _tokens(self, cleaned: Sequence[str]) -> list[list[int]]:
+        return encode(self._tokenizer, cleaned)
+
+    def _gathered(self, tokens: Sequence[Sequence[int]], output: str) -> NDArray[np.float64]:
+        gathered_NX = np.zeros((len(tokens), self._outputs[output]))
         batches = list(batched([len(ids) for ids in tokens], threads=self._threads))
         work = self._pool.map if self._pool and len(batches) > 1 else map
-        for rows, logits_BL in zip(batches, work(self._run, ([tokens[row] for row in rows] for rows in batches)), strict=True):
-            logits_NL[rows] = logits_BL
-        return logits_NL
+        run = functools.partial(self._run, output)
+        for rows, found_BX in zip(batches, work(run, ([tokens[row] for row in rows] for rows in batches)), strict=True):
+            gathered_NX[rows] = found_BX
+        return gathered_NX
 
-    def _run(self, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+    def _run(self, output: str, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         tokens_BT = np.asarray(tokens, dtype=np.int64)
-        (logits_BL,) = self._session.run(["logits"], {"tokens": tokens_BT, "mask": np.ones_like(tokens_BT)})
-        return np.asarray(logits_BL)
+        (found_BX,) = self._session.run([output], {"tokens": tokens_BT, "mask": np.ones_like(tokens_BT)})
+        return np.asarray(found_BX)
 
 
 def batched(lengths: Sequence[int], *, threads: int) -> Iterator[list[int]]:

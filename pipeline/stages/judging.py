@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import GateConfig, Params, Places, load_params
+from pipeline.config import OPERATING, GateConfig, Params, Places, load_params
 from pipeline.evaluate.gate import Decision, decide
 from pipeline.registry.ledger import Ledger, Move
 from pipeline.registry.models import Entry, Models
@@ -192,7 +192,8 @@ def _identity(places: Places, data_version: str) -> str:
 
 
 def _plain(params: Params) -> dict[str, Any]:
-    return params.model_dump(mode="json", by_alias=True)
+    # How the line is operated makes no other release.
+    return params.model_dump(mode="json", by_alias=True, exclude=set(OPERATING))
 
 
 def _evaluation(places: Places) -> dict[str, Any]:

@@ -9,8 +9,8 @@ import yaml
 
 from pipeline.config import load_params
 
-# Read by acts, which are not DVC stages: which data version to stand on, and the gate that decides.
-SECTIONS_OF_ACTS = {"data", "gate"}
+# Read by acts, which are not DVC stages: which data version to stand on, the gate that decides, and how the line is operated.
+SECTIONS_OF_ACTS = {"data", "gate", "serve", "watch", "schedule"}
 
 MAPS = {"renames", "words", "abilities"}
 
