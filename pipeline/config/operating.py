@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from pipeline.config.section import Count, Positive, Section, Share
 
+MINUTES_A_DAY = 24 * 60
 Cron = Annotated[str, Field(pattern=r"^\S+( \S+){4}$")]
 
 
@@ -14,6 +15,14 @@ class JournalConfig(Section):
 
     texts: Literal["masked", "hash"]
     retention_days: Count
+
+
+class DashboardConfig(Section):
+    """Bound what the dashboard shows and explains, and how long a person stays signed in."""
+
+    shown_windows: Count
+    explained_words: Count
+    session_minutes: Count
 
 
 class ServeConfig(Section):
@@ -32,6 +41,7 @@ class ServeConfig(Section):
     min_replicas: Count
     max_replicas: Count
     journal: JournalConfig
+    dashboard: DashboardConfig
 
     @model_validator(mode="after")
     def _bounds_are_ordered(self) -> "ServeConfig":
@@ -88,6 +98,12 @@ class WatchConfig(Section):
     drift: DriftConfig
     events: EventsConfig
     quality: QualityConfig
+
+    @model_validator(mode="after")
+    def _windows_fill_a_day(self) -> "WatchConfig":
+        if MINUTES_A_DAY % self.window_minutes:
+            raise ValueError(f"watch.window_minutes must divide a day into equal windows: {MINUTES_A_DAY} is no multiple of it")
+        return self
 
 
 class ScheduleConfig(Section):
