@@ -5,6 +5,7 @@ import importlib.resources
 import io
 import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from pipeline.config.params import Params
+from pipeline.config.params import OPERATING, Params
 from pipeline.config.places import Profile
 from pipeline.config.section import Section
 from pipeline.errors import ConfigError, Fault
@@ -34,6 +35,27 @@ def parse_params(text: str) -> Params:
     Raises ConfigError when this Tonewatch does not know its keys.
     """
     return _validate(Params, _read_yaml(text), Path("params.yaml"))
+
+
+def sections_of(text: str) -> dict[str, str]:
+    """Cut a params file into its top sections, each with the comments that stand above it; what stands before all has no name."""
+    found: dict[str, str] = {}
+    name, above = "", ""
+    for line in text.splitlines(keepends=True):
+        if line.startswith("#"):
+            above += line
+            continue
+        if begun := re.match(r"(\w+):", line):
+            name = begun[1]
+        found[name] = found.get(name, "") + above + line
+        above = ""
+    return {**found, name: found.get(name, "") + above}
+
+
+def as_operated(released: str, now: str) -> str:
+    """Give the params of a release with the sections by which the line is operated left as they are now."""
+    present = sections_of(now)
+    return "".join(present.get(name, part) if name in OPERATING else part for name, part in sections_of(released).items())
 
 
 def load_profile(name: str) -> Profile:

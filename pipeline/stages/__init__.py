@@ -71,13 +71,14 @@ def _identity(at: Setting) -> object:
     from pipeline.stages import versions
 
     named = {stage.name: (stage.module, stage.name) for stage in STAGES if stage.name != "identity"}
-    return versions.identity(at.places.root, at.folder("identity"), at.params.collect, named)
+    return versions.identity(at.places, at.folder("identity"), at.params.collect, named)
 
 
 def _collect(at: Setting) -> object:
-    from pipeline.stages import data
+    from pipeline.stages import data, gathering
 
-    return data.collect(at.places.root, at.places.downloads, at.folder("collect"), at.params.collect)
+    past = gathering.past(at.places.root, at.places.journal, at.params.collect)
+    return data.collect(at.places.root, at.places.downloads, at.folder("collect"), at.params.collect, past=past)
 
 
 def _clean(at: Setting) -> object:

@@ -1,6 +1,5 @@
 """The champion beside the candidate: re-scored on today's frozen items, and on those of its own past."""
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,6 +10,7 @@ from pipeline.evaluate.compare import Pair, compare, forgetting
 from pipeline.evaluate.slices import memberships
 from pipeline.schema import Record
 from pipeline.stages import copies
+from pipeline.stages.pasts import past_texts
 from pipeline.storage import files, tables
 
 
@@ -60,7 +60,7 @@ def _learnt(places: Places, champion: Mapping[str, Any], today: Part, load: Load
     found = {name: (_only(name, today), "") for name in sorted(here)}
     if gone := sorted(names - here):
         try:
-            old = _past_texts(places, version)
+            old = past_texts(places.root, version, "test")
         except TonewatchError as error:
             raise Fault(
                 f"{champion['release']} learnt from {', '.join(gone)}, which today's texts lack, and its own test texts (data {version}) "
@@ -69,16 +69,6 @@ def _learnt(places: Places, champion: Mapping[str, Any], today: Part, load: Load
         past = old, {"candidate": _labels(load(places.root / "data" / "candidate"), old), "champion": _labels(theirs, old)}
         found |= {name: (_only(name, past), version) for name in gone}
     return found
-
-
-def _past_texts(places: Places, version: str) -> list[Record]:
-    from pipeline.version.branch import take_out
-
-    with tempfile.TemporaryDirectory(prefix="tonewatch-past-") as desk:
-        splits = Path(desk) / "splits"
-        take_out(places.root, version, "data/splits", splits)
-        files.trusted(splits, made_by="split")
-        return tables.read_texts(splits / "test.parquet")
 
 
 def _only(source: str, part: Part) -> Part:

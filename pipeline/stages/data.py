@@ -20,14 +20,15 @@ QUARANTINE = "quarantine.parquet"
 CHECKS = "checks.json"
 
 
-def collect(root: Path, downloads: Path, out: Path, cfg: CollectConfig) -> Receipt:
-    """Read every source into one table of records."""
+def collect(root: Path, downloads: Path, out: Path, cfg: CollectConfig, *, past: Sequence[Record] = ()) -> Receipt:
+    """Read every source into one table of records, and add those of the past that come from none."""
     found: list[Record] = []
     notes = {}
     for source in cfg.sources:
         rows = sources.read_rows(source, root=root, downloads=downloads, max_bytes=cfg.max_megabytes * 1_000_000)
         found += records.to_records(rows, source, cfg.labels)
         notes[f"source/{source.name}"] = identity.source_identity(source, root)
+    found += past
     counts = {"out": len(found), **_counted("source", (r.source for r in found)), **_counted("label", (r.label for r in found))}
     with files.whole(out) as desk:
         tables.write_texts(desk / TEXTS, found)

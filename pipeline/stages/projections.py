@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.config import Places, load_params
-from pipeline.config.reading import parse_params
+from pipeline.config import OPERATING, Places, load_params
+from pipeline.config.reading import as_operated, parse_params
 from pipeline.errors import ConfigError, TonewatchError
 from pipeline.registry.ledger import Ledger
 from pipeline.registry.models import Models
@@ -129,8 +129,17 @@ def _work_tree(places: Places, aim: Aim) -> Step | None:
     # The same text is not enough: a move killed after the lock and before the folders leaves it over other data.
     if lock == lock_of(places) and holds(places.root, lock):
         return None
+    if not aim.moved and _left_by_a_refused(places):
+        return None
     sentence = f"dvc.lock and the data become those of {aim.champion['release']} ({aim.champion['data_version']})."
     return Step(sentence, lambda: restore_lock(places.root, lock))
+
+
+def _left_by_a_refused(places: Places) -> bool:
+    """Say whether the work tree holds what a run left whose candidate was refused or waits: no fault, but its next run's beginning."""
+    ledger, lock = Ledger(places.ledger), lock_of(places)
+    served = {move.target for move in ledger.moves()}
+    return any(release.document["lock"] == lock for release in ledger.releases() if release.name not in served)
 
 
 def _params(places: Places, aim: Aim) -> Step | None:
@@ -141,16 +150,19 @@ def _params(places: Places, aim: Aim) -> Step | None:
 
     def act() -> None:
         files.write_bytes(kept, places.params.read_bytes())
-        files.write_bytes(places.params, str(aim.champion["params"]).encode())
+        operated = as_operated(str(aim.champion["params"]), places.params.read_text("utf-8"))
+        files.write_bytes(places.params, operated.encode())
 
     return Step(f"params.yaml becomes that of {name}; what stood there is kept as {kept.relative_to(places.root)}.", act)
 
 
 def _equal_params(places: Places, champion: Document) -> bool:
     try:
-        return load_params(places.params) == parse_params(str(champion["params"]))
+        here, there = load_params(places.params), parse_params(str(champion["params"]))
     except ConfigError:
         return False
+    # Who edits how the line is operated keeps that, whatever is in service.
+    return here.model_dump(exclude=set(OPERATING)) == there.model_dump(exclude=set(OPERATING))
 
 
 def _spoken(aliases: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline import __version__, logs
-from pipeline.config import NEWEST, CollectConfig, Source, load_params
+from pipeline.config import NEWEST, CollectConfig, Places, Source, load_params
 from pipeline.errors import NothingToRollBack, SourceUnreachable
 from pipeline.schema import SIDES, Receipt
 from pipeline.storage import files
@@ -23,10 +23,14 @@ def init(folder: Path, preset: str) -> Path:
     return workspace.init(folder, preset)
 
 
-def identity(root: Path, out: Path, cfg: CollectConfig, stages: Mapping[str, tuple[str, str]]) -> Receipt:
+def identity(places: Places, out: Path, cfg: CollectConfig, stages: Mapping[str, tuple[str, str]]) -> Receipt:
     """Write a digest of the code each stage runs; for `collect` also of the bytes it would read."""
+    from pipeline.stages import gathering
+
     digests = {name: code_digest(module, function) for name, (module, function) in stages.items()}
-    read = [digests["collect"], *(f"{source.name}:{_identity_of(source, root)}" for source in cfg.sources)]
+    read = [digests["collect"], *(f"{source.name}:{_identity_of(source, places.root)}" for source in cfg.sources)]
+    if past := gathering.past(places.root, places.journal, cfg):
+        read.append(f"past:{gathering.identity(past)}")
     return write_identities(out, {**digests, "collect": hashlib.sha256("\n".join(read).encode()).hexdigest()})
 
 

@@ -36,6 +36,22 @@ def held(home: Path) -> Iterator[None]:
         lock.release()
 
 
+def holder(home: Path) -> str | None:
+    """Name the process that holds the workspace; None when nobody does, whatever a killed one has left."""
+    from filelock import FileLock, Timeout
+
+    if not home.is_dir():
+        return None
+    lock = FileLock(home / "run.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        named = home / "run.pid"
+        return named.read_text("utf-8").strip() if named.exists() else "unknown"
+    lock.release()
+    return None
+
+
 @contextlib.contextmanager
 def alone(target: Path) -> Iterator[None]:
     """Be the only one who makes this folder, once whoever is at it has finished; look again at what is there by then.

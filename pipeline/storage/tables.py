@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,12 @@ def write_rows(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
     pyarrow.parquet.write_table(pyarrow.table(arrays), path, compression="zstd")
 
 
-def read_rows(path: Path) -> dict[str, list[Any]]:
-    """Read every column of one Parquet file."""
+def read_rows(path: Path, *, among: tuple[str, Collection[Any]] | None = None) -> dict[str, list[Any]]:
+    """Read every column of one Parquet file; only the rows in which a column holds one of some values, if they are named."""
     import pyarrow.parquet
 
-    return pyarrow.parquet.read_table(path).to_pydict()  # type: ignore[no-any-return]
+    filters = None if among is None else [(among[0], "in", set(among[1]))]
+    return pyarrow.parquet.read_table(path, filters=filters).to_pydict()  # type: ignore[no-any-return]
 
 
 def stream_texts(path: Path) -> Iterator[Record]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from pipeline.clean.faults import words
+from pipeline.clean.language import UNDETERMINED, language
 from pipeline.config import ValidateConfig
 from pipeline.schema import Record
 
@@ -24,7 +24,5 @@ def residues(records: Sequence[Record]) -> list[bool]:
 
 def in_language(records: Sequence[Record], cfg: ValidateConfig) -> list[float | None]:
     """Say for each text whether it is in the language asked for; None where it is too short to tell."""
-    import py3langid
-
-    judged = (record.text if words(record.text) >= cfg.language_min_words else None for record in records)
-    return [None if text is None else float(py3langid.classify(text)[0] == cfg.language) for text in judged]
+    found = (language(record.text, min_words=cfg.language_min_words) for record in records)
+    return [None if name == UNDETERMINED else float(name == cfg.language) for name in found]

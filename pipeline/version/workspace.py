@@ -1,12 +1,12 @@
 """Workspaces: a folder with dvc.yaml and params.yaml, under git and DVC."""
 
 import importlib.resources
-import re
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import yaml
 
+from pipeline.config.reading import sections_of
 from pipeline.errors import NoWorkspace, WrongUse
 from pipeline.storage import files
 from pipeline.version.git import Git, GitRefused
@@ -77,9 +77,9 @@ def params_of(preset: str) -> str:
     """Give the params.yaml of a preset: the default one, each section that the preset has in place of its own."""
     if preset not in presets():
         raise WrongUse(f"There is no preset {preset!r} (known: {', '.join(presets())}). Type `--preset {ENGLISH}`.")
-    sections = _sections(_read("params.yaml"))
+    sections = sections_of(_read("params.yaml"))
     if preset != ENGLISH:
-        overlay = _sections(_read(f"{preset}.yaml"))
+        overlay = sections_of(_read(f"{preset}.yaml"))
         assert overlay.keys() <= sections.keys(), "a preset may only replace sections"
         sections |= overlay
     return "".join(sections.values())
@@ -110,12 +110,6 @@ def _joined(path: Path, lines: str) -> str:
     """Add the lines that a file does not have yet to those it has."""
     found = path.read_text("utf-8").splitlines() if path.is_file() else []
     return "\n".join([*found, *(line for line in lines.splitlines() if line not in found), ""])
-
-
-def _sections(text: str) -> dict[str, str]:
-    """Cut a params file into its top sections, each with the comments that stand above it; what stands before all has no name."""
-    parts = re.split(r"(?m)^(?=(?:#[^\n]*\n)*\w+:)", text)
-    return {(found.group(1) if (found := re.search(r"(?m)^(\w+):", part)) else ""): part for part in parts if part}
 
 
 def _folder() -> Traversable:

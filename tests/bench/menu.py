@@ -126,6 +126,8 @@ def _peer(shop: Any) -> Callable[[Sequence[str], int], object]:
 
     class Wrapped(PreTrainedModel):  # type: ignore[misc]
         config_class = type(parent.encoder.config)
+        # The encoder inside has chosen its own attention; this shell has none that could be asked.
+        _supports_sdpa = True
 
         def __init__(self, config: Any) -> None:
             super().__init__(config)

@@ -186,6 +186,18 @@ def test_an_alias_moved_by_hand_is_reported_and_put_back(places: Places) -> None
     assert releases.reconcile(places) == []
 
 
+def test_what_a_refused_candidate_left_in_the_work_tree_is_no_fault(places: Places) -> None:
+    serve(places, wrong=20)
+    (places.root / "dvc.lock").write_text("stages: {} # of a later run\n")
+    judged(places, wrong=8)
+
+    assert releases.reconcile(places) == []
+
+    (places.root / "dvc.lock").write_text("stages: {} # of nobody\n")
+    (told,) = releases.reconcile(places)
+    assert told.startswith("Pending: Data versions are kept in git")  # it would be put back, were this folder under git
+
+
 def test_there_is_nothing_to_go_back_to_at_first(places: Places) -> None:
     with pytest.raises(NothingToRollBack, match="No release is in service yet"):
         releases.rollback(places, to=None, **WHO)

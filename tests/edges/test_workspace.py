@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config import load_params, set_param
+from pipeline.config import Places, load_params, set_param
 from pipeline.errors import NothingToRollBack, NoWorkspace, WrongUse
 from pipeline.schema import Receipt
 from pipeline.stages import versions
@@ -246,7 +246,7 @@ def test_the_identity_of_collect_follows_the_bytes_of_a_local_source(tmp_path: P
 
     def identities(content: str) -> tuple[str, str]:
         (root / "texts.csv").write_text(content)
-        versions.identity(root, root / "data/identity", cfg, stages)
+        versions.identity(Places(root, "", ""), root / "data/identity", cfg, stages)
         return (root / "data/identity/collect").read_text(), (root / "data/identity/clean").read_text()
 
     one, two, again = (identities(content) for content in ("text,label\na,b\n", "text,label\na,c\n", "text,label\na,b\n"))

@@ -1,0 +1,69 @@
+"""The windows of a journal: equal stretches of time, counted from midnight, so that every watcher cuts alike."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+SECOND = "%Y-%m-%dT%H:%M:%SZ"
+STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"
+DAYS_A_QUARTER = 365.25 / 4
+
+
+@dataclass(frozen=True, order=True)
+class Window:
+    """Hold a stretch of time from `start` up to and without `end`, in UTC as 2026-11-25T08:00:00Z."""
+
+    start: str
+    end: str
+
+    @property
+    def name(self) -> str:
+        """Name it as files are named: by its start, without colons."""
+        return self.start.replace(":", "-")
+
+
+def moment(told: str) -> datetime:
+    """Read a UTC time, with or without parts of a second."""
+    return datetime.fromisoformat(told).astimezone(UTC)
+
+
+def spoken(when: datetime) -> str:
+    """Write a time in UTC to the second."""
+    return when.astimezone(UTC).strftime(SECOND)
+
+
+def stamp(when: datetime) -> str:
+    """Write a time in UTC as the journal does, to the microsecond."""
+    return when.astimezone(UTC).strftime(STAMP)
+
+
+def stamped(told: str) -> str:
+    """Write a time as the journal does, so that the two can be compared as words."""
+    return stamp(moment(told))
+
+
+def earlier(told: str, *, hours: float) -> str:
+    """Give the time so many hours before another."""
+    return spoken(moment(told) - timedelta(hours=hours))
+
+
+def due(*, since: str, now: str, minutes: int, most: int) -> list[Window]:
+    """Give the windows that begin at or after the one that holds `since` and had ended by `now`; of many, the newest `most`."""
+    found = list(_windows(_floor(moment(since), minutes), moment(now), timedelta(minutes=minutes)))
+    return found[-most:]
+
+
+def per_quarter(minutes: int) -> float:
+    """Count the windows of a quarter of a year."""
+    return DAYS_A_QUARTER * 24 * 60 / minutes
+
+
+def _floor(when: datetime, minutes: int) -> datetime:
+    midnight = when.replace(hour=0, minute=0, second=0, microsecond=0)
+    return midnight + (when - midnight) // timedelta(minutes=minutes) * timedelta(minutes=minutes)
+
+
+def _windows(start: datetime, now: datetime, length: timedelta) -> Iterator[Window]:
+    while start + length <= now:
+        yield Window(spoken(start), spoken(start + length))
+        start += length

@@ -1,0 +1,93 @@
+"""What a new training learns from besides its sources: true labels people sent to the service, and a bounded replay of the past.
+
+Each has an identity, as a source has: while it stays the same, `collect` is unchanged.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pipeline.config import CollectConfig, Places
+from pipeline.schema import SIDES, Feedback, Record
+from pipeline.stages.pasts import past_texts
+from pipeline.storage import files, tables
+from pipeline.storage.journal import Journal
+from pipeline.version import branch
+from pipeline.version.git import GitRefused
+
+FEEDBACK = "feedback"
+
+
+def past(root: Path, journal: Path, cfg: CollectConfig) -> list[Record]:
+    """Give the texts that come from no source: told labels first, then what is replayed."""
+    return [*told(journal, cfg), *replayed(root, cfg)]
+
+
+def identity(records: Sequence[Record]) -> str:
+    """Digest records; equal ones give equal digests."""
+    rows = (json.dumps(dataclasses.astuple(record)) for record in records)
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+
+
+def told(journal: Path, cfg: CollectConfig) -> list[Record]:
+    """Give the newest texts whose label somebody told, at most `collect.feedback_texts`, in the order of their ids.
+
+    The last label told for an answer counts; one whose text was not kept teaches nothing.
+    """
+    if not cfg.feedback_texts or not journal.is_dir():
+        return []
+    latest = {entry.text: entry for entry in Journal.reading(journal).labels() if entry.text and entry.label in cfg.labels}
+    newest = sorted(latest.values(), key=lambda entry: (entry.time, entry.request, entry.position))[-cfg.feedback_texts :]
+    return sorted((_record(entry, cfg) for entry in newest), key=lambda record: record.id)
+
+
+def fresh(places: Places, cfg: CollectConfig) -> int:
+    """Count the told texts that the data in the work tree were not made of."""
+    raw = places.root / "data" / "raw"
+    learnt = {record.id: record.label for record in tables.read_texts(raw / "texts.parquet")} if (raw / files.RECEIPT).is_file() else {}
+    return sum(1 for record in told(places.journal, cfg) if learnt.get(record.id) != record.label)
+
+
+def replayed(root: Path, cfg: CollectConfig) -> list[Record]:
+    """Give texts of sources that are no longer listed, from the newest data version: of each at most `collect.replay_texts`.
+
+    Which ones hangs on their ids alone, so a replay of a replay is the same.
+    """
+    version = _newest(root) if cfg.replay_texts else None
+    listed = {FEEDBACK, *(source.name for source in cfg.sources)}
+    gone = sorted(set(version.sources) - listed) if version else []
+    if version is None or not gone:
+        return []
+    records = [record for record in past_texts(root, version.name, *SIDES) if record.label in cfg.labels]
+    return [record for name in gone for record in _drawn((one for one in records if one.source == name), cfg.replay_texts)]
+
+
+def _record(entry: Feedback, cfg: CollectConfig) -> Record:
+    # One text, however often it was asked about, stays on one side of the split.
+    key = hashlib.sha256(entry.text.encode()).hexdigest()[:16]
+    first = cfg.sources[0]
+    return Record(
+        id=f"{FEEDBACK}:{key}",
+        text=entry.text,
+        label=entry.label,
+        source=FEEDBACK,
+        group=f"{FEEDBACK}:{key}",
+        lang=first.lang,
+        time=entry.time,
+        licence="told by users of the service",
+    )
+
+
+def _newest(root: Path) -> branch.DataVersion | None:
+    try:
+        known = branch.versions(root)
+    except GitRefused:
+        return None
+    return known[0] if known else None
+
+
+def _drawn(records: Iterable[Record], most: int) -> list[Record]:
+    by_lot = sorted(records, key=lambda record: hashlib.sha256(record.id.encode()).digest())
+    return sorted(by_lot[:most], key=lambda record: record.id)
