@@ -1,0 +1,1 @@
+"""What the answers say of the world, and how sure that is."""
