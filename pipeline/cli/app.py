@@ -6,12 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli import data, release
+from pipeline.cli import data, doctor, keys, release, watch
 from pipeline.cli.frame import Actor, Debug, Json, Reason, Workspace, places, tell
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Watch the tone of what people write.")
 app.add_typer(data.app, name="data")
 app.add_typer(release.app, name="release")
+app.add_typer(keys.app, name="keys")
+app.command()(watch.watch)
+app.command()(doctor.doctor)
 
 Assignments = Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Write a value into params.yaml first.")]
 ProfileName = Annotated[str, typer.Option("--profile", help="laptop, gpu or cluster: what the machine offers.")]

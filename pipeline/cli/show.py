@@ -82,6 +82,37 @@ def foreseen(found: Mapping[str, Any]) -> str:
     return "\n".join([*lines, *(f"Would have to wait: {why}" for why in found["pending"])])
 
 
+def watched(seen: Mapping[str, Any]) -> str:
+    """Tell what one pass of the watch found."""
+    lines = [f"Windows watched: {len(seen['windows'])}." + (f" The last began {seen['windows'][-1]}." if seen["windows"] else "")]
+    lines += [f"Alert: {title}" for title in seen["alerts"]] or ["No new alert."]
+    if seen["moved"]:
+        lines.append(f"Rolled back from {seen['moved']['from']} to {seen['moved']['to']}: {seen['moved']['reason']}")
+    if seen["future"]:
+        lines.append(f"{seen['future']} answers are dated after {seen['now']} and were left out. Look at the clocks.")
+    if seen["retrain"]:
+        lines.append(f"A new training is due: {seen['retrain']}. Type `tonewatch run`.")
+    return "\n".join(lines)
+
+
+def keys(found: Sequence[Mapping[str, Any]]) -> str:
+    """Tell API keys as a table."""
+    if not found:
+        return "There is no key yet, so the service binds to loopback only. Make one with `tonewatch keys new`."
+    rows = [("id", "name", "scopes", "created", "expires", "revoked")]
+    rows += [(k["id"], k["name"], " ".join(k["scopes"]), k["created"], k["expires"] or "-", k["revoked"] or "-") for k in found]
+    return "\n".join(_table(rows))
+
+
+def examined(found: Mapping[str, Any]) -> str:
+    """Tell how everything stands that a workspace stands on."""
+    versions = ", ".join(f"{name} {version or 'missing'}" for name, version in found["versions"].items())
+    rows = [("", "check", "")]
+    rows += [("ok" if check["ok"] else "!!", check["name"], f"{check['told']} {check['do']}".strip()) for check in found["checks"]]
+    where = [(f"  {name}", str(place)) for name, place in found["places"].items() if place]
+    return "\n".join([f"Python {found['python']}, {versions}", "", *_table(where), "", *_table(rows)])
+
+
 def data_versions(found: Sequence[Mapping[str, Any]]) -> str:
     """Tell data versions as a table."""
     if not found:

@@ -60,7 +60,7 @@ def sweep(out: Path) -> None:
         shutil.rmtree(desk, ignore_errors=True)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Write one file whole or not at all, and flush it to the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with told_when_full(path):
@@ -70,7 +70,7 @@ def write_bytes(path: Path, content: bytes) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(name).chmod(0o644)
+            Path(name).chmod(mode)
             os.replace(name, path)
         except BaseException:
             Path(name).unlink(missing_ok=True)

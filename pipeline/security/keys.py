@@ -1,0 +1,155 @@
+"""API keys: a file of hashes, read again whenever it changes, so that a revoked key is dead at the next request.
+
+A key is shown once, when it is made: `tw_<id>_<secret>`, the secret 256 random bits. Kept is its HMAC-SHA256 under a key of the file's
+own. Who can read the file can forge nothing, and who can write it could do anything: so it must be its owner's alone.
+"""
+
+import hashlib
+import hmac
+import json
+import secrets
+import stat
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline.errors import Fault, WrongUse
+from pipeline.storage import files, locks
+
+Scope = Literal["predict", "feedback", "admin"]
+SCOPES: tuple[Scope, ...] = ("predict", "feedback", "admin")
+PREFIX = "tw"
+LEEWAY = timedelta(seconds=60)  # clocks of two machines differ
+SECOND = "%Y-%m-%dT%H:%M:%SZ"
+OWNER_ALONE = 0o077
+
+
+@dataclass(frozen=True)
+class Key:
+    """Hold what is known of a key; its secret is not. `expires` and `revoked` are UTC times, empty where it is neither."""
+
+    id: str
+    name: str
+    hash: str
+    scopes: tuple[str, ...]
+    created: str
+    expires: str
+    revoked: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain values without the hash."""
+        return {name: value for name, value in asdict(self).items() if name != "hash"}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Say whose key it is, or why it is refused: missing, unknown, expired, revoked or scope."""
+
+    client: str = ""
+    refused: str = ""
+    scopes: tuple[str, ...] = ()
+
+
+def new(path: Path, *, name: str, scopes: Sequence[str], days: int | None, now: datetime) -> tuple[Key, str]:
+    """Make a key, and give it with its secret, which cannot be shown again.
+
+    Raises WrongUse for a scope that there is none of.
+    """
+    if unknown := sorted(set(scopes) - set(SCOPES)):
+        raise WrongUse(f"There is no scope {unknown[0]!r} (scopes: {', '.join(SCOPES)}). Type `--scope predict`.")
+    if not scopes or not name.isprintable() or not name.strip():
+        raise WrongUse("A key needs a name and at least one scope. Type `tonewatch keys new --name NAME --scope predict`.")
+    with locks.alone(path):
+        salt, keys = _read(path)
+        number, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
+        told = f"{PREFIX}_{number}_{secret}"
+        expires = (now + timedelta(days=days)).astimezone(UTC).strftime(SECOND) if days else ""
+        key = Key(number, name, _hash(salt, told), tuple(dict.fromkeys(scopes)), now.astimezone(UTC).strftime(SECOND), expires, "")
+        _write(path, salt, [*keys, key])
+    return key, told
+
+
+def listing(path: Path) -> list[Key]:
+    """Give every key, the oldest first."""
+    return _read(path)[1]
+
+
+def revoke(path: Path, number: str, *, now: datetime) -> Key:
+    """Revoke a key; one that was revoked before keeps its time. Raises WrongUse for one that there is none of."""
+    with locks.alone(path):
+        salt, keys = _read(path)
+        found = next((key for key in keys if key.id == number), None)
+        if found is None:
+            raise WrongUse(f"There is no key {number!r}. Look with `tonewatch keys list`.")
+        dead = found if found.revoked else Key(**{**asdict(found), "revoked": now.astimezone(UTC).strftime(SECOND)})
+        _write(path, salt, [dead if key.id == number else key for key in keys])
+    return dead
+
+
+class Keys:
+    """Check keys against the file as it is now; safe for many threads.
+
+    A file that cannot be read refuses everybody: a damaged list of keys opens no door.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[float, int, int] | None = None
+        self._salt, self._keys = b"", dict[str, Key]()
+        self._guard = threading.Lock()
+
+    def any(self) -> bool:
+        """Say whether there is a file of keys, sound or not: then nobody is let in without one."""
+        return self._path.exists()
+
+    def check(self, told: str, scope: str, *, now: datetime) -> Checked:
+        """Say whose key this is, if it opens this scope now. Two keys take equally long, wherever they differ."""
+        if not told:
+            return Checked(refused="missing")
+        with self._guard:
+            try:
+                self._look()
+            except (OSError, Fault, WrongUse):
+                return Checked(refused="unknown")
+            key = self._keys.get(told.split("_", 2)[1] if told.count("_") >= 2 else "")
+            right = hmac.compare_digest(_hash(self._salt, told), key.hash if key else "0" * 64)
+        if key is None or not right:
+            return Checked(refused="unknown")
+        if key.revoked:
+            return Checked(key.id, "revoked")
+        if key.expires and now.astimezone(UTC) > datetime.strptime(key.expires, SECOND).replace(tzinfo=UTC) + LEEWAY:
+            return Checked(key.id, "expired")
+        return Checked(key.id, "" if scope in key.scopes else "scope", key.scopes)
+
+    def _look(self) -> None:
+        found = self._path.stat()
+        seen = (found.st_mtime_ns, found.st_size, found.st_ino)
+        if seen != self._seen:
+            salt, keys = _read(self._path)
+            self._salt, self._keys, self._seen = salt, {key.id: key for key in keys}, seen
+
+
+def _hash(salt: bytes, told: str) -> str:
+    return hmac.new(salt, told.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+
+
+def _read(path: Path) -> tuple[bytes, list[Key]]:
+    if not path.exists():
+        return secrets.token_bytes(32), []
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & OWNER_ALONE:
+        raise WrongUse(f"{path} can be read or written by others ({mode:03o}). Type `chmod 600 {path}`.")
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        return bytes.fromhex(content["salt"]), [Key(**{**key, "scopes": tuple(key["scopes"])}) for key in content["keys"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Fault(
+            f"{path} is damaged ({type(error).__name__}), so no key opens anything. Restore it, or remove it and make new keys."
+        ) from error
+
+
+def _write(path: Path, salt: bytes, keys: Sequence[Key]) -> None:
+    files.write_bytes(path, files.as_json({"salt": salt.hex(), "keys": [asdict(key) for key in keys]}), mode=0o600)
