@@ -136,11 +136,11 @@ def test_equal_releases_asked_again_and_again_are_wrongly_taken_back_in_at_most_
     assert max(rates.values()) <= 0.05, f"taken back wrongly: {rates}"
 
 
-def test_a_champion_that_lost_just_what_is_tolerated_is_taken_back_in_about_1_of_20() -> None:
-    # This is the hardest case the promise holds for: of 1,000 times one in twenty is 50, give or take 14.
-    rate = taken_back(0.09, 0.06, range(100, 401, 25), times=1000, seed=12)
+def test_a_champion_that_lost_just_what_is_tolerated_is_taken_back_in_at_most_1_of_20() -> None:
+    # This is the hardest case that the promise holds for.
+    rates = {won: taken_back(won + 0.03, won, range(100, 401, 25), times=1000, seed=12) for won in (0.01, 0.06)}
 
-    assert rate <= 0.064, f"taken back at the margin: {rate}"
+    assert max(rates.values()) <= 0.05, f"taken back at the margin: {rates}"
 
 
 def test_a_fall_of_15_points_is_found_with_200_labels() -> None:
