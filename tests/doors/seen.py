@@ -1,0 +1,100 @@
+"""Window files as the watch pass leaves them, with a story: the model changes, one topic turns negative, and drift is found."""
+
+import json
+import math
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+DETECTORS = ("label", "confidence", "length", "unknown", "language", "mmd", "classifier")
+END = datetime(2026, 11, 25, 8, tzinfo=UTC)
+
+
+def write(folder: Path, *, windows: int = 72, topics: tuple[str, ...] = ("phones", "trains"), until: datetime = END) -> None:
+    """Write so many hourly windows up to `until`; two thirds of the way the model changes, then `topics[0]` turns."""
+    folder.mkdir(parents=True, exist_ok=True)
+    chance = np.random.default_rng(20)
+    for number in range(windows):
+        start = until - timedelta(hours=windows - number)
+        # One window in the night is missing: nothing was answered.
+        if number != windows // 4:
+            document = _window(start, number / windows, (number - 1) / windows, topics, chance)
+            (folder / f"{start.strftime('%Y-%m-%dT%H-%M-%SZ')}.json").write_text(json.dumps(document), "utf-8")
+    when = (until - timedelta(hours=windows - round(windows * 0.75))).strftime("%Y-%m-%dT%H:%M:%SZ")
+    event = {"time": when, "label": "negative", "before": 0.24, "after": 0.41, "change": 0.17, "low": 0.12, "high": 0.22}
+    (folder / "events.json").write_text(json.dumps({topics[0]: [event]}), "utf-8")
+
+
+def _window(start: datetime, part: float, before: float, topics: tuple[str, ...], chance: np.random.Generator) -> dict[str, Any]:
+    turned, new, older = part >= 0.75, part >= 0.66, before >= 0.66
+    night = 0.55 + 0.45 * math.sin((start.hour - 9) / 24 * 2 * math.pi)
+    sizes = {topic: int((300 - 130 * number) * night + chance.integers(20, 60)) for number, topic in enumerate(topics)}
+    found = {topic: _topic(size, chance, turned=turned and topic == topics[0], part=part) for topic, size in sizes.items()}
+    whole = _topic(sum(sizes.values()), chance, turned=turned, part=part, mild=True)
+    broke = new and not older
+    labels = {
+        label: {"difference": d, "low": d - 0.01, "high": d + 0.01, "spread": 0.005}
+        for label, d in (("negative", -0.02), ("neutral", 0.005), ("positive", 0.015))
+    }
+    return {
+        "window": {"start": start.strftime("%Y-%m-%dT%H:%M:%SZ"), "end": (start + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")},
+        "release": "R2" if new else "R1",
+        "data_version": "v1",
+        "answers": sum(sizes.values()),
+        "releases": {"R2" if new else "R1": sum(sizes.values())},
+        "topics": {"all": whole, **found},
+        "break": {"from": "R1", "to": "R2", "texts": 400, "labels": labels} if broke else None,
+    }
+
+
+def _topic(texts: int, chance: np.random.Generator, *, turned: bool, part: float, mild: bool = False) -> dict[str, Any]:
+    if texts < 50:
+        return {"texts": texts, "shares": None, "drift": None, "observed": None, "estimated": None}
+    true = np.array([0.24, 0.33, 0.43]) + (np.array([0.17, -0.02, -0.15]) * (0.6 if mild else 1) if turned else 0)
+    guess = chance.multinomial(texts, true) / texts
+    spread = np.sqrt(true * (1 - true) / texts) * 1.4 + 0.006
+    shares = {
+        name: {
+            "raw": float(g),
+            "share": float(g),
+            "low": float(max(0, g - 1.96 * s)),
+            "high": float(g + 1.96 * s),
+            "spread": float(s),
+            "noise": float(s) * 0.8,
+            "corrected": True,
+        }
+        for name, g, s in zip(("negative", "neutral", "positive"), guess, spread, strict=True)
+    }
+    p = {name: float(chance.uniform(0.03, 1)) for name in DETECTORS}
+    if turned and part >= 0.79:
+        p |= {"label": 0.0004, "mmd": 0.0009, "classifier": 0.002, "confidence": 0.03}
+    detectors = {name: {"statistic": 0.1, "threshold": 0.2, "p": value, "drifted": value < 0.01} for name, value in p.items()}
+    drifted = any(one["drifted"] for one in detectors.values())
+    observed = chance.binomial(40, 0.78) / 40
+    right = 0.79 + float(chance.normal(0, 0.008)) - (0.05 if turned else 0)
+    examples = [{"request": f"7f3a9c{number:02d}", "position": number % 3, "score": 1.0 - number / 10} for number in range(10)]
+    return {
+        "texts": texts,
+        "shares": shares,
+        "drift": {
+            "p": min(p.values()) * 7,
+            "level": 0.002,
+            "drifted": drifted,
+            "kind": "topic" if drifted else None,
+            "detectors": detectors,
+            "examples": examples if drifted else [],
+            "alarm": drifted and part >= 0.82,
+        },
+        "observed": {
+            "labels": 40,
+            "accuracy": float(observed),
+            "low": float(observed) - 0.13,
+            "high": min(1.0, float(observed) + 0.11),
+            "macro_f1": float(observed) - 0.02,
+        }
+        if texts > 150 and part * 100 % 3 < 1.6
+        else None,
+        "estimated": {"accuracy": right, "low": right - 0.025, "high": right + 0.025},
+    }
