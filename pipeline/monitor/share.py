@@ -69,29 +69,41 @@ def bridge(
 
     The texts are resampled with both answers (Efron and Tibshirani, 1993), so what both releases find hard cancels. The confusions
     stay as they are: the error in them is what makes the series jump, so it is part of the difference and not of its error.
+    But it says how far a jump may go at all, for both series aim at the same truth. So `shift`, by which `bridged` moves, is the
+    difference drawn towards none by as much as few texts call for (the best linear prediction: Henderson, 1975; Robinson, 1991),
+    with its own `shift_low`, `shift_high` and `shift_spread`; a difference of few texts would bring in more error than it takes out.
     """
     assert len(old_N) == len(new_N)
     if not len(old_N):
         return None
-    many, texts = len(labels), len(old_N)
+    many, texts, random = len(labels), len(old_N), np.random.default_rng(seed)
     old, new = (_Judged(np.asarray(one, dtype=np.float64), tuple(labels), confidence) for one in (old_LL, new_LL))
     pairs = np.bincount(np.asarray(old_N) * many + np.asarray(new_N), minlength=many**2) / texts
-    drawn = np.random.default_rng(seed).multinomial(texts, pairs, size=resamples) / texts
-    pairs_LL, drawn_BLL = pairs.reshape(many, many), drawn.reshape(-1, many, many)
-    free_L = new.free(pairs_LL.sum(axis=0)) - old.free(pairs_LL.sum(axis=1))
-    found_L = new.share(pairs_LL.sum(axis=0)) - old.share(pairs_LL.sum(axis=1))
-    low_L, high_L = _ends(new.free(drawn_BLL.sum(axis=1)) - old.free(drawn_BLL.sum(axis=2)), confidence)
-    figures = {"difference": found_L, "low": low_L - free_L + found_L, "high": high_L - free_L + found_L}
-    figures["spread"] = (high_L - low_L) / 2 / _reach(confidence)
-    fit = not (old.unfit or new.unfit)
-    return {label: {**found, "corrected": fit} for label, found in _by_label(labels, figures).items()}
+    both_LL, both_BLL = (one.reshape(-1, many, many) for one in (pairs, random.multinomial(texts, pairs, size=resamples) / texts))
+    ours_L, theirs_L = both_LL[0].sum(axis=0), both_LL[0].sum(axis=1)
+    found_L, fit = new.share(ours_L) - old.share(theirs_L), not (old.unfit or new.unfit)
+    drawn_BL = new.free(both_BLL.sum(axis=1)) - old.free(both_BLL.sum(axis=2))
+    model_LL = new.error(ours_L, resamples, random) + old.error(theirs_L, resamples, random) if fit else None
+    drawn_BL += found_L - (new.free(ours_L) - old.free(theirs_L))
+    return {label: {**one, "corrected": fit} for label, one in _by_label(labels, _jump(found_L, drawn_BL, model_LL, confidence)).items()}
+
+
+def _jump(found_L: Array, drawn_BL: Array, model_LL: Array | None, confidence: float) -> dict[str, Array]:
+    (low_L, high_L), reach = _ends(drawn_BL, confidence), _reach(confidence)
+    texts_LL = np.cov(drawn_BL, rowvar=False).reshape(len(found_L), -1)
+    kept_LL = np.eye(len(found_L)) if model_LL is None else model_LL @ np.linalg.pinv(model_LL + texts_LL, hermitian=True)
+    shift_L, spread_L = kept_LL @ found_L, np.sqrt(np.maximum(np.diagonal(kept_LL @ texts_LL), 0))
+    figures = {"difference": found_L, "low": low_L, "high": high_L, "spread": (high_L - low_L) / 2 / reach}
+    return figures | {
+        "shift": shift_L, "shift_low": shift_L - reach * spread_L, "shift_high": shift_L + reach * spread_L, "shift_spread": spread_L
+    }  # fmt: skip
 
 
 def bridged(points: Sequence[Mapping[str, Any]], breaks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Shift the earlier part of a series of one label's shares by what each change of the model alone did.
 
     `points` hold `start` and what `shares` gives of the label, `breaks` hold `time` (the start of the first window of the new
-    release) and what `bridge` gives of it. The interval widens by the error of each difference, the two taken as independent
+    release) and what `bridge` gives of it. The interval widens by the error of each shift, the two taken as independent
     (Zou and Donner, 2008). `raw` stays as it was, the share before the shift stands as `unbridged`; `shift` is how far it was moved
     and `shift_spread` the standard error of that. Where the release changed and nothing was measured, nothing is shifted, but both
     models' own errors stand in `shift_spread`, so that no change of tone is seen in them.
@@ -99,10 +111,10 @@ def bridged(points: Sequence[Mapping[str, Any]], breaks: Sequence[Mapping[str, A
     waiting, moved, later = sorted(breaks, key=lambda one: str(one["time"])), _Moved(), None
     found = []
     for point in reversed(points):
-        past = [waiting.pop() for _ in range(len(waiting)) if waiting[-1]["time"] > point["start"]]
-        for one in past:
-            moved = moved.by(one)
-        if later and not past and point.get("release") != later.get("release"):
+        before = moved
+        while waiting and waiting[-1]["time"] > point["start"]:
+            moved = moved.by(waiting.pop())
+        if later and moved is before and point.get("release") != later.get("release"):
             moved = moved.unmeasured(point, later)
         found.append({**point, **moved.of(point)})
         later = point
@@ -119,8 +131,8 @@ class _Moved:
     above: float = 0.0
 
     def by(self, one: Mapping[str, Any]) -> "_Moved":
-        difference, below, above = one["difference"], one["difference"] - one["low"], one["high"] - one["difference"]
-        return _Moved(self.shift + difference, self.variance + one["spread"] ** 2, self.below + below**2, self.above + above**2)
+        shift, below, above = one["shift"], one["shift"] - one["shift_low"], one["shift_high"] - one["shift"]
+        return _Moved(self.shift + shift, self.variance + one["shift_spread"] ** 2, self.below + below**2, self.above + above**2)
 
     def unmeasured(self, *points: Mapping[str, Any]) -> "_Moved":
         models = math.fsum(max(0.0, point["spread"] ** 2 - point["noise"] ** 2) for point in points)
@@ -188,12 +200,15 @@ class _Judged:
 
     def redrawn(self, counts_L: Array, *, resamples: int, seed: int) -> Array:
         """Draw guesses and confusions anew and solve each pair; BxL."""
-        random, many = np.random.default_rng(seed), len(self.labels)
-        # A Dirichlet draw is gamma draws over their sum.
-        rows_BLL = random.standard_gamma(self.counts_LL + 1 / many, size=(resamples, many, many))
-        guess_BL = random.standard_gamma(counts_L + 1 / many, size=(resamples, many))
-        rows_BLL /= rows_BLL.sum(axis=-1, keepdims=True)
-        guess_BL /= guess_BL.sum(axis=-1, keepdims=True)
+        random = np.random.default_rng(seed)
+        return self._solved(_dirichlet(counts_L, resamples, random), _dirichlet(self.counts_LL, resamples, random))
+
+    def error(self, guess_L: Array, resamples: int, random: np.random.Generator) -> Array:
+        """Give the covariance of the solved shares that the sample of test texts alone makes; LxL."""
+        rows_BLL = _dirichlet(self.counts_LL, resamples, random)
+        return np.cov(self._solved(np.broadcast_to(guess_L, rows_BLL.shape[:2]), rows_BLL), rowvar=False).reshape(len(guess_L), -1)
+
+    def _solved(self, guess_BL: Array, rows_BLL: Array) -> Array:
         solved_BL: Array = np.linalg.solve(rows_BLL.swapaxes(1, 2), guess_BL[..., None])[..., 0].astype(np.float64)
         return solved_BL
 
@@ -208,6 +223,13 @@ class _Judged:
 
 def _by_label(labels: Sequence[str], figures: Mapping[str, Array]) -> dict[str, dict[str, Any]]:
     return {label: {name: float(column_L[place]) for name, column_L in figures.items()} for place, label in enumerate(labels)}
+
+
+def _dirichlet(counts: Array, resamples: int, random: np.random.Generator) -> Array:
+    # A Dirichlet draw is gamma draws over their sum.
+    drawn: Array = random.standard_gamma(counts + 1 / counts.shape[-1], size=(resamples, *counts.shape))
+    drawn /= drawn.sum(axis=-1, keepdims=True)
+    return drawn
 
 
 def _ends(drawn_BL: Array, confidence: float) -> tuple[Array, Array]:
