@@ -6,13 +6,14 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli import data, doctor, keys, release, watch
+from pipeline.cli import data, doctor, keys, release, serve, watch
 from pipeline.cli.frame import Actor, Debug, Json, Reason, Workspace, places, tell
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Watch the tone of what people write.")
 app.add_typer(data.app, name="data")
 app.add_typer(release.app, name="release")
 app.add_typer(keys.app, name="keys")
+app.command()(serve.serve)
 app.command()(watch.watch)
 app.command()(doctor.doctor)
 

@@ -105,6 +105,10 @@ class Keys:
         """Say whether there is a file of keys, sound or not: then nobody is let in without one."""
         return self._path.exists()
 
+    def usable(self) -> bool:
+        """Say whether there is a key that still opens something; raises Fault or WrongUse where the file cannot be used."""
+        return any(not key.revoked for key in listing(self._path))
+
     def check(self, told: str, scope: str, *, now: datetime) -> Checked:
         """Say whose key this is, if it opens this scope now. Two keys take equally long, wherever they differ."""
         if not told:

@@ -1,0 +1,254 @@
+"""The web service: an app made of what is handed in, so that a test, a laptop and a cluster serve the same one."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Match
+from starlette.types import Scope
+
+from pipeline import __version__, logs
+from pipeline.config import ServeConfig
+from pipeline.errors import TonewatchError, Unreachable
+from pipeline.schema import Answer, Feedback
+from pipeline.serve.batching import Batcher, Full
+from pipeline.serve.champion import Champion
+from pipeline.serve.contract import RESERVED, ErrorOut, FeedbackIn, FeedbackOut, One, PredictIn, PredictOut, ReleaseOut
+from pipeline.serve.guard import POLICIES, Guard, Policy, Refusal
+from pipeline.serve.limits import Limits, shaped
+from pipeline.serve.meters import Meters
+from pipeline.stages.serving import Serving, noted
+
+if TYPE_CHECKING:
+    from pipeline.model.predictor import Answers
+
+log = logs.get("serve")
+UNCERTAIN = "uncertain"
+STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"
+SHOWN = 16  # characters of a model's digest
+
+
+class JournalLike(Protocol):
+    """Keep what was answered and told."""
+
+    def append(self, answers: Sequence[Answer]) -> None:
+        """Keep answers."""
+
+    def feedback(self, entries: Sequence[Feedback]) -> None:
+        """Keep true labels."""
+
+    def find(self, request: str, position: int) -> Answer | None:
+        """Give one answer by its name."""
+
+    def close(self) -> None:
+        """Let go of what is open."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """Hold what the app is made of; time and chance are handed in too."""
+
+    cfg: ServeConfig
+    champion: Champion
+    guard: Guard
+    journal: JournalLike
+    meters: Meters
+    now: Callable[[], datetime]
+    request_id: Callable[[datetime], str]
+    min_words: int
+
+
+def create_app(service: Service, routers: Sequence[APIRouter] = ()) -> FastAPI:
+    """Make the app; `routers` bring pages that see to their own readers."""
+    cfg = service.cfg
+    batcher = Batcher(service.champion.serving, batch_texts=cfg.batch_texts, wait_ms=cfg.batch_wait_ms, most_waiting=cfg.max_waiting_texts)
+    desk = _Desk(service, batcher, ThreadPoolExecutor(1, thread_name_prefix="journal"))
+    # Its own pages would load scripts from elsewhere.
+    app = FastAPI(title="Tonewatch", version=__version__, docs_url=None, redoc_url=None, lifespan=_lifespan(service, batcher))
+    _add_routes(app, desk)
+    for router in routers:
+        # Not `include_router`, which hides its routes behind one of its own: each is to be found by its policy.
+        app.router.routes.extend(router.routes)
+    app.add_exception_handler(RequestValidationError, _not_valid)
+    app.add_exception_handler(HTTPException, _plainly)
+    app.add_exception_handler(TonewatchError, _fault)
+    app.add_middleware(Limits, guard=service.guard, cfg=cfg, meters=service.meters, policy_of=lambda scope: policy_of(app, scope))
+    return app
+
+
+def policy_of(app: FastAPI, scope: Scope) -> tuple[str, Policy | None]:
+    """Give the route a request asks for and its policy; None where there is no such route."""
+    for route in app.router.routes:
+        match, _ = route.matches(scope)
+        if match != Match.NONE and (path := getattr(route, "path", None)):
+            named = f"{scope['method']} {path}"
+            # Known by its path, asked in another way: the app says which ways there are.
+            return named, POLICIES.get(named, "pages" if match == Match.FULL else "open")
+    return "none", None
+
+
+def _lifespan(service: Service, batcher: Batcher) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
+    @contextlib.asynccontextmanager
+    async def lived(_: FastAPI) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(batcher.run()), asyncio.create_task(service.champion.follow(service.cfg.reload_seconds))]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.to_thread(service.journal.close)
+
+    return lived
+
+
+def _add_routes(app: FastAPI, desk: "_Desk") -> None:
+    errors: dict[int | str, dict[str, Any]] = {status: {"model": ErrorOut} for status in (400, 401, 403, 408, 413, 415, 422, 429, 503)}
+    app.post("/v1/predict", response_model=PredictOut, responses=errors)(desk.predict)
+    app.post("/v1/feedback", response_model=FeedbackOut, responses={**errors, 404: {"model": ErrorOut}})(desk.feedback)
+    app.get("/v1/release", response_model=ReleaseOut, responses=errors)(desk.release)
+    app.get("/metrics", response_class=Response, include_in_schema=False)(desk.metrics)
+    app.get("/healthz", include_in_schema=False)(desk.health)
+    app.get("/readyz", include_in_schema=False)(desk.ready)
+
+
+class _Desk:
+    """Answer the routes."""
+
+    def __init__(self, service: Service, batcher: Batcher, pool: ThreadPoolExecutor) -> None:
+        self._service = service
+        self._batcher = batcher
+        self._pool = pool
+
+    async def predict(self, asked: PredictIn, request: Request) -> PredictOut:
+        """Label texts with the champion."""
+        _check(asked, self._service.cfg)
+        came = self._service.now()
+        name = self._service.request_id(came)
+        self._service.meters.waiting.set(self._batcher.waiting)
+        try:
+            serving, answers, begins = await self._batcher.answer(asked.texts)
+        except Full:
+            raise Refusal(503, "Too many texts wait already. Ask again in a moment.", retry_after=1) from None
+        rows = range(begins, begins + len(asked.texts))
+        client = str(request.state.client)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._pool, self._keep, asked, name, client, serving, answers, begins)
+        told = [_one(serving, answers, row) for row in rows]
+        for one in told:
+            self._service.meters.texts.labels(serving.name, one.label).inc()
+        return PredictOut(request=name, release=serving.name, data_version=serving.data_version, model=serving.model[:SHOWN], answers=told)
+
+    async def feedback(self, asked: FeedbackIn, request: Request) -> FeedbackOut:
+        """Tell the true label of a past answer."""
+        labels = self._service.champion.serving().labels
+        if asked.label not in labels:
+            raise Refusal(422, f"There is no such label. Labels: {', '.join(labels)}.")
+        journal, loop = self._service.journal, asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._pool, journal.find, asked.request, asked.position)
+        if found is None:
+            raise Refusal(404, "There is no such answer, or it is no longer kept.")
+        time = self._service.now().strftime(STAMP)
+        entry = Feedback(asked.request, asked.position, time, asked.label, str(request.state.client), found.text, found.topic)
+        await loop.run_in_executor(self._pool, journal.feedback, [entry])
+        return FeedbackOut(kept=True)
+
+    async def release(self) -> ReleaseOut:
+        """Tell which release answers now."""
+        champion = self._service.champion
+        serving = champion.serving()
+        return ReleaseOut(
+            release=serving.name,
+            data_version=serving.data_version,
+            model=serving.model[:SHOWN],
+            labels=list(serving.labels),
+            ledger_unreachable_since=champion.unreachable_since,
+            refused=champion.refused,
+        )
+
+    async def health(self) -> JSONResponse:
+        """Say that the process lives."""
+        return JSONResponse({"alive": True})
+
+    async def ready(self) -> JSONResponse:
+        """Say whether a release can answer."""
+        ready = self._service.champion.ready
+        return JSONResponse({"ready": ready}, status_code=200 if ready else 503)
+
+    async def metrics(self) -> Response:
+        """Tell Prometheus."""
+        return Response(self._service.meters.written(), media_type="text/plain; version=0.0.4")
+
+    def _keep(self, asked: PredictIn, name: str, client: str, serving: Serving, answers: "Answers", begins: int) -> None:
+        """Write the answers into the journal before they leave; where that fails they leave all the same, and it is counted."""
+        try:
+            self._service.journal.append(list(self._entries(asked, name, client, serving, answers, begins)))
+        except Exception as error:
+            self._service.meters.unkept.inc(len(asked.texts))
+            log.error("journal failed", why=type(error).__name__)
+
+    def _entries(self, asked: PredictIn, name: str, client: str, serving: Serving, answers: "Answers", begins: int) -> "Sequence[Answer]":
+        time = self._service.now().strftime(STAMP)
+        hashed = self._service.cfg.journal.texts == "hash"
+        return [
+            Answer(
+                request=name,
+                position=position,
+                time=time,
+                text="" if hashed else note["text"],
+                digest=sha256(note["text"].encode("utf-8", "replace")).hexdigest(),
+                label=answers.labels[begins + position],
+                uncertain=answers.uncertain[begins + position],
+                probabilities=tuple(round(float(value), 6) for value in answers.probabilities[begins + position]),
+                release=serving.name,
+                data_version=serving.data_version,
+                client=client,
+                topic=asked.topic,
+                lang=note["lang"],
+                words=note["words"],
+                unknown=answers.unknown[begins + position],
+            )
+            for position, note in enumerate(noted(asked.texts, min_words=self._service.min_words))
+        ]
+
+
+def _check(asked: PredictIn, cfg: ServeConfig) -> None:
+    if len(asked.texts) > cfg.max_texts:
+        raise Refusal(422, f"At most {cfg.max_texts} texts may be sent at once.")
+    if any(len(text) > cfg.max_characters for text in asked.texts):
+        raise Refusal(422, f"A text may have at most {cfg.max_characters} characters.")
+    if any("\ud800" <= character <= "\udfff" for text in asked.texts for character in text if not text.isascii()):
+        raise Refusal(422, "A text holds half of a character, which no text can.")
+    if asked.topic == RESERVED:
+        raise Refusal(422, f"The topic {RESERVED!r} means all topics together. Name another one.")
+
+
+def _one(serving: Serving, answers: "Answers", row: int) -> One:
+    probabilities = dict(zip(serving.labels, (round(float(value), 6) for value in answers.probabilities[row]), strict=True))
+    best, uncertain = answers.labels[row], answers.uncertain[row]
+    return One(label=UNCERTAIN if uncertain else best, best=best, uncertain=uncertain, probabilities=probabilities)
+
+
+def _not_valid(_: Request, error: Exception) -> JSONResponse:
+    # The place and the rule, and never what was sent.
+    assert isinstance(error, RequestValidationError)
+    told = "; ".join(f"{'.'.join(map(str, one['loc'][1:])) or 'the body'}: {one['msg']}" for one in error.errors()[:5])
+    return JSONResponse(shaped(told), 422)
+
+
+def _plainly(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return JSONResponse(shaped(str(error.detail)), error.status_code, headers=dict(error.headers or {}))
+
+
+def _fault(_: Request, error: Exception) -> JSONResponse:
+    return JSONResponse(shaped(str(error)), 503 if isinstance(error, Unreachable) else 500)

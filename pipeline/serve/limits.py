@@ -1,0 +1,144 @@
+"""What every request passes through: size and time of its body, its policy, the headers of its answer, one shape for every error."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pipeline import logs
+from pipeline.config import ServeConfig
+from pipeline.serve.guard import Guard, Policy, Refusal
+from pipeline.serve.meters import Meters
+
+log = logs.get("serve")
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+BEARER = "bearer "
+
+
+class Limits:
+    """Let a request through to the app, or answer it with the refusal."""
+
+    def __init__(
+        self, app: ASGIApp, *, guard: Guard, cfg: ServeConfig, meters: Meters, policy_of: Callable[[Scope], tuple[str, Policy | None]]
+    ) -> None:
+        self._app = app
+        self._guard = guard
+        self._cfg = cfg
+        self._meters = meters
+        self._policy_of = policy_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        route, policy = self._policy_of(scope)
+        began, status = time.monotonic(), 500
+
+        async def told(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            await self._let_in(policy, scope, receive, told)
+        except Refusal as refusal:
+            await refuse(refusal, told)
+        except Exception as error:
+            # Where it happened is for us to find; what was sent stays out of the log and of the answer.
+            log.error("fault", route=route, why=type(error).__name__)
+            if status == 500:
+                await refuse(Refusal(500, "The service failed at this request. It was logged."), told)
+        finally:
+            self._meters.requests.labels(route, str(status)).inc()
+            self._meters.seconds.labels(route).observe(time.monotonic() - began)
+
+    async def _let_in(self, policy: Policy | None, scope: Scope, receive: Receive, send: Send) -> None:
+        if policy is None:
+            raise Refusal(404, "There is nothing here. See /openapi.json.")
+        headers = Headers(scope=scope)
+        key = headers.get("authorization", "")
+        secret = key[len(BEARER) :].strip() if key[: len(BEARER)].lower() == BEARER else ""
+        address = (scope.get("client") or ("unknown",))[0]
+        client = self._guard.admit(policy, secret, host=headers.get("host", ""), client=address)
+        scope.setdefault("state", {})["client"] = client
+        if policy == "open":
+            await self._app(scope, receive, send)
+            return
+        self._guard.enter(client)
+        try:
+            body = await self._body(headers, receive)
+            await self._app(scope, _again(body, receive), send)
+        finally:
+            self._guard.leave(client)
+
+    async def _body(self, headers: Headers, receive: Receive) -> bytes:
+        most = self._cfg.max_body_kilobytes * 1000
+        too_much = Refusal(413, f"The body is larger than {self._cfg.max_body_kilobytes} kB. Send less at once.")
+        if headers.get("content-encoding", "identity") != "identity":
+            raise Refusal(415, "A body must come as it is, not compressed.")
+        if int(told) > most if (told := headers.get("content-length", "")).isdecimal() else False:
+            raise too_much
+        try:
+            async with asyncio.timeout(self._cfg.request_seconds):
+                return await _received(receive, most, too_much)
+        except TimeoutError:
+            raise Refusal(408, f"The body took longer than {self._cfg.request_seconds:.0f} s.") from None
+
+
+async def _received(receive: Receive, most: int, too_much: Refusal) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Refusal(400, "The connection ended before the body did.")
+        body += message.get("body", b"")
+        if len(body) > most:
+            raise too_much
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Hand the app the body that was read, and after it whatever else comes."""
+    given = False
+
+    async def once() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return once
+
+
+async def refuse(refusal: Refusal, send: Send) -> None:
+    """Answer with a refusal."""
+    content = json.dumps({"error": refusal.error, "request": ""}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+    if refusal.retry_after is not None:
+        headers.append((b"retry-after", str(refusal.retry_after).encode()))
+    if refusal.status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
+
+
+def shaped(error: str, request: str = "") -> dict[str, Any]:
+    """Give the one shape of an error."""
+    return {"error": error, "request": request}

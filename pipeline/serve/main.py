@@ -1,0 +1,102 @@
+"""`python -m pipeline.serve.main`: the service of one workspace, its edges wired. `tonewatch serve` becomes this process."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from pipeline import logs
+from pipeline.config import Places, find_workspace, load_params
+from pipeline.config.quiet import settle
+from pipeline.errors import TonewatchError, WrongUse
+from pipeline.security.keys import Keys
+from pipeline.serve.app import Service, create_app
+from pipeline.serve.champion import Champion
+from pipeline.serve.dashboard import dashboard
+from pipeline.serve.desk import Desk
+from pipeline.serve.guard import Guard, is_loopback
+from pipeline.serve.meters import Meters
+from pipeline.stages.acting import sessions_of
+from pipeline.stages.overview import Overview
+from pipeline.stages.serving import InService
+from pipeline.storage.journal import Journal, request_id
+
+GRACE_SECONDS = 10
+THREADS = 2  # a batch is shared between so many cores
+
+
+def build(places: Places, *, host: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> FastAPI:
+    """Make the app of a workspace, as it is reached at `host`.
+
+    Raises WrongUse when anybody could reach it and there is no key.
+    """
+    loopback, keys = is_loopback(host), Keys(places.keys)
+    if not loopback and not keys.usable():
+        raise WrongUse(
+            f"At {host} anybody who reaches this machine could ask, and there is no key yet. Type `tonewatch keys new --name NAME "
+            "--scope predict`, or serve at 127.0.0.1."
+        )
+    params, meters = load_params(places.params), Meters()
+    cfg = params.serve
+    champion = Champion(InService(places, threads=min(THREADS, os.cpu_count() or 1)), meters, now)
+    service = Service(
+        cfg=cfg,
+        champion=champion,
+        guard=Guard(keys, cfg, loopback=loopback, now=now),
+        journal=Journal(places.journal, retention_days=cfg.journal.retention_days),
+        meters=meters,
+        now=now,
+        request_id=request_id,
+        min_words=params.validation.language_min_words,
+    )
+    return create_app(service, [dashboard(_desk(places, champion, loopback=loopback))])
+
+
+def main(arguments: list[str], environment: Mapping[str, str]) -> int:
+    """Serve until a signal ends it; requests that came before are answered."""
+    parser = argparse.ArgumentParser(prog="tonewatch serve")
+    parser.add_argument("--workspace", type=Path)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--ray", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--debug", action="store_true")
+    asked = parser.parse_args(arguments)
+    logs.configure(json=asked.json, debug=asked.debug)
+    try:
+        places = Places.of(find_workspace((asked.workspace or Path.cwd()).resolve()), environment)
+        settle(places, os.environ)
+        if asked.ray:
+            from pipeline.serve.elastic import serve
+
+            return serve(places, host=asked.host, port=asked.port)
+        return _serve(places, host=asked.host, port=asked.port)
+    except TonewatchError as error:
+        print(f"tonewatch: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _serve(places: Places, *, host: str, port: int) -> int:
+    import uvicorn
+
+    app = build(places, host=host)
+    logs.get("serve").info("listening", address=f"http://{host}:{port}")
+    uvicorn.run(
+        app, host=host, port=port, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS
+    )
+    return 0
+
+
+def _desk(places: Places, champion: Champion, *, loopback: bool) -> Desk:
+    prefect = os.environ.get("PREFECT_API_URL")
+    return Desk(
+        places, Overview(places, prefect=prefect), sessions_of(places), champion.serving, load_params(places.params).serve, loopback
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:], os.environ))

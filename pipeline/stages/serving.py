@@ -1,0 +1,62 @@
+"""What the service needs of a release: which one is in service, its files opened and warmed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline.clean.faults import words
+from pipeline.clean.language import language
+from pipeline.clean.pii import mask
+from pipeline.config import Places
+from pipeline.registry.ledger import Ledger
+from pipeline.stages import copies
+from pipeline.stages.prediction import open_predictor
+from pipeline.storage import files
+
+if TYPE_CHECKING:
+    from pipeline.model.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class Serving:
+    """Hold a release that is ready to answer."""
+
+    name: str
+    data_version: str
+    model: str
+    labels: tuple[str, ...]
+    predictor: "Predictor"
+
+
+class InService:
+    """Tell which release is in service by the ledger, and open it."""
+
+    def __init__(self, places: Places, *, threads: int) -> None:
+        self._places = places
+        self._ledger = Ledger(places.ledger)
+        self._threads = threads
+
+    def current(self) -> str | None:
+        """Name the release in service; raises Unreachable when the ledger cannot be asked."""
+        return self._ledger.current()
+
+    def open(self, name: str) -> Serving:
+        """Open a release from its verified copy, and let it answer its golden texts once, so that the next answer is a quick one.
+
+        Raises DigestMismatch, SignatureRefused or ArtefactRefused when it may not serve.
+        """
+        document = self._ledger.get(name).document
+        folder = copies.verified(self._places, document)
+        predictor = open_predictor(folder, threads=self._threads)
+        predictor.predict(files.read_json(folder / "golden.json")["texts"])
+        return Serving(name, str(document["data_version"]), _digest(document), predictor.labels, predictor)
+
+
+def _digest(document: Mapping[str, Any]) -> str:
+    return str(document["files"]["model.onnx"])
+
+
+def noted(texts: Sequence[str], *, min_words: int) -> list[dict[str, Any]]:
+    """Give what the journal keeps of texts: each masked, with its length and its language."""
+    masked = [mask(text)[0] for text in texts]
+    return [{"text": text, "words": words(text), "lang": language(text, min_words=min_words)} for text in masked]
