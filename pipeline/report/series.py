@@ -110,7 +110,7 @@ def series_plot(
     The figures of a `scattered` line stand alone: each is about other texts, and what lies between two of them is not known.
     """
     seen = [bound for line in lines.values() for point in line for bound in (point.low, point.high, point.value)]
-    low, high, step = domain(min(seen, default=0.0) if floor is None else floor, min(1.0, max(seen, default=1.0)) / 1.05)
+    low, high, step = domain(min(seen, default=0.0) if floor is None else floor, min(1.0, max(seen, default=1.0)))
     y = scale(low, high, BASE, TOP)
     names = list(lines)
     happened = (_event(one, y(one.value), span, _kind(one.name, names)) for one in events if one.name in lines)
