@@ -5,23 +5,29 @@ returns: it stands in the system's memory, which outlives the process. Segments 
 
     answers/2026-11-25T08/4711-6f1c.jsonl      a living writer's segment
     answers/2026-11-25T08/4711-6f1c.parquet    the same, sealed; where both are there, this one counts
+    answers/2026-11-25T08/4711-6f1c.unread     whole lines in it that were no entry
     feedback/2026-11/...                       true labels, by the month, and kept for ever
+    passes/2026-11-25                          a day on which the retention looked
 """
 
-import os
+import contextlib
 import secrets
-import shutil
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
+from pipeline import logs
+from pipeline.errors import Fault
 from pipeline.schema import Answer, Feedback
-from pipeline.storage.segments import OPEN, Segment, line, read, seal, unheld
+from pipeline.storage import retention, segments
+from pipeline.storage.lines import line
+from pipeline.storage.retention import HOUR, Retained, hours_of
+from pipeline.storage.segments import OPEN, Segment, unheld
 
-HOUR, MONTH = len("2026-11-25T08"), len("2026-11")
+MONTH = len("2026-11")
 EVER = ""
+FOR_EVER = "9999"
 
 
 def request_id(now: datetime) -> str:
@@ -29,13 +35,10 @@ def request_id(now: datetime) -> str:
     return f"{now.astimezone(UTC):%Y%m%d%H}-{secrets.token_hex(10)}"
 
 
-def _hours_of(request: str) -> tuple[str, ...]:
-    """Give the hours in which a request may have been answered: that of its id, and the next one."""
-    try:
-        came = datetime.strptime(request[:10], "%Y%m%d%H")
-    except ValueError:
-        return ()
-    return tuple((came + timedelta(hours=late)).isoformat()[:HOUR] for late in (0, 1))
+def newest_of(entries: Iterable[Feedback]) -> list[Feedback]:
+    """Give the last label told for each answer, in the order in which they were told."""
+    latest = {(entry.request, entry.position): entry for entry in entries}
+    return sorted(latest.values(), key=lambda entry: (entry.time, entry.request, entry.position))
 
 
 class Journal:
@@ -43,10 +46,10 @@ class Journal:
 
     def __init__(self, folder: Path, *, retention_days: int) -> None:
         self._folder = folder
-        self._retention = timedelta(days=retention_days)
+        self._days = retention_days
         self._segments: dict[Path, Segment] = {}
-        self._guard = threading.Lock()
-        self.seal()
+        self._guard, self._sealing = threading.Lock(), threading.Lock()
+        self._seal_soon()
 
     @classmethod
     def reading(cls, folder: Path) -> "Journal":
@@ -65,10 +68,9 @@ class Journal:
 
     def answers(self, start: str, end: str) -> Iterator[Answer]:
         """Yield the answers from `start` up to and without `end`, in the order of their time; only their hours are read."""
-        for hour in self._hours():
+        for hour in hours_of(self._folder / "answers"):
             if start[:HOUR] <= hour <= end[:HOUR]:
-                found = (answer for answer in read(self._folder / "answers" / hour, Answer) if start <= answer.time < end)
-                yield from sorted(found, key=lambda answer: (answer.time, answer.request, answer.position))
+                yield from segments.read(self._folder / "answers" / hour, Answer, start, end)
 
     def find(self, request: str, position: int) -> Answer | None:
         """Give one answer by its name; None when there is none or it is no longer kept."""
@@ -83,29 +85,19 @@ class Journal:
                 asked.setdefault(hour, set()).add(request)
         found = {}
         for hour, requests in asked.items():
-            for answer in read(self._folder / "answers" / hour, Answer, requests):
+            for answer in segments.find(self._folder / "answers" / hour, Answer, requests):
                 found[answer.request, answer.position] = answer
         return {name: answer for name, answer in found.items() if name in wanted}
 
-    def labels(self, start: str = EVER, end: str = "9999") -> list[Feedback]:
+    def labels(self, start: str = EVER, end: str = FOR_EVER) -> list[Feedback]:
         """Give the true labels told from `start` up to and without `end`, in the order of their time."""
         months = sorted(path.name for path in (self._folder / "feedback").glob("[0-9]*"))
-        found = [
-            entry
-            for month in months
-            if start[:MONTH] <= month <= end[:MONTH]
-            for entry in read(self._folder / "feedback" / month, Feedback)
-            if start <= entry.time < end
-        ]
-        return sorted(found, key=lambda entry: (entry.time, entry.request, entry.position))
+        asked = [month for month in months if start[:MONTH] <= month <= end[:MONTH]]
+        return [entry for month in asked for entry in segments.read(self._folder / "feedback" / month, Feedback, start, end)]
 
     def first(self) -> str | None:
         """Give the time of the first answer that is kept; None where there is none."""
-        for hour in self._hours():
-            times = [answer.time for answer in read(self._folder / "answers" / hour, Answer)]
-            if times:
-                return min(times)
-        return None
+        return next((answer.time for answer in self.answers(EVER, FOR_EVER)), None)
 
     def close(self) -> None:
         """Let go of the segments that are open here, and seal them."""
@@ -114,63 +106,68 @@ class Journal:
         self.seal()
 
     def seal(self) -> int:
-        """Turn segments without a living writer into Parquet; gives how many. Killed half-way, the next one finishes."""
-        sealed = 0
-        for path in sorted(self._folder.glob(f"*/*/*{OPEN}")):
-            with unheld(path) as free:
-                if free:
-                    seal(path, Answer) if path.parents[1].name == "answers" else seal(path, Feedback)
-                    sealed += 1
-        return sealed
+        """Turn segments without a living writer into Parquet; gives how many. Killed half-way, the next one finishes.
 
-    def retain(self, now: datetime) -> list[str]:
-        """Remove the hours of answers older than the retention; gives their names. True labels stay.
-
-        Age is counted from the newest hour that is kept, or from `now` if that is earlier: a clock that jumped ahead, and a
-        service that was long silent, remove nothing.
+        What cannot be sealed now, as on a full disk, can be read as it is: that is logged and left for the next time.
         """
-        hours = self._hours()
-        if not hours:
-            return []
-        newest = min(hours[-1], now.astimezone(UTC).isoformat()[:HOUR])
-        oldest = (datetime.fromisoformat(f"{newest}:00") - self._retention).isoformat()[:HOUR]
-        gone = [hour for hour in hours if hour < oldest]
-        for hour in gone:
-            shutil.rmtree(self._folder / "answers" / hour)
-        return gone
+        with self._sealing:
+            return sum(_sealed(path) for path in sorted(self._folder.glob(f"*/*/*{OPEN}")))
 
-    def _hours(self) -> list[str]:
-        return sorted(path.name for path in (self._folder / "answers").glob("[0-9]*") if _is_hour(path.name))
+    def retain(self, now: datetime) -> Retained:
+        """Remove the hours of answers older than the retention, as far as the clock is believed. True labels stay."""
+        return retention.retain(self._folder, days=self._days, now=now)
 
-    def _append(self, kind: str, length: int, entries: Sequence[Any]) -> None:
+    def _append(self, kind: str, length: int, entries: Sequence[Answer] | Sequence[Feedback]) -> None:
         lines: dict[str, list[bytes]] = {}
         for entry in entries:
             lines.setdefault(entry.time[:length], []).append(line(entry))
         with self._guard:
             for name, part in lines.items():
-                self._segment(self._folder / kind / name).write(b"".join(part))
+                self._write(self._folder / kind / name, b"".join(part))
+
+    def _write(self, folder: Path, content: bytes) -> None:
+        try:
+            self._segment(folder).write(content)
+        except OSError as error:
+            self._let_go(lambda other: other == folder)
+            reason = error.strerror or type(error).__name__
+            raise Fault(f"The journal cannot write to {folder} ({reason}). Mend that; what was kept before is untouched.") from error
 
     def _segment(self, folder: Path) -> Segment:
+        if folder in self._segments and self._segments[folder].gone:
+            self._let_go(lambda other: other == folder)
         if folder not in self._segments:
+            past = [other for other in self._segments if other.parent == folder.parent and other < folder]
+            self._segments[folder] = Segment(folder)
             # What is past is let go, so that it can be sealed; an entry that comes late opens another segment.
-            self._let_go(lambda other: other.parent == folder.parent and other < folder)
-            self._segments[folder] = Segment(folder / f"{os.getpid()}-{secrets.token_hex(4)}{OPEN}")
+            self._let_go(past.__contains__)
+            if past:
+                self._seal_soon()
         return self._segments[folder]
 
-    def _let_go(self, chosen: Any) -> None:
+    def _let_go(self, chosen: Callable[[Path], bool]) -> None:
         for folder in [folder for folder in self._segments if chosen(folder)]:
             self._segments.pop(folder).close()
 
+    def _seal_soon(self) -> None:
+        # Beside the answers: an hour of them takes a while to be sealed. Killed in it, another one finishes.
+        threading.Thread(target=self.seal, name="journal-seal", daemon=True).start()
 
-def _is_hour(name: str) -> bool:
+
+def _sealed(path: Path) -> bool:
     try:
-        datetime.fromisoformat(f"{name}:00")
-    except ValueError:
+        with unheld(path) as free:
+            if free:
+                segments.seal(path, Answer) if path.parents[1].name == "answers" else segments.seal(path, Feedback)
+            return free
+    except (OSError, Fault) as error:
+        logs.get("journal").warning("not sealed", segment=path.stem, reason=type(error).__name__)
         return False
-    return len(name) == HOUR
 
 
-def newest_of(entries: Iterable[Feedback]) -> list[Feedback]:
-    """Give the last label told for each answer, in the order in which they were told."""
-    latest = {(entry.request, entry.position): entry for entry in entries}
-    return sorted(latest.values(), key=lambda entry: (entry.time, entry.request, entry.position))
+def _hours_of(request: str) -> Collection[str]:
+    """Give the hours in which a request may have been answered: that of its id, and the next one."""
+    with contextlib.suppress(ValueError, OverflowError):
+        came = datetime.strptime(request[:10], "%Y%m%d%H")
+        return [(came + timedelta(hours=late)).isoformat()[:HOUR] for late in (0, 1)]
+    return ()

@@ -1,113 +1,178 @@
 """Segments of the journal: a file of lines that one living writer appends to, and the table it becomes when the writer is gone."""
 
 import contextlib
-import dataclasses
 import fcntl
-import json
 import os
+import secrets
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from pipeline import logs
 from pipeline.errors import Fault
-from pipeline.schema import Answer, Feedback
-from pipeline.storage import files, tables
+from pipeline.storage import files, lines
+from pipeline.storage.lines import Entry
 
-Entry = TypeVar("Entry", Answer, Feedback)
-OPEN, SEALED = ".jsonl", ".parquet"
+if TYPE_CHECKING:
+    import pyarrow
+
+OPEN, SEALED, SEALING, ASIDE = ".jsonl", ".parquet", ".sealing", ".unread"
+FEW = 8  # requests that are looked for in a living segment by their bytes, before all of it is read
+GROUP_ROWS = 16_384  # of a table are read to give one answer
 
 
 class Segment:
     """Append lines to one file that nobody else writes, until it is let go."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        self._handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
-        fcntl.flock(self._handle, fcntl.LOCK_EX)
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._size = 0
+        while True:
+            self.path = folder / f"{os.getpid()}-{secrets.token_hex(4)}{OPEN}"
+            self._handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+            fcntl.flock(self._handle, fcntl.LOCK_EX)
+            # Before it was locked another process may have taken it for one without a writer.
+            if not self.gone:
+                return
+            os.close(self._handle)
 
-    def write(self, lines: bytes) -> None:
-        """Append whole lines; raises Fault when the disk is full."""
-        with files.told_when_full(self.path):
-            written = 0
-            while written < len(lines):
-                written += os.write(self._handle, lines[written:])
+    @property
+    def gone(self) -> bool:
+        """Say whether the file was removed, so that whatever is written to it is lost."""
+        return os.fstat(self._handle).st_nlink == 0
+
+    def write(self, content: bytes) -> None:
+        """Append whole lines or none of them; raises OSError, after which this segment is no longer to be used."""
+        written = 0
+        try:
+            while written < len(content):
+                written += os.write(self._handle, content[written:])
+        except OSError:
+            # What follows a torn line would be read as its end. Where this fails too, the torn line stays the last.
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._handle, self._size)
+            raise
+        self._size += written
 
     def close(self) -> None:
         """Let go of the file, so that it can be sealed."""
         os.close(self._handle)
 
 
-def line(entry: Any) -> bytes:
-    """Write an entry as one line."""
-    return json.dumps(dataclasses.asdict(entry), ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
-
-
 @contextlib.contextmanager
 def unheld(path: Path) -> Iterator[bool]:
-    """Hold a segment whose writer is gone while it is sealed; False when its writer lives or another is sealing it."""
+    """Hold a segment whose writer is gone; False when its writer lives, or when another is sealing it or has done so."""
     try:
         handle = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         yield False
         return
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # Sealed by another between the look and the lock.
-        yield path.exists()
-    except BlockingIOError:
-        yield False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            free = os.fstat(handle).st_nlink > 0
+        except BlockingIOError:
+            free = False
+        yield free
     finally:
         os.close(handle)
 
 
 def seal(path: Path, kind: type[Entry]) -> None:
-    """Make a segment without a writer a table; killed between the two, the table counts and the segment is removed by the next one."""
-    entries = list(_entries(path.read_bytes(), kind))
-    if entries:
-        columns = {field.name: [getattr(entry, field.name) for entry in entries] for field in dataclasses.fields(kind)}
-        beside = path.with_suffix(".sealing")
-        with files.told_when_full(path):
-            tables.write_rows(beside, columns)
-            beside.replace(path.with_suffix(SEALED))
+    """Make a segment without a writer a table; killed between the two, the table counts and the next one removes the segment.
+
+    Whole lines that are no entry, such as those of another version, are set aside in a file beside it.
+    """
+    import pyarrow.parquet
+
+    if not path.with_suffix(SEALED).exists():
+        table, strange = lines.parsed(path.read_bytes(), kind)
+        beside = path.with_suffix(SEALING)
+        if strange:
+            files.write_bytes(path.with_suffix(ASIDE), b"".join(one + b"\n" for one in strange), mode=0o600)
+            logs.get("journal").warning("lines set aside", segment=path.stem, lines=len(strange))
+        if table.num_rows:
+            with files.told_when_full(path):
+                pyarrow.parquet.write_table(table, beside, compression="zstd", row_group_size=GROUP_ROWS)
+                _flush(beside)
+                beside.replace(path.with_suffix(SEALED))
     path.unlink()
 
 
-def read(folder: Path, kind: type[Entry], requests: Collection[str] | None = None) -> Iterator[Entry]:
-    """Yield the entries in a folder, in no order; only those of some requests, if they are named."""
-    sealed = {path.stem: path for path in folder.glob(f"*{SEALED}")}
-    for path in sorted(folder.glob(f"*{OPEN}")):
-        if path.stem not in sealed:
+def read(folder: Path, kind: type[Entry], start: str, end: str) -> list[Entry]:
+    """Give the entries in a folder from `start` up to and without `end`, in the order of their time, request and position."""
+    import pyarrow
+
+    tables = [lines.within(table, start, end) for table in _tables(folder, kind)]
+    if not tables:
+        return []
+    found = pyarrow.concat_tables(tables)
+    return lines.entries(found.sort_by([("time", "ascending"), ("request", "ascending"), ("position", "ascending")]), kind)
+
+
+def find(folder: Path, kind: type[Entry], requests: Collection[str]) -> Iterator[Entry]:
+    """Yield the entries of some requests in a folder."""
+    for path in _segments(folder):
+        try:
+            content = path.read_bytes() if path.suffix == OPEN else None
+        except FileNotFoundError:  # sealed just now
+            path, content = path.with_suffix(SEALED), None
+        if content is None:
+            with contextlib.suppress(FileNotFoundError):  # past its retention just now
+                for group in _groups(path, kind, requests):
+                    yield from lines.entries(group, kind)
+        elif len(requests) <= FEW:
+            yield from lines.named(content, kind, requests)
+        else:
+            yield from lines.entries(lines.among(lines.parsed(content, kind)[0], requests), kind)
+
+
+def _segments(folder: Path) -> list[Path]:
+    """Give every segment once. Living ones are listed first: one sealed between the two looks is then seen in one of them."""
+    living = list(folder.glob(f"*{OPEN}"))
+    sealed = list(folder.glob(f"*{SEALED}"))
+    names = {path.stem for path in sealed}
+    return sorted([*sealed, *(path for path in living if path.stem not in names)])
+
+
+def _tables(folder: Path, kind: type[Entry]) -> Iterator["pyarrow.Table"]:
+    for path in _segments(folder):
+        if path.suffix == OPEN:
             try:
-                yield from _entries(path.read_bytes(), kind, requests)
+                yield lines.parsed(path.read_bytes(), kind)[0]
+                continue
             except FileNotFoundError:  # sealed just now
-                sealed[path.stem] = path.with_suffix(SEALED)
-    for path in sealed.values():
+                path = path.with_suffix(SEALED)
         with contextlib.suppress(FileNotFoundError):  # past its retention just now
-            yield from _rows(path, kind, requests)
+            yield from _groups(path, kind, None)
 
 
-def _entries(content: bytes, kind: type[Entry], requests: Collection[str] | None = None) -> Iterator[Entry]:
-    # A line without its end was never answered for: its writer died in it.
-    for told in content.split(b"\n")[:-1]:
-        with contextlib.suppress(ValueError, TypeError):
-            entry = _entry(json.loads(told), kind)
-            if requests is None or entry.request in requests:
-                yield entry
+def _groups(path: Path, kind: type[Entry], requests: Collection[str] | None) -> Iterator["pyarrow.Table"]:
+    """Yield the parts of a table; of some requests, only those that hold one of them."""
+    import pyarrow.parquet
+
+    with _told_when_damaged(path), pyarrow.parquet.ParquetFile(path) as table:
+        for number in range(table.num_row_groups):
+            if requests is None or lines.among(table.read_row_group(number, columns=["request"]), requests).num_rows:
+                group = lines.shaped(table.read_row_group(number), kind)
+                yield group if requests is None else lines.among(group, requests)
 
 
-def _rows(path: Path, kind: type[Entry], requests: Collection[str] | None = None) -> Iterator[Entry]:
+@contextlib.contextmanager
+def _told_when_damaged(path: Path) -> Iterator[None]:
     try:
-        columns = tables.read_rows(path, among=None if requests is None else ("request", requests))
+        yield
     except FileNotFoundError:
         raise
-    except (OSError, ValueError) as error:
-        raise Fault(f"{path} cannot be read ({error}). Move it aside to go on without its hour.") from error
-    for values in zip(*columns.values(), strict=True):
-        yield _entry(dict(zip(columns, values, strict=True)), kind)
+    except (OSError, ValueError, KeyError) as error:
+        raise Fault(f"{path} cannot be read ({_first(error)}). Move it aside to go on without its answers.") from error
 
 
-def _entry(values: dict[str, Any], kind: type[Entry]) -> Entry:
-    if "probabilities" in values:
-        values["probabilities"] = tuple(values["probabilities"])
-    return kind(**values)
+def _first(error: Any) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def _flush(path: Path) -> None:
+    path.chmod(0o600)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

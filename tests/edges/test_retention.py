@@ -1,0 +1,123 @@
+"""What is old leaves the journal, and a clock that jumps takes nothing with it."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from answered import EIGHT, answers, everything, told
+
+from pipeline.storage.journal import Journal
+from pipeline.storage.retention import believed
+
+DAY = timedelta(days=1)
+TODAY = date(2026, 11, 25)
+
+
+def journal(folder: Path, days_before: Iterable[float], *, retention_days: int = 30) -> Journal:
+    """Keep one answer on each of these days before EIGHT, sealed."""
+    made = Journal(folder, retention_days=retention_days)
+    made.append([one for before in days_before for one in answers(1, EIGHT - DAY * before)])
+    made.close()
+    return made
+
+
+def test_whole_old_hours_go_and_every_label_stays(tmp_path: Path) -> None:
+    kept = journal(tmp_path, range(33))
+    kept.feedback([told(answers(1)[0], "neutral", EIGHT - 100 * DAY)])
+
+    done = kept.retain(EIGHT + timedelta(minutes=59))
+
+    assert done.removed == ("2026-10-24T08", "2026-10-25T08")
+    assert (done.kept, done.reasons) == (31, ())
+    assert len(everything(tmp_path)) == 31
+    assert len(kept.labels()) == 1
+
+
+def test_a_clock_40_days_ahead_removes_nothing_though_the_service_writes_on_under_it(tmp_path: Path) -> None:
+    kept = journal(tmp_path, range(30))
+    ahead = EIGHT + 40 * DAY
+    for hour in range(5):
+        kept.append(answers(1, ahead + timedelta(hours=hour)))
+        done = kept.retain(ahead + timedelta(hours=hour))
+        assert done.removed == ()
+    assert "The clock went from 2026-11-25 to 2027-01-04" in done.reasons[0]
+
+    back = kept.retain(EIGHT + DAY)  # somebody has set the clock
+
+    assert (back.removed, back.kept) == ((), 35)
+    assert back.reasons == ("Hours dated after now: 5. Look at the clocks.",)
+
+
+def test_a_clock_two_hours_back_or_at_its_beginning_removes_nothing(tmp_path: Path) -> None:
+    kept = journal(tmp_path, range(30))
+
+    assert kept.retain(EIGHT - timedelta(hours=2)).removed == ()
+    assert kept.retain(datetime(1970, 1, 1, tzinfo=UTC)).removed == ()
+    assert kept.retain(datetime(1, 1, 2, tzinfo=UTC)).removed == ()
+    assert len(everything(tmp_path)) == 30
+
+
+def test_a_jump_is_believed_after_a_week_of_life(tmp_path: Path) -> None:
+    kept = journal(tmp_path, [0])
+    after_silence = EIGHT + 40 * DAY
+
+    removed = [kept.retain(after_silence + DAY * day).removed for day in range(7)]
+
+    # Nothing was answered in the time between; that the retention looked on each of the days is life enough.
+    assert removed == [()] * 6 + [("2026-11-25T08",)]
+
+
+@pytest.mark.parametrize(
+    ("days_before", "last"),
+    [
+        ([], 0),
+        ([1, 2, 3], 0),
+        ([3, 6, 9], 0),  # each silence a long weekend
+        ([4], 4),
+        ([1, 2, 3, 4, 5, 45], 45),
+        ([1, 2, 3, 4, 5, 6, 46], 0),  # alive on seven days since
+        ([5, 50], 50),  # of two jumps the older one counts
+        ([-1, -40, 1], 0),  # what is dated after today tells nothing
+    ],
+)
+def test_how_far_the_clock_is_believed(days_before: list[int], last: int) -> None:
+    assert believed(TODAY, [TODAY - DAY * before for before in days_before]) == TODAY - DAY * last
+
+
+def test_an_old_hour_that_somebody_still_writes_to_stays_whole(tmp_path: Path) -> None:
+    kept = journal(tmp_path, range(40))
+    late = Journal(tmp_path, retention_days=30)
+    late.append(answers(1, EIGHT - 35 * DAY))
+
+    done = kept.retain(EIGHT)
+    assert "2026-10-21T08" not in done.removed
+    assert done.reasons == ("Hours that somebody still writes to, although they are old: 1.",)
+
+    late.close()
+    assert kept.retain(EIGHT).removed == ("2026-10-21T08",)
+
+
+def test_a_removal_that_was_killed_is_finished_and_never_seen(tmp_path: Path) -> None:
+    kept = journal(tmp_path, range(31))
+    hour = tmp_path / "answers" / "2026-10-26T08"
+    hour.rename(hour.with_name(".gone-2026-10-26T08"))
+
+    assert len(everything(tmp_path)) == 30
+    kept.retain(EIGHT)
+
+    assert not list((tmp_path / "answers").glob(".gone-*"))
+
+
+def test_the_days_on_which_the_retention_looked_are_forgotten_as_the_answers_are(tmp_path: Path) -> None:
+    kept = journal(tmp_path, range(30))
+    for day in range(40):
+        kept.append(answers(1, EIGHT + DAY * day))
+        kept.retain(EIGHT + DAY * day)
+
+    assert len(list((tmp_path / "passes").iterdir())) == 31
+
+
+def test_an_empty_journal_has_nothing_to_remove(tmp_path: Path) -> None:
+    assert Journal(tmp_path, retention_days=1).retain(EIGHT).removed == ()
+    assert not list(tmp_path.iterdir())
