@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline import logs
 from pipeline.report.series import WIDE, Happened, Point, series_plot, strip_plot, volume_path
 from pipeline.report.times import Span
 from pipeline.report.words import share, three, when
+from pipeline.stages import series
 
 Document = Mapping[str, Any]
 ALL = "all"
@@ -15,15 +17,11 @@ TRUE = "from true labels"
 TOGETHER = "All together"
 TOLD = {
     "label": "Share of the labels",
-    "labels": "Share of the labels",
     "confidence": "Confidence",
     "length": "Length",
-    "words": "Length",
     "unknown": "Unknown tokens",
     "language": "Language",
-    "lang": "Language",
     "mmd": "Meaning (MMD)",
-    "embedding": "Meaning (MMD)",
     "classifier": "Told apart by a classifier",
 }
 
@@ -45,8 +43,8 @@ def topics_of(seen: Sequence[Document]) -> list[str]:
 def tone(seen: Sequence[Document], happened: Mapping[str, Sequence[Mapping[str, Any]]], topic: str) -> dict[str, Any]:
     """Draw the share of each label over time with its interval, changes of the model and of the tone marked."""
     parts, span = _parts(seen, topic), span_of(seen)
-    lines = _bridged(seen, topic)
-    breaks = [_break(document["break"], document["window"]["start"]) for document in seen if document.get("break")]
+    lines, shifted = _bridged(seen, topic)
+    breaks = [_break(document["break"], document["window"]["start"], shifted=shifted) for document in seen if document.get("break")]
     events = [_event(one) for one in happened.get(topic, ())]
     there = {name: {point.start: point for point in line} for name, line in lines.items()}
     rows = [_tone_row(document, part, there, span) for document, part in reversed(parts)]
@@ -114,17 +112,15 @@ def _point(document: Document, found: Mapping[str, Any], name: str) -> Point:
     return Point(*_ends(document), float(found[name]), float(found["low"]), float(found["high"]))
 
 
-def _bridged(seen: Sequence[Document], topic: str) -> dict[str, list[Point]]:
-    """Give the series of each label, what came before a change of the model shifted by what it did, where that is known."""
+def _bridged(seen: Sequence[Document], topic: str) -> tuple[dict[str, list[Point]], bool]:
+    """Give the series of each label, and whether what came before a change of the model is shifted by what it did."""
     windows = {document["window"]["start"]: document for document in seen}
     try:
-        from pipeline.stages import series
-
-        return {
-            label: [_point(windows[one["start"]], one, "share") for one in points] for label, points in series.bridged(seen, topic).items()
-        }
-    except Exception:  # a break that cannot be bridged is still shown as a break
-        return _as_measured(seen, topic)
+        found = series.bridged(seen, topic).items()
+        return {label: [_point(windows[one["start"]], one, "share") for one in points] for label, points in found}, True
+    except Exception as error:  # a break that cannot be bridged is still shown as a break
+        logs.get("overview").error("not bridged", why=type(error).__name__)
+        return _as_measured(seen, topic), False
 
 
 def _as_measured(seen: Sequence[Document], topic: str) -> dict[str, list[Point]]:
@@ -135,14 +131,14 @@ def _as_measured(seen: Sequence[Document], topic: str) -> dict[str, list[Point]]
     return dict(sorted(found.items()))
 
 
-def _break(found: Mapping[str, Any], time: str) -> dict[str, Any]:
+def _break(found: Mapping[str, Any], time: str, *, shifted: bool) -> dict[str, Any]:
     """Tell what a change of the model did to each share, on texts that both answered."""
     labels = [
         f"{label} {one['difference']:+.1%} ({one['low']:+.1%} to {one['high']:+.1%})" for label, one in (found.get("labels") or {}).items()
     ]
     why = found.get("why") or "it was not measured"
     told = f"on {found['texts']:,} texts that both answered it moved {', '.join(labels)}" if labels else f"what it did is not known: {why}"
-    return {"time": time, "from": str(found["from"]), "to": str(found["to"]), "bridged": bool(labels), "told": told}
+    return {"time": time, "from": str(found["from"]), "to": str(found["to"]), "bridged": shifted and bool(labels), "told": told}
 
 
 def _event(one: Mapping[str, Any]) -> Happened:

@@ -171,7 +171,10 @@ def _alerts(places: Places) -> list[dict[str, Any]]:
 
 
 def _alert(entry: Any) -> dict[str, Any]:
-    return {**asdict(entry.alert), "state": "told"}
+    many = len(entry.told) + len(entry.waiting)
+    state = f"waits for {len(entry.waiting)} of {many} sinks" if entry.waiting else "sent" if many else "kept here"
+    link = entry.alert.link if entry.alert.link.startswith(("/", "http://", "https://")) else ""
+    return {**asdict(entry.alert), "state": state, "link": link}
 
 
 def _runs(places: Places) -> list[dict[str, Any]]:

@@ -34,10 +34,7 @@ def _window(start: datetime, part: float, before: float, topics: tuple[str, ...]
     found = {topic: _topic(size, chance, turned=turned and topic == topics[0], part=part) for topic, size in sizes.items()}
     whole = _topic(sum(sizes.values()), chance, turned=turned, part=part, mild=True)
     broke = new and not older
-    labels = {
-        label: {"difference": d, "low": d - 0.01, "high": d + 0.01, "spread": 0.005}
-        for label, d in (("negative", -0.02), ("neutral", 0.005), ("positive", 0.015))
-    }
+    labels = {label: _moved(by) for label, by in (("negative", -0.02), ("neutral", 0.005), ("positive", 0.015))}
     return {
         "window": {"start": start.strftime("%Y-%m-%dT%H:%M:%SZ"), "end": (start + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")},
         "release": "R2" if new else "R1",
@@ -47,6 +44,11 @@ def _window(start: datetime, part: float, before: float, topics: tuple[str, ...]
         "topics": {"all": whole, **found},
         "break": {"from": "R1", "to": "R2", "texts": 400, "labels": labels} if broke else None,
     }
+
+
+def _moved(by: float) -> dict[str, float]:
+    found = {"difference": by, "low": by - 0.01, "high": by + 0.01, "spread": 0.005}
+    return {**found, "shift": by, "shift_low": by - 0.01, "shift_high": by + 0.01, "shift_spread": 0.005}
 
 
 def _topic(texts: int, chance: np.random.Generator, *, turned: bool, part: float, mild: bool = False) -> dict[str, Any]:
