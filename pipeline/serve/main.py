@@ -34,12 +34,7 @@ def build(places: Places, *, host: str, now: Callable[[], datetime] = lambda: da
 
     Raises WrongUse when anybody could reach it and there is no key.
     """
-    loopback, keys = is_loopback(host), Keys(places.keys)
-    if not loopback and not keys.usable():
-        raise WrongUse(
-            f"At {host} anybody who reaches this machine could ask, and there is no key yet. Type `tonewatch keys new --name NAME "
-            "--scope predict`, or serve at 127.0.0.1."
-        )
+    loopback, keys = guarded(places, host), Keys(places.keys)
     params, meters = load_params(places.params), Meters()
     cfg = params.serve
     champion = Champion(InService(places, threads=min(THREADS, os.cpu_count() or 1)), meters, now)
@@ -54,6 +49,17 @@ def build(places: Places, *, host: str, now: Callable[[], datetime] = lambda: da
         min_words=params.validation.language_min_words,
     )
     return create_app(service, [dashboard(_desk(places, champion, loopback=loopback))])
+
+
+def guarded(places: Places, host: str) -> bool:
+    """Say whether only this machine can ask at a host; raises WrongUse when anybody can and there is no key."""
+    loopback = is_loopback(host)
+    if not loopback and not Keys(places.keys).usable():
+        raise WrongUse(
+            f"At {host} anybody who reaches this machine could ask, and there is no key yet. Type `tonewatch keys new --name NAME "
+            "--scope predict`, or serve at 127.0.0.1."
+        )
+    return loopback
 
 
 def main(arguments: list[str], environment: Mapping[str, str]) -> int:

@@ -22,7 +22,7 @@ HOMES = {
     "mlflow": ("registry", "pipeline/serve/pyfunc.py"),
     "dvc": ("version",),
     "great_expectations": ("validate",),
-    "ray": ("pipeline/train/distributed",),
+    "ray": ("pipeline/train/distributed", "pipeline/serve/elastic.py"),
     "transformers": ("model",),
     "fastapi": ("serve",),
     "starlette": ("serve",),
