@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.clean.pii import mask
+from pipeline.clean.pii import KINDS, UNREAD, mask
 from pipeline.clean.rules import clean
 
 ORDINARY = (
@@ -26,6 +26,22 @@ ORDINARY = (
     "0.000123 percent",
     "ISBN 978-3-16-148410-0",
     "not bad at all",
+    "2020-11-25",
+    "$1,234,567.89",
+    "I <3333333333 this so much",
+    "thanks @anonymous and @user, meet @5pm",
+    "std::string is a::b to me",
+    "seats 12A 12B 12C, row 7",
+    "size 38-40, colour #336699",
+    "12 34 56 78 90, the lottery numbers",
+    "it weighs 1234567890123 atoms",
+    "open 9-17, Mo-Fr, from 01.02.2021 to 03.04.2022",
+    "part AB12 CD34 of 8 GB",
+    "https://shop.example/item/12345?page=2&sort=price",
+    "born in 1980, died 2 95 years later",
+    "x = 0.4111111111111111",
+    "it has 4000 1234 5678 9010 pixels",
+    "the first 3 of 14 episodes, S01E02 and S01E03",
 )
 
 
@@ -44,6 +60,25 @@ ORDINARY = (
         ("thanks @jane_doe, great", "thanks [handle], great", ("handle",)),
         ("https://joe:secret@host.example/x is open", "[address] is open", ("address",)),
         ("a@b.example or b@c.example", "[email] or [email]", ("email",)),
+        ("my card 4111 1111 1111 1111 12/27 123", "my card [card] 12/27 123", ("card",)),
+        ("cards 4111111111111111 5555555555554444", "cards [card] [card]", ("card",)),
+        ("pay be68 5390 0754 7034 then call", "pay [iban] then call", ("iban",)),
+        ("BE68539007547034.", "[iban].", ("iban",)),
+        ("from 2001:db8::ff00:42:8329 again", "from [ip] again", ("ip",)),
+        ("thanks @jane.doe.", "thanks [handle].", ("handle",)),
+        ("ask @joe@social.example", "ask [email]", ("email",)),
+        ("joe@xn--bcher-kva.xn--p1ai", "[email]", ("email",)),
+        ("ftp://joe@host/x is open", "[address] is open", ("address",)),
+        ("https://x.example/?a=1&token=abcdef#top is mine", "[address] is mine", ("address",)),
+        ("ssn 123-45-6789", "ssn [account]", ("account",)),
+        ("ssn 000-45-6789", "ssn 000-45-6789", ()),
+        ("cpf 390.533.447-05", "cpf [account]", ("account",)),
+        ("CF RSSMRA85T10A562S", "CF [account]", ("account",)),
+        ("nir 2 95 10 99 126 111 93", "nir [account]", ("account",)),
+        ("nino AB 12 34 56 C", "nino [account]", ("account",)),
+        ("1BoatSLRHtKNngkdXEeobR76b53LETtpyT", "[account]", ("account",)),
+        ("0x52908400098527886E0F7030069857D2E4169EE7", "[account]", ("account",)),
+        ("mine: joe@x.example, +49 30 22732152, @joe", "mine: [email], [telephone], [handle]", ("email", "telephone", "handle")),
     ],
 )
 def test_what_names_a_person_is_masked(text: str, masked: str, kinds: tuple[str, ...]) -> None:
@@ -69,22 +104,54 @@ def test_masking_twice_changes_nothing_more(text: str) -> None:
 
 
 @given(PIECES.map(" ".join))
-def test_no_address_is_left(text: str) -> None:
+def test_no_separate_address_is_left(text: str) -> None:
     assert "a@b.example" not in mask(text)[0].split()
 
 
-def test_cleaning_leaves_a_placeholder_alone() -> None:
-    masked = "ask [email] or [telephone]"
+@given(st.text(max_size=20), st.sampled_from(["", " ", ",", "(", "<", "joe ", "x" * 70]), st.text(max_size=20))
+def test_no_address_is_left_whatever_stands_around_it(before: str, join: str, after: str) -> None:
+    masked, _ = mask(f"{before} {join}ann.lee@mail.example.org {after}")
 
-    assert clean(masked)[0] == masked
+    assert "lee@mail" not in masked
 
 
-@pytest.mark.parametrize("text", ["1" * 10_000, "@" * 10_000, "a@" * 5_000, "1-" * 5_000, "a.b@" * 2_500, "AB12 " * 2_000, "1:" * 5_000])
+def test_cleaning_leaves_every_placeholder_alone() -> None:
+    masked = "ask " + " ".join(f"[{kind}]" for kind in [*(kind for kind, _ in KINDS), UNREAD])
+
+    assert clean(masked) == (masked, ())
+    assert mask(masked) == (masked, ())
+
+
+def test_a_text_with_neither_digit_nor_at_costs_nearly_nothing() -> None:
+    began = time.process_time()
+    for _ in range(20_000):
+        mask("this is not bad at all, I would watch it again")
+
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1/2/" * 2_500,
+        "4111111111111111 " * 588,
+        "DE89 " * 2_000,
+        "::" * 5_000,
+        "@ab." * 2_500,
+        "1.2." * 2_500,
+        "+1 " * 3_333,
+        "http://a:b@c " * 800,
+        "x@y.zz " * 1_400,
+        "https://a?b=c&" * 700,
+        *["1" * 10_000, "@" * 10_000, "a@" * 5_000, "1-" * 5_000, "a.b@" * 2_500, "AB12 " * 2_000, "1:" * 5_000],
+    ],
+)
 def test_a_hostile_text_takes_no_longer_than_a_long_one(text: str) -> None:
     began = time.process_time()
-    mask(text)
+    once, _ = mask(text)
 
-    assert time.process_time() - began < 0.5
+    assert time.process_time() - began < 0.25
+    assert mask(once)[0] == once
 
 
 def test_what_lies_beyond_the_reach_is_masked_whole() -> None:
