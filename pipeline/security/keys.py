@@ -7,11 +7,12 @@ own. Who can read the file can forge nothing, and who can write it could do anyt
 import hashlib
 import hmac
 import json
+import re
 import secrets
 import stat
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +25,11 @@ SCOPES: tuple[Scope, ...] = ("predict", "feedback", "admin")
 PREFIX = "tw"
 LEEWAY = timedelta(seconds=60)  # clocks of two machines differ
 SECOND = "%Y-%m-%dT%H:%M:%SZ"
-OWNER_ALONE = 0o077
+OTHERS = 0o077
+NAME_LENGTH = 100
+LONGEST = 200  # characters; no key of ours has as many, and hashing costs by length
+HASH = re.compile(r"[0-9a-f]{64}")
+SALT_BYTES = 32
 
 
 @dataclass(frozen=True)
@@ -60,13 +65,16 @@ def new(path: Path, *, name: str, scopes: Sequence[str], days: int | None, now: 
     """
     if unknown := sorted(set(scopes) - set(SCOPES)):
         raise WrongUse(f"There is no scope {unknown[0]!r} (scopes: {', '.join(SCOPES)}). Type `--scope predict`.")
-    if not scopes or not name.isprintable() or not name.strip():
-        raise WrongUse("A key needs a name and at least one scope. Type `tonewatch keys new --name NAME --scope predict`.")
+    if not scopes or not name.isprintable() or not name.strip() or len(name) > NAME_LENGTH:
+        raise WrongUse(
+            f"A key needs a name of at most {NAME_LENGTH} characters and at least one scope. "
+            "Type `tonewatch keys new --name NAME --scope predict`."
+        )
+    expires = _expiry(days, now)
     with locks.alone(path):
         salt, keys = _read(path)
-        number, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
-        told = f"{PREFIX}_{number}_{secret}"
-        expires = (now + timedelta(days=days)).astimezone(UTC).strftime(SECOND) if days else ""
+        number = next(number for _ in range(100) if (number := secrets.token_hex(4)) not in {key.id for key in keys})
+        told = f"{PREFIX}_{number}_{secrets.token_urlsafe(32)}"
         key = Key(number, name, _hash(salt, told), tuple(dict.fromkeys(scopes)), now.astimezone(UTC).strftime(SECOND), expires, "")
         _write(path, salt, [*keys, key])
     return key, told
@@ -84,7 +92,7 @@ def revoke(path: Path, number: str, *, now: datetime) -> Key:
         found = next((key for key in keys if key.id == number), None)
         if found is None:
             raise WrongUse(f"There is no key {number!r}. Look with `tonewatch keys list`.")
-        dead = found if found.revoked else Key(**{**asdict(found), "revoked": now.astimezone(UTC).strftime(SECOND)})
+        dead = found if found.revoked else replace(found, revoked=now.astimezone(UTC).strftime(SECOND))
         _write(path, salt, [dead if key.id == number else key for key in keys])
     return dead
 
@@ -97,13 +105,16 @@ class Keys:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen: tuple[float, int, int] | None = None
+        self._seen: tuple[int, ...] | None = None
+        self._met = path.exists()
         self._salt, self._keys = b"", dict[str, Key]()
         self._guard = threading.Lock()
 
     def any(self) -> bool:
-        """Say whether there is a file of keys, sound or not: then nobody is let in without one."""
-        return self._path.exists()
+        """Say whether there is a file of keys, sound or not, or was one: then nobody is let in without a key."""
+        # Once met it counts for good: removing the file must not open the door.
+        self._met = self._met or self._path.exists()
+        return self._met
 
     def usable(self) -> bool:
         """Say whether there is a key that still opens something; raises Fault or WrongUse where the file cannot be used."""
@@ -119,40 +130,74 @@ class Keys:
             except (OSError, Fault, WrongUse):
                 return Checked(refused="unknown")
             key = self._keys.get(told.split("_", 2)[1] if told.count("_") >= 2 else "")
-            right = hmac.compare_digest(_hash(self._salt, told), key.hash if key else "0" * 64)
+            right = hmac.compare_digest(_hash(self._salt, told[:LONGEST]), key.hash if key else "0" * 64)
         if key is None or not right:
             return Checked(refused="unknown")
         if key.revoked:
             return Checked(key.id, "revoked")
-        if key.expires and now.astimezone(UTC) > datetime.strptime(key.expires, SECOND).replace(tzinfo=UTC) + LEEWAY:
+        if key.expires and now.astimezone(UTC) > _time(key.expires) + LEEWAY:
             return Checked(key.id, "expired")
         return Checked(key.id, "" if scope in key.scopes else "scope", key.scopes)
 
     def _look(self) -> None:
         found = self._path.stat()
-        seen = (found.st_mtime_ns, found.st_size, found.st_ino)
+        # The change time too: a file that was opened to others is as new as before.
+        seen = (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
         if seen != self._seen:
-            salt, keys = _read(self._path)
-            self._salt, self._keys, self._seen = salt, {key.id: key for key in keys}, seen
+            self._seen = None
+            self._salt, keys = _read(self._path)
+            self._keys, self._seen = {key.id: key for key in keys}, seen
 
 
 def _hash(salt: bytes, told: str) -> str:
     return hmac.new(salt, told.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
 
 
+def _expiry(days: int | None, now: datetime) -> str:
+    if days is None:
+        return ""
+    try:
+        if days < 1:
+            raise OverflowError
+        return (now + timedelta(days=days)).astimezone(UTC).strftime(SECOND)
+    except OverflowError:
+        raise WrongUse(
+            f"A key cannot expire after {days} days. Type `--days 90`, or leave it out for a key that does not expire."
+        ) from None
+
+
+def _time(told: str) -> datetime:
+    return datetime.strptime(told, SECOND).replace(tzinfo=UTC)
+
+
 def _read(path: Path) -> tuple[bytes, list[Key]]:
     if not path.exists():
-        return secrets.token_bytes(32), []
+        return secrets.token_bytes(SALT_BYTES), []
     mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & OWNER_ALONE:
+    if path.is_file() and mode & OTHERS:
         raise WrongUse(f"{path} can be read or written by others ({mode:03o}). Type `chmod 600 {path}`.")
     try:
-        content = json.loads(path.read_text("utf-8"))
-        return bytes.fromhex(content["salt"]), [Key(**{**key, "scopes": tuple(key["scopes"])}) for key in content["keys"]]
-    except (ValueError, KeyError, TypeError) as error:
+        content = json.loads(path.read_bytes())
+        salt, keys = bytes.fromhex(content["salt"]), [_key(values) for values in content["keys"]]
+        if len(salt) != SALT_BYTES or len({key.id for key in keys}) != len(keys):
+            raise ValueError("no salt, or two keys of one id")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise Fault(
-            f"{path} is damaged ({type(error).__name__}), so no key opens anything. Restore it, or remove it and make new keys."
+            f"{path} is damaged or cannot be read ({type(error).__name__}), so no key opens anything. Restore it, or move it aside and "
+            "make new keys."
         ) from error
+    return salt, keys
+
+
+def _key(values: dict[str, Any]) -> Key:
+    key = Key(**{**values, "scopes": tuple(values["scopes"])})
+    plain = (key.id, key.name, key.hash, key.created, key.expires, key.revoked)
+    if not all(isinstance(value, str) for value in plain) or not HASH.fullmatch(key.hash) or not set(key.scopes) <= set(SCOPES):
+        raise ValueError("no key")
+    for time in (key.created, key.expires, key.revoked):
+        if time:
+            _time(time)
+    return key
 
 
 def _write(path: Path, salt: bytes, keys: Sequence[Key]) -> None:

@@ -2,9 +2,12 @@
 
 import json
 import os
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -118,3 +121,110 @@ def test_a_key_that_makes_no_sense_is_not_made(path: Path, name: str, scopes: li
 def test_an_unknown_key_cannot_be_revoked(path: Path) -> None:
     with pytest.raises(WrongUse, match="keys list"):
         keys.revoke(path, "nobody", now=NOW)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"expires": "soon"},
+        {"expires": None},
+        {"hash": None},
+        {"hash": "é" * 64},
+        {"scopes": "predict"},
+        {"scopes": ["root"]},
+        {"revoked": False},
+        {"id": 5},
+        {"more": "than a key has"},
+    ],
+)
+def test_a_file_with_one_entry_that_is_no_key_opens_nothing(path: Path, change: dict[str, Any]) -> None:
+    _, told = make(path)
+    content = json.loads(path.read_text())
+    content["keys"][0].update(change)
+    path.write_text(json.dumps(content))
+
+    assert Keys(path).check(told, "predict", now=NOW).refused == "unknown"
+    with pytest.raises(Fault, match="damaged"):
+        keys.listing(path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "[" * 100_000, "\0", '{"salt": "", "keys": []}', '{"salt": "00", "keys": {}}'])
+def test_a_file_that_is_none_of_ours_opens_nothing_and_is_not_written_over(path: Path, content: str) -> None:
+    _, told = make(path)
+    path.write_text(content)
+
+    assert Keys(path).check(told, "predict", now=NOW).refused == "unknown"
+    with pytest.raises(Fault, match="damaged"):
+        make(path)
+    assert path.read_text() == content
+
+
+def test_two_entries_of_one_id_open_nothing(path: Path) -> None:
+    key, told = make(path)
+    content = json.loads(path.read_text())
+    keys.revoke(path, key.id, now=NOW)
+    revoked = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "keys": [*revoked["keys"], *content["keys"]]}))
+
+    assert Keys(path).check(told, "predict", now=NOW).refused == "unknown"
+
+
+def test_a_file_opened_to_others_while_the_service_runs_opens_nothing(path: Path) -> None:
+    _, told = make(path)
+    gate = Keys(path)
+    assert gate.check(told, "predict", now=NOW).refused == ""
+
+    path.chmod(0o640)
+    assert gate.check(told, "predict", now=NOW).refused == "unknown"
+    path.chmod(0o600)
+    assert gate.check(told, "predict", now=NOW).refused == ""
+
+
+def test_once_there_were_keys_removing_the_file_opens_no_door(path: Path) -> None:
+    gate = Keys(path)
+    assert not gate.any()
+    make(path)
+    assert gate.any()
+
+    path.unlink()
+
+    assert gate.any()
+
+
+@pytest.mark.parametrize("days", [0, -1, 10**7, 10**12])
+def test_a_time_to_live_that_makes_no_sense_is_refused(path: Path, days: int) -> None:
+    with pytest.raises(WrongUse, match="--days 90"):
+        make(path, days=days)
+
+
+def test_two_processes_make_and_revoke_at_once_and_lose_none(path: Path) -> None:
+    program = (
+        "import sys; from datetime import UTC, datetime; from pathlib import Path; from pipeline.security import keys\n"
+        "for _ in range(10):\n"
+        "    key, _ = keys.new(Path(sys.argv[1]), name='one', scopes=['predict'], days=None, now=datetime.now(UTC))\n"
+        "    keys.revoke(Path(sys.argv[1]), key.id, now=datetime.now(UTC))\n"
+    )
+    children = [subprocess.Popen([sys.executable, "-c", program, str(path)], cwd=Path(__file__).parents[2]) for _ in range(2)]
+
+    assert [child.wait() for child in children] == [0, 0]
+    assert [bool(key.revoked) for key in keys.listing(path)] == [True] * 20
+
+
+def test_a_writer_killed_anywhere_leaves_a_file_that_works(path: Path) -> None:
+    _, told = make(path)
+    program = (
+        "import sys; from datetime import UTC, datetime; from pathlib import Path; from pipeline.security import keys\n"
+        "print(flush=True)\n"
+        "while True: keys.new(Path(sys.argv[1]), name='one', scopes=['predict'], days=None, now=datetime.now(UTC))\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", program, str(path)], cwd=Path(__file__).parents[2], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    child.stdout.readline()
+    while len(keys.listing(path)) < 5:
+        assert child.poll() is None
+    child.kill()
+    child.communicate()
+
+    assert Keys(path).check(told, "predict", now=NOW).refused == ""
+    make(path)
+    assert path.stat().st_mode & 0o777 == 0o600
