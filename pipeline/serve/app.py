@@ -10,22 +10,20 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 from starlette.types import Scope
 
 from pipeline import __version__, logs
 from pipeline.config import ServeConfig
-from pipeline.errors import TonewatchError, Unreachable
 from pipeline.schema import Answer, Feedback
 from pipeline.serve.batching import Batcher, Full
 from pipeline.serve.champion import Champion
 from pipeline.serve.contract import RESERVED, ErrorOut, FeedbackIn, FeedbackOut, One, PredictIn, PredictOut, ReleaseOut
 from pipeline.serve.guard import POLICIES, Guard, Policy, Refusal
-from pipeline.serve.limits import Limits, shaped
+from pipeline.serve.limits import Limits
 from pipeline.serve.meters import Meters
+from pipeline.serve.refusing import handle
 from pipeline.stages.serving import Serving, noted
 
 if TYPE_CHECKING:
@@ -78,10 +76,9 @@ def create_app(service: Service, routers: Sequence[APIRouter] = ()) -> FastAPI:
     for router in routers:
         # Not `include_router`, which hides its routes behind one of its own: each is to be found by its policy.
         app.router.routes.extend(router.routes)
-    app.add_exception_handler(RequestValidationError, _not_valid)
-    app.add_exception_handler(HTTPException, _plainly)
-    app.add_exception_handler(TonewatchError, _fault)
-    app.add_middleware(Limits, guard=service.guard, cfg=cfg, meters=service.meters, policy_of=lambda scope: policy_of(app, scope))
+    handle(app)
+    found, named = (lambda scope: policy_of(app, scope)), (lambda: service.request_id(service.now()))
+    app.add_middleware(Limits, guard=service.guard, cfg=cfg, meters=service.meters, policy_of=found, request_id=named)
     return app
 
 
@@ -91,8 +88,8 @@ def policy_of(app: FastAPI, scope: Scope) -> tuple[str, Policy | None]:
         match, _ = route.matches(scope)
         if match != Match.NONE and (path := getattr(route, "path", None)):
             named = f"{scope['method']} {path}"
-            # Known by its path, asked in another way: the app says which ways there are.
-            return named, POLICIES.get(named, "pages" if match == Match.FULL else "open")
+            # Known by its path, asked in another way: the app says which ways there are. Without a policy it is not there.
+            return named, POLICIES.get(named) if match == Match.FULL else "open"
     return "none", None
 
 
@@ -132,12 +129,12 @@ class _Desk:
     async def predict(self, asked: PredictIn, request: Request) -> PredictOut:
         """Label texts with the champion."""
         _check(asked, self._service.cfg)
-        came = self._service.now()
-        name = self._service.request_id(came)
+        name = str(request.state.request)
         self._service.meters.waiting.set(self._batcher.waiting)
         try:
-            serving, answers, begins = await self._batcher.answer(asked.texts)
-        except Full:
+            async with asyncio.timeout(self._service.cfg.request_seconds):
+                serving, answers, begins = await self._batcher.answer(asked.texts)
+        except (Full, TimeoutError):
             raise Refusal(503, "Too many texts wait already. Ask again in a moment.", retry_after=1) from None
         rows = range(begins, begins + len(asked.texts))
         client = str(request.state.client)
@@ -153,13 +150,14 @@ class _Desk:
         labels = self._service.champion.serving().labels
         if asked.label not in labels:
             raise Refusal(422, f"There is no such label. Labels: {', '.join(labels)}.")
-        journal, loop = self._service.journal, asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._pool, journal.find, asked.request, asked.position)
+        journal = self._service.journal
+        # Not where answers are kept: they would wait while an hour of them is searched.
+        found = await asyncio.to_thread(journal.find, asked.request, asked.position)
         if found is None:
             raise Refusal(404, "There is no such answer, or it is no longer kept.")
         time = self._service.now().strftime(STAMP)
         entry = Feedback(asked.request, asked.position, time, asked.label, str(request.state.client), found.text, found.topic)
-        await loop.run_in_executor(self._pool, journal.feedback, [entry])
+        await asyncio.to_thread(journal.feedback, [entry])
         return FeedbackOut(kept=True)
 
     async def release(self) -> ReleaseOut:
@@ -226,8 +224,10 @@ def _check(asked: PredictIn, cfg: ServeConfig) -> None:
         raise Refusal(422, f"At most {cfg.max_texts} texts may be sent at once.")
     if any(len(text) > cfg.max_characters for text in asked.texts):
         raise Refusal(422, f"A text may have at most {cfg.max_characters} characters.")
-    if any("\ud800" <= character <= "\udfff" for text in asked.texts for character in text if not text.isascii()):
-        raise Refusal(422, "A text holds half of a character, which no text can.")
+    try:
+        "".join(asked.texts).encode()
+    except UnicodeEncodeError:
+        raise Refusal(422, "A text holds half of a character, which no text can.") from None
     if asked.topic == RESERVED:
         raise Refusal(422, f"The topic {RESERVED!r} means all topics together. Name another one.")
 
@@ -236,19 +236,3 @@ def _one(serving: Serving, answers: "Answers", row: int) -> One:
     probabilities = dict(zip(serving.labels, (round(float(value), 6) for value in answers.probabilities[row]), strict=True))
     best, uncertain = answers.labels[row], answers.uncertain[row]
     return One(label=UNCERTAIN if uncertain else best, best=best, uncertain=uncertain, probabilities=probabilities)
-
-
-def _not_valid(_: Request, error: Exception) -> JSONResponse:
-    # The place and the rule, and never what was sent.
-    assert isinstance(error, RequestValidationError)
-    told = "; ".join(f"{'.'.join(map(str, one['loc'][1:])) or 'the body'}: {one['msg']}" for one in error.errors()[:5])
-    return JSONResponse(shaped(told), 422)
-
-
-def _plainly(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)
-    return JSONResponse(shaped(str(error.detail)), error.status_code, headers=dict(error.headers or {}))
-
-
-def _fault(_: Request, error: Exception) -> JSONResponse:
-    return JSONResponse(shaped(str(error)), 503 if isinstance(error, Unreachable) else 500)

@@ -10,6 +10,7 @@ from pipeline.serve.meters import Meters
 from pipeline.stages.serving import InService, Serving
 
 log = logs.get("serve")
+MOST_PAUSE = 64  # looks; a champion that cannot be opened is tried again ever more seldom, since each try reads all of it
 
 
 class Champion:
@@ -25,6 +26,8 @@ class Champion:
         self._serving: Serving | None = None
         self.unreachable_since: str | None = None
         self.refused: str | None = None
+        self._refused_name: str | None = None
+        self._pause = self._skipped = 0
 
     @property
     def ready(self) -> bool:
@@ -47,15 +50,12 @@ class Champion:
         self.unreachable_since = None
         self._meters.ledger.set(1)
         if name is None or (self._serving and name == self._serving.name):
-            self.refused = None
-            return
-        try:
-            self._take_up(self._in_service.open(name))
-        except Exception as error:
-            if self.refused is None:
-                log.error("refused", release=name, why=_why(error))
-            self._meters.refused.inc()
-            self.refused = f"{name} could not be opened: {_why(error)}"
+            self._forgive()
+        elif not self._pausing(name):
+            try:
+                self._take_up(self._in_service.open(name))
+            except Exception as error:
+                self._refuse(name, error)
 
     async def follow(self, seconds: float) -> None:
         """Look every so many seconds, beside the answering, until it is cancelled."""
@@ -65,12 +65,29 @@ class Champion:
 
     def _take_up(self, new: Serving) -> None:
         old, self._serving = self._serving, new
-        self.refused = None
+        self._forgive()
         if old:
             self._meters.serving.remove(old.name, old.data_version)
             self._meters.reloads.inc()
         self._meters.serving.labels(new.name, new.data_version).set(1)
         log.info("in service", release=new.name, data_version=new.data_version, before=old.name if old else None)
+
+    def _pausing(self, name: str) -> bool:
+        self._skipped += 1
+        return name == self._refused_name and self._skipped < self._pause
+
+    def _refuse(self, name: str, error: Exception) -> None:
+        if name != self._refused_name:
+            self._pause = 0
+            log.error("refused", release=name, why=_why(error), still=self._serving.name if self._serving else None)
+        self._meters.refused.inc()
+        # Why in full stands in the log: it names folders of this machine.
+        self.refused = f"{name} could not be opened ({type(error).__name__})"
+        self._refused_name, self._pause, self._skipped = name, min(MOST_PAUSE, self._pause * 2 or 1), 0
+
+    def _forgive(self) -> None:
+        self.refused = self._refused_name = None
+        self._pause = self._skipped = 0
 
     def _unreachable(self, error: Exception) -> None:
         if self.unreachable_since is None:

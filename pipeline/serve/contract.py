@@ -64,7 +64,7 @@ class FeedbackIn(BaseModel):
 
     model_config = _model({"request": REQUEST, "position": 0, "label": "negative"})
 
-    request: str = Field(max_length=64)
+    request: str = Field(pattern=r"^[0-9]{10}-[0-9a-f]{20}$")
     position: int = Field(ge=0, le=10_000)
     label: str = Field(max_length=200)
 

@@ -24,6 +24,16 @@ POLICIES: dict[str, Policy] = {
     "GET /openapi.json": "reading",
     "GET /healthz": "open",
     "GET /readyz": "open",
+    "GET /": "pages",
+    "GET /topics/{topic:path}": "pages",
+    "GET /try": "pages",
+    "POST /try": "pages",
+    "GET /sign-in": "pages",
+    "POST /sign-in": "pages",
+    "POST /sign-out": "pages",
+    "GET /acts/{kind}/{release}": "pages",
+    "POST /acts/{kind}/{release}": "pages",
+    "GET /assets/{name}": "pages",
 }
 # What a key of any scope may read.
 ANY_SCOPE = ("predict", "feedback", "admin")

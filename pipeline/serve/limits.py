@@ -1,10 +1,10 @@
 """What every request passes through: size and time of its body, its policy, the headers of its answer, one shape for every error."""
 
 import asyncio
-import json
 import time
+import traceback
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,6 +13,7 @@ from pipeline import logs
 from pipeline.config import ServeConfig
 from pipeline.serve.guard import Guard, Policy, Refusal
 from pipeline.serve.meters import Meters
+from pipeline.serve.refusing import refuse
 
 log = logs.get("serve")
 HEADERS = {
@@ -29,13 +30,21 @@ class Limits:
     """Let a request through to the app, or answer it with the refusal."""
 
     def __init__(
-        self, app: ASGIApp, *, guard: Guard, cfg: ServeConfig, meters: Meters, policy_of: Callable[[Scope], tuple[str, Policy | None]]
+        self,
+        app: ASGIApp,
+        *,
+        guard: Guard,
+        cfg: ServeConfig,
+        meters: Meters,
+        policy_of: Callable[[Scope], tuple[str, Policy | None]],
+        request_id: Callable[[], str],
     ) -> None:
         self._app = app
         self._guard = guard
         self._cfg = cfg
         self._meters = meters
         self._policy_of = policy_of
+        self._request_id = request_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -43,7 +52,8 @@ class Limits:
             await self._app(scope, receive, send)
             return
         route, policy = self._policy_of(scope)
-        began, status = time.monotonic(), 500
+        began, status, name = time.monotonic(), 500, self._request_id()
+        scope.setdefault("state", {})["request"] = name
 
         async def told(message: Message) -> None:
             nonlocal status
@@ -57,12 +67,12 @@ class Limits:
         try:
             await self._let_in(policy, scope, receive, told)
         except Refusal as refusal:
-            await refuse(refusal, told)
+            await refuse(refusal, told, request=name)
         except Exception as error:
             # Where it happened is for us to find; what was sent stays out of the log and of the answer.
-            log.error("fault", route=route, why=type(error).__name__)
+            log.error("fault", route=route, request=name, why=type(error).__name__, at=_line(error))
             if status == 500:
-                await refuse(Refusal(500, "The service failed at this request. It was logged."), told)
+                await refuse(Refusal(500, "The service failed at this request. It was logged under it."), told, request=name)
         finally:
             self._meters.requests.labels(route, str(status)).inc()
             self._meters.seconds.labels(route).observe(time.monotonic() - began)
@@ -75,7 +85,7 @@ class Limits:
         secret = key[len(BEARER) :].strip() if key[: len(BEARER)].lower() == BEARER else ""
         address = (scope.get("client") or ("unknown",))[0]
         client = self._guard.admit(policy, secret, host=headers.get("host", ""), client=address)
-        scope.setdefault("state", {})["client"] = client
+        scope["state"]["client"] = client
         if policy == "open":
             await self._app(scope, receive, send)
             return
@@ -127,18 +137,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return once
 
 
-async def refuse(refusal: Refusal, send: Send) -> None:
-    """Answer with a refusal."""
-    content = json.dumps({"error": refusal.error, "request": ""}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
-    if refusal.retry_after is not None:
-        headers.append((b"retry-after", str(refusal.retry_after).encode()))
-    if refusal.status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
-
-
-def shaped(error: str, request: str = "") -> dict[str, Any]:
-    """Give the one shape of an error."""
-    return {"error": error, "request": request}
+def _line(error: Exception) -> str:
+    """Say in which line it happened, without a value of it."""
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    return f"{Path(last[0].filename).name}:{last[0].lineno}" if last else ""
