@@ -4,7 +4,7 @@ import functools
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -17,11 +17,12 @@ from pipeline.errors import TonewatchError
 from pipeline.report import history, words
 from pipeline.report.timeline import timeline
 from pipeline.report.times import seconds
-from pipeline.stages import charts, versions
+from pipeline.stages import charts, scheduling, versions
 
 PATIENCE_SECONDS = 4.0  # for one look; what takes longer is told as not answering
 FRESH_SECONDS = 1.0  # a look so young is not taken again, however many readers there are
 WINDOWS_KEPT = 4096
+RUNS_SHOWN = 8
 READERS = {reader.__name__: reader for reader in (words.three, words.count, words.share, words.one, words.whole, words.chance, words.when)}
 KINDS = {"first": "was the first", "on": "took over from", "back": "came back in place of"}
 
@@ -178,7 +179,27 @@ def _alert(entry: Any) -> dict[str, Any]:
 
 
 def _runs(places: Places) -> list[dict[str, Any]]:
-    return []
+    """Give what goes on and the last run of each kind, the newest first; of older ones, when they were due."""
+    folder = scheduling.folder(places)
+    last = {kind: scheduling.begun(places, kind) for kind in (path.stem for path in folder.glob("*.json"))}
+    told = [_run(kind, one.run, one.began, scheduling.life(places, one.run), one.dues) for kind, one in last.items() if one.run]
+    known = {one.run for one in last.values()}
+    for path in (folder / "runs").glob("*.json"):
+        if path.stem not in known and scheduling.life(places, path.stem):
+            about = json.loads(path.read_text("utf-8"))
+            told.append(_run(about["kind"], path.stem, about["began"], True, ()))
+    return sorted(told, key=lambda one: (one["state"] == "running", one["when"]), reverse=True)
+
+
+def _run(kind: str, run: str, began: str, alive: bool | None, dues: Sequence[str]) -> dict[str, Any]:
+    return {
+        "flow": kind,
+        "run": run,
+        "when": began,
+        "state": "running" if alive else "ended",
+        "mark": "wait" if alive else "calm",
+        "past": list(reversed(dues))[:RUNS_SHOWN],
+    }
 
 
 def _params(places: Places) -> Params:

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from pipeline.config import Places
 from pipeline.errors import Unreachable
 from pipeline.registry.ledger import Ledger
 from pipeline.schema import Alert
-from pipeline.stages import charts, overview
+from pipeline.stages import charts, overview, scheduling
 from pipeline.stages.overview import Look, Overview
 
 CHECKOUT = Path(__file__).parents[2]
@@ -158,6 +159,22 @@ def test_alerts_come_newest_first_with_what_became_of_them(places: Places) -> No
         ("Later", "kept here", "/topics/x"),
         ("Drift", "kept here", ""),
     ]
+
+
+def test_flows_that_run_come_first_and_the_last_of_each_kind_after(places: Places) -> None:
+    due = datetime(2026, 11, 25, 8, tzinfo=UTC)
+    with scheduling.turn(places, "watch", run="one", due=due, now=due):
+        pass
+    notes = scheduling.folder(places)
+    (notes / "retrain.json").write_text(
+        json.dumps({"sequence": 3, "run": "gone", "due": "d", "began": "2026-11-24T03:00:00Z", "dues": ["x"]})
+    )
+    (notes / "audit.json").write_text("{")
+
+    found = Overview(places).page(None)["runs"].value
+
+    assert [(one["flow"], one["run"], one["state"]) for one in found] == [("watch", "one", "running"), ("retrain", "gone", "ended")]
+    assert found[1]["past"] == ["x"]
 
 
 def test_the_champion_and_its_reasons_come_from_the_ledger(places: Places) -> None:
