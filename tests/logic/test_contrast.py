@@ -7,6 +7,7 @@ import pytest
 
 import pipeline.report
 
+DASHBOARD = (Path(pipeline.report.__file__).parents[1] / "serve" / "assets" / "dashboard.css").read_text("utf-8")
 STYLE = (Path(pipeline.report.__file__).parent / "page.css").read_text("utf-8")
 
 
@@ -26,12 +27,27 @@ def test_words_stand_out_from_their_ground(scheme: str, words: str, ground: str)
     assert _contrast(colours[words], colours[ground]) >= 4.5
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("line", ["negative", "neutral", "positive", "violet", "ochre"])
+def test_lines_stand_out_from_the_sheet(scheme: str, line: str) -> None:
+    # WCAG 2.2, 1.4.11: at least 3 to 1 for what has to be seen and is no word.
+    colours = _colours(scheme) | _colours(scheme, DASHBOARD)
+
+    assert _contrast(colours[line], colours["sheet"]) >= 3
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("ground", ["accent", "no"])
+def test_words_on_a_button_stand_out(scheme: str, ground: str) -> None:
+    assert _contrast(_colours(scheme)["sheet"], _colours(scheme)[ground]) >= 4.5
+
+
 def test_the_contrast_of_black_and_white_is_21() -> None:
     assert _contrast("#000000", "#ffffff") == pytest.approx(21)
 
 
-def _colours(scheme: str) -> dict[str, str]:
-    light, dark = STYLE.split("@media (prefers-color-scheme: dark)")
+def _colours(scheme: str, style: str = STYLE) -> dict[str, str]:
+    light, dark = style.split("@media (prefers-color-scheme: dark)", 1)
     found = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", light))
     return found if scheme == "light" else found | dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", dark.partition("* {")[0]))
 
