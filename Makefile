@@ -9,6 +9,7 @@ SHELL := /bin/sh
 PYTHON ?= $(shell for name in python3.11 python3.12 python3 python; do \
 	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$name && break; done)
 RUN_ARGS ?=
+DEMO ?= demo
 TEST_ARGS ?=
 
 # No tool reports home.
@@ -24,7 +25,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Its date is that of the last install that finished.
 READY := .venv/.ready
 
-.PHONY: help run test check test-slow test-gpu chaos bench lock clean
+.PHONY: help run test check test-slow test-gpu chaos bench demo lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | while IFS= read -r line; do \
@@ -52,6 +53,9 @@ chaos: $(READY) ## faults at random points
 bench: $(READY) ## how fast the parts are on this machine
 	@.venv/bin/python tests/bench/speed.py
 	@.venv/bin/python tests/bench/menu.py
+
+demo: $(READY) ## the whole story in a folder of its own: drift, retrain, a bad release, rollback (DEMO=folder)
+	@.venv/bin/python infra/demo.py $(DEMO)
 
 lock: ## resolve infra/constraints.txt anew from pyproject.toml and infra/pins.txt
 	$(need_python)

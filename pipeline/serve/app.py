@@ -27,7 +27,7 @@ from pipeline.serve.refusing import handle
 from pipeline.stages.serving import Serving, noted
 
 if TYPE_CHECKING:
-    from pipeline.model.predictor import Answers
+    from pipeline.stages.serving import Answers
 
 log = logs.get("serve")
 UNCERTAIN = "uncertain"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.stages.serving import Serving
 
 if TYPE_CHECKING:
-    from pipeline.model.predictor import Answers
+    from pipeline.stages.serving import Answers
 
 
 class Full(Exception):

@@ -14,7 +14,9 @@ from pipeline.stages.prediction import open_predictor
 from pipeline.storage import files
 
 if TYPE_CHECKING:
-    from pipeline.model.predictor import Predictor
+    from pipeline.model.predictor import Answers, Predictor
+
+__all__ = ["Answers", "InService", "Serving", "noted"]
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 MODULES = {
     "pyopenssl": "OpenSSL",
     "pytest-xdist": "xdist",
+    "python-stdnum": "stdnum",
     "pyyaml": "yaml",
     "ruamel-yaml": "ruamel.yaml",
     "scikit-learn": "sklearn",
