@@ -1,6 +1,8 @@
 """Who may ask what: a policy for every route, keys, and limits on how much and how often."""
 
 import ipaddress
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -90,9 +92,14 @@ class Guard:
         """
         if self.loopback and not is_loopback(host):
             raise Refusal(403, "This service answers on this machine only; ask it as 127.0.0.1 or localhost.")
-        name = self._client(policy, key, client)
-        if policy != "open" and not self._rate.hit(self._per_minute, name):
-            raise Refusal(429, f"More than {self._cfg.requests_per_minute} requests within a minute. Ask again later.", retry_after=1)
+        try:
+            name = self._client(policy, key, client)
+        except Refusal:
+            # Whoever tries keys is counted by address, so that no key is found by trying.
+            self._count(client)
+            raise
+        if policy != "open":
+            self._count(name)
         return name
 
     def enter(self, name: str) -> None:
@@ -106,6 +113,12 @@ class Guard:
         self._running[name] -= 1
         if not self._running[name]:
             del self._running[name]
+
+    def _count(self, name: str) -> None:
+        if not self._rate.hit(self._per_minute, name):
+            wait = self._rate.get_window_stats(self._per_minute, name).reset_time - time.time()
+            said = f"More than {self._cfg.requests_per_minute} requests within a minute. Ask again later."
+            raise Refusal(429, said, retry_after=max(1, math.ceil(wait)))
 
     def _client(self, policy: Policy, key: str, client: str) -> str:
         free = self.loopback and (policy == "reading" or not self._keys.any())

@@ -1,16 +1,18 @@
 """`python -m pipeline.serve.main`: the service of one workspace, its edges wired. `tonewatch serve` becomes this process."""
 
 import argparse
+import functools
 import os
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
 from pipeline import logs
-from pipeline.config import Places, find_workspace, load_params
+from pipeline.config import Places, ServeConfig, find_workspace, load_params
 from pipeline.config.quiet import settle
 from pipeline.errors import TonewatchError, WrongUse
 from pipeline.security.keys import Keys
@@ -24,6 +26,9 @@ from pipeline.stages.acting import sessions_of
 from pipeline.stages.overview import Overview
 from pipeline.stages.serving import InService
 from pipeline.storage.journal import Journal, request_id
+
+if TYPE_CHECKING:
+    from uvicorn import Server
 
 GRACE_SECONDS = 10
 THREADS = 2  # a batch is shared between so many cores
@@ -86,14 +91,21 @@ def main(arguments: list[str], environment: Mapping[str, str]) -> int:
         return error.exit_code
 
 
-def _serve(places: Places, *, host: str, port: int) -> int:
-    import uvicorn
+def listener(app: FastAPI, cfg: ServeConfig, *, host: str, port: int) -> "Server":
+    """Make the server through which an app listens; a signal lets it end what it has begun."""
+    from uvicorn import Config, Server
 
-    app = build(places, host=host)
+    from pipeline.serve.wire import Patient
+
+    told: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False, "ws": "none"}
+    speaks: Any = functools.partial(Patient, seconds=cfg.request_seconds)
+    return Server(Config(app, host=host, port=port, http=speaks, timeout_graceful_shutdown=GRACE_SECONDS, **told))
+
+
+def _serve(places: Places, *, host: str, port: int) -> int:
+    server = listener(build(places, host=host), load_params(places.params).serve, host=host, port=port)
     logs.get("serve").info("listening", address=f"http://{host}:{port}")
-    uvicorn.run(
-        app, host=host, port=port, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS
-    )
+    server.run()
     return 0
 
 

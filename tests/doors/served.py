@@ -13,14 +13,13 @@ from typing import Any
 
 import httpx
 import toy
-import uvicorn
 import yaml
 from fastapi import FastAPI
 
-from pipeline.config import Places
+from pipeline.config import Places, load_params
 from pipeline.registry.ledger import Ledger
 from pipeline.security import keys
-from pipeline.serve.main import build
+from pipeline.serve.main import build, listener
 from pipeline.stages import copies
 from pipeline.storage import files
 
@@ -100,7 +99,7 @@ class Listening:
 def listening(places: Places, *, ready: bool = True, app: FastAPI | None = None) -> Iterator[Listening]:
     """Serve a workspace on a free port of this machine, in a thread; by default once it is ready."""
     app = app or build(places, host="127.0.0.1")
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", timeout_graceful_shutdown=5))
+    server = listener(app, load_params(places.params).serve, host="127.0.0.1", port=0)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
