@@ -23,7 +23,7 @@ from pipeline.schema import Answer, Feedback
 from pipeline.storage import retention, segments
 from pipeline.storage.lines import line
 from pipeline.storage.retention import HOUR, Retained, hours_of
-from pipeline.storage.segments import OPEN, Segment, unheld
+from pipeline.storage.segments import OPEN, Segment, listed, unheld
 
 MONTH = len("2026-11")
 EVER = ""
@@ -91,9 +91,8 @@ class Journal:
 
     def labels(self, start: str = EVER, end: str = FOR_EVER) -> list[Feedback]:
         """Give the true labels told from `start` up to and without `end`, in the order of their time."""
-        months = sorted(path.name for path in (self._folder / "feedback").glob("[0-9]*"))
-        asked = [month for month in months if start[:MONTH] <= month <= end[:MONTH]]
-        return [entry for month in asked for entry in segments.read(self._folder / "feedback" / month, Feedback, start, end)]
+        asked = [month for month in listed(self._folder / "feedback") if start[:MONTH] <= month.name <= end[:MONTH]]
+        return [entry for month in asked for entry in segments.read(month, Feedback, start, end)]
 
     def first(self) -> str | None:
         """Give the time of the first answer that is kept; None where there is none."""
@@ -111,11 +110,13 @@ class Journal:
         What cannot be sealed now, as on a full disk, can be read as it is: that is logged and left for the next time.
         """
         with self._sealing:
-            return sum(_sealed(path) for path in sorted(self._folder.glob(f"*/*/*{OPEN}")))
+            folders = [folder for kind in ("answers", "feedback") for folder in listed(self._folder / kind)]
+            return sum(_sealed(path) for folder in folders for path in listed(folder, OPEN))
 
     def retain(self, now: datetime) -> Retained:
         """Remove the hours of answers older than the retention, as far as the clock is believed. True labels stay."""
-        return retention.retain(self._folder, days=self._days, now=now)
+        with self._sealing:
+            return retention.retain(self._folder, days=self._days, now=now)
 
     def _append(self, kind: str, length: int, entries: Sequence[Answer] | Sequence[Feedback]) -> None:
         lines: dict[str, list[bytes]] = {}

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from pipeline.storage.segments import OPEN, unheld
+from pipeline.storage.segments import OPEN, listed, unheld
 
 SILENT_DAYS = 3  # without a sign of life are a long weekend; more may be a clock that jumped
 BELIEVED_DAYS = 7  # alive after a jump, and it was none: somebody would have set the clock by then
+SIGN_DAYS = 30  # that passes are kept beyond the answers: an answer dated long ago must not make the time since doubtful
 HOUR = len("2026-11-25T08")
 GONE = ".gone-"
 
@@ -29,7 +30,7 @@ class Retained:
 
 def hours_of(answers: Path) -> list[str]:
     """Give the hours that have a folder, the oldest first."""
-    return sorted(path.name for path in answers.glob("[0-9]*") if is_hour(path.name))
+    return [path.name for path in listed(answers) if is_hour(path.name)]
 
 
 def is_hour(name: str) -> bool:
@@ -61,7 +62,7 @@ def retain(folder: Path, *, days: int, now: datetime) -> Retained:
     moment = now if last == now.date() else datetime(last.year, last.month, last.day, tzinfo=UTC)
     oldest = _back(moment, days)
     removed = [hour for hour in hours if hour < oldest and _removed(answers / hour)]
-    _forget(passes, oldest)
+    _forget(passes, _back(moment, days + SIGN_DAYS))
     _sweep(answers)
     kept = [hour for hour in hours if hour not in removed]
     return Retained(tuple(removed), len(kept), _reasons(kept, oldest=oldest, now=now, last=last, days=days))
@@ -89,7 +90,7 @@ def _back(moment: datetime, days: int) -> str:
 
 
 def _removed(hour: Path) -> bool:
-    for path in hour.glob(f"*{OPEN}"):
+    for path in listed(hour, OPEN):
         with unheld(path) as free:
             if not free and path.exists():
                 return False
@@ -119,7 +120,7 @@ def _forget(passes: Path, oldest: str) -> None:
 
 
 def _names(passes: Path) -> list[str]:
-    return [path.name for path in passes.glob("[0-9]*")]
+    return [path.name for path in listed(passes)]
 
 
 def _days(names: Collection[str]) -> list[date]:

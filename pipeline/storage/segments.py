@@ -21,6 +21,15 @@ FEW = 8  # requests that are looked for in a living segment by their bytes, befo
 GROUP_ROWS = 16_384  # of a table are read to give one answer
 
 
+def listed(folder: Path, suffix: str = "") -> list[Path]:
+    """Give what lies in a folder and is not hidden, in the order of names; nothing where there is no folder, or no longer."""
+    # Not by `glob`: that raises when the retention takes away a folder that it is looking into.
+    try:
+        return sorted(path for path in folder.iterdir() if path.name.endswith(suffix) and not path.name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 class Segment:
     """Append lines to one file that nobody else writes, until it is let go."""
 
@@ -129,8 +138,8 @@ def find(folder: Path, kind: type[Entry], requests: Collection[str]) -> Iterator
 
 def _segments(folder: Path) -> list[Path]:
     """Give every segment once. Living ones are listed first: one sealed between the two looks is then seen in one of them."""
-    living = list(folder.glob(f"*{OPEN}"))
-    sealed = list(folder.glob(f"*{SEALED}"))
+    living = listed(folder, OPEN)
+    sealed = listed(folder, SEALED)
     names = {path.stem for path in sealed}
     return sorted([*sealed, *(path for path in living if path.stem not in names)])
 

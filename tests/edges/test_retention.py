@@ -109,13 +109,25 @@ def test_a_removal_that_was_killed_is_finished_and_never_seen(tmp_path: Path) ->
     assert not list((tmp_path / "answers").glob(".gone-*"))
 
 
-def test_the_days_on_which_the_retention_looked_are_forgotten_as_the_answers_are(tmp_path: Path) -> None:
-    kept = journal(tmp_path, range(30))
-    for day in range(40):
-        kept.append(answers(1, EIGHT + DAY * day))
-        kept.retain(EIGHT + DAY * day)
+def test_an_answer_dated_long_ago_goes_at_once_where_the_retention_looked_each_day(tmp_path: Path) -> None:
+    kept = journal(tmp_path, [], retention_days=2)
+    for before in range(20, -1, -1):
+        kept.append(answers(1, EIGHT - DAY * before))
+        kept.retain(EIGHT - DAY * before)
+    kept.append(answers(1, EIGHT - 100 * DAY))
+    kept.close()
 
-    assert len(list((tmp_path / "passes").iterdir())) == 31
+    assert kept.retain(EIGHT).removed == ("2026-08-17T08",)
+    assert len(everything(tmp_path)) == 3
+
+
+def test_the_days_on_which_the_retention_looked_are_forgotten_in_the_end(tmp_path: Path) -> None:
+    kept = journal(tmp_path, range(2), retention_days=2)
+    for day in range(45):
+        kept.retain(EIGHT + DAY * day)
+        kept.append(answers(1, EIGHT + DAY * day))
+
+    assert len(list((tmp_path / "passes").iterdir())) == 33
 
 
 def test_an_empty_journal_has_nothing_to_remove(tmp_path: Path) -> None:
