@@ -11,7 +11,7 @@ from starlette.responses import Response
 from pipeline.errors import TonewatchError
 from pipeline.serve import acts, pages
 from pipeline.serve.desk import Desk, admitted, page, refused_form
-from pipeline.stages.acting import explain
+from pipeline.stages.acting import Session, explain
 from pipeline.stages.overview import Part
 
 NO_KEY = Part(fault="Sign in with a key of scope predict or admin first; then a text is answered.")
@@ -40,14 +40,20 @@ def home(desk: Desk, request: Request, topic: str | None = None) -> Response:
     reader, stopped = admitted(desk, request)
     if stopped:
         return stopped
-    found = desk.overview.page(topic)
+    parts = desk.overview.parts()
+    with desk.drawing:
+        return _drawn(desk, desk.overview.drawn(parts, topic), reader)
+
+
+def _drawn(desk: Desk, found: Mapping[str, Any], reader: Session | None) -> Response:
+    params = found["params"].value
     values = {
         **found,
         "reader": reader,
         "topic_name": pages.topic_name(found["topic"]),
         "topic_links": [(name, pages.topic_name(name), pages.topic_address(name)) for name in found["topics"]],
-        "budget": found["params"].value and found["params"].value.watch.drift,
-        "confidence": f"{found['params'].value.watch.confidence:.0%}" if found["params"].value else "the",
+        "budget": params and params.watch.drift,
+        "confidence": f"{params.watch.confidence:.0%}" if params else "the",
     }
     return page("dashboard.html.j2", status=200 if found["known"] else 404, **values, **_trying(desk, "", None))
 

@@ -1,7 +1,8 @@
 """What every page of the dashboard needs: whom it is for, whether a form is our own, and the headers it travels with."""
 
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
@@ -29,6 +30,8 @@ class Desk:
     serving: Callable[[], Serving]
     cfg: ServeConfig
     loopback: bool
+    # One page is drawn at a time: however many look on, the answers of the service wait for one at most.
+    drawing: threading.Lock = field(default_factory=threading.Lock)
 
 
 def admitted(desk: Desk, request: Request) -> tuple[Session | None, Response | None]:

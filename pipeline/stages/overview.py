@@ -45,9 +45,16 @@ class Overview:
 
     def page(self, topic: str | None) -> dict[str, Any]:
         """Give every card of the page of a topic, by default of all texts together; a card that fails says why."""
+        return self.drawn(self.parts(), topic)
+
+    def parts(self) -> dict[str, Part]:
+        """Take every look, and wait for all of them no longer than for one."""
         started = {name: look.start() for name, look in self._looks.items()}
         deadline = time.monotonic() + PATIENCE_SECONDS
-        parts = {name: _waited(name, future, deadline - time.monotonic()) for name, future in started.items()}
+        return {name: _waited(name, future, deadline - time.monotonic()) for name, future in started.items()}
+
+    def drawn(self, parts: Mapping[str, Part], topic: str | None) -> dict[str, Any]:
+        """Draw the charts of a topic from what was seen, and give them with all the rest."""
         seen = parts["windows"].value or ()
         topics = charts.topics_of(seen)
         chosen = topic if topic in topics else charts.ALL

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 import threading
 import time
 from dataclasses import replace
@@ -10,8 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "doors"))
 import seen
 
 from pipeline import notify
@@ -139,6 +136,10 @@ def test_a_workspace_without_git_has_no_data_versions_and_says_why(places: Place
 
     assert found.value is None
     assert "git" in found.fault
+
+
+def test_data_versions_are_those_of_the_workspace(workspace: Path) -> None:
+    assert Overview(Places.of(workspace, {})).page(None)["versions"].value == []
 
 
 def test_an_address_with_a_password_is_no_link(places: Places) -> None:

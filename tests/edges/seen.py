@@ -30,7 +30,9 @@ def write(folder: Path, *, windows: int = 72, topics: tuple[str, ...] = ("phones
 def _window(start: datetime, part: float, before: float, topics: tuple[str, ...], chance: np.random.Generator) -> dict[str, Any]:
     turned, new, older = part >= 0.75, part >= 0.66, before >= 0.66
     night = 0.55 + 0.45 * math.sin((start.hour - 9) / 24 * 2 * math.pi)
-    sizes = {topic: int((300 - 130 * number) * night + chance.integers(20, 60)) for number, topic in enumerate(topics)}
+    sizes = {
+        topic: int(max(170 - 10 * number, 60, 300 - 130 * number) * night + chance.integers(20, 60)) for number, topic in enumerate(topics)
+    }
     found = {topic: _topic(size, chance, turned=turned and topic == topics[0], part=part) for topic, size in sizes.items()}
     whole = _topic(sum(sizes.values()), chance, turned=turned, part=part, mild=True)
     broke = new and not older
