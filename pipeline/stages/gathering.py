@@ -12,7 +12,7 @@ from pathlib import Path
 from pipeline.config import CollectConfig, Places
 from pipeline.schema import SIDES, Feedback, Record
 from pipeline.stages.pasts import past_texts
-from pipeline.storage import files, tables
+from pipeline.storage import tables
 from pipeline.storage.journal import Journal
 from pipeline.version import branch
 from pipeline.version.git import GitRefused
@@ -45,8 +45,8 @@ def told(journal: Path, cfg: CollectConfig) -> list[Record]:
 
 def fresh(places: Places, cfg: CollectConfig) -> int:
     """Count the told texts that the data in the work tree were not made of."""
-    raw = places.root / "data" / "raw"
-    learnt = {record.id: record.label for record in tables.read_texts(raw / "texts.parquet")} if (raw / files.RECEIPT).is_file() else {}
+    raw = places.root / "data" / "raw" / "texts.parquet"
+    learnt = {record.id: record.label for record in tables.read_texts(raw)} if raw.is_file() else {}
     return sum(1 for record in told(places.journal, cfg) if learnt.get(record.id) != record.label)
 
 

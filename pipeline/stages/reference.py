@@ -1,0 +1,129 @@
+"""What a release said of the texts it was judged by: the reference that every window is compared with."""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline import logs
+from pipeline.clean.faults import words
+from pipeline.clean.language import language
+from pipeline.config import DriftConfig, Places, load_params
+from pipeline.errors import TonewatchError
+from pipeline.monitor.detectors import Sample
+from pipeline.monitor.drift import Calibration, calibrate
+from pipeline.registry.ledger import Ledger
+from pipeline.schema import Receipt
+from pipeline.seeds import seed_for
+from pipeline.stages import copies
+from pipeline.stages.pasts import past_texts
+from pipeline.stages.prediction import open_predictor
+from pipeline.storage import files, tables
+
+if TYPE_CHECKING:
+    from pipeline.model.predictor import Predictor
+
+TABLE = "texts.parquet"
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Hold a release as the watch needs it; its files and its reference are opened at their first use."""
+
+    places: Places
+    document: dict[str, Any]
+    _calibrated: dict[tuple[str, int, int, bool], Calibration] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, places: Places, name: str) -> "Watched":
+        """Read a release by its name."""
+        return cls(places, dict(Ledger(places.ledger).get(name).document))
+
+    @property
+    def name(self) -> str:
+        """Give the name of the release."""
+        return str(self.document["release"])
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Give its labels in their order."""
+        return tuple(self.document["evaluation"]["labels"])
+
+    @property
+    def confusion(self) -> Any:
+        """Give its counts of truth against guess on its test texts."""
+        return np.array(self.document["evaluation"]["confusion"])
+
+    @cached_property
+    def predictor(self) -> "Predictor":
+        """Open its verified copy."""
+        return open_predictor(copies.verified(self.places, self.document))
+
+    @cached_property
+    def reference(self) -> dict[str, Sample]:
+        """Give what it said of its test texts: of all of them under the empty name, and of each source."""
+        columns = tables.read_rows(self._kept() / TABLE)
+        source_N = np.array(columns.pop("source"))
+        whole = sample(columns)
+        return {"": whole, **{str(name): whole.only(np.flatnonzero(source_N == name)) for name in np.unique(source_N)}}
+
+    def calibration(self, topic: str, window: Sample, cfg: DriftConfig, *, windows_per_quarter: float, topics: int) -> Calibration:
+        """Learn what chance does to windows of this size, once for each size.
+
+        A topic named as a source of the test texts is compared with those of that source, if they are many enough.
+        """
+        embedded = window.embedding is not None
+        own = self.reference.get(topic)
+        source = topic if own and len(own) >= cfg.max_texts else ""
+        key = (source, len(window), topics, embedded)
+        if key not in self._calibrated:
+            reference = self.reference[source] if embedded else replace(self.reference[source], embedding=None)
+            asked: dict[str, Any] = {"windows_per_quarter": windows_per_quarter, "topics": topics}
+            self._calibrated[key] = calibrate(reference, len(window), cfg, seed=seed_for(0, "watch", self.name, source), **asked)
+        return self._calibrated[key]
+
+    def _kept(self) -> Path:
+        """Find what was reckoned once for this very release, or reckon it."""
+        folder = self.places.windows / f"reference-{self.name}"
+        try:
+            files.trusted(folder, made_by="watch")
+        except TonewatchError:
+            logs.get("watch").info("reference", release=self.name)
+            self._keep(folder)
+        return folder
+
+    def _keep(self, folder: Path) -> None:
+        records = past_texts(self.places.root, str(self.document["data_version"]), "test")
+        least = load_params(self.places.params).validation.language_min_words
+        texts = [record.text for record in records]
+        answers = self.predictor.predict(texts)
+        columns = {
+            "source": [record.source for record in records],
+            "request": [record.id for record in records],
+            "position": [0] * len(records),
+            "guess": [self.labels.index(label) for label in answers.labels],
+            "confidence": answers.probabilities.max(axis=1).tolist(),
+            "words": [words(text) for text in texts],
+            "unknown": list(answers.unknown),
+            "lang": [language(text, min_words=least) for text in texts],
+            "embedding": self.predictor.embed(texts).tolist(),
+        }
+        with files.whole(folder) as desk:
+            tables.write_rows(desk / TABLE, columns)
+            files.write_receipt(desk, Receipt("watch", counts={"texts": len(texts)}))
+
+
+def sample(columns: dict[str, list[Any]]) -> Sample:
+    """Build the values that windows are compared by from named columns of equal length; `embedding` may be missing."""
+    return Sample(
+        guess=np.array(columns["guess"], dtype=np.int64),
+        confidence=np.array(columns["confidence"], dtype=np.float64),
+        words=np.array(columns["words"], dtype=np.float64),
+        unknown=np.array(columns["unknown"], dtype=np.float64),
+        lang=np.array(columns["lang"], dtype=str),
+        embedding=np.array(columns["embedding"], dtype=np.float64) if columns.get("embedding") else None,
+        request=tuple(columns["request"]),
+        position=tuple(columns["position"]),
+    )
