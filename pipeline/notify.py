@@ -1,111 +1,189 @@
-"""Alerts on their way out: an outbox of whole files, each sent to every sink once, and kept until each has taken it.
+"""Alerts: an outbox in which each stands once, and the telling of each to every sink that has not taken it yet.
 
-The outbox itself is the first sink: `.tonewatch/alerts/` tells everything that was ever raised. Others are addresses of apprise
-(mail, webhook, Slack and a hundred more). A sink that took an alert is noted right after; a process killed between the two sends
-it once more, which is better than not at all.
+    000007.json            one alert, whole, numbered in the order in which alerts were raised; these files are the file sink
+    sinks/json-3f2a91.json which alerts a sink took, and when it is tried again after it failed
+
+A sink is told an alert, then that is written down: killed between the two, the sink is told it once more, and never less.
+A sink is named by its kind and a digest of its address, for addresses hold passwords.
 """
 
+import contextlib
+import dataclasses
 import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import logging
+import re
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline import logs
 from pipeline.schema import Alert
-from pipeline.storage import files, locks
+from pipeline.storage import files
 
 log = logs.get("notify")
-SHOWN = 12  # characters of an address's digest, by which a sink is known without its password
+NUMBERED = re.compile(r"\d{6,}\.json")
+FIRST_WAIT_SECONDS = 15.0
+LONGEST_WAIT_SECONDS = 3600.0
+PATIENCE_SECONDS = 60.0  # for one sink in one call; it goes on by itself after that
+FAILURES_IN_A_ROW = 2  # one alert that a sink cannot take must not keep the next; two mean that the sink is down
+NEWEST_FOR_A_NEW_SINK = 20  # a sink just added is not flooded with the past
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Entry:
-    """Hold an alert of the outbox: its number, which sinks have taken it, and how often it could not be sent."""
+    """Hold one alert of the outbox: its number, and the sinks that took it and that have not yet."""
 
-    number: int
+    sequence: int
     alert: Alert
-    taken: tuple[str, ...]
-    tries: int
+    told: tuple[str, ...]
+    waiting: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Delivered:
-    """Say how many alerts were sent now, and how many still wait for a sink."""
+    """Hold what one delivery did: how many were told and how many still wait, both over all sinks, and which sinks are down."""
 
-    sent: int
+    told: int
     waiting: int
+    down: tuple[str, ...]
 
 
-def raise_alerts(folder: Path, alerts: Sequence[Alert]) -> None:
-    """Put alerts into the outbox, each whole and in their order; one that is there already is not put twice."""
+def raise_alerts(folder: Path, alerts: Sequence[Alert]) -> list[Alert]:
+    """Put alerts in the outbox, each once by its key and time; gives those that were not there yet."""
     if not alerts:
-        return
-    with locks.alone(folder):
-        known = listing(folder)
-        named = {(entry.alert.key, entry.alert.time) for entry in known}
-        number = max((entry.number for entry in known), default=0)
+        return []
+    with _alone(folder / "outbox.lock"):
+        known = {(alert.key, alert.time) for alert in _kept(folder).values()}
+        # A file that cannot be read keeps its number too.
+        number = max((int(path.stem) for path in _numbered(folder)), default=0)
+        raised = []
         for alert in alerts:
-            if (alert.key, alert.time) not in named:
+            if (alert.key, alert.time) not in known:
+                known.add((alert.key, alert.time))
                 number += 1
-                named.add((alert.key, alert.time))
-                _write(folder, Entry(number, alert, (), 0))
-                log.info("alert", number=number, kind=alert.kind, topic=alert.topic)
+                files.write_json(folder / f"{number:06d}.json", dataclasses.asdict(alert))
+                log.info("alert", number=number, key=alert.key, kind=alert.kind, hard=alert.hard)
+                raised.append(alert)
+        return raised
 
 
 def listing(folder: Path) -> list[Entry]:
-    """Give everything in the outbox, the oldest first."""
-    return [_read(path) for path in sorted(folder.glob("A*.json"))]
+    """Give every alert in the order in which they were raised, and who was told."""
+    sinks = {path.stem: set(_memory(path)["told"] or ()) for path in sorted((folder / "sinks").glob("*.json"))}
+    return [
+        Entry(number, alert, *(tuple(name for name, told in sinks.items() if (number in told) is took) for took in (True, False)))
+        for number, alert in _kept(folder).items()
+    ]
 
 
-def deliver(folder: Path, addresses: Sequence[str]) -> Delivered:
-    """Send every alert to each sink that has not taken it; one that is down keeps no other from it, and is tried again next time."""
-    if not addresses or not folder.is_dir():
-        return Delivered(0, 0)
-    sent = waiting = 0
-    with locks.alone(folder):
-        for entry in listing(folder):
-            for address in addresses:
-                if (sink := _sink(address)) in entry.taken:
-                    continue
-                if _sent(address, entry.alert):
-                    entry = Entry(entry.number, entry.alert, (*entry.taken, sink), entry.tries)
-                    sent += 1
-                else:
-                    entry = Entry(entry.number, entry.alert, entry.taken, entry.tries + 1)
-                    waiting += 1
-                _write(folder, entry)
-    if waiting:
-        log.error("not delivered", alerts=waiting)
-    return Delivered(sent, waiting)
+def deliver(folder: Path, urls: Sequence[str]) -> Delivered:
+    """Tell each sink what it was not told yet; one that is down keeps no other, and is tried again by a later call, ever more seldom.
+
+    Two calls at once share the sinks between them. Raises nothing that a sink causes.
+    """
+    kept = _kept(folder)
+    if not kept or not urls:
+        return Delivered(0, 0, ())
+    sinks = [_Sink(folder, url, kept) for url in dict.fromkeys(urls)]
+    threads = [threading.Thread(target=sink.tell, daemon=True, name=f"tell {sink.name}") for sink in sinks if sink.due()]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    waiting = {sink.name: sink.waiting() for sink in sinks}
+    return Delivered(
+        sum(sink.taken for sink in sinks), sum(map(len, waiting.values())), tuple(name for name, left in waiting.items() if left)
+    )
 
 
-def _sent(address: str, alert: Alert) -> bool:
+class _Sink:
+    """Tell one sink its alerts in their order, and remember which it took."""
+
+    def __init__(self, folder: Path, url: str, kept: dict[int, Alert]) -> None:
+        scheme = url.partition(":")[0]
+        kind = scheme if re.fullmatch(r"[a-z0-9]{1,20}", scheme) else "sink"
+        self.name = f"{kind}-{hashlib.sha256(url.encode()).hexdigest()[:12]}"
+        self.taken = 0
+        self._url, self._kept = url, kept
+        self._path = folder / "sinks" / f"{self.name}.json"
+
+    def waiting(self) -> list[int]:
+        """Give the numbers of the alerts it has not taken."""
+        told = _memory(self._path)["told"]
+        past = sorted(self._kept)[:-NEWEST_FOR_A_NEW_SINK] if told is None else told
+        return [number for number in self._kept if number not in set(past)]
+
+    def due(self) -> bool:
+        """Say whether something waits and the time since it last failed has passed; a clock that was set back ends no wait later."""
+        wait = _memory(self._path)["not_before"] - time.time()
+        return bool(self.waiting()) and not 0 < wait <= LONGEST_WAIT_SECONDS
+
+    def tell(self) -> None:
+        """Send what waits, unless another process is at it."""
+        with contextlib.suppress(TimeoutError), _alone(self._path.with_suffix(".lock"), wait=False):
+            memory = _memory(self._path)
+            waiting = self.waiting()
+            told = {*(memory["told"] or ()), *(set(self._kept) - set(waiting))}
+            failed, in_a_row = int(memory["failed"]), 0
+            for number in waiting:
+                if sent := _sent(self._url, self._kept[number]):
+                    told.add(number)
+                    self.taken += 1
+                failed, in_a_row = (0, 0) if sent else (failed + 1, in_a_row + 1)
+                pause = min(FIRST_WAIT_SECONDS * 2.0 ** min(failed - 1, 20), LONGEST_WAIT_SECONDS) if failed else 0.0
+                files.write_json(self._path, {"told": sorted(told), "failed": failed, "not_before": time.time() + pause if pause else 0.0})
+                if in_a_row == FAILURES_IN_A_ROW:
+                    log.warning("sink down", sink=self.name, again_in_seconds=round(pause))
+                    return
+
+
+def _sent(url: str, alert: Alert) -> bool:
+    """Hand one alert to apprise; False for whatever kept the sink from taking it. Nothing of the address is told."""
     import apprise
 
-    sender = apprise.Apprise()
-    if not sender.add(address):
-        log.error("no such sink", sink=_sink(address))
-        return False
-    body = f"{alert.message}\n{alert.link}".strip()
-    kind = apprise.NotifyType.WARNING if alert.hard else apprise.NotifyType.INFO
+    # Its messages repeat addresses and answers of the sink.
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+    asset = apprise.AppriseAsset(app_id="Tonewatch", app_desc="Tonewatch", app_url="", async_mode=False, secure_logging=True)
+    kind = apprise.NotifyType.FAILURE if alert.hard else apprise.NotifyType.WARNING
     try:
-        return bool(sender.notify(body=body, title=f"Tonewatch: {alert.title}", notify_type=kind))
-    except Exception as error:  # of whatever library speaks to that sink
-        log.error("sink failed", sink=_sink(address), why=type(error).__name__)
+        service = apprise.Apprise.instantiate(url, asset=asset)
+        body = f"{alert.message}\n{alert.link}".strip()
+        return bool(service and service.notify(body=body, title=alert.title, notify_type=kind))
+    except Exception as error:  # a plugin's fault must not keep the other sinks
+        log.warning("sink failed", kind=type(error).__name__)
         return False
 
 
-def _sink(address: str) -> str:
-    """Know a sink again without keeping its address, which may hold a password."""
-    return f"{address.partition(':')[0]}-{hashlib.sha256(address.encode()).hexdigest()[:SHOWN]}"
+def _kept(folder: Path) -> dict[int, Alert]:
+    found = {}
+    for path in _numbered(folder):
+        try:
+            found[int(path.stem)] = Alert(**files.read_json(path))
+        except (OSError, ValueError, TypeError):
+            log.error("no alert", file=path.name)
+    return found
 
 
-def _write(folder: Path, entry: Entry) -> None:
-    content: dict[str, Any] = {"alert": asdict(entry.alert), "taken": list(entry.taken), "tries": entry.tries}
-    files.write_json(folder / f"A{entry.number:06d}.json", content)
+def _numbered(folder: Path) -> list[Path]:
+    return sorted((path for path in folder.glob("*.json") if NUMBERED.fullmatch(path.name)), key=lambda path: int(path.stem))
 
 
-def _read(path: Path) -> Entry:
-    content = files.read_json(path)
-    return Entry(int(path.stem[1:]), Alert(**content["alert"]), tuple(content["taken"]), int(content["tries"]))
+def _memory(path: Path) -> dict[str, Any]:
+    memory: dict[str, Any] = {"told": None, "failed": 0, "not_before": 0.0}
+    try:
+        return {**memory, **files.read_json(path)}
+    except (OSError, ValueError, TypeError):
+        return memory
+
+
+@contextlib.contextmanager
+def _alone(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold a lock that the system frees when its holder dies; raises TimeoutError where it is taken and nobody waits."""
+    from filelock import FileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path).acquire(timeout=-1 if wait else 0):
+        yield

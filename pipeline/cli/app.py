@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli import data, doctor, keys, release, serve, watch
+from pipeline.cli import data, doctor, keys, release, schedule, serve, watch
 from pipeline.cli.frame import Actor, Debug, Json, Reason, Workspace, places, tell
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Watch the tone of what people write.")
@@ -15,6 +15,7 @@ app.add_typer(release.app, name="release")
 app.add_typer(keys.app, name="keys")
 app.command()(serve.serve)
 app.command()(watch.watch)
+app.command()(schedule.schedule)
 app.command()(doctor.doctor)
 
 Assignments = Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Write a value into params.yaml first.")]
@@ -64,7 +65,7 @@ def run(
     if document := standing(Setting(at, load_profile(profile))):
         result = {"document": document, "ran": [], "moved": None, "waiting": False}
     else:
-        # The one door that opens another: `run` is the Prefect flow, and Prefect is imported only here.
+        # The one door that opens another: `run` is the Prefect flow, and Prefect is imported only here and by `schedule`.
         from flows.retrain import retrain
 
         result = retrain(str(at.root), profile=profile, actor=actor, reason=reason)

@@ -44,8 +44,8 @@ CLOCKS = ("now", "utcnow", "today")
 # Two places in the logic know a folder: Ray keeps its checkpoints in one, and onnxruntime's quantiser writes only to a path.
 FOLDERS = ("pipeline/train/distributed", "pipeline/compress/quantize.py")
 
-# The door `cli` opens the door `flows`, to run the line; no other door opens another.
-CLI_RUN = "run"
+# The door `cli` opens the door `flows`, to run the line and its schedule; no other door opens another.
+CLI_RUN = ("run", "schedule")
 
 # The command line answers in under half a second, so it may load none of these.
 SLOW = (
@@ -171,7 +171,7 @@ def _allowed(one: Import) -> bool:
     if importer == "__main__":
         return imported == "cli"
     if importer == "cli" and imported == "flows":
-        return CLI_RUN in (Path(one.path).stem, one.inside)
+        return not {Path(one.path).stem, one.inside}.isdisjoint(CLI_RUN)
     if importer == "flows" or one.path == "pipeline/serve/main.py":
         return imported == "stages" or imported in EDGES
     return importer in DOORS and imported == "stages"

@@ -1,0 +1,24 @@
+"""The nightly audit: does the record still hold, does everything follow it, and is the journal in order."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from flows import runs
+from pipeline.config import Places
+from pipeline.stages import scheduling
+
+
+@flow(name="audit", persist_result=False)
+def audit(root: str) -> State[Any]:
+    """Verify the releases, repair what follows the ledger, seal and clear the journal, and tell what did not hold."""
+    return runs.due("audit", root, _audited)
+
+
+def _audited(places: Places) -> str:
+    done = scheduling.audit(places, now=datetime.now(UTC))
+    held = "Everything holds." if done["found"] is None else str(done["left"] or f"Repaired: {done['found']}")
+    doubts = " ".join(("", *done["doubts"]))
+    return f"{held} Segments sealed: {done['sealed']}; hours past their retention removed: {len(done['removed'])}.{doubts}"

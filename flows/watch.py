@@ -1,0 +1,25 @@
+"""The hourly watch: every window that has ended, whom to tell, and whether a new training is due."""
+
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from flows import runs
+from flows.asking import ask_retrain
+from pipeline.config import Places
+from pipeline.stages import watching
+
+
+@flow(name="watch", persist_result=False)
+def watch(root: str, actor: str) -> State[Any]:
+    """Watch the windows that have ended, and ask for a new training if they call for one."""
+
+    def act(places: Places) -> str:
+        seen = watching.watch(places, actor=actor)
+        told = f"Windows: {len(seen['windows'])}. Alerts: {', '.join(seen['alerts']) or 'none'}."
+        if why := seen["retrain"]:
+            told += f" {ask_retrain(places, why, day=seen['now'][:10])}"
+        return told
+
+    return runs.due("watch", root, act)

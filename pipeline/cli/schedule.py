@@ -1,0 +1,33 @@
+"""`tonewatch schedule`: watch, retrain and audit by the calendar, until it is stopped."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.frame import Debug, Json, Workspace, places, tell
+
+
+def schedule(
+    profile: Annotated[str, typer.Option("--profile", help="laptop, gpu or cluster: what the machine offers.")] = "laptop",
+    workspace: Workspace = None,
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Run watch, retrain and audit when they are due, until Ctrl-C.  Example: tonewatch schedule."""
+    from flows.server import at_hand
+    from pipeline.config import load_params
+    from pipeline.stages import scheduling
+
+    at = places(workspace, json=json, debug=debug)
+    cfg = load_params(at.params).schedule
+    with scheduling.only(at), at_hand(at, os.environ) as server:
+        # Prefect reads where its server is when it is imported.
+        from flows.deploy import planned, serve
+
+        plans = planned(at, cfg, profile)
+        address = os.environ["PREFECT_API_URL"].removesuffix("/api")
+        kinds = {"watch": cfg.watch, "retrain": cfg.retrain, "audit": cfg.audit}
+        text = "\n".join(f"{kind:8} {cron:14} {cfg.time_zone}" for kind, cron in kinds.items())
+        tell({"server": address, "time_zone": cfg.time_zone, **kinds}, json=json, text=f"{text}\nRuns: {address}\nEnd it with Ctrl-C.")
+        serve(at, plans, server=server)

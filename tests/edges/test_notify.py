@@ -1,0 +1,337 @@
+"""Alerts with real sinks on loopback: one that takes, one that is down, one that is slow, one that hangs up, and a mail server."""
+
+import contextlib
+import email
+import json
+import logging
+import multiprocessing
+import os
+import re
+import signal
+import socket
+import socketserver
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from pipeline import logs, notify
+from pipeline.notify import Delivered, deliver, listing, raise_alerts
+from pipeline.schema import Alert
+
+SECRET = "hunter2-canary"
+
+
+def alert(key="drift/all/label", time="2026-11-25T08:00:00Z", **fields):
+    said = {"kind": "drift", "topic": "all", "title": f"Drift {key}", "message": "p = 0.0001 of 400 texts", **fields}
+    return Alert(key, time=time, **said)
+
+
+class Web:
+    """Answer webhooks on loopback: note what came, wait, and answer with a code; `hang_up` closes without an answer."""
+
+    def __init__(self, *, code=200, wait=0.0, hang_up=False, port=0):
+        self.taken, self.code, self.wait, self.hang_up = [], code, wait, hang_up
+        web = self
+
+        class Answer(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                time.sleep(web.wait)
+                if web.hang_up:
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    return
+                if web.code == 200:
+                    web.taken.append(body["title"])
+                with contextlib.suppress(OSError):
+                    self.send_response(web.code)
+                    self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        class Quiet(ThreadingHTTPServer):
+            allow_reuse_address = True
+            daemon_threads = True
+
+            def handle_error(self, *_):
+                pass
+
+        self.server = Quiet(("127.0.0.1", port), Answer)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"json://user:{SECRET}@127.0.0.1:{self.port}/hook"
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def web():
+    """Make web sinks that are closed after the test."""
+    made = []
+
+    def make(**how):
+        made.append(Web(**how))
+        return made[-1]
+
+    yield make
+    for one in made:
+        with contextlib.suppress(OSError):
+            one.close()
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """Try sinks that failed again with the next call."""
+    monkeypatch.setattr(notify, "FIRST_WAIT_SECONDS", 0.0)
+
+
+def test_an_alert_is_in_the_outbox_once_by_its_key_and_time(tmp_path):
+    first, again, later = alert(), alert(message="other words"), alert(time="2026-11-25T09:00:00Z")
+
+    assert raise_alerts(tmp_path, [first, again]) == [first]
+    assert raise_alerts(tmp_path, [first, later]) == [later]
+    assert [(entry.sequence, entry.alert) for entry in listing(tmp_path)] == [(1, first), (2, later)]
+
+
+def test_order_is_that_of_raising_and_not_of_clocks(tmp_path):
+    raise_alerts(tmp_path, [alert("b", "2026-12-25T08:00:00Z")])
+    raise_alerts(tmp_path, [alert("a", "2020-01-01T08:00:00Z")])
+
+    assert [entry.alert.key for entry in listing(tmp_path)] == ["b", "a"]
+
+
+def test_each_sink_is_told_each_alert_once(tmp_path, web):
+    one, other = web(), web()
+    raise_alerts(tmp_path, [alert("a"), alert("b")])
+
+    assert deliver(tmp_path, [one.url, other.url]) == Delivered(4, 0, ())
+    assert deliver(tmp_path, [one.url, other.url]) == Delivered(0, 0, ())
+    assert one.taken == other.taken == ["Drift a", "Drift b"]
+
+
+def test_without_a_sink_the_outbox_is_the_file_and_nothing_waits(tmp_path):
+    raise_alerts(tmp_path, [alert("a")])
+
+    assert deliver(tmp_path, []) == Delivered(0, 0, ())
+    assert json.loads((tmp_path / "000001.json").read_text())["key"] == "a"
+
+
+def test_a_sink_that_is_down_keeps_no_other_and_gets_its_alerts_when_it_is_up(tmp_path, web, at_once):
+    up, down = web(), web()
+    down.close()
+    raise_alerts(tmp_path, [alert("a")])
+
+    first = deliver(tmp_path, [down.url, up.url])
+    raise_alerts(tmp_path, [alert("b")])
+    deliver(tmp_path, [down.url, up.url])
+    again = web(port=down.port)
+    last = deliver(tmp_path, [down.url, up.url])
+
+    assert (first.told, first.waiting, len(first.down)) == (1, 1, 1)
+    assert (last.told, last.waiting) == (2, 0)
+    assert up.taken == again.taken == ["Drift a", "Drift b"]
+
+
+def test_a_sink_that_failed_is_left_alone_for_ever_longer_times(tmp_path, web):
+    broken = web(code=503)
+    raise_alerts(tmp_path, [alert("a")])
+    waits = []
+    for _ in range(4):
+        deliver(tmp_path, [broken.url])
+        (path,) = (tmp_path / "sinks").glob("*.json")
+        memory = json.loads(path.read_text())
+        waits.append(round(memory["not_before"] - time.time()))
+        path.write_text(json.dumps({**memory, "not_before": 0.0}))
+
+    assert waits == [15, 30, 60, 120]
+    broken.code = 200
+    path.write_text(json.dumps({**memory, "not_before": time.time() + 100}))
+    assert deliver(tmp_path, [broken.url]).told == 0
+    # The clock was 40 days ahead when it failed.
+    path.write_text(json.dumps({**memory, "not_before": time.time() + 40 * 86400}))
+    assert deliver(tmp_path, [broken.url]).told == 1
+
+
+def test_an_alert_that_a_sink_cannot_take_does_not_keep_the_next(tmp_path, web, at_once):
+    sink = web()
+    raise_alerts(tmp_path, [alert("a", title=""), alert("b")])
+    real, sink.code = notify._sent, 200
+
+    def picky(url, one):
+        return one.key != "a" and real(url, one)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(notify, "_sent", picky)
+        done = deliver(tmp_path, [sink.url])
+
+    assert (done.told, done.waiting) == (1, 1)
+    assert sink.taken == ["Drift b"]
+
+
+def test_a_slow_sink_keeps_no_other_and_no_caller(tmp_path, web, monkeypatch):
+    monkeypatch.setattr(notify, "PATIENCE_SECONDS", 0.6)
+    slow, quick = web(wait=1.5), web()
+    raise_alerts(tmp_path, [alert("a")])
+    began = time.monotonic()
+
+    done = deliver(tmp_path, [slow.url, quick.url])
+
+    assert time.monotonic() - began < 1.4
+    assert (quick.taken, done.told, done.waiting) == (["Drift a"], 1, 1)
+    # It goes on by itself, and whoever comes meanwhile does not tell it twice.
+    assert deliver(tmp_path, [slow.url]).told == 0
+    _until(lambda: len(listing(tmp_path)[0].told) == 2)
+    assert slow.taken == ["Drift a"]
+
+
+def test_a_sink_that_hangs_up_is_down(tmp_path, web, at_once):
+    half_open = web(hang_up=True)
+    raise_alerts(tmp_path, [alert("a")])
+
+    assert deliver(tmp_path, [half_open.url]).waiting == 1
+    half_open.hang_up = False
+    assert deliver(tmp_path, [half_open.url]).waiting == 0
+
+
+def test_a_mail_server_gets_the_message_and_the_link(tmp_path):
+    with _mail_server() as (port, mails):
+        raise_alerts(tmp_path, [alert("a", link="http://127.0.0.1:8000/#alerts")])
+
+        done = deliver(tmp_path, [f"mailto://127.0.0.1:{port}?from=tone@example.org&to=ada@example.org&format=text"])
+
+    assert done == Delivered(1, 0, ())
+    (mail,) = (email.message_from_string(said) for said in mails)
+    assert mail["Subject"] == "Drift a"
+    assert mail.get_payload(decode=True).split() == b"p = 0.0001 of 400 texts http://127.0.0.1:8000/#alerts".split()
+
+
+@pytest.mark.parametrize("address", ["nosuch://x", "", "://", "json://", f"mailto://a:{SECRET}@", "\x00", "json://[::1"])
+def test_a_wrong_address_is_down_and_stops_nothing(tmp_path, web, address):
+    sink = web()
+    raise_alerts(tmp_path, [alert("a")])
+
+    done = deliver(tmp_path, [address, sink.url])
+
+    assert (done.told, done.waiting, len(done.down)) == (1, 1, 1)
+
+
+def test_no_password_is_written_down_or_logged(tmp_path, web, capfd, caplog):
+    logs.configure(json=True, debug=True)
+    logging.getLogger("apprise").setLevel(logging.DEBUG)
+    sinks = [web(code=500), web(hang_up=True), web()]
+    raise_alerts(tmp_path, [alert("a"), alert("b")])
+
+    deliver(tmp_path, [*(sink.url for sink in sinks), f"nosuch://u:{SECRET}@host", f"mailto://u:{SECRET}@127.0.0.1:9"])
+
+    captured = capfd.readouterr()
+    kept = "".join(path.name + path.read_text() for path in tmp_path.rglob("*.json"))
+    assert SECRET not in captured.out + captured.err + caplog.text + kept
+    assert "sink down" in captured.err
+
+
+def test_two_deliverers_at_once_tell_each_sink_once(tmp_path, web):
+    sink = web(wait=0.05)
+    raise_alerts(tmp_path, [alert(str(number)) for number in range(6)])
+    threads = [threading.Thread(target=deliver, args=(tmp_path, [sink.url])) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sink.taken == [f"Drift {number}" for number in range(6)]
+
+
+def test_raisers_at_once_number_without_a_gap_and_lose_none(tmp_path):
+    threads = [threading.Thread(target=raise_alerts, args=(tmp_path, [alert(f"{n % 10}")])) for n in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [entry.sequence for entry in listing(tmp_path)] == list(range(1, 11))
+    assert sorted(entry.alert.key for entry in listing(tmp_path)) == sorted(str(n) for n in range(10))
+
+
+def test_a_deliverer_that_was_killed_lets_go_and_its_alert_is_told(tmp_path, web):
+    sink = web(wait=30.0)
+    raise_alerts(tmp_path, [alert("a")])
+    process = multiprocessing.get_context("spawn").Process(target=deliver, args=(tmp_path, [sink.url]))
+    process.start()
+    _until(lambda: list((tmp_path / "sinks").glob("*.lock")), seconds=30)
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    sink.wait = 0.0
+
+    assert deliver(tmp_path, [sink.url]) == Delivered(1, 0, ())
+
+
+def test_a_new_sink_is_not_flooded_with_the_past(tmp_path, web):
+    sink = web()
+    raise_alerts(tmp_path, [alert(str(number)) for number in range(25)])
+
+    assert deliver(tmp_path, [sink.url]).told == 20
+    assert sink.taken[0] == "Drift 5"
+    assert listing(tmp_path)[0].waiting == ()
+
+
+def test_garbage_in_the_outbox_hides_nothing_else(tmp_path, web):
+    sink = web()
+    raise_alerts(tmp_path, [alert("a")])
+    (tmp_path / "000002.json").write_text("{")
+    (tmp_path / "000003.json").write_text('{"strange": 1}')
+    (tmp_path / "note.json").write_text("[]")
+
+    assert deliver(tmp_path, [sink.url]).told == 1
+    assert raise_alerts(tmp_path, [alert("b")]) == [alert("b")]
+    assert (tmp_path / "000004.json").is_file()
+    assert [entry.alert.key for entry in listing(tmp_path)] == ["a", "b"]
+
+
+def test_who_was_told_and_who_waits_is_listed_by_names_without_addresses(tmp_path, web):
+    up, down = web(), web(code=500)
+    raise_alerts(tmp_path, [alert("a")])
+    deliver(tmp_path, [up.url, down.url])
+
+    (entry,) = listing(tmp_path)
+
+    assert [len(entry.told), len(entry.waiting)] == [1, 1]
+    assert all(re.fullmatch(r"json-[0-9a-f]{12}", name) for name in (*entry.told, *entry.waiting))
+
+
+def _until(told, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not told():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def _mail_server():
+    mails = []
+
+    class Session(socketserver.StreamRequestHandler):
+        def handle(self):
+            self.wfile.write(b"220 here\r\n")
+            while line := self.rfile.readline():
+                word = line[:4].upper()
+                if word == b"DATA":
+                    self.wfile.write(b"354 go on\r\n")
+                    said = []
+                    while (part := self.rfile.readline()) != b".\r\n":
+                        said.append(part.decode())
+                    mails.append("".join(said))
+                self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 fine\r\n")
+                if word == b"QUIT":
+                    return
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Session) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield server.server_address[1], mails
+        server.shutdown()
