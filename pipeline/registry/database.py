@@ -27,6 +27,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self._url = url
         self._engine: Engine | None = None
+        self._file: tuple[int, int] | None = None
 
     @contextlib.contextmanager
     def reading(self) -> Iterator["Connection"]:
@@ -46,15 +47,25 @@ class Database:
 
         place = _place(self._url)
         try:
-            if self._engine is None:
-                self._engine = _open(place)
-            with self._engine.connect().execution_options(writes=writes) as connection, connection.begin():
+            with self._opened(place).connect().execution_options(writes=writes) as connection, connection.begin():
                 yield connection
         except (SQLAlchemyError, OSError) as error:
             reason = " ".join(str(getattr(error, "orig", None) or error).split())
             raise Unreachable(
                 f"The ledger at {_shown(place)} does not answer as it should: {reason}. Look at TONEWATCH_LEDGER, then type the same again."
             ) from error
+
+    def _opened(self, place: "URL") -> "Engine":
+        """Open the database; anew where another file was put in its place, which an open one would never see."""
+        file = _file(place)
+        if self._engine is not None and file != self._file:
+            if file is None:
+                raise FileNotFoundError("its file was removed")
+            self._engine.dispose()
+            self._engine = None
+        if self._engine is None:
+            self._engine, self._file = _open(place), _file(place)
+        return self._engine
 
 
 def time_of(connection: "Connection") -> str:
@@ -75,6 +86,15 @@ def _place(url: str) -> "URL":
         "TONEWATCH_LEDGER is no address of a database the ledger can be kept in. "
         "Write sqlite:////folder/ledger.db or postgresql+psycopg://user@host/database."
     )
+
+
+def _file(place: "URL") -> tuple[int, int] | None:
+    """Tell SQLite's file from any other; None where there is none."""
+    try:
+        found = Path(str(place.database)).stat() if place.get_backend_name() == "sqlite" else None
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino) if found else None
 
 
 def _shown(place: "URL") -> str:

@@ -47,6 +47,9 @@ class Champion:
         except Exception as error:  # whatever is wrong with the ledger, the service goes on
             self._unreachable(error)
             return
+        if name is None and self._serving:
+            self._unreachable(Unreachable("The ledger no longer knows of any release. Restore it from a backup."))
+            return
         self.unreachable_since = None
         self._meters.ledger.set(1)
         if name is None or (self._serving and name == self._serving.name):

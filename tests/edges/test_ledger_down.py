@@ -189,3 +189,23 @@ def test_a_password_in_the_address_is_never_shown(tmp_path: Path) -> None:
         with pytest.raises(Unreachable, match=UNREACHABLE) as told:
             Ledger(address).current()
         assert "canary" not in str(told.value)
+
+
+def test_a_file_put_in_the_place_of_the_ledger_is_the_ledger_from_then_on(tmp_path: Path) -> None:
+    ledger, restored = Ledger(f"sqlite:///{tmp_path}/ledger.db"), Ledger(f"sqlite:///{tmp_path}/backup.db")
+    fill(ledger)
+    fill(restored)
+    restored.move(expected="R1", target="R2", **WHO)
+    assert ledger.current() == "R1"
+    # What a backup is copied from is at rest: its log is written back.
+    restored._database._engine.dispose()  # type: ignore[union-attr]
+
+    (tmp_path / "ledger.db").rename(tmp_path / "aside.db")
+    with pytest.raises(Unreachable, match="its file was removed"):
+        ledger.current()
+    assert not (tmp_path / "ledger.db").exists()
+    for rest in ("-wal", "-shm"):
+        (tmp_path / f"ledger.db{rest}").unlink(missing_ok=True)
+    (tmp_path / "backup.db").rename(tmp_path / "ledger.db")
+
+    assert ledger.current() == "R2"
