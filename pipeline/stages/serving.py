@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.clean.faults import words
 from pipeline.clean.language import language
 from pipeline.clean.pii import mask
+from pipeline.clean.rules import clean
 from pipeline.config import Places
 from pipeline.registry.ledger import Ledger
 from pipeline.stages import copies
@@ -60,5 +61,6 @@ def _digest(document: Mapping[str, Any]) -> str:
 
 def noted(texts: Sequence[str], *, min_words: int) -> list[dict[str, Any]]:
     """Give what the journal keeps of texts: each masked, with its length and its language."""
-    masked = [mask(text)[0] for text in texts]
+    # Cleaned first: an address behind entities or zero-width characters is none until then.
+    masked = [mask(clean(text)[0])[0] for text in texts]
     return [{"text": text, "words": words(text), "lang": language(text, min_words=min_words)} for text in masked]
