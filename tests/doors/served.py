@@ -1,8 +1,8 @@
 """Releases made in milliseconds, and the service of them really listening: R1 answers every word with `negative`, R2 with `positive`."""
 
 import contextlib
-import itertools
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -139,6 +139,8 @@ def entries(places: Places) -> list[dict[str, Any]]:
     return [json.loads(line) for line in kept(places).splitlines()]
 
 
-def cycle(*names: str) -> Iterator[str]:
-    """Give names round and round."""
-    return itertools.cycle(names)
+def free_port() -> int:
+    """Give a port that nobody listens at."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
