@@ -3,6 +3,7 @@
 import argparse
 import functools
 import os
+import socket
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -102,10 +103,23 @@ def listener(app: FastAPI, cfg: ServeConfig, *, host: str, port: int) -> "Server
     return Server(Config(app, host=host, port=port, http=speaks, timeout_graceful_shutdown=GRACE_SECONDS, **told))
 
 
+def bound(host: str, port: int) -> socket.socket:
+    """Take an address to listen at; raises WrongUse where it is taken, not allowed or not known."""
+    line = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        line.bind((host, port))
+    except OSError as error:
+        line.close()
+        raise WrongUse(f"{host} port {port} cannot be listened at ({error.strerror}). Choose another with `--port` or `--host`.") from error
+    return line
+
+
 def _serve(places: Places, *, host: str, port: int) -> int:
     server = listener(build(places, host=host), load_params(places.params).serve, host=host, port=port)
-    logs.get("serve").info("listening", address=f"http://{host}:{port}")
-    server.run()
+    with bound(host, port) as line:
+        logs.get("serve").info("listening", address=f"http://{host}:{port}")
+        server.run([line])
     return 0
 
 

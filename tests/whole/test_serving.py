@@ -1,0 +1,163 @@
+"""The service as people start it: a process, from the command line, and on real Ray Serve; ended by a signal, with nothing left behind."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import served
+
+from pipeline.config import Places
+from pipeline.storage.journal import Journal
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def started(places: Places, *more: str, seconds: float = 60) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    """Start `tonewatch serve` as a process of its own and wait until it is ready."""
+    port = served.free_port()
+    command = [sys.executable, "-m", "pipeline", "serve", "--port", str(port), "--workspace", str(places.root), "--json", *more]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TONEWATCH", "MLFLOW", "RAY_"))}
+    process = subprocess.Popen(command, cwd=ROOT, env=kept, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            served.until(lambda: process.poll() is not None or ready(client), seconds)
+            yield process, client
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.HTTPError:
+        return False
+
+
+def cpu_seconds(process: int) -> float:
+    """Give what a process has spent, of the processor's time: a busy machine is not a slow program."""
+    told = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_it_is_ready_within_4_seconds_of_work_and_a_signal_loses_no_answer(tmp_path: Path) -> None:
+    places = served.world(tmp_path / "w")
+    with started(places) as (process, client):
+        assert cpu_seconds(process.pid) < 4
+        seen: list[Any] = []
+
+        def ask() -> None:
+            with httpx.Client(base_url=client.base_url, timeout=30) as mine:
+                try:
+                    while True:
+                        seen.append(mine.post("/v1/predict", json={"texts": ["word1"] * 32}).json())
+                except httpx.HTTPError as error:
+                    seen.append(type(error).__name__)
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        served.until(lambda: len(seen) > 20)
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+        for thread in threads:
+            thread.join(30)
+
+    assert process.returncode in (0, -signal.SIGTERM)
+    answered = [one["request"] for one in seen if isinstance(one, dict)]
+    # A line that is closed between two requests is no lost answer; one that breaks within an answer would be.
+    assert {one for one in seen if isinstance(one, str)} <= {"ConnectError", "RemoteProtocolError", "ReadError", "WriteError"}
+    assert all(len(one["answers"]) == 32 for one in seen if isinstance(one, dict))
+    assert list(places.journal.glob("answers/*/*.jsonl")) == []
+    kept = {one.request for one in Journal.reading(places.journal).answers("2000", "9999")}
+    assert set(answered) <= kept
+    # What was begun was also told: at most the requests in flight were kept and not heard of.
+    assert len(kept - set(answered)) <= len(threads)
+    assert [line for line in err.splitlines() if '"level": "error"' in line or "Traceback" in line] == []
+
+
+def test_killed_without_warning_it_has_kept_every_answer_it_gave(tmp_path: Path) -> None:
+    places = served.world(tmp_path / "w")
+    with started(places) as (process, client):
+        told = [client.post("/v1/predict", json={"texts": ["word1", "word2"]}).json()["request"] for _ in range(20)]
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+
+    kept = [one.request for one in Journal.reading(places.journal).answers("2000", "9999")]
+    assert sorted(kept) == sorted(told * 2)
+
+
+def test_a_port_that_is_taken_is_said_and_nothing_is_left(tmp_path: Path) -> None:
+    places = served.world(tmp_path / "w")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        command = [sys.executable, "-m", "pipeline", "serve", "--port", str(taken.getsockname()[1]), "--workspace", str(places.root)]
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    assert ended.returncode == 2
+    assert "--port" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.timeout(240)
+def test_on_ray_serve_it_answers_reloads_grows_and_ends_with_nothing_left(tmp_path: Path) -> None:
+    places = served.world(tmp_path / "w", releases=2, min_replicas=1, max_replicas=2)
+    before = ray_processes()
+    with started(places, "--ray", seconds=150) as (process, client):
+        assert process.poll() is None, process.communicate()[1]
+        first = client.post("/v1/predict", json={"texts": ["word1"]}).json()
+        assert (first["release"], served.labels_of(first)) == ("R1", {"negative"})
+        assert client.get("/metrics").status_code == 200
+        assert client.get("/v1/release", headers={"Host": "rebound.example.org"}).status_code == 403
+        seen: list[dict[str, Any]] = []
+        ends = threading.Event()
+
+        def ask() -> None:
+            with httpx.Client(base_url=client.base_url, timeout=60) as mine:
+                while not ends.is_set():
+                    told = mine.post("/v1/predict", json={"texts": ["word1"] * 16})
+                    seen.append({"status": told.status_code, **told.json()})
+
+        threads = [threading.Thread(target=ask) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        served.move(places, "R2")
+        took = served.until(lambda: {one["release"] for one in seen[-12:]} == {"R2"} if len(seen) > 12 else False, 60)
+        ends.set()
+        for thread in threads:
+            thread.join(60)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+
+    assert {one["status"] for one in seen} == {200}
+    assert all(served.labels_of(one) == ({"negative"} if one["release"] == "R1" else {"positive"}) for one in seen)
+    assert took < 60
+    assert process.returncode == 0
+    served.until(lambda: ray_processes() <= before, 30)
+    kept = {one.request for one in Journal.reading(places.journal).answers("2000", "9999")}
+    assert {one["request"] for one in seen} <= kept
+
+
+def ray_processes() -> set[int]:
+    """Give the processes of Ray that run on this machine."""
+    found = set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            told = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"raylet" in told or b"gcs_server" in told or told.startswith(b"ray::"):
+            found.add(int(folder.name))
+    return found
