@@ -6,6 +6,7 @@ Every replica looks at the ledger itself, so a promotion reaches all of them wit
 import os
 import signal
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from pipeline import logs
@@ -19,44 +20,50 @@ WANTED = 2  # requests at once that a replica should have; with more another one
 
 
 def serve(places: Places, *, host: str, port: int) -> int:
-    """Serve until a signal ends it."""
+    """Serve until a signal ends it; requests that came before are answered. Raises WrongUse as `guarded` does."""
+    from pipeline.serve.main import guarded
+
+    guarded(places, host)
+    connect()
     ended = threading.Event()
+    # Only now: Ray has put a handler of its own in their place, which ends the process before its replicas have answered.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    started = start(places, host=host, port=port)
+    stop = start(places, host=host, port=port)
     logs.get("serve").info("listening", address=f"http://{host}:{port}", replicas="by load")
     try:
         ended.wait()
     finally:
-        started()
+        stop()
     return 0
 
 
-def start(places: Places, *, host: str, port: int, cores: float = CORES_A_REPLICA) -> Any:
-    """Start the service on the cluster of RAY_ADDRESS, or on one of this machine's own; gives what stops it.
+def connect() -> None:
+    """Join the cluster of RAY_ADDRESS, or start one of this machine's own."""
+    import ray
 
-    Where it runs already its replicas are replaced one by one. Raises WrongUse as `guarded` does.
+    if not ray.is_initialized():
+        # On a small busy machine a worker of Ray takes longer to start than the 5 s after which Serve gives it up.
+        os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", str(PATIENCE_SECONDS))
+        os.environ.setdefault("RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S", str(PATIENCE_SECONDS))
+        ray.init(address=os.environ.get("RAY_ADDRESS"), include_dashboard=False, log_to_driver=False, configure_logging=False)
+
+
+def start(places: Places, *, host: str, port: int, cores: float = CORES_A_REPLICA) -> Callable[[], None]:
+    """Start the service on the cluster this process has joined; gives what stops both.
+
+    Where it runs already its replicas are replaced one by one.
     """
     import ray
     from ray import serve as rayserve
     from ray.serve.config import HTTPOptions
 
-    from pipeline.serve.main import guarded
-
-    guarded(places, host)
-    own = not ray.is_initialized()
-    if own:
-        # On a small busy machine a worker of Ray takes longer to start than the 5 s after which Serve gives it up.
-        os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", str(PATIENCE_SECONDS))
-        os.environ.setdefault("RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S", str(PATIENCE_SECONDS))
-        ray.init(address=os.environ.get("RAY_ADDRESS"), include_dashboard=False, log_to_driver=False, configure_logging=False)
     rayserve.start(http_options=HTTPOptions(host=host, port=port, location="HeadOnly"))
     rayserve.run(deployment(places, host=host, cores=cores), name=NAME, route_prefix="/")
 
     def stop() -> None:
         rayserve.shutdown()
-        if own:
-            ray.shutdown()
+        ray.shutdown()
 
     return stop
 
