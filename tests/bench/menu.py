@@ -141,7 +141,9 @@ def _peer(shop: Any) -> Callable[[Sequence[str], int], object]:
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer.from_str(shop.tokenizer), pad_token="[PAD]", model_input_names=["input_ids", "attention_mask"]
     )
-    pipe = TextClassificationPipeline(model=Wrapped(parent.encoder.config).eval(), tokenizer=tokenizer, device=-1)
+    config = parent.encoder.config
+    config.id2label = dict(enumerate(shop.settings["labels"]))
+    pipe = TextClassificationPipeline(model=Wrapped(config).eval(), tokenizer=tokenizer, device=-1)
     return lambda texts, size: pipe(list(texts), batch_size=size, truncation=True, max_length=longest)
 
 

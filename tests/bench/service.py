@@ -1,0 +1,347 @@
+"""The service of a workspace beside its peer, `pipeline("text-classification")` behind the same FastAPI app: part of `make bench`.
+
+    python tests/bench/service.py [WORKSPACE] [--seconds 10] [--rounds 3]
+
+Needs what `make run` leaves. Prints figures and judges none. Three services listen at once and are asked in turn, so that a slow minute
+is everybody's: ours as it is, ours without guard and journal, and the peer on the uncompressed parent at its best batch size.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+TOGETHER = 32  # texts in a request
+BODIES = 200
+CONNECTIONS = 8
+PEER_BATCHES = (1, 4, 8, 16, 32)
+KINDS = ("ours", "bare", "peer")
+NAMES = {"ours": "tonewatch serve", "bare": "without guard and journal", "peer": "transformers pipeline"}
+# Counts, and the latencies of a whole run in microseconds, as one line that the caller reads.
+DONE = """
+local bodies = {}
+for line in io.lines(os.getenv("BODIES")) do bodies[#bodies + 1] = line end
+local next = 0
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+request = function()
+  next = next % #bodies + 1
+  return wrk.format(nil, "/v1/predict", nil, bodies[next])
+end
+done = function(summary, latency)
+  local e = summary.errors
+  print(string.format("DONE %d %f %d %f %f", summary.requests, summary.duration / 1e6,
+    e.connect + e.read + e.write + e.status + e.timeout, latency:percentile(50) / 1000, latency:percentile(99) / 1000))
+end
+"""
+
+
+def main() -> None:
+    """Start the three, ask them in turn, and print the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("workspace", nargs="?", type=Path, default=ROOT)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--kind", choices=KINDS)
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--rate", type=float)
+    asked = parser.parse_args()
+    if asked.rate:
+        print(json.dumps(asyncio.run(_paced(asked.port, _bodies(asked.workspace), asked.rate, asked.seconds))))
+    elif asked.kind:
+        _listen(asked.kind, asked.workspace.resolve(), asked.port)
+    elif not (asked.workspace / "data" / "classifier" / "receipt.json").is_file():
+        print("service: no classifier yet; type `make run`")
+    else:
+        with tempfile.TemporaryDirectory(prefix="tonewatch-service-") as folder:
+            _measure(asked, _scratch(asked.workspace.resolve(), Path(folder)))
+
+
+def _measure(asked: argparse.Namespace, scratch: Path) -> None:
+    ready = [_ready_seconds(scratch) for _ in range(asked.rounds)]
+    with contextlib.ExitStack() as stack:
+        ports = {kind: stack.enter_context(_started(kind, scratch))[0] for kind in KINDS}
+        for port in ports.values():
+            _load(port, scratch, min(3.0, asked.seconds))
+        full: dict[str, list[tuple[float, float]]] = {kind: [] for kind in KINDS}
+        for _ in range(asked.rounds):
+            for kind, port in ports.items():
+                full[kind].append(_load(port, scratch, asked.seconds))
+        rates = {kind: statistics.median(texts for texts, _ in found) for kind, found in full.items()}
+        half = {kind: _half(port, scratch, rates[kind], asked.seconds * asked.rounds) for kind, port in ports.items()}
+        alive = [_health(ports["ours"], scratch, asked.seconds)]
+    by_wrk = "wrk" if shutil.which("wrk") else "an httpx process"
+    print(
+        f"\nservice: requests of {TOGETHER} texts of the test split from {by_wrk}, {CONNECTIONS} at once, {os.cpu_count()} cores for all."
+    )
+    print(f"Medians over {asked.rounds} rounds of {asked.seconds:g} s in which all take turns; half load comes at an even pace.\n")
+    heads = ("service", "texts/s", "x peer", "p50 ms, full", "p50 ms, half", "p99 ms, half", "p99/p50", "failed")
+    rows = [heads]
+    for kind in KINDS:
+        ratio = statistics.median(mine / peers for (mine, _), (peers, _) in zip(full[kind], full["peer"], strict=True))
+        p50, p99, failed = half[kind]
+        middle = statistics.median(ms for _, ms in full[kind])
+        figures = (f"{rates[kind]:,.0f}", f"{ratio:.1f}", f"{middle:.1f}", f"{p50:.1f}", f"{p99:.1f}", f"{p99 / p50:.1f}", f"{failed:.0f}")
+        rows.append((NAMES[kind], *figures))
+    widths = [max(len(row[place]) for row in rows) for place in range(len(heads))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    cost = statistics.median(1 - mine / bare for (mine, _), (bare, _) in zip(full["ours"], full["bare"], strict=True))
+    print(f"\nGuard and journal cost {cost:.1%} of the texts a second. Ready in {statistics.median(ready):.1f} s (of {_listed(ready)}).")
+    print(f"The slowest of the answers of /healthz at full load took {max(alive):.0f} ms.")
+
+
+def _listed(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:.1f}" for value in values)
+
+
+def _scratch(workspace: Path, folder: Path) -> Path:
+    """Copy what serving needs, so that the workspace's own journal stays as it is; its limits are out of the way."""
+    import yaml
+
+    from pipeline.config import load_params
+    from pipeline.errors import ConfigError
+
+    chosen = workspace / "params.yaml"
+    try:
+        load_params(chosen)
+    except ConfigError:  # of an older version; what is measured does not hang on it
+        chosen = ROOT / "params.yaml"
+    params = yaml.safe_load(chosen.read_text("utf-8"))
+    params["serve"] |= {"requests_per_minute": 10_000_000, "concurrent_requests": 10_000}
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
+    shutil.copyfile(workspace / "dvc.yaml", folder / "dvc.yaml")
+    shutil.copytree(workspace / ".tonewatch" / "releases", folder / ".tonewatch" / "releases")
+    for path in (workspace / ".tonewatch").glob("ledger.db*"):
+        shutil.copyfile(path, folder / ".tonewatch" / path.name)
+    for name in ("classifier", "splits"):
+        shutil.copytree(workspace / "data" / name, folder / "data" / name)
+    from pipeline.storage import tables
+
+    texts = [record.text for record in tables.read_texts(folder / "data" / "splits" / "test.parquet")]
+    lines = [
+        json.dumps({"texts": [texts[(number * TOGETHER + place) % len(texts)] for place in range(TOGETHER)]}) for number in range(BODIES)
+    ]
+    (folder / "bodies").write_text("\n".join(lines) + "\n")
+    (folder / "load.lua").write_text(DONE)
+    return folder
+
+
+@contextlib.contextmanager
+def _started(kind: str, scratch: Path) -> Iterator[tuple[int, float]]:
+    """Start a service as a process of its own; gives its port, and after how many seconds it was ready."""
+    import socket
+
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    ours = [sys.executable, "-P", "-m", "pipeline.serve.main", "--workspace", str(scratch), "--port", str(port)]
+    other = [sys.executable, __file__, str(scratch), "--kind", kind, "--port", str(port)]
+    began = time.monotonic()
+    log = (scratch / f"{kind}.log").open("w")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(ours if kind == "ours" else other, env=environment, stderr=log, stdout=log)
+    try:
+        while not _answers(port):
+            assert process.poll() is None, (scratch / f"{kind}.log").read_text()
+            time.sleep(0.02)
+        yield port, time.monotonic() - began
+    finally:
+        process.terminate()
+        process.wait(30)
+        log.close()
+
+
+def _answers(port: int) -> bool:
+    try:
+        return bool(urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5).status == 200)
+    except OSError:
+        return False
+
+
+def _ready_seconds(scratch: Path) -> float:
+    with _started("ours", scratch) as (_, seconds):
+        return seconds
+
+
+def _load(port: int, scratch: Path, seconds: float) -> tuple[float, float]:
+    """Ask as fast as it answers; gives texts a second, and the median time of an answer in ms."""
+    if shutil.which("wrk") is None:
+        told = json.loads(_asker(port, scratch, seconds, 1e9))
+        return told["answered"] * TOGETHER / told["took"], told["p50"]
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "--timeout", "60s", "-s", str(scratch / "load.lua")]
+    environment = {**os.environ, "BODIES": str(scratch / "bodies")}
+    out = subprocess.run([*command, f"http://127.0.0.1:{port}"], env=environment, capture_output=True, text=True, check=True).stdout
+    requests, took, errors, p50, _ = (
+        float(part) for part in next(line for line in out.splitlines() if line.startswith("DONE")).split()[1:]
+    )
+    assert errors == 0, out
+    return requests * TOGETHER / took, p50
+
+
+def _half(port: int, scratch: Path, rate: float, seconds: float) -> tuple[float, float, float]:
+    """Ask at half the pace it can answer; gives median and 99th percentile in ms from the time each was due, and how many failed."""
+    told = json.loads(_asker(port, scratch, seconds, rate / TOGETHER / 2))
+    return told["p50"], told["p99"], told["failed"]
+
+
+def _health(port: int, scratch: Path, seconds: float) -> float:
+    """Give the slowest answer of /healthz in ms, while the service is asked as fast as it answers."""
+    with ThreadPoolExecutor(1) as beside:
+        load, slowest = beside.submit(_load, port, scratch, seconds), 0.0
+        while not load.done():
+            began = time.monotonic()
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10).read()
+            slowest = max(slowest, (time.monotonic() - began) * 1000)
+            time.sleep(0.05)
+        load.result()
+    return slowest
+
+
+def _asker(port: int, scratch: Path, seconds: float, rate: float) -> str:
+    command = [sys.executable, __file__, str(scratch), "--port", str(port), "--seconds", str(seconds), "--rate", str(rate)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def _bodies(scratch: Path) -> list[bytes]:
+    return (scratch / "bodies").read_bytes().splitlines()
+
+
+async def _paced(port: int, bodies: Sequence[bytes], rate: float, seconds: float) -> dict[str, float]:
+    """Ask at a pace, whether or not the answers keep up; a pace beyond all bounds means one request after another on each line."""
+    import httpx
+
+    times: list[float] = []
+    failed = 0
+    limits = httpx.Limits(max_connections=None if rate < 1e6 else CONNECTIONS, max_keepalive_connections=None)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, limits=limits) as client:
+        began = time.monotonic()
+
+        async def ask(number: int, due: float) -> None:
+            nonlocal failed
+            told = await client.post("/v1/predict", content=bodies[number % len(bodies)], headers={"Content-Type": "application/json"})
+            failed += told.status_code != 200
+            times.append((time.monotonic() - due) * 1000)
+
+        async def line(first: int) -> None:
+            number = first
+            while time.monotonic() - began < seconds:
+                await ask(number, time.monotonic())
+                number += CONNECTIONS
+
+        async with asyncio.TaskGroup() as group:
+            if rate > 1e6:
+                for first in range(CONNECTIONS):
+                    group.create_task(line(first))
+            else:
+                for number in range(round(seconds * rate)):
+                    due = began + number / rate
+                    await asyncio.sleep(max(0.0, due - time.monotonic()))
+                    group.create_task(ask(number, due))
+        took = time.monotonic() - began
+    times.sort()
+    p50, p99 = times[len(times) // 2], times[min(len(times) - 1, int(len(times) * 0.99))]
+    return {"answered": len(times) - failed, "failed": failed, "took": took, "p50": p50, "p99": p99}
+
+
+def _listen(kind: str, scratch: Path, port: int) -> None:
+    import uvicorn
+
+    app = _bare(scratch) if kind == "bare" else _peer(scratch)
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", access_log=False)
+
+
+def _bare(scratch: Path) -> Any:
+    """Make the service without what guards and keeps: the same models of bodies, batches and champion."""
+    from fastapi import FastAPI
+
+    from pipeline.config import Places, load_params
+    from pipeline.serve.app import _one
+    from pipeline.serve.batching import Batcher
+    from pipeline.serve.champion import Champion
+    from pipeline.serve.contract import PredictIn, PredictOut
+    from pipeline.serve.main import THREADS
+    from pipeline.serve.meters import Meters
+    from pipeline.stages.serving import InService
+
+    places = Places.of(scratch, {})
+    cfg = load_params(places.params).serve
+    champion = Champion(InService(places, threads=THREADS), Meters(), lambda: datetime.now(UTC))
+    champion.look()
+    batcher = Batcher(champion.serving, batch_texts=cfg.batch_texts, wait_ms=cfg.batch_wait_ms, most_waiting=cfg.max_waiting_texts)
+
+    @contextlib.asynccontextmanager
+    async def lived(_: FastAPI) -> AsyncIterator[None]:
+        task = asyncio.create_task(batcher.run())
+        yield
+        task.cancel()
+
+    app = FastAPI(lifespan=lived)
+
+    async def predict(asked: PredictIn) -> PredictOut:
+        serving, answers, begins = await batcher.answer(asked.texts)
+        told = [_one(serving, answers, begins + place) for place in range(len(asked.texts))]
+        return PredictOut(request="", release=serving.name, data_version=serving.data_version, model=serving.model[:16], answers=told)
+
+    app.post("/v1/predict", response_model=PredictOut)(predict)
+    app.get("/readyz")(lambda: {})
+    return app
+
+
+def _peer(scratch: Path) -> Any:
+    """Make what most people would: transformers' pipeline on the parent, in a thread, behind the same models of bodies."""
+    import menu
+    from fastapi import FastAPI
+
+    from pipeline.config import Profile, load_params
+    from pipeline.serve.contract import One, PredictIn, PredictOut
+    from pipeline.stages.compression import workshop
+    from pipeline.stages.training import Bench
+
+    params = load_params(scratch / "params.yaml")
+    profile = Profile(device="cpu", workers=0, micro_batch=64, threads=menu.THREADS, stage_minutes=30)
+    settings = {"labels": list(params.collect.labels), "max_tokens": params.encoder.max_tokens}
+    bench = Bench(params.seed, profile, scratch, scratch, "")
+    shop = workshop(scratch / "data" / "classifier", scratch / "data" / "splits", settings, params.compress, bench)
+    answer: Any = menu._peer(shop)
+    some = [text for body in _bodies(scratch)[:4] for text in json.loads(body)["texts"]]
+    best = min(PEER_BATCHES, key=lambda size: min(_seconds(lambda: answer(some, size)) for _ in range(2)))
+    print(f"the peer answers best by {best}", file=sys.stderr)
+    pool, labels, app = ThreadPoolExecutor(1), settings["labels"], FastAPI()
+
+    async def predict(asked: PredictIn) -> PredictOut:
+        found = await asyncio.get_running_loop().run_in_executor(pool, answer, asked.texts, best)
+        told = [
+            One(label=one["label"], best=one["label"], uncertain=False, probabilities=dict.fromkeys(labels, one["score"])) for one in found
+        ]
+        return PredictOut(request="", release="", data_version="", model="", answers=told)
+
+    app.post("/v1/predict", response_model=PredictOut)(predict)
+    app.get("/readyz")(lambda: {})
+    return app
+
+
+def _seconds(work: Any) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    main()
