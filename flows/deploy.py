@@ -13,6 +13,7 @@ from typing import Any
 from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
 from prefect.schedules import Cron, Schedule
@@ -23,6 +24,7 @@ from flows.keeping import Keeper
 from flows.server import Server
 from pipeline import logs
 from pipeline.config import Places, ScheduleConfig
+from pipeline.errors import ConfigError
 
 log = logs.get("schedule")
 CODE = Path(__file__).parents[1]
@@ -48,18 +50,30 @@ class Pace:
 
 
 def planned(places: Places, cfg: ScheduleConfig, profile: str) -> list[Plan]:
-    """Give the plans of a workspace: watch, retrain and audit, each by its cron in the schedule's time zone."""
+    """Give the plans of a workspace: watch, retrain and audit, each by its cron in the schedule's time zone.
+
+    Raises ConfigError for a cron or a time zone that is none.
+    """
     from flows.again import retrain_again
     from flows.audit import audit
     from flows.watch import watch
 
-    root, zone = str(places.root), cfg.time_zone
+    root = str(places.root)
     line = {"root": root, "profile": profile, "actor": "schedule", "reason": "by the calendar"}
     return [
-        Plan(watch, Cron(cfg.watch, timezone=zone), {"root": root, "actor": "schedule"}),
-        Plan(retrain_again, Cron(cfg.retrain, timezone=zone), line),
-        Plan(audit, Cron(cfg.audit, timezone=zone), {"root": root}),
+        Plan(watch, _calendar("watch", cfg.watch, cfg.time_zone), {"root": root, "actor": "schedule"}),
+        Plan(retrain_again, _calendar("retrain", cfg.retrain, cfg.time_zone), line),
+        Plan(audit, _calendar("audit", cfg.audit, cfg.time_zone), {"root": root}),
     ]
+
+
+def _calendar(kind: str, cron: str, zone: str) -> Schedule:
+    try:
+        CronSchedule(cron=cron, timezone=zone)
+    except ValueError:
+        said = f"schedule.{kind} ({cron!r}) or schedule.time_zone ({zone!r}) in params.yaml is not known."
+        raise ConfigError(f"{said} Write them as `5 * * * *` and `Europe/Berlin`.") from None
+    return Cron(cron, timezone=zone)
 
 
 def serve(places: Places, plans: Sequence[Plan], *, server: Server | None, pace: Pace = Pace()) -> None:

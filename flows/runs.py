@@ -8,7 +8,7 @@ from typing import Any
 
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
-from prefect.states import Completed
+from prefect.states import Completed, Failed
 
 from pipeline import logs
 from pipeline.config import Places
@@ -23,7 +23,7 @@ def due(kind: str, root: str, act: Callable[[Places], str]) -> State[Any]:
     """Do `act` if it is this run's turn; it gives a sentence for whoever looks at the run.
 
     A run that has no turn ends as Skipped, an honest no as Refused, both with the reason and both completed: nothing is to be
-    repaired. A fault is told as an alert and raised, so that the run ends as Failed; the next one is made when it is due.
+    repaired. A fault is told as an alert, and the run ends as Failed; the next one is made when it is due.
     """
     logs.configure(json=True, debug=False)
     places = Places.of(Path(root), os.environ)
@@ -39,10 +39,8 @@ def due(kind: str, root: str, act: Callable[[Places], str]) -> State[Any]:
             return _ended(kind, "Skipped", str(error))
         except Refusal as error:
             return _ended(kind, "Refused", str(error))
-        except Exception as error:
-            log.error("run failed", kind=kind, why=type(error).__name__)
-            scheduling.tell_fault(places, kind, error, now=_now())
-            raise
+        except Exception as error:  # a traceback would repeat what the error holds, so it ends here
+            return Failed(message=scheduling.tell_fault(places, kind, error, now=_now()))
 
 
 def _ended(kind: str, name: str, message: str) -> State[Any]:

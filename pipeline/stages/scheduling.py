@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import json
 import os
+import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -159,13 +160,20 @@ def tell(places: Places, candidates: Sequence[Alert], *, now: datetime) -> list[
     return raised
 
 
-def tell_fault(places: Places, kind: str, error: BaseException, *, now: datetime) -> None:
-    """Tell that a scheduled run failed; of an error that is not ours only its kind, for it may repeat anything."""
-    why = str(error) if isinstance(error, TonewatchError) else type(error).__name__
+def tell_fault(places: Places, kind: str, error: BaseException, *, now: datetime) -> str:
+    """Tell that a scheduled run failed, and give why; of an error that is not ours only its kind and place, for it may repeat a text."""
+    why = str(error) if isinstance(error, TonewatchError) else f"{type(error).__name__} at {_place(error)}"
+    log.error("run failed", kind=kind, why=why)
     title = f"The scheduled {kind} failed"
     message = f"{why}\nThe next one is made when it is due. Try it now with `tonewatch {COMMANDS.get(kind, kind)}`."
     with contextlib.suppress(TonewatchError):
         tell(places, [Alert(f"run/{kind}", "run", "all", windows.spoken(now), title, message)], now=now)
+    return why
+
+
+def _place(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "nowhere"
 
 
 COMMANDS = {"retrain": "run", "audit": "release verify"}

@@ -1,5 +1,6 @@
 """The schedule with a real Prefect server, its runner and real processes: overlap, a server that dies, a schedule that is killed."""
 
+import asyncio
 import contextlib
 import itertools
 import json
@@ -11,11 +12,15 @@ import time
 import urllib.request
 from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from conftest import ROOT
+from prefect.server.schemas.schedules import CronSchedule
 
+from pipeline import notify
 from pipeline.config.quiet import REPORTING_OFF
+from pipeline.errors import ConfigError
 
 HERE = Path(__file__).parent
 OPEN = {"PENDING", "RUNNING", "CANCELLING"}
@@ -185,6 +190,61 @@ def test_of_all_runs_missed_while_no_schedule_ran_at_most_one_is_made(killed):
     assert len(made) <= 1
     assert {run["state_name"] for run in rest} <= {"Skipped"}
     assert all("does its work" in run["state"]["message"] or "did its work" in run["state"]["message"] for run in rest)
+
+
+def test_a_run_ends_as_what_it_came_to_and_only_faults_alarm(tmp_path_factory, prefect_server):
+    root = workspace(tmp_path_factory)
+    told = said(root, prefect_server)
+
+    assert told["states"] == [
+        ["COMPLETED", "Completed", "done"],
+        ["COMPLETED", "Refused", "R2 was refused."],
+        ["COMPLETED", "Skipped", "Process 7 is working here."],
+        ["FAILED", "Failed", "No texts.csv."],
+        ["FAILED", "Failed", told["states"][4][2]],
+    ]
+    assert told["states"][4][2].startswith("KeyError at ticking.py:")
+    assert [entry.alert.key for entry in notify.listing(root / ".tonewatch/alerts")] == ["run/kind3", "run/kind4"]
+    # Without a schedule one is told what to type; equal wishes of a day make one run.
+    assert "tonewatch run --reason 'Drift in all'" in told["before"]
+    assert told["asked"][0] == told["asked"][1] != told["asked"][2]
+    assert told["asked"][2].rpartition(" ")[2] == told["asked"][3].rpartition(" ")[2]
+
+
+def said(root, server):
+    environment = {
+        **os.environ,
+        **REPORTING_OFF,
+        "PREFECT_API_URL": server,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(HERE), os.environ.get("PYTHONPATH", "")]),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "ticking", str(root), "states"], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert "canary" not in done.stdout + done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize(("zone", "since"), [("Europe/Berlin", "2026-03-27"), ("Europe/Berlin", "2026-10-23"), ("UTC", "2026-03-27")])
+def test_a_change_of_the_clocks_by_the_season_makes_one_run_a_day(zone, since):
+    from flows.deploy import _calendar
+
+    plan = _calendar("audit", "30 2 * * *", zone)
+    schedule = CronSchedule(cron=plan.cron, timezone=plan.timezone)
+    start = datetime.fromisoformat(since).replace(tzinfo=ZoneInfo(zone))
+
+    found = asyncio.run(schedule.get_dates(5, start=start))
+
+    assert [(date.astimezone(ZoneInfo(zone)).date() - start.date()).days for date in found] == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("cron", "zone"), [("61 2 * * *", "UTC"), ("5 * * * *", "Mars/Olympus"), ("a b c d e", "UTC")])
+def test_a_cron_or_time_zone_that_is_none_is_refused_before_anything_starts(cron, zone):
+    from flows.deploy import _calendar
+
+    with pytest.raises(ConfigError, match=r"schedule\.watch"):
+        _calendar("watch", cron, zone)
 
 
 def workspace(factory):

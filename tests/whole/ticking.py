@@ -3,6 +3,7 @@
 python -m ticking WORKSPACE EVERY_SECONDS WORK_SECONDS
 """
 
+import json
 import os
 import sys
 import time
@@ -36,7 +37,54 @@ def flow():
     return tick
 
 
-def main(root, every, work):
+def states(root):
+    """Print how runs end that do their work, are refused, find the workspace taken, and fail; and what asking for a training gives."""
+    from prefect import flow
+    from prefect.deployments.runner import RunnerDeployment
+    from prefect.schedules import Cron
+
+    from flows import asking, runs
+    from pipeline.config import Places
+    from pipeline.errors import CandidateRefused, RunGoingOn, SourceUnreachable
+
+    ends = [
+        None,
+        CandidateRefused("R2 was refused."),
+        RunGoingOn("Process 7 is working here."),
+        SourceUnreachable("No texts.csv."),
+        KeyError("canary"),
+    ]
+    told = []
+    for number in range(len(ends)):
+
+        @flow(name="end", persist_result=False)
+        def end(number: int):
+            def act(places):
+                if ends[number]:
+                    raise ends[number]
+                return "done"
+
+            return runs.due(f"kind{number}", root, act)
+
+        state = end(number, return_state=True)
+        told.append([state.type.value, state.name, state.message])
+
+    @flow(name=asking.RETRAIN)
+    def retrain(reason: str):
+        pass
+
+    places = Places.of(Path(root), os.environ)
+    before = asking.ask_retrain(places, "Drift in all", day="2026-11-25")
+    deployment = RunnerDeployment.from_flow(
+        retrain, name=asking.deployment_name(places), schedule=Cron("0 3 * * 1"), parameters={"reason": "x"}
+    )
+    deployment.apply()
+    whys = ("Drift in all", "Drift in all", "612 true labels are new", "655 true labels are new")
+    asked = [asking.ask_retrain(places, why, day="2026-11-25") for why in whys]
+    print(json.dumps({"states": told, "before": before, "asked": asked}))
+
+
+def main(root, every, work=None):
     from pipeline import logs
     from pipeline.config import Places
     from pipeline.config.quiet import settle
@@ -46,6 +94,9 @@ def main(root, every, work):
     places = Places.of(Path(root), os.environ)
     settle(places, os.environ)
     (places.home / "prefect").mkdir(parents=True, exist_ok=True)
+    if every == "states":
+        states(root)
+        return
     from flows.server import at_hand
 
     with scheduling.only(places), at_hand(places, os.environ) as server:
