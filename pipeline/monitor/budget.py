@@ -16,6 +16,7 @@ of mean p. The shared part s is measured on the resamples, from how often two wi
 m / (m + n) for windows of m and a reference of n texts, which a difference of two means has.
 """
 
+from functools import lru_cache
 from math import comb
 from statistics import NormalDist
 
@@ -65,8 +66,15 @@ def shared_part(level: float, pairs: float, *, most: float) -> float:
 def _chances(level: float, shared: float) -> list[tuple[float, float]]:
     if level <= 0 or shared <= 0:
         return [(1.0, level)]
-    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+    nodes, weights = _normal()
     reach, own = NORMAL.inv_cdf(1 - level / 2), (1 - shared) ** 0.5
-    sides = [(reach - shared**0.5 * float(node), reach + shared**0.5 * float(node)) for node in nodes]
+    sides = [(reach - shared**0.5 * node, reach + shared**0.5 * node) for node in nodes]
     chances = [NORMAL.cdf(-near / own) + NORMAL.cdf(-far / own) for near, far in sides]
-    return list(zip((weights / weights.sum()).tolist(), chances, strict=True))
+    return list(zip(weights, chances, strict=True))
+
+
+@lru_cache
+def _normal() -> tuple[list[float], list[float]]:
+    """Give points and weights to average over a normal quantity by (Gauss and Hermite)."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+    return nodes.tolist(), (weights / weights.sum()).tolist()

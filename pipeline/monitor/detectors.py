@@ -122,7 +122,7 @@ class Gauge:
         found: dict[str, Array] = {}
         for name, place in self.places.items():
             if name in CATEGORIES:
-                found[name] = _shares_apart(window_BF[:, place], reference_BF[:, place])
+                found[name] = _shares_apart(window_BF[:, place], reference_BF[:, place], window_BF[:, -1:])
             elif name in ORDERED:
                 found[name] = np.abs(_apart(window_BF, reference_BF, place)).max(axis=1)
             elif name == "mmd":
@@ -220,10 +220,10 @@ def _apart(window_BF: Array, reference_BF: Array, place: slice) -> Array:
     return np.asarray(window_BF[:, place] / window_BF[:, -1:] - reference_BF[:, place] / reference_BF[:, -1:])
 
 
-def _shares_apart(window_BC: Array, reference_BC: Array) -> Array:
-    """Give the squared Hellinger distance; one more text in the window, spread as the reference is, keeps an empty one in its place."""
+def _shares_apart(window_BC: Array, reference_BC: Array, texts_B1: Array) -> Array:
+    """Give the squared Hellinger distance; texts of a window that have no category are spread as the reference is."""
     reference_BC = reference_BC / reference_BC.sum(axis=1, keepdims=True).clip(min=1)
-    window_BC = (window_BC + reference_BC) / (window_BC.sum(axis=1, keepdims=True) + 1)
+    window_BC = (window_BC + reference_BC * (texts_B1 - window_BC.sum(axis=1, keepdims=True))) / texts_B1
     return np.asarray(((np.sqrt(window_BC) - np.sqrt(reference_BC)) ** 2).sum(axis=1) / 2)
 
 

@@ -8,12 +8,9 @@ reference are, which raises the number of alarms by chance (`pipeline.monitor.bu
 Seven detectors that are asked together err more often than one. The chance is that of the largest score among them, taken jointly over
 the same resamples (Westfall and Young, 1993), so that detectors that move together cost no more than one.
 
-What moved, by the first rule that holds:
-
-1. language: the shares of the languages moved.
-2. encoding: unknown tokens or length moved, and further beyond their thresholds than the embedding, if that moved at all.
-3. topic: the embedding moved, beside what the label shares explain.
-4. label: the label shares or the confidence moved alone.
+What moved is named by the side that lies the most times its threshold away: language; encoding (unknown tokens, length); topic (the
+embedding, beside what the label shares explain). Where none of them moved, it is label: the shares or the confidence alone. So a
+few foreign texts among many new ones are a new topic, and texts that are foreign are no broken encoding, though both move all sides.
 
 Legend: N texts, F features, B resamples, H the two halves.
 """
@@ -29,9 +26,11 @@ from pipeline.config import DriftConfig
 from pipeline.monitor import budget
 from pipeline.monitor.detectors import Array, Gauge, Sample
 from pipeline.monitor.tails import Tail
+from pipeline.seeds import seed_for
 
 WINDOWS_A_REFERENCE = 20
 OFTEN = 0.10  # how often windows must drift for pairs of them to be counted
+KINDS = {"language": ("language",), "encoding": ("unknown", "length"), "topic": ("mmd", "classifier")}
 STEP = 1.10  # between two sizes of windows that are calibrated
 
 
@@ -41,12 +40,13 @@ class Calibration:
 
     `level` is the chance that all detectors together call a window drifted, `critical` the score from which they do. `expected` is the
     number of alarms by chance in a quarter, over all topics; `shared` the part of chance that the windows of one reference have in
-    common.
+    common. `features_NF` describe the reference's texts, `halves_HF` are their sums.
     """
 
     texts: int
     gauge: Gauge
     features_NF: NDArray[np.float32]
+    halves_HF: Array
     tails: dict[str, Tail]
     joint: Tail
     level: float
@@ -73,15 +73,19 @@ def calibrate(reference: Sample, texts: int, cfg: DriftConfig, *, windows_per_qu
     """
     gauge = Gauge.of(reference, seed=seed)
     features_NF = gauge.features(reference)
-    resampled = _resampled(np.concatenate([features_NF, gauge.stranger(features_NF)]), texts, resamples=cfg.resamples, seed=seed)
-    distances = gauge.distances(*resampled)
-    tails = {name: Tail.of(distances_B) for name, distances_B in distances.items()}
-    scores_B = np.max([tails[name].score(distances_B) for name, distances_B in distances.items()], axis=0)
+    population_NF = np.concatenate([features_NF, gauge.stranger(features_NF)])
+    # What is rare in the resamples that a score was learnt from is less rare in others, so the joint chance is learnt from fresh ones.
+    first, fresh = (
+        gauge.distances(*_resampled(population_NF, texts, resamples=cfg.resamples, seed=seed_for(seed, purpose)))
+        for purpose in ("each", "together")
+    )
+    tails = {name: Tail.of(distances_B) for name, distances_B in first.items()}
+    scores_B = np.max([tails[name].score(distances_B) for name, distances_B in fresh.items()], axis=0)
     joint, shared = Tail.of(scores_B), _shared(scores_B, most=texts / (texts + len(reference)))
     rule = {"alarms": cfg.alarm_windows, "of": cfg.of_windows}
     level = budget.level(cfg.false_alarms_per_quarter / (windows_per_quarter * topics), shared=shared, **rule)
     expected = windows_per_quarter * topics * budget.mean_starts(level, shared=shared, **rule)
-    return Calibration(texts, gauge, features_NF, tails, joint, level, joint.reached(level), shared, expected, seed)
+    return Calibration(texts, gauge, features_NF, _halved(features_NF), tails, joint, level, joint.reached(level), shared, expected, seed)
 
 
 def judge(window: Sample, calibration: Calibration) -> dict[str, Any]:
@@ -148,8 +152,8 @@ def _drawn(window: Sample, calibration: Calibration) -> Sample:
 
 
 def _distances(window: Sample, calibration: Calibration) -> dict[str, Array]:
-    sums = [_halved(features_NF)[:, None] for features_NF in (calibration.gauge.features(window), calibration.features_NF)]
-    return calibration.gauge.distances(*sums)
+    halves_HF = _halved(calibration.gauge.features(window))
+    return calibration.gauge.distances(halves_HF[:, None], calibration.halves_HF[:, None])
 
 
 def _halved(features_NF: NDArray[np.float32]) -> Array:
@@ -189,11 +193,8 @@ def _shared(scores_B: Array, *, most: float) -> float:
 
 def _kind(detectors: dict[str, dict[str, Any]]) -> str | None:
     beyond = {name: one["statistic"] / max(one["threshold"], 1e-12) if one["drifted"] else 0.0 for name, one in detectors.items()}
-    embedded = max(beyond.get("mmd", 0.0), beyond.get("classifier", 0.0))
-    if beyond["language"]:
-        return "language"
-    if max(beyond["unknown"], beyond["length"]) > embedded:
-        return "encoding"
-    if embedded:
-        return "topic"
-    return "label" if beyond["label"] or beyond["confidence"] else None
+    sides = {kind: max(beyond.get(name, 0.0) for name in names) for kind, names in KINDS.items()}
+    furthest = max(sides, key=lambda kind: sides[kind])
+    if sides[furthest]:
+        return furthest
+    return "label" if any(beyond.values()) else None
