@@ -195,7 +195,7 @@ def _one_hot(values_N: NDArray[np.str_], known: Sequence[str]) -> NDArray[np.boo
 
 def _finite(embedding_ND: Array | None) -> Array:
     assert embedding_ND is not None
-    return np.nan_to_num(np.asarray(embedding_ND, dtype=np.float64))
+    return np.nan_to_num(np.asarray(embedding_ND, dtype=np.float64), posinf=0.0, neginf=0.0)
 
 
 def _median_distance(embedding_ND: Array) -> float:
@@ -217,7 +217,8 @@ def _means(raw: tuple[Array, Array], chosen_N: NDArray[np.bool_]) -> tuple[Array
 
 
 def _apart(window_BF: Array, reference_BF: Array, place: slice) -> Array:
-    return np.asarray(window_BF[:, place] / window_BF[:, -1:] - reference_BF[:, place] / reference_BF[:, -1:])
+    # The second half of a single text is empty.
+    return np.asarray(window_BF[:, place] / window_BF[:, -1:].clip(min=1) - reference_BF[:, place] / reference_BF[:, -1:].clip(min=1))
 
 
 def _shares_apart(window_BC: Array, reference_BC: Array, texts_B1: Array) -> Array:

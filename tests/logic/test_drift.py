@@ -141,7 +141,7 @@ def test_more_topics_share_the_same_budget(reference: Sample, calibration: Calib
 
 def test_not_a_number_in_an_embedding_is_judged_like_any_other_text(calibration: Calibration) -> None:
     window = texts(WINDOW, np.random.default_rng(9))
-    window.embedding[4] = np.nan
+    window.embedding[4:6] = [[np.nan], [np.inf]]
 
     assert 0 < judge(window, calibration)["p"] <= 1
 
@@ -149,6 +149,18 @@ def test_not_a_number_in_an_embedding_is_judged_like_any_other_text(calibration:
 def test_a_window_smaller_than_the_calibrated_one_cannot_be_judged(calibration: Calibration) -> None:
     with pytest.raises(AssertionError):
         judge(texts(WINDOW - 1, np.random.default_rng(9)), calibration)
+
+
+@pytest.mark.parametrize(("size", "texts_judged", "resamples"), [(1, 1, 1), (2, 1, 40), (30, 30, 100), (3, 60, 60)])
+def test_however_few_texts_and_resamples_there_are_a_verdict_is_reached(size: int, texts_judged: int, resamples: int) -> None:
+    chance = np.random.default_rng(6)
+    cfg = drift_config(alarm_windows=1, of_windows=1, resamples=resamples)
+    learnt = calibrate(texts(size, chance), texts_judged, cfg, windows_per_quarter=QUARTER, topics=50, seed=3)
+
+    found = judge(texts(texts_judged, chance), learnt)
+
+    assert all(np.isfinite([found["p"], found["level"], *(one["threshold"] for one in found["detectors"].values())]))
+    assert len(drift.examples(texts(texts_judged, chance), learnt, 10)) == min(10, texts_judged)
 
 
 def test_texts_that_are_all_alike_drift_from_nothing_and_anything_else_drifts_from_them() -> None:
