@@ -185,15 +185,16 @@ def _bound(least: int, quarter: int, budget: float, seed: int) -> float:
     How often it exceeds a level that is not too rare is counted in simulated series. Heights h that are too rare to be counted are
     exceeded in proportion to h exp(-h^2 / 2) (Siegmund and Venkatraman, 1995).
     """
-    span, random = min(quarter, LONGEST), np.random.default_rng(seed_for(seed, "events", least, quarter))
-    y = random.normal(size=(SIMULATED // (WARM + span), WARM + span))
+    span, warm = min(quarter, LONGEST), max(WARM, 4 * least)
+    random = np.random.default_rng(seed_for(seed, "events", least, quarter))
+    y = random.normal(size=(max(1, SIMULATED // (warm + span)), warm + span))
     sums, loudness = _Sums.of(y, np.ones_like(y), np.zeros_like(y), least), np.zeros_like(y)
-    for length in _lengths(least, WARM + span - least):
-        ends = np.arange(max(2 * least + 1, length + least), WARM + span + 1)
+    for length in _lengths(least, warm + span - least):
+        ends = np.arange(max(2 * least + 1, length + least), warm + span + 1)
         change, error = sums.contrast(0, ends - length, ends)
         loudness[:, ends - 1] = np.maximum(loudness[:, ends - 1], np.abs(change) / error)
     # The first quarter of a series or a later one, whichever is louder: little is known in the first windows.
-    since = max((0, WARM), key=lambda first: float(loudness[:, first : first + span].max(axis=1).mean()))
+    since = max((0, warm), key=lambda first: float(loudness[:, first : first + span].max(axis=1).mean()))
     parts = max(1, span // STRETCH)
     peaks = loudness[:, since : since + span // parts * parts].reshape(-1, span // parts).max(axis=1)
     rate = budget * span / quarter / parts / _together(sums, loudness[:, since : since + span].max(axis=1), since, span)

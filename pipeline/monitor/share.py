@@ -78,13 +78,15 @@ def bridge(
         return None
     many, texts, random = len(labels), len(old_N), np.random.default_rng(seed)
     old, new = (_Judged(np.asarray(one, dtype=np.float64), tuple(labels), confidence) for one in (old_LL, new_LL))
-    pairs = np.bincount(np.asarray(old_N) * many + np.asarray(new_N), minlength=many**2) / texts
-    both_LL, both_BLL = (one.reshape(-1, many, many) for one in (pairs, random.multinomial(texts, pairs, size=resamples) / texts))
-    ours_L, theirs_L = both_LL[0].sum(axis=0), both_LL[0].sum(axis=1)
+    both_LL = np.bincount(np.asarray(old_N) * many + np.asarray(new_N), minlength=many**2).reshape(many, many) / texts
+    # Texts that all got the same answer do not prove that the next one does: one text is spread over all pairs of answers.
+    spread_LL = (both_LL * texts + 1 / many**2) / (texts + 1)
+    drawn_BLL = random.multinomial(texts, spread_LL.ravel(), size=resamples).reshape(-1, many, many) / texts
+    ours_L, theirs_L = both_LL.sum(axis=0), both_LL.sum(axis=1)
     found_L, fit = new.share(ours_L) - old.share(theirs_L), not (old.unfit or new.unfit)
-    drawn_BL = new.free(both_BLL.sum(axis=1)) - old.free(both_BLL.sum(axis=2))
+    drawn_BLL += both_LL - spread_LL
+    drawn_BL = new.free(drawn_BLL.sum(axis=1)) - old.free(drawn_BLL.sum(axis=2)) + found_L - (new.free(ours_L) - old.free(theirs_L))
     model_LL = new.error(ours_L, resamples, random) + old.error(theirs_L, resamples, random) if fit else None
-    drawn_BL += found_L - (new.free(ours_L) - old.free(theirs_L))
     return {label: {**one, "corrected": fit} for label, one in _by_label(labels, _jump(found_L, drawn_BL, model_LL, confidence)).items()}
 
 
@@ -173,8 +175,7 @@ class _Judged:
         if unseen := [label for label, texts in zip(self.labels, texts_L, strict=True) if not texts]:
             return f"no test text has the label {', '.join(unseen)}, so it is not known what the model makes of such texts"
         left_LL, sizes_L, right_LL = np.linalg.svd(self.rows_LL)
-        means_L = self.rows_LL @ right_LL[-1]
-        variance_L = np.maximum(self.rows_LL @ right_LL[-1] ** 2 - means_L**2, 0) / texts_L
+        variance_L = np.maximum(self.rows_LL @ right_LL[-1] ** 2 - (self.rows_LL @ right_LL[-1]) ** 2, 0) / texts_L
         error = math.sqrt(float(left_LL[:, -1] ** 2 @ variance_L))
         if sizes_L[-1] <= max(_reach(self.confidence) * error, 1e-9):
             return "on its test texts the model does not surely tell its labels apart, so what it guesses does not say what is true"

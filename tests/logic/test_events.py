@@ -156,6 +156,13 @@ def test_a_short_series_has_no_events_or_a_sure_one(many: int) -> None:
     assert events({}, config(), windows_per_quarter=HOURS, confidence=0.95, seed=1) == []
 
 
+@pytest.mark.parametrize(("least", "quarter"), [(1, 13), (2, 0.2), (50, 13), (3, 150_000)])
+def test_a_bound_is_learnt_whatever_the_windows_are(least: int, quarter: float) -> None:
+    (event,) = found(windows(np.repeat([0.2, 0.8], 120)), quarter=quarter, cfg=config(min_windows=least))
+
+    assert event["time"] == "00120"
+
+
 def test_the_interval_stands_for_the_noise_where_that_is_not_told() -> None:
     plain = windows(np.repeat([0.3, 0.5], 40))
     ends = [{"start": one["start"], "share": one["share"], "low": one["share"] - 0.0588, "high": one["share"] + 0.0588} for one in plain]
@@ -211,8 +218,8 @@ def test_equal_seeds_give_equal_events_and_the_order_of_the_labels_does_not_matt
     assert [event["label"] for event in events(one, config(), **asked)][:2] == ["positive", "negative"]
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), max_size=60), st.integers(2, 5))
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), max_size=60), st.integers(2, 3))
 def test_whatever_the_series_events_lie_in_order_with_windows_on_both_sides(points: list[tuple[float, float]], least: int) -> None:
     series = [{"start": f"{place:05}", "share": one, "noise": noise} for place, (one, noise) in enumerate(points)]
     told = found(series, quarter=DAYS, cfg=config(min_windows=least, min_change=0.01))

@@ -138,7 +138,7 @@ def test_equal_releases_asked_again_and_again_are_wrongly_taken_back_in_at_most_
 
 def test_a_champion_that_lost_just_what_is_tolerated_is_taken_back_in_at_most_1_of_20() -> None:
     # This is the hardest case that the promise holds for.
-    rates = {won: taken_back(won + 0.03, won, range(100, 401, 25), times=1000, seed=12) for won in (0.01, 0.06)}
+    rates = {won: taken_back(won + 0.03, won, range(100, 401, 25), times=600, seed=12) for won in (0.01, 0.06)}
 
     assert max(rates.values()) <= 0.05, f"taken back at the margin: {rates}"
 
@@ -164,11 +164,11 @@ def test_the_bound_lies_below_the_fall_that_is_seen_and_the_score_there_is_what_
 
 
 def test_what_is_spent_by_400_labels_is_what_was_promised() -> None:
-    # A walk of 50,000 paths, looked at whenever the labels have grown by a twentieth; half, then half of what is left: 4.4 %.
+    # Of 30,000 walks, looked at whenever the labels have grown by a twentieth; half, then half of what is left: 4.4 %.
     random, looks = np.random.default_rng(2), 100 * 1.05 ** np.arange(29)
-    steps = random.normal(size=(50_000, 29)) * np.sqrt(np.diff(looks, prepend=0))
+    steps = random.normal(size=(30_000, 29)) * np.sqrt(np.diff(looks, prepend=0))
     bounds = np.array([quality._reach(int(labels), 100, 0.95) for labels in looks])
 
     crossed = (np.cumsum(steps, axis=1) / np.sqrt(looks) > bounds).any(axis=1).mean()
 
-    assert crossed == pytest.approx(0.05 * (1 - 0.5 * 100 / looks[-1]), abs=0.003), f"crossed {crossed}"
+    assert crossed == pytest.approx(0.05 * (1 - 0.5 * 100 / looks[-1]), abs=0.004), f"crossed {crossed}"

@@ -131,6 +131,13 @@ def test_where_the_confusion_cannot_bear_it_the_raw_share_is_told_with_the_reaso
     assert all((one["low"], one["high"], one["corrected"]) == (0, 1, False) and why in one["why"] for one in found.values())
 
 
+def test_a_model_that_was_never_wrong_on_hardly_any_texts_says_hardly_anything() -> None:
+    found = share.shares([10, 20, 70], np.eye(3), LABELS, **CHANCE, seed=1)
+
+    assert found is not None
+    assert all(one["high"] - one["low"] > 0.7 for one in found.values())
+
+
 def test_an_empty_window_has_no_shares() -> None:
     assert share.shares([0, 0, 0], np.rint(GOOD * 100), LABELS, **CHANCE, seed=1) is None
     assert share.bridge([], [], GOOD * 100, OTHER * 100, labels=LABELS, **CHANCE, seed=1) is None
@@ -148,7 +155,8 @@ def test_a_release_beside_itself_makes_no_difference() -> None:
 
     assert found is not None
     assert [one["difference"] for one in found.values()] == [0, 0, 0]
-    assert all(one["low"] == one["high"] == one["shift"] == pytest.approx(0) for one in found.values())
+    # So many equal answers do not prove that the next ones would be; but hardly anything else is left.
+    assert all(-0.02 < one["low"] < 0 < one["high"] < 0.02 and one["shift"] == 0 for one in found.values())
 
 
 def test_the_shifts_of_all_labels_leave_their_sum() -> None:
@@ -208,7 +216,7 @@ def test_a_change_of_model_on_identical_text_shows_nothing_once_it_is_bridged() 
     random, held, left, jumps, interval = np.random.default_rng(21), np.zeros(3), [], [], 1.96
     for seed in range(300):
         world = World(random)
-        bridge, later = world.bridge(400, seed), world.bridge(20_000, seed)
+        bridge, later = world.bridge(400, seed), world.bridge(8_000, seed)
         for place, label in enumerate(LABELS):
             (before,) = share.bridged(
                 [{"start": "1", "share": 0.5, "low": 0.45, "high": 0.55, "raw": 0.5}], [{"time": "2", **bridge[label]}]
