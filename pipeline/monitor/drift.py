@@ -12,6 +12,9 @@ What moved is named by the side that lies the most times its threshold away: lan
 embedding, beside what the label shares explain). Where none of them moved, it is label: the shares or the confidence alone. So a
 few foreign texts among many new ones are a new topic, and texts that are foreign are no broken encoding, though both move all sides.
 
+Its limit: texts are taken to come independently of each other. Where many of a window answer one another, or one is sent many times,
+it differs from the reference more than chance says, and drifts, as it should perhaps.
+
 Legend: N texts, F features, B resamples, H the two halves.
 """
 
