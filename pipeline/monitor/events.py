@@ -109,12 +109,12 @@ class _Sums:
         while (shown := self._first(start, since, bound, min_change)) is not None:
             # With a few more windows it is clearer where the change lies; a wrong one among the next ones would be a change again.
             settled = min(shown + self.least, self.scatter.shape[-1])
-            start, since = self.best(start, settled, settled), settled + 1
+            start, since = self.best(start, shown, settled), settled + 1
             yield start, shown
 
-    def best(self, start: int, last: int, end: int) -> int:
+    def best(self, start: int, shown: int, end: int) -> int:
         """Give the split with the greatest contrast between what was before it and what came until the end."""
-        splits = np.arange(start + self.least, last - self.least + 1)
+        splits = np.arange(start + self.least, min(shown - 1, end - self.least) + 1)
         change, error = self.contrast(start, splits, np.full_like(splits, end))
         return int(splits[np.argmax(np.abs(change) / error)])
 
@@ -237,7 +237,7 @@ class _Series:
         found, start, reach = list(self.sums.replayed(bound, min_change)), 0, NormalDist().inv_cdf((1 + confidence) / 2)
         for place, (_, shown) in enumerate(found):
             end = found[place + 1][0] if place + 1 < len(found) else len(self.starts)
-            split = self.sums.best(start, min(shown + self.sums.least, end), end)
+            split = self.sums.best(start, shown, end)
             change, error = (float(part[0]) for part in self.plain.contrast(start, np.array([split]), np.array([end])))
             before = float((self.plain.share[split] - self.plain.share[start]) / (self.plain.weight[split] - self.plain.weight[start]))
             sizes = {"before": before, "after": before + change, "change": change, "low": change - reach * error}

@@ -226,7 +226,7 @@ def test_whatever_the_series_events_lie_in_order_with_windows_on_both_sides(poin
     times = [0, *(int(event["time"]) for event in told), len(series)]
 
     assert all(later - earlier >= least for earlier, later in pairwise(times)) or not told
-    assert all(event["low"] <= event["change"] <= event["high"] and event["time"] < event["found"] for event in told)
+    assert all(event["low"] <= event["change"] <= event["high"] and event["time"] <= event["found"] for event in told)
 
 
 def test_from_guesses_to_events_the_true_change_is_covered() -> None:
