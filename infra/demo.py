@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -26,6 +27,7 @@ import yaml
 
 CHECKOUT = Path(__file__).parents[1]
 HOUR = timedelta(hours=1)
+SEED = 20
 BATCH, TEXTS_AN_HOUR = 50, 200
 ENOUGH = 1200  # true labels, before the story trains on them
 
@@ -89,6 +91,13 @@ class Story:
         with urllib.request.urlopen(self.address + path, timeout=60) as answer:
             return json.load(answer)
 
+    def ready(self) -> bool:
+        """Say whether the service can answer."""
+        try:
+            return bool(self.get("/readyz")["ready"])
+        except OSError:
+            return False
+
 
 def main() -> None:
     """Tell the story in a fresh folder."""
@@ -149,6 +158,10 @@ def _texts(story: Story) -> dict[str, Iterator[tuple[str, str]]]:
     )
     tweets = [(record.text, record.label) for record in records.to_records(rows, source, whole.labels)]
     movies = [(record.text, record.label) for record in tables.read_texts(story.root / "data" / "splits" / "valid.parquet")]
+    # In their files the texts stand sorted by what they say; traffic does not.
+    chance = random.Random(SEED)
+    chance.shuffle(movies)
+    chance.shuffle(tweets)
     return {"movie": iter(movies), "tweet": itertools.cycle(tweets)}
 
 
@@ -168,7 +181,7 @@ def _serving(story: Story) -> Iterator[None]:
     server = uvicorn.Server(uvicorn.Config(build(places, host="127.0.0.1", now=story.clock), port=port, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    _wait(lambda: server.started, "the service did not start")
+    _wait(lambda: server.started and story.ready(), "the service did not start")
     story.tell(f"serving at {story.address}")
     yield
     server.should_exit = True
@@ -204,7 +217,7 @@ def _slip_in_a_bad_release(story: Story) -> None:
     """Turn the labels round, as a slip in a table does, and let a person wave it through a gate that was opened for it."""
     path = story.root / "params.yaml"
     params = yaml.safe_load(path.read_text("utf-8"))
-    params["collect"]["labels"] = params["collect"]["labels"][::-1]
+    params["collect"] |= {"labels": params["collect"]["labels"][::-1], "feedback_texts": 0}
     params["gate"] |= {"approval": "human", "max_attack_fall": 1.0, "baseline_margin": -1.0, "min_macro_f1": 0.0}
     path.write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True), "utf-8")
     made = story.command("run", "--reason", "a new table of labels", allowed=(0, 1))

@@ -13,6 +13,7 @@ CODE = Path(__file__).parents[2]
 
 
 def serve(
+    *,
     host: Annotated[str, typer.Option("--host", help="The address to listen at; beyond this machine it takes keys.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8000,
     ray: Annotated[bool, typer.Option("--ray", help="On Ray Serve, with replicas by load.")] = False,

@@ -52,6 +52,18 @@ class JournalLike(Protocol):
 
 
 @dataclass(frozen=True)
+class Answered:
+    """Hold a request with its answers: those of the texts that begin at `begins` in a batch."""
+
+    name: str
+    client: str
+    asked: PredictIn
+    serving: Serving
+    answers: "Answers"
+    begins: int
+
+
+@dataclass(frozen=True)
 class Service:
     """Hold what the app is made of; time and chance are handed in too."""
 
@@ -136,11 +148,9 @@ class _Desk:
                 serving, answers, begins = await self._batcher.answer(asked.texts)
         except (Full, TimeoutError):
             raise Refusal(503, "Too many texts wait already. Ask again in a moment.", retry_after=1) from None
-        rows = range(begins, begins + len(asked.texts))
-        client = str(request.state.client)
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._pool, self._keep, asked, name, client, serving, answers, begins)
-        told = [_one(serving, answers, row) for row in rows]
+        answered = Answered(name, str(request.state.client), asked, serving, answers, begins)
+        await asyncio.get_running_loop().run_in_executor(self._pool, self._keep, answered)
+        told = [_one(serving, answers, begins + position) for position in range(len(asked.texts))]
         for one in told:
             self._service.meters.texts.labels(serving.name, one.label).inc()
         return PredictOut(request=name, release=serving.name, data_version=serving.data_version, model=serving.model[:SHOWN], answers=told)
@@ -186,20 +196,20 @@ class _Desk:
         """Tell Prometheus."""
         return Response(self._service.meters.written(), media_type="text/plain; version=0.0.4")
 
-    def _keep(self, asked: PredictIn, name: str, client: str, serving: Serving, answers: "Answers", begins: int) -> None:
+    def _keep(self, answered: Answered) -> None:
         """Write the answers into the journal before they leave; where that fails they leave all the same, and it is counted."""
         try:
-            self._service.journal.append(list(self._entries(asked, name, client, serving, answers, begins)))
+            self._service.journal.append(self._entries(answered))
         except Exception as error:
-            self._service.meters.unkept.inc(len(asked.texts))
+            self._service.meters.unkept.inc(len(answered.asked.texts))
             log.error("journal failed", why=type(error).__name__)
 
-    def _entries(self, asked: PredictIn, name: str, client: str, serving: Serving, answers: "Answers", begins: int) -> "Sequence[Answer]":
-        time = self._service.now().strftime(STAMP)
-        hashed = self._service.cfg.journal.texts == "hash"
+    def _entries(self, answered: Answered) -> list[Answer]:
+        time, hashed = self._service.now().strftime(STAMP), self._service.cfg.journal.texts == "hash"
+        answers, begins = answered.answers, answered.begins
         return [
             Answer(
-                request=name,
+                request=answered.name,
                 position=position,
                 time=time,
                 text="" if hashed else note["text"],
@@ -207,15 +217,15 @@ class _Desk:
                 label=answers.labels[begins + position],
                 uncertain=answers.uncertain[begins + position],
                 probabilities=tuple(round(float(value), 6) for value in answers.probabilities[begins + position]),
-                release=serving.name,
-                data_version=serving.data_version,
-                client=client,
-                topic=asked.topic,
+                release=answered.serving.name,
+                data_version=answered.serving.data_version,
+                client=answered.client,
+                topic=answered.asked.topic,
                 lang=note["lang"],
                 words=note["words"],
                 unknown=answers.unknown[begins + position],
             )
-            for position, note in enumerate(noted(asked.texts, min_words=self._service.min_words))
+            for position, note in enumerate(noted(answered.asked.texts, min_words=self._service.min_words))
         ]
 
 

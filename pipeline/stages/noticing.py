@@ -6,6 +6,7 @@ from typing import Any
 from pipeline.schema import Alert
 
 Document = Mapping[str, Any]
+ONE = 2  # all texts together, and the one topic they are of
 
 
 def noticed(seen: Sequence[Document], happened: Mapping[str, Sequence[Mapping[str, Any]]], written: Sequence[str]) -> list[Alert]:
@@ -16,8 +17,8 @@ def noticed(seen: Sequence[Document], happened: Mapping[str, Sequence[Mapping[st
 
 def _drifts(fresh: Sequence[Document]) -> Iterator[Alert]:
     for document in fresh:
-        for topic, found in document["topics"].items():
-            drift = found["drift"]
+        for topic in _told_apart(document):
+            drift = document["topics"][topic]["drift"]
             if drift and drift["alarm"]:
                 yield _drift(document, topic, drift)
 
@@ -40,12 +41,18 @@ def _drift(document: Document, topic: str, drift: Mapping[str, Any]) -> Alert:
     )
 
 
+def _told_apart(document: Document) -> list[str]:
+    """Name the topics of a window; where there is only one, it is all texts, and nothing is told of it twice."""
+    topics = list(document["topics"])
+    return topics if len(topics) > ONE else topics[:1]
+
+
 def _events(happened: Mapping[str, Sequence[Mapping[str, Any]]], fresh: Sequence[Document]) -> Iterator[Alert]:
     if not fresh:
         return
-    last = fresh[-1]["window"]["end"]
+    last, apart = fresh[-1]["window"]["end"], _told_apart(fresh[-1])
     for topic, found in happened.items():
-        for event in found:
+        for event in found if topic in apart else ():
             yield Alert(
                 # Found again in every later pass, it is known by the window that showed it first.
                 key=f"event/{topic}/{event['label']}/{event['found']}",

@@ -61,7 +61,7 @@ def main() -> None:
     parser.add_argument("--port", type=int)
     parser.add_argument("--rate", type=float)
     asked = parser.parse_args()
-    if asked.rate:
+    if asked.rate is not None:
         print(json.dumps(asyncio.run(_paced(asked.port, _bodies(asked.workspace), asked.rate, asked.seconds))))
     elif asked.kind:
         _listen(asked.kind, asked.workspace.resolve(), asked.port)
@@ -76,13 +76,19 @@ def _measure(asked: argparse.Namespace, scratch: Path) -> None:
     ready = [_ready_seconds(scratch) for _ in range(asked.rounds)]
     with contextlib.ExitStack() as stack:
         ports = {kind: stack.enter_context(_started(kind, scratch))[0] for kind in KINDS}
-        for port in ports.values():
+        for kind, port in ports.items():
+            _tell(f"{NAMES[kind]} warms up")
             _load(port, scratch, min(3.0, asked.seconds))
         full: dict[str, list[tuple[float, float]]] = {kind: [] for kind in KINDS}
-        for _ in range(asked.rounds):
+        for number in range(asked.rounds):
+            _tell(f"round {number + 1} of {asked.rounds}")
             for kind, port in ports.items():
                 full[kind].append(_load(port, scratch, asked.seconds))
         rates = {kind: statistics.median(texts for texts, _ in found) for kind, found in full.items()}
+        if not all(rates.values()):
+            print(f"service: {asked.seconds:g} s are too few for {min(rates, key=rates.__getitem__)}; type a longer --seconds")
+            return
+        _tell("half load")
         half = {kind: _half(port, scratch, rates[kind], asked.seconds * asked.rounds) for kind, port in ports.items()}
         alive = [_health(ports["ours"], scratch, asked.seconds)]
     by_wrk = "wrk" if shutil.which("wrk") else "an httpx process"
@@ -104,6 +110,10 @@ def _measure(asked: argparse.Namespace, scratch: Path) -> None:
     cost = statistics.median(1 - mine / bare for (mine, _), (bare, _) in zip(full["ours"], full["bare"], strict=True))
     print(f"\nGuard and journal cost {cost:.1%} of the texts a second. Ready in {statistics.median(ready):.1f} s (of {_listed(ready)}).")
     print(f"The slowest of the answers of /healthz at full load took {max(alive):.0f} ms.")
+
+
+def _tell(what: str) -> None:
+    print(f"service: {what}", file=sys.stderr, flush=True)
 
 
 def _listed(values: Sequence[float]) -> str:

@@ -1,6 +1,5 @@
 """Which words an answer rests on, asked of an artefact whose answers can be worked out by hand."""
 
-
 import pytest
 import toy
 from hypothesis import given
