@@ -51,7 +51,9 @@ class Predictor:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="predict") if threads > 1 else None
         self._threads = threads
         self._outputs = {output.name: int(output.shape[-1]) for output in session.get_outputs()}
-        self._unknown = tokenizer.token_to_id("[UNK]")
+        unknown = tokenizer.token_to_id("[UNK]")
+        # A vocabulary of every letter needs none.
+        self._unknown = -1 if unknown is None else unknown
         self.labels = tuple(settings["labels"])
         self.temperature = float(settings["temperature"])
         self.uncertain = float(settings["uncertain"])

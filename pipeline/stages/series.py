@@ -51,9 +51,9 @@ def breaking(places: Places, watched: Watched, answers: Sequence[Answer], params
         return {**found, "why": str(error)}
     if old.labels != watched.labels:
         return {**found, "why": "the two releases know different labels"}
-    guesses = ([watched.labels.index(label) for label in column] for column in (theirs, [answer.label for answer in overlap]))
+    before_N, after_N = ([watched.labels.index(label) for label in column] for column in (theirs, [answer.label for answer in overlap]))
     chance: dict[str, Any] = {"resamples": params.watch.resamples, "confidence": params.watch.confidence, "seed": params.seed}
-    measured = share.bridge(*guesses, old.confusion, watched.confusion, labels=watched.labels, **chance)
+    measured = share.bridge(before_N, after_N, old.confusion, watched.confusion, labels=watched.labels, **chance)
     return {**found, "texts": len(overlap), "labels": measured}
 
 
