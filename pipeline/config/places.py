@@ -35,6 +35,7 @@ class Places:
     verify_key: Path | None = None
     keys_file: Path | None = None
     alert_urls: tuple[str, ...] = ()
+    dashboard: str = ""
 
     @classmethod
     def of(cls, root: Path, environment: Mapping[str, str]) -> "Places":
@@ -49,6 +50,8 @@ class Places:
             keys_file=_path(environment.get("TONEWATCH_API_KEYS_FILE")),
             # Addresses of apprise hold passwords, so they stand in the environment, parted by blanks.
             alert_urls=tuple((environment.get("TONEWATCH_ALERTS") or "").split()),
+            # Where people reach the service, so that an alert can lead there.
+            dashboard=(environment.get("TONEWATCH_DASHBOARD") or "").rstrip("/"),
         )
 
     @property

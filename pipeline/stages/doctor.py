@@ -1,15 +1,18 @@
 """What is installed, reachable and unfinished: one look at everything a workspace stands on, in which nothing is changed."""
 
+import functools
 import importlib.metadata
 import os
 import platform
 import shutil
 import stat
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline import notify
 from pipeline.config import Places, load_params
 from pipeline.errors import TonewatchError
 from pipeline.registry.ledger import Ledger
@@ -18,6 +21,7 @@ from pipeline.storage import locks
 PACKAGES = ("tonewatch", "prefect", "mlflow", "ray", "dvc", "great-expectations", "torch", "transformers", "onnxruntime", "fastapi")
 LEAST_FREE = 5 * 10**9  # bytes; a run of the default line leaves about one
 CLOCK_SECONDS = 60.0
+PATIENCE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,8 @@ class Check:
 
 def examine(places: Places, environment: dict[str, str]) -> dict[str, Any]:
     """Look at versions, places, reachability, locks, unfinished moves, disk, keys and clock; gives them all, sound or not."""
-    checks = [_tried(name, look, places) for name, look in LOOKS.items()]
+    prefect = functools.partial(_prefect, environment.get("PREFECT_API_URL"))
+    checks = [_tried(name, look, places) for name, look in {**LOOKS, "prefect": prefect}.items()]
     return {
         "ok": all(check.ok for check in checks),
         "python": platform.python_version(),
@@ -106,6 +111,23 @@ def _mlflow(places: Places) -> Check:
     return Check(
         "mlflow", ok=True, told=", ".join(f"{name} = version {version}" for name, version in sorted(aliases.items())) or "no alias"
     )
+
+
+def _prefect(address: str | None, _places: Places) -> Check:
+    if address is None:
+        return Check("prefect", ok=True, told="its server is started when it is needed")
+    try:
+        with urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=PATIENCE_SECONDS):
+            return Check("prefect", ok=True, told=f"{without_password(address)} answers")
+    except OSError:
+        return Check("prefect", ok=False, told=f"{without_password(address)} does not answer", do="Start it, or unset PREFECT_API_URL.")
+
+
+def _alerts(places: Places) -> Check:
+    waiting = [entry for entry in notify.listing(places.alerts) if entry.waiting]
+    if waiting:
+        return Check("alerts", ok=False, told=f"{len(waiting)} wait for a sink that did not take them", do="Look at TONEWATCH_ALERTS.")
+    return Check("alerts", ok=True, told="none waits to be told")
 
 
 def _moves(places: Places) -> Check:
@@ -182,5 +204,6 @@ LOOKS: dict[str, Callable[[Places], Check]] = {
     "lock": _lock,
     "disk": _disk,
     "keys": _keys,
+    "alerts": _alerts,
     "clock": _clock,
 }

@@ -5,9 +5,10 @@ A window is a file, written whole; a pass that was killed is taken up by the nex
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from pipeline import logs, notify
 from pipeline.config import Params, Places, load_params
@@ -19,7 +20,7 @@ from pipeline.stages import baking, gathering
 from pipeline.stages.noticing import noticed
 from pipeline.stages.reference import Watched
 from pipeline.stages.series import breaking, drifted, events, known
-from pipeline.stages.windows import Told, describe
+from pipeline.stages.windows import ALL, Told, describe
 from pipeline.storage import files, locks
 from pipeline.storage.journal import Journal, newest_of
 
@@ -112,9 +113,17 @@ def _told(journal: Journal, start: str, end: str) -> list[Told]:
 
 def _raised(places: Places, candidates: Sequence[Alert], *, now: str, params: Params) -> list[Alert]:
     past = [entry.alert for entry in notify.listing(places.alerts)]
-    raised = alerts.raised(candidates, past, now=now, quiet_hours=params.watch.quiet_hours)
+    linked = [replace(alert, link=_link(places, alert)) for alert in candidates]
+    raised = alerts.raised(linked, past, now=now, quiet_hours=params.watch.quiet_hours)
     notify.raise_alerts(places.alerts, raised)
     return raised
+
+
+def _link(places: Places, alert: Alert) -> str:
+    """Lead to the page of the alert's topic; where nobody said where the dashboard is, to the folder of the windows."""
+    if not places.dashboard:
+        return str(places.windows)
+    return f"{places.dashboard}/" if alert.topic == ALL else f"{places.dashboard}/topics/{quote(alert.topic, safe='')}"
 
 
 def _asked(hard: Sequence[Alert], fresh: int, params: Params) -> str | None:

@@ -30,13 +30,19 @@ def found(places: Places, name: str) -> dict[str, Any]:
 def test_a_sound_workspace_is_told_to_be_sound(places: Places) -> None:
     serve(places, wrong=10)
 
-    seen = examine(places, {"PREFECT_API_URL": "http://127.0.0.1:4200/api"})
+    seen = examine(places, {})
 
     assert [check for check in seen["checks"] if not check["ok"]] == []
     assert seen["ok"] is True
     assert seen["places"]["mlflow"] == places.mlflow
-    assert seen["places"]["prefect"] == "http://127.0.0.1:4200/api"
     assert seen["versions"]["mlflow"]
+
+
+def test_a_prefect_server_that_does_not_answer_is_found(places: Places) -> None:
+    seen = examine(places, {"PREFECT_API_URL": "http://127.0.0.1:9/api"})
+
+    assert seen["places"]["prefect"] == "http://127.0.0.1:9/api"
+    assert [check["name"] for check in seen["checks"] if not check["ok"]] == ["prefect"]
 
 
 def test_a_changed_copy_is_found_with_what_to_type(places: Places) -> None:
