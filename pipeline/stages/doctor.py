@@ -40,8 +40,9 @@ class Check:
 
 def examine(places: Places, environment: dict[str, str]) -> dict[str, Any]:
     """Look at versions, places, reachability, locks, unfinished moves, disk, keys and clock; gives them all, sound or not."""
-    prefect = functools.partial(_prefect, environment.get("PREFECT_API_URL"))
-    checks = [_tried(name, look, places) for name, look in {**LOOKS, "prefect": prefect}.items()]
+    asked = functools.partial(_prefect, environment.get("PREFECT_API_URL"))
+    looks: dict[str, Callable[[Places], Check]] = {**LOOKS, "prefect": asked}
+    checks = [_tried(name, look, places) for name, look in looks.items()]
     return {
         "ok": all(check.ok for check in checks),
         "python": platform.python_version(),
