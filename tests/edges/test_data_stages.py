@@ -34,7 +34,7 @@ def collected(root: Path, lines: list[str], *, header: str = "words,tone", **col
     mapped = {"text": "words", "label": "tone", "rating": None, "id": None, "group": None, "time": None, "split": None} | columns
     own = {"kind": "csv", "name": "mine", "path": "mine.csv", "columns": mapped, "group_pattern": None, "ratings": None}
     source = own | {"renames": {"0": "bad", "1": "good"}, "lang": "en", "licence": "own"}
-    cfg = CollectConfig.model_validate({"max_megabytes": 1, "labels": LABELS, "sources": [source]})
+    cfg = CollectConfig.model_validate({"max_megabytes": 1, "feedback_texts": 0, "replay_texts": 0, "labels": LABELS, "sources": [source]})
     return data.collect(root, root / "downloads", root / "raw", cfg)
 
 
@@ -112,7 +112,7 @@ def test_what_the_raters_gave_reaches_every_side(tmp_path: Path) -> None:
     mapped = {"text": "words", "label": None, "rating": "mean", "raters": "all", "id": None, "group": None, "time": None, "split": None}
     own = {"kind": "csv", "name": "mine", "path": "mine.csv", "columns": mapped, "group_pattern": None, "lang": "en", "licence": "own"}
     source = own | {"ratings": {"negative_to": -0.5, "positive_from": 0.5}, "renames": {}}
-    cfg = CollectConfig.model_validate({"max_megabytes": 1, "labels": labels, "sources": [source]})
+    cfg = CollectConfig.model_validate({"max_megabytes": 1, "feedback_texts": 0, "replay_texts": 0, "labels": labels, "sources": [source]})
     data.collect(tmp_path, tmp_path / "downloads", tmp_path / "raw", cfg)
     data.clean(tmp_path / "raw", tmp_path / "clean", CLEAN, labels)
     data.validate(tmp_path / "clean", tmp_path / "validation", VALIDATE, labels)
