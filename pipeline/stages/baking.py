@@ -13,6 +13,7 @@ from pipeline.report.history import reigns
 from pipeline.schema import Alert, Answer
 from pipeline.stages import releases
 from pipeline.stages.reference import Watched
+from pipeline.stages.series import known
 from pipeline.storage.journal import Journal, newest_of
 
 
@@ -59,7 +60,9 @@ def judged(places: Places, journal: Journal, *, now: str, params: Params) -> Bak
     observed = quality.observed(truth, guess, champion.labels, **chance)
     # Of a wholly other mix of texts less may be expected; what it had at least, less the margin, is no matter of the mix.
     expected = float(champion.document["intervals"]["accuracy"][0]) - cfg.rollback_margin
-    return Baked(now, champion.name, last, observed, expected, _fallen(places, ledger, pairs, params))
+    # Whether a release surely fails may be asked often only because all its labels are looked at, and only while it bakes.
+    bakes = (_begun(places, champion.name) or now) >= windows.earlier(now, hours=cfg.baking_hours)
+    return Baked(now, champion.name, last, observed, expected, _fallen(places, ledger, pairs, params) if bakes else None)
 
 
 def taken_back(places: Places, baked: Baked, *, actor: str) -> "releases.Moved | None":
@@ -72,6 +75,11 @@ def taken_back(places: Places, baked: Baked, *, actor: str) -> "releases.Moved |
         # The next pass tries again; until then an alert says so.
         logs.get("watch").error("rollback failed", release=baked.champion, why=str(error))
         return None
+
+
+def _begun(places: Places, release: str) -> str | None:
+    """Give the start of the first window that a release answered."""
+    return next((document["window"]["start"] for document in known(places) if document["release"] == release), None)
 
 
 def _fallen(places: Places, ledger: Ledger, pairs: list[tuple[str, Answer]], params: Params) -> "quality.Fallen | None":

@@ -190,6 +190,17 @@ def test_a_release_that_surely_fails_is_taken_back_with_the_reason(places: Place
     assert watch(places, now=now(2))["moved"] is None
 
 
+def test_after_its_baking_time_a_release_is_no_longer_taken_back_by_itself(places: Places, say: Any) -> None:
+    serve(places, wrong=7)
+    serve(places, wrong=20)
+    say(mixed(1), 0)
+    bad = [number for number in range(len(TEXTS)) if number % 20 == 0 and number % 7]
+    say((bad * 20)[:200], 100, told=True)
+
+    assert watch(places, now=now(101))["moved"] is None
+    assert Ledger(places.ledger).current() == "R2"
+
+
 def test_a_release_that_does_well_stays(places: Places, say: Any) -> None:
     serve(places, wrong=7)
     serve(places, wrong=20)
