@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from pipeline.stages.serving import Answers
 
 log = logs.get("serve")
-UNCERTAIN = "uncertain"
-STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"
+FIRST = "The first text whose language is told takes a second, and should be nobody's."
+UNCERTAIN, STAMP = "uncertain", "%Y-%m-%dT%H:%M:%S.%fZ"
 SHOWN = 16  # characters of a model's digest
 
 
@@ -108,7 +108,8 @@ def policy_of(app: FastAPI, scope: Scope) -> tuple[str, Policy | None]:
 def _lifespan(service: Service, batcher: Batcher) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lived(_: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(batcher.run()), asyncio.create_task(service.champion.follow(service.cfg.reload_seconds))]
+        works = batcher.run(), service.champion.follow(service.cfg.reload_seconds), asyncio.to_thread(noted, [FIRST], min_words=1)
+        tasks = [asyncio.create_task(work) for work in works]
         try:
             yield
         finally:
