@@ -23,7 +23,7 @@ from pipeline.monitor import alerts, windows
 from pipeline.schema import Alert
 from pipeline.stages import releases
 from pipeline.stages.verifying import verify
-from pipeline.storage import files
+from pipeline.storage import files, locks
 from pipeline.storage.journal import Journal
 
 log = logs.get("schedule")
@@ -132,23 +132,10 @@ def forget(places: Places, *, but: Sequence[str]) -> None:
 @contextlib.contextmanager
 def only(places: Places) -> Iterator[None]:
     """Be the only schedule of a workspace; raises RunGoingOn where one runs already."""
-    from filelock import FileLock, Timeout
-
     folder(places).mkdir(parents=True, exist_ok=True)
-    lock, holder = FileLock(folder(places) / "schedule.lock"), folder(places) / "schedule.pid"
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        who = holder.read_text("utf-8").strip() if holder.exists() else "unknown"
-        raise RunGoingOn(
-            f"Process {who} runs the schedule of {places.root} already. End it with `kill {who}`, then type the same again."
-        ) from None
-    try:
-        holder.write_text(f"{os.getpid()}\n", "utf-8")
+    told = f"Process WHO runs the schedule of {places.root} already. End it with `kill WHO`, then type the same again."
+    with locks.mine(folder(places) / "schedule", told):
         yield
-    finally:
-        holder.unlink(missing_ok=True)
-        lock.release()
 
 
 def tell(places: Places, candidates: Sequence[Alert], *, now: datetime) -> list[Alert]:

@@ -16,18 +16,26 @@ def held(home: Path) -> Iterator[None]:
 
     Raises RunGoingOn with the number of the process that holds it.
     """
+    home.mkdir(parents=True, exist_ok=True)
+    told = f"Process WHO is working on {home.parent} already. Wait for it, or end it with `kill WHO`, then type the same again."
+    with mine(home / "run", told):
+        yield
+
+
+@contextlib.contextmanager
+def mine(place: Path, told: str) -> Iterator[None]:
+    """Hold `place`.lock, with this process's number beside it in `place`.pid.
+
+    Raises RunGoingOn with what is `told`, in which the number of the process that holds it stands for WHO.
+    """
     from filelock import FileLock, Timeout
 
-    home.mkdir(parents=True, exist_ok=True)
-    holder = home / "run.pid"
-    lock = FileLock(home / "run.lock")
+    holder, lock = place.with_suffix(".pid"), FileLock(place.with_suffix(".lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout:
         who = holder.read_text("utf-8").strip() if holder.exists() else "unknown"
-        raise RunGoingOn(
-            f"Process {who} is working on {home.parent} already. Wait for it, or end it with `kill {who}`, then type the same again."
-        ) from None
+        raise RunGoingOn(told.replace("WHO", who)) from None
     try:
         holder.write_text(f"{os.getpid()}\n", "utf-8")
         yield
