@@ -34,7 +34,7 @@ ENOUGH = 1200  # true labels, before the story trains on them
 # A line short enough to be run three times; the floors are those of one source, which is all it begins with.
 RECIPE: dict[str, dict[str, Any]] = {
     "validate": {"min_label_share": 0.03},
-    "pretrain": {"steps": 20},
+    "pretrain": {"steps": 20, "held_out_texts": 200},
     "finetune": {"min_steps": 250, "judge_every": 125},
     "evaluate": {"resamples": 300},
     "gate": {"min_macro_f1": 0.45, "abilities": {}, "max_calibration_error": 0.2, "resamples": 1000},
