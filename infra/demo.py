@@ -29,13 +29,13 @@ CHECKOUT = Path(__file__).parents[1]
 HOUR = timedelta(hours=1)
 SEED = 20
 BATCH, TEXTS_AN_HOUR = 50, 200
-ENOUGH = 1200  # true labels, before the story trains on them
+ENOUGH = 1100  # true labels, before the story trains on them
 
 # A line short enough to be run three times; the floors are those of one source, which is all it begins with.
 RECIPE: dict[str, dict[str, Any]] = {
     "validate": {"min_label_share": 0.03},
     "pretrain": {"steps": 20, "held_out_texts": 200},
-    "finetune": {"min_steps": 250, "judge_every": 125},
+    "finetune": {"min_steps": 240, "judge_every": 120},
     "evaluate": {"resamples": 300},
     "gate": {"min_macro_f1": 0.45, "abilities": {}, "max_calibration_error": 0.2, "resamples": 1000},
     "schedule": {"retrain_on_alert": True},
@@ -80,6 +80,17 @@ class Story:
             raise SystemExit(f"tonewatch {' '.join(arguments)} ended with {ended.returncode}:\n{ended.stderr[-3000:]}")
         return json.loads(ended.stdout)
 
+    def params(self) -> dict[str, Any]:
+        """Read the workspace's params."""
+        return dict(yaml.safe_load((self.root / "params.yaml").read_text("utf-8")))
+
+    def change(self, **sections: dict[str, Any]) -> None:
+        """Write values into sections of the params."""
+        params = self.params()
+        for section, values in sections.items():
+            params[section] |= values
+        (self.root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True), "utf-8")
+
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Ask the service."""
         asked = urllib.request.Request(self.address + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
@@ -110,12 +121,12 @@ def main() -> None:
     story.tell(f"{_released(made)}: trained on movie texts alone")
     texts = _texts(story)
     with _serving(story):
-        _hours(story, texts["movie"], hours=5, told=0.0, until=lambda _: False)
-        story.tell("five hours of movie texts")
+        alerts = _hours(story, texts["movie"], hours=3, told=0.0, until=lambda _: False)
+        story.tell(f"three hours of movie texts; alerts: {alerts}")
         _hours(story, texts["tweet"], hours=14, told=0.8, until=lambda seen: seen["retrain"] and seen["labels"] >= ENOUGH)
         story.tell(_released(story.command("run", "--reason", "the texts are tweets now", allowed=(0, 1))))
         _in_effect(story)
-        _hours(story, texts["tweet"], hours=2, told=0.5, until=lambda _: False)
+        _hours(story, texts["tweet"], hours=1, told=0.5, until=lambda _: False)
         _slip_in_a_bad_release(story)
         _hours(story, texts["tweet"], hours=6, told=0.8, until=lambda seen: bool(seen["moved"]))
         _in_effect(story)
@@ -124,19 +135,16 @@ def main() -> None:
 
 def _prepare(story: Story) -> None:
     subprocess.run([sys.executable, "-m", "pipeline", "init", str(story.root)], cwd=CHECKOUT, check=True, capture_output=True)
-    path = story.root / "params.yaml"
-    params = yaml.safe_load(path.read_text("utf-8"))
-    for section, values in RECIPE.items():
-        params[section] |= values
+    params = story.params()
     # Tweets come later, from the people who use the service.
-    params["collect"]["sources"] = [source for source in params["collect"]["sources"] if source["name"] == "movie"]
-    params["compress"]["menu"] = [recipe for recipe in params["compress"]["menu"] if recipe["name"] in MENU]
-    path.write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True), "utf-8")
+    movies = [source for source in params["collect"]["sources"] if source["name"] == "movie"]
+    menu = [recipe for recipe in params["compress"]["menu"] if recipe["name"] in MENU]
+    story.change(collect={"sources": movies}, compress={"menu": menu}, **RECIPE)
 
 
 def _released(made: dict[str, Any]) -> str:
     if "document" not in made:
-        return f"no new release: {made['error']}"
+        return f"the gate says no. {made['error'].partition(' See ')[0]}"
     document = made["document"]
     low, high = document["intervals"]["macro_f1"]
     versus = document["comparison"]
@@ -188,18 +196,21 @@ def _serving(story: Story) -> Iterator[None]:
     thread.join(30)
 
 
-def _hours(story: Story, texts: Iterator[tuple[str, str]], *, hours: int, told: float, until: Callable[[dict[str, Any]], bool]) -> None:
-    """Let so many hours of traffic pass, each watched as it ends; stops when what was seen is what is waited for."""
+def _hours(story: Story, texts: Iterator[tuple[str, str]], *, hours: int, told: float, until: Callable[[dict[str, Any]], bool]) -> int:
+    """Let so many hours of traffic pass, each watched as it ends, until what was seen is what is waited for; counts the alerts."""
+    alerts = 0
     for _ in range(hours):
         _traffic(story, list(itertools.islice(texts, TEXTS_AN_HOUR)), told)
         story.clock.now += HOUR
         seen = story.command("watch", "--now", story.clock.now.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        alerts += len(seen["alerts"])
         for title in seen["alerts"]:
             story.tell(f"alert: {title}")
         if seen["moved"]:
             story.tell(f"rolled back by itself: {seen['moved']['reason']}")
         if until(seen):
-            return
+            break
+    return alerts
 
 
 def _traffic(story: Story, texts: Sequence[tuple[str, str]], told: float) -> None:
@@ -214,17 +225,16 @@ def _traffic(story: Story, texts: Sequence[tuple[str, str]], told: float) -> Non
 
 
 def _slip_in_a_bad_release(story: Story) -> None:
-    """Turn the labels round, as a slip in a table does, and let a person wave it through a gate that was opened for it."""
-    path = story.root / "params.yaml"
-    params = yaml.safe_load(path.read_text("utf-8"))
-    params["collect"] |= {"labels": params["collect"]["labels"][::-1], "feedback_texts": 0}
-    params["gate"] |= {"approval": "human", "max_attack_fall": 1.0, "baseline_margin": -1.0, "min_macro_f1": 0.0}
-    path.write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True), "utf-8")
-    made = story.command("run", "--reason", "a new table of labels", allowed=(0, 1))
+    """Turn the labels of the sources round, as a slip in a table does; when the gate says no, let a person open it and wave it through."""
+    story.change(collect={"labels": story.params()["collect"]["labels"][::-1], "feedback_texts": 0})
+    story.tell(_released(story.command("run", "--reason", "a new table of labels", allowed=(0, 1))))
+    story.change(gate={"approval": "human", "forgetting_margin": 1.0, "slice_margin": 1.0})
+    made = story.command("run", "--reason", "a new table of labels, with a wider gate", allowed=(0, 1))
+    if not made.get("waiting"):
+        raise SystemExit(f"The bad release does not wait for a person: {made.get('error') or _released(made)}")
     name = made["document"]["release"]
-    story.tell(f"{name} waits for a person: its test texts are wrong in the same way, so it looks good")
     story.command("release", "approve", name, "--actor", "someone in a hurry", "--reason", "the figures look fine")
-    story.tell(f"{name} was approved by hand")
+    story.tell(f"somebody opened the gate; the same again is {name}, and was approved by hand")
     _in_effect(story)
 
 
