@@ -33,8 +33,8 @@ class Answer:
     """Hold one answer of the service as the journal keeps it.
 
     `request` and `position` name it. `time` is UTC as 2026-11-25T08:00:00.000000Z, so that times sort as words do. `text` is
-    masked, and empty where only its hash may be kept; `digest` is the SHA-256 of the masked text. `probabilities` stand in the
-    order of the release's labels. `unknown` is the share of tokens the model has no word for.
+    masked, and empty where only its hash may be kept; `digest` is the SHA-256 of the masked text, and `lang` is empty unless the
+    text is. `probabilities` stand in the order of the release's labels. `unknown` is the share of tokens the model has no word for.
     """
 
     request: str

@@ -30,13 +30,14 @@ LOGITS, POOLED = "logits", "pooled"
 class Answers:
     """Hold the labels of some texts, the probabilities they were chosen from (N x L), and which of them are uncertain.
 
-    `unknown` is the share of each text's tokens that the model has no word for.
+    `unknown` is the share of each text's tokens that the model has no word for, `cleaned` what it read.
     """
 
     labels: tuple[str, ...]
     probabilities: NDArray[np.float64]
     uncertain: tuple[bool, ...]
     unknown: tuple[float, ...]
+    cleaned: tuple[str, ...]
 
 
 class Predictor:
@@ -78,12 +79,13 @@ class Predictor:
 
     def predict(self, texts: Sequence[str]) -> Answers:
         """Clean and label texts, in their order."""
-        tokens = self._tokens([clean(text)[0] for text in texts])
+        cleaned = tuple(clean(text)[0] for text in texts)
+        tokens = self._tokens(cleaned)
         probabilities_NL = softmax(self._gathered(tokens, LOGITS) / self.temperature)
         guesses_N = probabilities_NL.argmax(1)
         sure_N = probabilities_NL.max(1, initial=0.0) >= self.uncertain
         unknown = tuple(ids.count(self._unknown) / max(1, len(ids)) for ids in tokens)
-        return Answers(tuple(self.labels[guess] for guess in guesses_N), probabilities_NL, tuple((~sure_N).tolist()), unknown)
+        return Answers(tuple(self.labels[guess] for guess in guesses_N), probabilities_NL, tuple((~sure_N).tolist()), unknown, cleaned)
 
     def logits(self, cleaned: Sequence[str]) -> NDArray[np.float64]:
         """Give logits_NL of cleaned texts, before the temperature."""

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fastapi import APIRouter, FastAPI, Request
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from pipeline.stages.serving import Answers
 
 log = logs.get("serve")
-FIRST = "The first text whose language is told takes a second, and should be nobody's."
+FIRST = "The first text takes long to be noted, and should be nobody's."
 UNCERTAIN, STAMP = "uncertain", "%Y-%m-%dT%H:%M:%S.%fZ"
 SHOWN = 16  # characters of a model's digest
 
@@ -108,7 +107,11 @@ def policy_of(app: FastAPI, scope: Scope) -> tuple[str, Policy | None]:
 def _lifespan(service: Service, batcher: Batcher) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lived(_: FastAPI) -> AsyncIterator[None]:
-        works = batcher.run(), service.champion.follow(service.cfg.reload_seconds), asyncio.to_thread(noted, [FIRST], min_words=1)
+        works = (
+            batcher.run(),
+            service.champion.follow(service.cfg.reload_seconds),
+            asyncio.to_thread(noted, FIRST, hashed=True, min_words=1),
+        )
         tasks = [asyncio.create_task(work) for work in works]
         try:
             yield
@@ -213,20 +216,17 @@ class _Desk:
                 request=answered.name,
                 position=position,
                 time=time,
-                text="" if hashed else note["text"],
-                digest=sha256(note["text"].encode("utf-8", "replace")).hexdigest(),
-                label=answers.labels[begins + position],
-                uncertain=answers.uncertain[begins + position],
-                probabilities=tuple(round(float(value), 6) for value in answers.probabilities[begins + position]),
+                label=answers.labels[row],
+                uncertain=answers.uncertain[row],
+                probabilities=tuple(round(float(value), 6) for value in answers.probabilities[row]),
                 release=answered.serving.name,
                 data_version=answered.serving.data_version,
                 client=answered.client,
                 topic=answered.asked.topic,
-                lang=note["lang"],
-                words=note["words"],
-                unknown=answers.unknown[begins + position],
+                unknown=answers.unknown[row],
+                **noted(answers.cleaned[row], hashed=hashed, min_words=self._service.min_words),
             )
-            for position, note in enumerate(noted(answered.asked.texts, min_words=self._service.min_words))
+            for position, row in enumerate(range(begins, begins + len(answered.asked.texts)))
         ]
 
 

@@ -85,6 +85,14 @@ class Watched:
             self._calibrated[key] = calibrate(reference, len(window), cfg, seed=seed_for(0, "watch", self.name, source), **asked)
         return self._calibrated[key]
 
+    def language(self, text: str) -> str:
+        """Tell the language of a text as the validation does."""
+        return language(text, min_words=self._least)
+
+    @cached_property
+    def _least(self) -> int:
+        return load_params(self.places.params).validation.language_min_words
+
     def _kept(self) -> Path:
         """Find what was reckoned once for this very release, or reckon it."""
         folder = self.places.windows / f"reference-{self.name}"
@@ -97,7 +105,6 @@ class Watched:
 
     def _keep(self, folder: Path) -> None:
         records = past_texts(self.places.root, str(self.document["data_version"]), "test")
-        least = load_params(self.places.params).validation.language_min_words
         # As the journal keeps them: what is compared is masked on both sides.
         texts = [mask(record.text)[0] for record in records]
         answers = self.predictor.predict(texts)
@@ -109,7 +116,7 @@ class Watched:
             "confidence": answers.probabilities.max(axis=1).tolist(),
             "words": [words(text) for text in texts],
             "unknown": list(answers.unknown),
-            "lang": [language(text, min_words=least) for text in texts],
+            "lang": [self.language(text) for text in texts],
             "embedding": self.predictor.embed(texts).tolist(),
         }
         with files.whole(folder) as desk:

@@ -1,13 +1,13 @@
 """What the service needs of a release: which one is in service, its files opened and warmed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from pipeline.clean.faults import words
 from pipeline.clean.language import language
 from pipeline.clean.pii import mask
-from pipeline.clean.rules import clean
 from pipeline.config import Places
 from pipeline.registry.ledger import Ledger
 from pipeline.stages import copies
@@ -59,8 +59,9 @@ def _digest(document: Mapping[str, Any]) -> str:
     return str(document["files"]["model.onnx"])
 
 
-def noted(texts: Sequence[str], *, min_words: int) -> list[dict[str, Any]]:
-    """Give what the journal keeps of texts: each masked, with its length and its language."""
-    # Cleaned first: an address behind entities or zero-width characters is none until then.
-    masked = [mask(clean(text)[0])[0] for text in texts]
-    return [{"text": text, "words": words(text), "lang": language(text, min_words=min_words)} for text in masked]
+def noted(cleaned: str, *, hashed: bool, min_words: int) -> dict[str, Any]:
+    """Give what the journal keeps of a cleaned text: masked, or only its hash and what can no longer be told from it."""
+    masked = mask(cleaned)[0]
+    # The language of a text that is kept is told by who reads it: that takes as long as all the rest of an answer's keeping.
+    kept = {"text": "", "lang": language(masked, min_words=min_words)} if hashed else {"text": masked, "lang": ""}
+    return {**kept, "digest": sha256(masked.encode("utf-8", "replace")).hexdigest(), "words": words(masked)}

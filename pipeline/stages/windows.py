@@ -116,7 +116,7 @@ def _compared(watched: Watched, answers: Sequence[Answer]) -> Sample:
         "confidence": [max(answer.probabilities) for answer in answers],
         "words": [answer.words for answer in answers],
         "unknown": [answer.unknown for answer in answers],
-        "lang": [answer.lang for answer in answers],
+        "lang": [answer.lang or watched.language(answer.text) for answer in answers],
     }
     whole = all(answer.text for answer in answers)
     # Where only hashes are kept, what the model saw of a text is gone with it.
