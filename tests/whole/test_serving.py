@@ -1,13 +1,14 @@
 """The service as people start it: a process, from the command line, and on real Ray Serve; ended by a signal, with nothing left behind."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +162,50 @@ def ray_processes() -> set[int]:
         if b"raylet" in told or b"gcs_server" in told or told.startswith(b"ray::"):
             found.add(int(folder.name))
     return found
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(300)
+def test_thousands_of_silent_slow_and_huge_requests_take_neither_its_memory_nor_its_time(tmp_path: Path) -> None:
+    lines = 9_000
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < lines + 1_000:
+        pytest.skip(f"{lines} connections take more open files than the {hard} allowed here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with started(served.world(tmp_path / "w", max_waiting_texts=256, concurrent_requests=10_000)) as (process, client):
+        for _ in range(20):
+            client.post("/v1/predict", json={"texts": ["word1 " * 300] * 64})
+        before = resident(process.pid)
+        address = ("127.0.0.1", client.base_url.port or 0)
+        with ExitStack() as open_lines:
+            for number in range(lines):
+                line = open_lines.enter_context(closing(socket.create_connection(address, 10)))
+                if number % 2:
+                    line.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 900000\r\n\r\n" + b"a" * (number % 999))
+            floods = [threading.Thread(target=flood, args=(address,)) for _ in range(4)]
+            for thread in floods:
+                thread.start()
+            health, peak = [], 0.0
+            while any(thread.is_alive() for thread in floods):
+                health.append(client.get("/healthz").elapsed.total_seconds())
+                peak = max(peak, resident(process.pid))
+        well = served.until(lambda: client.post("/v1/predict", json={"texts": ["word1"]}).status_code == 200)
+
+    print(f"resident {before:.0f} MB before, {peak:.0f} MB at most; /healthz {max(health) * 1000:.0f} ms at most of {len(health)}")
+    assert peak <= 1.5 * before
+    assert sorted(health)[int(0.99 * len(health))] < 0.2
+    assert well < 10
+
+
+def flood(address: tuple[str, int]) -> None:
+    """Ask too much at once, and send what is too large, for a while."""
+    with httpx.Client(base_url=f"http://{address[0]}:{address[1]}", timeout=60) as mine:
+        for _ in range(15):
+            assert mine.post("/v1/predict", json={"texts": ["word1 " * 500] * 64}).status_code in (200, 503)
+            with suppress(httpx.WriteError, httpx.ReadError):
+                assert mine.post("/v1/predict", content=iter([b"a" * 1_000_000] * 20)).status_code == 413
+
+
+def resident(process: int) -> float:
+    """Give the memory a process holds, in MB."""
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
