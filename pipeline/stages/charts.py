@@ -59,6 +59,7 @@ def tone(seen: Sequence[Document], happened: Mapping[str, Sequence[Mapping[str, 
         "breaks": breaks,
         "events": [{"told": one.told, "rising": one.rising, "time": one.time} for one in reversed(events)],
         "silent": sum(not part["shares"] for _, part in parts),
+        "uncorrected": _uncorrected(parts),
         "told": "; ".join(f"{name} from {share(line[0].value, 1)} to {share(line[-1].value, 1)}" for name, line in lines.items() if line),
     }
 
@@ -129,6 +130,12 @@ def _as_measured(seen: Sequence[Document], topic: str) -> dict[str, list[Point]]
         for label, one in (part["shares"] or {}).items():
             found.setdefault(label, []).append(_point(document, one, "share"))
     return dict(sorted(found.items()))
+
+
+def _uncorrected(parts: Sequence[tuple[Document, Mapping[str, Any]]]) -> str | None:
+    """Say why the newest shares are as they were counted; None where they are corrected."""
+    newest = next((part["shares"] for _, part in reversed(parts) if part["shares"]), {})
+    return next((str(one["why"]) for one in newest.values() if not one.get("corrected", True)), None)
 
 
 def _break(found: Mapping[str, Any], time: str, *, shifted: bool) -> dict[str, Any]:

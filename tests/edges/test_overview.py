@@ -52,6 +52,16 @@ def test_the_tone_of_a_topic_is_drawn_with_the_change_of_model_and_the_event(pla
     assert found["plot"].lines[0].path.count("M") == 2
 
 
+def test_shares_that_could_not_be_corrected_are_said_to_be_counts_and_why(places: Places) -> None:
+    assert Overview(places).page("phones")["tone"].value["uncorrected"] is None
+    document = json.loads(windows(places)[-1].read_text())
+    for one in document["topics"]["phones"]["shares"].values():
+        one |= {"corrected": False, "why": "it has no test texts of some label"}
+    windows(places)[-1].write_text(json.dumps(document))
+
+    assert Overview(places).page("phones")["tone"].value["uncorrected"] == "it has no test texts of some label"
+
+
 def test_what_came_before_a_change_of_model_is_shifted_by_what_it_did(places: Places) -> None:
     first = json.loads(windows(places)[0].read_text())["topics"]["phones"]["shares"]["negative"]["share"]
 
