@@ -1,10 +1,14 @@
-"""The connection below the app: a request whose head comes too slowly, or is too large, is ended before anybody else has to wait."""
+"""The connection below the app: a request whose head comes too slowly, or is too large, is ended before anybody else has to wait.
+
+How many lines may be open is bounded, so that a flood of them takes no memory from those that are answered.
+"""
 
 import asyncio
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+MOST_LINES = 4096  # each costs some 14 kB, also one that says nothing
 MOST_HEAD = 32_768  # bytes of an address and its headers
 MOST_REST = 8_000_000  # bytes of a body that are taken after it was refused, so that a small excess does not cost the line
 LINGER_SECONDS = 1.0
@@ -22,9 +26,11 @@ class Patient(HttpToolsProtocol):
         self._head = self._swallowed = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for a first request."""
+        """Wait for a first request; a line too many is told so and closed."""
         super().connection_made(transport)
         self._wait()
+        if len(self.connections) > MOST_LINES:
+            self._end(b"503 Service Unavailable", b"Too many connections are open. Come back in a moment.")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""

@@ -1,14 +1,18 @@
 """The service over real HTTP: what it answers, what it keeps, and what it tells of itself."""
 
+import contextlib
 import json
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 import served
 from served import Listening
 
+from pipeline.serve import wire
 from pipeline.serve.main import build
 from pipeline.storage.journal import Journal
 
@@ -195,3 +199,14 @@ def test_what_was_answered_is_sealed_when_the_service_ends(tmp_path: Path) -> No
 
     assert list(places.journal.glob("answers/*/*.jsonl")) == []
     assert len(list(Journal.reading(places.journal).answers("2000", "9999"))) == 2
+
+
+def test_a_line_too_many_is_told_so_and_those_that_were_there_are_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "MOST_LINES", 3)
+    with served.listening(served.world(tmp_path / "w")) as service, contextlib.ExitStack() as held:
+        lines = [held.enter_context(contextlib.closing(socket.create_connection(("127.0.0.1", service.port), 10))) for _ in range(3)]
+
+        assert lines[-1].recv(99).startswith(b"HTTP/1.1 503 ")
+        assert service.predict().status_code == 200
+        held.close()
+        served.until(lambda: httpx.get(f"http://127.0.0.1:{service.port}/healthz").status_code == 200)
