@@ -134,7 +134,7 @@ def _as_measured(seen: Sequence[Document], topic: str) -> dict[str, list[Point]]
 
 def _uncorrected(parts: Sequence[tuple[Document, Mapping[str, Any]]]) -> str | None:
     """Say why the newest shares are as they were counted; None where they are corrected."""
-    newest = next((part["shares"] for _, part in reversed(parts) if part["shares"]), {})
+    newest: Mapping[str, Any] = next((part["shares"] for _, part in reversed(parts) if part["shares"]), {})
     return next((str(one["why"]) for one in newest.values() if not one.get("corrected", True)), None)
 
 
