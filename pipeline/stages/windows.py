@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.config import WatchConfig
 from pipeline.monitor import drift, quality, share
 from pipeline.monitor.detectors import Sample
-from pipeline.monitor.windows import Window, per_quarter
+from pipeline.monitor.windows import Window
 from pipeline.schema import Answer
 from pipeline.seeds import seed_for
 from pipeline.stages.reference import Watched, sample
@@ -101,7 +101,7 @@ def _drift(watched: Watched, topic: str, answers: Sequence[Answer], at: Setting)
     cfg = at.cfg.drift
     rows = sorted(np.random.default_rng(at.seed).permutation(len(answers))[: drift.sized(len(answers), cfg)])
     window = _compared(watched, [answers[row] for row in rows])
-    calibration = watched.calibration(topic, window, cfg, windows_per_quarter=per_quarter(at.cfg.window_minutes), topics=at.among)
+    calibration = watched.calibration(topic, window, at.cfg, topics=at.among)
     found = drift.judge(window, calibration)
     examples = drift.examples(window, calibration, cfg.examples)
     named = [{"request": request, "position": position, "score": score} for request, position, score in examples]

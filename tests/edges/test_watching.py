@@ -121,6 +121,19 @@ def test_a_window_tells_shares_that_hold_the_truth_and_no_alarm(places: Places, 
     assert window(places, 0)["releases"] == {"R1": 100}
 
 
+def test_a_topic_named_as_a_source_is_compared_with_a_quarter_as_many_texts_as_its_own(places: Places, say: Any) -> None:
+    serve(places, wrong=10)
+    say(mixed(1), 0, topic="tweet")
+    say(mixed(2), 0, topic="phones")
+
+    watch(places, now=now(1))
+
+    topics = window(places, 0)["topics"]
+    assert topics["phones"]["drift"]["texts"] == 100
+    assert 0.9 * len(TEXTS) / 4 <= topics["tweet"]["drift"]["texts"] <= len(TEXTS) / 4
+    assert topics["tweet"]["drift"]["drifted"] is False
+
+
 def test_a_window_is_watched_once_and_only_when_it_has_ended(places: Places, say: Any) -> None:
     serve(places, wrong=10)
     say(mixed(1), 0)
