@@ -130,7 +130,9 @@ def verify(
 
     found = check(places(workspace, json=json, debug=debug), name)
     names = ", ".join(found["releases"]) or "No release"
-    tell(found, json=json, text=f"{names}: everything holds. Moves: {found['moves']}. Head of the ledger: {found['head'][:16]}.")
+    unlooked = f" What follows the ledger was left out, since process {found['working']} works here." if found["working"] else ""
+    text = f"{names}: everything holds. Moves: {found['moves']}. Head of the ledger: {found['head'][:16]}.{unlooked}"
+    tell(found, json=json, text=text)
 
 
 @app.command()

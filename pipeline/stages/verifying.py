@@ -9,24 +9,31 @@ from pipeline.errors import DigestMismatch, TonewatchError
 from pipeline.registry.ledger import Ledger
 from pipeline.stages import copies, projections
 from pipeline.stages.judging import decided
+from pipeline.storage import locks
 
 
 def verify(places: Places, name: str | None) -> dict[str, Any]:
     """Check one release, or all of them and what follows the ledger; gives what was checked.
 
+    While somebody works in the workspace what follows is on its way, and is not judged: `working` is the process that does.
     Raises DigestMismatch that tells everything that does not hold.
     """
     ledger = Ledger(places.ledger)
     documents = [ledger.get(name).document] if name else [release.document for release in ledger.releases()]
     faults = [*ledger.faults(), *(fault for document in documents for fault in _faults(places, document))]
-    if name is None:
+    working = locks.holder(places.home)
+    if name is None and working is None:
         followed = projections.differing(places)
-        faults += [f"Does not follow the ledger: {sentence}" for sentence in (*followed.done, *followed.pending)]
+        # One who began meanwhile has moved it.
+        working = locks.holder(places.home)
+        found = () if working else (*followed.done, *followed.pending)
+        faults += [f"Does not follow the ledger: {sentence}" for sentence in found]
     if faults:
         raise DigestMismatch(
             "\n".join(faults) + "\nLook with `tonewatch release list`; `tonewatch release reconcile` repairs what follows."
         )
-    return {"releases": [document["release"] for document in documents], "moves": len(ledger.moves()), "head": ledger.head()}
+    names = [document["release"] for document in documents]
+    return {"releases": names, "moves": len(ledger.moves()), "head": ledger.head(), "working": working}
 
 
 def _faults(places: Places, document: Mapping[str, Any]) -> Iterator[str]:

@@ -19,6 +19,8 @@ from pipeline.errors import RunGoingOn, SourceUnreachable
 from pipeline.registry.models import Models
 from pipeline.stages import scheduling
 from pipeline.stages.scheduling import Begun, why_not
+from pipeline.stages.verifying import verify
+from pipeline.storage import locks
 
 MONDAY = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 WEEK, HOUR, DAY = timedelta(weeks=1), timedelta(hours=1), timedelta(days=1)
@@ -227,6 +229,21 @@ def test_the_audit_repairs_an_alias_moved_by_hand_and_tells_it_once(tmp_path: Pa
     assert first["alerts"] == ["The record of releases did not hold, and was repaired"]
     assert world.in_service(places)[1]["champion"] == "2"
     assert (after["found"], after["alerts"]) == (None, [])
+
+
+def test_while_a_run_goes_on_what_follows_the_ledger_is_no_alarm(tmp_path: Path, mlflow_uri: str):
+    places = world.build(tmp_path, mlflow_uri)
+    world.serve(places, wrong=10)
+    world.serve(places, wrong=20)
+    Models(places.mlflow).project("1", None)
+
+    with locks.held(places.home):
+        meanwhile = scheduling.audit(places, now=MONDAY)
+        assert verify(places, None)["working"] == str(os.getpid())
+    after = scheduling.audit(places, now=MONDAY + DAY)
+
+    assert (meanwhile["found"], meanwhile["alerts"]) == (None, [])
+    assert "champion" in after["found"]
 
 
 def test_the_audit_tells_a_record_that_it_cannot_repair(tmp_path: Path, mlflow_uri: str):
