@@ -107,11 +107,8 @@ def policy_of(app: FastAPI, scope: Scope) -> tuple[str, Policy | None]:
 def _lifespan(service: Service, batcher: Batcher) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lived(_: FastAPI) -> AsyncIterator[None]:
-        works = (
-            batcher.run(),
-            service.champion.follow(service.cfg.reload_seconds),
-            asyncio.to_thread(noted, FIRST, hashed=True, min_words=1),
-        )
+        first = asyncio.to_thread(noted, FIRST, hashed=service.cfg.journal.texts == "hash", min_words=1)
+        works = batcher.run(), service.champion.follow(service.cfg.reload_seconds), first
         tasks = [asyncio.create_task(work) for work in works]
         try:
             yield
