@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import sqlite3
+import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,15 +27,23 @@ ROWS_AT_ONCE = 100  # as many parameters as MLflow takes in one call
 # What MLflow is told while we call it; its own two places are set by its calls, and put back with these.
 TOLD = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
 OURS = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", *TOLD)
+# MLflow keeps its place in the process and its environment, so two threads would leave each other's behind.
+_PLACE = threading.RLock()
 
 
 @contextlib.contextmanager
 def pointed(uri: str) -> Iterator["MlflowClient"]:
-    """Point MLflow at one address for a while, quietly, and leave the process as it was.
+    """Point MLflow at one address for a while, quietly, and leave the process as it was; one thread at a time.
 
     Raises Unreachable when the address does not answer: MLflow itself would try again for minutes.
     """
     _knock(uri)
+    with _PLACE, _placed(uri) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def _placed(uri: str) -> Iterator["MlflowClient"]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import mlflow

@@ -7,9 +7,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -97,13 +99,18 @@ print(model.metadata.get_input_schema().input_names(), model.metadata.get_output
 """
 
 
+def bare(**told: str) -> dict[str, str]:
+    """Give an environment that tells MLflow this, to load no pickle, and nothing else that another test may have left."""
+    quiet = {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    return {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")} | quiet | told
+
+
 def test_a_bare_client_of_mlflow_loads_the_champion_without_pickle(
     mlflow_uri: str, champion: str, expected: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     command = [sys.executable, "-c", BARE, mlflow_uri, champion, json.dumps(ASKED)]
-    environment = {**os.environ, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
 
-    ran = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    ran = subprocess.run(command, cwd=tmp_path, env=bare(), capture_output=True, text=True, timeout=120, check=False)
 
     assert ran.returncode == 0, ran.stderr
     answers, schema = ran.stdout.splitlines()[-2:]
@@ -118,8 +125,8 @@ def scoring_server(mlflow_uri: str, champion: str, tmp_path: Path) -> Iterator[s
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    told = {"MLFLOW_TRACKING_URI": mlflow_uri, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
-    environment = {**os.environ, **told, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}  # it calls uvicorn by name
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # it calls uvicorn by name
+    environment = bare(MLFLOW_TRACKING_URI=mlflow_uri, PATH=path)
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", champion, "--env-manager", "local", "-h", "127.0.0.1"]
     with (tmp_path / "server.log").open("w") as log:
         server = subprocess.Popen(
@@ -231,6 +238,22 @@ def test_a_registration_that_was_killed_leaves_no_version_and_its_run_is_closed(
     with tracking.pointed(mlflow_uri) as client:
         assert client.get_run(begun).info.status == "KILLED"
         assert client.get_model_version("tonewatch", "1").run_id != begun
+
+
+def test_threads_that_ask_the_registry_at_once_leave_the_process_as_it_was(tmp_path: Path) -> None:
+    stores = [f"sqlite:///{tmp_path}/{name}/mlflow.db" for name in ("one", "two", "three")]
+    before, inside = dict(os.environ), threading.Barrier(3)
+
+    def ask(store: str) -> str:
+        inside.wait()
+        with tracking.pointed(store):
+            time.sleep(0.05)
+            return os.environ["MLFLOW_REGISTRY_URI"]
+
+    with ThreadPoolExecutor(3) as threads:
+        for _ in range(3):
+            assert list(threads.map(ask, stores)) == stores
+    assert dict(os.environ) == before
 
 
 @pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:////dev/null/mlflow.db", "postgresql://user:secret@127.0.0.1:9/mlflow"])
