@@ -116,9 +116,9 @@ class Keys:
         self._met = self._met or self._path.exists()
         return self._met
 
-    def usable(self) -> bool:
+    def usable(self, *, now: datetime) -> bool:
         """Say whether there is a key that still opens something; raises Fault or WrongUse where the file cannot be used."""
-        return any(not key.revoked for key in listing(self._path))
+        return any(not key.revoked and not _expired(key, now) for key in listing(self._path))
 
     def check(self, told: str, scope: str, *, now: datetime) -> Checked:
         """Say whose key this is, if it opens this scope now. Two keys take equally long, wherever they differ."""
@@ -135,7 +135,7 @@ class Keys:
             return Checked(refused="unknown")
         if key.revoked:
             return Checked(key.id, "revoked")
-        if key.expires and now.astimezone(UTC) > _time(key.expires) + LEEWAY:
+        if _expired(key, now):
             return Checked(key.id, "expired")
         return Checked(key.id, "" if scope in key.scopes else "scope", key.scopes)
 
@@ -164,6 +164,10 @@ def _expiry(days: int | None, now: datetime) -> str:
         raise WrongUse(
             f"A key cannot expire after {days} days. Type `--days 90`, or leave it out for a key that does not expire."
         ) from None
+
+
+def _expired(key: Key, now: datetime) -> bool:
+    return bool(key.expires) and now.astimezone(UTC) > _time(key.expires) + LEEWAY
 
 
 def _time(told: str) -> datetime:

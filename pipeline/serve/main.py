@@ -60,9 +60,9 @@ def build(places: Places, *, host: str, now: Callable[[], datetime] = lambda: da
 def guarded(places: Places, host: str) -> bool:
     """Say whether only this machine can ask at a host; raises WrongUse when anybody can and there is no key."""
     loopback = is_loopback(host)
-    if not loopback and not Keys(places.keys).usable():
+    if not loopback and not Keys(places.keys).usable(now=datetime.now(UTC)):
         raise WrongUse(
-            f"At {host} anybody who reaches this machine could ask, and there is no key yet. Type `tonewatch keys new --name NAME "
+            f"At {host} anybody who reaches this machine could ask, and there is no key that still opens anything. Type `tonewatch keys new --name NAME "
             "--scope predict`, or serve at 127.0.0.1."
         )
     return loopback

@@ -61,6 +61,20 @@ def test_a_key_expires_with_a_minutes_leeway_for_clocks(path: Path) -> None:
     assert gate.check(told, "predict", now=NOW + timedelta(days=1, seconds=61)).refused == "expired"
 
 
+def test_only_a_key_that_still_opens_something_makes_a_list_usable(path: Path) -> None:
+    gate = Keys(path)
+    assert not gate.usable(now=NOW)
+
+    make(path, days=1)
+    assert gate.usable(now=NOW)
+    assert not gate.usable(now=NOW + timedelta(days=1, seconds=61))
+
+    key, _ = make(path)
+    assert gate.usable(now=NOW + timedelta(days=400))
+    keys.revoke(path, key.id, now=NOW)
+    assert not gate.usable(now=NOW + timedelta(days=400))
+
+
 @pytest.mark.parametrize(
     "forged", ["", "tw", "tw_1_2", "tw_{id}_", "tw_{id}_x", "{told}x", "TW_{id}_{rest}", "tw_{id}_\ud800", "\0", "a" * 10_000]
 )
