@@ -62,8 +62,8 @@ def guarded(places: Places, host: str) -> bool:
     loopback = is_loopback(host)
     if not loopback and not Keys(places.keys).usable(now=datetime.now(UTC)):
         raise WrongUse(
-            f"At {host} anybody who reaches this machine could ask, and there is no key that still opens anything. Type `tonewatch keys new --name NAME "
-            "--scope predict`, or serve at 127.0.0.1."
+            f"At {host} anybody who reaches this machine could ask, and there is no key that opens anything. Type `tonewatch keys new "
+            "--name NAME --scope predict`, or serve at 127.0.0.1."
         )
     return loopback
 
