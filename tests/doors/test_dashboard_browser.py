@@ -19,6 +19,7 @@ from pipeline.schema import Alert
 from pipeline.security import keys
 from pipeline.stages import access
 
+pytestmark = pytest.mark.needs("chromium")
 VIEWS = [(1200, "light"), (400, "light"), (400, "dark")]
 
 
