@@ -2,6 +2,6 @@
 
 from pipeline.report.card import card
 from pipeline.report.markdown import brief, markdown
-from pipeline.report.page import history_page, page
+from pipeline.report.page import history_page, page, policy
 
-__all__ = ["brief", "card", "history_page", "markdown", "page"]
+__all__ = ["brief", "card", "history_page", "markdown", "page", "policy"]

@@ -6,13 +6,14 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 
-from pipeline.errors import TonewatchError
+from pipeline.errors import TonewatchError, WrongUse
 from pipeline.serve import acts, pages
-from pipeline.serve.desk import Desk, admitted, page, refused_form
+from pipeline.serve.desk import Desk, admitted, page, refused_form, status_of
 from pipeline.stages.acting import Session, explain
 from pipeline.stages.overview import Part
+from pipeline.stages.reports import drawn_report
 
 NO_KEY = Part(fault="Sign in with a key of scope predict or admin first; then a text is answered.")
 A_YEAR = "public, max-age=31536000, immutable"
@@ -25,6 +26,7 @@ def dashboard(desk: Desk) -> APIRouter:
     found: Mapping[tuple[str, str], Callable[..., Response]] = {
         ("GET", "/"): home,
         ("GET", "/topics/{topic:path}"): home,
+        ("GET", "/releases/{release}"): report,
         ("GET", "/try"): home,
         ("POST", "/try"): try_text,
         **acts.ROUTES,
@@ -56,6 +58,20 @@ def _drawn(desk: Desk, found: Mapping[str, Any], reader: Session | None) -> Resp
         "confidence": f"{params.watch.confidence:.0%}" if params else "the",
     }
     return page("dashboard.html.j2", status=200 if found["known"] else 404, **values, **_trying(desk, "", None))
+
+
+def report(desk: Desk, request: Request, release: str) -> Response:
+    """Show how a release was judged: its report, as `tonewatch report` writes it, but with no text of anyone."""
+    _, stopped = admitted(desk, request)
+    if stopped:
+        return stopped
+    try:
+        with desk.drawing:
+            drawn, policy = drawn_report(desk.places, release)
+    except TonewatchError as error:
+        status = 404 if isinstance(error, WrongUse) else status_of(error)
+        return page("told.html.j2", status=status, heading="There is no such report", sentences=[str(error)], back="/")
+    return HTMLResponse(drawn, headers={**pages.HEADERS, "Content-Security-Policy": f"{policy}; frame-ancestors 'none'"})
 
 
 def asset(name: str) -> Response:

@@ -28,6 +28,7 @@ POLICIES: dict[str, Policy] = {
     "GET /readyz": "open",
     "GET /": "pages",
     "GET /topics/{topic:path}": "pages",
+    "GET /releases/{release}": "pages",
     "GET /try": "pages",
     "POST /try": "pages",
     "GET /sign-in": "pages",

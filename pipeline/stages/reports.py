@@ -47,6 +47,16 @@ def write_report(places: Places, name: str | None, out: Path | None) -> Report:
     return written
 
 
+def drawn_report(places: Places, name: str) -> tuple[str, str]:
+    """Draw the page of a release for whoever may read the dashboard, with no text of anyone; give it with its policy.
+
+    Raises WrongUse for a release that there is none of.
+    """
+    from pipeline.report import page, policy
+
+    return page(_document(places, name)), policy()
+
+
 def decision_card(document: Mapping[str, Any]) -> str:
     """Give the whole card of a release as Markdown, as it is shown beside the flow; it holds no text of anyone."""
     from pipeline.report import card, markdown

@@ -99,7 +99,11 @@ def test_a_workspace_whose_parts_are_all_broken_still_has_its_page(here: TestCli
 
 
 @pytest.mark.parametrize(
-    "path", ["/topics/nobody%20speaks%20of", "/acts/destroy/R1", "/acts/rollback/R0", "/acts/rollback/..", "/assets/x"]
+    "path",
+    [
+        *("/topics/nobody%20speaks%20of", "/acts/destroy/R1", "/acts/rollback/R0", "/acts/rollback/.."),
+        *("/releases/R0", "/releases/..%2fR1", "/assets/x"),
+    ],
 )
 def test_what_is_not_there_is_404(here: TestClient, path: str) -> None:
     assert here.get(path).status_code == 404
@@ -118,6 +122,7 @@ def test_beyond_this_machine_a_key_is_asked_for_first(places: Places) -> None:
     away = client(places, at=AWAY)
 
     assert away.get("/topics/a").headers["location"] == "/sign-in?next=%2Ftopics%2Fa"
+    assert away.get("/releases/R1").headers["location"] == "/sign-in?next=%2Freleases%2FR1"
     assert away.post("/try", data={"text": "x"}).status_code == 303
     signed = away.post("/sign-in", data={"key": told, "next": "/topics/a"})
 

@@ -110,6 +110,16 @@ def test_the_page_is_whole_without_script(browser: Browser, service: Hosted) -> 
     assert answer.startswith("R2 says ")
 
 
+def test_the_page_leads_to_the_report_of_a_release_which_reads_without_complaint(sheet: Page, service: Hosted, said: list[str]) -> None:
+    sheet.goto(service.address)
+    sheet.locator("ol.reasons").get_by_role("link", name="R2").first.click()
+
+    assert sheet.get_by_role("heading", level=1).inner_text() == "Release R2"
+    assert sheet.locator("svg[role=img]").count() >= 3
+    assert sheet.evaluate("getComputedStyle(document.querySelector('.verdict')).borderRadius") != "0px"  # its style was let in
+    assert said == []
+
+
 def test_a_chart_is_read_out_by_pointer_and_by_arrow_keys(sheet: Page, service: Hosted, said: list[str]) -> None:
     sheet.goto(f"{service.address}/topics/phones")
     plot, told = sheet.locator("svg.over-time").first, sheet.locator(".read-out").first
