@@ -115,3 +115,5 @@ class ScheduleConfig(Section):
     audit: Cron
     retrain_on_alert: bool
     retrain_on_labels: Count
+    # Younger than the releases that must still be read, so it may be left out.
+    keep_checkpoints_days: Count = 30

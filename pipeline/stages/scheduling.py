@@ -12,7 +12,7 @@ import os
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from pipeline.monitor import alerts, windows
 from pipeline.schema import Alert
 from pipeline.stages import releases
 from pipeline.stages.verifying import verify
-from pipeline.storage import files, locks
+from pipeline.storage import checkpoints, files, locks
 from pipeline.storage.journal import Journal
 
 log = logs.get("schedule")
@@ -171,7 +171,8 @@ def audit(places: Places, *, now: datetime) -> dict[str, Any]:
     found = _wrong(places)
     repaired = _repaired(places)
     left = _wrong(places) if found else None
-    journal = Journal(places.journal, retention_days=load_params(places.params).serve.journal.retention_days)
+    params = load_params(places.params)
+    journal = Journal(places.journal, retention_days=params.serve.journal.retention_days)
     sealed, kept = journal.seal(), journal.retain(now)
     title = "The record of releases does not hold" if left else "The record of releases did not hold, and was repaired"
     told = tell(places, [Alert("integrity", "integrity", "all", windows.spoken(now), title, left or found)] if found else [], now=now)
@@ -183,8 +184,18 @@ def audit(places: Places, *, now: datetime) -> dict[str, Any]:
         "sealed": sealed,
         "removed": list(kept.removed),
         "doubts": list(kept.reasons),
+        "swept": _swept(places, now - timedelta(days=params.schedule.keep_checkpoints_days)),
         "alerts": [one.title for one in told],
     }
+
+
+def _swept(places: Places, before: datetime) -> list[str]:
+    try:
+        with locks.held(places.home):
+            return checkpoints.sweep(places.checkpoints, before=before.timestamp())
+    except RunGoingOn:
+        # A training that goes on may take up what lies there; another night will do.
+        return []
 
 
 def _wrong(places: Places) -> str | None:

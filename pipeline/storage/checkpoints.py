@@ -1,4 +1,4 @@
-"""Checkpoints of a training, each whole or not used."""
+"""Checkpoints of a training, each whole or not used, and gone once nobody has touched them for long."""
 
 import shutil
 from collections.abc import Mapping
@@ -11,6 +11,18 @@ from pipeline.storage import files
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+def sweep(root: Path, *, before: float) -> list[str]:
+    """Remove the checkpoints of trainings that last wrote before this time, in seconds since 1970; give their keys."""
+    old = [folder for folder in sorted(root.glob("*")) if folder.is_dir() and _last_written(folder) < before]
+    for folder in old:
+        shutil.rmtree(folder, ignore_errors=True)
+    return [folder.name for folder in old]
+
+
+def _last_written(folder: Path) -> float:
+    return max((path.stat().st_mtime for path in (folder, *folder.rglob("*")) if path.exists()), default=0.0)
 
 
 @dataclass(frozen=True)

@@ -231,6 +231,20 @@ def test_the_audit_repairs_an_alias_moved_by_hand_and_tells_it_once(tmp_path: Pa
     assert (after["found"], after["alerts"]) == (None, [])
 
 
+def test_the_audit_sweeps_checkpoints_that_nobody_took_up_again_but_none_while_somebody_works(places):
+    for name, days in (("old", 31), ("young", 29)):
+        notes = places.checkpoints / name / "step-00000004" / "notes.json"
+        notes.parent.mkdir(parents=True)
+        notes.write_text("{}")
+        for path in (notes, notes.parent, notes.parent.parent):
+            os.utime(path, times=((MONDAY - days * DAY).timestamp(),) * 2)
+
+    with locks.held(places.home):
+        assert scheduling.audit(places, now=MONDAY)["swept"] == []
+    assert scheduling.audit(places, now=MONDAY)["swept"] == ["old"]
+    assert [path.name for path in places.checkpoints.iterdir()] == ["young"]
+
+
 def test_while_a_run_goes_on_what_follows_the_ledger_is_no_alarm(tmp_path: Path, mlflow_uri: str):
     places = world.build(tmp_path, mlflow_uri)
     world.serve(places, wrong=10)
