@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 THREADS = 2
 # Wider than params.yaml: what a share less of one kind costs, and what it gives.
 MORE = (
-    {"name": "narrow-int8", "vocabulary_min_count": 1, "layers": 1.0, "heads": 0.5, "feed_forward": 0.5, "int8": True},
+    {"name": "short-int8", "vocabulary_min_count": 1, "layers": 0.66, "heads": 1.0, "feed_forward": 1.0, "int8": True},
+    {"name": "fed-less-int8", "vocabulary_min_count": 1, "layers": 0.66, "heads": 1.0, "feed_forward": 0.66, "int8": True},
     {"name": "small-int8", "vocabulary_min_count": 1, "layers": 0.66, "heads": 0.66, "feed_forward": 0.66, "int8": True},
     {"name": "tiny-int8", "vocabulary_min_count": 2, "layers": 0.5, "heads": 0.5, "feed_forward": 0.5, "int8": True},
 )
@@ -95,7 +96,7 @@ def _tested(shop: Any, predictors: Mapping[str, Any], test: Sequence[Any]) -> di
 def _rates(shop: Any, predictors: Mapping[str, Any], texts: Sequence[str]) -> tuple[dict[str, list[float]], int]:
     """Let the peer and every variant answer in turn; gives texts a second of each round, and the peer's best batch size."""
     answer = _peer(shop)
-    few, many = list(texts[:: max(1, len(texts) // PEER_TEXTS)][:PEER_TEXTS]), list(texts[:OUR_TEXTS])
+    few, many = (list(texts[:: max(1, len(texts) // count)][:count]) for count in (PEER_TEXTS, OUR_TEXTS))
     tried = {size: max(_rate(lambda size=size: answer(few, size), len(few)) for _ in range(2)) for size in PEER_BATCHES}
     best = max(tried, key=tried.__getitem__)
     rates: dict[str, list[float]] = {name: [] for name in ("peer", *predictors)}

@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -29,6 +30,7 @@ sys.path.insert(0, str(ROOT))
 TOGETHER = 32  # texts in a request
 BODIES = 200
 CONNECTIONS = 8
+MOVE_SECONDS = 3.0
 PEER_BATCHES = (1, 4, 8, 16, 32)
 KINDS = ("ours", "bare", "peer")
 NAMES = {"ours": "tonewatch serve", "bare": "without guard and journal", "peer": "transformers pipeline"}
@@ -92,7 +94,10 @@ def _measure(asked: argparse.Namespace, scratch: Path) -> None:
             return
         _tell("half load")
         half = {kind: _half(port, scratch, rates[kind], asked.seconds * asked.rounds) for kind, port in ports.items()}
-        alive = [_health(ports["ours"], scratch, asked.seconds)]
+        alive = _health(ports["ours"], scratch, asked.seconds)
+        _tell("half load, while the champion moves")
+        with _moving(scratch) as moves:
+            moved = _half(ports["ours"], scratch, rates["ours"], asked.seconds * asked.rounds)
     by_wrk = "wrk" if shutil.which("wrk") else "an httpx process"
     print(
         f"\nservice: requests of {TOGETHER} texts of the test split from {by_wrk}, {CONNECTIONS} at once, {os.cpu_count()} cores for all."
@@ -111,7 +116,12 @@ def _measure(asked: argparse.Namespace, scratch: Path) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     cost = statistics.median(1 - mine / bare for (mine, _), (bare, _) in zip(full["ours"], full["bare"], strict=True))
     print(f"\nGuard and journal cost {cost:.1%} of the texts a second. Ready in {statistics.median(ready):.1f} s (of {_listed(ready)}).")
-    print(f"The slowest of the answers of /healthz at full load took {max(alive):.0f} ms.")
+    print(f"The slowest of the answers of /healthz at full load took {alive:.0f} ms.")
+    p50, p99, failed = moved
+    print(
+        f"While the champion moved {len(moves)} times at half load: p50 {p50:.1f} ms, p99 {p99:.1f} ms "
+        f"({p99 / half['ours'][1]:.1f} times that without moves), {failed:.0f} failed."
+    )
 
 
 def _tell(what: str) -> None:
@@ -223,6 +233,35 @@ def _health(port: int, scratch: Path, seconds: float) -> float:
             time.sleep(0.05)
         load.result()
     return slowest
+
+
+@contextlib.contextmanager
+def _moving(scratch: Path) -> Iterator[list[str]]:
+    """Move the champion to and fro between two releases of equal files; gives who took over, as it goes on."""
+    from pipeline.config import Places
+    from pipeline.registry.ledger import Ledger
+
+    places = Places.of(scratch, {})
+    ledger = Ledger(places.ledger)
+    one = ledger.get(str(ledger.current()))
+    document = {name: value for name, value in one.document.items() if name not in ("release", "created")}
+    other = ledger.add({**document, "identity": "the same once more"})
+    shutil.copytree(places.releases / one.name, places.releases / other.name)
+    moves: list[str] = []
+    end = threading.Event()
+
+    def move() -> None:
+        while not end.wait(MOVE_SECONDS):
+            moves.append(other.name if ledger.current() == one.name else one.name)
+            ledger.move(expected=ledger.current(), target=moves[-1], actor="bench", reason="bench")
+
+    with ThreadPoolExecutor(1) as beside:
+        going = beside.submit(move)
+        try:
+            yield moves
+        finally:
+            end.set()
+            going.result()
 
 
 def _asker(port: int, scratch: Path, seconds: float, rate: float) -> str:
