@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.clean.rules import RULES, clean
+from pipeline.clean.rules import RULES, _is_plain, clean
 
 HOSTILE = st.text(st.sampled_from("<>&;/!-\"'= abpi3#amplt\u200b\u200d\ufe0f\u202e\x00\x85\u0301\u0338éÃ©â€™❤👩\ufeff"), max_size=60)
 PIECES = st.lists(
@@ -63,6 +63,12 @@ def test_cleaning_twice_changes_nothing_more(text: str) -> None:
     once, _ = clean(text)
 
     assert clean(once) == (once, ())
+
+
+@given(st.one_of(st.text(st.characters(codec="ascii"), max_size=40), PIECES))
+def test_what_is_passed_at_a_glance_no_rule_would_have_changed(text: str) -> None:
+    if _is_plain(text):
+        assert [rule(text) for _, rule in RULES] == [text] * len(RULES)
 
 
 @given(st.text(st.characters(codec="ascii", exclude_characters="<&", categories=["L", "N", "P", "S"]), min_size=1))
