@@ -17,6 +17,7 @@ CORES_A_REPLICA = 1.0
 GRACE_SECONDS = 20
 PATIENCE_SECONDS = 60
 WANTED = 2  # requests at once that a replica should have; with more another one is started
+GROW_SECONDS, SHRINK_SECONDS = 10, 120  # for which load has to last before one comes, and to be gone before one goes
 
 
 def serve(places: Places, *, host: str, port: int) -> int:
@@ -77,13 +78,19 @@ def deployment(places: Places, *, host: str, cores: float) -> Any:
     def built() -> Any:
         from pipeline.serve.main import build
 
-        return build(places, host=host)
+        return build(places, host=host, opened=True)
 
     described = rayserve.deployment(
         rayserve.ingress(built)(),
         name=NAME,
         ray_actor_options={"num_cpus": cores},
-        autoscaling_config={"min_replicas": cfg.min_replicas, "max_replicas": cfg.max_replicas, "target_ongoing_requests": WANTED},
+        autoscaling_config={
+            "min_replicas": cfg.min_replicas,
+            "max_replicas": cfg.max_replicas,
+            "target_ongoing_requests": WANTED,
+            "upscale_delay_s": GROW_SECONDS,
+            "downscale_delay_s": SHRINK_SECONDS,
+        },
         max_ongoing_requests=cfg.concurrent_requests,
         graceful_shutdown_timeout_s=GRACE_SECONDS,
     )

@@ -35,8 +35,8 @@ GRACE_SECONDS = 10
 THREADS = 2  # a batch is shared between so many cores
 
 
-def build(places: Places, *, host: str, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> FastAPI:
-    """Make the app of a workspace, as it is reached at `host`.
+def build(places: Places, *, host: str, now: Callable[[], datetime] = lambda: datetime.now(UTC), opened: bool = False) -> FastAPI:
+    """Make the app of a workspace, as it is reached at `host`; `opened` with the champion, where requests do not wait for /readyz.
 
     Raises WrongUse when anybody could reach it and there is no key.
     """
@@ -44,6 +44,8 @@ def build(places: Places, *, host: str, now: Callable[[], datetime] = lambda: da
     params, meters = load_params(places.params), Meters()
     cfg = params.serve
     champion = Champion(InService(places, threads=min(THREADS, os.cpu_count() or 1)), meters, now)
+    if opened:
+        champion.look()
     service = Service(
         cfg=cfg,
         champion=champion,

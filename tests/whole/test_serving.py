@@ -26,9 +26,7 @@ ROOT = Path(__file__).parents[2]
 def started(places: Places, *more: str, seconds: float = 60) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
     """Start `tonewatch serve` as a process of its own and wait until it is ready."""
     port = served.free_port()
-    command = [sys.executable, "-m", "pipeline", "serve", "--port", str(port), "--workspace", str(places.root), "--json", *more]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TONEWATCH", "MLFLOW", "RAY_"))}
-    process = subprocess.Popen(command, cwd=ROOT, env=kept, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    process = serving(places, *more, port=str(port))
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
             served.until(lambda: process.poll() is not None or ready(client), seconds)
@@ -37,6 +35,13 @@ def started(places: Places, *more: str, seconds: float = 60) -> Iterator[tuple[s
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+
+
+def serving(places: Places, *more: str, port: str, **environment: str) -> subprocess.Popen[str]:
+    """Start `tonewatch serve` in an environment that says only this of us."""
+    command = [sys.executable, "-m", "pipeline", "serve", "--port", port, "--workspace", str(places.root), "--json", *more]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TONEWATCH", "MLFLOW", "RAY_"))} | environment
+    return subprocess.Popen(command, cwd=ROOT, env=kept, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
 def ready(client: httpx.Client) -> bool:
@@ -113,7 +118,7 @@ def test_a_port_that_is_taken_is_said_and_nothing_is_left(tmp_path: Path) -> Non
 
 
 @pytest.mark.timeout(240)
-def test_on_ray_serve_it_answers_reloads_grows_and_ends_with_nothing_left(tmp_path: Path) -> None:
+def test_on_ray_serve_it_answers_reloads_and_ends_with_nothing_left(tmp_path: Path) -> None:
     places = served.world(tmp_path / "w", releases=2, min_replicas=1, max_replicas=2)
     before = ray_processes()
     with started(places, "--ray", seconds=150) as (process, client):
@@ -151,17 +156,70 @@ def test_on_ray_serve_it_answers_reloads_grows_and_ends_with_nothing_left(tmp_pa
     assert {one["request"] for one in seen} <= kept
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_on_ray_serve_replicas_come_and_go_by_load_and_a_new_start_replaces_them_without_a_failed_answer(tmp_path: Path) -> None:
+    places = served.world(tmp_path / "w", min_replicas=1, max_replicas=2)
+    with started(places, "--ray", seconds=150) as (process, client):
+        assert len(replicas()) == 1
+        seen: list[str] = []
+        with asking(client, seen, lines=8):
+            served.until(lambda: len(first) == 2 if (first := replicas()) else False, 120)
+            old = replicas()
+            port = str(client.base_url.port)
+            again = serving(places, "--ray", port=port, RAY_ADDRESS="auto")
+            served.until(lambda: len(new) == 2 and not new & old if (new := replicas()) else False, 180)
+        again.kill()  # the service is the cluster's and not its starter's
+        again.communicate()
+        served.until(lambda: len(replicas()) == 1, 300)
+        assert client.post("/v1/predict", json={"texts": ["word1"]}).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+
+    assert len(seen) > 100
+    assert set(seen) == {""}
+
+
+@contextmanager
+def asking(client: httpx.Client, seen: list[str], *, lines: int) -> Iterator[None]:
+    """Ask on so many lines, and note of each request why it failed, or nothing."""
+    ends = threading.Event()
+
+    def ask() -> None:
+        with httpx.Client(base_url=client.base_url, timeout=60) as mine:
+            while not ends.is_set():
+                try:
+                    told = mine.post("/v1/predict", json={"texts": ["word1"] * 16})
+                    seen.append("" if told.status_code == 200 else told.text)
+                except httpx.HTTPError as error:
+                    seen.append(type(error).__name__)
+
+    threads = [threading.Thread(target=ask) for _ in range(lines)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        ends.set()
+        for thread in threads:
+            thread.join(60)
+
+
+def replicas() -> set[int]:
+    """Give the processes that are replicas of the service."""
+    return {number for number, told in processes() if told.startswith(b"ray::ServeReplica")}
+
+
 def ray_processes() -> set[int]:
     """Give the processes of Ray that run on this machine."""
-    found = set()
+    return {number for number, told in processes() if b"raylet" in told or b"gcs_server" in told or told.startswith(b"ray::")}
+
+
+def processes() -> Iterator[tuple[int, bytes]]:
+    """Give the number and the command line of every process of this machine."""
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            told = (folder / "cmdline").read_bytes()
-        except OSError:
-            continue
-        if b"raylet" in told or b"gcs_server" in told or told.startswith(b"ray::"):
-            found.add(int(folder.name))
-    return found
+        with suppress(OSError):
+            yield int(folder.name), (folder / "cmdline").read_bytes()
 
 
 @pytest.mark.chaos
