@@ -69,8 +69,8 @@ def report(desk: Desk, request: Request, release: str) -> Response:
         with desk.drawing:
             drawn, policy = drawn_report(desk.places, release)
     except TonewatchError as error:
-        status = 404 if isinstance(error, WrongUse) else status_of(error)
-        return page("told.html.j2", status=status, heading="There is no such report", sentences=[str(error)], back="/")
+        status, heading = (404, "There is no such release") if isinstance(error, WrongUse) else (status_of(error), "Not now")
+        return page("told.html.j2", status=status, heading=heading, sentences=[str(error)], back="/")
     return HTMLResponse(drawn, headers={**pages.HEADERS, "Content-Security-Policy": f"{policy}; frame-ancestors 'none'"})
 
 

@@ -164,11 +164,11 @@ def test_on_ray_serve_replicas_come_and_go_by_load_and_a_new_start_replaces_them
         assert len(replicas()) == 1
         seen: list[str] = []
         with asking(client, seen, lines=8):
-            served.until(lambda: len(first) == 2 if (first := replicas()) else False, 120)
+            served.until(lambda: len(replicas()) == 2, 120)
             old = replicas()
             port = str(client.base_url.port)
             again = serving(places, "--ray", port=port, RAY_ADDRESS="auto")
-            served.until(lambda: len(new) == 2 and not new & old if (new := replicas()) else False, 180)
+            served.until(lambda: len(new := replicas()) == 2 and not new & old, 180)
         again.kill()  # the service is the cluster's and not its starter's
         again.communicate()
         served.until(lambda: len(replicas()) == 1, 300)
