@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import State
 
 from flows import runs
 from flows.retrain import retrain
-from pipeline.config import Places, load_profile
+from pipeline.base.config import Places, load_profile
 from pipeline.stages import Setting
 from pipeline.stages.standing import standing
 

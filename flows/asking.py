@@ -9,7 +9,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.server import running
-from pipeline.config import Places
+from pipeline.base.config import Places
 
 RETRAIN = "retrain-again"
 

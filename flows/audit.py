@@ -7,7 +7,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from flows import runs
-from pipeline.config import Places
+from pipeline.base.config import Places
 from pipeline.stages import scheduling
 
 

@@ -22,9 +22,9 @@ from prefect.types.entrypoint import EntrypointType
 from flows.asking import deployment_name
 from flows.keeping import Keeper
 from flows.server import Server
-from pipeline import logs
-from pipeline.config import Places, ScheduleConfig
-from pipeline.errors import ConfigError
+from pipeline.base import logs
+from pipeline.base.config import Places, ScheduleConfig
+from pipeline.base.errors import ConfigError
 
 log = logs.get("schedule")
 CODE = Path(__file__).parents[1]

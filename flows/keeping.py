@@ -20,8 +20,8 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Crashed
 
-from pipeline import logs
-from pipeline.config import Places
+from pipeline.base import logs
+from pipeline.base.config import Places
 from pipeline.stages import scheduling
 
 log = logs.get("schedule")

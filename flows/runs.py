@@ -10,10 +10,10 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from pipeline import logs
-from pipeline.config import Places
-from pipeline.config.quiet import settle
-from pipeline.errors import Refusal, RunGoingOn
+from pipeline.base import logs
+from pipeline.base.config import Places
+from pipeline.base.config.environment import settle
+from pipeline.base.errors import Refusal, RunGoingOn
 from pipeline.stages import scheduling
 
 log = logs.get("schedule")

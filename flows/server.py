@@ -14,9 +14,9 @@ import time
 import urllib.request
 from collections.abc import Iterator, MutableMapping
 
-from pipeline import logs
-from pipeline.config import Places
-from pipeline.errors import Unreachable
+from pipeline.base import logs
+from pipeline.base.config import Places
+from pipeline.base.errors import Unreachable
 from pipeline.stages import scheduling
 from pipeline.storage import files
 

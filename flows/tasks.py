@@ -9,8 +9,8 @@ from prefect import Task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from pipeline.config import Places, load_profile
-from pipeline.errors import Unreachable
+from pipeline.base.config import Places, load_profile
+from pipeline.base.errors import Unreachable
 from pipeline.stages import Setting, releases, reports, versions
 from pipeline.stages.performing import perform, stand, unedited
 

@@ -7,7 +7,7 @@ from prefect.client.schemas.objects import State
 
 from flows import runs
 from flows.asking import ask_retrain
-from pipeline.config import Places
+from pipeline.base.config import Places
 from pipeline.stages import watching
 
 

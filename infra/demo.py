@@ -157,8 +157,8 @@ def _released(made: dict[str, Any]) -> str:
 
 def _texts(story: Story) -> dict[str, Iterator[tuple[str, str]]]:
     """Give texts with their labels that no model of the story was trained on: the movie texts of the validation split, and all tweets."""
+    from pipeline.base.config import load_params
     from pipeline.collect import records, sources
-    from pipeline.config import load_params
     from pipeline.storage import tables
 
     whole = load_params(CHECKOUT / "params.yaml").collect
@@ -180,7 +180,7 @@ def _serving(story: Story) -> Iterator[None]:
     """Serve the workspace as `tonewatch serve` does, but by the story's clock."""
     import uvicorn
 
-    from pipeline.config import Places
+    from pipeline.base.config import Places
     from pipeline.serve.main import build
 
     places = Places.of(story.root, os.environ)

@@ -12,8 +12,8 @@ def _code(arguments: list[str]) -> int:
     import typer
     from typer.exceptions import TyperException
 
+    from pipeline.base.errors import TonewatchError
     from pipeline.cli.app import app
-    from pipeline.errors import TonewatchError
 
     try:
         return int(typer.main.get_command(app).main(arguments, prog_name="tonewatch", standalone_mode=False) or 0)

@@ -18,8 +18,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline import logs
-from pipeline.schema import Alert
+from pipeline.base import logs
+from pipeline.base.records import Alert
 from pipeline.storage import files
 
 log = logs.get("notify")

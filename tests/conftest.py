@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config.quiet import REPORTING_OFF
+from pipeline.base.config.environment import REPORTING_OFF
 
 # Before any library is imported: some read their switch only then.
 os.environ.update(REPORTING_OFF)

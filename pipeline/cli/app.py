@@ -30,7 +30,7 @@ def init(
     debug: Debug = False,
 ) -> None:
     """Make a fresh workspace.  Example: tonewatch init reviews --preset csv."""
-    from pipeline import logs
+    from pipeline.base import logs
     from pipeline.stages import versions
 
     logs.configure(json=json, debug=debug)
@@ -51,8 +51,8 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Take texts from their sources to a promoted release.  Example: tonewatch run --set finetune.epochs=3."""
+    from pipeline.base.config import load_params, load_profile
     from pipeline.cli import show
-    from pipeline.config import load_params, load_profile
     from pipeline.stages import Setting
     from pipeline.stages.performing import change_params
     from pipeline.stages.standing import standing
@@ -77,7 +77,7 @@ def stage(name: str, profile: ProfileName = "laptop", workspace: Workspace = Non
     """Run one stage by hand, as dvc.yaml does.  Example: tonewatch stage clean."""
     import dataclasses
 
-    from pipeline.config import load_profile
+    from pipeline.base.config import load_profile
     from pipeline.stages import Setting
     from pipeline.stages.performing import by_hand
 

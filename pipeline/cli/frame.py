@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from pipeline.config import Places
+    from pipeline.base.config import Places
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Workspace = Annotated[Path | None, typer.Option("--workspace", help="The workspace; else the nearest one upward.", show_default=False)]
@@ -20,9 +20,9 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the ledger."
 
 def places(workspace: Path | None, *, json: bool, debug: bool) -> "Places":
     """Find the workspace, send logs to stderr and set the environment, before anything heavy is imported."""
-    from pipeline import logs
-    from pipeline.config import Places, find_workspace
-    from pipeline.config.quiet import settle
+    from pipeline.base import logs
+    from pipeline.base.config import Places, find_workspace
+    from pipeline.base.config.environment import settle
 
     logs.configure(json=json, debug=debug)
     found = Places.of(find_workspace((workspace or Path.cwd()).resolve()), os.environ)

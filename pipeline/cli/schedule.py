@@ -16,7 +16,7 @@ def schedule(
 ) -> None:
     """Run watch, retrain and audit when they are due, until Ctrl-C.  Example: tonewatch schedule."""
     from flows.server import at_hand
-    from pipeline.config import load_params
+    from pipeline.base.config import load_params
     from pipeline.stages import scheduling
 
     at = places(workspace, json=json, debug=debug)

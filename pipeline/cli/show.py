@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from pipeline.config import Places
+from pipeline.base.config import Places
 
 if TYPE_CHECKING:
     from pipeline.stages.prediction import Told

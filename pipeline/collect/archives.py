@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from pipeline.errors import DataRejected
+from pipeline.base.errors import DataRejected
 
 MAX_RATIO = 100
 # A small member may well shrink further than that (a table of zeros); only a large one is a bomb.

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from pipeline.base.config import PackageSource, Source
 from pipeline.collect.sources import placed
-from pipeline.config import PackageSource, Source
 from pipeline.storage import files
 
 

@@ -8,11 +8,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 from filelock import FileLock
 
-from pipeline import logs
+from pipeline.base import logs
+from pipeline.base.config import Pinned
+from pipeline.base.errors import DigestMismatch, SourceUnreachable
 from pipeline.collect.archives import nested, several
 from pipeline.collect.indexes import Settings, open_session, pip_settings
-from pipeline.config import Pinned
-from pipeline.errors import DigestMismatch, SourceUnreachable
 from pipeline.storage import files
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from pipeline.config import Source
-from pipeline.errors import DataRejected
-from pipeline.schema import Record
+from pipeline.base.config import Source
+from pipeline.base.errors import DataRejected
+from pipeline.base.records import Record
 
 
 def to_records(rows: Iterable[Mapping[str, str]], source: Source, labels: tuple[str, ...]) -> Iterator[Record]:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from pipeline.base.config import FileSource, PackageSource, Source
+from pipeline.base.errors import DataRejected, SourceUnreachable
 from pipeline.collect import packages
-from pipeline.config import FileSource, PackageSource, Source
-from pipeline.errors import DataRejected, SourceUnreachable
 
 Row = dict[str, str]
 BATCH_ROWS = 1000

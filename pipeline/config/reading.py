@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from pipeline.config.params import OPERATING, Params
-from pipeline.config.places import Profile
-from pipeline.config.section import Section
-from pipeline.errors import ConfigError, Fault
+from pipeline.base.config.params import OPERATING, Params
+from pipeline.base.config.section import Section
+from pipeline.base.config.workspace import Profile
+from pipeline.base.errors import ConfigError, Fault
 
 Model = TypeVar("Model", bound=Section)
 

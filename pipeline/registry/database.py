@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import Fault, Unreachable, WrongUse
+from pipeline.base.errors import Fault, Unreachable, WrongUse
 from pipeline.registry.tables import schema
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import Fault, StaleMove, WrongUse
+from pipeline.base.errors import Fault, StaleMove, WrongUse
 from pipeline.registry import chain
 from pipeline.registry.database import Database, time_of
 from pipeline.registry.tables import key_of, schema

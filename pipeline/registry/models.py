@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import Fault
+from pipeline.base.errors import Fault
 from pipeline.registry import tracking
 from pipeline.security import artefacts
 from pipeline.storage import files

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from pipeline.errors import Fault, Unreachable
+from pipeline.base.errors import Fault, Unreachable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline import logs
-from pipeline.errors import ArtefactRefused
+from pipeline.base import logs
+from pipeline.base.errors import ArtefactRefused
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.errors import Fault, WrongUse
+from pipeline.base.errors import Fault, WrongUse
 from pipeline.storage import files, locks
 
 Scope = Literal["predict", "feedback", "admin"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pipeline.errors import TonewatchError
+from pipeline.base.errors import TonewatchError
 from pipeline.security import keys
 from pipeline.storage import files
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import SignatureRefused, WrongUse
+from pipeline.base.errors import SignatureRefused, WrongUse
 from pipeline.storage import files
 
 CURVES = ("secp256r1", "secp384r1", "secp521r1")  # those that Model Signing knows

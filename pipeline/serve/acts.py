@@ -8,7 +8,7 @@ from typing import Annotated, Any, cast
 from fastapi import Form, Request
 from starlette.responses import RedirectResponse, Response
 
-from pipeline.errors import TonewatchError
+from pipeline.base.errors import TonewatchError
 from pipeline.serve import sessions
 from pipeline.serve.desk import Desk, page, refused_form, status_of, to_sign_in
 from pipeline.stages.acting import MOST_REASON, Act, Session, act, foreseen

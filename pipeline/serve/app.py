@@ -13,9 +13,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 from starlette.types import Scope
 
-from pipeline import __version__, logs
-from pipeline.config import ServeConfig
-from pipeline.schema import Answer, Feedback
+from pipeline import __version__
+from pipeline.base import logs
+from pipeline.base.config import ServeConfig
+from pipeline.base.records import Answer, Feedback
 from pipeline.serve.batching import Batcher, Full
 from pipeline.serve.champion import Champion
 from pipeline.serve.contract import RESERVED, ErrorOut, FeedbackIn, FeedbackOut, One, PredictIn, PredictOut, ReleaseOut

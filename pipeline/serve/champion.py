@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-from pipeline import logs
-from pipeline.errors import TonewatchError, Unreachable
+from pipeline.base import logs
+from pipeline.base.errors import TonewatchError, Unreachable
 from pipeline.serve.meters import Meters
 from pipeline.stages.serving import InService, Serving
 

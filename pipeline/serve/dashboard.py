@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, Response
 
-from pipeline.errors import TonewatchError, WrongUse
+from pipeline.base.errors import TonewatchError, WrongUse
 from pipeline.serve import acts, pages
 from pipeline.serve.desk import Desk, admitted, page, refused_form, status_of
 from pipeline.stages.acting import Session, explain

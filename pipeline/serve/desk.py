@@ -9,8 +9,8 @@ from urllib.parse import quote
 from fastapi import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from pipeline.config import Places, ServeConfig
-from pipeline.errors import Fault, StaleMove, TonewatchError, WrongUse
+from pipeline.base.config import Places, ServeConfig
+from pipeline.base.errors import Fault, StaleMove, TonewatchError, WrongUse
 from pipeline.serve import pages, sessions
 from pipeline.stages.acting import Session, Sessions
 from pipeline.stages.overview import Overview

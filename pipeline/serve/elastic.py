@@ -9,8 +9,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from pipeline import logs
-from pipeline.config import Places, load_params
+from pipeline.base import logs
+from pipeline.base.config import Places, load_params
 
 NAME = "tonewatch"
 CORES_A_REPLICA = 1.0

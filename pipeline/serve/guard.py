@@ -12,7 +12,7 @@ from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
-from pipeline.config import ServeConfig
+from pipeline.base.config import ServeConfig
 
 # open: anybody · reading: anybody on this machine, any key beyond it · predict, feedback: on this machine anybody while there are
 # no keys, else that scope · pages: the dashboard sees to itself, by sessions

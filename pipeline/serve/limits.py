@@ -9,8 +9,8 @@ from pathlib import Path
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipeline import logs
-from pipeline.config import ServeConfig
+from pipeline.base import logs
+from pipeline.base.config import ServeConfig
 from pipeline.serve.guard import Guard, Policy, Refusal
 from pipeline.serve.meters import Meters
 from pipeline.serve.refusing import refuse

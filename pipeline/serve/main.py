@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
-from pipeline import logs
-from pipeline.config import Places, ServeConfig, find_workspace, load_params
-from pipeline.config.quiet import settle
-from pipeline.errors import TonewatchError, WrongUse
+from pipeline.base import logs
+from pipeline.base.config import Places, ServeConfig, find_workspace, load_params
+from pipeline.base.config.environment import settle
+from pipeline.base.errors import TonewatchError, WrongUse
 from pipeline.security.keys import Keys
 from pipeline.serve.app import Service, create_app
 from pipeline.serve.champion import Champion

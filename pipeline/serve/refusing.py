@@ -9,8 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import Send
 
-from pipeline import logs
-from pipeline.errors import TonewatchError, Unreachable
+from pipeline.base import logs
+from pipeline.base.errors import TonewatchError, Unreachable
 from pipeline.serve.contract import FeedbackIn, PredictIn
 from pipeline.serve.guard import Refusal
 

@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import logs
-from pipeline.config import Params, Places, Profile, load_params
-from pipeline.errors import WrongUse
-from pipeline.schema import Receipt
+from pipeline.base import logs
+from pipeline.base.config import Params, Places, Profile, load_params
+from pipeline.base.errors import WrongUse
+from pipeline.base.records import Receipt
 from pipeline.storage import files
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.config import Places
+from pipeline.base.config import Places
 from pipeline.security import keys
 
 

@@ -3,16 +3,16 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipeline import logs
-from pipeline.config import Places, load_params
-from pipeline.errors import CandidateRefused, StaleMove, WrongUse
+from pipeline.base import logs
+from pipeline.base.config import Places, load_params
+from pipeline.base.errors import CandidateRefused, StaleMove, WrongUse
 from pipeline.registry.ledger import Ledger
 from pipeline.security.sessions import Session, Sessions
 from pipeline.stages import projections, releases
 from pipeline.stages.releases import Moved
 
 if TYPE_CHECKING:
-    from pipeline.model.predictor import Predictor
+    from pipeline.core.model.predictor import Predictor
 
 __all__ = ["MOST_REASON", "Act", "Session", "Sessions", "act", "explain", "foreseen", "sessions_of"]
 
@@ -61,6 +61,6 @@ def act(places: Places, kind: Act, name: str, *, expected: str, typed: str, reas
 
 def explain(predictor: "Predictor", text: str, *, most: int) -> dict[str, Any]:
     """Answer a text, and say of its first `most` words what each was worth."""
-    from pipeline.model.occlusion import occlude
+    from pipeline.core.model.occlusion import occlude
 
     return asdict(occlude(predictor, text, most=most))

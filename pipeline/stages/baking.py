@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline import logs
-from pipeline.config import Params, Places
-from pipeline.errors import TonewatchError
-from pipeline.monitor import quality, windows
+from pipeline.base import logs
+from pipeline.base.config import Params, Places
+from pipeline.base.errors import TonewatchError
+from pipeline.base.records import Alert, Answer
+from pipeline.core.monitor import quality, windows
 from pipeline.registry.ledger import Ledger, Move
 from pipeline.report.history import reigns
-from pipeline.schema import Alert, Answer
 from pipeline.stages import releases
 from pipeline.stages.reference import Watched
 from pipeline.stages.series import known

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline import logs
+from pipeline.base import logs
 from pipeline.report.series import WIDE, Happened, Point, series_plot, strip_plot, volume_path
 from pipeline.report.times import Span
 from pipeline.report.words import share, three, when

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline.config import Params, Places
-from pipeline.errors import Fault, TonewatchError
-from pipeline.evaluate.compare import Pair, compare, forgetting
-from pipeline.evaluate.slices import memberships
-from pipeline.schema import Record
+from pipeline.base.config import Params, Places
+from pipeline.base.errors import Fault, TonewatchError
+from pipeline.base.records import Record
+from pipeline.core.evaluate.comparison import Pair, compare, forgetting
+from pipeline.core.evaluate.slices import memberships
 from pipeline.stages import copies
 from pipeline.stages.pasts import past_texts
 from pipeline.storage import files, tables

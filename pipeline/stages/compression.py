@@ -5,16 +5,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import CompressConfig, EvaluateConfig
-from pipeline.schema import Receipt, Record
+from pipeline.base.config import CompressConfig, EvaluateConfig
+from pipeline.base.records import Receipt, Record
 from pipeline.storage import files, tables
 
 if TYPE_CHECKING:
-    from pipeline.compress.budget import Fall, Variant
-    from pipeline.model.predictor import Predictor
-    from pipeline.stages.timing import Speed
+    from pipeline.core.compress.selection import Fall, Variant
+    from pipeline.core.compress.speed import Speed
+    from pipeline.core.compress.variants import Made, Workshop
+    from pipeline.core.model.predictor import Predictor
     from pipeline.stages.training import Bench
-    from pipeline.stages.variants import Made, Workshop
 
 # Until a variant is chosen: its logits as they are, and no answer is uncertain.
 UNFITTED = {"temperature": 1.0, "uncertain": 0.0}
@@ -32,7 +32,7 @@ def compress(
     bench: "Bench",
 ) -> Receipt:
     """Make the menu's variants, measure each against its parent on the validation split, and keep the one the rule chooses."""
-    from pipeline.compress.budget import choose, menu
+    from pipeline.core.compress.selection import choose, menu
 
     shop = workshop(classifier, splits, {"labels": list(labels), "max_tokens": max_tokens}, cfg, bench)
     valid, threads = shop.sides["valid"], bench.profile.threads
@@ -54,7 +54,7 @@ def compress(
 
 def workshop(classifier: Path, splits: Path, settings: Mapping[str, Any], cfg: CompressConfig, bench: "Bench") -> "Workshop":
     """Open a workshop on a trained classifier; `settings` are the labels and the most tokens a text may have."""
-    from pipeline.stages.variants import Workshop
+    from pipeline.core.compress.variants import Workshop
 
     parent, texts = files.trusted(classifier, made_by="finetune"), files.trusted(splits, made_by="split")
     return Workshop(
@@ -71,8 +71,8 @@ def workshop(classifier: Path, splits: Path, settings: Mapping[str, Any], cfg: C
 def _read_classifier(folder: Path, labels: int) -> Any:
     from safetensors.torch import load
 
-    from pipeline.model.encoder import build_encoder
-    from pipeline.model.heads import Classifier
+    from pipeline.core.model.encoder import build_encoder
+    from pipeline.core.model.heads import Classifier
 
     encoder = build_encoder(files.read_json(folder / "config.json"), dropout=0.0, seed=0)
     model = Classifier(encoder, labels, dropout=0.0, seed=0)
@@ -81,15 +81,15 @@ def _read_classifier(folder: Path, labels: int) -> Any:
 
 
 def _predictor(made: "Made", settings: Mapping[str, Any], threads: int) -> "Predictor":
-    from pipeline.model.predictor import Predictor
+    from pipeline.core.model.predictor import Predictor
 
     return Predictor.of(made.model, made.tokenizer, settings, threads=threads)
 
 
 def timed(predictors: "Mapping[str, Predictor]", shop: "Workshop") -> "dict[str, Speed]":
     """Measure how fast variants answer texts of the validation split."""
-    from pipeline.stages.timing import speeds
-    from pipeline.stages.variants import evenly
+    from pipeline.core.compress.speed import speeds
+    from pipeline.core.compress.variants import evenly
 
     return speeds(predictors, [record.text for record in evenly(shop.sides["valid"], shop.cfg.timed_texts)])
 
@@ -98,9 +98,9 @@ def measured(
     shop: "Workshop", made: "Mapping[str, Made]", logits: Mapping[str, Any], speed: "Mapping[str, Speed]", judging: EvaluateConfig
 ) -> "list[Variant]":
     """Measure every variant beside its parent."""
-    from pipeline.compress.budget import Variant
-    from pipeline.evaluate.metrics import score
-    from pipeline.evaluate.slices import memberships
+    from pipeline.core.compress.selection import Variant
+    from pipeline.core.evaluate.metrics import score
+    from pipeline.core.evaluate.slices import memberships
 
     valid, labels = shop.sides["valid"], len(shop.settings["labels"])
     slices = memberships([r.text for r in valid], [r.source for r in valid], [r.lang for r in valid], judging)
@@ -125,8 +125,8 @@ def measured(
 
 def _worst(truth: Any, answers: tuple[Any, Any], slices: Mapping[str, Sequence[int]], labels: int) -> "Fall":
     """Find the slice that loses most; all texts where there are too few for a slice."""
-    from pipeline.compress.budget import Fall
-    from pipeline.evaluate.metrics import score
+    from pipeline.core.compress.selection import Fall
+    from pipeline.core.evaluate.metrics import score
 
     def fall(rows: Any) -> float:
         before, after = (score(truth[rows], answer[rows], labels) for answer in answers)
@@ -141,8 +141,8 @@ def _fitted(logits_NL: Any, truth_N: Any, cfg: CompressConfig) -> dict[str, floa
     """Fit to the validation split by what the logits are divided, and below which probability an answer is uncertain."""
     import numpy as np
 
-    from pipeline.evaluate.calibration import fit_temperature
-    from pipeline.model.predictor import softmax
+    from pipeline.core.evaluate.calibration import fit_temperature
+    from pipeline.core.model.predictor import softmax
 
     temperature = fit_temperature(logits_NL, truth_N)
     confidence_N = softmax(logits_NL / temperature).max(axis=1)
@@ -150,7 +150,7 @@ def _fitted(logits_NL: Any, truth_N: Any, cfg: CompressConfig) -> dict[str, floa
 
 
 def _write_served(desk: Path, made: "Made", settings: Mapping[str, Any], seed: int) -> None:
-    from pipeline.compress.golden import golden_texts
+    from pipeline.core.compress.golden_texts import golden_texts
 
     texts = golden_texts(made.tokenizer, seed)
     probabilities = _predictor(made, settings, threads=1).predict(texts).probabilities

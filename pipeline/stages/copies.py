@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import Places
-from pipeline.errors import DigestMismatch, SignatureRefused, TonewatchError
+from pipeline.base.config import Places
+from pipeline.base.errors import DigestMismatch, SignatureRefused, TonewatchError
 from pipeline.registry.models import MENU, Models, served
 from pipeline.security import artefacts, signing
 from pipeline.storage import files, locks

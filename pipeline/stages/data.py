@@ -5,15 +5,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pipeline import logs
-from pipeline import split as sides
-from pipeline.clean import duplicates, faults, rules
+from pipeline.base import logs
+from pipeline.base.config import CleanConfig, CollectConfig, SplitConfig, ValidateConfig
+from pipeline.base.errors import DataRejected
+from pipeline.base.records import Receipt, Record
 from pipeline.collect import identity, records, sources
-from pipeline.config import CleanConfig, CollectConfig, SplitConfig, ValidateConfig
-from pipeline.errors import DataRejected
-from pipeline.schema import Receipt, Record
+from pipeline.core import split as sides
+from pipeline.core.clean import duplicates, faults, rules
+from pipeline.core.validate import expectations, leakage
 from pipeline.storage import files, tables
-from pipeline.validate import expectations, leakage
 
 TEXTS = "texts.parquet"
 QUARANTINE = "quarantine.parquet"

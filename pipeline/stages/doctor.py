@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline import notify
-from pipeline.config import Places, load_params
-from pipeline.errors import TonewatchError
+from pipeline.base.config import Places, load_params
+from pipeline.base.errors import TonewatchError
 from pipeline.registry.ledger import Ledger
 from pipeline.storage import locks
 

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import EvaluateConfig, Ratings
-from pipeline.schema import Receipt, Record
+from pipeline.base.config import EvaluateConfig, Ratings
+from pipeline.base.records import Receipt, Record
 from pipeline.storage import files, tables
 
 if TYPE_CHECKING:
-    from pipeline.evaluate.document import Answered
-    from pipeline.model.predictor import Predictor
+    from pipeline.core.evaluate.report import Answered
+    from pipeline.core.model.predictor import Predictor
 
 
 def evaluate(
@@ -20,8 +20,8 @@ def evaluate(
 
     `rules` turn the single ratings of a source's texts into labels, for the comparison with people.
     """
-    from pipeline.evaluate import baselines
-    from pipeline.evaluate.document import evaluation
+    from pipeline.core.evaluate import baselines
+    from pipeline.core.evaluate.report import evaluation
     from pipeline.stages.prediction import open_predictor
 
     files.trusted(candidate, made_by="compress")
@@ -41,7 +41,7 @@ def evaluate(
 
 
 def _answered(predictor: "Predictor", test: Sequence[Record]) -> "Answered":
-    from pipeline.evaluate.document import Answered
+    from pipeline.core.evaluate.report import Answered
 
     answers = predictor.predict([record.text for record in test])
     return Answered(
@@ -67,7 +67,7 @@ def _tried(
     seed: int,
 ) -> dict[str, Any]:
     """Measure what a test split alone does not show: abilities, slips of the keyboard, and how people do."""
-    from pipeline.evaluate import attack, behaviour, human
+    from pipeline.core.evaluate import attack, behaviour, human_agreement
 
     def answer(texts: Sequence[str]) -> Any:
         return predictor.predict(texts).probabilities
@@ -75,7 +75,7 @@ def _tried(
     return {
         "behaviour": behaviour.measure(behaviour.cases(cfg.behaviour, seed), answer, predictor.labels),
         "attack": attack.attack(answered.texts, answered.truth, answer, cfg=cfg.attack, seed=seed),
-        "human": human.human(test, rules, answered.guess, predictor.labels, seed),
+        "human": human_agreement.human(test, rules, answered.guess, predictor.labels, seed),
     }
 
 

@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pipeline.config import CollectConfig, Places
-from pipeline.schema import SIDES, Feedback, Record
+from pipeline.base.config import CollectConfig, Places
+from pipeline.base.records import SIDES, Feedback, Record
 from pipeline.stages.pasts import past_texts
 from pipeline.storage import tables
 from pipeline.storage.journal import Journal

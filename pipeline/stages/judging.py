@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import OPERATING, GateConfig, Params, Places, load_params
-from pipeline.evaluate.gate import Decision, decide
+from pipeline.base.config import OPERATING, GateConfig, Params, Places, load_params
+from pipeline.core.gate.decision import Decision, decide
 from pipeline.registry.ledger import Ledger, Move
 from pipeline.registry.models import Entry, Models
 from pipeline.stages import copies
@@ -184,7 +184,7 @@ def _identity(places: Places, data_version: str) -> str:
         "data_version": data_version,
         "params": _digest(_plain(load_params(places.params))),
         "evaluation": _digest(_evaluation(places)),
-        "gate": code_digest("pipeline.evaluate.gate", "decide"),
+        "gate": code_digest("pipeline.core.gate.decision", "decide"),
         "comparison": code_digest("pipeline.stages.comparing", "against_champion"),
         "signer": copies.signer(places),
     }

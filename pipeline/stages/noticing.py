@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.schema import Alert
+from pipeline.base.records import Alert
 
 Document = Mapping[str, Any]
 ONE = 2  # all texts together, and the one topic they are of

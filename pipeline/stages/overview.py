@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline import logs
-from pipeline.config import Params, Places, load_params
-from pipeline.errors import TonewatchError
+from pipeline.base import logs
+from pipeline.base.config import Params, Places, load_params
+from pipeline.base.errors import TonewatchError
 from pipeline.report import history, words
 from pipeline.report.timeline import timeline
 from pipeline.report.times import seconds

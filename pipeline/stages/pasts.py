@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from pipeline.schema import Record, Side
+from pipeline.base.records import Record, Side
 from pipeline.storage import files, tables
 from pipeline.version.branch import take_out
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.config import NEWEST, Places, load_params, set_params
-from pipeline.errors import WrongUse
-from pipeline.schema import Receipt
+from pipeline.base.config import NEWEST, Places, load_params, set_params
+from pipeline.base.errors import WrongUse
+from pipeline.base.records import Receipt
 from pipeline.stages import Setting, log, run_stage
 from pipeline.storage import files
 from pipeline.storage.locks import held

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from pipeline.config import Places
-from pipeline.errors import WrongUse
+from pipeline.base.config import Places
+from pipeline.base.errors import WrongUse
 from pipeline.registry.ledger import Ledger
 from pipeline.security import artefacts
 from pipeline.stages import copies
 from pipeline.storage import files
 
 if TYPE_CHECKING:
-    from pipeline.model.predictor import Predictor
+    from pipeline.core.model.predictor import Predictor
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def open_predictor(folder: Path, *, threads: int = 1) -> "Predictor":
 
     Raises ArtefactRefused when one may not be part of a model.
     """
-    from pipeline.model.predictor import Predictor
+    from pipeline.core.model.predictor import Predictor
 
     artefacts.inspect(folder)
     settings = files.read_json(folder / "model.json")

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.config import OPERATING, Places, load_params
+from pipeline.base.config import OPERATING, Places, load_params
+from pipeline.base.errors import ConfigError, TonewatchError
 from pipeline.config.reading import as_operated, parse_params
-from pipeline.errors import ConfigError, TonewatchError
 from pipeline.registry.ledger import Ledger
 from pipeline.registry.models import Models
 from pipeline.stages import copies

@@ -7,25 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline import logs
-from pipeline.clean.faults import words
-from pipeline.clean.language import language
-from pipeline.clean.pii import mask
-from pipeline.config import Places, WatchConfig, load_params
-from pipeline.errors import TonewatchError
-from pipeline.monitor.detectors import Sample
-from pipeline.monitor.drift import Calibration, calibrate, sized
-from pipeline.monitor.windows import per_quarter
+from pipeline.base import logs
+from pipeline.base.config import Places, WatchConfig, load_params
+from pipeline.base.errors import TonewatchError
+from pipeline.base.records import Receipt
+from pipeline.base.seeds import seed_for
+from pipeline.core.clean.faults import words
+from pipeline.core.clean.language import language
+from pipeline.core.monitor.detectors import Sample
+from pipeline.core.monitor.drift import Calibration, calibrate, sized
+from pipeline.core.monitor.windows import per_quarter
+from pipeline.core.privacy.masking import mask
 from pipeline.registry.ledger import Ledger
-from pipeline.schema import Receipt
-from pipeline.seeds import seed_for
 from pipeline.stages import copies
 from pipeline.stages.pasts import past_texts
 from pipeline.stages.prediction import open_predictor
 from pipeline.storage import files, tables
 
 if TYPE_CHECKING:
-    from pipeline.model.predictor import Predictor
+    from pipeline.core.model.predictor import Predictor
 
 TABLE = "texts.parquet"
 # With four times as many texts of its own, 24 references gave 321 starts of alarms for 432 allowed; the error of fewer comes back in

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.config import Places
+from pipeline.base.config import Places
+from pipeline.base.errors import CandidateRefused, NothingToRollBack, WrongUse
 from pipeline.config.reading import parse_params
-from pipeline.errors import CandidateRefused, NothingToRollBack, WrongUse
 from pipeline.registry.ledger import Ledger, Move
 from pipeline.stages import copies, projections
 from pipeline.stages.judging import Made, judge, register

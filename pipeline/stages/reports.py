@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import Places
-from pipeline.errors import TonewatchError, WrongUse
+from pipeline.base.config import Places
+from pipeline.base.errors import TonewatchError, WrongUse
 from pipeline.registry.ledger import Ledger
 from pipeline.registry.models import Models
 from pipeline.stages import releases, versions

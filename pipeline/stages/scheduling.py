@@ -16,11 +16,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline import logs, notify
-from pipeline.config import Places, load_params
-from pipeline.errors import DigestMismatch, RunGoingOn, TonewatchError
-from pipeline.monitor import alerts, windows
-from pipeline.schema import Alert
+from pipeline import notify
+from pipeline.base import logs
+from pipeline.base.config import Places, load_params
+from pipeline.base.errors import DigestMismatch, RunGoingOn, TonewatchError
+from pipeline.base.records import Alert
+from pipeline.core.monitor import quiet_period, windows
 from pipeline.stages import releases
 from pipeline.stages.verifying import verify
 from pipeline.storage import checkpoints, files, locks
@@ -141,7 +142,7 @@ def only(places: Places) -> Iterator[None]:
 def tell(places: Places, candidates: Sequence[Alert], *, now: datetime) -> list[Alert]:
     """Raise alerts that are not quiet yet, and send what waits; gives the raised ones."""
     past = [entry.alert for entry in notify.listing(places.alerts)]
-    raised = alerts.raised(candidates, past, now=windows.spoken(now), quiet_hours=load_params(places.params).watch.quiet_hours)
+    raised = quiet_period.raised(candidates, past, now=windows.spoken(now), quiet_hours=load_params(places.params).watch.quiet_hours)
     notify.raise_alerts(places.alerts, raised)
     notify.deliver(places.alerts, places.alert_urls)
     return raised

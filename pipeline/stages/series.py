@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.config import Params, Places
-from pipeline.errors import TonewatchError
-from pipeline.monitor import events as changes
-from pipeline.monitor import share
-from pipeline.monitor.windows import per_quarter
-from pipeline.schema import Answer
-from pipeline.seeds import seed_for
+from pipeline.base.config import Params, Places
+from pipeline.base.errors import TonewatchError
+from pipeline.base.records import Answer
+from pipeline.base.seeds import seed_for
+from pipeline.core.monitor import change_points as changes
+from pipeline.core.monitor import prevalence
+from pipeline.core.monitor.windows import per_quarter
 from pipeline.stages.reference import Watched
 from pipeline.storage import files
 
@@ -53,7 +53,7 @@ def breaking(places: Places, watched: Watched, answers: Sequence[Answer], params
         return {**found, "why": "the two releases know different labels"}
     before_N, after_N = ([watched.labels.index(label) for label in column] for column in (theirs, [answer.label for answer in overlap]))
     chance: dict[str, Any] = {"resamples": params.watch.resamples, "confidence": params.watch.confidence, "seed": params.seed}
-    measured = share.bridge(before_N, after_N, old.confusion, watched.confusion, labels=watched.labels, **chance)
+    measured = prevalence.bridge(before_N, after_N, old.confusion, watched.confusion, labels=watched.labels, **chance)
     return {**found, "texts": len(overlap), "labels": measured}
 
 
@@ -80,7 +80,7 @@ def bridged(seen: Sequence[Document], topic: str) -> dict[str, list[dict[str, An
             for document in seen
             if document["break"] and (document["break"]["labels"] or {}).get(label)
         ]
-        found[label] = share.bridged(points, breaks)
+        found[label] = prevalence.bridged(points, breaks)
     return found
 
 

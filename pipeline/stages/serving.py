@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from pipeline.clean.faults import words
-from pipeline.clean.language import language
-from pipeline.clean.pii import mask
-from pipeline.config import Places
+from pipeline.base.config import Places
+from pipeline.core.clean.faults import words
+from pipeline.core.clean.language import language
+from pipeline.core.privacy.masking import mask
 from pipeline.registry.ledger import Ledger
 from pipeline.stages import copies
 from pipeline.stages.prediction import open_predictor
 from pipeline.storage import files
 
 if TYPE_CHECKING:
-    from pipeline.model.predictor import Answers, Predictor
+    from pipeline.core.model.predictor import Answers, Predictor
 
 __all__ = ["Answers", "InService", "Serving", "noted"]
 

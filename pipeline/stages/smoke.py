@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipeline.errors import Fault
+from pipeline.base.errors import Fault
 
 GOLDEN = "golden.json"
 SECONDS = 120  # a machine under load starts slowly; a good artefact takes one or two

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from pipeline.config import NEWEST
-from pipeline.errors import TonewatchError
+from pipeline.base.config import NEWEST
+from pipeline.base.errors import TonewatchError
 from pipeline.stages import STAGES, Setting, log, projections, run_stage, versions
 from pipeline.stages.judging import judged
 from pipeline.storage import files

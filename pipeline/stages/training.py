@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import EncoderConfig, FinetuneConfig, PretrainConfig, Profile
-from pipeline.errors import DigestMismatch
-from pipeline.schema import Receipt, Record
+from pipeline.base.config import EncoderConfig, FinetuneConfig, PretrainConfig, Profile
+from pipeline.base.errors import DigestMismatch
+from pipeline.base.records import Receipt, Record
 from pipeline.storage import files, tables
 from pipeline.storage.checkpoints import Checkpoints
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from pipeline.train.distributed import Job, Outcome
-    from pipeline.train.methods import LabelMethod, WordMethod
+    from pipeline.core.train.objectives import LabelMethod, WordMethod
+    from pipeline.core.train.ray_trainer import Job, Outcome
 
 MAX_WEIGHTS_BYTES = 2_000_000_000
 
@@ -39,7 +39,7 @@ class Bench:
 
     def train(self, job: "Job") -> "Outcome":
         """Train on this machine."""
-        from pipeline.train.distributed import Machine, train
+        from pipeline.core.train.ray_trainer import Machine, train
 
         machine = Machine(
             device=self.profile.device,
@@ -96,8 +96,8 @@ def finetune(
 
 def _start(encoder: EncoderConfig, texts: Sequence[str], bench: Bench) -> tuple[dict[str, Any], "Mapping[str, Tensor] | None", str]:
     """Give description, weights and tokenizer of the encoder before pretraining."""
-    from pipeline.model.encoder import described, scratch_config
-    from pipeline.model.tokenizer import size, train_tokenizer
+    from pipeline.core.model.encoder import described, scratch_config
+    from pipeline.core.model.tokenizer import size, train_tokenizer
 
     if encoder.start == "scratch":
         shape = encoder.scratch.model_dump()
@@ -120,9 +120,9 @@ def _word_method(
 ) -> "WordMethod":
     import numpy as np
 
-    from pipeline.model.tokenizer import continuations, encode, load_tokenizer, special_ids
-    from pipeline.train.masking import Masking
-    from pipeline.train.methods import Start, WordMethod
+    from pipeline.core.model.tokenizer import continuations, encode, load_tokenizer, special_ids
+    from pipeline.core.train.masking import Masking
+    from pipeline.core.train.objectives import Start, WordMethod
 
     config, weights, document = start
     tokenizer = load_tokenizer(document, encoder.max_tokens)
@@ -143,9 +143,9 @@ def _label_method(
     import numpy as np
     from safetensors.torch import load
 
-    from pipeline.evaluate.metrics import score
-    from pipeline.model.tokenizer import encode, load_tokenizer
-    from pipeline.train.methods import LabelMethod, Start
+    from pipeline.core.evaluate.metrics import score
+    from pipeline.core.model.tokenizer import encode, load_tokenizer
+    from pipeline.core.train.objectives import LabelMethod, Start
 
     tokenizer = load_tokenizer((encoder / "tokenizer.json").read_text("utf-8"), max_tokens)
     tokens = {side: encode(tokenizer, [record.text for record in records]) for side, records in sides.items()}
@@ -166,8 +166,8 @@ def _label_method(
 
 
 def _job(name: str, method: Any, cfg: Any, *, steps: int, looks: Sequence[int], patience: int, keep: Checkpoints) -> "Job":
-    from pipeline.train.distributed import Job
-    from pipeline.train.loop import Course
+    from pipeline.core.train.loop import Course
+    from pipeline.core.train.ray_trainer import Job
 
     return Job(
         name=name,

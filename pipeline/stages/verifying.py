@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipeline.config import Places
+from pipeline.base.config import Places
+from pipeline.base.errors import DigestMismatch, TonewatchError
 from pipeline.config.reading import parse_params
-from pipeline.errors import DigestMismatch, TonewatchError
 from pipeline.registry.ledger import Ledger
 from pipeline.stages import copies, projections
 from pipeline.stages.judging import decided

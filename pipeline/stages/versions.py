@@ -4,10 +4,11 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline import __version__, logs
-from pipeline.config import NEWEST, CollectConfig, Places, Source, load_params
-from pipeline.errors import NothingToRollBack, SourceUnreachable
-from pipeline.schema import SIDES, Receipt
+from pipeline import __version__
+from pipeline.base import logs
+from pipeline.base.config import NEWEST, CollectConfig, Places, Source, load_params
+from pipeline.base.errors import NothingToRollBack, SourceUnreachable
+from pipeline.base.records import SIDES, Receipt
 from pipeline.storage import files
 from pipeline.storage.locks import held
 from pipeline.version import branch, workspace

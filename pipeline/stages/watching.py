@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from pipeline import logs, notify
-from pipeline.config import Params, Places, load_params
-from pipeline.errors import WrongUse
-from pipeline.monitor import alerts, windows
-from pipeline.monitor.windows import Window
-from pipeline.schema import Alert
+from pipeline import notify
+from pipeline.base import logs
+from pipeline.base.config import Params, Places, load_params
+from pipeline.base.errors import WrongUse
+from pipeline.base.records import Alert
+from pipeline.core.monitor import quiet_period, windows
+from pipeline.core.monitor.windows import Window
 from pipeline.stages import baking, gathering
 from pipeline.stages.noticing import noticed
 from pipeline.stages.reference import Watched
@@ -114,7 +115,7 @@ def _told(journal: Journal, start: str, end: str) -> list[Told]:
 def _raised(places: Places, candidates: Sequence[Alert], *, now: str, params: Params) -> list[Alert]:
     past = [entry.alert for entry in notify.listing(places.alerts)]
     linked = [replace(alert, link=_link(places, alert)) for alert in candidates]
-    raised = alerts.raised(linked, past, now=now, quiet_hours=params.watch.quiet_hours)
+    raised = quiet_period.raised(linked, past, now=now, quiet_hours=params.watch.quiet_hours)
     notify.raise_alerts(places.alerts, raised)
     return raised
 

@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from pipeline.config import WatchConfig
-from pipeline.monitor import drift, quality, share
-from pipeline.monitor.detectors import Sample
-from pipeline.monitor.windows import Window
-from pipeline.schema import Answer
-from pipeline.seeds import seed_for
+from pipeline.base.config import WatchConfig
+from pipeline.base.records import Answer
+from pipeline.base.seeds import seed_for
+from pipeline.core.monitor import drift, prevalence, quality
+from pipeline.core.monitor.detectors import Sample
+from pipeline.core.monitor.windows import Window
 from pipeline.stages.reference import Watched, sample
 
 ALL = "all"
@@ -77,7 +77,7 @@ def _observed(watched: Watched, told: Sequence[Told], at: Setting) -> dict[str, 
 
 def _judged(watched: Watched, topic: str, answers: Sequence[Answer], at: Setting) -> dict[str, Any]:
     return {
-        "shares": share.shares(counted(answers, watched.labels), watched.confusion, watched.labels, **at.chance),
+        "shares": prevalence.shares(counted(answers, watched.labels), watched.confusion, watched.labels, **at.chance),
         "estimated": quality.estimated([max(answer.probabilities) for answer in answers], **at.chance),
         "drift": _drift(watched, topic, answers, at),
     }

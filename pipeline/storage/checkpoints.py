@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import TonewatchError
+from pipeline.base.errors import TonewatchError
 from pipeline.storage import files
 
 if TYPE_CHECKING:

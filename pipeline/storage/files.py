@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import DigestMismatch, Fault
-from pipeline.schema import Receipt
+from pipeline.base.errors import DigestMismatch, Fault
+from pipeline.base.records import Receipt
 
 RECEIPT = "receipt.json"
 BLOCK = 1 << 20

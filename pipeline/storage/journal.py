@@ -17,9 +17,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pipeline import logs
-from pipeline.errors import Fault
-from pipeline.schema import Answer, Feedback
+from pipeline.base import logs
+from pipeline.base.errors import Fault
+from pipeline.base.records import Answer, Feedback
 from pipeline.storage import retention, segments
 from pipeline.storage.lines import line
 from pipeline.storage.retention import HOUR, Retained, hours_of

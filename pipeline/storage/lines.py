@@ -5,7 +5,7 @@ import json
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pipeline.schema import Answer, Feedback
+from pipeline.base.records import Answer, Feedback
 
 if TYPE_CHECKING:
     import pyarrow

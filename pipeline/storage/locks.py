@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.errors import Fault, RunGoingOn
+from pipeline.base.errors import Fault, RunGoingOn
 
 WAIT_SECONDS = 900
 

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline import logs
-from pipeline.errors import Fault
+from pipeline.base import logs
+from pipeline.base.errors import Fault
 from pipeline.storage import files, lines
 from pipeline.storage.lines import Entry
 

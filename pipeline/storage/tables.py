@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.schema import Record, Side
+from pipeline.base.records import Record, Side
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Record))
 # A data version made before a column was thought of has none: its texts get what a record has by default.

@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
-from pipeline.config import set_param
-from pipeline.errors import Fault, WrongUse
+from pipeline.base.config import set_param
+from pipeline.base.errors import Fault, WrongUse
 from pipeline.storage import files
 from pipeline.version.git import Git, GitRefused
 from pipeline.version.memory import Memory

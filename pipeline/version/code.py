@@ -10,13 +10,13 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pipeline.schema import Receipt
+from pipeline.base.records import Receipt
 from pipeline.storage import files
 from pipeline.version.reading import Chain, Module, bindings, chains, plain, read
 
 PACKAGE = Path(__file__).parents[1]
 # What these say changes nothing that a stage leaves behind.
-SILENT = ("pipeline.logs", "pipeline.errors")
+SILENT = ("pipeline.base.logs", "pipeline.base.errors")
 # In the place of a name: all of the module, and what runs when it is loaded.
 WHOLE, LOADED = "*", "<loaded>"
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import Fault
+from pipeline.base.errors import Fault
 
 # Inside a hook git names its own places in the environment, and they would lead us into another repository.
 PLACES = (

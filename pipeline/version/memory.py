@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from pipeline import logs
-from pipeline.errors import ConfigError, DigestMismatch, Fault
+from pipeline.base import logs
+from pipeline.base.errors import ConfigError, DigestMismatch, Fault
 from pipeline.storage import files
 from pipeline.version.workspace import ensure_ready
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import yaml
 
+from pipeline.base.errors import NoWorkspace, WrongUse
 from pipeline.config.reading import sections_of
-from pipeline.errors import NoWorkspace, WrongUse
 from pipeline.storage import files
 from pipeline.version.git import Git, GitRefused
 

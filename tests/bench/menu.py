@@ -35,8 +35,8 @@ def main() -> None:
     if not (data / "classifier" / "receipt.json").is_file():
         print("menu: no classifier yet; type `make run`")
         return
-    from pipeline import logs
-    from pipeline.config import CompressConfig, Profile, load_params
+    from pipeline.base import logs
+    from pipeline.base.config import CompressConfig, Profile, load_params
     from pipeline.stages.compression import workshop
     from pipeline.stages.training import Bench
     from pipeline.storage import tables
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def _show(shop: Any, made: Mapping[str, Any], test: Sequence[Any], judging: Any) -> None:
-    from pipeline.model.predictor import Predictor
+    from pipeline.core.model.predictor import Predictor
     from pipeline.stages import compression
 
     predictors = {name: Predictor.of(one.model, one.tokenizer, shop.settings, threads=THREADS) for name, one in made.items()}
@@ -83,7 +83,7 @@ def _show(shop: Any, made: Mapping[str, Any], test: Sequence[Any], judging: Any)
 
 def _tested(shop: Any, predictors: Mapping[str, Any], test: Sequence[Any]) -> dict[str, tuple[float, float]]:
     """Give each variant's fall of macro F1 on the test split, and how often it agrees with the parent there."""
-    from pipeline.evaluate.metrics import score
+    from pipeline.core.evaluate.metrics import score
 
     labels, truth = len(shop.settings["labels"]), shop.numbers(test)
     guesses = {name: one.logits([record.text for record in test]).argmax(1) for name, one in predictors.items()}

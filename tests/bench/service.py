@@ -136,8 +136,8 @@ def _scratch(workspace: Path, folder: Path) -> Path:
     """Copy what serving needs, so that the workspace's own journal stays as it is; its limits are out of the way."""
     import yaml
 
-    from pipeline.config import load_params
-    from pipeline.errors import ConfigError
+    from pipeline.base.config import load_params
+    from pipeline.base.errors import ConfigError
 
     chosen = workspace / "params.yaml"
     try:
@@ -238,7 +238,7 @@ def _health(port: int, scratch: Path, seconds: float) -> float:
 @contextlib.contextmanager
 def _moving(scratch: Path) -> Iterator[list[str]]:
     """Move the champion to and fro between two releases of equal files; gives who took over, as it goes on."""
-    from pipeline.config import Places
+    from pipeline.base.config import Places
     from pipeline.registry.ledger import Ledger
 
     places = Places.of(scratch, {})
@@ -321,7 +321,7 @@ def _bare(scratch: Path) -> Any:
     """Make the service without what guards and keeps: the same models of bodies, batches and champion."""
     from fastapi import FastAPI
 
-    from pipeline.config import Places, load_params
+    from pipeline.base.config import Places, load_params
     from pipeline.serve.app import _one
     from pipeline.serve.batching import Batcher
     from pipeline.serve.champion import Champion
@@ -359,7 +359,7 @@ def _peer(scratch: Path) -> Any:
     import menu
     from fastapi import FastAPI
 
-    from pipeline.config import Profile, load_params
+    from pipeline.base.config import Profile, load_params
     from pipeline.serve.contract import One, PredictIn, PredictOut
     from pipeline.stages.compression import workshop
     from pipeline.stages.training import Bench

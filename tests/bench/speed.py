@@ -52,7 +52,7 @@ def _help_seconds() -> float:
 
 
 def _clean() -> None:
-    from pipeline.clean.rules import clean
+    from pipeline.core.clean.rules import clean
 
     for text in TEXTS:
         clean(text)
@@ -65,7 +65,7 @@ def _report() -> None:
 
 
 def _predictions() -> None:
-    from pipeline.config import Places
+    from pipeline.base.config import Places
     from pipeline.registry.ledger import Ledger
     from pipeline.stages import copies
     from pipeline.stages.prediction import open_predictor

@@ -12,7 +12,7 @@ import seen
 import uvicorn
 import world
 
-from pipeline.config import Places
+from pipeline.base.config import Places
 from pipeline.registry.ledger import Ledger
 from pipeline.security import keys
 from pipeline.serve.main import build

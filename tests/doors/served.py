@@ -16,7 +16,7 @@ import toy
 import yaml
 from fastapi import FastAPI
 
-from pipeline.config import Places, load_params
+from pipeline.base.config import Places, load_params
 from pipeline.registry.ledger import Ledger
 from pipeline.security import keys
 from pipeline.serve.main import build, listener

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.__main__ import _code
-from pipeline.config import Places, load_profile, set_param, set_params
-from pipeline.errors import ConfigError, WrongUse
+from pipeline.base.config import Places, load_profile, set_param, set_params
+from pipeline.base.errors import ConfigError, WrongUse
 from pipeline.stages import Setting, versions
 from pipeline.stages.performing import perform, stand
 from pipeline.version.workspace import init

@@ -8,7 +8,7 @@ import pytest
 import seen
 from starlette.testclient import TestClient
 
-from pipeline.config import Places
+from pipeline.base.config import Places
 from pipeline.security import keys
 from pipeline.serve.main import build
 

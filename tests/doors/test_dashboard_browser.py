@@ -14,8 +14,8 @@ from hosting import HOSTILE, Hosted, hosted
 from playwright.sync_api import Browser, Page, sync_playwright
 from test_browser import CHROMIUM
 
+from pipeline.base.records import Alert
 from pipeline.registry.ledger import Ledger
-from pipeline.schema import Alert
 from pipeline.security import keys
 from pipeline.stages import access
 

@@ -13,8 +13,8 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from served import Listening
 
-from pipeline.config import Places
-from pipeline.errors import WrongUse
+from pipeline.base.config import Places
+from pipeline.base.errors import WrongUse
 from pipeline.security import keys
 from pipeline.serve.app import policy_of
 from pipeline.serve.guard import POLICIES, is_loopback

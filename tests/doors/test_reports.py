@@ -10,9 +10,9 @@ import pytest
 from markdown_it import MarkdownIt
 
 from pipeline.__main__ import _code
-from pipeline.config import Places, load_profile
+from pipeline.base.config import Places, load_profile
+from pipeline.base.records import Receipt
 from pipeline.registry.ledger import Ledger
-from pipeline.schema import Receipt
 from pipeline.stages import Setting, reports, versions
 from pipeline.stages.performing import perform
 from pipeline.storage import files, tables

@@ -13,8 +13,8 @@ import pytest
 import served
 from served import Listening
 
-from pipeline.config import Places
-from pipeline.errors import DigestMismatch
+from pipeline.base.config import Places
+from pipeline.base.errors import DigestMismatch
 from pipeline.registry.ledger import Ledger
 from pipeline.serve.champion import Champion
 from pipeline.serve.meters import Meters

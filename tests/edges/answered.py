@@ -4,7 +4,7 @@ import dataclasses
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pipeline.schema import Answer, Feedback
+from pipeline.base.records import Answer, Feedback
 from pipeline.storage.journal import Journal, request_id
 
 EIGHT = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from postgres import Postgres
 
+from pipeline.base.records import Receipt
 from pipeline.registry.models import Models
-from pipeline.schema import Receipt
 from pipeline.storage import files
 from pipeline.version import workspace as workspaces
 from pipeline.version.code import write_identities

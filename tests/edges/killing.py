@@ -19,7 +19,7 @@ import mlflow
 import sqlalchemy
 from sqlalchemy import event
 
-from pipeline.config import Places
+from pipeline.base.config import Places
 from pipeline.registry.ledger import Ledger
 from pipeline.registry.models import Models
 from pipeline.stages import projections, releases

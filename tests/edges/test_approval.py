@@ -8,11 +8,11 @@ import pytest
 import yaml
 from world import DOWN, TEXTS, WHO, build, in_service, judged, serve, set_gate
 
-from pipeline.config import Places, load_params
-from pipeline.errors import CandidateRefused, DigestMismatch, Fault, WrongUse
+from pipeline.base.config import Places, load_params
+from pipeline.base.errors import CandidateRefused, DigestMismatch, Fault, WrongUse
+from pipeline.base.records import Receipt
 from pipeline.registry.ledger import Ledger
 from pipeline.registry.models import Models
-from pipeline.schema import Receipt
 from pipeline.stages import releases
 from pipeline.stages.verifying import verify
 from pipeline.storage import files, tables

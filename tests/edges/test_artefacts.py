@@ -17,7 +17,7 @@ from onnx import helper
 from safetensors.numpy import save
 from structlog.testing import capture_logs
 
-from pipeline.errors import ArtefactRefused
+from pipeline.base.errors import ArtefactRefused
 from pipeline.security.artefacts import check_names, inspect, inspect_file
 from pipeline.stages.prediction import open_predictor
 

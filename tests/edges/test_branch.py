@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config import load_params
-from pipeline.errors import DigestMismatch, Fault, WrongUse
+from pipeline.base.config import load_params
+from pipeline.base.errors import DigestMismatch, Fault, WrongUse
 from pipeline.version import branch
 from pipeline.version.branch import DataVersion, Manifest
 from pipeline.version.git import Git

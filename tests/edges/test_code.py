@@ -18,7 +18,7 @@ PACKAGE = {
     "methods.py": "TABLE = {}\n\ndef method(f):\n    TABLE[f.__name__] = f\n    return f\n\n@method\ndef first(): return 1\n",
     "heavy.py": "class Base:\n    size = 1\n\nclass Model(Base):\n    def fit(self): return 1\n",
     "stages/__init__.py": "",
-    "stages/data.py": '"""Stages."""\nfrom pipeline import methods, rules\nfrom pipeline.errors import Refused\n\nLIMIT = 3\n\n'
+    "stages/data.py": '"""Stages."""\nfrom pipeline import methods, rules\nfrom pipeline.base.errors import Refused\n\nLIMIT = 3\n\n'
     'def clean(text):\n    """Clean."""\n    if len(text) > LIMIT: raise Refused(text)\n    return rules.clean(text)\n\n'
     "def train(text, clean):\n    from pipeline.heavy import Model\n    return Model().fit(), methods.TABLE, clean\n",
 }
@@ -95,7 +95,7 @@ def test_the_place_of_the_package_does_not_count(package: Path, tmp_path: Path) 
         "pipeline.rules.plain.RULES",
         "pipeline.rules.plain._one",
         "pipeline.rules.plain.clean",
-        "pipeline.schema.SIDES",
+        "pipeline.base.records.SIDES",
         "pipeline.stages.data.LIMIT",
         "pipeline.stages.data.clean",
     )
@@ -106,14 +106,14 @@ def test_every_stage_of_ours_is_read(stage: object) -> None:
     read = code_read(stage.module, stage.name)  # type: ignore[attr-defined]
 
     assert f"{stage.module}.{stage.name}" in read  # type: ignore[attr-defined]
-    assert not [name for name in read if name.startswith(("pipeline.logs", "pipeline.errors", "pipeline.cli", "pipeline.version"))]
+    assert not [name for name in read if name.startswith(("pipeline.base.logs", "pipeline.base.errors", "pipeline.cli", "pipeline.version"))]
 
 
 def test_our_clean_reads_its_rules_and_not_the_training() -> None:
     read = code_read("pipeline.stages.data", "clean")
 
-    assert "pipeline.clean.rules.RULES" in read
-    assert not [name for name in read if name.startswith(("pipeline.train", "pipeline.collect", "pipeline.validate"))]
+    assert "pipeline.core.clean.rules.RULES" in read
+    assert not [name for name in read if name.startswith(("pipeline.core.train", "pipeline.collect", "pipeline.core.validate"))]
 
 
 def test_identities_are_one_file_a_stage_and_the_same_twice(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ import entries
 import keypairs
 import pytest
 
-from pipeline.config import Places
-from pipeline.errors import ArtefactRefused, DigestMismatch, Fault, SignatureRefused
+from pipeline.base.config import Places
+from pipeline.base.errors import ArtefactRefused, DigestMismatch, Fault, SignatureRefused
 from pipeline.registry.models import Models
 from pipeline.stages import copies
 from pipeline.storage import files, locks

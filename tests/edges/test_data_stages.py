@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import CleanConfig, CollectConfig, SplitConfig, ValidateConfig
-from pipeline.errors import DataRejected, DigestMismatch
-from pipeline.schema import SIDES, Receipt
+from pipeline.base.config import CleanConfig, CollectConfig, SplitConfig, ValidateConfig
+from pipeline.base.errors import DataRejected, DigestMismatch
+from pipeline.base.records import SIDES, Receipt
 from pipeline.stages import data
 from pipeline.storage import tables
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from world import build, serve
 
-from pipeline.config import Places
+from pipeline.base.config import Places
 from pipeline.stages.doctor import examine, without_password
 from pipeline.storage.locks import held
 from pipeline.version import workspace as workspaces

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import DigestMismatch, Fault
-from pipeline.schema import Receipt
+from pipeline.base.errors import DigestMismatch, Fault
+from pipeline.base.records import Receipt
 from pipeline.storage import files
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import CollectConfig, load_params
+from pipeline.base.config import CollectConfig, load_params
+from pipeline.base.records import SIDES, Answer, Feedback, Receipt, Record
 from pipeline.config.reading import as_operated
-from pipeline.schema import SIDES, Answer, Feedback, Receipt, Record
 from pipeline.stages import gathering, versions
 from pipeline.storage import files, tables
 from pipeline.storage.journal import Journal

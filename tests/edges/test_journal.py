@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from answered import EIGHT, answers, everything, stamp, told
 
-from pipeline.errors import Fault
+from pipeline.base.errors import Fault
 from pipeline.storage.journal import Journal, newest_of, request_id
 
 

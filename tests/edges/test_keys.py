@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.errors import Fault, WrongUse
+from pipeline.base.errors import Fault, WrongUse
 from pipeline.security import keys
 from pipeline.security.keys import Checked, Keys
 

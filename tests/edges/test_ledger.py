@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import Fault, StaleMove, WrongUse
+from pipeline.base.errors import Fault, StaleMove, WrongUse
 from pipeline.registry.ledger import Approval, Ledger
 
 

@@ -11,7 +11,7 @@ from postgres import Postgres
 from sqlalchemy.exc import DBAPIError
 from tampering import beginning, carry, execute, once, tamper
 
-from pipeline.errors import Fault
+from pipeline.base.errors import Fault
 from pipeline.registry import chain
 from pipeline.registry.ledger import Ledger
 

@@ -11,7 +11,7 @@ from postgres import Postgres
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
 from tampering import beginning, once
 
-from pipeline.errors import Unreachable
+from pipeline.base.errors import Unreachable
 from pipeline.registry import database
 from pipeline.registry.ledger import Ledger
 

@@ -7,7 +7,7 @@ from hypothesis import Phase, given, note, settings
 from hypothesis import strategies as st
 from tampering import execute, tamper
 
-from pipeline.errors import StaleMove, WrongUse
+from pipeline.base.errors import StaleMove, WrongUse
 from pipeline.registry import chain
 from pipeline.registry.ledger import Ledger
 

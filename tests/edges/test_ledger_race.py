@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from postgres import Postgres
 
-from pipeline.errors import StaleMove
+from pipeline.base.errors import StaleMove
 from pipeline.registry.ledger import Ledger
 
 HERE, PER_PROCESS, PROCESSES = 20, 10, 3

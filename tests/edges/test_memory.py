@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import set_param
-from pipeline.errors import ConfigError, DigestMismatch, Fault, NoWorkspace
+from pipeline.base.config import set_param
+from pipeline.base.errors import ConfigError, DigestMismatch, Fault, NoWorkspace
 from pipeline.storage import files
 from pipeline.version.code import write_identities
 from pipeline.version.memory import Memory

@@ -19,7 +19,7 @@ import canaries
 import entries
 import pytest
 
-from pipeline.errors import ArtefactRefused, Fault, Unreachable
+from pipeline.base.errors import ArtefactRefused, Fault, Unreachable
 from pipeline.registry import tracking
 from pipeline.registry.models import Entry, Models
 from pipeline.stages.prediction import open_predictor

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.clean.rules import clean
+from pipeline.core.clean.rules import clean
 from pipeline.stages.serving import noted
 
 

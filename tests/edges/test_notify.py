@@ -16,9 +16,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from pipeline import logs, notify
+from pipeline import notify
+from pipeline.base import logs
+from pipeline.base.records import Alert
 from pipeline.notify import Delivered, deliver, listing, raise_alerts
-from pipeline.schema import Alert
 
 SECRET = "hunter2-canary"
 

@@ -12,10 +12,10 @@ import pytest
 import seen
 
 from pipeline import notify
-from pipeline.config import Places
-from pipeline.errors import Unreachable
+from pipeline.base.config import Places
+from pipeline.base.errors import Unreachable
+from pipeline.base.records import Alert
 from pipeline.registry.ledger import Ledger
-from pipeline.schema import Alert
 from pipeline.stages import charts, overview, scheduling
 from pipeline.stages.overview import Look, Overview
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.base.config import Pinned
+from pipeline.base.errors import DataRejected, DigestMismatch, SourceUnreachable
 from pipeline.collect.indexes import Settings, parse_pip_config, pip_settings
 from pipeline.collect.packages import _with_password_of, _without_password, fetch, nested, several
-from pipeline.config import Pinned
-from pipeline.errors import DataRejected, DigestMismatch, SourceUnreachable
 
 CAP = 10_000_000
 

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from pipeline.base.config import FileSource
+from pipeline.base.errors import DataRejected, TonewatchError
+from pipeline.base.records import Record
 from pipeline.collect.records import to_record, to_records
-from pipeline.config import FileSource
-from pipeline.errors import DataRejected, TonewatchError
-from pipeline.schema import Record
 
 LABELS = ("negative", "neutral", "positive")
 COLUMNS = {"text": "text", "label": "label", "rating": None, "id": None, "group": None, "time": None, "split": None}

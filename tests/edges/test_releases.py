@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from world import DOWN, WHO, build, in_service, judged, serve
 
-from pipeline.config import Places
-from pipeline.errors import CandidateRefused, DigestMismatch, NothingToRollBack, WrongUse
+from pipeline.base.config import Places
+from pipeline.base.errors import CandidateRefused, DigestMismatch, NothingToRollBack, WrongUse
 from pipeline.registry.ledger import Ledger
 from pipeline.registry.models import Models
 from pipeline.stages import releases

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import notify
-from pipeline.config import Places
-from pipeline.errors import RunGoingOn, SourceUnreachable
+from pipeline.base.config import Places
+from pipeline.base.errors import RunGoingOn, SourceUnreachable
 from pipeline.registry.models import Models
 from pipeline.stages import scheduling
 from pipeline.stages.scheduling import Begun, why_not

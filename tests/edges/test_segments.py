@@ -16,8 +16,8 @@ from answered import EIGHT, answers, everything, told
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import Fault
-from pipeline.schema import Answer, Feedback
+from pipeline.base.errors import Fault
+from pipeline.base.records import Answer, Feedback
 from pipeline.storage import lines, segments
 from pipeline.storage.journal import Journal
 from pipeline.storage.segments import unheld

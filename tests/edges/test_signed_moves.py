@@ -8,8 +8,8 @@ import keypairs
 import pytest
 import world
 
-from pipeline.config import Places
-from pipeline.errors import SignatureRefused, TonewatchError
+from pipeline.base.config import Places
+from pipeline.base.errors import SignatureRefused, TonewatchError
 from pipeline.stages import releases, verifying
 from pipeline.stages.prediction import predict
 

@@ -12,7 +12,7 @@ import pytest
 import toy
 from onnx import numpy_helper
 
-from pipeline.errors import Fault
+from pipeline.base.errors import Fault
 from pipeline.stages import smoke as stage
 from pipeline.stages.smoke import smoke
 

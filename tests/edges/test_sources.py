@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from pipeline.base.config import FileSource, PackageSource
+from pipeline.base.errors import DataRejected, SourceUnreachable
 from pipeline.collect.identity import source_identity
 from pipeline.collect.records import to_records
 from pipeline.collect.sources import read_rows
-from pipeline.config import FileSource, PackageSource
-from pipeline.errors import DataRejected, SourceUnreachable
 
 COLUMNS = {"text": "text", "label": "label", "rating": None, "id": None, "group": None, "time": None, "split": None}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.schema import Record, Side
+from pipeline.base.records import Record, Side
 from pipeline.storage.tables import COLUMNS, fingerprint, read_rows, read_texts, stream_texts, write_rows, write_texts
 
 SAMPLE = Record("s:1", "It’s 👩‍🚀 \x00", "good", "s", "s:1", "en", "", "MIT", "dev", "-1 0 2")

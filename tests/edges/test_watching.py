@@ -12,10 +12,10 @@ import yaml
 from world import LABELS, TEXTS, build, serve
 
 from pipeline import notify
-from pipeline.config import Places
-from pipeline.errors import WrongUse
+from pipeline.base.config import Places
+from pipeline.base.errors import WrongUse
+from pipeline.base.records import SIDES, Answer, Feedback, Receipt
 from pipeline.registry.ledger import Ledger
-from pipeline.schema import SIDES, Answer, Feedback, Receipt
 from pipeline.stages import versions
 from pipeline.stages.reference import Watched
 from pipeline.stages.watching import watch

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config import Places, load_params, set_param
-from pipeline.errors import NothingToRollBack, NoWorkspace, WrongUse
-from pipeline.schema import Receipt
+from pipeline.base.config import Places, load_params, set_param
+from pipeline.base.errors import NothingToRollBack, NoWorkspace, WrongUse
+from pipeline.base.records import Receipt
 from pipeline.stages import versions
 from pipeline.storage import files
 from pipeline.version import workspace as workspaces

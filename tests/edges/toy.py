@@ -10,8 +10,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from pipeline.model.predictor import Predictor
-from pipeline.schema import Receipt
+from pipeline.base.records import Receipt
+from pipeline.core.model.predictor import Predictor
 from pipeline.storage import files
 
 LABELS = ("negative", "neutral", "positive")

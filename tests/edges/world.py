@@ -6,11 +6,11 @@ from typing import Any
 import toy
 import yaml
 
-from pipeline.config import Places, load_params
-from pipeline.evaluate import Answered, evaluation
+from pipeline.base.config import Places, load_params
+from pipeline.base.records import Receipt, Record
+from pipeline.core.evaluate import Answered, evaluation
 from pipeline.registry.ledger import Ledger
 from pipeline.registry.models import Models
-from pipeline.schema import Receipt, Record
 from pipeline.stages import releases
 from pipeline.storage import files, tables
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.config import load_params
+from pipeline.base.config import load_params
 
 # Read by acts, which are not DVC stages: which data version to stand on, the gate that decides, and how the line is operated.
 SECTIONS_OF_ACTS = {"data", "gate", "serve", "watch", "schedule"}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import set_param
+from pipeline.base.config import set_param
 from pipeline.version.workspace import params_of, presets
 
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from pipeline.config import GateConfig
-from pipeline.evaluate.gate import Decision
-from pipeline.evaluate.parts import Part
+from pipeline.base.config import GateConfig
+from pipeline.core.gate.checks import Part
+from pipeline.core.gate.decision import Decision
 
 GATE = GateConfig.model_validate(
     {

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pipeline.config.operating import DriftConfig
-from pipeline.monitor.detectors import Sample
+from pipeline.base.config.operations import DriftConfig
+from pipeline.core.monitor.detectors import Sample
 
 WIDTH = 16
 HEAD_WL = np.random.default_rng(4).standard_normal((WIDTH, 3))

@@ -3,7 +3,7 @@
 import pytest
 from judged import GATE, candidate, champion, entry, named, refused
 
-from pipeline.evaluate.gate import decide
+from pipeline.core.gate.decision import decide
 
 NAN = float("nan")
 

@@ -5,8 +5,8 @@ import dataclasses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.monitor.alerts import raised
-from pipeline.schema import Alert
+from pipeline.base.records import Alert
+from pipeline.core.monitor.quiet_period import raised
 
 NOW = "2026-11-25T12:00:00Z"
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config.judging import AttackConfig
-from pipeline.evaluate import typos
-from pipeline.evaluate.attack import attack, attempt
+from pipeline.base.config.evaluate import AttackConfig
+from pipeline.core.evaluate import typos
+from pipeline.core.evaluate.attack import attack, attempt
 
 TEXTS = st.lists(st.sampled_from(["The", "movie", "was", "excellent", "aaaa", "Café", "我们都很好", "so", "wow!"]), max_size=8).map(
     " ".join

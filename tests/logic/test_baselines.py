@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import load_params
-from pipeline.config.judging import Tfidf
-from pipeline.evaluate import baselines
+from pipeline.base.config import load_params
+from pipeline.base.config.evaluate import Tfidf
+from pipeline.core.evaluate import baselines
 
 CFG = load_params(Path(__file__).parents[2] / "params.yaml").evaluate.model_copy(
     update={"vader_cuts": (-0.05, 0.05), "tfidf": Tfidf(max_ngram=2, min_count=1, inverse_strength=1.0, max_iterations=200)}

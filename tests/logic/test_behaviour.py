@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline.config import BehaviourConfig
-from pipeline.evaluate.behaviour import Case, cases, measure, passes
+from pipeline.base.config import BehaviourConfig
+from pipeline.core.evaluate.behaviour import Case, cases, measure, passes
 
 LABELS = ("bad", "so so", "good")
 WORDS = {"thing": ["film", "phone"], "good": ["good", "great", "superb"], "name": ["Wei", "Olga", "Emma"], "emoji": ["📷", "🔑"]}

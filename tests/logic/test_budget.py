@@ -5,8 +5,8 @@ import dataclasses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.compress.budget import Fall, Variant, choose, menu, pareto
-from pipeline.config import Budget
+from pipeline.base.config import Budget
+from pipeline.core.compress.selection import Fall, Variant, choose, menu, pareto
 
 BUDGET = Budget(max_f1_fall=0.01, max_slice_fall=0.05, min_agreement=0.9, max_megabytes=25.0, equal_speed=0.1)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.evaluate.calibration import FURTHEST, calibration, fit_temperature
+from pipeline.core.evaluate.calibration import FURTHEST, calibration, fit_temperature
 
 
 def measured(truth: list[int], guess: list[int], probabilities: object, bins: int = 15) -> dict[str, object]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.clean.rules import RULES, _is_plain, clean
+from pipeline.core.clean.rules import RULES, _is_plain, clean
 
 HOSTILE = st.text(st.sampled_from("<>&;/!-\"'= abpi3#amplt\u200b\u200d\ufe0f\u202e\x00\x85\u0301\u0338éÃ©â€™❤👩\ufeff"), max_size=60)
 PIECES = st.lists(

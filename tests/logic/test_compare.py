@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.config import GateConfig, load_params
-from pipeline.errors import DataRejected
-from pipeline.evaluate import intervals, metrics
-from pipeline.evaluate.compare import Pair, compare, forgetting
+from pipeline.base.config import GateConfig, load_params
+from pipeline.base.errors import DataRejected
+from pipeline.core.evaluate import bootstrap, metrics
+from pipeline.core.evaluate.comparison import Pair, compare, forgetting
 
 LABELS = ("negative", "neutral", "positive")
 GATE = load_params(Path(__file__).parents[2] / "params.yaml").gate.model_copy(
@@ -151,7 +151,7 @@ def test_a_group_counts_as_one_however_many_texts_it_holds() -> None:
 def test_pairs_see_a_gain_that_two_separate_intervals_would_miss() -> None:
     given = pair(1000, candidate=0.785, champion=0.77)
     mine = metrics.confusion_by_group(given.truth, given.candidate, given.groups, labels=3)
-    low, high = intervals.intervals(mine, resamples=400, confidence=0.9, seed=1)["macro_f1"]
+    low, high = bootstrap.intervals(mine, resamples=400, confidence=0.9, seed=1)["macro_f1"]
 
     found = compared(given)["macro_f1"]
 

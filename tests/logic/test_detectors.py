@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from population import texts
 
-from pipeline.monitor import budget
-from pipeline.monitor.detectors import Gauge, Sample
-from pipeline.monitor.tails import Tail
+from pipeline.core.monitor import alarm_budget
+from pipeline.core.monitor.detectors import Gauge, Sample
+from pipeline.core.monitor.tails import Tail
 
 
 def plain(**changed: np.ndarray) -> Sample:
@@ -118,7 +118,7 @@ def test_the_chance_that_an_alarm_starts_is_that_of_all_series_in_which_one_does
         before, now = sum(series[:-1]) >= alarms, sum(series[1:]) >= alarms
         counted += (now and not before) * chance ** sum(series) * (1 - chance) ** (of + 1 - sum(series))
 
-    assert budget.starts(chance, alarms=alarms, of=of) == pytest.approx(counted)
+    assert alarm_budget.starts(chance, alarms=alarms, of=of) == pytest.approx(counted)
 
 
 @settings(max_examples=30, deadline=None)
@@ -126,31 +126,31 @@ def test_the_chance_that_an_alarm_starts_is_that_of_all_series_in_which_one_does
 def test_at_the_level_as_many_alarms_start_as_were_asked_for(target: float, shared: float, rule: tuple[int, int]) -> None:
     named = {"alarms": rule[0], "of": rule[1]}
 
-    level = budget.level(target, shared=shared, **named)
+    level = alarm_budget.level(target, shared=shared, **named)
 
-    assert budget.mean_starts(level, shared=shared, **named) == pytest.approx(target, rel=1e-3)
-    assert level <= budget.level(target * 1.5, shared=shared, **named)
+    assert alarm_budget.mean_starts(level, shared=shared, **named) == pytest.approx(target, rel=1e-3)
+    assert level <= alarm_budget.level(target * 1.5, shared=shared, **named)
 
 
 def test_hourly_windows_of_one_topic_may_drift_one_and_a_half_times_in_a_hundred() -> None:
     # 2 q^2 (1 - q)^2 = 1 / 2191.5 has the root 0.01535.
-    assert budget.level(1 / 2191.5, shared=0, alarms=2, of=3) == pytest.approx(0.01535, abs=1e-5)
+    assert alarm_budget.level(1 / 2191.5, shared=0, alarms=2, of=3) == pytest.approx(0.01535, abs=1e-5)
 
 
 def test_no_level_is_so_high_that_alarms_hardly_end() -> None:
-    assert budget.level(10.0, shared=0, alarms=2, of=3) == pytest.approx(0.5)
+    assert alarm_budget.level(10.0, shared=0, alarms=2, of=3) == pytest.approx(0.5)
 
 
 def test_windows_that_share_a_part_of_their_chance_alarm_more_often() -> None:
     chance = np.random.default_rng(1)
     shared, level = 0.3, 0.05
     common, own = chance.standard_normal((20000, 1)), chance.standard_normal((20000, 20))
-    far = np.abs(shared**0.5 * common + (1 - shared) ** 0.5 * own) > budget.NORMAL.inv_cdf(1 - level / 2)
+    far = np.abs(shared**0.5 * common + (1 - shared) ** 0.5 * own) > alarm_budget.NORMAL.inv_cdf(1 - level / 2)
     pairs = float((far[:, 0] & far[:, 1:].T).mean())
 
-    assert budget.both(level, shared=shared) == pytest.approx(pairs, rel=0.05)
-    assert budget.shared_part(level, budget.both(level, shared=shared), most=0.9) == pytest.approx(shared, abs=1e-6)
-    assert budget.shared_part(level, level, most=0.4) == pytest.approx(0.4)
+    assert alarm_budget.both(level, shared=shared) == pytest.approx(pairs, rel=0.05)
+    assert alarm_budget.shared_part(level, alarm_budget.both(level, shared=shared), most=0.9) == pytest.approx(shared, abs=1e-6)
+    assert alarm_budget.shared_part(level, level, most=0.4) == pytest.approx(0.4)
 
 
 def test_common_values_are_counted_and_rare_ones_thin_out_as_fast_as_the_tail_does() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import load_params
-from pipeline.errors import DataRejected
-from pipeline.evaluate import Answered, evaluation
+from pipeline.base.config import load_params
+from pipeline.base.errors import DataRejected
+from pipeline.core.evaluate import Answered, evaluation
 
 CFG = load_params(Path(__file__).parents[2] / "params.yaml").evaluate.model_copy(
     update={"resamples": 50, "confidence": 0.9, "calibration_bins": 5, "min_slice_texts": 2, "length_bands": (3,), "negations": ("not",)}

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from population import Shift, broken_encoding, drift_config, new_topic, other_language, texts, worse_mood
 
-from pipeline.monitor import drift
-from pipeline.monitor.detectors import Sample
-from pipeline.monitor.drift import Calibration, alarm, alarming, calibrate, judge, sized
+from pipeline.core.monitor import drift
+from pipeline.core.monitor.detectors import Sample
+from pipeline.core.monitor.drift import Calibration, alarm, alarming, calibrate, judge, sized
 
 QUARTER = 2191.5
 WINDOW = 100

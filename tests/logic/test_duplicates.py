@@ -1,7 +1,7 @@
 """Of copies that agree one stays; of copies that do not agree none."""
 
-from pipeline.clean.duplicates import duplicates
-from pipeline.schema import Record
+from pipeline.base.records import Record
+from pipeline.core.clean.duplicates import duplicates
 
 
 def record(number: int, text: str, label: str, *, split: str = "") -> Record:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import poisson
 
-from pipeline.config import EventsConfig
-from pipeline.monitor import share
-from pipeline.monitor.events import events
+from pipeline.base.config import EventsConfig
+from pipeline.core.monitor import prevalence
+from pipeline.core.monitor.change_points import events
 
 HOURS, DAYS = 2191, 91  # windows a quarter
 LABELS = ("negative", "neutral", "positive")
@@ -238,7 +238,7 @@ def test_from_guesses_to_events_the_true_change_is_covered() -> None:
         for place in range(60):
             truth = random.multinomial(400, [0.3, 0.4, 0.3] if place < 30 else [0.42, 0.33, 0.25])
             guessed = sum(random.multinomial(count, row) for count, row in zip(truth, rows, strict=True))
-            shares = share.shares(guessed, confusion, LABELS, resamples=100, confidence=0.95, seed=seed)
+            shares = prevalence.shares(guessed, confusion, LABELS, resamples=100, confidence=0.95, seed=seed)
             assert shares is not None
             points.append({"start": f"{place:05}", **shares["negative"]})
         event = min(found(points), key=lambda event: abs(int(event["time"]) - 30))

@@ -5,9 +5,9 @@ import math
 
 import pytest
 
-from pipeline.config import ValidateConfig
-from pipeline.schema import Record
-from pipeline.validate.expectations import Check, check
+from pipeline.base.config import ValidateConfig
+from pipeline.base.records import Record
+from pipeline.core.validate.expectations import Check, check
 
 CFG = ValidateConfig(
     min_texts=4,

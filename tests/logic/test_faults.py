@@ -2,9 +2,9 @@
 
 import pytest
 
-from pipeline.clean.faults import fault, words
-from pipeline.config import CleanConfig
-from pipeline.schema import Record
+from pipeline.base.config import CleanConfig
+from pipeline.base.records import Record
+from pipeline.core.clean.faults import fault, words
 
 CFG = CleanConfig(min_words=2, max_words=5)
 LABELS = ("bad", "good")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judged import GATE, candidate, champion, entry
 
-from pipeline.evaluate.gate import Decision, decide
+from pipeline.core.gate.decision import Decision, decide
 
 NAN = float("nan")
 

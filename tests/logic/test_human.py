@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config.sources import Ratings
-from pipeline.evaluate.human import ceiling, human, one_rater
-from pipeline.schema import Record
+from pipeline.base.config.sources import Ratings
+from pipeline.base.records import Record
+from pipeline.core.evaluate.human_agreement import ceiling, human, one_rater
 
 LABELS = ("negative", "neutral", "positive")
 RULE = Ratings(negative_to=-0.5, positive_from=0.5)

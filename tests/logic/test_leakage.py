@@ -1,7 +1,7 @@
 """Nothing may stand on two sides of the split."""
 
-from pipeline.schema import Record, Side
-from pipeline.validate.leakage import leaks
+from pipeline.base.records import Record, Side
+from pipeline.core.validate.leakage import leaks
 
 
 def record(number: int, text: str, group: str = "") -> Record:

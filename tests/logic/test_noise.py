@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from judged import candidate
 
-from pipeline.config import load_params
-from pipeline.evaluate import Decision, Pair, compare, decide, metrics
+from pipeline.base.config import load_params
+from pipeline.core.evaluate import Decision, Pair, comparison, decide, metrics
 
 LABELS = ("negative", "neutral", "positive")
 DEFAULT = load_params(Path(__file__).parents[2] / "params.yaml").gate
@@ -46,7 +46,7 @@ def slices(pair: Pair, random: np.random.Generator) -> Slices:
 
 def judged(pair: Pair, seed: int, *, among: Slices | None = None, margin: float = DEFAULT.slice_margin) -> Decision:
     gate = GATE.model_copy(update={"slice_margin": margin})
-    return decide(candidate(), compare(pair, champion="R1", labels=LABELS, slices=among or {}, gate=gate, seed=seed), gate)
+    return decide(candidate(), comparison(pair, champion="R1", labels=LABELS, slices=among or {}, gate=gate, seed=seed), gate)
 
 
 def passed(decision: Decision, name: str) -> bool:
@@ -97,7 +97,7 @@ def test_the_gain_that_is_said_to_show_shows_with_the_power_that_is_said() -> No
     right = (0.802, 0.77)
     true = gain(models(400_000, random, right=right))
     documents = [
-        compare(models(1000, random, right=right), champion="R1", labels=LABELS, slices={}, gate=GATE, seed=seed) for seed in range(120)
+        comparison(models(1000, random, right=right), champion="R1", labels=LABELS, slices={}, gate=GATE, seed=seed) for seed in range(120)
     ]
     said = float(np.mean([document["macro_f1"]["visible"] for document in documents]))
     shown = np.mean([document["macro_f1"]["low"] > 0 for document in documents])

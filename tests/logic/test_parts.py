@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from judged import GATE, candidate, champion, measured, named, refused
 
-from pipeline.evaluate.gate import decide
+from pipeline.core.gate.decision import decide
 
 
 @pytest.mark.parametrize(

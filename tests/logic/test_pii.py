@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.clean.pii import KINDS, UNREAD, mask
-from pipeline.clean.rules import clean
+from pipeline.core.clean.rules import clean
+from pipeline.core.privacy.masking import KINDS, UNREAD, mask
 
 ORDINARY = (
     "It came on 2020-11-25 at 10:30 and broke at once.",

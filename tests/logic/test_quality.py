@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import QualityConfig
-from pipeline.evaluate.metrics import confusion, macro_f1
-from pipeline.monitor import quality
+from pipeline.base.config import QualityConfig
+from pipeline.core.evaluate.metrics import confusion, macro_f1
+from pipeline.core.monitor import quality
 
 LABELS = ("negative", "neutral", "positive")
 CHANCE = {"confidence": 0.95, "resamples": 400, "seed": 7}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.evaluate.significance import holm, mcnemar, smallest_p, visible
+from pipeline.core.evaluate.significance import holm, mcnemar, smallest_p, visible
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import EvaluateConfig
-from pipeline.evaluate.slices import memberships
+from pipeline.base.config import EvaluateConfig
+from pipeline.core.evaluate.slices import memberships
 
 NEGATIONS = ("not", "no", "never", "n't")
 

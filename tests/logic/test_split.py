@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import SplitConfig
-from pipeline.errors import DataRejected
-from pipeline.schema import Record
-from pipeline.split import side_of, split
+from pipeline.base.config import SplitConfig
+from pipeline.base.errors import DataRejected
+from pipeline.base.records import Record
+from pipeline.core.split import side_of, split
 
 CFG = SplitConfig(valid=0.2, test=0.3, salt="s")
 LABELS = ("bad", "good")

@@ -1,6 +1,6 @@
 """Windows of a journal."""
 
-from pipeline.monitor.windows import Window, due, earlier, per_quarter
+from pipeline.core.monitor.windows import Window, due, earlier, per_quarter
 
 
 def test_only_windows_that_have_ended_are_due() -> None:

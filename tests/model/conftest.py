@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.evaluate.metrics import score
-from pipeline.model.encoder import scratch_config
-from pipeline.model.tokenizer import encode, load_tokenizer, size, train_tokenizer
-from pipeline.train.loop import Course, Share, fit
-from pipeline.train.methods import LabelMethod, Start
-from pipeline.train.optim import make_optimizer
+from pipeline.core.evaluate.metrics import score
+from pipeline.core.model.encoder import scratch_config
+from pipeline.core.model.tokenizer import encode, load_tokenizer, size, train_tokenizer
+from pipeline.core.train.loop import Course, Share, fit
+from pipeline.core.train.objectives import LabelMethod, Start
+from pipeline.core.train.optimizer import make_optimizer
 
 GOOD, BAD = ("good", "great", "lovely", "superb"), ("bad", "awful", "dreadful", "poor")
 THINGS = ("film", "book", "phone", "meal", "song", "train ride", "hotel room", "garden in the early spring")

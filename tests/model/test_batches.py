@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.train.batches import Deal, pad
+from pipeline.core.train.batches import Deal, pad
 
 
 @settings(max_examples=60, deadline=None)

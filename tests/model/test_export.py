@@ -3,14 +3,14 @@ import onnx
 import pytest
 import torch
 
-from pipeline.compress.export import export
-from pipeline.compress.golden import golden_texts
-from pipeline.compress.quantize import quantize
-from pipeline.config import load_params
-from pipeline.model.predictor import Predictor, batched
-from pipeline.model.tokenizer import encode
+from pipeline.base.config import load_params
+from pipeline.core.compress.golden_texts import golden_texts
+from pipeline.core.compress.onnx_export import export
+from pipeline.core.compress.quantization import quantize
+from pipeline.core.model.predictor import Predictor, batched
+from pipeline.core.model.tokenizer import encode
+from pipeline.core.train.objectives import guess
 from pipeline.security import artefacts
-from pipeline.train.methods import guess
 
 SETTINGS = {"labels": ["bad", "good"], "max_tokens": 32, "temperature": 1.0, "uncertain": 0.0}
 

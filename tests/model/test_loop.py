@@ -4,10 +4,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pipeline.train.batches import Batch
-from pipeline.train.loop import Course, Share, fit
-from pipeline.train.methods import guess
-from pipeline.train.optim import make_optimizer, rate_at
+from pipeline.core.train.batches import Batch
+from pipeline.core.train.loop import Course, Share, fit
+from pipeline.core.train.objectives import guess
+from pipeline.core.train.optimizer import make_optimizer, rate_at
 
 ALONE = Share(rank=0, workers=1, micro_batch=64)
 

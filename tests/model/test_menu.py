@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-from pipeline.config import CompressConfig, Profile, load_params
-from pipeline.errors import DigestMismatch
-from pipeline.schema import Receipt, Record
+from pipeline.base.config import CompressConfig, Profile, load_params
+from pipeline.base.errors import DigestMismatch
+from pipeline.base.records import Receipt, Record
 from pipeline.stages.compression import compress
 from pipeline.stages.prediction import open_predictor
 from pipeline.stages.training import Bench

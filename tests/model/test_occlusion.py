@@ -5,8 +5,8 @@ import toy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.model.occlusion import occlude
-from pipeline.model.predictor import Predictor
+from pipeline.core.model.occlusion import occlude
+from pipeline.core.model.predictor import Predictor
 from pipeline.stages.prediction import open_predictor
 
 # One word of weight 3 and two labels of weight 0: e³ / (e³ + 2).

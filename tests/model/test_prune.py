@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.compress.export import export
-from pipeline.compress.prune import prune, with_words, worth
-from pipeline.compress.vocabulary import trim
-from pipeline.config import Recipe
-from pipeline.model.predictor import Predictor
-from pipeline.model.tokenizer import encode, load_tokenizer, size
-from pipeline.train.batches import Batch, pad
-from pipeline.train.distil import DistilMethod
-from pipeline.train.loop import Course, Share, fit
-from pipeline.train.methods import guess
-from pipeline.train.optim import make_optimizer
+from pipeline.base.config import Recipe
+from pipeline.core.compress.onnx_export import export
+from pipeline.core.compress.pruning import prune, with_words, worth
+from pipeline.core.compress.vocabulary import trim
+from pipeline.core.model.predictor import Predictor
+from pipeline.core.model.tokenizer import encode, load_tokenizer, size
+from pipeline.core.train.batches import Batch, pad
+from pipeline.core.train.distillation import DistilMethod
+from pipeline.core.train.loop import Course, Share, fit
+from pipeline.core.train.objectives import guess
+from pipeline.core.train.optimizer import make_optimizer
 
 SETTINGS = {"labels": ["bad", "good"], "max_tokens": 32, "temperature": 1.0, "uncertain": 0.0}
 

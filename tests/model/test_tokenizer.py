@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from pipeline.model.tokenizer import SPECIAL, continuations, encode, load_tokenizer, size, special_ids, train_tokenizer
+from pipeline.core.model.tokenizer import SPECIAL, continuations, encode, load_tokenizer, size, special_ids, train_tokenizer
 
 PROGRAM = (
     "from pipeline.model.tokenizer import train_tokenizer;"

@@ -19,8 +19,8 @@ from conftest import ROOT
 from prefect.server.schemas.schedules import CronSchedule
 
 from pipeline import notify
-from pipeline.config.quiet import REPORTING_OFF
-from pipeline.errors import ConfigError
+from pipeline.base.config.environment import REPORTING_OFF
+from pipeline.base.errors import ConfigError
 
 HERE = Path(__file__).parent
 OPEN = {"PENDING", "RUNNING", "CANCELLING"}

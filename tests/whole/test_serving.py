@@ -16,7 +16,7 @@ import httpx
 import pytest
 import served
 
-from pipeline.config import Places
+from pipeline.base.config import Places
 from pipeline.storage.journal import Journal
 
 ROOT = Path(__file__).parents[2]

@@ -44,8 +44,8 @@ def states(root):
     from prefect.schedules import Cron
 
     from flows import asking, runs
-    from pipeline.config import Places
-    from pipeline.errors import CandidateRefused, RunGoingOn, SourceUnreachable
+    from pipeline.base.config import Places
+    from pipeline.base.errors import CandidateRefused, RunGoingOn, SourceUnreachable
 
     ends = [
         None,
@@ -85,9 +85,9 @@ def states(root):
 
 
 def main(root, every, work=None):
-    from pipeline import logs
-    from pipeline.config import Places
-    from pipeline.config.quiet import settle
+    from pipeline.base import logs
+    from pipeline.base.config import Places
+    from pipeline.base.config.environment import settle
     from pipeline.stages import scheduling
 
     logs.configure(json=True, debug=False)

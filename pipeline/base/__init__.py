@@ -1,0 +1,1 @@
+"""What everything shares: configuration, errors, logs, seeds, times, digests, records and documents. It imports nothing of ours."""

@@ -1,0 +1,119 @@
+"""The sections that say how the line is operated: serve, watch, schedule. They change no release, so none is judged anew for them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.base.config.section import Count, Positive, Section, Share
+
+MINUTES_A_DAY = 24 * 60
+Cron = Annotated[str, Field(pattern=r"^\S+( \S+){4}$")]
+
+
+class JournalConfig(Section):
+    """Say what the journal keeps of a text, and for how long."""
+
+    texts: Literal["masked", "hash"]
+    retention_days: Count
+
+
+class DashboardConfig(Section):
+    """Bound what the dashboard shows and explains, and how long a person stays signed in."""
+
+    shown_windows: Count
+    explained_words: Count
+    session_minutes: Count
+
+
+class ServeConfig(Section):
+    """Bound what one client may ask of the service, and how long a text waits for others to be answered with."""
+
+    max_texts: Count
+    max_characters: Count
+    max_body_kilobytes: Count
+    batch_texts: Count
+    batch_wait_ms: float = Field(ge=0)
+    max_waiting_texts: Count
+    concurrent_requests: Count
+    requests_per_minute: Count
+    request_seconds: Positive
+    reload_seconds: Positive
+    min_replicas: Count
+    max_replicas: Count
+    journal: JournalConfig
+    dashboard: DashboardConfig
+
+    @model_validator(mode="after")
+    def _bounds_are_ordered(self) -> "ServeConfig":
+        if self.min_replicas > self.max_replicas:
+            raise ValueError("serve.min_replicas must not exceed serve.max_replicas")
+        if self.max_waiting_texts < self.max_texts:
+            raise ValueError("serve.max_waiting_texts must hold one whole request (serve.max_texts)")
+        return self
+
+
+class DriftConfig(Section):
+    """Set how a window is compared with the reference, and how often chance alone may raise an alarm."""
+
+    false_alarms_per_quarter: Positive
+    alarm_windows: Count
+    of_windows: Count
+    max_texts: Count
+    resamples: Count
+    examples: Count
+
+    @model_validator(mode="after")
+    def _n_of_m(self) -> "DriftConfig":
+        if self.alarm_windows > self.of_windows:
+            raise ValueError("watch.drift.alarm_windows must not exceed watch.drift.of_windows")
+        return self
+
+
+class EventsConfig(Section):
+    """Set when a change in the series of a share counts as a tone event."""
+
+    min_windows: Count
+    false_alarms_per_quarter: Positive
+    min_change: Share
+
+
+class QualityConfig(Section):
+    """Set how feedback is judged, and when a release is rolled back by itself."""
+
+    min_labels: Count
+    baking_hours: Positive
+    rollback_margin: Share
+
+
+class WatchConfig(Section):
+    """Set the windows, what is asked of each, and how long an alert stays quiet."""
+
+    window_minutes: Count
+    min_texts: Count
+    catch_up_windows: Count
+    overlap_texts: Count
+    resamples: Count
+    confidence: float = Field(gt=0.5, lt=1)
+    quiet_hours: Positive
+    drift: DriftConfig
+    events: EventsConfig
+    quality: QualityConfig
+
+    @model_validator(mode="after")
+    def _windows_fill_a_day(self) -> "WatchConfig":
+        if MINUTES_A_DAY % self.window_minutes:
+            raise ValueError(f"watch.window_minutes must divide a day into equal windows: {MINUTES_A_DAY} is no multiple of it")
+        return self
+
+
+class ScheduleConfig(Section):
+    """Set when the deployments run (cron), and what else starts a retrain."""
+
+    time_zone: str
+    watch: Cron
+    retrain: Cron
+    audit: Cron
+    retrain_on_alert: bool
+    retrain_on_labels: Count
+    # Younger than the releases that must still be read, so it may be left out.
+    keep_checkpoints_days: Count = 30

@@ -1,0 +1,193 @@
+"""Making the variants of a menu: what is shared between them is made once, and only if one of them needs it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pipeline.base import logs
+from pipeline.base.config import CompressConfig, Recipe
+from pipeline.base.records import Record
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pipeline.core.compress.pruning import Worth
+    from pipeline.core.model.heads import Classifier
+    from pipeline.core.train.distillation import DistilMethod
+    from pipeline.stages.training import Bench
+
+WORTH_AT_ONCE = 32
+
+log = logs.get("compress")
+
+
+@dataclass(frozen=True)
+class Made:
+    """Hold a variant as it would be served, and the number of its parameters."""
+
+    recipe: Recipe
+    model: bytes
+    tokenizer: str
+    parameters: int
+
+
+@dataclass
+class Workshop:
+    """Make variants of one parent. `settings` are those of its predictor; `digests` tell what the parent and the texts are."""
+
+    parent: "Classifier"
+    tokenizer: str
+    settings: Mapping[str, Any]
+    sides: Mapping[str, Sequence[Record]]
+    digests: Sequence[object]
+    cfg: CompressConfig
+    bench: "Bench"
+    _students: dict[str, "Classifier"] = field(default_factory=dict)
+    _vocabularies: dict[int, tuple[str, list[int]]] = field(default_factory=dict)
+
+    def make(self, recipe: Recipe) -> Made:
+        """Make what a recipe says: fewer words first, then fewer parts that learn again, then smaller numbers."""
+        from pipeline.core.compress.onnx_export import export
+
+        tokenizer, model = self._in_words(recipe.vocabulary_min_count)
+        if recipe.pruned:
+            model = self._student(recipe, model, tokenizer)
+        if not recipe.int8:
+            content = export(model, max_tokens=self.settings["max_tokens"])
+        elif model is self.parent:
+            content = self._whole_int8
+        else:
+            content = self._in_whole_numbers(model, tokenizer)
+        parameters = sum(value.numel() for value in model.parameters())
+        log.info("made", variant=recipe.name, parameters=parameters, megabytes=round(len(content) / 1e6, 1))
+        return Made(recipe, content, tokenizer, parameters)
+
+    @cached_property
+    def _whole_int8(self) -> bytes:
+        return self._in_whole_numbers(self.parent, self.tokenizer)
+
+    def _in_whole_numbers(self, model: "Classifier", tokenizer: str) -> bytes:
+        from pipeline.core.compress.quantization import quantize
+
+        few = evenly(self.sides["train"], self.cfg.int8.calibration_texts)
+        return quantize(model, self._encoded(tokenizer, few), max_tokens=self.settings["max_tokens"], cfg=self.cfg.int8)
+
+    def forget(self) -> None:
+        """Let go of the checkpoints of every recovery."""
+        for recipe in self.cfg.menu:
+            if recipe.pruned:
+                self._keep(recipe).forget()
+
+    def _in_words(self, min_count: int | None) -> tuple[str, "Classifier"]:
+        from pipeline.core.compress.pruning import with_words
+        from pipeline.core.compress.vocabulary import trim
+
+        if min_count is None:
+            return self.tokenizer, self.parent
+        if min_count not in self._vocabularies:
+            self._vocabularies[min_count] = trim(self.tokenizer, self._encoded(self.tokenizer, self.sides["train"]), min_count=min_count)
+        tokenizer, kept = self._vocabularies[min_count]
+        return tokenizer, with_words(self.parent, kept)
+
+    def _student(self, recipe: Recipe, model: "Classifier", tokenizer: str) -> "Classifier":
+        """Prune, and let it learn again; variants that differ in their numbers alone share one student."""
+        from pipeline.core.compress.pruning import prune
+
+        name = _student_name(recipe)
+        if name not in self._students:
+            student = prune(model, self._worth, recipe)
+            outcome = self.bench.train(self._job(recipe, self._method(student, tokenizer)))
+            student.load_state_dict(dict(outcome.weights))
+            self._students[name] = student.eval()
+        return self._students[name]
+
+    def _job(self, recipe: Recipe, method: "DistilMethod") -> Any:
+        from pipeline.core.train.loop import Course
+        from pipeline.core.train.ray_trainer import Job
+
+        cfg = self.cfg.recovery
+        return Job(
+            name=f"recover-{recipe.name}",
+            method=method,
+            course=Course(cfg.steps, cfg.peak_rate, cfg.warmup_share, cfg.clip),
+            weight_decay=cfg.weight_decay,
+            looks=frozenset({cfg.steps}),
+            patience=1,
+            checkpoint_every=cfg.checkpoint_every,
+            keep=self._keep(recipe),
+        )
+
+    def _method(self, student: "Classifier", tokenizer: str) -> "DistilMethod":
+        import torch
+
+        from pipeline.base.seeds import seed_for
+        from pipeline.core.evaluate.metrics import score
+        from pipeline.core.train.distillation import DistilMethod
+
+        lessons, valid = self._lessons, self.sides["valid"]
+        return DistilMethod(
+            student=student,
+            teacher_NL=torch.from_numpy(self._teacher_NL).float(),
+            train=self._encoded(tokenizer, lessons),
+            targets=self.numbers(lessons),
+            held_out=self._encoded(tokenizer, valid),
+            held_out_targets=self.numbers(valid),
+            batch_texts=self.cfg.recovery.batch_texts,
+            temperature=self.cfg.recovery.temperature,
+            truth_share=self.cfg.recovery.truth_share,
+            score=score,
+            seed=seed_for(self.bench.seed, "recovery"),
+        )
+
+    @cached_property
+    def _lessons(self) -> Sequence[Record]:
+        """Take as many training texts as the recovery passes over: what is never read needs no teacher's answer."""
+        return evenly(self.sides["train"], self.cfg.recovery.steps * self.cfg.recovery.batch_texts)
+
+    @cached_property
+    def _teacher_NL(self) -> "NDArray[np.float64]":
+        """Ask the uncompressed model once, as int8: a third of the time, and no student comes as near to it as int8 does."""
+        from pipeline.core.model.predictor import Predictor
+
+        teacher = Predictor.of(self._whole_int8, self.tokenizer, self.settings, threads=self.bench.profile.threads)
+        return teacher.logits([record.text for record in self._lessons])
+
+    @cached_property
+    def _worth(self) -> "Worth":
+        import torch
+
+        from pipeline.core.compress.pruning import worth
+        from pipeline.core.train.batches import Batch, pad
+
+        few = evenly(self.sides["valid"], self.cfg.importance_texts)
+        targets = torch.from_numpy(self.numbers(few))
+        tokens = self._encoded(self.tokenizer, few)
+        parts = [slice(start, start + WORTH_AT_ONCE) for start in range(0, len(few), WORTH_AT_ONCE)]
+        return worth(self.parent, [Batch(*pad(tokens[part]), targets[part], weight=1.0) for part in parts])
+
+    def numbers(self, records: Sequence[Record]) -> "NDArray[np.int64]":
+        """Give the labels of some texts as numbers."""
+        import numpy as np
+
+        return np.array([self.settings["labels"].index(record.label) for record in records], dtype=np.int64)
+
+    def _encoded(self, tokenizer: str, records: Sequence[Record]) -> list[list[int]]:
+        from pipeline.core.model.tokenizer import encode, load_tokenizer
+
+        return encode(load_tokenizer(tokenizer, self.settings["max_tokens"]), [record.text for record in records])
+
+    def _keep(self, recipe: Recipe) -> Any:
+        shape = recipe.model_dump(exclude={"name", "int8"})
+        rest = self.cfg.recovery.model_dump(), self.cfg.int8.model_dump(), self.cfg.importance_texts
+        return self.bench.keep("compress", *self.digests, dict(self.settings), shape, *rest)
+
+
+def _student_name(recipe: Recipe) -> str:
+    return recipe.model_dump_json(exclude={"name", "int8"})
+
+
+def evenly(records: Sequence[Record], count: int) -> Sequence[Record]:
+    """Take some texts from the whole length of a split, which stands in the order of its sources."""
+    return [records[number * len(records) // count] for number in range(count)] if count < len(records) else records

@@ -1,0 +1,49 @@
+"""Which words an answer rests on: each is left out in turn, and the answer's probability falls or rises.
+
+Occlusion (Zeiler and Fergus, 2014), word by word (Li, Monroe and Jurafsky, 2016). It asks the model that serves, and no other.
+"""
+
+from dataclasses import dataclass
+
+from pipeline.core.clean.rules import clean
+from pipeline.core.model.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class Word:
+    """Hold one word of a cleaned text, and by how much the label's probability falls without it."""
+
+    word: str
+    weight: float
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Hold the label of a text, all its probabilities, its words, and how many further words were not left out."""
+
+    label: str
+    uncertain: bool
+    probabilities: dict[str, float]
+    words: tuple[Word, ...]
+    further: int
+
+
+def occlude(predictor: Predictor, text: str, *, most: int) -> Explained:
+    """Answer a text, and leave out each of its first `most` words in turn; all in one call of the predictor.
+
+    A weight above zero speaks for the label, one below against it. Words stand alone here: of two that only matter together,
+    each gets all of what both are worth.
+    """
+    words = clean(text)[0].split()
+    tried = words[:most]
+    without = [" ".join(words[:place] + words[place + 1 :]) for place in range(len(tried))]
+    answers = predictor.predict([text, *without])
+    label = predictor.labels.index(answers.labels[0])
+    chances = answers.probabilities[:, label].tolist()
+    return Explained(
+        label=answers.labels[0],
+        uncertain=answers.uncertain[0],
+        probabilities=dict(zip(predictor.labels, answers.probabilities[0].tolist(), strict=True)),
+        words=tuple(Word(word, chances[0] - chance) for word, chance in zip(tried, chances[1:], strict=True)),
+        further=len(words) - len(tried),
+    )

@@ -1,0 +1,1 @@
+"""Personal data: finding it in a text and masking it."""

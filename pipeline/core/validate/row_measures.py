@@ -1,0 +1,28 @@
+"""What is measured of each single text before the suite judges all of them."""
+
+import re
+from collections.abc import Sequence
+
+from pipeline.base.config import ValidateConfig
+from pipeline.base.records import Record
+from pipeline.core.clean.language import UNDETERMINED, language
+
+# Written apart from the rules of `clean`, so that a mistake there does not hide itself here.
+MARKUP = re.compile(
+    r"</?(?:p|br|div|span|a|b|i|u|em|strong|img|ul|ol|li|td|tr|th|table|font|h[1-6]|script|style)(?:\s[^<>]*=[^<>]*)?/?>"
+    r"|&(?:amp|lt|gt|quot|apos|nbsp|#[0-9]{1,7}|#x[0-9a-f]{1,6});",
+    re.IGNORECASE,
+)
+
+
+def residues(records: Sequence[Record]) -> list[bool]:
+    """Say for each text whether HTML, mojibake or a replacement character is left in it."""
+    from ftfy.badness import is_bad
+
+    return [bool(MARKUP.search(r.text)) or "\N{REPLACEMENT CHARACTER}" in r.text or bool(is_bad(r.text)) for r in records]
+
+
+def in_language(records: Sequence[Record], cfg: ValidateConfig) -> list[float | None]:
+    """Say for each text whether it is in the language asked for; None where it is too short to tell."""
+    found = (language(record.text, min_words=cfg.language_min_words) for record in records)
+    return [None if name == UNDETERMINED else float(name == cfg.language) for name in found]
