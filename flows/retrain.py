@@ -5,7 +5,7 @@ from typing import Any
 from prefect import flow
 
 from flows import tasks
-from pipeline.storage.locks import held
+from pipeline.io.locks import held
 
 
 @flow(name="retrain", persist_result=False)

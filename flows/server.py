@@ -17,8 +17,8 @@ from collections.abc import Iterator, MutableMapping
 from pipeline.base import logs
 from pipeline.base.config import Places
 from pipeline.base.errors import Unreachable
+from pipeline.io import files
 from pipeline.stages import scheduling
-from pipeline.storage import files
 
 log = logs.get("schedule")
 START_SECONDS = 180

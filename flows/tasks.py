@@ -11,7 +11,8 @@ from prefect.cache_policies import NO_CACHE
 
 from pipeline.base.config import Places, load_profile
 from pipeline.base.errors import Unreachable
-from pipeline.stages import Setting, releases, reports, versions
+from pipeline.io.versioning import data_versions
+from pipeline.stages import Setting, releases, reports
 from pipeline.stages.performing import perform, stand, unedited
 
 TRIES = 2
@@ -87,7 +88,7 @@ def _settle(line: Line) -> None:
 
 
 def _keep_data(line: Line) -> str:
-    return str(versions.keep_data(line.places.root, line.reason).name)
+    return str(data_versions.keep_data(line.places.root, line.reason).name)
 
 
 def _register(line: Line, data_version: str) -> str:
@@ -96,7 +97,7 @@ def _register(line: Line, data_version: str) -> str:
 
 
 def _judge(line: Line, data_version: str, model_version: str) -> dict[str, Any]:
-    made = releases.Made(data_version, model_version, versions.code_commit())
+    made = releases.Made(data_version, model_version, data_versions.code_commit())
     return releases.judge(line.places, made, actor=line.actor, reason=line.reason)
 
 

@@ -158,16 +158,17 @@ def _released(made: dict[str, Any]) -> str:
 def _texts(story: Story) -> dict[str, Iterator[tuple[str, str]]]:
     """Give texts with their labels that no model of the story was trained on: the movie texts of the validation split, and all tweets."""
     from pipeline.base.config import load_params
-    from pipeline.collect import records, sources
-    from pipeline.storage import tables
+    from pipeline.io import parquet
+    from pipeline.io.sources import readers
+    from pipeline.io.sources import rows as records
 
     whole = load_params(CHECKOUT / "params.yaml").collect
     source = next(source for source in whole.sources if source.name == "tweet")
-    rows = sources.read_rows(
+    rows = readers.read_rows(
         source, root=story.root, downloads=story.root / ".tonewatch" / "downloads", max_bytes=whole.max_megabytes * 1_000_000
     )
     tweets = [(record.text, record.label) for record in records.to_records(rows, source, whole.labels)]
-    movies = [(record.text, record.label) for record in tables.read_texts(story.root / "data" / "splits" / "valid.parquet")]
+    movies = [(record.text, record.label) for record in parquet.read_texts(story.root / "data" / "splits" / "valid.parquet")]
     # In their files the texts stand sorted by what they say; traffic does not.
     chance = random.Random(SEED)
     chance.shuffle(movies)

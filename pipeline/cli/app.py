@@ -31,10 +31,10 @@ def init(
 ) -> None:
     """Make a fresh workspace.  Example: tonewatch init reviews --preset csv."""
     from pipeline.base import logs
-    from pipeline.stages import versions
+    from pipeline.io.versioning import data_versions
 
     logs.configure(json=json, debug=debug)
-    made = versions.init(folder.resolve(), preset)
+    made = data_versions.init(folder.resolve(), preset)
     text = f"{made} is a workspace. Look at its params.yaml, then type:\n  cd {made} && tonewatch run"
     tell({"workspace": str(made), "preset": preset}, json=json, text=text)
 

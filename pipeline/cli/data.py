@@ -6,7 +6,7 @@ import typer
 
 from pipeline.cli.frame import Debug, Json, Reason, Workspace, places, tell
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, show and roll back data versions.")
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, show and roll back data data_versions.")
 Version = Annotated[str | None, typer.Argument(help="A data version, as v1.")]
 
 
@@ -14,9 +14,9 @@ Version = Annotated[str | None, typer.Argument(help="A data version, as v1.")]
 def list_versions(workspace: Workspace = None, json: Json = False, debug: Debug = False) -> None:
     """List the data versions, newest first.  Example: tonewatch data list."""
     from pipeline.cli import show
-    from pipeline.stages import versions
+    from pipeline.io.versioning import data_versions
 
-    found = [version.as_dict() for version in versions.list_versions(places(workspace, json=json, debug=debug).root)]
+    found = [version.as_dict() for version in data_versions.list_versions(places(workspace, json=json, debug=debug).root)]
     tell(found, json=json, text=show.data_versions(found))
 
 
@@ -24,9 +24,9 @@ def list_versions(workspace: Workspace = None, json: Json = False, debug: Debug 
 def show_version(name: Version = None, workspace: Workspace = None, json: Json = False, debug: Debug = False) -> None:
     """Show one data version; the newest if none is named.  Example: tonewatch data show v1."""
     from pipeline.cli import show
-    from pipeline.stages import versions
+    from pipeline.io.versioning import data_versions
 
-    version = versions.show_version(places(workspace, json=json, debug=debug).root, name).as_dict()
+    version = data_versions.show_version(places(workspace, json=json, debug=debug).root, name).as_dict()
     tell(version, json=json, text=show.fields(version))
 
 
@@ -35,10 +35,10 @@ def rollback(
     name: Version = None, reason: Reason = "tonewatch data rollback", workspace: Workspace = None, json: Json = False, debug: Debug = False
 ) -> None:
     """Take the work tree's data back to a version, and stay there.  Example: tonewatch data rollback v1."""
-    from pipeline.stages import versions
+    from pipeline.io.versioning import data_versions
 
     at = places(workspace, json=json, debug=debug)
-    version = versions.rollback_data(at.root, name, reason).as_dict()
+    version = data_versions.rollback_data(at.root, name, reason).as_dict()
     text = (
         f"The data are those of {version['name']}, and params.yaml says so (data.version).\n"
         "`tonewatch run` trains on them; `tonewatch run --set data.version=newest` collects again."

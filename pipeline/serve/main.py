@@ -16,7 +16,8 @@ from pipeline.base import logs
 from pipeline.base.config import Places, ServeConfig, find_workspace, load_params
 from pipeline.base.config.environment import settle
 from pipeline.base.errors import TonewatchError, WrongUse
-from pipeline.security.keys import Keys
+from pipeline.io.journal.journal import Journal, request_id
+from pipeline.io.security.api_keys import Keys
 from pipeline.serve.app import Service, create_app
 from pipeline.serve.champion import Champion
 from pipeline.serve.dashboard import dashboard
@@ -26,7 +27,6 @@ from pipeline.serve.meters import Meters
 from pipeline.stages.acting import sessions_of
 from pipeline.stages.overview import Overview
 from pipeline.stages.serving import InService
-from pipeline.storage.journal import Journal, request_id
 
 if TYPE_CHECKING:
     from uvicorn import Server

@@ -15,11 +15,11 @@ from pipeline.base import logs
 from pipeline.base.config import Params, Places, Profile, load_params
 from pipeline.base.errors import WrongUse
 from pipeline.base.records import Receipt
-from pipeline.storage import files
+from pipeline.io import files
 
 if TYPE_CHECKING:
+    from pipeline.io.versioning.dvc_cache import Memory
     from pipeline.stages.training import Bench
-    from pipeline.version.memory import Memory
 
 log = logs.get("stages")
 
@@ -39,7 +39,7 @@ class Setting:
     @cached_property
     def memory(self) -> "Memory":
         """Open what DVC remembers of the workspace."""
-        from pipeline.version.memory import Memory
+        from pipeline.io.versioning.dvc_cache import Memory
 
         return Memory(self.places.root)
 
@@ -68,16 +68,17 @@ class Stage:
 
 
 def _identity(at: Setting) -> object:
-    from pipeline.stages import versions
+    from pipeline.io.versioning import data_versions
 
     named = {stage.name: (stage.module, stage.name) for stage in STAGES if stage.name != "identity"}
-    return versions.identity(at.places, at.folder("identity"), at.params.collect, named)
+    return data_versions.identity(at.places, at.folder("identity"), at.params.collect, named)
 
 
 def _collect(at: Setting) -> object:
-    from pipeline.stages import data, gathering
+    from pipeline.io.sources import feedback
+    from pipeline.stages import data
 
-    past = gathering.past(at.places.root, at.places.journal, at.params.collect)
+    past = feedback.past(at.places.root, at.places.journal, at.params.collect)
     return data.collect(at.places.root, at.places.downloads, at.folder("collect"), at.params.collect, past=past)
 
 
@@ -144,7 +145,7 @@ DATA, TRAINING = "pipeline.stages.data", "pipeline.stages.training"
 SLICED_BY = ("evaluate.length_bands", "evaluate.min_slice_texts", "evaluate.negations")
 
 STAGES = (
-    Stage("identity", "pipeline.stages.versions", (), "data/identity", (), _identity),
+    Stage("identity", "pipeline.io.versioning.data_versions", (), "data/identity", (), _identity),
     Stage("collect", DATA, (), "data/raw", ("collect",), _collect),
     Stage("clean", DATA, ("collect",), "data/clean", ("clean", "collect.labels"), _clean),
     Stage("validate", DATA, ("clean",), "data/validation", ("validate", "collect.labels"), _validate),

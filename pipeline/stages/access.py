@@ -5,20 +5,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.base.config import Places
-from pipeline.security import keys
+from pipeline.io.security import api_keys
 
 
 def new_key(places: Places, *, name: str, scopes: Sequence[str], days: int | None) -> dict[str, Any]:
     """Make a key; its secret stands under `key` and is shown this once."""
-    made, told = keys.new(places.keys, name=name, scopes=scopes, days=days, now=datetime.now(UTC))
+    made, told = api_keys.new(places.keys, name=name, scopes=scopes, days=days, now=datetime.now(UTC))
     return {**made.as_dict(), "key": told}
 
 
 def list_keys(places: Places) -> list[dict[str, Any]]:
     """Give every key without its secret."""
-    return [key.as_dict() for key in keys.listing(places.keys)]
+    return [key.as_dict() for key in api_keys.listing(places.keys)]
 
 
 def revoke_key(places: Places, number: str) -> dict[str, Any]:
     """Revoke a key by its id."""
-    return keys.revoke(places.keys, number, now=datetime.now(UTC)).as_dict()
+    return api_keys.revoke(places.keys, number, now=datetime.now(UTC)).as_dict()

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pipeline.base import logs
 from pipeline.base.config import Places, load_params
 from pipeline.base.errors import CandidateRefused, StaleMove, WrongUse
-from pipeline.registry.ledger import Ledger
-from pipeline.security.sessions import Session, Sessions
+from pipeline.io.registry.ledger import Ledger
+from pipeline.io.security.sessions import Session, Sessions
 from pipeline.stages import projections, releases
 from pipeline.stages.releases import Moved
 

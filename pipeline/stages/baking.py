@@ -9,12 +9,12 @@ from pipeline.base.config import Params, Places
 from pipeline.base.errors import TonewatchError
 from pipeline.base.records import Alert, Answer
 from pipeline.core.monitor import quality, windows
-from pipeline.registry.ledger import Ledger, Move
+from pipeline.io.journal.journal import Journal, newest_of
+from pipeline.io.registry.ledger import Ledger, Move
 from pipeline.report.history import reigns
 from pipeline.stages import releases
 from pipeline.stages.reference import Watched
 from pipeline.stages.series import known
-from pipeline.storage.journal import Journal, newest_of
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from pipeline.base.errors import Fault, TonewatchError
 from pipeline.base.records import Record
 from pipeline.core.evaluate.comparison import Pair, compare, forgetting
 from pipeline.core.evaluate.slices import memberships
-from pipeline.stages import copies
-from pipeline.stages.pasts import past_texts
-from pipeline.storage import files, tables
+from pipeline.io import files, parquet
+from pipeline.io.registry import release_files
+from pipeline.io.versioning.split_reader import past_texts
 
 
 class Answering(Protocol):
@@ -34,7 +34,7 @@ def against_champion(places: Places, params: Params, champion: Mapping[str, Any]
     data = places.root / "data"
     files.trusted(data / "splits", made_by="split")
     records, mine = _judged(data)
-    theirs = load(copies.verified(places, champion))
+    theirs = load(release_files.verified(places, champion))
     today = records, {"candidate": mine, "champion": _labels(theirs, records)}
     learnt = _learnt(places, champion, today, load, theirs)
     labels = _names(params, [today, *(part for part, _ in learnt.values())])
@@ -46,8 +46,8 @@ def against_champion(places: Places, params: Params, champion: Mapping[str, Any]
 
 def _judged(data: Path) -> tuple[list[Record], list[str]]:
     """Give the test texts in the order in which the candidate answered them, and its answers."""
-    texts = {record.id: record for record in tables.read_texts(data / "splits" / "test.parquet")}
-    answered = tables.read_rows(data / "evaluation" / "predictions.parquet")
+    texts = {record.id: record for record in parquet.read_texts(data / "splits" / "test.parquet")}
+    answered = parquet.read_rows(data / "evaluation" / "predictions.parquet")
     if set(answered["id"]) != set(texts):
         raise Fault("data/evaluation and data/splits hold different texts. Make the first anew with `tonewatch stage evaluate`.")
     return [texts[name] for name in answered["id"]], list(answered["guess"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.base.config import CompressConfig, EvaluateConfig
 from pipeline.base.records import Receipt, Record
-from pipeline.storage import files, tables
+from pipeline.io import files, parquet
 
 if TYPE_CHECKING:
     from pipeline.core.compress.selection import Fall, Variant
@@ -61,7 +61,7 @@ def workshop(classifier: Path, splits: Path, settings: Mapping[str, Any], cfg: C
         parent=_read_classifier(classifier, len(settings["labels"])),
         tokenizer=(classifier / "tokenizer.json").read_text("utf-8"),
         settings={**settings, "parent": parent.files["model.safetensors"], **UNFITTED},
-        sides={side: tables.read_texts(splits / f"{side}.parquet") for side in ("train", "valid")},
+        sides={side: parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "valid")},
         digests=[dict(parent.files), dict(texts.files)],
         cfg=cfg,
         bench=bench,

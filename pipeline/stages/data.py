@@ -9,11 +9,12 @@ from pipeline.base import logs
 from pipeline.base.config import CleanConfig, CollectConfig, SplitConfig, ValidateConfig
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import Receipt, Record
-from pipeline.collect import identity, records, sources
 from pipeline.core import split as sides
 from pipeline.core.clean import duplicates, faults, rules
 from pipeline.core.validate import expectations, leakage
-from pipeline.storage import files, tables
+from pipeline.io import files, parquet
+from pipeline.io.sources import identity, readers
+from pipeline.io.sources import rows as records
 
 TEXTS = "texts.parquet"
 QUARANTINE = "quarantine.parquet"
@@ -25,13 +26,13 @@ def collect(root: Path, downloads: Path, out: Path, cfg: CollectConfig, *, past:
     found: list[Record] = []
     notes = {}
     for source in cfg.sources:
-        rows = sources.read_rows(source, root=root, downloads=downloads, max_bytes=cfg.max_megabytes * 1_000_000)
+        rows = readers.read_rows(source, root=root, downloads=downloads, max_bytes=cfg.max_megabytes * 1_000_000)
         found += records.to_records(rows, source, cfg.labels)
         notes[f"source/{source.name}"] = identity.source_identity(source, root)
     found += past
     counts = {"out": len(found), **_counted("source", (r.source for r in found)), **_counted("label", (r.label for r in found))}
     with files.whole(out) as desk:
-        tables.write_texts(desk / TEXTS, found)
+        parquet.write_texts(desk / TEXTS, found)
         logs.get("data").info("collected", texts=len(found), sources=len(cfg.sources))
         return files.write_receipt(desk, Receipt("collect", counts=counts, notes=notes))
 
@@ -39,7 +40,7 @@ def collect(root: Path, downloads: Path, out: Path, cfg: CollectConfig, *, past:
 def clean(raw: Path, out: Path, cfg: CleanConfig, labels: Sequence[str]) -> Receipt:
     """Make texts plain, and set aside with a reason what cannot be used; nothing is lost uncounted."""
     files.trusted(raw, made_by="collect")
-    cleaned, changes = _cleaned(tables.read_texts(raw / TEXTS))
+    cleaned, changes = _cleaned(parquet.read_texts(raw / TEXTS))
     reasons = [faults.fault(record, cfg, labels) for record in cleaned]
     sound = [place for place, reason in enumerate(reasons) if reason is None]
     for place, reason in zip(sound, duplicates.duplicates([cleaned[place] for place in sound]), strict=True):
@@ -53,7 +54,7 @@ def clean(raw: Path, out: Path, cfg: CleanConfig, labels: Sequence[str]) -> Rece
     # A benchmark's own split must not shrink unseen.
     counts |= _counted("own split", (f"{record.split}/{reason}" for record, reason in aside if record.split))
     with files.whole(out) as desk:
-        tables.write_texts(desk / TEXTS, kept)
+        parquet.write_texts(desk / TEXTS, kept)
         _write_quarantine(desk / QUARANTINE, aside)
         logs.get("data").info("cleaned", kept=len(kept), quarantined=len(aside))
         return files.write_receipt(desk, Receipt("clean", counts=counts))
@@ -65,7 +66,7 @@ def validate(clean: Path, out: Path, cfg: ValidateConfig, labels: Sequence[str])
     Raises DataRejected that lists every check that failed, and then leaves `out` as it was.
     """
     files.trusted(clean, made_by="clean")
-    kept, reasons = tables.read_texts(clean / TEXTS), tables.read_rows(clean / QUARANTINE)["reason"]
+    kept, reasons = parquet.read_texts(clean / TEXTS), parquet.read_rows(clean / QUARANTINE)["reason"]
     checks = expectations.check(kept, reasons, cfg, labels)
     failed = [check.sentence for check in checks if not check.passed]
     if failed:
@@ -88,7 +89,7 @@ def split(clean: Path, validation: Path, out: Path, cfg: SplitConfig) -> Receipt
     """
     files.trusted(validation, made_by="validate")
     files.trusted(clean, made_by="clean")
-    texts = tables.read_texts(clean / TEXTS)
+    texts = parquet.read_texts(clean / TEXTS)
     dealt = sides.split(texts, cfg, sorted({record.label for record in texts}))
     if found := leakage.leaks(dealt):
         raise DataRejected(
@@ -104,8 +105,8 @@ def split(clean: Path, validation: Path, out: Path, cfg: SplitConfig) -> Receipt
             counts |= _counted(f"{side}/{what}", (getattr(record, what) for record in part))
     with files.whole(out) as desk:
         for side, part in dealt.items():
-            tables.write_texts(desk / f"{side}.parquet", part)
-        notes = {"fingerprint": tables.fingerprint((side, record) for side, part in dealt.items() for record in part)}
+            parquet.write_texts(desk / f"{side}.parquet", part)
+        notes = {"fingerprint": parquet.fingerprint((side, record) for side, part in dealt.items() for record in part)}
         logs.get("data").info("split", **{side: len(part) for side, part in dealt.items()})
         return files.write_receipt(desk, Receipt("split", counts=counts, notes=notes))
 
@@ -120,8 +121,8 @@ def _cleaned(found: Sequence[Record]) -> tuple[list[Record], Counter[str]]:
 
 
 def _write_quarantine(path: Path, aside: Sequence[tuple[Record, str]]) -> None:
-    columns = {name: [getattr(record, name) for record, _ in aside] for name in tables.COLUMNS}
-    tables.write_rows(path, {**columns, "reason": [reason for _, reason in aside]})
+    columns = {name: [getattr(record, name) for record, _ in aside] for name in parquet.COLUMNS}
+    parquet.write_rows(path, {**columns, "reason": [reason for _, reason in aside]})
 
 
 def _counted(what: str, values: Iterable[str]) -> dict[str, int]:

@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline import notify
 from pipeline.base.config import Places, load_params
 from pipeline.base.errors import TonewatchError
-from pipeline.registry.ledger import Ledger
-from pipeline.storage import locks
+from pipeline.io import alerts, locks
+from pipeline.io.registry.ledger import Ledger
 
 PACKAGES = ("tonewatch", "prefect", "mlflow", "ray", "dvc", "great-expectations", "torch", "transformers", "onnxruntime", "fastapi")
 LEAST_FREE = 5 * 10**9  # bytes; a run of the default line leaves about one
@@ -92,9 +91,9 @@ def _params(places: Places) -> Check:
 
 
 def _git(places: Places) -> Check:
-    from pipeline.version import workspace
+    from pipeline.io.versioning import workspace_setup
 
-    workspace.ensure_ready(places.root)
+    workspace_setup.ensure_ready(places.root)
     return Check("git and DVC", ok=True, told="the workspace is the root of a repository and knows DVC")
 
 
@@ -106,7 +105,7 @@ def _ledger(places: Places) -> Check:
 
 
 def _mlflow(places: Places) -> Check:
-    from pipeline.registry.models import Models
+    from pipeline.io.registry.mlflow_models import Models
 
     aliases = Models(places.mlflow).aliases()
     return Check(
@@ -125,7 +124,7 @@ def _prefect(address: str | None, _places: Places) -> Check:
 
 
 def _alerts(places: Places) -> Check:
-    waiting = [entry for entry in notify.listing(places.alerts) if entry.waiting]
+    waiting = [entry for entry in alerts.listing(places.alerts) if entry.waiting]
     if waiting:
         return Check("alerts", ok=False, told=f"{len(waiting)} wait for a sink that did not take them", do="Look at TONEWATCH_ALERTS.")
     return Check("alerts", ok=True, told="none waits to be told")
@@ -140,12 +139,12 @@ def _moves(places: Places) -> Check:
 
 
 def _copy(places: Places) -> Check:
-    from pipeline.stages import copies
+    from pipeline.io.registry import release_files
 
     ledger = Ledger(places.ledger)
     if (name := ledger.current()) is None:
         return Check("copy", ok=True, told="nothing is in service")
-    if copies.is_whole(places, ledger.get(name).document):
+    if release_files.is_whole(places, ledger.get(name).document):
         return Check("copy", ok=True, told=f"the local copy of {name} is whole")
     return Check("copy", ok=False, told=f"the local copy of {name} is missing or changed", do="Type `tonewatch release reconcile`.")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.base.config import EvaluateConfig, Ratings
 from pipeline.base.records import Receipt, Record
-from pipeline.storage import files, tables
+from pipeline.io import files, parquet
 
 if TYPE_CHECKING:
     from pipeline.core.evaluate.report import Answered
@@ -26,7 +26,7 @@ def evaluate(
 
     files.trusted(candidate, made_by="compress")
     files.trusted(splits, made_by="split")
-    train, test = (tables.read_texts(splits / f"{side}.parquet") for side in ("train", "test"))
+    train, test = (parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "test"))
     predictor = open_predictor(candidate, threads=threads)
     answered = _answered(predictor, test)
     lessons = [record.text for record in train], _numbers(train, predictor.labels)
@@ -35,7 +35,7 @@ def evaluate(
     document = evaluation(answered, baselines=guesses, extra=extra, cfg=cfg, seed=seed)
     with files.whole(out) as desk:
         files.write_json(desk / "evaluation.json", document)
-        tables.write_rows(desk / "predictions.parquet", _rows(test, answered))
+        parquet.write_rows(desk / "predictions.parquet", _rows(test, answered))
         figures = {"macro_f1": document["macro_f1"], "accuracy": document["accuracy"]}
         return files.write_receipt(desk, Receipt("evaluate", {"test": len(test)}, figures))
 

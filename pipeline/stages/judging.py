@@ -10,13 +10,13 @@ from typing import Any
 
 from pipeline.base.config import OPERATING, GateConfig, Params, Places, load_params
 from pipeline.core.gate.decision import Decision, decide
-from pipeline.registry.ledger import Ledger, Move
-from pipeline.registry.models import Entry, Models
-from pipeline.stages import copies
+from pipeline.io import files
+from pipeline.io.registry import release_files
+from pipeline.io.registry.ledger import Ledger, Move
+from pipeline.io.registry.mlflow_models import Entry, Models
+from pipeline.io.versioning.code_digest import code_digest
 from pipeline.stages.comparing import Loading, against_champion
 from pipeline.stages.prediction import open_predictor
-from pipeline.storage import files
-from pipeline.version.code import code_digest
 
 HEADLINE = ("macro_f1", "accuracy", "per_source")
 THRESHOLDS = ("temperature", "uncertain")
@@ -54,7 +54,7 @@ def register(places: Places, data_version: str, *, code: Path = SERVING_CODE) ->
         params=_plain(load_params(places.params)),
         metrics={name: evaluation[name] for name in HEADLINE},
         histories={name: _history(data / folder) for name, folder in (("pretrain", "encoder"), ("finetune", "classifier"))},
-        signature=copies.signed(places),
+        signature=release_files.signed(places),
     )
     return Models(places.mlflow).register(entry)
 
@@ -84,12 +84,12 @@ def judge(places: Places, made: Made, *, actor: str, reason: str, load: Loading 
             "params_digest": _digest(_plain(params)),
             "params": places.params.read_text("utf-8"),
             "lock": lock_of(places),
-            "signature": copies.signed(places),
+            "signature": release_files.signed(places),
             **_verdict(places, params, load or open_predictor),
         }
         release = ledger.add(document)
     if release.document["decision"]["accepted"]:
-        copies.keep(places, release.document)
+        release_files.keep(places, release.document)
     return dict(release.document)
 
 
@@ -108,7 +108,7 @@ def _is_champion(places: Places, ledger: Ledger, data_version: str) -> dict[str,
     if current is None:
         return None
     document = ledger.get(current).document
-    same = document["data_version"] == data_version and document["files"] == copies.digests(_candidate(places), _evaluation(places))
+    same = document["data_version"] == data_version and document["files"] == release_files.digests(_candidate(places), _evaluation(places))
     return dict(document) if same else None
 
 
@@ -154,7 +154,7 @@ def _verdict(places: Places, params: Params, load: Loading) -> dict[str, Any]:
     }
     return {
         **evidence,
-        "files": copies.digests(candidate, evaluation),
+        "files": release_files.digests(candidate, evaluation),
         "metrics": {name: evaluation[name] for name in HEADLINE},
         "baselines": evaluation["baselines"],
         "intervals": evaluation["intervals"],
@@ -175,7 +175,7 @@ def _checks(places: Places) -> list[dict[str, Any]]:
 
 def _candidate(places: Places) -> dict[str, str]:
     """Give the digests of the files that would serve; the menu beside them holds timings, which differ each time."""
-    return copies.served(files.trusted(places.root / "data" / "candidate", made_by="compress").files)
+    return release_files.served(files.trusted(places.root / "data" / "candidate", made_by="compress").files)
 
 
 def _identity(places: Places, data_version: str) -> str:
@@ -186,7 +186,7 @@ def _identity(places: Places, data_version: str) -> str:
         "evaluation": _digest(_evaluation(places)),
         "gate": code_digest("pipeline.core.gate.decision", "decide"),
         "comparison": code_digest("pipeline.stages.comparing", "against_champion"),
-        "signer": copies.signer(places),
+        "signer": release_files.signer(places),
     }
     return _digest(made_of)
 

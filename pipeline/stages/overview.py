@@ -14,10 +14,11 @@ from typing import Any
 from pipeline.base import logs
 from pipeline.base.config import Params, Places, load_params
 from pipeline.base.errors import TonewatchError
+from pipeline.io.versioning import data_versions
 from pipeline.report import history, words
 from pipeline.report.timeline import timeline
 from pipeline.report.times import seconds
-from pipeline.stages import charts, scheduling, versions
+from pipeline.stages import charts, scheduling
 
 PATIENCE_SECONDS = 4.0  # for one look; what takes longer is told as not answering
 FRESH_SECONDS = 1.0  # a look so young is not taken again, however many readers there are
@@ -150,7 +151,7 @@ def _events(places: Places) -> dict[str, Any]:
 
 
 def _champion(places: Places) -> dict[str, Any]:
-    from pipeline.registry.ledger import Ledger
+    from pipeline.io.registry.ledger import Ledger
 
     ledger = Ledger(places.ledger)
     moves, documents = [move.as_dict() for move in ledger.moves()], [release.document for release in ledger.releases()]
@@ -169,13 +170,13 @@ def _champion(places: Places) -> dict[str, Any]:
 
 
 def _versions(places: Places) -> list[dict[str, Any]]:
-    return [version.as_dict() for version in versions.list_versions(places.root)]
+    return [version.as_dict() for version in data_versions.list_versions(places.root)]
 
 
 def _alerts(places: Places) -> list[dict[str, Any]]:
-    from pipeline import notify
+    from pipeline.io import alerts
 
-    return [_alert(entry) for entry in reversed(notify.listing(places.alerts))]
+    return [_alert(entry) for entry in reversed(alerts.listing(places.alerts))]
 
 
 def _alert(entry: Any) -> dict[str, Any]:

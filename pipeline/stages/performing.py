@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pipeline.base.config import NEWEST, Places, load_params, set_params
 from pipeline.base.errors import WrongUse
 from pipeline.base.records import Receipt
+from pipeline.io import files
+from pipeline.io.locks import held
 from pipeline.stages import Setting, log, run_stage
-from pipeline.storage import files
-from pipeline.storage.locks import held
 
 ALWAYS = ("identity",)
 OF_THE_DATA = ("collect", "clean", "validate", "split")
@@ -38,11 +38,11 @@ def perform(at: Setting, name: str) -> Done:
 
 def stand(at: Setting) -> None:
     """Make the work tree's data those of the version that `data.version` pins, if it pins one."""
-    from pipeline.stages import versions
+    from pipeline.io.versioning import data_versions
 
     if at.params.data.version == NEWEST:
         return
-    version = versions.stand_on(at.places.root, at.params.data.version)
+    version = data_versions.stand_on(at.places.root, at.params.data.version)
     if foreign := sorted(set(version.labels) - set(at.params.collect.labels)):
         raise WrongUse(
             f"{version.name} holds texts labelled {', '.join(foreign)}, which collect.labels does not name. "

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pipeline.base.config import Places
 from pipeline.base.errors import WrongUse
-from pipeline.registry.ledger import Ledger
-from pipeline.security import artefacts
-from pipeline.stages import copies
-from pipeline.storage import files
+from pipeline.io import files
+from pipeline.io.registry import release_files
+from pipeline.io.registry.ledger import Ledger
+from pipeline.io.security import model_files
 
 if TYPE_CHECKING:
     from pipeline.core.model.predictor import Predictor
@@ -42,7 +42,7 @@ def predict(places: Places, texts: Sequence[str]) -> list[Told]:
     if name is None:
         raise WrongUse("No release is in service yet. Make one with `tonewatch run`.")
     document = ledger.get(name).document
-    predictor = open_predictor(copies.verified(places, document))
+    predictor = open_predictor(release_files.verified(places, document))
     answers = predictor.predict(texts)
     return [
         Told(label, dict(zip(predictor.labels, map(float, row), strict=True)), name, str(document["data_version"]))
@@ -57,7 +57,7 @@ def open_predictor(folder: Path, *, threads: int = 1) -> "Predictor":
     """
     from pipeline.core.model.predictor import Predictor
 
-    artefacts.inspect(folder)
+    model_files.inspect(folder)
     settings = files.read_json(folder / "model.json")
     return Predictor.of((folder / "model.onnx").read_bytes(), (folder / "tokenizer.json").read_text("utf-8"), settings, threads=threads)
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from pipeline.base.config import OPERATING, Places, load_params
 from pipeline.base.errors import ConfigError, TonewatchError
-from pipeline.config.reading import as_operated, parse_params
-from pipeline.registry.ledger import Ledger
-from pipeline.registry.models import Models
-from pipeline.stages import copies
+from pipeline.io import files
+from pipeline.io.params_file import as_operated, parse_params
+from pipeline.io.registry import release_files
+from pipeline.io.registry.ledger import Ledger
+from pipeline.io.registry.mlflow_models import Models
 from pipeline.stages.judging import lock_of
-from pipeline.storage import files
 
 Document = Mapping[str, Any]
 
@@ -102,10 +102,10 @@ def _followed(places: Places) -> int:
 
 
 def _copy(places: Places, aim: Aim) -> Step | None:
-    if copies.is_whole(places, aim.champion):
+    if release_files.is_whole(places, aim.champion):
         return None
     name = aim.champion["release"]
-    return Step(f"The local copy of {name} is fetched from MLflow.", lambda: copies.verified(places, aim.champion))
+    return Step(f"The local copy of {name} is fetched from MLflow.", lambda: release_files.verified(places, aim.champion))
 
 
 def _aliases(places: Places, aim: Aim) -> Step | None:
@@ -124,7 +124,7 @@ def _work_tree(places: Places, aim: Aim) -> Step | None:
     lock = str(aim.champion["lock"])
     if not lock:
         return None
-    from pipeline.version.branch import holds, restore_lock
+    from pipeline.io.versioning.data_branch import holds, restore_lock
 
     # The same text is not enough: a move killed after the lock and before the folders leaves it over other data.
     if lock == lock_of(places) and holds(places.root, lock):

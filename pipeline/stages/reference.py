@@ -18,11 +18,11 @@ from pipeline.core.monitor.detectors import Sample
 from pipeline.core.monitor.drift import Calibration, calibrate, sized
 from pipeline.core.monitor.windows import per_quarter
 from pipeline.core.privacy.masking import mask
-from pipeline.registry.ledger import Ledger
-from pipeline.stages import copies
-from pipeline.stages.pasts import past_texts
+from pipeline.io import files, parquet
+from pipeline.io.registry import release_files
+from pipeline.io.registry.ledger import Ledger
+from pipeline.io.versioning.split_reader import past_texts
 from pipeline.stages.prediction import open_predictor
-from pipeline.storage import files, tables
 
 if TYPE_CHECKING:
     from pipeline.core.model.predictor import Predictor
@@ -64,12 +64,12 @@ class Watched:
     @cached_property
     def predictor(self) -> "Predictor":
         """Open its verified copy."""
-        return open_predictor(copies.verified(self.places, self.document))
+        return open_predictor(release_files.verified(self.places, self.document))
 
     @cached_property
     def reference(self) -> dict[str, Sample]:
         """Give what it said of its test texts: of all of them under the empty name, and of each source."""
-        columns = tables.read_rows(self._kept() / TABLE)
+        columns = parquet.read_rows(self._kept() / TABLE)
         source_N = np.array(columns.pop("source"))
         whole = sample(columns)
         return {"": whole, **{str(name): whole.only(np.flatnonzero(source_N == name)) for name in np.unique(source_N)}}
@@ -126,7 +126,7 @@ class Watched:
             "embedding": self.predictor.embed(texts).tolist(),
         }
         with files.whole(folder) as desk:
-            tables.write_rows(desk / TABLE, columns)
+            parquet.write_rows(desk / TABLE, columns)
             files.write_receipt(desk, Receipt("watch", counts={"texts": len(texts)}))
 
 

@@ -6,12 +6,13 @@ from typing import Any
 
 from pipeline.base.config import Places
 from pipeline.base.errors import CandidateRefused, NothingToRollBack, WrongUse
-from pipeline.config.reading import parse_params
-from pipeline.registry.ledger import Ledger, Move
-from pipeline.stages import copies, projections
+from pipeline.io.locks import held
+from pipeline.io.params_file import parse_params
+from pipeline.io.registry import release_files
+from pipeline.io.registry.ledger import Ledger, Move
+from pipeline.stages import projections
 from pipeline.stages.judging import Made, judge, register
 from pipeline.stages.smoke import smoke
-from pipeline.storage.locks import held
 
 __all__ = [
     "Made",
@@ -89,7 +90,7 @@ def approve(places: Places, name: str, *, actor: str, reason: str) -> Moved:
         if document["approval"] != "human":
             raise WrongUse(f"{name} asks for no approval (gate.approval was none). Type `tonewatch release promote {name}`.")
         _timely(document, current)
-        copies.verified(places, document)
+        release_files.verified(places, document)
         ledger.approve(name, actor=actor, reason=reason)
         return _move(places, document, expected=current, actor=actor, reason=reason)
 
@@ -203,6 +204,6 @@ def _earlier(ledger: Ledger, current: str | None, target: str | None) -> Mapping
 
 def _move(places: Places, document: Mapping[str, Any], *, expected: str | None, actor: str, reason: str) -> Moved:
     # Everything that can say no says it before the ledger moves.
-    smoke(copies.verified(places, document), parse_params(str(document["params"])).gate.golden_tolerance)
+    smoke(release_files.verified(places, document), parse_params(str(document["params"])).gate.golden_tolerance)
     move = Ledger(places.ledger).move(expected=expected, target=str(document["release"]), actor=actor, reason=reason)
     return Moved(move, projections.follow(places).pending)

@@ -9,10 +9,11 @@ from typing import Any
 
 from pipeline.base.config import Places
 from pipeline.base.errors import TonewatchError, WrongUse
-from pipeline.registry.ledger import Ledger
-from pipeline.registry.models import Models
-from pipeline.stages import releases, versions
-from pipeline.storage import files, tables
+from pipeline.io import files, parquet
+from pipeline.io.registry.ledger import Ledger
+from pipeline.io.registry.mlflow_models import Models
+from pipeline.io.versioning import data_versions
+from pipeline.stages import releases
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def _document(places: Places, name: str | None) -> dict[str, Any]:
     document = releases.show(places, name)
     found = {**document, **_approvals(Ledger(places.ledger), document)}
     try:
-        return {**found, "data": versions.show_version(places.root, str(document["data_version"])).as_dict()}
+        return {**found, "data": data_versions.show_version(places.root, str(document["data_version"])).as_dict()}
     except TonewatchError:
         # The release stands without its data version; its card only tells less of the data.
         return found
@@ -127,4 +128,4 @@ def _found(places: Places, document: Mapping[str, Any], wanted: set[str]) -> Ite
     splits = places.root / "data" / "splits"
     receipt = files.trusted(splits, made_by="split")
     if receipt.notes["fingerprint"] == (document.get("data") or {}).get("fingerprint"):
-        yield from ((record.id, record.text) for record in tables.read_texts(splits / "test.parquet") if record.id in wanted)
+        yield from ((record.id, record.text) for record in parquet.read_texts(splits / "test.parquet") if record.id in wanted)

@@ -16,16 +16,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline import notify
 from pipeline.base import logs
 from pipeline.base.config import Places, load_params
 from pipeline.base.errors import DigestMismatch, RunGoingOn, TonewatchError
 from pipeline.base.records import Alert
 from pipeline.core.monitor import quiet_period, windows
+from pipeline.io import alerts, checkpoints, files, locks
+from pipeline.io.journal.journal import Journal
 from pipeline.stages import releases
 from pipeline.stages.verifying import verify
-from pipeline.storage import checkpoints, files, locks
-from pipeline.storage.journal import Journal
 
 log = logs.get("schedule")
 DUES_KEPT = 200
@@ -141,10 +140,10 @@ def only(places: Places) -> Iterator[None]:
 
 def tell(places: Places, candidates: Sequence[Alert], *, now: datetime) -> list[Alert]:
     """Raise alerts that are not quiet yet, and send what waits; gives the raised ones."""
-    past = [entry.alert for entry in notify.listing(places.alerts)]
+    past = [entry.alert for entry in alerts.listing(places.alerts)]
     raised = quiet_period.raised(candidates, past, now=windows.spoken(now), quiet_hours=load_params(places.params).watch.quiet_hours)
-    notify.raise_alerts(places.alerts, raised)
-    notify.deliver(places.alerts, places.alert_urls)
+    alerts.raise_alerts(places.alerts, raised)
+    alerts.deliver(places.alerts, places.alert_urls)
     return raised
 
 

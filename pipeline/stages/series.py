@@ -12,8 +12,8 @@ from pipeline.base.seeds import seed_for
 from pipeline.core.monitor import change_points as changes
 from pipeline.core.monitor import prevalence
 from pipeline.core.monitor.windows import per_quarter
+from pipeline.io import files
 from pipeline.stages.reference import Watched
-from pipeline.storage import files
 
 Document = Mapping[str, Any]
 

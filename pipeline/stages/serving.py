@@ -9,10 +9,10 @@ from pipeline.base.config import Places
 from pipeline.core.clean.faults import words
 from pipeline.core.clean.language import language
 from pipeline.core.privacy.masking import mask
-from pipeline.registry.ledger import Ledger
-from pipeline.stages import copies
+from pipeline.io import files
+from pipeline.io.registry import release_files
+from pipeline.io.registry.ledger import Ledger
 from pipeline.stages.prediction import open_predictor
-from pipeline.storage import files
 
 if TYPE_CHECKING:
     from pipeline.core.model.predictor import Answers, Predictor
@@ -49,7 +49,7 @@ class InService:
         Raises DigestMismatch, SignatureRefused or ArtefactRefused when it may not serve.
         """
         document = self._ledger.get(name).document
-        folder = copies.verified(self._places, document)
+        folder = release_files.verified(self._places, document)
         predictor = open_predictor(folder, threads=self._threads)
         predictor.predict(files.read_json(folder / "golden.json")["texts"])
         return Serving(name, str(document["data_version"]), _digest(document), predictor.labels, predictor)

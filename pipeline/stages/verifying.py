@@ -5,11 +5,12 @@ from typing import Any
 
 from pipeline.base.config import Places
 from pipeline.base.errors import DigestMismatch, TonewatchError
-from pipeline.config.reading import parse_params
-from pipeline.registry.ledger import Ledger
-from pipeline.stages import copies, projections
+from pipeline.io import locks
+from pipeline.io.params_file import parse_params
+from pipeline.io.registry import release_files
+from pipeline.io.registry.ledger import Ledger
+from pipeline.stages import projections
 from pipeline.stages.judging import decided
-from pipeline.storage import locks
 
 
 def verify(places: Places, name: str | None) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def _faults(places: Places, document: Mapping[str, Any]) -> Iterator[str]:
             yield f"The decision on {name} does not follow from its own figures: recorded {_said(document['decision'])}, is {_said(again)}."
     if (places.releases / str(name)).is_dir():
         try:
-            copies.checked(places, document)
+            release_files.checked(places, document)
         except TonewatchError as error:
             yield str(error)
 

@@ -10,20 +10,20 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from pipeline import notify
 from pipeline.base import logs
 from pipeline.base.config import Params, Places, load_params
 from pipeline.base.errors import WrongUse
 from pipeline.base.records import Alert
 from pipeline.core.monitor import quiet_period, windows
 from pipeline.core.monitor.windows import Window
-from pipeline.stages import baking, gathering
+from pipeline.io import alerts, files, locks
+from pipeline.io.journal.journal import Journal, newest_of
+from pipeline.io.sources import feedback
+from pipeline.stages import baking
 from pipeline.stages.noticing import noticed
 from pipeline.stages.reference import Watched
 from pipeline.stages.series import breaking, drifted, events, known
 from pipeline.stages.windows import ALL, Told, describe
-from pipeline.storage import files, locks
-from pipeline.storage.journal import Journal, newest_of
 
 log = logs.get("watch")
 FOR_EVER = "9999"
@@ -45,9 +45,9 @@ def watch(places: Places, *, now: str | None = None, actor: str = "tonewatch wat
         baked = baking.judged(places, journal, now=now, params=params)
         moved = baking.taken_back(places, baked, actor=actor)
         raised = _raised(places, [*noticed(seen, happened, written), *baked.alerts(moved)], now=now, params=params)
-    delivered = notify.deliver(places.alerts, places.alert_urls)
+    delivered = alerts.deliver(places.alerts, places.alert_urls)
     hard = [alert for alert in raised if alert.hard]
-    fresh = gathering.fresh(places, params.collect)
+    fresh = feedback.fresh(places, params.collect)
     return {
         "now": now,
         "windows": written,
@@ -113,10 +113,10 @@ def _told(journal: Journal, start: str, end: str) -> list[Told]:
 
 
 def _raised(places: Places, candidates: Sequence[Alert], *, now: str, params: Params) -> list[Alert]:
-    past = [entry.alert for entry in notify.listing(places.alerts)]
+    past = [entry.alert for entry in alerts.listing(places.alerts)]
     linked = [replace(alert, link=_link(places, alert)) for alert in candidates]
     raised = quiet_period.raised(linked, past, now=now, quiet_hours=params.watch.quiet_hours)
-    notify.raise_alerts(places.alerts, raised)
+    alerts.raise_alerts(places.alerts, raised)
     return raised
 
 

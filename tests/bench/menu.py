@@ -37,9 +37,9 @@ def main() -> None:
         return
     from pipeline.base import logs
     from pipeline.base.config import CompressConfig, Profile, load_params
+    from pipeline.io import parquet
     from pipeline.stages.compression import workshop
     from pipeline.stages.training import Bench
-    from pipeline.storage import tables
 
     logs.configure(json=False, debug=False)
     params = load_params(ROOT / "params.yaml")
@@ -51,7 +51,7 @@ def main() -> None:
         settings = {"labels": list(params.collect.labels), "max_tokens": params.encoder.max_tokens}
         shop = workshop(data / "classifier", data / "splits", settings, cfg, bench)
         made = {recipe.name: shop.make(recipe) for recipe in cfg.menu}
-    test = tables.read_texts(data / "splits" / "test.parquet")
+    test = parquet.read_texts(data / "splits" / "test.parquet")
     _show(shop, made, test, params.evaluate)
 
 

@@ -153,9 +153,9 @@ def _scratch(workspace: Path, folder: Path) -> Path:
         shutil.copyfile(path, folder / ".tonewatch" / path.name)
     for name in ("classifier", "splits"):
         shutil.copytree(workspace / "data" / name, folder / "data" / name)
-    from pipeline.storage import tables
+    from pipeline.io import parquet
 
-    texts = [record.text for record in tables.read_texts(folder / "data" / "splits" / "test.parquet")]
+    texts = [record.text for record in parquet.read_texts(folder / "data" / "splits" / "test.parquet")]
     lines = [
         json.dumps({"texts": [texts[(number * TOGETHER + place) % len(texts)] for place in range(TOGETHER)]}) for number in range(BODIES)
     ]
@@ -239,7 +239,7 @@ def _health(port: int, scratch: Path, seconds: float) -> float:
 def _moving(scratch: Path) -> Iterator[list[str]]:
     """Move the champion to and fro between two releases of equal files; gives who took over, as it goes on."""
     from pipeline.base.config import Places
-    from pipeline.registry.ledger import Ledger
+    from pipeline.io.registry.ledger import Ledger
 
     places = Places.of(scratch, {})
     ledger = Ledger(places.ledger)

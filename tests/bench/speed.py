@@ -66,8 +66,8 @@ def _report() -> None:
 
 def _predictions() -> None:
     from pipeline.base.config import Places
-    from pipeline.registry.ledger import Ledger
-    from pipeline.stages import copies
+    from pipeline.io.registry import release_files
+    from pipeline.io.registry.ledger import Ledger
     from pipeline.stages.prediction import open_predictor
 
     places = Places.of(ROOT, os.environ)
@@ -75,7 +75,7 @@ def _predictions() -> None:
     if name is None:
         _say("predict", "no release yet; type `make run`")
         return
-    predictor = open_predictor(copies.verified(places, Ledger(places.ledger).get(name).document))
+    predictor = open_predictor(release_files.verified(places, Ledger(places.ledger).get(name).document))
     _say(f"predict ({name}), one text", f"{_rate(lambda: predictor.predict(TEXTS[:1]), 1, times=50):,.0f} texts/s")
     _say(f"predict ({name}), many", f"{_rate(lambda: predictor.predict(TEXTS), len(TEXTS)):,.0f} texts/s")
 

@@ -13,8 +13,8 @@ import uvicorn
 import world
 
 from pipeline.base.config import Places
-from pipeline.registry.ledger import Ledger
-from pipeline.security import keys
+from pipeline.io.registry.ledger import Ledger
+from pipeline.io.security import api_keys as keys
 from pipeline.serve.main import build
 
 # What somebody could have called a topic, a reason or an alert; none of it may ever run.

@@ -17,11 +17,11 @@ import yaml
 from fastapi import FastAPI
 
 from pipeline.base.config import Places, load_params
-from pipeline.registry.ledger import Ledger
-from pipeline.security import keys
+from pipeline.io import files
+from pipeline.io.registry import release_files
+from pipeline.io.registry.ledger import Ledger
+from pipeline.io.security import api_keys
 from pipeline.serve.main import build, listener
-from pipeline.stages import copies
-from pipeline.storage import files
 
 CHECKOUT = Path(__file__).parents[2]
 WORDS = tuple(f"word{number}" for number in range(300))
@@ -55,12 +55,12 @@ def release(places: Places, *, always: str, data_version: str = "v1") -> str:
         "data_version": data_version,
         "model_version": number,
         "evaluation": measured,
-        "files": copies.digests(found, measured),
+        "files": release_files.digests(found, measured),
         "decision": {"accepted": True},
         "approval": "none",
     }
     added = Ledger(places.ledger).add(document)
-    copies.keep(places, added.document)
+    release_files.keep(places, added.document)
     return added.name
 
 
@@ -72,7 +72,7 @@ def move(places: Places, name: str) -> None:
 
 def key(places: Places, *scopes: str, days: int | None = None) -> tuple[str, dict[str, str]]:
     """Make a key; give its id and the header that shows it."""
-    made, told = keys.new(places.keys, name="shop", scopes=scopes, days=days, now=datetime.now(UTC))
+    made, told = api_keys.new(places.keys, name="shop", scopes=scopes, days=days, now=datetime.now(UTC))
     return made.id, {"Authorization": f"Bearer {told}"}
 
 

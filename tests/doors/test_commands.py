@@ -9,9 +9,10 @@ import pytest
 from pipeline.__main__ import _code
 from pipeline.base.config import Places, load_profile, set_param, set_params
 from pipeline.base.errors import ConfigError, WrongUse
-from pipeline.stages import Setting, versions
+from pipeline.io.versioning import data_versions
+from pipeline.io.versioning.workspace_setup import init
+from pipeline.stages import Setting
 from pipeline.stages.performing import perform, stand
-from pipeline.version.workspace import init
 
 GOOD = [("text", "label"), *((f"this is text number {n} and it is fine", ("negative", "neutral", "positive")[n % 3]) for n in range(60))]
 
@@ -257,7 +258,7 @@ def test_a_pinned_version_needs_no_source_and_turns_away_a_stage_by_hand(workspa
     at = Setting(Places.of(workspace, {}), load_profile("laptop"))
     for name in ("identity", "collect", "clean", "validate", "split"):
         perform(at, name)
-    versions.keep_data(workspace, "a test")
+    data_versions.keep_data(workspace, "a test")
     set_param(workspace / "params.yaml", "data.version=v1")
     (workspace / "texts.csv").unlink()
 

@@ -9,7 +9,7 @@ import seen
 from starlette.testclient import TestClient
 
 from pipeline.base.config import Places
-from pipeline.security import keys
+from pipeline.io.security import api_keys
 from pipeline.serve.main import build
 
 CHECKOUT = Path(__file__).parents[2]
@@ -24,7 +24,7 @@ def places(tmp_path: Path) -> Places:
 
 
 def key(places: Places, scope: str = "admin") -> str:
-    return keys.new(places.keys, name="ada", scopes=[scope], days=None, now=datetime.now(UTC))[1]
+    return api_keys.new(places.keys, name="ada", scopes=[scope], days=None, now=datetime.now(UTC))[1]
 
 
 def client(places: Places, *, at: str = HERE, **headers: str) -> TestClient:

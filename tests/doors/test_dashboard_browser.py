@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from test_browser import CHROMIUM
 
 from pipeline.base.records import Alert
-from pipeline.registry.ledger import Ledger
-from pipeline.security import keys
+from pipeline.io.registry.ledger import Ledger
+from pipeline.io.security import api_keys
 from pipeline.stages import access
 
 pytestmark = pytest.mark.needs("chromium")
@@ -201,9 +201,9 @@ def _confirm(page: Page, release: str, reason: str, button: str) -> None:
 
 
 def test_what_hostile_people_wrote_comes_out_as_words(sheet: Page, service: Hosted, said: list[str]) -> None:
-    from pipeline import notify
+    from pipeline.io import alerts
 
-    notify.raise_alerts(
+    alerts.raise_alerts(
         service.places.alerts, [Alert(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, link="javascript:window.ran=3")]
     )
     sheet.goto(service.address)
@@ -325,7 +325,7 @@ def test_a_revoked_key_ends_its_session_at_the_next_act(sheet: Page, service: Ho
 
     sheet.get_by_role("heading", name="Sign in").wait_for()
     assert moves(service) == before
-    assert [key.name for key in keys.listing(service.places.keys) if key.revoked] == ["bob"]
+    assert [key.name for key in api_keys.listing(service.places.keys) if key.revoked] == ["bob"]
 
 
 def test_a_key_that_is_no_admins_may_look_and_not_act(sheet: Page, service: Hosted) -> None:

@@ -15,7 +15,7 @@ from served import Listening
 
 from pipeline.base.config import Places
 from pipeline.base.errors import WrongUse
-from pipeline.security import keys
+from pipeline.io.security import api_keys
 from pipeline.serve.app import policy_of
 from pipeline.serve.guard import POLICIES, is_loopback
 from pipeline.serve.main import build, main
@@ -106,7 +106,7 @@ def beyond(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Listening
 
 
 def _shown(places: Places) -> dict[str, dict[str, str]]:
-    scopes = {scope: served.key(places, scope)[1] for scope in keys.SCOPES}
+    scopes = {scope: served.key(places, scope)[1] for scope in api_keys.SCOPES}
     return {"": {}, "forged": {"Authorization": "Bearer tw_00000000_" + "x" * 43}, **scopes}
 
 
@@ -136,7 +136,7 @@ def test_a_revoked_key_is_dead_at_the_next_request(tmp_path: Path) -> None:
     with served.listening(places) as service:
         assert service.predict(headers=shown).status_code == 200
 
-        keys.revoke(places.keys, number, now=datetime.now(UTC))
+        api_keys.revoke(places.keys, number, now=datetime.now(UTC))
 
         assert service.predict(headers=shown).status_code == 401
 
@@ -181,7 +181,7 @@ def test_beyond_this_machine_nobody_is_served_without_keys(tmp_path: Path, host:
 def test_only_a_key_that_was_revoked_is_no_key(tmp_path: Path) -> None:
     places = served.world(tmp_path / "w", releases=0)
     number, _ = served.key(places, "predict")
-    keys.revoke(places.keys, number, now=datetime.now(UTC))
+    api_keys.revoke(places.keys, number, now=datetime.now(UTC))
 
     with pytest.raises(WrongUse, match="tonewatch keys new"):
         build(places, host="0.0.0.0")

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pipeline.__main__ import _code
-from pipeline.security.keys import Keys
+from pipeline.io.security.api_keys import Keys
 
 NOW = datetime.now(UTC)
 

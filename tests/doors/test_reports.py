@@ -12,11 +12,12 @@ from markdown_it import MarkdownIt
 from pipeline.__main__ import _code
 from pipeline.base.config import Places, load_profile
 from pipeline.base.records import Receipt
-from pipeline.registry.ledger import Ledger
-from pipeline.stages import Setting, reports, versions
+from pipeline.io import files, parquet
+from pipeline.io.registry.ledger import Ledger
+from pipeline.io.versioning import data_versions
+from pipeline.io.versioning.workspace_setup import init
+from pipeline.stages import Setting, reports
 from pipeline.stages.performing import perform
-from pipeline.storage import files, tables
-from pipeline.version.workspace import init
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 ROWS = [("text", "label"), *((f"this is text number {n} and it is fine", ("negative", "neutral", "positive")[n % 3]) for n in range(60))]
@@ -38,7 +39,7 @@ def made(tmp_path_factory):
         files.write_receipt(desk, Receipt("validate"))
     at.memory.commit("validate")
     perform(at, "split")
-    versions.keep_data(root, "a test")
+    data_versions.keep_data(root, "a test")
     ledger = Ledger(places.ledger)
     for identity, name in (("one", "release"), ("two", "release"), ("three", "refused")):
         ledger.add(_document(name, identity, root))
@@ -63,7 +64,7 @@ def said(capsys, *arguments):
 
 
 def texts_of(root):
-    return {record.id: record.text for record in tables.read_texts(root / "data" / "splits" / "test.parquet")}
+    return {record.id: record.text for record in parquet.read_texts(root / "data" / "splits" / "test.parquet")}
 
 
 def test_a_report_is_a_page_and_two_cards_beside_it(workspace, capsys):
@@ -81,7 +82,7 @@ def test_the_data_card_comes_from_the_data_version(workspace, capsys):
     assert said(capsys, "report", "R2")[0] == 0
 
     data = json.loads((workspace / ".tonewatch" / "reports" / "R2.json").read_text("utf-8"))["data"]
-    kept = versions.show_version(workspace, "v1")
+    kept = data_versions.show_version(workspace, "v1")
     assert (data["fingerprint"], data["texts"], data["labels"]) == (kept.fingerprint, 60, {"negative": 20, "neutral": 20, "positive": 20})
 
 
@@ -98,9 +99,9 @@ def test_changed_texts_stand_on_the_page_and_on_no_card(workspace, capsys):
 def test_texts_of_other_data_are_not_shown_as_those_of_the_release(workspace, capsys):
     texts = texts_of(workspace)
     splits = workspace / "data" / "splits"
-    records, receipt = list(tables.read_texts(splits / "test.parquet")), files.read_receipt(splits)
+    records, receipt = list(parquet.read_texts(splits / "test.parquet")), files.read_receipt(splits)
     with files.whole(splits) as desk:
-        tables.write_texts(desk / "test.parquet", records)
+        parquet.write_texts(desk / "test.parquet", records)
         files.write_receipt(desk, Receipt("split", notes={**receipt.notes, "fingerprint": "0" * 64}))
 
     assert said(capsys, "report", "R2", "--out", "here.html")[0] == 0

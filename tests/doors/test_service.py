@@ -12,9 +12,9 @@ import pytest
 import served
 from served import Listening
 
+from pipeline.io.journal.journal import Journal
 from pipeline.serve import wire
 from pipeline.serve.main import build
-from pipeline.storage.journal import Journal
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from served import Listening
 
 from pipeline.base.config import Places
 from pipeline.base.errors import DigestMismatch
-from pipeline.registry.ledger import Ledger
+from pipeline.io.registry.ledger import Ledger
 from pipeline.serve.champion import Champion
 from pipeline.serve.meters import Meters
 from pipeline.stages.serving import InService, Serving

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline.base.records import Answer, Feedback
-from pipeline.storage.journal import Journal, request_id
+from pipeline.io.journal.journal import Journal, request_id
 
 EIGHT = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 ANSWER = Answer(

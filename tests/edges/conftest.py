@@ -8,11 +8,11 @@ import pytest
 from postgres import Postgres
 
 from pipeline.base.records import Receipt
-from pipeline.registry.models import Models
-from pipeline.storage import files
-from pipeline.version import workspace as workspaces
-from pipeline.version.code import write_identities
-from pipeline.version.memory import Memory
+from pipeline.io import files
+from pipeline.io.registry.mlflow_models import Models
+from pipeline.io.versioning import workspace_setup as workspaces
+from pipeline.io.versioning.code_digest import write_identities
+from pipeline.io.versioning.dvc_cache import Memory
 
 FOLDERS = {
     "collect": "raw",

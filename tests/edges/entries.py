@@ -8,7 +8,7 @@ from typing import Any
 import toy
 
 import pipeline
-from pipeline.registry.models import Entry
+from pipeline.io.registry.mlflow_models import Entry
 
 SERVING = Path(pipeline.__file__).parent / "serve" / "pyfunc.py"
 

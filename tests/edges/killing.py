@@ -20,8 +20,8 @@ import sqlalchemy
 from sqlalchemy import event
 
 from pipeline.base.config import Places
-from pipeline.registry.ledger import Ledger
-from pipeline.registry.models import Models
+from pipeline.io.registry.ledger import Ledger
+from pipeline.io.registry.mlflow_models import Models
 from pipeline.stages import projections, releases
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT

@@ -11,11 +11,11 @@ from world import DOWN, TEXTS, WHO, build, in_service, judged, serve, set_gate
 from pipeline.base.config import Places, load_params
 from pipeline.base.errors import CandidateRefused, DigestMismatch, Fault, WrongUse
 from pipeline.base.records import Receipt
-from pipeline.registry.ledger import Ledger
-from pipeline.registry.models import Models
+from pipeline.io import files, parquet
+from pipeline.io.registry.ledger import Ledger
+from pipeline.io.registry.mlflow_models import Models
 from pipeline.stages import releases
 from pipeline.stages.verifying import verify
-from pipeline.storage import files, tables
 
 
 @pytest.fixture
@@ -145,7 +145,7 @@ def test_a_decision_edited_in_the_ledger_does_not_follow_from_its_figures(places
 def test_a_champion_whose_own_test_texts_are_gone_is_told_and_nothing_changes(places: Places) -> None:
     serve(places, wrong=10)
     with files.whole(places.root / "data" / "splits") as desk:
-        tables.write_texts(desk / "test.parquet", [replace(text, source="review") for text in TEXTS])
+        parquet.write_texts(desk / "test.parquet", [replace(text, source="review") for text in TEXTS])
         files.write_receipt(desk, Receipt("split", notes={"fingerprint": "e" * 64}))
 
     with pytest.raises(Fault, match=r"R1 learnt from tweet, which today's texts lack, and its own test texts \(data v1\) cannot be read"):

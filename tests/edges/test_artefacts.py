@@ -18,7 +18,7 @@ from safetensors.numpy import save
 from structlog.testing import capture_logs
 
 from pipeline.base.errors import ArtefactRefused
-from pipeline.security.artefacts import check_names, inspect, inspect_file
+from pipeline.io.security.model_files import check_names, inspect, inspect_file
 from pipeline.stages.prediction import open_predictor
 
 NAMES = ("model.safetensors", "model.onnx", "model.json", "notes.txt")

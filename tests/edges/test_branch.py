@@ -13,10 +13,10 @@ import yaml
 
 from pipeline.base.config import load_params
 from pipeline.base.errors import DigestMismatch, Fault, WrongUse
-from pipeline.version import branch
-from pipeline.version.branch import DataVersion, Manifest
-from pipeline.version.git import Git
-from pipeline.version.memory import Memory
+from pipeline.io.versioning import data_branch
+from pipeline.io.versioning.data_branch import DataVersion, Manifest
+from pipeline.io.versioning.dvc_cache import Memory
+from pipeline.io.versioning.git import Git
 
 Leave = Callable[[Path, str, str], None]
 
@@ -27,7 +27,7 @@ def manifest(fingerprint: str) -> Manifest:
 
 
 def keep(root: Path, fingerprint: str) -> DataVersion:
-    return branch.keep(root, manifest(fingerprint), reason="a test")
+    return data_branch.keep(root, manifest(fingerprint), reason="a test")
 
 
 def new_data(root: Path, leave: Leave, content: str) -> None:
@@ -100,7 +100,7 @@ def test_equal_content_makes_no_new_version(workspace: Path) -> None:
     first = keep(workspace, "split 1")
 
     assert keep(workspace, "split 1") == first
-    assert branch.versions(workspace) == (first,)
+    assert data_branch.versions(workspace) == (first,)
 
 
 def test_other_content_is_the_next_version_and_old_content_the_old_one(workspace: Path, leave: Leave) -> None:
@@ -111,7 +111,7 @@ def test_other_content_is_the_next_version_and_old_content_the_old_one(workspace
 
     assert (second.name, second.parent) == ("v2", "v1")
     assert keep(workspace, "split 1") == first
-    assert [version.name for version in branch.versions(workspace)] == ["v2", "v1"]
+    assert [version.name for version in data_branch.versions(workspace)] == ["v2", "v1"]
 
 
 def test_data_that_are_not_recorded_are_not_kept(workspace: Path, leave: Leave) -> None:
@@ -132,7 +132,7 @@ def test_two_at_once_make_one_version(workspace: Path) -> None:
         said = list(pool.map(lambda command: subprocess.run(command, capture_output=True, text=True, check=True).stdout, commands))
 
     assert len(set(said)) == 1
-    assert [version.name for version in branch.versions(workspace)] == ["v1"]
+    assert [version.name for version in data_branch.versions(workspace)] == ["v1"]
 
 
 def test_one_that_comes_second_takes_the_next_number(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +141,7 @@ def test_one_that_comes_second_takes_the_next_number(workspace: Path, monkeypatc
     def late(self: Git, updates: tuple[str, ...]) -> None:
         # Somebody else is quicker, once, between our reading and our writing.
         monkeypatch.setattr(Git, "move", move)
-        others.append(branch.keep(workspace, manifest("theirs"), reason="quicker"))
+        others.append(data_branch.keep(workspace, manifest("theirs"), reason="quicker"))
         move(self, updates)
 
     monkeypatch.setattr(Git, "move", late)
@@ -159,7 +159,7 @@ def test_killed_before_the_branch_moved_the_next_call_does_it(workspace: Path, m
         patch.setattr(Git, "move", killed)
         with pytest.raises(KeyboardInterrupt):
             keep(workspace, "split 1")
-    assert branch.versions(workspace) == ()
+    assert data_branch.versions(workspace) == ()
 
     assert keep(workspace, "split 1").name == "v1"
 
@@ -182,7 +182,7 @@ def test_a_clone_goes_on_counting_from_the_tags(workspace: Path, leave: Leave, t
 
 
 def test_what_git_refuses_for_good_is_told_in_its_own_words(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(branch, "TRIES", 2)
+    monkeypatch.setattr(data_branch, "TRIES", 2)
     git(workspace, "branch", "data")
 
     with pytest.raises(Fault, match=r"could not be kept.*'refs/heads/data' exists"):
@@ -194,7 +194,7 @@ def test_restore_brings_back_data_lock_and_pin_and_forgets_later_stages(workspac
     new_data(workspace, leave, "split 2")
     keep(workspace, "split 2")
 
-    branch.restore(workspace, "v1")
+    data_branch.restore(workspace, "v1")
 
     assert splits(workspace) == "split 1"
     assert load_params(workspace / "params.yaml").data.version == "v1"
@@ -202,8 +202,8 @@ def test_restore_brings_back_data_lock_and_pin_and_forgets_later_stages(workspac
     assert Memory(workspace).unchanged("split")
     assert not Memory(workspace).unchanged("pretrain")
     assert Memory(workspace).restored("pretrain")
-    assert branch.stands_on(workspace, branch.version_of(workspace, "v1"))
-    assert not branch.stands_on(workspace, branch.version_of(workspace, "v2"))
+    assert data_branch.stands_on(workspace, data_branch.version_of(workspace, "v1"))
+    assert not data_branch.stands_on(workspace, data_branch.version_of(workspace, "v2"))
 
 
 def test_restore_killed_after_the_lock_is_finished_by_the_same_call(workspace: Path, leave: Leave, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,11 +216,11 @@ def test_restore_killed_after_the_lock_is_finished_by_the_same_call(workspace: P
     with monkeypatch.context() as patch:
         patch.setattr(Memory, "_take", killed)
         with pytest.raises(KeyboardInterrupt):
-            branch.restore(workspace, "v1")
+            data_branch.restore(workspace, "v1")
     # The pin stands already, so a run that comes next takes the folders out too.
     assert (splits(workspace), load_params(workspace / "params.yaml").data.version) == ("split 2", "v1")
 
-    branch.restore(workspace, "v1")
+    data_branch.restore(workspace, "v1")
 
     assert (splits(workspace), load_params(workspace / "params.yaml").data.version) == ("split 1", "v1")
 
@@ -235,7 +235,7 @@ def test_a_changed_cache_object_stops_restore_by_name_before_anything_is_touched
     before = (workspace / "dvc.lock").read_text()
 
     with pytest.raises(DigestMismatch, match=str(bad)):
-        branch.restore(workspace, "v1")
+        data_branch.restore(workspace, "v1")
 
     assert ((workspace / "dvc.lock").read_text(), splits(workspace)) == (before, "split 2")
     assert load_params(workspace / "params.yaml").data.version == "newest"
@@ -248,7 +248,7 @@ def test_a_whole_lock_comes_back_to_the_letter_with_every_folder(workspace: Path
         Memory(workspace).commit(stage)
     assert (workspace / "dvc.lock").read_text() != before
 
-    branch.restore_lock(workspace, before)
+    data_branch.restore_lock(workspace, before)
 
     assert (workspace / "dvc.lock").read_text() == before
     assert [(workspace / "data" / name / "content.txt").read_text() for name in ("splits", "candidate", "evaluation")] == [
@@ -262,7 +262,7 @@ def test_an_unknown_version_is_told_with_the_known_ones(workspace: Path) -> None
     keep(workspace, "split 1")
 
     with pytest.raises(WrongUse, match=r"no data version 'v7' \(known: v1\)"):
-        branch.restore(workspace, "v7")
+        data_branch.restore(workspace, "v7")
 
 
 def test_plain_values_begin_with_the_name(workspace: Path) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.io import files
+from pipeline.io.versioning.code_digest import code_digest, code_read, write_identities
 from pipeline.stages import STAGES
-from pipeline.storage import files
-from pipeline.version.code import code_digest, code_read, write_identities
 
 PACKAGE = {
     "__init__.py": "",
@@ -106,14 +106,14 @@ def test_every_stage_of_ours_is_read(stage: object) -> None:
     read = code_read(stage.module, stage.name)  # type: ignore[attr-defined]
 
     assert f"{stage.module}.{stage.name}" in read  # type: ignore[attr-defined]
-    assert not [name for name in read if name.startswith(("pipeline.base.logs", "pipeline.base.errors", "pipeline.cli", "pipeline.version"))]
+    assert not [name for name in read if name.startswith(("pipeline.base.logs", "pipeline.base.errors", "pipeline.cli", "pipeline.io.versioning"))]
 
 
 def test_our_clean_reads_its_rules_and_not_the_training() -> None:
     read = code_read("pipeline.stages.data", "clean")
 
     assert "pipeline.core.clean.rules.RULES" in read
-    assert not [name for name in read if name.startswith(("pipeline.core.train", "pipeline.collect", "pipeline.core.validate"))]
+    assert not [name for name in read if name.startswith(("pipeline.core.train", "pipeline.io.sources", "pipeline.core.validate"))]
 
 
 def test_identities_are_one_file_a_stage_and_the_same_twice(tmp_path: Path) -> None:

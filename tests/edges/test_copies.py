@@ -17,9 +17,9 @@ import pytest
 
 from pipeline.base.config import Places
 from pipeline.base.errors import ArtefactRefused, DigestMismatch, Fault, SignatureRefused
-from pipeline.registry.models import Models
-from pipeline.stages import copies
-from pipeline.storage import files, locks
+from pipeline.io import files, locks
+from pipeline.io.registry import release_files
+from pipeline.io.registry.mlflow_models import Models
 
 SERVED = {"golden.json", "model.json", "model.onnx", "tokenizer.json"}
 
@@ -43,14 +43,14 @@ def signing(places: Places, keys: tuple[Path, Path]) -> Places:
 def release(places: Places, name: str, says: str = "positive") -> dict[str, Any]:
     """Make a candidate, register it, and give what the ledger would hold of its release."""
     entry = entries.entry(places.root / "data", {"fine": says}, data_version=name)
-    entry = replace(entry, digest=files.sha256(entry.candidate / "model.onnx"), signature=copies.signed(places))
+    entry = replace(entry, digest=files.sha256(entry.candidate / "model.onnx"), signature=release_files.signed(places))
     evaluation = files.read_json(entry.evaluation)
     version = Models(places.mlflow).register(entry)
     return {
         "release": name,
         "model_version": version,
         "evaluation": evaluation,
-        "files": copies.digests(files.digests(entry.candidate), evaluation),
+        "files": release_files.digests(files.digests(entry.candidate), evaluation),
         "signature": entry.signature,
     }
 
@@ -62,9 +62,9 @@ def store(places: Places, version: str) -> Path:
 
 
 def _versions(places: Places, path: Path) -> list[str]:
-    from pipeline.registry import tracking
+    from pipeline.io.registry import mlflow_tracking
 
-    with tracking.pointed(places.mlflow) as client:
+    with mlflow_tracking.pointed(places.mlflow) as client:
         return [str(v.version) for v in client.search_model_versions("name='tonewatch'") if v.source.rpartition("/")[2] in path.parts]
 
 
@@ -72,13 +72,13 @@ def test_a_copy_holds_the_served_files_and_the_evaluation_alone(places: Places) 
     document = release(places, "R1")
 
     assert set(document["files"]) == SERVED | {"evaluation.json"}
-    assert {path.name for path in copies.keep(places, document).iterdir()} == SERVED | {"evaluation.json"}
+    assert {path.name for path in release_files.keep(places, document).iterdir()} == SERVED | {"evaluation.json"}
     assert {path.name for path in store(places, "1").iterdir()} == SERVED
 
 
 def test_each_way_to_spoil_a_copy_is_told_in_its_own_words(places: Places) -> None:
     document = release(places, "R1")
-    copy = copies.keep(places, document)
+    copy = release_files.keep(places, document)
     for spoil, why in (
         (lambda: (copy / "model.onnx").write_bytes(b"tampered"), r"model\.onnx was changed: SHA-256 \w{12}, recorded \w{12}"),
         (lambda: (copy / "golden.json").unlink(), r"golden\.json is missing"),
@@ -87,11 +87,11 @@ def test_each_way_to_spoil_a_copy_is_told_in_its_own_words(places: Places) -> No
         (lambda: _linked(copy / "model.json"), r"model\.json is a symbolic link"),
     ):
         spoil()
-        assert not copies.is_whole(places, document)
+        assert not release_files.is_whole(places, document)
         with pytest.raises(DigestMismatch, match=f"The local copy of R1 does not hold: .*{why}"):
-            copies.checked(places, document)
-        assert copies.verified(places, document) == copy  # fetched again
-        copies.checked(places, document)
+            release_files.checked(places, document)
+        assert release_files.verified(places, document) == copy  # fetched again
+        release_files.checked(places, document)
 
 
 def _linked(path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_pickle_in_mlflows_store_is_refused_even_where_its_digest_was_recorded
         document["files"]["model.json"] = files.sha256(poisoned)
 
         with pytest.raises(Fault, match=r"(?s)R1 cannot be used\. .*model\.json may not be part of a model"):
-            copies.verified(places, document)
+            release_files.verified(places, document)
 
     assert not (places.releases / "R1").exists()
     assert not (tmp_path / "canary").exists()
@@ -118,21 +118,21 @@ def test_a_pickle_in_mlflows_store_is_refused_even_where_its_digest_was_recorded
 def test_a_name_in_a_record_that_leads_elsewhere_is_refused(name: str, tmp_path: Path) -> None:
     places = Places(tmp_path, "unused", "unused")
 
-    for use in (copies.keep, copies.verified, copies.checked):
+    for use in (release_files.keep, release_files.verified, release_files.checked):
         with pytest.raises(ArtefactRefused, match="may not be part of a model"):
             use(places, {"release": "R1", "model_version": "1", "evaluation": {}, "files": {name: "0" * 64}})
     assert not places.releases.exists()
 
 
 def test_a_signed_release_is_used_and_its_signature_lies_in_mlflow(signing: Places) -> None:
-    from pipeline.registry import tracking
+    from pipeline.io.registry import mlflow_tracking
 
     document = release(signing, "R1")
 
-    copies.keep(signing, document)
-    assert copies.verified(signing, document) == signing.releases / "R1"
-    assert copies.signed(signing) == document["signature"]
-    with tracking.pointed(signing.mlflow) as client:
+    release_files.keep(signing, document)
+    assert release_files.verified(signing, document) == signing.releases / "R1"
+    assert release_files.signed(signing) == document["signature"]
+    with mlflow_tracking.pointed(signing.mlflow) as client:
         import mlflow
 
         logged = mlflow.artifacts.load_text(f"runs:/{client.get_model_version('tonewatch', '1').run_id}/signature/model.sig")
@@ -145,29 +145,29 @@ def test_what_was_registered_before_there_was_a_key_is_signed_when_it_comes_agai
     again = release(signing, "R2")
 
     assert again["model_version"] == "1"
-    assert json.loads(again["signature"])["verificationMaterial"]["publicKey"]["hint"] == copies.signer(signing)
+    assert json.loads(again["signature"])["verificationMaterial"]["publicKey"]["hint"] == release_files.signer(signing)
     assert list(store(signing, "1").parents[3].rglob("model.sig"))
 
 
 def test_every_use_asks_for_a_signature_once_a_key_is_configured(signing: Places, tmp_path: Path) -> None:
     document, other = release(signing, "R1"), keypairs.key(tmp_path, "theirs")
-    copies.keep(signing, document)
+    release_files.keep(signing, document)
     for places, changed, why in (
         (signing, {"signature": None}, "R1 is not signed, and TONEWATCH_VERIFY_KEY asks for a signature"),
         (replace(signing, verify_key=other[1]), {}, r"R1 cannot be used: The model is signed with another key"),
         (signing, {"signature": document["signature"].replace('"sig":"ME', '"sig":"MF')}, "was changed after it was made"),
         (signing, {"signature": "{}"}, "cannot be read as one"),
     ):
-        for use in (copies.keep, copies.verified, copies.checked):
+        for use in (release_files.keep, release_files.verified, release_files.checked):
             with pytest.raises(SignatureRefused, match=why):
                 use(places, {**document, **changed})
-        assert not copies.is_whole(places, {**document, **changed})
+        assert not release_files.is_whole(places, {**document, **changed})
 
 
 def test_an_old_signed_model_cannot_stand_in_for_a_newer_release(signing: Places) -> None:
     old, new = release(signing, "R1", "positive"), release(signing, "R2", "negative")
     served_old = {path.name: path.read_bytes() for path in store(signing, "1").iterdir()}
-    copies.keep(signing, new)
+    release_files.keep(signing, new)
     for folder in (signing.releases / "R2", store(signing, "2")):
         for name, content in served_old.items():
             (folder / name).write_bytes(content)
@@ -176,9 +176,9 @@ def test_an_old_signed_model_cannot_stand_in_for_a_newer_release(signing: Places
         with pytest.raises(
             DigestMismatch, match=r"(?s)R2 cannot be used\. Its local copy: .* was changed: .* Its copy in MLflow: .* was changed"
         ):
-            copies.verified(signing, offered)
+            release_files.verified(signing, offered)
     with pytest.raises(SignatureRefused, match=r"golden\.json is not the one that was signed"):
-        copies.verified(signing, {**new, "files": old["files"]})  # the record edited too, but for the signature
+        release_files.verified(signing, {**new, "files": old["files"]})  # the record edited too, but for the signature
 
 
 FETCH = """

@@ -8,8 +8,8 @@ import pytest
 from pipeline.base.config import CleanConfig, CollectConfig, SplitConfig, ValidateConfig
 from pipeline.base.errors import DataRejected, DigestMismatch
 from pipeline.base.records import SIDES, Receipt
+from pipeline.io import parquet
 from pipeline.stages import data
-from pipeline.storage import tables
 
 LABELS = ("bad", "good")
 CLEAN = CleanConfig(min_words=2, max_words=30)
@@ -57,10 +57,10 @@ def test_a_users_own_file_comes_out_as_three_sides(tmp_path: Path) -> None:
 
     receipt = dealt(tmp_path)
 
-    sides = {side: tables.read_texts(tmp_path / "splits" / f"{side}.parquet") for side in SIDES}
+    sides = {side: parquet.read_texts(tmp_path / "splits" / f"{side}.parquet") for side in SIDES}
     assert sum(map(len, sides.values())) == 60
     assert receipt.counts["test"] == len(sides["test"]) == receipt.counts["test/source/mine"] == receipt.counts["test/lang/en"]
-    assert receipt.notes["fingerprint"] == tables.fingerprint((side, record) for side in SIDES for record in sides[side])
+    assert receipt.notes["fingerprint"] == parquet.fingerprint((side, record) for side in SIDES for record in sides[side])
     assert json.loads((tmp_path / "validation" / "checks.json").read_text())[0]["name"] == "columns"
 
 
@@ -94,7 +94,7 @@ def test_cleaning_counts_every_rule_and_every_reason(tmp_path: Path) -> None:
         "reason/too short": 1,
         "reason/unknown label": 1,
     }
-    assert len(tables.read_rows(tmp_path / "clean" / "quarantine.parquet")["reason"]) == 7
+    assert len(parquet.read_rows(tmp_path / "clean" / "quarantine.parquet")["reason"]) == 7
 
 
 def test_a_text_lost_from_a_sources_own_split_is_counted_by_its_side(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_what_the_raters_gave_reaches_every_side(tmp_path: Path) -> None:
     data.split(tmp_path / "clean", tmp_path / "validation", tmp_path / "splits", SPLIT)
 
     for side in SIDES:
-        found = {(record.label, record.raters) for record in tables.read_texts(tmp_path / "splits" / f"{side}.parquet")}
+        found = {(record.label, record.raters) for record in parquet.read_texts(tmp_path / "splits" / f"{side}.parquet")}
         assert found == {("bad", "-1 0 0"), ("so so", "-1 0 1"), ("good", "-1 0 2")}
 
 

@@ -10,9 +10,9 @@ import pytest
 from world import build, serve
 
 from pipeline.base.config import Places
+from pipeline.io.locks import held
+from pipeline.io.versioning import workspace_setup as workspaces
 from pipeline.stages.doctor import examine, without_password
-from pipeline.storage.locks import held
-from pipeline.version import workspace as workspaces
 
 ROOT = Path(__file__).parents[2]
 

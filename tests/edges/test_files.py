@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.base.errors import DigestMismatch, Fault
 from pipeline.base.records import Receipt
-from pipeline.storage import files
+from pipeline.io import files
 
 
 def made(out: Path, content: str) -> Receipt:

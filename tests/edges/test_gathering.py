@@ -7,11 +7,12 @@ import pytest
 
 from pipeline.base.config import CollectConfig, load_params
 from pipeline.base.records import SIDES, Answer, Feedback, Receipt, Record
-from pipeline.config.reading import as_operated
-from pipeline.stages import gathering, versions
-from pipeline.storage import files, tables
-from pipeline.storage.journal import Journal
-from pipeline.version.memory import Memory
+from pipeline.io import files, parquet
+from pipeline.io.journal.journal import Journal
+from pipeline.io.params_file import as_operated
+from pipeline.io.sources import feedback
+from pipeline.io.versioning import data_versions
+from pipeline.io.versioning.dvc_cache import Memory
 
 ROOT = Path(__file__).parents[2]
 NOON = "2026-11-25T12:00:00.000000Z"
@@ -34,7 +35,7 @@ def journal(folder: Path, *entries: Feedback) -> Path:
 
 
 def test_without_a_journal_nothing_was_told(tmp_path: Path, cfg: CollectConfig) -> None:
-    assert gathering.told(tmp_path / "journal", cfg) == []
+    assert feedback.told(tmp_path / "journal", cfg) == []
 
 
 def test_a_told_label_becomes_a_record_and_the_last_one_counts(tmp_path: Path, cfg: CollectConfig) -> None:
@@ -46,7 +47,7 @@ def test_a_told_label_becomes_a_record_and_the_last_one_counts(tmp_path: Path, c
         told("d", "a label nobody knows", "furious"),
     )
 
-    (record,) = gathering.told(place, cfg)
+    (record,) = feedback.told(place, cfg)
 
     assert (record.text, record.label, record.source, record.lang) == ("so good", "positive", "feedback", "en")
     assert record.group == record.id
@@ -55,7 +56,7 @@ def test_a_told_label_becomes_a_record_and_the_last_one_counts(tmp_path: Path, c
 def test_of_many_told_labels_the_newest_are_learnt(tmp_path: Path, cfg: CollectConfig) -> None:
     entries = [told(f"r{hour}", f"text {hour}", "neutral", f"2026-11-25T0{hour}:00:00.000000Z") for hour in range(6)]
 
-    found = gathering.told(journal(tmp_path / "journal", *entries), cfg)
+    found = feedback.told(journal(tmp_path / "journal", *entries), cfg)
 
     assert {record.text for record in found} == {"text 3", "text 4", "text 5"}
 
@@ -65,13 +66,13 @@ def test_a_source_that_is_no_longer_listed_is_replayed_within_bounds_and_stays_t
         return Record(f"{source}:{number}", f"text {number}", "positive", source, f"{source}:{number}", "en", "", "MIT")
 
     _keep(workspace, [record(number, source) for number in range(9) for source in ("old", "movie")], "one")
-    first = gathering.replayed(workspace, cfg)
+    first = feedback.replayed(workspace, cfg)
     _keep(workspace, [*first, record(1, "movie")], "two")
 
     assert [one.source for one in first] == ["old", "old"]
-    assert gathering.replayed(workspace, cfg) == first
-    assert gathering.identity(gathering.replayed(workspace, cfg)) == gathering.identity(first)
-    assert gathering.replayed(workspace, cfg.model_copy(update={"replay_texts": 0})) == []
+    assert feedback.replayed(workspace, cfg) == first
+    assert feedback.identity(feedback.replayed(workspace, cfg)) == feedback.identity(first)
+    assert feedback.replayed(workspace, cfg.model_copy(update={"replay_texts": 0})) == []
 
 
 def test_how_the_line_is_operated_stays_as_it_is_when_params_follow_a_release() -> None:
@@ -85,10 +86,10 @@ def _keep(root: Path, records: list[Record], fingerprint: str) -> None:
     sources = {f"train/source/{name}": 1 for name in {record.source for record in records}}
     with files.whole(root / "data" / "splits") as desk:
         for side in SIDES:
-            tables.write_texts(desk / f"{side}.parquet", records if side == "train" else [])
+            parquet.write_texts(desk / f"{side}.parquet", records if side == "train" else [])
         files.write_receipt(desk, Receipt("split", counts={**dict.fromkeys(SIDES, 0), **sources}, notes={"fingerprint": fingerprint}))
     Memory(root).commit("split")
-    versions.keep_data(root, "a test")
+    data_versions.keep_data(root, "a test")
 
 
 def test_an_answer_and_its_label_name_each_other() -> None:

@@ -13,7 +13,7 @@ import pytest
 from answered import EIGHT, answers, everything, stamp, told
 
 from pipeline.base.errors import Fault
-from pipeline.storage.journal import Journal, newest_of, request_id
+from pipeline.io.journal.journal import Journal, newest_of, request_id
 
 
 def test_what_was_appended_is_read_in_the_order_of_its_time_open_and_sealed(tmp_path: Path) -> None:

@@ -12,19 +12,19 @@ from typing import Any
 import pytest
 
 from pipeline.base.errors import Fault, WrongUse
-from pipeline.security import keys
-from pipeline.security.keys import Checked, Keys
+from pipeline.io.security import api_keys
+from pipeline.io.security.api_keys import Checked, Keys
 
 NOW = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "keys.json"
+    return tmp_path / "api_keys.json"
 
 
-def make(path: Path, *scopes: str, days: int | None = None) -> tuple[keys.Key, str]:
-    return keys.new(path, name="shop", scopes=scopes or ("predict",), days=days, now=NOW)
+def make(path: Path, *scopes: str, days: int | None = None) -> tuple[api_keys.Key, str]:
+    return api_keys.new(path, name="shop", scopes=scopes or ("predict",), days=days, now=NOW)
 
 
 def test_a_key_opens_its_scopes_and_no_other(path: Path) -> None:
@@ -39,7 +39,7 @@ def test_the_file_is_its_owners_and_holds_no_secret(path: Path) -> None:
 
     assert path.stat().st_mode & 0o777 == 0o600
     assert told.split("_", 2)[2] not in path.read_text()
-    assert all("hash" not in key.as_dict() for key in keys.listing(path))
+    assert all("hash" not in key.as_dict() for key in api_keys.listing(path))
 
 
 def test_a_revoked_key_is_dead_at_the_next_check(path: Path) -> None:
@@ -47,10 +47,10 @@ def test_a_revoked_key_is_dead_at_the_next_check(path: Path) -> None:
     gate = Keys(path)
     assert gate.check(told, "predict", now=NOW).refused == ""
 
-    keys.revoke(path, key.id, now=NOW)
+    api_keys.revoke(path, key.id, now=NOW)
 
     assert gate.check(told, "predict", now=NOW).refused == "revoked"
-    assert keys.revoke(path, key.id, now=NOW + timedelta(days=1)).revoked == "2026-11-25T08:00:00Z"
+    assert api_keys.revoke(path, key.id, now=NOW + timedelta(days=1)).revoked == "2026-11-25T08:00:00Z"
 
 
 def test_a_key_expires_with_a_minutes_leeway_for_clocks(path: Path) -> None:
@@ -71,7 +71,7 @@ def test_only_a_key_that_still_opens_something_makes_a_list_usable(path: Path) -
 
     key, _ = make(path)
     assert gate.usable(now=NOW + timedelta(days=400))
-    keys.revoke(path, key.id, now=NOW)
+    api_keys.revoke(path, key.id, now=NOW)
     assert not gate.usable(now=NOW + timedelta(days=400))
 
 
@@ -100,7 +100,7 @@ def test_a_damaged_or_vanished_file_opens_nothing(path: Path) -> None:
     path.write_text("{")
     assert gate.check(told, "predict", now=NOW).refused == "unknown"
     with pytest.raises(Fault, match="damaged"):
-        keys.listing(path)
+        api_keys.listing(path)
     path.unlink()
     assert gate.check(told, "predict", now=NOW).refused == "unknown"
 
@@ -110,7 +110,7 @@ def test_a_file_that_others_can_read_is_refused_with_what_to_type(path: Path) ->
     os.chmod(path, 0o644)  # noqa: PTH101
 
     with pytest.raises(WrongUse, match="chmod 600"):
-        keys.listing(path)
+        api_keys.listing(path)
 
 
 def test_keys_made_at_once_are_all_there(path: Path) -> None:
@@ -120,21 +120,21 @@ def test_keys_made_at_once_are_all_there(path: Path) -> None:
     for thread in threads:
         thread.join()
 
-    assert len({key.id for key in keys.listing(path)}) == 8
+    assert len({key.id for key in api_keys.listing(path)}) == 8
     assert len(json.loads(path.read_text())["keys"]) == 8
 
 
 @pytest.mark.parametrize(("name", "scopes"), [("shop", ["root"]), ("shop", []), ("", ["predict"]), ("a\nb", ["predict"])])
 def test_a_key_that_makes_no_sense_is_not_made(path: Path, name: str, scopes: list[str]) -> None:
     with pytest.raises(WrongUse):
-        keys.new(path, name=name, scopes=scopes, days=None, now=NOW)
+        api_keys.new(path, name=name, scopes=scopes, days=None, now=NOW)
 
     assert not path.exists()
 
 
 def test_an_unknown_key_cannot_be_revoked(path: Path) -> None:
     with pytest.raises(WrongUse, match="keys list"):
-        keys.revoke(path, "nobody", now=NOW)
+        api_keys.revoke(path, "nobody", now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_file_with_one_entry_that_is_no_key_opens_nothing(path: Path, change: 
 
     assert Keys(path).check(told, "predict", now=NOW).refused == "unknown"
     with pytest.raises(Fault, match="damaged"):
-        keys.listing(path)
+        api_keys.listing(path)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "[" * 100_000, "\0", '{"salt": "", "keys": []}', '{"salt": "00", "keys": {}}'])
@@ -176,7 +176,7 @@ def test_a_file_that_is_none_of_ours_opens_nothing_and_is_not_written_over(path:
 def test_two_entries_of_one_id_open_nothing(path: Path) -> None:
     key, told = make(path)
     content = json.loads(path.read_text())
-    keys.revoke(path, key.id, now=NOW)
+    api_keys.revoke(path, key.id, now=NOW)
     revoked = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "keys": [*revoked["keys"], *content["keys"]]}))
 
@@ -221,7 +221,7 @@ def test_two_processes_make_and_revoke_at_once_and_lose_none(path: Path) -> None
     children = [subprocess.Popen([sys.executable, "-c", program, str(path)], cwd=Path(__file__).parents[2]) for _ in range(2)]
 
     assert [child.wait() for child in children] == [0, 0]
-    assert [bool(key.revoked) for key in keys.listing(path)] == [True] * 20
+    assert [bool(key.revoked) for key in api_keys.listing(path)] == [True] * 20
 
 
 def test_a_writer_killed_anywhere_leaves_a_file_that_works(path: Path) -> None:
@@ -234,7 +234,7 @@ def test_a_writer_killed_anywhere_leaves_a_file_that_works(path: Path) -> None:
     child = subprocess.Popen([sys.executable, "-c", program, str(path)], cwd=Path(__file__).parents[2], stdout=subprocess.PIPE)
     assert child.stdout is not None
     child.stdout.readline()
-    while len(keys.listing(path)) < 5:
+    while len(api_keys.listing(path)) < 5:
         assert child.poll() is None
     child.kill()
     child.communicate()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.errors import Fault, StaleMove, WrongUse
-from pipeline.registry.ledger import Approval, Ledger
+from pipeline.io.registry.ledger import Approval, Ledger
 
 
 @pytest.fixture

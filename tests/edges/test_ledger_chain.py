@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from tampering import beginning, carry, execute, once, tamper
 
 from pipeline.base.errors import Fault
-from pipeline.registry import chain
-from pipeline.registry.ledger import Ledger
+from pipeline.io.registry import hash_chain
+from pipeline.io.registry.ledger import Ledger
 
 TABLES = ("releases", "moves", "approvals")
 CHANGED = "was changed; its digest does not fit it and the row before."
@@ -103,10 +103,10 @@ def test_the_chain_says_where_a_ledger_was_edited(url: str, statement: str, faul
 
 def rewrite(url: str, table: str, number: int, column: str, word: Any) -> None:
     """Change a field as somebody does who knows the chain: every digest from there on is made anew."""
-    rows, before, key = contents(url)[table], chain.GENESIS, chain.KEYS[table]
+    rows, before, key = contents(url)[table], hash_chain.GENESIS, hash_chain.KEYS[table]
     for row in rows:
         changed = {**row, column: word} if row[key] == number else row
-        before = chain.link(before, table, changed)
+        before = hash_chain.link(before, table, changed)
         tamper(
             url, f'UPDATE {table} SET "{column}" = :word, digest = :digest WHERE {key} = {row[key]}', word=changed[column], digest=before
         )

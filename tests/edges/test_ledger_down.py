@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event, text
 from tampering import beginning, once
 
 from pipeline.base.errors import Unreachable
-from pipeline.registry import database
-from pipeline.registry.ledger import Ledger
+from pipeline.io.registry import database
+from pipeline.io.registry.ledger import Ledger
 
 WHO = {"actor": "ada", "reason": "better"}
 UNREACHABLE = r"^The ledger at .* does not answer as it should: .*\. Look at TONEWATCH_LEDGER, then type the same again\.$"

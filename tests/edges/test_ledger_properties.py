@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from tampering import execute, tamper
 
 from pipeline.base.errors import StaleMove, WrongUse
-from pipeline.registry import chain
-from pipeline.registry.ledger import Ledger
+from pipeline.io.registry import hash_chain
+from pipeline.io.registry.ledger import Ledger
 
 # Without shrinking: the examples are short already, and a failure would take minutes to tell.
 BOUNDED = settings(deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
@@ -68,12 +68,12 @@ def test_any_field_of_any_row_that_is_edited_is_found(fresh_ledger: Callable[[],
     current = None
     for step in (*FULL, *taken):
         current = take(ledger, step, current)
-    table = data.draw(st.sampled_from(sorted(chain.KEYS)), "table")
+    table = data.draw(st.sampled_from(sorted(hash_chain.KEYS)), "table")
     row = data.draw(st.sampled_from(execute(url, f"SELECT * FROM {table} ORDER BY 1")), "row")
     column = data.draw(st.sampled_from(sorted(row)), "column")
     value = data.draw(other(column, row[column]), "value")
 
-    key = chain.KEYS[table]
+    key = hash_chain.KEYS[table]
     tamper(url, f'UPDATE {table} SET "{column}" = :value WHERE {key} = {row[key]}', value=value)
 
     faults = ledger.faults()

@@ -15,7 +15,7 @@ import pytest
 from postgres import Postgres
 
 from pipeline.base.errors import StaleMove
-from pipeline.registry.ledger import Ledger
+from pipeline.io.registry.ledger import Ledger
 
 HERE, PER_PROCESS, PROCESSES = 20, 10, 3
 PROMOTERS = HERE + PER_PROCESS * PROCESSES

@@ -12,9 +12,9 @@ import pytest
 
 from pipeline.base.config import set_param
 from pipeline.base.errors import ConfigError, DigestMismatch, Fault, NoWorkspace
-from pipeline.storage import files
-from pipeline.version.code import write_identities
-from pipeline.version.memory import Memory
+from pipeline.io import files
+from pipeline.io.versioning.code_digest import write_identities
+from pipeline.io.versioning.dvc_cache import Memory
 
 LINE = ("collect", "clean", "validate", "split", "pretrain", "finetune", "compress", "evaluate")
 Leave = Callable[[Path, str, str], None]

@@ -20,10 +20,10 @@ import entries
 import pytest
 
 from pipeline.base.errors import ArtefactRefused, Fault, Unreachable
-from pipeline.registry import tracking
-from pipeline.registry.models import Entry, Models
+from pipeline.io import files
+from pipeline.io.registry import mlflow_tracking
+from pipeline.io.registry.mlflow_models import Entry, Models
 from pipeline.stages.prediction import open_predictor
-from pipeline.storage import files
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_version_carries_digests_data_params_figures_and_history(
     assert capfd.readouterr().out == ""
     assert dict(os.environ) == before
 
-    with tracking.pointed(mlflow_uri) as client:
+    with mlflow_tracking.pointed(mlflow_uri) as client:
         version = client.get_model_version("tonewatch", "1")
         run = client.get_run(version.run_id)
         losses = client.get_metric_history(version.run_id, "finetune.loss")
@@ -180,7 +180,7 @@ def test_a_pickle_put_in_mlflows_store_is_refused_by_its_clients_and_by_us(
     (tmp_path / "fetched").mkdir()
     for kind in canaries.KINDS:
         stored.write_bytes(kind(tmp_path / "canary"))
-        with tracking.pointed(mlflow_uri), pytest.raises(ArtefactRefused, match=r"tokenizer\.json"):
+        with mlflow_tracking.pointed(mlflow_uri), pytest.raises(ArtefactRefused, match=r"tokenizer\.json"):
             mlflow.pyfunc.load_model(champion)
         with pytest.raises(ArtefactRefused, match=r"tokenizer\.json"):
             Models(mlflow_uri).fetch("1", tmp_path / "fetched", ["tokenizer.json"])
@@ -230,12 +230,12 @@ def test_a_version_that_lost_a_file_says_which(mlflow_uri: str, entry: Entry, tm
 
 
 def test_a_registration_that_was_killed_leaves_no_version_and_its_run_is_closed(mlflow_uri: str, entry: Entry) -> None:
-    with tracking.pointed(mlflow_uri) as client:
-        begun = client.create_run(tracking.experiment(client, mlflow_uri), tags={"candidate": entry.digest}).info.run_id
+    with mlflow_tracking.pointed(mlflow_uri) as client:
+        begun = client.create_run(mlflow_tracking.experiment(client, mlflow_uri), tags={"candidate": entry.digest}).info.run_id
 
     assert Models(mlflow_uri).register(entry) == "1"
 
-    with tracking.pointed(mlflow_uri) as client:
+    with mlflow_tracking.pointed(mlflow_uri) as client:
         assert client.get_run(begun).info.status == "KILLED"
         assert client.get_model_version("tonewatch", "1").run_id != begun
 
@@ -246,7 +246,7 @@ def test_threads_that_ask_the_registry_at_once_leave_the_process_as_it_was(tmp_p
 
     def ask(store: str) -> str:
         inside.wait()
-        with tracking.pointed(store):
+        with mlflow_tracking.pointed(store):
             time.sleep(0.05)
             return os.environ["MLFLOW_REGISTRY_URI"]
 

@@ -16,10 +16,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from pipeline import notify
 from pipeline.base import logs
 from pipeline.base.records import Alert
-from pipeline.notify import Delivered, deliver, listing, raise_alerts
+from pipeline.io import alerts
+from pipeline.io.alerts import Delivered, deliver, listing, raise_alerts
 
 SECRET = "hunter2-canary"
 
@@ -90,7 +90,7 @@ def web():
 @pytest.fixture
 def at_once(monkeypatch):
     """Try sinks that failed again with the next call."""
-    monkeypatch.setattr(notify, "FIRST_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(alerts, "FIRST_WAIT_SECONDS", 0.0)
 
 
 def test_an_alert_is_in_the_outbox_once_by_its_key_and_time(tmp_path):
@@ -163,13 +163,13 @@ def test_a_sink_that_failed_is_left_alone_for_ever_longer_times(tmp_path, web):
 def test_an_alert_that_a_sink_cannot_take_does_not_keep_the_next(tmp_path, web, at_once):
     sink = web()
     raise_alerts(tmp_path, [alert("a", title=""), alert("b")])
-    real, sink.code = notify._sent, 200
+    real, sink.code = alerts._sent, 200
 
     def picky(url, one):
         return one.key != "a" and real(url, one)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(notify, "_sent", picky)
+        patch.setattr(alerts, "_sent", picky)
         done = deliver(tmp_path, [sink.url])
 
     assert (done.told, done.waiting) == (1, 1)
@@ -177,7 +177,7 @@ def test_an_alert_that_a_sink_cannot_take_does_not_keep_the_next(tmp_path, web, 
 
 
 def test_a_slow_sink_keeps_no_other_and_no_caller(tmp_path, web, monkeypatch):
-    monkeypatch.setattr(notify, "PATIENCE_SECONDS", 0.6)
+    monkeypatch.setattr(alerts, "PATIENCE_SECONDS", 0.6)
     slow, quick = web(wait=1.5), web()
     raise_alerts(tmp_path, [alert("a")])
     began = time.monotonic()

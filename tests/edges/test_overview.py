@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import seen
 
-from pipeline import notify
 from pipeline.base.config import Places
 from pipeline.base.errors import Unreachable
 from pipeline.base.records import Alert
-from pipeline.registry.ledger import Ledger
+from pipeline.io import alerts
+from pipeline.io.registry.ledger import Ledger
 from pipeline.stages import charts, overview, scheduling
 from pipeline.stages.overview import Look, Overview
 
@@ -162,7 +162,7 @@ def test_an_address_with_a_password_is_no_link(places: Places) -> None:
 
 def test_alerts_come_newest_first_with_what_became_of_them(places: Places) -> None:
     one = Alert("drift/all/topic", "drift", "all", "2026-11-25T07:00:00Z", "Drift", "m", hard=True, link="javascript:alert(1)")
-    notify.raise_alerts(places.alerts, [one, replace(one, key="b", title="Later", link="/topics/x")])
+    alerts.raise_alerts(places.alerts, [one, replace(one, key="b", title="Later", link="/topics/x")])
 
     found = Overview(places).page(None)["alerts"].value
 

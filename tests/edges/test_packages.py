@@ -13,8 +13,8 @@ import pytest
 
 from pipeline.base.config import Pinned
 from pipeline.base.errors import DataRejected, DigestMismatch, SourceUnreachable
-from pipeline.collect.indexes import Settings, parse_pip_config, pip_settings
-from pipeline.collect.packages import _with_password_of, _without_password, fetch, nested, several
+from pipeline.io.sources.packages import _with_password_of, _without_password, fetch, nested, several
+from pipeline.io.sources.pip_settings import Settings, parse_pip_config, pip_settings
 
 CAP = 10_000_000
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pipeline.base.config import FileSource
 from pipeline.base.errors import DataRejected, TonewatchError
 from pipeline.base.records import Record
-from pipeline.collect.records import to_record, to_records
+from pipeline.io.sources.rows import to_record, to_records
 
 LABELS = ("negative", "neutral", "positive")
 COLUMNS = {"text": "text", "label": "label", "rating": None, "id": None, "group": None, "time": None, "split": None}

@@ -10,10 +10,10 @@ from world import DOWN, WHO, build, in_service, judged, serve
 
 from pipeline.base.config import Places
 from pipeline.base.errors import CandidateRefused, DigestMismatch, NothingToRollBack, WrongUse
-from pipeline.registry.ledger import Ledger
-from pipeline.registry.models import Models
+from pipeline.io import files
+from pipeline.io.registry.ledger import Ledger
+from pipeline.io.registry.mlflow_models import Models
 from pipeline.stages import releases
-from pipeline.storage import files
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from answered import EIGHT, answers, everything, told
 
-from pipeline.storage.journal import Journal
-from pipeline.storage.retention import believed
+from pipeline.io.journal.journal import Journal
+from pipeline.io.journal.retention import believed
 
 DAY = timedelta(days=1)
 TODAY = date(2026, 11, 25)

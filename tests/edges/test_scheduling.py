@@ -13,14 +13,13 @@ import world
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import notify
 from pipeline.base.config import Places
 from pipeline.base.errors import RunGoingOn, SourceUnreachable
-from pipeline.registry.models import Models
+from pipeline.io import alerts, locks
+from pipeline.io.registry.mlflow_models import Models
 from pipeline.stages import scheduling
 from pipeline.stages.scheduling import Begun, why_not
 from pipeline.stages.verifying import verify
-from pipeline.storage import locks
 
 MONDAY = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 WEEK, HOUR, DAY = timedelta(weeks=1), timedelta(hours=1), timedelta(days=1)
@@ -190,7 +189,7 @@ def test_a_fault_is_told_once_within_the_quiet_time_and_again_after_it(places):
     for hours in (0, 5, 30):
         why = scheduling.tell_fault(places, "retrain", error, now=MONDAY + hours * HOUR)
 
-    told = [entry.alert for entry in notify.listing(places.alerts)]
+    told = [entry.alert for entry in alerts.listing(places.alerts)]
     assert why == "texts.csv does not exist. Put it there."
     assert [alert.time for alert in told] == ["2026-11-23T03:00:00Z", "2026-11-24T09:00:00Z"]
     assert (told[0].kind, told[0].key) == ("run", "run/retrain")
@@ -274,7 +273,7 @@ def test_the_audit_tells_a_record_that_it_cannot_repair(tmp_path: Path, mlflow_u
     assert "was changed" in done["found"]
     assert done["left"] is not None
     assert done["alerts"] == ["The record of releases does not hold"]
-    assert [entry.alert.kind for entry in notify.listing(places.alerts)] == ["integrity"]
+    assert [entry.alert.kind for entry in alerts.listing(places.alerts)] == ["integrity"]
 
 
 def test_two_audits_at_once_do_no_harm(tmp_path: Path, mlflow_uri: str):

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from pipeline.base.errors import Fault
 from pipeline.base.records import Answer, Feedback
-from pipeline.storage import lines, segments
-from pipeline.storage.journal import Journal
-from pipeline.storage.segments import unheld
+from pipeline.io.journal import lines, segments
+from pipeline.io.journal.journal import Journal
+from pipeline.io.journal.segments import unheld
 
 HOUR = "2026-11-25T08"
 TESTS = Path(__file__).parent

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.security import keys
-from pipeline.security.sessions import OPEN_AT_ONCE, Session, Sessions, token_of
+from pipeline.io.security import api_keys
+from pipeline.io.security.sessions import OPEN_AT_ONCE, Session, Sessions, token_of
 
 NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "keys.json"
+    return tmp_path / "api_keys.json"
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def sessions(tmp_path: Path, path: Path) -> Sessions:
 
 
 def made(path: Path, *scopes: str, days: int | None = None) -> tuple[str, str]:
-    key, told = keys.new(path, name="ada", scopes=scopes, days=days, now=NOW)
+    key, told = api_keys.new(path, name="ada", scopes=scopes, days=days, now=NOW)
     return key.id, told
 
 
@@ -73,7 +73,7 @@ def test_a_session_ends_with_its_key_at_once(sessions: Sessions, path: Path) -> 
     number, told = made(path, "admin")
     cookie = str(sessions.open(told, now=NOW))
 
-    keys.revoke(path, number, now=NOW)
+    api_keys.revoke(path, number, now=NOW)
 
     assert sessions.find(cookie, now=NOW) is None
     assert sessions.open(told, now=NOW) is None
@@ -135,7 +135,7 @@ def test_sessions_that_ended_or_are_too_many_are_swept_away(sessions: Sessions, 
 @given(cookie=st.text(max_size=200))
 def test_no_other_cookie_is_a_session(tmp_path_factory: pytest.TempPathFactory, cookie: str) -> None:
     folder = tmp_path_factory.getbasetemp() / "strangers"
-    found = Sessions(folder / "sessions", folder / "keys.json", minutes=30)
+    found = Sessions(folder / "sessions", folder / "api_keys.json", minutes=30)
 
     assert found.find(cookie, now=NOW) is None
     found.close(cookie)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from pipeline.base.errors import SignatureRefused, WrongUse
-from pipeline.security.signing import check, sign
+from pipeline.io.security.signing import check, sign
 
 NAMES = ["golden.json", "model.json", "model.onnx", "tokenizer.json"]
 

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from pipeline.base.config import FileSource, PackageSource
 from pipeline.base.errors import DataRejected, SourceUnreachable
-from pipeline.collect.identity import source_identity
-from pipeline.collect.records import to_records
-from pipeline.collect.sources import read_rows
+from pipeline.io.sources.identity import source_identity
+from pipeline.io.sources.readers import read_rows
+from pipeline.io.sources.rows import to_records
 
 COLUMNS = {"text": "text", "label": "label", "rating": None, "id": None, "group": None, "time": None, "split": None}
 

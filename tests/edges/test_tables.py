@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.records import Record, Side
-from pipeline.storage.tables import COLUMNS, fingerprint, read_rows, read_texts, stream_texts, write_rows, write_texts
+from pipeline.io.parquet import COLUMNS, fingerprint, read_rows, read_texts, stream_texts, write_rows, write_texts
 
 SAMPLE = Record("s:1", "It’s 👩‍🚀 \x00", "good", "s", "s:1", "en", "", "MIT", "dev", "-1 0 2")
 RECORDS = st.builds(Record, *[st.text(max_size=4)] * len(COLUMNS))

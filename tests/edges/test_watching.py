@@ -11,17 +11,16 @@ import pytest
 import yaml
 from world import LABELS, TEXTS, build, serve
 
-from pipeline import notify
 from pipeline.base.config import Places
 from pipeline.base.errors import WrongUse
 from pipeline.base.records import SIDES, Answer, Feedback, Receipt
-from pipeline.registry.ledger import Ledger
-from pipeline.stages import versions
+from pipeline.io import alerts, files, parquet
+from pipeline.io.journal.journal import Journal, request_id
+from pipeline.io.registry.ledger import Ledger
+from pipeline.io.versioning import data_versions
+from pipeline.io.versioning.dvc_cache import Memory
 from pipeline.stages.reference import Watched
 from pipeline.stages.watching import watch
-from pipeline.storage import files, tables
-from pipeline.storage.journal import Journal, request_id
-from pipeline.version.memory import Memory
 
 EIGHT = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 WATCH = {
@@ -48,11 +47,11 @@ def places(workspace: Path, mlflow_uri: str) -> Places:
     counts = dict.fromkeys(SIDES, 0) | {"test": len(TEXTS), "test/source/tweet": len(TEXTS)}
     with files.whole(workspace / "data" / "splits") as desk:
         for side in SIDES:
-            tables.write_texts(desk / f"{side}.parquet", TEXTS if side == "test" else [])
+            parquet.write_texts(desk / f"{side}.parquet", TEXTS if side == "test" else [])
         files.write_receipt(desk, Receipt("split", counts=counts, notes={"fingerprint": "f" * 64}))
     for stage in ("validate", "split"):
         Memory(workspace).commit(stage)
-    assert versions.keep_data(workspace, "a test").name == "v1"
+    assert data_versions.keep_data(workspace, "a test").name == "v1"
     return places
 
 
@@ -159,7 +158,7 @@ def test_drift_that_lasts_is_told_once_and_asks_for_a_training(places: Places, s
     assert any("Drift" in title for title in loud["alerts"])
     assert "Drift" in loud["retrain"]
     assert not any("Drift" in title for title in later["alerts"])
-    alert = next(entry.alert for entry in notify.listing(places.alerts) if entry.alert.kind == "drift")
+    alert = next(entry.alert for entry in alerts.listing(places.alerts) if entry.alert.kind == "drift")
     assert "word" not in alert.message  # ids, and no text of anyone
 
 

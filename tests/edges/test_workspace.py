@@ -11,11 +11,11 @@ import yaml
 from pipeline.base.config import Places, load_params, set_param
 from pipeline.base.errors import NothingToRollBack, NoWorkspace, WrongUse
 from pipeline.base.records import Receipt
-from pipeline.stages import versions
-from pipeline.storage import files
-from pipeline.version import workspace as workspaces
-from pipeline.version.git import Git
-from pipeline.version.memory import Memory
+from pipeline.io import files
+from pipeline.io.versioning import data_versions
+from pipeline.io.versioning import workspace_setup as workspaces
+from pipeline.io.versioning.dvc_cache import Memory
+from pipeline.io.versioning.git import Git
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = (".dvc/.gitignore", ".dvc/config", ".dvcignore", ".gitignore", "data/.gitignore", "dvc.yaml", "params.yaml")
@@ -207,14 +207,14 @@ def test_a_split_becomes_a_version_that_counts_what_it_holds_and_rollback_walks_
     counts = {**sides, "train/label/negative": 1, "train/label/positive": 2, "valid/label/positive": 1, "test/label/negative": 1}
     counts |= {f"{side}/{what}": number for side, number in sides.items() for what in ("lang/en", "source/movie")}
 
-    def split_again(fingerprint: str) -> versions.DataVersion:
+    def split_again(fingerprint: str) -> data_versions.DataVersion:
         with files.whole(workspace / "data/splits") as desk:
             files.write_receipt(desk, Receipt("split", counts=counts, notes={"fingerprint": fingerprint}))
         Memory(workspace).commit("split")
-        return versions.keep_data(workspace, "a test")
+        return data_versions.keep_data(workspace, "a test")
 
     with pytest.raises(NothingToRollBack, match="no data version yet"):
-        versions.rollback_data(workspace, None, "a test")
+        data_versions.rollback_data(workspace, None, "a test")
     first, _, third = (split_again(fingerprint) for fingerprint in ("one", "two", "three"))
 
     assert (first.rows, first.sides, first.labels, first.languages, first.sources) == (
@@ -224,18 +224,18 @@ def test_a_split_becomes_a_version_that_counts_what_it_holds_and_rollback_walks_
         {"en": 5},
         {"movie": 5},
     )
-    assert [version.name for version in versions.list_versions(workspace)] == ["v3", "v2", "v1"]
-    assert versions.show_version(workspace, None) == third
-    assert [versions.rollback_data(workspace, None, "a test").name for _ in range(2)] == ["v2", "v1"]
+    assert [version.name for version in data_versions.list_versions(workspace)] == ["v3", "v2", "v1"]
+    assert data_versions.show_version(workspace, None) == third
+    assert [data_versions.rollback_data(workspace, None, "a test").name for _ in range(2)] == ["v2", "v1"]
     with pytest.raises(NothingToRollBack, match="v1 is the first data version"):
-        versions.rollback_data(workspace, None, "a test")
-    assert versions.keep_data(workspace, "again") == first
-    assert versions.stand_on(workspace, "v3") == third
+        data_versions.rollback_data(workspace, None, "a test")
+    assert data_versions.keep_data(workspace, "again") == first
+    assert data_versions.stand_on(workspace, "v3") == third
     assert files.read_receipt(workspace / "data/splits").notes["fingerprint"] == "three"
 
     # Killed between pin and folders, the same words finish what they began and do not go one further.
     set_param(workspace / "params.yaml", "data.version=v2")
-    assert versions.rollback_data(workspace, None, "again").name == "v2"
+    assert data_versions.rollback_data(workspace, None, "again").name == "v2"
     assert files.read_receipt(workspace / "data/splits").notes["fingerprint"] == "two"
 
 
@@ -246,7 +246,7 @@ def test_the_identity_of_collect_follows_the_bytes_of_a_local_source(tmp_path: P
 
     def identities(content: str) -> tuple[str, str]:
         (root / "texts.csv").write_text(content)
-        versions.identity(Places(root, "", ""), root / "data/identity", cfg, stages)
+        data_versions.identity(Places(root, "", ""), root / "data/identity", cfg, stages)
         return (root / "data/identity/collect").read_text(), (root / "data/identity/clean").read_text()
 
     one, two, again = (identities(content) for content in ("text,label\na,b\n", "text,label\na,c\n", "text,label\na,b\n"))
@@ -257,4 +257,4 @@ def test_the_identity_of_collect_follows_the_bytes_of_a_local_source(tmp_path: P
 
 
 def test_the_code_commit_is_that_of_the_checkout() -> None:
-    assert versions.code_commit().rstrip("+") == (Git(ROOT).commit_of("HEAD") or versions.code_commit())
+    assert data_versions.code_commit().rstrip("+") == (Git(ROOT).commit_of("HEAD") or data_versions.code_commit())

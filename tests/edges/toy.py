@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from pipeline.base.records import Receipt
 from pipeline.core.model.predictor import Predictor
-from pipeline.storage import files
+from pipeline.io import files
 
 LABELS = ("negative", "neutral", "positive")
 SURE = 3.0

@@ -9,10 +9,10 @@ import yaml
 from pipeline.base.config import Places, load_params
 from pipeline.base.records import Receipt, Record
 from pipeline.core.evaluate import Answered, evaluation
-from pipeline.registry.ledger import Ledger
-from pipeline.registry.models import Models
+from pipeline.io import files, parquet
+from pipeline.io.registry.ledger import Ledger
+from pipeline.io.registry.mlflow_models import Models
 from pipeline.stages import releases
-from pipeline.storage import files, tables
 
 CHECKOUT = Path(__file__).parents[2]
 LABELS = toy.LABELS
@@ -40,7 +40,7 @@ def build(root: Path, mlflow_uri: str, ledger: str | None = None) -> Places:
     (root / "dvc.lock").write_text("stages: {}\n")
     (root / "serving.py").write_text(CODE)
     with files.whole(root / "data" / "splits") as desk:
-        tables.write_texts(desk / "test.parquet", TEXTS)
+        parquet.write_texts(desk / "test.parquet", TEXTS)
         files.write_receipt(desk, Receipt("split", notes={"fingerprint": "f" * 64}))
     with files.whole(root / "data" / "validation") as desk:
         files.write_json(
@@ -83,7 +83,7 @@ def candidate(places: Places, *, wrong: int) -> None:
         document = evaluation(answered, baselines=baselines, extra={}, cfg=params.evaluate, seed=params.seed)
         files.write_json(desk / "evaluation.json", document)
         columns = {"id": [t.id for t in TEXTS], "group": groups, "label": [t.label for t in TEXTS], "guess": list(told.values())}
-        tables.write_rows(desk / "predictions.parquet", columns)
+        parquet.write_rows(desk / "predictions.parquet", columns)
         files.write_receipt(desk, Receipt("evaluate"))
 
 

@@ -155,7 +155,7 @@ def test_a_relative_import_is_resolved_before_it_is_judged() -> None:
 
     found = list(_imports("pipeline/evaluate/gate.py", tree, inside=""))
 
-    assert [one.module for one in found] == ["pipeline.registry.ledger", "pipeline.core.evaluate.metrics"]
+    assert [one.module for one in found] == ["pipeline.io.registry.ledger", "pipeline.core.evaluate.metrics"]
 
 
 def _allowed(one: Import) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.config import set_param
-from pipeline.version.workspace import params_of, presets
+from pipeline.io.versioning.workspace_setup import params_of, presets
 
 
 @pytest.mark.parametrize("name", ["dvc.yaml", "params.yaml"])

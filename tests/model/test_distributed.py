@@ -8,7 +8,7 @@ import torch
 from pipeline.core.train.loop import Course
 from pipeline.core.train.objectives import LabelMethod
 from pipeline.core.train.ray_trainer import Job, Machine, train
-from pipeline.storage.checkpoints import Checkpoints
+from pipeline.io.checkpoints import Checkpoints
 
 
 def job(method, root, *, steps=12, looks=(6, 12), patience=5, every=4):

@@ -10,7 +10,7 @@ from pipeline.core.compress.quantization import quantize
 from pipeline.core.model.predictor import Predictor, batched
 from pipeline.core.model.tokenizer import encode
 from pipeline.core.train.objectives import guess
-from pipeline.security import artefacts
+from pipeline.io.security import model_files
 
 SETTINGS = {"labels": ["bad", "good"], "max_tokens": 32, "temperature": 1.0, "uncertain": 0.0}
 
@@ -51,7 +51,7 @@ def test_exports_hold_no_path_of_this_machine_and_are_equal_bytes_twice(taught, 
     for content in (exported, quantised):
         onnx.checker.check_model(onnx.load_model_from_string(content))
         (tmp_path / "model.onnx").write_bytes(content)
-        artefacts.inspect_file(tmp_path / "model.onnx")
+        model_files.inspect_file(tmp_path / "model.onnx")
         assert b"site-packages" not in content
         assert b".py" not in content
 

@@ -13,11 +13,11 @@ from structlog.testing import capture_logs
 from pipeline.base.config import CompressConfig, Profile, load_params
 from pipeline.base.errors import DigestMismatch
 from pipeline.base.records import Receipt, Record
+from pipeline.io import files, parquet
+from pipeline.io.checkpoints import Checkpoints
 from pipeline.stages.compression import compress
 from pipeline.stages.prediction import open_predictor
 from pipeline.stages.training import Bench
-from pipeline.storage import files, tables
-from pipeline.storage.checkpoints import Checkpoints
 
 LABELS = ["bad", "good"]
 SERVED = {"model.onnx", "tokenizer.json", "model.json", "golden.json"}
@@ -45,7 +45,7 @@ def inputs(taught, tokenizer_json, sentences, tmp_path_factory):
     records = [Record(str(n), text, LABELS[label], "mine", str(n), "en", "", "own") for n, (text, label) in enumerate(sentences)]
     with files.whole(base / "splits") as desk:
         for side in ("train", "valid"):
-            tables.write_texts(desk / f"{side}.parquet", records)
+            parquet.write_texts(desk / f"{side}.parquet", records)
         files.write_receipt(desk, Receipt("split"))
     return base / "classifier", base / "splits"
 
@@ -102,7 +102,7 @@ def test_what_is_served_answers_its_golden_texts_and_holds_no_time(home):
 
 
 def test_about_as_many_validation_texts_are_uncertain_as_was_asked(home, inputs):
-    texts = [record.text for record in tables.read_texts(inputs[1] / "valid.parquet")]
+    texts = [record.text for record in parquet.read_texts(inputs[1] / "valid.parquet")]
 
     uncertain = open_predictor(home / "candidate").predict(texts).uncertain
 

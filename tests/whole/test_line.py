@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.storage.locks import held
+from pipeline.io.locks import held
 
 SHOWN = {
     *("release", "created", "actor", "reason", "data_version", "model_version", "code_commit", "params_digest"),

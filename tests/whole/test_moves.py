@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.registry.models import Models
-from pipeline.storage import tables
+from pipeline.io import parquet
+from pipeline.io.registry.mlflow_models import Models
 
 
 @pytest.mark.timeout(600)
@@ -67,7 +67,7 @@ def _grow_and_roll_back_the_data(line):
 
 def _flip_a_label(line):
     """Damage a release on purpose: in training, and nowhere else, what is bad is called good."""
-    train = set(tables.read_rows(line.folder / "data" / "splits" / "train.parquet")["text"])
+    train = set(parquet.read_rows(line.folder / "data" / "splits" / "train.parquet")["text"])
     table = line.folder / "texts.csv"
     rows = [row.rsplit(",", 1) for row in table.read_text("utf-8").splitlines()]
     flipped = [f"{text},{'good' if text in train and label == 'bad' else label}" for text, label in rows]

@@ -18,9 +18,9 @@ import pytest
 from conftest import ROOT
 from prefect.server.schemas.schedules import CronSchedule
 
-from pipeline import notify
 from pipeline.base.config.environment import REPORTING_OFF
 from pipeline.base.errors import ConfigError
+from pipeline.io import alerts
 
 HERE = Path(__file__).parent
 OPEN = {"PENDING", "RUNNING", "CANCELLING"}
@@ -204,7 +204,7 @@ def test_a_run_ends_as_what_it_came_to_and_only_faults_alarm(tmp_path_factory, p
         ["FAILED", "Failed", told["states"][4][2]],
     ]
     assert told["states"][4][2].startswith("KeyError at ticking.py:")
-    assert [entry.alert.key for entry in notify.listing(root / ".tonewatch/alerts")] == ["run/kind3", "run/kind4"]
+    assert [entry.alert.key for entry in alerts.listing(root / ".tonewatch/alerts")] == ["run/kind3", "run/kind4"]
     # Without a schedule one is told what to type; equal wishes of a day make one run.
     assert "tonewatch run --reason 'Drift in all'" in told["before"]
     assert told["asked"][0] == told["asked"][1] != told["asked"][2]

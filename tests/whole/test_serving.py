@@ -17,7 +17,7 @@ import pytest
 import served
 
 from pipeline.base.config import Places
-from pipeline.storage.journal import Journal
+from pipeline.io.journal.journal import Journal
 
 ROOT = Path(__file__).parents[2]
 

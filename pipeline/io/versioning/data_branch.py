@@ -16,9 +16,9 @@ import yaml
 
 from pipeline.base.config import set_param
 from pipeline.base.errors import Fault, WrongUse
-from pipeline.storage import files
-from pipeline.version.git import Git, GitRefused
-from pipeline.version.memory import Memory
+from pipeline.io import files
+from pipeline.io.versioning.dvc_cache import Memory
+from pipeline.io.versioning.git import Git, GitRefused
 
 BRANCH = "refs/heads/data/main"
 TAGS = "refs/tags/data/"

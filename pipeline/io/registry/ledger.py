@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.base.errors import Fault, StaleMove, WrongUse
-from pipeline.registry import chain
-from pipeline.registry.database import Database, time_of
-from pipeline.registry.tables import key_of, schema
+from pipeline.io.registry import hash_chain
+from pipeline.io.registry.database import Database, time_of
+from pipeline.io.registry.ledger_tables import key_of, schema
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -142,27 +142,27 @@ class Ledger:
                 "to": release["number"],
                 "actor": actor,
                 "reason": reason,
-                "gate": chain.gate(release["document"]),
-                **{table: chain.head(_last(connection, table)) for table in ("releases", "approvals")},
+                "gate": hash_chain.gate(release["document"]),
+                **{table: hash_chain.head(_last(connection, table)) for table in ("releases", "approvals")},
             }
             return _move(_append(connection, "moves", **values))
 
     def faults(self) -> list[str]:
         """Say where somebody changed, removed or reordered rows by hand, in a sentence each; none when all is as it was written."""
         with self._database.reading() as connection:
-            return chain.faults({table: _rows(connection, table) for table in schema().tables})
+            return hash_chain.faults({table: _rows(connection, table) for table in schema().tables})
 
     def head(self) -> str:
         """Give one digest of the whole ledger; kept elsewhere, it shows later whether an end was cut off."""
         with self._database.reading() as connection:
-            return chain.digest({table: chain.head(_last(connection, table)) for table in schema().tables})
+            return hash_chain.digest({table: hash_chain.head(_last(connection, table)) for table in schema().tables})
 
-    def _read(self, table: str, **where: object) -> list[chain.Row]:
+    def _read(self, table: str, **where: object) -> list[hash_chain.Row]:
         with self._database.reading() as connection:
             return _rows(connection, table, **where)
 
 
-def _rows(connection: "Connection", name: str, **where: object) -> list[chain.Row]:
+def _rows(connection: "Connection", name: str, **where: object) -> list[hash_chain.Row]:
     from sqlalchemy import select
 
     table = schema().tables[name]
@@ -170,7 +170,7 @@ def _rows(connection: "Connection", name: str, **where: object) -> list[chain.Ro
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _named(connection: "Connection", name: str) -> chain.Row:
+def _named(connection: "Connection", name: str) -> hash_chain.Row:
     """Find a release by its name; raises WrongUse that lists the known ones."""
     number = int(name[1:]) if name[:1] == "R" and name[1:].isdecimal() and name.isascii() else 0
     found = _rows(connection, "releases", number=number) if 0 < number < 2**31 else []
@@ -180,7 +180,7 @@ def _named(connection: "Connection", name: str) -> chain.Row:
     return found[0]
 
 
-def _last(connection: "Connection", name: str) -> chain.Row | None:
+def _last(connection: "Connection", name: str) -> hash_chain.Row | None:
     from sqlalchemy import select
 
     table = schema().tables[name]
@@ -188,18 +188,18 @@ def _last(connection: "Connection", name: str) -> chain.Row | None:
     return dict(row) if row else None
 
 
-def _append(connection: "Connection", name: str, **values: object) -> chain.Row:
+def _append(connection: "Connection", name: str, **values: object) -> hash_chain.Row:
     from sqlalchemy import insert
 
-    key, last = chain.KEYS[name], _last(connection, name)
+    key, last = hash_chain.KEYS[name], _last(connection, name)
     stamp = "created" if name == "releases" else "time"
     row = {key: (last[key] if last else 0) + 1, **values, stamp: time_of(connection)}
-    row["digest"] = chain.link(chain.head(last), name, row)
+    row["digest"] = hash_chain.link(hash_chain.head(last), name, row)
     connection.execute(insert(schema().tables[name]).values(row))
     return row
 
 
-def _release(row: chain.Row) -> Release:
+def _release(row: hash_chain.Row) -> Release:
     name = f"R{row['number']}"
     try:
         document = json.loads(row["document"])
@@ -208,11 +208,11 @@ def _release(row: chain.Row) -> Release:
     return Release(name, row["identity"], row["created"], {"release": name, "created": row["created"], **document})
 
 
-def _approval(row: chain.Row) -> Approval:
+def _approval(row: hash_chain.Row) -> Approval:
     return Approval(row["sequence"], f"R{row['release']}", row["actor"], row["reason"], row["time"])
 
 
-def _move(row: chain.Row) -> Move:
+def _move(row: hash_chain.Row) -> Move:
     origin = None if row["from"] is None else f"R{row['from']}"
     return Move(row["sequence"], origin, f"R{row['to']}", row["actor"], row["reason"], row["time"], row["gate"])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.base.errors import Fault, Unreachable, WrongUse
-from pipeline.registry.tables import schema
+from pipeline.io.registry.ledger_tables import schema
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from pipeline.storage.segments import OPEN, listed, unheld
+from pipeline.io.journal.segments import OPEN, listed, unheld
 
 SILENT_DAYS = 3  # without a sign of life are a long weekend; more may be a clock that jumped
 BELIEVED_DAYS = 7  # alive after a jump, and it was none: somebody would have set the clock by then

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.base.errors import TonewatchError
-from pipeline.storage import files
+from pipeline.io import files
 
 if TYPE_CHECKING:
     from torch import Tensor

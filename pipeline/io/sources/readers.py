@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from pipeline.base.config import FileSource, PackageSource, Source
 from pipeline.base.errors import DataRejected, SourceUnreachable
-from pipeline.collect import packages
+from pipeline.io.sources import packages
 
 Row = dict[str, str]
 BATCH_ROWS = 1000

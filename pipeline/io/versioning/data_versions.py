@@ -9,34 +9,34 @@ from pipeline.base import logs
 from pipeline.base.config import NEWEST, CollectConfig, Places, Source, load_params
 from pipeline.base.errors import NothingToRollBack, SourceUnreachable
 from pipeline.base.records import SIDES, Receipt
-from pipeline.storage import files
-from pipeline.storage.locks import held
-from pipeline.version import branch, workspace
-from pipeline.version.branch import DataVersion, Manifest
-from pipeline.version.code import code_digest, write_identities
-from pipeline.version.git import Git
+from pipeline.io import files
+from pipeline.io.locks import held
+from pipeline.io.versioning import data_branch, workspace_setup
+from pipeline.io.versioning.code_digest import code_digest, write_identities
+from pipeline.io.versioning.data_branch import DataVersion, Manifest
+from pipeline.io.versioning.git import Git
 
 __all__ = ["DataVersion", "code_commit", "identity", "init", "keep_data", "list_versions", "rollback_data", "show_version", "stand_on"]
 
 
 def init(folder: Path, preset: str) -> Path:
-    """Make a fresh workspace."""
-    return workspace.init(folder, preset)
+    """Make a fresh workspace_setup."""
+    return workspace_setup.init(folder, preset)
 
 
 def identity(places: Places, out: Path, cfg: CollectConfig, stages: Mapping[str, tuple[str, str]]) -> Receipt:
     """Write a digest of the code each stage runs; for `collect` also of the bytes it would read."""
-    from pipeline.stages import gathering
+    from pipeline.io.sources import feedback
 
     digests = {name: code_digest(module, function) for name, (module, function) in stages.items()}
     read = [digests["collect"], *(f"{source.name}:{_identity_of(source, places.root)}" for source in cfg.sources)]
-    if past := gathering.past(places.root, places.journal, cfg):
-        read.append(f"past:{gathering.identity(past)}")
+    if past := feedback.past(places.root, places.journal, cfg):
+        read.append(f"past:{feedback.identity(past)}")
     return write_identities(out, {**digests, "collect": hashlib.sha256("\n".join(read).encode()).hexdigest()})
 
 
 def _identity_of(source: Source, root: Path) -> str:
-    from pipeline.collect.identity import source_identity
+    from pipeline.io.sources.identity import source_identity
 
     try:
         return source_identity(source, root)
@@ -47,7 +47,7 @@ def _identity_of(source: Source, root: Path) -> str:
 
 def keep_data(root: Path, reason: str) -> DataVersion:
     """Keep the split that lies in the work tree as a data version; an equal one is found, not made again."""
-    workspace.ensure_ready(root)
+    workspace_setup.ensure_ready(root)
     receipt = files.trusted(root / "data" / "splits", made_by="split")
     counts = receipt.counts
     manifest = Manifest(
@@ -58,15 +58,15 @@ def keep_data(root: Path, reason: str) -> DataVersion:
         languages=_over_sides(counts, "lang"),
         sources=_over_sides(counts, "source"),
     )
-    version = branch.keep(root, manifest, reason=reason)
+    version = data_branch.keep(root, manifest, reason=reason)
     logs.get("versions").info("data version", name=version.name, texts=version.rows)
     return version
 
 
 def list_versions(root: Path) -> tuple[DataVersion, ...]:
     """Give every data version, the newest first."""
-    workspace.ensure_ready(root)
-    return branch.versions(root)
+    workspace_setup.ensure_ready(root)
+    return data_branch.versions(root)
 
 
 def show_version(root: Path, name: str | None) -> DataVersion:
@@ -76,7 +76,7 @@ def show_version(root: Path, name: str | None) -> DataVersion:
     """
     known = list_versions(root)
     if name is not None:
-        return branch.version_of(root, name)
+        return data_branch.version_of(root, name)
     if not known:
         raise NothingToRollBack("There is no data version yet. Make one with `tonewatch run`.")
     return known[0]
@@ -93,16 +93,16 @@ def rollback_data(root: Path, name: str | None, reason: str) -> DataVersion:
         if target is None:
             present = f"{known[-1].name} is the first data version" if known else "There is no data version yet"
             raise NothingToRollBack(f"{present}, so there is nothing to go back to. Look with `tonewatch data list`.")
-        version = branch.restore(root, target)
+        version = data_branch.restore(root, target)
     logs.get("versions").info("data rolled back", to=version.name, reason=reason)
     return version
 
 
 def stand_on(root: Path, name: str) -> DataVersion:
     """Make sure that the work tree holds the data of a version, as `data.version` in params.yaml asks."""
-    workspace.ensure_ready(root)
-    version = branch.version_of(root, name)
-    return version if branch.stands_on(root, version) else branch.restore(root, name)
+    workspace_setup.ensure_ready(root)
+    version = data_branch.version_of(root, name)
+    return version if data_branch.stands_on(root, version) else data_branch.restore(root, name)
 
 
 def code_commit() -> str:
@@ -122,7 +122,7 @@ def _before(root: Path, known: tuple[DataVersion, ...]) -> str | None:
     splits = root / "data" / "splits"
     fingerprint = files.read_receipt(splits).notes["fingerprint"] if (splits / files.RECEIPT).is_file() else None
     for version in known:
-        if version.name == pinned and not branch.stands_on(root, version):
+        if version.name == pinned and not data_branch.stands_on(root, version):
             # Pinned, but not taken out yet: a rollback was killed on its way there, and the same words finish it.
             return version.name
         if version.name == pinned or (pinned == NEWEST and version.fingerprint == fingerprint):

@@ -12,9 +12,9 @@ from typing import Any
 
 from pipeline.base.config import Places
 from pipeline.base.errors import DigestMismatch, SignatureRefused, TonewatchError
-from pipeline.registry.models import MENU, Models, served
-from pipeline.security import artefacts, signing
-from pipeline.storage import files, locks
+from pipeline.io import files, locks
+from pipeline.io.registry.mlflow_models import MENU, Models, served
+from pipeline.io.security import model_files, signing
 
 __all__ = ["MENU", "checked", "digests", "is_whole", "keep", "served", "signed", "signer", "verified"]
 
@@ -109,11 +109,11 @@ def _fetch(places: Places, document: Mapping[str, Any], fault: str) -> None:
 def _finish(desk: Path, document: Mapping[str, Any]) -> None:
     files.write_json(desk / EVALUATION, document["evaluation"])
     files.verify(desk, dict(document["files"]))
-    artefacts.inspect(desk)
+    model_files.inspect(desk)
 
 
 def _place(places: Places, document: Mapping[str, Any]) -> Path:
-    artefacts.check_names(_names(document))
+    model_files.check_names(_names(document))
     return places.releases / str(document["release"])
 
 

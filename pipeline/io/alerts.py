@@ -20,7 +20,7 @@ from typing import Any
 
 from pipeline.base import logs
 from pipeline.base.records import Alert
-from pipeline.storage import files
+from pipeline.io import files
 
 log = logs.get("notify")
 NUMBERED = re.compile(r"\d{6,}\.json")

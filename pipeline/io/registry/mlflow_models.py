@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.base.errors import Fault
-from pipeline.registry import tracking
-from pipeline.security import artefacts
-from pipeline.storage import files
+from pipeline.io import files
+from pipeline.io.registry import mlflow_tracking
+from pipeline.io.security import model_files
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -65,9 +65,9 @@ class Models:
         Raises ArtefactRefused, and logs nothing, when one of its files may not be part of a model.
         """
         for folder in (entry.candidate, entry.classifier):
-            artefacts.inspect(folder)
-        artefacts.inspect_file(entry.evaluation)
-        with tracking.pointed(self._uri) as client:
+            model_files.inspect(folder)
+        model_files.inspect_file(entry.evaluation)
+        with mlflow_tracking.pointed(self._uri) as client:
             known = self._find(client, entry.digest)
             if known and entry.signature:
                 _log_signature(client, client.get_model_version(NAME, known).run_id, entry.signature)
@@ -75,7 +75,7 @@ class Models:
 
     def describe(self, version: str, description: str, tags: Mapping[str, str]) -> None:
         """Write what people read of a version, unless it stands there already."""
-        with tracking.pointed(self._uri) as client:
+        with mlflow_tracking.pointed(self._uri) as client:
             found = client.get_model_version(NAME, version)
             if found.description != description:
                 client.update_model_version(NAME, version, description)
@@ -85,7 +85,7 @@ class Models:
 
     def project(self, champion: str, previous: str | None) -> None:
         """Let the two aliases point at these versions; without a previous one that alias is taken away."""
-        with tracking.pointed(self._uri) as client:
+        with mlflow_tracking.pointed(self._uri) as client:
             client.set_registered_model_alias(NAME, "champion", champion)
             if previous is None:
                 client.delete_registered_model_alias(NAME, "previous")
@@ -94,7 +94,7 @@ class Models:
 
     def aliases(self) -> dict[str, str]:
         """Give the version each of our aliases points at."""
-        with tracking.pointed(self._uri) as client:
+        with mlflow_tracking.pointed(self._uri) as client:
             if not client.search_registered_models(f"name='{NAME}'"):
                 return {}
             found = client.get_registered_model(NAME).aliases
@@ -108,14 +108,14 @@ class Models:
         import mlflow
         from mlflow.exceptions import MlflowException
 
-        artefacts.check_names(names)
-        with tracking.pointed(self._uri), tempfile.TemporaryDirectory() as desk:
+        model_files.check_names(names)
+        with mlflow_tracking.pointed(self._uri), tempfile.TemporaryDirectory() as desk:
             for name in names:
                 try:
                     got = mlflow.artifacts.download_artifacts(f"models:/{NAME}/{int(version)}/artifacts/{name}", dst_path=desk)
                 except (OSError, ValueError, MlflowException) as error:
                     raise Fault(f"Version {version} of the registered model {NAME} does not give its file {name}.") from error
-                artefacts.inspect_file(Path(got))
+                model_files.inspect_file(Path(got))
                 shutil.move(got, folder / name)
 
     def _find(self, client: "MlflowClient", digest: str) -> str | None:
@@ -125,7 +125,7 @@ class Models:
     def _create(self, client: "MlflowClient", entry: Entry) -> str:
         import mlflow
 
-        experiment = tracking.experiment(client, self._uri)
+        experiment = mlflow_tracking.experiment(client, self._uri)
         # A registration that was killed has left its run open; it is told apart from the one that counts.
         for run in client.search_runs([experiment], f"tags.`{CANDIDATE}` = '{entry.digest}' and status = 'RUNNING'"):
             client.set_terminated(run.info.run_id, "KILLED")
@@ -141,10 +141,10 @@ class Models:
 def _log(client: "MlflowClient", run: str, entry: Entry) -> Any:
     import mlflow
 
-    tracking.log_numbers(client, run, params=entry.params, metrics=entry.metrics)
+    mlflow_tracking.log_numbers(client, run, params=entry.params, metrics=entry.metrics)
     for training, history in entry.histories.items():
-        tracking.log_history(client, run, training, history)
-    tracking.log_data(data_version=entry.data_version, fingerprint=entry.fingerprint)
+        mlflow_tracking.log_history(client, run, training, history)
+    mlflow_tracking.log_data(data_version=entry.data_version, fingerprint=entry.fingerprint)
     names = files.digests(entry.candidate)
     for path in (entry.evaluation, *(entry.candidate / name for name in names if name == MENU)):
         client.log_artifact(run, str(path), "evaluation")

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pipeline.base.records import Receipt
-from pipeline.storage import files
-from pipeline.version.reading import Chain, Module, bindings, chains, plain, read
+from pipeline.io import files
+from pipeline.io.versioning.module_reader import Chain, Module, bindings, chains, plain, read
 
 PACKAGE = Path(__file__).parents[1]
 # What these say changes nothing that a stage leaves behind.

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pipeline.base.errors import Fault, WrongUse
-from pipeline.storage import files, locks
+from pipeline.io import files, locks
 
 Scope = Literal["predict", "feedback", "admin"]
 SCOPES: tuple[Scope, ...] = ("predict", "feedback", "admin")

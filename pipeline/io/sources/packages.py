@@ -11,9 +11,9 @@ from filelock import FileLock
 from pipeline.base import logs
 from pipeline.base.config import Pinned
 from pipeline.base.errors import DigestMismatch, SourceUnreachable
-from pipeline.collect.archives import nested, several
-from pipeline.collect.indexes import Settings, open_session, pip_settings
-from pipeline.storage import files
+from pipeline.io import files
+from pipeline.io.sources.archives import nested, several
+from pipeline.io.sources.pip_settings import Settings, open_session, pip_settings
 
 if TYPE_CHECKING:
     from pypi_simple import DistributionPackage, PyPISimple

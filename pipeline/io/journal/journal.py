@@ -20,10 +20,10 @@ from pathlib import Path
 from pipeline.base import logs
 from pipeline.base.errors import Fault
 from pipeline.base.records import Answer, Feedback
-from pipeline.storage import retention, segments
-from pipeline.storage.lines import line
-from pipeline.storage.retention import HOUR, Retained, hours_of
-from pipeline.storage.segments import OPEN, Segment, listed, unheld
+from pipeline.io.journal import retention, segments
+from pipeline.io.journal.lines import line
+from pipeline.io.journal.retention import HOUR, Retained, hours_of
+from pipeline.io.journal.segments import OPEN, Segment, listed, unheld
 
 MONTH = len("2026-11")
 EVER = ""

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from pipeline.base.config import CollectConfig, Places
 from pipeline.base.records import SIDES, Feedback, Record
-from pipeline.stages.pasts import past_texts
-from pipeline.storage import tables
-from pipeline.storage.journal import Journal
-from pipeline.version import branch
-from pipeline.version.git import GitRefused
+from pipeline.io import parquet
+from pipeline.io.journal.journal import Journal
+from pipeline.io.versioning import data_branch
+from pipeline.io.versioning.git import GitRefused
+from pipeline.io.versioning.split_reader import past_texts
 
 FEEDBACK = "feedback"
 
@@ -46,7 +46,7 @@ def told(journal: Path, cfg: CollectConfig) -> list[Record]:
 def fresh(places: Places, cfg: CollectConfig) -> int:
     """Count the told texts that the data in the work tree were not made of."""
     raw = places.root / "data" / "raw" / "texts.parquet"
-    learnt = {record.id: record.label for record in tables.read_texts(raw)} if raw.is_file() else {}
+    learnt = {record.id: record.label for record in parquet.read_texts(raw)} if raw.is_file() else {}
     return sum(1 for record in told(places.journal, cfg) if learnt.get(record.id) != record.label)
 
 
@@ -80,9 +80,9 @@ def _record(entry: Feedback, cfg: CollectConfig) -> Record:
     )
 
 
-def _newest(root: Path) -> branch.DataVersion | None:
+def _newest(root: Path) -> data_branch.DataVersion | None:
     try:
-        known = branch.versions(root)
+        known = data_branch.versions(root)
     except GitRefused:
         return None
     return known[0] if known else None

@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline.base.errors import TonewatchError
-from pipeline.security import keys
-from pipeline.storage import files
+from pipeline.io import files
+from pipeline.io.security import api_keys
 
 SECOND = "%Y-%m-%dT%H:%M:%SZ"
 OPEN_AT_ONCE = 200  # of all keys together; the oldest give way
@@ -48,7 +48,7 @@ class Sessions:
         self._folder = folder
         self._path = path
         self._life = timedelta(minutes=minutes)
-        self._keys = keys.Keys(path)
+        self._keys = api_keys.Keys(path)
 
     def guarded(self) -> bool:
         """Say whether there are keys at all; without, the service answers this machine alone, and nobody can sign in."""
@@ -72,7 +72,7 @@ class Sessions:
         try:
             content = json.loads(self._file(cookie).read_text("utf-8"))
             until = datetime.strptime(content["until"], SECOND).replace(tzinfo=UTC)
-            key = next((key for key in keys.listing(self._path) if key.id == content["key"]), None)
+            key = next((key for key in api_keys.listing(self._path) if key.id == content["key"]), None)
         except (OSError, ValueError, KeyError, TypeError, TonewatchError):
             # A damaged list of keys opens no door.
             return None

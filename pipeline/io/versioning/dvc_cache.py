@@ -13,8 +13,8 @@ import yaml
 
 from pipeline.base import logs
 from pipeline.base.errors import ConfigError, DigestMismatch, Fault
-from pipeline.storage import files
-from pipeline.version.workspace import ensure_ready
+from pipeline.io import files
+from pipeline.io.versioning.workspace_setup import ensure_ready
 
 LOCK = "dvc.lock"
 EMPTY: dict[str, Any] = {"schema": "2.0", "stages": {}}

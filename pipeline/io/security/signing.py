@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.base.errors import SignatureRefused, WrongUse
-from pipeline.storage import files
+from pipeline.io import files
 
 CURVES = ("secp256r1", "secp384r1", "secp521r1")  # those that Model Signing knows
 SHOWN = 12

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from pipeline.base.config import PackageSource, Source
-from pipeline.collect.sources import placed
-from pipeline.storage import files
+from pipeline.io import files
+from pipeline.io.sources.readers import placed
 
 
 def source_identity(source: Source, root: Path) -> str:

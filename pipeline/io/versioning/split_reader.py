@@ -4,8 +4,8 @@ import tempfile
 from pathlib import Path
 
 from pipeline.base.records import Record, Side
-from pipeline.storage import files, tables
-from pipeline.version.branch import take_out
+from pipeline.io import files, parquet
+from pipeline.io.versioning.data_branch import take_out
 
 
 def past_texts(root: Path, version: str, *sides: Side) -> list[Record]:
@@ -17,4 +17,4 @@ def past_texts(root: Path, version: str, *sides: Side) -> list[Record]:
         splits = Path(desk) / "splits"
         take_out(root, version, "data/splits", splits)
         files.trusted(splits, made_by="split")
-        return [record for side in sides for record in tables.read_texts(splits / f"{side}.parquet")]
+        return [record for side in sides for record in parquet.read_texts(splits / f"{side}.parquet")]

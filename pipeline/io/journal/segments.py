@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.base import logs
 from pipeline.base.errors import Fault
-from pipeline.storage import files, lines
-from pipeline.storage.lines import Entry
+from pipeline.io import files
+from pipeline.io.journal import lines
+from pipeline.io.journal.lines import Entry
 
 if TYPE_CHECKING:
     import pyarrow

@@ -7,9 +7,9 @@ from pathlib import Path
 import yaml
 
 from pipeline.base.errors import NoWorkspace, WrongUse
-from pipeline.config.reading import sections_of
-from pipeline.storage import files
-from pipeline.version.git import Git, GitRefused
+from pipeline.io import files
+from pipeline.io.params_file import sections_of
+from pipeline.io.versioning.git import Git, GitRefused
 
 # The preset `english` is params.yaml as it is; another lays its sections over it.
 ENGLISH = "english"

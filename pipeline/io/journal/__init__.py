@@ -1,0 +1,1 @@
+"""The journal: every prediction the service made, and the feedback it received."""
