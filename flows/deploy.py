@@ -19,9 +19,9 @@ from prefect.runner import Runner
 from prefect.schedules import Cron, Schedule
 from prefect.types.entrypoint import EntrypointType
 
-from flows.asking import deployment_name
-from flows.keeping import Keeper
-from flows.server import Server
+from flows.prefect_server import Server
+from flows.request_retrain import deployment_name
+from flows.supervisor import Keeper
 from pipeline.base import logs
 from pipeline.base.config import Places, ScheduleConfig
 from pipeline.base.errors import ConfigError
@@ -54,8 +54,8 @@ def planned(places: Places, cfg: ScheduleConfig, profile: str) -> list[Plan]:
 
     Raises ConfigError for a cron or a time zone that is none.
     """
-    from flows.again import retrain_again
     from flows.audit import audit
+    from flows.scheduled_retrain import retrain_again
     from flows.watch import watch
 
     root = str(places.root)

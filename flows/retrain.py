@@ -1,4 +1,4 @@
-"""The line: from texts at their sources to a release in service."""
+"""The retrain flow: from the sources to a promoted release."""
 
 from typing import Any
 
@@ -10,21 +10,21 @@ from pipeline.io.locks import held
 
 @flow(name="retrain", persist_result=False)
 def retrain(root: str, profile: str, actor: str, reason: str) -> dict[str, Any]:
-    """Run every stage that is not unchanged, judge what came out, and put it in service if the gate says yes."""
-    line = tasks.Line(root, profile, actor, reason)
-    with held(line.places.home):
-        tasks.settle(line)
-        tasks.identity(line)
-        tasks.collect(line)
-        tasks.clean(line)
-        tasks.validate(line)
-        tasks.split(line)
-        data_version = tasks.keep_data(line)
-        tasks.pretrain(line)
-        tasks.finetune(line)
-        tasks.compress(line)
-        tasks.evaluate(line)
-        model_version = tasks.register(line, data_version)
-        document = tasks.judge(line, data_version, model_version)
-        tasks.tell(line, document)
-        return tasks.release(line, document)  # type: ignore[no-any-return]
+    """Run every stage that has changed, judge the candidate, and promote it if the gate accepts it."""
+    run = tasks.RetrainRun(root, profile, actor, reason)
+    with held(run.places.home):
+        tasks.prepare(run)
+        tasks.identity(run)
+        tasks.collect(run)
+        tasks.clean(run)
+        tasks.validate(run)
+        tasks.split(run)
+        data_version = tasks.keep_data_version(run)
+        tasks.pretrain(run)
+        tasks.finetune(run)
+        tasks.compress(run)
+        tasks.evaluate(run)
+        model_version = tasks.register(run, data_version)
+        document = tasks.judge(run, data_version, model_version)
+        tasks.publish_decision(run, document)
+        return tasks.release(run, document)  # type: ignore[no-any-return]

@@ -5,10 +5,10 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from flows import runs
-from flows.asking import ask_retrain
+from flows import run_policy
+from flows.request_retrain import ask_retrain
 from pipeline.base.config import Places
-from pipeline.stages import watching
+from pipeline.monitoring import watch as watching
 
 
 @flow(name="watch", persist_result=False)
@@ -22,4 +22,4 @@ def watch(root: str, actor: str) -> State[Any]:
             told += f" {ask_retrain(places, why, day=seen['now'][:10])}"
         return told
 
-    return runs.due("watch", root, act)
+    return run_policy.due("watch", root, act)

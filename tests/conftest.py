@@ -8,6 +8,8 @@ import pytest
 
 from pipeline.base.config.environment import REPORTING_OFF
 
+pytest_plugins = ["store_fixtures", "model_fixtures"]
+
 # Before any library is imported: some read their switch only then.
 os.environ.update(REPORTING_OFF)
 # Tiny models: a second thread costs more than it gives, and two test workers have a core each.
@@ -17,7 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the whole line first: two workers that take file after file then end together."""
-    whole = Path(__file__).parent / "whole"
+    whole = Path(__file__).parent / "e2e"
     items.sort(key=lambda item: whole not in item.path.parents)
 
 
@@ -31,3 +33,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 if os.environ.get("CI") == "true":
                     pytest.fail(told, pytrace=False)
                 pytest.skip(told)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Return the root of the checkout."""
+    return Path(__file__).resolve().parents[1]

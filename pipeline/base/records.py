@@ -1,6 +1,7 @@
 """The words everyone shares: what a text is, and what a stage leaves behind."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -97,3 +98,8 @@ class Receipt:
     figures: Mapping[str, float] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
+
+
+def counts_by(what: str, values: Iterable[str]) -> dict[str, int]:
+    """Count equal values, each under `what/value` as a receipt keeps it, in the order of their names."""
+    return {f"{what}/{value}": number for value, number in sorted(Counter(values).items())}

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.cli import data, doctor, keys, release, schedule, serve, watch
-from pipeline.cli.frame import Actor, Debug, Json, Reason, Workspace, places, tell
+from pipeline.cli.options import Actor, Debug, Json, Reason, Workspace, places, tell
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Watch the tone of what people write.")
 app.add_typer(data.app, name="data")
@@ -51,25 +51,24 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Take texts from their sources to a promoted release.  Example: tonewatch run --set finetune.epochs=3."""
-    from pipeline.base.config import load_params, load_profile
-    from pipeline.cli import show
-    from pipeline.stages import Setting
-    from pipeline.stages.performing import change_params
-    from pipeline.stages.standing import standing
+    from pipeline.cli import printing
+    from pipeline.io.params_file import load_params, load_profile
+    from pipeline.operations.retrain import change_params, up_to_date_release
+    from pipeline.stages.context import StageContext
 
     at = places(workspace, json=json, debug=debug)
     load_params(at.params)
     for sentence in change_params(at, assignments) if assignments else []:
         typer.echo(sentence, err=True)
     result: dict[str, Any]
-    if document := standing(Setting(at, load_profile(profile))):
+    if document := up_to_date_release(StageContext(at, load_profile(profile))):
         result = {"document": document, "ran": [], "moved": None, "waiting": False}
     else:
         # The one door that opens another: `run` is the Prefect flow, and Prefect is imported only here and by `schedule`.
         from flows.retrain import retrain
 
         result = retrain(str(at.root), profile=profile, actor=actor, reason=reason)
-    tell(result, json=json, text=show.run(result, at))
+    tell(result, json=json, text=printing.run(result, at))
 
 
 @app.command()
@@ -77,12 +76,12 @@ def stage(name: str, profile: ProfileName = "laptop", workspace: Workspace = Non
     """Run one stage by hand, as dvc.yaml does.  Example: tonewatch stage clean."""
     import dataclasses
 
-    from pipeline.base.config import load_profile
-    from pipeline.stages import Setting
-    from pipeline.stages.performing import by_hand
+    from pipeline.io.params_file import load_profile
+    from pipeline.operations.retrain import run_stage_by_hand
+    from pipeline.stages.context import StageContext
 
-    at = Setting(places(workspace, json=json, debug=debug), load_profile(profile))
-    receipt = dataclasses.asdict(by_hand(at, name))
+    at = StageContext(places(workspace, json=json, debug=debug), load_profile(profile))
+    receipt = dataclasses.asdict(run_stage_by_hand(at, name))
     counts = ", ".join(f"{key} {value}" for key, value in receipt["counts"].items())
     tell(receipt, json=json, text=f"{name}: {counts or 'done'}")
 
@@ -96,14 +95,14 @@ def predict(
     debug: Debug = False,
 ) -> None:
     """Label texts with the champion.  Example: tonewatch predict "not bad at all"."""
-    from pipeline.cli import show
-    from pipeline.stages.prediction import predict as answer
-    from pipeline.stages.prediction import read_lines
+    from pipeline.cli import printing
+    from pipeline.inference.predict import predict as answer
+    from pipeline.inference.predict import read_lines
 
     at = places(workspace, json=json, debug=debug)
     lines = read_lines(file, sys.stdin.buffer) if file else []
     told = answer(at, [*(texts or []), *lines])
-    tell([one.as_dict() for one in told], json=json, text=show.answers(told))
+    tell([one.as_dict() for one in told], json=json, text=printing.answers(told))
 
 
 @app.command()
@@ -115,7 +114,7 @@ def report(
     debug: Debug = False,
 ) -> None:
     """Write the page of a release, and its card as Markdown and JSON.  Example: tonewatch report R1."""
-    from pipeline.stages.reports import write_report
+    from pipeline.release.reports import write_report
 
     written = write_report(places(workspace, json=json, debug=debug), name, out).as_dict()
     text = f"The report is {written['report']}; open it in a browser.\nIts card: {written['markdown']} and {written['json']}"

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.frame import Debug, Json, Reason, Workspace, places, tell
+from pipeline.cli.options import Debug, Json, Reason, Workspace, places, tell
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, show and roll back data data_versions.")
 Version = Annotated[str | None, typer.Argument(help="A data version, as v1.")]
@@ -13,21 +13,21 @@ Version = Annotated[str | None, typer.Argument(help="A data version, as v1.")]
 @app.command("list")
 def list_versions(workspace: Workspace = None, json: Json = False, debug: Debug = False) -> None:
     """List the data versions, newest first.  Example: tonewatch data list."""
-    from pipeline.cli import show
+    from pipeline.cli import printing
     from pipeline.io.versioning import data_versions
 
     found = [version.as_dict() for version in data_versions.list_versions(places(workspace, json=json, debug=debug).root)]
-    tell(found, json=json, text=show.data_versions(found))
+    tell(found, json=json, text=printing.data_versions(found))
 
 
 @app.command("show")
 def show_version(name: Version = None, workspace: Workspace = None, json: Json = False, debug: Debug = False) -> None:
     """Show one data version; the newest if none is named.  Example: tonewatch data show v1."""
-    from pipeline.cli import show
+    from pipeline.cli import printing
     from pipeline.io.versioning import data_versions
 
     version = data_versions.show_version(places(workspace, json=json, debug=debug).root, name).as_dict()
-    tell(version, json=json, text=show.fields(version))
+    tell(version, json=json, text=printing.fields(version))
 
 
 @app.command()

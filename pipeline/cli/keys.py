@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.frame import Debug, Json, Workspace, places, tell
+from pipeline.cli.options import Debug, Json, Workspace, places, tell
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make, list and revoke API keys.")
 
@@ -20,9 +20,9 @@ def new(
     debug: Debug = False,
 ) -> None:
     """Make a key and show it this once.  Example: tonewatch keys new --name shop --scope predict --scope feedback."""
-    from pipeline.stages import access
+    from pipeline.operations import api_keys
 
-    made = access.new_key(places(workspace, json=json, debug=debug), name=name, scopes=scope, days=days)
+    made = api_keys.new_key(places(workspace, json=json, debug=debug), name=name, scopes=scope, days=days)
     text = f"{made['key']}\nKeep it: it cannot be shown again. Send it as `Authorization: Bearer KEY`; its id is {made['id']}."
     tell(made, json=json, text=text)
 
@@ -30,11 +30,11 @@ def new(
 @app.command("list")
 def list_keys(workspace: Workspace = None, json: Json = False, debug: Debug = False) -> None:
     """List the keys without their secrets.  Example: tonewatch keys list."""
-    from pipeline.cli import show
-    from pipeline.stages import access
+    from pipeline.cli import printing
+    from pipeline.operations import api_keys
 
-    found = access.list_keys(places(workspace, json=json, debug=debug))
-    tell(found, json=json, text=show.keys(found))
+    found = api_keys.list_keys(places(workspace, json=json, debug=debug))
+    tell(found, json=json, text=printing.keys(found))
 
 
 @app.command()
@@ -45,7 +45,7 @@ def revoke(
     debug: Debug = False,
 ) -> None:
     """Revoke a key; it is dead at the next request.  Example: tonewatch keys revoke 1f2e3d4c."""
-    from pipeline.stages import access
+    from pipeline.operations import api_keys
 
-    dead = access.revoke_key(places(workspace, json=json, debug=debug), number)
+    dead = api_keys.revoke_key(places(workspace, json=json, debug=debug), number)
     tell(dead, json=json, text=f"Revoked: {dead['id']} ({dead['name']}), at {dead['revoked']}.")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.frame import Actor, Debug, Json, Reason, Workspace, places, tell
+from pipeline.cli.options import Actor, Debug, Json, Reason, Workspace, places, tell
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="List, show, approve, promote, roll back, verify and reconcile releases."
@@ -25,8 +25,8 @@ def list_moves(
     debug: Debug = False,
 ) -> None:
     """List the moves of the champion, newest first.  Example: tonewatch release list --plot."""
-    from pipeline.cli import show
-    from pipeline.stages import reports
+    from pipeline.cli import printing
+    from pipeline.release import reports
 
     if csv and (json or plot):
         raise typer.BadParameter("--csv goes neither with --json nor with --plot")
@@ -38,17 +38,17 @@ def list_moves(
         tell({"history": page}, json=json, text=f"The timeline is {page}; open it in a browser.")
         return
     moves = reports.history(at)
-    tell(moves, json=json, text=show.moves_csv(moves) if csv else show.moves(moves))
+    tell(moves, json=json, text=printing.moves_csv(moves) if csv else printing.moves(moves))
 
 
 @app.command("show")
 def show_release(name: Name = None, workspace: Workspace = None, json: Json = False, debug: Debug = False) -> None:
     """Show a release: what it is made of, its figures, and the gate's decision.  Example: tonewatch release show --json."""
-    from pipeline.cli import show
-    from pipeline.stages import releases
+    from pipeline.cli import printing
+    from pipeline.release import promote as releases
 
     document = releases.show(places(workspace, json=json, debug=debug), name)
-    tell(document, json=json, text=show.release(document))
+    tell(document, json=json, text=printing.release(document))
 
 
 @app.command()
@@ -63,16 +63,16 @@ def promote(
     debug: Debug = False,
 ) -> None:
     """Put an accepted release in service.  Example: tonewatch release promote R2 --reason "after the fix"."""
-    from pipeline.cli import show
-    from pipeline.stages import releases
+    from pipeline.cli import printing
+    from pipeline.release import promote as releases
 
     at = places(workspace, json=json, debug=debug)
     if dry_run:
         foreseen = releases.foresee(at, name, back=False)
-        tell(foreseen, json=json, text=show.foreseen(foreseen))
+        tell(foreseen, json=json, text=printing.foreseen(foreseen))
         return
     moved = releases.promote(at, name, actor=actor, reason=reason).as_dict()
-    tell(moved, json=json, text=show.moved(moved))
+    tell(moved, json=json, text=printing.moved(moved))
 
 
 @app.command()
@@ -86,12 +86,12 @@ def approve(
     debug: Debug = False,
 ) -> None:
     """Let a waiting release serve, and say why.  Example: tonewatch release approve R2 --reason "read 50 answers"."""
-    from pipeline.cli import show
-    from pipeline.stages import releases
+    from pipeline.cli import printing
+    from pipeline.release import promote as releases
 
     at = places(workspace, json=json, debug=debug)
     moved = releases.approve(at, name, actor=actor, reason=reason).as_dict()
-    tell(moved, json=json, text=show.moved(moved))
+    tell(moved, json=json, text=printing.moved(moved))
 
 
 @app.command()
@@ -106,16 +106,16 @@ def rollback(
     debug: Debug = False,
 ) -> None:
     """Go back to the previous release: model, data, thresholds and params together.  Example: tonewatch release rollback."""
-    from pipeline.cli import show
-    from pipeline.stages import releases
+    from pipeline.cli import printing
+    from pipeline.release import promote as releases
 
     at = places(workspace, json=json, debug=debug)
     if dry_run:
         foreseen = releases.foresee(at, to, back=True)
-        tell(foreseen, json=json, text=show.foreseen(foreseen))
+        tell(foreseen, json=json, text=printing.foreseen(foreseen))
         return
     moved = releases.rollback(at, to=to, actor=actor, reason=reason).as_dict()
-    tell(moved, json=json, text=show.moved(moved))
+    tell(moved, json=json, text=printing.moved(moved))
 
 
 @app.command()
@@ -126,7 +126,7 @@ def verify(
     debug: Debug = False,
 ) -> None:
     """Check chain, decisions, files and what follows the ledger; one release if named.  Example: tonewatch release verify R2."""
-    from pipeline.stages.verifying import verify as check
+    from pipeline.release.verify import verify as check
 
     found = check(places(workspace, json=json, debug=debug), name)
     names = ", ".join(found["releases"]) or "No release"
@@ -138,7 +138,7 @@ def verify(
 @app.command()
 def reconcile(workspace: Workspace = None, json: Json = False, debug: Debug = False) -> None:
     """Repair what should follow the ledger: aliases, local copy, work tree.  Example: tonewatch release reconcile."""
-    from pipeline.stages import releases
+    from pipeline.release import promote as releases
 
     at = places(workspace, json=json, debug=debug)
     repaired = releases.reconcile(at)

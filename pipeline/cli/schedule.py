@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.frame import Debug, Json, Workspace, places, tell
+from pipeline.cli.options import Debug, Json, Workspace, places, tell
 
 
 def schedule(
@@ -15,9 +15,9 @@ def schedule(
     debug: Debug = False,
 ) -> None:
     """Run watch, retrain and audit when they are due, until Ctrl-C.  Example: tonewatch schedule."""
-    from flows.server import at_hand
-    from pipeline.base.config import load_params
-    from pipeline.stages import scheduling
+    from flows.prefect_server import at_hand
+    from pipeline.io.params_file import load_params
+    from pipeline.operations import schedule as scheduling
 
     at = places(workspace, json=json, debug=debug)
     cfg = load_params(at.params).schedule

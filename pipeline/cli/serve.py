@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.frame import Debug, Json, Workspace
+from pipeline.cli.options import Debug, Json, Workspace
 
 CODE = Path(__file__).parents[2]
 

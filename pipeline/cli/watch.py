@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.frame import Debug, Json, Workspace, places, tell
+from pipeline.cli.options import Debug, Json, Workspace, places, tell
 
 
 def watch(
@@ -16,9 +16,9 @@ def watch(
     debug: Debug = False,
 ) -> None:
     """Watch the windows that have ended, tell what should be known.  Example: tonewatch watch."""
-    from pipeline.cli import show
-    from pipeline.stages.watching import watch as look
+    from pipeline.cli import printing
+    from pipeline.monitoring.watch import watch as look
 
     at = places(workspace, json=json, debug=debug)
     seen = look(at, now=now)
-    tell(seen, json=json, text=show.watched(seen))
+    tell(seen, json=json, text=printing.watched(seen))

@@ -1,24 +1,19 @@
 """Reading and changing `params.yaml` and the profiles, with errors a person can act on."""
 
-import difflib
 import importlib.resources
 import io
 import json
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
-from pipeline.base.config.params import OPERATING, Params
-from pipeline.base.config.section import Section
+from pipeline.base.config.params import Params
+from pipeline.base.config.parsing import Model, read_yaml, validate_section
 from pipeline.base.config.workspace import Profile
 from pipeline.base.errors import ConfigError, Fault
-
-Model = TypeVar("Model", bound=Section)
 
 
 def load_params(path: Path) -> Params:
@@ -27,35 +22,6 @@ def load_params(path: Path) -> Params:
     Raises ConfigError that names every missing, unknown or wrong key.
     """
     return _parse(Params, path)
-
-
-def parse_params(text: str) -> Params:
-    """Read the text of a `params.yaml`, as a release keeps it.
-
-    Raises ConfigError when this Tonewatch does not know its keys.
-    """
-    return _validate(Params, _read_yaml(text), Path("params.yaml"))
-
-
-def sections_of(text: str) -> dict[str, str]:
-    """Cut a params file into its top sections, each with the comments that stand above it; what stands before all has no name."""
-    found: dict[str, str] = {}
-    name, above = "", ""
-    for line in text.splitlines(keepends=True):
-        if line.startswith("#"):
-            above += line
-            continue
-        if begun := re.match(r"(\w+):", line):
-            name = begun[1]
-        found[name] = found.get(name, "") + above + line
-        above = ""
-    return {**found, name: found.get(name, "") + above}
-
-
-def as_operated(released: str, now: str) -> str:
-    """Give the params of a release with the sections by which the line is operated left as they are now."""
-    present = sections_of(now)
-    return "".join(present.get(name, part) if name in OPERATING else part for name, part in sections_of(released).items())
 
 
 def load_profile(name: str) -> Profile:
@@ -84,7 +50,7 @@ def set_params(path: Path, assignments: Sequence[str]) -> list[str]:
     told = [_assign(document, assignment, path) for assignment in assignments]
     after = io.StringIO()
     editor.dump(document, after)
-    _validate(Params, yaml.safe_load(after.getvalue()), path)
+    validate_section(Params, yaml.safe_load(after.getvalue()), path)
     if any(" was " in sentence for sentence in told):
         _replace(path, after.getvalue())
     return told
@@ -136,37 +102,11 @@ def _profiles_folder() -> Path:
     return packaged if packaged.is_dir() else packaged.parents[1] / "infra" / "profiles"
 
 
-def _read_yaml(text: str) -> Any:
-    # The parser written in C reads params.yaml ten times as fast, where libyaml was there when PyYAML was built.
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-
-
 def _parse(model: type[Model], path: Path) -> Model:
     try:
-        content = _read_yaml(path.read_text("utf-8"))
+        content = read_yaml(path.read_text("utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror}). Make it with `tonewatch init`.") from error
-    return _validate(model, content, path)
-
-
-def _validate(model: type[Model], content: object, path: Path) -> Model:
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds no sections. Compare it with the one `tonewatch init` writes.")
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        lines = [_sentence(model, detail) for detail in error.errors(include_url=False)]
-        raise ConfigError(f"{path}:\n" + "\n".join(f"  {line}" for line in lines)) from error
-
-
-def _sentence(model: type[Section], detail: Any) -> str:
-    where = ".".join(str(part) for part in detail["loc"]) or "the whole file"
-    if detail["type"] == "missing":
-        return f"{where} is missing. Add it; every key is required."
-    if detail["type"] == "extra_forbidden":
-        known = model.model_fields if len(detail["loc"]) == 1 else {}
-        close = difflib.get_close_matches(str(detail["loc"][-1]), [f.alias or n for n, f in known.items()], n=1)
-        return f"{where} is not known." + (f" Did you mean {close[0]!r}?" if close else " Remove it, or mend its spelling.")
-    return f"{where}: {detail['msg'].removeprefix('Value error, ')} (found: {str(detail['input'])[:80]!r})"
+    return validate_section(model, content, path)

@@ -13,20 +13,21 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 
 from pipeline.base import logs
-from pipeline.base.config import Places, ServeConfig, find_workspace, load_params
+from pipeline.base.config import Places, ServeConfig, find_workspace
 from pipeline.base.config.environment import settle
 from pipeline.base.errors import TonewatchError, WrongUse
+from pipeline.inference.champion import InService
 from pipeline.io.journal.journal import Journal, request_id
+from pipeline.io.params_file import load_params
 from pipeline.io.security.api_keys import Keys
-from pipeline.serve.app import Service, create_app
-from pipeline.serve.champion import Champion
-from pipeline.serve.dashboard import dashboard
-from pipeline.serve.desk import Desk
-from pipeline.serve.guard import Guard, is_loopback
-from pipeline.serve.meters import Meters
-from pipeline.stages.acting import sessions_of
-from pipeline.stages.overview import Overview
-from pipeline.stages.serving import InService
+from pipeline.operations.dashboard_actions import sessions_of
+from pipeline.operations.dashboard_data import Overview
+from pipeline.serve.api.app import Service, create_app
+from pipeline.serve.dashboard.context import Desk
+from pipeline.serve.dashboard.routes import dashboard
+from pipeline.serve.http.access import Guard, is_loopback
+from pipeline.serve.runtime.champion import Champion
+from pipeline.serve.runtime.metrics import Meters
 
 if TYPE_CHECKING:
     from uvicorn import Server
@@ -85,7 +86,7 @@ def main(arguments: list[str], environment: Mapping[str, str]) -> int:
         places = Places.of(find_workspace((asked.workspace or Path.cwd()).resolve()), environment)
         settle(places, os.environ)
         if asked.ray:
-            from pipeline.serve.elastic import serve
+            from pipeline.serve.ray_serve import serve
 
             return serve(places, host=asked.host, port=asked.port)
         return _serve(places, host=asked.host, port=asked.port)
@@ -98,7 +99,7 @@ def listener(app: FastAPI, cfg: ServeConfig, *, host: str, port: int) -> "Server
     """Make the server through which an app listens; a signal lets it end what it has begun."""
     from uvicorn import Config, Server
 
-    from pipeline.serve.wire import Patient
+    from pipeline.serve.http.timeout_protocol import Patient
 
     told: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False, "ws": "none"}
     speaks: Any = functools.partial(Patient, seconds=cfg.request_seconds)

@@ -36,10 +36,11 @@ def main() -> None:
         print("menu: no classifier yet; type `make run`")
         return
     from pipeline.base import logs
-    from pipeline.base.config import CompressConfig, Profile, load_params
+    from pipeline.base.config import CompressConfig, Profile
     from pipeline.io import parquet
-    from pipeline.stages.compression import workshop
-    from pipeline.stages.training import Bench
+    from pipeline.io.params_file import load_params
+    from pipeline.stages.compress import workshop
+    from pipeline.stages.context import TrainingContext
 
     logs.configure(json=False, debug=False)
     params = load_params(ROOT / "params.yaml")
@@ -47,9 +48,9 @@ def main() -> None:
     told = params.compress.model_dump()
     cfg = CompressConfig.model_validate({**told, "menu": (*told["menu"], *MORE)})
     with tempfile.TemporaryDirectory(prefix="tonewatch-menu-") as folder:
-        bench = Bench(params.seed, profile, Path(folder), Path(folder), "")
+        training = TrainingContext(params.seed, profile, Path(folder), Path(folder), "")
         settings = {"labels": list(params.collect.labels), "max_tokens": params.encoder.max_tokens}
-        shop = workshop(data / "classifier", data / "splits", settings, cfg, bench)
+        shop = workshop(data / "classifier", data / "splits", settings, cfg, training)
         made = {recipe.name: shop.make(recipe) for recipe in cfg.menu}
     test = parquet.read_texts(data / "splits" / "test.parquet")
     _show(shop, made, test, params.evaluate)
@@ -57,12 +58,12 @@ def main() -> None:
 
 def _show(shop: Any, made: Mapping[str, Any], test: Sequence[Any], judging: Any) -> None:
     from pipeline.core.model.predictor import Predictor
-    from pipeline.stages import compression
+    from pipeline.stages.runner import compress
 
     predictors = {name: Predictor.of(one.model, one.tokenizer, shop.settings, threads=THREADS) for name, one in made.items()}
     logits = {name: one.logits([record.text for record in shop.sides["valid"]]) for name, one in predictors.items()}
-    speed = compression.timed(predictors, shop)
-    variants = compression.measured(shop, made, logits, speed, judging)
+    speed = compress.timed(predictors, shop)
+    variants = compress.measured(shop, made, logits, speed, judging)
     tested = _tested(shop, predictors, test)
     rates, peer_batch = _rates(shop, predictors, [record.text for record in test])
     peer = statistics.median(rates["peer"])

@@ -136,8 +136,8 @@ def _scratch(workspace: Path, folder: Path) -> Path:
     """Copy what serving needs, so that the workspace's own journal stays as it is; its limits are out of the way."""
     import yaml
 
-    from pipeline.base.config import load_params
     from pipeline.base.errors import ConfigError
+    from pipeline.io.params_file import load_params
 
     chosen = workspace / "params.yaml"
     try:
@@ -321,14 +321,15 @@ def _bare(scratch: Path) -> Any:
     """Make the service without what guards and keeps: the same models of bodies, batches and champion."""
     from fastapi import FastAPI
 
-    from pipeline.base.config import Places, load_params
-    from pipeline.serve.app import _one
-    from pipeline.serve.batching import Batcher
-    from pipeline.serve.champion import Champion
-    from pipeline.serve.contract import PredictIn, PredictOut
+    from pipeline.base.config import Places
+    from pipeline.inference.champion import InService
+    from pipeline.io.params_file import load_params
+    from pipeline.serve.api.app import _one
+    from pipeline.serve.api.schemas import PredictIn, PredictOut
     from pipeline.serve.main import THREADS
-    from pipeline.serve.meters import Meters
-    from pipeline.stages.serving import InService
+    from pipeline.serve.runtime.batcher import Batcher
+    from pipeline.serve.runtime.champion import Champion
+    from pipeline.serve.runtime.metrics import Meters
 
     places = Places.of(scratch, {})
     cfg = load_params(places.params).serve
@@ -359,10 +360,11 @@ def _peer(scratch: Path) -> Any:
     import menu
     from fastapi import FastAPI
 
-    from pipeline.base.config import Profile, load_params
-    from pipeline.serve.contract import One, PredictIn, PredictOut
-    from pipeline.stages.compression import workshop
-    from pipeline.stages.training import Bench
+    from pipeline.base.config import Profile
+    from pipeline.io.params_file import load_params
+    from pipeline.serve.api.schemas import One, PredictIn, PredictOut
+    from pipeline.stages.compress import workshop
+    from pipeline.stages.finetune import Bench
 
     params = load_params(scratch / "params.yaml")
     profile = Profile(device="cpu", workers=0, micro_batch=64, threads=menu.THREADS, stage_minutes=30)

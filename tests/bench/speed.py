@@ -59,16 +59,16 @@ def _clean() -> None:
 
 
 def _report() -> None:
-    from pipeline.report import page
+    from pipeline.report.release.page import page
 
     page(json.loads((ROOT / "tests" / "fixtures" / "release.json").read_text("utf-8")))
 
 
 def _predictions() -> None:
     from pipeline.base.config import Places
+    from pipeline.inference.predict import open_predictor
     from pipeline.io.registry import release_files
     from pipeline.io.registry.ledger import Ledger
-    from pipeline.stages.prediction import open_predictor
 
     places = Places.of(ROOT, os.environ)
     name = Ledger(places.ledger).current() if places.home.is_dir() else None

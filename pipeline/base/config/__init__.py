@@ -24,7 +24,6 @@ from pipeline.base.config.params import (
 )
 from pipeline.base.config.sources import Columns, FileSource, PackageSource, Pinned, Ratings, Source
 from pipeline.base.config.workspace import Places, Profile, find_workspace
-from pipeline.io.params_file import load_params, load_profile, set_param, set_params
 
 __all__ = [
     "NEWEST",
@@ -61,8 +60,4 @@ __all__ = [
     "ValidateConfig",
     "WatchConfig",
     "find_workspace",
-    "load_params",
-    "load_profile",
-    "set_param",
-    "set_params",
 ]

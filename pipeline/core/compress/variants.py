@@ -1,6 +1,6 @@
 """Making the variants of a menu: what is shared between them is made once, and only if one of them needs it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipeline.core.compress.pruning import Worth
     from pipeline.core.model.heads import Classifier
     from pipeline.core.train.distillation import DistilMethod
-    from pipeline.stages.training import Bench
+    from pipeline.core.train.ray_trainer import Job, Keep, Outcome
 
 WORTH_AT_ONCE = 32
 
@@ -43,7 +43,10 @@ class Workshop:
     sides: Mapping[str, Sequence[Record]]
     digests: Sequence[object]
     cfg: CompressConfig
-    bench: "Bench"
+    train: "Callable[[Job], Outcome]"
+    checkpoint_store: "Callable[..., Keep]"
+    seed: int
+    threads: int
     _students: dict[str, "Classifier"] = field(default_factory=dict)
     _vocabularies: dict[int, tuple[str, list[int]]] = field(default_factory=dict)
 
@@ -98,26 +101,17 @@ class Workshop:
         name = _student_name(recipe)
         if name not in self._students:
             student = prune(model, self._worth, recipe)
-            outcome = self.bench.train(self._job(recipe, self._method(student, tokenizer)))
+            outcome = self.train(self._job(recipe, self._method(student, tokenizer)))
             student.load_state_dict(dict(outcome.weights))
             self._students[name] = student.eval()
         return self._students[name]
 
-    def _job(self, recipe: Recipe, method: "DistilMethod") -> Any:
-        from pipeline.core.train.loop import Course
+    def _job(self, recipe: Recipe, method: "DistilMethod") -> "Job":
         from pipeline.core.train.ray_trainer import Job
 
         cfg = self.cfg.recovery
-        return Job(
-            name=f"recover-{recipe.name}",
-            method=method,
-            course=Course(cfg.steps, cfg.peak_rate, cfg.warmup_share, cfg.clip),
-            weight_decay=cfg.weight_decay,
-            looks=frozenset({cfg.steps}),
-            patience=1,
-            checkpoint_every=cfg.checkpoint_every,
-            keep=self._keep(recipe),
-        )
+        name, keep = f"recover-{recipe.name}", self._keep(recipe)
+        return Job.of(name, method, cfg, steps=cfg.steps, looks={cfg.steps}, patience=1, keep=keep)
 
     def _method(self, student: "Classifier", tokenizer: str) -> "DistilMethod":
         import torch
@@ -138,7 +132,7 @@ class Workshop:
             temperature=self.cfg.recovery.temperature,
             truth_share=self.cfg.recovery.truth_share,
             score=score,
-            seed=seed_for(self.bench.seed, "recovery"),
+            seed=seed_for(self.seed, "recovery"),
         )
 
     @cached_property
@@ -151,7 +145,7 @@ class Workshop:
         """Ask the uncompressed model once, as int8: a third of the time, and no student comes as near to it as int8 does."""
         from pipeline.core.model.predictor import Predictor
 
-        teacher = Predictor.of(self._whole_int8, self.tokenizer, self.settings, threads=self.bench.profile.threads)
+        teacher = Predictor.of(self._whole_int8, self.tokenizer, self.settings, threads=self.threads)
         return teacher.logits([record.text for record in self._lessons])
 
     @cached_property
@@ -178,10 +172,10 @@ class Workshop:
 
         return encode(load_tokenizer(tokenizer, self.settings["max_tokens"]), [record.text for record in records])
 
-    def _keep(self, recipe: Recipe) -> Any:
+    def _keep(self, recipe: Recipe) -> "Keep":
         shape = recipe.model_dump(exclude={"name", "int8"})
         rest = self.cfg.recovery.model_dump(), self.cfg.int8.model_dump(), self.cfg.importance_texts
-        return self.bench.keep("compress", *self.digests, dict(self.settings), shape, *rest)
+        return self.checkpoint_store("compress", *self.digests, dict(self.settings), shape, *rest)
 
 
 def _student_name(recipe: Recipe) -> str:

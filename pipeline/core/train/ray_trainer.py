@@ -4,7 +4,7 @@ The one room of the logic that knows Ray. What a worker must know travels in one
 checkpoints, whose last one is the outcome. So a training that died goes on, wherever it died.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -50,6 +50,9 @@ class Keep(Protocol):
     def newest(self) -> Saved | None:
         """Read the newest that is whole."""
 
+    def forget(self) -> None:
+        """Remove all of them."""
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -60,6 +63,30 @@ class Machine:
     micro_batch: int
     threads: int
     storage: str
+
+
+class OptimizerConfig(Protocol):
+    """Describe the settings that every training shares."""
+
+    @property
+    def peak_rate(self) -> float:
+        """Return the highest learning rate."""
+
+    @property
+    def warmup_share(self) -> float:
+        """Return the share of steps in which the rate rises."""
+
+    @property
+    def weight_decay(self) -> float:
+        """Return the weight decay of AdamW."""
+
+    @property
+    def clip(self) -> float:
+        """Return the largest norm of a gradient."""
+
+    @property
+    def checkpoint_every(self) -> int:
+        """Return the steps between two checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +101,31 @@ class Job:
     patience: int
     checkpoint_every: int
     keep: Keep
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        method: Method,
+        cfg: OptimizerConfig,
+        *,
+        steps: int,
+        looks: Collection[int],
+        patience: int,
+        keep: Keep,
+    ) -> "Job":
+        """Build a job from a section of `params.yaml`."""
+        course = Course(steps, cfg.peak_rate, cfg.warmup_share, cfg.clip)
+        return cls(
+            name=name,
+            method=method,
+            course=course,
+            weight_decay=cfg.weight_decay,
+            looks=frozenset(looks),
+            patience=patience,
+            checkpoint_every=cfg.checkpoint_every,
+            keep=keep,
+        )
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pipeline.base.records import Receipt
 from pipeline.io import files
 from pipeline.io.versioning.module_reader import Chain, Module, bindings, chains, plain, read
 
-PACKAGE = Path(__file__).parents[1]
+PACKAGE = Path(__file__).parents[2]
 # What these say changes nothing that a stage leaves behind.
 SILENT = ("pipeline.base.logs", "pipeline.base.errors")
 # In the place of a name: all of the module, and what runs when it is loaded.

@@ -14,9 +14,9 @@ from typing import Any
 
 import yaml
 
-from pipeline.base.config import set_param
 from pipeline.base.errors import Fault, WrongUse
 from pipeline.io import files
+from pipeline.io.params_file import set_param
 from pipeline.io.versioning.dvc_cache import Memory
 from pipeline.io.versioning.git import Git, GitRefused
 

@@ -1,18 +1,17 @@
 """Versions of the data and of the code: what is kept, what is gone back to, and by which name."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline import __version__
 from pipeline.base import logs
-from pipeline.base.config import NEWEST, CollectConfig, Places, Source, load_params
-from pipeline.base.errors import NothingToRollBack, SourceUnreachable
-from pipeline.base.records import SIDES, Receipt
+from pipeline.base.config import NEWEST
+from pipeline.base.errors import NothingToRollBack
+from pipeline.base.records import SIDES
 from pipeline.io import files
 from pipeline.io.locks import held
+from pipeline.io.params_file import load_params
 from pipeline.io.versioning import data_branch, workspace_setup
-from pipeline.io.versioning.code_digest import code_digest, write_identities
 from pipeline.io.versioning.data_branch import DataVersion, Manifest
 from pipeline.io.versioning.git import Git
 
@@ -20,29 +19,8 @@ __all__ = ["DataVersion", "code_commit", "identity", "init", "keep_data", "list_
 
 
 def init(folder: Path, preset: str) -> Path:
-    """Make a fresh workspace_setup."""
+    """Make a fresh workspace."""
     return workspace_setup.init(folder, preset)
-
-
-def identity(places: Places, out: Path, cfg: CollectConfig, stages: Mapping[str, tuple[str, str]]) -> Receipt:
-    """Write a digest of the code each stage runs; for `collect` also of the bytes it would read."""
-    from pipeline.io.sources import feedback
-
-    digests = {name: code_digest(module, function) for name, (module, function) in stages.items()}
-    read = [digests["collect"], *(f"{source.name}:{_identity_of(source, places.root)}" for source in cfg.sources)]
-    if past := feedback.past(places.root, places.journal, cfg):
-        read.append(f"past:{feedback.identity(past)}")
-    return write_identities(out, {**digests, "collect": hashlib.sha256("\n".join(read).encode()).hexdigest()})
-
-
-def _identity_of(source: Source, root: Path) -> str:
-    from pipeline.io.sources.identity import source_identity
-
-    try:
-        return source_identity(source, root)
-    except SourceUnreachable:
-        # `collect` will say so, if it is to run: pinned data need no source.
-        return "unreachable"
 
 
 def keep_data(root: Path, reason: str) -> DataVersion:
@@ -107,7 +85,7 @@ def stand_on(root: Path, name: str) -> DataVersion:
 
 def code_commit() -> str:
     """Say which code runs: the commit of its checkout, with `+` when files differ from it; else the installed version."""
-    home = Path(__file__).parents[2]
+    home = Path(__file__).parents[3]
     git = Git(home)
     top, head = git.ask("rev-parse", "--show-toplevel"), git.commit_of("HEAD")
     if head is None or top is None or Path(top).resolve() != home.resolve():

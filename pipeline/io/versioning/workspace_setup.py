@@ -6,9 +6,9 @@ from pathlib import Path
 
 import yaml
 
+from pipeline.base.config.parsing import sections_of
 from pipeline.base.errors import NoWorkspace, WrongUse
 from pipeline.io import files
-from pipeline.io.params_file import sections_of
 from pipeline.io.versioning.git import Git, GitRefused
 
 # The preset `english` is params.yaml as it is; another lays its sections over it.

@@ -1,0 +1,1 @@
+"""Predictions of the champion, and what the journal keeps of them."""

@@ -1,0 +1,27 @@
+"""The folder of a trained model: weights as safetensors, config, tokenizer, history."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.io import files
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def write_model(
+    folder: Path,
+    weights: "Mapping[str, Tensor]",
+    config: Mapping[str, Any],
+    tokenizer: str,
+    history: Sequence[Mapping[str, float]],
+) -> None:
+    """Write a trained model into a folder."""
+    from safetensors.torch import save
+
+    content = save({key: value.contiguous() for key, value in weights.items()})
+    files.write_bytes(folder / "model.safetensors", content)
+    files.write_json(folder / "config.json", config)
+    files.write_bytes(folder / "tokenizer.json", tokenizer.encode())
+    files.write_json(folder / "history.json", list(history))

@@ -1,0 +1,1 @@
+"""Monitoring: windows of predictions, drift, prevalence, model changes, automatic rollback."""

@@ -1,0 +1,121 @@
+"""When a stage runs: unchanged stages are skipped, pinned data stay, and DVC records nothing that did not run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.base import logs
+from pipeline.base.config import NEWEST, Places
+from pipeline.base.errors import TonewatchError, WrongUse
+from pipeline.base.records import Receipt
+from pipeline.io import files
+from pipeline.io.locks import held
+from pipeline.io.params_file import load_params, set_params
+from pipeline.io.versioning import data_versions
+from pipeline.release import promote, reconcile
+from pipeline.release.judge import judged
+from pipeline.stages.context import StageContext
+from pipeline.stages.runner import run_stage
+from pipeline.stages.table import STAGES
+
+log = logs.get("retrain")
+ALWAYS_RUN = ("identity",)
+DATA_STAGES = ("collect", "clean", "validate", "split")
+
+
+@dataclass(frozen=True)
+class StageOutcome:
+    """Hold how a stage ended: its receipt, and whether it ran or was skipped as unchanged."""
+
+    receipt: Receipt
+    ran: bool
+
+
+def prepare(context: StageContext) -> None:
+    """Finish a move that was interrupted, and check out the data that `data.version` pins."""
+    promote.heal(context.places)
+    checkout_pinned_data(context)
+
+
+def run_if_changed(context: StageContext, name: str) -> StageOutcome:
+    """Run a stage unless it ran before on what it depends on, and record in DVC that it ran."""
+    if name in DATA_STAGES and context.params.data.version != NEWEST:
+        log.info("stage.pinned", stage=name, data_version=context.params.data.version)
+    elif name in ALWAYS_RUN or not (context.dvc_cache.unchanged(name) or context.dvc_cache.restored(name)):
+        receipt = run_stage(context, name)
+        ensure_params_unchanged(context)
+        context.dvc_cache.commit(name)
+        return StageOutcome(receipt, ran=name not in ALWAYS_RUN)
+    else:
+        log.info("stage.unchanged", stage=name)
+    return StageOutcome(files.read_receipt(context.folder(name)), ran=False)
+
+
+def checkout_pinned_data(context: StageContext) -> None:
+    """Make the work tree's data those of the version that `data.version` pins, if it pins one."""
+    if context.params.data.version == NEWEST:
+        return
+    version = data_versions.stand_on(context.places.root, context.params.data.version)
+    if unknown := sorted(set(version.labels) - set(context.params.collect.labels)):
+        raise WrongUse(
+            f"{version.name} holds texts labelled {', '.join(unknown)}, which collect.labels does not name. "
+            f"Name them there, or type `tonewatch run --set data.version={NEWEST}`."
+        )
+
+
+def ensure_params_unchanged(context: StageContext) -> None:
+    """Raise WrongUse when params.yaml is no longer what this run was started with: DVC would record what did not run."""
+    path = context.places.params
+    if load_params(path) != context.params:
+        raise WrongUse(f"{path} changed during the run. Completed stages are kept; type `tonewatch run` again.")
+
+
+def run_stage_by_hand(context: StageContext, name: str) -> Receipt:
+    """Run one stage as `tonewatch stage` does, and so `dvc repro`.
+
+    Raises WrongUse for a stage of the data while `data.version` pins one: it would put other texts in its place.
+    """
+    if name in DATA_STAGES and context.params.data.version != NEWEST:
+        raise WrongUse(
+            f"data.version pins {context.params.data.version}, so `{name}` would change what should stay. "
+            f"Type `tonewatch run --set data.version={NEWEST}` to collect again."
+        )
+    with held(context.places.home):
+        return run_stage(context, name)
+
+
+def change_params(places: Places, assignments: Sequence[str]) -> list[str]:
+    """Write values into params.yaml, all or none, while nothing runs; return a sentence for each.
+
+    A move that was interrupted is finished first: it may still have to put its own params there.
+    """
+    with held(places.home):
+        promote.heal(places)
+        return set_params(places.params, assignments)
+
+
+def up_to_date_release(context: StageContext) -> dict[str, Any] | None:
+    """Return the champion when every stage is unchanged and it is what they led to; None when there is work to do.
+
+    Asked before a flow is started, which takes longer than the answer.
+    """
+    with held(context.places.home):
+        if context.params.data.version != NEWEST or reconcile.behind(context.places):
+            return None
+        run_stage(context, "identity")
+        for stage in STAGES[1:]:
+            if not context.dvc_cache.unchanged(stage.name):
+                return None
+            log.info("stage.unchanged", stage=stage.name)
+        return _champion_made_of_it(context)
+
+
+def _champion_made_of_it(context: StageContext) -> dict[str, Any] | None:
+    fingerprint = files.read_receipt(context.folder("split")).notes["fingerprint"]
+    versions = data_versions.list_versions(context.places.root)
+    names = [version.name for version in versions if version.fingerprint == fingerprint]
+    try:
+        return judged(context.places, names[0]) if names else None
+    except TonewatchError:
+        # Something does not hold; the run will find out what, and say it.
+        return None

@@ -1,0 +1,1 @@
+"""The life of a release: register, judge, compare, promote, roll back, reconcile, verify, report."""

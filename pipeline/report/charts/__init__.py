@@ -1,0 +1,1 @@
+"""Charts as SVG: coordinates in dataclasses, drawn by templates."""

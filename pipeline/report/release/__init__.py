@@ -1,0 +1,1 @@
+"""The report of a release: its card, its HTML page and its Markdown."""

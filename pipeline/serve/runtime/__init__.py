@@ -1,0 +1,1 @@
+"""Inside the running service: the champion in memory, batches, metrics."""

@@ -1,0 +1,80 @@
+"""Fine-tune: train encoder and head on the labels."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.base.config import FinetuneConfig
+from pipeline.base.records import Receipt, Record
+from pipeline.io import files, parquet
+from pipeline.io.model_folder import write_model
+
+if TYPE_CHECKING:
+    from pipeline.core.train.objectives import LabelMethod
+    from pipeline.stages.context import StageContext, TrainingContext
+
+
+def finetune(
+    splits: Path, encoder: Path, out: Path, *, labels: Sequence[str], max_tokens: int, cfg: FinetuneConfig, training: "TrainingContext"
+) -> Receipt:
+    """Train encoder and head on the labels; leave the classifier that was best on the validation split."""
+    from pipeline.core.train.ray_trainer import Job
+
+    inputs = [dict(files.trusted(splits, made_by="split").files), dict(files.trusted(encoder, made_by="pretrain").files)]
+    sides = {side: parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "valid")}
+    method = _label_method(sides, encoder, labels=labels, max_tokens=max_tokens, cfg=cfg, seed=training.seed)
+    steps = max(cfg.min_steps, cfg.epochs * method.deal.steps_per_epoch)
+    keep = training.checkpoint_store("finetune", inputs, list(labels), max_tokens, cfg.model_dump())
+    looks = (*range(cfg.judge_every, steps, cfg.judge_every), steps)
+    outcome = training.train(Job.of("finetune", method, cfg, steps=steps, looks=looks, patience=cfg.patience, keep=keep))
+    best = max(outcome.history, key=lambda look: look["score"])
+    with files.whole(out) as desk:
+        config, tokenizer = files.read_json(encoder / "config.json"), (encoder / "tokenizer.json").read_text("utf-8")
+        write_model(desk, outcome.weights, config, tokenizer, outcome.history)
+        counts = {"train": len(sides["train"]), "valid": len(sides["valid"]), "steps": steps, "best_step": int(best["step"])}
+        figures = {"valid_macro_f1": best["score"], "valid_accuracy": best["accuracy"]}
+        receipt = files.write_receipt(desk, Receipt("finetune", counts, figures))
+    keep.forget()
+    return receipt
+
+
+def _label_method(
+    sides: Mapping[str, Sequence[Record]], encoder: Path, *, labels: Sequence[str], max_tokens: int, cfg: FinetuneConfig, seed: int
+) -> "LabelMethod":
+    import numpy as np
+    from safetensors.torch import load
+
+    from pipeline.core.evaluate.metrics import score
+    from pipeline.core.model.tokenizer import encode, load_tokenizer
+    from pipeline.core.train.objectives import LabelMethod, Start
+
+    tokenizer = load_tokenizer((encoder / "tokenizer.json").read_text("utf-8"), max_tokens)
+    tokens = {side: encode(tokenizer, [record.text for record in records]) for side, records in sides.items()}
+    targets = {side: np.array([labels.index(record.label) for record in records]) for side, records in sides.items()}
+    weights = load((encoder / "model.safetensors").read_bytes())
+    return LabelMethod(
+        start=Start(files.read_json(encoder / "config.json"), weights, cfg.dropout),
+        train=tokens["train"],
+        targets=targets["train"],
+        held_out=tokens["valid"],
+        held_out_targets=targets["valid"],
+        labels=len(labels),
+        batch_texts=cfg.batch_texts,
+        class_weights=cfg.class_weights,
+        score=score,
+        seed=seed,
+    )
+
+
+def run(context: "StageContext") -> Receipt:
+    """Run the stage in a workspace."""
+    params = context.params
+    return finetune(
+        context.folder("split"),
+        context.folder("pretrain"),
+        context.folder("finetune"),
+        labels=params.collect.labels,
+        max_tokens=params.encoder.max_tokens,
+        cfg=params.finetune,
+        training=context.training_context("finetune"),
+    )

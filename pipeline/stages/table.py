@@ -1,0 +1,51 @@
+"""The table of the stages: what each reads, where it writes, and which sections of `params.yaml` it obeys."""
+
+from dataclasses import dataclass
+
+from pipeline.base.errors import WrongUse
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Describe a stage: the stages whose folders it reads, its own folder, its sections of `params.yaml`.
+
+    Its module is `pipeline.stages.<name>`, its function has its name, and `run` of that module calls it.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    out: str
+    sections: tuple[str, ...]
+
+    @property
+    def module(self) -> str:
+        """Return the name of the module that holds the stage."""
+        return f"pipeline.stages.{self.name}"
+
+
+# What makes a slice; the rest of `evaluate` may change without a new candidate.
+SLICE_SECTIONS = ("evaluate.length_bands", "evaluate.min_slice_texts", "evaluate.negations")
+TRAINED_BY = ("seed", "collect.labels", "encoder.max_tokens")
+
+STAGES = (
+    Stage("identity", (), "data/identity", ()),
+    Stage("collect", (), "data/raw", ("collect",)),
+    Stage("clean", ("collect",), "data/clean", ("clean", "collect.labels")),
+    Stage("validate", ("clean",), "data/validation", ("validate", "collect.labels")),
+    Stage("split", ("clean", "validate"), "data/splits", ("split",)),
+    Stage("pretrain", ("split",), "data/encoder", ("seed", "encoder", "pretrain")),
+    Stage("finetune", ("split", "pretrain"), "data/classifier", (*TRAINED_BY, "finetune")),
+    Stage("compress", ("finetune", "split"), "data/candidate", (*TRAINED_BY, "compress", *SLICE_SECTIONS)),
+    Stage("evaluate", ("compress", "split"), "data/evaluation", ("seed", "collect.sources", "evaluate")),
+)
+
+
+def find_stage(name: str) -> Stage:
+    """Return the stage of this name.
+
+    Raises WrongUse for a name that is no stage.
+    """
+    by_name = {stage.name: stage for stage in STAGES}
+    if name not in by_name:
+        raise WrongUse(f"There is no stage {name!r}. Stages, in order: {', '.join(by_name)}.")
+    return by_name[name]

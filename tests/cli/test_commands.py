@@ -1,0 +1,273 @@
+"""Wrong use and bad input at the door: what is said, with which code, and that nothing half-written is left."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipeline.__main__ import _code
+from pipeline.base.config import Places
+from pipeline.base.errors import ConfigError, WrongUse
+from pipeline.io.params_file import load_profile, set_param, set_params
+from pipeline.io.versioning import data_versions
+from pipeline.io.versioning.workspace_setup import init
+from pipeline.operations.retrain import checkout_pinned_data, run_if_changed
+from pipeline.stages.context import StageContext
+
+GOOD = [("text", "label"), *((f"this is text number {n} and it is fine", ("negative", "neutral", "positive")[n % 3]) for n in range(60))]
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    """Stand in a fresh workspace of one's own table."""
+    init(tmp_path / "ws", "csv")
+    monkeypatch.chdir(tmp_path / "ws")
+    return tmp_path / "ws"
+
+
+def table(rows):
+    return "".join(",".join(row) + "\n" for row in rows).encode()
+
+
+def said(capsys, *arguments):
+    """Give the code of a command, what it printed and what it told."""
+    code = _code(list(arguments))
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_outside_a_workspace_one_is_told_how_to_make_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    code, _, told = said(capsys, "release", "show")
+
+    assert code == 2
+    assert "tonewatch init" in told
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nosuch"], ["stage"], ["stage", "nosuch"], ["predict", "--nope"], ["data", "show", "v9"], ["run", "--profile", "x"]]
+)
+def test_wrong_use_is_code_2(workspace, capsys, arguments):
+    assert said(capsys, *arguments)[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "named"),
+    [
+        ("  min_words: 1\n", "", "clean.min_words is missing"),
+        ("  min_words: 1\n", "  min_words: 1\n  max_wrods: 3\n", "clean.max_wrods is not known"),
+        ("seed: 20", "seed: twenty", "seed"),
+        ("seed: 20", "seed: [", "is not YAML"),
+        ("split:\n", "splitt:\n", "'split'"),
+    ],
+)
+def test_a_wrong_params_file_is_named_with_its_key(workspace, capsys, before, after, named):
+    params = workspace / "params.yaml"
+    params.write_text(params.read_text("utf-8").replace(before, after, 1), "utf-8")
+
+    code, _, told = said(capsys, "stage", "collect")
+
+    assert code == 2
+    assert named in told
+
+
+def test_set_refuses_what_would_not_be_valid_and_writes_nothing(workspace, capsys):
+    before = (workspace / "params.yaml").read_text("utf-8")
+
+    for assignment in ("clean.min_words=zero", "clean.nosuch=1", "clean.min_words", "nosuch.key=1"):
+        assert said(capsys, "run", "--set", assignment)[0] == 2
+
+    assert (workspace / "params.yaml").read_text("utf-8") == before
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "named"),
+    [
+        (None, 3, "texts.csv"),
+        (b"", 1, "empty"),
+        (b"text,label\n", 1, "texts.csv"),
+        (b"words,label\na,positive\n", 1, "'text'"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(range(256)), 1, "texts.csv"),
+        ("text,label\nstra\u00dfe,positive\n".encode("latin-1"), 1, "UTF-8"),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_refused_and_leaves_nothing(workspace, capsys, content, code, named):
+    if content is not None:
+        (workspace / "texts.csv").write_bytes(content)
+
+    found, _, told = said(capsys, "stage", "collect")
+
+    assert (found, named in told) == (code, True), told
+    assert not (workspace / "data" / "raw").exists()
+
+
+@pytest.mark.parametrize(
+    ("rows", "named"),
+    [
+        ([("text", "label"), *((f"text {n} of one class only here", "positive") for n in range(60))], "label"),
+        ([("text", "label"), *((f"text number {n} is here", "unknown") for n in range(60))], "texts"),
+        ([("text", "label"), *(("the very same words", "positive") for _ in range(60))], "texts"),
+    ],
+)
+def test_data_that_cannot_teach_are_rejected_before_training(workspace, capsys, rows, named):
+    (workspace / "texts.csv").write_bytes(table(rows))
+    assert [said(capsys, "stage", stage)[0] for stage in ("collect", "clean")] == [0, 0]
+
+    code, _, told = said(capsys, "stage", "validate")
+
+    assert code == 1
+    assert named in told
+    assert not (workspace / "data" / "validation").exists()
+
+
+def test_labels_may_be_numbers(workspace, capsys):
+    rows = [("text", "label"), *((f"this is text number {n} and it is fine", str(n % 5 + 1)) for n in range(100))]
+    (workspace / "texts.csv").write_bytes(table(rows))
+    set_param(workspace / "params.yaml", "collect.labels=[1, 2, 3, 4, 5]")
+
+    assert [said(capsys, "stage", stage)[0] for stage in ("collect", "clean", "validate", "split")] == [0, 0, 0, 0]
+
+
+def test_a_bad_source_leaves_what_a_good_one_had_made(workspace, capsys):
+    (workspace / "texts.csv").write_bytes(table(GOOD))
+    assert said(capsys, "stage", "collect")[0] == 0
+    before = (workspace / "data" / "raw" / "texts.parquet").read_bytes()
+    (workspace / "texts.csv").write_bytes(b"\x00\x01\x02")
+
+    assert said(capsys, "stage", "collect")[0] == 1
+
+    assert (workspace / "data" / "raw" / "texts.parquet").read_bytes() == before
+
+
+def test_a_changed_byte_between_two_stages_is_found(workspace, capsys):
+    (workspace / "texts.csv").write_bytes(table(GOOD))
+    assert said(capsys, "stage", "collect")[0] == 0
+    path = workspace / "data" / "raw" / "texts.parquet"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+    code, _, told = said(capsys, "stage", "clean")
+
+    assert code == 3
+    assert "texts.parquet was changed" in told
+
+
+def test_a_stage_without_its_inputs_says_which_stage_makes_them(workspace, capsys):
+    code, _, told = said(capsys, "stage", "split")
+
+    assert code == 3
+    assert "tonewatch stage validate" in told
+
+
+def test_before_the_first_release_there_is_nothing_to_show_predict_or_roll_back(workspace, capsys):
+    assert said(capsys, "release", "show")[0] == 2
+    assert said(capsys, "predict", "a text")[0] == 2
+    assert said(capsys, "report")[0] == 2
+    assert said(capsys, "release", "rollback")[0] == 1
+    assert said(capsys, "data", "rollback")[0] == 1
+    assert said(capsys, "release", "list", "--json")[:2] == (0, "[]\n")
+
+
+def test_without_git_one_is_told_what_to_type(workspace, capsys):
+    (workspace / ".git").rename(workspace / "git-aside")
+    (workspace / "texts.csv").write_bytes(table(GOOD))
+
+    code, _, told = said(capsys, "data", "list")
+
+    assert code == 2
+    assert "git init" in told
+
+
+def test_an_error_with_json_is_one_document(workspace, capsys):
+    code, out, _ = said(capsys, "release", "show", "--json")
+
+    assert json.loads(out)["code"] == code == 2
+
+
+def test_a_full_disk_is_named_and_the_folder_before_stays(workspace, capsys, tmp_path):
+    (workspace / "texts.csv").write_bytes(table(GOOD))
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(workspace / "data")], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.decode().strip()}")
+    try:
+        assert said(capsys, "stage", "collect")[0] == 0
+        before = sorted((workspace / "data" / "raw").iterdir())
+        (workspace / "data" / "ballast").write_bytes(b"")
+        _fill(workspace / "data" / "ballast")
+
+        code, _, told = said(capsys, "stage", "collect")
+
+        assert code == 3
+        assert "No space is left" in told
+        assert sorted((workspace / "data" / "raw").iterdir()) == before
+    finally:
+        subprocess.run(["umount", str(workspace / "data")], check=True)
+
+
+def _fill(path: Path):
+    with path.open("ab", buffering=0) as file:
+        try:
+            while file.write(b"\0" * 1024):
+                pass
+        except OSError:
+            return
+
+
+def test_set_says_what_it_wrote_and_keeps_the_comments(workspace):
+    params = workspace / "params.yaml"
+    comments = params.read_text("utf-8").count("#")
+
+    told = set_param(params, "finetune.epochs=3")
+
+    assert told == "params.yaml: finetune.epochs was 1, is 3"
+    assert params.read_text("utf-8").count("#") == comments
+
+
+def test_set_writes_all_or_nothing(workspace):
+    params = workspace / "params.yaml"
+    before = params.read_text("utf-8")
+
+    with pytest.raises(ConfigError, match="nosuch"):
+        set_params(params, ["finetune.epochs=3", "nosuch.key=1"])
+    assert params.read_text("utf-8") == before
+
+    # Neither of the two is valid without the other.
+    set_params(params, ["evaluate.vader_cuts=[0.0]", "collect.labels=[bad, good]"])
+    assert not list(workspace.glob(".params.yaml.*"))
+
+
+def test_params_edited_under_a_running_line_are_not_recorded_as_what_ran(workspace, capsys):
+    at = StageContext(Places.of(workspace, {}), load_profile("laptop"))
+    (workspace / "texts.csv").write_bytes(table(GOOD))
+    assert run_if_changed(at, "identity").ran is False
+    assert run_if_changed(at, "collect").ran is True
+    set_param(workspace / "params.yaml", "clean.max_words=300")
+
+    with pytest.raises(WrongUse, match="changed during the run"):
+        run_if_changed(at, "clean")
+
+    fresh = StageContext(Places.of(workspace, {}), load_profile("laptop"))
+    assert run_if_changed(fresh, "collect").ran is False
+    assert run_if_changed(fresh, "clean").ran is True
+
+
+def test_a_pinned_version_needs_no_source_and_turns_away_a_stage_by_hand(workspace, capsys):
+    (workspace / "texts.csv").write_bytes(table(GOOD))
+    at = StageContext(Places.of(workspace, {}), load_profile("laptop"))
+    for name in ("identity", "collect", "clean", "validate", "split"):
+        run_if_changed(at, name)
+    data_versions.keep_data(workspace, "a test")
+    set_param(workspace / "params.yaml", "data.version=v1")
+    (workspace / "texts.csv").unlink()
+
+    pinned = StageContext(Places.of(workspace, {}), load_profile("laptop"))
+    checkout_pinned_data(pinned)
+
+    assert [run_if_changed(pinned, name).ran for name in ("identity", "collect", "clean", "validate", "split")] == [False] * 5
+    assert said(capsys, "stage", "collect")[0] == 2
+    set_param(workspace / "params.yaml", "collect.labels=[some, other]")
+    with pytest.raises(WrongUse, match="negative"):
+        checkout_pinned_data(StageContext(Places.of(workspace, {}), load_profile("laptop")))

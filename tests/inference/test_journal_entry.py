@@ -1,0 +1,26 @@
+"""What the service keeps of a text."""
+
+import pytest
+
+from pipeline.core.clean.rules import clean
+from pipeline.inference.champion import noted
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["write to joe@x.example", "write to joe&#64;x.example", "write to jo\u200be@x.example", "write to <b>joe</b>@x.example"],
+)
+def test_an_address_is_masked_however_it_is_hidden(text: str) -> None:
+    note = noted(clean(text)[0], hashed=False, min_words=8)
+
+    assert (note["text"], note["words"]) == ("write to [email]", 3)
+
+
+def test_the_language_is_told_at_once_only_where_the_text_is_not_kept() -> None:
+    text = "this is a plain sentence in the English language"
+
+    hashed, kept = noted(text, hashed=True, min_words=3), noted(text, hashed=False, min_words=3)
+
+    assert (hashed["text"], hashed["lang"]) == ("", "en")
+    assert (kept["text"], kept["lang"]) == (text, "")
+    assert hashed["digest"] == kept["digest"]

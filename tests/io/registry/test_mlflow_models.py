@@ -1,0 +1,265 @@
+"""The registered model on a real MLflow over SQLite."""
+
+import dataclasses
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import canaries
+import entries
+import pytest
+
+from pipeline.base.errors import ArtefactRefused, Fault, Unreachable
+from pipeline.inference.predict import open_predictor
+from pipeline.io import files
+from pipeline.io.registry import mlflow_tracking
+from pipeline.io.registry.mlflow_models import Entry, Models
+
+
+@pytest.fixture
+def entry(tmp_path: Path) -> Entry:
+    return entries.entry(tmp_path, {"so-so": "no", "good": "yes"}, labels=["no", "yes"])
+
+
+def test_a_candidate_is_registered_once(mlflow_uri: str, entry: Entry) -> None:
+    models = Models(mlflow_uri)
+    other = dataclasses.replace(entry, digest="e" * 64)
+
+    assert [models.register(entry), models.register(entry), models.register(other), models.register(entry)] == ["1", "1", "2", "1"]
+
+
+def test_a_version_carries_digests_data_params_figures_and_history(
+    mlflow_uri: str, entry: Entry, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    before = dict(os.environ)
+    Models(mlflow_uri).register(entry)
+    assert capfd.readouterr().out == ""
+    assert dict(os.environ) == before
+
+    with mlflow_tracking.pointed(mlflow_uri) as client:
+        version = client.get_model_version("tonewatch", "1")
+        run = client.get_run(version.run_id)
+        losses = client.get_metric_history(version.run_id, "finetune.loss")
+        artefacts = [item.path for folder in ("classifier", "evaluation") for item in client.list_artifacts(version.run_id, folder)]
+
+    assert version.tags["candidate"] == "d" * 64
+    assert version.tags["sha256/candidate/model.onnx"] == files.sha256(entry.candidate / "model.onnx")
+    assert "sha256/candidate/menu.json" not in version.tags
+    assert run.info.status == "FINISHED"
+    assert run.data.params == {"seed": "20", "collect.labels.0": "no", "collect.labels.1": "yes", "collect.renames.ein_Wort_": "yes"}
+    assert run.data.metrics["macro_f1"] == 0.75
+    assert run.data.metrics["per_source.tweet.macro_f1"] == 0.7
+    assert [(metric.step, metric.value) for metric in losses] == [(10, 0.9), (20, 0.5)]
+    assert run.inputs.dataset_inputs[0].dataset.digest == "f" * 36
+    assert artefacts == [
+        *("classifier/config.json", "classifier/model.safetensors"),
+        *("evaluation/evaluation.json", "evaluation/menu.json"),
+    ]
+    assert Path(run.info.artifact_uri.removeprefix("file://")).is_relative_to(tmp_path / ".tonewatch" / "mlflow-artifacts")
+
+
+ASKED = ["good", "so-so", "unheard of"]
+
+
+@pytest.fixture
+def expected(entry: Entry) -> list[dict[str, Any]]:
+    """What the predictor says that serves everywhere else."""
+    answers = open_predictor(entry.candidate).predict(ASKED)
+    return [
+        {"label": label, "no": pytest.approx(row[0]), "yes": pytest.approx(row[1])}
+        for label, row in zip(answers.labels, answers.probabilities.tolist(), strict=True)
+    ]
+
+
+@pytest.fixture
+def champion(mlflow_uri: str, entry: Entry) -> str:
+    models = Models(mlflow_uri)
+    models.project(models.register(entry), None)
+    return "models:/tonewatch@champion"
+
+
+BARE = """
+import json, sys
+import mlflow, pandas
+
+mlflow.set_tracking_uri(sys.argv[1])
+model = mlflow.pyfunc.load_model(sys.argv[2])
+print(json.dumps(model.predict(pandas.DataFrame({"text": json.loads(sys.argv[3])})).to_dict("records")))
+print(model.metadata.get_input_schema().input_names(), model.metadata.get_output_schema().input_names())
+"""
+
+
+def bare(**told: str) -> dict[str, str]:
+    """Give an environment that tells MLflow this, to load no pickle, and nothing else that another test may have left."""
+    quiet = {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    return {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")} | quiet | told
+
+
+def test_a_bare_client_of_mlflow_loads_the_champion_without_pickle(
+    mlflow_uri: str, champion: str, expected: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", BARE, mlflow_uri, champion, json.dumps(ASKED)]
+
+    ran = subprocess.run(command, cwd=tmp_path, env=bare(), capture_output=True, text=True, timeout=120, check=False)
+
+    assert ran.returncode == 0, ran.stderr
+    answers, schema = ran.stdout.splitlines()[-2:]
+    assert json.loads(answers) == expected
+    assert schema == "['text'] ['label', 'no', 'yes']"
+    assert not list((tmp_path / ".tonewatch").rglob("*.pkl"))
+
+
+@pytest.fixture
+def scoring_server(mlflow_uri: str, champion: str, tmp_path: Path) -> Iterator[str]:
+    """Start MLflow's own scoring server on the champion and give its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # it calls uvicorn by name
+    environment = bare(MLFLOW_TRACKING_URI=mlflow_uri, PATH=path)
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", champion, "--env-manager", "local", "-h", "127.0.0.1"]
+    with (tmp_path / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            [*command, "-p", str(port)], env=environment, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5)
+                break
+            except OSError:
+                assert server.poll() is None, (tmp_path / "server.log").read_text()
+                time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGTERM)  # the server and the workers it started
+        server.wait(30)
+
+
+def test_mlflows_own_scoring_server_gives_the_same_answers(scoring_server: str, expected: list[dict[str, Any]]) -> None:
+    asked = json.dumps({"dataframe_records": [{"text": text} for text in ASKED]}).encode()
+    request = urllib.request.Request(f"{scoring_server}/invocations", asked, {"Content-Type": "application/json"})
+
+    with urllib.request.urlopen(request, timeout=30) as response:
+        assert json.load(response) == {"predictions": expected}
+
+
+def test_what_may_not_be_part_of_a_model_is_refused_before_mlflow_is_touched(entry: Entry, tmp_path: Path) -> None:
+    nowhere = Models("sqlite:////dev/null/mlflow.db")
+    with pytest.raises(Unreachable):
+        nowhere.register(entry)
+    for path in (entry.candidate / "tokenizer.json", entry.classifier / "model.safetensors", entry.evaluation):
+        whole = path.read_bytes()
+        for kind in canaries.KINDS:
+            path.write_bytes(kind(tmp_path / "canary"))
+            with pytest.raises(ArtefactRefused, match=path.name):
+                nowhere.register(entry)
+        path.write_bytes(whole)
+
+    assert not (tmp_path / "canary").exists()
+
+
+def test_a_pickle_put_in_mlflows_store_is_refused_by_its_clients_and_by_us(
+    mlflow_uri: str, champion: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    (stored,) = (path for path in (tmp_path / ".tonewatch").rglob("tokenizer.json"))
+    (tmp_path / "fetched").mkdir()
+    for kind in canaries.KINDS:
+        stored.write_bytes(kind(tmp_path / "canary"))
+        with mlflow_tracking.pointed(mlflow_uri), pytest.raises(ArtefactRefused, match=r"tokenizer\.json"):
+            mlflow.pyfunc.load_model(champion)
+        with pytest.raises(ArtefactRefused, match=r"tokenizer\.json"):
+            Models(mlflow_uri).fetch("1", tmp_path / "fetched", ["tokenizer.json"])
+
+    assert not (tmp_path / "canary").exists()
+    assert list((tmp_path / "fetched").iterdir()) == []
+
+
+@pytest.mark.parametrize(("version", "name"), [("1", "../MLmodel"), ("1", "/etc/passwd"), ("1/../2", "model.json"), ("..", "model.json")])
+def test_a_version_or_a_name_that_leads_elsewhere_is_refused(mlflow_uri: str, version: str, name: str, tmp_path: Path) -> None:
+    with pytest.raises(Fault, match=r"may not be part of a model|does not give its file"):
+        Models(mlflow_uri).fetch(version, tmp_path, [name])
+
+
+def test_aliases_follow_and_the_previous_one_can_go_away(mlflow_uri: str, entry: Entry) -> None:
+    models = Models(mlflow_uri)
+    assert models.aliases() == {}
+    models.register(entry)
+    models.register(dataclasses.replace(entry, digest="e" * 64))
+
+    models.project("2", "1")
+    assert models.aliases() == {"champion": "2", "previous": "1"}
+    models.project("1", None)
+    assert models.aliases() == {"champion": "1"}
+
+
+def test_the_candidate_comes_back_byte_for_byte(mlflow_uri: str, entry: Entry, tmp_path: Path) -> None:
+    models = Models(mlflow_uri)
+    version = models.register(entry)
+    folder = tmp_path / "fetched"
+    folder.mkdir()
+
+    models.fetch(version, folder, ["model.onnx", "model.json"])
+
+    assert {path.name for path in folder.iterdir()} == {"model.onnx", "model.json"}
+    assert all(path.read_bytes() == (entry.candidate / path.name).read_bytes() for path in folder.iterdir())
+
+
+def test_a_version_that_lost_a_file_says_which(mlflow_uri: str, entry: Entry, tmp_path: Path) -> None:
+    models = Models(mlflow_uri)
+    version = models.register(entry)
+    for lost in (tmp_path / ".tonewatch").rglob("model.onnx"):
+        lost.unlink()
+
+    with pytest.raises(Fault, match=r"model\.onnx"):
+        models.fetch(version, tmp_path, ["model.onnx"])
+
+
+def test_a_registration_that_was_killed_leaves_no_version_and_its_run_is_closed(mlflow_uri: str, entry: Entry) -> None:
+    with mlflow_tracking.pointed(mlflow_uri) as client:
+        begun = client.create_run(mlflow_tracking.experiment(client, mlflow_uri), tags={"candidate": entry.digest}).info.run_id
+
+    assert Models(mlflow_uri).register(entry) == "1"
+
+    with mlflow_tracking.pointed(mlflow_uri) as client:
+        assert client.get_run(begun).info.status == "KILLED"
+        assert client.get_model_version("tonewatch", "1").run_id != begun
+
+
+def test_threads_that_ask_the_registry_at_once_leave_the_process_as_it_was(tmp_path: Path) -> None:
+    stores = [f"sqlite:///{tmp_path}/{name}/mlflow.db" for name in ("one", "two", "three")]
+    before, inside = dict(os.environ), threading.Barrier(3)
+
+    def ask(store: str) -> str:
+        inside.wait()
+        with mlflow_tracking.pointed(store):
+            time.sleep(0.05)
+            return os.environ["MLFLOW_REGISTRY_URI"]
+
+    with ThreadPoolExecutor(3) as threads:
+        for _ in range(3):
+            assert list(threads.map(ask, stores)) == stores
+    assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:////dev/null/mlflow.db", "postgresql://user:secret@127.0.0.1:9/mlflow"])
+def test_a_registry_that_is_down_is_told_within_seconds_and_without_its_password(uri: str) -> None:
+    start = time.monotonic()
+    with pytest.raises(Fault, match="MLFLOW_TRACKING_URI") as caught:
+        Models(uri).aliases()
+    assert time.monotonic() - start < 10
+    assert "secret" not in str(caught.value)

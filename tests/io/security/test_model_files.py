@@ -1,0 +1,218 @@
+"""Only plain files whose content is what their name says may be part of a model; nothing else is ever read further, let alone run."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import canaries
+import forged
+import onnx
+import pytest
+import safetensors
+import toy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import helper
+from safetensors.numpy import save
+from structlog.testing import capture_logs
+
+from pipeline.base.errors import ArtefactRefused
+from pipeline.inference.predict import open_predictor
+from pipeline.io.security.model_files import check_names, inspect, inspect_file
+
+NAMES = ("model.safetensors", "model.onnx", "model.json", "notes.txt")
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("good") / "candidate"
+    toy.candidate(folder, {"fine": "positive", "dull": "negative"})
+    (folder / "model.safetensors").write_bytes(forged.sound())
+    (folder / "notes.txt").write_text("Ein Wort:\täöü\n", "utf-8")
+    return folder
+
+
+def refused(folder: Path, name: str, content: bytes, why: str) -> None:
+    (folder / name).write_bytes(content)
+    with pytest.raises(ArtefactRefused, match=why):
+        inspect(folder)
+
+
+def test_what_we_make_ourselves_may_be_part_of_a_model(good: Path) -> None:
+    inspect(good)
+
+    assert {path.suffix for path in good.iterdir()} == {".onnx", ".json", ".safetensors", ".txt"}
+
+
+@pytest.mark.parametrize("kind", canaries.KINDS)
+def test_a_canary_sings_where_something_is_unpickled(kind: Callable[[Path], bytes], tmp_path: Path) -> None:
+    canaries.unpickle(kind(tmp_path / "canary"))
+
+    assert (tmp_path / "canary").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", canaries.KINDS)
+def test_a_malicious_pickle_is_refused_under_every_name_and_never_runs(
+    kind: Callable[[Path], bytes], name: str, good: Path, tmp_path: Path
+) -> None:
+    for path in good.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / name).write_bytes(kind(tmp_path / "canary"))
+
+    with capture_logs() as logs, pytest.raises(ArtefactRefused, match="Nothing of it was loaded"):
+        inspect(tmp_path)
+    with pytest.raises(ArtefactRefused, match=name):
+        open_predictor(tmp_path)  # by which a candidate is evaluated, a release predicts, and MLflow serves
+
+    assert not (tmp_path / "canary").exists()
+    assert [(entry["event"], entry["file"]) for entry in logs] == [("artefact refused", str(tmp_path / name))]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("../model.json", "/etc/passwd", "a/model.json", "a\\model.json", "C:\\model.json", "\\\\host\\model.json", "..%2fmodel.json"),
+        *("file:///etc/passwd", "model\0.json", "model\n.json", "model.json\n", ".json", ".model.json", "a..json", "-rf.json", ""),
+        *("модель.json", "mоdel.json", "m" * 100 + ".json", "model.json.pkl", "model\u202enosj.json", "model.JSON", "model"),
+    ],
+)
+def test_a_name_that_is_not_plain_is_refused(name: str) -> None:
+    with pytest.raises(ArtefactRefused, match="no plain file name"):
+        check_names(["model.onnx", name])
+
+
+@pytest.mark.parametrize("name", ["model.pkl", "model.bin", "model.pt", "run.py", "model.gguf", "lib.so", "model.ckpt"])
+def test_a_kind_we_do_not_know_is_refused(name: str) -> None:
+    with pytest.raises(ArtefactRefused, match=r"only \.onnx, \.json, \.safetensors, \.txt may"):
+        check_names([name])
+
+
+def test_links_folders_and_pipes_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "real.json").write_text("{}")
+    (tmp_path / "link.json").symlink_to(tmp_path / "real.json")
+    (tmp_path / "folder.json").mkdir()
+    os.mkfifo(tmp_path / "pipe.json")
+
+    for name, why in (("link.json", "symbolic link"), ("folder.json", "no plain file"), ("pipe.json", "no plain file")):
+        with pytest.raises(ArtefactRefused, match=why):
+            inspect_file(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b'{"a": 1, "b": {"c": 1, "c": 2}}', "stands twice"),
+        (b'{"config": [{"auto_map": {"AutoModel": "them/theirs--model.Model"}}]}', "'auto_map' asks for code"),
+        (b'{"trust_remote_code": false}', "'trust_remote_code' asks for code"),
+        (b'{"custom_pipelines": {}}', "'custom_pipelines' asks for code"),
+        (b'{"a": NaN}', "NaN is no JSON"),
+        (b'{"a": 1} {"b": 2}', "Extra data"),
+        (b'\xef\xbb\xbf{"a": 1}', "no JSON"),
+        (b'{"a": "\xff"}', "not UTF-8"),
+        (b"", "no JSON"),
+        (b"[" * 100_000 + b"]" * 100_000, "nested too deeply"),
+    ],
+)
+def test_json_that_two_readers_could_take_differently_is_refused(content: bytes, why: str, tmp_path: Path) -> None:
+    refused(tmp_path, "config.json", content, why)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "reaches past its end"),
+        (forged.tensors({}, length=2**64 - 1), "reaches past its end"),
+        (forged.tensors({}, length=3), "reaches past its end"),
+        (forged.tensors(b" {}"), "has no header"),
+        (forged.tensors(b'{"a": {}, "a": {}}'), "stands twice"),
+        (forged.tensors({"__metadata__": {"a": {"b": "c"}}}), "more than words"),
+        (forged.tensors({"a": forged.tensor(0, 8), "b": forged.tensor(4, 12)}, b"x" * 12), "overlap or leave a gap at byte 8"),
+        (forged.tensors({"a": forged.tensor(0, 8), "b": forged.tensor(12, 20)}, b"x" * 20), "overlap or leave a gap at byte 8"),
+        (forged.tensors({"a": forged.tensor(0, 8)}, b"x" * 9), "belong to no tensor"),
+        (forged.tensors({"a": forged.tensor(0, 8)}, b"x" * 7), "belong to no tensor"),
+        (forged.tensors({"a": forged.tensor(0, 8, dtype="O")}, b"x" * 8), "not described"),
+        (forged.tensors({"a": {**forged.tensor(0, 8), "code": "x"}}, b"x" * 8), "not described"),
+        (forged.tensors({"a": forged.tensor(0, 8, shape=(-1, -2))}, b"x" * 8), "no true shape"),
+        (forged.tensors({"a": forged.tensor(False, 8)}, b"x" * 8), "no true shape"),
+        (forged.tensors({"a": forged.tensor(0, 8, shape=(3,))}, b"x" * 8), "another size"),
+    ],
+)
+def test_safetensors_that_break_their_format_are_refused(content: bytes, why: str, tmp_path: Path) -> None:
+    refused(tmp_path, "model.safetensors", content, why)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (forged.graph(weights=forged.numbers(location="/etc/passwd")), "'w' lies in another file"),
+        (forged.graph(weights=forged.numbers(location="../../model.bin")), "'w' lies in another file"),
+        (forged.graph(node=forged.hidden()), "'far' lies in another file"),
+        (forged.graph(node=helper.make_node("Run", ["w"], ["y"], domain="evil"), domains=["evil"]), "'evil' are none of the runtime's own"),
+        (forged.graph(node=helper.make_node("PyOp", ["w"], ["y"], domain="ai.onnx.contrib")), "'ai.onnx.contrib' are none"),
+        (forged.graph(domains=["org.pytorch.aten"]), "'org.pytorch.aten' are none"),
+        (forged.graph(node=helper.make_node("EPContext", ["w"], ["y"], domain="com.microsoft")), "EPContext reads another file"),
+        (forged.graph(functions=[forged.function()]), "functions of its own"),
+        (forged.graph(node=helper.make_node("NoSuchOperator", ["w"], ["y"])), "no sound ONNX model"),
+        (forged.graph() + b"\xf2\x3f\x04evil", "no part of an ONNX model"),
+        (forged.graph()[:-3], "no ONNX model"),
+        (onnx.ModelProto(ir_version=9).SerializeToString(), "no ONNX model"),
+    ],
+)
+def test_onnx_that_reaches_outside_itself_is_refused(content: bytes, why: str, tmp_path: Path) -> None:
+    refused(tmp_path, "model.onnx", content, why)
+
+
+def test_an_archive_hidden_in_the_numbers_is_found(tmp_path: Path) -> None:
+    import numpy as np
+
+    archive = np.frombuffer(canaries.checkpoint(tmp_path / "canary"), dtype=np.uint8)
+
+    refused(tmp_path, "model.safetensors", bytes(save({"a": archive})), "zip archive as well")
+
+
+def test_what_runs_in_microsofts_own_domain_may_be_part_of_a_model(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(
+        forged.graph(node=helper.make_node("Gelu", ["w"], ["y"], domain="com.microsoft"), domains=["com.microsoft"])
+    )
+
+    inspect(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fuzz")
+
+
+def accepted(desk: Path, name: str, content: bytes) -> bool:
+    (desk / name).write_bytes(content)
+    try:
+        inspect_file(desk / name)
+    except ArtefactRefused:
+        return False
+    return True
+
+
+@settings(max_examples=150, deadline=None)
+@given(content=st.binary(max_size=300))
+def test_random_bytes_are_a_model_only_where_they_are_valid(content: bytes, desk: Path) -> None:
+    assert not accepted(desk, "model.onnx", content)
+    if accepted(desk, "model.json", content):
+        json.loads(content)
+    if accepted(desk, "model.safetensors", content):
+        safetensors.deserialize(content)
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_a_valid_file_with_bytes_changed_added_or_cut_is_refused_or_still_valid(data: st.DataObject, desk: Path) -> None:
+    name, whole = data.draw(st.sampled_from([("model.safetensors", forged.sound()), ("model.onnx", forged.graph())]))
+    start = data.draw(st.integers(0, len(whole)))
+    content = whole[:start] + data.draw(st.binary(max_size=9)) + whole[start + data.draw(st.integers(0, 9)) :]
+
+    if accepted(desk, name, content):
+        if name == "model.onnx":
+            onnx.checker.check_model(content)
+        else:
+            safetensors.deserialize(content)

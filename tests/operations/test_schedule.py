@@ -1,0 +1,304 @@
+"""The discipline of a scheduled run: whose turn it is, whatever the clock says and whoever dies; and the nightly audit."""
+
+import json
+import multiprocessing
+import os
+import signal
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import world
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.base.config import Places
+from pipeline.base.errors import RunGoingOn, SourceUnreachable
+from pipeline.io import alerts, locks
+from pipeline.io.registry.mlflow_models import Models
+from pipeline.operations import schedule
+from pipeline.operations.schedule import Begun, why_not
+from pipeline.release.verify import verify
+
+MONDAY = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+WEEK, HOUR, DAY = timedelta(weeks=1), timedelta(hours=1), timedelta(days=1)
+
+
+@pytest.fixture
+def places(tmp_path):
+    (tmp_path / "params.yaml").write_text((world.CHECKOUT / "params.yaml").read_text("utf-8"), "utf-8")
+    return Places.of(tmp_path, {})
+
+
+def made(places, due, now, *, run=None, kind="retrain"):
+    """Take the turn of a run; give whether it was made."""
+    with schedule.turn(places, kind, run=run or f"{due.isoformat()}-{now.isoformat()}", due=due, now=now) as why:
+        return why is None
+
+
+def test_the_first_run_of_a_kind_has_its_turn(places):
+    assert made(places, MONDAY, MONDAY)
+    assert schedule.begun(places, "retrain").sequence == 1
+    assert schedule.begun(places, "watch") == Begun()
+
+
+def test_of_runs_missed_in_a_down_time_one_is_made(places):
+    back = MONDAY + 5 * HOUR + timedelta(minutes=20)
+    late = [MONDAY + n * HOUR for n in range(6)]
+
+    assert [made(places, due, back + timedelta(seconds=n)) for n, due in enumerate(late)] == [True, False, False, False, False, False]
+    assert made(places, MONDAY + 6 * HOUR, MONDAY + 6 * HOUR)
+
+
+def test_a_run_asked_for_before_another_began_is_done_by_it(places):
+    asked = MONDAY - timedelta(seconds=2)
+
+    assert made(places, MONDAY, MONDAY)
+    assert not made(places, asked, MONDAY + HOUR)
+    assert made(places, MONDAY + 2 * HOUR, MONDAY + 2 * HOUR)
+
+
+def test_the_same_run_may_be_tried_again_by_hand(places):
+    assert made(places, MONDAY, MONDAY, run="r1")
+    assert made(places, MONDAY, MONDAY + HOUR, run="r1")
+    assert not made(places, MONDAY, MONDAY + HOUR, run="r2")
+
+
+def test_a_clock_set_back_two_hours_makes_no_run_twice_and_keeps_none_from_being_made(places):
+    for hour in range(3):
+        assert made(places, MONDAY + hour * HOUR, MONDAY + hour * HOUR)
+
+    # It is 03:10 again; the server offers the runs of 04:00 and 05:00 a second time, and then that of 06:00.
+    assert not made(places, MONDAY + HOUR, MONDAY + HOUR, run="again 04:00")
+    assert not made(places, MONDAY + 2 * HOUR, MONDAY + 2 * HOUR, run="again 05:00")
+    assert made(places, MONDAY + 3 * HOUR, MONDAY + 3 * HOUR)
+
+
+def test_a_clock_forty_days_ahead_makes_one_run_and_when_it_is_right_again_the_next_one(places):
+    assert made(places, MONDAY, MONDAY)
+    ahead = MONDAY + 40 * DAY
+    missed = [MONDAY + n * WEEK for n in range(1, 6)]
+
+    assert [made(places, due, ahead + timedelta(seconds=n)) for n, due in enumerate(missed)] == [True, False, False, False, False]
+    # The record says that the last one began in forty days; next week's run is made all the same.
+    assert made(places, MONDAY + 2 * WEEK, MONDAY + 2 * WEEK, run="right again")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(-50, 50)), max_size=25))
+def test_no_due_time_is_made_twice_whatever_the_clock_does(offers):
+    last, made_dues = Begun(), []
+    for number, (due, clock) in enumerate(offers):
+        planned, now = f"{due:04d}", f"{clock + 100:04d}"
+        if why_not(last, run=str(number), due=planned, now=now) is None:
+            made_dues.append(planned)
+            last = Begun(last.sequence + 1, str(number), planned, now, (*last.dues, planned))
+
+    assert len(made_dues) == len(set(made_dues))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=20), st.integers(0, 60))
+def test_with_a_clock_that_only_goes_on_a_due_run_that_comes_in_time_is_always_made(steps, jump):
+    last, now = Begun(), 0
+    for number, step in enumerate([*steps, jump + 1, 1]):
+        now += step
+        assert why_not(last, run=str(number), due=f"{now:06d}", now=f"{now:06d}") is None
+        last = Begun(number, str(number), f"{now:06d}", f"{now:06d}", (*last.dues, f"{now:06d}"))
+
+
+def test_two_runs_of_a_kind_at_once_are_one(places):
+    inside, beside = threading.Event(), threading.Event()
+    turns = []
+
+    def first():
+        with schedule.turn(places, "retrain", run="cron", due=MONDAY, now=MONDAY) as why:
+            turns.append(why)
+            inside.set()
+            beside.wait(10)
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    inside.wait(10)
+    with schedule.turn(places, "retrain", run="drift", due=MONDAY + HOUR, now=MONDAY + HOUR) as why:
+        turns.append(why)
+    with schedule.turn(places, "watch", run="other", due=MONDAY, now=MONDAY) as other:
+        pass
+    beside.set()
+    thread.join()
+
+    assert turns == [None, "Another run of this kind (retrain) is going on: cron."]
+    assert other is None
+
+
+def test_a_run_that_is_killed_is_known_to_be_dead_and_frees_its_turn(places):
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_holding, args=(places, there))
+    process.start()
+    assert here.poll(60)
+    assert here.recv() == "holds"
+    assert schedule.life(places, "r1") is True
+    assert not made(places, MONDAY + HOUR, MONDAY + HOUR)
+
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+
+    assert schedule.life(places, "r1") is False
+    assert schedule.life(places, "nobody") is None
+    assert made(places, MONDAY + 2 * HOUR, MONDAY + 2 * HOUR)
+    schedule.forget(places, but=["r1"])
+    assert schedule.life(places, "r1") is False
+    schedule.forget(places, but=[])
+    assert schedule.life(places, "r1") is None
+
+
+def _holding(places, there):
+    with schedule.turn(places, "retrain", run="r1", due=MONDAY, now=MONDAY):
+        there.send("holds")
+        signal.pause()
+
+
+def test_a_run_lives_on_after_its_turn_until_its_process_ends(places):
+    made(places, MONDAY, MONDAY, run="r1")
+
+    # Its end is told only after its code returned; meanwhile nobody may call it dead.
+    assert schedule.life(places, "r1") is True
+
+
+@pytest.mark.parametrize("garbage", ["", "{", "[]", "null", '{"sequence": 1}', '{"dues": 3}', '"x"'])
+def test_garbage_in_the_record_counts_as_no_run(places, garbage):
+    made(places, MONDAY, MONDAY)
+    (schedule.folder(places) / "retrain.json").write_text(garbage)
+
+    assert schedule.begun(places, "retrain") == Begun()
+    assert made(places, MONDAY + HOUR, MONDAY + HOUR)
+
+
+def test_a_workspace_has_one_schedule(places):
+    with schedule.only(places), pytest.raises(RunGoingOn, match=rf"Process {os.getpid()} runs the schedule"), schedule.only(places):
+        pass
+    with schedule.only(places):
+        pass
+
+
+def test_a_fault_is_told_once_within_the_quiet_time_and_again_after_it(places):
+    error = SourceUnreachable("texts.csv does not exist. Put it there.")
+
+    for hours in (0, 5, 30):
+        why = schedule.tell_fault(places, "retrain", error, now=MONDAY + hours * HOUR)
+
+    told = [entry.alert for entry in alerts.listing(places.alerts)]
+    assert why == "texts.csv does not exist. Put it there."
+    assert [alert.time for alert in told] == ["2026-11-23T03:00:00Z", "2026-11-24T09:00:00Z"]
+    assert (told[0].kind, told[0].key) == ("run", "run/retrain")
+    assert "tonewatch run" in told[0].message
+
+
+def test_an_error_that_is_not_ours_is_told_without_what_it_repeats(places, capfd):
+    try:
+        int("a text of somebody, secret canary")
+    except ValueError as error:
+        why = schedule.tell_fault(places, "watch", error, now=MONDAY)
+
+    kept = "".join(path.read_text() for path in places.alerts.glob("*.json"))
+    assert why.startswith("ValueError at test_scheduling.py:")
+    assert "canary" not in why + kept + "".join(capfd.readouterr())
+
+
+def test_a_fresh_workspace_passes_the_audit(places):
+    done = schedule.audit(places, now=MONDAY)
+
+    assert (done["found"], done["alerts"], done["removed"]) == (None, [], [])
+
+
+def test_the_audit_repairs_an_alias_moved_by_hand_and_tells_it_once(tmp_path: Path, mlflow_uri: str):
+    places = world.build(tmp_path, mlflow_uri)
+    world.serve(places, wrong=10)
+    world.serve(places, wrong=20)
+    schedule.audit(places, now=MONDAY)
+    Models(places.mlflow).project("1", None)
+
+    first = schedule.audit(places, now=MONDAY + DAY)
+    after = schedule.audit(places, now=MONDAY + 2 * DAY)
+
+    assert "champion" in first["found"]
+    assert first["left"] is None
+    assert first["alerts"] == ["The record of releases did not hold, and was repaired"]
+    assert world.in_service(places)[1]["champion"] == "2"
+    assert (after["found"], after["alerts"]) == (None, [])
+
+
+def test_the_audit_sweeps_checkpoints_that_nobody_took_up_again_but_none_while_somebody_works(places):
+    for name, days in (("old", 31), ("young", 29)):
+        notes = places.checkpoints / name / "step-00000004" / "notes.json"
+        notes.parent.mkdir(parents=True)
+        notes.write_text("{}")
+        for path in (notes, notes.parent, notes.parent.parent):
+            os.utime(path, times=((MONDAY - days * DAY).timestamp(),) * 2)
+
+    with locks.held(places.home):
+        assert schedule.audit(places, now=MONDAY)["swept"] == []
+    assert schedule.audit(places, now=MONDAY)["swept"] == ["old"]
+    assert [path.name for path in places.checkpoints.iterdir()] == ["young"]
+
+
+def test_while_a_run_goes_on_what_follows_the_ledger_is_no_alarm(tmp_path: Path, mlflow_uri: str):
+    places = world.build(tmp_path, mlflow_uri)
+    world.serve(places, wrong=10)
+    world.serve(places, wrong=20)
+    Models(places.mlflow).project("1", None)
+
+    with locks.held(places.home):
+        meanwhile = schedule.audit(places, now=MONDAY)
+        assert verify(places, None)["working"] == str(os.getpid())
+    after = schedule.audit(places, now=MONDAY + DAY)
+
+    assert (meanwhile["found"], meanwhile["alerts"]) == (None, [])
+    assert "champion" in after["found"]
+
+
+def test_the_audit_tells_a_record_that_it_cannot_repair(tmp_path: Path, mlflow_uri: str):
+    places = world.build(tmp_path, mlflow_uri)
+    world.serve(places, wrong=10)
+    copy = places.releases / "R1"
+    weights = next(path for path in copy.rglob("*.onnx"))
+    weights.write_bytes(weights.read_bytes() + b"x")
+    # The registry has lost it too, so nothing can put it back.
+    broken = Places(places.root, world.DOWN, places.ledger)
+
+    done = schedule.audit(broken, now=MONDAY)
+
+    assert "was changed" in done["found"]
+    assert done["left"] is not None
+    assert done["alerts"] == ["The record of releases does not hold"]
+    assert [entry.alert.kind for entry in alerts.listing(places.alerts)] == ["integrity"]
+
+
+def test_two_audits_at_once_do_no_harm(tmp_path: Path, mlflow_uri: str):
+    places = world.build(tmp_path, mlflow_uri)
+    world.serve(places, wrong=10)
+    faults = []
+
+    def go():
+        try:
+            schedule.audit(places, now=MONDAY)
+        except Exception as error:
+            faults.append(error)
+
+    threads = [threading.Thread(target=go) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert faults == []
+
+
+def test_the_note_of_a_run_says_what_it_is(places):
+    made(places, MONDAY, MONDAY, run="r1")
+
+    note = json.loads((schedule.folder(places) / "runs" / "r1.json").read_text())
+
+    assert note == {"kind": "retrain", "due": "2026-11-23T03:00:00.000000Z", "began": "2026-11-23T03:00:00.000000Z", "pid": os.getpid()}

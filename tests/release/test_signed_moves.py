@@ -1,0 +1,59 @@
+"""Once a key is configured, no release moves, serves or answers unless its owner has signed it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import keypairs
+import pytest
+import world
+
+from pipeline.base.config import Places
+from pipeline.base.errors import SignatureRefused, TonewatchError
+from pipeline.inference.predict import predict
+from pipeline.release import promote, verify
+
+USES: tuple[Callable[[Places], object], ...] = (
+    lambda places: predict(places, ["word1"]),
+    lambda places: promote.rollback(places, to=None, **world.WHO),
+    lambda places: promote.promote(places, "R1", **world.WHO),
+    lambda places: verify.verify(places, "R2"),
+)
+
+
+def test_the_places_of_the_keys_come_from_the_environment(tmp_path: Path) -> None:
+    told = Places.of(tmp_path, {"TONEWATCH_SIGNING_KEY": "/keys/ours.pem", "TONEWATCH_VERIFY_KEY": "ours.pub"})
+
+    assert (told.signing_key, told.verify_key) == (Path("/keys/ours.pem"), Path.cwd() / "ours.pub")
+    assert Places.of(tmp_path, {"TONEWATCH_SIGNING_KEY": ""}).signing_key is None
+
+
+def test_signed_releases_move_and_answer_and_nobody_elses_do(tmp_path: Path, mlflow_uri: str) -> None:
+    private, public = keypairs.key(tmp_path, "ours")
+    ours = replace(world.build(tmp_path, mlflow_uri), signing_key=private, verify_key=public)
+    world.serve(ours, wrong=10)
+    signed = world.serve(ours, wrong=20)
+    theirs = replace(ours, verify_key=keypairs.key(tmp_path, "theirs")[1])
+
+    for use in USES:
+        with pytest.raises(TonewatchError, match=r"R[12] cannot be used: The model is signed with another key"):
+            use(theirs)
+    assert world.in_service(ours) == ("R2", {"champion": "2", "previous": "1"})
+
+    assert signed["signature"]
+    assert predict(ours, ["word1"])[0].release == "R2"
+    assert promote.rollback(ours, to=None, **world.WHO).move.target == "R1"
+
+
+def test_what_was_released_before_there_was_a_key_is_judged_and_signed_anew(tmp_path: Path, mlflow_uri: str) -> None:
+    unsigned = world.build(tmp_path, mlflow_uri)
+    private, public = keypairs.key(tmp_path, "ours")
+    ours = replace(unsigned, signing_key=private, verify_key=public)
+    first = world.judged(unsigned, wrong=10)
+
+    with pytest.raises(SignatureRefused, match="R1 is not signed, and TONEWATCH_VERIFY_KEY asks for a signature"):
+        promote.release(ours, first, **world.WHO)
+
+    again = world.serve(ours, wrong=10)
+    assert (first["signature"], again["release"], again["model_version"]) == (None, "R2", first["model_version"])
+    assert world.in_service(ours) == ("R2", {"champion": "1"})

@@ -1,0 +1,240 @@
+"""The cards that travel: what they say, what they never say, and what an older release leaves out."""
+
+import copy
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from pipeline.report.formatting import change
+from pipeline.report.release.card import card
+from pipeline.report.release.markdown import markdown
+from pipeline.report.release.page import page
+from pipeline.report.release.markdown import LENGTH, brief
+
+HOSTILE = "[a](http://x.example) ![b](http://x.example/b.png) <img src=http://x.example/c.png> | `d` **e** \\"
+OPTIONAL = ("menu", "cost", "checks", "thresholds", "data", "approval", "signature", "parent", "withdrawn", "comparison", "champion")
+MEASURED = ("behaviour", "attack", "human", "slices")
+DOCUMENT = json.loads((Path(__file__).parents[2] / "fixtures" / "release.json").read_text("utf-8"))
+
+
+def rendered(text: str) -> str:
+    return MarkdownIt("commonmark").enable("table").render(text)
+
+
+def test_the_card_says_what_was_compared_and_which_part_failed(refused: dict[str, Any]) -> None:
+    found = card(refused)
+
+    assert found["verdict"] == "refused"
+    assert found["decision"]["failed"] == ["floor", "champion", "slices"]
+    assert found["compared"] == {
+        "candidate": "R4",
+        "model_version": "4",
+        "data_version": "v2",
+        "variant": "trimmed-int8",
+        "champion": "R3",
+        "texts": 3538,
+    }
+    assert [row["name"] for row in found["comparison"]["slices"] if row["surely_worse"]] == [
+        "source=tweet",
+        "negated=yes",
+        "class=negative",
+    ]
+
+
+def test_the_card_holds_the_data_their_licences_and_the_lineage(release: dict[str, Any]) -> None:
+    found = card(release)
+
+    assert [(source["name"], source["licence"], source["texts"]) for source in found["data"]["sources"]] == [
+        ("movie", "MIT", 10603),
+        ("nyt", "MIT", 5108),
+        ("tweet", "MIT", 4140),
+        ("amazon", "MIT", 3692),
+    ]
+    assert found["data"]["fingerprint"] == release["data"]["fingerprint"]
+    assert found["lineage"]["parent"] == release["parent"]
+    assert found["lineage"]["moves"][0]["reason"] == "tonewatch run"
+    assert found["thresholds"] == {"temperature": 1.318, "uncertain": 0.4712}
+
+
+def test_use_and_limits_rest_on_the_params_and_figures_of_the_release(release: dict[str, Any]) -> None:
+    limits = " ".join(card(release)["limits"])
+
+    assert "Not for decisions about single persons" in limits
+    assert "Only texts in English" in limits
+    assert "the first 64 tokens" in limits
+    assert "Its weakest slice is source=movie, with a macro F1 of 0.589 on 1,587 texts." in limits
+    assert "agree on 90.7% of the texts" in limits
+
+
+def test_a_signature_is_named_by_its_digest(refused: dict[str, Any]) -> None:
+    # printf '{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json"}' | sha256sum
+    assert card(refused)["lineage"]["signature"] == "f2168ec310ea3d35dc929b480c85a91c21775cbbf36db3a37e041e5fe815f586"
+
+
+def test_the_card_is_plain_json(release: dict[str, Any]) -> None:
+    found = card(release)
+
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_no_text_gets_into_a_card(release: dict[str, Any]) -> None:
+    secret = "meet me at the harbour"
+    release["comparison"]["changed"]["texts"][0]["text"] = secret
+    for ability in release["evaluation"]["behaviour"].values():
+        ability["examples"] = [{"texts": [secret], "labels": ["positive"]}]
+    release["evaluation"]["worst"] = [secret]
+    release["texts"] = {"tweet_0117": secret}
+
+    found = card(release)
+
+    assert secret not in json.dumps(found)
+    assert secret not in markdown(found)
+    assert secret not in brief(found)
+    assert secret in page(release)  # the page stays at home, and shows what failed
+
+
+def test_the_path_of_a_file_of_ones_own_stays_at_home(release: dict[str, Any]) -> None:
+    release["params"] = "collect: {sources: [{kind: csv, name: inbox, path: /srv/ada/smith.csv, licence: internal, lang: en}]}"
+
+    found = card(release)
+
+    assert found["data"]["sources"][0]["licence"] == "internal"
+    assert "smith" not in json.dumps(found)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "approval", "approvals", "moves", "verdict"),
+    [
+        (True, "none", [], [], "accepted"),
+        (True, None, [], [], "accepted"),
+        (True, "human", [], [], "waiting"),
+        (True, "human", [{"actor": "ada"}], [], "accepted"),
+        (True, "human", [], [{"from": None, "to": "R3"}], "accepted"),
+        (True, "human", [], [{"from": "R3", "to": "R4"}], "accepted"),
+        (False, "human", [], [], "refused"),
+    ],
+)
+def test_the_verdict_is_one_word(accepted, approval, approvals, moves, verdict, release) -> None:
+    release |= {"approval": approval, "approvals": approvals, "moves": moves}
+    release["decision"]["accepted"] = accepted
+
+    assert card(release)["verdict"] == verdict
+
+
+def test_a_comparison_from_before_there_were_slices_is_told_with_two_sided_bounds(release: dict[str, Any]) -> None:
+    release["comparison"] = {
+        **{"champion": "R2", "champion_macro_f1": 0.70, "difference": 0.02, "low": 0.01, "high": 0.03},
+        **{"confidence": 0.95, "texts": 3538},
+    }
+
+    found = card(release)["comparison"]
+
+    assert found["confidence"] == pytest.approx(0.90)
+    assert found["macro_f1"]["candidate"] == pytest.approx(0.72)
+    assert (found["macro_f1"]["visible"], found["slices"], found["changed"]) == (None, [], None)
+    assert "90% interval" in page(release)
+
+
+def test_a_p_value_at_the_limit_is_surely_worse_and_one_that_is_missing_is_not(release: dict[str, Any]) -> None:
+    first, second, third, *_ = release["comparison"]["slices"]
+    first["p_holm"], second["p_holm"], third["p_holm"] = 0.05, 0.0501, None
+    release["comparison"]["confidence"] = 0.95
+
+    rows = card(release)["comparison"]["slices"][:3]
+
+    assert [row["surely_worse"] for row in rows] == [0.05 <= 1 - 0.95, False, False]
+
+
+@given(st.sets(st.sampled_from(OPTIONAL)), st.sets(st.sampled_from(MEASURED)), st.booleans())
+@settings(max_examples=15, deadline=None)
+def test_what_an_older_release_lacks_is_left_out_and_nothing_fails(missing: set[str], unmeasured: set[str], gone: bool) -> None:
+    document = copy.deepcopy(DOCUMENT)
+    for record, names in ((document, missing), (document["evaluation"], unmeasured)):
+        for name in names:
+            record[name] = None
+            if gone:
+                del record[name]
+
+    found = card(document)
+
+    assert ("The menu it was chosen from" in page(document)) == ("menu" not in missing)
+    assert ("Beside people" in markdown(found)) == ("human" not in unmeasured)
+    assert len(brief(found)) <= LENGTH
+
+
+@pytest.mark.parametrize("params", ["", "a: [", "just words", "collect: none", "{}", "gate: {abilities: null}\nencoder: 3"])
+def test_params_that_cannot_be_read_only_cost_what_rests_on_them(release: dict[str, Any], params: str) -> None:
+    release["params"] = params
+
+    assert "Release R3" in page(release)
+    assert card(release)["data"]["sources"] == []
+
+
+@pytest.mark.parametrize("write", [markdown, brief])
+def test_a_hostile_string_stays_words_in_markdown(refused: dict[str, Any], write) -> None:
+    refused |= {"actor": HOSTILE, "reason": HOSTILE, "model_version": HOSTILE, "data_version": HOSTILE, "code_commit": "`x` [a](b)"}
+    refused["decision"]["parts"][0] |= {"sentence": HOSTILE, "name": HOSTILE, "unit": HOSTILE}
+    refused["comparison"] |= {"champion": HOSTILE}
+    refused["approvals"] = [{"actor": HOSTILE, "reason": HOSTILE + "\n\n# x", "time": "2026-11-22T07:15:02Z"}]
+
+    found = rendered(write(card(refused)))
+
+    assert set(re.findall(r"<(\w+)", found)) <= {"h1", "h2", "p", "strong", "code", "ul", "li", "table", "thead", "tbody", "tr", "th", "td"}
+    assert HOSTILE in html.unescape(found)
+
+
+def test_every_row_of_a_table_has_the_cells_of_its_head(refused: dict[str, Any]) -> None:
+    refused["decision"]["parts"][0]["sentence"] = "one | two"
+
+    for table in re.findall(r"<table>.*?</table>", rendered(markdown(card(refused))), re.DOTALL):
+        head, *rows = (row.count("<t") for row in re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL))
+        assert set(rows) == {head}
+
+
+def test_the_whole_card_as_markdown_names_every_part_every_slice_and_every_file(refused: dict[str, Any]) -> None:
+    text = markdown(card(refused))
+
+    for name in (*refused["evaluation"]["slices"], *refused["files"], *(part["name"] for part in refused["decision"]["parts"])):
+        assert f"| {name} |" in text
+    assert "better by 0.0441 macro F1 of source=tweet." in text
+
+
+def test_a_registry_with_little_room_still_gets_the_verdict_and_the_way_to_the_rest(refused: dict[str, Any]) -> None:
+    refused["decision"]["parts"][0]["sentence"] = "word " * 5_000
+
+    text = brief(card(refused))
+
+    assert text.startswith("# R4: refused")
+    assert text.endswith("The whole card: `tonewatch report R4`.\n")
+    assert len(text) <= LENGTH
+
+
+@pytest.mark.parametrize(
+    ("missing", "unit", "told"),
+    [
+        (0.0298, "macro F1", "0.0298 macro F1"),
+        (0.00412345, "pass rate", "0.00413 pass rate"),
+        (12.341, "ms", "12.4 ms"),
+        (1234.1, "ms", "1,240 ms"),
+        (5.0, "MB", "5.00 MB"),
+        (0.0, "macro F1", "0 macro F1"),
+        (None, "", ""),
+        (float("nan"), "ms", ""),
+    ],
+)
+def test_the_smallest_change_is_told_in_three_figures(missing: float | None, unit: str, told: str) -> None:
+    assert change(missing, unit) == told
+
+
+@given(st.floats(1e-6, 1e6))
+def test_the_change_that_is_told_would_have_been_enough(missing: float) -> None:
+    told = float(change(missing, "").replace(",", ""))
+
+    assert missing * (1 - 1e-6) <= told <= missing * 1.0101

@@ -1,0 +1,143 @@
+"""Who was champion when: reckoned from the moves, and drawn over time."""
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reader import Reader
+
+from pipeline.report.charts.timeline import timeline
+from pipeline.report.release.history import reigns, standings
+from pipeline.report.release.page import history_page
+
+NOW = "2026-11-22T09:00:00Z"
+
+
+def move(sequence: int, origin: str | None, target: str, time: str, reason: str = "tonewatch run") -> dict[str, Any]:
+    return {"sequence": sequence, "from": origin, "to": target, "actor": "ada", "reason": reason, "time": time}
+
+
+def judged(name: str, created: str, *, accepted: bool = True, approval: str = "none") -> dict[str, Any]:
+    decision = {"accepted": accepted, "reasons": ["all is well" if accepted else "slice tweet fell"]}
+    return {"release": name, "created": created, "approval": approval, "decision": decision, "evaluation": {"macro_f1": 0.7}}
+
+
+MOVES = [
+    move(1, None, "R1", "2026-10-02T09:10:00Z"),
+    move(2, "R1", "R2", "2026-10-20T11:00:00Z", "new data"),
+    move(3, "R2", "R1", "2026-10-22T16:30:00Z", "complaints"),
+    move(4, "R1", "R4", "2026-11-21T18:04:39Z"),
+]
+RELEASES = [
+    judged("R1", "2026-10-02T09:09:00Z"),
+    judged("R2", "2026-10-20T10:58:00Z"),
+    judged("R3", "2026-10-30T10:00:00Z", accepted=False),
+    judged("R4", "2026-11-21T18:04:37Z"),
+    judged("R5", "2026-11-22T08:00:00Z", approval="human"),
+    judged("R6", "2026-11-22T08:30:00Z"),
+]
+
+
+def test_a_reign_ends_when_the_next_one_begins_and_the_last_one_lasts() -> None:
+    found = [(one["to"], one["time"][5:10], one["until"] and one["until"][5:10], one["kind"]) for one in reigns(MOVES)]
+
+    assert found == [
+        ("R1", "10-02", "10-20", "first"),
+        ("R2", "10-20", "10-22", "on"),
+        ("R1", "10-22", "11-21", "back"),
+        ("R4", "11-21", None, "on"),
+    ]
+
+
+def test_no_move_is_no_reign() -> None:
+    assert reigns([]) == []
+
+
+@given(st.permutations(MOVES))
+def test_the_order_of_the_moves_does_not_matter(shuffled: list[dict[str, Any]]) -> None:
+    assert reigns(shuffled) == reigns(MOVES)
+
+
+def test_a_tenth_release_after_the_ninth_is_a_way_on_and_not_back() -> None:
+    last = reigns([move(1, None, "R9", "2026-10-02T09:10:00Z"), move(2, "R9", "R10", "2026-10-03T09:10:00Z")])[-1]
+
+    assert last["kind"] == "on"
+
+
+def test_every_release_stands_somewhere_and_a_refused_one_says_why() -> None:
+    found = standings(RELEASES, MOVES)
+
+    assert [(one["release"], one["state"]) for one in found] == [
+        ("R1", "served"),
+        ("R2", "served"),
+        ("R3", "refused"),
+        ("R4", "in service"),
+        ("R5", "waiting"),
+        ("R6", "accepted"),
+    ]
+    assert [one["reasons"] for one in found if one["reasons"]] == [["slice tweet fell"]]
+
+
+def test_the_bars_lie_end_to_end_from_the_first_move_to_now() -> None:
+    plot = timeline(reigns(MOVES), standings(RELEASES, MOVES), now=NOW)
+
+    bars = sorted((bar.at, bar.at + bar.width, bar.now) for lane in plot.lanes for bar in lane.bars)
+    assert [lane.release for lane in plot.lanes] == ["R6", "R5", "R4", "R3", "R2", "R1"]
+    assert bars[0][0] == pytest.approx(0, abs=0.01)
+    assert bars[-1][1] == pytest.approx(100, abs=0.01)
+    assert all(before[1] == pytest.approx(after[0], abs=0.01) for before, after in pairwise(bars))
+    assert [now for _, _, now in bars] == [False, False, False, True]
+
+
+def test_a_reign_of_a_minute_in_a_year_can_still_be_seen() -> None:
+    moves = [move(1, None, "R1", "2025-11-22T09:00:00Z"), move(2, "R1", "R2", "2026-11-22T08:59:00Z")]
+
+    plot = timeline(reigns(moves), standings([judged("R1", "2025-11-22T09:00:00Z"), judged("R2", "2026-11-22T08:59:00Z")], moves), now=NOW)
+
+    (last,) = plot.lanes[0].bars
+    assert last.width == 0.4
+    assert last.at + last.width == 100
+
+
+@pytest.mark.parametrize(
+    ("now", "marks"),
+    [
+        ("2026-10-02T09:10:30Z", ["10-02 09:09", "10-02 09:10"]),
+        ("2026-10-02T18:00:00Z", ["10-02 12:00", "10-02 15:00", "10-02 18:00"]),
+        ("2026-10-09T09:00:00Z", ["2026-10-03", "2026-10-06", "2026-10-09"]),
+        ("2036-10-02T09:00:00Z", ["2026-10-03", "2030-10-02", "2034-10-01"]),
+    ],
+)
+def test_the_marks_of_time_are_few_and_round(now: str, marks: list[str]) -> None:
+    plot = timeline(reigns(MOVES[:1]), standings(RELEASES[:1], MOVES[:1]), now=now)
+
+    assert [tick.label for tick in plot.ticks] == marks
+    assert all(0 <= tick.at <= 100 for tick in plot.ticks)
+
+
+def test_the_page_says_who_serves_and_why_each_one_came() -> None:
+    words = " ".join(Reader(history_page(MOVES, RELEASES, now=NOW)).words.split())
+
+    assert "R4 has been in service since 2026-11-21 18:04 UTC. 6 releases were judged, the champion moved 4 times." in words
+    assert "R1 came back in place of R2, 2026-10-22 16:30 UTC, by ada: complaints" in words
+    assert "R3 refused, 2026-10-30 10:00 UTC, macro F1 0.700 slice tweet fell" in words.replace("0.700slice", "0.700 slice")
+
+
+@pytest.mark.parametrize("moves", [[], MOVES[:1]])
+def test_a_young_ledger_has_its_page_too(moves: list[dict[str, Any]]) -> None:
+    words = Reader(history_page(moves, RELEASES[: len(moves)], now="2026-10-02T09:10:00Z")).words
+
+    assert ("No release was ever in service." in words) == (not moves)
+
+
+def test_a_hostile_reason_comes_out_as_words() -> None:
+    hostile = "<script>alert(1)</script>"
+    refused = judged("R2", "2026-10-20T10:58:00Z", accepted=False)
+    refused["decision"]["reasons"] = [hostile]
+
+    read = Reader(history_page([move(1, None, "R1", "2026-10-02T09:10:00Z", hostile)], [RELEASES[0], refused], now=NOW))
+
+    assert read.words.count(hostile) == 2
+    assert "script" not in read.names

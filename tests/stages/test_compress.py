@@ -1,0 +1,161 @@
+"""The stage that makes a menu, on a tiny classifier: what it leaves, and what it does after it was killed."""
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+
+import numpy as np
+import pytest
+from structlog.testing import capture_logs
+
+from pipeline.base.config import CompressConfig, Profile
+from pipeline.base.errors import DigestMismatch
+from pipeline.base.records import Receipt, Record
+from pipeline.inference.predict import open_predictor
+from pipeline.io import files, parquet
+from pipeline.io.checkpoints import Checkpoints
+from pipeline.io.params_file import load_params
+from pipeline.stages.compress import compress
+from pipeline.stages.context import TrainingContext
+
+LABELS = ["bad", "good"]
+SERVED = {"model.onnx", "tokenizer.json", "model.json", "golden.json"}
+WHOLE = {"vocabulary_min_count": None, "layers": 1.0, "heads": 1.0, "feed_forward": 1.0, "int8": False}
+MENU = (
+    {**WHOLE, "name": "fp32"},
+    {**WHOLE, "name": "int8", "int8": True},
+    {"name": "small", "vocabulary_min_count": 1, "layers": 0.5, "heads": 0.5, "feed_forward": 0.5, "int8": False},
+    {"name": "small-int8", "vocabulary_min_count": 1, "layers": 0.5, "heads": 0.5, "feed_forward": 0.5, "int8": True},
+)
+
+
+@pytest.fixture(scope="module")
+def inputs(taught, tokenizer_json, sentences, tmp_path_factory):
+    """Leave what finetune and split would: the folders of a classifier and of its texts."""
+    from safetensors.torch import save
+
+    base = tmp_path_factory.mktemp("inputs")
+    with files.whole(base / "classifier") as desk:
+        files.write_bytes(desk / "model.safetensors", save(dict(taught.state_dict())))
+        config = {name: getattr(taught.encoder.config, name) for name in CONFIG}
+        files.write_json(desk / "config.json", config)
+        files.write_bytes(desk / "tokenizer.json", tokenizer_json.encode())
+        files.write_receipt(desk, Receipt("finetune"))
+    records = [Record(str(n), text, LABELS[label], "mine", str(n), "en", "", "own") for n, (text, label) in enumerate(sentences)]
+    with files.whole(base / "splits") as desk:
+        for side in ("train", "valid"):
+            parquet.write_texts(desk / f"{side}.parquet", records)
+        files.write_receipt(desk, Receipt("split"))
+    return base / "classifier", base / "splits"
+
+
+CONFIG = (
+    *("model_type", "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"),
+    *("max_position_embeddings", "type_vocab_size", "hidden_act", "layer_norm_eps", "initializer_range", "pad_token_id"),
+)
+
+
+def run(inputs, home, root, *, out="candidate", menu=MENU, **changes):
+    params = load_params(root / "params.yaml")
+    told = params.compress.model_dump()
+    recovery = {**told["recovery"], "steps": 12, "batch_texts": 16, "peak_rate": 3e-3, "checkpoint_every": 4}
+    loose = {"max_f1_fall": 0.5, "max_slice_fall": 0.5, "min_agreement": 0.5, "max_megabytes": 5.0, "equal_speed": 0.1}
+    sizes = {"importance_texts": 32, "timed_texts": 16, "uncertain_share": 0.1}
+    cfg = CompressConfig.model_validate({**told, **sizes, "menu": menu, "recovery": recovery, "budget": loose, **changes})
+    profile = Profile(device="cpu", workers=0, micro_batch=64, threads=2, stage_minutes=5)
+    training = TrainingContext(3, profile, home / "checkpoints", home, "code")
+    return compress(*inputs, home / out, labels=LABELS, max_tokens=32, cfg=cfg, judging=params.evaluate, training=training)
+
+
+@pytest.fixture(scope="module")
+def home(inputs, tmp_path_factory, root):
+    home = tmp_path_factory.mktemp("home")
+    run(inputs, home, root)
+    return home
+
+
+def test_the_menu_tells_what_each_variant_takes_and_gives(home):
+    menu = json.loads((home / "candidate" / "menu.json").read_text("utf-8"))
+    variants = {variant["name"]: variant for variant in menu["variants"]}
+
+    assert list(variants) == ["fp32", "int8", "small", "small-int8"]
+    assert menu["parent"] == {name: variants["fp32"][name] for name in ("macro_f1", "parameters", "megabytes")}
+    assert variants["fp32"]["macro_f1_fall"] == 0.0
+    assert variants["fp32"]["agreement"] == 1.0
+    assert variants["small"]["parameters"] == variants["small-int8"]["parameters"] < variants["fp32"]["parameters"]
+    assert all(0 < one["p50_ms"] <= one["p95_ms"] and 0 < one["p50_ms_32"] <= one["p95_ms_32"] for one in variants.values())
+    assert variants[menu["chosen"]]["fits"]
+    assert menu["threads"] == 2
+
+
+def test_what_is_served_answers_its_golden_texts_and_holds_no_time(home):
+    folder = home / "candidate"
+    settings, golden = (json.loads((folder / name).read_text("utf-8")) for name in ("model.json", "golden.json"))
+
+    answers = open_predictor(folder).predict(golden["texts"])
+
+    assert {path.name for path in folder.iterdir()} == SERVED | {"menu.json", "receipt.json"}
+    assert set(settings) == {"labels", "max_tokens", "variant", "temperature", "uncertain", "parent"}
+    assert len(golden["texts"]) == 32
+    assert np.array_equal(answers.probabilities, golden["probabilities"])
+
+
+def test_about_as_many_validation_texts_are_uncertain_as_was_asked(home, inputs):
+    texts = [record.text for record in parquet.read_texts(inputs[1] / "valid.parquet")]
+
+    uncertain = open_predictor(home / "candidate").predict(texts).uncertain
+
+    assert sum(uncertain) == pytest.approx(0.1 * len(texts), abs=2)
+
+
+def test_made_again_every_variant_has_the_same_figures(home, inputs, root):
+    first = files.read_receipt(home / "candidate")
+
+    again = run(inputs, home, root, out="again")
+
+    assert again.figures == first.figures
+    assert list((home / "checkpoints").glob("*/step-*")) == []
+
+
+def test_the_whole_parent_is_served_when_nothing_holds(inputs, root, tmp_path):
+    nothing = {"max_f1_fall": 0.0, "max_slice_fall": 0.0, "min_agreement": 1.0, "max_megabytes": 0.001, "equal_speed": 0.0}
+
+    run(inputs, tmp_path, root, menu=MENU[:2], budget=nothing)
+
+    assert json.loads((tmp_path / "candidate" / "model.json").read_text("utf-8"))["variant"] == "fp32"
+
+
+def test_a_changed_parent_is_not_compressed(inputs, root, tmp_path):
+    shutil.copytree(inputs[0], tmp_path / "classifier")
+    (tmp_path / "classifier" / "config.json").write_text("{}", "utf-8")
+
+    with pytest.raises(DigestMismatch, match=r"config\.json was changed"):
+        run((tmp_path / "classifier", inputs[1]), tmp_path, root)
+
+
+def fatal(inputs, home, root):
+    """Make the menu, and die when the recovery writes its second checkpoint."""
+    save = Checkpoints.save
+
+    def once_more(self, step, *rest):
+        save(self, step, *rest)
+        if step == 8:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    Checkpoints.save = once_more
+    run(inputs, home, root)
+
+
+def test_killed_while_a_variant_recovers_it_goes_on_from_there_to_the_same_figures(home, inputs, root, tmp_path):
+    process = multiprocessing.get_context("spawn").Process(target=fatal, args=(inputs, tmp_path, root))
+    process.start()
+    process.join(120)
+
+    with capture_logs() as events:
+        resumed = run(inputs, tmp_path, root)
+
+    assert process.exitcode == -signal.SIGKILL
+    assert [(event["training"], event["step"]) for event in events if event["event"] == "resumed"] == [("recover-small", 8)]
+    assert resumed.figures == files.read_receipt(home / "candidate").figures

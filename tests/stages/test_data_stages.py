@@ -1,0 +1,175 @@
+"""From a user's own file to three sides: the four stages of the data, on disk."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.base.config import CleanConfig, CollectConfig, SplitConfig, ValidateConfig
+from pipeline.base.errors import DataRejected, DigestMismatch
+from pipeline.base.records import SIDES, Receipt
+from pipeline.io import parquet
+from pipeline.stages.runner import collect
+
+LABELS = ("bad", "good")
+CLEAN = CleanConfig(min_words=2, max_words=30)
+VALIDATE = ValidateConfig(
+    min_texts=20,
+    min_label_share=0.1,
+    max_words=30,
+    max_mean_words=20,
+    max_duplicate_share=0.2,
+    max_quarantine_share=0.2,
+    language="en",
+    language_min_words=5,
+    min_language_share=0.9,
+    max_residue_share=0.01,
+)
+SPLIT = SplitConfig(valid=0.2, test=0.2, salt="s")
+SENTENCES = ("the soup in room {} was cold and nobody said sorry", "the people of house {} were kind and the bread was warm")
+
+
+def collected(root: Path, lines: list[str], *, header: str = "words,tone", **columns: str) -> Receipt:
+    (root / "mine.csv").write_text("\n".join([header, *lines]) + "\n", "utf-8")
+    mapped = {"text": "words", "label": "tone", "rating": None, "id": None, "group": None, "time": None, "split": None} | columns
+    own = {"kind": "csv", "name": "mine", "path": "mine.csv", "columns": mapped, "group_pattern": None, "ratings": None}
+    source = own | {"renames": {"0": "bad", "1": "good"}, "lang": "en", "licence": "own"}
+    cfg = CollectConfig.model_validate({"max_megabytes": 1, "feedback_texts": 0, "replay_texts": 0, "labels": LABELS, "sources": [source]})
+    return collect.collect(root, root / "downloads", root / "raw", cfg)
+
+
+def lines_of(number: int) -> list[str]:
+    return [f"{SENTENCES[one % 2].format(one)},{one % 2}" for one in range(number)]
+
+
+def cleaned(root: Path) -> Receipt:
+    return collect.clean(root / "raw", root / "clean", CLEAN, LABELS)
+
+
+def dealt(root: Path) -> Receipt:
+    collect.validate(root / "clean", root / "validation", VALIDATE, LABELS)
+    return collect.split(root / "clean", root / "validation", root / "splits", SPLIT)
+
+
+def test_a_users_own_file_comes_out_as_three_sides(tmp_path: Path) -> None:
+    collected(tmp_path, lines_of(60))
+    cleaned(tmp_path)
+
+    receipt = dealt(tmp_path)
+
+    sides = {side: parquet.read_texts(tmp_path / "splits" / f"{side}.parquet") for side in SIDES}
+    assert sum(map(len, sides.values())) == 60
+    assert receipt.counts["test"] == len(sides["test"]) == receipt.counts["test/source/mine"] == receipt.counts["test/lang/en"]
+    assert receipt.notes["fingerprint"] == parquet.fingerprint((side, record) for side in SIDES for record in sides[side])
+    assert json.loads((tmp_path / "validation" / "checks.json").read_text())[0]["name"] == "columns"
+
+
+def test_cleaning_counts_every_rule_and_every_reason(tmp_path: Path) -> None:
+    extra = [
+        "<b>the soup</b> &amp; bread,1",
+        "the soup & bread,1",
+        "the  view,0",
+        "the view,1",
+        "oh,1",
+        "no label at all,",
+        "so so,2",
+        "   ,1",
+    ]
+    collected(tmp_path, extra)
+
+    counts = cleaned(tmp_path).counts
+
+    assert {name: counts[name] for name in ("in", "kept", "quarantined")} == {"in": 8, "kept": 1, "quarantined": 7}
+    assert {name: counts[f"rule/{name}"] for name in ("entities", "html", "spaces", "mojibake")} == {
+        "entities": 1,
+        "html": 1,
+        "spaces": 2,
+        "mojibake": 0,
+    }
+    assert {name: number for name, number in counts.items() if name.startswith("reason/")} == {
+        "reason/conflicting labels": 2,
+        "reason/duplicate": 1,
+        "reason/no label": 1,
+        "reason/no text": 1,
+        "reason/too short": 1,
+        "reason/unknown label": 1,
+    }
+    assert len(parquet.read_rows(tmp_path / "clean" / "quarantine.parquet")["reason"]) == 7
+
+
+def test_a_text_lost_from_a_sources_own_split_is_counted_by_its_side(tmp_path: Path) -> None:
+    collected(tmp_path, ["so very good,1,train", "so very good,1,test", "oh,1,test"], header="words,tone,side", split="side")
+
+    counts = cleaned(tmp_path).counts
+
+    assert (counts["own split/train/duplicate"], counts["own split/test/too short"]) == (1, 1)
+
+
+def test_what_the_raters_gave_reaches_every_side(tmp_path: Path) -> None:
+    labels = ("bad", "so so", "good")
+    rows = [f'{SENTENCES[one % 2].format(one)},{(-1, 0, 1)[one % 3]},"[{one % 3}, 0, -1]"' for one in range(60)]
+    (tmp_path / "mine.csv").write_text("\n".join(["words,mean,all", *rows]), "utf-8")
+    mapped = {"text": "words", "label": None, "rating": "mean", "raters": "all", "id": None, "group": None, "time": None, "split": None}
+    own = {"kind": "csv", "name": "mine", "path": "mine.csv", "columns": mapped, "group_pattern": None, "lang": "en", "licence": "own"}
+    source = own | {"ratings": {"negative_to": -0.5, "positive_from": 0.5}, "renames": {}}
+    cfg = CollectConfig.model_validate({"max_megabytes": 1, "feedback_texts": 0, "replay_texts": 0, "labels": labels, "sources": [source]})
+    collect.collect(tmp_path, tmp_path / "downloads", tmp_path / "raw", cfg)
+    collect.clean(tmp_path / "raw", tmp_path / "clean", CLEAN, labels)
+    collect.validate(tmp_path / "clean", tmp_path / "validation", VALIDATE, labels)
+    collect.split(tmp_path / "clean", tmp_path / "validation", tmp_path / "splits", SPLIT)
+
+    for side in SIDES:
+        found = {(record.label, record.raters) for record in parquet.read_texts(tmp_path / "splits" / f"{side}.parquet")}
+        assert found == {("bad", "-1 0 0"), ("so so", "-1 0 1"), ("good", "-1 0 2")}
+
+
+def test_data_that_fails_tells_all_failures_and_leaves_the_last_good_answer(tmp_path: Path) -> None:
+    collected(tmp_path, lines_of(60))
+    cleaned(tmp_path)
+    dealt(tmp_path)
+    before = (tmp_path / "validation" / "receipt.json").read_bytes()
+    collected(tmp_path, [f"the soup of house {number} was warm,1" for number in range(9)])
+    cleaned(tmp_path)
+
+    with pytest.raises(
+        DataRejected, match=r"(?s)3 of 20 checks failed:.*labels: 1, .*texts: 9, .*label bad: 0, .*`validate` in params.yaml"
+    ):
+        dealt(tmp_path)
+    assert (tmp_path / "validation" / "receipt.json").read_bytes() == before
+
+
+def test_when_every_text_is_filtered_the_reasons_are_told(tmp_path: Path) -> None:
+    collected(tmp_path, ["oh,1", "no,0"])
+    cleaned(tmp_path)
+
+    with pytest.raises(DataRejected, match=r"no text is left \(2 too short\)"):
+        dealt(tmp_path)
+
+
+def test_a_group_on_two_sides_of_a_sources_own_split_is_refused(tmp_path: Path) -> None:
+    lines = [f"{line},{('train', 'valid', 'test')[number % 3]},{number // 2}" for number, line in enumerate(lines_of(60))]
+    collected(tmp_path, lines, header="words,tone,side,article", split="side", group="article")
+    cleaned(tmp_path)
+
+    with pytest.raises(DataRejected, match=r"(?s)groups in both train and test.*columns.split: null"):
+        dealt(tmp_path)
+    assert not (tmp_path / "splits").exists()
+
+
+def test_equal_input_leaves_equal_bytes(tmp_path: Path) -> None:
+    receipts = []
+    for _ in range(2):
+        collected(tmp_path, lines_of(60))
+        cleaned(tmp_path)
+        receipts.append((tmp_path / "clean" / "receipt.json").read_bytes())
+
+    assert receipts[0] == receipts[1]
+
+
+def test_a_changed_input_is_not_used(tmp_path: Path) -> None:
+    collected(tmp_path, lines_of(4))
+    with (tmp_path / "raw" / "texts.parquet").open("ab") as file:
+        file.write(b"!")
+
+    with pytest.raises(DigestMismatch, match="tonewatch stage collect"):
+        cleaned(tmp_path)

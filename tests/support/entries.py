@@ -1,0 +1,36 @@
+"""What is registered: a toy candidate, the least of a classifier, and some words and figures."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import toy
+
+import pipeline
+from pipeline.io.registry.mlflow_models import Entry
+
+SERVING = Path(pipeline.__file__).parent / "serve" / "mlflow_model.py"
+
+
+def entry(folder: Path, answers: Mapping[str, str], *, labels: Sequence[str] = toy.LABELS, **changes: Any) -> Entry:
+    """Leave the files in a folder and give the entry of them."""
+    toy.candidate(folder / "candidate", answers, labels=labels)
+    (folder / "classifier").mkdir(exist_ok=True)
+    (folder / "classifier" / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    (folder / "classifier" / "config.json").write_text("{}")
+    (folder / "evaluation.json").write_text('{"macro_f1": 0.5}')
+    made = Entry(
+        digest="d" * 64,
+        candidate=folder / "candidate",
+        classifier=folder / "classifier",
+        evaluation=folder / "evaluation.json",
+        code=SERVING,
+        labels=labels,
+        data_version="v1",
+        fingerprint="f" * 64,
+        params={"seed": 20, "collect": {"labels": ["no", "yes"], "renames": {"ein Wort!": "yes"}}},
+        metrics={"macro_f1": 0.75, "per_source": {"tweet": {"macro_f1": 0.7}}},
+        histories={"pretrain": [], "finetune": [{"step": 10, "loss": 0.9}, {"step": 20, "loss": 0.5, "macro_f1": 0.7}]},
+    )
+    return dataclasses.replace(made, **changes)

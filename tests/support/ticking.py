@@ -1,0 +1,115 @@
+"""A tiny scheduled flow, served as the real ones are: it writes down when it begins and ends, and who it is.
+
+python -m ticking WORKSPACE EVERY_SECONDS WORK_SECONDS
+"""
+
+import json
+import os
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+
+def write(root, word, run):
+    # One write of one line: appends of several processes do not mix.
+    with (Path(root) / "ticks.log").open("a", buffering=1) as file:
+        file.write(f"{time.monotonic():.3f} {word} {os.getpid()} {run}\n")
+
+
+def flow():
+    from prefect import flow
+    from prefect.client.schemas.objects import State
+    from prefect.runtime import flow_run
+
+    from flows import run_policy
+
+    @flow(name="tick", persist_result=False)
+    def tick(root: str, work: float) -> State:
+        def act(places):
+            write(root, "begins", flow_run.id)
+            time.sleep(work)
+            write(root, "ends", flow_run.id)
+            return "ticked"
+
+        return run_policy.due("tick", root, act)
+
+    return tick
+
+
+def states(root):
+    """Print how runs end that do their work, are refused, find the workspace taken, and fail; and what asking for a training gives."""
+    from prefect import flow
+    from prefect.deployments.runner import RunnerDeployment
+    from prefect.schedules import Cron
+
+    from flows import request_retrain, run_policy
+    from pipeline.base.config import Places
+    from pipeline.base.errors import CandidateRefused, RunGoingOn, SourceUnreachable
+
+    ends = [
+        None,
+        CandidateRefused("R2 was refused."),
+        RunGoingOn("Process 7 is working here."),
+        SourceUnreachable("No texts.csv."),
+        KeyError("canary"),
+    ]
+    told = []
+    for number in range(len(ends)):
+
+        @flow(name="end", persist_result=False)
+        def end(number: int):
+            def act(places):
+                if ends[number]:
+                    raise ends[number]
+                return "done"
+
+            return run_policy.due(f"kind{number}", root, act)
+
+        state = end(number, return_state=True)
+        told.append([state.type.value, state.name, state.message])
+
+    @flow(name=request_retrain.RETRAIN)
+    def retrain(reason: str):
+        pass
+
+    places = Places.of(Path(root), os.environ)
+    before = request_retrain.ask_retrain(places, "Drift in all", day="2026-11-25")
+    deployment = RunnerDeployment.from_flow(
+        retrain, name=request_retrain.deployment_name(places), schedule=Cron("0 3 * * 1"), parameters={"reason": "x"}
+    )
+    deployment.apply()
+    whys = ("Drift in all", "Drift in all", "612 true labels are new", "655 true labels are new")
+    asked = [request_retrain.ask_retrain(places, why, day="2026-11-25") for why in whys]
+    print(json.dumps({"states": told, "before": before, "asked": asked}))
+
+
+def main(root, every, work=None):
+    from pipeline.base import logs
+    from pipeline.base.config import Places
+    from pipeline.base.config.environment import settle
+    from pipeline.operations import schedule
+
+    logs.configure(json=True, debug=False)
+    places = Places.of(Path(root), os.environ)
+    settle(places, os.environ)
+    (places.home / "prefect").mkdir(parents=True, exist_ok=True)
+    if every == "states":
+        states(root)
+        return
+    from flows.prefect_server import at_hand
+
+    with schedule.only(places), at_hand(places, os.environ) as server:
+        import ticking
+        from prefect.schedules import Interval
+
+        from flows.deploy import Pace, Plan, serve
+
+        plan = Plan(ticking.tick, Interval(timedelta(seconds=float(every))), {"root": root, "work": float(work)})
+        serve(places, [plan], server=server, pace=Pace(poll=1, ahead=1, look=2))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
+else:
+    tick = flow()
