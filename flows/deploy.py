@@ -19,11 +19,11 @@ from prefect.runner import Runner
 from prefect.schedules import Cron, Schedule
 from prefect.types.entrypoint import EntrypointType
 
-from flows.prefect_server import Server
+from flows.prefect_server import PrefectServer
 from flows.request_retrain import deployment_name
-from flows.supervisor import Keeper
+from flows.supervisor import RunSupervisor
 from pipeline.base import logs
-from pipeline.base.config import Places, ScheduleConfig
+from pipeline.base.config import ScheduleConfig, Workspace
 from pipeline.base.errors import ConfigError
 
 log = logs.get("schedule")
@@ -41,7 +41,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Pace:
+class PollSettings:
     """Say how often is asked what is due, how long before its time a run's process starts, and how often runs are looked at; seconds."""
 
     poll: float = 5.0
@@ -49,20 +49,20 @@ class Pace:
     look: float = 5.0
 
 
-def planned(places: Places, cfg: ScheduleConfig, profile: str) -> list[Plan]:
+def plan_deployments(workspace: Workspace, cfg: ScheduleConfig, profile: str) -> list[Plan]:
     """Give the plans of a workspace: watch, retrain and audit, each by its cron in the schedule's time zone.
 
     Raises ConfigError for a cron or a time zone that is none.
     """
     from flows.audit import audit
-    from flows.scheduled_retrain import retrain_again
+    from flows.scheduled_retrain import scheduled_retrain
     from flows.watch import watch
 
-    root = str(places.root)
+    root = str(workspace.root)
     line = {"root": root, "profile": profile, "actor": "schedule", "reason": "by the calendar"}
     return [
         Plan(watch, _calendar("watch", cfg.watch, cfg.time_zone), {"root": root, "actor": "schedule"}),
-        Plan(retrain_again, _calendar("retrain", cfg.retrain, cfg.time_zone), line),
+        Plan(scheduled_retrain, _calendar("retrain", cfg.retrain, cfg.time_zone), line),
         Plan(audit, _calendar("audit", cfg.audit, cfg.time_zone), {"root": root}),
     ]
 
@@ -76,7 +76,7 @@ def _calendar(kind: str, cron: str, zone: str) -> Schedule:
     return Cron(cron, timezone=zone)
 
 
-def serve(places: Places, plans: Sequence[Plan], *, server: Server | None, pace: Pace = Pace()) -> None:
+def serve(workspace: Workspace, plans: Sequence[Plan], *, server: PrefectServer | None, pace: PollSettings = PollSettings()) -> None:
     """Run what is due until SIGTERM or Ctrl-C; runs that are going on then are cancelled, and keep what they finished."""
     # A `pipeline` folder of the workspace must not stand in for ours in the process of a run.
     os.environ["PYTHONSAFEPATH"] = "1"
@@ -86,7 +86,7 @@ def serve(places: Places, plans: Sequence[Plan], *, server: Server | None, pace:
     stop = threading.Event()
     # The runner sets its own signals where it may, and would leave in the middle; in another thread it may not.
     before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
-    serving = threading.Thread(target=lambda: asyncio.run(_kept_up(places, plans, server, pace, stop)), name="schedule")
+    serving = threading.Thread(target=lambda: asyncio.run(_kept_up(workspace, plans, server, pace, stop)), name="schedule")
     serving.start()
     try:
         while serving.is_alive():
@@ -96,21 +96,25 @@ def serve(places: Places, plans: Sequence[Plan], *, server: Server | None, pace:
             signal.signal(number, handler)
 
 
-async def _kept_up(places: Places, plans: Sequence[Plan], server: Server | None, pace: Pace, stop: threading.Event) -> None:
+async def _kept_up(
+    workspace: Workspace, plans: Sequence[Plan], server: PrefectServer | None, pace: PollSettings, stop: threading.Event
+) -> None:
     while not stop.is_set():
         try:
-            await _served(places, plans, server, pace, stop)
+            await _served(workspace, plans, server, pace, stop)
         except Exception as error:  # the server was away for too long; the schedule outlives that
             log.warning("runner ended", why=type(error).__name__)
             await asyncio.sleep(pace.look)
 
 
-async def _served(places: Places, plans: Sequence[Plan], server: Server | None, pace: Pace, stop: threading.Event) -> None:
+async def _served(
+    workspace: Workspace, plans: Sequence[Plan], server: PrefectServer | None, pace: PollSettings, stop: threading.Event
+) -> None:
     runner = Runner(name="tonewatch", query_seconds=pace.poll, prefetch_seconds=pace.ahead, limit=len(plans) + 1, pause_on_shutdown=False)
     if server is not None:
         await asyncio.to_thread(server.ensure)
-    ids = [await runner.aadd_deployment(_deployment(places, plan, limited=server is not None)) for plan in plans]
-    keeper = Keeper(places, ids)
+    ids = [await runner.aadd_deployment(_deployment(workspace, plan, limited=server is not None)) for plan in plans]
+    keeper = RunSupervisor(workspace, ids)
     # Before anything is run: what was missed, and what died, while nobody looked.
     async with get_client() as client:
         await keeper.look(client)
@@ -128,12 +132,12 @@ async def _served(places: Places, plans: Sequence[Plan], server: Server | None, 
         await running
 
 
-def _deployment(places: Places, plan: Plan, *, limited: bool) -> RunnerDeployment:
+def _deployment(workspace: Workspace, plan: Plan, *, limited: bool) -> RunnerDeployment:
     # Of a server that is not ours we do not know whether it remembers who holds a slot; there our own locks alone keep order.
     limit = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW) if limited else None
     return RunnerDeployment.from_flow(
         plan.flow,
-        name=deployment_name(places),
+        name=deployment_name(workspace),
         schedule=plan.schedule,
         parameters=dict(plan.parameters),
         concurrency_limit=limit,
@@ -141,7 +145,7 @@ def _deployment(places: Places, plan: Plan, *, limited: bool) -> RunnerDeploymen
     )
 
 
-async def _kept(keeper: Keeper, server: Server | None, pace: Pace, stop: threading.Event) -> None:
+async def _kept(keeper: RunSupervisor, server: PrefectServer | None, pace: PollSettings, stop: threading.Event) -> None:
     while not await asyncio.to_thread(stop.wait, pace.look):
         try:
             if server is not None:

@@ -15,7 +15,7 @@ import urllib.request
 from collections.abc import Iterator, MutableMapping
 
 from pipeline.base import logs
-from pipeline.base.config import Places
+from pipeline.base.config import Workspace
 from pipeline.base.errors import Unreachable
 from pipeline.io import files
 from pipeline.operations import schedule
@@ -29,16 +29,16 @@ LEASES = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrenc
 PR_SET_PDEATHSIG = 1
 
 
-class Server:
+class PrefectServer:
     """Hold the server of a workspace, which is started again at the same address when it dies."""
 
-    def __init__(self, places: Places, environment: MutableMapping[str, str]) -> None:
+    def __init__(self, workspace: Workspace, environment: MutableMapping[str, str]) -> None:
         with socket.socket() as found:
             found.bind(("127.0.0.1", 0))
             self._port = found.getsockname()[1]
         self.url = f"http://127.0.0.1:{self._port}/api"
-        self._note = schedule.folder(places) / "server.json"
-        self._log = places.home / "prefect" / "server.log"
+        self._note = schedule.folder(workspace) / "server.json"
+        self._log = workspace.home / "prefect" / "server.log"
         self._log.parent.mkdir(parents=True, exist_ok=True)
         self._environment = {name: value for name, value in {**environment, **LEASES}.items() if name != ADDRESS}
         self._process: subprocess.Popen[bytes] | None = None
@@ -99,24 +99,24 @@ def answers(url: str) -> bool:
         return False
 
 
-def running(places: Places, environment: MutableMapping[str, str]) -> str | None:
+def find_server(workspace: Workspace, environment: MutableMapping[str, str]) -> str | None:
     """Give the address of the server that is named or that the workspace's schedule has started; None where neither is."""
     if named := environment.get(ADDRESS):
         return named
     try:
-        url = str(files.read_json(schedule.folder(places) / "server.json")["url"])
+        url = str(files.read_json(schedule.folder(workspace) / "server.json")["url"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return url if answers(url) else None
 
 
 @contextlib.contextmanager
-def at_hand(places: Places, environment: MutableMapping[str, str]) -> Iterator[Server | None]:
+def prefect_server(workspace: Workspace, environment: MutableMapping[str, str]) -> Iterator[PrefectServer | None]:
     """Give None where a server is named; else start one, name it in the environment, and end it with the block."""
     if environment.get(ADDRESS):
         yield None
         return
-    server = Server(places, environment)
+    server = PrefectServer(workspace, environment)
     try:
         server.ensure()
         environment[ADDRESS] = server.url

@@ -5,14 +5,14 @@ from typing import Any
 from prefect import flow
 
 from flows import tasks
-from pipeline.io.locks import held
+from pipeline.io.locks import workspace_lock
 
 
 @flow(name="retrain", persist_result=False)
 def retrain(root: str, profile: str, actor: str, reason: str) -> dict[str, Any]:
     """Run every stage that has changed, judge the candidate, and promote it if the gate accepts it."""
     run = tasks.RetrainRun(root, profile, actor, reason)
-    with held(run.places.home):
+    with workspace_lock(run.workspace.home):
         tasks.prepare(run)
         tasks.identity(run)
         tasks.collect(run)

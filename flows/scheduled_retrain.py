@@ -7,22 +7,22 @@ from prefect.client.schemas.objects import State
 
 from flows import run_policy
 from flows.retrain import retrain
-from pipeline.base.config import Places
+from pipeline.base.config import Workspace
 from pipeline.io.params_file import load_profile
 from pipeline.operations.retrain import up_to_date_release
 from pipeline.stages.context import StageContext
 
 
 @flow(name="retrain-again", persist_result=False)
-def retrain_again(root: str, profile: str, actor: str, reason: str) -> State[Any]:
+def scheduled_retrain(root: str, profile: str, actor: str, reason: str) -> State[Any]:
     """Run the line if anything has changed since the release in service was made."""
 
-    def act(places: Places) -> str:
-        if document := up_to_date_release(StageContext(places, load_profile(profile))):
+    def act(workspace: Workspace) -> str:
+        if document := up_to_date_release(StageContext(workspace, load_profile(profile))):
             return f"Nothing has changed since {document['release']}."
         # Not as a flow of its own: one run, one state, and one process to look after.
         done = retrain.fn(root, profile, actor, reason)
         name = done["document"]["release"]
         return f"{name} waits for a person's approval." if done["waiting"] else f"{name} is in service."
 
-    return run_policy.due("retrain", root, act)
+    return run_policy.run_if_due("retrain", root, act)

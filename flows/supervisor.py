@@ -21,7 +21,7 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Crashed
 
 from pipeline.base import logs
-from pipeline.base.config import Places
+from pipeline.base.config import Workspace
 from pipeline.operations import schedule
 
 log = logs.get("schedule")
@@ -32,11 +32,11 @@ LOOKS_BEFORE_FREEING = 3
 MOST = 200  # runs read in one look; the next look reads on
 
 
-class Keeper:
+class RunSupervisor:
     """Look at the runs of some deployments, again and again, and before any is started; remembers only since when it has seen what."""
 
-    def __init__(self, places: Places, deployments: Iterable[UUID]) -> None:
-        self._places = places
+    def __init__(self, workspace: Workspace, deployments: Iterable[UUID]) -> None:
+        self._workspace = workspace
         self._deployments = list(deployments)
         self._seen: dict[UUID, float] = {}
         self._idle: dict[UUID, int] = {}
@@ -49,7 +49,7 @@ class Keeper:
         for run in dead:
             await self._crash(client, run)
         gone = [str(run.id) for run in dead]
-        schedule.forget(self._places, but=[str(run.id) for run in opened if str(run.id) not in gone])
+        schedule.forget_ended_runs(self._workspace, but=[str(run.id) for run in opened if str(run.id) not in gone])
         self._seen = {run.id: self._seen[run.id] for run in opened if run.id in self._seen}
         await self._skip_missed(client)
         await self._free_slots(client, opened)
@@ -63,7 +63,7 @@ class Keeper:
         return await client.read_flow_runs(flow_run_filter=chosen, sort=FlowRunSort.EXPECTED_START_TIME_ASC, limit=MOST)
 
     def _is_dead(self, run: FlowRun) -> bool:
-        lives = schedule.life(self._places, str(run.id))
+        lives = schedule.run_is_alive(self._workspace, str(run.id))
         if lives is not None:
             return not lives
         if not self._looked and run.state is not None and run.state.type == StateType.PENDING:

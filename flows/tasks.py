@@ -9,7 +9,7 @@ from prefect import Task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from pipeline.base.config import Places
+from pipeline.base.config import Workspace
 from pipeline.base.errors import Unreachable
 from pipeline.io.params_file import load_profile
 from pipeline.io.versioning import data_versions
@@ -27,15 +27,15 @@ class RetrainRun:
     """Hold one retrain: the context of its stages, who asks and why, and which stages ran."""
 
     def __init__(self, root: str, profile: str, actor: str, reason: str) -> None:
-        self.context = StageContext(Places.of(Path(root), os.environ), load_profile(profile))
+        self.context = StageContext(Workspace.of(Path(root), os.environ), load_profile(profile))
         self.actor = actor
         self.reason = reason
         self.ran: list[str] = []
 
     @property
-    def places(self) -> Places:
+    def workspace(self) -> Workspace:
         """Return the places of the workspace."""
-        return self.context.places
+        return self.context.workspace
 
     @property
     def timeout_seconds(self) -> int:
@@ -78,28 +78,28 @@ def _prepare(run: RetrainRun) -> None:
 
 
 def _keep_data_version(run: RetrainRun) -> str:
-    return str(data_versions.keep_data(run.places.root, run.reason).name)
+    return str(data_versions.keep_data_version(run.workspace.root, run.reason).name)
 
 
 def _register(run: RetrainRun, data_version: str) -> str:
     operation.ensure_params_unchanged(run.context)
-    return registering.register(run.places, data_version)
+    return registering.register(run.workspace, data_version)
 
 
 def _judge(run: RetrainRun, data_version: str, model_version: str) -> dict[str, Any]:
     lineage = judging.CandidateLineage(data_version, model_version, data_versions.code_commit())
-    return judging.judge(run.places, lineage, actor=run.actor, reason=run.reason)
+    return judging.judge(run.workspace, lineage, actor=run.actor, reason=run.reason)
 
 
 def _publish_decision(run: RetrainRun, document: dict[str, Any]) -> None:
-    reports.link(run.places, document)
+    reports.describe_in_registry(run.workspace, document)
     key = f"decision-{str(document['release']).lower()}"
     create_markdown_artifact(reports.decision_card(document), key=key, description="The gate's decision")
 
 
 def _release(run: RetrainRun, document: dict[str, Any]) -> dict[str, Any]:
-    moved = promote.release(run.places, document, actor=run.actor, reason=run.reason)
-    waits = moved is None and promote.waits(run.places, document)
+    moved = promote.release(run.workspace, document, actor=run.actor, reason=run.reason)
+    waits = moved is None and promote.awaits_approval(run.workspace, document)
     return {"document": document, "ran": run.ran, "moved": moved.as_dict() if moved else None, "waiting": waits}
 
 

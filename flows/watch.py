@@ -6,8 +6,8 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from flows import run_policy
-from flows.request_retrain import ask_retrain
-from pipeline.base.config import Places
+from flows.request_retrain import request_retrain
+from pipeline.base.config import Workspace
 from pipeline.monitoring import watch as watching
 
 
@@ -15,11 +15,11 @@ from pipeline.monitoring import watch as watching
 def watch(root: str, actor: str) -> State[Any]:
     """Watch the windows that have ended, and ask for a new training if they call for one."""
 
-    def act(places: Places) -> str:
-        seen = watching.watch(places, actor=actor)
+    def act(workspace: Workspace) -> str:
+        seen = watching.run_watch(workspace, actor=actor)
         told = f"Windows: {len(seen['windows'])}. Alerts: {', '.join(seen['alerts']) or 'none'}."
         if why := seen["retrain"]:
-            told += f" {ask_retrain(places, why, day=seen['now'][:10])}"
+            told += f" {request_retrain(workspace, why, day=seen['now'][:10])}"
         return told
 
-    return run_policy.due("watch", root, act)
+    return run_policy.run_if_due("watch", root, act)

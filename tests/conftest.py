@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.base.config.environment import REPORTING_OFF
+from pipeline.base.config.environment import TELEMETRY_OFF
 
 pytest_plugins = ["store_fixtures", "model_fixtures"]
 
 # Before any library is imported: some read their switch only then.
-os.environ.update(REPORTING_OFF)
+os.environ.update(TELEMETRY_OFF)
 # Tiny models: a second thread costs more than it gives, and two test workers have a core each.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 

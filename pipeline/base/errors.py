@@ -37,7 +37,7 @@ class DataRejected(Refusal):
     """Say that texts cannot be used as they are."""
 
 
-class CandidateRefused(Refusal):
+class CandidateRejected(Refusal):
     """Say that the gate did not let a candidate through."""
 
 
@@ -45,17 +45,17 @@ class NothingToRollBack(Refusal):
     """Say that there is nothing earlier to go back to."""
 
 
-class WrongUse(TonewatchError):
+class UsageError(TonewatchError):
     """Say that the call itself has to be changed."""
 
     exit_code = 2
 
 
-class ConfigError(WrongUse):
+class ConfigError(UsageError):
     """Name the key of params.yaml or of a profile that is wrong."""
 
 
-class NoWorkspace(WrongUse):
+class NotAWorkspace(UsageError):
     """Say that this folder is not a workspace."""
 
 
@@ -75,17 +75,17 @@ class DigestMismatch(Fault):
     """Say that bytes differ from what was pinned or recorded."""
 
 
-class ArtefactRefused(Fault):
+class UnsafeModelFile(Fault):
     """Say that a file may not be part of a model."""
 
 
-class SignatureRefused(Fault):
+class InvalidSignature(Fault):
     """Say that a model is not signed as it must be."""
 
 
-class RunGoingOn(Fault):
+class WorkspaceBusy(Fault):
     """Say that another run holds the workspace."""
 
 
-class StaleMove(Fault):
+class ChampionChanged(Fault):
     """Say that the champion is no longer the one this move expected."""

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Side = Literal["train", "valid", "test"]
-SIDES: tuple[Side, ...] = ("train", "valid", "test")
+SplitName = Literal["train", "valid", "test"]
+SPLITS: tuple[SplitName, ...] = ("train", "valid", "test")
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class TextRecord:
     """Hold one text and where it comes from.
 
     `split` is set only by a source that brings its own, `raters` only by one that tells what each rater gave:
@@ -30,7 +30,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class JournalEntry:
     """Hold one answer of the service as the journal keeps it.
 
     `request` and `position` name it. `time` is UTC as 2026-11-25T08:00:00.000000Z, so that times sort as words do. `text` is

@@ -4,17 +4,17 @@ import os
 
 import typer
 
-from pipeline.cli.options import Debug, Json, Workspace, places, tell
+from pipeline.cli.options import DebugOption, JsonOption, WorkspaceOption, open_workspace, print_result
 
 FAULT = 3
 
 
-def doctor(workspace: Workspace = None, json: Json = False, debug: Debug = False) -> None:
+def doctor(workspace: WorkspaceOption = None, json: JsonOption = False, debug: DebugOption = False) -> None:
     """Look at versions, places, locks, moves, disk, keys and clock; exit 3 when one does not hold.  Example: tonewatch doctor."""
     from pipeline.cli import printing
     from pipeline.operations.doctor import examine
 
-    found = examine(places(workspace, json=json, debug=debug), dict(os.environ))
-    tell(found, json=json, text=printing.examined(found))
+    found = examine(open_workspace(workspace, json=json, debug=debug), dict(os.environ))
+    print_result(found, json=json, text=printing.examined(found))
     if not found["ok"]:
         raise typer.Exit(FAULT)

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from pipeline.base.config import Places
+from pipeline.base.config import Workspace
 
 if TYPE_CHECKING:
-    from pipeline.inference.predict import Told
+    from pipeline.inference.predict import Prediction
 
 MOVE_COLUMNS = ("sequence", "time", "until", "from", "to", "kind", "actor", "reason")
 
 
-def run(result: Mapping[str, Any], at: Places) -> str:
+def run(result: Mapping[str, Any], at: Workspace) -> str:
     """Tell how a run ended: what ran, the release, and what to type next."""
     document, ran = result["document"], result["ran"]
     name = document["release"]
@@ -127,7 +127,7 @@ def fields(document: Mapping[str, Any]) -> str:
     return "\n".join(_table([(str(name), _value(value)) for name, value in document.items()]))
 
 
-def answers(told: "Sequence[Told]") -> str:
+def answers(told: "Sequence[Prediction]") -> str:
     """Tell labels with their probabilities."""
     rows = [(one.label, " ".join(f"{label} {share:.3f}" for label, share in one.probabilities.items())) for one in told]
     return "\n".join([*_table(rows), f"release {told[0].release}, data {told[0].data_version}"])
@@ -146,7 +146,7 @@ def _row(name: str, figures: Mapping[str, Any], intervals: Mapping[str, Sequence
     return name, f"{figures['macro_f1']:.3f}", f"{low:.3f} to {high:.3f}", f"{figures['accuracy']:.3f}"
 
 
-def _next(at: Places) -> str:
+def _next(at: Workspace) -> str:
     home = os.path.relpath(at.home)
     # An address that somebody set may hold a password: it is named, not shown.
     tracking = f"sqlite:///{home}/mlflow.db" if str(at.home) in at.mlflow else '"$MLFLOW_TRACKING_URI"'

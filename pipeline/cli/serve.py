@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import Debug, Json, Workspace
+from pipeline.cli.options import DebugOption, JsonOption, WorkspaceOption
 
 CODE = Path(__file__).parents[2]
 
@@ -17,9 +17,9 @@ def serve(
     host: Annotated[str, typer.Option("--host", help="The address to listen at; beyond this machine it takes keys.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8000,
     ray: Annotated[bool, typer.Option("--ray", help="On Ray Serve, with replicas by load.")] = False,
-    workspace: Workspace = None,
-    json: Json = False,
-    debug: Debug = False,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
 ) -> None:
     """Answer texts over HTTP with the champion, and show the dashboard.  Example: tonewatch serve --port 8000."""
     asked = ["--host", host, "--port", str(port)]

@@ -5,9 +5,9 @@ from collections.abc import Collection, Sequence
 
 from pipeline.base.config import SplitConfig
 from pipeline.base.errors import DataRejected
-from pipeline.base.records import SIDES, Record, Side
+from pipeline.base.records import SPLITS, SplitName, TextRecord
 
-OWN_NAMES: dict[str, Side] = {
+SPLIT_NAMES: dict[str, SplitName] = {
     "train": "train",
     "training": "train",
     "valid": "valid",
@@ -18,7 +18,7 @@ OWN_NAMES: dict[str, Side] = {
 }
 
 
-def side_of(group: str, cfg: SplitConfig) -> Side:
+def assign_split(group: str, cfg: SplitConfig) -> SplitName:
     """Deal a group to a side by the hash of salt and group; no other group has a say in it."""
     place = _place(group, cfg)
     if place < cfg.test:
@@ -26,7 +26,7 @@ def side_of(group: str, cfg: SplitConfig) -> Side:
     return "valid" if place < cfg.test + cfg.valid else "train"
 
 
-def split(records: Sequence[Record], cfg: SplitConfig, labels: Collection[str]) -> dict[Side, list[Record]]:
+def split_records(records: Sequence[TextRecord], cfg: SplitConfig, labels: Collection[str]) -> dict[SplitName, list[TextRecord]]:
     """Deal records to the three sides, in their order.
 
     A record that brings its own side keeps it. Where a source brings sides but no valid one (as many benchmarks do), its train
@@ -35,9 +35,9 @@ def split(records: Sequence[Record], cfg: SplitConfig, labels: Collection[str]) 
     """
     own = {record.id: _own_side(record) for record in records if record.split}
     with_valid = {record.source for record in records if own.get(record.id) == "valid"}
-    sides: dict[Side, list[Record]] = {side: [] for side in SIDES}
+    sides: dict[SplitName, list[TextRecord]] = {side: [] for side in SPLITS}
     for record in records:
-        side = own.get(record.id) or side_of(record.group, cfg)
+        side = own.get(record.id) or assign_split(record.group, cfg)
         if own.get(record.id) == "train" and record.source not in with_valid and _place(record.group, cfg) < cfg.valid:
             side = "valid"
         sides[side].append(record)
@@ -50,17 +50,17 @@ def _place(group: str, cfg: SplitConfig) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def _own_side(record: Record) -> Side:
-    side = OWN_NAMES.get(record.split.strip().casefold())
+def _own_side(record: TextRecord) -> SplitName:
+    side = SPLIT_NAMES.get(record.split.strip().casefold())
     if side is None:
         raise DataRejected(
-            f"source {record.source}: {record.split[:40]!r} is not a side of the split (known: {', '.join(OWN_NAMES)}). "
+            f"source {record.source}: {record.split[:40]!r} is not a side of the split (known: {', '.join(SPLIT_NAMES)}). "
             "Mend the column, or set `columns.split` of this source to null to have it dealt by hash."
         )
     return side
 
 
-def _usable(sides: dict[Side, list[Record]], labels: Collection[str]) -> None:
+def _usable(sides: dict[SplitName, list[TextRecord]], labels: Collection[str]) -> None:
     for side, records in sides.items():
         if not records:
             raise DataRejected(f"No text falls to {side}. Collect more texts or groups, or change the shares under `split` in params.yaml.")

@@ -24,15 +24,15 @@ from pipeline.io import files
 
 log = logs.get("notify")
 NUMBERED = re.compile(r"\d{6,}\.json")
-FIRST_WAIT_SECONDS = 15.0
-LONGEST_WAIT_SECONDS = 3600.0
+FIRST_RETRY_SECONDS = 15.0
+LONGEST_RETRY_SECONDS = 3600.0
 PATIENCE_SECONDS = 60.0  # for one sink in one call; it goes on by itself after that
 FAILURES_IN_A_ROW = 2  # one alert that a sink cannot take must not keep the next; two mean that the sink is down
 NEWEST_FOR_A_NEW_SINK = 20  # a sink just added is not flooded with the past
 
 
 @dataclasses.dataclass(frozen=True)
-class Entry:
+class OutboxEntry:
     """Hold one alert of the outbox: its number, and the sinks that took it and that have not yet."""
 
     sequence: int
@@ -42,7 +42,7 @@ class Entry:
 
 
 @dataclasses.dataclass(frozen=True)
-class Delivered:
+class DeliveryReport:
     """Hold what one delivery did: how many were told and how many still wait, both over all sinks, and which sinks are down."""
 
     told: int
@@ -50,7 +50,7 @@ class Delivered:
     down: tuple[str, ...]
 
 
-def raise_alerts(folder: Path, alerts: Sequence[Alert]) -> list[Alert]:
+def add_alerts(folder: Path, alerts: Sequence[Alert]) -> list[Alert]:
     """Put alerts in the outbox, each once by its key and time; gives those that were not there yet."""
     if not alerts:
         return []
@@ -69,23 +69,23 @@ def raise_alerts(folder: Path, alerts: Sequence[Alert]) -> list[Alert]:
         return raised
 
 
-def listing(folder: Path) -> list[Entry]:
+def list_outbox(folder: Path) -> list[OutboxEntry]:
     """Give every alert in the order in which they were raised, and who was told."""
     sinks = {path.stem: set(_memory(path)["told"] or ()) for path in sorted((folder / "sinks").glob("*.json"))}
     return [
-        Entry(number, alert, *(tuple(name for name, told in sinks.items() if (number in told) is took) for took in (True, False)))
+        OutboxEntry(number, alert, *(tuple(name for name, told in sinks.items() if (number in told) is took) for took in (True, False)))
         for number, alert in _kept(folder).items()
     ]
 
 
-def deliver(folder: Path, urls: Sequence[str]) -> Delivered:
+def deliver_alerts(folder: Path, urls: Sequence[str]) -> DeliveryReport:
     """Tell each sink what it was not told yet; one that is down keeps no other, and is tried again by a later call, ever more seldom.
 
     Two calls at once share the sinks between them. Raises nothing that a sink causes.
     """
     kept = _kept(folder)
     if not kept or not urls:
-        return Delivered(0, 0, ())
+        return DeliveryReport(0, 0, ())
     sinks = [_Sink(folder, url, kept) for url in dict.fromkeys(urls)]
     threads = [threading.Thread(target=sink.tell, daemon=True, name=f"tell {sink.name}") for sink in sinks if sink.due()]
     for thread in threads:
@@ -94,7 +94,7 @@ def deliver(folder: Path, urls: Sequence[str]) -> Delivered:
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     waiting = {sink.name: sink.waiting() for sink in sinks}
-    return Delivered(
+    return DeliveryReport(
         sum(sink.taken for sink in sinks), sum(map(len, waiting.values())), tuple(name for name, left in waiting.items() if left)
     )
 
@@ -119,7 +119,7 @@ class _Sink:
     def due(self) -> bool:
         """Say whether something waits and the time since it last failed has passed; a clock that was set back ends no wait later."""
         wait = _memory(self._path)["not_before"] - time.time()
-        return bool(self.waiting()) and not 0 < wait <= LONGEST_WAIT_SECONDS
+        return bool(self.waiting()) and not 0 < wait <= LONGEST_RETRY_SECONDS
 
     def tell(self) -> None:
         """Send what waits, unless another process is at it."""
@@ -133,7 +133,7 @@ class _Sink:
                     told.add(number)
                     self.taken += 1
                 failed, in_a_row = (0, 0) if sent else (failed + 1, in_a_row + 1)
-                pause = min(FIRST_WAIT_SECONDS * 2.0 ** min(failed - 1, 20), LONGEST_WAIT_SECONDS) if failed else 0.0
+                pause = min(FIRST_RETRY_SECONDS * 2.0 ** min(failed - 1, 20), LONGEST_RETRY_SECONDS) if failed else 0.0
                 files.write_json(self._path, {"told": sorted(told), "failed": failed, "not_before": time.time() + pause if pause else 0.0})
                 if in_a_row == FAILURES_IN_A_ROW:
                     log.warning("sink down", sink=self.name, again_in_seconds=round(pause))

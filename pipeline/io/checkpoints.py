@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def sweep(root: Path, *, before: float) -> list[str]:
+def sweep_checkpoints(root: Path, *, before: float) -> list[str]:
     """Remove the checkpoints of trainings that last wrote before this time, in seconds since 1970; give their keys."""
     old = [folder for folder in sorted(root.glob("*")) if folder.is_dir() and _last_written(folder) < before]
     for folder in old:
@@ -35,7 +35,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class Checkpoints:
+class CheckpointFolder:
     """Keep the checkpoints of one training under a key made of all that it depends on."""
 
     root: Path
@@ -51,11 +51,11 @@ class Checkpoints:
         from safetensors.torch import save_file
 
         out = self.folder / f"step-{step:08d}"
-        with files.whole(out) as desk:
+        with files.staging_dir(out) as staging:
             for name, group in tensors.items():
-                save_file({key: value.detach().cpu().contiguous() for key, value in group.items()}, desk / f"{name}.safetensors")
-            files.write_json(desk / "notes.json", notes)
-            files.write_json(desk / files.RECEIPT, files.digests(desk))
+                save_file({key: value.detach().cpu().contiguous() for key, value in group.items()}, staging / f"{name}.safetensors")
+            files.write_json(staging / "notes.json", notes)
+            files.write_json(staging / files.RECEIPT, files.folder_digests(staging))
         for older in self.folder.glob("step-*"):
             if older.name < out.name:
                 shutil.rmtree(older, ignore_errors=True)
@@ -66,7 +66,7 @@ class Checkpoints:
 
         for folder in sorted(self.folder.glob("step-*"), reverse=True):
             try:
-                files.verify(folder, files.read_json(folder / files.RECEIPT))
+                files.verify_folder(folder, files.read_json(folder / files.RECEIPT))
             except (TonewatchError, OSError, ValueError):
                 continue
             tensors = {path.stem: load_file(path) for path in folder.glob("*.safetensors")}

@@ -20,26 +20,26 @@ BLOCK = 1 << 20
 
 
 @contextlib.contextmanager
-def whole(out: Path) -> Iterator[Path]:
+def staging_dir(out: Path) -> Iterator[Path]:
     """Give an empty desk beside `out` and move it into place at the end; on any error `out` stays as it was.
 
     Raises Fault with the path when the disk is full.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    sweep(out)
-    desk = Path(tempfile.mkdtemp(prefix=f".{out.name}.desk-", dir=out.parent))
-    desk.chmod(0o755)
+    sweep_staging(out)
+    staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.desk-", dir=out.parent))
+    staging.chmod(0o755)
     try:
-        with told_when_full(out):
-            yield desk
-            _flush(desk)
-        _swap(desk, out)
+        with report_disk_full(out):
+            yield staging
+            _flush(staging)
+        _swap(staging, out)
     finally:
-        shutil.rmtree(desk, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def told_when_full(where: Path) -> Iterator[None]:
+def report_disk_full(where: Path) -> Iterator[None]:
     """Turn "no space left on device" into an error that names the place."""
     try:
         yield
@@ -49,21 +49,21 @@ def told_when_full(where: Path) -> Iterator[None]:
         raise Fault(f"No space is left for {where}. What was there is untouched; free some space and type the same again.") from error
 
 
-def sweep(out: Path) -> None:
+def sweep_staging(out: Path) -> None:
     """Remove the desks that killed writers of `out` have left, and bring back a folder caught between two renames."""
     for aside in out.parent.glob(f".{out.name}.old-*"):
         if out.exists():
             shutil.rmtree(aside, ignore_errors=True)
         else:
             aside.rename(out)
-    for desk in out.parent.glob(f".{out.name}.desk-*"):
-        shutil.rmtree(desk, ignore_errors=True)
+    for staging in out.parent.glob(f".{out.name}.desk-*"):
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def write_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Write one file whole or not at all, and flush it to the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with told_when_full(path):
+    with report_disk_full(path):
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -79,10 +79,10 @@ def write_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write a document with sorted keys, so that equal content is equal bytes."""
-    write_bytes(path, as_json(content))
+    write_bytes(path, json_bytes(content))
 
 
-def as_json(content: Any) -> bytes:
+def json_bytes(content: Any) -> bytes:
     """Give the bytes that `write_json` writes."""
     return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
@@ -101,19 +101,19 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def digests(folder: Path) -> dict[str, str]:
+def folder_digests(folder: Path) -> dict[str, str]:
     """Digest every file below a folder, its receipt aside, by its path from there."""
     found = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != RECEIPT)
     return {path.relative_to(folder).as_posix(): sha256(path) for path in found}
 
 
-def verify(folder: Path, expected: dict[str, str]) -> None:
+def verify_folder(folder: Path, expected: dict[str, str]) -> None:
     """Raise DigestMismatch unless the folder holds exactly these files with these digests, its receipt aside."""
     strange = next((path for path in sorted(folder.rglob("*")) if path.is_symlink() or not (path.is_file() or path.is_dir())), None)
     if strange is not None:
         what = "a symbolic link, and what that points to can change" if strange.is_symlink() else "no plain file"
         raise DigestMismatch(f"{strange} is {what}.")
-    found = digests(folder)
+    found = folder_digests(folder)
     for name in sorted(set(found) | set(expected)):
         if name not in found:
             raise DigestMismatch(f"{folder / name} is missing.")
@@ -123,10 +123,10 @@ def verify(folder: Path, expected: dict[str, str]) -> None:
             raise DigestMismatch(f"{folder / name} was changed: SHA-256 {found[name][:12]}, recorded {expected[name][:12]}.")
 
 
-def write_receipt(desk: Path, receipt: Receipt) -> Receipt:
+def write_receipt(staging: Path, receipt: Receipt) -> Receipt:
     """Write the receipt last, with the digest of every file beside it."""
-    complete = dataclasses.replace(receipt, files=digests(desk))
-    write_json(desk / RECEIPT, dataclasses.asdict(complete))
+    complete = dataclasses.replace(receipt, files=folder_digests(staging))
+    write_json(staging / RECEIPT, dataclasses.asdict(complete))
     return complete
 
 
@@ -135,7 +135,7 @@ def read_receipt(folder: Path) -> Receipt:
     return Receipt(**read_json(folder / RECEIPT))
 
 
-def trusted(folder: Path, *, made_by: str) -> Receipt:
+def verified_receipt(folder: Path, *, made_by: str) -> Receipt:
     """Read a finished stage's receipt after checking every file beside it against it.
 
     DVC trusts its cache without looking (a flipped byte checks out as "up to date"), so each reader looks.
@@ -144,7 +144,7 @@ def trusted(folder: Path, *, made_by: str) -> Receipt:
         raise Fault(f"{folder} is missing or unfinished. Make it with `tonewatch stage {made_by}`, or all of it with `tonewatch run`.")
     receipt = read_receipt(folder)
     try:
-        verify(folder, dict(receipt.files))
+        verify_folder(folder, dict(receipt.files))
     except DigestMismatch as error:
         raise DigestMismatch(f"{error} Make it anew with `tonewatch stage {made_by}`.") from error
     return receipt
@@ -157,9 +157,9 @@ def _flush(folder: Path) -> None:
                 os.fsync(file.fileno())
 
 
-def _swap(desk: Path, out: Path) -> None:
-    aside = out.with_name(f".{out.name}.old-{desk.name.rpartition('-')[2]}")
+def _swap(staging: Path, out: Path) -> None:
+    aside = out.with_name(f".{out.name}.old-{staging.name.rpartition('-')[2]}")
     if out.exists():
         out.rename(aside)
-    desk.rename(out)
+    staging.rename(out)
     shutil.rmtree(aside, ignore_errors=True)

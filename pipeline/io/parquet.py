@@ -7,22 +7,22 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.base.records import Record, Side
+from pipeline.base.records import SplitName, TextRecord
 
-COLUMNS = tuple(field.name for field in dataclasses.fields(Record))
+COLUMNS = tuple(field.name for field in dataclasses.fields(TextRecord))
 # A data version made before a column was thought of has none: its texts get what a record has by default.
-DEFAULTS = {field.name: field.default for field in dataclasses.fields(Record) if field.default is not dataclasses.MISSING}
+DEFAULTS = {field.name: field.default for field in dataclasses.fields(TextRecord) if field.default is not dataclasses.MISSING}
 BATCH_ROWS = 10_000
 
 
-def write_texts(path: Path, records: Iterable[Record]) -> int:
+def write_texts(path: Path, records: Iterable[TextRecord]) -> int:
     """Write records to one Parquet file; give their number."""
     rows = [dataclasses.asdict(record) for record in records]
     write_rows(path, {name: [row[name] for row in rows] for name in COLUMNS})
     return len(rows)
 
 
-def read_texts(path: Path) -> list[Record]:
+def read_texts(path: Path) -> list[TextRecord]:
     """Read the records of one Parquet file, in their order."""
     return list(_records(read_rows(path)))
 
@@ -44,7 +44,7 @@ def read_rows(path: Path, *, among: tuple[str, Collection[Any]] | None = None) -
     return pyarrow.parquet.read_table(path, filters=filters).to_pydict()  # type: ignore[no-any-return]
 
 
-def stream_texts(path: Path) -> Iterator[Record]:
+def stream_texts(path: Path) -> Iterator[TextRecord]:
     """Yield the records of one Parquet file, a batch in memory at a time."""
     import pyarrow.parquet
 
@@ -53,7 +53,7 @@ def stream_texts(path: Path) -> Iterator[Record]:
             yield from _records(batch.to_pydict())
 
 
-def fingerprint(rows: Iterable[tuple[Side, Record]]) -> str:
+def split_fingerprint(rows: Iterable[tuple[SplitName, TextRecord]]) -> str:
     """Digest all content of a split, streamed, whatever the order of the rows.
 
     SHA-256 of each row and its side; their sum modulo 2**256 (where XOR would let two equal rows vanish) and their number, digested again.
@@ -68,7 +68,7 @@ def fingerprint(rows: Iterable[tuple[Side, Record]]) -> str:
     return hashlib.sha256(f"{count}:{total:064x}".encode()).hexdigest()
 
 
-def _records(columns: dict[str, list[Any]]) -> Iterator[Record]:
+def _records(columns: dict[str, list[Any]]) -> Iterator[TextRecord]:
     filled = {name: [value] * len(columns["id"]) for name, value in DEFAULTS.items()} | columns
     for values in zip(*(filled[name] for name in COLUMNS), strict=True):
-        yield Record(*values)
+        yield TextRecord(*values)

@@ -5,30 +5,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.base import logs
-from pipeline.base.config import Params, Places
+from pipeline.base.config import Params, Workspace
 from pipeline.base.errors import TonewatchError
-from pipeline.base.records import Alert, Answer
+from pipeline.base.records import Alert, JournalEntry
 from pipeline.core.monitor import quality, windows
-from pipeline.io.journal.journal import Journal, newest_of
-from pipeline.io.registry.ledger import Ledger, Move
-from pipeline.monitoring.model_change import known
-from pipeline.monitoring.reference import Watched
+from pipeline.io.journal.journal import Journal, latest_labels
+from pipeline.io.registry.ledger import ChampionMove, Ledger
+from pipeline.monitoring.model_change import read_windows
+from pipeline.monitoring.reference import ReleaseReference
 from pipeline.release import promote
 from pipeline.report.release.history import reigns
 
 
 @dataclass(frozen=True)
-class Baked:
+class RollbackDecision:
     """Hold what true labels say of the champion: how it stands, and whether the release before it surely was better."""
 
     now: str
     champion: str | None
-    move: Move | None
+    move: ChampionMove | None
     observed: dict[str, Any] | None
     expected: float | None
-    fallen: quality.Fallen | None
+    fallen: quality.RegressionVerdict | None
 
-    def alerts(self, moved: "promote.Moved | None") -> Iterator[Alert]:
+    def alerts(self, moved: "promote.MoveResult | None") -> Iterator[Alert]:
         """Tell that a release was taken back, or should be and could not be, or that it does worse than it was judged to."""
         if self.fallen and self.fallen.fell and self.move:
             done = "was rolled back" if moved else "should be rolled back, and could not be now"
@@ -45,59 +45,63 @@ class Baked:
             yield Alert(f"quality/{self.champion}", "quality", "all", self.now, title, reason, hard=True)
 
 
-def judged(places: Places, journal: Journal, *, now: str, params: Params) -> Baked:
+def judge_champion(workspace: Workspace, journal: Journal, *, now: str, params: Params) -> RollbackDecision:
     """Judge the champion by the true labels told of its answers within the baking time before `now`."""
-    ledger, cfg = Ledger(places.ledger), params.watch.quality
+    ledger, cfg = Ledger(workspace.ledger), params.watch.quality
     moves = ledger.moves()
     if not moves:
-        return Baked(now, None, None, None, None, None)
-    last, champion = moves[-1], Watched.of(places, moves[-1].target)
-    pairs = _pairs(journal, champion.name, since=windows.stamped(windows.earlier(now, hours=cfg.baking_hours)), until=windows.stamped(now))
+        return RollbackDecision(now, None, None, None, None, None)
+    last, champion = moves[-1], ReleaseReference.of(workspace, moves[-1].target)
+    pairs = _pairs(
+        journal, champion.name, since=windows.to_micros(windows.hours_before(now, hours=cfg.baking_hours)), until=windows.to_micros(now)
+    )
     if len(pairs) < cfg.min_labels:
-        return Baked(now, champion.name, last, None, None, None)
+        return RollbackDecision(now, champion.name, last, None, None, None)
     truth, guess = [label for label, _ in pairs], [answer.label for _, answer in pairs]
     chance: dict[str, Any] = {"resamples": params.watch.resamples, "confidence": params.watch.confidence, "seed": params.seed}
-    observed = quality.observed(truth, guess, champion.labels, **chance)
+    observed = quality.observed_quality(truth, guess, champion.labels, **chance)
     # Of a wholly other mix of texts less may be expected; what it had at least, less the margin, is no matter of the mix.
     expected = float(champion.document["intervals"]["accuracy"][0]) - cfg.rollback_margin
     # Whether a release surely fails may be asked often only because all its labels are looked at, and only while it bakes.
-    bakes = (_begun(places, champion.name) or now) >= windows.earlier(now, hours=cfg.baking_hours)
-    return Baked(now, champion.name, last, observed, expected, _fallen(places, ledger, pairs, params) if bakes else None)
+    bakes = (_begun(workspace, champion.name) or now) >= windows.hours_before(now, hours=cfg.baking_hours)
+    return RollbackDecision(now, champion.name, last, observed, expected, _fallen(workspace, ledger, pairs, params) if bakes else None)
 
 
-def taken_back(places: Places, baked: Baked, *, actor: str) -> "promote.Moved | None":
+def rollback_if_degraded(workspace: Workspace, baked: RollbackDecision, *, actor: str) -> "promote.MoveResult | None":
     """Roll back when the release before is surely better by the margin; None when it is not, or when that could not be done now."""
     if not (baked.fallen and baked.fallen.fell and baked.move and baked.move.origin):
         return None
     try:
-        return promote.rollback(places, to=baked.move.origin, actor=actor, reason=baked.fallen.reason)
+        return promote.rollback(workspace, to=baked.move.origin, actor=actor, reason=baked.fallen.reason)
     except TonewatchError as error:
         # The next pass tries again; until then an alert says so.
         logs.get("watch").error("rollback failed", release=baked.champion, why=str(error))
         return None
 
 
-def _begun(places: Places, release: str) -> str | None:
+def _begun(workspace: Workspace, release: str) -> str | None:
     """Give the start of the first window that a release answered."""
-    return next((document["window"]["start"] for document in known(places) if document["release"] == release), None)
+    return next((document["window"]["start"] for document in read_windows(workspace) if document["release"] == release), None)
 
 
-def _fallen(places: Places, ledger: Ledger, pairs: list[tuple[str, Answer]], params: Params) -> "quality.Fallen | None":
+def _fallen(
+    workspace: Workspace, ledger: Ledger, pairs: list[tuple[str, JournalEntry]], params: Params
+) -> "quality.RegressionVerdict | None":
     """Let the release before answer the same texts, if the champion is a new one that it could be taken back for."""
     reign = reigns([move.as_dict() for move in ledger.moves()])[-1]
     readable = [(label, answer) for label, answer in pairs if answer.text]
     if reign["kind"] != "on" or not readable:
         return None
-    before = Watched.of(places, str(reign["from"]))
+    before = ReleaseReference.of(workspace, str(reign["from"]))
     theirs = before.predictor.predict([answer.text for _, answer in readable]).labels
     truth, mine = [label for label, _ in readable], [answer.label for _, answer in readable]
     names = {"champion": str(reign["to"]), "previous": before.name}
-    return quality.fallen(truth, mine, list(theirs), params.watch.quality, confidence=params.watch.confidence, names=names)
+    return quality.detect_regression(truth, mine, list(theirs), params.watch.quality, confidence=params.watch.confidence, names=names)
 
 
-def _pairs(journal: Journal, release: str, *, since: str, until: str) -> list[tuple[str, Answer]]:
+def _pairs(journal: Journal, release: str, *, since: str, until: str) -> list[tuple[str, JournalEntry]]:
     """Give the true labels told of a release's answers since then, each with its answer; the last told label counts."""
-    entries = newest_of(entry for entry in journal.labels(since) if entry.time < until)
+    entries = latest_labels(entry for entry in journal.labels(since) if entry.time < until)
     found = journal.find_all((entry.request, entry.position) for entry in entries)
     pairs = ((entry.label, found.get((entry.request, entry.position))) for entry in entries)
     return [(label, answer) for label, answer in pairs if answer and answer.release == release and since <= answer.time < until]

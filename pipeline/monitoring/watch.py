@@ -11,48 +11,48 @@ from typing import Any
 from urllib.parse import quote
 
 from pipeline.base import logs
-from pipeline.base.config import Params, Places
-from pipeline.base.errors import WrongUse
+from pipeline.base.config import Params, Workspace
+from pipeline.base.errors import UsageError
 from pipeline.base.records import Alert
 from pipeline.core.monitor import quiet_period, windows
 from pipeline.core.monitor.windows import Window
 from pipeline.io import alerts, files, locks
-from pipeline.io.journal.journal import Journal, newest_of
+from pipeline.io.journal.journal import Journal, latest_labels
 from pipeline.io.params_file import load_params
 from pipeline.io.sources import feedback
 from pipeline.monitoring import auto_rollback
-from pipeline.monitoring.model_change import breaking, drifted, events, known
-from pipeline.monitoring.reference import Watched
-from pipeline.monitoring.window_alerts import noticed
-from pipeline.monitoring.window_report import ALL, Told, describe
+from pipeline.monitoring.model_change import drifted_windows, find_topic_changes, measure_model_change, read_windows
+from pipeline.monitoring.reference import ReleaseReference
+from pipeline.monitoring.window_alerts import alerts_from_windows
+from pipeline.monitoring.window_report import ALL, LabelledEntry, describe_window
 
 log = logs.get("watch")
 FOR_EVER = "9999"
 
 
-def watch(places: Places, *, now: str | None = None, actor: str = "tonewatch watch") -> dict[str, Any]:
+def run_watch(workspace: Workspace, *, now: str | None = None, actor: str = "tonewatch watch") -> dict[str, Any]:
     """Watch all windows that are due, raise and send what should be known, and go back from a release that surely fails.
 
     `now` is a UTC time, by default the clock's; answers dated after it belong to no window and are counted. Two passes at once
     take turns. Raises WrongUse for a `now` that is no time.
     """
-    params, now = load_params(places.params), _time(now)
-    with locks.alone(places.windows):
-        journal = Journal.reading(places.journal)
-        watched = Watching(places, journal, params)
-        written = [name for window in _due(places, journal, now, params) if (name := watched.written(window))]
-        seen = known(places)
-        files.write_json(places.windows / "events.json", happened := events(seen, params))
-        baked = auto_rollback.judged(places, journal, now=now, params=params)
-        moved = auto_rollback.taken_back(places, baked, actor=actor)
-        raised = _raised(places, [*noticed(seen, happened, written), *baked.alerts(moved)], now=now, params=params)
-    delivered = alerts.deliver(places.alerts, places.alert_urls)
+    params, now = load_params(workspace.params), _time(now)
+    with locks.folder_lock(workspace.windows):
+        journal = Journal.reading(workspace.journal)
+        watched = WatchPass(workspace, journal, params)
+        written = [name for window in _due(workspace, journal, now, params) if (name := watched.written(window))]
+        seen = read_windows(workspace)
+        files.write_json(workspace.windows / "events.json", happened := find_topic_changes(seen, params))
+        baked = auto_rollback.judge_champion(workspace, journal, now=now, params=params)
+        moved = auto_rollback.rollback_if_degraded(workspace, baked, actor=actor)
+        raised = _raised(workspace, [*alerts_from_windows(seen, happened, written), *baked.alerts(moved)], now=now, params=params)
+    delivered = alerts.deliver_alerts(workspace.alerts, workspace.alert_urls)
     hard = [alert for alert in raised if alert.hard]
-    fresh = feedback.fresh(places, params.collect)
+    fresh = feedback.count_new_labels(workspace, params.collect)
     return {
         "now": now,
         "windows": written,
-        "future": sum(1 for _ in journal.answers(windows.stamped(now), FOR_EVER)),
+        "future": sum(1 for _ in journal.answers(windows.to_micros(now), FOR_EVER)),
         "alerts": [alert.title for alert in raised],
         "undelivered": delivered.waiting,
         "moved": moved and moved.as_dict(),
@@ -63,69 +63,69 @@ def watch(places: Places, *, now: str | None = None, actor: str = "tonewatch wat
 
 def _time(told: str | None) -> str:
     try:
-        return windows.spoken(windows.moment(told) if told else datetime.now(UTC))
+        return windows.format_seconds(windows.parse_time(told) if told else datetime.now(UTC))
     except ValueError:
-        raise WrongUse(f"{told!r} is no time. Write it in UTC as 2026-11-25T08:00:00Z.") from None
+        raise UsageError(f"{told!r} is no time. Write it in UTC as 2026-11-25T08:00:00Z.") from None
 
 
-def _due(places: Places, journal: Journal, now: str, params: Params) -> list[Window]:
+def _due(workspace: Workspace, journal: Journal, now: str, params: Params) -> list[Window]:
     cfg = params.watch
-    last = max((path.stem for path in places.windows.glob("2*.json")), default=None)
-    since = files.read_json(places.windows / f"{last}.json")["window"]["end"] if last else journal.first()
-    return windows.due(since=since, now=now, minutes=cfg.window_minutes, most=cfg.catch_up_windows) if since else []
+    last = max((path.stem for path in workspace.windows.glob("2*.json")), default=None)
+    since = files.read_json(workspace.windows / f"{last}.json")["window"]["end"] if last else journal.first()
+    return windows.due_windows(since=since, now=now, minutes=cfg.window_minutes, most=cfg.catch_up_windows) if since else []
 
 
 @dataclass(frozen=True)
-class Watching:
+class WatchPass:
     """Hold a pass: each release of it is opened once."""
 
-    places: Places
+    workspace: Workspace
     journal: Journal
     params: Params
-    _opened: dict[str, Watched] = field(default_factory=dict)
+    _opened: dict[str, ReleaseReference] = field(default_factory=dict)
 
     def written(self, window: Window) -> str | None:
         """Write the document of one window, if anything was answered in it; give its name."""
-        start, end = windows.stamped(window.start), windows.stamped(window.end)
+        start, end = windows.to_micros(window.start), windows.to_micros(window.end)
         answers = list(self.journal.answers(start, end))
         if not answers:
             return None
         watched = self._release(Counter(answer.release for answer in answers).most_common(1)[0][0])
         mine = [answer for answer in answers if answer.release == watched.name]
         told = [pair for pair in _told(self.journal, start, end) if pair[1].release == watched.name]
-        before = drifted(known(self.places)[-self.params.watch.drift.of_windows :], watched.name)
-        document = describe(watched, mine, told, window=window, cfg=self.params.watch, seed=self.params.seed, before=before)
+        before = drifted_windows(read_windows(self.workspace)[-self.params.watch.drift.of_windows :], watched.name)
+        document = describe_window(watched, mine, told, window=window, cfg=self.params.watch, seed=self.params.seed, before=before)
         document["releases"] = dict(Counter(answer.release for answer in answers))
-        document["break"] = breaking(self.places, watched, mine, self.params)
-        files.write_json(self.places.windows / f"{window.name}.json", document)
+        document["break"] = measure_model_change(self.workspace, watched, mine, self.params)
+        files.write_json(self.workspace.windows / f"{window.name}.json", document)
         log.info("window", start=window.start, answers=len(answers), release=watched.name)
         return window.name
 
-    def _release(self, name: str) -> Watched:
+    def _release(self, name: str) -> ReleaseReference:
         if name not in self._opened:
-            self._opened[name] = Watched.of(self.places, name)
+            self._opened[name] = ReleaseReference.of(self.workspace, name)
         return self._opened[name]
 
 
-def _told(journal: Journal, start: str, end: str) -> list[Told]:
-    entries = newest_of(journal.labels(start, end))
+def _told(journal: Journal, start: str, end: str) -> list[LabelledEntry]:
+    entries = latest_labels(journal.labels(start, end))
     found = journal.find_all((entry.request, entry.position) for entry in entries)
     return [(entry.label, found[name]) for entry in entries if (name := (entry.request, entry.position)) in found]
 
 
-def _raised(places: Places, candidates: Sequence[Alert], *, now: str, params: Params) -> list[Alert]:
-    past = [entry.alert for entry in alerts.listing(places.alerts)]
-    linked = [replace(alert, link=_link(places, alert)) for alert in candidates]
-    raised = quiet_period.raised(linked, past, now=now, quiet_hours=params.watch.quiet_hours)
-    alerts.raise_alerts(places.alerts, raised)
+def _raised(workspace: Workspace, candidates: Sequence[Alert], *, now: str, params: Params) -> list[Alert]:
+    past = [entry.alert for entry in alerts.list_outbox(workspace.alerts)]
+    linked = [replace(alert, link=_link(workspace, alert)) for alert in candidates]
+    raised = quiet_period.filter_quiet(linked, past, now=now, quiet_hours=params.watch.quiet_hours)
+    alerts.add_alerts(workspace.alerts, raised)
     return raised
 
 
-def _link(places: Places, alert: Alert) -> str:
+def _link(workspace: Workspace, alert: Alert) -> str:
     """Lead to the page of the alert's topic; where nobody said where the dashboard is, to the folder of the windows."""
-    if not places.dashboard:
-        return str(places.windows)
-    return f"{places.dashboard}/" if alert.topic == ALL else f"{places.dashboard}/topics/{quote(alert.topic, safe='')}"
+    if not workspace.dashboard:
+        return str(workspace.windows)
+    return f"{workspace.dashboard}/" if alert.topic == ALL else f"{workspace.dashboard}/topics/{quote(alert.topic, safe='')}"
 
 
 def _asked(hard: Sequence[Alert], fresh: int, params: Params) -> str | None:

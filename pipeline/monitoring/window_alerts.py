@@ -9,7 +9,9 @@ Document = Mapping[str, Any]
 ONE = 2  # all texts together, and the one topic they are of
 
 
-def noticed(seen: Sequence[Document], happened: Mapping[str, Sequence[Mapping[str, Any]]], written: Sequence[str]) -> list[Alert]:
+def alerts_from_windows(
+    seen: Sequence[Document], happened: Mapping[str, Sequence[Mapping[str, Any]]], written: Sequence[str]
+) -> list[Alert]:
     """Give an alert for each alarm and each tone event that the windows just written brought."""
     fresh = [document for document in seen if document["window"]["start"].replace(":", "-") in set(written)]
     return [*_drifts(fresh), *_events(happened, fresh)]

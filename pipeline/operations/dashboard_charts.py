@@ -5,9 +5,9 @@ from typing import Any
 
 from pipeline.base import logs
 from pipeline.monitoring import model_change
-from pipeline.report.charts.series import WIDE, Happened, Point, series_plot, strip_plot, volume_path
-from pipeline.report.charts.time_axis import Span
-from pipeline.report.formatting import share, three, when
+from pipeline.report.charts.series import WIDE, Point, SeriesEvent, series_plot, strip_plot, volume_path
+from pipeline.report.charts.time_axis import TimeSpan
+from pipeline.report.formatting import percent, score, utc_time
 
 Document = Mapping[str, Any]
 ALL = "all"
@@ -15,7 +15,7 @@ VOLUME_HEIGHT = 26.0
 NEAR = 0.05  # a p-value below it is shown, though nothing follows from it
 TRUE = "from true labels"
 TOGETHER = "All together"
-TOLD = {
+DETECTOR_NAMES = {
     "label": "Share of the labels",
     "confidence": "Confidence",
     "length": "Length",
@@ -26,9 +26,9 @@ TOLD = {
 }
 
 
-def span_of(seen: Sequence[Document]) -> Span:
+def span_of(seen: Sequence[Document]) -> TimeSpan:
     """Cover every window, so that all charts of a page share their axis of time."""
-    return Span.of(seen[0]["window"]["start"], seen[-1]["window"]["end"])
+    return TimeSpan.of(seen[0]["window"]["start"], seen[-1]["window"]["end"])
 
 
 def topics_of(seen: Sequence[Document]) -> list[str]:
@@ -40,7 +40,7 @@ def topics_of(seen: Sequence[Document]) -> list[str]:
     return sorted(texts, key=lambda topic: (topic != ALL, -texts[topic], topic))
 
 
-def tone(seen: Sequence[Document], happened: Mapping[str, Sequence[Mapping[str, Any]]], topic: str) -> dict[str, Any]:
+def prevalence_chart(seen: Sequence[Document], happened: Mapping[str, Sequence[Mapping[str, Any]]], topic: str) -> dict[str, Any]:
     """Draw the share of each label over time with its interval, changes of the model and of the tone marked."""
     parts, span = _parts(seen, topic), span_of(seen)
     lines, shifted = _bridged(seen, topic)
@@ -60,18 +60,21 @@ def tone(seen: Sequence[Document], happened: Mapping[str, Sequence[Mapping[str, 
         "events": [{"told": one.told, "rising": one.rising, "time": one.time} for one in reversed(events)],
         "silent": sum(not part["shares"] for _, part in parts),
         "uncorrected": _uncorrected(parts),
-        "told": "; ".join(f"{name} from {share(line[0].value, 1)} to {share(line[-1].value, 1)}" for name, line in lines.items() if line),
+        "told": "; ".join(
+            f"{name} from {percent(line[0].value, 1)} to {percent(line[-1].value, 1)}" for name, line in lines.items() if line
+        ),
     }
 
 
-def drift(seen: Sequence[Document], topic: str) -> dict[str, Any]:
+def drift_chart(seen: Sequence[Document], topic: str) -> dict[str, Any]:
     """Draw which detectors a window moved in and where that became an alarm; list the alarms with the texts that moved them."""
     found = [(document, part["drift"]) for document, part in _parts(seen, topic) if part.get("drift")]
     span = span_of(seen)
     names = list(dict.fromkeys(name for _, one in found for name in one["detectors"]))
     lanes = {TOGETHER: [_overall(document, one) for document, one in found]}
     lanes |= {
-        TOLD.get(name, name.replace("_", " ")): [_single(document, one["detectors"].get(name)) for document, one in found] for name in names
+        DETECTOR_NAMES.get(name, name.replace("_", " ")): [_single(document, one["detectors"].get(name)) for document, one in found]
+        for name in names
     }
     rows = [_drift_row(document, one, span) for document, one in reversed(found)]
     return {
@@ -83,7 +86,7 @@ def drift(seen: Sequence[Document], topic: str) -> dict[str, Any]:
     }
 
 
-def quality(seen: Sequence[Document], topic: str) -> dict[str, Any]:
+def quality_chart(seen: Sequence[Document], topic: str) -> dict[str, Any]:
     """Draw the accuracy that true labels show and the one that calibrated confidence lets expect."""
     parts, span = _parts(seen, topic), span_of(seen)
     lines = {
@@ -97,7 +100,7 @@ def quality(seen: Sequence[Document], topic: str) -> dict[str, Any]:
         "lines": list(lines),
         "rows": rows,
         "labels": sum(row["labels"] or 0 for row in rows),
-        "told": "; ".join(f"{name} last {share(line[-1].value, 1)}" for name, line in lines.items()),
+        "told": "; ".join(f"{name} last {percent(line[-1].value, 1)}" for name, line in lines.items()),
     }
 
 
@@ -117,7 +120,7 @@ def _bridged(seen: Sequence[Document], topic: str) -> tuple[dict[str, list[Point
     """Give the series of each label, and whether what came before a change of the model is shifted by what it did."""
     windows = {document["window"]["start"]: document for document in seen}
     try:
-        found = model_change.bridged(seen, topic).items()
+        found = model_change.bridge_topic(seen, topic).items()
         return {label: [_point(windows[one["start"]], one, "share") for one in points] for label, points in found}, True
     except Exception as error:  # a break that cannot be bridged is still shown as a break
         logs.get("overview").error("not bridged", why=type(error).__name__)
@@ -148,21 +151,21 @@ def _break(found: Mapping[str, Any], time: str, *, shifted: bool) -> dict[str, A
     return {"time": time, "from": str(found["from"]), "to": str(found["to"]), "bridged": shifted and bool(labels), "told": told}
 
 
-def _event(one: Mapping[str, Any]) -> Happened:
+def _event(one: Mapping[str, Any]) -> SeriesEvent:
     rising = one["after"] > one["before"]
     told = (
-        f"{one['label']} {'rose' if rising else 'fell'} from {one['before']:.1%} to {one['after']:.1%} at {when(one['time'])} "
+        f"{one['label']} {'rose' if rising else 'fell'} from {one['before']:.1%} to {one['after']:.1%} at {utc_time(one['time'])} "
         f"({one['change']:+.1%}, {one['low']:+.1%} to {one['high']:+.1%})"
     )
-    return Happened(str(one["time"]), str(one["label"]), float(one["after"]), rising, told)
+    return SeriesEvent(str(one["time"]), str(one["label"]), float(one["after"]), rising, told)
 
 
-def _tone_row(document: Document, part: Mapping[str, Any], there: Mapping[str, Mapping[str, Point]], span: Span) -> dict[str, Any]:
+def _tone_row(document: Document, part: Mapping[str, Any], there: Mapping[str, Mapping[str, Point]], span: TimeSpan) -> dict[str, Any]:
     shares = {name: line.get(document["window"]["start"]) for name, line in there.items()}
     return {**_row(document, span), "texts": int(part["texts"]), "release": document["release"], "shares": shares}
 
 
-def _row(document: Document, span: Span) -> dict[str, Any]:
+def _row(document: Document, span: TimeSpan) -> dict[str, Any]:
     start, end = _ends(document)
     return {"at": round((span.at(start) + span.at(end)) / 2, 3), "start": start}
 
@@ -176,8 +179,8 @@ def _single(document: Document, found: Mapping[str, Any] | None) -> tuple[str, s
     return (*_ends(document), meaning)
 
 
-def _drift_row(document: Document, found: Mapping[str, Any], span: Span) -> dict[str, Any]:
-    moved = [TOLD.get(name, name.replace("_", " ")) for name, one in found["detectors"].items() if one["drifted"]]
+def _drift_row(document: Document, found: Mapping[str, Any], span: TimeSpan) -> dict[str, Any]:
+    moved = [DETECTOR_NAMES.get(name, name.replace("_", " ")) for name, one in found["detectors"].items() if one["drifted"]]
     state = "alarm" if found["alarm"] else "drifted" if found["drifted"] else "calm"
     examples = [f"{one['request']}/{one['position']}" for one in found.get("examples") or ()]
     row = _row(document, span)
@@ -203,16 +206,16 @@ def _episodes(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def _quality_row(document: Document, part: Mapping[str, Any], span: Span) -> dict[str, Any]:
+def _quality_row(document: Document, part: Mapping[str, Any], span: TimeSpan) -> dict[str, Any]:
     observed, estimated = part.get("observed"), part.get("estimated")
     return {
         **_row(document, span),
         "labels": observed and int(observed["labels"]),
         "observed": _interval(observed),
-        "macro_f1": three(observed and observed.get("macro_f1")),
+        "macro_f1": score(observed and observed.get("macro_f1")),
         "estimated": _interval(estimated),
     }
 
 
 def _interval(found: Mapping[str, Any] | None) -> str:
-    return f"{share(found['accuracy'], 1)} ({share(found['low'], 1)} to {share(found['high'], 1)})" if found else "–"
+    return f"{percent(found['accuracy'], 1)} ({percent(found['low'], 1)} to {percent(found['high'], 1)})" if found else "–"

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.base import logs
-from pipeline.base.config import Params, Places
+from pipeline.base.config import Params, Workspace
 from pipeline.base.errors import TonewatchError
 from pipeline.io.params_file import load_params
 from pipeline.io.versioning import data_versions
 from pipeline.operations import dashboard_charts, schedule
 from pipeline.report import formatting
-from pipeline.report.charts.time_axis import seconds
+from pipeline.report.charts.time_axis import utc_seconds
 from pipeline.report.charts.timeline import timeline
 from pipeline.report.release import history
 
@@ -29,45 +29,45 @@ RUNS_SHOWN = 8
 READERS = {
     reader.__name__: reader
     for reader in (
-        formatting.three,
-        formatting.count,
-        formatting.share,
-        formatting.one,
-        formatting.whole,
-        formatting.chance,
-        formatting.when,
+        formatting.score,
+        formatting.integer,
+        formatting.percent,
+        formatting.decimal,
+        formatting.rounded,
+        formatting.p_value,
+        formatting.utc_time,
     )
 }
 KINDS = {"first": "was the first", "on": "took over from", "back": "came back in place of"}
 
 
 @dataclass(frozen=True)
-class Part:
+class Card:
     """Hold what one look found, or why it found nothing."""
 
     value: Any = None
     fault: str | None = None
 
 
-class Overview:
+class DashboardData:
     """Look at one workspace for as many readers as there are; each look has a thread of its own and is taken once at a time."""
 
-    def __init__(self, places: Places, *, prefect: str | None = None) -> None:
-        self._places = places
+    def __init__(self, workspace: Workspace, *, prefect: str | None = None) -> None:
+        self._workspace = workspace
         self._prefect = prefect
-        self._looks = {name: Look(functools.partial(look, places)) for name, look in LOOKS.items()}
+        self._looks = {name: CachedLookup(functools.partial(look, workspace)) for name, look in LOOKUPS.items()}
 
     def page(self, topic: str | None) -> dict[str, Any]:
         """Give every card of the page of a topic, by default of all texts together; a card that fails says why."""
         return self.drawn(self.parts(), topic)
 
-    def parts(self) -> dict[str, Part]:
+    def parts(self) -> dict[str, Card]:
         """Take every look, and wait for all of them no longer than for one."""
         started = {name: look.start() for name, look in self._looks.items()}
         deadline = time.monotonic() + PATIENCE_SECONDS
         return {name: _waited(name, future, deadline - time.monotonic()) for name, future in started.items()}
 
-    def drawn(self, parts: Mapping[str, Part], topic: str | None) -> dict[str, Any]:
+    def drawn(self, parts: Mapping[str, Card], topic: str | None) -> dict[str, Any]:
         """Draw the charts of a topic from what was seen, and give them with all the rest."""
         seen = parts["windows"].value or ()
         topics = dashboard_charts.topics_of(seen)
@@ -77,15 +77,15 @@ class Overview:
             "topics": topics,
             "topic": chosen,
             "known": topic is None or topic in topics,
-            "tone": _drawn(parts["windows"], lambda: dashboard_charts.tone(seen, parts["events"].value or {}, chosen)),
-            "drift": _drawn(parts["windows"], lambda: dashboard_charts.drift(seen, chosen)),
-            "quality": _drawn(parts["windows"], lambda: dashboard_charts.quality(seen, chosen)),
-            "links": links(self._places, self._prefect),
+            "tone": _drawn(parts["windows"], lambda: dashboard_charts.prevalence_chart(seen, parts["events"].value or {}, chosen)),
+            "drift": _drawn(parts["windows"], lambda: dashboard_charts.drift_chart(seen, chosen)),
+            "quality": _drawn(parts["windows"], lambda: dashboard_charts.quality_chart(seen, chosen)),
+            "links": links(self._workspace, self._prefect),
             "now": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
 
 
-class Look:
+class CachedLookup:
     """Take one look at a time in a thread of its own, and hand the same one to all who ask meanwhile."""
 
     def __init__(self, look: Callable[[], Any]) -> None:
@@ -110,37 +110,37 @@ class Look:
             self._ended = time.monotonic()
 
 
-def links(places: Places, prefect: str | None) -> dict[str, str]:
+def links(workspace: Workspace, prefect: str | None) -> dict[str, str]:
     """Give the pages of MLflow and Prefect, where these are servers and not embedded."""
-    found = {"MLflow": places.mlflow, "Prefect": (prefect or "").removesuffix("/").removesuffix("/api")}
+    found = {"MLflow": workspace.mlflow, "Prefect": (prefect or "").removesuffix("/").removesuffix("/api")}
     return {name: address for name, address in found.items() if address.startswith(("http://", "https://")) and "@" not in address}
 
 
-def _waited(name: str, future: "Future[Any]", seconds_left: float) -> Part:
+def _waited(name: str, future: "Future[Any]", seconds_left: float) -> Card:
     try:
-        return Part(future.result(timeout=max(0.0, seconds_left)))
+        return Card(future.result(timeout=max(0.0, seconds_left)))
     except TimeoutError:
-        return Part(fault=f"This does not answer within {PATIENCE_SECONDS:.0f} s. What else is on this page does not wait for it.")
+        return Card(fault=f"This does not answer within {PATIENCE_SECONDS:.0f} s. What else is on this page does not wait for it.")
     except TonewatchError as error:
-        return Part(fault=str(error))
+        return Card(fault=str(error))
     except Exception as error:  # whatever is broken, the page still comes
         logs.get("overview").error("look failed", part=name, why=type(error).__name__)
-        return Part(fault=f"This cannot be read ({type(error).__name__}). Type `tonewatch doctor` to see what is broken.")
+        return Card(fault=f"This cannot be read ({type(error).__name__}). Type `tonewatch doctor` to see what is broken.")
 
 
-def _drawn(windows: Part, draw: Callable[[], dict[str, Any]]) -> Part:
+def _drawn(windows: Card, draw: Callable[[], dict[str, Any]]) -> Card:
     if not windows.value:
-        return Part(fault=windows.fault)
+        return Card(fault=windows.fault)
     try:
-        return Part(draw())
+        return Card(draw())
     except Exception as error:  # a window that another version wrote must not take the page with it
         logs.get("overview").error("chart failed", why=type(error).__name__)
-        return Part(fault=f"These windows cannot be drawn ({type(error).__name__}). Type `tonewatch watch` to have newer ones.")
+        return Card(fault=f"These windows cannot be drawn ({type(error).__name__}). Type `tonewatch watch` to have newer ones.")
 
 
-def _windows(places: Places) -> list[dict[str, Any]]:
-    params = load_params(places.params)
-    paths = sorted(places.windows.glob("2*.json"))[-params.serve.dashboard.shown_windows :]
+def _windows(workspace: Workspace) -> list[dict[str, Any]]:
+    params = load_params(workspace.params)
+    paths = sorted(workspace.windows.glob("2*.json"))[-params.serve.dashboard.shown_windows :]
     found = [_window(path, path.stat().st_mtime_ns) for path in paths]
     return [document for document in found if document]
 
@@ -150,7 +150,7 @@ def _window(path: Path, _written: int) -> dict[str, Any] | None:
     """Read one window, once for each time it was written; None for one that is none."""
     try:
         document = json.loads(path.read_text("utf-8"))
-        if seconds(document["window"]["start"]) < seconds(document["window"]["end"]) and isinstance(document["topics"], dict):
+        if utc_seconds(document["window"]["start"]) < utc_seconds(document["window"]["end"]) and isinstance(document["topics"], dict):
             return dict(document)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         pass
@@ -158,17 +158,17 @@ def _window(path: Path, _written: int) -> dict[str, Any] | None:
     return None
 
 
-def _events(places: Places) -> dict[str, Any]:
-    path = places.windows / "events.json"
+def _events(workspace: Workspace) -> dict[str, Any]:
+    path = workspace.windows / "events.json"
     return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
 
 
-def _champion(places: Places) -> dict[str, Any]:
+def _champion(workspace: Workspace) -> dict[str, Any]:
     from pipeline.io.registry.ledger import Ledger
 
-    ledger = Ledger(places.ledger)
+    ledger = Ledger(workspace.ledger)
     moves, documents = [move.as_dict() for move in ledger.moves()], [release.document for release in ledger.releases()]
-    reigns, standings = history.reigns(moves), history.standings(documents, moves)
+    reigns, standings = history.reigns(moves), history.release_states(documents, moves)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     waiting = [one["release"] for one in standings if one["state"] == "waiting" and ledger.approval(one["release"]) is None]
     return {
@@ -182,14 +182,14 @@ def _champion(places: Places) -> dict[str, Any]:
     }
 
 
-def _versions(places: Places) -> list[dict[str, Any]]:
-    return [version.as_dict() for version in data_versions.list_versions(places.root)]
+def _versions(workspace: Workspace) -> list[dict[str, Any]]:
+    return [version.as_dict() for version in data_versions.list_versions(workspace.root)]
 
 
-def _alerts(places: Places) -> list[dict[str, Any]]:
+def _alerts(workspace: Workspace) -> list[dict[str, Any]]:
     from pipeline.io import alerts
 
-    return [_alert(entry) for entry in reversed(alerts.listing(places.alerts))]
+    return [_alert(entry) for entry in reversed(alerts.list_outbox(workspace.alerts))]
 
 
 def _alert(entry: Any) -> dict[str, Any]:
@@ -199,14 +199,14 @@ def _alert(entry: Any) -> dict[str, Any]:
     return {**asdict(entry.alert), "state": state, "link": link}
 
 
-def _runs(places: Places) -> list[dict[str, Any]]:
+def _runs(workspace: Workspace) -> list[dict[str, Any]]:
     """Give what goes on and the last run of each kind, the newest first; of older ones, when they were due."""
-    folder = schedule.folder(places)
-    last = {kind: schedule.begun(places, kind) for kind in (path.stem for path in folder.glob("*.json"))}
-    told = [_run(kind, one.run, one.began, schedule.life(places, one.run), one.dues) for kind, one in last.items() if one.run]
+    folder = schedule.folder(workspace)
+    last = {kind: schedule.last_run(workspace, kind) for kind in (path.stem for path in folder.glob("*.json"))}
+    told = [_run(kind, one.run, one.began, schedule.run_is_alive(workspace, one.run), one.dues) for kind, one in last.items() if one.run]
     known = {one.run for one in last.values()}
     for path in (folder / "runs").glob("*.json"):
-        if path.stem not in known and schedule.life(places, path.stem):
+        if path.stem not in known and schedule.run_is_alive(workspace, path.stem):
             about = json.loads(path.read_text("utf-8"))
             told.append(_run(about["kind"], path.stem, about["began"], True, ()))
     return sorted(told, key=lambda one: (one["state"] == "running", one["when"]), reverse=True)
@@ -223,12 +223,12 @@ def _run(kind: str, run: str, began: str, alive: bool | None, dues: Sequence[str
     }
 
 
-def _params(places: Places) -> Params:
-    return load_params(places.params)
+def _params(workspace: Workspace) -> Params:
+    return load_params(workspace.params)
 
 
 LANES_SHOWN = 8
-LOOKS: Mapping[str, Callable[[Places], Any]] = {
+LOOKUPS: Mapping[str, Callable[[Workspace], Any]] = {
     "params": _params,
     "windows": _windows,
     "events": _events,

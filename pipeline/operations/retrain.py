@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.base import logs
-from pipeline.base.config import NEWEST, Places
-from pipeline.base.errors import TonewatchError, WrongUse
+from pipeline.base.config import NEWEST, Workspace
+from pipeline.base.errors import TonewatchError, UsageError
 from pipeline.base.records import Receipt
 from pipeline.io import files
-from pipeline.io.locks import held
+from pipeline.io.locks import workspace_lock
 from pipeline.io.params_file import load_params, set_params
 from pipeline.io.versioning import data_versions
 from pipeline.release import promote, reconcile
-from pipeline.release.judge import judged
+from pipeline.release.judge import champion_of_candidate
 from pipeline.stages.context import StageContext
 from pipeline.stages.runner import run_stage
 from pipeline.stages.table import STAGES
@@ -33,7 +33,7 @@ class StageOutcome:
 
 def prepare(context: StageContext) -> None:
     """Finish a move that was interrupted, and check out the data that `data.version` pins."""
-    promote.heal(context.places)
+    promote.finish_interrupted_move(context.workspace)
     checkout_pinned_data(context)
 
 
@@ -55,9 +55,9 @@ def checkout_pinned_data(context: StageContext) -> None:
     """Make the work tree's data those of the version that `data.version` pins, if it pins one."""
     if context.params.data.version == NEWEST:
         return
-    version = data_versions.stand_on(context.places.root, context.params.data.version)
+    version = data_versions.checkout_version(context.workspace.root, context.params.data.version)
     if unknown := sorted(set(version.labels) - set(context.params.collect.labels)):
-        raise WrongUse(
+        raise UsageError(
             f"{version.name} holds texts labelled {', '.join(unknown)}, which collect.labels does not name. "
             f"Name them there, or type `tonewatch run --set data.version={NEWEST}`."
         )
@@ -65,9 +65,9 @@ def checkout_pinned_data(context: StageContext) -> None:
 
 def ensure_params_unchanged(context: StageContext) -> None:
     """Raise WrongUse when params.yaml is no longer what this run was started with: DVC would record what did not run."""
-    path = context.places.params
+    path = context.workspace.params
     if load_params(path) != context.params:
-        raise WrongUse(f"{path} changed during the run. Completed stages are kept; type `tonewatch run` again.")
+        raise UsageError(f"{path} changed during the run. Completed stages are kept; type `tonewatch run` again.")
 
 
 def run_stage_by_hand(context: StageContext, name: str) -> Receipt:
@@ -76,22 +76,22 @@ def run_stage_by_hand(context: StageContext, name: str) -> Receipt:
     Raises WrongUse for a stage of the data while `data.version` pins one: it would put other texts in its place.
     """
     if name in DATA_STAGES and context.params.data.version != NEWEST:
-        raise WrongUse(
+        raise UsageError(
             f"data.version pins {context.params.data.version}, so `{name}` would change what should stay. "
             f"Type `tonewatch run --set data.version={NEWEST}` to collect again."
         )
-    with held(context.places.home):
+    with workspace_lock(context.workspace.home):
         return run_stage(context, name)
 
 
-def change_params(places: Places, assignments: Sequence[str]) -> list[str]:
+def change_params(workspace: Workspace, assignments: Sequence[str]) -> list[str]:
     """Write values into params.yaml, all or none, while nothing runs; return a sentence for each.
 
     A move that was interrupted is finished first: it may still have to put its own params there.
     """
-    with held(places.home):
-        promote.heal(places)
-        return set_params(places.params, assignments)
+    with workspace_lock(workspace.home):
+        promote.finish_interrupted_move(workspace)
+        return set_params(workspace.params, assignments)
 
 
 def up_to_date_release(context: StageContext) -> dict[str, Any] | None:
@@ -99,8 +99,8 @@ def up_to_date_release(context: StageContext) -> dict[str, Any] | None:
 
     Asked before a flow is started, which takes longer than the answer.
     """
-    with held(context.places.home):
-        if context.params.data.version != NEWEST or reconcile.behind(context.places):
+    with workspace_lock(context.workspace.home):
+        if context.params.data.version != NEWEST or reconcile.is_behind(context.workspace):
             return None
         run_stage(context, "identity")
         for stage in STAGES[1:]:
@@ -112,10 +112,10 @@ def up_to_date_release(context: StageContext) -> dict[str, Any] | None:
 
 def _champion_made_of_it(context: StageContext) -> dict[str, Any] | None:
     fingerprint = files.read_receipt(context.folder("split")).notes["fingerprint"]
-    versions = data_versions.list_versions(context.places.root)
+    versions = data_versions.list_versions(context.workspace.root)
     names = [version.name for version in versions if version.fingerprint == fingerprint]
     try:
-        return judged(context.places, names[0]) if names else None
+        return champion_of_candidate(context.workspace, names[0]) if names else None
     except TonewatchError:
         # Something does not hold; the run will find out what, and say it.
         return None

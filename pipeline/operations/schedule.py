@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.base import logs
-from pipeline.base.config import Places
-from pipeline.base.errors import DigestMismatch, RunGoingOn, TonewatchError
+from pipeline.base.config import Workspace
+from pipeline.base.errors import DigestMismatch, TonewatchError, WorkspaceBusy
 from pipeline.base.records import Alert
 from pipeline.core.monitor import quiet_period, windows
 from pipeline.io import alerts, checkpoints, files, locks
 from pipeline.io.journal.journal import Journal
 from pipeline.io.params_file import load_params
 from pipeline.release import promote
-from pipeline.release.verify import verify
+from pipeline.release.verify import verify_releases
 
 log = logs.get("schedule")
 DUES_KEPT = 200
@@ -33,7 +33,7 @@ _HELD: list[int] = []  # let go of by the system alone: the end of a run is told
 
 
 @dataclass(frozen=True)
-class Begun:
+class LastRun:
     """Hold which run of a kind began last: its number in their order, its id, and when it was due and began, in UTC to the microsecond."""
 
     sequence: int = 0
@@ -43,12 +43,12 @@ class Begun:
     dues: tuple[str, ...] = ()
 
 
-def folder(places: Places) -> Path:
+def folder(workspace: Workspace) -> Path:
     """Give the folder of the schedule's own notes."""
-    return places.home / "schedule"
+    return workspace.home / "schedule"
 
 
-def why_not(last: Begun, *, run: str, due: str, now: str) -> str | None:
+def skip_reason(last: LastRun, *, run: str, due: str, now: str) -> str | None:
     """Say why a run need not be made; None when it must.
 
     A clock that was set back does not stop the schedule: a beginning that lies in the future says nothing.
@@ -63,41 +63,41 @@ def why_not(last: Begun, *, run: str, due: str, now: str) -> str | None:
 
 
 @contextlib.contextmanager
-def turn(places: Places, kind: str, *, run: str, due: datetime, now: datetime) -> Iterator[str | None]:
+def take_turn(workspace: Workspace, kind: str, *, run: str, due: datetime, now: datetime) -> Iterator[str | None]:
     """Take the turn of a run and give None, or say why it has none; the turn ends with the block, or with the process."""
     from filelock import FileLock, Timeout
 
-    planned, began = windows.stamp(due), windows.stamp(now)
-    _live(places, run, {"kind": kind, "due": planned, "began": began, "pid": os.getpid()})
-    note = folder(places) / f"{kind}.json"
-    lock = FileLock(folder(places) / f"{kind}.lock")
+    planned, began = windows.format_micros(due), windows.format_micros(now)
+    _live(workspace, run, {"kind": kind, "due": planned, "began": began, "pid": os.getpid()})
+    note = folder(workspace) / f"{kind}.json"
+    lock = FileLock(folder(workspace) / f"{kind}.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        yield f"Another run of this kind ({kind}) is going on: {begun(places, kind).run or 'it has just begun'}."
+        yield f"Another run of this kind ({kind}) is going on: {last_run(workspace, kind).run or 'it has just begun'}."
         return
     try:
-        last = begun(places, kind)
-        why = why_not(last, run=run, due=planned, now=began)
+        last = last_run(workspace, kind)
+        why = skip_reason(last, run=run, due=planned, now=began)
         if why is None:
             dues = tuple(dict.fromkeys((*last.dues, planned)))[-DUES_KEPT:]
-            files.write_json(note, asdict(Begun(last.sequence + 1, run, planned, began, dues)))
+            files.write_json(note, asdict(LastRun(last.sequence + 1, run, planned, began, dues)))
         yield why
     finally:
         lock.release()
 
 
-def begun(places: Places, kind: str) -> Begun:
+def last_run(workspace: Workspace, kind: str) -> LastRun:
     """Read which run of a kind began last; garbage counts as none."""
     try:
-        found = files.read_json(folder(places) / f"{kind}.json")
-        return Begun(**{**found, "dues": tuple(found["dues"])})
+        found = files.read_json(folder(workspace) / f"{kind}.json")
+        return LastRun(**{**found, "dues": tuple(found["dues"])})
     except (OSError, ValueError, TypeError, KeyError):
-        return Begun()
+        return LastRun()
 
 
-def _live(places: Places, run: str, about: dict[str, Any]) -> None:
-    path = folder(places) / "runs" / f"{run}.json"
+def _live(workspace: Workspace, run: str, about: dict[str, Any]) -> None:
+    path = folder(workspace) / "runs" / f"{run}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     # Held before it has its name: nobody ever finds it there and free while its run lives.
     beside = path.with_suffix(f".{os.getpid()}")
@@ -108,10 +108,10 @@ def _live(places: Places, run: str, about: dict[str, Any]) -> None:
     _HELD.append(handle)
 
 
-def life(places: Places, run: str) -> bool | None:
+def run_is_alive(workspace: Workspace, run: str) -> bool | None:
     """Say whether the process of a run lives; None when no process has taken it up on this machine."""
     try:
-        handle = os.open(folder(places) / "runs" / f"{run}.json", os.O_RDONLY)
+        handle = os.open(folder(workspace) / "runs" / f"{run}.json", os.O_RDONLY)
     except FileNotFoundError:
         return None
     try:
@@ -123,39 +123,41 @@ def life(places: Places, run: str) -> bool | None:
     return False
 
 
-def forget(places: Places, *, but: Sequence[str]) -> None:
+def forget_ended_runs(workspace: Workspace, *, but: Sequence[str]) -> None:
     """Remove the notes of runs whose processes have ended, but for those whose end is still to be told."""
-    for path in (folder(places) / "runs").glob("*.json"):
-        if path.stem not in but and life(places, path.stem) is False:
+    for path in (folder(workspace) / "runs").glob("*.json"):
+        if path.stem not in but and run_is_alive(workspace, path.stem) is False:
             path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def only(places: Places) -> Iterator[None]:
+def single_schedule(workspace: Workspace) -> Iterator[None]:
     """Be the only schedule of a workspace; raises RunGoingOn where one runs already."""
-    folder(places).mkdir(parents=True, exist_ok=True)
-    told = f"Process WHO runs the schedule of {places.root} already. End it with `kill WHO`, then type the same again."
-    with locks.mine(folder(places) / "schedule", told):
+    folder(workspace).mkdir(parents=True, exist_ok=True)
+    told = f"Process WHO runs the schedule of {workspace.root} already. End it with `kill WHO`, then type the same again."
+    with locks.exclusive_lock(folder(workspace) / "schedule", told):
         yield
 
 
-def tell(places: Places, candidates: Sequence[Alert], *, now: datetime) -> list[Alert]:
+def raise_and_send(workspace: Workspace, candidates: Sequence[Alert], *, now: datetime) -> list[Alert]:
     """Raise alerts that are not quiet yet, and send what waits; gives the raised ones."""
-    past = [entry.alert for entry in alerts.listing(places.alerts)]
-    raised = quiet_period.raised(candidates, past, now=windows.spoken(now), quiet_hours=load_params(places.params).watch.quiet_hours)
-    alerts.raise_alerts(places.alerts, raised)
-    alerts.deliver(places.alerts, places.alert_urls)
+    past = [entry.alert for entry in alerts.list_outbox(workspace.alerts)]
+    raised = quiet_period.filter_quiet(
+        candidates, past, now=windows.format_seconds(now), quiet_hours=load_params(workspace.params).watch.quiet_hours
+    )
+    alerts.add_alerts(workspace.alerts, raised)
+    alerts.deliver_alerts(workspace.alerts, workspace.alert_urls)
     return raised
 
 
-def tell_fault(places: Places, kind: str, error: BaseException, *, now: datetime) -> str:
+def report_failure(workspace: Workspace, kind: str, error: BaseException, *, now: datetime) -> str:
     """Tell that a scheduled run failed, and give why; of an error that is not ours only its kind and place, for it may repeat a text."""
     why = str(error) if isinstance(error, TonewatchError) else f"{type(error).__name__} at {_place(error)}"
     log.error("run failed", kind=kind, why=why)
     title = f"The scheduled {kind} failed"
     message = f"{why}\nThe next one is made when it is due. Try it now with `tonewatch {COMMANDS.get(kind, kind)}`."
     with contextlib.suppress(TonewatchError):
-        tell(places, [Alert(f"run/{kind}", "run", "all", windows.spoken(now), title, message)], now=now)
+        raise_and_send(workspace, [Alert(f"run/{kind}", "run", "all", windows.format_seconds(now), title, message)], now=now)
     return why
 
 
@@ -167,16 +169,18 @@ def _place(error: BaseException) -> str:
 COMMANDS = {"retrain": "run", "audit": "release verify"}
 
 
-def audit(places: Places, *, now: datetime) -> dict[str, Any]:
+def run_audit(workspace: Workspace, *, now: datetime) -> dict[str, Any]:
     """Check the record, repair what follows it, put the journal in order, and tell what did not hold; gives what was done."""
-    found = _wrong(places)
-    repaired = _repaired(places)
-    left = _wrong(places) if found else None
-    params = load_params(places.params)
-    journal = Journal(places.journal, retention_days=params.serve.journal.retention_days)
+    found = _wrong(workspace)
+    repaired = _repaired(workspace)
+    left = _wrong(workspace) if found else None
+    params = load_params(workspace.params)
+    journal = Journal(workspace.journal, retention_days=params.serve.journal.retention_days)
     sealed, kept = journal.seal(), journal.retain(now)
     title = "The record of releases does not hold" if left else "The record of releases did not hold, and was repaired"
-    told = tell(places, [Alert("integrity", "integrity", "all", windows.spoken(now), title, left or found)] if found else [], now=now)
+    told = raise_and_send(
+        workspace, [Alert("integrity", "integrity", "all", windows.format_seconds(now), title, left or found)] if found else [], now=now
+    )
     log.info("audited", holds=found is None, repaired=len(repaired), sealed=sealed, removed=len(kept.removed))
     return {
         "found": found,
@@ -185,31 +189,31 @@ def audit(places: Places, *, now: datetime) -> dict[str, Any]:
         "sealed": sealed,
         "removed": list(kept.removed),
         "doubts": list(kept.reasons),
-        "swept": _swept(places, now - timedelta(days=params.schedule.keep_checkpoints_days)),
+        "swept": _swept(workspace, now - timedelta(days=params.schedule.keep_checkpoints_days)),
         "alerts": [one.title for one in told],
     }
 
 
-def _swept(places: Places, before: datetime) -> list[str]:
+def _swept(workspace: Workspace, before: datetime) -> list[str]:
     try:
-        with locks.held(places.home):
-            return checkpoints.sweep(places.checkpoints, before=before.timestamp())
-    except RunGoingOn:
+        with locks.workspace_lock(workspace.home):
+            return checkpoints.sweep_checkpoints(workspace.checkpoints, before=before.timestamp())
+    except WorkspaceBusy:
         # A training that goes on may take up what lies there; another night will do.
         return []
 
 
-def _wrong(places: Places) -> str | None:
+def _wrong(workspace: Workspace) -> str | None:
     try:
-        verify(places, None)
+        verify_releases(workspace, None)
     except DigestMismatch as error:
         return str(error)
     return None
 
 
-def _repaired(places: Places) -> list[str]:
+def _repaired(workspace: Workspace) -> list[str]:
     try:
-        return promote.reconcile(places)
-    except RunGoingOn:
+        return promote.reconcile(workspace)
+    except WorkspaceBusy:
         # Whoever works here heals what it finds before it begins.
         return []

@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.base.config import GateConfig, Params, Places
-from pipeline.core.gate.decision import Decision, decide
+from pipeline.base.config import GateConfig, Params, Workspace
+from pipeline.core.gate.decision import GateDecision, decide
 from pipeline.inference.predict import open_predictor
 from pipeline.io import files
 from pipeline.io.params_file import load_params
 from pipeline.io.registry import release_files
-from pipeline.io.registry.ledger import Ledger, Move
-from pipeline.release.compare import Loading, against_champion
+from pipeline.io.registry.ledger import ChampionMove, Ledger
+from pipeline.release.compare import PredictorLoader, compare_with_champion
 from pipeline.release.register import HEADLINE_METRICS, candidate_digests, candidate_identity, json_digest, read_evaluation, release_params
 
 THRESHOLDS = ("temperature", "uncertain")
@@ -27,70 +27,70 @@ class CandidateLineage:
     code_commit: str
 
 
-def judge(places: Places, made: CandidateLineage, *, actor: str, reason: str, load: Loading | None = None) -> dict[str, Any]:
+def judge(workspace: Workspace, made: CandidateLineage, *, actor: str, reason: str, load: PredictorLoader | None = None) -> dict[str, Any]:
     """Judge the candidate against the gate and record the answer, yes or no; gives the release document.
 
     The same candidate on the same data with the same params is judged once and found afterwards; one whose files and
     figures are the champion's is the champion. `load` opens the champion's files; by default as the predictor that serves.
     """
-    ledger = Ledger(places.ledger)
-    if champion := _is_champion(places, ledger, made.data_version):
+    ledger = Ledger(workspace.ledger)
+    if champion := _is_champion(workspace, ledger, made.data_version):
         return champion
-    identity = candidate_identity(places, made.data_version)
+    identity = candidate_identity(workspace, made.data_version)
     release = ledger.find(identity)
     if release and not release.document["decision"]["accepted"] and release.document["champion"] != ledger.current():
         # Refused, but against another champion: that verdict says nothing of today's.
         identity = json_digest({"identity": identity, "champion": ledger.current()})
         release = ledger.find(identity)
     if release is None:
-        params = load_params(places.params)
+        params = load_params(workspace.params)
         document = {
             **dataclasses.asdict(made),
             "identity": identity,
             "actor": actor,
             "reason": reason,
             "params_digest": json_digest(release_params(params)),
-            "params": places.params.read_text("utf-8"),
-            "lock": lock_of(places),
-            "signature": release_files.signed(places),
-            **_verdict(places, params, load or open_predictor),
+            "params": workspace.params.read_text("utf-8"),
+            "lock": read_lock(workspace),
+            "signature": release_files.sign_candidate(workspace),
+            **_verdict(workspace, params, load or open_predictor),
         }
         release = ledger.add(document)
     if release.document["decision"]["accepted"]:
-        release_files.keep(places, release.document)
+        release_files.keep_local_copy(workspace, release.document)
     return dict(release.document)
 
 
-def judged(places: Places, data_version: str) -> dict[str, Any] | None:
+def champion_of_candidate(workspace: Workspace, data_version: str) -> dict[str, Any] | None:
     """Give the release that the work tree's candidate has become, if it is the one in service."""
-    ledger = Ledger(places.ledger)
-    release = ledger.find(candidate_identity(places, data_version))
+    ledger = Ledger(workspace.ledger)
+    release = ledger.find(candidate_identity(workspace, data_version))
     if release and release.name == ledger.current():
         return dict(release.document)
-    return _is_champion(places, ledger, data_version)
+    return _is_champion(workspace, ledger, data_version)
 
 
-def _is_champion(places: Places, ledger: Ledger, data_version: str) -> dict[str, Any] | None:
+def _is_champion(workspace: Workspace, ledger: Ledger, data_version: str) -> dict[str, Any] | None:
     """Give the champion's document when the candidate's files, data and figures are its own: then there is nothing to judge."""
     current = ledger.current()
     if current is None:
         return None
     document = ledger.get(current).document
-    same = document["data_version"] == data_version and document["files"] == release_files.digests(
-        candidate_digests(places), read_evaluation(places)
+    same = document["data_version"] == data_version and document["files"] == release_files.release_digests(
+        candidate_digests(workspace), read_evaluation(workspace)
     )
     return dict(document) if same else None
 
 
-def lock_of(places: Places) -> str:
+def read_lock(workspace: Workspace) -> str:
     """Give the text of the work tree's dvc.lock, empty where there is none."""
-    path = places.root / "dvc.lock"
+    path = workspace.root / "dvc.lock"
     return path.read_text("utf-8") if path.is_file() else ""
 
 
-def withdrawn(ledger: Ledger, candidate: Mapping[str, str]) -> str | None:
+def previously_rolled_back(ledger: Ledger, candidate: Mapping[str, str]) -> str | None:
     """Say who went back from this very candidate, when and why; None when nobody did or when it is in service."""
-    last: Move | None = None
+    last: ChampionMove | None = None
     for release in ledger.releases():
         if candidate.items() <= release.document["files"].items():
             if release.name == ledger.current():
@@ -105,26 +105,26 @@ def withdrawn(ledger: Ledger, candidate: Mapping[str, str]) -> str | None:
     )
 
 
-def decided(document: Mapping[str, Any], gate: GateConfig) -> Decision:
+def redecide(document: Mapping[str, Any], gate: GateConfig) -> GateDecision:
     """Decide on a release from nothing but its own document."""
     candidate = {name: document[name] for name in ("evaluation", "cost", "checks", "withdrawn")}
     return decide(candidate, document["comparison"], gate)
 
 
-def _verdict(places: Places, params: Params, load: Loading) -> dict[str, Any]:
-    ledger, candidate, evaluation = Ledger(places.ledger), candidate_digests(places), read_evaluation(places)
-    menu, settings = (files.read_json(places.root / "data" / "candidate" / name) for name in ("menu.json", "model.json"))
+def _verdict(workspace: Workspace, params: Params, load: PredictorLoader) -> dict[str, Any]:
+    ledger, candidate, evaluation = Ledger(workspace.ledger), candidate_digests(workspace), read_evaluation(workspace)
+    menu, settings = (files.read_json(workspace.root / "data" / "candidate" / name) for name in ("menu.json", "model.json"))
     champion = ledger.current()
     evidence = {
         "evaluation": evaluation,
         "cost": next(variant for variant in menu["variants"] if variant["name"] == menu["chosen"]),
-        "checks": _checks(places),
-        "withdrawn": withdrawn(ledger, candidate),
-        "comparison": against_champion(places, params, ledger.get(champion).document, load) if champion else None,
+        "checks": _checks(workspace),
+        "withdrawn": previously_rolled_back(ledger, candidate),
+        "comparison": compare_with_champion(workspace, params, ledger.get(champion).document, load) if champion else None,
     }
     return {
         **evidence,
-        "files": release_files.digests(candidate, evaluation),
+        "files": release_files.release_digests(candidate, evaluation),
         "metrics": {name: evaluation[name] for name in HEADLINE_METRICS},
         "baselines": evaluation["baselines"],
         "intervals": evaluation["intervals"],
@@ -133,11 +133,11 @@ def _verdict(places: Places, params: Params, load: Loading) -> dict[str, Any]:
         "parent": settings["parent"],
         "champion": champion,
         "approval": params.gate.approval,
-        "decision": decided(evidence, params.gate).as_dict(),
+        "decision": redecide(evidence, params.gate).as_dict(),
     }
 
 
-def _checks(places: Places) -> list[dict[str, Any]]:
-    folder = places.root / "data" / "validation"
-    files.trusted(folder, made_by="validate")
+def _checks(workspace: Workspace) -> list[dict[str, Any]]:
+    folder = workspace.root / "data" / "validation"
+    files.verified_receipt(folder, made_by="validate")
     return [{name: check[name] for name in ("name", "passed", "sentence")} for check in files.read_json(folder / "checks.json")]

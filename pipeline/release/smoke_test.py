@@ -12,7 +12,7 @@ SECONDS = 120  # a machine under load starts slowly; a good artefact takes one o
 CODE = Path(__file__).parents[2]  # so that a `pipeline` folder of the workspace cannot stand in for ours
 
 
-def smoke(folder: Path, tolerance: float) -> float:
+def smoke_test(folder: Path, tolerance: float) -> float:
     """Have a fresh process answer the golden texts; gives how far the furthest probability lies from the kept one.
 
     Raises Fault when the process dies or takes too long, and when it differs by more than the tolerance.

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def only(record: Mapping[str, Any], *names: str) -> dict[str, Any]:
+def pick(record: Mapping[str, Any], *names: str) -> dict[str, Any]:
     """Take these values and no others; one that is not there is None."""
     return {name: record.get(name) for name in names}
 
 
-def at(record: Any, *path: str) -> Any:
+def get_path(record: Any, *path: str) -> Any:
     """Follow names downwards; None where the way ends."""
     for name in path:
         if not isinstance(record, Mapping):

@@ -13,37 +13,37 @@ def baseline_name(name: str) -> str:
     return BASELINES.get(name, name)
 
 
-def three(value: float | None, signed: bool = False) -> str:
+def score(value: float | None, signed: bool = False) -> str:
     """Write a score with three places."""
     return NONE if value is None else f"{value:+.3f}" if signed else f"{value:.3f}"
 
 
-def count(value: int | None) -> str:
+def integer(value: int | None) -> str:
     """Write a whole number with its thousands apart."""
     return NONE if value is None else f"{value:,}"
 
 
-def share(value: float | None, places: int = 0) -> str:
+def percent(value: float | None, places: int = 0) -> str:
     """Write a share in per cent."""
     return NONE if value is None else f"{value:.{places}%}"
 
 
-def one(value: float | None) -> str:
+def decimal(value: float | None) -> str:
     """Write a measured size or time with one place."""
     return NONE if value is None else f"{value:,.1f}"
 
 
-def whole(value: float | None) -> str:
+def rounded(value: float | None) -> str:
     """Write a rate without places."""
     return NONE if value is None else f"{value:,.0f}"
 
 
-def chance(value: float | None) -> str:
+def p_value(value: float | None) -> str:
     """Write a p-value; a very small one only as small."""
     return NONE if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def when(time: str | None) -> str:
+def utc_time(time: str | None) -> str:
     """Shorten a UTC time of the ledger for a reader; leave any other as it is."""
     if time is None:
         return NONE
@@ -56,7 +56,7 @@ def interval_name(confidence: float | None) -> str:
     return f"{confidence:.0%} interval" if confidence else "interval"
 
 
-def change(missing: float | None, unit: str | None) -> str:
+def shortfall(missing: float | None, unit: str | None) -> str:
     """Say the smallest change of a figure that would have let a part pass; empty when none is known.
 
     Rounded up at the third figure: rounded down it would not have been enough.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.base import logs
-from pipeline.base.config import Places
+from pipeline.base.config import Workspace
 from pipeline.io.params_file import load_params
 
 NAME = "tonewatch"
@@ -21,17 +21,17 @@ WANTED = 2  # requests at once that a replica should have; with more another one
 GROW_SECONDS, SHRINK_SECONDS = 10, 120  # for which load has to last before one comes, and to be gone before one goes
 
 
-def serve(places: Places, *, host: str, port: int) -> int:
+def serve(workspace: Workspace, *, host: str, port: int) -> int:
     """Serve until a signal ends it; requests that came before are answered. Raises WrongUse as `guarded` does."""
-    from pipeline.serve.main import guarded
+    from pipeline.serve.main import require_keys_beyond_loopback
 
-    guarded(places, host)
+    require_keys_beyond_loopback(workspace, host)
     connect()
     ended = threading.Event()
     # Only now: Ray has put a handler of its own in their place, which ends the process before its replicas have answered.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    stop = start(places, host=host, port=port)
+    stop = start(workspace, host=host, port=port)
     logs.get("serve").info("listening", address=f"http://{host}:{port}", replicas="by load")
     try:
         ended.wait()
@@ -51,7 +51,7 @@ def connect() -> None:
         ray.init(address=os.environ.get("RAY_ADDRESS"), include_dashboard=False, log_to_driver=False, configure_logging=False)
 
 
-def start(places: Places, *, host: str, port: int, cores: float = CORES_A_REPLICA) -> Callable[[], None]:
+def start(workspace: Workspace, *, host: str, port: int, cores: float = CORES_A_REPLICA) -> Callable[[], None]:
     """Start the service on the cluster this process has joined; gives what stops both.
 
     Where it runs already its replicas are replaced one by one.
@@ -61,7 +61,7 @@ def start(places: Places, *, host: str, port: int, cores: float = CORES_A_REPLIC
     from ray.serve.config import HTTPOptions
 
     rayserve.start(http_options=HTTPOptions(host=host, port=port, location="HeadOnly"))
-    rayserve.run(deployment(places, host=host, cores=cores), name=NAME, route_prefix="/")
+    rayserve.run(deployment(workspace, host=host, cores=cores), name=NAME, route_prefix="/")
 
     def stop() -> None:
         rayserve.shutdown()
@@ -70,16 +70,16 @@ def start(places: Places, *, host: str, port: int, cores: float = CORES_A_REPLIC
     return stop
 
 
-def deployment(places: Places, *, host: str, cores: float) -> Any:
+def deployment(workspace: Workspace, *, host: str, cores: float) -> Any:
     """Describe the service for Ray Serve: the app of every replica is built where the replica lives."""
     from ray import serve as rayserve
 
-    cfg = load_params(places.params).serve
+    cfg = load_params(workspace.params).serve
 
     def built() -> Any:
-        from pipeline.serve.main import build
+        from pipeline.serve.main import build_app
 
-        return build(places, host=host, opened=True)
+        return build_app(workspace, host=host, opened=True)
 
     described = rayserve.deployment(
         rayserve.ingress(built)(),

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.base.config import CompressConfig, EvaluateConfig
-from pipeline.base.records import Receipt, Record
+from pipeline.base.records import Receipt, TextRecord
 from pipeline.io import files, parquet
 
 if TYPE_CHECKING:
-    from pipeline.core.compress.selection import Fall, Variant
+    from pipeline.core.compress.selection import MeasuredVariant, SliceDrop
     from pipeline.core.compress.speed import Speed
-    from pipeline.core.compress.variants import Made, Workshop
+    from pipeline.core.compress.variants import CompressedModel, VariantFactory
     from pipeline.core.model.predictor import Predictor
     from pipeline.stages.context import StageContext, TrainingContext
 
@@ -33,7 +33,7 @@ def compress(
     training: "TrainingContext",
 ) -> Receipt:
     """Make the menu's variants, measure each against its parent on the validation split, and keep the one the rule chooses."""
-    from pipeline.core.compress.selection import choose, menu
+    from pipeline.core.compress.selection import choose_variant, menu_document
 
     shop = workshop(classifier, splits, {"labels": list(labels), "max_tokens": max_tokens}, cfg, training)
     valid, threads = shop.sides["valid"], training.profile.threads
@@ -42,23 +42,25 @@ def compress(
     logits = {name: predictor.logits([record.text for record in valid]) for name, predictor in predictors.items()}
     variants = measured(shop, made, logits, timed(predictors, shop), judging)
     whole = next(variant for variant in variants if variant.name == cfg.parent)
-    choice = choose(variants, cfg.budget, whole=cfg.parent)
+    choice = choose_variant(variants, cfg.budget, whole=cfg.parent)
     fitted = _fitted(logits[choice.chosen], shop.numbers(valid), cfg)
-    with files.whole(out) as desk:
-        _write_served(desk, made[choice.chosen], {**shop.settings, **fitted, "variant": choice.chosen}, training.seed)
+    with files.staging_dir(out) as staging:
+        _write_served(staging, made[choice.chosen], {**shop.settings, **fitted, "variant": choice.chosen}, training.seed)
         figures = {name: getattr(whole, name) for name in ("macro_f1", "parameters", "megabytes")}
-        files.write_json(desk / "menu.json", menu(variants, choice, parent=figures, threads=threads))
-        receipt = files.write_receipt(desk, _receipt(variants, choice.chosen, shop.sides))
+        files.write_json(staging / "menu.json", menu_document(variants, choice, parent=figures, threads=threads))
+        receipt = files.write_receipt(staging, _receipt(variants, choice.chosen, shop.sides))
     shop.forget()
     return receipt
 
 
-def workshop(classifier: Path, splits: Path, settings: Mapping[str, Any], cfg: CompressConfig, training: "TrainingContext") -> "Workshop":
+def workshop(
+    classifier: Path, splits: Path, settings: Mapping[str, Any], cfg: CompressConfig, training: "TrainingContext"
+) -> "VariantFactory":
     """Open a workshop on a trained classifier; `settings` are the labels and the most tokens a text may have."""
-    from pipeline.core.compress.variants import Workshop
+    from pipeline.core.compress.variants import VariantFactory
 
-    parent, texts = files.trusted(classifier, made_by="finetune"), files.trusted(splits, made_by="split")
-    return Workshop(
+    parent, texts = files.verified_receipt(classifier, made_by="finetune"), files.verified_receipt(splits, made_by="split")
+    return VariantFactory(
         parent=_read_classifier(classifier, len(settings["labels"])),
         tokenizer=(classifier / "tokenizer.json").read_text("utf-8"),
         settings={**settings, "parent": parent.files["model.safetensors"], **UNFITTED},
@@ -84,36 +86,40 @@ def _read_classifier(folder: Path, labels: int) -> Any:
     return model.eval()
 
 
-def _predictor(made: "Made", settings: Mapping[str, Any], threads: int) -> "Predictor":
+def _predictor(made: "CompressedModel", settings: Mapping[str, Any], threads: int) -> "Predictor":
     from pipeline.core.model.predictor import Predictor
 
     return Predictor.of(made.model, made.tokenizer, settings, threads=threads)
 
 
-def timed(predictors: "Mapping[str, Predictor]", shop: "Workshop") -> "dict[str, Speed]":
+def timed(predictors: "Mapping[str, Predictor]", shop: "VariantFactory") -> "dict[str, Speed]":
     """Measure how fast variants answer texts of the validation split."""
-    from pipeline.core.compress.speed import speeds
-    from pipeline.core.compress.variants import evenly
+    from pipeline.core.compress.speed import measure_speeds
+    from pipeline.core.compress.variants import evenly_spaced
 
-    texts = [record.text for record in evenly(shop.sides["valid"], shop.cfg.timed_texts)]
-    return speeds(predictors, texts, clock=time.perf_counter)
+    texts = [record.text for record in evenly_spaced(shop.sides["valid"], shop.cfg.timed_texts)]
+    return measure_speeds(predictors, texts, clock=time.perf_counter)
 
 
 def measured(
-    shop: "Workshop", made: "Mapping[str, Made]", logits: Mapping[str, Any], speed: "Mapping[str, Speed]", judging: EvaluateConfig
-) -> "list[Variant]":
+    shop: "VariantFactory",
+    made: "Mapping[str, CompressedModel]",
+    logits: Mapping[str, Any],
+    speed: "Mapping[str, Speed]",
+    judging: EvaluateConfig,
+) -> "list[MeasuredVariant]":
     """Measure every variant beside its parent."""
-    from pipeline.core.compress.selection import Variant
+    from pipeline.core.compress.selection import MeasuredVariant
     from pipeline.core.evaluate.metrics import score
-    from pipeline.core.evaluate.slices import memberships
+    from pipeline.core.evaluate.slices import slice_members
 
     valid, labels = shop.sides["valid"], len(shop.settings["labels"])
-    slices = memberships([r.text for r in valid], [r.source for r in valid], [r.lang for r in valid], judging)
+    slices = slice_members([r.text for r in valid], [r.source for r in valid], [r.lang for r in valid], judging)
     truth, parents, variants = shop.numbers(valid), logits[shop.cfg.parent].argmax(1), []
     for name, one in made.items():
         guesses = logits[name].argmax(1)
         variants.append(
-            Variant(
+            MeasuredVariant(
                 name=name,
                 recipe=one.recipe.model_dump(exclude={"name"}),
                 parameters=one.parameters,
@@ -128,9 +134,9 @@ def measured(
     return variants
 
 
-def _worst(truth: Any, answers: tuple[Any, Any], slices: Mapping[str, Sequence[int]], labels: int) -> "Fall":
+def _worst(truth: Any, answers: tuple[Any, Any], slices: Mapping[str, Sequence[int]], labels: int) -> "SliceDrop":
     """Find the slice that loses most; all texts where there are too few for a slice."""
-    from pipeline.core.compress.selection import Fall
+    from pipeline.core.compress.selection import SliceDrop
     from pipeline.core.evaluate.metrics import score
 
     def fall(rows: Any) -> float:
@@ -139,7 +145,7 @@ def _worst(truth: Any, answers: tuple[Any, Any], slices: Mapping[str, Sequence[i
 
     falls = {name: fall(rows) for name, rows in slices.items()} or {"all texts": fall(slice(None))}
     worst = max(falls, key=falls.__getitem__)
-    return Fall(worst, falls[worst])
+    return SliceDrop(worst, falls[worst])
 
 
 def _fitted(logits_NL: Any, truth_N: Any, cfg: CompressConfig) -> dict[str, float]:
@@ -154,18 +160,18 @@ def _fitted(logits_NL: Any, truth_N: Any, cfg: CompressConfig) -> dict[str, floa
     return {"temperature": temperature, "uncertain": float(np.quantile(confidence_N, cfg.uncertain_share))}
 
 
-def _write_served(desk: Path, made: "Made", settings: Mapping[str, Any], seed: int) -> None:
+def _write_served(staging: Path, made: "CompressedModel", settings: Mapping[str, Any], seed: int) -> None:
     from pipeline.core.compress.golden_texts import golden_texts
 
     texts = golden_texts(made.tokenizer, seed)
     probabilities = _predictor(made, settings, threads=1).predict(texts).probabilities
-    files.write_bytes(desk / "model.onnx", made.model)
-    files.write_bytes(desk / "tokenizer.json", made.tokenizer.encode())
-    files.write_json(desk / "model.json", settings)
-    files.write_json(desk / "golden.json", {"texts": texts, "probabilities": probabilities.tolist()})
+    files.write_bytes(staging / "model.onnx", made.model)
+    files.write_bytes(staging / "tokenizer.json", made.tokenizer.encode())
+    files.write_json(staging / "model.json", settings)
+    files.write_json(staging / "golden.json", {"texts": texts, "probabilities": probabilities.tolist()})
 
 
-def _receipt(variants: "Sequence[Variant]", chosen: str, sides: Mapping[str, Sequence[Record]]) -> Receipt:
+def _receipt(variants: "Sequence[MeasuredVariant]", chosen: str, sides: Mapping[str, Sequence[TextRecord]]) -> Receipt:
     # No time: equal work leaves an equal receipt, but for the digest of the menu.
     told = ("macro_f1", "macro_f1_fall", "agreement", "megabytes")
     figures = {f"{variant.name}_{name}": getattr(variant, name) for variant in variants for name in told}

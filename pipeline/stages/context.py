@@ -7,14 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.base.config import Params, Places, Profile
-from pipeline.io.checkpoints import Checkpoints
+from pipeline.base.config import Params, Profile, Workspace
+from pipeline.io.checkpoints import CheckpointFolder
 from pipeline.io.params_file import load_params
 from pipeline.stages.table import find_stage
 
 if TYPE_CHECKING:
-    from pipeline.core.train.ray_trainer import Job, Outcome
-    from pipeline.io.versioning.dvc_cache import Memory
+    from pipeline.core.train.ray_trainer import TrainingJob, TrainingResult
+    from pipeline.io.versioning.dvc_cache import DvcCache
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,17 @@ class TrainingContext:
     downloads: Path
     code: str
 
-    def checkpoint_store(self, *parts: object) -> Checkpoints:
+    def checkpoint_store(self, *parts: object) -> CheckpointFolder:
         """Return the checkpoints under a key made of all that the training depends on."""
         depends_on = json.dumps([self.seed, self.code, *parts], sort_keys=True, default=str)
-        return Checkpoints(self.checkpoints, hashlib.sha256(depends_on.encode()).hexdigest())
+        return CheckpointFolder(self.checkpoints, hashlib.sha256(depends_on.encode()).hexdigest())
 
-    def train(self, job: "Job") -> "Outcome":
+    def train(self, job: "TrainingJob") -> "TrainingResult":
         """Train on this machine."""
-        from pipeline.core.train.ray_trainer import Machine, train
+        from pipeline.core.train.ray_trainer import WorkerResources
+        from pipeline.core.train.ray_trainer import run_training as train
 
-        machine = Machine(
+        machine = WorkerResources(
             device=self.profile.device,
             workers=self.profile.workers,
             micro_batch=self.profile.micro_batch,
@@ -50,27 +51,27 @@ class TrainingContext:
 class StageContext:
     """Hold what every stage is run with: where, how, and on what machine."""
 
-    places: Places
+    workspace: Workspace
     profile: Profile
 
     @cached_property
     def params(self) -> Params:
         """Read the workspace's params.yaml, once."""
-        return load_params(self.places.params)
+        return load_params(self.workspace.params)
 
     @cached_property
-    def dvc_cache(self) -> "Memory":
+    def dvc_cache(self) -> "DvcCache":
         """Open DVC's record of the workspace."""
-        from pipeline.io.versioning.dvc_cache import Memory
+        from pipeline.io.versioning.dvc_cache import DvcCache
 
-        return Memory(self.places.root)
+        return DvcCache(self.workspace.root)
 
     def folder(self, stage: str) -> Path:
         """Return the folder that a stage writes."""
-        return self.places.root / find_stage(stage).out
+        return self.workspace.root / find_stage(stage).out
 
     def training_context(self, stage: str) -> TrainingContext:
         """Return what training in a stage needs besides its inputs."""
         digest = self.folder("identity") / stage
         code = digest.read_text("utf-8") if digest.exists() else ""
-        return TrainingContext(self.params.seed, self.profile, self.places.checkpoints, self.places.downloads, code)
+        return TrainingContext(self.params.seed, self.profile, self.workspace.checkpoints, self.workspace.downloads, code)

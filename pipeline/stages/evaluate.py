@@ -4,48 +4,48 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.base.config import EvaluateConfig, Ratings
-from pipeline.base.records import Receipt, Record
+from pipeline.base.config import EvaluateConfig, RatingRule
+from pipeline.base.records import Receipt, TextRecord
 from pipeline.io import files, parquet
 
 if TYPE_CHECKING:
-    from pipeline.core.evaluate.report import Answered
+    from pipeline.core.evaluate.report import LabelledPredictions
     from pipeline.core.model.predictor import Predictor
     from pipeline.stages.context import StageContext
 
 
 def evaluate(
-    candidate: Path, splits: Path, out: Path, *, cfg: EvaluateConfig, rules: Mapping[str, Ratings], seed: int, threads: int
+    candidate: Path, splits: Path, out: Path, *, cfg: EvaluateConfig, rules: Mapping[str, RatingRule], seed: int, threads: int
 ) -> Receipt:
     """Let the candidate and the baselines answer the test split; leave figures with intervals, and every single answer.
 
     `rules` turn the single ratings of a source's texts into labels, for the comparison with people.
     """
     from pipeline.core.evaluate import baselines
-    from pipeline.core.evaluate.report import evaluation
+    from pipeline.core.evaluate.report import evaluation_report
     from pipeline.inference.predict import open_predictor
 
-    files.trusted(candidate, made_by="compress")
-    files.trusted(splits, made_by="split")
+    files.verified_receipt(candidate, made_by="compress")
+    files.verified_receipt(splits, made_by="split")
     train, test = (parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "test"))
     predictor = open_predictor(candidate, threads=threads)
     answered = _answered(predictor, test)
     lessons = [record.text for record in train], _numbers(train, predictor.labels)
-    guesses = baselines.guesses(*lessons, [record.text for record in test], cfg)
+    guesses = baselines.predict_baselines(*lessons, [record.text for record in test], cfg)
     extra = _tried(predictor, test, answered, cfg=cfg, rules=rules, seed=seed)
-    document = evaluation(answered, baselines=guesses, extra=extra, cfg=cfg, seed=seed)
-    with files.whole(out) as desk:
-        files.write_json(desk / "evaluation.json", document)
-        parquet.write_rows(desk / "predictions.parquet", _rows(test, answered))
+    document = evaluation_report(answered, baselines=guesses, extra=extra, cfg=cfg, seed=seed)
+    with files.staging_dir(out) as staging:
+        files.write_json(staging / "evaluation.json", document)
+        parquet.write_rows(staging / "predictions.parquet", _rows(test, answered))
         figures = {"macro_f1": document["macro_f1"], "accuracy": document["accuracy"]}
-        return files.write_receipt(desk, Receipt("evaluate", {"test": len(test)}, figures))
+        return files.write_receipt(staging, Receipt("evaluate", {"test": len(test)}, figures))
 
 
-def _answered(predictor: "Predictor", test: Sequence[Record]) -> "Answered":
-    from pipeline.core.evaluate.report import Answered
+def _answered(predictor: "Predictor", test: Sequence[TextRecord]) -> "LabelledPredictions":
+    from pipeline.core.evaluate.report import LabelledPredictions
 
     answers = predictor.predict([record.text for record in test])
-    return Answered(
+    return LabelledPredictions(
         labels=predictor.labels,
         truth=_numbers(test, predictor.labels),
         guess=[predictor.labels.index(label) for label in answers.labels],
@@ -60,11 +60,11 @@ def _answered(predictor: "Predictor", test: Sequence[Record]) -> "Answered":
 
 def _tried(
     predictor: "Predictor",
-    test: Sequence[Record],
-    answered: "Answered",
+    test: Sequence[TextRecord],
+    answered: "LabelledPredictions",
     *,
     cfg: EvaluateConfig,
-    rules: Mapping[str, Ratings],
+    rules: Mapping[str, RatingRule],
     seed: int,
 ) -> dict[str, Any]:
     """Measure what a test split alone does not show: abilities, slips of the keyboard, and how people do."""
@@ -74,17 +74,17 @@ def _tried(
         return predictor.predict(texts).probabilities
 
     return {
-        "behaviour": behaviour.measure(behaviour.cases(cfg.behaviour, seed), answer, predictor.labels),
-        "attack": attack.attack(answered.texts, answered.truth, answer, cfg=cfg.attack, seed=seed),
-        "human": human_agreement.human(test, rules, answered.guess, predictor.labels, seed),
+        "behaviour": behaviour.measure_abilities(behaviour.make_cases(cfg.behaviour, seed), answer, predictor.labels),
+        "attack": attack.measure_attack(answered.texts, answered.truth, answer, cfg=cfg.attack, seed=seed),
+        "human": human_agreement.human_agreement(test, rules, answered.guess, predictor.labels, seed),
     }
 
 
-def _numbers(records: Sequence[Record], labels: Sequence[str]) -> list[int]:
+def _numbers(records: Sequence[TextRecord], labels: Sequence[str]) -> list[int]:
     return [labels.index(record.label) for record in records]
 
 
-def _rows(test: Sequence[Record], answered: "Answered") -> dict[str, list[object]]:
+def _rows(test: Sequence[TextRecord], answered: "LabelledPredictions") -> dict[str, list[object]]:
     columns = zip(*answered.probabilities.tolist(), strict=True)  # type: ignore[union-attr]
     return {
         "id": [record.id for record in test],

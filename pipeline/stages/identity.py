@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.base.config import CollectConfig, Places, Source
+from pipeline.base.config import CollectConfig, Source, Workspace
 from pipeline.base.errors import SourceUnreachable
 from pipeline.base.records import Receipt
 from pipeline.io.sources import feedback
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from pipeline.stages.context import StageContext
 
 
-def identity(places: Places, out: Path, cfg: CollectConfig, stages: Mapping[str, tuple[str, str]]) -> Receipt:
+def identity(workspace: Workspace, out: Path, cfg: CollectConfig, stages: Mapping[str, tuple[str, str]]) -> Receipt:
     """Write a digest of the code each stage runs; for `collect` also of the bytes it would read."""
     digests = {name: code_digest(module, function) for name, (module, function) in stages.items()}
-    read = [digests["collect"], *(f"{source.name}:{_identity_of(source, places.root)}" for source in cfg.sources)]
-    if past := feedback.past(places.root, places.journal, cfg):
-        read.append(f"past:{feedback.identity(past)}")
+    read = [digests["collect"], *(f"{source.name}:{_identity_of(source, workspace.root)}" for source in cfg.sources)]
+    if past := feedback.past(workspace.root, workspace.journal, cfg):
+        read.append(f"past:{feedback.records_digest(past)}")
     return write_identities(out, {**digests, "collect": hashlib.sha256("\n".join(read).encode()).hexdigest()})
 
 
@@ -38,4 +38,4 @@ def _identity_of(source: Source, root: Path) -> str:
 def run(context: "StageContext") -> Receipt:
     """Run the stage in a workspace."""
     modules = {stage.name: (stage.module, stage.name) for stage in STAGES if stage.name != "identity"}
-    return identity(context.places, context.folder("identity"), context.params.collect, modules)
+    return identity(context.workspace, context.folder("identity"), context.params.collect, modules)

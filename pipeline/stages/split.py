@@ -21,10 +21,10 @@ def split(clean: Path, validation: Path, out: Path, cfg: SplitConfig) -> Receipt
 
     Raises DataRejected when a side is unusable or anything stands on two sides.
     """
-    files.trusted(validation, made_by="validate")
-    files.trusted(clean, made_by="clean")
+    files.verified_receipt(validation, made_by="validate")
+    files.verified_receipt(clean, made_by="clean")
     texts = parquet.read_texts(clean / TEXTS)
-    dealt = sides.split(texts, cfg, sorted({record.label for record in texts}))
+    dealt = sides.split_records(texts, cfg, sorted({record.label for record in texts}))
     if found := leakage.leaks(dealt):
         raise DataRejected(
             "The sides of the split know each other:\n"
@@ -37,12 +37,12 @@ def split(clean: Path, validation: Path, out: Path, cfg: SplitConfig) -> Receipt
         counts[side] = len(part)
         for what in ("label", "lang", "source"):
             counts |= counts_by(f"{side}/{what}", (getattr(record, what) for record in part))
-    with files.whole(out) as desk:
+    with files.staging_dir(out) as staging:
         for side, part in dealt.items():
-            parquet.write_texts(desk / f"{side}.parquet", part)
-        notes = {"fingerprint": parquet.fingerprint((side, record) for side, part in dealt.items() for record in part)}
+            parquet.write_texts(staging / f"{side}.parquet", part)
+        notes = {"fingerprint": parquet.split_fingerprint((side, record) for side, part in dealt.items() for record in part)}
         logs.get("split").info("texts.split", **{side: len(part) for side, part in dealt.items()})
-        return files.write_receipt(desk, Receipt("split", counts=counts, notes=notes))
+        return files.write_receipt(staging, Receipt("split", counts=counts, notes=notes))
 
 
 def run(context: "StageContext") -> Receipt:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.base.errors import WrongUse
+from pipeline.base.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -47,5 +47,5 @@ def find_stage(name: str) -> Stage:
     """
     by_name = {stage.name: stage for stage in STAGES}
     if name not in by_name:
-        raise WrongUse(f"There is no stage {name!r}. Stages, in order: {', '.join(by_name)}.")
+        raise UsageError(f"There is no stage {name!r}. Stages, in order: {', '.join(by_name)}.")
     return by_name[name]

@@ -25,7 +25,7 @@ def validate(clean: Path, out: Path, cfg: ValidateConfig, labels: Sequence[str])
 
     Raises DataRejected that lists every check that failed, and then leaves `out` as it was.
     """
-    files.trusted(clean, made_by="clean")
+    files.verified_receipt(clean, made_by="clean")
     kept, reasons = parquet.read_texts(clean / TEXTS), parquet.read_rows(clean / QUARANTINE)["reason"]
     checks = expectations.check(kept, reasons, cfg, labels)
     failed = [check.sentence for check in checks if not check.passed]
@@ -35,11 +35,11 @@ def validate(clean: Path, out: Path, cfg: ValidateConfig, labels: Sequence[str])
             + "\n".join(f"  {sentence}" for sentence in failed)
             + f"\nLook at {clean / QUARANTINE}, mend the sources, or change the limits under `validate` in params.yaml."
         )
-    with files.whole(out) as desk:
-        files.write_json(desk / CHECKS, [dataclasses.asdict(check) for check in checks])
+    with files.staging_dir(out) as staging:
+        files.write_json(staging / CHECKS, [dataclasses.asdict(check) for check in checks])
         logs.get("validate").info("texts.validated", checks=len(checks))
         figures = {check.name: check.found for check in checks}
-        return files.write_receipt(desk, Receipt("validate", counts={"checks": len(checks), "texts": len(kept)}, figures=figures))
+        return files.write_receipt(staging, Receipt("validate", counts={"checks": len(checks), "texts": len(kept)}, figures=figures))
 
 
 def run(context: "StageContext") -> Receipt:

@@ -238,10 +238,10 @@ def _health(port: int, scratch: Path, seconds: float) -> float:
 @contextlib.contextmanager
 def _moving(scratch: Path) -> Iterator[list[str]]:
     """Move the champion to and fro between two releases of equal files; gives who took over, as it goes on."""
-    from pipeline.base.config import Places
+    from pipeline.base.config import Workspace
     from pipeline.io.registry.ledger import Ledger
 
-    places = Places.of(scratch, {})
+    places = Workspace.of(scratch, {})
     ledger = Ledger(places.ledger)
     one = ledger.get(str(ledger.current()))
     document = {name: value for name, value in one.document.items() if name not in ("release", "created")}
@@ -321,19 +321,19 @@ def _bare(scratch: Path) -> Any:
     """Make the service without what guards and keeps: the same models of bodies, batches and champion."""
     from fastapi import FastAPI
 
-    from pipeline.base.config import Places
-    from pipeline.inference.champion import InService
+    from pipeline.base.config import Workspace
+    from pipeline.inference.champion import ChampionSource
     from pipeline.io.params_file import load_params
     from pipeline.serve.api.app import _one
-    from pipeline.serve.api.schemas import PredictIn, PredictOut
+    from pipeline.serve.api.schemas import PredictRequest, PredictResponse
     from pipeline.serve.main import THREADS
     from pipeline.serve.runtime.batcher import Batcher
-    from pipeline.serve.runtime.champion import Champion
-    from pipeline.serve.runtime.metrics import Meters
+    from pipeline.serve.runtime.champion import ChampionHolder
+    from pipeline.serve.runtime.metrics import ServiceMetrics
 
-    places = Places.of(scratch, {})
+    places = Workspace.of(scratch, {})
     cfg = load_params(places.params).serve
-    champion = Champion(InService(places, threads=THREADS), Meters(), lambda: datetime.now(UTC))
+    champion = ChampionHolder(ChampionSource(places, threads=THREADS), ServiceMetrics(), lambda: datetime.now(UTC))
     champion.look()
     batcher = Batcher(champion.serving, batch_texts=cfg.batch_texts, wait_ms=cfg.batch_wait_ms, most_waiting=cfg.max_waiting_texts)
 
@@ -345,12 +345,12 @@ def _bare(scratch: Path) -> Any:
 
     app = FastAPI(lifespan=lived)
 
-    async def predict(asked: PredictIn) -> PredictOut:
+    async def predict(asked: PredictRequest) -> PredictResponse:
         serving, answers, begins = await batcher.answer(asked.texts)
         told = [_one(serving, answers, begins + place) for place in range(len(asked.texts))]
-        return PredictOut(request="", release=serving.name, data_version=serving.data_version, model=serving.model[:16], answers=told)
+        return PredictResponse(request="", release=serving.name, data_version=serving.data_version, model=serving.model[:16], answers=told)
 
-    app.post("/v1/predict", response_model=PredictOut)(predict)
+    app.post("/v1/predict", response_model=PredictResponse)(predict)
     app.get("/readyz")(lambda: {})
     return app
 
@@ -362,7 +362,7 @@ def _peer(scratch: Path) -> Any:
 
     from pipeline.base.config import Profile
     from pipeline.io.params_file import load_params
-    from pipeline.serve.api.schemas import One, PredictIn, PredictOut
+    from pipeline.serve.api.schemas import Prediction, PredictRequest, PredictResponse
     from pipeline.stages.compress import workshop
     from pipeline.stages.finetune import Bench
 
@@ -377,14 +377,15 @@ def _peer(scratch: Path) -> Any:
     print(f"the peer answers best by {best}", file=sys.stderr)
     pool, labels, app = ThreadPoolExecutor(1), settings["labels"], FastAPI()
 
-    async def predict(asked: PredictIn) -> PredictOut:
+    async def predict(asked: PredictRequest) -> PredictResponse:
         found = await asyncio.get_running_loop().run_in_executor(pool, answer, asked.texts, best)
         told = [
-            One(label=one["label"], best=one["label"], uncertain=False, probabilities=dict.fromkeys(labels, one["score"])) for one in found
+            Prediction(label=one["label"], best=one["label"], uncertain=False, probabilities=dict.fromkeys(labels, one["score"]))
+            for one in found
         ]
-        return PredictOut(request="", release="", data_version="", model="", answers=told)
+        return PredictResponse(request="", release="", data_version="", model="", answers=told)
 
-    app.post("/v1/predict", response_model=PredictOut)(predict)
+    app.post("/v1/predict", response_model=PredictResponse)(predict)
     app.get("/readyz")(lambda: {})
     return app
 

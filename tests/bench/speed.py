@@ -52,30 +52,30 @@ def _help_seconds() -> float:
 
 
 def _clean() -> None:
-    from pipeline.core.clean.rules import clean
+    from pipeline.core.clean.rules import clean_text
 
     for text in TEXTS:
-        clean(text)
+        clean_text(text)
 
 
 def _report() -> None:
-    from pipeline.report.release.page import page
+    from pipeline.report.release.page import release_page
 
-    page(json.loads((ROOT / "tests" / "fixtures" / "release.json").read_text("utf-8")))
+    release_page(json.loads((ROOT / "tests" / "fixtures" / "release.json").read_text("utf-8")))
 
 
 def _predictions() -> None:
-    from pipeline.base.config import Places
+    from pipeline.base.config import Workspace
     from pipeline.inference.predict import open_predictor
     from pipeline.io.registry import release_files
     from pipeline.io.registry.ledger import Ledger
 
-    places = Places.of(ROOT, os.environ)
+    places = Workspace.of(ROOT, os.environ)
     name = Ledger(places.ledger).current() if places.home.is_dir() else None
     if name is None:
         _say("predict", "no release yet; type `make run`")
         return
-    predictor = open_predictor(release_files.verified(places, Ledger(places.ledger).get(name).document))
+    predictor = open_predictor(release_files.verified_copy(places, Ledger(places.ledger).get(name).document))
     _say(f"predict ({name}), one text", f"{_rate(lambda: predictor.predict(TEXTS[:1]), 1, times=50):,.0f} texts/s")
     _say(f"predict ({name}), many", f"{_rate(lambda: predictor.predict(TEXTS), len(TEXTS)):,.0f} texts/s")
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from pipeline.__main__ import _code
-from pipeline.base.config import Places
-from pipeline.base.errors import ConfigError, WrongUse
+from pipeline.base.config import Workspace
+from pipeline.base.errors import ConfigError, UsageError
 from pipeline.io.params_file import load_profile, set_param, set_params
 from pipeline.io.versioning import data_versions
-from pipeline.io.versioning.workspace_setup import init
+from pipeline.io.versioning.workspace_setup import init_workspace
 from pipeline.operations.retrain import checkout_pinned_data, run_if_changed
 from pipeline.stages.context import StageContext
 
@@ -21,7 +21,7 @@ GOOD = [("text", "label"), *((f"this is text number {n} and it is fine", ("negat
 @pytest.fixture
 def workspace(tmp_path, monkeypatch):
     """Stand in a fresh workspace of one's own table."""
-    init(tmp_path / "ws", "csv")
+    init_workspace(tmp_path / "ws", "csv")
     monkeypatch.chdir(tmp_path / "ws")
     return tmp_path / "ws"
 
@@ -240,34 +240,34 @@ def test_set_writes_all_or_nothing(workspace):
 
 
 def test_params_edited_under_a_running_line_are_not_recorded_as_what_ran(workspace, capsys):
-    at = StageContext(Places.of(workspace, {}), load_profile("laptop"))
+    at = StageContext(Workspace.of(workspace, {}), load_profile("laptop"))
     (workspace / "texts.csv").write_bytes(table(GOOD))
     assert run_if_changed(at, "identity").ran is False
     assert run_if_changed(at, "collect").ran is True
     set_param(workspace / "params.yaml", "clean.max_words=300")
 
-    with pytest.raises(WrongUse, match="changed during the run"):
+    with pytest.raises(UsageError, match="changed during the run"):
         run_if_changed(at, "clean")
 
-    fresh = StageContext(Places.of(workspace, {}), load_profile("laptop"))
+    fresh = StageContext(Workspace.of(workspace, {}), load_profile("laptop"))
     assert run_if_changed(fresh, "collect").ran is False
     assert run_if_changed(fresh, "clean").ran is True
 
 
 def test_a_pinned_version_needs_no_source_and_turns_away_a_stage_by_hand(workspace, capsys):
     (workspace / "texts.csv").write_bytes(table(GOOD))
-    at = StageContext(Places.of(workspace, {}), load_profile("laptop"))
+    at = StageContext(Workspace.of(workspace, {}), load_profile("laptop"))
     for name in ("identity", "collect", "clean", "validate", "split"):
         run_if_changed(at, name)
-    data_versions.keep_data(workspace, "a test")
+    data_versions.keep_data_version(workspace, "a test")
     set_param(workspace / "params.yaml", "data.version=v1")
     (workspace / "texts.csv").unlink()
 
-    pinned = StageContext(Places.of(workspace, {}), load_profile("laptop"))
+    pinned = StageContext(Workspace.of(workspace, {}), load_profile("laptop"))
     checkout_pinned_data(pinned)
 
     assert [run_if_changed(pinned, name).ran for name in ("identity", "collect", "clean", "validate", "split")] == [False] * 5
     assert said(capsys, "stage", "collect")[0] == 2
     set_param(workspace / "params.yaml", "collect.labels=[some, other]")
-    with pytest.raises(WrongUse, match="negative"):
-        checkout_pinned_data(StageContext(Places.of(workspace, {}), load_profile("laptop")))
+    with pytest.raises(UsageError, match="negative"):
+        checkout_pinned_data(StageContext(Workspace.of(workspace, {}), load_profile("laptop")))

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pipeline.__main__ import _code
-from pipeline.io.security.api_keys import Keys
+from pipeline.io.security.api_keys import KeyStore
 
 NOW = datetime.now(UTC)
 
@@ -35,7 +35,7 @@ def test_a_key_is_made_shown_once_listed_and_revoked(workspace: Path, capsys: py
     code, printed, _ = said(capsys, "new", "--name", "shop", "--scope", "predict", "--scope", "feedback", "--days", "90")
     told = printed.splitlines()[0]
     number = told.split("_")[1]
-    gate = Keys(workspace / ".tonewatch" / "keys.json")
+    gate = KeyStore(workspace / ".tonewatch" / "keys.json")
     assert code == 0
     assert gate.check(told, "feedback", now=NOW).refused == ""
 
@@ -121,7 +121,7 @@ def test_the_secret_stands_in_no_file_and_no_log(
         made = json.loads(said(capsys, "new", "--name", "shop", "--scope", "predict", "--json", "--debug")[1])
         said(capsys, "list", "--debug")
         said(capsys, "revoke", made["id"], "--debug")
-        Keys(workspace / ".tonewatch" / "keys.json").check(made["key"], "predict", now=NOW)
+        KeyStore(workspace / ".tonewatch" / "keys.json").check(made["key"], "predict", now=NOW)
     secret = made["key"].split("_", 2)[2]
 
     assert secret not in str(events)

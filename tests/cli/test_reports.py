@@ -10,13 +10,13 @@ import pytest
 from markdown_it import MarkdownIt
 
 from pipeline.__main__ import _code
-from pipeline.base.config import Places
+from pipeline.base.config import Workspace
 from pipeline.base.records import Receipt
 from pipeline.io import files, parquet
 from pipeline.io.params_file import load_profile
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.versioning import data_versions
-from pipeline.io.versioning.workspace_setup import init
+from pipeline.io.versioning.workspace_setup import init_workspace
 from pipeline.operations.retrain import run_if_changed
 from pipeline.release import reports
 from pipeline.stages.context import StageContext
@@ -29,19 +29,19 @@ ROWS = [("text", "label"), *((f"this is text number {n} and it is fine", ("negat
 def made(tmp_path_factory):
     """Make one workspace with a data version and three judged releases: R1 and R2 served, R3 was refused."""
     root = tmp_path_factory.mktemp("reports") / "ws"
-    init(root, "csv")
+    init_workspace(root, "csv")
     (root / "texts.csv").write_text("".join(",".join(row) + "\n" for row in ROWS), "utf-8")
-    places = Places.of(root, {})
+    places = Workspace.of(root, {})
     at = StageContext(places, load_profile("laptop"))
     for stage in ("identity", "collect", "clean"):
         run_if_changed(at, stage)
     # Great Expectations takes seconds to import, and nothing here asks what it found.
-    with files.whole(root / "data" / "validation") as desk:
-        files.write_json(desk / "checks.json", [])
-        files.write_receipt(desk, Receipt("validate"))
+    with files.staging_dir(root / "data" / "validation") as staging:
+        files.write_json(staging / "checks.json", [])
+        files.write_receipt(staging, Receipt("validate"))
     at.memory.commit("validate")
     run_if_changed(at, "split")
-    data_versions.keep_data(root, "a test")
+    data_versions.keep_data_version(root, "a test")
     ledger = Ledger(places.ledger)
     for identity, name in (("one", "release"), ("two", "release"), ("three", "refused")):
         ledger.add(_document(name, identity, root))
@@ -102,9 +102,9 @@ def test_texts_of_other_data_are_not_shown_as_those_of_the_release(workspace, ca
     texts = texts_of(workspace)
     splits = workspace / "data" / "splits"
     records, receipt = list(parquet.read_texts(splits / "test.parquet")), files.read_receipt(splits)
-    with files.whole(splits) as desk:
-        parquet.write_texts(desk / "test.parquet", records)
-        files.write_receipt(desk, Receipt("split", notes={**receipt.notes, "fingerprint": "0" * 64}))
+    with files.staging_dir(splits) as staging:
+        parquet.write_texts(staging / "test.parquet", records)
+        files.write_receipt(staging, Receipt("split", notes={**receipt.notes, "fingerprint": "0" * 64}))
 
     assert said(capsys, "report", "R2", "--out", "here.html")[0] == 0
 
@@ -174,7 +174,7 @@ def test_options_that_do_not_go_together_are_refused(workspace, capsys, wrong):
 
 
 def test_the_cards_for_mlflow_and_prefect_hold_no_text(workspace):
-    document = Ledger(Places.of(workspace, {}).ledger).get("R3").document
+    document = Ledger(Workspace.of(workspace, {}).ledger).get("R3").document
     texts = texts_of(workspace)
 
     for text in (reports.model_card(document), reports.decision_card(document)):

@@ -6,15 +6,16 @@ from hypothesis import strategies as st
 
 from pipeline.base.config import SplitConfig
 from pipeline.base.errors import DataRejected
-from pipeline.base.records import Record
-from pipeline.core.split import side_of, split
+from pipeline.base.records import TextRecord
+from pipeline.core.split import assign_split
+from pipeline.core.split import split_records as split
 
 CFG = SplitConfig(valid=0.2, test=0.3, salt="s")
 LABELS = ("bad", "good")
 
 
-def record(number: int, *, group: str = "", split: str = "", source: str = "a", label: str = "") -> Record:
-    return Record(
+def record(number: int, *, group: str = "", split: str = "", source: str = "a", label: str = "") -> TextRecord:
+    return TextRecord(
         id=f"{source}:{number}",
         text=f"text {number}",
         label=label or LABELS[number % 2],
@@ -28,7 +29,7 @@ def record(number: int, *, group: str = "", split: str = "", source: str = "a", 
 
 
 def test_groups_are_dealt_in_the_shares_asked_for() -> None:
-    sides = [side_of(f"g{number}", CFG) for number in range(10_000)]
+    sides = [assign_split(f"g{number}", CFG) for number in range(10_000)]
 
     assert sides.count("test") == pytest.approx(3000, abs=150)
     assert sides.count("valid") == pytest.approx(2000, abs=150)
@@ -37,7 +38,7 @@ def test_groups_are_dealt_in_the_shares_asked_for() -> None:
 # `printf 's\0a:1' | sha256sum` begins with ac19…, that is 0.672 of the way: past test (0.3) and valid (0.5).
 @pytest.mark.parametrize(("group", "side"), [("a:1", "train"), ("a:2", "test"), ("a:6", "test"), ("a:10", "valid"), ("a:12", "train")])
 def test_a_group_is_dealt_alike_on_every_machine(group: str, side: str) -> None:
-    assert side_of(group, CFG) == side
+    assert assign_split(group, CFG) == side
 
 
 @given(st.sets(st.integers(100, 400), max_size=60))

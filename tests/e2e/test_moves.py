@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.io import parquet
-from pipeline.io.registry.mlflow_models import Models
+from pipeline.io.registry.mlflow_models import ModelRegistry
 
 
 @pytest.mark.timeout(600)
@@ -28,7 +28,7 @@ def _change_a_number(line):
 
 
 def _roll_back_and_return(line):
-    aliases = Models(f"sqlite:///{line.folder}/.tonewatch/mlflow.db").aliases
+    aliases = ModelRegistry(f"sqlite:///{line.folder}/.tonewatch/mlflow.db").aliases
     current = line("release", "show").answer
     assert current["release"] == "R2"
     lock = (line.folder / "dvc.lock").read_text()

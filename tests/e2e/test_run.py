@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.io.locks import held
+from pipeline.io.locks import workspace_lock
 
 SHOWN = {
     *("release", "created", "actor", "reason", "data_version", "model_version", "code_commit", "params_digest"),
@@ -140,7 +140,7 @@ def test_the_flow_and_its_decision_card_are_on_prefects_pages(line):
 
 
 def test_while_one_works_on_the_workspace_another_is_turned_away(line):
-    with held(line.folder / ".tonewatch"):
+    with workspace_lock(line.folder / ".tonewatch"):
         turned_away = [line(*arguments) for arguments in (("run",), ("release", "rollback"), ("data", "rollback"), ("stage", "clean"))]
 
     assert [ended.code for ended in turned_away] == [3, 3, 3, 3]

@@ -19,7 +19,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 from prefect.server.schemas.schedules import CronSchedule
 
-from pipeline.base.config.environment import REPORTING_OFF
+from pipeline.base.config.environment import TELEMETRY_OFF
 from pipeline.base.errors import ConfigError
 from pipeline.io import alerts
 
@@ -34,7 +34,7 @@ class Ticking:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "TONEWATCH"))}
         path = os.pathsep.join([str(ROOT), str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
         named = {"PREFECT_API_URL": server} if server else {}
-        self.root, self.environment = root, {**kept, **REPORTING_OFF, **named, "PYTHONPATH": path}
+        self.root, self.environment = root, {**kept, **TELEMETRY_OFF, **named, "PYTHONPATH": path}
         self.command = [sys.executable, "-m", "ticking", str(root), str(every), str(work)]
         self.server = server
         self.start()
@@ -205,7 +205,7 @@ def test_a_run_ends_as_what_it_came_to_and_only_faults_alarm(tmp_path_factory, p
         ["FAILED", "Failed", told["states"][4][2]],
     ]
     assert told["states"][4][2].startswith("KeyError at ticking.py:")
-    assert [entry.alert.key for entry in alerts.listing(root / ".tonewatch/alerts")] == ["run/kind3", "run/kind4"]
+    assert [entry.alert.key for entry in alerts.list_outbox(root / ".tonewatch/alerts")] == ["run/kind3", "run/kind4"]
     # Without a schedule one is told what to type; equal wishes of a day make one run.
     assert "tonewatch run --reason 'Drift in all'" in told["before"]
     assert told["asked"][0] == told["asked"][1] != told["asked"][2]
@@ -215,7 +215,7 @@ def test_a_run_ends_as_what_it_came_to_and_only_faults_alarm(tmp_path_factory, p
 def said(root, server):
     environment = {
         **os.environ,
-        **REPORTING_OFF,
+        **TELEMETRY_OFF,
         "PREFECT_API_URL": server,
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(HERE), os.environ.get("PYTHONPATH", "")]),
     }

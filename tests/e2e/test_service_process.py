@@ -16,14 +16,14 @@ import httpx
 import pytest
 import served
 
-from pipeline.base.config import Places
+from pipeline.base.config import Workspace
 from pipeline.io.journal.journal import Journal
 
 ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def started(places: Places, *more: str, seconds: float = 60) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+def started(places: Workspace, *more: str, seconds: float = 60) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
     """Start `tonewatch serve` as a process of its own and wait until it is ready."""
     port = served.free_port()
     process = serving(places, *more, port=str(port))
@@ -37,7 +37,7 @@ def started(places: Places, *more: str, seconds: float = 60) -> Iterator[tuple[s
         process.communicate()
 
 
-def serving(places: Places, *more: str, port: str, **environment: str) -> subprocess.Popen[str]:
+def serving(places: Workspace, *more: str, port: str, **environment: str) -> subprocess.Popen[str]:
     """Start `tonewatch serve` in an environment that says only this of us."""
     command = [sys.executable, "-m", "pipeline", "serve", "--port", port, "--workspace", str(places.root), "--json", *more]
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TONEWATCH", "MLFLOW", "RAY_"))} | environment

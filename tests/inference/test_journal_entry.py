@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.core.clean.rules import clean
-from pipeline.inference.champion import noted
+from pipeline.core.clean.rules import clean_text
+from pipeline.inference.champion import journal_fields
 
 
 @pytest.mark.parametrize(
@@ -11,7 +11,7 @@ from pipeline.inference.champion import noted
     ["write to joe@x.example", "write to joe&#64;x.example", "write to jo\u200be@x.example", "write to <b>joe</b>@x.example"],
 )
 def test_an_address_is_masked_however_it_is_hidden(text: str) -> None:
-    note = noted(clean(text)[0], hashed=False, min_words=8)
+    note = journal_fields(clean_text(text)[0], hashed=False, min_words=8)
 
     assert (note["text"], note["words"]) == ("write to [email]", 3)
 
@@ -19,7 +19,7 @@ def test_an_address_is_masked_however_it_is_hidden(text: str) -> None:
 def test_the_language_is_told_at_once_only_where_the_text_is_not_kept() -> None:
     text = "this is a plain sentence in the English language"
 
-    hashed, kept = noted(text, hashed=True, min_words=3), noted(text, hashed=False, min_words=3)
+    hashed, kept = journal_fields(text, hashed=True, min_words=3), journal_fields(text, hashed=False, min_words=3)
 
     assert (hashed["text"], hashed["lang"]) == ("", "en")
     assert (kept["text"], kept["lang"]) == (text, "")

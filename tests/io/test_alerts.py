@@ -19,7 +19,7 @@ import pytest
 from pipeline.base import logs
 from pipeline.base.records import Alert
 from pipeline.io import alerts
-from pipeline.io.alerts import Delivered, deliver, listing, raise_alerts
+from pipeline.io.alerts import DeliveryReport, add_alerts, deliver_alerts, list_outbox
 
 SECRET = "hunter2-canary"
 
@@ -90,50 +90,50 @@ def web():
 @pytest.fixture
 def at_once(monkeypatch):
     """Try sinks that failed again with the next call."""
-    monkeypatch.setattr(alerts, "FIRST_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(alerts, "FIRST_RETRY_SECONDS", 0.0)
 
 
 def test_an_alert_is_in_the_outbox_once_by_its_key_and_time(tmp_path):
     first, again, later = alert(), alert(message="other words"), alert(time="2026-11-25T09:00:00Z")
 
-    assert raise_alerts(tmp_path, [first, again]) == [first]
-    assert raise_alerts(tmp_path, [first, later]) == [later]
-    assert [(entry.sequence, entry.alert) for entry in listing(tmp_path)] == [(1, first), (2, later)]
+    assert add_alerts(tmp_path, [first, again]) == [first]
+    assert add_alerts(tmp_path, [first, later]) == [later]
+    assert [(entry.sequence, entry.alert) for entry in list_outbox(tmp_path)] == [(1, first), (2, later)]
 
 
 def test_order_is_that_of_raising_and_not_of_clocks(tmp_path):
-    raise_alerts(tmp_path, [alert("b", "2026-12-25T08:00:00Z")])
-    raise_alerts(tmp_path, [alert("a", "2020-01-01T08:00:00Z")])
+    add_alerts(tmp_path, [alert("b", "2026-12-25T08:00:00Z")])
+    add_alerts(tmp_path, [alert("a", "2020-01-01T08:00:00Z")])
 
-    assert [entry.alert.key for entry in listing(tmp_path)] == ["b", "a"]
+    assert [entry.alert.key for entry in list_outbox(tmp_path)] == ["b", "a"]
 
 
 def test_each_sink_is_told_each_alert_once(tmp_path, web):
     one, other = web(), web()
-    raise_alerts(tmp_path, [alert("a"), alert("b")])
+    add_alerts(tmp_path, [alert("a"), alert("b")])
 
-    assert deliver(tmp_path, [one.url, other.url]) == Delivered(4, 0, ())
-    assert deliver(tmp_path, [one.url, other.url]) == Delivered(0, 0, ())
+    assert deliver_alerts(tmp_path, [one.url, other.url]) == DeliveryReport(4, 0, ())
+    assert deliver_alerts(tmp_path, [one.url, other.url]) == DeliveryReport(0, 0, ())
     assert one.taken == other.taken == ["Drift a", "Drift b"]
 
 
 def test_without_a_sink_the_outbox_is_the_file_and_nothing_waits(tmp_path):
-    raise_alerts(tmp_path, [alert("a")])
+    add_alerts(tmp_path, [alert("a")])
 
-    assert deliver(tmp_path, []) == Delivered(0, 0, ())
+    assert deliver_alerts(tmp_path, []) == DeliveryReport(0, 0, ())
     assert json.loads((tmp_path / "000001.json").read_text())["key"] == "a"
 
 
 def test_a_sink_that_is_down_keeps_no_other_and_gets_its_alerts_when_it_is_up(tmp_path, web, at_once):
     up, down = web(), web()
     down.close()
-    raise_alerts(tmp_path, [alert("a")])
+    add_alerts(tmp_path, [alert("a")])
 
-    first = deliver(tmp_path, [down.url, up.url])
-    raise_alerts(tmp_path, [alert("b")])
-    deliver(tmp_path, [down.url, up.url])
+    first = deliver_alerts(tmp_path, [down.url, up.url])
+    add_alerts(tmp_path, [alert("b")])
+    deliver_alerts(tmp_path, [down.url, up.url])
     again = web(port=down.port)
-    last = deliver(tmp_path, [down.url, up.url])
+    last = deliver_alerts(tmp_path, [down.url, up.url])
 
     assert (first.told, first.waiting, len(first.down)) == (1, 1, 1)
     assert (last.told, last.waiting) == (2, 0)
@@ -142,10 +142,10 @@ def test_a_sink_that_is_down_keeps_no_other_and_gets_its_alerts_when_it_is_up(tm
 
 def test_a_sink_that_failed_is_left_alone_for_ever_longer_times(tmp_path, web):
     broken = web(code=503)
-    raise_alerts(tmp_path, [alert("a")])
+    add_alerts(tmp_path, [alert("a")])
     waits = []
     for _ in range(4):
-        deliver(tmp_path, [broken.url])
+        deliver_alerts(tmp_path, [broken.url])
         (path,) = (tmp_path / "sinks").glob("*.json")
         memory = json.loads(path.read_text())
         waits.append(round(memory["not_before"] - time.time()))
@@ -154,15 +154,15 @@ def test_a_sink_that_failed_is_left_alone_for_ever_longer_times(tmp_path, web):
     assert waits == [15, 30, 60, 120]
     broken.code = 200
     path.write_text(json.dumps({**memory, "not_before": time.time() + 100}))
-    assert deliver(tmp_path, [broken.url]).told == 0
+    assert deliver_alerts(tmp_path, [broken.url]).told == 0
     # The clock was 40 days ahead when it failed.
     path.write_text(json.dumps({**memory, "not_before": time.time() + 40 * 86400}))
-    assert deliver(tmp_path, [broken.url]).told == 1
+    assert deliver_alerts(tmp_path, [broken.url]).told == 1
 
 
 def test_an_alert_that_a_sink_cannot_take_does_not_keep_the_next(tmp_path, web, at_once):
     sink = web()
-    raise_alerts(tmp_path, [alert("a", title=""), alert("b")])
+    add_alerts(tmp_path, [alert("a", title=""), alert("b")])
     real, sink.code = alerts._sent, 200
 
     def picky(url, one):
@@ -170,7 +170,7 @@ def test_an_alert_that_a_sink_cannot_take_does_not_keep_the_next(tmp_path, web, 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(alerts, "_sent", picky)
-        done = deliver(tmp_path, [sink.url])
+        done = deliver_alerts(tmp_path, [sink.url])
 
     assert (done.told, done.waiting) == (1, 1)
     assert sink.taken == ["Drift b"]
@@ -179,35 +179,35 @@ def test_an_alert_that_a_sink_cannot_take_does_not_keep_the_next(tmp_path, web, 
 def test_a_slow_sink_keeps_no_other_and_no_caller(tmp_path, web, monkeypatch):
     monkeypatch.setattr(alerts, "PATIENCE_SECONDS", 0.6)
     slow, quick = web(wait=1.5), web()
-    raise_alerts(tmp_path, [alert("a")])
+    add_alerts(tmp_path, [alert("a")])
     began = time.monotonic()
 
-    done = deliver(tmp_path, [slow.url, quick.url])
+    done = deliver_alerts(tmp_path, [slow.url, quick.url])
 
     assert time.monotonic() - began < 1.4
     assert (quick.taken, done.told, done.waiting) == (["Drift a"], 1, 1)
     # It goes on by itself, and whoever comes meanwhile does not tell it twice.
-    assert deliver(tmp_path, [slow.url]).told == 0
-    _until(lambda: len(listing(tmp_path)[0].told) == 2)
+    assert deliver_alerts(tmp_path, [slow.url]).told == 0
+    _until(lambda: len(list_outbox(tmp_path)[0].told) == 2)
     assert slow.taken == ["Drift a"]
 
 
 def test_a_sink_that_hangs_up_is_down(tmp_path, web, at_once):
     half_open = web(hang_up=True)
-    raise_alerts(tmp_path, [alert("a")])
+    add_alerts(tmp_path, [alert("a")])
 
-    assert deliver(tmp_path, [half_open.url]).waiting == 1
+    assert deliver_alerts(tmp_path, [half_open.url]).waiting == 1
     half_open.hang_up = False
-    assert deliver(tmp_path, [half_open.url]).waiting == 0
+    assert deliver_alerts(tmp_path, [half_open.url]).waiting == 0
 
 
 def test_a_mail_server_gets_the_message_and_the_link(tmp_path):
     with _mail_server() as (port, mails):
-        raise_alerts(tmp_path, [alert("a", link="http://127.0.0.1:8000/#alerts")])
+        add_alerts(tmp_path, [alert("a", link="http://127.0.0.1:8000/#alerts")])
 
-        done = deliver(tmp_path, [f"mailto://127.0.0.1:{port}?from=tone@example.org&to=ada@example.org&format=text"])
+        done = deliver_alerts(tmp_path, [f"mailto://127.0.0.1:{port}?from=tone@example.org&to=ada@example.org&format=text"])
 
-    assert done == Delivered(1, 0, ())
+    assert done == DeliveryReport(1, 0, ())
     (mail,) = (email.message_from_string(said) for said in mails)
     assert mail["Subject"] == "Drift a"
     assert mail.get_payload(decode=True).split() == b"p = 0.0001 of 400 texts http://127.0.0.1:8000/#alerts".split()
@@ -216,9 +216,9 @@ def test_a_mail_server_gets_the_message_and_the_link(tmp_path):
 @pytest.mark.parametrize("address", ["nosuch://x", "", "://", "json://", f"mailto://a:{SECRET}@", "\x00", "json://[::1"])
 def test_a_wrong_address_is_down_and_stops_nothing(tmp_path, web, address):
     sink = web()
-    raise_alerts(tmp_path, [alert("a")])
+    add_alerts(tmp_path, [alert("a")])
 
-    done = deliver(tmp_path, [address, sink.url])
+    done = deliver_alerts(tmp_path, [address, sink.url])
 
     assert (done.told, done.waiting, len(done.down)) == (1, 1, 1)
 
@@ -227,9 +227,9 @@ def test_no_password_is_written_down_or_logged(tmp_path, web, capfd, caplog):
     logs.configure(json=True, debug=True)
     logging.getLogger("apprise").setLevel(logging.DEBUG)
     sinks = [web(code=500), web(hang_up=True), web()]
-    raise_alerts(tmp_path, [alert("a"), alert("b")])
+    add_alerts(tmp_path, [alert("a"), alert("b")])
 
-    deliver(tmp_path, [*(sink.url for sink in sinks), f"nosuch://u:{SECRET}@host", f"mailto://u:{SECRET}@127.0.0.1:9"])
+    deliver_alerts(tmp_path, [*(sink.url for sink in sinks), f"nosuch://u:{SECRET}@host", f"mailto://u:{SECRET}@127.0.0.1:9"])
 
     captured = capfd.readouterr()
     kept = "".join(path.name + path.read_text() for path in tmp_path.rglob("*.json"))
@@ -239,8 +239,8 @@ def test_no_password_is_written_down_or_logged(tmp_path, web, capfd, caplog):
 
 def test_two_deliverers_at_once_tell_each_sink_once(tmp_path, web):
     sink = web(wait=0.05)
-    raise_alerts(tmp_path, [alert(str(number)) for number in range(6)])
-    threads = [threading.Thread(target=deliver, args=(tmp_path, [sink.url])) for _ in range(4)]
+    add_alerts(tmp_path, [alert(str(number)) for number in range(6)])
+    threads = [threading.Thread(target=deliver_alerts, args=(tmp_path, [sink.url])) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -250,57 +250,57 @@ def test_two_deliverers_at_once_tell_each_sink_once(tmp_path, web):
 
 
 def test_raisers_at_once_number_without_a_gap_and_lose_none(tmp_path):
-    threads = [threading.Thread(target=raise_alerts, args=(tmp_path, [alert(f"{n % 10}")])) for n in range(20)]
+    threads = [threading.Thread(target=add_alerts, args=(tmp_path, [alert(f"{n % 10}")])) for n in range(20)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
-    assert [entry.sequence for entry in listing(tmp_path)] == list(range(1, 11))
-    assert sorted(entry.alert.key for entry in listing(tmp_path)) == sorted(str(n) for n in range(10))
+    assert [entry.sequence for entry in list_outbox(tmp_path)] == list(range(1, 11))
+    assert sorted(entry.alert.key for entry in list_outbox(tmp_path)) == sorted(str(n) for n in range(10))
 
 
 def test_a_deliverer_that_was_killed_lets_go_and_its_alert_is_told(tmp_path, web):
     sink = web(wait=30.0)
-    raise_alerts(tmp_path, [alert("a")])
-    process = multiprocessing.get_context("spawn").Process(target=deliver, args=(tmp_path, [sink.url]))
+    add_alerts(tmp_path, [alert("a")])
+    process = multiprocessing.get_context("spawn").Process(target=deliver_alerts, args=(tmp_path, [sink.url]))
     process.start()
     _until(lambda: list((tmp_path / "sinks").glob("*.lock")), seconds=30)
     os.kill(process.pid, signal.SIGKILL)
     process.join()
     sink.wait = 0.0
 
-    assert deliver(tmp_path, [sink.url]) == Delivered(1, 0, ())
+    assert deliver_alerts(tmp_path, [sink.url]) == DeliveryReport(1, 0, ())
 
 
 def test_a_new_sink_is_not_flooded_with_the_past(tmp_path, web):
     sink = web()
-    raise_alerts(tmp_path, [alert(str(number)) for number in range(25)])
+    add_alerts(tmp_path, [alert(str(number)) for number in range(25)])
 
-    assert deliver(tmp_path, [sink.url]).told == 20
+    assert deliver_alerts(tmp_path, [sink.url]).told == 20
     assert sink.taken[0] == "Drift 5"
-    assert listing(tmp_path)[0].waiting == ()
+    assert list_outbox(tmp_path)[0].waiting == ()
 
 
 def test_garbage_in_the_outbox_hides_nothing_else(tmp_path, web):
     sink = web()
-    raise_alerts(tmp_path, [alert("a")])
+    add_alerts(tmp_path, [alert("a")])
     (tmp_path / "000002.json").write_text("{")
     (tmp_path / "000003.json").write_text('{"strange": 1}')
     (tmp_path / "note.json").write_text("[]")
 
-    assert deliver(tmp_path, [sink.url]).told == 1
-    assert raise_alerts(tmp_path, [alert("b")]) == [alert("b")]
+    assert deliver_alerts(tmp_path, [sink.url]).told == 1
+    assert add_alerts(tmp_path, [alert("b")]) == [alert("b")]
     assert (tmp_path / "000004.json").is_file()
-    assert [entry.alert.key for entry in listing(tmp_path)] == ["a", "b"]
+    assert [entry.alert.key for entry in list_outbox(tmp_path)] == ["a", "b"]
 
 
 def test_who_was_told_and_who_waits_is_listed_by_names_without_addresses(tmp_path, web):
     up, down = web(), web(code=500)
-    raise_alerts(tmp_path, [alert("a")])
-    deliver(tmp_path, [up.url, down.url])
+    add_alerts(tmp_path, [alert("a")])
+    deliver_alerts(tmp_path, [up.url, down.url])
 
-    (entry,) = listing(tmp_path)
+    (entry,) = list_outbox(tmp_path)
 
     assert [len(entry.told), len(entry.waiting)] == [1, 1]
     assert all(re.fullmatch(r"json-[0-9a-f]{12}", name) for name in (*entry.told, *entry.waiting))

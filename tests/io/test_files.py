@@ -12,15 +12,15 @@ from pipeline.io import files
 
 
 def made(out: Path, content: str) -> Receipt:
-    with files.whole(out) as desk:
-        (desk / "a.txt").write_text(content)
-        return files.write_receipt(desk, Receipt("clean", counts={"kept": 1}))
+    with files.staging_dir(out) as staging:
+        (staging / "a.txt").write_text(content)
+        return files.write_receipt(staging, Receipt("clean", counts={"kept": 1}))
 
 
 def test_a_finished_folder_can_be_trusted(tmp_path: Path) -> None:
     receipt = made(tmp_path / "out", "one")
 
-    assert files.trusted(tmp_path / "out", made_by="clean") == receipt
+    assert files.verified_receipt(tmp_path / "out", made_by="clean") == receipt
     assert list(receipt.files) == ["a.txt"]
 
 
@@ -35,8 +35,8 @@ def test_a_killed_writer_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
     made(tmp_path / "out", "one")
 
     def killed() -> None:
-        with files.whole(tmp_path / "out") as desk:
-            (desk / "a.txt").write_text("half")
+        with files.staging_dir(tmp_path / "out") as staging:
+            (staging / "a.txt").write_text("half")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -49,20 +49,20 @@ def test_what_a_killed_writer_left_is_swept_and_a_folder_between_two_renames_com
     made(tmp_path / ".out.old-x", "one")
     (tmp_path / ".out.desk-y").mkdir()
 
-    files.sweep(tmp_path / "out")
+    files.sweep_staging(tmp_path / "out")
 
     assert (tmp_path / "out" / "a.txt").read_text() == "one"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_a_full_disk_is_told_with_the_place(tmp_path: Path) -> None:
-    with pytest.raises(Fault, match=r"No space is left for .*out"), files.whole(tmp_path / "out"):
+    with pytest.raises(Fault, match=r"No space is left for .*out"), files.staging_dir(tmp_path / "out"):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_another_error_of_the_disk_passes_as_it_is(tmp_path: Path) -> None:
-    with pytest.raises(PermissionError), files.told_when_full(tmp_path):
+    with pytest.raises(PermissionError), files.report_disk_full(tmp_path):
         raise PermissionError(errno.EACCES, "no")
 
 
@@ -85,12 +85,12 @@ def test_a_spoilt_folder_is_not_used(spoil: object, message: str, tmp_path: Path
     spoil(tmp_path / "out")  # type: ignore[operator]
 
     with pytest.raises(DigestMismatch, match=f"{message}.*tonewatch stage clean"):
-        files.trusted(tmp_path / "out", made_by="clean")
+        files.verified_receipt(tmp_path / "out", made_by="clean")
 
 
 def test_an_unfinished_folder_is_not_used(tmp_path: Path) -> None:
     with pytest.raises(Fault, match=r"missing or unfinished.*tonewatch stage clean"):
-        files.trusted(tmp_path / "out", made_by="clean")
+        files.verified_receipt(tmp_path / "out", made_by="clean")
 
 
 def test_one_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

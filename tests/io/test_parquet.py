@@ -7,11 +7,11 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.base.records import Record, Side
-from pipeline.io.parquet import COLUMNS, fingerprint, read_rows, read_texts, stream_texts, write_rows, write_texts
+from pipeline.base.records import SplitName, TextRecord
+from pipeline.io.parquet import COLUMNS, read_rows, read_texts, split_fingerprint, stream_texts, write_rows, write_texts
 
-SAMPLE = Record("s:1", "It’s 👩‍🚀 \x00", "good", "s", "s:1", "en", "", "MIT", "dev", "-1 0 2")
-RECORDS = st.builds(Record, *[st.text(max_size=4)] * len(COLUMNS))
+SAMPLE = TextRecord("s:1", "It’s 👩‍🚀 \x00", "good", "s", "s:1", "en", "", "MIT", "dev", "-1 0 2")
+RECORDS = st.builds(TextRecord, *[st.text(max_size=4)] * len(COLUMNS))
 ROWS = st.lists(st.tuples(st.sampled_from(["train", "test"]), RECORDS), max_size=8)
 
 
@@ -44,10 +44,10 @@ def test_a_table_older_than_a_column_is_read_with_what_a_record_has_by_default(t
 
 
 def test_texts_without_raters_keep_the_fingerprint_of_before() -> None:
-    plain = Record("s:1", "so good", "good", "s", "s:1", "en", "", "MIT")
+    plain = TextRecord("s:1", "so good", "good", "s", "s:1", "en", "", "MIT")
 
     # As written in the first data versions, before texts had a column for their raters.
-    assert fingerprint([("train", plain)]) == "e622b09b2795b364109a343125512de59f78cf0e170dfc4bb4ac9d0302ec3f58"
+    assert split_fingerprint([("train", plain)]) == "e622b09b2795b364109a343125512de59f78cf0e170dfc4bb4ac9d0302ec3f58"
 
 
 def test_named_columns_come_back(tmp_path: Path) -> None:
@@ -57,24 +57,27 @@ def test_named_columns_come_back(tmp_path: Path) -> None:
 
 
 @given(ROWS, st.randoms(use_true_random=False))
-def test_the_fingerprint_knows_no_order(rows: list[tuple[Side, Record]], chance: random.Random) -> None:
+def test_the_fingerprint_knows_no_order(rows: list[tuple[SplitName, TextRecord]], chance: random.Random) -> None:
     shuffled = list(rows)
     chance.shuffle(shuffled)
 
-    assert fingerprint(shuffled) == fingerprint(rows)
+    assert split_fingerprint(shuffled) == split_fingerprint(rows)
 
 
 @given(ROWS)
-def test_the_fingerprint_counts_a_row_that_is_there_twice(rows: list[tuple[Side, Record]]) -> None:
-    twice: list[tuple[Side, Record]] = [*rows, ("train", SAMPLE), ("train", SAMPLE)]
+def test_the_fingerprint_counts_a_row_that_is_there_twice(rows: list[tuple[SplitName, TextRecord]]) -> None:
+    twice: list[tuple[SplitName, TextRecord]] = [*rows, ("train", SAMPLE), ("train", SAMPLE)]
 
-    assert fingerprint(twice) != fingerprint(rows)
+    assert split_fingerprint(twice) != split_fingerprint(rows)
 
 
 def test_the_fingerprint_knows_every_field_and_the_side() -> None:
     changed = [dataclasses.replace(SAMPLE, **{name: "other"}) for name in COLUMNS]
     moved = dataclasses.replace(SAMPLE, id="s:1It", text="’s 👩‍🚀 \x00")
 
-    prints = {fingerprint([("train", record)]) for record in (SAMPLE, moved, *changed)} | {fingerprint([("test", SAMPLE)]), fingerprint([])}
+    prints = {split_fingerprint([("train", record)]) for record in (SAMPLE, moved, *changed)} | {
+        split_fingerprint([("test", SAMPLE)]),
+        split_fingerprint([]),
+    }
 
     assert len(prints) == len(COLUMNS) + 4

@@ -11,16 +11,16 @@ import pytest
 import yaml
 from world import LABELS, TEXTS, build, serve
 
-from pipeline.base.config import Places
-from pipeline.base.errors import WrongUse
-from pipeline.base.records import SIDES, Answer, Feedback, Receipt
+from pipeline.base.config import Workspace
+from pipeline.base.errors import UsageError
+from pipeline.base.records import SPLITS, Feedback, JournalEntry, Receipt
 from pipeline.io import alerts, files, parquet
 from pipeline.io.journal.journal import Journal, request_id
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.versioning import data_versions
-from pipeline.io.versioning.dvc_cache import Memory
-from pipeline.monitoring.reference import Watched
-from pipeline.monitoring.watch import watch
+from pipeline.io.versioning.dvc_cache import DvcCache
+from pipeline.monitoring.reference import ReleaseReference
+from pipeline.monitoring.watch import run_watch
 
 EIGHT = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 WATCH = {
@@ -36,7 +36,7 @@ def now(hour: float) -> str:
 
 
 @pytest.fixture
-def places(workspace: Path, mlflow_uri: str) -> Places:
+def places(workspace: Path, mlflow_uri: str) -> Workspace:
     """Give a workspace under git and DVC with data version v1, in which no release serves yet."""
     lock = (workspace / "dvc.lock").read_bytes()
     places = build(workspace, mlflow_uri)
@@ -44,29 +44,29 @@ def places(workspace: Path, mlflow_uri: str) -> Places:
     params = yaml.safe_load(places.params.read_text("utf-8"))
     params["watch"] |= WATCH
     places.params.write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
-    counts = dict.fromkeys(SIDES, 0) | {"test": len(TEXTS), "test/source/tweet": len(TEXTS)}
-    with files.whole(workspace / "data" / "splits") as desk:
-        for side in SIDES:
-            parquet.write_texts(desk / f"{side}.parquet", TEXTS if side == "test" else [])
-        files.write_receipt(desk, Receipt("split", counts=counts, notes={"fingerprint": "f" * 64}))
+    counts = dict.fromkeys(SPLITS, 0) | {"test": len(TEXTS), "test/source/tweet": len(TEXTS)}
+    with files.staging_dir(workspace / "data" / "splits") as staging:
+        for side in SPLITS:
+            parquet.write_texts(staging / f"{side}.parquet", TEXTS if side == "test" else [])
+        files.write_receipt(staging, Receipt("split", counts=counts, notes={"fingerprint": "f" * 64}))
     for stage in ("validate", "split"):
-        Memory(workspace).commit(stage)
-    assert data_versions.keep_data(workspace, "a test").name == "v1"
+        DvcCache(workspace).commit(stage)
+    assert data_versions.keep_data_version(workspace, "a test").name == "v1"
     return places
 
 
 @pytest.fixture
-def say(places: Places) -> Callable[..., list[Answer]]:
+def say(places: Workspace) -> Callable[..., list[JournalEntry]]:
     """Give a function that lets the champion answer texts, by their numbers, in some hour, as the service would."""
     journal = Journal(places.journal, retention_days=9)
 
-    def _say(numbers: Sequence[int], hour: float, topic: str = "general", told: bool = False) -> list[Answer]:
-        champion = Watched.of(places, str(Ledger(places.ledger).current()))
+    def _say(numbers: Sequence[int], hour: float, topic: str = "general", told: bool = False) -> list[JournalEntry]:
+        champion = ReleaseReference.of(places, str(Ledger(places.ledger).current()))
         texts = [TEXTS[number].text for number in numbers]
         answers = champion.predictor.predict(texts)
         when = EIGHT + timedelta(hours=hour)
         made = [
-            Answer(
+            JournalEntry(
                 request=request_id(when),
                 position=0,
                 time=(when + timedelta(seconds=row)).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
@@ -99,16 +99,16 @@ def mixed(seed: int, size: int = 100) -> list[int]:
     return [(seed * 7919 + step * 131) % len(TEXTS) for step in range(size)]
 
 
-def window(places: Places, hour: int) -> dict[str, Any]:
+def window(places: Workspace, hour: int) -> dict[str, Any]:
     return dict(files.read_json(places.windows / f"{now(hour).replace(':', '-')}.json"))
 
 
-def test_a_window_tells_shares_that_hold_the_truth_and_no_alarm(places: Places, say: Any) -> None:
+def test_a_window_tells_shares_that_hold_the_truth_and_no_alarm(places: Workspace, say: Any) -> None:
     serve(places, wrong=10)
     numbers = mixed(1)
     say(numbers, 0)
 
-    seen = watch(places, now=now(1))
+    seen = run_watch(places, now=now(1))
 
     assert (seen["windows"], seen["alerts"], seen["moved"], seen["retrain"]) == (["2026-11-25T08-00-00Z"], [], None, None)
     topic = window(places, 0)["topics"]["all"]
@@ -120,12 +120,12 @@ def test_a_window_tells_shares_that_hold_the_truth_and_no_alarm(places: Places, 
     assert window(places, 0)["releases"] == {"R1": 100}
 
 
-def test_a_topic_named_as_a_source_is_compared_with_a_quarter_as_many_texts_as_its_own(places: Places, say: Any) -> None:
+def test_a_topic_named_as_a_source_is_compared_with_a_quarter_as_many_texts_as_its_own(places: Workspace, say: Any) -> None:
     serve(places, wrong=10)
     say(mixed(1), 0, topic="tweet")
     say(mixed(2), 0, topic="phones")
 
-    watch(places, now=now(1))
+    run_watch(places, now=now(1))
 
     topics = window(places, 0)["topics"]
     assert topics["phones"]["drift"]["texts"] == 100
@@ -133,17 +133,17 @@ def test_a_topic_named_as_a_source_is_compared_with_a_quarter_as_many_texts_as_i
     assert topics["tweet"]["drift"]["drifted"] is False
 
 
-def test_a_window_is_watched_once_and_only_when_it_has_ended(places: Places, say: Any) -> None:
+def test_a_window_is_watched_once_and_only_when_it_has_ended(places: Workspace, say: Any) -> None:
     serve(places, wrong=10)
     say(mixed(1), 0)
     say(mixed(2), 1)
 
-    assert watch(places, now=now(1.9))["windows"] == ["2026-11-25T08-00-00Z"]
-    assert watch(places, now=now(1.95))["windows"] == []
-    assert watch(places, now=now(2))["windows"] == ["2026-11-25T09-00-00Z"]
+    assert run_watch(places, now=now(1.9))["windows"] == ["2026-11-25T08-00-00Z"]
+    assert run_watch(places, now=now(1.95))["windows"] == []
+    assert run_watch(places, now=now(2))["windows"] == ["2026-11-25T09-00-00Z"]
 
 
-def test_drift_that_lasts_is_told_once_and_asks_for_a_training(places: Places, say: Any) -> None:
+def test_drift_that_lasts_is_told_once_and_asks_for_a_training(places: Workspace, say: Any) -> None:
     serve(places, wrong=10)
     positive = [number for number in range(len(TEXTS)) if TEXTS[number].label == "positive"]
     for hour in range(2):
@@ -151,32 +151,32 @@ def test_drift_that_lasts_is_told_once_and_asks_for_a_training(places: Places, s
     for hour in range(2, 6):
         say(positive[:100], hour)
 
-    quiet, loud = watch(places, now=now(2)), watch(places, now=now(4))
-    later = watch(places, now=now(6))
+    quiet, loud = run_watch(places, now=now(2)), run_watch(places, now=now(4))
+    later = run_watch(places, now=now(6))
 
     assert quiet["alerts"] == []
     assert any("Drift" in title for title in loud["alerts"])
     assert "Drift" in loud["retrain"]
     assert not any("Drift" in title for title in later["alerts"])
-    alert = next(entry.alert for entry in alerts.listing(places.alerts) if entry.alert.kind == "drift")
+    alert = next(entry.alert for entry in alerts.list_outbox(places.alerts) if entry.alert.kind == "drift")
     assert "word" not in alert.message  # ids, and no text of anyone
 
 
-def test_ten_times_the_traffic_is_no_drift(places: Places, say: Any) -> None:
+def test_ten_times_the_traffic_is_no_drift(places: Workspace, say: Any) -> None:
     serve(places, wrong=10)
     for hour in range(4):
         say(mixed(hour, size=100 if hour < 2 else 1000), hour)
 
-    assert [title for title in watch(places, now=now(4))["alerts"] if "Drift" in title] == []
+    assert [title for title in run_watch(places, now=now(4))["alerts"] if "Drift" in title] == []
 
 
-def test_a_change_of_the_model_is_marked_and_measured(places: Places, say: Any) -> None:
+def test_a_change_of_the_model_is_marked_and_measured(places: Workspace, say: Any) -> None:
     serve(places, wrong=5)
     say(mixed(1), 0)
     serve(places, wrong=40)
     say(mixed(2), 1)
 
-    watch(places, now=now(2))
+    run_watch(places, now=now(2))
 
     assert window(places, 0)["break"] is None
     found = window(places, 1)["break"]
@@ -184,7 +184,7 @@ def test_a_change_of_the_model_is_marked_and_measured(places: Places, say: Any) 
     assert set(found["labels"]) == set(LABELS)
 
 
-def test_a_release_that_surely_fails_is_taken_back_with_the_reason(places: Places, say: Any) -> None:
+def test_a_release_that_surely_fails_is_taken_back_with_the_reason(places: Workspace, say: Any) -> None:
     serve(places, wrong=7)
     serve(places, wrong=20)
     # What R2 gets wrong and R1 gets right, beside as much of what both get right.
@@ -192,69 +192,69 @@ def test_a_release_that_surely_fails_is_taken_back_with_the_reason(places: Place
     good = [number for number in range(len(TEXTS)) if number % 20 and number % 7]
     say([*(bad * 12)[:120], *good[:120]], 0, told=True)
 
-    seen = watch(places, now=now(1))
+    seen = run_watch(places, now=now(1))
 
     assert (seen["moved"]["from"], seen["moved"]["to"]) == ("R2", "R1")
     assert Ledger(places.ledger).current() == "R1"
     assert Ledger(places.ledger).moves()[-1].actor == "tonewatch watch"
     assert "accuracy" in Ledger(places.ledger).moves()[-1].reason
     assert any("R2 was rolled back to R1" in title for title in seen["alerts"])
-    assert watch(places, now=now(2))["moved"] is None
+    assert run_watch(places, now=now(2))["moved"] is None
 
 
-def test_after_its_baking_time_a_release_is_no_longer_taken_back_by_itself(places: Places, say: Any) -> None:
+def test_after_its_baking_time_a_release_is_no_longer_taken_back_by_itself(places: Workspace, say: Any) -> None:
     serve(places, wrong=7)
     serve(places, wrong=20)
     say(mixed(1), 0)
     bad = [number for number in range(len(TEXTS)) if number % 20 == 0 and number % 7]
     say((bad * 20)[:200], 100, told=True)
 
-    assert watch(places, now=now(101))["moved"] is None
+    assert run_watch(places, now=now(101))["moved"] is None
     assert Ledger(places.ledger).current() == "R2"
 
 
-def test_a_release_that_does_well_stays(places: Places, say: Any) -> None:
+def test_a_release_that_does_well_stays(places: Workspace, say: Any) -> None:
     serve(places, wrong=7)
     serve(places, wrong=20)
     say(mixed(1, size=200), 0, told=True)
 
-    assert watch(places, now=now(1))["moved"] is None
+    assert run_watch(places, now=now(1))["moved"] is None
     assert Ledger(places.ledger).current() == "R2"
 
 
-def test_answers_dated_ahead_are_counted_and_belong_to_no_window(places: Places, say: Any) -> None:
+def test_answers_dated_ahead_are_counted_and_belong_to_no_window(places: Workspace, say: Any) -> None:
     serve(places, wrong=10)
     say(mixed(1), 0)
     say(mixed(2, size=7), 960)  # forty days ahead
 
-    seen = watch(places, now=now(1))
+    seen = run_watch(places, now=now(1))
 
     assert (seen["windows"], seen["future"]) == (["2026-11-25T08-00-00Z"], 7)
 
 
-def test_texts_kept_as_hashes_are_watched_without_their_meaning(places: Places, say: Any) -> None:
+def test_texts_kept_as_hashes_are_watched_without_their_meaning(places: Workspace, say: Any) -> None:
     serve(places, wrong=10)
     journal = Journal(places.journal, retention_days=9)
     journal.append([dataclasses.replace(answer, text="", request=request_id(EIGHT)) for answer in say(mixed(1), 1)])
 
-    watch(places, now=now(2))
+    run_watch(places, now=now(2))
 
     detectors = window(places, 1)["topics"]["all"]["drift"]["detectors"]
     assert "label" in detectors
 
 
-def test_new_true_labels_ask_for_a_training(places: Places, say: Any) -> None:
+def test_new_true_labels_ask_for_a_training(places: Workspace, say: Any) -> None:
     serve(places, wrong=10)
     params = yaml.safe_load(places.params.read_text("utf-8"))
     params["schedule"]["retrain_on_labels"] = 30
     places.params.write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
     say(mixed(1), 0, told=True)
 
-    seen = watch(places, now=now(1))
+    seen = run_watch(places, now=now(1))
 
     assert "true labels are new" in seen["retrain"]
 
 
-def test_a_time_that_is_none_is_refused(places: Places) -> None:
-    with pytest.raises(WrongUse, match="Write it in UTC"):
-        watch(places, now="yesterday")
+def test_a_time_that_is_none_is_refused(places: Workspace) -> None:
+    with pytest.raises(UsageError, match="Write it in UTC"):
+        run_watch(places, now="yesterday")

@@ -11,36 +11,36 @@ from pathlib import Path
 import pytest
 import seen
 
-from pipeline.base.config import Places
+from pipeline.base.config import Workspace
 from pipeline.base.errors import Unreachable
 from pipeline.base.records import Alert
 from pipeline.io import alerts
 from pipeline.io.registry.ledger import Ledger
 from pipeline.operations import dashboard_charts, dashboard_data, schedule
-from pipeline.operations.dashboard_data import Look, Overview
+from pipeline.operations.dashboard_data import CachedLookup, DashboardData
 
 CHECKOUT = Path(__file__).parents[2]
 STAMPS = 24
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
+def places(tmp_path: Path) -> Workspace:
     shutil.copyfile(CHECKOUT / "params.yaml", tmp_path / "params.yaml")
-    found = Places.of(tmp_path, {})
+    found = Workspace.of(tmp_path, {})
     seen.write(found.windows, windows=STAMPS)
     return found
 
 
-def windows(places: Places) -> list[Path]:
+def windows(places: Workspace) -> list[Path]:
     return sorted(places.windows.glob("2*.json"))
 
 
-def test_topics_come_with_all_together_first_and_then_by_their_texts(places: Places) -> None:
-    assert Overview(places).page(None)["topics"] == ["all", "phones", "trains"]
+def test_topics_come_with_all_together_first_and_then_by_their_texts(places: Workspace) -> None:
+    assert DashboardData(places).page(None)["topics"] == ["all", "phones", "trains"]
 
 
-def test_the_tone_of_a_topic_is_drawn_with_the_change_of_model_and_the_event(places: Places) -> None:
-    found = Overview(places).page("phones")["tone"].value
+def test_the_tone_of_a_topic_is_drawn_with_the_change_of_model_and_the_event(places: Workspace) -> None:
+    found = DashboardData(places).page("phones")["tone"].value
 
     assert [line.name for line in found["plot"].lines] == ["negative", "neutral", "positive"]
     assert [mark.label for mark in found["plot"].marks] == ["R1 → R2"]
@@ -52,38 +52,38 @@ def test_the_tone_of_a_topic_is_drawn_with_the_change_of_model_and_the_event(pla
     assert found["plot"].lines[0].path.count("M") == 2
 
 
-def test_shares_that_could_not_be_corrected_are_said_to_be_counts_and_why(places: Places) -> None:
-    assert Overview(places).page("phones")["tone"].value["uncorrected"] is None
+def test_shares_that_could_not_be_corrected_are_said_to_be_counts_and_why(places: Workspace) -> None:
+    assert DashboardData(places).page("phones")["tone"].value["uncorrected"] is None
     document = json.loads(windows(places)[-1].read_text())
     for one in document["topics"]["phones"]["shares"].values():
         one |= {"corrected": False, "why": "it has no test texts of some label"}
     windows(places)[-1].write_text(json.dumps(document))
 
-    assert Overview(places).page("phones")["tone"].value["uncorrected"] == "it has no test texts of some label"
+    assert DashboardData(places).page("phones")["tone"].value["uncorrected"] == "it has no test texts of some label"
 
 
-def test_what_came_before_a_change_of_model_is_shifted_by_what_it_did(places: Places) -> None:
+def test_what_came_before_a_change_of_model_is_shifted_by_what_it_did(places: Workspace) -> None:
     first = json.loads(windows(places)[0].read_text())["topics"]["phones"]["shares"]["negative"]["share"]
 
-    shown = Overview(places).page("phones")["tone"].value["rows"][-1]["shares"]["negative"].value
+    shown = DashboardData(places).page("phones")["tone"].value["rows"][-1]["shares"]["negative"].value
 
     assert shown == pytest.approx(first - 0.02)
 
 
-def test_a_change_of_model_that_nobody_measured_is_said_to_be_unknown(places: Places) -> None:
+def test_a_change_of_model_that_nobody_measured_is_said_to_be_unknown(places: Workspace) -> None:
     for path in windows(places):
         document = json.loads(path.read_text())
         if document["break"]:
             document["break"] |= {"labels": None, "texts": 0, "why": "too few texts"}
             path.write_text(json.dumps(document))
 
-    (found,) = Overview(places).page(None)["tone"].value["breaks"]
+    (found,) = DashboardData(places).page(None)["tone"].value["breaks"]
 
     assert (found["bridged"], found["told"]) == (False, "what it did is not known: too few texts")
 
 
-def test_alarms_in_a_row_are_one_with_the_texts_that_moved_it(places: Places) -> None:
-    found = Overview(places).page("phones")["drift"].value
+def test_alarms_in_a_row_are_one_with_the_texts_that_moved_it(places: Workspace) -> None:
+    found = DashboardData(places).page("phones")["drift"].value
 
     (alarm,) = found["alarms"]
     assert (alarm["kind"], len(alarm["examples"]), alarm["windows"] > 1) == ("topic", 10, True)
@@ -92,67 +92,67 @@ def test_alarms_in_a_row_are_one_with_the_texts_that_moved_it(places: Places) ->
     assert "alarm" in found["plot"].lanes[0].stretches
 
 
-def test_an_unknown_topic_shows_all_of_them_and_says_so(places: Places) -> None:
-    found = Overview(places).page("no such <topic>")
+def test_an_unknown_topic_shows_all_of_them_and_says_so(places: Workspace) -> None:
+    found = DashboardData(places).page("no such <topic>")
 
     assert (found["topic"], found["known"]) == ("all", False)
 
 
-def test_only_the_newest_windows_are_drawn(places: Places) -> None:
+def test_only_the_newest_windows_are_drawn(places: Workspace) -> None:
     params = places.params.read_text("utf-8").replace("shown_windows: 336", "shown_windows: 5")
     places.params.write_text(params, "utf-8")
 
-    assert len(Overview(places).page(None)["windows"].value) == 5
+    assert len(DashboardData(places).page(None)["windows"].value) == 5
 
 
-def test_a_window_that_is_none_is_passed_over_and_the_rest_is_drawn(places: Places) -> None:
+def test_a_window_that_is_none_is_passed_over_and_the_rest_is_drawn(places: Workspace) -> None:
     broken = ["", "{", "[]", "3", '{"window": 3}', '{"window": {"start": "x", "end": "y"}, "topics": {}}']
     for path, content in zip(windows(places), broken, strict=False):
         path.write_text(content)
 
-    assert len(Overview(places).page(None)["tone"].value["rows"]) == STAMPS - 1 - len(broken)
+    assert len(DashboardData(places).page(None)["tone"].value["rows"]) == STAMPS - 1 - len(broken)
 
 
-def test_a_window_of_another_shape_costs_the_charts_and_not_the_page(places: Places) -> None:
+def test_a_window_of_another_shape_costs_the_charts_and_not_the_page(places: Workspace) -> None:
     path = windows(places)[3]
     document = json.loads(path.read_text())
     document["topics"]["all"]["drift"] = {"detectors": 7}
     path.write_text(json.dumps(document))
 
-    found = Overview(places).page(None)
+    found = DashboardData(places).page(None)
 
     assert "cannot be drawn" in found["drift"].fault
     assert found["tone"].value["rows"]
 
 
 def test_nothing_at_all_is_an_empty_page(tmp_path: Path) -> None:
-    found = Overview(Places.of(tmp_path, {})).page(None)
+    found = DashboardData(Workspace.of(tmp_path, {})).page(None)
 
     assert [found[name].value for name in ("tone", "drift", "quality")] == [None] * 3
     assert (found["topics"], found["alerts"].value, found["champion"].value["current"]) == ([], [], None)
     assert "params.yaml" in found["params"].fault
 
 
-def test_a_ledger_that_is_down_costs_its_own_card(places: Places) -> None:
-    found = Overview(replace(places, ledger=f"sqlite:///{places.params}/ledger.db")).page(None)
+def test_a_ledger_that_is_down_costs_its_own_card(places: Workspace) -> None:
+    found = DashboardData(replace(places, ledger=f"sqlite:///{places.params}/ledger.db")).page(None)
 
     assert found["champion"].value is None
     assert found["champion"].fault
     assert found["tone"].value["rows"]
 
 
-def test_a_workspace_without_git_has_no_data_versions_and_says_why(places: Places) -> None:
-    found = Overview(places).page(None)["versions"]
+def test_a_workspace_without_git_has_no_data_versions_and_says_why(places: Workspace) -> None:
+    found = DashboardData(places).page(None)["versions"]
 
     assert found.value is None
     assert "git" in found.fault
 
 
 def test_data_versions_are_those_of_the_workspace(workspace: Path) -> None:
-    assert Overview(Places.of(workspace, {})).page(None)["versions"].value == []
+    assert DashboardData(Workspace.of(workspace, {})).page(None)["versions"].value == []
 
 
-def test_an_address_with_a_password_is_no_link(places: Places) -> None:
+def test_an_address_with_a_password_is_no_link(places: Workspace) -> None:
     assert dashboard_data.links(replace(places, mlflow="http://ml:5000"), "http://prefect:4200/api") == {
         "MLflow": "http://ml:5000",
         "Prefect": "http://prefect:4200",
@@ -160,11 +160,11 @@ def test_an_address_with_a_password_is_no_link(places: Places) -> None:
     assert dashboard_data.links(replace(places, mlflow="http://ada:secret@ml:5000"), "javascript:alert(1)") == {}
 
 
-def test_alerts_come_newest_first_with_what_became_of_them(places: Places) -> None:
+def test_alerts_come_newest_first_with_what_became_of_them(places: Workspace) -> None:
     one = Alert("drift/all/topic", "drift", "all", "2026-11-25T07:00:00Z", "Drift", "m", hard=True, link="javascript:alert(1)")
-    alerts.raise_alerts(places.alerts, [one, replace(one, key="b", title="Later", link="/topics/x")])
+    alerts.add_alerts(places.alerts, [one, replace(one, key="b", title="Later", link="/topics/x")])
 
-    found = Overview(places).page(None)["alerts"].value
+    found = DashboardData(places).page(None)["alerts"].value
 
     assert [(one["title"], one["state"], one["link"]) for one in found] == [
         ("Later", "kept here", "/topics/x"),
@@ -172,9 +172,9 @@ def test_alerts_come_newest_first_with_what_became_of_them(places: Places) -> No
     ]
 
 
-def test_flows_that_run_come_first_and_the_last_of_each_kind_after(places: Places) -> None:
+def test_flows_that_run_come_first_and_the_last_of_each_kind_after(places: Workspace) -> None:
     due = datetime(2026, 11, 25, 8, tzinfo=UTC)
-    with schedule.turn(places, "watch", run="one", due=due, now=due):
+    with schedule.take_turn(places, "watch", run="one", due=due, now=due):
         pass
     notes = schedule.folder(places)
     (notes / "retrain.json").write_text(
@@ -182,13 +182,13 @@ def test_flows_that_run_come_first_and_the_last_of_each_kind_after(places: Place
     )
     (notes / "audit.json").write_text("{")
 
-    found = Overview(places).page(None)["runs"].value
+    found = DashboardData(places).page(None)["runs"].value
 
     assert [(one["flow"], one["run"], one["state"]) for one in found] == [("watch", "one", "running"), ("retrain", "gone", "ended")]
     assert found[1]["past"] == ["x"]
 
 
-def test_the_champion_and_its_reasons_come_from_the_ledger(places: Places) -> None:
+def test_the_champion_and_its_reasons_come_from_the_ledger(places: Workspace) -> None:
     ledger = Ledger(places.ledger)
     for identity in ("one", "two"):
         ledger.add(
@@ -197,7 +197,7 @@ def test_the_champion_and_its_reasons_come_from_the_ledger(places: Places) -> No
     ledger.move(expected=None, target="R1", actor="ada", reason="first")
     ledger.move(expected="R1", target="R2", actor="bob", reason="<b>better</b>")
 
-    found = Overview(places).page(None)["champion"].value
+    found = DashboardData(places).page(None)["champion"].value
 
     assert (found["current"], found["previous"]) == ("R2", "R1")
     assert [(one["to"], one["actor"], one["reason"], one["told"]) for one in found["reigns"]] == [
@@ -213,7 +213,7 @@ def test_a_look_that_hangs_is_told_in_time_and_taken_once(monkeypatch: pytest.Mo
         looks.append(1)
         ended.wait(10)
 
-    look = Look(hang)
+    look = CachedLookup(hang)
     before = time.monotonic()
     parts = [dashboard_data._waited("ledger", look.start(), 0.05) for _ in range(5)]
     ended.set()
@@ -232,7 +232,7 @@ def test_many_readers_at_once_cost_one_look() -> None:
         looks.append(1)
         return len(looks)
 
-    look = Look(slow)
+    look = CachedLookup(slow)
 
     assert {look.start().result() for _ in range(50)} == {1}
 
@@ -246,7 +246,7 @@ def test_a_look_that_failed_is_taken_again_later(monkeypatch: pytest.MonkeyPatch
             raise error
         return "there"
 
-    look = Look(sometimes)
+    look = CachedLookup(sometimes)
     assert dashboard_data._waited("x", look.start(), 1).fault == "down"
     time.sleep(0.01)
     assert dashboard_data._waited("x", look.start(), 1).value == "there"

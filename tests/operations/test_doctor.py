@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from world import build, serve
 
-from pipeline.base.config import Places
-from pipeline.io.locks import held
+from pipeline.base.config import Workspace
+from pipeline.io.locks import workspace_lock
 from pipeline.io.versioning import workspace_setup as workspaces
 from pipeline.operations.doctor import examine, without_password
 
@@ -18,16 +18,16 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def places(tmp_path: Path, mlflow_uri: str) -> Places:
-    workspaces.init(tmp_path, "english")
+def places(tmp_path: Path, mlflow_uri: str) -> Workspace:
+    workspaces.init_workspace(tmp_path, "english")
     return build(tmp_path, mlflow_uri)
 
 
-def found(places: Places, name: str) -> dict[str, Any]:
+def found(places: Workspace, name: str) -> dict[str, Any]:
     return next(check for check in examine(places, {})["checks"] if check["name"] == name)
 
 
-def test_a_sound_workspace_is_told_to_be_sound(places: Places) -> None:
+def test_a_sound_workspace_is_told_to_be_sound(places: Workspace) -> None:
     serve(places, wrong=10)
 
     seen = examine(places, {})
@@ -38,14 +38,14 @@ def test_a_sound_workspace_is_told_to_be_sound(places: Places) -> None:
     assert seen["versions"]["mlflow"]
 
 
-def test_a_prefect_server_that_does_not_answer_is_found(places: Places) -> None:
+def test_a_prefect_server_that_does_not_answer_is_found(places: Workspace) -> None:
     seen = examine(places, {"PREFECT_API_URL": "http://127.0.0.1:9/api"})
 
     assert seen["places"]["prefect"] == "http://127.0.0.1:9/api"
     assert [check["name"] for check in seen["checks"] if not check["ok"]] == ["prefect"]
 
 
-def test_a_changed_copy_is_found_with_what_to_type(places: Places) -> None:
+def test_a_changed_copy_is_found_with_what_to_type(places: Workspace) -> None:
     serve(places, wrong=10)
     (places.releases / "R1" / "model.onnx").write_bytes(b"!")
 
@@ -57,14 +57,14 @@ def test_a_changed_copy_is_found_with_what_to_type(places: Places) -> None:
     }
 
 
-def test_a_move_that_was_not_followed_is_found(places: Places) -> None:
+def test_a_move_that_was_not_followed_is_found(places: Workspace) -> None:
     serve(places, wrong=10)
     (places.home / "followed.json").unlink()
 
     assert found(places, "moves")["ok"] is False
 
 
-def test_keys_that_others_can_read_are_found(places: Places) -> None:
+def test_keys_that_others_can_read_are_found(places: Workspace) -> None:
     places.home.mkdir(exist_ok=True)
     places.keys.write_text("{}")
     places.keys.chmod(0o644)
@@ -72,7 +72,7 @@ def test_keys_that_others_can_read_are_found(places: Places) -> None:
     assert found(places, "keys")["do"] == f"Type `chmod 600 {places.keys}`."
 
 
-def test_a_broken_part_does_not_hide_the_others(places: Places) -> None:
+def test_a_broken_part_does_not_hide_the_others(places: Workspace) -> None:
     places.params.write_text("nonsense: 1\n")
 
     seen = examine(places, {})
@@ -82,9 +82,9 @@ def test_a_broken_part_does_not_hide_the_others(places: Places) -> None:
     assert "nonsense is not known" in found(places, "params")["told"]
 
 
-def test_who_works_here_is_named(places: Places) -> None:
+def test_who_works_here_is_named(places: Workspace) -> None:
     assert found(places, "lock")["told"] == "nobody works here now"
-    with held(places.home):
+    with workspace_lock(places.home):
         told = subprocess.run(
             [sys.executable, "-m", "pipeline", "doctor", "--json", "--workspace", str(places.root)],
             cwd=ROOT,

@@ -13,13 +13,13 @@ import world
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.base.config import Places
-from pipeline.base.errors import RunGoingOn, SourceUnreachable
+from pipeline.base.config import Workspace
+from pipeline.base.errors import SourceUnreachable, WorkspaceBusy
 from pipeline.io import alerts, locks
-from pipeline.io.registry.mlflow_models import Models
+from pipeline.io.registry.mlflow_models import ModelRegistry
 from pipeline.operations import schedule
-from pipeline.operations.schedule import Begun, why_not
-from pipeline.release.verify import verify
+from pipeline.operations.schedule import LastRun, skip_reason
+from pipeline.release.verify import verify_releases
 
 MONDAY = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 WEEK, HOUR, DAY = timedelta(weeks=1), timedelta(hours=1), timedelta(days=1)
@@ -28,19 +28,19 @@ WEEK, HOUR, DAY = timedelta(weeks=1), timedelta(hours=1), timedelta(days=1)
 @pytest.fixture
 def places(tmp_path):
     (tmp_path / "params.yaml").write_text((world.CHECKOUT / "params.yaml").read_text("utf-8"), "utf-8")
-    return Places.of(tmp_path, {})
+    return Workspace.of(tmp_path, {})
 
 
 def made(places, due, now, *, run=None, kind="retrain"):
     """Take the turn of a run; give whether it was made."""
-    with schedule.turn(places, kind, run=run or f"{due.isoformat()}-{now.isoformat()}", due=due, now=now) as why:
+    with schedule.take_turn(places, kind, run=run or f"{due.isoformat()}-{now.isoformat()}", due=due, now=now) as why:
         return why is None
 
 
 def test_the_first_run_of_a_kind_has_its_turn(places):
     assert made(places, MONDAY, MONDAY)
-    assert schedule.begun(places, "retrain").sequence == 1
-    assert schedule.begun(places, "watch") == Begun()
+    assert schedule.last_run(places, "retrain").sequence == 1
+    assert schedule.last_run(places, "watch") == LastRun()
 
 
 def test_of_runs_missed_in_a_down_time_one_is_made(places):
@@ -88,12 +88,12 @@ def test_a_clock_forty_days_ahead_makes_one_run_and_when_it_is_right_again_the_n
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(-50, 50)), max_size=25))
 def test_no_due_time_is_made_twice_whatever_the_clock_does(offers):
-    last, made_dues = Begun(), []
+    last, made_dues = LastRun(), []
     for number, (due, clock) in enumerate(offers):
         planned, now = f"{due:04d}", f"{clock + 100:04d}"
-        if why_not(last, run=str(number), due=planned, now=now) is None:
+        if skip_reason(last, run=str(number), due=planned, now=now) is None:
             made_dues.append(planned)
-            last = Begun(last.sequence + 1, str(number), planned, now, (*last.dues, planned))
+            last = LastRun(last.sequence + 1, str(number), planned, now, (*last.dues, planned))
 
     assert len(made_dues) == len(set(made_dues))
 
@@ -101,11 +101,11 @@ def test_no_due_time_is_made_twice_whatever_the_clock_does(offers):
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=20), st.integers(0, 60))
 def test_with_a_clock_that_only_goes_on_a_due_run_that_comes_in_time_is_always_made(steps, jump):
-    last, now = Begun(), 0
+    last, now = LastRun(), 0
     for number, step in enumerate([*steps, jump + 1, 1]):
         now += step
-        assert why_not(last, run=str(number), due=f"{now:06d}", now=f"{now:06d}") is None
-        last = Begun(number, str(number), f"{now:06d}", f"{now:06d}", (*last.dues, f"{now:06d}"))
+        assert skip_reason(last, run=str(number), due=f"{now:06d}", now=f"{now:06d}") is None
+        last = LastRun(number, str(number), f"{now:06d}", f"{now:06d}", (*last.dues, f"{now:06d}"))
 
 
 def test_two_runs_of_a_kind_at_once_are_one(places):
@@ -113,7 +113,7 @@ def test_two_runs_of_a_kind_at_once_are_one(places):
     turns = []
 
     def first():
-        with schedule.turn(places, "retrain", run="cron", due=MONDAY, now=MONDAY) as why:
+        with schedule.take_turn(places, "retrain", run="cron", due=MONDAY, now=MONDAY) as why:
             turns.append(why)
             inside.set()
             beside.wait(10)
@@ -121,9 +121,9 @@ def test_two_runs_of_a_kind_at_once_are_one(places):
     thread = threading.Thread(target=first)
     thread.start()
     inside.wait(10)
-    with schedule.turn(places, "retrain", run="drift", due=MONDAY + HOUR, now=MONDAY + HOUR) as why:
+    with schedule.take_turn(places, "retrain", run="drift", due=MONDAY + HOUR, now=MONDAY + HOUR) as why:
         turns.append(why)
-    with schedule.turn(places, "watch", run="other", due=MONDAY, now=MONDAY) as other:
+    with schedule.take_turn(places, "watch", run="other", due=MONDAY, now=MONDAY) as other:
         pass
     beside.set()
     thread.join()
@@ -139,23 +139,23 @@ def test_a_run_that_is_killed_is_known_to_be_dead_and_frees_its_turn(places):
     process.start()
     assert here.poll(60)
     assert here.recv() == "holds"
-    assert schedule.life(places, "r1") is True
+    assert schedule.run_is_alive(places, "r1") is True
     assert not made(places, MONDAY + HOUR, MONDAY + HOUR)
 
     os.kill(process.pid, signal.SIGKILL)
     process.join()
 
-    assert schedule.life(places, "r1") is False
-    assert schedule.life(places, "nobody") is None
+    assert schedule.run_is_alive(places, "r1") is False
+    assert schedule.run_is_alive(places, "nobody") is None
     assert made(places, MONDAY + 2 * HOUR, MONDAY + 2 * HOUR)
-    schedule.forget(places, but=["r1"])
-    assert schedule.life(places, "r1") is False
-    schedule.forget(places, but=[])
-    assert schedule.life(places, "r1") is None
+    schedule.forget_ended_runs(places, but=["r1"])
+    assert schedule.run_is_alive(places, "r1") is False
+    schedule.forget_ended_runs(places, but=[])
+    assert schedule.run_is_alive(places, "r1") is None
 
 
 def _holding(places, there):
-    with schedule.turn(places, "retrain", run="r1", due=MONDAY, now=MONDAY):
+    with schedule.take_turn(places, "retrain", run="r1", due=MONDAY, now=MONDAY):
         there.send("holds")
         signal.pause()
 
@@ -164,7 +164,7 @@ def test_a_run_lives_on_after_its_turn_until_its_process_ends(places):
     made(places, MONDAY, MONDAY, run="r1")
 
     # Its end is told only after its code returned; meanwhile nobody may call it dead.
-    assert schedule.life(places, "r1") is True
+    assert schedule.run_is_alive(places, "r1") is True
 
 
 @pytest.mark.parametrize("garbage", ["", "{", "[]", "null", '{"sequence": 1}', '{"dues": 3}', '"x"'])
@@ -172,14 +172,18 @@ def test_garbage_in_the_record_counts_as_no_run(places, garbage):
     made(places, MONDAY, MONDAY)
     (schedule.folder(places) / "retrain.json").write_text(garbage)
 
-    assert schedule.begun(places, "retrain") == Begun()
+    assert schedule.last_run(places, "retrain") == LastRun()
     assert made(places, MONDAY + HOUR, MONDAY + HOUR)
 
 
 def test_a_workspace_has_one_schedule(places):
-    with schedule.only(places), pytest.raises(RunGoingOn, match=rf"Process {os.getpid()} runs the schedule"), schedule.only(places):
+    with (
+        schedule.single_schedule(places),
+        pytest.raises(WorkspaceBusy, match=rf"Process {os.getpid()} runs the schedule"),
+        schedule.single_schedule(places),
+    ):
         pass
-    with schedule.only(places):
+    with schedule.single_schedule(places):
         pass
 
 
@@ -187,9 +191,9 @@ def test_a_fault_is_told_once_within_the_quiet_time_and_again_after_it(places):
     error = SourceUnreachable("texts.csv does not exist. Put it there.")
 
     for hours in (0, 5, 30):
-        why = schedule.tell_fault(places, "retrain", error, now=MONDAY + hours * HOUR)
+        why = schedule.report_failure(places, "retrain", error, now=MONDAY + hours * HOUR)
 
-    told = [entry.alert for entry in alerts.listing(places.alerts)]
+    told = [entry.alert for entry in alerts.list_outbox(places.alerts)]
     assert why == "texts.csv does not exist. Put it there."
     assert [alert.time for alert in told] == ["2026-11-23T03:00:00Z", "2026-11-24T09:00:00Z"]
     assert (told[0].kind, told[0].key) == ("run", "run/retrain")
@@ -200,7 +204,7 @@ def test_an_error_that_is_not_ours_is_told_without_what_it_repeats(places, capfd
     try:
         int("a text of somebody, secret canary")
     except ValueError as error:
-        why = schedule.tell_fault(places, "watch", error, now=MONDAY)
+        why = schedule.report_failure(places, "watch", error, now=MONDAY)
 
     kept = "".join(path.read_text() for path in places.alerts.glob("*.json"))
     assert why.startswith("ValueError at test_scheduling.py:")
@@ -208,7 +212,7 @@ def test_an_error_that_is_not_ours_is_told_without_what_it_repeats(places, capfd
 
 
 def test_a_fresh_workspace_passes_the_audit(places):
-    done = schedule.audit(places, now=MONDAY)
+    done = schedule.run_audit(places, now=MONDAY)
 
     assert (done["found"], done["alerts"], done["removed"]) == (None, [], [])
 
@@ -217,11 +221,11 @@ def test_the_audit_repairs_an_alias_moved_by_hand_and_tells_it_once(tmp_path: Pa
     places = world.build(tmp_path, mlflow_uri)
     world.serve(places, wrong=10)
     world.serve(places, wrong=20)
-    schedule.audit(places, now=MONDAY)
-    Models(places.mlflow).project("1", None)
+    schedule.run_audit(places, now=MONDAY)
+    ModelRegistry(places.mlflow).project("1", None)
 
-    first = schedule.audit(places, now=MONDAY + DAY)
-    after = schedule.audit(places, now=MONDAY + 2 * DAY)
+    first = schedule.run_audit(places, now=MONDAY + DAY)
+    after = schedule.run_audit(places, now=MONDAY + 2 * DAY)
 
     assert "champion" in first["found"]
     assert first["left"] is None
@@ -238,9 +242,9 @@ def test_the_audit_sweeps_checkpoints_that_nobody_took_up_again_but_none_while_s
         for path in (notes, notes.parent, notes.parent.parent):
             os.utime(path, times=((MONDAY - days * DAY).timestamp(),) * 2)
 
-    with locks.held(places.home):
-        assert schedule.audit(places, now=MONDAY)["swept"] == []
-    assert schedule.audit(places, now=MONDAY)["swept"] == ["old"]
+    with locks.workspace_lock(places.home):
+        assert schedule.run_audit(places, now=MONDAY)["swept"] == []
+    assert schedule.run_audit(places, now=MONDAY)["swept"] == ["old"]
     assert [path.name for path in places.checkpoints.iterdir()] == ["young"]
 
 
@@ -248,12 +252,12 @@ def test_while_a_run_goes_on_what_follows_the_ledger_is_no_alarm(tmp_path: Path,
     places = world.build(tmp_path, mlflow_uri)
     world.serve(places, wrong=10)
     world.serve(places, wrong=20)
-    Models(places.mlflow).project("1", None)
+    ModelRegistry(places.mlflow).project("1", None)
 
-    with locks.held(places.home):
-        meanwhile = schedule.audit(places, now=MONDAY)
-        assert verify(places, None)["working"] == str(os.getpid())
-    after = schedule.audit(places, now=MONDAY + DAY)
+    with locks.workspace_lock(places.home):
+        meanwhile = schedule.run_audit(places, now=MONDAY)
+        assert verify_releases(places, None)["working"] == str(os.getpid())
+    after = schedule.run_audit(places, now=MONDAY + DAY)
 
     assert (meanwhile["found"], meanwhile["alerts"]) == (None, [])
     assert "champion" in after["found"]
@@ -266,14 +270,14 @@ def test_the_audit_tells_a_record_that_it_cannot_repair(tmp_path: Path, mlflow_u
     weights = next(path for path in copy.rglob("*.onnx"))
     weights.write_bytes(weights.read_bytes() + b"x")
     # The registry has lost it too, so nothing can put it back.
-    broken = Places(places.root, world.DOWN, places.ledger)
+    broken = Workspace(places.root, world.DOWN, places.ledger)
 
-    done = schedule.audit(broken, now=MONDAY)
+    done = schedule.run_audit(broken, now=MONDAY)
 
     assert "was changed" in done["found"]
     assert done["left"] is not None
     assert done["alerts"] == ["The record of releases does not hold"]
-    assert [entry.alert.kind for entry in alerts.listing(places.alerts)] == ["integrity"]
+    assert [entry.alert.kind for entry in alerts.list_outbox(places.alerts)] == ["integrity"]
 
 
 def test_two_audits_at_once_do_no_harm(tmp_path: Path, mlflow_uri: str):
@@ -283,7 +287,7 @@ def test_two_audits_at_once_do_no_harm(tmp_path: Path, mlflow_uri: str):
 
     def go():
         try:
-            schedule.audit(places, now=MONDAY)
+            schedule.run_audit(places, now=MONDAY)
         except Exception as error:
             faults.append(error)
 

@@ -8,31 +8,31 @@ import pytest
 import yaml
 from world import DOWN, TEXTS, WHO, build, in_service, judged, serve, set_gate
 
-from pipeline.base.config import Places
-from pipeline.base.errors import CandidateRefused, DigestMismatch, Fault, WrongUse
+from pipeline.base.config import Workspace
+from pipeline.base.errors import CandidateRejected, DigestMismatch, Fault, UsageError
 from pipeline.base.records import Receipt
 from pipeline.io import files, parquet
 from pipeline.io.params_file import load_params
 from pipeline.io.registry.ledger import Ledger
-from pipeline.io.registry.mlflow_models import Models
+from pipeline.io.registry.mlflow_models import ModelRegistry
 from pipeline.release import promote
-from pipeline.release.verify import verify
+from pipeline.release.verify import verify_releases
 
 
 @pytest.fixture
-def places(tmp_path: Path, mlflow_uri: str) -> Places:
+def places(tmp_path: Path, mlflow_uri: str) -> Workspace:
     return build(tmp_path, mlflow_uri)
 
 
-def test_an_accepted_release_waits_until_somebody_says_why_it_may_serve(places: Places) -> None:
+def test_an_accepted_release_waits_until_somebody_says_why_it_may_serve(places: Workspace) -> None:
     serve(places, wrong=10)
     set_gate(places, approval="human")
     waiting = serve(places, wrong=20)
 
     assert waiting["decision"]["accepted"]
-    assert promote.waits(places, waiting)
+    assert promote.awaits_approval(places, waiting)
     assert in_service(places) == ("R1", {"champion": "1"})
-    with pytest.raises(CandidateRefused, match=r"R2 waits for a person's approval\. Type `tonewatch release approve R2"):
+    with pytest.raises(CandidateRejected, match=r"R2 waits for a person's approval\. Type `tonewatch release approve R2"):
         promote.promote(places, "R2", **WHO)
 
     moved = promote.approve(places, "R2", actor="grace", reason="read fifty answers")
@@ -47,28 +47,28 @@ def test_an_accepted_release_waits_until_somebody_says_why_it_may_serve(places: 
     assert in_service(places)[0] == "R2"
 
 
-def test_only_a_waiting_release_can_be_approved(places: Places) -> None:
+def test_only_a_waiting_release_can_be_approved(places: Workspace) -> None:
     serve(places, wrong=10)
     judged(places, wrong=20)
     judged(places, wrong=5)
     set_gate(places, approval="human")
     judged(places, wrong=30)
 
-    with pytest.raises(WrongUse, match="R2 asks for no approval"):
+    with pytest.raises(UsageError, match="R2 asks for no approval"):
         promote.approve(places, "R2", **WHO)
-    with pytest.raises(CandidateRefused, match="R3 was refused"):
+    with pytest.raises(CandidateRejected, match="R3 was refused"):
         promote.approve(places, "R3", **WHO)
-    with pytest.raises(WrongUse, match="R1 is in service already"):
+    with pytest.raises(UsageError, match="R1 is in service already"):
         promote.approve(places, "R1", **WHO)
-    with pytest.raises(WrongUse, match="no release 'R9'"):
+    with pytest.raises(UsageError, match="no release 'R9'"):
         promote.approve(places, "R9", **WHO)
     promote.promote(places, "R2", **WHO)
-    with pytest.raises(CandidateRefused, match="R4 was judged against R1, but R2 is in service now"):
+    with pytest.raises(CandidateRejected, match="R4 was judged against R1, but R2 is in service now"):
         promote.approve(places, "R4", **WHO)
     assert in_service(places)[0] == "R2"
 
 
-def test_params_move_with_a_release_and_edits_are_kept_aside(places: Places) -> None:
+def test_params_move_with_a_release_and_edits_are_kept_aside(places: Workspace) -> None:
     serve(places, wrong=10)
     set_gate(places, champion_margin=0.007)
     serve(places, wrong=20)
@@ -86,13 +86,13 @@ def test_params_move_with_a_release_and_edits_are_kept_aside(places: Places) -> 
     assert load_params(places.params).gate.champion_margin == 0.008
 
 
-def test_a_dry_run_tells_the_exact_moves_and_makes_none(places: Places) -> None:
+def test_a_dry_run_tells_the_exact_moves_and_makes_none(places: Workspace) -> None:
     serve(places, wrong=10)
     set_gate(places, champion_margin=0.007)
     serve(places, wrong=20)
     before = in_service(places), places.params.read_bytes(), promote.list_moves(places)
 
-    told = promote.foresee(places, None, back=True)
+    told = promote.preview_move(places, None, back=True)
 
     assert (told["from"], told["to"], told["pending"]) == ("R2", "R1", [])
     assert told["steps"] == [
@@ -100,33 +100,33 @@ def test_a_dry_run_tells_the_exact_moves_and_makes_none(places: Places) -> None:
         "The aliases in MLflow go from champion = version 2, previous = version 1 to champion = version 1, previous = version 2.",
         "params.yaml becomes that of R1; what stood there is kept as .tonewatch/params/before-R1.yaml.",
     ]
-    assert "127.0.0.1:9" in promote.foresee(replace(places, mlflow=DOWN), None, back=True)["pending"][0]
-    with pytest.raises(WrongUse, match="R2 is in service already"):
-        promote.foresee(places, "R2", back=False)
+    assert "127.0.0.1:9" in promote.preview_move(replace(places, mlflow=DOWN), None, back=True)["pending"][0]
+    with pytest.raises(UsageError, match="R2 is in service already"):
+        promote.preview_move(places, "R2", back=False)
     assert (in_service(places), places.params.read_bytes(), promote.list_moves(places)) == before
 
 
-def test_verify_makes_every_decision_again_and_finds_what_was_touched(places: Places) -> None:
+def test_verify_makes_every_decision_again_and_finds_what_was_touched(places: Workspace) -> None:
     serve(places, wrong=10)
     judged(places, wrong=5)
     serve(places, wrong=20)
 
-    sound = verify(places, None)
+    sound = verify_releases(places, None)
     assert (sound["releases"], sound["moves"]) == (["R1", "R2", "R3"], 2)
-    assert verify(places, "R2")["releases"] == ["R2"]
+    assert verify_releases(places, "R2")["releases"] == ["R2"]
 
     model = places.releases / "R1" / "model.onnx"
     good = model.read_bytes()
     model.write_bytes(good + b"\0")
     with pytest.raises(DigestMismatch, match=r"R1 does not hold.*model\.onnx was changed"):
-        verify(places, "R1")
+        verify_releases(places, "R1")
     model.write_bytes(good)
-    Models(places.mlflow).project("1", None)
+    ModelRegistry(places.mlflow).project("1", None)
     with pytest.raises(DigestMismatch, match=r"Does not follow the ledger: The aliases in MLflow go from champion = version 1 to"):
-        verify(places, None)
+        verify_releases(places, None)
 
 
-def test_a_decision_edited_in_the_ledger_does_not_follow_from_its_figures(places: Places) -> None:
+def test_a_decision_edited_in_the_ledger_does_not_follow_from_its_figures(places: Workspace) -> None:
     serve(places, wrong=20)
     judged(places, wrong=5)
     with sqlite3.connect(places.ledger.removeprefix("sqlite:///")) as ledger:
@@ -137,17 +137,17 @@ def test_a_decision_edited_in_the_ledger_does_not_follow_from_its_figures(places
     assert changed
 
     with pytest.raises(DigestMismatch) as told:
-        verify(places, "R2")
+        verify_releases(places, "R2")
 
     assert "The decision on R2 does not follow from its own figures" in str(told.value)
     assert "releases" in str(told.value).splitlines()[0]  # and the chain says where
 
 
-def test_a_champion_whose_own_test_texts_are_gone_is_told_and_nothing_changes(places: Places) -> None:
+def test_a_champion_whose_own_test_texts_are_gone_is_told_and_nothing_changes(places: Workspace) -> None:
     serve(places, wrong=10)
-    with files.whole(places.root / "data" / "splits") as desk:
-        parquet.write_texts(desk / "test.parquet", [replace(text, source="review") for text in TEXTS])
-        files.write_receipt(desk, Receipt("split", notes={"fingerprint": "e" * 64}))
+    with files.staging_dir(places.root / "data" / "splits") as staging:
+        parquet.write_texts(staging / "test.parquet", [replace(text, source="review") for text in TEXTS])
+        files.write_receipt(staging, Receipt("split", notes={"fingerprint": "e" * 64}))
 
     with pytest.raises(Fault, match=r"R1 learnt from tweet, which today's texts lack, and its own test texts \(data v1\) cannot be read"):
         judged(places, wrong=20, data_version="v2")

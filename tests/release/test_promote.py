@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 from world import DOWN, WHO, build, in_service, judged, serve
 
-from pipeline.base.config import Places
-from pipeline.base.errors import CandidateRefused, DigestMismatch, NothingToRollBack, WrongUse
+from pipeline.base.config import Workspace
+from pipeline.base.errors import CandidateRejected, DigestMismatch, NothingToRollBack, UsageError
 from pipeline.io import files
 from pipeline.io.registry.ledger import Ledger
-from pipeline.io.registry.mlflow_models import Models
+from pipeline.io.registry.mlflow_models import ModelRegistry
 from pipeline.release import promote
 
 
 @pytest.fixture
-def places(tmp_path: Path, mlflow_uri: str) -> Places:
+def places(tmp_path: Path, mlflow_uri: str) -> Workspace:
     return build(tmp_path, mlflow_uri)
 
 
-def test_the_first_good_candidate_becomes_a_whole_release(places: Places) -> None:
+def test_the_first_good_candidate_becomes_a_whole_release(places: Workspace) -> None:
     document = serve(places, wrong=10)
 
     assert in_service(places) == ("R1", {"champion": "1"})
@@ -31,13 +31,13 @@ def test_the_first_good_candidate_becomes_a_whole_release(places: Places) -> Non
     assert set(document["metrics"]) == {"macro_f1", "accuracy", "per_source"}
     assert document["decision"]["reasons"][0].startswith("Macro F1 is 0.9")
     assert document["comparison"] is None
-    files.verify(places.releases / "R1", document["files"])
+    files.verify_folder(places.releases / "R1", document["files"])
     assert set(document["files"]) == {"model.onnx", "tokenizer.json", "model.json", "golden.json", "evaluation.json"}
     shown = promote.show(places, None)
     assert (shown["release"], shown["in_service"], len(shown["moves"])) == ("R1", True, 1)
 
 
-def test_the_same_candidate_again_is_found_and_nothing_moves(places: Places) -> None:
+def test_the_same_candidate_again_is_found_and_nothing_moves(places: Workspace) -> None:
     first = serve(places, wrong=10)
     again = judged(places, wrong=10)
 
@@ -47,7 +47,7 @@ def test_the_same_candidate_again_is_found_and_nothing_moves(places: Places) -> 
     assert first["model_version"] == again["model_version"] == "1"
 
 
-def test_a_better_candidate_takes_over_and_rolling_back_twice_returns(places: Places) -> None:
+def test_a_better_candidate_takes_over_and_rolling_back_twice_returns(places: Workspace) -> None:
     serve(places, wrong=10)
     better = serve(places, wrong=20)
     assert better["comparison"]["macro_f1"]["difference"] == pytest.approx(0.05, abs=0.01)
@@ -62,25 +62,25 @@ def test_a_better_candidate_takes_over_and_rolling_back_twice_returns(places: Pl
     assert [(move["from"], move["to"]) for move in promote.list_moves(places)] == [("R1", "R2"), ("R2", "R1"), ("R1", "R2"), (None, "R1")]
 
 
-def test_a_worse_candidate_is_refused_recorded_and_can_never_be_promoted(places: Places) -> None:
+def test_a_worse_candidate_is_refused_recorded_and_can_never_be_promoted(places: Workspace) -> None:
     serve(places, wrong=20)
     worse = judged(places, wrong=8)
 
-    with pytest.raises(CandidateRefused, match=r"R2 was refused: Against champion R1 on the same 300 texts"):
+    with pytest.raises(CandidateRejected, match=r"R2 was refused: Against champion R1 on the same 300 texts"):
         promote.release(places, worse, **WHO)
-    with pytest.raises(CandidateRefused):
+    with pytest.raises(CandidateRejected):
         promote.promote(places, "R2", **WHO)
     assert in_service(places) == ("R1", {"champion": "1"})
     assert promote.show(places, "R2")["decision"]["accepted"] is False
     assert not (places.releases / "R2").exists()
 
 
-def test_what_was_rolled_back_comes_again_only_by_name(places: Places) -> None:
+def test_what_was_rolled_back_comes_again_only_by_name(places: Workspace) -> None:
     serve(places, wrong=10)
     serve(places, wrong=20)
     promote.rollback(places, to="R1", actor="bob", reason="complaints")
 
-    with pytest.raises(CandidateRefused, match=r"bob moved on to R1 at .* \(complaints\).*release promote R2"):
+    with pytest.raises(CandidateRejected, match=r"bob moved on to R1 at .* \(complaints\).*release promote R2"):
         promote.release(places, judged(places, wrong=20), **WHO)
     fresh = judged(places, wrong=20, data_version="v2")  # the same files under another identity
     assert fresh["decision"]["reasons"][0].startswith("This very candidate is R2, and bob went back from it to R1")
@@ -90,17 +90,17 @@ def test_what_was_rolled_back_comes_again_only_by_name(places: Places) -> None:
     assert in_service(places) == ("R2", {"champion": "2", "previous": "1"})
 
 
-def test_a_decision_about_another_champion_promotes_nothing(places: Places) -> None:
+def test_a_decision_about_another_champion_promotes_nothing(places: Workspace) -> None:
     serve(places, wrong=10)
     slow = judged(places, wrong=20)
     serve(places, wrong=40)
 
-    with pytest.raises(CandidateRefused, match="R2 was judged against R1, but R3 is in service now"):
+    with pytest.raises(CandidateRejected, match="R2 was judged against R1, but R3 is in service now"):
         promote.release(places, slow, **WHO)
     assert in_service(places)[0] == "R3"
 
 
-def test_a_damaged_copy_is_fetched_again_before_it_serves(places: Places) -> None:
+def test_a_damaged_copy_is_fetched_again_before_it_serves(places: Workspace) -> None:
     serve(places, wrong=10)
     serve(places, wrong=20)
     copy = places.releases / "R1" / "model.onnx"
@@ -111,7 +111,7 @@ def test_a_damaged_copy_is_fetched_again_before_it_serves(places: Places) -> Non
     assert copy.read_bytes() == good
 
 
-def test_a_release_whose_files_are_lost_everywhere_moves_nothing(places: Places) -> None:
+def test_a_release_whose_files_are_lost_everywhere_moves_nothing(places: Workspace) -> None:
     serve(places, wrong=10)
     serve(places, wrong=20)
     content = (places.releases / "R1" / "model.onnx").read_bytes()
@@ -124,7 +124,7 @@ def test_a_release_whose_files_are_lost_everywhere_moves_nothing(places: Places)
     assert in_service(places) == ("R2", {"champion": "2", "previous": "1"})
 
 
-def test_rolling_back_needs_no_registry_and_its_aliases_follow_later(places: Places) -> None:
+def test_rolling_back_needs_no_registry_and_its_aliases_follow_later(places: Workspace) -> None:
     serve(places, wrong=10)
     serve(places, wrong=20)
 
@@ -133,10 +133,10 @@ def test_rolling_back_needs_no_registry_and_its_aliases_follow_later(places: Pla
     assert "127.0.0.1:9 does not answer" in moved.pending[0]
     assert in_service(places) == ("R1", {"champion": "2", "previous": "1"})
 
-    assert promote.heal(places) == [
+    assert promote.finish_interrupted_move(places) == [
         "The aliases in MLflow go from champion = version 2, previous = version 1 to champion = version 1, previous = version 2."
     ]
-    assert promote.heal(places) == []
+    assert promote.finish_interrupted_move(places) == []
 
 
 KILLED = """
@@ -155,19 +155,19 @@ releases.rollback(places, to=None, actor="bob", reason="killed on the way")
 """
 
 
-def test_a_move_killed_after_the_ledger_is_finished_by_the_next_command(places: Places) -> None:
+def test_a_move_killed_after_the_ledger_is_finished_by_the_next_command(places: Workspace) -> None:
     serve(places, wrong=10)
     serve(places, wrong=20)
     died = subprocess.run([sys.executable, "-c", KILLED, str(places.root), places.mlflow, places.ledger], timeout=60, check=False)
     assert died.returncode == -9
     assert in_service(places) == ("R1", {"champion": "2", "previous": "1"})
 
-    with pytest.raises(WrongUse, match="R1 is in service already"):
+    with pytest.raises(UsageError, match="R1 is in service already"):
         promote.promote(places, "R1", **WHO)
     assert in_service(places) == ("R1", {"champion": "1", "previous": "2"})
 
 
-def test_the_line_itself_finishes_a_killed_move(places: Places) -> None:
+def test_the_line_itself_finishes_a_killed_move(places: Workspace) -> None:
     document = judged(places, wrong=10)
     Ledger(places.ledger).move(expected=None, target="R1", **WHO)  # and here it was killed
 
@@ -175,10 +175,10 @@ def test_the_line_itself_finishes_a_killed_move(places: Places) -> None:
     assert in_service(places) == ("R1", {"champion": "1"})
 
 
-def test_an_alias_moved_by_hand_is_reported_and_put_back(places: Places) -> None:
+def test_an_alias_moved_by_hand_is_reported_and_put_back(places: Workspace) -> None:
     serve(places, wrong=10)
     serve(places, wrong=20)
-    Models(places.mlflow).project("1", None)
+    ModelRegistry(places.mlflow).project("1", None)
 
     assert promote.reconcile(places) == [
         "The aliases in MLflow go from champion = version 1 to champion = version 2, previous = version 1."
@@ -186,7 +186,7 @@ def test_an_alias_moved_by_hand_is_reported_and_put_back(places: Places) -> None
     assert promote.reconcile(places) == []
 
 
-def test_what_a_refused_candidate_left_in_the_work_tree_is_no_fault(places: Places) -> None:
+def test_what_a_refused_candidate_left_in_the_work_tree_is_no_fault(places: Workspace) -> None:
     serve(places, wrong=20)
     (places.root / "dvc.lock").write_text("stages: {} # of a later run\n")
     judged(places, wrong=8)
@@ -198,30 +198,30 @@ def test_what_a_refused_candidate_left_in_the_work_tree_is_no_fault(places: Plac
     assert told.startswith("Pending: Data versions are kept in git")  # it would be put back, were this folder under git
 
 
-def test_there_is_nothing_to_go_back_to_at_first(places: Places) -> None:
+def test_there_is_nothing_to_go_back_to_at_first(places: Workspace) -> None:
     with pytest.raises(NothingToRollBack, match="No release is in service yet"):
         promote.rollback(places, to=None, **WHO)
-    with pytest.raises(WrongUse, match="tonewatch run"):
+    with pytest.raises(UsageError, match="tonewatch run"):
         promote.show(places, None)
     serve(places, wrong=10)
     with pytest.raises(NothingToRollBack, match="R1 is the first release"):
         promote.rollback(places, to=None, **WHO)
 
 
-def test_wrong_names_are_refused_and_nothing_moves(places: Places) -> None:
+def test_wrong_names_are_refused_and_nothing_moves(places: Workspace) -> None:
     serve(places, wrong=10)
     judged(places, wrong=20)
 
-    with pytest.raises(WrongUse, match=r"no release 'R9' \(known: R1, R2\)"):
+    with pytest.raises(UsageError, match=r"no release 'R9' \(known: R1, R2\)"):
         promote.promote(places, "R9", **WHO)
-    with pytest.raises(WrongUse, match="R1 is in service already"):
+    with pytest.raises(UsageError, match="R1 is in service already"):
         promote.rollback(places, to="R1", **WHO)
-    with pytest.raises(WrongUse, match="R2 never served"):
+    with pytest.raises(UsageError, match="R2 never served"):
         promote.rollback(places, to="R2", **WHO)
     assert in_service(places) == ("R1", {"champion": "1"})
 
 
-def test_a_refusal_against_another_champion_is_not_todays_answer(places: Places) -> None:
+def test_a_refusal_against_another_champion_is_not_todays_answer(places: Workspace) -> None:
     serve(places, wrong=10)
     better = serve(places, wrong=40)
     refused = judged(places, wrong=20)

@@ -8,24 +8,24 @@ import keypairs
 import pytest
 import world
 
-from pipeline.base.config import Places
-from pipeline.base.errors import SignatureRefused, TonewatchError
+from pipeline.base.config import Workspace
+from pipeline.base.errors import InvalidSignature, TonewatchError
 from pipeline.inference.predict import predict
 from pipeline.release import promote, verify
 
-USES: tuple[Callable[[Places], object], ...] = (
+USES: tuple[Callable[[Workspace], object], ...] = (
     lambda places: predict(places, ["word1"]),
     lambda places: promote.rollback(places, to=None, **world.WHO),
     lambda places: promote.promote(places, "R1", **world.WHO),
-    lambda places: verify.verify(places, "R2"),
+    lambda places: verify.verify_releases(places, "R2"),
 )
 
 
 def test_the_places_of_the_keys_come_from_the_environment(tmp_path: Path) -> None:
-    told = Places.of(tmp_path, {"TONEWATCH_SIGNING_KEY": "/keys/ours.pem", "TONEWATCH_VERIFY_KEY": "ours.pub"})
+    told = Workspace.of(tmp_path, {"TONEWATCH_SIGNING_KEY": "/keys/ours.pem", "TONEWATCH_VERIFY_KEY": "ours.pub"})
 
     assert (told.signing_key, told.verify_key) == (Path("/keys/ours.pem"), Path.cwd() / "ours.pub")
-    assert Places.of(tmp_path, {"TONEWATCH_SIGNING_KEY": ""}).signing_key is None
+    assert Workspace.of(tmp_path, {"TONEWATCH_SIGNING_KEY": ""}).signing_key is None
 
 
 def test_signed_releases_move_and_answer_and_nobody_elses_do(tmp_path: Path, mlflow_uri: str) -> None:
@@ -51,7 +51,7 @@ def test_what_was_released_before_there_was_a_key_is_judged_and_signed_anew(tmp_
     ours = replace(unsigned, signing_key=private, verify_key=public)
     first = world.judged(unsigned, wrong=10)
 
-    with pytest.raises(SignatureRefused, match="R1 is not signed, and TONEWATCH_VERIFY_KEY asks for a signature"):
+    with pytest.raises(InvalidSignature, match="R1 is not signed, and TONEWATCH_VERIFY_KEY asks for a signature"):
         promote.release(ours, first, **world.WHO)
 
     again = world.serve(ours, wrong=10)

@@ -14,7 +14,7 @@ from onnx import numpy_helper
 
 from pipeline.base.errors import Fault
 from pipeline.release import smoke_test as stage
-from pipeline.release.smoke_test import smoke
+from pipeline.release.smoke_test import smoke_test
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_a_good_model_passes_in_about_two_seconds_and_a_package_in_the_workspace
     monkeypatch.chdir(tmp_path)
     before = os.times()
 
-    assert smoke(folder, 0.01) < 1e-6
+    assert smoke_test(folder, 0.01) < 1e-6
 
     after = os.times()  # of the processor, for a busy machine is no slow program
     assert after.children_user + after.children_system - before.children_user - before.children_system < 3
@@ -52,7 +52,7 @@ def test_changed_weights_fail_with_the_figure(folder: Path) -> None:
 
     # "fine": e^2.7 / (e^2.7 + 2) = 0.8815 where e^3 / (e^3 + 2) = 0.9094 was kept
     with pytest.raises(Fault, match=r"32 golden texts otherwise than when it was made: a probability differs by 0\.0279, at most 0\.01"):
-        smoke(folder, 0.01)
+        smoke_test(folder, 0.01)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_model_that_cannot_be_served_is_told_with_the_reason(name: str, conten
     (folder / name).write_text(content)
 
     with pytest.raises(Fault, match=why):
-        smoke(folder, 0.01)
+        smoke_test(folder, 0.01)
 
 
 def test_an_answer_that_is_no_number_fails(folder: Path) -> None:
@@ -80,18 +80,18 @@ def test_an_answer_that_is_no_number_fails(folder: Path) -> None:
     (folder / "model.onnx").write_bytes(model.SerializeToString())
 
     with pytest.raises(Fault, match="differs by nan"):
-        smoke(folder, 0.01)
+        smoke_test(folder, 0.01)
 
 
 def test_one_that_takes_too_long_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage, "SECONDS", 0.01)
 
     with pytest.raises(Fault, match=r"did not answer its golden texts within 0\.01 s"):
-        smoke(folder, 0.01)
+        smoke_test(folder, 0.01)
 
 
 def test_a_release_without_golden_texts_is_refused(folder: Path) -> None:
     (folder / "golden.json").unlink()
 
     with pytest.raises(Fault, match=r"has no golden\.json.*tonewatch run"):
-        smoke(folder, 0.01)
+        smoke_test(folder, 0.01)

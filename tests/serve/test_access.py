@@ -13,12 +13,12 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from served import Listening
 
-from pipeline.base.config import Places
-from pipeline.base.errors import WrongUse
+from pipeline.base.config import Workspace
+from pipeline.base.errors import UsageError
 from pipeline.io.security import api_keys
 from pipeline.serve.api.app import policy_of
 from pipeline.serve.http.access import POLICIES, is_loopback
-from pipeline.serve.main import build, main
+from pipeline.serve.main import build_app, main
 
 FOREIGN = "198.51.100.7"
 ASKED = {
@@ -58,11 +58,11 @@ def test_every_route_has_a_policy_and_every_policy_a_route(open_service: Listeni
 
 
 def test_a_route_that_nobody_gave_a_policy_is_not_there(tmp_path: Path) -> None:
-    app = build(served.world(tmp_path / "w"), host="127.0.0.1")
+    app = build_app(served.world(tmp_path / "w"), host="127.0.0.1")
     app.router.routes.append(APIRoute("/v1/secret", lambda: "told", methods=["GET"]))
 
     assert policy_of(app, {"type": "http", "method": "GET", "path": "/v1/secret", "headers": []}) == ("GET /v1/secret", None)
-    with served.listening(app=app, places=Places.of(tmp_path / "w", {})) as service:
+    with served.listening(app=app, places=Workspace.of(tmp_path / "w", {})) as service:
         assert service.client.get("/v1/secret").status_code == 404
 
 
@@ -101,11 +101,11 @@ def beyond(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Listening
     """Serve as beyond this machine, yet listen at its own address: the tests may not be asked by anybody else."""
     places = served.world(tmp_path_factory.mktemp("beyond") / "w")
     shown = _shown(places)
-    with served.listening(places, app=build(places, host="0.0.0.0")) as found:
+    with served.listening(places, app=build_app(places, host="0.0.0.0")) as found:
         yield found, shown
 
 
-def _shown(places: Places) -> dict[str, dict[str, str]]:
+def _shown(places: Workspace) -> dict[str, dict[str, str]]:
     scopes = {scope: served.key(places, scope)[1] for scope in api_keys.SCOPES}
     return {"": {}, "forged": {"Authorization": "Bearer tw_00000000_" + "x" * 43}, **scopes}
 
@@ -136,7 +136,7 @@ def test_a_revoked_key_is_dead_at_the_next_request(tmp_path: Path) -> None:
     with served.listening(places) as service:
         assert service.predict(headers=shown).status_code == 200
 
-        api_keys.revoke(places.keys, number, now=datetime.now(UTC))
+        api_keys.revoke_key(places.keys, number, now=datetime.now(UTC))
 
         assert service.predict(headers=shown).status_code == 401
 
@@ -174,17 +174,17 @@ def test_an_answer_is_kept_under_the_id_of_the_key_and_not_under_its_secret(tmp_
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "198.51.100.7", "example.org"])
 def test_beyond_this_machine_nobody_is_served_without_keys(tmp_path: Path, host: str) -> None:
-    with pytest.raises(WrongUse, match="tonewatch keys new"):
-        build(served.world(tmp_path / "w", releases=0), host=host)
+    with pytest.raises(UsageError, match="tonewatch keys new"):
+        build_app(served.world(tmp_path / "w", releases=0), host=host)
 
 
 def test_only_a_key_that_was_revoked_is_no_key(tmp_path: Path) -> None:
     places = served.world(tmp_path / "w", releases=0)
     number, _ = served.key(places, "predict")
-    api_keys.revoke(places.keys, number, now=datetime.now(UTC))
+    api_keys.revoke_key(places.keys, number, now=datetime.now(UTC))
 
-    with pytest.raises(WrongUse, match="tonewatch keys new"):
-        build(places, host="0.0.0.0")
+    with pytest.raises(UsageError, match="tonewatch keys new"):
+        build_app(places, host="0.0.0.0")
 
 
 def test_the_command_ends_with_2_and_says_what_to_type(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

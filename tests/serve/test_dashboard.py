@@ -8,9 +8,9 @@ import pytest
 import seen
 from starlette.testclient import TestClient
 
-from pipeline.base.config import Places
+from pipeline.base.config import Workspace
 from pipeline.io.security import api_keys
-from pipeline.serve.main import build
+from pipeline.serve.main import build_app
 
 CHECKOUT = Path(__file__).parents[2]
 HERE, AWAY = "http://127.0.0.1:8000", "https://tone.example"
@@ -18,27 +18,27 @@ PAGES = ["/", "/topics/phones", "/try", "/sign-in", "/acts/rollback/R1"]
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
+def places(tmp_path: Path) -> Workspace:
     shutil.copyfile(CHECKOUT / "params.yaml", tmp_path / "params.yaml")
-    return Places.of(tmp_path, {})
+    return Workspace.of(tmp_path, {})
 
 
-def key(places: Places, scope: str = "admin") -> str:
-    return api_keys.new(places.keys, name="ada", scopes=[scope], days=None, now=datetime.now(UTC))[1]
+def key(places: Workspace, scope: str = "admin") -> str:
+    return api_keys.create_key(places.keys, name="ada", scopes=[scope], days=None, now=datetime.now(UTC))[1]
 
 
-def client(places: Places, *, at: str = HERE, **headers: str) -> TestClient:
+def client(places: Workspace, *, at: str = HERE, **headers: str) -> TestClient:
     """Ask a service that only this machine reaches, or one that everybody does."""
     host = "127.0.0.1" if at == HERE else "0.0.0.0"
-    return TestClient(build(places, host=host), base_url=at, headers={"Origin": at, **headers}, follow_redirects=False)
+    return TestClient(build_app(places, host=host), base_url=at, headers={"Origin": at, **headers}, follow_redirects=False)
 
 
 @pytest.fixture
-def here(places: Places) -> TestClient:
+def here(places: Workspace) -> TestClient:
     return client(places)
 
 
-def test_every_page_is_bound_by_its_headers(here: TestClient, places: Places) -> None:
+def test_every_page_is_bound_by_its_headers(here: TestClient, places: Workspace) -> None:
     seen.write(places.windows, windows=6)
     for path in PAGES:
         headers = here.get(path).headers
@@ -51,7 +51,7 @@ def test_every_page_is_bound_by_its_headers(here: TestClient, places: Places) ->
         assert headers["cache-control"] == "no-store"
 
 
-def test_no_page_holds_a_style_or_a_script_of_its_own(here: TestClient, places: Places) -> None:
+def test_no_page_holds_a_style_or_a_script_of_its_own(here: TestClient, places: Workspace) -> None:
     seen.write(places.windows, windows=6)
 
     page = here.get("/topics/phones").text
@@ -83,7 +83,7 @@ def test_an_empty_workspace_has_its_page_too(here: TestClient) -> None:
     assert "No release was judged yet" in found.text
 
 
-def test_a_workspace_whose_parts_are_all_broken_still_has_its_page(here: TestClient, places: Places) -> None:
+def test_a_workspace_whose_parts_are_all_broken_still_has_its_page(here: TestClient, places: Workspace) -> None:
     seen.write(places.windows, windows=6)
     (places.windows / "events.json").write_text("{")
     places.params.write_text("nonsense: [")
@@ -109,7 +109,7 @@ def test_what_is_not_there_is_404(here: TestClient, path: str) -> None:
     assert here.get(path).status_code == 404
 
 
-def test_on_this_machine_everybody_may_read_but_only_an_admin_may_act(here: TestClient, places: Places) -> None:
+def test_on_this_machine_everybody_may_read_but_only_an_admin_may_act(here: TestClient, places: Workspace) -> None:
     key(places)
 
     assert here.get("/").status_code == 200
@@ -117,7 +117,7 @@ def test_on_this_machine_everybody_may_read_but_only_an_admin_may_act(here: Test
     assert here.post("/acts/rollback/R1", data={"typed": "R1"}).headers["location"] == "/sign-in?next=%2F"
 
 
-def test_beyond_this_machine_a_key_is_asked_for_first(places: Places) -> None:
+def test_beyond_this_machine_a_key_is_asked_for_first(places: Workspace) -> None:
     told = key(places, "feedback")
     away = client(places, at=AWAY)
 
@@ -133,7 +133,7 @@ def test_beyond_this_machine_a_key_is_asked_for_first(places: Places) -> None:
     assert away.get("/").status_code == 200
 
 
-def test_keys_that_are_gone_close_the_pages_and_do_not_open_them(places: Places) -> None:
+def test_keys_that_are_gone_close_the_pages_and_do_not_open_them(places: Workspace) -> None:
     told = key(places)
     away = client(places, at=AWAY)
     away.post("/sign-in", data={"key": told})
@@ -143,7 +143,7 @@ def test_keys_that_are_gone_close_the_pages_and_do_not_open_them(places: Places)
     assert away.get("/").status_code == 303
 
 
-def test_another_name_for_this_machine_is_refused(places: Places) -> None:
+def test_another_name_for_this_machine_is_refused(places: Workspace) -> None:
     # A page elsewhere can let its own name lead here (DNS rebinding).
     assert client(places, at=HERE).get("/", headers={"Host": "evil.example"}).status_code == 403
 
@@ -151,17 +151,17 @@ def test_another_name_for_this_machine_is_refused(places: Places) -> None:
 @pytest.mark.parametrize(
     "target", ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)", "", "/ok\r\nX: y", "/a b"]
 )
-def test_signing_in_leads_nowhere_else(here: TestClient, places: Places, target: str) -> None:
+def test_signing_in_leads_nowhere_else(here: TestClient, places: Workspace, target: str) -> None:
     assert here.post("/sign-in", data={"key": key(places), "next": target}).headers["location"] == "/"
 
 
-def test_a_key_in_a_form_of_somebody_else_signs_nobody_in(places: Places) -> None:
+def test_a_key_in_a_form_of_somebody_else_signs_nobody_in(places: Workspace) -> None:
     found = client(places).post("/sign-in", data={"key": key(places)}, headers={"Origin": "http://evil.example"})
 
     assert (found.status_code, found.headers.get("set-cookie")) == (403, None)
 
 
-def test_signing_in_anew_ends_the_session_before(here: TestClient, places: Places) -> None:
+def test_signing_in_anew_ends_the_session_before(here: TestClient, places: Workspace) -> None:
     told = key(places)
     here.post("/sign-in", data={"key": told})
     here.post("/sign-in", data={"key": told})
@@ -188,7 +188,7 @@ def test_a_try_from_elsewhere_is_refused(here: TestClient) -> None:
     assert here.post("/try", data={"text": "x"}, headers={"Origin": "http://evil.example"}).status_code == 403
 
 
-def test_a_route_is_asked_in_its_own_way_only(here: TestClient, places: Places) -> None:
+def test_a_route_is_asked_in_its_own_way_only(here: TestClient, places: Workspace) -> None:
     for path in ("/", "/try", "/sign-in", "/acts/rollback/R1"):
         assert here.delete(path).status_code == 405
     assert here.get("/sign-out").status_code == 405

@@ -204,9 +204,7 @@ def _confirm(page: Page, release: str, reason: str, button: str) -> None:
 def test_what_hostile_people_wrote_comes_out_as_words(sheet: Page, service: Hosted, said: list[str]) -> None:
     from pipeline.io import alerts
 
-    alerts.raise_alerts(
-        service.places.alerts, [Alert(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, link="javascript:window.ran=3")]
-    )
+    alerts.add_alerts(service.places.alerts, [Alert(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, link="javascript:window.ran=3")])
     sheet.goto(service.address)
     sheet.get_by_role("navigation", name="Topics").get_by_text(HOSTILE).click()
 
@@ -326,7 +324,7 @@ def test_a_revoked_key_ends_its_session_at_the_next_act(sheet: Page, service: Ho
 
     sheet.get_by_role("heading", name="Sign in").wait_for()
     assert moves(service) == before
-    assert [key.name for key in api_keys.listing(service.places.keys) if key.revoked] == ["bob"]
+    assert [key.name for key in api_keys.list_keys(service.places.keys) if key.revoked] == ["bob"]
 
 
 def test_a_key_that_is_no_admins_may_look_and_not_act(sheet: Page, service: Hosted) -> None:

@@ -13,12 +13,12 @@ import pytest
 import served
 from served import Listening
 
-from pipeline.base.config import Places
+from pipeline.base.config import Workspace
 from pipeline.base.errors import DigestMismatch
-from pipeline.inference.champion import InService, Serving
+from pipeline.inference.champion import ChampionSource, LoadedRelease
 from pipeline.io.registry.ledger import Ledger
-from pipeline.serve.runtime.champion import Champion
-from pipeline.serve.runtime.metrics import Meters
+from pipeline.serve.runtime.champion import ChampionHolder
+from pipeline.serve.runtime.metrics import ServiceMetrics
 
 EXPECTED = {"R1": {"negative"}, "R2": {"positive"}}
 
@@ -144,18 +144,18 @@ def test_a_champion_whose_files_were_changed_does_not_serve_and_the_old_one_stay
         assert service.client.get("/v1/release").json()["refused"] is None
 
 
-class Closed(InService):
+class Closed(ChampionSource):
     """Know a champion that never opens."""
 
     tries = 0
 
-    def open(self, name: str) -> Serving:
+    def open(self, name: str) -> LoadedRelease:
         Closed.tries += 1
         raise DigestMismatch("changed")
 
 
 def test_a_champion_that_cannot_be_opened_is_tried_ever_more_seldom(tmp_path: Path) -> None:
-    champion = Champion(Closed(served.world(tmp_path / "w"), threads=1), Meters(), lambda: datetime.now(UTC))
+    champion = ChampionHolder(Closed(served.world(tmp_path / "w"), threads=1), ServiceMetrics(), lambda: datetime.now(UTC))
 
     for _ in range(100):
         champion.look()
@@ -167,7 +167,7 @@ def test_a_champion_that_cannot_be_opened_is_tried_ever_more_seldom(tmp_path: Pa
 
 def test_it_starts_from_the_verified_copy_while_mlflow_is_down(tmp_path: Path) -> None:
     places = served.world(tmp_path / "w")
-    down = Places(places.root, "http://127.0.0.1:9", places.ledger)
+    down = Workspace(places.root, "http://127.0.0.1:9", places.ledger)
 
     with served.listening(down) as service:
         assert served.labels_of(service.predict().json()) == {"negative"}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from pipeline.report.release.page import history_page, page
+from pipeline.report.release.page import history_page, release_page
 
 pytestmark = pytest.mark.needs("chromium")
 # Debian's, and never playwright's own download.
@@ -37,9 +37,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     moves = [{"sequence": 1, "from": None, "to": "R3", "actor": "ada", "reason": "first", "time": "2026-11-21T18:04:39Z"}]
     texts = {"tweet_0117": "<script>window.ran = 1</script><img src=http://example.invalid/x.png>" + "unbroken" * 60}
     written = {
-        "release": page(release, texts),
-        "refused": page(refused),
-        "first": page(_first(release)),
+        "release": release_page(release, texts),
+        "refused": release_page(refused),
+        "first": release_page(_first(release)),
         "history": history_page(moves, [release, refused], now="2026-11-22T09:00:00Z"),
     }
     for name, text in written.items():

@@ -14,7 +14,7 @@ from served import Listening
 
 from pipeline.io.journal.journal import Journal
 from pipeline.serve.http import timeout_protocol
-from pipeline.serve.main import build
+from pipeline.serve.main import build_app
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +154,7 @@ def test_the_clock_that_is_handed_in_dates_the_journal(tmp_path: Path) -> None:
     places = served.world(tmp_path / "w")
     past = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
 
-    with served.listening(places, app=build(places, host="127.0.0.1", now=lambda: past)) as service:
+    with served.listening(places, app=build_app(places, host="127.0.0.1", now=lambda: past)) as service:
         asked = service.predict().json()["request"]
 
         assert asked.startswith("2031050607-")

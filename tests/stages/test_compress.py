@@ -12,10 +12,10 @@ from structlog.testing import capture_logs
 
 from pipeline.base.config import CompressConfig, Profile
 from pipeline.base.errors import DigestMismatch
-from pipeline.base.records import Receipt, Record
+from pipeline.base.records import Receipt, TextRecord
 from pipeline.inference.predict import open_predictor
 from pipeline.io import files, parquet
-from pipeline.io.checkpoints import Checkpoints
+from pipeline.io.checkpoints import CheckpointFolder
 from pipeline.io.params_file import load_params
 from pipeline.stages.compress import compress
 from pipeline.stages.context import TrainingContext
@@ -37,17 +37,17 @@ def inputs(taught, tokenizer_json, sentences, tmp_path_factory):
     from safetensors.torch import save
 
     base = tmp_path_factory.mktemp("inputs")
-    with files.whole(base / "classifier") as desk:
-        files.write_bytes(desk / "model.safetensors", save(dict(taught.state_dict())))
+    with files.staging_dir(base / "classifier") as staging:
+        files.write_bytes(staging / "model.safetensors", save(dict(taught.state_dict())))
         config = {name: getattr(taught.encoder.config, name) for name in CONFIG}
-        files.write_json(desk / "config.json", config)
-        files.write_bytes(desk / "tokenizer.json", tokenizer_json.encode())
-        files.write_receipt(desk, Receipt("finetune"))
-    records = [Record(str(n), text, LABELS[label], "mine", str(n), "en", "", "own") for n, (text, label) in enumerate(sentences)]
-    with files.whole(base / "splits") as desk:
+        files.write_json(staging / "config.json", config)
+        files.write_bytes(staging / "tokenizer.json", tokenizer_json.encode())
+        files.write_receipt(staging, Receipt("finetune"))
+    records = [TextRecord(str(n), text, LABELS[label], "mine", str(n), "en", "", "own") for n, (text, label) in enumerate(sentences)]
+    with files.staging_dir(base / "splits") as staging:
         for side in ("train", "valid"):
-            parquet.write_texts(desk / f"{side}.parquet", records)
-        files.write_receipt(desk, Receipt("split"))
+            parquet.write_texts(staging / f"{side}.parquet", records)
+        files.write_receipt(staging, Receipt("split"))
     return base / "classifier", base / "splits"
 
 
@@ -137,14 +137,14 @@ def test_a_changed_parent_is_not_compressed(inputs, root, tmp_path):
 
 def fatal(inputs, home, root):
     """Make the menu, and die when the recovery writes its second checkpoint."""
-    save = Checkpoints.save
+    save = CheckpointFolder.save
 
     def once_more(self, step, *rest):
         save(self, step, *rest)
         if step == 8:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    Checkpoints.save = once_more
+    CheckpointFolder.save = once_more
     run(inputs, home, root)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.base.config import CleanConfig, CollectConfig, SplitConfig, ValidateConfig
 from pipeline.base.errors import DataRejected, DigestMismatch
-from pipeline.base.records import SIDES, Receipt
+from pipeline.base.records import SPLITS, Receipt
 from pipeline.io import parquet
 from pipeline.stages.runner import collect
 
@@ -57,10 +57,10 @@ def test_a_users_own_file_comes_out_as_three_sides(tmp_path: Path) -> None:
 
     receipt = dealt(tmp_path)
 
-    sides = {side: parquet.read_texts(tmp_path / "splits" / f"{side}.parquet") for side in SIDES}
+    sides = {side: parquet.read_texts(tmp_path / "splits" / f"{side}.parquet") for side in SPLITS}
     assert sum(map(len, sides.values())) == 60
     assert receipt.counts["test"] == len(sides["test"]) == receipt.counts["test/source/mine"] == receipt.counts["test/lang/en"]
-    assert receipt.notes["fingerprint"] == parquet.fingerprint((side, record) for side in SIDES for record in sides[side])
+    assert receipt.notes["fingerprint"] == parquet.split_fingerprint((side, record) for side in SPLITS for record in sides[side])
     assert json.loads((tmp_path / "validation" / "checks.json").read_text())[0]["name"] == "columns"
 
 
@@ -118,7 +118,7 @@ def test_what_the_raters_gave_reaches_every_side(tmp_path: Path) -> None:
     collect.validate(tmp_path / "clean", tmp_path / "validation", VALIDATE, labels)
     collect.split(tmp_path / "clean", tmp_path / "validation", tmp_path / "splits", SPLIT)
 
-    for side in SIDES:
+    for side in SPLITS:
         found = {(record.label, record.raters) for record in parquet.read_texts(tmp_path / "splits" / f"{side}.parquet")}
         assert found == {("bad", "-1 0 0"), ("so so", "-1 0 1"), ("good", "-1 0 2")}
 

@@ -8,19 +8,19 @@ from typing import Any
 import toy
 
 import pipeline
-from pipeline.io.registry.mlflow_models import Entry
+from pipeline.io.registry.mlflow_models import ModelRegistration
 
 SERVING = Path(pipeline.__file__).parent / "serve" / "mlflow_model.py"
 
 
-def entry(folder: Path, answers: Mapping[str, str], *, labels: Sequence[str] = toy.LABELS, **changes: Any) -> Entry:
+def entry(folder: Path, answers: Mapping[str, str], *, labels: Sequence[str] = toy.LABELS, **changes: Any) -> ModelRegistration:
     """Leave the files in a folder and give the entry of them."""
     toy.candidate(folder / "candidate", answers, labels=labels)
     (folder / "classifier").mkdir(exist_ok=True)
     (folder / "classifier" / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
     (folder / "classifier" / "config.json").write_text("{}")
     (folder / "evaluation.json").write_text('{"macro_f1": 0.5}')
-    made = Entry(
+    made = ModelRegistration(
         digest="d" * 64,
         candidate=folder / "candidate",
         classifier=folder / "classifier",

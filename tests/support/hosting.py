@@ -12,10 +12,10 @@ import seen
 import uvicorn
 import world
 
-from pipeline.base.config import Places
+from pipeline.base.config import Workspace
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.security import api_keys as keys
-from pipeline.serve.main import build
+from pipeline.serve.main import build_app
 
 # What somebody could have called a topic, a reason or an alert; none of it may ever run.
 HOSTILE = "</script><script>window.ran = 1</script><img src=x onerror='window.ran = 2'>"
@@ -25,7 +25,7 @@ HOSTILE = "</script><script>window.ran = 1</script><img src=x onerror='window.ra
 class Hosted:
     """Hold where the service listens, and keys to it by their scope."""
 
-    places: Places
+    places: Workspace
     address: str
     keys: dict[str, str]
     ids: dict[str, str]
@@ -46,8 +46,10 @@ def hosted(root: Path) -> Iterator[Hosted]:
     world.set_gate(places, approval="human")
     world.judged(places, wrong=290)
     seen.write(places.windows, topics=("phones", HOSTILE))
-    made = {scope: keys.new(places.keys, name=f"{scope} <b>", scopes=[scope], days=None, now=datetime.now(UTC)) for scope in keys.SCOPES}
-    server = uvicorn.Server(uvicorn.Config(build(places, host="127.0.0.1"), host="127.0.0.1", port=0, log_level="error"))
+    made = {
+        scope: keys.create_key(places.keys, name=f"{scope} <b>", scopes=[scope], days=None, now=datetime.now(UTC)) for scope in keys.SCOPES
+    }
+    server = uvicorn.Server(uvicorn.Config(build_app(places, host="127.0.0.1"), host="127.0.0.1", port=0, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

@@ -3,8 +3,8 @@
 from typing import Any
 
 from pipeline.base.config import GateConfig
-from pipeline.core.gate.checks import Part
-from pipeline.core.gate.decision import Decision
+from pipeline.core.gate.checks import GateCheck
+from pipeline.core.gate.decision import GateDecision
 
 GATE = GateConfig.model_validate(
     {
@@ -78,10 +78,10 @@ def champion(difference: float = 0.02, *, low: float = 0.008, **changes: Any) ->
     }
 
 
-def named(decision: Decision, name: str) -> Part:
+def named(decision: GateDecision, name: str) -> GateCheck:
     (found,) = (part for part in decision.parts if part.name == name)
     return found
 
 
-def refused(decision: Decision) -> list[str]:
+def refused(decision: GateDecision) -> list[str]:
     return [part.name for part in decision.parts if not part.passed]

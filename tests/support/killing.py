@@ -19,9 +19,9 @@ import mlflow
 import sqlalchemy
 from sqlalchemy import event
 
-from pipeline.base.config import Places
+from pipeline.base.config import Workspace
 from pipeline.io.registry.ledger import Ledger
-from pipeline.io.registry.mlflow_models import Models
+from pipeline.io.registry.mlflow_models import ModelRegistry
 from pipeline.release import promote, reconcile
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
@@ -73,7 +73,7 @@ def forked(work: Callable[[], Any]) -> tuple[int, Any]:
     return os.waitstatus_to_exitcode(status), json.loads(answer) if answer else None
 
 
-def moved(places: Places, fatal: int | None) -> list[str]:
+def moved(places: Workspace, fatal: int | None) -> list[str]:
     """Go to the other of two releases; give the writes that were made."""
     writes = Writes(fatal)
     move(places)
@@ -81,7 +81,7 @@ def moved(places: Places, fatal: int | None) -> list[str]:
     return writes.seen
 
 
-def move(places: Places) -> None:
+def move(places: Workspace) -> None:
     """Go to the other of two releases."""
     if Ledger(places.ledger).current() == "R2":
         promote.rollback(places, to=None, actor="ada", reason="a round")
@@ -89,25 +89,25 @@ def move(places: Places) -> None:
         promote.promote(places, "R2", actor="ada", reason="a round")
 
 
-def warm(places: Places) -> None:
+def warm(places: Workspace) -> None:
     """Do all of it once on a copy, so that no round has to import or to compile anything."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(shutil.copytree(places.root, Path(folder) / "copy"))
-        copied = Places(root, *(place.replace(str(places.root), str(root)) for place in (places.mlflow, places.ledger)))
+        copied = Workspace(root, *(place.replace(str(places.root), str(root)) for place in (places.mlflow, places.ledger)))
         move(copied)
         found(copied)
 
 
-def found(places: Places) -> dict[str, Any]:
+def found(places: Workspace) -> dict[str, Any]:
     """Do what any next command does first, and tell how things stand."""
-    promote.heal(places)
-    ledger, differing = Ledger(places.ledger), reconcile.differing(places)
+    promote.finish_interrupted_move(places)
+    ledger, differing = Ledger(places.ledger), reconcile.diff(places)
     return {
         "current": ledger.current(),
         "moves": len(ledger.moves()),
         "faults": ledger.faults(),
         "differing": [*differing.done, *differing.pending],
-        "aliases": Models(places.mlflow).aliases(),
+        "aliases": ModelRegistry(places.mlflow).aliases(),
         "margin": next(line.strip() for line in places.params.read_text("utf-8").splitlines() if "champion_margin" in line),
     }
 
@@ -115,10 +115,10 @@ def found(places: Places) -> dict[str, Any]:
 def main() -> None:
     """Print one JSON line: the writes of an unhurt move, and each round."""
     root, uri, ledger, rounds = sys.argv[1:]
-    places = Places(Path(root), uri, ledger)
+    places = Workspace(Path(root), uri, ledger)
     assert mlflow
     # It writes nothing and is over before the first write; a second in each of many rounds would tell nothing.
-    promote.smoke = lambda *_: 0.0
+    promote.smoke_test = lambda *_: 0.0
     warm(places)
     _, writes = forked(lambda: moved(places, None))
     assert isinstance(writes, list), writes

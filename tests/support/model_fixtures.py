@@ -35,11 +35,11 @@ def tokenizer(tokenizer_json):
 @pytest.fixture(scope="session")
 def start(tokenizer_json):
     from pipeline.core.model.encoder import scratch_config
-    from pipeline.core.model.tokenizer import size
-    from pipeline.core.train.objectives import Start
+    from pipeline.core.model.tokenizer import vocabulary_size
+    from pipeline.core.train.objectives import EncoderStart
 
-    config = scratch_config(vocabulary=size(tokenizer_json), width=32, layers=2, heads=2, feed_forward=64, max_tokens=32)
-    return Start(config, None, dropout=0.0)
+    config = scratch_config(vocabulary=vocabulary_size(tokenizer_json), width=32, layers=2, heads=2, feed_forward=64, max_tokens=32)
+    return EncoderStart(config, None, dropout=0.0)
 
 
 @pytest.fixture(scope="session")
@@ -49,10 +49,10 @@ def method(sentences, tokenizer, start):
 
     from pipeline.core.evaluate.metrics import score
     from pipeline.core.model.tokenizer import encode
-    from pipeline.core.train.objectives import LabelMethod
+    from pipeline.core.train.objectives import LabelObjective
 
     tokens, targets = encode(tokenizer, [text for text, _ in sentences]), np.array([label for _, label in sentences])
-    return LabelMethod(
+    return LabelObjective(
         start=start,
         train=tokens,
         targets=targets,
@@ -69,11 +69,11 @@ def method(sentences, tokenizer, start):
 @pytest.fixture(scope="session")
 def taught(method):
     """Give a classifier that has learnt the sentences' labels."""
-    from pipeline.core.train.loop import Course, Share, fit
+    from pipeline.core.train.loop import Schedule, WorkerShard, fit
     from pipeline.core.train.optimizer import make_optimizer
 
     model = method.model()
-    for _ in fit(model, method, make_optimizer(model, weight_decay=0.0), Course(60, 3e-3, 0.1, 1.0), Share(0, 1, 64)):
+    for _ in fit(model, method, make_optimizer(model, weight_decay=0.0), Schedule(60, 3e-3, 0.1, 1.0), WorkerShard(0, 1, 64)):
         pass
     return model.eval()
 

@@ -16,13 +16,13 @@ import toy
 import yaml
 from fastapi import FastAPI
 
-from pipeline.base.config import Places
+from pipeline.base.config import Workspace
 from pipeline.io import files
 from pipeline.io.params_file import load_params
 from pipeline.io.registry import release_files
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.security import api_keys
-from pipeline.serve.main import build, listener
+from pipeline.serve.main import build_app, make_server
 
 CHECKOUT = Path(__file__).parents[2]
 WORDS = tuple(f"word{number}" for number in range(300))
@@ -30,14 +30,14 @@ WHO = {"actor": "ada", "reason": "a test"}
 LIMITS = {"reload_seconds": 0.1}
 
 
-def world(root: Path, *, releases: int = 1, **limits: object) -> Places:
+def world(root: Path, *, releases: int = 1, **limits: object) -> Workspace:
     """Make a workspace with so many releases, the first of them in service; `limits` are keys of `serve`."""
     params = yaml.safe_load((CHECKOUT / "params.yaml").read_text("utf-8"))
     params["serve"] |= LIMITS | limits
     root.mkdir(parents=True, exist_ok=True)
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
     (root / "dvc.yaml").write_text("stages: {}\n")
-    places = Places.of(root, {})
+    places = Workspace.of(root, {})
     for number in range(1, releases + 1):
         release(places, always=toy.LABELS[0] if number % 2 else toy.LABELS[2])
     if releases:
@@ -45,35 +45,35 @@ def world(root: Path, *, releases: int = 1, **limits: object) -> Places:
     return places
 
 
-def release(places: Places, *, always: str, data_version: str = "v1") -> str:
+def release(places: Workspace, *, always: str, data_version: str = "v1") -> str:
     """Record a release that answers every word with one label, and keep its copy; give its name."""
     candidate = places.root / "data" / "candidate"
     toy.candidate(candidate, dict.fromkeys(WORDS, always))
-    found, measured = files.digests(candidate), {"macro_f1": 0.9}
+    found, measured = files.folder_digests(candidate), {"macro_f1": 0.9}
     number = len(Ledger(places.ledger).releases()) + 1
     document = {
         "identity": f"{number}",
         "data_version": data_version,
         "model_version": number,
         "evaluation": measured,
-        "files": release_files.digests(found, measured),
+        "files": release_files.release_digests(found, measured),
         "decision": {"accepted": True},
         "approval": "none",
     }
     added = Ledger(places.ledger).add(document)
-    release_files.keep(places, added.document)
+    release_files.keep_local_copy(places, added.document)
     return added.name
 
 
-def move(places: Places, name: str) -> None:
+def move(places: Workspace, name: str) -> None:
     """Put a release in service."""
     ledger = Ledger(places.ledger)
     ledger.move(expected=ledger.current(), target=name, **WHO)
 
 
-def key(places: Places, *scopes: str, days: int | None = None) -> tuple[str, dict[str, str]]:
+def key(places: Workspace, *scopes: str, days: int | None = None) -> tuple[str, dict[str, str]]:
     """Make a key; give its id and the header that shows it."""
-    made, told = api_keys.new(places.keys, name="shop", scopes=scopes, days=days, now=datetime.now(UTC))
+    made, told = api_keys.create_key(places.keys, name="shop", scopes=scopes, days=days, now=datetime.now(UTC))
     return made.id, {"Authorization": f"Bearer {told}"}
 
 
@@ -81,7 +81,7 @@ def key(places: Places, *scopes: str, days: int | None = None) -> tuple[str, dic
 class Listening:
     """Hold a service that listens, its app, and a client of it."""
 
-    places: Places
+    places: Workspace
     app: FastAPI
     port: int
     client: httpx.Client
@@ -97,10 +97,10 @@ class Listening:
 
 
 @contextlib.contextmanager
-def listening(places: Places, *, ready: bool = True, app: FastAPI | None = None) -> Iterator[Listening]:
+def listening(places: Workspace, *, ready: bool = True, app: FastAPI | None = None) -> Iterator[Listening]:
     """Serve a workspace on a free port of this machine, in a thread; by default once it is ready."""
-    app = app or build(places, host="127.0.0.1")
-    server = listener(app, load_params(places.params).serve, host="127.0.0.1", port=0)
+    app = app or build_app(places, host="127.0.0.1")
+    server = make_server(app, load_params(places.params).serve, host="127.0.0.1", port=0)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
@@ -130,12 +130,12 @@ def labels_of(answer: Mapping[str, Any]) -> set[str]:
     return {one["label"] for one in answer["answers"]}
 
 
-def kept(places: Places) -> str:
+def kept(places: Workspace) -> str:
     """Give everything that lies in the journal's open segments."""
     return "".join(path.read_text("utf-8") for path in sorted(places.journal.glob("answers/*/*.jsonl")))
 
 
-def entries(places: Places) -> list[dict[str, Any]]:
+def entries(places: Workspace) -> list[dict[str, Any]]:
     """Give the answers in the journal's open segments."""
     return [json.loads(line) for line in kept(places).splitlines()]
 

@@ -9,10 +9,10 @@ from postgres import Postgres
 
 from pipeline.base.records import Receipt
 from pipeline.io import files
-from pipeline.io.registry.mlflow_models import Models
+from pipeline.io.registry.mlflow_models import ModelRegistry
 from pipeline.io.versioning import workspace_setup as workspaces
 from pipeline.io.versioning.code_digest import write_identities
-from pipeline.io.versioning.dvc_cache import Memory
+from pipeline.io.versioning.dvc_cache import DvcCache
 
 FOLDERS = {
     "collect": "raw",
@@ -34,7 +34,7 @@ def _migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("DO_NOT_TRACK", "true")
         patch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
         path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-        assert Models(f"sqlite:///{path}").aliases() == {}
+        assert ModelRegistry(f"sqlite:///{path}").aliases() == {}
         yield path
 
 
@@ -52,9 +52,9 @@ def leave() -> Callable[[Path, str, str], None]:
     """Leave the folder of a stage: one file with this content, and a receipt with the content as fingerprint."""
 
     def _leave(root: Path, stage: str, content: str) -> None:
-        with files.whole(root / "data" / FOLDERS[stage]) as desk:
-            (desk / "content.txt").write_text(content, "utf-8")
-            files.write_receipt(desk, Receipt(stage, notes={"fingerprint": content}))
+        with files.staging_dir(root / "data" / FOLDERS[stage]) as staging:
+            (staging / "content.txt").write_text(content, "utf-8")
+            files.write_receipt(staging, Receipt(stage, notes={"fingerprint": content}))
 
     return _leave
 
@@ -64,9 +64,9 @@ def _filled(tmp_path_factory: pytest.TempPathFactory, leave: Callable[[Path, str
     """Make one workspace in which every stage has run and is recorded."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path_factory.mktemp("dvc")))
-        root = workspaces.init(tmp_path_factory.mktemp("filled") / "workspace", "english")
+        root = workspaces.init_workspace(tmp_path_factory.mktemp("filled") / "workspace", "english")
         write_identities(root / "data" / "identity", {stage: f"code of {stage}" for stage in FOLDERS})
-        memory = Memory(root)
+        memory = DvcCache(root)
         for stage in FOLDERS:
             leave(root, stage, f"{stage} 1")
         for stage in ("identity", *FOLDERS):

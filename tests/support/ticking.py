@@ -32,7 +32,7 @@ def flow():
             write(root, "ends", flow_run.id)
             return "ticked"
 
-        return run_policy.due("tick", root, act)
+        return run_policy.run_if_due("tick", root, act)
 
     return tick
 
@@ -44,13 +44,13 @@ def states(root):
     from prefect.schedules import Cron
 
     from flows import request_retrain, run_policy
-    from pipeline.base.config import Places
-    from pipeline.base.errors import CandidateRefused, RunGoingOn, SourceUnreachable
+    from pipeline.base.config import Workspace
+    from pipeline.base.errors import CandidateRejected, SourceUnreachable, WorkspaceBusy
 
     ends = [
         None,
-        CandidateRefused("R2 was refused."),
-        RunGoingOn("Process 7 is working here."),
+        CandidateRejected("R2 was refused."),
+        WorkspaceBusy("Process 7 is working here."),
         SourceUnreachable("No texts.csv."),
         KeyError("canary"),
     ]
@@ -64,7 +64,7 @@ def states(root):
                     raise ends[number]
                 return "done"
 
-            return run_policy.due(f"kind{number}", root, act)
+            return run_policy.run_if_due(f"kind{number}", root, act)
 
         state = end(number, return_state=True)
         told.append([state.type.value, state.name, state.message])
@@ -73,40 +73,40 @@ def states(root):
     def retrain(reason: str):
         pass
 
-    places = Places.of(Path(root), os.environ)
-    before = request_retrain.ask_retrain(places, "Drift in all", day="2026-11-25")
+    places = Workspace.of(Path(root), os.environ)
+    before = request_retrain.request_retrain(places, "Drift in all", day="2026-11-25")
     deployment = RunnerDeployment.from_flow(
         retrain, name=request_retrain.deployment_name(places), schedule=Cron("0 3 * * 1"), parameters={"reason": "x"}
     )
     deployment.apply()
     whys = ("Drift in all", "Drift in all", "612 true labels are new", "655 true labels are new")
-    asked = [request_retrain.ask_retrain(places, why, day="2026-11-25") for why in whys]
+    asked = [request_retrain.request_retrain(places, why, day="2026-11-25") for why in whys]
     print(json.dumps({"states": told, "before": before, "asked": asked}))
 
 
 def main(root, every, work=None):
     from pipeline.base import logs
-    from pipeline.base.config import Places
-    from pipeline.base.config.environment import settle
+    from pipeline.base.config import Workspace
+    from pipeline.base.config.environment import configure_environment
     from pipeline.operations import schedule
 
     logs.configure(json=True, debug=False)
-    places = Places.of(Path(root), os.environ)
-    settle(places, os.environ)
+    places = Workspace.of(Path(root), os.environ)
+    configure_environment(places, os.environ)
     (places.home / "prefect").mkdir(parents=True, exist_ok=True)
     if every == "states":
         states(root)
         return
-    from flows.prefect_server import at_hand
+    from flows.prefect_server import prefect_server
 
-    with schedule.only(places), at_hand(places, os.environ) as server:
+    with schedule.single_schedule(places), prefect_server(places, os.environ) as server:
         import ticking
         from prefect.schedules import Interval
 
-        from flows.deploy import Pace, Plan, serve
+        from flows.deploy import Plan, PollSettings, serve
 
         plan = Plan(ticking.tick, Interval(timedelta(seconds=float(every))), {"root": root, "work": float(work)})
-        serve(places, [plan], server=server, pace=Pace(poll=1, ahead=1, look=2))
+        serve(places, [plan], server=server, pace=PollSettings(poll=1, ahead=1, look=2))
 
 
 if __name__ == "__main__":

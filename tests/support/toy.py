@@ -27,13 +27,13 @@ def candidate(folder: Path, answers: Mapping[str, str], *, labels: Sequence[str]
         weights[words[word], list(labels).index(label)] = SURE
     settings = {"labels": list(labels), "max_tokens": 8, "variant": "fp32", "temperature": 1.0, "uncertain": 0.4, "parent": "p" * 64}
     model, tokenizer = _model(weights), _tokenizer(words)
-    with files.whole(folder) as desk:
-        files.write_bytes(desk / "model.onnx", model)
-        files.write_bytes(desk / "tokenizer.json", tokenizer.encode())
-        files.write_json(desk / "model.json", settings)
-        files.write_json(desk / "golden.json", _golden(Predictor.of(model, tokenizer, settings), list(answers)))
-        files.write_json(desk / "menu.json", _menu(cost or {}))
-        files.write_receipt(desk, Receipt("compress"))
+    with files.staging_dir(folder) as staging:
+        files.write_bytes(staging / "model.onnx", model)
+        files.write_bytes(staging / "tokenizer.json", tokenizer.encode())
+        files.write_json(staging / "model.json", settings)
+        files.write_json(staging / "golden.json", _golden(Predictor.of(model, tokenizer, settings), list(answers)))
+        files.write_json(staging / "menu.json", _menu(cost or {}))
+        files.write_receipt(staging, Receipt("compress"))
 
 
 def _model(weights: Any) -> bytes:

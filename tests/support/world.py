@@ -6,18 +6,18 @@ from typing import Any
 import toy
 import yaml
 
-from pipeline.base.config import Places
-from pipeline.base.records import Receipt, Record
-from pipeline.core.evaluate import Answered, evaluation
+from pipeline.base.config import Workspace
+from pipeline.base.records import Receipt, TextRecord
+from pipeline.core.evaluate import LabelledPredictions, evaluation_report
 from pipeline.io import files, parquet
 from pipeline.io.params_file import load_params
 from pipeline.io.registry.ledger import Ledger
-from pipeline.io.registry.mlflow_models import Models
+from pipeline.io.registry.mlflow_models import ModelRegistry
 from pipeline.release import judge, promote, register
 
 CHECKOUT = Path(__file__).parents[2]
 LABELS = toy.LABELS
-TEXTS = [Record(f"t{n}", f"word{n}", LABELS[n % 3], "tweet", f"g{n}", "en", "", "MIT") for n in range(300)]
+TEXTS = [TextRecord(f"t{n}", f"word{n}", LABELS[n % 3], "tweet", f"g{n}", "en", "", "MIT") for n in range(300)]
 CODE = """
 import mlflow
 import pandas
@@ -32,7 +32,7 @@ WHO = {"actor": "ada", "reason": "a test"}
 DOWN = "http://127.0.0.1:9"
 
 
-def build(root: Path, mlflow_uri: str, ledger: str | None = None) -> Places:
+def build(root: Path, mlflow_uri: str, ledger: str | None = None) -> Workspace:
     """Make everything that a candidate is judged by, but no candidate."""
     params = yaml.safe_load((CHECKOUT / "params.yaml").read_text("utf-8"))
     params["evaluate"] |= {"resamples": 200, "behaviour": {"max_cases": 1, "words": {}, "abilities": []}}
@@ -40,21 +40,21 @@ def build(root: Path, mlflow_uri: str, ledger: str | None = None) -> Places:
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
     (root / "dvc.lock").write_text("stages: {}\n")
     (root / "serving.py").write_text(CODE)
-    with files.whole(root / "data" / "splits") as desk:
-        parquet.write_texts(desk / "test.parquet", TEXTS)
-        files.write_receipt(desk, Receipt("split", notes={"fingerprint": "f" * 64}))
-    with files.whole(root / "data" / "validation") as desk:
+    with files.staging_dir(root / "data" / "splits") as staging:
+        parquet.write_texts(staging / "test.parquet", TEXTS)
+        files.write_receipt(staging, Receipt("split", notes={"fingerprint": "f" * 64}))
+    with files.staging_dir(root / "data" / "validation") as staging:
         files.write_json(
-            desk / "checks.json", [{"name": "label set", "passed": True, "sentence": "label set: 0", "found": 0.0, "limit": 0}]
+            staging / "checks.json", [{"name": "label set", "passed": True, "sentence": "label set: 0", "found": 0.0, "limit": 0}]
         )
-        files.write_receipt(desk, Receipt("validate"))
-    with files.whole(root / "data" / "classifier") as desk:
-        (desk / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
-        files.write_receipt(desk, Receipt("finetune"))
-    return Places(root, mlflow_uri, ledger or f"sqlite:///{root}/.tonewatch/ledger.db")
+        files.write_receipt(staging, Receipt("validate"))
+    with files.staging_dir(root / "data" / "classifier") as staging:
+        (staging / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+        files.write_receipt(staging, Receipt("finetune"))
+    return Workspace(root, mlflow_uri, ledger or f"sqlite:///{root}/.tonewatch/ledger.db")
 
 
-def set_gate(places: Places, **values: object) -> None:
+def set_gate(places: Workspace, **values: object) -> None:
     """Change keys of the gate in params.yaml."""
     params = yaml.safe_load(places.params.read_text("utf-8"))
     params["gate"] |= values
@@ -70,38 +70,38 @@ def answers(wrong: int) -> dict[str, str]:
     return {text.text: answer(number) for number, text in enumerate(TEXTS)}
 
 
-def candidate(places: Places, *, wrong: int) -> None:
+def candidate(places: Workspace, *, wrong: int) -> None:
     """Leave what compress and evaluate leave of such a candidate."""
     told = answers(wrong)
     toy.candidate(places.root / "data" / "candidate", told)
     guess, truth = ([LABELS.index(label) for label in column] for column in (told.values(), [text.label for text in TEXTS]))
     sure = [[0.909 if label == number else 0.0455 for number in range(3)] for label in guess]
     groups, words = [text.group for text in TEXTS], [text.text for text in TEXTS]
-    answered = Answered(LABELS, truth, guess, sure, groups, ["tweet"] * 300, ["en"] * 300, words, temperature=1.0)
+    answered = LabelledPredictions(LABELS, truth, guess, sure, groups, ["tweet"] * 300, ["en"] * 300, words, temperature=1.0)
     params = load_params(places.params)
-    with files.whole(places.root / "data" / "evaluation") as desk:
+    with files.staging_dir(places.root / "data" / "evaluation") as staging:
         baselines = {"tfidf": [0] * len(TEXTS), "vader": [1] * len(TEXTS)}
-        document = evaluation(answered, baselines=baselines, extra={}, cfg=params.evaluate, seed=params.seed)
-        files.write_json(desk / "evaluation.json", document)
+        document = evaluation_report(answered, baselines=baselines, extra={}, cfg=params.evaluate, seed=params.seed)
+        files.write_json(staging / "evaluation.json", document)
         columns = {"id": [t.id for t in TEXTS], "group": groups, "label": [t.label for t in TEXTS], "guess": list(told.values())}
-        parquet.write_rows(desk / "predictions.parquet", columns)
-        files.write_receipt(desk, Receipt("evaluate"))
+        parquet.write_rows(staging / "predictions.parquet", columns)
+        files.write_receipt(staging, Receipt("evaluate"))
 
 
-def judged(places: Places, *, wrong: int, data_version: str = "v1") -> dict[str, Any]:
+def judged(places: Workspace, *, wrong: int, data_version: str = "v1") -> dict[str, Any]:
     """Make a candidate, register it and judge it."""
     candidate(places, wrong=wrong)
     version = register.register(places, data_version, code=places.root / "serving.py")
     return judge.judge(places, judge.CandidateLineage(data_version, version, "c" * 40), **WHO)
 
 
-def serve(places: Places, *, wrong: int) -> dict[str, Any]:
+def serve(places: Workspace, *, wrong: int) -> dict[str, Any]:
     """Judge a candidate and put it in service."""
     document = judged(places, wrong=wrong)
     promote.release(places, document, **WHO)
     return document
 
 
-def in_service(places: Places) -> tuple[str | None, dict[str, str]]:
+def in_service(places: Workspace) -> tuple[str | None, dict[str, str]]:
     """Give the champion by the ledger and the aliases by MLflow."""
-    return Ledger(places.ledger).current(), Models(places.mlflow).aliases()
+    return Ledger(places.ledger).current(), ModelRegistry(places.mlflow).aliases()

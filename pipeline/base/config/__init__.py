@@ -1,6 +1,15 @@
 """What was asked for: `params.yaml` and a profile, read into strict and frozen models."""
 
-from pipeline.base.config.evaluate import BehaviourConfig, Budget, CompressConfig, EvaluateConfig, GateConfig, Int8Config, Recipe, Recovery
+from pipeline.base.config.evaluate import (
+    BehaviourConfig,
+    CompressConfig,
+    CompressionBudget,
+    EvaluateConfig,
+    GateConfig,
+    Int8Config,
+    RecoveryConfig,
+    VariantConfig,
+)
 from pipeline.base.config.operations import (
     DriftConfig,
     EventsConfig,
@@ -12,7 +21,7 @@ from pipeline.base.config.operations import (
 )
 from pipeline.base.config.params import (
     NEWEST,
-    OPERATING,
+    OPERATIONAL_SECTIONS,
     CleanConfig,
     CollectConfig,
     EncoderConfig,
@@ -22,14 +31,14 @@ from pipeline.base.config.params import (
     SplitConfig,
     ValidateConfig,
 )
-from pipeline.base.config.sources import Columns, FileSource, PackageSource, Pinned, Ratings, Source
-from pipeline.base.config.workspace import Places, Profile, find_workspace
+from pipeline.base.config.sources import Columns, FileSource, PackageSource, PinnedFile, RatingRule, Source
+from pipeline.base.config.workspace import Profile, Workspace, find_workspace
 
 __all__ = [
     "NEWEST",
-    "OPERATING",
+    "OPERATIONAL_SECTIONS",
     "BehaviourConfig",
-    "Budget",
+    "CompressionBudget",
     "CleanConfig",
     "CollectConfig",
     "Columns",
@@ -45,14 +54,14 @@ __all__ = [
     "JournalConfig",
     "PackageSource",
     "Params",
-    "Pinned",
-    "Places",
+    "PinnedFile",
+    "Workspace",
     "PretrainConfig",
     "Profile",
     "QualityConfig",
-    "Ratings",
-    "Recipe",
-    "Recovery",
+    "RatingRule",
+    "VariantConfig",
+    "RecoveryConfig",
     "ScheduleConfig",
     "ServeConfig",
     "Source",

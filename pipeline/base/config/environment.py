@@ -2,9 +2,9 @@
 
 from collections.abc import MutableMapping
 
-from pipeline.base.config.workspace import Places
+from pipeline.base.config.workspace import Workspace
 
-REPORTING_OFF = {
+TELEMETRY_OFF = {
     "DO_NOT_TRACK": "true",
     "DVC_NO_ANALYTICS": "1",
     "GX_ANALYTICS_ENABLED": "false",
@@ -24,11 +24,11 @@ PREFECT = {
 }
 
 
-def settle(places: Places, environment: MutableMapping[str, str]) -> None:
+def configure_environment(places: Workspace, environment: MutableMapping[str, str]) -> None:
     """Set what is not set already; a place or a level that somebody chose stays theirs."""
     # DVC would keep its index of digests under /var/tmp, shared by every user of the machine.
     embedded = {"PREFECT_HOME": str(places.home / "prefect"), "DVC_SITE_CACHE_DIR": str(places.home / "dvc")}
-    for name, value in {**REPORTING_OFF, **SAFE, **PREFECT, **embedded}.items():
+    for name, value in {**TELEMETRY_OFF, **SAFE, **PREFECT, **embedded}.items():
         environment.setdefault(name, value)
     if "RAY_ADDRESS" not in environment:
         # Workers of one machine talk over loopback; gloo would pick any interface.

@@ -5,23 +5,23 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.base.config.section import Count, Positive, Section, Share
+from pipeline.base.config.section import Fraction, PositiveFloat, PositiveInt, Section
 
-Kept = Annotated[float, Field(gt=0, le=1)]
+KeptShare = Annotated[float, Field(gt=0, le=1)]
 # What a template is filled with, and what `addition` adds to it.
-BLANK = re.compile(r"\{([^{}]*)\}")
-ADDED = re.compile(r"\[([^\[\]]*)\]")
-RecipeName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+ADDITION = re.compile(r"\[([^\[\]]*)\]")
+VariantName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
-class Recipe(Section):
+class VariantConfig(Section):
     """Say how one variant is made from its parent: which share of each part is kept, and in what numbers it reckons."""
 
-    name: RecipeName
-    vocabulary_min_count: Count | None
-    layers: Kept
-    heads: Kept
-    feed_forward: Kept
+    name: VariantName
+    vocabulary_min_count: PositiveInt | None
+    layers: KeptShare
+    heads: KeptShare
+    feed_forward: KeptShare
     int8: bool
 
     @property
@@ -35,51 +35,51 @@ class Recipe(Section):
         return not (self.pruned or self.int8 or self.vocabulary_min_count)
 
 
-class Recovery(Section):
+class RecoveryConfig(Section):
     """Set how a pruned variant learns again from its uncompressed parent."""
 
-    steps: Count
-    batch_texts: Count
-    peak_rate: Positive
-    warmup_share: Share
+    steps: PositiveInt
+    batch_texts: PositiveInt
+    peak_rate: PositiveFloat
+    warmup_share: Fraction
     weight_decay: float = Field(ge=0)
-    clip: Positive
-    temperature: Positive
-    truth_share: Share
-    checkpoint_every: Count
+    clip: PositiveFloat
+    temperature: PositiveFloat
+    truth_share: Fraction
+    checkpoint_every: PositiveInt
 
 
 class Int8Config(Section):
     """Set how whole numbers stand for matrices and what passes between them."""
 
-    calibration_texts: Count
-    smoothing: Share
-    outliers: Count
+    calibration_texts: PositiveInt
+    smoothing: Fraction
+    outliers: PositiveInt
 
 
-class Budget(Section):
+class CompressionBudget(Section):
     """Set what a variant must hold to be served; among those that do, the quickest is taken.
 
     Variants slower by no more than the share `equal_speed` are as quick; of such, the smallest is taken.
     """
 
-    max_f1_fall: Share
-    max_slice_fall: Share
-    min_agreement: Share
-    max_megabytes: Positive
-    equal_speed: Share
+    max_f1_fall: Fraction
+    max_slice_fall: Fraction
+    min_agreement: Fraction
+    max_megabytes: PositiveFloat
+    equal_speed: Fraction
 
 
 class CompressConfig(Section):
     """Set the menu of variants and the rule that chooses from it."""
 
-    menu: tuple[Recipe, ...] = Field(min_length=1)
-    importance_texts: Count
-    recovery: Recovery
+    menu: tuple[VariantConfig, ...] = Field(min_length=1)
+    importance_texts: PositiveInt
+    recovery: RecoveryConfig
     int8: Int8Config
-    budget: Budget
-    timed_texts: Count
-    uncertain_share: Share
+    budget: CompressionBudget
+    timed_texts: PositiveInt
+    uncertain_share: Fraction
 
     @model_validator(mode="after")
     def _the_parent_is_on_the_menu(self) -> "CompressConfig":
@@ -96,13 +96,13 @@ class CompressConfig(Section):
         return next(recipe.name for recipe in self.menu if recipe.whole)
 
 
-class Tfidf(Section):
+class TfidfConfig(Section):
     """Set the bag-of-words baseline."""
 
-    max_ngram: Count
-    min_count: Count
-    inverse_strength: Positive
-    max_iterations: Count
+    max_ngram: PositiveInt
+    min_count: PositiveInt
+    inverse_strength: PositiveFloat
+    max_iterations: PositiveInt
 
 
 class Ability(Section):
@@ -114,7 +114,7 @@ class Ability(Section):
     `names` puts another word of the list `name` where `{name}` stands, `emoji` appends one of the list `emoji`.
     """
 
-    name: RecipeName
+    name: VariantName
     kind: Literal["minimum", "invariance", "direction"]
     templates: tuple[str, ...] = Field(min_length=1)
     expect: str | None
@@ -127,7 +127,7 @@ class Ability(Section):
         if (self.kind == "minimum") != (self.change is None):
             raise ValueError(f"ability {self.name}: `change` says what is done to the text, except for a minimum, where it is null")
         for template in self.templates:
-            if (self.change == "addition") != bool(ADDED.search(template)):
+            if (self.change == "addition") != bool(ADDITION.search(template)):
                 raise ValueError(f"ability {self.name}: {template!r} needs [a part] to add if `change` is addition, and none otherwise")
             if self.change == "names" and "{name}" not in template:
                 raise ValueError(f"ability {self.name}: {template!r} needs a {{name}} to change")
@@ -137,7 +137,7 @@ class Ability(Section):
 class BehaviourConfig(Section):
     """Hold the suites: the words that fill the templates, and the abilities."""
 
-    max_cases: Count
+    max_cases: PositiveInt
     words: dict[str, tuple[str, ...]]
     abilities: tuple[Ability, ...]
 
@@ -147,7 +147,7 @@ class BehaviourConfig(Section):
         if len(set(names)) < len(names):
             raise ValueError(f"evaluate.behaviour.abilities names an ability twice: {', '.join(names)}")
         for ability in self.abilities:
-            asked = {noun for template in ability.templates for noun in BLANK.findall(template)}
+            asked = {noun for template in ability.templates for noun in PLACEHOLDER.findall(template)}
             # A name is changed to another one, so it takes two.
             least = dict.fromkeys(asked, 1) | {"names": {"name": 2}, "emoji": {"emoji": 1}}.get(ability.change or "", {})
             if short := sorted(noun for noun, number in least.items() if len(set(self.words.get(noun, ()))) < number):
@@ -158,24 +158,24 @@ class BehaviourConfig(Section):
 class AttackConfig(Section):
     """Bound the attack on single characters."""
 
-    texts: Count
-    edits: Count
-    tries: Count
+    texts: PositiveInt
+    edits: PositiveInt
+    tries: PositiveInt
 
 
 class EvaluateConfig(Section):
     """Set intervals, slices, calibration, behaviour, attack and baselines."""
 
-    resamples: Count
+    resamples: PositiveInt
     confidence: float = Field(gt=0.5, lt=1)
-    calibration_bins: Count
-    min_slice_texts: Count
-    length_bands: tuple[Count, ...]
+    calibration_bins: PositiveInt
+    min_slice_texts: PositiveInt
+    length_bands: tuple[PositiveInt, ...]
     negations: tuple[str, ...]
     behaviour: BehaviourConfig
     attack: AttackConfig
     vader_cuts: tuple[float, ...] | None
-    tfidf: Tfidf
+    tfidf: TfidfConfig
 
     @model_validator(mode="after")
     def _rising(self) -> "EvaluateConfig":
@@ -191,17 +191,17 @@ class GateConfig(Section):
     against_champion: Literal["better", "not_worse"]
     # Not 0: that a candidate is not worse by anything at all can never be shown.
     champion_margin: float = Field(gt=0, le=1)
-    slice_margin: Share
-    forgetting_margin: Share
-    min_macro_f1: Share
+    slice_margin: Fraction
+    forgetting_margin: Fraction
+    min_macro_f1: Fraction
     baseline_margin: float
-    abilities: dict[str, Share]
-    max_attack_fall: Share
-    max_calibration_error: Share
-    max_p95_ms: Positive
-    max_megabytes: Positive
+    abilities: dict[str, Fraction]
+    max_attack_fall: Fraction
+    max_calibration_error: Fraction
+    max_p95_ms: PositiveFloat
+    max_megabytes: PositiveFloat
     confidence: float = Field(gt=0.5, lt=1)
     power: float = Field(gt=0.5, lt=1)
-    resamples: Count
+    resamples: PositiveInt
     changed_listed: int = Field(ge=0)
-    golden_tolerance: Positive
+    golden_tolerance: PositiveFloat

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.base.config.section import Count, Positive, Section, Share
+from pipeline.base.config.section import Fraction, PositiveFloat, PositiveInt, Section
 
 MINUTES_A_DAY = 24 * 60
 Cron = Annotated[str, Field(pattern=r"^\S+( \S+){4}$")]
@@ -14,32 +14,32 @@ class JournalConfig(Section):
     """Say what the journal keeps of a text, and for how long."""
 
     texts: Literal["masked", "hash"]
-    retention_days: Count
+    retention_days: PositiveInt
 
 
 class DashboardConfig(Section):
     """Bound what the dashboard shows and explains, and how long a person stays signed in."""
 
-    shown_windows: Count
-    explained_words: Count
-    session_minutes: Count
+    shown_windows: PositiveInt
+    explained_words: PositiveInt
+    session_minutes: PositiveInt
 
 
 class ServeConfig(Section):
     """Bound what one client may ask of the service, and how long a text waits for others to be answered with."""
 
-    max_texts: Count
-    max_characters: Count
-    max_body_kilobytes: Count
-    batch_texts: Count
+    max_texts: PositiveInt
+    max_characters: PositiveInt
+    max_body_kilobytes: PositiveInt
+    batch_texts: PositiveInt
     batch_wait_ms: float = Field(ge=0)
-    max_waiting_texts: Count
-    concurrent_requests: Count
-    requests_per_minute: Count
-    request_seconds: Positive
-    reload_seconds: Positive
-    min_replicas: Count
-    max_replicas: Count
+    max_waiting_texts: PositiveInt
+    concurrent_requests: PositiveInt
+    requests_per_minute: PositiveInt
+    request_seconds: PositiveFloat
+    reload_seconds: PositiveFloat
+    min_replicas: PositiveInt
+    max_replicas: PositiveInt
     journal: JournalConfig
     dashboard: DashboardConfig
 
@@ -55,12 +55,12 @@ class ServeConfig(Section):
 class DriftConfig(Section):
     """Set how a window is compared with the reference, and how often chance alone may raise an alarm."""
 
-    false_alarms_per_quarter: Positive
-    alarm_windows: Count
-    of_windows: Count
-    max_texts: Count
-    resamples: Count
-    examples: Count
+    false_alarms_per_quarter: PositiveFloat
+    alarm_windows: PositiveInt
+    of_windows: PositiveInt
+    max_texts: PositiveInt
+    resamples: PositiveInt
+    examples: PositiveInt
 
     @model_validator(mode="after")
     def _n_of_m(self) -> "DriftConfig":
@@ -72,29 +72,29 @@ class DriftConfig(Section):
 class EventsConfig(Section):
     """Set when a change in the series of a share counts as a tone event."""
 
-    min_windows: Count
-    false_alarms_per_quarter: Positive
-    min_change: Share
+    min_windows: PositiveInt
+    false_alarms_per_quarter: PositiveFloat
+    min_change: Fraction
 
 
 class QualityConfig(Section):
     """Set how feedback is judged, and when a release is rolled back by itself."""
 
-    min_labels: Count
-    baking_hours: Positive
-    rollback_margin: Share
+    min_labels: PositiveInt
+    baking_hours: PositiveFloat
+    rollback_margin: Fraction
 
 
 class WatchConfig(Section):
     """Set the windows, what is asked of each, and how long an alert stays quiet."""
 
-    window_minutes: Count
-    min_texts: Count
-    catch_up_windows: Count
-    overlap_texts: Count
-    resamples: Count
+    window_minutes: PositiveInt
+    min_texts: PositiveInt
+    catch_up_windows: PositiveInt
+    overlap_texts: PositiveInt
+    resamples: PositiveInt
     confidence: float = Field(gt=0.5, lt=1)
-    quiet_hours: Positive
+    quiet_hours: PositiveFloat
     drift: DriftConfig
     events: EventsConfig
     quality: QualityConfig
@@ -114,6 +114,6 @@ class ScheduleConfig(Section):
     retrain: Cron
     audit: Cron
     retrain_on_alert: bool
-    retrain_on_labels: Count
+    retrain_on_labels: PositiveInt
     # Younger than the releases that must still be read, so it may be left out.
-    keep_checkpoints_days: Count = 30
+    keep_checkpoints_days: PositiveInt = 30

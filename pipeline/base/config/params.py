@@ -6,12 +6,12 @@ from pydantic import Field, model_validator
 
 from pipeline.base.config.evaluate import CompressConfig, EvaluateConfig, GateConfig
 from pipeline.base.config.operations import ScheduleConfig, ServeConfig, WatchConfig
-from pipeline.base.config.section import Count, Positive, Section, Share
-from pipeline.base.config.sources import Pinned, Sha256, Source
+from pipeline.base.config.section import Fraction, PositiveFloat, PositiveInt, Section
+from pipeline.base.config.sources import PinnedFile, Sha256, Source
 
 NEWEST = "newest"
 # How the line is operated: no part of what a release is made of.
-OPERATING = ("serve", "watch", "schedule")
+OPERATIONAL_SECTIONS = ("serve", "watch", "schedule")
 
 
 class DataConfig(Section):
@@ -23,7 +23,7 @@ class DataConfig(Section):
 class CollectConfig(Section):
     """Say where texts come from and which labels they may carry."""
 
-    max_megabytes: Count
+    max_megabytes: PositiveInt
     feedback_texts: int = Field(ge=0)
     replay_texts: int = Field(ge=0)
     labels: tuple[str, ...] = Field(min_length=2)
@@ -42,23 +42,23 @@ class CollectConfig(Section):
 class CleanConfig(Section):
     """Bound the length of a usable text."""
 
-    min_words: Count
-    max_words: Count
+    min_words: PositiveInt
+    max_words: PositiveInt
 
 
 class ValidateConfig(Section):
     """Bound what the data may look like before anything is trained on it."""
 
-    min_texts: Count
-    min_label_share: Share
-    max_words: Count
-    max_mean_words: Positive
-    max_duplicate_share: Share
-    max_quarantine_share: Share
+    min_texts: PositiveInt
+    min_label_share: Fraction
+    max_words: PositiveInt
+    max_mean_words: PositiveFloat
+    max_duplicate_share: Fraction
+    max_quarantine_share: Fraction
     language: str
-    language_min_words: Count
-    min_language_share: Share
-    max_residue_share: Share
+    language_min_words: PositiveInt
+    min_language_share: Fraction
+    max_residue_share: Fraction
 
 
 class SplitConfig(Section):
@@ -75,20 +75,20 @@ class SplitConfig(Section):
         return self
 
 
-class MiniLM(Pinned):
+class MiniLMConfig(PinnedFile):
     """Pin the weights inside the pinned file too."""
 
     weights_sha256: Sha256
 
 
-class Scratch(Section):
+class ScratchConfig(Section):
     """Size an encoder that starts from random weights."""
 
-    vocabulary: Count
-    width: Count
-    layers: Count
-    heads: Count
-    feed_forward: Count
+    vocabulary: PositiveInt
+    width: PositiveInt
+    layers: PositiveInt
+    heads: PositiveInt
+    feed_forward: PositiveInt
 
 
 class EncoderConfig(Section):
@@ -96,38 +96,38 @@ class EncoderConfig(Section):
 
     start: Literal["minilm", "scratch"]
     max_tokens: int = Field(ge=8, le=512)
-    minilm: MiniLM
-    scratch: Scratch
+    minilm: MiniLMConfig
+    scratch: ScratchConfig
 
 
 class _Training(Section):
     """Share what both training stages need."""
 
-    batch_texts: Count
-    peak_rate: Positive
-    warmup_share: Share
+    batch_texts: PositiveInt
+    peak_rate: PositiveFloat
+    warmup_share: Fraction
     weight_decay: float = Field(ge=0)
-    clip: Positive
+    clip: PositiveFloat
     dropout: float = Field(ge=0, lt=1)
-    checkpoint_every: Count
+    checkpoint_every: PositiveInt
 
 
 class PretrainConfig(_Training):
     """Set masked-word pretraining."""
 
-    steps: Count
+    steps: PositiveInt
     mask_share: float = Field(gt=0, lt=1)
-    held_out_texts: Count
+    held_out_texts: PositiveInt
 
 
 class FinetuneConfig(_Training):
     """Set training on labels."""
 
-    epochs: Count
-    min_steps: Count
-    judge_every: Count
-    patience: Count
-    class_weights: Share
+    epochs: PositiveInt
+    min_steps: PositiveInt
+    judge_every: PositiveInt
+    patience: PositiveInt
+    class_weights: Fraction
 
 
 class Params(Section):

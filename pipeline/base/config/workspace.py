@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from pipeline.base.config.section import Section
-from pipeline.base.errors import NoWorkspace
+from pipeline.base.errors import NotAWorkspace
 
 
 class Profile(Section):
@@ -22,7 +22,7 @@ class Profile(Section):
 
 
 @dataclass(frozen=True)
-class Places:
+class Workspace:
     """Name every place of one workspace; what is not set in the environment is embedded under `.tonewatch/`.
 
     With a signing key every new model is signed; with a verify key no model is used that its owner has not signed.
@@ -38,7 +38,7 @@ class Places:
     dashboard: str = ""
 
     @classmethod
-    def of(cls, root: Path, environment: Mapping[str, str]) -> "Places":
+    def of(cls, root: Path, environment: Mapping[str, str]) -> "Workspace":
         """Read the places of a workspace from the environment, embedded where it is silent."""
         home = root / ".tonewatch"
         return cls(
@@ -117,7 +117,7 @@ def find_workspace(start: Path) -> Path:
     for folder in (start, *start.parents):
         if (folder / "dvc.yaml").is_file() and (folder / "params.yaml").is_file():
             return folder
-    raise NoWorkspace(
+    raise NotAWorkspace(
         f"{start} is not inside a workspace (a folder with dvc.yaml and params.yaml). "
         "Make one with `tonewatch init DIR`, or name one with `--workspace DIR`."
     )

@@ -3,18 +3,18 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from pipeline.base.records import Record
+from pipeline.base.records import TextRecord
 
 DUPLICATE = "duplicate"
 CONFLICT = "conflicting labels"
 
 
-def same(text: str) -> str:
+def duplicate_key(text: str) -> str:
     """Give the key under which two cleaned texts count as one: case aside, since an uncased encoder reads them alike."""
     return text.casefold()
 
 
-def duplicates(records: Sequence[Record]) -> list[str | None]:
+def find_duplicates(records: Sequence[TextRecord]) -> list[str | None]:
     """Give each record's reason to go, in their order, or None.
 
     Of copies that agree the first stays, but one of a source's own test split before all others: a benchmark
@@ -22,7 +22,7 @@ def duplicates(records: Sequence[Record]) -> list[str | None]:
     """
     places: dict[str, list[int]] = defaultdict(list)
     for place, record in enumerate(records):
-        places[same(record.text)].append(place)
+        places[duplicate_key(record.text)].append(place)
     reasons: list[str | None] = [None] * len(records)
     for copies in places.values():
         if len({records[place].label for place in copies}) > 1:

@@ -3,18 +3,18 @@
 from collections.abc import Collection
 
 from pipeline.base.config import CleanConfig
-from pipeline.base.records import Record
+from pipeline.base.records import TextRecord
 
 # An unbroken piece counts once for each so many characters: Chinese has no spaces, and a megabyte without one is no word.
 LONGEST_WORD = 40
 
 
-def words(text: str) -> int:
+def count_words(text: str) -> int:
     """Count the words of a text, a long unbroken piece as several."""
     return sum(1 + (len(piece) - 1) // LONGEST_WORD for piece in text.split())
 
 
-def fault(record: Record, cfg: CleanConfig, labels: Collection[str]) -> str | None:
+def find_fault(record: TextRecord, cfg: CleanConfig, labels: Collection[str]) -> str | None:
     """Name what is wrong with a cleaned text, or None."""
     if not record.text:
         return "no text"
@@ -22,7 +22,7 @@ def fault(record: Record, cfg: CleanConfig, labels: Collection[str]) -> str | No
         return "no label"
     if record.label not in labels:
         return "unknown label"
-    number = words(record.text)
+    number = count_words(record.text)
     if number < cfg.min_words:
         return "too short"
     if number > cfg.max_words:

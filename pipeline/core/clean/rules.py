@@ -40,7 +40,7 @@ BLANKS = regex.compile(r"[\s\u2800\u3164\uFFA0\u115F\u1160]+")
 MAX_PASSES = 8
 
 
-def clean(text: str) -> tuple[str, tuple[str, ...]]:
+def clean_text(text: str) -> tuple[str, tuple[str, ...]]:
     """Make a text plain; give it with the names of the rules that changed it. Cleaning twice changes nothing more."""
     if _is_plain(text):
         return text, ()

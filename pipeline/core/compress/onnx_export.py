@@ -26,7 +26,7 @@ FAR_BELOW = 1e9
 Matrix = tuple[NDArray[Any], NDArray[Any]]
 
 
-class Graph:
+class OnnxGraph:
     """Collect the nodes and constants of an ONNX model."""
 
     def __init__(self) -> None:
@@ -64,24 +64,24 @@ class Graph:
         return content
 
 
-class Numbers(Protocol):
+class Precision(Protocol):
     """Say in what numbers a graph looks up rows and multiplies matrices."""
 
-    def rows(self, graph: Graph, name: str, table_VD: NDArray[Any], ids: str) -> str:
+    def rows(self, graph: OnnxGraph, name: str, table_VD: NDArray[Any], ids: str) -> str:
         """Look up one row of a table for every id."""
 
-    def products(self, graph: Graph, place: str, hidden: str, matrices: Sequence[Matrix]) -> list[str]:
+    def products(self, graph: OnnxGraph, place: str, hidden: str, matrices: Sequence[Matrix]) -> list[str]:
         """Multiply what stands at one place of the model by matrices (out x in), and add their biases."""
 
 
-class Floats:
+class Float32:
     """Reckon as training did, in 32-bit floating point."""
 
-    def rows(self, graph: Graph, name: str, table_VD: NDArray[Any], ids: str) -> str:
+    def rows(self, graph: OnnxGraph, name: str, table_VD: NDArray[Any], ids: str) -> str:
         """Look up rows as they are."""
         return graph.node("Gather", graph.constant(name, table_VD), ids)
 
-    def products(self, graph: Graph, place: str, hidden: str, matrices: Sequence[Matrix]) -> list[str]:
+    def products(self, graph: OnnxGraph, place: str, hidden: str, matrices: Sequence[Matrix]) -> list[str]:
         """Multiply as it is written."""
         found = []
         for number, (weight_OI, bias_O) in enumerate(matrices):
@@ -90,7 +90,7 @@ class Floats:
         return found
 
 
-def export(model: "nn.Module", *, max_tokens: int, numbers: Numbers | None = None) -> bytes:
+def export_onnx(model: "nn.Module", *, max_tokens: int, numbers: Precision | None = None) -> bytes:
     """Write a classifier as ONNX: inputs `tokens` and `mask` (texts x tokens, int64), outputs `logits` (texts x labels) and
     `pooled` (texts x width), the vector that the head sees; who asks for the first alone pays for no more.
 
@@ -98,7 +98,7 @@ def export(model: "nn.Module", *, max_tokens: int, numbers: Numbers | None = Non
     """
     encoder: Any = model.encoder
     assert encoder.config.hidden_act == "gelu"
-    graph, numbers = Graph(), numbers or Floats()
+    graph, numbers = OnnxGraph(), numbers or Float32()
     counted = graph.node("Cast", "mask", to=FLOAT)
     ahead = graph.node(
         "Mul", graph.node("Sub", counted, graph.constant("one", np.float32(1))), graph.constant("far", np.float32(FAR_BELOW))
@@ -115,49 +115,49 @@ def export(model: "nn.Module", *, max_tokens: int, numbers: Numbers | None = Non
     graph.node(
         "Gemm",
         mean_BD,
-        graph.constant("head.weight", array(head.weight)),
-        graph.constant("head.bias", array(head.bias)),
+        graph.constant("head.weight", to_numpy(head.weight)),
+        graph.constant("head.bias", to_numpy(head.bias)),
         out="logits",
         transB=1,
     )
     return graph.model({"logits": len(head.weight), "pooled": len(head.weight[0])})
 
 
-def array(values: "Tensor") -> NDArray[Any]:
+def to_numpy(values: "Tensor") -> NDArray[Any]:
     """Give a parameter as numpy keeps it."""
     return values.detach().cpu().numpy()
 
 
-def matrix(linear: Any) -> Matrix:
+def linear_weights(linear: Any) -> Matrix:
     """Give weight (out x in) and bias of a linear layer."""
-    return array(linear.weight), array(linear.bias)
+    return to_numpy(linear.weight), to_numpy(linear.bias)
 
 
-def _embedded(graph: Graph, embeddings: Any, numbers: Numbers, max_tokens: int) -> str:
-    words_BTD = numbers.rows(graph, "words", array(embeddings.word_embeddings.weight), "tokens")
+def _embedded(graph: OnnxGraph, embeddings: Any, numbers: Precision, max_tokens: int) -> str:
+    words_BTD = numbers.rows(graph, "words", to_numpy(embeddings.word_embeddings.weight), "tokens")
     # Every token is of the first kind, so its kind is part of its place.
-    table_TD = array(embeddings.position_embeddings.weight)[:max_tokens] + array(embeddings.token_type_embeddings.weight)[0]
+    table_TD = to_numpy(embeddings.position_embeddings.weight)[:max_tokens] + to_numpy(embeddings.token_type_embeddings.weight)[0]
     width = graph.node("Shape", "tokens", start=1)
     places_TD = graph.node("Slice", graph.constant("positions", table_TD), graph.whole(0), width, graph.whole(0))
     return _normed(graph, embeddings.LayerNorm, words_BTD, places_TD, "embeddings")
 
 
-def _layer(graph: Graph, layer: Any, hidden_BTD: str, padding_B11T: str, told: tuple[Numbers, str]) -> str:
+def _layer(graph: OnnxGraph, layer: Any, hidden_BTD: str, padding_B11T: str, told: tuple[Precision, str]) -> str:
     numbers, name = told
     heads = layer.attention.self
     # A score is divided by the root of a head's width; so is the query, once and for all.
-    weight, bias = (part * np.float32(heads.attention_head_size**-0.5) for part in matrix(heads.query))
+    weight, bias = (part * np.float32(heads.attention_head_size**-0.5) for part in linear_weights(heads.query))
     query = weight, bias
-    vectors = numbers.products(graph, f"{name}.attention", hidden_BTD, [query, matrix(heads.key), matrix(heads.value)])
+    vectors = numbers.products(graph, f"{name}.attention", hidden_BTD, [query, linear_weights(heads.key), linear_weights(heads.value)])
     context_BTD = _attended(graph, vectors, padding_B11T, heads)
-    (mixed_BTD,) = numbers.products(graph, f"{name}.context", context_BTD, [matrix(layer.attention.output.dense)])
+    (mixed_BTD,) = numbers.products(graph, f"{name}.context", context_BTD, [linear_weights(layer.attention.output.dense)])
     hidden_BTD = _normed(graph, layer.attention.output.LayerNorm, mixed_BTD, hidden_BTD, f"{name}.mixed")
-    (channels_BTF,) = numbers.products(graph, f"{name}.channels", hidden_BTD, [matrix(layer.intermediate.dense)])
-    (fed_BTD,) = numbers.products(graph, f"{name}.gelu", graph.node("Gelu", channels_BTF), [matrix(layer.output.dense)])
+    (channels_BTF,) = numbers.products(graph, f"{name}.channels", hidden_BTD, [linear_weights(layer.intermediate.dense)])
+    (fed_BTD,) = numbers.products(graph, f"{name}.gelu", graph.node("Gelu", channels_BTF), [linear_weights(layer.output.dense)])
     return _normed(graph, layer.output.LayerNorm, fed_BTD, hidden_BTD, f"{name}.fed")
 
 
-def _attended(graph: Graph, vectors: Sequence[str], padding_B11T: str, heads: Any) -> str:
+def _attended(graph: OnnxGraph, vectors: Sequence[str], padding_B11T: str, heads: Any) -> str:
     apart = graph.whole(0, 0, -1, heads.attention_head_size)
     query_BHTE, key_BHTE, value_BHTE = (graph.node("Transpose", graph.node("Reshape", one, apart), perm=[0, 2, 1, 3]) for one in vectors)
     scores_BHTT = graph.node("FusedMatMul", query_BHTE, key_BHTE, domain=CONTRIB, transB=1)
@@ -166,6 +166,6 @@ def _attended(graph: Graph, vectors: Sequence[str], padding_B11T: str, heads: An
     return graph.node("Reshape", context_BTHE, graph.whole(0, 0, len(heads.query.weight)))
 
 
-def _normed(graph: Graph, norm: Any, new: str, old: str, name: str) -> str:
-    scale, shift = graph.constant(f"{name}.scale", array(norm.weight)), graph.constant(f"{name}.shift", array(norm.bias))
+def _normed(graph: OnnxGraph, norm: Any, new: str, old: str, name: str) -> str:
+    scale, shift = graph.constant(f"{name}.scale", to_numpy(norm.weight)), graph.constant(f"{name}.shift", to_numpy(norm.bias))
     return graph.node("LayerNormalization", graph.node("Add", new, old), scale, shift, axis=-1, epsilon=float(norm.eps))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.base.config import Recipe
+from pipeline.base.config import VariantConfig
 from pipeline.core.model.heads import Classifier
 from pipeline.core.train.batches import Batch
 
@@ -25,7 +25,7 @@ CHANNELS_TOGETHER = 16
 
 
 @dataclass(frozen=True)
-class Worth:
+class Importance:
     """Hold what each layer, and in each layer each head and each channel, is worth."""
 
     layers_L: Tensor
@@ -34,7 +34,7 @@ class Worth:
 
 
 @dataclass(frozen=True)
-class Factors:
+class ImportanceFactors:
     """Hold the factors by which each text's parts are multiplied: one a layer, a head, a channel."""
 
     layers: tuple[Tensor, ...]
@@ -42,7 +42,7 @@ class Factors:
     channels: tuple[Tensor, ...]
 
     @classmethod
-    def of(cls, model: Classifier, texts: int) -> "Factors":
+    def of(cls, model: Classifier, texts: int) -> "ImportanceFactors":
         """Make them all 1."""
         sizes = [(1, *_sizes(layer)) for layer in model.encoder.encoder.layer]
         return cls(*(tuple(torch.ones(texts, size[kind], requires_grad=True) for size in sizes) for kind in range(3)))
@@ -52,21 +52,21 @@ class Factors:
         return [*self.layers, *self.heads, *self.channels]
 
 
-def worth(model: Classifier, batches: Sequence[Batch]) -> Worth:
+def measure_importance(model: Classifier, batches: Sequence[Batch]) -> Importance:
     """Measure what the parts of a classifier are worth on labelled texts."""
     model.eval()
-    found = [torch.zeros(one.shape[1]) for one in Factors.of(model, 1).all()]
+    found = [torch.zeros(one.shape[1]) for one in ImportanceFactors.of(model, 1).all()]
     for batch in batches:
-        factors = Factors.of(model, len(batch))
+        factors = ImportanceFactors.of(model, len(batch))
         with _multiplied(model, factors):
             loss = functional.cross_entropy(model(batch.tokens_BT, batch.mask_BT), batch.targets, reduction="sum")
         for total, new in zip(found, torch.autograd.grad(loss, factors.all()), strict=True):
             total += new.abs().sum(0)
     count = len(model.encoder.encoder.layer)
-    return Worth(torch.cat(found[:count]), tuple(found[count : 2 * count]), tuple(found[2 * count :]))
+    return Importance(torch.cat(found[:count]), tuple(found[count : 2 * count]), tuple(found[2 * count :]))
 
 
-def prune(model: Classifier, parts: Worth, recipe: Recipe) -> Classifier:
+def prune_model(model: Classifier, parts: Importance, recipe: VariantConfig) -> Classifier:
     """Give a smaller classifier: of each kind of part the share that the recipe keeps, the most worth of them, at least one."""
     small = copy.deepcopy(model)
     body = small.encoder.encoder
@@ -79,7 +79,7 @@ def prune(model: Classifier, parts: Worth, recipe: Recipe) -> Classifier:
     return small
 
 
-def with_words(model: Classifier, kept: Sequence[int]) -> Classifier:
+def with_vocabulary(model: Classifier, kept: Sequence[int]) -> Classifier:
     """Give a classifier whose table of words holds only these rows, in this order."""
     small = copy.deepcopy(model)
     words: Any = small.encoder.embeddings.word_embeddings
@@ -126,7 +126,7 @@ def _sizes(layer: Any) -> tuple[int, int]:
 
 
 @contextmanager
-def _multiplied(model: Classifier, factors: Factors) -> Iterator[None]:
+def _multiplied(model: Classifier, factors: ImportanceFactors) -> Iterator[None]:
     hooks = []
     for layer, one, heads, channels in zip(model.encoder.encoder.layer, factors.layers, factors.heads, factors.channels, strict=True):
         hooks += [

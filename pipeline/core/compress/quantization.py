@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.base.config import Int8Config
-from pipeline.core.compress.onnx_export import CONTRIB, FLOAT, Graph, Matrix, export
-from pipeline.core.train.objectives import still
+from pipeline.core.compress.onnx_export import CONTRIB, FLOAT, Matrix, OnnxGraph, export_onnx
+from pipeline.core.train.objectives import evaluation_mode
 
 TOGETHER = 32
 BEHIND_A_NORM, BEHIND_A_GELU = ("attention", "channels"), "gelu"
@@ -32,7 +32,7 @@ Figures = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Range:
+class ActivationRange:
     """Hold the least and the greatest value of each channel at one place."""
 
     low_D: Figures
@@ -43,9 +43,9 @@ class Range:
         """Give how far each channel goes from 0."""
         return np.maximum(np.maximum(-self.low_D, self.high_D), LEAST)
 
-    def over(self, divisor_D: Figures) -> "Range":
+    def over(self, divisor_D: Figures) -> "ActivationRange":
         """Give the range of what is divided by this."""
-        return Range(self.low_D / divisor_D, self.high_D / divisor_D)
+        return ActivationRange(self.low_D / divisor_D, self.high_D / divisor_D)
 
     def scale(self) -> tuple[np.float32, np.uint8]:
         """Give step and zero point of 256 levels that hold every channel, and 0 exactly."""
@@ -54,40 +54,40 @@ class Range:
         return np.float32(step), np.uint8(round(-low / step))
 
 
-def quantize(model: nn.Module, texts: Sequence[Sequence[int]], *, max_tokens: int, cfg: Int8Config) -> bytes:
+def quantize_model(model: nn.Module, texts: Sequence[Sequence[int]], *, max_tokens: int, cfg: Int8Config) -> bytes:
     """Write a classifier as int8 ONNX, on scales measured on some tokenised texts."""
-    return export(model, max_tokens=max_tokens, numbers=WholeNumbers(ranges(model, texts), cfg))
+    return export_onnx(model, max_tokens=max_tokens, numbers=Int8(measure_ranges(model, texts), cfg))
 
 
-def ranges(model: nn.Module, texts: Sequence[Sequence[int]]) -> dict[str, Range]:
+def measure_ranges(model: nn.Module, texts: Sequence[Sequence[int]]) -> dict[str, ActivationRange]:
     """Measure what passes at every place of the model where matrices stand."""
     seen: dict[str, list[Tensor]] = {}
     hooks = [linear.register_forward_pre_hook(_noting(seen.setdefault(place, []))) for place, linear in _linears(model)]
     try:
-        with still(model):
+        with evaluation_mode(model):
             for tokens_BT in _of_one_length(texts):
                 model(tokens_BT, torch.ones_like(tokens_BT))
     finally:
         for hook in hooks:
             hook.remove()
     ends = {place: torch.stack(pairs) for place, pairs in seen.items()}
-    return {place: Range(pairs[:, 0].amin(0).numpy(), pairs[:, 1].amax(0).numpy()) for place, pairs in ends.items()}
+    return {place: ActivationRange(pairs[:, 0].amin(0).numpy(), pairs[:, 1].amax(0).numpy()) for place, pairs in ends.items()}
 
 
-class WholeNumbers:
+class Int8:
     """Reckon in whole numbers of 8 bits."""
 
-    def __init__(self, found: Mapping[str, Range], cfg: Int8Config) -> None:
+    def __init__(self, found: Mapping[str, ActivationRange], cfg: Int8Config) -> None:
         self._found = found
         self._cfg = cfg
 
-    def rows(self, graph: Graph, name: str, table_VD: NDArray[Any], ids: str) -> str:
+    def rows(self, graph: OnnxGraph, name: str, table_VD: NDArray[Any], ids: str) -> str:
         """Look up whole numbers and scale each row by its own step."""
         step_V1 = _steps(table_VD)
         whole = graph.node("Gather", graph.constant(name, np.round(table_VD / step_V1).astype(np.int8)), ids)
         return graph.node("Mul", graph.node("Cast", whole, to=FLOAT), graph.node("Gather", graph.constant(f"{name}.step", step_V1), ids))
 
-    def products(self, graph: Graph, place: str, hidden: str, matrices: Sequence[Matrix]) -> list[str]:
+    def products(self, graph: OnnxGraph, place: str, hidden: str, matrices: Sequence[Matrix]) -> list[str]:
         """Multiply whole numbers, with what the kind of place asks for against outliers."""
         kind, found = place.rpartition(".")[2], self._found[place]
         if kind in BEHIND_A_NORM:
@@ -99,7 +99,7 @@ class WholeNumbers:
             return self._beside_outliers(graph, place, hidden, matrices)
         return _multiplied(graph, place, hidden, matrices, found)
 
-    def _beside_outliers(self, graph: Graph, place: str, hidden: str, matrices: Sequence[Matrix]) -> list[str]:
+    def _beside_outliers(self, graph: OnnxGraph, place: str, hidden: str, matrices: Sequence[Matrix]) -> list[str]:
         """Multiply the channels that go furthest in floating point, and the rest on a scale that need not hold them."""
         found = self._found[place]
         kept_K = np.sort(np.argsort(-found.size_D, kind="stable")[: self._cfg.outliers])
@@ -107,12 +107,12 @@ class WholeNumbers:
         rest_D[kept_K] = 0
         few = graph.node("Gather", hidden, graph.constant(f"{place}.kept", kept_K.astype(np.int64)), axis=-1)
         rest = [(weight_OD * rest_D, bias_O) for weight_OD, bias_O in matrices]
-        most = _multiplied(graph, place, hidden, rest, Range(found.low_D * rest_D, found.high_D * rest_D))
+        most = _multiplied(graph, place, hidden, rest, ActivationRange(found.low_D * rest_D, found.high_D * rest_D))
         kept = [graph.constant(f"{place}.{number}.kept", weight_OD[:, kept_K].T) for number, (weight_OD, _) in enumerate(matrices)]
         return [graph.node("Add", one, graph.node("MatMul", few, weight)) for one, weight in zip(most, kept, strict=True)]
 
 
-def _multiplied(graph: Graph, place: str, hidden: str, matrices: Sequence[Matrix], found: Range) -> list[str]:
+def _multiplied(graph: OnnxGraph, place: str, hidden: str, matrices: Sequence[Matrix], found: ActivationRange) -> list[str]:
     step, zero = found.scale()
     told = graph.constant(f"{place}.step", step), graph.constant(f"{place}.zero", zero)
     whole, products = graph.node("QuantizeLinear", hidden, *told), []

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.base.config import Budget
+from pipeline.base.config import CompressionBudget
 
 
 @dataclass(frozen=True)
-class Fall:
+class SliceDrop:
     """Hold the slice that loses most against the parent, and how much macro F1 it loses."""
 
     name: str
@@ -17,7 +17,7 @@ class Fall:
 
 
 @dataclass(frozen=True)
-class Variant:
+class MeasuredVariant:
     """Hold one way to serve the parent: what it takes, and what it answers on the validation split beside its parent.
 
     Times are those of one text (ms) and of 32 together; `macro_f1_fall` is the parent's macro F1 less this one's; `agreement`
@@ -30,7 +30,7 @@ class Variant:
     megabytes: float
     macro_f1: float
     macro_f1_fall: float
-    worst_slice: Fall
+    worst_slice: SliceDrop
     agreement: float
     p50_ms: float
     p95_ms: float
@@ -40,7 +40,7 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Choice:
+class VariantChoice:
     """Hold the chosen variant, why it was, and what is said of each."""
 
     chosen: str
@@ -48,7 +48,7 @@ class Choice:
     verdicts: Mapping[str, str | None]
 
 
-def choose(variants: Sequence[Variant], budget: Budget, *, whole: str) -> Choice:
+def choose_variant(variants: Sequence[MeasuredVariant], budget: CompressionBudget, *, whole: str) -> VariantChoice:
     """Take the quickest variant that holds the budget, of those as quick the smallest; the whole parent when none holds.
 
     A served model must never be worse for being small. A variant's verdict is what it breaks, None where it holds.
@@ -57,23 +57,25 @@ def choose(variants: Sequence[Variant], budget: Budget, *, whole: str) -> Choice
     fitting = [variant for variant in variants if verdicts[variant.name] is None]
     broken = tuple(f"{name} does not hold: {fault}." for name, fault in verdicts.items() if fault is not None)
     if not fitting:
-        return Choice(whole, (*broken, f"{whole} is served, for no variant holds compress.budget."), verdicts)
+        return VariantChoice(whole, (*broken, f"{whole} is served, for no variant holds compress.budget."), verdicts)
     slowest = (1 - budget.equal_speed) * max(variant.texts_per_second for variant in fitting)
     best = min((variant for variant in fitting if variant.texts_per_second >= slowest), key=lambda variant: variant.megabytes)
     slower = len(fitting) - 1
     among = f"the quickest of {len(fitting)} that hold" if slower else "the only one that holds"
-    return Choice(best.name, (*broken, f"{best.name} is served, {among} compress.budget: {_figures(best)}."), verdicts)
+    return VariantChoice(best.name, (*broken, f"{best.name} is served, {among} compress.budget: {_figures(best)}."), verdicts)
 
 
-def pareto(variants: Sequence[Variant]) -> set[str]:
+def pareto_front(variants: Sequence[MeasuredVariant]) -> set[str]:
     """Name the variants that no other beats: at least as good in macro F1, megabytes and texts a second, and better in one."""
     figures = {variant.name: (variant.macro_f1, -variant.megabytes, variant.texts_per_second) for variant in variants}
     return {name for name, mine in figures.items() if not any(_beats(other, mine) for other in figures.values())}
 
 
-def menu(variants: Sequence[Variant], choice: Choice, *, parent: Mapping[str, float], threads: int) -> dict[str, Any]:
+def menu_document(
+    variants: Sequence[MeasuredVariant], choice: VariantChoice, *, parent: Mapping[str, float], threads: int
+) -> dict[str, Any]:
     """Give the menu as plain values: the parent, every variant with what is said of it, the choice and its reasons."""
-    best = pareto(variants)
+    best = pareto_front(variants)
     return {
         "threads": threads,
         "parent": dict(parent),
@@ -91,7 +93,7 @@ def menu(variants: Sequence[Variant], choice: Choice, *, parent: Mapping[str, fl
     }
 
 
-def _fault(variant: Variant, budget: Budget) -> str | None:
+def _fault(variant: MeasuredVariant, budget: CompressionBudget) -> str | None:
     """Say the first limit that a variant breaks, in the order in which they matter."""
     if variant.macro_f1_fall > budget.max_f1_fall:
         return f"macro F1 falls by {variant.macro_f1_fall:.4f}, at most {budget.max_f1_fall:.4f} is allowed"
@@ -105,11 +107,11 @@ def _fault(variant: Variant, budget: Budget) -> str | None:
     return None
 
 
-def _sentence(variant: Variant, fault: str | None) -> str:
+def _sentence(variant: MeasuredVariant, fault: str | None) -> str:
     return f"It does not hold: {fault}." if fault else f"It holds: {_figures(variant)}."
 
 
-def _figures(variant: Variant) -> str:
+def _figures(variant: MeasuredVariant) -> str:
     return (
         f"macro F1 {variant.macro_f1:.4f} ({-variant.macro_f1_fall:+.4f}), agreement {variant.agreement:.4f}, "
         f"{variant.megabytes:.1f} MB, {variant.texts_per_second:,.0f} texts/s"

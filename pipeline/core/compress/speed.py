@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pipeline.core.model.predictor import Predictor
 
-TOGETHER = 32
+BATCH_SIZE = 32
 ROUNDS = 3
 
 
@@ -22,7 +22,7 @@ class Speed:
     texts_per_second: float
 
 
-def speeds(predictors: Mapping[str, "Predictor"], texts: Sequence[str], *, clock: Callable[[], float]) -> dict[str, Speed]:
+def measure_speeds(predictors: Mapping[str, "Predictor"], texts: Sequence[str], *, clock: Callable[[], float]) -> dict[str, Speed]:
     """Let every predictor answer the texts one by one, 32 by 32, and all at once; `clock` tells seconds."""
     import numpy as np
 
@@ -32,9 +32,9 @@ def speeds(predictors: Mapping[str, "Predictor"], texts: Sequence[str], *, clock
     def of(some: Sequence[Sequence[str]]) -> Callable[["Predictor"], list[float]]:
         return lambda predictor: [_seconds(predictor, batch, clock) for batch in some]
 
-    turns(of([texts[:TOGETHER]]))  # the first answers warm the caches and are not counted
+    turns(of([texts[:BATCH_SIZE]]))  # the first answers warm the caches and are not counted
     ones = turns(of([[text] for text in texts]))
-    groups = [texts[start : start + TOGETHER] for start in range(0, len(texts), TOGETHER)]
+    groups = [texts[start : start + BATCH_SIZE] for start in range(0, len(texts), BATCH_SIZE)]
     rounds = [(turns(of(groups)), turns(of([texts]))) for _ in range(ROUNDS)]
     found = {}
     for name in predictors:

@@ -10,7 +10,7 @@ from pipeline.core.model.tokenizer import SPECIAL
 CONTINUES = "##"
 
 
-def trim(document: str, texts: Iterable[Sequence[int]], *, min_count: int) -> tuple[str, list[int]]:
+def trim_vocabulary(document: str, texts: Iterable[Sequence[int]], *, min_count: int) -> tuple[str, list[int]]:
     """Drop the pieces of a WordPiece tokenizer that tokenised texts hold fewer than `min_count` times.
 
     Gives the smaller tokenizer's JSON and the old number of each piece left, in the new order. Special pieces and single

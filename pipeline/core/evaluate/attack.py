@@ -10,7 +10,7 @@ from pipeline.core.evaluate import metrics, typos
 from pipeline.core.evaluate.behaviour import Answer
 
 
-def attack(texts: Sequence[str], truth: Sequence[int], answer: Answer, *, cfg: AttackConfig, seed: int) -> dict[str, Any]:
+def measure_attack(texts: Sequence[str], truth: Sequence[int], answer: Answer, *, cfg: AttackConfig, seed: int) -> dict[str, Any]:
     """Measure macro F1 of a sample of texts before and after the attack.
 
     In each of `tries` attempts up to `edits` words of a text get one slip each (`typos.SLIPS`). The first attempt that turns a right
@@ -27,7 +27,7 @@ def attack(texts: Sequence[str], truth: Sequence[int], answer: Answer, *, cfg: A
         standing = [place for place, guess in enumerate(after) if guess == true[place]]
         if not standing:
             break
-        guesses = answer([attempt(sample[place], cfg.edits, chance) for place in standing]).argmax(axis=1).tolist()
+        guesses = answer([perturb(sample[place], cfg.edits, chance) for place in standing]).argmax(axis=1).tolist()
         for place, guess in zip(standing, guesses, strict=True):
             after[place] = guess
     labels = table_NL.shape[1]
@@ -36,9 +36,9 @@ def attack(texts: Sequence[str], truth: Sequence[int], answer: Answer, *, cfg: A
     return {**bounds, "macro_f1_before": was, "macro_f1_after": became, "fall": was - became}
 
 
-def attempt(text: str, edits: int, chance: random.Random) -> str:
+def perturb(text: str, edits: int, chance: random.Random) -> str:
     """Give the text with one slip in each of up to `edits` words."""
-    spans = typos.words(text)
+    spans = typos.typo_spans(text)
     # From the end, so that the places of earlier words hold.
     for start, end in sorted(chance.sample(spans, min(edits, len(spans))), reverse=True):
         text = text[:start] + chance.choice(typos.SLIPS)(text[start:end], chance) + text[end:]

@@ -5,18 +5,18 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pipeline.base.config import EvaluateConfig
-from pipeline.base.config.evaluate import Tfidf
+from pipeline.base.config.evaluate import TfidfConfig
 
 
-def guesses(train: Sequence[str], truth: Sequence[int], test: Sequence[str], cfg: EvaluateConfig) -> dict[str, list[int]]:
+def predict_baselines(train: Sequence[str], truth: Sequence[int], test: Sequence[str], cfg: EvaluateConfig) -> dict[str, list[int]]:
     """Let every baseline label the test texts; the lexicon only where `evaluate.vader_cuts` is set."""
-    answers = {"tfidf": tfidf(train, truth, test, cfg.tfidf)}
+    answers = {"tfidf": predict_tfidf(train, truth, test, cfg.tfidf)}
     if cfg.vader_cuts is not None:
-        answers["vader"] = vader(test, cfg.vader_cuts)
+        answers["vader"] = predict_vader(test, cfg.vader_cuts)
     return answers
 
 
-def tfidf(train: Sequence[str], truth: Sequence[int], test: Sequence[str], cfg: Tfidf) -> list[int]:
+def predict_tfidf(train: Sequence[str], truth: Sequence[int], test: Sequence[str], cfg: TfidfConfig) -> list[int]:
     """Guess by logistic regression over weighted words and word pairs, fitted on the training texts."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
@@ -30,7 +30,7 @@ def tfidf(train: Sequence[str], truth: Sequence[int], test: Sequence[str], cfg: 
     return [int(label) for label in model.predict(counted.transform(test))]
 
 
-def vader(test: Sequence[str], cuts: Sequence[float]) -> list[int]:
+def predict_vader(test: Sequence[str], cuts: Sequence[float]) -> list[int]:
     """Guess from the compound score of the VADER lexicon (Hutto and Gilbert, 2014): the label is the number of cuts below it."""
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
@@ -38,7 +38,7 @@ def vader(test: Sequence[str], cuts: Sequence[float]) -> list[int]:
     return [bisect.bisect_left(cuts, lexicon.polarity_scores(text)["compound"]) for text in test]
 
 
-def _has_words(train: Sequence[str], cfg: Tfidf) -> bool:
+def _has_words(train: Sequence[str], cfg: TfidfConfig) -> bool:
     from sklearn.feature_extraction.text import CountVectorizer
 
     words = CountVectorizer().build_analyzer()

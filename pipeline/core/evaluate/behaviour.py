@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.base.config.evaluate import ADDED, BLANK, Ability, BehaviourConfig
+from pipeline.base.config.evaluate import ADDITION, PLACEHOLDER, Ability, BehaviourConfig
 from pipeline.base.seeds import seed_for
 from pipeline.core.evaluate import typos
 
@@ -17,7 +17,7 @@ Answer = Callable[[Sequence[str]], NDArray[np.float64]]
 Words = dict[str, tuple[str, ...]]
 
 # More than the last digits of a float: any true rise of a probability counts.
-LEAST_RISE = 1e-6
+MIN_RISE = 1e-6
 EXAMPLES = 5
 # Of each template; chosen from however many there are.
 MOST_WAYS = 10_000
@@ -36,7 +36,7 @@ class Case:
     expect: str | None
 
 
-def cases(cfg: BehaviourConfig, seed: int) -> list[Case]:
+def make_cases(cfg: BehaviourConfig, seed: int) -> list[Case]:
     """Fill the templates, equal seeds alike: up to `max_cases` of each ability, none twice, templates taking turns."""
     made: list[Case] = []
     for ability in cfg.abilities:
@@ -48,7 +48,7 @@ def cases(cfg: BehaviourConfig, seed: int) -> list[Case]:
     return made
 
 
-def measure(tried: Sequence[Case], answer: Answer, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
+def measure_abilities(tried: Sequence[Case], answer: Answer, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Give each ability's pass rate and the first failures; `answer` is called once, with each text once, for probabilities NxL."""
     texts = list(dict.fromkeys(text for case in tried for text in case.texts))
     row_of = dict(zip(texts, answer(texts), strict=True)) if texts else {}
@@ -57,7 +57,7 @@ def measure(tried: Sequence[Case], answer: Answer, labels: Sequence[str]) -> dic
         rows = [row_of[text] for text in case.texts]
         entry = found.setdefault(case.ability, {"kind": case.kind, "cases": 0, "passed": 0, "pass_rate": 0.0, "examples": []})
         entry["cases"] += 1
-        if passes(case, rows, labels):
+        if case_passes(case, rows, labels):
             entry["passed"] += 1
         elif len(entry["examples"]) < EXAMPLES:
             entry["examples"].append({"texts": list(case.texts), "labels": [labels[int(row.argmax())] for row in rows]})
@@ -65,7 +65,7 @@ def measure(tried: Sequence[Case], answer: Answer, labels: Sequence[str]) -> dic
     return found
 
 
-def passes(case: Case, rows: Sequence[NDArray[np.float64]], labels: Sequence[str]) -> bool:
+def case_passes(case: Case, rows: Sequence[NDArray[np.float64]], labels: Sequence[str]) -> bool:
     """Judge one case by the probabilities of its texts."""
     plain, last = rows[0], rows[-1]
     if case.expect is None:
@@ -73,7 +73,7 @@ def passes(case: Case, rows: Sequence[NDArray[np.float64]], labels: Sequence[str
     wanted = labels.index(case.expect)
     if case.kind == "minimum":
         return bool(last.argmax() == wanted)
-    return bool(last[wanted] - plain[wanted] > LEAST_RISE)
+    return bool(last[wanted] - plain[wanted] > MIN_RISE)
 
 
 def _in_turns(rows: Sequence[Iterator[Case]], number: int) -> list[Case]:
@@ -92,7 +92,7 @@ def _in_turns(rows: Sequence[Iterator[Case]], number: int) -> list[Case]:
 
 def _of_template(template: str, ability: Ability, words: Words, chance: random.Random) -> Iterator[Case]:
     """Yield a case for each filling of a template, in random order; a filling that the change leaves as it is gives none."""
-    nouns = list(dict.fromkeys(BLANK.findall(template)))
+    nouns = list(dict.fromkeys(PLACEHOLDER.findall(template)))
     ways = math.prod(len(words[noun]) for noun in nouns)
     for way in chance.sample(range(ways), min(ways, MOST_WAYS)):
         chosen = {}
@@ -105,11 +105,11 @@ def _of_template(template: str, ability: Ability, words: Words, chance: random.R
 
 
 def _texts(template: str, chosen: dict[str, str], change: str | None, words: Words, chance: random.Random) -> tuple[str, ...]:
-    plain = _filled(ADDED.sub("", template), chosen)
+    plain = _filled(ADDITION.sub("", template), chosen)
     if change is None:
         return (plain,)
     if change == "addition":
-        return plain, _filled(ADDED.sub(r"\1", template), chosen)
+        return plain, _filled(ADDITION.sub(r"\1", template), chosen)
     if change == "names":
         others = [name for name in words["name"] if name != chosen["name"]]
         return plain, _filled(template, chosen | {"name": chance.choice(others)})
@@ -119,11 +119,11 @@ def _texts(template: str, chosen: dict[str, str], change: str | None, words: Wor
 
 
 def _filled(template: str, chosen: dict[str, str]) -> str:
-    return BLANK.sub(lambda blank: chosen[blank[1]], template)
+    return PLACEHOLDER.sub(lambda blank: chosen[blank[1]], template)
 
 
 def _typo(text: str, chance: random.Random) -> str:
-    spans = typos.words(text)
+    spans = typos.typo_spans(text)
     for start, end in chance.sample(spans, len(spans)):
         slipped = typos.swap(text[start:end], chance)
         if slipped != text[start:end]:

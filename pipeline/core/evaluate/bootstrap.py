@@ -15,7 +15,7 @@ from pipeline.core.evaluate.metrics import Counts, Figures
 CELLS_AT_ONCE = 4_000_000  # weights held in memory together: 32 MB
 
 
-def weights(groups: int, *, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
+def bootstrap_weights(groups: int, *, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
     """Draw how often each group stands in each resample, in blocks; together BxG, every row sums to G."""
     random = np.random.default_rng(seed)
     rows = max(1, CELLS_AT_ONCE // groups)
@@ -25,25 +25,25 @@ def weights(groups: int, *, resamples: int, seed: int) -> Iterator[NDArray[np.fl
         yield np.bincount(drawn.ravel(), minlength=count * groups).reshape(count, groups).astype(np.float64)
 
 
-def resampled(counts: Counts, *, resamples: int, seed: int) -> NDArray[np.float64]:
+def bootstrap_sums(counts: Counts, *, resamples: int, seed: int) -> NDArray[np.float64]:
     """Resample groups and add up their counts of whatever kind; Gx... to Bx....
 
     All that stands in one array is resampled with the same draws, so two models on the same texts are resampled in pairs.
     """
     flat = counts.reshape(len(counts), -1).astype(np.float64)
-    blocks = [block @ flat for block in weights(len(counts), resamples=resamples, seed=seed)]
+    blocks = [block @ flat for block in bootstrap_weights(len(counts), resamples=resamples, seed=seed)]
     return np.concatenate(blocks).reshape(-1, *counts.shape[1:])
 
 
-def percentile(values_B: Figures, *, confidence: float) -> tuple[float, float]:
+def percentile_interval(values_B: Figures, *, confidence: float) -> tuple[float, float]:
     """Give the two-sided interval that holds this share of the resampled values."""
     tail = (1 - confidence) / 2
     low, high = np.quantile(values_B, [tail, 1 - tail])
     return float(low), float(high)
 
 
-def intervals(counts_GLL: Counts, *, resamples: int, confidence: float, seed: int) -> dict[str, list[float]]:
+def metric_intervals(counts_GLL: Counts, *, resamples: int, confidence: float, seed: int) -> dict[str, list[float]]:
     """Give the intervals of macro F1 and accuracy."""
-    counts_BLL = resampled(counts_GLL, resamples=resamples, seed=seed)
+    counts_BLL = bootstrap_sums(counts_GLL, resamples=resamples, seed=seed)
     figures = {"macro_f1": metrics.macro_f1(counts_BLL), "accuracy": metrics.accuracy(counts_BLL)}
-    return {name: list(percentile(values_B, confidence=confidence)) for name, values_B in figures.items()}
+    return {name: list(percentile_interval(values_B, confidence=confidence)) for name, values_B in figures.items()}

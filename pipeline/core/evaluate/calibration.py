@@ -15,7 +15,9 @@ FURTHEST = 20.0
 Table = NDArray[np.float64]
 
 
-def calibration(truth: Sequence[int], guess: Sequence[int], probabilities: ArrayLike, *, bins: int, temperature: float) -> dict[str, Any]:
+def measure_calibration(
+    truth: Sequence[int], guess: Sequence[int], probabilities: ArrayLike, *, bins: int, temperature: float
+) -> dict[str, Any]:
     """Measure the calibration of probabilities that were divided by this temperature already.
 
     ece: expected calibration error over bins of equal width (Guo et al., 2017), with the bins that hold texts.

@@ -19,7 +19,7 @@ from pipeline.core.evaluate import bootstrap, metrics, significance
 
 
 @dataclass(frozen=True)
-class Pair:
+class PairedPredictions:
     """Hold N texts' truth beside both answers; labels by index. The texts of one group resemble each other."""
 
     ids: Sequence[str]
@@ -30,7 +30,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Figure:
+class PairedMetric:
     """Hold one figure of both models, the differences of B resamples, and in how many groups the models' counts differ."""
 
     name: str
@@ -41,8 +41,8 @@ class Figure:
     differing: int
 
 
-def compare(
-    pair: Pair, *, champion: str, labels: Sequence[str], slices: Mapping[str, Sequence[int]], gate: GateConfig, seed: int
+def compare_models(
+    pair: PairedPredictions, *, champion: str, labels: Sequence[str], slices: Mapping[str, Sequence[int]], gate: GateConfig, seed: int
 ) -> dict[str, Any]:
     """Build the document of a comparison by a paired bootstrap over groups (Efron and Tibshirani, 1993); equal inputs give equal values.
 
@@ -65,16 +65,18 @@ def compare(
         "forgetting_margin": gate.forgetting_margin,
         "macro_f1": {
             **_difference(whole, gate),
-            "visible": significance.visible(spread, whole.texts, alpha=alpha, power=gate.power),
+            "visible": significance.minimum_detectable(spread, whole.texts, alpha=alpha, power=gate.power),
         },
         "mcnemar": _mcnemar(pair),
-        "slices": surely_worse(parts, margin=gate.slice_margin, gate=gate),
+        "slices": significant_drops(parts, margin=gate.slice_margin, gate=gate),
         "forgetting": [],
         "changed": _changed(pair, labels, listed=gate.changed_listed),
     }
 
 
-def forgetting(pairs: Mapping[str, tuple[Pair, str]], *, labels: Sequence[str], gate: GateConfig, seed: int) -> list[dict[str, Any]]:
+def measure_forgetting(
+    pairs: Mapping[str, tuple[PairedPredictions, str]], *, labels: Sequence[str], gate: GateConfig, seed: int
+) -> list[dict[str, Any]]:
     """Compare on each source the champion had learnt; beside its pair stands the data version its texts are from.
 
     Gives what `surely_worse` gives, with the `data_version`. Raises DataRejected when a source has no text to compare on.
@@ -85,11 +87,11 @@ def forgetting(pairs: Mapping[str, tuple[Pair, str]], *, labels: Sequence[str], 
         for name, (pair, _) in sorted(pairs.items())
     ]
     versions = [version for _, (_, version) in sorted(pairs.items())]
-    found = surely_worse(figures, margin=gate.forgetting_margin, gate=gate)
+    found = significant_drops(figures, margin=gate.forgetting_margin, gate=gate)
     return [{**entry, "data_version": version} for entry, version in zip(found, versions, strict=True)]
 
 
-def surely_worse(figures: Sequence[Figure], *, margin: float, gate: GateConfig) -> list[dict[str, Any]]:
+def significant_drops(figures: Sequence[PairedMetric], *, margin: float, gate: GateConfig) -> list[dict[str, Any]]:
     """Say of each figure how surely it fell by more than the margin.
 
     `p` is one-sided and never 0; `p_holm` is the same with all figures in view, and at most 1 - `gate.confidence` where one is surely
@@ -106,15 +108,15 @@ def surely_worse(figures: Sequence[Figure], *, margin: float, gate: GateConfig) 
             "p": p,
             "p_holm": p_holm,
             "bound": _bound(figure.gains, alpha),
-            "visible": margin + significance.visible(float(figure.gains.std()), figure.texts, alpha=alpha, power=gate.power),
+            "visible": margin + significance.minimum_detectable(float(figure.gains.std()), figure.texts, alpha=alpha, power=gate.power),
         }
         for figure, p, p_holm in zip(figures, p_values, significance.holm(p_values), strict=True)
     ]
 
 
 def _figures(
-    pair: Pair, slices: Mapping[str, Sequence[int]], labels: Sequence[str], *, resamples: int, seed: int, name: str = "all"
-) -> list[Figure]:
+    pair: PairedPredictions, slices: Mapping[str, Sequence[int]], labels: Sequence[str], *, resamples: int, seed: int, name: str = "all"
+) -> list[PairedMetric]:
     """Resample every figure with the same draws; the first is that of all texts."""
     if not pair.truth:
         raise DataRejected(f"Candidate and champion have no text in common to be compared on ({name}). Raise split.test.")
@@ -123,19 +125,19 @@ def _figures(
     seen_C, texts_C = np.unique(truth_N, return_counts=True)
     tallies_GSM2L = _tallies(pair, truth_N, [range(len(truth_N)), *parts.values()], labels=len(labels))
     figures_KM = _measure(tallies_GSM2L.sum(axis=0), seen_C)
-    resampled_BKM = _measure(bootstrap.resampled(tallies_GSM2L, resamples=resamples, seed=seed), seen_C)
+    resampled_BKM = _measure(bootstrap.bootstrap_sums(tallies_GSM2L, resamples=resamples, seed=seed), seen_C)
     gains_BK = resampled_BKM[..., 0] - resampled_BKM[..., 1]
     differs_GS2L = tallies_GSM2L[:, :, 0] != tallies_GSM2L[:, :, 1]
     differing = [*differs_GS2L.any(axis=(2, 3)).sum(axis=0), *differs_GS2L[:, 0].any(axis=1)[:, seen_C].sum(axis=0)]
     names = [name, *parts, *(f"class={labels[label]}" for label in seen_C)]
     texts = [len(truth_N), *map(len, parts.values()), *texts_C.tolist()]
     return [
-        Figure(names[k], texts[k], float(figures_KM[k, 0]), float(figures_KM[k, 1]), gains_BK[:, k], int(differing[k]))
+        PairedMetric(names[k], texts[k], float(figures_KM[k, 0]), float(figures_KM[k, 1]), gains_BK[:, k], int(differing[k]))
         for k in range(len(names))
     ]
 
 
-def _tallies(pair: Pair, truth_N: metrics.Counts, sets: Sequence[Sequence[int]], *, labels: int) -> metrics.Counts:
+def _tallies(pair: PairedPredictions, truth_N: metrics.Counts, sets: Sequence[Sequence[int]], *, labels: int) -> metrics.Counts:
     names, group_N = np.unique(np.asarray(pair.groups), return_inverse=True)
     # A text stands in R rows, one for each set it is in.
     text_R = np.concatenate([np.asarray(rows, dtype=np.int64) for rows in sets])
@@ -158,8 +160,8 @@ def _enough(gate: GateConfig, figures: int) -> int:
     return max(gate.resamples, math.ceil(figures / (1 - gate.confidence)))
 
 
-def _difference(figure: Figure, gate: GateConfig) -> dict[str, float]:
-    low, high = bootstrap.percentile(figure.gains, confidence=gate.confidence)
+def _difference(figure: PairedMetric, gate: GateConfig) -> dict[str, float]:
+    low, high = bootstrap.percentile_interval(figure.gains, confidence=gate.confidence)
     if significance.smallest_p(figure.differing) > (1 - gate.confidence) / 2:
         # So few groups differ that the names of the models might have been dealt by lot.
         low, high = min(low, 0.0), max(high, 0.0)
@@ -172,7 +174,7 @@ def _difference(figure: Figure, gate: GateConfig) -> dict[str, float]:
     }
 
 
-def _p_value(figure: Figure, margin: float) -> float:
+def _p_value(figure: PairedMetric, margin: float) -> float:
     within = int((figure.gains >= -margin).sum())
     return max((1 + within) / (1 + len(figure.gains)), significance.smallest_p(figure.differing))
 
@@ -183,13 +185,13 @@ def _bound(gains_B: NDArray[np.float64], alpha: float) -> float:
     return float(np.partition(gains_B, -above)[-above])
 
 
-def _mcnemar(pair: Pair) -> dict[str, float]:
+def _mcnemar(pair: PairedPredictions) -> dict[str, float]:
     right = [(mine == label, theirs == label) for label, mine, theirs in zip(pair.truth, pair.candidate, pair.champion, strict=True)]
     mine, theirs = right.count((True, False)), right.count((False, True))
     return {"only_candidate": mine, "only_champion": theirs, "p": significance.mcnemar(mine, theirs)}
 
 
-def _changed(pair: Pair, labels: Sequence[str], *, listed: int) -> dict[str, Any]:
+def _changed(pair: PairedPredictions, labels: Sequence[str], *, listed: int) -> dict[str, Any]:
     rows = [row for row, mine in enumerate(pair.candidate) if mine != pair.champion[row]]
     mended = [row for row in rows if pair.candidate[row] == pair.truth[row]]
     broken = [row for row in rows if pair.champion[row] == pair.truth[row]]

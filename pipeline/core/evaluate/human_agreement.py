@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.base.config.sources import Ratings
-from pipeline.base.records import Record
+from pipeline.base.config.sources import RatingRule
+from pipeline.base.records import TextRecord
 from pipeline.base.seeds import seed_for
 from pipeline.core.evaluate import metrics
 
@@ -21,8 +21,8 @@ Table = NDArray[np.float64]
 DRAWS = 100
 
 
-def human(
-    records: Sequence[Record], rules: Mapping[str, Ratings], guesses: Sequence[int], labels: Sequence[str], seed: int
+def human_agreement(
+    records: Sequence[TextRecord], rules: Mapping[str, RatingRule], guesses: Sequence[int], labels: Sequence[str], seed: int
 ) -> dict[str, Any] | None:
     """Set one rater, half the panel and the candidate beside each other; None where no text tells what its raters gave.
 
@@ -49,20 +49,20 @@ def human(
     return {"texts": texts, **overall, "per_source": per_source}
 
 
-def one_rater(given_R: NDArray[np.float64], rule: Ratings) -> Table:
+def one_rater(given_R: NDArray[np.float64], rule: RatingRule) -> Table:
     """Share out one text over (label by the mean of the others, label by the one), each rater being the one alike often."""
     others_R = (given_R.sum() - given_R) / (len(given_R) - 1)
     return _shares(others_R, given_R, rule)
 
 
-def ceiling(given_R: NDArray[np.float64], rule: Ratings, random: np.random.Generator) -> Table:
+def ceiling(given_R: NDArray[np.float64], rule: RatingRule, random: np.random.Generator) -> Table:
     """Share out one text over (label by the mean of one half, label by the other's), over random halves; odd ones differ by one."""
     drawn_DR = random.permuted(np.tile(given_R, (DRAWS, 1)), axis=1)
     half = len(given_R) // 2
     return _shares(drawn_DR[:, half:].mean(axis=1), drawn_DR[:, :half].mean(axis=1), rule)
 
 
-def _shares(truth: NDArray[np.float64], guess: NDArray[np.float64], rule: Ratings) -> Table:
+def _shares(truth: NDArray[np.float64], guess: NDArray[np.float64], rule: RatingRule) -> Table:
     # Ratings give three labels; CollectConfig sees to it.
     pairs = [rule.label(one) * 3 + rule.label(other) for one, other in zip(truth.tolist(), guess.tolist(), strict=True)]
     return np.bincount(pairs, minlength=9).reshape(3, 3) / len(pairs)

@@ -10,14 +10,14 @@ from pipeline.base.config import EvaluateConfig
 from pipeline.base.errors import DataRejected
 from pipeline.base.seeds import seed_for
 from pipeline.core.evaluate import bootstrap, calibration, metrics
-from pipeline.core.evaluate.slices import memberships
+from pipeline.core.evaluate.slices import slice_members
 
 # What stands in the document for that which nobody measured.
 NOT_MEASURED: Mapping[str, Any] = {"behaviour": {}, "attack": None, "human": None}
 
 
 @dataclass(frozen=True)
-class Answered:
+class LabelledPredictions:
     """Hold N test texts' truth beside what was answered; labels by their index in `labels`, probabilities NxL.
 
     `temperature` is the one the probabilities were made with.
@@ -34,8 +34,8 @@ class Answered:
     temperature: float
 
 
-def evaluation(
-    answered: Answered, *, baselines: Mapping[str, Sequence[int]], extra: Mapping[str, Any], cfg: EvaluateConfig, seed: int
+def evaluation_report(
+    answered: LabelledPredictions, *, baselines: Mapping[str, Sequence[int]], extra: Mapping[str, Any], cfg: EvaluateConfig, seed: int
 ) -> dict[str, Any]:
     """Build the document of `evaluation.json`; it holds plain values only.
 
@@ -47,7 +47,7 @@ def evaluation(
     assert set(extra) <= set(NOT_MEASURED), extra
     truth, guess, labels = answered.truth, answered.guess, len(answered.labels)
     counts_LL = metrics.confusion(truth, guess, labels=labels)
-    slices = memberships(answered.texts, answered.sources, answered.langs, cfg)
+    slices = slice_members(answered.texts, answered.sources, answered.langs, cfg)
     return {
         **NOT_MEASURED,
         **extra,
@@ -57,14 +57,14 @@ def evaluation(
         "per_class": metrics.per_class(counts_LL, answered.labels),
         "confusion": counts_LL.tolist(),
         "slices": metrics.per_slice(truth, guess, slices, labels=labels),
-        "calibration": calibration.calibration(
+        "calibration": calibration.measure_calibration(
             truth, guess, answered.probabilities, bins=cfg.calibration_bins, temperature=answered.temperature
         ),
         "baselines": {name: _figures(answered, theirs, cfg, seed) for name, theirs in sorted(baselines.items())},
     }
 
 
-def _figures(answered: Answered, guess: Sequence[int], cfg: EvaluateConfig, seed: int) -> dict[str, Any]:
+def _figures(answered: LabelledPredictions, guess: Sequence[int], cfg: EvaluateConfig, seed: int) -> dict[str, Any]:
     labels = len(answered.labels)
     counts_GLL = metrics.confusion_by_group(answered.truth, guess, answered.groups, labels=labels)
     overall = metrics.summary(counts_GLL.sum(axis=0))
@@ -72,7 +72,7 @@ def _figures(answered: Answered, guess: Sequence[int], cfg: EvaluateConfig, seed
         "macro_f1": overall["macro_f1"],
         "accuracy": overall["accuracy"],
         "per_source": metrics.per_source(answered.truth, guess, answered.sources, labels=labels),
-        "intervals": bootstrap.intervals(
+        "intervals": bootstrap.metric_intervals(
             counts_GLL, resamples=cfg.resamples, confidence=cfg.confidence, seed=seed_for(seed, "evaluate", "intervals")
         ),
     }

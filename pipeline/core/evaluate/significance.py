@@ -27,7 +27,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def visible(spread: float, texts: int, *, alpha: float, power: float) -> float:
+def minimum_detectable(spread: float, texts: int, *, alpha: float, power: float) -> float:
     """Estimate the smallest difference that a one-sided test at `alpha` shows with this power.
 
     `spread` is the standard deviation of the resampled differences. However alike the answers are, a change of few texts cannot

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pipeline.base.config import EvaluateConfig
 
 
-def memberships(texts: Sequence[str], sources: Sequence[str], langs: Sequence[str], cfg: EvaluateConfig) -> dict[str, list[int]]:
+def slice_members(texts: Sequence[str], sources: Sequence[str], langs: Sequence[str], cfg: EvaluateConfig) -> dict[str, list[int]]:
     """Give the positions of the texts of each slice, such as `source=movie`, `lang=en`, `length=9-16`, `negated=yes`.
 
     A slice of fewer than `evaluate.min_slice_texts` texts is left out.

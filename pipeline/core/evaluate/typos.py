@@ -12,7 +12,7 @@ WORD = re.compile(rf"[^\W\d_]{{{SHORTEST},}}")
 ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 
 
-def words(text: str) -> list[tuple[int, int]]:
+def typo_spans(text: str) -> list[tuple[int, int]]:
     """Find where the words stand that are long enough for a slip."""
     return [found.span() for found in WORD.finditer(text)]
 

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.base.config import GateConfig
-from pipeline.core.gate.checks import Part, number, part
+from pipeline.core.gate.checks import GateCheck, get_number, make_check
 
 
-def champion(comparison: Mapping[str, Any] | None, gate: GateConfig) -> Part:
+def better_than_champion(comparison: Mapping[str, Any] | None, gate: GateConfig) -> GateCheck:
     """Ask whether the candidate is better than the champion beyond noise, or not worse by more than the margin."""
     if comparison is None:
-        return part("champion", True, {}, "There is no champion yet, so there is nothing to be better than.")
+        return make_check("champion", True, {}, "There is no champion yet, so there is nothing to be better than.")
     names = ("candidate", "champion", "difference", "low", "high", "visible")
-    figures = {name: number(comparison, "macro_f1", name) for name in names}
-    figures |= {"texts": number(comparison, "texts"), "confidence": gate.confidence, "champion_margin": gate.champion_margin}
+    figures = {name: get_number(comparison, "macro_f1", name) for name in names}
+    figures |= {"texts": get_number(comparison, "texts"), "confidence": gate.confidence, "champion_margin": gate.champion_margin}
     if reason := _unusable(comparison, gate, (figures["difference"], figures["low"], figures["high"])):
-        return part("champion", False, figures, f"Macro F1 cannot be set beside the champion's: {reason}")
+        return make_check("champion", False, figures, f"Macro F1 cannot be set beside the champion's: {reason}")
     low, margin = figures["low"], gate.champion_margin
     if gate.against_champion == "not_worse":
         passed, missing = low > -margin, -margin - low
@@ -26,15 +26,15 @@ def champion(comparison: Mapping[str, Any] | None, gate: GateConfig) -> Part:
         # Where nothing differs low is 0, and what is missing is a gain that shows.
         passed, missing = low > 0, -low if low < 0 else figures["visible"]
         verdict = "better beyond noise (gate.against_champion)." if passed else _no_better(figures, gate)
-    return part("champion", passed, figures, f"{_change(comparison, figures)}: {verdict}", missing=missing, unit="macro F1")
+    return make_check("champion", passed, figures, f"{_change(comparison, figures)}: {verdict}", missing=missing, unit="macro F1")
 
 
-def slices(comparison: Mapping[str, Any] | None, gate: GateConfig) -> Part:
+def no_slice_regression(comparison: Mapping[str, Any] | None, gate: GateConfig) -> GateCheck:
     """Ask that no slice is surely worse by more than the margin, all slices in view."""
     return _Falls("slices", "slices", "slice_margin", gate.slice_margin).judged(comparison, gate)
 
 
-def forgetting(comparison: Mapping[str, Any] | None, gate: GateConfig) -> Part:
+def no_forgetting(comparison: Mapping[str, Any] | None, gate: GateConfig) -> GateCheck:
     """Ask the same of each source the champion had learnt."""
     return _Falls("forgetting", "sources the champion had learnt", "forgetting_margin", gate.forgetting_margin).judged(comparison, gate)
 
@@ -46,29 +46,29 @@ class _Falls:
     setting: str
     margin: float
 
-    def judged(self, comparison: Mapping[str, Any] | None, gate: GateConfig) -> Part:
+    def judged(self, comparison: Mapping[str, Any] | None, gate: GateConfig) -> GateCheck:
         if comparison is None:
-            return part(self.name, True, {}, f"There is no champion yet, so no {self.things} are compared.")
+            return make_check(self.name, True, {}, f"There is no champion yet, so no {self.things} are compared.")
         entries = comparison.get(self.name)
         if reason := _unusable(comparison, gate) or (None if isinstance(entries, list | tuple) else "nothing was compared."):
-            return part(self.name, False, {self.setting: self.margin}, f"The {self.things} cannot be judged: {reason}")
+            return make_check(self.name, False, {self.setting: self.margin}, f"The {self.things} cannot be judged: {reason}")
         known: Sequence[Any] = list(entries or [])
-        worse = [entry for entry in known if not number(entry, "p_holm") > 1 - gate.confidence]
+        worse = [entry for entry in known if not get_number(entry, "p_holm") > 1 - gate.confidence]
         return self._part(known, sorted(worse, key=self._regained, reverse=True))
 
-    def _part(self, known: Sequence[Any], worse: Sequence[Any]) -> Part:
+    def _part(self, known: Sequence[Any], worse: Sequence[Any]) -> GateCheck:
         figures = {"compared": float(len(known)), "worse": float(len(worse)), self.setting: self.margin}
         question = f"{self.things.capitalize()} that surely fell by more than {self.margin:.3f} (gate.{self.setting})"
         if not worse:
-            return part(self.name, True, figures, f"{question}: none of {len(known)}.")
+            return make_check(self.name, True, figures, f"{question}: none of {len(known)}.")
         first = str(worse[0].get("name"))
         unit = f"{'F1' if first.startswith('class=') else 'macro F1'} of {first}"
         sentence = f"{question}: {len(worse)} of {len(known)}: {'; '.join(map(_fall, worse))}."
-        return part(self.name, False, figures, sentence, missing=self._regained(worse[0]), unit=unit)
+        return make_check(self.name, False, figures, sentence, missing=self._regained(worse[0]), unit=unit)
 
     def _regained(self, entry: Any) -> float:
         """Say by how much the fall would have had to be smaller; what was not measured comes first."""
-        bound = number(entry, "bound")
+        bound = get_number(entry, "bound")
         return math.inf if math.isnan(bound) else -self.margin - bound
 
 
@@ -79,7 +79,7 @@ def _unusable(comparison: Mapping[str, Any], gate: GateConfig, needed: Sequence[
         "margin": gate.slice_margin,
         "forgetting_margin": gate.forgetting_margin,
     }
-    other = [name for name, value in terms.items() if number(comparison, name) != value]
+    other = [name for name, value in terms.items() if get_number(comparison, name) != value]
     if other:
         return f"the comparison was made with another {', '.join(other)} than the gate's. Judge the candidate again."
     return "it was not measured." if any(map(math.isnan, needed)) else None
@@ -87,7 +87,7 @@ def _unusable(comparison: Mapping[str, Any], gate: GateConfig, needed: Sequence[
 
 def _change(comparison: Mapping[str, Any], figures: Mapping[str, float]) -> str:
     texts = f"the same {figures['texts']:,.0f} texts"
-    if number(comparison, "changed", "count") == 0:
+    if get_number(comparison, "changed", "count") == 0:
         return f"Against champion {comparison.get('champion')} {texts} all get the same answer"
     return (
         f"Against champion {comparison.get('champion')} on {texts} macro F1 changes by {figures['difference']:+.3f} "
@@ -102,7 +102,7 @@ def _no_better(figures: Mapping[str, float], gate: GateConfig) -> str:
 
 
 def _fall(entry: Any) -> str:
-    name, found = entry.get("name"), {key: number(entry, key) for key in ("champion", "candidate", "low", "high", "p_holm", "texts")}
+    name, found = entry.get("name"), {key: get_number(entry, key) for key in ("champion", "candidate", "low", "high", "p_holm", "texts")}
     if any(map(math.isnan, found.values())):
         return f"{name} was not measured"
     return (

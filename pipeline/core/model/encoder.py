@@ -48,7 +48,7 @@ def build_encoder(config: Mapping[str, Any], *, dropout: float, seed: int, weigh
     return encoder
 
 
-def described(config: Mapping[str, Any]) -> dict[str, Any]:
+def encoder_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """Keep of a published description only what makes an encoder: no names, no paths, no code to load."""
     keys = scratch_config(vocabulary=1, width=1, layers=1, heads=1, feed_forward=1, max_tokens=1)
     return {key: config[key] for key in keys}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.clean.rules import clean
+from pipeline.core.clean.rules import clean_text
 from pipeline.core.model.tokenizer import encode, load_tokenizer
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ LOGITS, POOLED = "logits", "pooled"
 
 
 @dataclass(frozen=True)
-class Answers:
+class Predictions:
     """Hold the labels of some texts, the probabilities they were chosen from (N x L), and which of them are uncertain.
 
     `unknown` is the share of each text's tokens that the model has no word for, `cleaned` what it read.
@@ -77,15 +77,15 @@ class Predictor:
         session = InferenceSession(model, options, providers=["CPUExecutionProvider"])
         return cls(session, load_tokenizer(tokenizer, int(settings["max_tokens"])), settings, threads=threads)
 
-    def predict(self, texts: Sequence[str]) -> Answers:
+    def predict(self, texts: Sequence[str]) -> Predictions:
         """Clean and label texts, in their order."""
-        cleaned = tuple(clean(text)[0] for text in texts)
+        cleaned = tuple(clean_text(text)[0] for text in texts)
         tokens = self._tokens(cleaned)
         probabilities_NL = softmax(self._gathered(tokens, LOGITS) / self.temperature)
         guesses_N = probabilities_NL.argmax(1)
         sure_N = probabilities_NL.max(1, initial=0.0) >= self.uncertain
         unknown = tuple(ids.count(self._unknown) / max(1, len(ids)) for ids in tokens)
-        return Answers(tuple(self.labels[guess] for guess in guesses_N), probabilities_NL, tuple((~sure_N).tolist()), unknown, cleaned)
+        return Predictions(tuple(self.labels[guess] for guess in guesses_N), probabilities_NL, tuple((~sure_N).tolist()), unknown, cleaned)
 
     def logits(self, cleaned: Sequence[str]) -> NDArray[np.float64]:
         """Give logits_NL of cleaned texts, before the temperature."""
@@ -93,14 +93,14 @@ class Predictor:
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Give what the model's head sees of each text (N x D); of an artefact that does not tell it, the logits."""
-        return self._gathered(self._tokens([clean(text)[0] for text in texts]), POOLED if POOLED in self._outputs else LOGITS)
+        return self._gathered(self._tokens([clean_text(text)[0] for text in texts]), POOLED if POOLED in self._outputs else LOGITS)
 
     def _tokens(self, cleaned: Sequence[str]) -> list[list[int]]:
         return encode(self._tokenizer, cleaned)
 
     def _gathered(self, tokens: Sequence[Sequence[int]], output: str) -> NDArray[np.float64]:
         gathered_NX = np.zeros((len(tokens), self._outputs[output]))
-        batches = list(batched([len(ids) for ids in tokens], threads=self._threads))
+        batches = list(length_batches([len(ids) for ids in tokens], threads=self._threads))
         work = self._pool.map if self._pool and len(batches) > 1 else map
         run = functools.partial(self._run, output)
         for rows, found_BX in zip(batches, work(run, ([tokens[row] for row in rows] for rows in batches)), strict=True):
@@ -113,7 +113,7 @@ class Predictor:
         return np.asarray(found_BX)
 
 
-def batched(lengths: Sequence[int], *, threads: int) -> Iterator[list[int]]:
+def length_batches(lengths: Sequence[int], *, threads: int) -> Iterator[list[int]]:
     """Give the rows that are answered together: texts of one length, the longest first.
 
     Without padding a text's sums are added up in one order, so its answer has one last digit, whoever is asked beside it.

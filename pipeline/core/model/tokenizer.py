@@ -62,7 +62,7 @@ def continuations(tokenizer: Tokenizer) -> list[bool]:
     return [pieces.get(number, "").startswith("##") for number in range(max(pieces) + 1)]
 
 
-def size(document: str) -> int:
+def vocabulary_size(document: str) -> int:
     """Count the pieces of a tokenizer."""
     return Tokenizer.from_str(document).get_vocab_size()
 

@@ -27,17 +27,17 @@ NODES = 64
 HALVINGS = 60
 
 
-def starts(chance: float, *, alarms: int, of: int) -> float:
+def alarm_start_rate(chance: float, *, alarms: int, of: int) -> float:
     """Give the chance that an alarm starts in a window, where each drifts independently with this chance."""
     return comb(of - 1, alarms - 1) * chance**alarms * (1 - chance) ** (of - alarms + 1)
 
 
-def mean_starts(level: float, *, shared: float, alarms: int, of: int) -> float:
+def mean_alarm_start_rate(level: float, *, shared: float, alarms: int, of: int) -> float:
     """Give the same where the chance has this mean but differs from reference to reference."""
-    return sum(weight * starts(chance, alarms=alarms, of=of) for weight, chance in _chances(level, shared))
+    return sum(weight * alarm_start_rate(chance, alarms=alarms, of=of) for weight, chance in _chances(level, shared))
 
 
-def level(target: float, *, shared: float, alarms: int, of: int) -> float:
+def drift_level(target: float, *, shared: float, alarms: int, of: int) -> float:
     """Find the chance of a drifted window at which so many alarms start per window.
 
     Beyond a certain chance alarms hardly end, so fewer start; it is never exceeded, however large the target is.
@@ -45,21 +45,21 @@ def level(target: float, *, shared: float, alarms: int, of: int) -> float:
     low, high = 0.0, alarms / (of + 1)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if mean_starts(middle, shared=shared, alarms=alarms, of=of) < target else (low, middle)
+        low, high = (middle, high) if mean_alarm_start_rate(middle, shared=shared, alarms=alarms, of=of) < target else (low, middle)
     return low
 
 
-def both(level: float, *, shared: float) -> float:
+def joint_drift_rate(level: float, *, shared: float) -> float:
     """Give the chance that two windows of one reference have both drifted."""
     return sum(weight * chance**2 for weight, chance in _chances(level, shared))
 
 
-def shared_part(level: float, pairs: float, *, most: float) -> float:
+def shared_variance(level: float, pairs: float, *, most: float) -> float:
     """Find the shared part from the share of windows and of pairs of windows that have drifted."""
     low, high = 0.0, most
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if both(level, shared=middle) < pairs else (low, middle)
+        low, high = (middle, high) if joint_drift_rate(level, shared=middle) < pairs else (low, middle)
     return low
 
 

@@ -37,7 +37,7 @@ BLOCKS, APART = (1, 4, 16, 64), (1, 3)  # windows in a block and blocks between 
 FEWEST, RECENT = 16, 1024  # blocks that must be there for that, and windows looked back at
 
 
-def events(
+def find_change_points(
     series: Mapping[str, Sequence[Mapping[str, Any]]], cfg: EventsConfig,
     *, windows_per_quarter: float, confidence: float, seed: int, topics: int = 1,
 ) -> list[dict[str, Any]]:  # fmt: skip

@@ -34,7 +34,7 @@ MEDIAN_TEXTS = 500  # whose distances are looked at for the width of the kernel
 
 
 @dataclass(frozen=True)
-class Sample:
+class WindowSample:
     """Hold N texts as the detectors see them: the model's guess (a label's index) and its confidence, length in words, share of
     unknown tokens, language, embedding (NxD; None where only hashes are kept), and the request and position that name each.
     """
@@ -55,10 +55,10 @@ class Sample:
     def __len__(self) -> int:
         return len(self.guess)
 
-    def only(self, rows: Sequence[int] | NDArray[np.int64]) -> "Sample":
+    def only(self, rows: Sequence[int] | NDArray[np.int64]) -> "WindowSample":
         """Take some of the texts, in this order."""
         rows = np.asarray(rows, dtype=np.int64)
-        return Sample(
+        return WindowSample(
             self.guess[rows],
             self.confidence[rows],
             self.words[rows],
@@ -71,7 +71,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Gauge:
+class FeatureMap:
     """Turn texts into features, and means of features into distances; everything is learnt from the reference alone."""
 
     known: Mapping[str, tuple[str, ...]]
@@ -79,7 +79,7 @@ class Gauge:
     embedding: "_Embedding | None"
 
     @classmethod
-    def of(cls, reference: Sample, *, seed: int) -> "Gauge":
+    def of(cls, reference: WindowSample, *, seed: int) -> "FeatureMap":
         """Learn categories, quantiles, the width of the kernel and the principal axes."""
         known = {name: _common(_category(reference, name)) for name in CATEGORIES}
         grids = {name: _grid(_ordered(reference, name)) for name in ORDERED}
@@ -94,7 +94,7 @@ class Gauge:
         ends = np.cumsum(list(widths.values())).tolist()
         return {name: slice(end - width, end) for (name, width), end in zip(widths.items(), ends, strict=True)}
 
-    def features(self, sample: Sample) -> NDArray[np.float32]:
+    def features(self, sample: WindowSample) -> NDArray[np.float32]:
         """Describe each text; NxF, the last feature is 1, so that sums tell how many texts they are of."""
         parts: list[NDArray[Any]] = [_one_hot(_category(sample, name), known) for name, known in self.known.items()]
         parts += [_ordered(sample, name)[:, None] <= grid for name, grid in self.grids.items()]
@@ -143,7 +143,7 @@ class _Embedding:
     mean: tuple[Array, Array]
 
     @classmethod
-    def of(cls, reference: Sample, *, seed: int) -> "_Embedding":
+    def of(cls, reference: WindowSample, *, seed: int) -> "_Embedding":
         embedding_ND, chance = _finite(reference.embedding), np.random.default_rng(seed)
         rows = chance.permutation(len(embedding_ND))[:MEDIAN_TEXTS]
         waves_DF = chance.standard_normal((embedding_ND.shape[1], FREQUENCIES)) / _median_distance(embedding_ND[rows])
@@ -161,7 +161,7 @@ class _Embedding:
         waves_NF = np.concatenate([np.cos(turns_NF), np.sin(turns_NF)], axis=1) / np.sqrt(FREQUENCIES)
         return waves_NF, (embedding_ND - self.centre_D) @ self.axes_DF
 
-    def features(self, sample: Sample) -> list[Array]:
+    def features(self, sample: WindowSample) -> list[Array]:
         if sample.embedding is None:
             # What is not known has not moved.
             return [np.zeros((len(sample), 2 * self.waves_DF.shape[1])), np.zeros((len(sample), self.axes_DF.shape[1]))]
@@ -170,11 +170,11 @@ class _Embedding:
         return [part - np.array([mean[side] for mean in means]).reshape(part.shape) for side, part in enumerate(raw)]
 
 
-def _category(sample: Sample, name: str) -> NDArray[np.str_]:
+def _category(sample: WindowSample, name: str) -> NDArray[np.str_]:
     return sample.lang if name == "language" else sample.guess.astype(str)
 
 
-def _ordered(sample: Sample, name: str) -> Array:
+def _ordered(sample: WindowSample, name: str) -> Array:
     return {"confidence": sample.confidence, "length": sample.words, "unknown": sample.unknown}[name]
 
 

@@ -28,8 +28,8 @@ from numpy.typing import NDArray
 from pipeline.base.config import DriftConfig
 from pipeline.base.seeds import seed_for
 from pipeline.core.monitor import alarm_budget
-from pipeline.core.monitor.detectors import Array, Gauge, Sample
-from pipeline.core.monitor.tails import Tail
+from pipeline.core.monitor.detectors import Array, FeatureMap, WindowSample
+from pipeline.core.monitor.tails import NullDistribution
 
 WINDOWS_A_REFERENCE = 20
 OFTEN = 0.10  # how often windows must drift for pairs of them to be counted
@@ -38,7 +38,7 @@ STEP = 1.10  # between two sizes of windows that are calibrated
 
 
 @dataclass(frozen=True)
-class Calibration:
+class DriftCalibration:
     """Hold what chance does to windows of `texts` texts, and how far is too far.
 
     `level` is the chance that all detectors together call a window drifted, `critical` the score from which they do. `expected` is the
@@ -47,11 +47,11 @@ class Calibration:
     """
 
     texts: int
-    gauge: Gauge
+    gauge: FeatureMap
     features_NF: NDArray[np.float32]
     halves_HF: Array
-    tails: dict[str, Tail]
-    joint: Tail
+    tails: dict[str, NullDistribution]
+    joint: NullDistribution
     level: float
     critical: float
     shared: float
@@ -59,7 +59,7 @@ class Calibration:
     seed: int
 
 
-def sized(texts: int, cfg: DriftConfig) -> int:
+def comparable_size(texts: int, cfg: DriftConfig) -> int:
     """Round the number of texts of a window down to one that windows are calibrated for: at most a tenth is left aside.
 
     Volume alone never counts: of a large window `max_texts` are compared, or ever smaller differences would count.
@@ -69,12 +69,14 @@ def sized(texts: int, cfg: DriftConfig) -> int:
     return cfg.max_texts if texts >= cfg.max_texts else max(1, next(size for size in (*near, 1) if size <= texts))
 
 
-def calibrate(reference: Sample, texts: int, cfg: DriftConfig, *, windows_per_quarter: float, topics: int, seed: int) -> Calibration:
+def calibrate(
+    reference: WindowSample, texts: int, cfg: DriftConfig, *, windows_per_quarter: float, topics: int, seed: int
+) -> DriftCalibration:
     """Learn from the reference what chance does to windows of so many texts, and set how far is too far by the budget.
 
     The budget is for all `topics` that are watched, each in so many windows a quarter.
     """
-    gauge = Gauge.of(reference, seed=seed)
+    gauge = FeatureMap.of(reference, seed=seed)
     features_NF = gauge.features(reference)
     population_NF = np.concatenate([features_NF, gauge.stranger(features_NF)])
     # What is rare in the resamples that a score was learnt from is less rare in others, so the joint chance is learnt from fresh ones.
@@ -82,16 +84,18 @@ def calibrate(reference: Sample, texts: int, cfg: DriftConfig, *, windows_per_qu
         gauge.distances(*_resampled(population_NF, texts, resamples=cfg.resamples, seed=seed_for(seed, purpose)))
         for purpose in ("each", "together")
     )
-    tails = {name: Tail.of(distances_B) for name, distances_B in first.items()}
+    tails = {name: NullDistribution.of(distances_B) for name, distances_B in first.items()}
     scores_B = np.max([tails[name].score(distances_B) for name, distances_B in fresh.items()], axis=0)
-    joint, shared = Tail.of(scores_B), _shared(scores_B, most=texts / (texts + len(reference)))
+    joint, shared = NullDistribution.of(scores_B), _shared(scores_B, most=texts / (texts + len(reference)))
     rule = {"alarms": cfg.alarm_windows, "of": cfg.of_windows}
-    level = alarm_budget.level(cfg.false_alarms_per_quarter / (windows_per_quarter * topics), shared=shared, **rule)
-    expected = windows_per_quarter * topics * alarm_budget.mean_starts(level, shared=shared, **rule)
-    return Calibration(texts, gauge, features_NF, _halved(features_NF), tails, joint, level, joint.reached(level), shared, expected, seed)
+    level = alarm_budget.drift_level(cfg.false_alarms_per_quarter / (windows_per_quarter * topics), shared=shared, **rule)
+    expected = windows_per_quarter * topics * alarm_budget.mean_alarm_start_rate(level, shared=shared, **rule)
+    return DriftCalibration(
+        texts, gauge, features_NF, _halved(features_NF), tails, joint, level, joint.reached(level), shared, expected, seed
+    )
 
 
-def judge(window: Sample, calibration: Calibration) -> dict[str, Any]:
+def judge_window(window: WindowSample, calibration: DriftCalibration) -> dict[str, Any]:
     """Say whether a window has drifted, which detectors say so, and what kind of drift it is (`kind` is None where there is none).
 
     The chance `p` of a detector is already that of the largest among them all, so it is to be set beside `level`. Of a window with more
@@ -114,31 +118,31 @@ def judge(window: Sample, calibration: Calibration) -> dict[str, Any]:
     }
 
 
-def alarming(history: Sequence[bool], cfg: DriftConfig) -> bool:
+def alarm_is_active(history: Sequence[bool], cfg: DriftConfig) -> bool:
     """Say whether an alarm stands after these windows, the newest last."""
     return sum(history[-cfg.of_windows :]) >= cfg.alarm_windows
 
 
-def alarm(history: Sequence[bool], cfg: DriftConfig) -> bool:
+def alarm_starts(history: Sequence[bool], cfg: DriftConfig) -> bool:
     """Say whether an alarm starts in the newest window: it stands now and did not stand before."""
-    return alarming(history, cfg) and not alarming(history[:-1], cfg)
+    return alarm_is_active(history, cfg) and not alarm_is_active(history[:-1], cfg)
 
 
-def examples(window: Sample, calibration: Calibration, n: int) -> list[tuple[str, int, float]]:
+def most_moved_texts(window: WindowSample, calibration: DriftCalibration, n: int) -> list[tuple[str, int, float]]:
     """Name the texts that moved the window the most, with how much, in standard deviations of the reference's texts.
 
     A text counts by the witness function of each detector that drifted, or of all where none did: how far it lies from the reference
     in the direction that the window moved (Gretton et al., 2012).
     """
     features_NF = calibration.gauge.features(window)
-    found = judge(window, calibration)["detectors"]
+    found = judge_window(window, calibration)["detectors"]
     moved = [name for name, one in found.items() if one["drifted"]] or list(found)
     scores_N = np.sum([_witness(features_NF, calibration, calibration.gauge.places[name]) for name in moved], axis=0)
     first = np.argsort(-scores_N, kind="stable")[:n]
     return [(window.request[row], window.position[row], float(scores_N[row])) for row in first]
 
 
-def _witness(features_NF: NDArray[np.float32], calibration: Calibration, place: slice) -> Array:
+def _witness(features_NF: NDArray[np.float32], calibration: DriftCalibration, place: slice) -> Array:
     reference_NF = calibration.features_NF[:, place].astype(np.float64)
     mean_F = reference_NF.mean(axis=0)
     direction_F = features_NF[:, place].mean(axis=0) - mean_F
@@ -146,7 +150,7 @@ def _witness(features_NF: NDArray[np.float32], calibration: Calibration, place: 
     return np.asarray((features_NF[:, place] - mean_F) @ direction_F / max(spread, 1e-9))
 
 
-def _drawn(window: Sample, calibration: Calibration) -> Sample:
+def _drawn(window: WindowSample, calibration: DriftCalibration) -> WindowSample:
     assert len(window) >= calibration.texts
     if len(window) == calibration.texts:
         return window
@@ -154,7 +158,7 @@ def _drawn(window: Sample, calibration: Calibration) -> Sample:
     return window.only(np.sort(chosen))
 
 
-def _distances(window: Sample, calibration: Calibration) -> dict[str, Array]:
+def _distances(window: WindowSample, calibration: DriftCalibration) -> dict[str, Array]:
     halves_HF = _halved(calibration.gauge.features(window))
     return calibration.gauge.distances(halves_HF[:, None], calibration.halves_HF[:, None])
 
@@ -191,7 +195,7 @@ def _shared(scores_B: Array, *, most: float) -> float:
     often = scores_B >= np.quantile(scores_B, 1 - OFTEN)
     drifted = often.reshape(-1, WINDOWS_A_REFERENCE).sum(axis=1)
     pairs = float((drifted * (drifted - 1)).mean()) / (WINDOWS_A_REFERENCE * (WINDOWS_A_REFERENCE - 1))
-    return alarm_budget.shared_part(float(often.mean()), pairs, most=most)
+    return alarm_budget.shared_variance(float(often.mean()), pairs, most=most)
 
 
 def _kind(detectors: dict[str, dict[str, Any]]) -> str | None:

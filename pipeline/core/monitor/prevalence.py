@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 CLIMB_STEPS, CLIMB_ENDS = 2000, 1e-9
 
 
-def shares(
+def estimate_prevalence(
     guessed_L: ArrayLike, confusion_LL: ArrayLike, labels: Sequence[str], *, resamples: int, confidence: float, seed: int
 ) -> dict[str, dict[str, Any]] | None:
     """Estimate the share of each label from the counts of guesses in a window; None where the window is empty.
@@ -57,7 +57,7 @@ def shares(
     return {label: {**found, "corrected": True} for label, found in _by_label(labels, figures).items()}
 
 
-def bridge(
+def measure_model_shift(
     old_N: Sequence[int], new_N: Sequence[int], old_LL: ArrayLike, new_LL: ArrayLike,
     *, labels: Sequence[str], resamples: int, confidence: float, seed: int,
 ) -> dict[str, dict[str, Any]] | None:  # fmt: skip
@@ -101,7 +101,7 @@ def _jump(found_L: Array, drawn_BL: Array, model_LL: Array | None, confidence: f
     }  # fmt: skip
 
 
-def bridged(points: Sequence[Mapping[str, Any]], breaks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def bridge_series(points: Sequence[Mapping[str, Any]], breaks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Shift the earlier part of a series of one label's shares by what each change of the model alone did.
 
     `points` hold `start` and what `shares` gives of the label, `breaks` hold `time` (the start of the first window of the new

@@ -24,7 +24,7 @@ HALVINGS = 40
 
 
 @dataclass(frozen=True)
-class Fallen:
+class RegressionVerdict:
     """Hold the answer to whether the champion surely lost too much against the release before; `judged` is False where it is too soon.
 
     `figures` hold `labels`, and once judged the accuracies `champion` and `previous`, the `fall`, the one-sided bound `low` that it
@@ -41,7 +41,7 @@ class Fallen:
         return {**dataclasses.asdict(self), "figures": dict(self.figures)}
 
 
-def observed(
+def observed_quality(
     truth: Sequence[str], guess: Sequence[str], labels: Sequence[str], *, confidence: float, resamples: int, seed: int
 ) -> dict[str, Any] | None:
     """Measure accuracy and macro F1 by the true labels that people told; None where there are none.
@@ -59,13 +59,13 @@ def observed(
     # To draw texts with replacement is to draw the cells that they fall in.
     drawn_B = np.random.default_rng(seed).multinomial(len(truth), counts_LL.ravel() / len(truth), size=resamples)
     f1_B = metrics.macro_f1(drawn_B.reshape(-1, *counts_LL.shape))
-    f1_low, f1_high = bootstrap.percentile(f1_B, confidence=confidence)
-    low, high = wilson(int(np.trace(counts_LL)), len(truth), confidence=confidence)
+    f1_low, f1_high = bootstrap.percentile_interval(f1_B, confidence=confidence)
+    low, high = wilson_interval(int(np.trace(counts_LL)), len(truth), confidence=confidence)
     accuracy = {"labels": len(truth), "accuracy": float(metrics.accuracy(counts_LL)), "low": low, "high": high}
     return {**accuracy, "macro_f1": float(metrics.macro_f1(counts_LL)), "macro_f1_low": f1_low, "macro_f1_high": f1_high}
 
 
-def wilson(hits: int, texts: int, *, confidence: float) -> tuple[float, float]:
+def wilson_interval(hits: int, texts: int, *, confidence: float) -> tuple[float, float]:
     """Give the two-sided score interval of a share (Wilson, 1927)."""
     reach = NormalDist().inv_cdf((1 + confidence) / 2)
     share, weight = hits / texts, reach**2 / texts
@@ -75,7 +75,7 @@ def wilson(hits: int, texts: int, *, confidence: float) -> tuple[float, float]:
     return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
-def estimated(confidence_N: Sequence[float], *, confidence: float, resamples: int, seed: int) -> dict[str, Any] | None:
+def estimated_quality(confidence_N: Sequence[float], *, confidence: float, resamples: int, seed: int) -> dict[str, Any] | None:
     """Estimate the accuracy in a window without labels, from the model's calibrated confidence in each answer; None without answers.
 
     Of answers given with 0.8 eight in ten are right, if the release is calibrated (Guo et al., 2017), so the average confidence is
@@ -88,14 +88,14 @@ def estimated(confidence_N: Sequence[float], *, confidence: float, resamples: in
         return None
     texts, mean = len(confidence_N), float(np.mean(confidence_N))
     drawn_B = np.random.default_rng(seed).binomial(texts, (mean * texts + 0.5) / (texts + 1), size=resamples) / texts
-    low, high = bootstrap.percentile(drawn_B, confidence=confidence)
+    low, high = bootstrap.percentile_interval(drawn_B, confidence=confidence)
     return {"texts": texts, "accuracy": mean, "low": min(low, mean), "high": max(high, mean)}
 
 
-def fallen(
+def detect_regression(
     truth: Sequence[str], now_guess: Sequence[str], before_guess: Sequence[str], cfg: QualityConfig,
     *, confidence: float, names: Mapping[str, str],
-) -> Fallen:  # fmt: skip
+) -> RegressionVerdict:  # fmt: skip
     """Decide whether the champion surely lost more accuracy than the margin against the release before, on the same texts.
 
     `names` hold those of `champion` and `previous`. Hand in all labels told since the promotion each time; the question may be asked
@@ -109,14 +109,14 @@ def fallen(
     labels = len(truth)
     if labels < cfg.min_labels:
         reason = f"Only {labels:,} true labels are told, too few to judge a release by (watch.quality.min_labels is {cfg.min_labels:,})."
-        return Fallen(judged=False, fell=False, reason=reason, figures={"labels": labels})
+        return RegressionVerdict(judged=False, fell=False, reason=reason, figures={"labels": labels})
     rights = [(true == mine, true == theirs) for true, mine, theirs in zip(truth, now_guess, before_guess, strict=True)]
     lost, won = rights.count((False, True)), rights.count((True, False))
     low = _surely(lost, won, labels, reach=_reach(labels, cfg.min_labels, confidence))
     now, before = sum(mine for mine, _ in rights) / labels, sum(theirs for _, theirs in rights) / labels
     figures = {"labels": labels, "champion": now, "previous": before, "fall": before - now, "low": low, "margin": cfg.rollback_margin}
     fell = low > cfg.rollback_margin
-    return Fallen(judged=True, fell=fell, reason=_reason(figures, names, fell=fell, confidence=confidence), figures=figures)
+    return RegressionVerdict(judged=True, fell=fell, reason=_reason(figures, names, fell=fell, confidence=confidence), figures=figures)
 
 
 def _reason(figures: Mapping[str, float], names: Mapping[str, str], *, fell: bool, confidence: float) -> str:

@@ -15,7 +15,7 @@ LEAST = 1e-9  # no chance is said to be smaller
 
 
 @dataclass(frozen=True)
-class Tail:
+class NullDistribution:
     """Hold values that chance gave, in rising order, and how fast they thin out beyond the extreme ones."""
 
     values_B: Array
@@ -23,7 +23,7 @@ class Tail:
     slope: float
 
     @classmethod
-    def of(cls, values_B: Array) -> "Tail":
+    def of(cls, values_B: Array) -> "NullDistribution":
         """Fit an exponential tail (Knijnenburg et al., 2009): its slope is the mean excess of the values in it."""
         ordered_B = np.sort(values_B)
         start = ordered_B[-_count(TAIL, ordered_B)]

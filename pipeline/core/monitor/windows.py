@@ -22,38 +22,38 @@ class Window:
         return self.start.replace(":", "-")
 
 
-def moment(told: str) -> datetime:
+def parse_time(told: str) -> datetime:
     """Read a UTC time, with or without parts of a second."""
     return datetime.fromisoformat(told).astimezone(UTC)
 
 
-def spoken(when: datetime) -> str:
+def format_seconds(when: datetime) -> str:
     """Write a time in UTC to the second."""
     return when.astimezone(UTC).strftime(SECOND)
 
 
-def stamp(when: datetime) -> str:
+def format_micros(when: datetime) -> str:
     """Write a time in UTC as the journal does, to the microsecond."""
     return when.astimezone(UTC).strftime(STAMP)
 
 
-def stamped(told: str) -> str:
+def to_micros(told: str) -> str:
     """Write a time as the journal does, so that the two can be compared as words."""
-    return stamp(moment(told))
+    return format_micros(parse_time(told))
 
 
-def earlier(told: str, *, hours: float) -> str:
+def hours_before(told: str, *, hours: float) -> str:
     """Give the time so many hours before another."""
-    return spoken(moment(told) - timedelta(hours=hours))
+    return format_seconds(parse_time(told) - timedelta(hours=hours))
 
 
-def due(*, since: str, now: str, minutes: int, most: int) -> list[Window]:
+def due_windows(*, since: str, now: str, minutes: int, most: int) -> list[Window]:
     """Give the windows that begin at or after the one that holds `since` and had ended by `now`; of many, the newest `most`."""
-    found = list(_windows(_floor(moment(since), minutes), moment(now), timedelta(minutes=minutes)))
+    found = list(_windows(_floor(parse_time(since), minutes), parse_time(now), timedelta(minutes=minutes)))
     return found[-most:]
 
 
-def per_quarter(minutes: int) -> float:
+def windows_per_quarter(minutes: int) -> float:
     """Count the windows of a quarter of a year."""
     return DAYS_A_QUARTER * 24 * 60 / minutes
 
@@ -65,5 +65,5 @@ def _floor(when: datetime, minutes: int) -> datetime:
 
 def _windows(start: datetime, now: datetime, length: timedelta) -> Iterator[Window]:
     while start + length <= now:
-        yield Window(spoken(start), spoken(start + length))
+        yield Window(format_seconds(start), format_seconds(start + length))
         start += length

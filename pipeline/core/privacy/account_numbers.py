@@ -40,7 +40,7 @@ INSURANCE = regex.compile(
 )
 
 
-def cards(text: str) -> Iterator[Span]:
+def find_cards(text: str) -> Iterator[Span]:
     """Yield where the numbers of payment cards stand; other digits may stand before and after, such as the month it ends."""
     if not LONG.search(text):
         return
@@ -54,7 +54,7 @@ def cards(text: str) -> Iterator[Span]:
                 yield start, past
 
 
-def ibans(text: str) -> Iterator[Span]:
+def find_ibans(text: str) -> Iterator[Span]:
     """Yield where IBANs stand; a word may follow that looks like one more group."""
     for begun in IBAN.finditer(text, overlapped=True):
         signs = [at for at in range(*begun.span()) if text[at].isalnum()]
@@ -65,7 +65,7 @@ def ibans(text: str) -> Iterator[Span]:
                 yield begun.start(), end
 
 
-def numbers(text: str) -> Iterator[Span]:
+def find_personal_numbers(text: str) -> Iterator[Span]:
     """Yield where other numbers stand that belong to one person or one wallet."""
     yield from (found.span() for form in (WALLET, INSURANCE) for found in form.finditer(text))
     for pattern, module in NUMBERS:

@@ -41,7 +41,7 @@ PLACEHOLDER = "[{}]"
 UNREAD = "unread"
 
 
-def mask(text: str) -> tuple[str, tuple[str, ...]]:
+def mask_pii(text: str) -> tuple[str, tuple[str, ...]]:
     """Replace what names a person by the name of its kind in brackets; give the text with the kinds found, each once.
 
     Masking twice changes nothing more. Telephone numbers without a country code are looked for as in REGIONS.
@@ -120,11 +120,11 @@ def _called(part: str) -> list[Span]:
 KINDS: tuple[tuple[str, Callable[[str], Iterator[Span]]], ...] = (
     ("address", _matches(ADDRESS)),
     ("email", _matches(EMAIL)),
-    ("iban", account_numbers.ibans),
-    ("account", account_numbers.numbers),
+    ("iban", account_numbers.find_ibans),
+    ("account", account_numbers.find_personal_numbers),
     ("ip", _matches(IPV4)),
     ("ip", _matches(IPV6, _is_ipv6)),
-    ("card", account_numbers.cards),
+    ("card", account_numbers.find_cards),
     ("telephone", _telephones),
     ("handle", _matches(HANDLE)),
 )

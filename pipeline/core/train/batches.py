@@ -41,7 +41,7 @@ class Batch:
         return len(self.tokens_BT)
 
 
-class Deal:
+class LengthBucketSampler:
     """Deal texts into batches of like length, each text once an epoch; any step can be asked for, in any order.
 
     Texts are shuffled, sorted within pools of 50 batches, and the batches shuffled: nearly no padding, and still chance.

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.core.train.batches import Batch, Deal, pad
-from pipeline.core.train.objectives import Figures, Tokens, guess
+from pipeline.core.train.batches import Batch, LengthBucketSampler, pad
+from pipeline.core.train.objectives import Metrics, Tokens, predict_labels
 
 
 @dataclass
-class DistilMethod:
+class DistillationObjective:
     """Train a student, given as it is before the first step, towards the teacher's logits, which were taken once.
 
     Of the loss `truth_share` is the cross-entropy of the truth; the rest the divergence from the teacher's answer at
@@ -36,11 +36,11 @@ class DistilMethod:
     truth_share: float
     score: Callable[[NDArray[np.int64], NDArray[np.int64], int], float]
     seed: int
-    deal: Deal = field(init=False)
+    deal: LengthBucketSampler = field(init=False)
 
     def __post_init__(self) -> None:
         assert len(self.teacher_NL) == len(self.train) == len(self.targets)
-        self.deal = Deal([len(ids) for ids in self.train], batch_texts=self.batch_texts, seed=self.seed)
+        self.deal = LengthBucketSampler([len(ids) for ids in self.train], batch_texts=self.batch_texts, seed=self.seed)
 
     def model(self) -> nn.Module:
         """Give a student that nobody else trains."""
@@ -61,8 +61,8 @@ class DistilMethod:
         surprise = functional.cross_entropy(logits_BL, truth_B, reduction="sum")
         return (self.truth_share * surprise + (1 - self.truth_share) * divergence) / batch.weight
 
-    def judge(self, model: nn.Module) -> Figures:
+    def judge(self, model: nn.Module) -> Metrics:
         """Give the score on held-out texts, and the share answered rightly."""
-        guesses = guess(model, self.held_out)
+        guesses = predict_labels(model, self.held_out)
         score = self.score(self.held_out_targets, guesses, self.teacher_NL.shape[1])
         return {"accuracy": float((guesses == self.held_out_targets).mean()), "score": score}

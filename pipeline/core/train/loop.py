@@ -9,12 +9,12 @@ from torch import nn
 
 from pipeline.base.seeds import seed_for
 from pipeline.core.train.batches import Batch
-from pipeline.core.train.objectives import Method
-from pipeline.core.train.optimizer import rate_at
+from pipeline.core.train.objectives import Objective
+from pipeline.core.train.optimizer import learning_rate_at
 
 
 @dataclass(frozen=True)
-class Course:
+class Schedule:
     """Say how long and how fast to train."""
 
     steps: int
@@ -24,7 +24,7 @@ class Course:
 
 
 @dataclass(frozen=True)
-class Share:
+class WorkerShard:
     """Say which texts of a batch this worker takes, and how many at once."""
 
     rank: int
@@ -45,7 +45,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Step:
+class StepResult:
     """Hold what one step was: its number from 1, this worker's part of the loss, the rate, the gradient's norm."""
 
     number: int
@@ -55,8 +55,8 @@ class Step:
 
 
 def fit(
-    model: nn.Module, method: Method, optimizer: torch.optim.Optimizer, course: Course, share: Share, *, start: int = 0
-) -> Iterator[Step]:
+    model: nn.Module, method: Objective, optimizer: torch.optim.Optimizer, course: Schedule, share: WorkerShard, *, start: int = 0
+) -> Iterator[StepResult]:
     """Train from step `start` to the end of the course, giving each step when it is done.
 
     Chance is seeded anew at every step, so a run that continues equals one that never stopped.
@@ -65,7 +65,7 @@ def fit(
     model.train()
     for step in range(start, course.steps):
         torch.manual_seed(seed_for(method.seed, "dropout", step, share.rank))
-        rate = rate_at(step, steps=course.steps, peak=course.peak_rate, warmup_share=course.warmup_share)
+        rate = learning_rate_at(step, steps=course.steps, peak=course.peak_rate, warmup_share=course.warmup_share)
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
@@ -77,4 +77,4 @@ def fit(
             loss += float(piece.detach()) / share.workers
         norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), course.clip))
         optimizer.step()
-        yield Step(step + 1, loss, rate, norm)
+        yield StepResult(step + 1, loss, rate, norm)

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-KEPT, UNTOUCHED = 0.9, -100
+KEPT, IGNORED = 0.9, -100
 
 
 @dataclass(frozen=True)
-class Masking:
+class WholeWordMasking:
     """Hold what masking must know of the vocabulary: pieces that continue a word, ids that stand for no word."""
 
     share: float
@@ -41,4 +41,4 @@ class Masking:
         # Random pieces come from behind the special ids, which stand at the front of a WordPiece vocabulary.
         swapped = chance.integers(max(self.special) + 1, len(self.continues), tokens.shape)
         hidden = np.where(chosen & (lot >= 0.8) & (lot < KEPT), swapped, hidden)
-        return torch.from_numpy(hidden), torch.from_numpy(np.where(chosen, tokens, UNTOUCHED))
+        return torch.from_numpy(hidden), torch.from_numpy(np.where(chosen, tokens, IGNORED))

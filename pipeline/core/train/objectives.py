@@ -18,15 +18,15 @@ from torch.nn import functional
 from pipeline.base.seeds import seed_for
 from pipeline.core.model.encoder import build_encoder
 from pipeline.core.model.heads import Classifier, MaskedWords
-from pipeline.core.train.batches import Batch, Deal, pad
-from pipeline.core.train.masking import UNTOUCHED, Masking
+from pipeline.core.train.batches import Batch, LengthBucketSampler, pad
+from pipeline.core.train.masking import IGNORED, WholeWordMasking
 
-JUDGED_TEXTS = 128
+EVAL_BATCH = 128
 Tokens = Sequence[Sequence[int]]
-Figures = dict[str, float]
+Metrics = dict[str, float]
 
 
-class Method(Protocol):
+class Objective(Protocol):
     """Say what the loop needs to know of a training."""
 
     seed: int
@@ -40,12 +40,12 @@ class Method(Protocol):
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Give the summed loss of a batch divided by the weight of the whole batch."""
 
-    def judge(self, model: nn.Module) -> Figures:
+    def judge(self, model: nn.Module) -> Metrics:
         """Measure the model on held-out texts; `score` is what should rise."""
 
 
 @dataclass(frozen=True)
-class Start:
+class EncoderStart:
     """Hold an encoder before training: its description, its weights if it has any, and its dropout."""
 
     config: Mapping[str, Any]
@@ -58,19 +58,19 @@ class Start:
 
 
 @dataclass
-class WordMethod:
+class MaskedWordObjective:
     """Train to guess masked words (Devlin et al., 2019); held-out texts are always masked in the same places."""
 
-    start: Start
-    masking: Masking
+    start: EncoderStart
+    masking: WholeWordMasking
     train: Tokens
     held_out: Tokens
     batch_texts: int
     seed: int
-    deal: Deal = field(init=False)
+    deal: LengthBucketSampler = field(init=False)
 
     def __post_init__(self) -> None:
-        self.deal = Deal([len(ids) for ids in self.train], batch_texts=self.batch_texts, seed=self.seed)
+        self.deal = LengthBucketSampler([len(ids) for ids in self.train], batch_texts=self.batch_texts, seed=self.seed)
 
     def model(self) -> nn.Module:
         """Put a fresh word head on the encoder."""
@@ -82,16 +82,16 @@ class WordMethod:
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """Give the cross-entropy of the masked tokens."""
-        masked_BT = batch.targets != UNTOUCHED
+        masked_BT = batch.targets != IGNORED
         logits_MV = model(batch.tokens_BT, batch.mask_BT, masked_BT)
         return functional.cross_entropy(logits_MV, batch.targets[masked_BT], reduction="sum") / batch.weight
 
-    def judge(self, model: nn.Module) -> Figures:
+    def judge(self, model: nn.Module) -> Metrics:
         """Give the perplexity of masked words in held-out texts."""
         loss = weight = 0.0
-        with still(model) as device:
-            for start in range(0, len(self.held_out), JUDGED_TEXTS):
-                batch = self._masked(self.held_out[start : start + JUDGED_TEXTS], "held-out", start)
+        with evaluation_mode(model) as device:
+            for start in range(0, len(self.held_out), EVAL_BATCH):
+                batch = self._masked(self.held_out[start : start + EVAL_BATCH], "held-out", start)
                 loss += float(self.loss(model, batch.to(device))) * batch.weight
                 weight += batch.weight
         return {"perplexity": float(np.exp(min(loss / weight, 80.0))), "score": -loss / weight}
@@ -99,17 +99,17 @@ class WordMethod:
     def _masked(self, texts: Tokens, *purpose: object) -> Batch:
         tokens_BT, mask_BT = pad(texts)
         hidden_BT, targets_BT = self.masking.hide(tokens_BT, np.random.default_rng(seed_for(self.seed, *purpose)))
-        return Batch(hidden_BT, mask_BT, targets_BT, weight=max(1.0, float((targets_BT != UNTOUCHED).sum())))
+        return Batch(hidden_BT, mask_BT, targets_BT, weight=max(1.0, float((targets_BT != IGNORED).sum())))
 
 
 @dataclass
-class LabelMethod:
+class LabelObjective:
     """Train to give labels; a label weighs by its inverse frequency to the power of `class_weights`.
 
     `score(truth, guess, labels)` says how good guesses are; it is handed in, for judging is another room.
     """
 
-    start: Start
+    start: EncoderStart
     train: Tokens
     targets: NDArray[np.int64]
     held_out: Tokens
@@ -119,11 +119,11 @@ class LabelMethod:
     class_weights: float
     score: Callable[[NDArray[np.int64], NDArray[np.int64], int], float]
     seed: int
-    deal: Deal = field(init=False)
+    deal: LengthBucketSampler = field(init=False)
     weights_L: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
-        self.deal = Deal([len(ids) for ids in self.train], batch_texts=self.batch_texts, seed=self.seed)
+        self.deal = LengthBucketSampler([len(ids) for ids in self.train], batch_texts=self.batch_texts, seed=self.seed)
         counts = np.bincount(self.targets, minlength=self.labels).clip(min=1)
         weights = (counts.mean() / counts) ** self.class_weights
         # Scaled so that a text weighs 1 on the mean: the rate keeps its meaning.
@@ -147,27 +147,27 @@ class LabelMethod:
         weights_L = self.weights_L.to(logits_BL.device)
         return functional.cross_entropy(logits_BL, batch.targets, weight=weights_L, reduction="sum") / batch.weight
 
-    def judge(self, model: nn.Module) -> Figures:
+    def judge(self, model: nn.Module) -> Metrics:
         """Give the score on held-out texts, and the share answered rightly."""
-        guesses = guess(model, self.held_out)
+        guesses = predict_labels(model, self.held_out)
         score = self.score(self.held_out_targets, guesses, self.labels)
         return {"accuracy": float((guesses == self.held_out_targets).mean()), "score": score}
 
 
-def guess(model: nn.Module, texts: Tokens) -> NDArray[np.int64]:
+def predict_labels(model: nn.Module, texts: Tokens) -> NDArray[np.int64]:
     """Give the most likely label of each tokenised text, in order."""
     guesses = np.zeros(len(texts), dtype=np.int64)
     order = np.argsort([len(ids) for ids in texts], kind="stable")
-    with still(model) as device:
-        for start in range(0, len(order), JUDGED_TEXTS):
-            rows = order[start : start + JUDGED_TEXTS]
+    with evaluation_mode(model) as device:
+        for start in range(0, len(order), EVAL_BATCH):
+            rows = order[start : start + EVAL_BATCH]
             tokens_BT, mask_BT = pad([texts[row] for row in rows])
             guesses[rows] = model(tokens_BT.to(device), mask_BT.to(device)).argmax(1).cpu().numpy()
     return guesses
 
 
 @contextmanager
-def still(model: nn.Module) -> Iterator[torch.device]:
+def evaluation_mode(model: nn.Module) -> Iterator[torch.device]:
     """Hold a model still, without dropout and gradients; give the device it stands on."""
     model.eval()
     with torch.inference_mode():

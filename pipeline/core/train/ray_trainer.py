@@ -13,15 +13,15 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.base.logs import progress
-from pipeline.core.train.loop import Course, Share, Step, fit
-from pipeline.core.train.objectives import Method
+from pipeline.core.train.loop import Schedule, StepResult, WorkerShard, fit
+from pipeline.core.train.objectives import Objective
 from pipeline.core.train.optimizer import make_optimizer
 
 log = structlog.get_logger(room="train")
 TIMEOUT_SECONDS = 1800
 
 
-class Saved(Protocol):
+class SavedCheckpoint(Protocol):
     """Describe a checkpoint as the loop needs it."""
 
     @property
@@ -37,7 +37,7 @@ class Saved(Protocol):
         """Give the rest."""
 
 
-class Keep(Protocol):
+class CheckpointStore(Protocol):
     """Describe where checkpoints are kept; every worker must reach the same place."""
 
     @property
@@ -47,7 +47,7 @@ class Keep(Protocol):
     def save(self, step: int, tensors: Mapping[str, Mapping[str, Tensor]], notes: Mapping[str, Any]) -> None:
         """Write one whole."""
 
-    def newest(self) -> Saved | None:
+    def newest(self) -> SavedCheckpoint | None:
         """Read the newest that is whole."""
 
     def forget(self) -> None:
@@ -55,7 +55,7 @@ class Keep(Protocol):
 
 
 @dataclass(frozen=True)
-class Machine:
+class WorkerResources:
     """Say what the loop may use."""
 
     device: str
@@ -90,32 +90,32 @@ class OptimizerConfig(Protocol):
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """Hold all that a worker must know. `looks` are the steps after which the model is judged."""
 
     name: str
-    method: Method
-    course: Course
+    method: Objective
+    course: Schedule
     weight_decay: float
     looks: frozenset[int]
     patience: int
     checkpoint_every: int
-    keep: Keep
+    keep: CheckpointStore
 
     @classmethod
     def of(
         cls,
         name: str,
-        method: Method,
+        method: Objective,
         cfg: OptimizerConfig,
         *,
         steps: int,
         looks: Collection[int],
         patience: int,
-        keep: Keep,
-    ) -> "Job":
+        keep: CheckpointStore,
+    ) -> "TrainingJob":
         """Build a job from a section of `params.yaml`."""
-        course = Course(steps, cfg.peak_rate, cfg.warmup_share, cfg.clip)
+        course = Schedule(steps, cfg.peak_rate, cfg.warmup_share, cfg.clip)
         return cls(
             name=name,
             method=method,
@@ -129,7 +129,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingResult:
     """Hold the best weights seen and the history of the training."""
 
     weights: Mapping[str, Tensor]
@@ -137,7 +137,7 @@ class Outcome:
 
 
 @dataclass
-class Progress:
+class TrainingProgress:
     """Hold where a training stands; this, beside model and optimizer, is what a checkpoint keeps."""
 
     history: list[dict[str, float]]
@@ -160,7 +160,7 @@ class Progress:
         return {"history": self.history, "best_score": self.best_score, "poorer_looks": self.poorer_looks, "finished": self.finished}
 
 
-def train(job: Job, machine: Machine) -> Outcome:
+def run_training(job: TrainingJob, machine: WorkerResources) -> TrainingResult:
     """Train to the end of the job, from its newest checkpoint if there is one.
 
     Raises ray.train.TrainingFailedError when workers died more often than is allowed.
@@ -171,10 +171,10 @@ def train(job: Job, machine: Machine) -> Outcome:
         saved = job.keep.newest()
     assert saved is not None
     assert saved.notes["finished"]
-    return Outcome(saved.tensors["best"], tuple(saved.notes["history"]))
+    return TrainingResult(saved.tensors["best"], tuple(saved.notes["history"]))
 
 
-def _run(job: Job, machine: Machine) -> None:
+def _run(job: TrainingJob, machine: WorkerResources) -> None:
     import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
@@ -204,7 +204,7 @@ def _work(config: dict[str, Any]) -> None:
 
     job, machine = config["job"], config["machine"]
     context = ray.train.get_context()
-    share = Share(context.get_world_rank(), context.get_world_size(), machine.micro_batch)
+    share = WorkerShard(context.get_world_rank(), context.get_world_size(), machine.micro_batch)
     torch.set_num_threads(max(1, machine.threads // max(1, context.get_local_world_size())))
     device = ray.train.torch.get_device() if machine.workers else torch.device(machine.device)
     core = job.method.model().to(device)
@@ -220,7 +220,7 @@ def _work(config: dict[str, Any]) -> None:
                 break
 
 
-def _listen(job: Job, core: nn.Module, optimizer: torch.optim.Optimizer, state: Progress, step: Step) -> bool:
+def _listen(job: TrainingJob, core: nn.Module, optimizer: torch.optim.Optimizer, state: TrainingProgress, step: StepResult) -> bool:
     """Judge, save and report after a step; say whether training ends here."""
     import ray.train
 
@@ -244,7 +244,7 @@ def _over_workers(part: float, core: nn.Module) -> float:
     return float(total)
 
 
-def _look(job: Job, core: nn.Module, state: Progress, step: int, **seen: float) -> None:
+def _look(job: TrainingJob, core: nn.Module, state: TrainingProgress, step: int, **seen: float) -> None:
     from ray.train import get_context
     from ray.train.collective import broadcast_from_rank_zero
 
@@ -254,14 +254,14 @@ def _look(job: Job, core: nn.Module, state: Progress, step: int, **seen: float) 
     log.info("judged", training=job.name, of=job.course.steps, **{key: round(value, 4) for key, value in state.history[-1].items()})
 
 
-def _resume(job: Job, core: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, Progress]:
+def _resume(job: TrainingJob, core: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, TrainingProgress]:
     saved = job.keep.newest()
     if saved is None:
-        return 0, Progress(history=[], best={})
+        return 0, TrainingProgress(history=[], best={})
     core.load_state_dict(saved.tensors["model"])
     _fill(optimizer, saved.tensors["optimizer"])
     log.info("resumed", training=job.name, step=saved.step, of=job.course.steps)
-    return saved.step, Progress(best=dict(saved.tensors["best"]), **saved.notes)
+    return saved.step, TrainingProgress(best=dict(saved.tensors["best"]), **saved.notes)
 
 
 def _flat(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

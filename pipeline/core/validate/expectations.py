@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.base.config import ValidateConfig
-from pipeline.base.records import Record
+from pipeline.base.records import TextRecord
 from pipeline.core.clean.duplicates import DUPLICATE
-from pipeline.core.clean.faults import words
+from pipeline.core.clean.faults import count_words
 from pipeline.core.validate.row_measures import in_language, residues
 
-COLUMNS = [field.name for field in dataclasses.fields(Record)]
+COLUMNS = [field.name for field in dataclasses.fields(TextRecord)]
 FILLED = ("id", "text", "label", "source", "group", "lang", "licence")
 TRAITS = ("words", "residue", "in_language")
 
@@ -41,7 +41,7 @@ class _Rule:
     key: str = ""
 
 
-def check(kept: Sequence[Record], reasons: Sequence[str], cfg: ValidateConfig, labels: Sequence[str]) -> tuple[Check, ...]:
+def check(kept: Sequence[TextRecord], reasons: Sequence[str], cfg: ValidateConfig, labels: Sequence[str]) -> tuple[Check, ...]:
     """Judge the texts that were kept and the reasons why the others were not; give every answer, good and bad."""
     answers = _judge(_raw_frame(len(kept), reasons), _raw_rules(cfg)) if kept or reasons else ()
     if not kept:
@@ -52,13 +52,13 @@ def check(kept: Sequence[Record], reasons: Sequence[str], cfg: ValidateConfig, l
     return (*_judge(frame, _text_rules(cfg, labels, judged=bool(frame["in_language"].notna().any()))), *answers)
 
 
-def _text_frame(kept: Sequence[Record], cfg: ValidateConfig, labels: Sequence[str]) -> Any:
+def _text_frame(kept: Sequence[TextRecord], cfg: ValidateConfig, labels: Sequence[str]) -> Any:
     import pandas
 
     columns: dict[str, list[Any]] = {name: [getattr(record, name) for record in kept] for name in COLUMNS}
     # To Great Expectations an empty string is a value; to us it is none.
     columns |= {name: [value or None for value in columns[name]] for name in FILLED}
-    columns["words"] = [words(record.text) for record in kept]
+    columns["words"] = [count_words(record.text) for record in kept]
     columns["residue"] = [float(left) for left in residues(kept)]
     columns["in_language"] = in_language(kept, cfg)
     columns |= {_indicator(label): [float(record.label == label) for record in kept] for label in labels}

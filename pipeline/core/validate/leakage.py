@@ -3,18 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 
-from pipeline.base.records import Record, Side
-from pipeline.core.clean.duplicates import same
+from pipeline.base.records import SplitName, TextRecord
+from pipeline.core.clean.duplicates import duplicate_key
 
 # What may not be shared, from the plainest copy to the subtlest: sentences of one article know each other.
-SHARED: tuple[tuple[str, Callable[[Record], str]], ...] = (
+SHARED: tuple[tuple[str, Callable[[TextRecord], str]], ...] = (
     ("id", lambda record: record.id),
-    ("text", lambda record: same(record.text)),
+    ("text", lambda record: duplicate_key(record.text)),
     ("group", lambda record: record.group),
 )
 
 
-def leaks(sides: Mapping[Side, Sequence[Record]]) -> tuple[str, ...]:
+def leaks(sides: Mapping[SplitName, Sequence[TextRecord]]) -> tuple[str, ...]:
     """Say for each kind and pair of sides how much is shared, with the id of one example; empty when nothing is."""
     found = []
     for what, key in SHARED:

@@ -4,8 +4,8 @@ import re
 from collections.abc import Sequence
 
 from pipeline.base.config import ValidateConfig
-from pipeline.base.records import Record
-from pipeline.core.clean.language import UNDETERMINED, language
+from pipeline.base.records import TextRecord
+from pipeline.core.clean.language import UNDETERMINED, detect_language
 
 # Written apart from the rules of `clean`, so that a mistake there does not hide itself here.
 MARKUP = re.compile(
@@ -15,14 +15,14 @@ MARKUP = re.compile(
 )
 
 
-def residues(records: Sequence[Record]) -> list[bool]:
+def residues(records: Sequence[TextRecord]) -> list[bool]:
     """Say for each text whether HTML, mojibake or a replacement character is left in it."""
     from ftfy.badness import is_bad
 
     return [bool(MARKUP.search(r.text)) or "\N{REPLACEMENT CHARACTER}" in r.text or bool(is_bad(r.text)) for r in records]
 
 
-def in_language(records: Sequence[Record], cfg: ValidateConfig) -> list[float | None]:
+def in_language(records: Sequence[TextRecord], cfg: ValidateConfig) -> list[float | None]:
     """Say for each text whether it is in the language asked for; None where it is too short to tell."""
-    found = (language(record.text, min_words=cfg.language_min_words) for record in records)
+    found = (detect_language(record.text, min_words=cfg.language_min_words) for record in records)
     return [None if name == UNDETERMINED else float(name == cfg.language) for name in found]

@@ -19,11 +19,11 @@ from pathlib import Path
 
 from pipeline.base import logs
 from pipeline.base.errors import Fault
-from pipeline.base.records import Answer, Feedback
+from pipeline.base.records import Feedback, JournalEntry
 from pipeline.io.journal import retention, segments
-from pipeline.io.journal.lines import line
-from pipeline.io.journal.retention import HOUR, Retained, hours_of
-from pipeline.io.journal.segments import OPEN, Segment, listed, unheld
+from pipeline.io.journal.lines import to_line
+from pipeline.io.journal.retention import HOUR, RetentionReport, list_hours
+from pipeline.io.journal.segments import OPEN, Segment, list_files, lock_if_unheld
 
 MONTH = len("2026-11")
 EVER = ""
@@ -35,7 +35,7 @@ def request_id(now: datetime) -> str:
     return f"{now.astimezone(UTC):%Y%m%d%H}-{secrets.token_hex(10)}"
 
 
-def newest_of(entries: Iterable[Feedback]) -> list[Feedback]:
+def latest_labels(entries: Iterable[Feedback]) -> list[Feedback]:
     """Give the last label told for each answer, in the order in which they were told."""
     latest = {(entry.request, entry.position): entry for entry in entries}
     return sorted(latest.values(), key=lambda entry: (entry.time, entry.request, entry.position))
@@ -58,7 +58,7 @@ class Journal:
         journal._folder, journal._segments, journal._guard = folder, {}, threading.Lock()
         return journal
 
-    def append(self, answers: Sequence[Answer]) -> None:
+    def append(self, answers: Sequence[JournalEntry]) -> None:
         """Keep answers, each in the hour of its own time; raises Fault when they cannot be kept."""
         self._append("answers", HOUR, answers)
 
@@ -66,17 +66,17 @@ class Journal:
         """Keep true labels; raises Fault when they cannot be kept."""
         self._append("feedback", MONTH, entries)
 
-    def answers(self, start: str, end: str) -> Iterator[Answer]:
+    def answers(self, start: str, end: str) -> Iterator[JournalEntry]:
         """Yield the answers from `start` up to and without `end`, in the order of their time; only their hours are read."""
-        for hour in hours_of(self._folder / "answers"):
+        for hour in list_hours(self._folder / "answers"):
             if start[:HOUR] <= hour <= end[:HOUR]:
-                yield from segments.read(self._folder / "answers" / hour, Answer, start, end)
+                yield from segments.read_segments(self._folder / "answers" / hour, JournalEntry, start, end)
 
-    def find(self, request: str, position: int) -> Answer | None:
+    def find(self, request: str, position: int) -> JournalEntry | None:
         """Give one answer by its name; None when there is none or it is no longer kept."""
         return self.find_all([(request, position)]).get((request, position))
 
-    def find_all(self, names: Iterable[tuple[str, int]]) -> dict[tuple[str, int], Answer]:
+    def find_all(self, names: Iterable[tuple[str, int]]) -> dict[tuple[str, int], JournalEntry]:
         """Give answers by their names, requests and positions; each hour is read once, and what is not kept is left out."""
         asked: dict[str, set[str]] = {}
         wanted = set(names)
@@ -85,14 +85,14 @@ class Journal:
                 asked.setdefault(hour, set()).add(request)
         found = {}
         for hour, requests in asked.items():
-            for answer in segments.find(self._folder / "answers" / hour, Answer, requests):
+            for answer in segments.find_in_segments(self._folder / "answers" / hour, JournalEntry, requests):
                 found[answer.request, answer.position] = answer
         return {name: answer for name, answer in found.items() if name in wanted}
 
     def labels(self, start: str = EVER, end: str = FOR_EVER) -> list[Feedback]:
         """Give the true labels told from `start` up to and without `end`, in the order of their time."""
-        asked = [month for month in listed(self._folder / "feedback") if start[:MONTH] <= month.name <= end[:MONTH]]
-        return [entry for month in asked for entry in segments.read(month, Feedback, start, end)]
+        asked = [month for month in list_files(self._folder / "feedback") if start[:MONTH] <= month.name <= end[:MONTH]]
+        return [entry for month in asked for entry in segments.read_segments(month, Feedback, start, end)]
 
     def first(self) -> str | None:
         """Give the time of the first answer that is kept; None where there is none."""
@@ -110,18 +110,18 @@ class Journal:
         What cannot be sealed now, as on a full disk, can be read as it is: that is logged and left for the next time.
         """
         with self._sealing:
-            folders = [folder for kind in ("answers", "feedback") for folder in listed(self._folder / kind)]
-            return sum(_sealed(path) for folder in folders for path in listed(folder, OPEN))
+            folders = [folder for kind in ("answers", "feedback") for folder in list_files(self._folder / kind)]
+            return sum(_sealed(path) for folder in folders for path in list_files(folder, OPEN))
 
-    def retain(self, now: datetime) -> Retained:
+    def retain(self, now: datetime) -> RetentionReport:
         """Remove the hours of answers older than the retention, as far as the clock is believed. True labels stay."""
         with self._sealing:
-            return retention.retain(self._folder, days=self._days, now=now)
+            return retention.apply_retention(self._folder, days=self._days, now=now)
 
-    def _append(self, kind: str, length: int, entries: Sequence[Answer] | Sequence[Feedback]) -> None:
+    def _append(self, kind: str, length: int, entries: Sequence[JournalEntry] | Sequence[Feedback]) -> None:
         lines: dict[str, list[bytes]] = {}
         for entry in entries:
-            lines.setdefault(entry.time[:length], []).append(line(entry))
+            lines.setdefault(entry.time[:length], []).append(to_line(entry))
         with self._guard:
             for name, part in lines.items():
                 self._write(self._folder / kind / name, b"".join(part))
@@ -157,9 +157,9 @@ class Journal:
 
 def _sealed(path: Path) -> bool:
     try:
-        with unheld(path) as free:
+        with lock_if_unheld(path) as free:
             if free:
-                segments.seal(path, Answer) if path.parents[1].name == "answers" else segments.seal(path, Feedback)
+                segments.seal_segment(path, JournalEntry) if path.parents[1].name == "answers" else segments.seal_segment(path, Feedback)
             return free
     except (OSError, Fault) as error:
         logs.get("journal").warning("not sealed", segment=path.stem, reason=type(error).__name__)

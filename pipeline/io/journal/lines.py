@@ -5,23 +5,23 @@ import json
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pipeline.base.records import Answer, Feedback
+from pipeline.base.records import Feedback, JournalEntry
 
 if TYPE_CHECKING:
     import pyarrow
 
-Entry = TypeVar("Entry", Answer, Feedback)
+Entry = TypeVar("Entry", JournalEntry, Feedback)
 BEGIN = b'{"request":'  # the first field of every entry, so that a line is known by how it begins
 
 
-def line(entry: Answer | Feedback) -> bytes:
+def to_line(entry: JournalEntry | Feedback) -> bytes:
     """Write an entry as one line."""
     values = {name: getattr(entry, name) for name in entry.__slots__}
     # Half a surrogate pair is no character, and a table could not hold it.
     return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
 
 
-def parsed(content: bytes, kind: type[Entry]) -> tuple["pyarrow.Table", list[bytes]]:
+def parse_lines(content: bytes, kind: type[Entry]) -> tuple["pyarrow.Table", list[bytes]]:
     """Read lines into a table; give it with the whole lines that are no entry.
 
     A last line without its end was never answered for, since its writer died in it: it is left out.
@@ -31,18 +31,18 @@ def parsed(content: bytes, kind: type[Entry]) -> tuple["pyarrow.Table", list[byt
 
     whole = content[: content.rfind(b"\n") + 1]
     if whole:
-        options = pyarrow.json.ParseOptions(explicit_schema=schema(kind), unexpected_field_behavior="ignore")
+        options = pyarrow.json.ParseOptions(explicit_schema=entry_schema(kind), unexpected_field_behavior="ignore")
         try:
             table = pyarrow.json.read_json(pyarrow.BufferReader(whole), parse_options=options)
             table.validate(full=True)
             if table.num_rows == whole.count(b"\n"):
-                return shaped(table, kind), []
+                return conform_table(table, kind), []
         except (ValueError, KeyError):
             pass
     return _one_by_one(whole, kind)
 
 
-def named(content: bytes, kind: type[Entry], requests: Collection[str]) -> Iterator[Entry]:
+def find_entries(content: bytes, kind: type[Entry], requests: Collection[str]) -> Iterator[Entry]:
     """Yield the entries of few requests from lines, without reading the others."""
     for request in requests:
         beginning = BEGIN + json.dumps(request, ensure_ascii=False).encode("utf-8", "replace") + b","
@@ -51,17 +51,17 @@ def named(content: bytes, kind: type[Entry], requests: Collection[str]) -> Itera
             end = content.find(b"\n", at)
             if end < 0:
                 break
-            yield from entries(_one_by_one(content[at : end + 1], kind)[0], kind)
+            yield from table_to_entries(_one_by_one(content[at : end + 1], kind)[0], kind)
             at = content.find(beginning, end)
 
 
-def entries(table: "pyarrow.Table", kind: type[Entry]) -> list[Entry]:
+def table_to_entries(table: "pyarrow.Table", kind: type[Entry]) -> list[Entry]:
     """Give the rows of a table as entries."""
     columns = [_values(table, name) for name in table.column_names]
     return [kind(*row) for row in zip(*columns, strict=True)]
 
 
-def within(table: "pyarrow.Table", start: str, end: str) -> "pyarrow.Table":
+def filter_times(table: "pyarrow.Table", start: str, end: str) -> "pyarrow.Table":
     """Keep the rows from one time up to and without another."""
     from pyarrow import compute
 
@@ -69,7 +69,7 @@ def within(table: "pyarrow.Table", start: str, end: str) -> "pyarrow.Table":
     return table.filter(compute.and_(compute.greater_equal(times, start), compute.less(times, end)))
 
 
-def among(table: "pyarrow.Table", requests: Collection[str]) -> "pyarrow.Table":
+def filter_requests(table: "pyarrow.Table", requests: Collection[str]) -> "pyarrow.Table":
     """Keep the rows of some requests."""
     import pyarrow
     from pyarrow import compute
@@ -77,7 +77,7 @@ def among(table: "pyarrow.Table", requests: Collection[str]) -> "pyarrow.Table":
     return table.filter(compute.is_in(table["request"], value_set=pyarrow.array(sorted(requests), pyarrow.string())))
 
 
-def shaped(table: "pyarrow.Table", kind: type[Entry]) -> "pyarrow.Table":
+def conform_table(table: "pyarrow.Table", kind: type[Entry]) -> "pyarrow.Table":
     """Bring a table to the columns and types of its entries.
 
     A column younger than the table gets the default of its field. Raises KeyError where there is none, ValueError for a wrong type.
@@ -85,7 +85,7 @@ def shaped(table: "pyarrow.Table", kind: type[Entry]) -> "pyarrow.Table":
     import pyarrow
 
     columns, defaults = [], _defaults(kind)
-    for column in schema(kind):
+    for column in entry_schema(kind):
         known = column.name in table.column_names
         if known and not table[column.name].null_count:
             columns.append(table[column.name].cast(column.type))
@@ -93,10 +93,10 @@ def shaped(table: "pyarrow.Table", kind: type[Entry]) -> "pyarrow.Table":
             raise KeyError(f"there is no {column.name} in each row")
         else:
             columns.append(pyarrow.array([defaults[column.name]] * table.num_rows, column.type))
-    return pyarrow.table(columns, schema=schema(kind))
+    return pyarrow.table(columns, schema=entry_schema(kind))
 
 
-def schema(kind: type[Entry]) -> "pyarrow.Schema":
+def entry_schema(kind: type[Entry]) -> "pyarrow.Schema":
     """Give the columns of a kind of entry."""
     import pyarrow
 
@@ -129,7 +129,7 @@ def _one_by_one(whole: bytes, kind: type[Entry]) -> tuple["pyarrow.Table", list[
             rows.append(_row(json.loads(told), kind))
         except (ValueError, KeyError, TypeError, RecursionError):
             strange.append(told)
-    return pyarrow.Table.from_pylist(rows, schema=schema(kind)), strange
+    return pyarrow.Table.from_pylist(rows, schema=entry_schema(kind)), strange
 
 
 def _row(told: Any, kind: type[Entry]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from pipeline.io.journal.segments import OPEN, listed, unheld
+from pipeline.io.journal.segments import OPEN, list_files, lock_if_unheld
 
 SILENT_DAYS = 3  # without a sign of life are a long weekend; more may be a clock that jumped
 BELIEVED_DAYS = 7  # alive after a jump, and it was none: somebody would have set the clock by then
@@ -20,7 +20,7 @@ GONE = ".gone-"
 
 
 @dataclass(frozen=True)
-class Retained:
+class RetentionReport:
     """Say which hours are gone, how many are kept, and why some are kept although they look old or wrong."""
 
     removed: tuple[str, ...]
@@ -28,9 +28,9 @@ class Retained:
     reasons: tuple[str, ...]
 
 
-def hours_of(answers: Path) -> list[str]:
+def list_hours(answers: Path) -> list[str]:
     """Give the hours that have a folder, the oldest first."""
-    return [path.name for path in listed(answers) if is_hour(path.name)]
+    return [path.name for path in list_files(answers) if is_hour(path.name)]
 
 
 def is_hour(name: str) -> bool:
@@ -41,7 +41,7 @@ def is_hour(name: str) -> bool:
         return False
 
 
-def believed(today: date, lived: Collection[date]) -> date:
+def believed_today(today: date, lived: Collection[date]) -> date:
     """Give the last day that surely came: today, or the day before a jump of the clock that too few days of life have followed."""
     days = sorted({day for day in lived if day < today} | {today})
     last = today
@@ -51,21 +51,21 @@ def believed(today: date, lived: Collection[date]) -> date:
     return last
 
 
-def retain(folder: Path, *, days: int, now: datetime) -> Retained:
+def apply_retention(folder: Path, *, days: int, now: datetime) -> RetentionReport:
     """Remove whole hours of answers that are older than so many days, as far as the clock is believed."""
     answers, passes, now = folder / "answers", folder / "passes", now.astimezone(UTC)
-    hours = hours_of(answers)
+    hours = list_hours(answers)
     if not hours:
-        return Retained((), 0, ())
+        return RetentionReport((), 0, ())
     _sign(passes, now.date())
-    last = believed(now.date(), [*_days(hours), *_days(_names(passes))])
+    last = believed_today(now.date(), [*_days(hours), *_days(_names(passes))])
     moment = now if last == now.date() else datetime(last.year, last.month, last.day, tzinfo=UTC)
     oldest = _back(moment, days)
     removed = [hour for hour in hours if hour < oldest and _removed(answers / hour)]
     _forget(passes, _back(moment, days + SIGN_DAYS))
     _sweep(answers)
     kept = [hour for hour in hours if hour not in removed]
-    return Retained(tuple(removed), len(kept), _reasons(kept, oldest=oldest, now=now, last=last, days=days))
+    return RetentionReport(tuple(removed), len(kept), _reasons(kept, oldest=oldest, now=now, last=last, days=days))
 
 
 def _reasons(kept: Sequence[str], *, oldest: str, now: datetime, last: date, days: int) -> tuple[str, ...]:
@@ -90,8 +90,8 @@ def _back(moment: datetime, days: int) -> str:
 
 
 def _removed(hour: Path) -> bool:
-    for path in listed(hour, OPEN):
-        with unheld(path) as free:
+    for path in list_files(hour, OPEN):
+        with lock_if_unheld(path) as free:
             if not free and path.exists():
                 return False
     # Renamed first: an hour is there wholly or not at all, and of two passes at once one does it.
@@ -120,7 +120,7 @@ def _forget(passes: Path, oldest: str) -> None:
 
 
 def _names(passes: Path) -> list[str]:
-    return [path.name for path in listed(passes)]
+    return [path.name for path in list_files(passes)]
 
 
 def _days(names: Collection[str]) -> list[date]:

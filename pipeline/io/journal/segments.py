@@ -22,7 +22,7 @@ FEW = 8  # requests that are looked for in a living segment by their bytes, befo
 GROUP_ROWS = 16_384  # of a table are read to give one answer
 
 
-def listed(folder: Path, suffix: str = "") -> list[Path]:
+def list_files(folder: Path, suffix: str = "") -> list[Path]:
     """Give what lies in a folder and is not hidden, in the order of names; nothing where there is no folder, or no longer."""
     # Not by `glob`: that raises when the retention takes away a folder that it is looking into.
     try:
@@ -70,7 +70,7 @@ class Segment:
 
 
 @contextlib.contextmanager
-def unheld(path: Path) -> Iterator[bool]:
+def lock_if_unheld(path: Path) -> Iterator[bool]:
     """Hold a segment whose writer is gone; False when its writer lives, or when another is sealing it or has done so."""
     try:
         handle = os.open(path, os.O_RDONLY)
@@ -88,7 +88,7 @@ def unheld(path: Path) -> Iterator[bool]:
         os.close(handle)
 
 
-def seal(path: Path, kind: type[Entry]) -> None:
+def seal_segment(path: Path, kind: type[Entry]) -> None:
     """Make a segment without a writer a table; killed between the two, the table counts and the next one removes the segment.
 
     Whole lines that are no entry, such as those of another version, are set aside in a file beside it.
@@ -96,31 +96,31 @@ def seal(path: Path, kind: type[Entry]) -> None:
     import pyarrow.parquet
 
     if not path.with_suffix(SEALED).exists():
-        table, strange = lines.parsed(path.read_bytes(), kind)
+        table, strange = lines.parse_lines(path.read_bytes(), kind)
         beside = path.with_suffix(SEALING)
         if strange:
             files.write_bytes(path.with_suffix(ASIDE), b"".join(one + b"\n" for one in strange), mode=0o600)
             logs.get("journal").warning("lines set aside", segment=path.stem, lines=len(strange))
         if table.num_rows:
-            with files.told_when_full(path):
+            with files.report_disk_full(path):
                 pyarrow.parquet.write_table(table, beside, compression="zstd", row_group_size=GROUP_ROWS)
                 _flush(beside)
                 beside.replace(path.with_suffix(SEALED))
     path.unlink()
 
 
-def read(folder: Path, kind: type[Entry], start: str, end: str) -> list[Entry]:
+def read_segments(folder: Path, kind: type[Entry], start: str, end: str) -> list[Entry]:
     """Give the entries in a folder from `start` up to and without `end`, in the order of their time, request and position."""
     import pyarrow
 
-    tables = [lines.within(table, start, end) for table in _tables(folder, kind)]
+    tables = [lines.filter_times(table, start, end) for table in _tables(folder, kind)]
     if not tables:
         return []
     found = pyarrow.concat_tables(tables)
-    return lines.entries(found.sort_by([("time", "ascending"), ("request", "ascending"), ("position", "ascending")]), kind)
+    return lines.table_to_entries(found.sort_by([("time", "ascending"), ("request", "ascending"), ("position", "ascending")]), kind)
 
 
-def find(folder: Path, kind: type[Entry], requests: Collection[str]) -> Iterator[Entry]:
+def find_in_segments(folder: Path, kind: type[Entry], requests: Collection[str]) -> Iterator[Entry]:
     """Yield the entries of some requests in a folder."""
     for path in _segments(folder):
         try:
@@ -130,17 +130,17 @@ def find(folder: Path, kind: type[Entry], requests: Collection[str]) -> Iterator
         if content is None:
             with contextlib.suppress(FileNotFoundError):  # past its retention just now
                 for group in _groups(path, kind, requests):
-                    yield from lines.entries(group, kind)
+                    yield from lines.table_to_entries(group, kind)
         elif len(requests) <= FEW:
-            yield from lines.named(content, kind, requests)
+            yield from lines.find_entries(content, kind, requests)
         else:
-            yield from lines.entries(lines.among(lines.parsed(content, kind)[0], requests), kind)
+            yield from lines.table_to_entries(lines.filter_requests(lines.parse_lines(content, kind)[0], requests), kind)
 
 
 def _segments(folder: Path) -> list[Path]:
     """Give every segment once. Living ones are listed first: one sealed between the two looks is then seen in one of them."""
-    living = listed(folder, OPEN)
-    sealed = listed(folder, SEALED)
+    living = list_files(folder, OPEN)
+    sealed = list_files(folder, SEALED)
     names = {path.stem for path in sealed}
     return sorted([*sealed, *(path for path in living if path.stem not in names)])
 
@@ -149,7 +149,7 @@ def _tables(folder: Path, kind: type[Entry]) -> Iterator["pyarrow.Table"]:
     for path in _segments(folder):
         if path.suffix == OPEN:
             try:
-                yield lines.parsed(path.read_bytes(), kind)[0]
+                yield lines.parse_lines(path.read_bytes(), kind)[0]
                 continue
             except FileNotFoundError:  # sealed just now
                 path = path.with_suffix(SEALED)
@@ -163,9 +163,9 @@ def _groups(path: Path, kind: type[Entry], requests: Collection[str] | None) -> 
 
     with _told_when_damaged(path), pyarrow.parquet.ParquetFile(path) as table:
         for number in range(table.num_row_groups):
-            if requests is None or lines.among(table.read_row_group(number, columns=["request"]), requests).num_rows:
-                group = lines.shaped(table.read_row_group(number), kind)
-                yield group if requests is None else lines.among(group, requests)
+            if requests is None or lines.filter_requests(table.read_row_group(number, columns=["request"]), requests).num_rows:
+                group = lines.conform_table(table.read_row_group(number), kind)
+                yield group if requests is None else lines.filter_requests(group, requests)
 
 
 @contextlib.contextmanager

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.base.errors import Fault, Unreachable, WrongUse
-from pipeline.io.registry.ledger_tables import schema
+from pipeline.base.errors import Fault, Unreachable, UsageError
+from pipeline.io.registry.ledger_tables import ledger_schema
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
@@ -68,7 +68,7 @@ class Database:
         return self._engine
 
 
-def time_of(connection: "Connection") -> str:
+def database_time(connection: "Connection") -> str:
     """Tell the time by the database's clock, in UTC."""
     return str(connection.exec_driver_sql(CLOCKS[connection.dialect.name]).scalar_one())
 
@@ -82,7 +82,7 @@ def _place(url: str) -> "URL":
         if place.get_backend_name() in CLOCKS and place.database:
             return place.set(drivername="postgresql+psycopg") if place.drivername == "postgresql" else place
     # The address itself is not shown: it may hold a password.
-    raise WrongUse(
+    raise UsageError(
         "TONEWATCH_LEDGER is no address of a database the ledger can be kept in. "
         "Write sqlite:////folder/ledger.db or postgresql+psycopg://user@host/database."
     )
@@ -112,7 +112,7 @@ def _open(place: "URL") -> "Engine":
         # No pool: a transaction that begins after the server was restarted finds no dead connection.
         engine = create_engine(place, poolclass=NullPool, connect_args=patience)
     except (ImportError, NoSuchModuleError) as error:
-        raise WrongUse(f"The ledger at {_shown(place)} needs a driver that is missing. Type: pip install 'psycopg[binary]'") from error
+        raise UsageError(f"The ledger at {_shown(place)} needs a driver that is missing. Type: pip install 'psycopg[binary]'") from error
     event.listen(engine, "begin", _begin_postgres)
     _create(engine)
     return engine
@@ -158,10 +158,10 @@ def _begin_postgres(connection: "Connection") -> None:
 
 def _create(engine: "Engine") -> None:
     with engine.connect().execution_options(writes=False) as connection:
-        if set(schema().tables) <= _tables(connection):
+        if set(ledger_schema().tables) <= _tables(connection):
             return
     with engine.begin() as connection:  # only one at a time, so whoever comes second finds them
-        schema().create_all(connection)
+        ledger_schema().create_all(connection)
 
 
 def _tables(connection: "Connection") -> set[str]:
@@ -169,9 +169,9 @@ def _tables(connection: "Connection") -> set[str]:
     from sqlalchemy import inspect
 
     found = inspect(connection)
-    there = set(schema().tables) & set(found.get_table_names())
+    there = set(ledger_schema().tables) & set(found.get_table_names())
     for name in sorted(there):
-        columns, ours = {column["name"] for column in found.get_columns(name)}, set(schema().tables[name].columns.keys())
+        columns, ours = {column["name"] for column in found.get_columns(name)}, set(ledger_schema().tables[name].columns.keys())
         if columns != ours:
             raise Fault(
                 f"The ledger at {_shown(connection.engine.url)} was made by another version of Tonewatch: its table {name} differs in "

@@ -16,31 +16,31 @@ GENESIS = "0" * 64  # what stands before the first row
 KEYS = {"releases": "number", "moves": "sequence", "approvals": "sequence"}
 
 
-def digest(content: object) -> str:
+def canonical_digest(content: object) -> str:
     """Give the SHA-256 of a value's canonical JSON: keys sorted, no spaces, ASCII only."""
     told = json.dumps(content, sort_keys=True, separators=(",", ":"), default=repr)
     return hashlib.sha256(told.encode("ascii")).hexdigest()
 
 
-def link(before: str, table: str, row: Row) -> str:
+def row_digest(before: str, table: str, row: Row) -> str:
     """Give the digest of a row of this table: over the digest before it and every other column."""
-    return digest([before, table, {column: value for column, value in row.items() if column != "digest"}])
+    return canonical_digest([before, table, {column: value for column, value in row.items() if column != "digest"}])
 
 
-def gate(document: str) -> str | None:
+def decision_digest(document: str) -> str | None:
     """Give the digest of the decision in a release's document; None where there is no document to read."""
     try:
-        return digest(json.loads(document).get("decision"))
+        return canonical_digest(json.loads(document).get("decision"))
     except (ValueError, TypeError, AttributeError):
         return None
 
 
-def head(last: Row | None) -> str:
+def chain_head(last: Row | None) -> str:
     """Give the digest at which a table ends, by its last row."""
     return str(last["digest"]) if last else GENESIS
 
 
-def faults(ledger: Mapping[str, Sequence[Row]]) -> list[str]:
+def find_faults(ledger: Mapping[str, Sequence[Row]]) -> list[str]:
     """Say where the chains of the ledger's tables, their rows in order, break; then, where none does, what contradicts itself."""
     broken = [fault for table, rows in ledger.items() for fault in _breaks(table, rows)]
     return broken or [*_strange_approvals(ledger), *_strange_moves(ledger), *_cut_ends(ledger)]
@@ -55,7 +55,7 @@ def _breaks(table: str, rows: Sequence[Row]) -> Iterator[str]:
             yield f"{table}: {missing} missing before row {number}."
         elif number < expected:
             yield f"{table}: row {number} is out of order; the first is row 1."
-        elif row["digest"] != link(before, table, row):
+        elif row["digest"] != row_digest(before, table, row):
             yield f"{table}: the content of row {number} was changed; its digest does not fit it and the row before."
         before, expected = row["digest"], max(number, 0) + 1
 
@@ -67,7 +67,7 @@ def _strange_approvals(ledger: Mapping[str, Sequence[Row]]) -> Iterator[str]:
 
 
 def _strange_moves(ledger: Mapping[str, Sequence[Row]]) -> Iterator[str]:
-    gates: dict[int, str | None] = {release["number"]: gate(release["document"]) for release in ledger["releases"]}
+    gates: dict[int, str | None] = {release["number"]: decision_digest(release["document"]) for release in ledger["releases"]}
     champion: int | None = None
     for move in ledger["moves"]:
         name = f"moves: row {move['sequence']}"

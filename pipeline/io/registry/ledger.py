@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipeline.base.errors import Fault, StaleMove, WrongUse
+from pipeline.base.errors import ChampionChanged, Fault, UsageError
 from pipeline.io.registry import hash_chain
-from pipeline.io.registry.database import Database, time_of
-from pipeline.io.registry.ledger_tables import key_of, schema
+from pipeline.io.registry.database import Database, database_time
+from pipeline.io.registry.ledger_tables import key_column, ledger_schema
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -43,7 +43,7 @@ class Approval:
 
 
 @dataclass(frozen=True)
-class Move:
+class ChampionMove:
     """Hold one change of the champion; `origin` is None for the first, `gate` is the digest of the target's decision."""
 
     sequence: int
@@ -112,7 +112,7 @@ class Ledger:
             found = _rows(connection, "approvals", release=_named(connection, name)["number"])
         return _approval(found[0]) if found else None
 
-    def moves(self) -> list[Move]:
+    def moves(self) -> list[ChampionMove]:
         """Give every move, the oldest first."""
         return [_move(row) for row in self._read("moves")]
 
@@ -126,7 +126,7 @@ class Ledger:
         moves = self.moves()
         return moves[-1].origin if moves else None
 
-    def move(self, *, expected: str | None, target: str, actor: str, reason: str) -> Move:
+    def move(self, *, expected: str | None, target: str, actor: str, reason: str) -> ChampionMove:
         """Put a release in service if the one in service is still the one expected, in one transaction.
 
         Raises StaleMove, which names who was first, and leaves the ledger as it was.
@@ -142,20 +142,20 @@ class Ledger:
                 "to": release["number"],
                 "actor": actor,
                 "reason": reason,
-                "gate": hash_chain.gate(release["document"]),
-                **{table: hash_chain.head(_last(connection, table)) for table in ("releases", "approvals")},
+                "gate": hash_chain.decision_digest(release["document"]),
+                **{table: hash_chain.chain_head(_last(connection, table)) for table in ("releases", "approvals")},
             }
             return _move(_append(connection, "moves", **values))
 
     def faults(self) -> list[str]:
         """Say where somebody changed, removed or reordered rows by hand, in a sentence each; none when all is as it was written."""
         with self._database.reading() as connection:
-            return hash_chain.faults({table: _rows(connection, table) for table in schema().tables})
+            return hash_chain.find_faults({table: _rows(connection, table) for table in ledger_schema().tables})
 
     def head(self) -> str:
         """Give one digest of the whole ledger; kept elsewhere, it shows later whether an end was cut off."""
         with self._database.reading() as connection:
-            return hash_chain.digest({table: hash_chain.head(_last(connection, table)) for table in schema().tables})
+            return hash_chain.canonical_digest({table: hash_chain.chain_head(_last(connection, table)) for table in ledger_schema().tables})
 
     def _read(self, table: str, **where: object) -> list[hash_chain.Row]:
         with self._database.reading() as connection:
@@ -165,8 +165,8 @@ class Ledger:
 def _rows(connection: "Connection", name: str, **where: object) -> list[hash_chain.Row]:
     from sqlalchemy import select
 
-    table = schema().tables[name]
-    query = select(table).filter_by(**where).order_by(key_of(table))
+    table = ledger_schema().tables[name]
+    query = select(table).filter_by(**where).order_by(key_column(table))
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
@@ -176,15 +176,15 @@ def _named(connection: "Connection", name: str) -> hash_chain.Row:
     found = _rows(connection, "releases", number=number) if 0 < number < 2**31 else []
     if not found:
         known = ", ".join(f"R{row['number']}" for row in _rows(connection, "releases")) or "none yet; `tonewatch run` makes the first"
-        raise WrongUse(f"The ledger has no release {name!r} (known: {known}).")
+        raise UsageError(f"The ledger has no release {name!r} (known: {known}).")
     return found[0]
 
 
 def _last(connection: "Connection", name: str) -> hash_chain.Row | None:
     from sqlalchemy import select
 
-    table = schema().tables[name]
-    row = connection.execute(select(table).order_by(key_of(table).desc()).limit(1)).mappings().first()
+    table = ledger_schema().tables[name]
+    row = connection.execute(select(table).order_by(key_column(table).desc()).limit(1)).mappings().first()
     return dict(row) if row else None
 
 
@@ -193,9 +193,9 @@ def _append(connection: "Connection", name: str, **values: object) -> hash_chain
 
     key, last = hash_chain.KEYS[name], _last(connection, name)
     stamp = "created" if name == "releases" else "time"
-    row = {key: (last[key] if last else 0) + 1, **values, stamp: time_of(connection)}
-    row["digest"] = hash_chain.link(hash_chain.head(last), name, row)
-    connection.execute(insert(schema().tables[name]).values(row))
+    row = {key: (last[key] if last else 0) + 1, **values, stamp: database_time(connection)}
+    row["digest"] = hash_chain.row_digest(hash_chain.chain_head(last), name, row)
+    connection.execute(insert(ledger_schema().tables[name]).values(row))
     return row
 
 
@@ -212,22 +212,22 @@ def _approval(row: hash_chain.Row) -> Approval:
     return Approval(row["sequence"], f"R{row['release']}", row["actor"], row["reason"], row["time"])
 
 
-def _move(row: hash_chain.Row) -> Move:
+def _move(row: hash_chain.Row) -> ChampionMove:
     origin = None if row["from"] is None else f"R{row['from']}"
-    return Move(row["sequence"], origin, f"R{row['to']}", row["actor"], row["reason"], row["time"], row["gate"])
+    return ChampionMove(row["sequence"], origin, f"R{row['to']}", row["actor"], row["reason"], row["time"], row["gate"])
 
 
 def _writable(**words: str) -> None:
     """Refuse what a database cannot keep: PostgreSQL no NUL, none of them half a character."""
     for name, word in words.items():
         if "\0" in word or any("\ud800" <= character <= "\udfff" for character in word):
-            raise WrongUse(f"The {name} holds characters that cannot be kept: {word!a}. Write it again without them.")
+            raise UsageError(f"The {name} holds characters that cannot be kept: {word!a}. Write it again without them.")
 
 
-def _stale(expected: str | None, last: Move | None) -> StaleMove:
+def _stale(expected: str | None, last: ChampionMove | None) -> ChampionChanged:
     if last is None:
-        return StaleMove(f"No release is in service, but this move expected {expected}. Look with `tonewatch release list`.")
-    return StaleMove(
+        return ChampionChanged(f"No release is in service, but this move expected {expected}. Look with `tonewatch release list`.")
+    return ChampionChanged(
         f"{last.target} is in service now and not {expected or 'nothing'}: {last.actor} moved it at {last.time} ({last.reason}). "
         "Nothing was changed. Look with `tonewatch release list`, then type the same again if it still holds."
     )

@@ -24,7 +24,7 @@ SQLITE_GUARDS = (
 
 
 @functools.cache
-def schema() -> "MetaData":
+def ledger_schema() -> "MetaData":
     """Give every judged candidate, every move, and every approval; creating them creates their guards.
 
     A release's document and every time are kept as text, so that a digest of them is the same in any database.
@@ -44,7 +44,7 @@ def schema() -> "MetaData":
     return metadata
 
 
-def key_of(table: "Table") -> "Column[int]":
+def key_column(table: "Table") -> "Column[int]":
     """Give the column that counts a table's rows from 1."""
     (key,) = table.primary_key
     return key

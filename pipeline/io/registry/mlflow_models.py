@@ -27,7 +27,7 @@ NEEDS = ("mlflow", "numpy", "onnxruntime", "pandas", "tokenizers")
 
 
 @dataclass(frozen=True)
-class Entry:
+class ModelRegistration:
     """Hold what is registered: two folders and evaluation.json, and the words and figures logged beside them.
 
     `code` is the Python file that serves the candidate's files (MLflow's "models from code"); `signature` the text of
@@ -48,26 +48,26 @@ class Entry:
     signature: str | None = None
 
 
-def served(candidate: Mapping[str, str]) -> dict[str, str]:
+def served_files(candidate: Mapping[str, str]) -> dict[str, str]:
     """Give those of a candidate's files, by name, that are copied, registered, signed and served."""
     return {name: digest for name, digest in candidate.items() if name != MENU}
 
 
-class Models:
+class ModelRegistry:
     """Read and extend the registered model of one MLflow."""
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
 
-    def register(self, entry: Entry) -> str:
+    def register(self, entry: ModelRegistration) -> str:
         """Register a candidate and give its version; one with the same digest is found and not made twice.
 
         Raises ArtefactRefused, and logs nothing, when one of its files may not be part of a model.
         """
         for folder in (entry.candidate, entry.classifier):
-            model_files.inspect(folder)
+            model_files.inspect_folder(folder)
         model_files.inspect_file(entry.evaluation)
-        with mlflow_tracking.pointed(self._uri) as client:
+        with mlflow_tracking.mlflow_at(self._uri) as client:
             known = self._find(client, entry.digest)
             if known and entry.signature:
                 _log_signature(client, client.get_model_version(NAME, known).run_id, entry.signature)
@@ -75,7 +75,7 @@ class Models:
 
     def describe(self, version: str, description: str, tags: Mapping[str, str]) -> None:
         """Write what people read of a version, unless it stands there already."""
-        with mlflow_tracking.pointed(self._uri) as client:
+        with mlflow_tracking.mlflow_at(self._uri) as client:
             found = client.get_model_version(NAME, version)
             if found.description != description:
                 client.update_model_version(NAME, version, description)
@@ -85,7 +85,7 @@ class Models:
 
     def project(self, champion: str, previous: str | None) -> None:
         """Let the two aliases point at these versions; without a previous one that alias is taken away."""
-        with mlflow_tracking.pointed(self._uri) as client:
+        with mlflow_tracking.mlflow_at(self._uri) as client:
             client.set_registered_model_alias(NAME, "champion", champion)
             if previous is None:
                 client.delete_registered_model_alias(NAME, "previous")
@@ -94,7 +94,7 @@ class Models:
 
     def aliases(self) -> dict[str, str]:
         """Give the version each of our aliases points at."""
-        with mlflow_tracking.pointed(self._uri) as client:
+        with mlflow_tracking.mlflow_at(self._uri) as client:
             if not client.search_registered_models(f"name='{NAME}'"):
                 return {}
             found = client.get_registered_model(NAME).aliases
@@ -109,10 +109,10 @@ class Models:
         from mlflow.exceptions import MlflowException
 
         model_files.check_names(names)
-        with mlflow_tracking.pointed(self._uri), tempfile.TemporaryDirectory() as desk:
+        with mlflow_tracking.mlflow_at(self._uri), tempfile.TemporaryDirectory() as staging:
             for name in names:
                 try:
-                    got = mlflow.artifacts.download_artifacts(f"models:/{NAME}/{int(version)}/artifacts/{name}", dst_path=desk)
+                    got = mlflow.artifacts.download_artifacts(f"models:/{NAME}/{int(version)}/artifacts/{name}", dst_path=staging)
                 except (OSError, ValueError, MlflowException) as error:
                     raise Fault(f"Version {version} of the registered model {NAME} does not give its file {name}.") from error
                 model_files.inspect_file(Path(got))
@@ -122,10 +122,10 @@ class Models:
         versions = client.search_model_versions(f"name='{NAME}' and tags.`{CANDIDATE}` = '{digest}'")
         return str(min(int(version.version) for version in versions)) if versions else None
 
-    def _create(self, client: "MlflowClient", entry: Entry) -> str:
+    def _create(self, client: "MlflowClient", entry: ModelRegistration) -> str:
         import mlflow
 
-        experiment = mlflow_tracking.experiment(client, self._uri)
+        experiment = mlflow_tracking.ensure_experiment(client, self._uri)
         # A registration that was killed has left its run open; it is told apart from the one that counts.
         for run in client.search_runs([experiment], f"tags.`{CANDIDATE}` = '{entry.digest}' and status = 'RUNNING'"):
             client.set_terminated(run.info.run_id, "KILLED")
@@ -138,24 +138,24 @@ class Models:
         return str(made.version)
 
 
-def _log(client: "MlflowClient", run: str, entry: Entry) -> Any:
+def _log(client: "MlflowClient", run: str, entry: ModelRegistration) -> Any:
     import mlflow
 
     mlflow_tracking.log_numbers(client, run, params=entry.params, metrics=entry.metrics)
     for training, history in entry.histories.items():
         mlflow_tracking.log_history(client, run, training, history)
     mlflow_tracking.log_data(data_version=entry.data_version, fingerprint=entry.fingerprint)
-    names = files.digests(entry.candidate)
+    names = files.folder_digests(entry.candidate)
     for path in (entry.evaluation, *(entry.candidate / name for name in names if name == MENU)):
         client.log_artifact(run, str(path), "evaluation")
     if entry.signature:
         _log_signature(client, run, entry.signature)
-    for name in files.digests(entry.classifier):
+    for name in files.folder_digests(entry.classifier):
         client.log_artifact(run, str(entry.classifier / name), "classifier")
     return mlflow.pyfunc.log_model(
         name=NAME,
         python_model=str(entry.code),
-        artifacts={name: str(entry.candidate / name) for name in served(names)},
+        artifacts={name: str(entry.candidate / name) for name in served_files(names)},
         signature=_signature(entry.labels),
         pip_requirements=_needs(),
     )
@@ -182,7 +182,7 @@ def _signature(labels: Sequence[str]) -> Any:
     return ModelSignature(Schema([ColSpec("string", "text")]), Schema(answers))
 
 
-def _tags(entry: Entry) -> dict[str, str]:
-    owned = {"candidate": served(files.digests(entry.candidate)), "classifier": files.digests(entry.classifier)}
+def _tags(entry: ModelRegistration) -> dict[str, str]:
+    owned = {"candidate": served_files(files.folder_digests(entry.candidate)), "classifier": files.folder_digests(entry.classifier)}
     digests = {f"sha256/{owner}/{name}": digest for owner, found in owned.items() for name, digest in found.items()}
     return {CANDIDATE: entry.digest, "data_version": entry.data_version, "fingerprint": entry.fingerprint, **digests}

@@ -32,7 +32,7 @@ _PLACE = threading.RLock()
 
 
 @contextlib.contextmanager
-def pointed(uri: str) -> Iterator["MlflowClient"]:
+def mlflow_at(uri: str) -> Iterator["MlflowClient"]:
     """Point MLflow at one address for a while, quietly, and leave the process as it was; one thread at a time.
 
     Raises Unreachable when the address does not answer: MLflow itself would try again for minutes.
@@ -67,7 +67,7 @@ def _placed(uri: str) -> Iterator["MlflowClient"]:
                 os.environ[name] = value
 
 
-def experiment(client: "MlflowClient", uri: str) -> str:
+def ensure_experiment(client: "MlflowClient", uri: str) -> str:
     """Give the experiment's id, made if it is not there; the embedded store keeps artefacts beside its database."""
     from mlflow.exceptions import MlflowException
 
@@ -88,11 +88,11 @@ def log_numbers(client: "MlflowClient", run: str, *, params: Mapping[str, Any], 
     """Log parameters and figures, both flattened to dotted names."""
     from mlflow.entities import Metric, Param
 
-    flat = [Param(name, value) for name, value in flattened(params).items()]
+    flat = [Param(name, value) for name, value in flatten(params).items()]
     for start in range(0, len(flat), ROWS_AT_ONCE):
         client.log_batch(run, params=flat[start : start + ROWS_AT_ONCE])
     now = int(time.time() * 1000)
-    client.log_batch(run, metrics=[Metric(name, float(value), now, 0) for name, value in flattened(metrics).items()])
+    client.log_batch(run, metrics=[Metric(name, float(value), now, 0) for name, value in flatten(metrics).items()])
 
 
 def log_history(client: "MlflowClient", run: str, training: str, history: Sequence[Mapping[str, float]]) -> None:
@@ -123,7 +123,7 @@ def log_data(*, data_version: str, fingerprint: str) -> None:
     mlflow.log_input(MetaDataset(source, name=EXPERIMENT, digest=fingerprint[:DIGEST_CHARACTERS]), context="training")
 
 
-def flattened(values: Mapping[str, Any], above: str = "") -> dict[str, str]:
+def flatten(values: Mapping[str, Any], above: str = "") -> dict[str, str]:
     """Name every leaf of nested sections by its dotted path, in characters MLflow allows; lists are counted from 0."""
     flat: dict[str, str] = {}
     for name, value in values.items():
@@ -131,7 +131,7 @@ def flattened(values: Mapping[str, Any], above: str = "") -> dict[str, str]:
         if isinstance(value, list | tuple):
             value = {str(index): item for index, item in enumerate(value)}
         if isinstance(value, Mapping):
-            flat |= flattened(value, f"{path}.")
+            flat |= flatten(value, f"{path}.")
         else:
             flat[path] = str(value)
     return flat

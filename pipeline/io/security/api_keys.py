@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.base.errors import Fault, WrongUse
+from pipeline.base.errors import Fault, UsageError
 from pipeline.io import files, locks
 
 Scope = Literal["predict", "feedback", "admin"]
@@ -33,7 +33,7 @@ SALT_BYTES = 32
 
 
 @dataclass(frozen=True)
-class Key:
+class ApiKey:
     """Hold what is known of a key; its secret is not. `expires` and `revoked` are UTC times, empty where it is neither."""
 
     id: str
@@ -50,7 +50,7 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Checked:
+class KeyCheck:
     """Say whose key it is, or why it is refused: missing, unknown, expired, revoked or scope."""
 
     client: str = ""
@@ -58,46 +58,46 @@ class Checked:
     scopes: tuple[str, ...] = ()
 
 
-def new(path: Path, *, name: str, scopes: Sequence[str], days: int | None, now: datetime) -> tuple[Key, str]:
+def create_key(path: Path, *, name: str, scopes: Sequence[str], days: int | None, now: datetime) -> tuple[ApiKey, str]:
     """Make a key, and give it with its secret, which cannot be shown again.
 
     Raises WrongUse for a scope that there is none of.
     """
     if unknown := sorted(set(scopes) - set(SCOPES)):
-        raise WrongUse(f"There is no scope {unknown[0]!r} (scopes: {', '.join(SCOPES)}). Type `--scope predict`.")
+        raise UsageError(f"There is no scope {unknown[0]!r} (scopes: {', '.join(SCOPES)}). Type `--scope predict`.")
     if not scopes or not name.isprintable() or not name.strip() or len(name) > NAME_LENGTH:
-        raise WrongUse(
+        raise UsageError(
             f"A key needs a name of at most {NAME_LENGTH} characters and at least one scope. "
             "Type `tonewatch keys new --name NAME --scope predict`."
         )
     expires = _expiry(days, now)
-    with locks.alone(path):
+    with locks.folder_lock(path):
         salt, keys = _read(path)
         number = next(number for _ in range(100) if (number := secrets.token_hex(4)) not in {key.id for key in keys})
         told = f"{PREFIX}_{number}_{secrets.token_urlsafe(32)}"
-        key = Key(number, name, _hash(salt, told), tuple(dict.fromkeys(scopes)), now.astimezone(UTC).strftime(SECOND), expires, "")
+        key = ApiKey(number, name, _hash(salt, told), tuple(dict.fromkeys(scopes)), now.astimezone(UTC).strftime(SECOND), expires, "")
         _write(path, salt, [*keys, key])
     return key, told
 
 
-def listing(path: Path) -> list[Key]:
+def list_keys(path: Path) -> list[ApiKey]:
     """Give every key, the oldest first."""
     return _read(path)[1]
 
 
-def revoke(path: Path, number: str, *, now: datetime) -> Key:
+def revoke_key(path: Path, number: str, *, now: datetime) -> ApiKey:
     """Revoke a key; one that was revoked before keeps its time. Raises WrongUse for one that there is none of."""
-    with locks.alone(path):
+    with locks.folder_lock(path):
         salt, keys = _read(path)
         found = next((key for key in keys if key.id == number), None)
         if found is None:
-            raise WrongUse(f"There is no key {number!r}. Look with `tonewatch keys list`.")
+            raise UsageError(f"There is no key {number!r}. Look with `tonewatch keys list`.")
         dead = found if found.revoked else replace(found, revoked=now.astimezone(UTC).strftime(SECOND))
         _write(path, salt, [dead if key.id == number else key for key in keys])
     return dead
 
 
-class Keys:
+class KeyStore:
     """Check keys against the file as it is now; safe for many threads.
 
     A file that cannot be read refuses everybody: a damaged list of keys opens no door.
@@ -107,7 +107,7 @@ class Keys:
         self._path = path
         self._seen: tuple[int, ...] | None = None
         self._met = path.exists()
-        self._salt, self._keys = b"", dict[str, Key]()
+        self._salt, self._keys = b"", dict[str, ApiKey]()
         self._guard = threading.Lock()
 
     def any(self) -> bool:
@@ -118,26 +118,26 @@ class Keys:
 
     def usable(self, *, now: datetime) -> bool:
         """Say whether there is a key that still opens something; raises Fault or WrongUse where the file cannot be used."""
-        return any(not key.revoked and not _expired(key, now) for key in listing(self._path))
+        return any(not key.revoked and not _expired(key, now) for key in list_keys(self._path))
 
-    def check(self, told: str, scope: str, *, now: datetime) -> Checked:
+    def check(self, told: str, scope: str, *, now: datetime) -> KeyCheck:
         """Say whose key this is, if it opens this scope now. Two keys take equally long, wherever they differ."""
         if not told:
-            return Checked(refused="missing")
+            return KeyCheck(refused="missing")
         with self._guard:
             try:
                 self._look()
-            except (OSError, Fault, WrongUse):
-                return Checked(refused="unknown")
+            except (OSError, Fault, UsageError):
+                return KeyCheck(refused="unknown")
             key = self._keys.get(told.split("_", 2)[1] if told.count("_") >= 2 else "")
             right = hmac.compare_digest(_hash(self._salt, told[:LONGEST]), key.hash if key else "0" * 64)
         if key is None or not right:
-            return Checked(refused="unknown")
+            return KeyCheck(refused="unknown")
         if key.revoked:
-            return Checked(key.id, "revoked")
+            return KeyCheck(key.id, "revoked")
         if _expired(key, now):
-            return Checked(key.id, "expired")
-        return Checked(key.id, "" if scope in key.scopes else "scope", key.scopes)
+            return KeyCheck(key.id, "expired")
+        return KeyCheck(key.id, "" if scope in key.scopes else "scope", key.scopes)
 
     def _look(self) -> None:
         found = self._path.stat()
@@ -161,12 +161,12 @@ def _expiry(days: int | None, now: datetime) -> str:
             raise OverflowError
         return (now + timedelta(days=days)).astimezone(UTC).strftime(SECOND)
     except OverflowError:
-        raise WrongUse(
+        raise UsageError(
             f"A key cannot expire after {days} days. Type `--days 90`, or leave it out for a key that does not expire."
         ) from None
 
 
-def _expired(key: Key, now: datetime) -> bool:
+def _expired(key: ApiKey, now: datetime) -> bool:
     return bool(key.expires) and now.astimezone(UTC) > _time(key.expires) + LEEWAY
 
 
@@ -174,12 +174,12 @@ def _time(told: str) -> datetime:
     return datetime.strptime(told, SECOND).replace(tzinfo=UTC)
 
 
-def _read(path: Path) -> tuple[bytes, list[Key]]:
+def _read(path: Path) -> tuple[bytes, list[ApiKey]]:
     if not path.exists():
         return secrets.token_bytes(SALT_BYTES), []
     mode = stat.S_IMODE(path.stat().st_mode)
     if path.is_file() and mode & OTHERS:
-        raise WrongUse(f"{path} can be read or written by others ({mode:03o}). Type `chmod 600 {path}`.")
+        raise UsageError(f"{path} can be read or written by others ({mode:03o}). Type `chmod 600 {path}`.")
     try:
         content = json.loads(path.read_bytes())
         salt, keys = bytes.fromhex(content["salt"]), [_key(values) for values in content["keys"]]
@@ -193,8 +193,8 @@ def _read(path: Path) -> tuple[bytes, list[Key]]:
     return salt, keys
 
 
-def _key(values: dict[str, Any]) -> Key:
-    key = Key(**{**values, "scopes": tuple(values["scopes"])})
+def _key(values: dict[str, Any]) -> ApiKey:
+    key = ApiKey(**{**values, "scopes": tuple(values["scopes"])})
     plain = (key.id, key.name, key.hash, key.created, key.expires, key.revoked)
     if not all(isinstance(value, str) for value in plain) or not HASH.fullmatch(key.hash) or not set(key.scopes) <= set(SCOPES):
         raise ValueError("no key")
@@ -204,5 +204,5 @@ def _key(values: dict[str, Any]) -> Key:
     return key
 
 
-def _write(path: Path, salt: bytes, keys: Sequence[Key]) -> None:
-    files.write_bytes(path, files.as_json({"salt": salt.hex(), "keys": [asdict(key) for key in keys]}), mode=0o600)
+def _write(path: Path, salt: bytes, keys: Sequence[ApiKey]) -> None:
+    files.write_bytes(path, files.json_bytes({"salt": salt.hex(), "keys": [asdict(key) for key in keys]}), mode=0o600)

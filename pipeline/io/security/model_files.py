@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.base import logs
-from pipeline.base.errors import ArtefactRefused
+from pipeline.base.errors import UnsafeModelFile
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -35,7 +35,7 @@ DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 ELSEWHERE = ("EPContext",)  # an operator of com.microsoft that reads another file
 
 
-def inspect(folder: Path) -> None:
+def inspect_folder(folder: Path) -> None:
     """Raise ArtefactRefused unless every file of a folder may be part of a model."""
     for path in sorted(folder.iterdir()):
         inspect_file(path)
@@ -61,9 +61,9 @@ def check_names(names: Iterable[str]) -> None:
             raise _refused(repr(name), f"of all kinds of files only {', '.join(KINDS)} may")
 
 
-def _refused(what: str, why: str) -> ArtefactRefused:
+def _refused(what: str, why: str) -> UnsafeModelFile:
     logs.get("security").warning("artefact refused", file=what, why=why)
-    return ArtefactRefused(f"{what} may not be part of a model: {why}. Nothing of it was loaded; look at who wrote it.")
+    return UnsafeModelFile(f"{what} may not be part of a model: {why}. Nothing of it was loaded; look at who wrote it.")
 
 
 def _check(path: Path) -> None:

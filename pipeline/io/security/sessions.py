@@ -41,14 +41,14 @@ class Session:
         return "predict" in self.scopes or self.admin
 
 
-class Sessions:
+class SessionStore:
     """Open, find and close the sessions of one workspace; safe for many threads and processes."""
 
     def __init__(self, folder: Path, path: Path, *, minutes: int) -> None:
         self._folder = folder
         self._path = path
         self._life = timedelta(minutes=minutes)
-        self._keys = api_keys.Keys(path)
+        self._keys = api_keys.KeyStore(path)
 
     def guarded(self) -> bool:
         """Say whether there are keys at all; without, the service answers this machine alone, and nobody can sign in."""
@@ -62,7 +62,7 @@ class Sessions:
         self._sweep(now)
         cookie = secrets.token_urlsafe(32)
         content = {"key": checked.client, "until": (now + self._life).astimezone(UTC).strftime(SECOND)}
-        files.write_bytes(self._file(cookie), files.as_json(content), mode=0o600)
+        files.write_bytes(self._file(cookie), files.json_bytes(content), mode=0o600)
         return cookie
 
     def find(self, cookie: str, *, now: datetime) -> Session | None:
@@ -72,13 +72,13 @@ class Sessions:
         try:
             content = json.loads(self._file(cookie).read_text("utf-8"))
             until = datetime.strptime(content["until"], SECOND).replace(tzinfo=UTC)
-            key = next((key for key in api_keys.listing(self._path) if key.id == content["key"]), None)
+            key = next((key for key in api_keys.list_keys(self._path) if key.id == content["key"]), None)
         except (OSError, ValueError, KeyError, TypeError, TonewatchError):
             # A damaged list of keys opens no door.
             return None
         if key is None or key.revoked or now >= until or (key.expires and key.expires < now.astimezone(UTC).strftime(SECOND)):
             return None
-        return Session(key.id, key.name, key.scopes, token_of(cookie))
+        return Session(key.id, key.name, key.scopes, form_token(cookie))
 
     def close(self, cookie: str) -> None:
         """End a session; one that is none is no fault."""
@@ -103,6 +103,6 @@ class Sessions:
             path.unlink(missing_ok=True)
 
 
-def token_of(cookie: str) -> str:
+def form_token(cookie: str) -> str:
     """Give the token of a session's forms: whoever cannot read the cookie cannot make it, and it does not tell the cookie."""
     return hmac.new(cookie.encode("utf-8", "replace"), b"form", hashlib.sha256).hexdigest()

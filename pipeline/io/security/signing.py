@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.base.errors import SignatureRefused, WrongUse
+from pipeline.base.errors import InvalidSignature as SignatureRefused
+from pipeline.base.errors import UsageError
 from pipeline.io import files
 
 CURVES = ("secp256r1", "secp384r1", "secp521r1")  # those that Model Signing knows
@@ -27,13 +28,13 @@ def sign(folder: Path, names: Sequence[str], key: Path) -> str:
     from model_signing.signing import Config
 
     _public_half(key, private=True)
-    with tempfile.TemporaryDirectory(prefix="tonewatch-signing-") as desk:
-        written = Path(desk) / "model.sig"
+    with tempfile.TemporaryDirectory(prefix="tonewatch-signing-") as staging:
+        written = Path(staging) / "model.sig"
         Config().use_elliptic_key_signer(private_key=key).set_hashing_config(_hashing(names)).sign(folder, written)
         return written.read_text("utf-8")
 
 
-def check(folder: Path, names: Sequence[str], signature: str, key: Path) -> None:
+def check_signature(folder: Path, names: Sequence[str], signature: str, key: Path) -> None:
     """Check that a signature is by the owner of this public key and over exactly these files, as they are in the folder.
 
     Raises SignatureRefused with what does not hold, WrongUse when the key cannot check.
@@ -45,8 +46,8 @@ def check(folder: Path, names: Sequence[str], signature: str, key: Path) -> None
     signer, signed = _stated(signature)
     if signer != owner:
         raise SignatureRefused(f"The model is signed with another key ({signer[:SHOWN]}) than {key} ({owner[:SHOWN]}).")
-    with tempfile.TemporaryDirectory(prefix="tonewatch-signing-") as desk:
-        written = Path(desk) / "model.sig"
+    with tempfile.TemporaryDirectory(prefix="tonewatch-signing-") as staging:
+        written = Path(staging) / "model.sig"
         written.write_text(signature, "utf-8")
         try:
             Config().use_elliptic_key_verifier(public_key=key).set_hashing_config(_hashing(names)).verify(folder, written)
@@ -57,7 +58,7 @@ def check(folder: Path, names: Sequence[str], signature: str, key: Path) -> None
             raise SignatureRefused(_difference(folder, names, signed)) from error
 
 
-def fingerprint(key: Path) -> str:
+def key_fingerprint(key: Path) -> str:
     """Name the owner of a private key, as the signatures made with it do.
 
     Raises WrongUse when the key cannot sign.
@@ -113,11 +114,11 @@ def _public_half(key: Path, *, private: bool) -> Any:
         content = key.read_bytes()
         public = load_pem_private_key(content, None).public_key() if private else load_pem_public_key(content)
     except OSError as error:
-        raise WrongUse(f"The key {key} cannot be read: {error.strerror}. {PLACES}") from error
+        raise UsageError(f"The key {key} cannot be read: {error.strerror}. {PLACES}") from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise WrongUse(f"{key} is not {wanted}. {PLACES}") from error
+        raise UsageError(f"{key} is not {wanted}. {PLACES}") from error
     if not isinstance(public, EllipticCurvePublicKey) or public.curve.name not in CURVES:
-        raise WrongUse(f"{key} is not {wanted}. {PLACES}")
+        raise UsageError(f"{key} is not {wanted}. {PLACES}")
     return public
 
 

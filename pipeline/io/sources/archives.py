@@ -26,7 +26,7 @@ BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFE
 Member = tuple[str, IO[bytes]]
 
 
-def nested(path: Path, patterns: Sequence[str], *, max_bytes: int) -> bytes:
+def read_nested_member(path: Path, patterns: Sequence[str], *, max_bytes: int) -> bytes:
     """Read the one member that matches the last pattern; each earlier pattern names an archive inside the one before.
 
     Raises DataRejected when a pattern matches no member or several, or when a member breaks a cap.
@@ -41,7 +41,7 @@ def nested(path: Path, patterns: Sequence[str], *, max_bytes: int) -> bytes:
     return content
 
 
-def several(path: Path, patterns: Sequence[str], *, max_bytes: int) -> dict[str, bytes]:
+def read_members(path: Path, patterns: Sequence[str], *, max_bytes: int) -> dict[str, bytes]:
     """Read several members of one archive in one pass; each is named by the last part of its pattern (`*/a.json`: `a.json`).
 
     Raises DataRejected as `nested` does.

@@ -9,29 +9,29 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pipeline.base.config import CollectConfig, Places
-from pipeline.base.records import SIDES, Feedback, Record
+from pipeline.base.config import CollectConfig, Workspace
+from pipeline.base.records import SPLITS, Feedback, TextRecord
 from pipeline.io import parquet
 from pipeline.io.journal.journal import Journal
 from pipeline.io.versioning import data_branch
 from pipeline.io.versioning.git import GitRefused
-from pipeline.io.versioning.split_reader import past_texts
+from pipeline.io.versioning.split_reader import read_split
 
 FEEDBACK = "feedback"
 
 
-def past(root: Path, journal: Path, cfg: CollectConfig) -> list[Record]:
+def past(root: Path, journal: Path, cfg: CollectConfig) -> list[TextRecord]:
     """Give the texts that come from no source: told labels first, then what is replayed."""
-    return [*told(journal, cfg), *replayed(root, cfg)]
+    return [*feedback_records(journal, cfg), *replayed_records(root, cfg)]
 
 
-def identity(records: Sequence[Record]) -> str:
+def records_digest(records: Sequence[TextRecord]) -> str:
     """Digest records; equal ones give equal digests."""
     rows = (json.dumps(dataclasses.astuple(record)) for record in records)
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
-def told(journal: Path, cfg: CollectConfig) -> list[Record]:
+def feedback_records(journal: Path, cfg: CollectConfig) -> list[TextRecord]:
     """Give the newest texts whose label somebody told, at most `collect.feedback_texts`, in the order of their ids.
 
     The last label told for an answer counts; one whose text was not kept teaches nothing.
@@ -43,14 +43,14 @@ def told(journal: Path, cfg: CollectConfig) -> list[Record]:
     return sorted((_record(entry, cfg) for entry in newest), key=lambda record: record.id)
 
 
-def fresh(places: Places, cfg: CollectConfig) -> int:
+def count_new_labels(workspace: Workspace, cfg: CollectConfig) -> int:
     """Count the told texts that the data in the work tree were not made of."""
-    raw = places.root / "data" / "raw" / "texts.parquet"
+    raw = workspace.root / "data" / "raw" / "texts.parquet"
     learnt = {record.id: record.label for record in parquet.read_texts(raw)} if raw.is_file() else {}
-    return sum(1 for record in told(places.journal, cfg) if learnt.get(record.id) != record.label)
+    return sum(1 for record in feedback_records(workspace.journal, cfg) if learnt.get(record.id) != record.label)
 
 
-def replayed(root: Path, cfg: CollectConfig) -> list[Record]:
+def replayed_records(root: Path, cfg: CollectConfig) -> list[TextRecord]:
     """Give texts of sources that are no longer listed, from the newest data version: of each at most `collect.replay_texts`.
 
     Which ones hangs on their ids alone, so a replay of a replay is the same.
@@ -60,15 +60,15 @@ def replayed(root: Path, cfg: CollectConfig) -> list[Record]:
     gone = sorted(set(version.sources) - listed) if version else []
     if version is None or not gone:
         return []
-    records = [record for record in past_texts(root, version.name, *SIDES) if record.label in cfg.labels]
+    records = [record for record in read_split(root, version.name, *SPLITS) if record.label in cfg.labels]
     return [record for name in gone for record in _drawn((one for one in records if one.source == name), cfg.replay_texts)]
 
 
-def _record(entry: Feedback, cfg: CollectConfig) -> Record:
+def _record(entry: Feedback, cfg: CollectConfig) -> TextRecord:
     # One text, however often it was asked about, stays on one side of the split.
     key = hashlib.sha256(entry.text.encode()).hexdigest()[:16]
     first = cfg.sources[0]
-    return Record(
+    return TextRecord(
         id=f"{FEEDBACK}:{key}",
         text=entry.text,
         label=entry.label,
@@ -82,12 +82,12 @@ def _record(entry: Feedback, cfg: CollectConfig) -> Record:
 
 def _newest(root: Path) -> data_branch.DataVersion | None:
     try:
-        known = data_branch.versions(root)
+        known = data_branch.list_versions(root)
     except GitRefused:
         return None
     return known[0] if known else None
 
 
-def _drawn(records: Iterable[Record], most: int) -> list[Record]:
+def _drawn(records: Iterable[TextRecord], most: int) -> list[TextRecord]:
     by_lot = sorted(records, key=lambda record: hashlib.sha256(record.id.encode()).digest())
     return sorted(by_lot[:most], key=lambda record: record.id)

@@ -9,21 +9,21 @@ from urllib.parse import urlsplit, urlunsplit
 from filelock import FileLock
 
 from pipeline.base import logs
-from pipeline.base.config import Pinned
+from pipeline.base.config import PinnedFile
 from pipeline.base.errors import DigestMismatch, SourceUnreachable
 from pipeline.io import files
-from pipeline.io.sources.archives import nested, several
-from pipeline.io.sources.pip_settings import Settings, open_session, pip_settings
+from pipeline.io.sources.archives import read_members, read_nested_member
+from pipeline.io.sources.pip_settings import PipSettings, open_session, read_pip_settings
 
 if TYPE_CHECKING:
     from pypi_simple import DistributionPackage, PyPISimple
 
-__all__ = ["fetch", "nested", "several"]
+__all__ = ["fetch_pinned_file", "read_nested_member", "read_members"]
 
 LOCK_SECONDS = 900
 
 
-def fetch(pinned: Pinned, downloads: Path) -> Path:
+def fetch_pinned_file(pinned: PinnedFile, downloads: Path) -> Path:
     """Give the pinned file, fetched through pip's own index settings unless it lies in `downloads` already.
 
     The file is named by its SHA-256 and digested on each call, so a damaged one is fetched anew.
@@ -39,15 +39,15 @@ def fetch(pinned: Pinned, downloads: Path) -> Path:
             logs.get("collect").warning("damaged download, fetched anew", project=pinned.project, sha256=pinned.sha256[:12])
         part = downloads / f".{pinned.sha256}.part"
         try:
-            with files.told_when_full(kept):
-                _download(pinned, part, kept, pip_settings(os.environ))
+            with files.report_disk_full(kept):
+                _download(pinned, part, kept, read_pip_settings(os.environ))
                 os.replace(part, kept)
         finally:
             part.unlink(missing_ok=True)
     return kept
 
 
-def _download(pinned: Pinned, part: Path, kept: Path, settings: Settings) -> None:
+def _download(pinned: PinnedFile, part: Path, kept: Path, settings: PipSettings) -> None:
     from pypi_simple import PyPISimple
 
     tried = []
@@ -65,7 +65,7 @@ def _download(pinned: Pinned, part: Path, kept: Path, settings: Settings) -> Non
     )
 
 
-def _from_index(pinned: Pinned, part: Path, index: "PyPISimple", timeout: float) -> str | None:
+def _from_index(pinned: PinnedFile, part: Path, index: "PyPISimple", timeout: float) -> str | None:
     """Download from one index; give the reason when it has no such file or does not answer."""
     import requests
     from pypi_simple import DigestMismatchError, NoSuchProjectError, UnsupportedContentTypeError, UnsupportedRepoVersionError
@@ -114,7 +114,7 @@ def _without_password(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
-def _wrong_bytes(pinned: Pinned, endpoint: str) -> DigestMismatch:
+def _wrong_bytes(pinned: PinnedFile, endpoint: str) -> DigestMismatch:
     return DigestMismatch(
         f"{_without_password(endpoint)} gave a file of {pinned.project} whose SHA-256 is not the pinned {pinned.sha256[:12]}…, "
         "so it was thrown away. Type the same again; if it stays so, ask whoever runs that index."

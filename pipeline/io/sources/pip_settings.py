@@ -21,7 +21,7 @@ PARTS = ("global", "install", ":env:")
 
 
 @dataclass(frozen=True)
-class Settings:
+class PipSettings:
     """Hold what pip's configuration says about reaching its indexes."""
 
     indexes: tuple[str, ...]
@@ -30,14 +30,14 @@ class Settings:
     timeout: float
 
 
-def pip_settings(environment: Mapping[str, str]) -> Settings:
+def read_pip_settings(environment: Mapping[str, str]) -> PipSettings:
     """Read pip's configuration, its files through `pip config list`; where it is silent, the library's default index."""
     from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
     said = _pip_config() | _of_environment(environment)
     extra = said.get("extra-index-url", "").split()
     seconds = said.get("timeout") or said.get("default-timeout") or ""
-    return Settings(
+    return PipSettings(
         indexes=tuple(dict.fromkeys([said.get("index-url") or PYPI_SIMPLE_ENDPOINT, *extra])),
         cert=said.get("cert"),
         proxy=said.get("proxy"),
@@ -54,7 +54,7 @@ def parse_pip_config(listing: str) -> dict[str, str]:
     return said
 
 
-def open_session(settings: Settings) -> "requests.Session":
+def open_session(settings: PipSettings) -> "requests.Session":
     """Open a session that reaches indexes as pip does, those in local folders (`file://`) included."""
     import requests
     from requests.adapters import HTTPAdapter

@@ -32,16 +32,16 @@ def read_rows(source: Source, *, root: Path, downloads: Path, max_bytes: int) ->
     Raises SourceUnreachable when it is not there, DataRejected when it cannot be read as what params.yaml says it is.
     """
     if isinstance(source, PackageSource):
-        rows, where = _packaged(source, packages.fetch(source.pinned, downloads), max_bytes)
+        rows, where = _packaged(source, packages.fetch_pinned_file(source.pinned, downloads), max_bytes)
     else:
-        path = placed(source, root)
+        path = resolve_path(source, root)
         where = f"source {source.name} ({path})"
         _readable(path, where, source, max_bytes)
         rows = READERS[source.kind](path, where, max_bytes)
     return _checked(rows, source, where)
 
 
-def placed(source: FileSource, root: Path) -> Path:
+def resolve_path(source: FileSource, root: Path) -> Path:
     """Give the path of a local source, which may leave the workspace only when it is written as an absolute one."""
     asked = Path(source.path).expanduser()
     path = asked if asked.is_absolute() else (root / asked).resolve()
@@ -58,7 +58,7 @@ def placed(source: FileSource, root: Path) -> Path:
 def _packaged(source: PackageSource, archive: Path, max_bytes: int) -> tuple[Iterator[Row], str]:
     def table(members: Sequence[str], header: Sequence[str]) -> tuple[Iterator[Row], str]:
         where = f"source {source.name} ({members[-1]})"
-        content = packages.nested(archive, members, max_bytes=max_bytes)
+        content = packages.read_nested_member(archive, members, max_bytes=max_bytes)
         return _delimited(_text_of(content, where), source.delimiter, header, where=where, max_bytes=max_bytes), where
 
     rows, where = table(source.members, source.header)

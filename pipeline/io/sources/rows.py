@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pipeline.base.config import Source
 from pipeline.base.errors import DataRejected
-from pipeline.base.records import Record
+from pipeline.base.records import TextRecord
 
 
-def to_records(rows: Iterable[Mapping[str, str]], source: Source, labels: tuple[str, ...]) -> Iterator[Record]:
+def rows_to_records(rows: Iterable[Mapping[str, str]], source: Source, labels: tuple[str, ...]) -> Iterator[TextRecord]:
     """Turn rows into records whose ids are unique.
 
     A row that is there twice (same id, same text) gets `#2`, and is left to `clean`, which counts it as a duplicate.
@@ -20,7 +20,7 @@ def to_records(rows: Iterable[Mapping[str, str]], source: Source, labels: tuple[
     """
     seen: dict[str, tuple[int, str, int]] = {}
     for number, row in enumerate(rows, start=1):
-        record = to_record(row, source, labels, number)
+        record = row_to_record(row, source, labels, number)
         first, text, times = seen.get(record.id, (number, record.text, 0))
         if text != record.text:
             raise DataRejected(
@@ -32,7 +32,7 @@ def to_records(rows: Iterable[Mapping[str, str]], source: Source, labels: tuple[
         yield dataclasses.replace(record, id=f"{record.id}#{times + 1}") if times else record
 
 
-def to_record(row: Mapping[str, str], source: Source, labels: tuple[str, ...], number: int) -> Record:
+def row_to_record(row: Mapping[str, str], source: Source, labels: tuple[str, ...], number: int) -> TextRecord:
     """Turn one row into a record; a missing label stays empty and is a fault for `clean` to count.
 
     Without an id column the id is the digest of the text, so that it stays when rows come in before it;
@@ -43,7 +43,7 @@ def to_record(row: Mapping[str, str], source: Source, labels: tuple[str, ...], n
     # A JSON line may lack the key: then it has no text, and `clean` counts it.
     text = row.get(columns.text, "")
     key = _cell(row, columns.id) or hashlib.sha256(text.encode()).hexdigest()[:16]
-    return Record(
+    return TextRecord(
         id=f"{source.name}:{key}",
         text=text,
         label=_label(row, source, labels),

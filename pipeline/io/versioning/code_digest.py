@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.base.records import Receipt
 from pipeline.io import files
-from pipeline.io.versioning.module_reader import Chain, Module, bindings, chains, plain, read
+from pipeline.io.versioning.module_reader import Chain, Module, bindings, chains, plain_tree, read_module
 
 PACKAGE = Path(__file__).parents[2]
 # What these say changes nothing that a stage leaves behind.
@@ -29,17 +29,17 @@ def code_digest(module: str, function: str, *, package: Path = PACKAGE) -> str:
     return hashlib.sha256(json.dumps(sorted(found.items())).encode()).hexdigest()
 
 
-def code_read(module: str, function: str, *, package: Path = PACKAGE) -> tuple[str, ...]:
+def code_definitions(module: str, function: str, *, package: Path = PACKAGE) -> tuple[str, ...]:
     """Name every definition that counts in the digest of a function, for whoever wonders why a stage runs again."""
     return tuple(sorted(".".join(place) for place, content in _Search(package).reach((module, function)).items() if content))
 
 
 def write_identities(out: Path, digests: Mapping[str, str]) -> Receipt:
     """Write one small file per stage, so that DVC can watch each by itself."""
-    with files.whole(out) as desk:
+    with files.staging_dir(out) as staging:
         for stage, digest in digests.items():
-            files.write_bytes(desk / stage, f"{digest}\n".encode())
-        return files.write_receipt(desk, Receipt("identity", counts={"stages": len(digests)}))
+            files.write_bytes(staging / stage, f"{digest}\n".encode())
+        return files.write_receipt(staging, Receipt("identity", counts={"stages": len(digests)}))
 
 
 class _Search:
@@ -54,7 +54,7 @@ class _Search:
         waiting = {start}
         while waiting:
             place = waiting.pop()
-            found[place] = tuple(plain(node) for node in self._sure(place[0]).nodes(place[1], whole=WHOLE, loaded=LOADED))
+            found[place] = tuple(plain_tree(node) for node in self._sure(place[0]).nodes(place[1], whole=WHOLE, loaded=LOADED))
             waiting |= set(self._next(place)) - found.keys()
         return found
 
@@ -117,6 +117,6 @@ class _Search:
         if path.is_dir():
             # A folder without __init__.py is a package too.
             file = path / "__init__.py"
-            return read(file.read_text("utf-8") if file.is_file() else "", name)
+            return read_module(file.read_text("utf-8") if file.is_file() else "", name)
         file = path.with_name(f"{path.name}.py")
-        return read(file.read_text("utf-8"), name.rpartition(".")[0]) if file.is_file() else None
+        return read_module(file.read_text("utf-8"), name.rpartition(".")[0]) if file.is_file() else None

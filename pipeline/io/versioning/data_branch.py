@@ -14,10 +14,10 @@ from typing import Any
 
 import yaml
 
-from pipeline.base.errors import Fault, WrongUse
+from pipeline.base.errors import Fault, UsageError
 from pipeline.io import files
 from pipeline.io.params_file import set_param
-from pipeline.io.versioning.dvc_cache import Memory
+from pipeline.io.versioning.dvc_cache import DvcCache
 from pipeline.io.versioning.git import Git, GitRefused
 
 BRANCH = "refs/heads/data/main"
@@ -57,12 +57,12 @@ class DataVersion(Manifest):
         return {"name": self.name, **dataclasses.asdict(self)}
 
 
-def keep(root: Path, manifest: Manifest, *, reason: str) -> DataVersion:
+def commit_version(root: Path, manifest: Manifest, *, reason: str) -> DataVersion:
     """Keep the data that lie in the work tree as a version; equal content is an existing version.
 
     Two at once make one. Killed half-way it leaves nothing that counts, and the next call does it.
     """
-    if not Memory(root).kept(STAGES):
+    if not DvcCache(root).kept(STAGES):
         raise Fault(f"The data in {root / 'data'} are not those recorded in dvc.lock. Type `tonewatch run`, which records what it makes.")
     git = Git(root)
     for _ in range(TRIES):
@@ -87,7 +87,7 @@ def keep(root: Path, manifest: Manifest, *, reason: str) -> DataVersion:
     raise Fault(f"The data version could not be kept: {refused}. Follow git's advice, then type the same again.")
 
 
-def versions(root: Path) -> tuple[DataVersion, ...]:
+def list_versions(root: Path) -> tuple[DataVersion, ...]:
     """Give every data version, the newest first."""
     git = Git(root)
     return _versions(git, _tip(git, git.commit_of(BRANCH)))
@@ -98,11 +98,11 @@ def version_of(root: Path, name: str) -> DataVersion:
 
     Raises WrongUse for one that does not exist.
     """
-    known = versions(root)
+    known = list_versions(root)
     for version in known:
         if version.name == name:
             return version
-    raise WrongUse(
+    raise UsageError(
         f"There is no data version {name!r} (known: {', '.join(v.name for v in known) or 'none'}). Look with `tonewatch data list`."
     )
 
@@ -114,18 +114,18 @@ def restore(root: Path, name: str) -> DataVersion:
     Killed half-way, the same call finishes.
     """
     version = version_of(root, name)
-    memory = Memory(root)
+    memory = DvcCache(root)
     kept = _stages_of(Git(root), version)
     text = lock_text({**_only(memory.lock()["stages"], ("identity",)), **_only(kept, STAGES)})
     # The pin goes first: whatever is killed after it, the next run stands on this version and so finishes.
     memory.restore(text, first=lambda: set_param(root / "params.yaml", f"data.version={name}"))
-    found = files.trusted(root / "data" / "splits", made_by="split").notes["fingerprint"]
+    found = files.verified_receipt(root / "data" / "splits", made_by="split").notes["fingerprint"]
     if found != version.fingerprint:
         raise Fault(f"The data of {name} have the fingerprint {found[:12]} now. Look with `tonewatch data show {name}`.")
     return version
 
 
-def take_out(root: Path, name: str, path: str, out: Path) -> None:
+def export_folder(root: Path, name: str, path: str, out: Path) -> None:
     """Write a folder of a version to `out`, which must not exist; the work tree is not touched.
 
     Raises Fault when the cache no longer holds it; the reader checks it against its receipt.
@@ -143,22 +143,22 @@ def take_out(root: Path, name: str, path: str, out: Path) -> None:
         ) from error
 
 
-def stands_on(root: Path, version: DataVersion) -> bool:
+def holds_version(root: Path, version: DataVersion) -> bool:
     """Say whether the data that lie in the work tree, and are recorded, are those of a version."""
-    memory = Memory(root)
+    memory = DvcCache(root)
     here, there = (_outs(stages) for stages in (memory.lock()["stages"], _stages_of(Git(root), version)))
     return here == there and memory.kept(STAGES)
 
 
-def holds(root: Path, text: str) -> bool:
+def holds_lock(root: Path, text: str) -> bool:
     """Say whether the folders in the work tree are those that a dvc.lock records."""
     stages = [stage for stage in yaml.safe_load(text)["stages"] if stage != "identity"]
-    return not stages or Memory(root).kept(stages)
+    return not stages or DvcCache(root).kept(stages)
 
 
 def restore_lock(root: Path, text: str) -> None:
     """Make a text the work tree's dvc.lock and take out all its folders, each checked; killed half-way, the same call finishes."""
-    Memory(root).restore(text)
+    DvcCache(root).restore(text)
 
 
 def lock_text(stages: Mapping[str, Any]) -> str:
@@ -198,11 +198,11 @@ def _put_up_tags(git: Git, known: tuple[DataVersion, ...]) -> None:
 def _commit(git: Git, manifest: Manifest, *, name: str, parent: str | None, reason: str, tip: str | None) -> str:
     document = {**dataclasses.asdict(manifest), "name": name, "parent": parent, "reason": reason}
     contents = {path: (git.root / path).read_bytes() for path in CARRIED if (git.root / path).is_file()}
-    contents["dvc.lock"] = lock_text(_only(Memory(git.root).lock()["stages"], STAGES)).encode()
-    contents[MANIFEST] = files.as_json(document)
-    with tempfile.TemporaryDirectory(prefix="tonewatch-") as desk:
+    contents["dvc.lock"] = lock_text(_only(DvcCache(git.root).lock()["stages"], STAGES)).encode()
+    contents[MANIFEST] = files.json_bytes(document)
+    with tempfile.TemporaryDirectory(prefix="tonewatch-") as staging:
         message = f"data {name}: {manifest.rows} texts\n\n{reason}\n"
-        return git.commit_files(contents, message, parent=tip, index=Path(desk) / "index")
+        return git.commit_files(contents, message, parent=tip, index=Path(staging) / "index")
 
 
 def _only(stages: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

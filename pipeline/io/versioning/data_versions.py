@@ -7,36 +7,46 @@ from pipeline import __version__
 from pipeline.base import logs
 from pipeline.base.config import NEWEST
 from pipeline.base.errors import NothingToRollBack
-from pipeline.base.records import SIDES
+from pipeline.base.records import SPLITS
 from pipeline.io import files
-from pipeline.io.locks import held
+from pipeline.io.locks import workspace_lock
 from pipeline.io.params_file import load_params
 from pipeline.io.versioning import data_branch, workspace_setup
 from pipeline.io.versioning.data_branch import DataVersion, Manifest
 from pipeline.io.versioning.git import Git
 
-__all__ = ["DataVersion", "code_commit", "identity", "init", "keep_data", "list_versions", "rollback_data", "show_version", "stand_on"]
+__all__ = [
+    "DataVersion",
+    "code_commit",
+    "identity",
+    "init_workspace",
+    "keep_data_version",
+    "list_versions",
+    "rollback_data",
+    "show_version",
+    "checkout_version",
+]
 
 
-def init(folder: Path, preset: str) -> Path:
+def init_workspace(folder: Path, preset: str) -> Path:
     """Make a fresh workspace."""
-    return workspace_setup.init(folder, preset)
+    return workspace_setup.init_workspace(folder, preset)
 
 
-def keep_data(root: Path, reason: str) -> DataVersion:
+def keep_data_version(root: Path, reason: str) -> DataVersion:
     """Keep the split that lies in the work tree as a data version; an equal one is found, not made again."""
     workspace_setup.ensure_ready(root)
-    receipt = files.trusted(root / "data" / "splits", made_by="split")
+    receipt = files.verified_receipt(root / "data" / "splits", made_by="split")
     counts = receipt.counts
     manifest = Manifest(
         fingerprint=receipt.notes["fingerprint"],
-        rows=sum(counts[side] for side in SIDES),
-        sides={side: counts[side] for side in SIDES},
+        rows=sum(counts[side] for side in SPLITS),
+        sides={side: counts[side] for side in SPLITS},
         labels=_over_sides(counts, "label"),
         languages=_over_sides(counts, "lang"),
         sources=_over_sides(counts, "source"),
     )
-    version = data_branch.keep(root, manifest, reason=reason)
+    version = data_branch.commit_version(root, manifest, reason=reason)
     logs.get("versions").info("data version", name=version.name, texts=version.rows)
     return version
 
@@ -44,7 +54,7 @@ def keep_data(root: Path, reason: str) -> DataVersion:
 def list_versions(root: Path) -> tuple[DataVersion, ...]:
     """Give every data version, the newest first."""
     workspace_setup.ensure_ready(root)
-    return data_branch.versions(root)
+    return data_branch.list_versions(root)
 
 
 def show_version(root: Path, name: str | None) -> DataVersion:
@@ -65,7 +75,7 @@ def rollback_data(root: Path, name: str | None, reason: str) -> DataVersion:
 
     Raises NothingToRollBack when there is none before.
     """
-    with held(root / ".tonewatch"):
+    with workspace_lock(root / ".tonewatch"):
         known = list_versions(root)
         target = name or _before(root, known)
         if target is None:
@@ -76,11 +86,11 @@ def rollback_data(root: Path, name: str | None, reason: str) -> DataVersion:
     return version
 
 
-def stand_on(root: Path, name: str) -> DataVersion:
+def checkout_version(root: Path, name: str) -> DataVersion:
     """Make sure that the work tree holds the data of a version, as `data.version` in params.yaml asks."""
     workspace_setup.ensure_ready(root)
     version = data_branch.version_of(root, name)
-    return version if data_branch.stands_on(root, version) else data_branch.restore(root, name)
+    return version if data_branch.holds_version(root, version) else data_branch.restore(root, name)
 
 
 def code_commit() -> str:
@@ -100,7 +110,7 @@ def _before(root: Path, known: tuple[DataVersion, ...]) -> str | None:
     splits = root / "data" / "splits"
     fingerprint = files.read_receipt(splits).notes["fingerprint"] if (splits / files.RECEIPT).is_file() else None
     for version in known:
-        if version.name == pinned and not data_branch.stands_on(root, version):
+        if version.name == pinned and not data_branch.holds_version(root, version):
             # Pinned, but not taken out yet: a rollback was killed on its way there, and the same words finish it.
             return version.name
         if version.name == pinned or (pinned == NEWEST and version.fingerprint == fingerprint):
@@ -110,7 +120,7 @@ def _before(root: Path, known: tuple[DataVersion, ...]) -> str | None:
 
 def _over_sides(counts: Mapping[str, int], what: str) -> dict[str, int]:
     found: dict[str, int] = {}
-    for side in SIDES:
+    for side in SPLITS:
         for key, number in counts.items():
             if key.startswith(f"{side}/{what}/"):
                 name = key.removeprefix(f"{side}/{what}/")

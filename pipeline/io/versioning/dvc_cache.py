@@ -22,7 +22,7 @@ EMPTY: dict[str, Any] = {"schema": "2.0", "stages": {}}
 Outs = Mapping[str, tuple[Any, str]]
 
 
-class Memory:
+class DvcCache:
     """Answer from `dvc.lock` and the DVC cache of one workspace; each call waits for other users of DVC.
 
     Raises NoWorkspace at once for a folder that is not under git and DVC.
@@ -191,7 +191,7 @@ def _verified(folder: Path) -> bool:
     if not folder.is_dir() or not (folder / files.RECEIPT).is_file():
         return False
     try:
-        files.verify(folder, dict(files.read_receipt(folder).files))
+        files.verify_folder(folder, dict(files.read_receipt(folder).files))
     except (DigestMismatch, ValueError, TypeError):
         return False
     return True

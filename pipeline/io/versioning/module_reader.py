@@ -33,7 +33,7 @@ class Module:
 
 
 @functools.cache
-def read(source: str, home: str) -> Module:
+def read_module(source: str, home: str) -> Module:
     """Sort the statements of a module."""
     tree = ast.parse(source)
     module = Module(tree, home)
@@ -82,7 +82,7 @@ def chains(tree: ast.AST) -> frozenset[Chain]:
 
 
 @functools.cache
-def plain(tree: ast.AST) -> str:
+def plain_tree(tree: ast.AST) -> str:
     """Write a tree without docstrings and places, alike in every Python: newer ones add fields that are empty."""
     return json.dumps(_plain(tree))
 

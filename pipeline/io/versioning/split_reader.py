@@ -3,18 +3,18 @@
 import tempfile
 from pathlib import Path
 
-from pipeline.base.records import Record, Side
+from pipeline.base.records import SplitName, TextRecord
 from pipeline.io import files, parquet
-from pipeline.io.versioning.data_branch import take_out
+from pipeline.io.versioning.data_branch import export_folder
 
 
-def past_texts(root: Path, version: str, *sides: Side) -> list[Record]:
+def read_split(root: Path, version: str, *sides: SplitName) -> list[TextRecord]:
     """Read these sides of a data version.
 
     Raises Fault when they are no longer in DVC's cache.
     """
-    with tempfile.TemporaryDirectory(prefix="tonewatch-past-") as desk:
-        splits = Path(desk) / "splits"
-        take_out(root, version, "data/splits", splits)
-        files.trusted(splits, made_by="split")
+    with tempfile.TemporaryDirectory(prefix="tonewatch-past-") as staging:
+        splits = Path(staging) / "splits"
+        export_folder(root, version, "data/splits", splits)
+        files.verified_receipt(splits, made_by="split")
         return [record for side in sides for record in parquet.read_texts(splits / f"{side}.parquet")]

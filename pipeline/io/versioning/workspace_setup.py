@@ -6,8 +6,8 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.base.config.parsing import sections_of
-from pipeline.base.errors import NoWorkspace, WrongUse
+from pipeline.base.config.parsing import split_sections
+from pipeline.base.errors import NotAWorkspace, UsageError
 from pipeline.io import files
 from pipeline.io.versioning.git import Git, GitRefused
 
@@ -23,7 +23,7 @@ DVC = {
 }
 
 
-def init(folder: Path, preset: str) -> Path:
+def init_workspace(folder: Path, preset: str) -> Path:
     """Make a folder a workspace: git, DVC, dvc.yaml, params.yaml; what already lies there stays as it is.
 
     Raises WrongUse for an unknown preset and for a folder that is a workspace already.
@@ -32,7 +32,7 @@ def init(folder: Path, preset: str) -> Path:
     for name in ("dvc.yaml", "params.yaml"):
         # An equal dvc.yaml by itself was left by an `init` that was killed.
         if (folder / name).exists() and (name == "params.yaml" or (folder / name).read_text("utf-8") != contents[name]):
-            raise WrongUse(f"{folder / name} exists. Name a new folder, or type `tonewatch run` there.")
+            raise UsageError(f"{folder / name} exists. Name a new folder, or type `tonewatch run` there.")
     folder.mkdir(parents=True, exist_ok=True)
     git = Git(folder)
     if _top(git) != folder.resolve():
@@ -58,13 +58,15 @@ def ensure_ready(root: Path) -> None:
     try:
         top = Path(Git(root).run("rev-parse", "--show-toplevel").strip()).resolve()
     except GitRefused as error:
-        raise NoWorkspace(f"Data versions are kept in git, and {error}. If there is no repository yet, type `git init {root}`.") from error
+        raise NotAWorkspace(
+            f"Data versions are kept in git, and {error}. If there is no repository yet, type `git init {root}`."
+        ) from error
     if top != root.resolve():
-        raise NoWorkspace(
+        raise NotAWorkspace(
             f"{root} is inside the repository {top}, whose root it is not; data versions need their own. Type `git init {root}`."
         )
     if not (root / ".dvc" / "config").is_file():
-        raise NoWorkspace(f"{root} does not know DVC yet. Type `dvc init` there.")
+        raise NotAWorkspace(f"{root} does not know DVC yet. Type `dvc init` there.")
 
 
 def presets() -> tuple[str, ...]:
@@ -76,10 +78,10 @@ def presets() -> tuple[str, ...]:
 def params_of(preset: str) -> str:
     """Give the params.yaml of a preset: the default one, each section that the preset has in place of its own."""
     if preset not in presets():
-        raise WrongUse(f"There is no preset {preset!r} (known: {', '.join(presets())}). Type `--preset {ENGLISH}`.")
-    sections = sections_of(_read("params.yaml"))
+        raise UsageError(f"There is no preset {preset!r} (known: {', '.join(presets())}). Type `--preset {ENGLISH}`.")
+    sections = split_sections(_read("params.yaml"))
     if preset != ENGLISH:
-        overlay = sections_of(_read(f"{preset}.yaml"))
+        overlay = split_sections(_read(f"{preset}.yaml"))
         assert overlay.keys() <= sections.keys(), "a preset may only replace sections"
         sections |= overlay
     return "".join(sections.values())

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.report.charts.axes import Tick, domain, scale, steps
-from pipeline.report.charts.time_axis import Span, seconds
+from pipeline.report.charts.time_axis import TimeSpan, utc_seconds
 
 TOP, BASE, HEIGHT = 14.0, 224.0, 250.0
 WIDE, NARROW = 6, 3  # marks of time at most; on a phone every other one of a wide drawing is left out
@@ -66,7 +66,7 @@ class SeriesPlot:
 
 
 @dataclass(frozen=True)
-class Happened:
+class SeriesEvent:
     """Hold an event on a line: when, which line, where it led, up or down, and the sentence that tells it."""
 
     time: str
@@ -97,13 +97,13 @@ class StripPlot:
 
 def series_plot(
     lines: Mapping[str, Sequence[Point]],
-    span: Span,
+    span: TimeSpan,
     *,
     floor: float | None,
     most: int = NARROW,
     scattered: Collection[str] = (),
     marks: Iterable[tuple[str, str]] = (),
-    events: Iterable[Happened] = (),
+    events: Iterable[SeriesEvent] = (),
 ) -> SeriesPlot:
     """Place lines with their bands; the axis begins at `floor`, or just below the lowest where that is None.
 
@@ -125,7 +125,7 @@ def series_plot(
     )
 
 
-def strip_plot(lanes: Mapping[str, Sequence[tuple[str, str, str]]], span: Span) -> StripPlot:
+def strip_plot(lanes: Mapping[str, Sequence[tuple[str, str, str]]], span: TimeSpan) -> StripPlot:
     """Place rows of stretches, each from a UTC time to another and with the name of what it means."""
     base = LANE * len(lanes) + 4
     return StripPlot(
@@ -136,17 +136,17 @@ def strip_plot(lanes: Mapping[str, Sequence[tuple[str, str, str]]], span: Span) 
     )
 
 
-def volume_path(texts: Sequence[tuple[str, str, int]], span: Span, height: float) -> str:
+def volume_path(texts: Sequence[tuple[str, str, int]], span: TimeSpan, height: float) -> str:
     """Draw a bar for each window, as high as its texts are many beside the most."""
     most = max((many for _, _, many in texts), default=0) or 1
     return "".join(_box(span.at(start), span.at(end), height * (1 - many / most), height) for start, end, many in texts)
 
 
-def _line(name: str, kind: str, points: Sequence[Point], span: Span, *, y: Scale, joined: bool) -> Line:
+def _line(name: str, kind: str, points: Sequence[Point], span: TimeSpan, *, y: Scale, joined: bool) -> Line:
     placed = [(_middle(point, span), point) for point in points]
     runs: list[list[tuple[float, Point]]] = []
     for x, point in placed:
-        if joined and runs and seconds(point.start) <= seconds(runs[-1][-1][1].end):
+        if joined and runs and utc_seconds(point.start) <= utc_seconds(runs[-1][-1][1].end):
             runs[-1].append((x, point))
         else:
             runs.append([(x, point)])
@@ -166,11 +166,11 @@ def _band(run: Sequence[tuple[float, Point]], y: Scale) -> str:
     return "M" + "L".join(there + back) + "z"
 
 
-def _middle(point: Point, span: Span) -> float:
-    return span.place((seconds(point.start) + seconds(point.end)) / 2)
+def _middle(point: Point, span: TimeSpan) -> float:
+    return span.place((utc_seconds(point.start) + utc_seconds(point.end)) / 2)
 
 
-def _event(one: Happened, y: float, span: Span, kind: str) -> Dot:
+def _event(one: SeriesEvent, y: float, span: TimeSpan, kind: str) -> Dot:
     return Dot(span.at(one.time), y, y, y, one.told, f"{kind} {'rising' if one.rising else 'falling'}")
 
 
@@ -179,7 +179,7 @@ def _kind(name: str, names: Sequence[str]) -> str:
     return name if name in KINDS else f"other-{names.index(name) % OTHER_KINDS}"
 
 
-def _lane(name: str, y: float, found: Sequence[tuple[str, str, str]], span: Span) -> Lane:
+def _lane(name: str, y: float, found: Sequence[tuple[str, str, str]], span: TimeSpan) -> Lane:
     stretches: dict[str, str] = {}
     for start, end, meaning in found:
         stretches[meaning] = stretches.get(meaning, "") + _box(span.at(start), span.at(end), 0, TRACK)

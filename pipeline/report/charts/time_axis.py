@@ -18,17 +18,17 @@ STEPS = (
 
 
 @dataclass(frozen=True)
-class Span:
+class TimeSpan:
     """Hold a stretch of time that a drawing covers, in seconds."""
 
     start: int
     length: int
 
     @classmethod
-    def of(cls, first: str, last: str) -> "Span":
+    def of(cls, first: str, last: str) -> "TimeSpan":
         """Cover all from one UTC time to another, a minute at least."""
-        start = seconds(first)
-        return cls(start, max(MINUTE, seconds(last) - start))
+        start = utc_seconds(first)
+        return cls(start, max(MINUTE, utc_seconds(last) - start))
 
     def place(self, moment: float) -> float:
         """Give the place across of a moment in seconds, in per cent, never outside."""
@@ -36,7 +36,7 @@ class Span:
 
     def at(self, time: str) -> float:
         """Give the place across of a UTC time."""
-        return self.place(seconds(time))
+        return self.place(utc_seconds(time))
 
     def ticks(self, most: int) -> tuple[Tick, ...]:
         """Give at most so many round marks (one more where both ends are round)."""
@@ -47,7 +47,7 @@ class Span:
         return tuple(Tick(self.place(time), _told(time, step)) for time in found)
 
 
-def seconds(time: str) -> int:
+def utc_seconds(time: str) -> int:
     """Count the seconds of a UTC time; numpy reckons with dates and knows no clock."""
     return int(np.datetime64(time.removesuffix("Z").removesuffix("+00:00"), "s").astype(np.int64))
 

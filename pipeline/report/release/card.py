@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.report.fields import at, only
+from pipeline.report.fields import get_path, pick
 from pipeline.report.release import comparison as versus
 from pipeline.report.release import intended_use
 
@@ -21,16 +21,16 @@ VARIANT = (
 MOVE = ("sequence", "from", "to", "actor", "reason", "time")
 
 
-def card(document: Mapping[str, Any]) -> dict[str, Any]:
+def build_card(document: Mapping[str, Any]) -> dict[str, Any]:
     """Gather what a reader must know of one release from its document in the ledger."""
     params = _params(document)
     evaluation = document["evaluation"]
     menu = _menu(document.get("menu"))
     found = {
-        **only(document, "release", "created", "actor", "reason", "in_service"),
+        **pick(document, "release", "created", "actor", "reason", "in_service"),
         "verdict": verdict(document),
         "decision": _decision(document["decision"]),
-        "comparison": versus.comparison(document.get("comparison"), rule=at(params, "gate", "against_champion")),
+        "comparison": versus.comparison_card(document.get("comparison"), rule=get_path(params, "gate", "against_champion")),
         "figures": _figures(evaluation, params),
         "labels": _labels(evaluation),
         "slices": _slices(evaluation),
@@ -40,9 +40,9 @@ def card(document: Mapping[str, Any]) -> dict[str, Any]:
         "attack": _attack(evaluation.get("attack"), params),
         "human": _human(evaluation.get("human")),
         "menu": menu,
-        "cost": only(document["cost"], *VARIANT) if document.get("cost") else None,
+        "cost": pick(document["cost"], *VARIANT) if document.get("cost") else None,
         "thresholds": dict(document.get("thresholds") or {}),
-        "checks": [only(check, "name", "passed", "sentence") for check in document.get("checks") or ()],
+        "checks": [pick(check, "name", "passed", "sentence") for check in document.get("checks") or ()],
         "data": _data(document, params),
         "lineage": _lineage(document),
     }
@@ -62,7 +62,7 @@ def verdict(document: Mapping[str, Any]) -> str:
     return "waiting" if document.get("approval") == "human" and not document.get("approvals") and not served else "accepted"
 
 
-def limit(parts: Sequence[Mapping[str, Any]], name: str) -> float | None:
+def gate_limit(parts: Sequence[Mapping[str, Any]], name: str) -> float | None:
     """Find a limit of the gate among the figures it recorded."""
     return next((part["figures"][name] for part in parts if name in part["figures"]), None)
 
@@ -81,7 +81,7 @@ def _compared(document: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str
     comparison, chosen = found["comparison"], found["cost"] or {}
     return {
         "candidate": document["release"],
-        **only(document, "model_version", "data_version"),
+        **pick(document, "model_version", "data_version"),
         "variant": chosen.get("name"),
         "champion": comparison["champion"] if comparison else document.get("champion"),
         "texts": (comparison and comparison["texts"]) or document["evaluation"]["texts"],
@@ -90,7 +90,7 @@ def _compared(document: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str
 
 def _decision(decision: Mapping[str, Any]) -> dict[str, Any]:
     parts = [
-        {**only(part, "name", "passed", "sentence", "missing", "unit"), "figures": dict(part.get("figures") or {})}
+        {**pick(part, "name", "passed", "sentence", "missing", "unit"), "figures": dict(part.get("figures") or {})}
         for part in decision.get("parts") or ()
     ]
     return {
@@ -105,7 +105,7 @@ def _figures(evaluation: Mapping[str, Any], params: Mapping[str, Any]) -> dict[s
     return {
         **_scores(evaluation),
         "texts": evaluation["texts"],
-        "confidence": at(params, "evaluate", "confidence"),
+        "confidence": get_path(params, "evaluate", "confidence"),
         "baselines": [{"name": name, **_scores(found)} for name, found in (evaluation.get("baselines") or {}).items()],
     }
 
@@ -113,36 +113,36 @@ def _figures(evaluation: Mapping[str, Any], params: Mapping[str, Any]) -> dict[s
 def _scores(found: Mapping[str, Any]) -> dict[str, Any]:
     intervals = found.get("intervals") or {}
     return {
-        **only(found, "macro_f1", "accuracy"),
+        **pick(found, "macro_f1", "accuracy"),
         "intervals": {name: list(intervals[name]) for name in ("macro_f1", "accuracy") if intervals.get(name)},
-        "per_source": {name: only(row, "macro_f1", "accuracy", "texts") for name, row in (found.get("per_source") or {}).items()},
+        "per_source": {name: pick(row, "macro_f1", "accuracy", "texts") for name, row in (found.get("per_source") or {}).items()},
     }
 
 
 def _labels(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = evaluation["per_class"]
-    return [{"label": name, **only(rows[name], "f1", "precision", "recall", "texts")} for name in evaluation["labels"]]
+    return [{"label": name, **pick(rows[name], "f1", "precision", "recall", "texts")} for name in evaluation["labels"]]
 
 
 def _slices(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
     """List the slices; a document from before there were any has its sources."""
     found = evaluation.get("slices") or {f"source={name}": row for name, row in evaluation["per_source"].items()}
-    return [{"name": name, **only(row, "macro_f1", "accuracy", "texts")} for name, row in found.items()]
+    return [{"name": name, **pick(row, "macro_f1", "accuracy", "texts")} for name, row in found.items()]
 
 
 def _calibration(found: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
-    bins = [only(entry, "low", "high", "confidence", "accuracy", "texts") for entry in found["bins"]]
+    bins = [pick(entry, "low", "high", "confidence", "accuracy", "texts") for entry in found["bins"]]
     return {
-        **only(found, "ece", "adaptive_ece", "brier", "temperature"),
-        "allowed": at(params, "gate", "max_calibration_error"),
+        **pick(found, "ece", "adaptive_ece", "brier", "temperature"),
+        "allowed": get_path(params, "gate", "max_calibration_error"),
         "bins": bins,
     }
 
 
 def _behaviour(found: Mapping[str, Any], params: Mapping[str, Any]) -> list[dict[str, Any]]:
-    needed = at(params, "gate", "abilities") or {}
+    needed = get_path(params, "gate", "abilities") or {}
     return [
-        {"ability": name, **only(row, "kind", "cases", "passed", "pass_rate"), "needed": needed.get(name)} for name, row in found.items()
+        {"ability": name, **pick(row, "kind", "cases", "passed", "pass_rate"), "needed": needed.get(name)} for name, row in found.items()
     ]
 
 
@@ -150,7 +150,7 @@ def _attack(found: Mapping[str, Any] | None, params: Mapping[str, Any]) -> dict[
     if not found:
         return None
     names = ("texts", "edits", "tries", "macro_f1_before", "macro_f1_after", "fall")
-    return {**only(found, *names), "allowed": at(params, "gate", "max_attack_fall")}
+    return {**pick(found, *names), "allowed": get_path(params, "gate", "max_attack_fall")}
 
 
 def _human(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -158,7 +158,7 @@ def _human(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
         return None
 
     def three(row: Mapping[str, Any]) -> dict[str, Any]:
-        return {who: only(row.get(who) or {}, "accuracy", "macro_f1") for who in ("one_rater", "ceiling", "candidate")}
+        return {who: pick(row.get(who) or {}, "accuracy", "macro_f1") for who in ("one_rater", "ceiling", "candidate")}
 
     return {
         "texts": found.get("texts"),
@@ -171,10 +171,10 @@ def _menu(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if not found:
         return None
     return {
-        **only(found, "chosen", "threads"),
+        **pick(found, "chosen", "threads"),
         "reasons": list(found.get("reasons") or ()),
-        "parent": only(found.get("parent") or {}, "macro_f1", "parameters", "megabytes"),
-        "variants": [only(variant, *VARIANT) for variant in found.get("variants") or ()],
+        "parent": pick(found.get("parent") or {}, "macro_f1", "parameters", "megabytes"),
+        "variants": [pick(variant, *VARIANT) for variant in found.get("variants") or ()],
     }
 
 
@@ -186,23 +186,23 @@ def _data(document: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, A
         "fingerprint": kept.get("fingerprint"),
         "texts": kept.get("rows"),
         **{name: dict(kept.get(name) or {}) for name in ("sides", "labels", "languages")},
-        "sources": [_source(source, texts) for source in at(params, "collect", "sources") or () if isinstance(source, Mapping)],
+        "sources": [_source(source, texts) for source in get_path(params, "collect", "sources") or () if isinstance(source, Mapping)],
     }
 
 
 def _source(source: Mapping[str, Any], texts: Mapping[str, int]) -> dict[str, Any]:
     # The path of a file of one's own stays at home: it may name a person or a customer.
-    found = only(source, "name", "kind", "project", "licence", "lang")
+    found = pick(source, "name", "kind", "project", "licence", "lang")
     return {**found, "texts": texts.get(str(source.get("name")))}
 
 
 def _lineage(document: Mapping[str, Any]) -> dict[str, Any]:
     names = ("data_version", "model_version", "code_commit", "params_digest", "identity", "parent", "champion", "approval")
     return {
-        **only(document, *names),
+        **pick(document, *names),
         "signature": _digest(document.get("signature")),
-        "approvals": [only(entry, "actor", "reason", "time") for entry in document.get("approvals") or ()],
-        "moves": [only(move, *MOVE) for move in document.get("moves") or ()],
+        "approvals": [pick(entry, "actor", "reason", "time") for entry in document.get("approvals") or ()],
+        "moves": [pick(move, *MOVE) for move in document.get("moves") or ()],
         "files": dict(document.get("files") or {}),
     }
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pipeline.report.fields import at
+from pipeline.report.fields import get_path
 from pipeline.report.release.card import verdict
 
 
@@ -17,7 +17,7 @@ def reigns(moves: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{**move, "until": end, "kind": _kind(move)} for move, end in zip(ordered, ends, strict=True)]
 
 
-def standings(releases: Iterable[Mapping[str, Any]], moves: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def release_states(releases: Iterable[Mapping[str, Any]], moves: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Say of each release, in the order given, where it stands: in service, served, accepted, waiting or refused, and why."""
     held = reigns(moves)
     served = {reign["to"] for reign in held}
@@ -32,8 +32,8 @@ def _standing(release: Mapping[str, Any], served: set[str], champion: str | None
         "release": name,
         "created": release["created"],
         "state": state,
-        "macro_f1": at(release, "evaluation", "macro_f1"),
-        "reasons": list(at(release, "decision", "reasons") or ()) if state == "refused" else [],
+        "macro_f1": get_path(release, "evaluation", "macro_f1"),
+        "reasons": list(get_path(release, "decision", "reasons") or ()) if state == "refused" else [],
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.report.fields import at
+from pipeline.report.fields import get_path
 
 LANGUAGES = {"en": "English"}
 
@@ -36,12 +36,16 @@ def limits(card: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
 
 
 def _language(params: Mapping[str, Any]) -> str:
-    codes = sorted({str(source["lang"]) for source in at(params, "collect", "sources") or () if at(source, "lang")})
+    codes = sorted({str(source["lang"]) for source in get_path(params, "collect", "sources") or () if get_path(source, "lang")})
     return f"in {_listed([LANGUAGES.get(code, f'the language {code!r}') for code in codes])}" if codes else "in the language of its data"
 
 
 def _length(params: Mapping[str, Any]) -> Iterator[str]:
-    tokens, low, high = at(params, "encoder", "max_tokens"), at(params, "clean", "min_words"), at(params, "clean", "max_words")
+    tokens, low, high = (
+        get_path(params, "encoder", "max_tokens"),
+        get_path(params, "clean", "min_words"),
+        get_path(params, "clean", "max_words"),
+    )
     if tokens:
         yield f"It reads the first {tokens} tokens of a text; what stands behind them is not seen."
     if low and high:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.report import formatting
-from pipeline.report.formatting import count, one, share, three
+from pipeline.report.formatting import decimal, integer, percent
+from pipeline.report.formatting import score as three
 
 LENGTH = 4_500  # MLflow keeps 5,000 characters of a description
 SPECIAL = re.compile(r"([\\`*\[\]<>|])")
@@ -32,7 +33,7 @@ def _head(card: Mapping[str, Any]) -> Iterator[str]:
     against = f"judged against {_plain(compared['champion'])}" if compared["champion"] else "judged with no champion to compare with"
     variant = f" ({_plain(compared['variant'])})" if compared["variant"] else ""
     yield (
-        f"Model version {_plain(compared['model_version'])}{variant}, {against} on {count(compared['texts'])} texts "
+        f"Model version {_plain(compared['model_version'])}{variant}, {against} on {integer(compared['texts'])} texts "
         f"of data version {_plain(compared['data_version'])}. Code `{_plain(card['lineage']['code_commit'])}`."
     )
     yield from ("", f"Macro F1 {_with_interval(figures)}, accuracy {three(figures['accuracy'])}.")
@@ -44,7 +45,7 @@ def _head(card: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     for part in card["decision"]["parts"]:
         if not part["passed"]:
-            missing = formatting.change(part["missing"], part["unit"])
+            missing = formatting.shortfall(part["missing"], part["unit"])
             change = f" The smallest change that would have passed: better by {_plain(missing)}." if missing else ""
             yield from (f"**Failed: {_plain(part['name'])}.** {_plain(part['sentence'])}{change}", "")
 
@@ -70,21 +71,29 @@ def _versus(card: Mapping[str, Any]) -> Iterator[str]:
         yield from _table(title, names, [_difference(row) for row in rows])
     if changed := versus["changed"]:
         yield from ("## Changed answers", "")
-        told = f"{count(changed['mended'])} were wrong and are right, {count(changed['broken'])} were right and are wrong"
-        yield from (f"{count(changed['count'])} of {count(versus['texts'])} texts are answered differently: {told}.", "")
+        told = f"{integer(changed['mended'])} were wrong and are right, {integer(changed['broken'])} were right and are wrong"
+        yield from (f"{integer(changed['count'])} of {integer(versus['texts'])} texts are answered differently: {told}.", "")
 
 
 def _difference(row: Mapping[str, Any]) -> tuple[str, ...]:
     bounds = f"{three(row['low'], True)} to {three(row['high'], True)}"
     worse = "**yes**" if row["surely_worse"] else "no"
-    return row["name"], count(row["texts"]), three(row["champion"]), three(row["candidate"]), three(row["difference"], True), bounds, worse
+    return (
+        row["name"],
+        integer(row["texts"]),
+        three(row["champion"]),
+        three(row["candidate"]),
+        three(row["difference"], True),
+        bounds,
+        worse,
+    )
 
 
 def _slices(card: Mapping[str, Any]) -> Iterator[str]:
     names = [*((f"label {row['label']}", row["f1"], row) for row in card["labels"])]
     names += [(row["name"], row["macro_f1"], row) for row in card["slices"]]
     yield from _table(
-        "Labels and slices", ("", "(macro) F1", "texts"), [(name, three(score), count(row["texts"])) for name, score, row in names]
+        "Labels and slices", ("", "(macro) F1", "texts"), [(name, three(score), integer(row["texts"])) for name, score, row in names]
     )
     found = card["calibration"]
     yield from (f"Expected calibration error {three(found['ece'])}, temperature {three(found['temperature'])}.", "")
@@ -95,9 +104,9 @@ def _abilities(card: Mapping[str, Any]) -> Iterator[str]:
         (
             row["ability"],
             row["kind"],
-            f"{count(row['passed'])} of {count(row['cases'])}",
-            share(row["pass_rate"], 1),
-            share(row["needed"], 1),
+            f"{integer(row['passed'])} of {integer(row['cases'])}",
+            percent(row["pass_rate"], 1),
+            percent(row["needed"], 1),
         )
         for row in card["behaviour"]
     ]
@@ -112,7 +121,7 @@ def _people(card: Mapping[str, Any]) -> Iterator[str]:
     if human := card["human"]:
         names = {"candidate": card["release"], "one_rater": "one rater", "ceiling": "ceiling: half against half"}
         rows = [(name, three(human[who]["macro_f1"]), three(human[who]["accuracy"])) for who, name in names.items()]
-        yield from _table(f"Beside people, on {count(human['texts'])} texts", ("", "macro F1", "accuracy"), rows)
+        yield from _table(f"Beside people, on {integer(human['texts'])} texts", ("", "macro F1", "accuracy"), rows)
 
 
 def _menu(card: Mapping[str, Any]) -> Iterator[str]:
@@ -122,20 +131,20 @@ def _menu(card: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _variant(found: Mapping[str, Any]) -> tuple[str, ...]:
-    figures = (three(found["macro_f1"]), three(found["macro_f1_fall"], True), share(found["agreement"], 1), one(found["megabytes"]))
-    speed = (one(found["p50_ms"]), one(found["p95_ms"]), formatting.whole(found["texts_per_second"]))
+    figures = (three(found["macro_f1"]), three(found["macro_f1_fall"], True), percent(found["agreement"], 1), decimal(found["megabytes"]))
+    speed = (decimal(found["p50_ms"]), decimal(found["p95_ms"]), formatting.rounded(found["texts_per_second"]))
     return found["name"], *figures, *speed, "yes" if found["fits"] else "no"
 
 
 def _data(card: Mapping[str, Any]) -> Iterator[str]:
     data = card["data"]
     kinds = [
-        (source["name"], source["project"] or source["kind"], source["licence"], source["lang"], count(source["texts"]))
+        (source["name"], source["project"] or source["kind"], source["licence"], source["lang"], integer(source["texts"]))
         for source in data["sources"]
     ]
     yield from _table(f"The data: {data['version']}", ("source", "from", "licence", "language", "texts"), kinds)
     if data["fingerprint"]:
-        yield from (f"{count(data['texts'])} texts, fingerprint `{_plain(data['fingerprint'])}`.", "")
+        yield from (f"{integer(data['texts'])} texts, fingerprint `{_plain(data['fingerprint'])}`.", "")
 
 
 def _use(card: Mapping[str, Any]) -> Iterator[str]:
@@ -153,11 +162,11 @@ def _lineage(card: Mapping[str, Any]) -> Iterator[str]:
     names = ("data_version", "model_version", "champion", "approval", "signature", "code_commit", "params_digest", "parent", "identity")
     rows = [(name.replace("_", " "), line[name]) for name in names if line[name]]
     rows += [*((formatting.THRESHOLDS.get(name, name), value) for name, value in card["thresholds"].items()), *line["files"].items()]
-    rows += [(f"approved by {entry['actor']}", f"{formatting.when(entry['time'])}: {entry['reason']}") for entry in line["approvals"]]
+    rows += [(f"approved by {entry['actor']}", f"{formatting.utc_time(entry['time'])}: {entry['reason']}") for entry in line["approvals"]]
     rows += [
         (
             f"move {move['sequence']}",
-            f"{move['from'] or 'none'} to {move['to']}, {formatting.when(move['time'])}, {move['actor']}: {move['reason']}",
+            f"{move['from'] or 'none'} to {move['to']}, {formatting.utc_time(move['time'])}, {move['actor']}: {move['reason']}",
         )
         for move in line["moves"]
     ]

@@ -12,7 +12,7 @@ from pipeline.report.charts.forest import forest_plot
 from pipeline.report.charts.pareto import pareto_plot
 from pipeline.report.charts.timeline import timeline
 from pipeline.report.release import history
-from pipeline.report.release.card import card, limit
+from pipeline.report.release.card import build_card, gate_limit
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 KINDS = {"first": "was the first", "on": "took over from", "back": "came back in place of"}
 
 
-def page(document: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> str:
+def release_page(document: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> str:
     """Draw the page of one release from its document in the ledger; equal documents give equal pages.
 
     `texts` by their id are shown where their answer changed. The page stays on this machine; the cards never hold a text.
     """
-    told = card(document)
+    told = build_card(document)
     menu = told["menu"]
     return _draw(
         "release/page.html.j2",
@@ -49,13 +49,13 @@ def page(document: Mapping[str, Any], texts: Mapping[str, str] | None = None) ->
 
 def history_page(moves: Sequence[Mapping[str, Any]], releases: Sequence[Mapping[str, Any]], *, now: str) -> str:
     """Draw who was champion when and why it changed, from the ledger's moves and release documents; `now` is a UTC time."""
-    reigns, standings = history.reigns(moves), history.standings(releases, moves)
+    reigns, standings = history.reigns(moves), history.release_states(releases, moves)
     plot = timeline(reigns, standings, now=now)
     return _draw("release/history.html.j2", reigns=reigns, standings=standings, plot=plot, kinds=KINDS, now=now)
 
 
 @functools.cache
-def policy() -> str:
+def content_security_policy() -> str:
     """Give the content security policy of a page: its own style, and nothing else of anybody."""
     digest = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
@@ -64,7 +64,7 @@ def policy() -> str:
 def _draw(template: str, **values: Any) -> str:
     from markupsafe import Markup
 
-    return _environment().get_template(template).render(**values, style=Markup(_style()), policy=Markup(policy()))
+    return _environment().get_template(template).render(**values, style=Markup(_style()), policy=Markup(content_security_policy()))
 
 
 def _style() -> str:
@@ -72,7 +72,7 @@ def _style() -> str:
 
 
 def _changes(parts: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    found = [(part["name"], formatting.change(part["missing"], part["unit"])) for part in parts if not part["passed"]]
+    found = [(part["name"], formatting.shortfall(part["missing"], part["unit"])) for part in parts if not part["passed"]]
     return [(name, amount) for name, amount in found if amount]
 
 
@@ -82,7 +82,7 @@ def _figure(told: Mapping[str, Any]) -> plots.IntervalPlot:
     rows += [
         plots.Row(formatting.baseline_name(row["name"]), row["macro_f1"], row["intervals"].get("macro_f1")) for row in own["baselines"]
     ]
-    floor = limit(told["decision"]["parts"], "min_macro_f1")
+    floor = gate_limit(told["decision"]["parts"], "min_macro_f1")
     return plots.interval_plot(rows, line=None if floor is None else (floor, f"floor {floor:.3f}"))
 
 
@@ -97,7 +97,7 @@ def _difference(told: Mapping[str, Any]) -> plots.IntervalPlot | None:
 
 def _asked(versus: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> tuple[float, str] | None:
     """Give the line that the rule of the gate draws: a fall that is tolerated, or a gain that would have shown."""
-    gain, margin = versus["macro_f1"]["visible"], limit(parts, "champion_margin")
+    gain, margin = versus["macro_f1"]["visible"], gate_limit(parts, "champion_margin")
     if versus["rule"] == "better":
         return None if gain is None else (gain, f"a gain of {gain:.3f}, which would show")
     return None if margin is None else (-margin, f"a fall of {margin:.3f}, which is tolerated")
@@ -131,13 +131,13 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
     )
     read = (
-        formatting.three,
-        formatting.count,
-        formatting.share,
-        formatting.one,
-        formatting.whole,
-        formatting.chance,
-        formatting.when,
+        formatting.score,
+        formatting.integer,
+        formatting.percent,
+        formatting.decimal,
+        formatting.rounded,
+        formatting.p_value,
+        formatting.utc_time,
         formatting.baseline_name,
         formatting.interval_name,
     )

@@ -11,24 +11,24 @@ from starlette.types import Send
 
 from pipeline.base import logs
 from pipeline.base.errors import TonewatchError, Unreachable
-from pipeline.serve.api.schemas import FeedbackIn, PredictIn
-from pipeline.serve.http.access import Refusal
+from pipeline.serve.api.schemas import FeedbackRequest, PredictRequest
+from pipeline.serve.http.access import HttpError
 
 log = logs.get("serve")
-FIELDS = {*PredictIn.model_fields, *FeedbackIn.model_fields}
+FIELDS = {*PredictRequest.model_fields, *FeedbackRequest.model_fields}
 MOST_FAULTS = 5
 
 
-def handle(app: FastAPI) -> None:
+def add_error_handlers(app: FastAPI) -> None:
     """Let an app tell every error in this shape."""
     app.add_exception_handler(RequestValidationError, _not_valid)
     app.add_exception_handler(HTTPException, _plainly)
     app.add_exception_handler(TonewatchError, _fault)
 
 
-async def refuse(refusal: Refusal, send: Send, *, request: str) -> None:
+async def send_error(refusal: HttpError, send: Send, *, request: str) -> None:
     """Answer with a refusal, where there is no app yet to do it."""
-    content = json.dumps(shaped(refusal.error, request)).encode()
+    content = json.dumps(error_body(refusal.error, request)).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
     if refusal.retry_after is not None:
         headers.append((b"retry-after", str(refusal.retry_after).encode()))
@@ -38,7 +38,7 @@ async def refuse(refusal: Refusal, send: Send, *, request: str) -> None:
     await send({"type": "http.response.body", "body": content})
 
 
-def shaped(error: str, request: str) -> dict[str, Any]:
+def error_body(error: str, request: str) -> dict[str, Any]:
     """Give the one shape of an error."""
     return {"error": error, "request": request}
 
@@ -46,7 +46,7 @@ def shaped(error: str, request: str) -> dict[str, Any]:
 def _not_valid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     told = "; ".join(f"{_place(one['loc'])}: {one['msg']}" for one in error.errors()[:MOST_FAULTS])
-    return JSONResponse(shaped(told, request.state.request), 422)
+    return JSONResponse(error_body(told, request.state.request), 422)
 
 
 def _place(location: tuple[int | str, ...]) -> str:
@@ -56,15 +56,15 @@ def _place(location: tuple[int | str, ...]) -> str:
 
 def _plainly(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return JSONResponse(shaped(str(error.detail), request.state.request), error.status_code, headers=dict(error.headers or {}))
+    return JSONResponse(error_body(str(error.detail), request.state.request), error.status_code, headers=dict(error.headers or {}))
 
 
 def _fault(request: Request, error: Exception) -> JSONResponse:
     name = request.state.request
     if isinstance(error, Unreachable):
-        return JSONResponse(shaped(str(error), name), 503, headers={"retry-after": "1"})
+        return JSONResponse(error_body(str(error), name), 503, headers={"retry-after": "1"})
     # It may name folders of this machine, which are nobody's business outside.
     log.error("fault", request=name, why=str(error))
     return JSONResponse(
-        shaped("The service cannot do this now. It was logged under this request.", name), 503, headers={"retry-after": "1"}
+        error_body("The service cannot do this now. It was logged under this request.", name), 503, headers={"retry-after": "1"}
     )

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 # `all` is what the watch calls all topics together.
 Topic = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-GENERAL, RESERVED = "general", "all"
+DEFAULT_TOPIC, RESERVED_TOPIC = "general", "all"
 REQUEST = "2026112508-0f1e2d3c4b5a69788796"
 
 
@@ -14,16 +14,16 @@ def _model(example: dict[str, Any]) -> ConfigDict:
     return ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [example]})
 
 
-class PredictIn(BaseModel):
+class PredictRequest(BaseModel):
     """Texts to label; the topic is what the watch tells apart."""
 
     model_config = _model({"texts": ["not bad at all", "I want my money back"], "topic": "phones"})
 
     texts: list[str] = Field(min_length=1)
-    topic: Topic = GENERAL
+    topic: Topic = DEFAULT_TOPIC
 
 
-class One(BaseModel):
+class Prediction(BaseModel):
     """The answer for one text: `label` is `uncertain` where the model is too little sure of `best`."""
 
     label: str
@@ -32,7 +32,7 @@ class One(BaseModel):
     probabilities: dict[str, float]
 
 
-class PredictOut(BaseModel):
+class PredictResponse(BaseModel):
     """The answers in the order of the texts, and who gave them."""
 
     model_config = _model(
@@ -56,10 +56,10 @@ class PredictOut(BaseModel):
     release: str
     data_version: str
     model: str
-    answers: list[One]
+    answers: list[Prediction]
 
 
-class FeedbackIn(BaseModel):
+class FeedbackRequest(BaseModel):
     """The true label of a past answer: the request's id, and the place of the text in it."""
 
     model_config = _model({"request": REQUEST, "position": 0, "label": "negative"})
@@ -69,13 +69,13 @@ class FeedbackIn(BaseModel):
     label: str = Field(max_length=200)
 
 
-class FeedbackOut(BaseModel):
+class FeedbackResponse(BaseModel):
     """What was kept."""
 
     kept: bool
 
 
-class ReleaseOut(BaseModel):
+class ReleaseResponse(BaseModel):
     """Who answers now, and whether the ledger can be asked."""
 
     release: str
@@ -86,7 +86,7 @@ class ReleaseOut(BaseModel):
     refused: str | None
 
 
-class ErrorOut(BaseModel):
+class ErrorResponse(BaseModel):
     """What went wrong, in words; never the text that was sent."""
 
     error: str

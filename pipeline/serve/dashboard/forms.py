@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from starlette.responses import Response
 
-from pipeline.operations.dashboard_actions import Session, Sessions
+from pipeline.operations.dashboard_actions import Session, SessionStore
 
 COOKIE = "tonewatch"
 PORTS = {"http": 80, "https": 443}
@@ -27,7 +27,7 @@ def cookie_of(request: Request) -> str:
     return request.cookies.get(cookie_name(request), "")
 
 
-def reader_of(request: Request, sessions: Sessions) -> Session | None:
+def current_session(request: Request, sessions: SessionStore) -> Session | None:
     """Say who is signed in, their key looked at anew."""
     return sessions.find(cookie_of(request), now=datetime.now(UTC))
 
@@ -38,13 +38,13 @@ def sign_in(request: Request, response: Response, cookie: str, *, minutes: int) 
     response.set_cookie(cookie_name(request), cookie, max_age=minutes * 60, path="/", secure=secure, httponly=True, samesite="strict")
 
 
-def sign_out(request: Request, response: Response, sessions: Sessions) -> None:
+def sign_out(request: Request, response: Response, sessions: SessionStore) -> None:
     """End the session here and in the browser."""
     sessions.close(cookie_of(request))
     response.delete_cookie(cookie_name(request), path="/", secure=request.url.scheme == "https", httponly=True, samesite="strict")
 
 
-def own_form(request: Request) -> bool:
+def is_same_origin(request: Request) -> bool:
     """Say whether a form was sent by a page of this very service; a request that does not say where it comes from was not."""
     origin = urlsplit(request.headers.get("origin", ""))
     site = request.headers.get("sec-fetch-site", "same-origin")
@@ -52,7 +52,7 @@ def own_form(request: Request) -> bool:
     return origin.scheme in PORTS and site == "same-origin" and _plain(origin.netloc, origin.scheme) == _plain(host, origin.scheme)
 
 
-def own_token(reader: Session, token: str) -> bool:
+def is_valid_token(reader: Session, token: str) -> bool:
     """Say whether a form carries the token of this session."""
     return hmac.compare_digest(reader.token.encode(), token.encode("utf-8", "replace"))
 

@@ -32,7 +32,7 @@ TYPES = {"dashboard.css": "text/css; charset=utf-8", "dashboard.js": "text/javas
 LEVELS = (0.02, 0.1, 0.25)  # of a probability, from which a word is shown in a stronger colour
 
 
-def draw(template: str, **values: Any) -> str:
+def render_template(template: str, **values: Any) -> str:
     """Draw a page or a part of one."""
     return _environment().get_template(template).render(**{"reader": None, "signing": False, **values})
 
@@ -60,7 +60,7 @@ def topic_name(topic: str) -> str:
     return "All topics" if topic == "all" else topic
 
 
-def worded(found: Mapping[str, Any]) -> dict[str, Any]:
+def describe_explanation(found: Mapping[str, Any]) -> dict[str, Any]:
     """Give an explained answer the words' colours and what each is worth in words."""
     words = [{**word, "kind": _kind(word["weight"]), "told": f"{word['weight']:+.3f}"} for word in found["words"]]
     names = list(found["probabilities"])

@@ -42,7 +42,7 @@ POLICIES: dict[str, Policy] = {
 ANY_SCOPE = ("predict", "feedback", "admin")
 
 
-class Checked(Protocol):
+class CheckedKey(Protocol):
     """Say whose key it is, or why it is refused."""
 
     @property
@@ -54,18 +54,18 @@ class Checked(Protocol):
         """Say why it is refused; empty where it is not."""
 
 
-class KeysLike(Protocol):
+class KeyChecker(Protocol):
     """Check keys as they are now."""
 
     def any(self) -> bool:
         """Say whether there are keys at all."""
 
-    def check(self, told: str, scope: str, *, now: datetime) -> Checked:
+    def check(self, told: str, scope: str, *, now: datetime) -> CheckedKey:
         """Say whose key it is, if it opens this scope."""
 
 
 @dataclass(frozen=True)
-class Refusal(Exception):
+class HttpError(Exception):
     """Say no: with a status, in words, and when to come back."""
 
     status: int
@@ -73,10 +73,10 @@ class Refusal(Exception):
     retry_after: int | None = None
 
 
-class Guard:
+class AccessGuard:
     """Let requests in, or say why not. `loopback` tells whether only this machine can ask at all."""
 
-    def __init__(self, keys: KeysLike, cfg: ServeConfig, *, loopback: bool, now: Callable[[], datetime]) -> None:
+    def __init__(self, keys: KeyChecker, cfg: ServeConfig, *, loopback: bool, now: Callable[[], datetime]) -> None:
         self._keys = keys
         self._cfg = cfg
         self._now = now
@@ -92,10 +92,10 @@ class Guard:
         when it asks too often.
         """
         if self.loopback and not is_loopback(host):
-            raise Refusal(403, "This service answers on this machine only; ask it as 127.0.0.1 or localhost.")
+            raise HttpError(403, "This service answers on this machine only; ask it as 127.0.0.1 or localhost.")
         try:
             name = self._client(policy, key, client)
-        except Refusal:
+        except HttpError:
             # Whoever tries keys is counted by address, so that no key is found by trying.
             self._count(client)
             raise
@@ -106,7 +106,7 @@ class Guard:
     def enter(self, name: str) -> None:
         """Count a request that is being answered; raises Refusal when a client has too many of them."""
         if self._running.get(name, 0) >= self._cfg.concurrent_requests:
-            raise Refusal(429, f"More than {self._cfg.concurrent_requests} requests at once. Wait for their answers.", retry_after=1)
+            raise HttpError(429, f"More than {self._cfg.concurrent_requests} requests at once. Wait for their answers.", retry_after=1)
         self._running[name] = self._running.get(name, 0) + 1
 
     def leave(self, name: str) -> None:
@@ -119,7 +119,7 @@ class Guard:
         if not self._rate.hit(self._per_minute, name):
             wait = self._rate.get_window_stats(self._per_minute, name).reset_time - time.time()
             said = f"More than {self._cfg.requests_per_minute} requests within a minute. Ask again later."
-            raise Refusal(429, said, retry_after=max(1, math.ceil(wait)))
+            raise HttpError(429, said, retry_after=max(1, math.ceil(wait)))
 
     def _client(self, policy: Policy, key: str, client: str) -> str:
         free = self.loopback and (policy == "reading" or not self._keys.any())
@@ -133,9 +133,9 @@ class Guard:
                 return checked.client
             refused = checked.refused
         if refused == "scope":
-            raise Refusal(403, f"This key does not reach so far; it takes one with the scope {policy}.")
+            raise HttpError(403, f"This key does not reach so far; it takes one with the scope {policy}.")
         # Unknown, expired and revoked sound alike to a stranger.
-        raise Refusal(401, "A key is needed, and this is none that is valid. Send it as `Authorization: Bearer KEY`.")
+        raise HttpError(401, "A key is needed, and this is none that is valid. Send it as `Authorization: Bearer KEY`.")
 
 
 def is_loopback(host: str) -> bool:

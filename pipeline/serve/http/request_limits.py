@@ -11,9 +11,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.base import logs
 from pipeline.base.config import ServeConfig
-from pipeline.serve.api.errors import refuse
-from pipeline.serve.http.access import Guard, Policy, Refusal
-from pipeline.serve.runtime.metrics import Meters
+from pipeline.serve.api.errors import send_error
+from pipeline.serve.http.access import AccessGuard, HttpError, Policy
+from pipeline.serve.runtime.metrics import ServiceMetrics
 
 log = logs.get("serve")
 HEADERS = {
@@ -26,16 +26,16 @@ HEADERS = {
 BEARER = "bearer "
 
 
-class Limits:
+class RequestLimits:
     """Let a request through to the app, or answer it with the refusal."""
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        guard: Guard,
+        guard: AccessGuard,
         cfg: ServeConfig,
-        meters: Meters,
+        meters: ServiceMetrics,
         policy_of: Callable[[Scope], tuple[str, Policy | None]],
         request_id: Callable[[], str],
     ) -> None:
@@ -66,20 +66,20 @@ class Limits:
 
         try:
             await self._let_in(policy, scope, receive, told)
-        except Refusal as refusal:
-            await refuse(refusal, told, request=name)
+        except HttpError as refusal:
+            await send_error(refusal, told, request=name)
         except Exception as error:
             # Where it happened is for us to find; what was sent stays out of the log and of the answer.
             log.error("fault", route=route, request=name, why=type(error).__name__, at=_line(error))
             if status == 500:
-                await refuse(Refusal(500, "The service failed at this request. It was logged under it."), told, request=name)
+                await send_error(HttpError(500, "The service failed at this request. It was logged under it."), told, request=name)
         finally:
             self._meters.requests.labels(route, str(status)).inc()
             self._meters.seconds.labels(route).observe(time.monotonic() - began)
 
     async def _let_in(self, policy: Policy | None, scope: Scope, receive: Receive, send: Send) -> None:
         if policy is None:
-            raise Refusal(404, "There is nothing here. See /openapi.json.")
+            raise HttpError(404, "There is nothing here. See /openapi.json.")
         headers = Headers(scope=scope)
         key = headers.get("authorization", "")
         secret = key[len(BEARER) :].strip() if key[: len(BEARER)].lower() == BEARER else ""
@@ -98,24 +98,24 @@ class Limits:
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes:
         most = self._cfg.max_body_kilobytes * 1000
-        too_much = Refusal(413, f"The body is larger than {self._cfg.max_body_kilobytes} kB. Send less at once.")
+        too_much = HttpError(413, f"The body is larger than {self._cfg.max_body_kilobytes} kB. Send less at once.")
         if headers.get("content-encoding", "identity") != "identity":
-            raise Refusal(415, "A body must come as it is, not compressed.")
+            raise HttpError(415, "A body must come as it is, not compressed.")
         if int(told) > most if (told := headers.get("content-length", "")).isdecimal() else False:
             raise too_much
         try:
             async with asyncio.timeout(self._cfg.request_seconds):
                 return await _received(receive, most, too_much)
         except TimeoutError:
-            raise Refusal(408, f"The body took longer than {self._cfg.request_seconds:.0f} s.") from None
+            raise HttpError(408, f"The body took longer than {self._cfg.request_seconds:.0f} s.") from None
 
 
-async def _received(receive: Receive, most: int, too_much: Refusal) -> bytes:
+async def _received(receive: Receive, most: int, too_much: HttpError) -> bytes:
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise Refusal(400, "The connection ended before the body did.")
+            raise HttpError(400, "The connection ended before the body did.")
         body += message.get("body", b"")
         if len(body) > most:
             raise too_much

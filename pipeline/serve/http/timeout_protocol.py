@@ -15,7 +15,7 @@ LINGER_SECONDS = 1.0
 ANSWER = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
 
 
-class Patient(HttpToolsProtocol):
+class TimeoutProtocol(HttpToolsProtocol):
     """Speak HTTP/1.1, and wait so many seconds for the head of a request; what comes after it is for the app to bound."""
 
     def __init__(self, *arguments: Any, seconds: float, **named: Any) -> None:

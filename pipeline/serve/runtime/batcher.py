@@ -6,45 +6,45 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pipeline.inference.champion import Serving
+from pipeline.inference.champion import LoadedRelease
 
 if TYPE_CHECKING:
-    from pipeline.inference.champion import Answers
+    from pipeline.inference.champion import Predictions
 
 
-class Full(Exception):
+class QueueFull(Exception):
     """Say that too many texts wait already."""
 
 
 @dataclass
-class Waiting:
+class QueuedRequest:
     """Hold the texts of one request until they are answered."""
 
     texts: Sequence[str]
-    answer: "asyncio.Future[tuple[Serving, Answers, int]]"
+    answer: "asyncio.Future[tuple[LoadedRelease, Predictions, int]]"
 
 
 class Batcher:
     """Answer requests in batches of up to so many texts; a request's texts are answered together, by one release."""
 
-    def __init__(self, serving: Callable[[], Serving], *, batch_texts: int, wait_ms: float, most_waiting: int) -> None:
+    def __init__(self, serving: Callable[[], LoadedRelease], *, batch_texts: int, wait_ms: float, most_waiting: int) -> None:
         self._serving = serving
         self._batch_texts = batch_texts
         self._wait = wait_ms / 1000
         self._most_waiting = most_waiting
-        self._queue: asyncio.Queue[Waiting] = asyncio.Queue()
+        self._queue: asyncio.Queue[QueuedRequest] = asyncio.Queue()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="batch")
-        self._kept: Waiting | None = None
+        self._kept: QueuedRequest | None = None
         self.waiting = 0
 
-    async def answer(self, texts: Sequence[str]) -> "tuple[Serving, Answers, int]":
+    async def answer(self, texts: Sequence[str]) -> "tuple[LoadedRelease, Predictions, int]":
         """Give the release that answered, its answers for a batch, and where in the batch this request's texts begin.
 
         Raises Full when too many texts wait.
         """
         if self.waiting + len(texts) > self._most_waiting:
-            raise Full
-        one = Waiting(texts, asyncio.get_running_loop().create_future())
+            raise QueueFull
+        one = QueuedRequest(texts, asyncio.get_running_loop().create_future())
         self.waiting += len(texts)
         try:
             self._queue.put_nowait(one)
@@ -72,12 +72,12 @@ class Batcher:
                 begins += len(one.texts)
 
     @staticmethod
-    def _told(batch: Sequence[Waiting], error: Exception) -> None:
+    def _told(batch: Sequence[QueuedRequest], error: Exception) -> None:
         for one in batch:
             if not one.answer.done():
                 one.answer.set_exception(error)
 
-    async def _gathered(self) -> list[Waiting]:
+    async def _gathered(self) -> list[QueuedRequest]:
         """Take what waits, up to a batch; while there is room, wait a moment for more."""
         batch = [self._kept or await self._queue.get()]
         self._kept = None

@@ -6,24 +6,24 @@ from datetime import datetime
 
 from pipeline.base import logs
 from pipeline.base.errors import TonewatchError, Unreachable
-from pipeline.inference.champion import InService, Serving
-from pipeline.serve.runtime.metrics import Meters
+from pipeline.inference.champion import ChampionSource, LoadedRelease
+from pipeline.serve.runtime.metrics import ServiceMetrics
 
 log = logs.get("serve")
 MOST_PAUSE = 64  # looks; a champion that cannot be opened is tried again ever more seldom, since each try reads all of it
 
 
-class Champion:
+class ChampionHolder:
     """Hold the release that answers; a new one is opened and warmed while the old one goes on answering.
 
     While the ledger cannot be asked, or a new champion cannot be opened, the last one that was verified stays.
     """
 
-    def __init__(self, in_service: InService, meters: Meters, now: Callable[[], datetime]) -> None:
+    def __init__(self, in_service: ChampionSource, meters: ServiceMetrics, now: Callable[[], datetime]) -> None:
         self._in_service = in_service
         self._meters = meters
         self._now = now
-        self._serving: Serving | None = None
+        self._serving: LoadedRelease | None = None
         self.unreachable_since: str | None = None
         self.refused: str | None = None
         self._refused_name: str | None = None
@@ -34,7 +34,7 @@ class Champion:
         """Say whether there is a release that can answer."""
         return self._serving is not None
 
-    def serving(self) -> Serving:
+    def serving(self) -> LoadedRelease:
         """Give the release that answers now; raises Unreachable when there is none yet."""
         if self._serving is None:
             raise Unreachable("No release is ready to answer yet. Make one with `tonewatch run`; the service takes it up by itself.")
@@ -66,7 +66,7 @@ class Champion:
             await asyncio.to_thread(self.look)
             await asyncio.sleep(seconds)
 
-    def _take_up(self, new: Serving) -> None:
+    def _take_up(self, new: LoadedRelease) -> None:
         old, self._serving = self._serving, new
         self._forgive()
         if old:

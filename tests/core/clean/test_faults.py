@@ -3,15 +3,15 @@
 import pytest
 
 from pipeline.base.config import CleanConfig
-from pipeline.base.records import Record
-from pipeline.core.clean.faults import fault, words
+from pipeline.base.records import TextRecord
+from pipeline.core.clean.faults import count_words, find_fault
 
 CFG = CleanConfig(min_words=2, max_words=5)
 LABELS = ("bad", "good")
 
 
-def record(text: str, label: str = "good") -> Record:
-    return Record(id="s:1", text=text, label=label, source="s", group="s:1", lang="en", time="", licence="MIT")
+def record(text: str, label: str = "good") -> TextRecord:
+    return TextRecord(id="s:1", text=text, label=label, source="s", group="s:1", lang="en", time="", licence="MIT")
 
 
 @pytest.mark.parametrize(
@@ -28,13 +28,13 @@ def record(text: str, label: str = "good") -> Record:
     ],
 )
 def test_the_first_fault_of_a_text_is_named(text: str, label: str, reason: str | None) -> None:
-    assert fault(record(text, label), CFG, LABELS) == reason
+    assert find_fault(record(text, label), CFG, LABELS) == reason
 
 
 def test_a_giant_piece_without_a_space_is_too_long() -> None:
-    assert fault(record("x" * 1_000_000), CFG, LABELS) == "too long"
+    assert find_fault(record("x" * 1_000_000), CFG, LABELS) == "too long"
 
 
 @pytest.mark.parametrize(("text", "number"), [("", 0), ("a b", 2), ("x" * 40, 1), ("x" * 41, 2), ("好" * 100, 3)])
 def test_a_long_piece_counts_as_several_words(text: str, number: int) -> None:
-    assert words(text) == number
+    assert count_words(text) == number

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from pipeline.core.compress.golden_texts import golden_texts
-from pipeline.core.compress.onnx_export import export
-from pipeline.core.compress.quantization import quantize
-from pipeline.core.model.predictor import Predictor, batched
+from pipeline.core.compress.onnx_export import export_onnx
+from pipeline.core.compress.quantization import quantize_model
+from pipeline.core.model.predictor import Predictor, length_batches
 from pipeline.core.model.tokenizer import encode
-from pipeline.core.train.objectives import guess
+from pipeline.core.train.objectives import predict_labels
 from pipeline.io.params_file import load_params
 from pipeline.io.security import model_files
 
@@ -22,12 +22,12 @@ def int8(root):
 
 @pytest.fixture(scope="module")
 def exported(taught):
-    return export(taught, max_tokens=32)
+    return export_onnx(taught, max_tokens=32)
 
 
 @pytest.fixture(scope="module")
 def quantised(taught, method, int8):
-    return quantize(taught, method.train, max_tokens=32, cfg=int8)
+    return quantize_model(taught, method.train, max_tokens=32, cfg=int8)
 
 
 @pytest.mark.parametrize("shape", [(1, 5), (2, 16), (7, 32)])
@@ -46,8 +46,8 @@ def test_the_export_answers_as_its_parent_at_every_shape_and_under_padding(taugh
 
 
 def test_exports_hold_no_path_of_this_machine_and_are_equal_bytes_twice(taught, method, exported, quantised, int8, tmp_path):
-    assert exported == export(taught, max_tokens=32)
-    assert quantised == quantize(taught, method.train, max_tokens=32, cfg=int8)
+    assert exported == export_onnx(taught, max_tokens=32)
+    assert quantised == quantize_model(taught, method.train, max_tokens=32, cfg=int8)
     for content in (exported, quantised):
         onnx.checker.check_model(onnx.load_model_from_string(content))
         (tmp_path / "model.onnx").write_bytes(content)
@@ -62,7 +62,7 @@ def test_int8_is_much_smaller_and_answers_the_same(taught, method, exported, qua
 
     # Matrices shrink to a quarter; what is left of a model this tiny is its graph.
     assert len(quantised) < 0.6 * len(exported)
-    assert (guesses == guess(taught, method.train)).mean() >= 0.98
+    assert (guesses == predict_labels(taught, method.train)).mean() >= 0.98
 
 
 @pytest.mark.parametrize("kind", ["fp32", "int8"])
@@ -109,7 +109,7 @@ def test_the_temperature_softens_and_an_answer_below_the_threshold_is_uncertain(
 
 
 def test_texts_of_one_length_stand_together_and_every_text_once():
-    rows = list(batched([3, 5, 3, 3, 5, 9], threads=2))
+    rows = list(length_batches([3, 5, 3, 3, 5, 9], threads=2))
 
     assert sorted(row for batch in rows for row in batch) == [0, 1, 2, 3, 4, 5]
     assert rows[0] == [5]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.base.config.evaluate import AttackConfig
 from pipeline.core.evaluate import typos
-from pipeline.core.evaluate.attack import attack, attempt
+from pipeline.core.evaluate.attack import measure_attack, perturb
 
 TEXTS = st.lists(st.sampled_from(["The", "movie", "was", "excellent", "aaaa", "Café", "我们都很好", "so", "wow!"]), max_size=8).map(
     " ".join
@@ -35,7 +35,7 @@ def bounds(texts: int = 100, edits: int = 1, tries: int = 20) -> AttackConfig:
 
 @given(TEXTS, st.integers(1, 3), st.integers(0, 2**32))
 def test_an_attempt_changes_at_most_so_many_words_and_only_inside(text: str, edits: int, seed: int) -> None:
-    changed = attempt(text, edits, random.Random(seed))
+    changed = perturb(text, edits, random.Random(seed))
 
     words = list(zip(text.split(" "), changed.split(" "), strict=True))
     assert sum(one != other for one, other in words) <= edits
@@ -63,15 +63,15 @@ def test_each_slip(slip: typos.Slip, word: str, possible: set[str]) -> None:
 
 
 def test_short_words_and_numbers_are_left_alone() -> None:
-    assert [text for text in ("not", "2026", "ab1cd", "a b c") if typos.words(text)] == []
-    assert typos.words("a good day, 3 fine ones") == [(2, 6), (14, 18), (19, 23)]
+    assert [text for text in ("not", "2026", "ab1cd", "a b c") if typos.typo_spans(text)] == []
+    assert typos.typo_spans("a good day, 3 fine ones") == [(2, 6), (14, 18), (19, 23)]
 
 
 def test_macro_f1_falls_where_one_word_carries_the_answer() -> None:
     # Right on all four before; "brilliant" cannot be read any more with a slip in it, the others have nothing to slip on.
     texts, truth = ["a brilliant one", "so brilliant", "a so so one", "bad"], [1, 1, 0, 0]
 
-    found = attack(texts, truth, Reader("brilliant"), cfg=bounds(), seed=20)
+    found = measure_attack(texts, truth, Reader("brilliant"), cfg=bounds(), seed=20)
 
     # Afterwards all four are called 0: F1 is 2/3 for label 0 and 0 for label 1.
     assert found == {
@@ -88,11 +88,11 @@ def test_one_try_that_flips_an_answer_is_enough() -> None:
     # One slip in one of two words: about half the tries leave "brilliant" as it is, and some text ends with such a try.
     texts = [f"brilliant {thing}" for thing in ("weather", "garden", "meal", "film", "camera", "phone", "hotel", "concert")]
 
-    assert attack(texts, [1] * 8, Reader("brilliant"), cfg=bounds(), seed=20)["macro_f1_after"] == 0.0
+    assert measure_attack(texts, [1] * 8, Reader("brilliant"), cfg=bounds(), seed=20)["macro_f1_after"] == 0.0
 
 
 def test_an_answer_that_hangs_on_short_words_stands() -> None:
-    found = attack(["it was bad then", "it was big then"], [1, 0], Reader("bad"), cfg=bounds(), seed=20)
+    found = measure_attack(["it was bad then", "it was big then"], [1, 0], Reader("bad"), cfg=bounds(), seed=20)
 
     assert (found["macro_f1_after"], found["fall"]) == (1.0, 0.0)
 
@@ -100,7 +100,7 @@ def test_an_answer_that_hangs_on_short_words_stands() -> None:
 def test_a_wrong_answer_is_not_attacked_and_cannot_become_right() -> None:
     reader = Reader("brilliant")
 
-    found = attack(["a brilliant disguise", "a brilliant film"], [0, 1], reader, cfg=bounds(tries=3), seed=20)
+    found = measure_attack(["a brilliant disguise", "a brilliant film"], [0, 1], reader, cfg=bounds(tries=3), seed=20)
 
     first, *attempts = reader.asked
     assert len(first) == 2
@@ -113,7 +113,7 @@ def test_a_wrong_answer_is_not_attacked_and_cannot_become_right() -> None:
 def test_when_every_answer_is_wrong_nothing_is_attacked() -> None:
     reader = Reader("brilliant")
 
-    found = attack(["brilliant", "dull thing"], [0, 1], reader, cfg=bounds(), seed=20)
+    found = measure_attack(["brilliant", "dull thing"], [0, 1], reader, cfg=bounds(), seed=20)
 
     assert (len(reader.asked), found["macro_f1_before"], found["fall"]) == (1, 0.0, 0.0)
 
@@ -123,7 +123,7 @@ def test_a_sample_is_drawn_by_the_seed() -> None:
     drawn = []
     for seed in (20, 20, 21):
         reader = Reader()
-        assert attack(texts, truth, reader, cfg=bounds(texts=5, tries=2), seed=seed)["texts"] == 5
+        assert measure_attack(texts, truth, reader, cfg=bounds(texts=5, tries=2), seed=seed)["texts"] == 5
         drawn.append(reader.asked)
 
     assert drawn[0] == drawn[1]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pipeline.base.config import BehaviourConfig
-from pipeline.core.evaluate.behaviour import Case, cases, measure, passes
+from pipeline.core.evaluate.behaviour import Case, case_passes, make_cases, measure_abilities
 
 LABELS = ("bad", "so so", "good")
 WORDS = {"thing": ["film", "phone"], "good": ["good", "great", "superb"], "name": ["Wei", "Olga", "Emma"], "emoji": ["📷", "🔑"]}
@@ -27,11 +27,11 @@ def config(*abilities: dict[str, Any], most: int = 100, **words: list[str]) -> B
 
 
 def pairs(change: str, template: str, *, kind: str = "invariance", expect: str | None = None) -> list[tuple[str, ...]]:
-    return [case.texts for case in cases(config(ability(change, template, kind=kind, expect=expect)), 20)]
+    return [case.texts for case in make_cases(config(ability(change, template, kind=kind, expect=expect)), 20)]
 
 
 def test_a_template_gives_a_case_for_each_way_to_fill_it() -> None:
-    made = cases(config(ability(None, "The {thing} is {good}.", kind="minimum", expect="good")), 20)
+    made = make_cases(config(ability(None, "The {thing} is {good}.", kind="minimum", expect="good")), 20)
 
     assert sorted(case.texts for case in made) == [
         (f"The {thing} is {good}.",) for thing in ("film", "phone") for good in ("good", "great", "superb")
@@ -41,7 +41,7 @@ def test_a_template_gives_a_case_for_each_way_to_fill_it() -> None:
 
 def test_templates_take_turns_and_a_poor_one_leaves_its_share_to_others() -> None:
     few, many = "It is over.", "The {thing} of {name} is {good}."
-    made = cases(config(ability("case", few, many), ability("case", many, "{name} has a {good} {thing}.", name="b"), most=10), 20)
+    made = make_cases(config(ability("case", few, many), ability("case", many, "{name} has a {good} {thing}.", name="b"), most=10), 20)
 
     of_a = Counter("over" in case.texts[0] for case in made if case.ability == "a")
     of_b = Counter("has" in case.texts[0] for case in made if case.ability == "b")
@@ -57,9 +57,9 @@ def test_equal_seeds_make_equal_cases_never_too_many_and_none_twice(seed: int, m
         most=most,
     )
 
-    made = cases(cfg, seed)
+    made = make_cases(cfg, seed)
 
-    assert made == cases(cfg, seed)
+    assert made == make_cases(cfg, seed)
     assert max(Counter(case.ability for case in made).values()) <= most
     assert len({(case.ability, case.texts) for case in made}) == len(made)
     assert all(len(set(case.texts)) == 2 for case in made)
@@ -68,7 +68,7 @@ def test_equal_seeds_make_equal_cases_never_too_many_and_none_twice(seed: int, m
 def test_another_seed_makes_other_cases() -> None:
     cfg = config(ability(None, "The {thing} of {name} is {good}.", kind="minimum", expect="good"), most=5)
 
-    assert len({tuple(cases(cfg, seed)) for seed in range(5)}) > 1
+    assert len({tuple(make_cases(cfg, seed)) for seed in range(5)}) > 1
 
 
 def test_an_addition_stands_only_in_the_changed_text() -> None:
@@ -133,7 +133,7 @@ def probabilities(bad: float, fair: float, good: float) -> np.ndarray:
 def test_what_passes(kind: str, expect: str | None, rows: list[tuple[float, float, float]], passed: bool) -> None:
     case = Case("a", kind, ("plain", "changed")[: len(rows)], expect)
 
-    assert passes(case, [probabilities(*row) for row in rows], LABELS) is passed
+    assert case_passes(case, [probabilities(*row) for row in rows], LABELS) is passed
 
 
 def test_pass_rates_and_the_first_failures_are_told() -> None:
@@ -146,7 +146,7 @@ def test_pass_rates_and_the_first_failures_are_told() -> None:
     tried = [Case("praise", "minimum", (f"{word} {n}",), "good") for n in range(6) for word in ("good", "fine")]
     tried += [Case("case", "invariance", ("good 1", "GOOD 1"), None), Case("case", "invariance", ("good 1", "good 2"), None)]
 
-    found = measure(tried, answer, LABELS)
+    found = measure_abilities(tried, answer, LABELS)
 
     assert (found["praise"]["cases"], found["praise"]["passed"], found["praise"]["pass_rate"]) == (12, 6, 0.5)
     assert found["praise"]["examples"] == [{"texts": [f"fine {n}"], "labels": ["bad"]} for n in range(5)]
@@ -160,7 +160,7 @@ def test_no_suites_measure_nothing_and_ask_nothing() -> None:
     def answer(_: Sequence[str]) -> np.ndarray:
         raise AssertionError("there is nothing to ask")
 
-    assert measure(cases(config(), 20), answer, LABELS) == {}
+    assert measure_abilities(make_cases(config(), 20), answer, LABELS) == {}
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.evaluate.calibration import FURTHEST, calibration, fit_temperature
+from pipeline.core.evaluate.calibration import FURTHEST, fit_temperature, measure_calibration
 
 
 def measured(truth: list[int], guess: list[int], probabilities: object, bins: int = 15) -> dict[str, object]:
-    return calibration(truth, guess, probabilities, bins=bins, temperature=1.0)  # type: ignore[arg-type]
+    return measure_calibration(truth, guess, probabilities, bins=bins, temperature=1.0)  # type: ignore[arg-type]
 
 
 def two_labels(sure: list[float], right: list[bool]) -> tuple[list[int], list[int], np.ndarray]:
@@ -20,7 +20,7 @@ def two_labels(sure: list[float], right: list[bool]) -> tuple[list[int], list[in
 def test_four_texts_in_two_bins_worked_by_hand() -> None:
     probabilities = [[0.9, 0.1], [0.8, 0.2], [0.6, 0.4], [0.4, 0.6]]
 
-    found = calibration([0, 1, 0, 1], [0, 0, 0, 1], probabilities, bins=4, temperature=1.3)
+    found = measure_calibration([0, 1, 0, 1], [0, 0, 0, 1], probabilities, bins=4, temperature=1.3)
 
     assert found["bins"] == [
         {"low": 0.5, "high": 0.75, "confidence": pytest.approx(0.6), "accuracy": 1.0, "texts": 2},

@@ -11,7 +11,7 @@ import pytest
 from pipeline.base.config import GateConfig
 from pipeline.base.errors import DataRejected
 from pipeline.core.evaluate import bootstrap, metrics
-from pipeline.core.evaluate.comparison import Pair, compare, forgetting
+from pipeline.core.evaluate.comparison import PairedPredictions, compare_models, measure_forgetting
 from pipeline.io.params_file import load_params
 
 LABELS = ("negative", "neutral", "positive")
@@ -20,22 +20,22 @@ GATE = load_params(Path(__file__).parents[3] / "params.yaml").gate.model_copy(
 )
 
 
-def pair(texts: int, *, candidate: float, champion: float, seed: int = 3) -> Pair:
+def pair(texts: int, *, candidate: float, champion: float, seed: int = 3) -> PairedPredictions:
     random = np.random.default_rng(seed)
     truth = random.integers(3, size=texts)
     hard = random.random(texts)  # the same texts are hard for both
     answers = (np.where(hard < share, truth, (truth + 1) % 3).tolist() for share in (candidate, champion))
-    return Pair([f"t{n}" for n in range(texts)], truth.tolist(), *answers, [f"review {n // 2}" for n in range(texts)])
+    return PairedPredictions([f"t{n}" for n in range(texts)], truth.tolist(), *answers, [f"review {n // 2}" for n in range(texts)])
 
 
-def compared(given: Pair, seed: int = 20, gate: GateConfig = GATE, **slices: list[int]) -> dict[str, Any]:
-    return compare(given, champion="R1", labels=LABELS, slices=slices, gate=gate, seed=seed)
+def compared(given: PairedPredictions, seed: int = 20, gate: GateConfig = GATE, **slices: list[int]) -> dict[str, Any]:
+    return compare_models(given, champion="R1", labels=LABELS, slices=slices, gate=gate, seed=seed)
 
 
-def few(*rows: tuple[int, int, int], copies: int = 1) -> Pair:
+def few(*rows: tuple[int, int, int], copies: int = 1) -> PairedPredictions:
     """Make a pair of (truth, candidate, champion), each text a group of its own."""
     columns = [list(column) for column in zip(*rows * copies, strict=True)]
-    return Pair([f"t{n}" for n in range(len(columns[0]))], *columns, list(range(len(columns[0]))))
+    return PairedPredictions([f"t{n}" for n in range(len(columns[0]))], *columns, list(range(len(columns[0]))))
 
 
 def test_equal_answers_differ_by_nothing_in_every_resample() -> None:
@@ -94,7 +94,9 @@ def test_a_label_that_no_text_has_is_no_slice() -> None:
 def test_a_slice_that_fell_further_than_the_margin_is_surely_worse_and_its_neighbour_is_not() -> None:
     right, broken = (0, 0, 0), (1, 0, 1)
     kept, lost = few(right, (1, 1, 1), copies=100), few(right, right, right, broken, (1, 1, 1), copies=40)
-    both = Pair(list(range(400)), kept.truth + lost.truth, kept.candidate + lost.candidate, kept.champion + lost.champion, list(range(400)))
+    both = PairedPredictions(
+        list(range(400)), kept.truth + lost.truth, kept.candidate + lost.candidate, kept.champion + lost.champion, list(range(400))
+    )
 
     found = {entry["name"]: entry for entry in compared(both, kept=list(range(200)), lost=list(range(200, 400)))["slices"]}
 
@@ -144,7 +146,7 @@ def test_a_slice_of_one_text_cannot_be_surely_worse() -> None:
 def test_a_group_counts_as_one_however_many_texts_it_holds() -> None:
     rows = [*[(0, 1, 0)] * 12, *[(0, 0, 0), (1, 1, 1)] * 40]
     single = few(*rows)
-    grouped = Pair(single.ids, single.truth, single.candidate, single.champion, [0] * 12 + list(range(1, 81)))
+    grouped = PairedPredictions(single.ids, single.truth, single.candidate, single.champion, [0] * 12 + list(range(1, 81)))
     assert compared(single)["macro_f1"]["high"] < 0
     assert compared(grouped)["macro_f1"]["high"] == 0
 
@@ -152,7 +154,7 @@ def test_a_group_counts_as_one_however_many_texts_it_holds() -> None:
 def test_pairs_see_a_gain_that_two_separate_intervals_would_miss() -> None:
     given = pair(1000, candidate=0.785, champion=0.77)
     mine = metrics.confusion_by_group(given.truth, given.candidate, given.groups, labels=3)
-    low, high = bootstrap.intervals(mine, resamples=400, confidence=0.9, seed=1)["macro_f1"]
+    low, high = bootstrap.metric_intervals(mine, resamples=400, confidence=0.9, seed=1)["macro_f1"]
 
     found = compared(given)["macro_f1"]
 
@@ -174,7 +176,7 @@ def test_changed_answers_are_listed_by_id_the_broken_first_and_no_further_than_a
 def test_each_source_the_champion_had_learnt_is_compared_on_its_own_items() -> None:
     pairs = {"tweet": (pair(300, candidate=0.8, champion=0.8), ""), "movie": (pair(400, candidate=0.6, champion=0.8), "v2")}
 
-    movie, tweet = forgetting(pairs, labels=LABELS, gate=GATE, seed=20)
+    movie, tweet = measure_forgetting(pairs, labels=LABELS, gate=GATE, seed=20)
 
     assert (movie["name"], movie["texts"], movie["data_version"]) == ("source=movie", 400, "v2")
     assert (tweet["name"], tweet["texts"], tweet["data_version"]) == ("source=tweet", 300, "")
@@ -182,15 +184,15 @@ def test_each_source_the_champion_had_learnt_is_compared_on_its_own_items() -> N
     assert movie["p_holm"] == 2 / 401
     assert movie["bound"] < -0.04
     assert tweet["p_holm"] == 1.0
-    assert forgetting({}, labels=LABELS, gate=GATE, seed=20) == []
+    assert measure_forgetting({}, labels=LABELS, gate=GATE, seed=20) == []
 
 
 def test_nothing_to_compare_on_is_said_and_not_divided_by() -> None:
-    nothing = Pair([], [], [], [], [])
+    nothing = PairedPredictions([], [], [], [], [])
     with pytest.raises(DataRejected, match="no text in common"):
         compared(nothing)
     with pytest.raises(DataRejected, match="source=movie"):
-        forgetting({"movie": (nothing, "v2")}, labels=LABELS, gate=GATE, seed=20)
+        measure_forgetting({"movie": (nothing, "v2")}, labels=LABELS, gate=GATE, seed=20)
 
 
 def test_three_thousand_texts_in_twenty_slices_are_compared_two_thousand_times_in_three_seconds() -> None:

@@ -5,17 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.base.config.sources import Ratings
-from pipeline.base.records import Record
-from pipeline.core.evaluate.human_agreement import ceiling, human, one_rater
+from pipeline.base.config.sources import RatingRule
+from pipeline.base.records import TextRecord
+from pipeline.core.evaluate.human_agreement import ceiling, human_agreement, one_rater
 
 LABELS = ("negative", "neutral", "positive")
-RULE = Ratings(negative_to=-0.5, positive_from=0.5)
+RULE = RatingRule(negative_to=-0.5, positive_from=0.5)
 RATINGS = st.lists(st.integers(-4, 4), min_size=2, max_size=12).map(lambda given: np.array(given, dtype=np.float64))
 
 
-def record(raters: str, label: str = "positive", source: str = "movie") -> Record:
-    return Record("i", "a text", label, source, "g", "en", "", "MIT", raters=raters)
+def record(raters: str, label: str = "positive", source: str = "movie") -> TextRecord:
+    return TextRecord("i", "a text", label, source, "g", "en", "", "MIT", raters=raters)
 
 
 def test_each_rater_is_the_one_in_turn_and_the_others_make_the_label() -> None:
@@ -45,7 +45,7 @@ def test_a_text_is_shared_out_whole_and_a_panel_of_one_mind_agrees(panel: np.nda
 def test_people_and_the_candidate_are_told_over_all_and_by_source() -> None:
     records = [record("2 2 2 2"), record("-1 1 3"), record("-3 -3", "negative", "nyt"), record("-3 -3 -3", "negative", "nyt")]
 
-    found = human(records, {"movie": RULE, "nyt": RULE}, [2, 1, 0, 1], LABELS, 20)
+    found = human_agreement(records, {"movie": RULE, "nyt": RULE}, [2, 1, 0, 1], LABELS, 20)
 
     assert found is not None
     assert (found["texts"], set(found["per_source"])) == (4, {"movie", "nyt"})
@@ -61,11 +61,11 @@ def test_people_and_the_candidate_are_told_over_all_and_by_source() -> None:
 def test_texts_without_a_panel_or_without_a_rule_do_not_count() -> None:
     records = [record(""), record("3"), record("3 3", source="own"), record("3 3")]
 
-    found = human(records, {"movie": RULE}, [0, 0, 0, 2], LABELS, 20)
+    found = human_agreement(records, {"movie": RULE}, [0, 0, 0, 2], LABELS, 20)
 
     assert found is not None
     assert (found["texts"], found["candidate"]["accuracy"], list(found["per_source"])) == (1, 1.0, ["movie"])
-    assert human(records[:3], {"movie": RULE}, [0, 0, 0], LABELS, 20) is None
+    assert human_agreement(records[:3], {"movie": RULE}, [0, 0, 0], LABELS, 20) is None
 
 
 def test_equal_seeds_give_equal_figures_and_others_nearly_the_same() -> None:
@@ -73,7 +73,7 @@ def test_equal_seeds_give_equal_figures_and_others_nearly_the_same() -> None:
     panels = [random.integers(-2, 4, size=10) for _ in range(200)]
     records = [record(" ".join(map(str, panel))) for panel in panels]
 
-    found = [human(records, {"movie": RULE}, [2] * 200, LABELS, seed) for seed in (20, 20, 21)]
+    found = [human_agreement(records, {"movie": RULE}, [2] * 200, LABELS, seed) for seed in (20, 20, 21)]
 
     assert found[0] == found[1] != found[2]
     accuracies = [one["ceiling"]["accuracy"] for one in found if one is not None]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.base.errors import DataRejected
-from pipeline.core.evaluate import Answered, evaluation
+from pipeline.core.evaluate import LabelledPredictions, evaluation_report
 from pipeline.io.params_file import load_params
 
 CFG = load_params(Path(__file__).parents[3] / "params.yaml").evaluate.model_copy(
@@ -15,7 +15,7 @@ CFG = load_params(Path(__file__).parents[3] / "params.yaml").evaluate.model_copy
 )
 
 
-def answered(texts: int = 4) -> Answered:
+def answered(texts: int = 4) -> LabelledPredictions:
     columns: dict[str, list[Any]] = {
         "truth": [0, 0, 1, 1],
         "guess": [0, 1, 1, 1],
@@ -25,11 +25,11 @@ def answered(texts: int = 4) -> Answered:
         "langs": ["en", "en", "en", "nl"],
         "texts": ["this is not good", "bad", "it is not bad at all", "good"],
     }
-    return Answered(labels=("no", "yes"), temperature=1.2, **{name: column[:texts] for name, column in columns.items()})
+    return LabelledPredictions(labels=("no", "yes"), temperature=1.2, **{name: column[:texts] for name, column in columns.items()})
 
 
 def document(baselines: dict[str, list[int]], **extra: Any) -> dict[str, Any]:
-    return evaluation(answered(), baselines=baselines, extra=extra, cfg=CFG, seed=20)
+    return evaluation_report(answered(), baselines=baselines, extra=extra, cfg=CFG, seed=20)
 
 
 def test_the_document_holds_plain_values_and_every_figure_of_the_contract() -> None:
@@ -67,4 +67,4 @@ def test_equal_answers_make_an_equal_document() -> None:
 
 def test_no_test_texts_say_what_to_change() -> None:
     with pytest.raises(DataRejected, match=r"Raise split\.test"):
-        evaluation(answered(0), baselines={}, extra={}, cfg=CFG, seed=20)
+        evaluation_report(answered(0), baselines={}, extra={}, cfg=CFG, seed=20)

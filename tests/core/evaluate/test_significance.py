@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.evaluate.significance import holm, mcnemar, smallest_p, visible
+from pipeline.core.evaluate.significance import holm, mcnemar, minimum_detectable, smallest_p
 
 
 @pytest.mark.parametrize(
@@ -45,12 +45,12 @@ def test_holm_asks_for_no_less_than_one_and_no_more_than_bonferroni_in_any_order
 
 
 def test_a_difference_shows_at_2_8_spreads_with_80_percent_power() -> None:
-    assert visible(0.01, 5000, alpha=0.025, power=0.8) == pytest.approx(0.01 * (1.960 + 0.842), abs=1e-5)
+    assert minimum_detectable(0.01, 5000, alpha=0.025, power=0.8) == pytest.approx(0.01 * (1.960 + 0.842), abs=1e-5)
 
 
 def test_of_equal_answers_it_is_said_how_many_texts_would_have_had_to_be_mended() -> None:
     # 2.8 squared: with fewer than eight texts mended and none broken, chance cannot be ruled out with that power.
-    assert visible(0.0, 1000, alpha=0.025, power=0.8) == pytest.approx(7.85 / 1000, abs=1e-5)
+    assert minimum_detectable(0.0, 1000, alpha=0.025, power=0.8) == pytest.approx(7.85 / 1000, abs=1e-5)
 
 
 def test_so_many_differing_groups_allow_so_small_a_p() -> None:

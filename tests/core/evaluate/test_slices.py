@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.config import EvaluateConfig
-from pipeline.core.evaluate.slices import memberships
+from pipeline.core.evaluate.slices import slice_members
 
 NEGATIONS = ("not", "no", "never", "n't")
 
@@ -15,13 +15,13 @@ def cfg(least: int = 1, bands: tuple[int, ...] = (2, 4), negations: tuple[str, .
 
 
 def of(texts: list[str], **changes: object) -> dict[str, list[int]]:
-    return memberships(texts, ["tweet"] * len(texts), ["en"] * len(texts), cfg(**changes))  # type: ignore[arg-type]
+    return slice_members(texts, ["tweet"] * len(texts), ["en"] * len(texts), cfg(**changes))  # type: ignore[arg-type]
 
 
 def test_four_texts_stand_in_a_slice_of_each_dimension() -> None:
     texts = ["so good", "it was never good", "a film about a film", "I do not like it"]
 
-    found = memberships(texts, ["tweet", "movie", "movie", "tweet"], ["en", "en", "nl", "en"], cfg())
+    found = slice_members(texts, ["tweet", "movie", "movie", "tweet"], ["en", "en", "nl", "en"], cfg())
 
     assert found == {
         "source=movie": [1, 2],
@@ -43,7 +43,7 @@ def test_bands_are_named_by_their_first_and_last_number_of_words() -> None:
 
 
 def test_a_slice_of_too_few_texts_is_left_out() -> None:
-    found = memberships(["a", "b", "c"], ["tweet", "tweet", "movie"], ["en"] * 3, cfg(least=2))
+    found = slice_members(["a", "b", "c"], ["tweet", "tweet", "movie"], ["en"] * 3, cfg(least=2))
     assert set(found) == {"source=tweet", "lang=en", "length=1-2", "negated=no"}
 
 
@@ -84,7 +84,7 @@ TEXTS = st.lists(st.tuples(st.text(max_size=40), st.sampled_from("ab"), st.sampl
 @given(TEXTS)
 def test_each_text_stands_in_exactly_one_slice_of_each_dimension(rows: list[tuple[str, str, str]]) -> None:
     texts, sources, langs = ([row[place] for row in rows] for place in range(3))
-    found = memberships(texts, sources, langs, cfg())
+    found = slice_members(texts, sources, langs, cfg())
 
     for dimension in ("source", "lang", "length", "negated"):
         places = [place for name, slice_ in found.items() if name.startswith(f"{dimension}=") for place in slice_]

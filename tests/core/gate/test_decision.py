@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from judged import GATE, candidate, champion, entry
 
-from pipeline.core.gate.decision import Decision, decide
+from pipeline.core.gate.decision import GateDecision, decide
 
 NAN = float("nan")
 
@@ -121,15 +121,15 @@ def test_the_same_documents_give_the_same_decision_after_json_and_in_any_order_o
     again = decide(turned(json.loads(json.dumps(given_candidate))), turned(json.loads(json.dumps(against))), GATE)
 
     assert again.to_json() == decision.to_json()
-    assert Decision.from_json(decision.to_json()).to_json() == decision.to_json()
+    assert GateDecision.from_json(decision.to_json()).to_json() == decision.to_json()
 
 
 def test_a_record_that_claims_more_than_its_parts_is_not_believed() -> None:
     record = json.loads(decide(candidate(0.5), None, GATE).to_json())
     forged = json.dumps({**record, "accepted": True, "reasons": ["fine"]})
-    assert not Decision.from_json(forged).accepted
+    assert not GateDecision.from_json(forged).accepted
 
 
 def test_a_record_from_before_parts_told_what_was_missing_is_still_read() -> None:
     old = {"parts": [{"name": "floor", "passed": False, "figures": {"macro_f1": 0.5}, "sentence": "Below."}]}
-    assert Decision.from_json(json.dumps(old)).reasons == ("Below.",)
+    assert GateDecision.from_json(json.dumps(old)).reasons == ("Below.",)

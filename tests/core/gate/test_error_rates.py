@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from judged import candidate
 
-from pipeline.core.evaluate import Decision, Pair, comparison, decide, metrics
+from pipeline.core.evaluate import GateDecision, PairedPredictions, comparison, decide, metrics
 from pipeline.io.params_file import load_params
 
 LABELS = ("negative", "neutral", "positive")
@@ -19,7 +19,7 @@ GATE = DEFAULT.model_copy(update={"resamples": 400, "abilities": {}, "changed_li
 Slices = dict[str, Any]
 
 
-def models(texts: int, random: np.random.Generator, *, right: tuple[float, float]) -> Pair:
+def models(texts: int, random: np.random.Generator, *, right: tuple[float, float]) -> PairedPredictions:
     """Let candidate and champion answer; `right` is the share each gets right, of texts equally hard for both but for a little.
 
     As in the default data: 80% of the groups hold one text and the others up to twelve that resemble each other, one label in
@@ -35,25 +35,25 @@ def models(texts: int, random: np.random.Generator, *, right: tuple[float, float
         found_N = hard_N + 0.35 * random.normal(size=texts) < NormalDist().inv_cdf(share)
         wrong_N = np.where(random.random(texts) < 0.85, likely_N, 3 - truth_N - likely_N)
         answers.append(np.where(found_N, truth_N, wrong_N).tolist())
-    return Pair(list(map(str, range(texts))), truth_N.tolist(), *answers, group_N.tolist())
+    return PairedPredictions(list(map(str, range(texts))), truth_N.tolist(), *answers, group_N.tolist())
 
 
-def slices(pair: Pair, random: np.random.Generator) -> Slices:
+def slices(pair: PairedPredictions, random: np.random.Generator) -> Slices:
     source_N, negated_N = np.array(pair.groups) % 4, random.random(len(pair.truth)) < 0.2
     sources = {f"source={name}": np.flatnonzero(source_N == number).tolist() for number, name in enumerate("abcd")}
     return {**sources, "negated=yes": np.flatnonzero(negated_N).tolist(), "negated=no": np.flatnonzero(~negated_N).tolist()}
 
 
-def judged(pair: Pair, seed: int, *, among: Slices | None = None, margin: float = DEFAULT.slice_margin) -> Decision:
+def judged(pair: PairedPredictions, seed: int, *, among: Slices | None = None, margin: float = DEFAULT.slice_margin) -> GateDecision:
     gate = GATE.model_copy(update={"slice_margin": margin})
     return decide(candidate(), comparison(pair, champion="R1", labels=LABELS, slices=among or {}, gate=gate, seed=seed), gate)
 
 
-def passed(decision: Decision, name: str) -> bool:
+def passed(decision: GateDecision, name: str) -> bool:
     return next(part.passed for part in decision.parts if part.name == name)
 
 
-def gain(pair: Pair) -> float:
+def gain(pair: PairedPredictions) -> float:
     mine, theirs = (metrics.macro_f1(metrics.confusion(pair.truth, answers, labels=3)) for answers in (pair.candidate, pair.champion))
     return float(mine - theirs)
 
@@ -117,7 +117,7 @@ def test_a_slice_that_is_surely_damaged_is_found_and_named_while_the_whole_gains
         answers = [
             (truth + 2) % 3 if row in set(hurt) else mine for row, (truth, mine) in enumerate(zip(pair.truth, pair.candidate, strict=True))
         ]
-        decision = judged(Pair(pair.ids, pair.truth, answers, pair.champion, pair.groups), seed, among=among)
+        decision = judged(PairedPredictions(pair.ids, pair.truth, answers, pair.champion, pair.groups), seed, among=among)
 
         (reason,) = [part.sentence for part in decision.parts if part.name == "slices"]
         assert not decision.accepted
@@ -129,7 +129,7 @@ def test_a_class_whose_labels_were_flipped_is_found_and_named() -> None:
     for seed in range(10):
         pair = models(3000, random, right=(0.77, 0.77))
         flipped = [1 if mine == 0 and random.random() < 0.4 else mine for mine in pair.candidate]
-        decision = judged(Pair(pair.ids, pair.truth, flipped, pair.champion, pair.groups), seed, among=slices(pair, random))
+        decision = judged(PairedPredictions(pair.ids, pair.truth, flipped, pair.champion, pair.groups), seed, among=slices(pair, random))
 
         (reason,) = [part.sentence for part in decision.parts if part.name == "slices"]
         assert "class=negative from 0.7" in reason

@@ -5,7 +5,7 @@ import toy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.model.occlusion import occlude
+from pipeline.core.model.occlusion import explain_by_occlusion
 from pipeline.core.model.predictor import Predictor
 from pipeline.inference.predict import open_predictor
 
@@ -21,7 +21,7 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
 
 
 def test_a_word_is_worth_what_the_answer_loses_without_it(predictor: Predictor) -> None:
-    found = occlude(predictor, "a good day", most=10)
+    found = explain_by_occlusion(predictor, "a good day", most=10)
 
     assert (found.label, found.further) == ("positive", 0)
     assert [word.word for word in found.words] == ["a", "good", "day"]
@@ -29,31 +29,31 @@ def test_a_word_is_worth_what_the_answer_loses_without_it(predictor: Predictor) 
 
 
 def test_a_word_against_the_label_weighs_below_nothing(predictor: Predictor) -> None:
-    found = occlude(predictor, "good fine bad", most=10)
+    found = explain_by_occlusion(predictor, "good fine bad", most=10)
 
     assert found.label == "positive"
     assert [word.weight > 0 for word in found.words] == [True, True, False]
 
 
 def test_each_occurrence_counts_by_itself_and_the_first_ones_are_tried(predictor: Predictor) -> None:
-    found = occlude(predictor, "good good bad bad bad", most=2)
+    found = explain_by_occlusion(predictor, "good good bad bad bad", most=2)
 
     assert [word.word for word in found.words] == ["good", "good"]
     assert found.further == 3
 
 
 def test_the_words_are_those_that_the_model_reads(predictor: Predictor) -> None:
-    assert [word.word for word in occlude(predictor, "<b>good</b>&amp;fine", most=10).words] == ["good&fine"]
+    assert [word.word for word in explain_by_occlusion(predictor, "<b>good</b>&amp;fine", most=10).words] == ["good&fine"]
 
 
 def test_a_text_of_one_word_or_of_none_is_explained_too(predictor: Predictor) -> None:
-    assert [word.weight for word in occlude(predictor, "good", most=10).words] == pytest.approx([SURE - EVEN], abs=1e-4)
-    assert occlude(predictor, "", most=10).words == ()
+    assert [word.weight for word in explain_by_occlusion(predictor, "good", most=10).words] == pytest.approx([SURE - EVEN], abs=1e-4)
+    assert explain_by_occlusion(predictor, "", most=10).words == ()
 
 
 @given(st.text(max_size=60))
 def test_any_text_has_an_answer_whose_words_are_worth_at_most_all_of_it(predictor: Predictor, text: str) -> None:
-    found = occlude(predictor, text, most=5)
+    found = explain_by_occlusion(predictor, text, most=5)
 
     assert sum(found.probabilities.values()) == pytest.approx(1)
     assert all(-1 <= word.weight <= found.probabilities[found.label] for word in found.words)

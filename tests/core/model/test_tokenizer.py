@@ -1,7 +1,7 @@
 import subprocess
 import sys
 
-from pipeline.core.model.tokenizer import SPECIAL, continuations, encode, load_tokenizer, size, special_ids, train_tokenizer
+from pipeline.core.model.tokenizer import SPECIAL, continuations, encode, load_tokenizer, special_ids, train_tokenizer, vocabulary_size
 
 PROGRAM = (
     "from pipeline.core.model.tokenizer import train_tokenizer;"
@@ -20,7 +20,7 @@ def test_only_the_five_special_tokens_are_special(tokenizer_json, tokenizer):
     assert special_ids(tokenizer) == {name: number for number, name in enumerate(SPECIAL)}
     # A letter that stood for itself would be cut out of every word it is in.
     assert "film" in [tokenizer.id_to_token(number) for number in encode(tokenizer, ["a film"])[0]]
-    assert size(tokenizer_json) <= 200
+    assert vocabulary_size(tokenizer_json) <= 200
 
 
 def test_pieces_that_continue_a_word_are_told_apart(tokenizer):
@@ -34,6 +34,6 @@ def test_letters_never_seen_are_unknown_and_rare_ones_do_not_fill_the_vocabulary
     document = train_tokenizer(["".join(map(chr, range(0x4E00, 0x4E00 + 500))), "common words " * 50], vocabulary=100)
     tokenizer = load_tokenizer(document, 16)
 
-    assert size(document) <= 100
+    assert vocabulary_size(document) <= 100
     assert tokenizer.encode("words").tokens[1:-1] != ["[UNK]"]
     assert tokenizer.encode("\u0416").tokens[1:-1] == ["[UNK]"]

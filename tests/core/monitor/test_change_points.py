@@ -14,7 +14,7 @@ from scipy.stats import poisson
 
 from pipeline.base.config import EventsConfig
 from pipeline.core.monitor import prevalence
-from pipeline.core.monitor.change_points import events
+from pipeline.core.monitor.change_points import find_change_points
 
 HOURS, DAYS = 2191, 91  # windows a quarter
 LABELS = ("negative", "neutral", "positive")
@@ -30,7 +30,7 @@ def windows(shares: Iterable[float], noise: float = 0.03, **more: Any) -> list[d
 
 def found(*series: list[dict[str, Any]], quarter: float = HOURS, cfg: EventsConfig | None = None, **more: Any) -> list[dict[str, Any]]:
     asked: dict[str, Any] = {"windows_per_quarter": quarter, "confidence": 0.95, "seed": 1, **more}
-    return events(dict(zip(LABELS, series, strict=False)), cfg or config(), **asked)
+    return find_change_points(dict(zip(LABELS, series, strict=False)), cfg or config(), **asked)
 
 
 def noisy(level: NDArray[Any] | float, seed: int, *, noise: float = 0.03, windows: int = 100) -> NDArray[Any]:
@@ -153,7 +153,7 @@ def test_windows_that_are_missing_are_passed_over() -> None:
 def test_a_short_series_has_no_events_or_a_sure_one(many: int) -> None:
     assert found(windows([0.3] * many)) == []
     assert found(windows([])) == []
-    assert events({}, config(), windows_per_quarter=HOURS, confidence=0.95, seed=1) == []
+    assert find_change_points({}, config(), windows_per_quarter=HOURS, confidence=0.95, seed=1) == []
 
 
 @pytest.mark.parametrize(("least", "quarter"), [(1, 13), (2, 0.2), (50, 13), (3, 150_000)])
@@ -214,8 +214,8 @@ def test_equal_seeds_give_equal_events_and_the_order_of_the_labels_does_not_matt
     asked: dict[str, Any] = {"windows_per_quarter": DAYS, "confidence": 0.95, "seed": 3}
     one, other = ({"negative": negative, "positive": positive}, {"positive": positive, "negative": negative})
 
-    assert events(one, config(), **asked) == events(other, config(), **asked)
-    assert [event["label"] for event in events(one, config(), **asked)][:2] == ["positive", "negative"]
+    assert find_change_points(one, config(), **asked) == find_change_points(other, config(), **asked)
+    assert [event["label"] for event in find_change_points(one, config(), **asked)][:2] == ["positive", "negative"]
 
 
 @settings(max_examples=30, deadline=None)
@@ -238,7 +238,7 @@ def test_from_guesses_to_events_the_true_change_is_covered() -> None:
         for place in range(60):
             truth = random.multinomial(400, [0.3, 0.4, 0.3] if place < 30 else [0.42, 0.33, 0.25])
             guessed = sum(random.multinomial(count, row) for count, row in zip(truth, rows, strict=True))
-            shares = prevalence.shares(guessed, confusion, LABELS, resamples=100, confidence=0.95, seed=seed)
+            shares = prevalence.estimate_prevalence(guessed, confusion, LABELS, resamples=100, confidence=0.95, seed=seed)
             assert shares is not None
             points.append({"start": f"{place:05}", **shares["negative"]})
         event = min(found(points), key=lambda event: abs(int(event["time"]) - 30))

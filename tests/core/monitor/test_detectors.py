@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from population import texts
 
 from pipeline.core.monitor import alarm_budget
-from pipeline.core.monitor.detectors import Gauge, Sample
-from pipeline.core.monitor.tails import Tail
+from pipeline.core.monitor.detectors import FeatureMap, WindowSample
+from pipeline.core.monitor.tails import NullDistribution
 
 
-def plain(**changed: np.ndarray) -> Sample:
+def plain(**changed: np.ndarray) -> WindowSample:
     """Give 200 texts: 60 %, 30 % and 10 % of three labels, 5 to 14 words, one in ten of them too short to tell its language."""
     rows = np.arange(200)
     columns = {
@@ -25,11 +25,11 @@ def plain(**changed: np.ndarray) -> Sample:
         "lang": np.where(rows % 10 == 0, "und", "en"),
         "embedding": np.random.default_rng(1).standard_normal((200, 4)),
     }
-    return Sample(**{**columns, **changed}, request=tuple(map(str, rows)), position=(0,) * 200)
+    return WindowSample(**{**columns, **changed}, request=tuple(map(str, rows)), position=(0,) * 200)
 
 
-def distances(window: Sample, reference: Sample) -> dict[str, float]:
-    gauge = Gauge.of(reference, seed=1)
+def distances(window: WindowSample, reference: WindowSample) -> dict[str, float]:
+    gauge = FeatureMap.of(reference, seed=1)
     sums = [
         np.stack([gauge.features(one)[half::2].sum(axis=0, dtype=np.float64) for half in (0, 1)])[:, None] for one in (window, reference)
     ]
@@ -96,7 +96,7 @@ def test_the_classifier_tells_by_how_many_standard_deviations_the_two_lie_apart(
 
 
 def test_of_few_texts_few_axes_are_learnt() -> None:
-    wide = Gauge.of(dataclasses.replace(plain(), embedding=np.random.default_rng(2).standard_normal((200, 50))), seed=1)
+    wide = FeatureMap.of(dataclasses.replace(plain(), embedding=np.random.default_rng(2).standard_normal((200, 50))), seed=1)
 
     place = wide.places["classifier"]
     assert place.stop - place.start == 4
@@ -118,7 +118,7 @@ def test_the_chance_that_an_alarm_starts_is_that_of_all_series_in_which_one_does
         before, now = sum(series[:-1]) >= alarms, sum(series[1:]) >= alarms
         counted += (now and not before) * chance ** sum(series) * (1 - chance) ** (of + 1 - sum(series))
 
-    assert alarm_budget.starts(chance, alarms=alarms, of=of) == pytest.approx(counted)
+    assert alarm_budget.alarm_start_rate(chance, alarms=alarms, of=of) == pytest.approx(counted)
 
 
 @settings(max_examples=30, deadline=None)
@@ -126,19 +126,19 @@ def test_the_chance_that_an_alarm_starts_is_that_of_all_series_in_which_one_does
 def test_at_the_level_as_many_alarms_start_as_were_asked_for(target: float, shared: float, rule: tuple[int, int]) -> None:
     named = {"alarms": rule[0], "of": rule[1]}
 
-    level = alarm_budget.level(target, shared=shared, **named)
+    level = alarm_budget.drift_level(target, shared=shared, **named)
 
-    assert alarm_budget.mean_starts(level, shared=shared, **named) == pytest.approx(target, rel=1e-3)
-    assert level <= alarm_budget.level(target * 1.5, shared=shared, **named)
+    assert alarm_budget.mean_alarm_start_rate(level, shared=shared, **named) == pytest.approx(target, rel=1e-3)
+    assert level <= alarm_budget.drift_level(target * 1.5, shared=shared, **named)
 
 
 def test_hourly_windows_of_one_topic_may_drift_one_and_a_half_times_in_a_hundred() -> None:
     # 2 q^2 (1 - q)^2 = 1 / 2191.5 has the root 0.01535.
-    assert alarm_budget.level(1 / 2191.5, shared=0, alarms=2, of=3) == pytest.approx(0.01535, abs=1e-5)
+    assert alarm_budget.drift_level(1 / 2191.5, shared=0, alarms=2, of=3) == pytest.approx(0.01535, abs=1e-5)
 
 
 def test_no_level_is_so_high_that_alarms_hardly_end() -> None:
-    assert alarm_budget.level(10.0, shared=0, alarms=2, of=3) == pytest.approx(0.5)
+    assert alarm_budget.drift_level(10.0, shared=0, alarms=2, of=3) == pytest.approx(0.5)
 
 
 def test_windows_that_share_a_part_of_their_chance_alarm_more_often() -> None:
@@ -148,13 +148,15 @@ def test_windows_that_share_a_part_of_their_chance_alarm_more_often() -> None:
     far = np.abs(shared**0.5 * common + (1 - shared) ** 0.5 * own) > alarm_budget.NORMAL.inv_cdf(1 - level / 2)
     pairs = float((far[:, 0] & far[:, 1:].T).mean())
 
-    assert alarm_budget.both(level, shared=shared) == pytest.approx(pairs, rel=0.05)
-    assert alarm_budget.shared_part(level, alarm_budget.both(level, shared=shared), most=0.9) == pytest.approx(shared, abs=1e-6)
-    assert alarm_budget.shared_part(level, level, most=0.4) == pytest.approx(0.4)
+    assert alarm_budget.joint_drift_rate(level, shared=shared) == pytest.approx(pairs, rel=0.05)
+    assert alarm_budget.shared_variance(level, alarm_budget.joint_drift_rate(level, shared=shared), most=0.9) == pytest.approx(
+        shared, abs=1e-6
+    )
+    assert alarm_budget.shared_variance(level, level, most=0.4) == pytest.approx(0.4)
 
 
 def test_common_values_are_counted_and_rare_ones_thin_out_as_fast_as_the_tail_does() -> None:
-    tail = Tail.of(np.random.default_rng(1).exponential(2.0, 2000))
+    tail = NullDistribution.of(np.random.default_rng(1).exponential(2.0, 2000))
 
     assert tail.chance(np.array([0.0, np.median(tail.values_B)])) == pytest.approx([1.0, 0.5], abs=0.001)
     # exp(-12 / 2) = 0.0025, which five of 2000 values reach.
@@ -165,12 +167,12 @@ def test_common_values_are_counted_and_rare_ones_thin_out_as_fast_as_the_tail_do
 @settings(max_examples=30, deadline=None)
 @given(chance=st.floats(1e-6, 0.5))
 def test_the_value_reached_with_a_chance_has_that_chance(chance: float) -> None:
-    tail = Tail.of(np.random.default_rng(1).exponential(2.0, 2000))
+    tail = NullDistribution.of(np.random.default_rng(1).exponential(2.0, 2000))
 
     assert tail.chance(np.array([tail.reached(chance)]))[0] == pytest.approx(chance, rel=0.06)
 
 
 def test_a_step_that_few_values_take_is_no_more_surprising_than_it_is_rare() -> None:
-    steps = Tail.of(np.repeat([0.0, 1.0, 2.0], [1800, 188, 12]))
+    steps = NullDistribution.of(np.repeat([0.0, 1.0, 2.0], [1800, 188, 12]))
 
     assert steps.score(np.array([0.0, 1.0, 2.0])) == pytest.approx(-np.log([1, 0.1, 0.006]))

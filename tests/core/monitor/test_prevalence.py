@@ -37,7 +37,9 @@ def covered(rows: Array, truth: tuple[float, ...], *, texts: int, tested: int) -
     """Give in how many of 500 worlds the interval of each label holds the truth."""
     random, held = np.random.default_rng(20), np.zeros(3)
     for seed in range(500):
-        found = prevalence.shares(window(rows, truth, texts, random), judged(rows, tested, random), LABELS, **CHANCE, seed=seed)
+        found = prevalence.estimate_prevalence(
+            window(rows, truth, texts, random), judged(rows, tested, random), LABELS, **CHANCE, seed=seed
+        )
         assert found is not None
         held += [found[label]["low"] <= true <= found[label]["high"] for label, true in zip(LABELS, truth, strict=True)]
     return list((held / 500).round(3))
@@ -45,7 +47,7 @@ def covered(rows: Array, truth: tuple[float, ...], *, texts: int, tested: int) -
 
 def test_a_count_is_set_right_by_hand() -> None:
     # Of negative texts 8 in 10 are seen, of positive ones 9 in 10. 38 guesses of "negative" in 100: 0.8 p + 0.1 (1 - p) = 0.38.
-    found = prevalence.shares([38, 62], [[80, 20], [10, 90]], ("negative", "positive"), **CHANCE, seed=1)
+    found = prevalence.estimate_prevalence([38, 62], [[80, 20], [10, 90]], ("negative", "positive"), **CHANCE, seed=1)
 
     assert found is not None
     assert found["negative"]["raw"] == pytest.approx(0.38)
@@ -80,7 +82,7 @@ def test_a_label_that_is_not_there_is_covered_too_and_the_others_beside_it() -> 
 
 def test_the_raw_share_would_not_have_covered_it() -> None:
     random, truth = np.random.default_rng(3), (0.05, 0.15, 0.8)
-    found = prevalence.shares(window(GOOD, truth, 20_000, random), judged(GOOD, 3000, random), LABELS, **CHANCE, seed=1)
+    found = prevalence.estimate_prevalence(window(GOOD, truth, 20_000, random), judged(GOOD, 3000, random), LABELS, **CHANCE, seed=1)
 
     assert found is not None
     assert found["neutral"]["low"] <= 0.15 <= found["neutral"]["high"] < found["neutral"]["raw"]
@@ -88,7 +90,9 @@ def test_the_raw_share_would_not_have_covered_it() -> None:
 
 @given(st.lists(st.integers(0, 400), min_size=3, max_size=3).filter(any), st.integers(0, 2**32))
 def test_shares_are_shares_whatever_is_guessed(guessed: list[int], seed: int) -> None:
-    found = prevalence.shares(guessed, judged(GOOD, 600, np.random.default_rng(seed)), LABELS, resamples=100, confidence=0.95, seed=seed)
+    found = prevalence.estimate_prevalence(
+        guessed, judged(GOOD, 600, np.random.default_rng(seed)), LABELS, resamples=100, confidence=0.95, seed=seed
+    )
 
     assert found is not None
     assert sum(one["share"] for one in found.values()) == pytest.approx(1)
@@ -98,7 +102,7 @@ def test_shares_are_shares_whatever_is_guessed(guessed: list[int], seed: int) ->
 
 def test_the_likeliest_shares_are_found_where_solving_leaves_the_simplex() -> None:
     # All guesses are "neutral", more than even neutral texts alone would bring: only they can be there.
-    found = prevalence.shares([0, 100, 0], [[80, 20, 0], [10, 80, 10], [0, 20, 80]], LABELS, **CHANCE, seed=1)
+    found = prevalence.estimate_prevalence([0, 100, 0], [[80, 20, 0], [10, 80, 10], [0, 20, 80]], LABELS, **CHANCE, seed=1)
 
     assert found is not None
     assert [round(one["share"], 3) for one in found.values()] == [0, 1, 0]
@@ -106,7 +110,7 @@ def test_the_likeliest_shares_are_found_where_solving_leaves_the_simplex() -> No
 
 
 def test_noise_falls_with_more_texts_while_the_spread_keeps_the_error_of_the_model() -> None:
-    few, many = (prevalence.shares([n, n, n], np.rint(GOOD * 100), LABELS, **CHANCE, seed=1) for n in (100, 10_000))
+    few, many = (prevalence.estimate_prevalence([n, n, n], np.rint(GOOD * 100), LABELS, **CHANCE, seed=1) for n in (100, 10_000))
 
     assert few is not None
     assert many is not None
@@ -124,7 +128,7 @@ def test_noise_falls_with_more_texts_while_the_spread_keeps_the_error_of_the_mod
     ],
 )
 def test_where_the_confusion_cannot_bear_it_the_raw_share_is_told_with_the_reason(confusion: list[list[int]], why: str) -> None:
-    found = prevalence.shares([10, 20, 70], confusion, LABELS, **CHANCE, seed=1)
+    found = prevalence.estimate_prevalence([10, 20, 70], confusion, LABELS, **CHANCE, seed=1)
 
     assert found is not None
     assert [one["share"] for one in found.values()] == [0.1, 0.2, 0.7]
@@ -132,26 +136,28 @@ def test_where_the_confusion_cannot_bear_it_the_raw_share_is_told_with_the_reaso
 
 
 def test_a_model_that_was_never_wrong_on_hardly_any_texts_says_hardly_anything() -> None:
-    found = prevalence.shares([10, 20, 70], np.eye(3), LABELS, **CHANCE, seed=1)
+    found = prevalence.estimate_prevalence([10, 20, 70], np.eye(3), LABELS, **CHANCE, seed=1)
 
     assert found is not None
     assert all(one["high"] - one["low"] > 0.7 for one in found.values())
 
 
 def test_an_empty_window_has_no_shares() -> None:
-    assert prevalence.shares([0, 0, 0], np.rint(GOOD * 100), LABELS, **CHANCE, seed=1) is None
-    assert prevalence.bridge([], [], GOOD * 100, OTHER * 100, labels=LABELS, **CHANCE, seed=1) is None
+    assert prevalence.estimate_prevalence([0, 0, 0], np.rint(GOOD * 100), LABELS, **CHANCE, seed=1) is None
+    assert prevalence.measure_model_shift([], [], GOOD * 100, OTHER * 100, labels=LABELS, **CHANCE, seed=1) is None
 
 
 def test_equal_seeds_give_equal_intervals_and_others_do_not() -> None:
-    first, again, other = (prevalence.shares([9, 30, 61], np.rint(GOOD * 100), LABELS, **CHANCE, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (
+        prevalence.estimate_prevalence([9, 30, 61], np.rint(GOOD * 100), LABELS, **CHANCE, seed=seed) for seed in (1, 1, 2)
+    )
 
     assert first == again != other
 
 
 def test_a_release_beside_itself_makes_no_difference() -> None:
     guess = [0, 1, 2, 2, 2] * 40
-    found = prevalence.bridge(guess, guess, np.rint(GOOD * 100), np.rint(GOOD * 100), labels=LABELS, **CHANCE, seed=1)
+    found = prevalence.measure_model_shift(guess, guess, np.rint(GOOD * 100), np.rint(GOOD * 100), labels=LABELS, **CHANCE, seed=1)
 
     assert found is not None
     assert [one["difference"] for one in found.values()] == [0, 0, 0]
@@ -162,7 +168,7 @@ def test_a_release_beside_itself_makes_no_difference() -> None:
 def test_the_shifts_of_all_labels_leave_their_sum() -> None:
     random = np.random.default_rng(4)
     truth, draw = random.integers(3, size=400), random.random(400)
-    found = prevalence.bridge(
+    found = prevalence.measure_model_shift(
         answers(GOOD, truth, draw).tolist(),
         answers(OTHER, truth, draw).tolist(),
         judged(GOOD, 900, random),
@@ -180,10 +186,12 @@ def test_the_shifts_of_all_labels_leave_their_sum() -> None:
 
 
 def test_where_a_release_cannot_be_corrected_its_raw_share_is_bridged() -> None:
-    found = prevalence.bridge([0, 1, 2, 2], [0, 0, 1, 2], np.zeros((3, 3)), np.rint(GOOD * 100), labels=LABELS, **CHANCE, seed=1)
+    found = prevalence.measure_model_shift(
+        [0, 1, 2, 2], [0, 0, 1, 2], np.zeros((3, 3)), np.rint(GOOD * 100), labels=LABELS, **CHANCE, seed=1
+    )
 
     assert found is not None
-    new = prevalence.shares([2, 1, 1], np.rint(GOOD * 100), LABELS, **CHANCE, seed=1)
+    new = prevalence.estimate_prevalence([2, 1, 1], np.rint(GOOD * 100), LABELS, **CHANCE, seed=1)
     assert new is not None
     assert found["negative"]["difference"] == pytest.approx(new["negative"]["share"] - 0.25)
     assert found["negative"]["shift"] == found["negative"]["difference"]
@@ -207,7 +215,7 @@ class World:
         return [answers(rows, truth, draw).tolist() for rows, draw in ((GOOD, mine), (OTHER, theirs))]
 
     def bridge(self, texts: int, seed: int) -> dict[str, dict[str, Any]]:
-        found = prevalence.bridge(*self.read(texts), *self.confusions, labels=LABELS, **CHANCE, seed=seed)
+        found = prevalence.measure_model_shift(*self.read(texts), *self.confusions, labels=LABELS, **CHANCE, seed=seed)
         assert found is not None
         return found
 
@@ -218,7 +226,7 @@ def test_a_change_of_model_on_identical_text_shows_nothing_once_it_is_bridged() 
         world = World(random)
         bridge, later = world.bridge(400, seed), world.bridge(8_000, seed)
         for place, label in enumerate(LABELS):
-            (before,) = prevalence.bridged(
+            (before,) = prevalence.bridge_series(
                 [{"start": "1", "share": 0.5, "low": 0.45, "high": 0.55, "raw": 0.5}], [{"time": "2", **bridge[label]}]
             )
             # What the new release says of the same many texts, less what the old one says once it is bridged.
@@ -244,7 +252,7 @@ def change(time: str, shift: float, half: float) -> dict[str, Any]:
 
 
 def test_what_came_before_a_change_is_shifted_and_widened_and_the_raw_share_stays() -> None:
-    before, after = prevalence.bridged([point("08"), point("09", release="r2")], [change("09", 0.03, 0.075)])
+    before, after = prevalence.bridge_series([point("08"), point("09", release="r2")], [change("09", 0.03, 0.075)])
 
     assert before["share"] == pytest.approx(0.53)
     # The square root of 0.1 squared and 0.075 squared is 0.125.
@@ -255,21 +263,21 @@ def test_what_came_before_a_change_is_shifted_and_widened_and_the_raw_share_stay
 
 def test_the_oldest_windows_pass_all_changes_in_whatever_order_they_are_told() -> None:
     points = [point("07"), point("08", release="r2"), point("09", release="r3")]
-    found = prevalence.bridged(points, [change("09", -0.1, 0.04), change("08", 0.03, 0.03)])
+    found = prevalence.bridge_series(points, [change("09", -0.1, 0.04), change("08", 0.03, 0.03)])
 
     assert [one["share"] for one in found] == pytest.approx([0.43, 0.4, 0.5])
     assert found[0]["shift_spread"] == pytest.approx(0.025)
 
 
 def test_a_shifted_share_stays_a_share() -> None:
-    (found,) = prevalence.bridged([point("08", share=0.02, low=0.0, high=0.05)], [change("09", -0.1, 0.01)])
+    (found,) = prevalence.bridge_series([point("08", share=0.02, low=0.0, high=0.05)], [change("09", -0.1, 0.01)])
 
     assert (found["share"], found["low"], found["high"]) == (0, 0, 0)
     assert found["shift"] == -0.1
 
 
 def test_a_change_that_was_not_measured_shifts_nothing_and_is_no_surer_than_both_models() -> None:
-    before, after = prevalence.bridged([point("08"), point("09", release="r2")], [])
+    before, after = prevalence.bridge_series([point("08"), point("09", release="r2")], [])
 
     assert (before["share"], before["low"], before["high"]) == (0.5, 0.4, 0.6)
     # Each model's own error is the square root of 0.05 squared less 0.04 squared: 0.03.
@@ -279,11 +287,11 @@ def test_a_change_that_was_not_measured_shifts_nothing_and_is_no_surer_than_both
 
 def test_a_series_of_a_year_of_hours_is_bridged_in_less_than_a_second() -> None:
     points = [point(f"{hour:05}", release=f"r{hour // 100}") for hour in range(8760)]
-    found = prevalence.bridged(points, [change(f"{hour:05}", 0.001, 0.001) for hour in range(100, 8760, 100)])
+    found = prevalence.bridge_series(points, [change(f"{hour:05}", 0.001, 0.001) for hour in range(100, 8760, 100)])
 
     assert [one["start"] for one in found] == [one["start"] for one in points]
     assert all(later["shift"] <= earlier["shift"] for earlier, later in pairwise(found))
 
 
 def test_nothing_is_bridged_to_nothing() -> None:
-    assert prevalence.bridged([], [change("09", 0.1, 0.1)]) == []
+    assert prevalence.bridge_series([], [change("09", 0.1, 0.1)]) == []

@@ -19,8 +19,8 @@ NAMES = {"champion": "r7", "previous": "r6"}
 CELLS = (("no", "yes"), ("yes", "no"), ("yes", "yes"), ("no", "no"))
 
 
-def asked(mine: list[str], theirs: list[str], cfg: QualityConfig = CFG) -> quality.Fallen:
-    return quality.fallen(["yes"] * len(mine), mine, theirs, cfg, confidence=0.95, names=NAMES)
+def asked(mine: list[str], theirs: list[str], cfg: QualityConfig = CFG) -> quality.RegressionVerdict:
+    return quality.detect_regression(["yes"] * len(mine), mine, theirs, cfg, confidence=0.95, names=NAMES)
 
 
 def taken_back(lost: float, won: float, looks: range, *, times: int, seed: int) -> float:
@@ -36,7 +36,7 @@ def taken_back(lost: float, won: float, looks: range, *, times: int, seed: int) 
 
 
 def test_accuracy_and_its_interval_worked_by_hand() -> None:
-    found = quality.observed(["negative"] * 10, ["negative"] * 8 + ["neutral"] * 2, LABELS, **CHANCE)
+    found = quality.observed_quality(["negative"] * 10, ["negative"] * 8 + ["neutral"] * 2, LABELS, **CHANCE)
 
     assert found is not None
     # Wilson: (0.8 + 1.9208 / 10) / 1.38415 -+ 1.96 * sqrt(0.016 + 0.0096037) / 1.38415
@@ -46,7 +46,7 @@ def test_accuracy_and_its_interval_worked_by_hand() -> None:
 
 def test_macro_f1_is_that_of_the_evaluation_and_its_interval_lies_around_it() -> None:
     truth, guess = np.random.default_rng(3).integers(3, size=(2, 300))
-    found = quality.observed([LABELS[one] for one in truth], [LABELS[one] for one in guess], LABELS, **CHANCE)
+    found = quality.observed_quality([LABELS[one] for one in truth], [LABELS[one] for one in guess], LABELS, **CHANCE)
 
     assert found is not None
     assert found["macro_f1"] == pytest.approx(float(macro_f1(confusion(truth.tolist(), guess.tolist(), labels=3))))
@@ -55,20 +55,20 @@ def test_macro_f1_is_that_of_the_evaluation_and_its_interval_lies_around_it() ->
 
 
 def test_a_label_that_the_release_does_not_know_is_a_mistake() -> None:
-    found = quality.observed(["ironic", "neutral"], ["neutral", "neutral"], LABELS, **CHANCE)
+    found = quality.observed_quality(["ironic", "neutral"], ["neutral", "neutral"], LABELS, **CHANCE)
 
     assert found is not None
     assert found["accuracy"] == 0.5
 
 
 def test_nothing_told_is_nothing_known() -> None:
-    assert quality.observed([], [], LABELS, **CHANCE) is None
-    assert quality.estimated([], **CHANCE) is None
+    assert quality.observed_quality([], [], LABELS, **CHANCE) is None
+    assert quality.estimated_quality([], **CHANCE) is None
 
 
 @pytest.mark.parametrize(("hits", "texts"), [(0, 10), (10, 10), (1, 1), (0, 1), (999, 1000)])
 def test_an_interval_at_the_border_is_neither_empty_nor_beyond_it(hits: int, texts: int) -> None:
-    low, high = quality.wilson(hits, texts, confidence=0.95)
+    low, high = quality.wilson_interval(hits, texts, confidence=0.95)
 
     assert 0 <= low < high <= 1
     assert low <= hits / texts <= high
@@ -79,7 +79,7 @@ def test_the_interval_of_the_estimated_accuracy_holds_what_is_seen_of_a_calibrat
     for seed in range(500):
         confidence = random.beta(6, 2, size=120)
         seen = float((random.random(120) < confidence).mean())
-        found = quality.estimated(confidence.tolist(), confidence=0.95, resamples=1000, seed=seed)
+        found = quality.estimated_quality(confidence.tolist(), confidence=0.95, resamples=1000, seed=seed)
         assert found is not None
         held += found["low"] <= seen <= found["high"]
 
@@ -88,7 +88,7 @@ def test_the_interval_of_the_estimated_accuracy_holds_what_is_seen_of_a_calibrat
 
 
 def test_a_window_of_ones_is_not_wholly_sure() -> None:
-    found = quality.estimated([1.0] * 20, **CHANCE)
+    found = quality.estimated_quality([1.0] * 20, **CHANCE)
 
     assert found is not None
     assert found["accuracy"] == found["high"] == 1.0

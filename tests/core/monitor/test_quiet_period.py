@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.records import Alert
-from pipeline.core.monitor.quiet_period import raised
+from pipeline.core.monitor.quiet_period import filter_quiet
 
 NOW = "2026-11-25T12:00:00Z"
 
@@ -16,7 +16,7 @@ def alert(key: str = "drift/all/topic", time: str = NOW, title: str = "") -> Ale
 
 
 def told(candidates: list[Alert], past: list[Alert], *, now: str = NOW) -> list[str]:
-    return [one.key for one in raised(candidates, past, now=now, quiet_hours=24.0)]
+    return [one.key for one in filter_quiet(candidates, past, now=now, quiet_hours=24.0)]
 
 
 def test_an_alert_is_raised_once_within_the_quiet_period() -> None:
@@ -30,7 +30,7 @@ def test_another_thing_is_not_kept_quiet() -> None:
 
 
 def test_of_two_about_the_same_thing_the_first_is_raised_in_its_place() -> None:
-    found = raised([alert("b", title="1"), alert("a", title="2"), alert("b", title="3")], [], now=NOW, quiet_hours=24.0)
+    found = filter_quiet([alert("b", title="1"), alert("a", title="2"), alert("b", title="3")], [], now=NOW, quiet_hours=24.0)
 
     assert [(one.key, one.title) for one in found] == [("b", "1"), ("a", "2")]
 
@@ -57,11 +57,11 @@ def test_times_are_compared_as_moments_however_they_are_written() -> None:
 def test_what_was_just_raised_is_not_raised_again(made: list[tuple[str, int]]) -> None:
     candidates = [alert(key, f"2026-11-25T{hour:02d}:00:00Z") for key, hour in made]
 
-    first = raised(candidates, [], now="2026-11-25T23:00:00Z", quiet_hours=24.0)
+    first = filter_quiet(candidates, [], now="2026-11-25T23:00:00Z", quiet_hours=24.0)
 
     assert [one.key for one in first] == list(dict.fromkeys(key for key, _ in made))
     assert (
-        raised(
+        filter_quiet(
             candidates,
             [dataclasses.replace(one, time="2026-11-25T23:00:00Z") for one in first],
             now="2026-11-25T23:00:00Z",

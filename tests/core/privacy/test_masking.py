@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.clean.rules import clean
-from pipeline.core.privacy.masking import KINDS, UNREAD, mask
+from pipeline.core.clean.rules import clean_text
+from pipeline.core.privacy.masking import KINDS, UNREAD, mask_pii
 
 ORDINARY = (
     "It came on 2020-11-25 at 10:30 and broke at once.",
@@ -82,12 +82,12 @@ ORDINARY = (
     ],
 )
 def test_what_names_a_person_is_masked(text: str, masked: str, kinds: tuple[str, ...]) -> None:
-    assert mask(text) == (masked, kinds)
+    assert mask_pii(text) == (masked, kinds)
 
 
 @pytest.mark.parametrize("text", ORDINARY)
 def test_an_ordinary_text_stays_as_it_is(text: str) -> None:
-    assert mask(text) == (text, ())
+    assert mask_pii(text) == (text, ())
 
 
 PIECES = st.lists(
@@ -98,19 +98,19 @@ PIECES = st.lists(
 
 @given(st.one_of(st.text(max_size=60), PIECES.map("".join)))
 def test_masking_twice_changes_nothing_more(text: str) -> None:
-    once, _ = mask(text)
+    once, _ = mask_pii(text)
 
-    assert mask(once)[0] == once
+    assert mask_pii(once)[0] == once
 
 
 @given(PIECES.map(" ".join))
 def test_no_separate_address_is_left(text: str) -> None:
-    assert "a@b.example" not in mask(text)[0].split()
+    assert "a@b.example" not in mask_pii(text)[0].split()
 
 
 @given(st.text(max_size=20), st.sampled_from(["", " ", ",", "(", "<", "joe ", "x" * 70]), st.text(max_size=20))
 def test_no_address_is_left_whatever_stands_around_it(before: str, join: str, after: str) -> None:
-    masked, _ = mask(f"{before} {join}ann.lee@mail.example.org {after}")
+    masked, _ = mask_pii(f"{before} {join}ann.lee@mail.example.org {after}")
 
     assert "lee@mail" not in masked
 
@@ -118,14 +118,14 @@ def test_no_address_is_left_whatever_stands_around_it(before: str, join: str, af
 def test_cleaning_leaves_every_placeholder_alone() -> None:
     masked = "ask " + " ".join(f"[{kind}]" for kind in [*(kind for kind, _ in KINDS), UNREAD])
 
-    assert clean(masked) == (masked, ())
-    assert mask(masked) == (masked, ())
+    assert clean_text(masked) == (masked, ())
+    assert mask_pii(masked) == (masked, ())
 
 
 def test_a_text_with_neither_digit_nor_at_costs_nearly_nothing() -> None:
     began = time.process_time()
     for _ in range(20_000):
-        mask("this is not bad at all, I would watch it again")
+        mask_pii("this is not bad at all, I would watch it again")
 
     assert time.process_time() - began < 1
 
@@ -148,14 +148,14 @@ def test_a_text_with_neither_digit_nor_at_costs_nearly_nothing() -> None:
 )
 def test_a_hostile_text_takes_no_longer_than_a_long_one(text: str) -> None:
     began = time.process_time()
-    once, _ = mask(text)
+    once, _ = mask_pii(text)
 
     assert time.process_time() - began < 0.25
-    assert mask(once)[0] == once
+    assert mask_pii(once)[0] == once
 
 
 def test_what_lies_beyond_the_reach_is_masked_whole() -> None:
-    masked, kinds = mask("1 " * 10_001)
+    masked, kinds = mask_pii("1 " * 10_001)
 
     assert masked.endswith("[unread]")
     assert kinds == ("unread",)

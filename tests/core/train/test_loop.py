@@ -5,15 +5,15 @@ import pytest
 import torch
 
 from pipeline.core.train.batches import Batch
-from pipeline.core.train.loop import Course, Share, fit
-from pipeline.core.train.objectives import guess
-from pipeline.core.train.optimizer import make_optimizer, rate_at
+from pipeline.core.train.loop import Schedule, WorkerShard, fit
+from pipeline.core.train.objectives import predict_labels
+from pipeline.core.train.optimizer import learning_rate_at, make_optimizer
 
-ALONE = Share(rank=0, workers=1, micro_batch=64)
+ALONE = WorkerShard(rank=0, workers=1, micro_batch=64)
 
 
 def course(steps, peak=3e-3):
-    return Course(steps=steps, peak_rate=peak, warmup_share=0.1, clip=1.0)
+    return Schedule(steps=steps, peak_rate=peak, warmup_share=0.1, clip=1.0)
 
 
 def trained(method, steps, share=ALONE):
@@ -23,7 +23,7 @@ def trained(method, steps, share=ALONE):
 
 
 def test_the_rate_rises_to_its_peak_and_falls_to_nothing():
-    rates = [rate_at(step, steps=10, peak=1.0, warmup_share=0.2) for step in range(10)]
+    rates = [learning_rate_at(step, steps=10, peak=1.0, warmup_share=0.2) for step in range(10)]
 
     assert rates == [0.5, 1.0, *(step / 8 for step in range(8, 0, -1))]
 
@@ -51,7 +51,7 @@ def test_equal_seeds_give_equal_weights_and_others_do_not(method):
 
 def test_micro_batches_change_nothing_but_the_last_digits(method):
     whole, _ = trained(method, 5)
-    pieces, _ = trained(method, 5, Share(rank=0, workers=1, micro_batch=3))
+    pieces, _ = trained(method, 5, WorkerShard(rank=0, workers=1, micro_batch=3))
 
     assert torch.allclose(whole.head.weight, pieces.head.weight, atol=1e-5)
 
@@ -63,7 +63,7 @@ def test_the_mean_of_two_workers_gradients_is_the_gradient_of_one(method):
             (method.loss(model, part) * share.workers).backward()
         return model.head.weight.grad
 
-    two = [gradient(Share(rank=rank, workers=2, micro_batch=64)) for rank in (0, 1)]
+    two = [gradient(WorkerShard(rank=rank, workers=2, micro_batch=64)) for rank in (0, 1)]
 
     assert torch.allclose(sum(two) / 2, gradient(ALONE), atol=1e-6)
 
@@ -71,7 +71,7 @@ def test_the_mean_of_two_workers_gradients_is_the_gradient_of_one(method):
 @pytest.mark.parametrize(("texts", "workers", "micro_batch"), [(513, 2, 256), (1, 3, 64), (5, 4, 1), (64, 2, 7)])
 def test_every_worker_meets_the_others_equally_often_and_no_text_is_lost(texts, workers, micro_batch):
     batch = Batch(torch.arange(texts)[:, None], torch.ones(texts, 1), torch.zeros(texts), weight=float(texts))
-    parts = [list(Share(rank, workers, micro_batch).parts(batch)) for rank in range(workers)]
+    parts = [list(WorkerShard(rank, workers, micro_batch).parts(batch)) for rank in range(workers)]
     weighing = [part for worker in parts for part in worker if math.isfinite(part.weight)]
 
     assert len({len(worker) for worker in parts}) == 1
@@ -108,4 +108,4 @@ def test_a_text_does_not_leak_into_its_neighbours_and_padding_does_not_count(met
 def test_guesses_come_back_in_the_order_of_the_texts(method):
     model, _ = trained(method, 60)
 
-    assert guess(model, method.train).tolist() == method.targets.tolist()
+    assert predict_labels(model, method.train).tolist() == method.targets.tolist()

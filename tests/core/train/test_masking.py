@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.core.train.masking import UNTOUCHED, Masking
+from pipeline.core.train.masking import IGNORED, WholeWordMasking
 
 # ids: 0 pad, 1 unk, 2 cls, 3 sep, 4 mask; 5..19 start a word, 20..29 continue one
 CONTINUES = np.array([False] * 20 + [True] * 10)
-MASKING = Masking(share=0.15, mask_id=4, special=(0, 1, 2, 3, 4), continues=CONTINUES)
+MASKING = WholeWordMasking(share=0.15, mask_id=4, special=(0, 1, 2, 3, 4), continues=CONTINUES)
 
 
 def texts(count, seed=0):
@@ -26,7 +26,7 @@ def texts(count, seed=0):
 def test_a_word_is_hidden_whole_or_not_at_all():
     tokens = texts(200)
     _, targets = MASKING.hide(tokens, np.random.default_rng(1))
-    chosen = (targets != UNTOUCHED).numpy()
+    chosen = (targets != IGNORED).numpy()
 
     for row, ids in enumerate(tokens.numpy()):
         for place in range(1, len(ids)):
@@ -36,7 +36,7 @@ def test_a_word_is_hidden_whole_or_not_at_all():
 
 def test_three_of_twenty_words_are_chosen():
     _, targets = MASKING.hide(texts(50), np.random.default_rng(1))
-    starts = (targets != UNTOUCHED) & ~torch.from_numpy(CONTINUES)[targets.clamp(min=0)]
+    starts = (targets != IGNORED) & ~torch.from_numpy(CONTINUES)[targets.clamp(min=0)]
 
     assert starts.sum(1).tolist() == [3] * 50
 
@@ -46,14 +46,14 @@ def test_special_tokens_and_padding_are_never_chosen():
     hidden, targets = MASKING.hide(tokens, np.random.default_rng(1))
     special = torch.isin(tokens, torch.tensor(MASKING.special))
 
-    assert (targets[special] == UNTOUCHED).all()
+    assert (targets[special] == IGNORED).all()
     assert (hidden[special] == tokens[special]).all()
 
 
 def test_of_the_chosen_pieces_80_in_100_become_the_mask_10_another_and_10_stay():
     tokens = texts(4000)
     hidden, targets = MASKING.hide(tokens, np.random.default_rng(1))
-    chosen = targets != UNTOUCHED
+    chosen = targets != IGNORED
     masked = (hidden[chosen] == 4).float().mean().item()
     # One random piece in 25 is the hidden piece itself, so 0.1 stay and 0.1 / 25 look as if.
     stayed = (hidden[chosen] == targets[chosen]).float().mean().item()
@@ -68,4 +68,4 @@ def test_a_text_without_words_is_left_alone():
     hidden, targets = MASKING.hide(tokens, np.random.default_rng(1))
 
     assert hidden.tolist() == tokens.tolist()
-    assert targets.tolist() == [[UNTOUCHED] * 3]
+    assert targets.tolist() == [[IGNORED] * 3]

@@ -5,30 +5,30 @@ import signal
 import pytest
 import torch
 
-from pipeline.core.train.loop import Course
-from pipeline.core.train.objectives import LabelMethod
-from pipeline.core.train.ray_trainer import Job, Machine, train
-from pipeline.io.checkpoints import Checkpoints
+from pipeline.core.train.loop import Schedule
+from pipeline.core.train.objectives import LabelObjective
+from pipeline.core.train.ray_trainer import TrainingJob, WorkerResources, run_training
+from pipeline.io.checkpoints import CheckpointFolder
 
 
 def job(method, root, *, steps=12, looks=(6, 12), patience=5, every=4):
-    return Job(
+    return TrainingJob(
         name="finetune",
         method=method,
-        course=Course(steps, 3e-3, 0.1, 1.0),
+        course=Schedule(steps, 3e-3, 0.1, 1.0),
         weight_decay=0.01,
         looks=frozenset(looks),
         patience=patience,
         checkpoint_every=every,
-        keep=Checkpoints(root, "a" * 64),
+        keep=CheckpointFolder(root, "a" * 64),
     )
 
 
 def machine(root, workers=0):
-    return Machine(device="cpu", workers=workers, micro_batch=64, threads=1, storage=str(root / "ray"))
+    return WorkerResources(device="cpu", workers=workers, micro_batch=64, threads=1, storage=str(root / "ray"))
 
 
-class Fatal(LabelMethod):
+class Fatal(LabelObjective):
     """Kill its own process at the second look."""
 
     def judge(self, model):
@@ -39,18 +39,18 @@ class Fatal(LabelMethod):
 
 
 def deadly(method, root):
-    fatal = Fatal(**{name: getattr(method, name) for name in LabelMethod.__dataclass_fields__ if name not in ("deal", "weights_L")})
-    train(job(fatal, root), machine(root))
+    fatal = Fatal(**{name: getattr(method, name) for name in LabelObjective.__dataclass_fields__ if name not in ("deal", "weights_L")})
+    run_training(job(fatal, root), machine(root))
 
 
 def test_a_killed_training_goes_on_from_its_checkpoint_to_the_very_same_weights(method, tmp_path):
     process = multiprocessing.get_context("spawn").Process(target=deadly, args=(method, tmp_path / "killed"))
     process.start()
     process.join(120)
-    stopped_at = Checkpoints(tmp_path / "killed", "a" * 64).newest()
+    stopped_at = CheckpointFolder(tmp_path / "killed", "a" * 64).newest()
 
-    resumed = train(job(method, tmp_path / "killed"), machine(tmp_path))
-    straight = train(job(method, tmp_path / "straight"), machine(tmp_path))
+    resumed = run_training(job(method, tmp_path / "killed"), machine(tmp_path))
+    straight = run_training(job(method, tmp_path / "straight"), machine(tmp_path))
 
     assert process.exitcode == -signal.SIGKILL
     assert stopped_at.step == 8
@@ -59,17 +59,17 @@ def test_a_killed_training_goes_on_from_its_checkpoint_to_the_very_same_weights(
 
 
 def test_a_finished_training_is_not_run_again(method, tmp_path):
-    first = train(job(method, tmp_path), machine(tmp_path))
+    first = run_training(job(method, tmp_path), machine(tmp_path))
     before = sorted((path.name, path.stat().st_mtime_ns) for path in tmp_path.rglob("*"))
 
-    second = train(job(method, tmp_path), machine(tmp_path))
+    second = run_training(job(method, tmp_path), machine(tmp_path))
 
     assert sorted((path.name, path.stat().st_mtime_ns) for path in tmp_path.rglob("*")) == before
     assert second.history == first.history
 
 
 def test_training_stops_early_and_keeps_the_best_weights(method, tmp_path):
-    outcome = train(job(method, tmp_path, steps=200, looks=range(20, 201, 20), patience=2), machine(tmp_path))
+    outcome = run_training(job(method, tmp_path, steps=200, looks=range(20, 201, 20), patience=2), machine(tmp_path))
     scores = [look["score"] for look in outcome.history]
 
     assert outcome.history[-1]["step"] < 200
@@ -77,7 +77,7 @@ def test_training_stops_early_and_keeps_the_best_weights(method, tmp_path):
 
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(method, tmp_path):
-    keep = Checkpoints(tmp_path, "k")
+    keep = CheckpointFolder(tmp_path, "k")
     keep.save(4, {"model": {"w": torch.ones(2)}}, {"finished": False})
     older = keep.folder / "step-00000004"
     older.rename(keep.folder / "aside")
@@ -92,9 +92,9 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(method, tmp_path
 
 @pytest.mark.timeout(240)
 def test_two_workers_learn_what_one_process_learns(method, tmp_path):
-    alone = train(job(method, tmp_path / "alone"), machine(tmp_path))
+    alone = run_training(job(method, tmp_path / "alone"), machine(tmp_path))
 
-    together = train(job(method, tmp_path / "together"), machine(tmp_path, workers=2))
+    together = run_training(job(method, tmp_path / "together"), machine(tmp_path, workers=2))
 
     assert [look["step"] for look in together.history] == [6, 12]
     assert together.history[-1]["score"] == pytest.approx(alone.history[-1]["score"], abs=1e-6)

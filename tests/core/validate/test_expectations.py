@@ -6,7 +6,7 @@ import math
 import pytest
 
 from pipeline.base.config import ValidateConfig
-from pipeline.base.records import Record
+from pipeline.base.records import TextRecord
 from pipeline.core.validate.expectations import Check, check
 
 CFG = ValidateConfig(
@@ -30,16 +30,16 @@ TEXTS = (
 )
 
 
-def record(number: int, **other: str) -> Record:
+def record(number: int, **other: str) -> TextRecord:
     text, label = TEXTS[number % 4], LABELS[number % 2]
-    row = Record(id=f"s:{number}", text=text, label=label, source="s", group=f"s:{number}", lang="en", time="", licence="MIT")
+    row = TextRecord(id=f"s:{number}", text=text, label=label, source="s", group=f"s:{number}", lang="en", time="", licence="MIT")
     return dataclasses.replace(row, **other)
 
 
 GOOD = [record(number) for number in range(4)]
 
 
-def answers(records: list[Record], reasons: tuple[str, ...] = ()) -> dict[str, Check]:
+def answers(records: list[TextRecord], reasons: tuple[str, ...] = ()) -> dict[str, Check]:
     return {answer.name: answer for answer in check(records, reasons, CFG, LABELS)}
 
 

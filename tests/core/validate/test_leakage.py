@@ -1,21 +1,23 @@
 """Nothing may stand on two sides of the split."""
 
-from pipeline.base.records import Record, Side
+from pipeline.base.records import SplitName, TextRecord
 from pipeline.core.validate.leakage import leaks
 
 
-def record(number: int, text: str, group: str = "") -> Record:
-    return Record(id=f"s:{number}", text=text, label="good", source="s", group=group or f"s:{number}", lang="en", time="", licence="MIT")
+def record(number: int, text: str, group: str = "") -> TextRecord:
+    return TextRecord(
+        id=f"s:{number}", text=text, label="good", source="s", group=group or f"s:{number}", lang="en", time="", licence="MIT"
+    )
 
 
 def test_sides_that_share_nothing_have_no_leak() -> None:
-    sides: dict[Side, list[Record]] = {"train": [record(1, "a")], "valid": [record(2, "b")], "test": [record(3, "c")]}
+    sides: dict[SplitName, list[TextRecord]] = {"train": [record(1, "a")], "valid": [record(2, "b")], "test": [record(3, "c")]}
 
     assert leaks(sides) == ()
 
 
 def test_a_shared_text_group_and_id_are_each_said_with_an_example() -> None:
-    sides: dict[Side, list[Record]] = {
+    sides: dict[SplitName, list[TextRecord]] = {
         "train": [record(1, "Same"), record(2, "b", "article"), record(3, "c", "article"), record(9, "x")],
         "valid": [record(4, "same")],
         "test": [record(5, "d", "article"), record(9, "y")],

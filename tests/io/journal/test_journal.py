@@ -13,7 +13,7 @@ import pytest
 from answered import EIGHT, answers, everything, stamp, told
 
 from pipeline.base.errors import Fault
-from pipeline.io.journal.journal import Journal, newest_of, request_id
+from pipeline.io.journal.journal import Journal, latest_labels, request_id
 
 
 def test_what_was_appended_is_read_in_the_order_of_its_time_open_and_sealed(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_labels_are_kept_and_the_last_one_told_counts(tmp_path: Path) -> None:
     journal.close()
 
     assert [entry.label for entry in Journal.reading(tmp_path).labels()] == ["negative", "neutral"]
-    assert [entry.label for entry in newest_of(journal.labels())] == ["neutral"]
+    assert [entry.label for entry in latest_labels(journal.labels())] == ["neutral"]
     assert [entry.label for entry in journal.labels("2026-12-01T00:00:00.000000Z")] == ["neutral"]
 
 

@@ -8,7 +8,7 @@ import pytest
 from answered import EIGHT, answers, everything, told
 
 from pipeline.io.journal.journal import Journal
-from pipeline.io.journal.retention import believed
+from pipeline.io.journal.retention import believed_today
 
 DAY = timedelta(days=1)
 TODAY = date(2026, 11, 25)
@@ -82,7 +82,7 @@ def test_a_jump_is_believed_after_a_week_of_life(tmp_path: Path) -> None:
     ],
 )
 def test_how_far_the_clock_is_believed(days_before: list[int], last: int) -> None:
-    assert believed(TODAY, [TODAY - DAY * before for before in days_before]) == TODAY - DAY * last
+    assert believed_today(TODAY, [TODAY - DAY * before for before in days_before]) == TODAY - DAY * last
 
 
 def test_an_old_hour_that_somebody_still_writes_to_stays_whole(tmp_path: Path) -> None:

@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.base.errors import Fault
-from pipeline.base.records import Answer, Feedback
+from pipeline.base.records import Feedback, JournalEntry
 from pipeline.io.journal import lines, segments
 from pipeline.io.journal.journal import Journal
-from pipeline.io.journal.segments import unheld
+from pipeline.io.journal.segments import lock_if_unheld
 
 HOUR = "2026-11-25T08"
 TESTS = Path(__file__).parents[2] / "support"
@@ -79,16 +79,16 @@ def test_a_reader_sees_every_answer_once_while_segments_are_sealed(tmp_path: Pat
 
 def test_a_segment_sealed_between_two_looks_is_seen_in_one_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written = _left(tmp_path, answers(3))
-    look, journal = segments.listed, Journal(tmp_path / "empty", retention_days=9)
+    look, journal = segments.list_files, Journal(tmp_path / "empty", retention_days=9)
     journal._folder = tmp_path
 
     def look_and_then_it_is_sealed(folder: Path, suffix: str = "") -> list[Path]:
         found = look(folder, suffix)
-        monkeypatch.setattr(segments, "listed", look)
+        monkeypatch.setattr(segments, "list_files", look)
         journal.seal()
         return found
 
-    monkeypatch.setattr(segments, "listed", look_and_then_it_is_sealed)
+    monkeypatch.setattr(segments, "list_files", look_and_then_it_is_sealed)
 
     assert everything(tmp_path) == written
     assert not list(tmp_path.rglob("*.jsonl"))
@@ -155,11 +155,11 @@ def test_a_living_writers_segment_is_left_alone(tmp_path: Path) -> None:
     living.append(answers(1))
     (path,) = tmp_path.glob("answers/*/*.jsonl")
 
-    with unheld(path) as free:
+    with lock_if_unheld(path) as free:
         assert not free
     assert Journal(tmp_path, retention_days=9).seal() == 0
     living.close()
-    with unheld(path) as free:
+    with lock_if_unheld(path) as free:
         assert not free  # it is gone
 
 
@@ -183,7 +183,7 @@ def test_what_is_sealed_is_its_owners_alone_and_has_the_same_columns_always(tmp_
 
     paths = sorted(tmp_path.rglob("*.parquet"))
     assert {path.stat().st_mode & 0o777 for path in paths} == {0o600}
-    assert [pyarrow.parquet.read_schema(path).equals(lines.schema(Answer)) for path in paths] == [True, True]
+    assert [pyarrow.parquet.read_schema(path).equals(lines.entry_schema(JournalEntry)) for path in paths] == [True, True]
     assert pyarrow.parquet.read_table(tmp_path / "answers").num_rows == 3  # as anybody's tool would read it
 
 
@@ -247,10 +247,10 @@ WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 def test_an_entry_comes_back_as_it_was_from_a_line_and_from_a_table(text: str, shares: list[float], sure: bool, words: int) -> None:
     made = dataclasses.replace(answers(1)[0], text=text, topic=text, probabilities=tuple(shares), uncertain=sure, words=words)
 
-    table, strange = lines.parsed(lines.line(made), Answer)
+    table, strange = lines.parse_lines(lines.to_line(made), JournalEntry)
 
-    assert (lines.entries(table, Answer), strange) == ([made], [])
-    assert list(lines.named(lines.line(made), Answer, {made.request})) == [made]
+    assert (lines.table_to_entries(table, JournalEntry), strange) == ([made], [])
+    assert list(lines.find_entries(lines.to_line(made), JournalEntry, {made.request})) == [made]
 
 
 def test_half_a_character_is_replaced_and_a_label_of_it_is_kept(tmp_path: Path) -> None:
@@ -262,9 +262,9 @@ def test_half_a_character_is_replaced_and_a_label_of_it_is_kept(tmp_path: Path) 
     assert isinstance(journal.labels()[0], Feedback)
 
 
-def _left(folder: Path, part: list[Answer]) -> list[Answer]:
+def _left(folder: Path, part: list[JournalEntry]) -> list[JournalEntry]:
     """Leave a segment as a killed writer does."""
     hour = folder / "answers" / HOUR
     hour.mkdir(parents=True, exist_ok=True)
-    (hour / f"1-{part[0].request}.jsonl").write_bytes(b"".join(lines.line(answer) for answer in part))
+    (hour / f"1-{part[0].request}.jsonl").write_bytes(b"".join(lines.to_line(answer) for answer in part))
     return part

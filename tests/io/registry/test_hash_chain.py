@@ -106,7 +106,7 @@ def rewrite(url: str, table: str, number: int, column: str, word: Any) -> None:
     rows, before, key = contents(url)[table], hash_chain.GENESIS, hash_chain.KEYS[table]
     for row in rows:
         changed = {**row, column: word} if row[key] == number else row
-        before = hash_chain.link(before, table, changed)
+        before = hash_chain.row_digest(before, table, changed)
         tamper(
             url, f'UPDATE {table} SET "{column}" = :word, digest = :digest WHERE {key} = {row[key]}', word=changed[column], digest=before
         )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.base.errors import Fault, StaleMove, WrongUse
+from pipeline.base.errors import ChampionChanged, Fault, UsageError
 from pipeline.io.registry.ledger import Approval, Ledger
 
 
@@ -74,7 +74,7 @@ def test_a_stale_move_names_who_was_first_and_changes_nothing(ledger: Ledger) ->
     add(ledger, "one", "two")
     ledger.move(expected=None, target="R1", actor="ada", reason="first light")
 
-    with pytest.raises(StaleMove, match=r"R1 is in service now and not nothing: ada moved it at .* \(first light\)"):
+    with pytest.raises(ChampionChanged, match=r"R1 is in service now and not nothing: ada moved it at .* \(first light\)"):
         ledger.move(expected=None, target="R2", actor="bob", reason="mine")
     assert len(ledger.moves()) == 1
 
@@ -106,9 +106,9 @@ def test_the_first_approval_stands(ledger: Ledger) -> None:
 @pytest.mark.parametrize("word", ["a\0b", "\udcff"])
 def test_words_that_no_database_keeps_are_refused_by_name(ledger: Ledger, word: str) -> None:
     add(ledger, "one")
-    with pytest.raises(WrongUse, match="The reason holds characters"):
+    with pytest.raises(UsageError, match="The reason holds characters"):
         ledger.move(expected=None, target="R1", actor="ada", reason=word)
-    with pytest.raises(WrongUse, match="The actor holds characters"):
+    with pytest.raises(UsageError, match="The actor holds characters"):
         ledger.approve("R1", actor=word, reason="fine")
     assert (ledger.moves(), ledger.approval("R1")) == ([], None)
 
@@ -128,13 +128,13 @@ def test_words_are_kept_to_the_letter(ledger: Ledger, word: str) -> None:
 @pytest.mark.parametrize("name", ["R9", "R0", "R-1", "1", "r1", "", "R1; drop table moves", "R" + "9" * 40, "R²", "R१"])
 def test_an_unknown_release_is_refused_with_the_known_ones(ledger: Ledger, name: str) -> None:
     add(ledger, "one")
-    with pytest.raises(WrongUse, match=r"known: R1"):
+    with pytest.raises(UsageError, match=r"known: R1"):
         ledger.get(name)
-    with pytest.raises(WrongUse):
+    with pytest.raises(UsageError):
         ledger.move(expected=None, target=name, actor="ada", reason="-")
-    with pytest.raises(WrongUse):
+    with pytest.raises(UsageError):
         ledger.approve(name, actor="ada", reason="-")
-    with pytest.raises(WrongUse):
+    with pytest.raises(UsageError):
         ledger.approval(name)
 
 
@@ -146,13 +146,13 @@ def test_a_ledger_that_is_no_database_says_where_it_should_be(tmp_path: Path) ->
 
 @pytest.mark.parametrize("address", ["", "nonsense", "mysql://ada:canary@host/db", "sqlite://", "postgresql://ada:canary@host", "http://x"])
 def test_an_address_that_is_none_of_a_ledger_is_wrong_use_and_not_repeated(address: str) -> None:
-    with pytest.raises(WrongUse, match=r"TONEWATCH_LEDGER.*sqlite:////.*postgresql\+psycopg://") as told:
+    with pytest.raises(UsageError, match=r"TONEWATCH_LEDGER.*sqlite:////.*postgresql\+psycopg://") as told:
         Ledger(address).current()
     assert "canary" not in str(told.value)
 
 
 def test_a_driver_that_is_not_installed_is_wrong_use_with_the_command_that_installs_it() -> None:
-    with pytest.raises(WrongUse, match=r"pip install 'psycopg\[binary\]'") as told:
+    with pytest.raises(UsageError, match=r"pip install 'psycopg\[binary\]'") as told:
         Ledger("postgresql+asyncpg_of_nobody://ada:canary@host/db").current()
     assert "canary" not in str(told.value)
 

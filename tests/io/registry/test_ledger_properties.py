@@ -7,7 +7,7 @@ from hypothesis import Phase, given, note, settings
 from hypothesis import strategies as st
 from tampering import execute, tamper
 
-from pipeline.base.errors import StaleMove, WrongUse
+from pipeline.base.errors import ChampionChanged, UsageError
 from pipeline.io.registry import hash_chain
 from pipeline.io.registry.ledger import Ledger
 
@@ -32,7 +32,7 @@ def take(ledger: Ledger, step: Step, current: str | None) -> str | None:
         else:
             ledger.move(expected=current if what == "move" else "R9", target=name, actor=word, reason=word)
             return name
-    except (StaleMove, WrongUse) as refused:
+    except (ChampionChanged, UsageError) as refused:
         note(f"{step}: {refused}")
     return current
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from postgres import Postgres
 
-from pipeline.base.errors import StaleMove
+from pipeline.base.errors import ChampionChanged
 from pipeline.io.registry.ledger import Ledger
 
 HERE, PER_PROCESS, PROCESSES = 20, 10, 3
@@ -37,7 +37,7 @@ def to_ledger(ledger: Ledger, who: str) -> Attempt:
                 return "in service"
             try:
                 return ledger.move(expected=expected, target=mine, actor=who, reason="race").sequence
-            except StaleMove:
+            except ChampionChanged:
                 return "stale"
 
         return move

@@ -19,34 +19,34 @@ import canaries
 import entries
 import pytest
 
-from pipeline.base.errors import ArtefactRefused, Fault, Unreachable
+from pipeline.base.errors import Fault, Unreachable, UnsafeModelFile
 from pipeline.inference.predict import open_predictor
 from pipeline.io import files
 from pipeline.io.registry import mlflow_tracking
-from pipeline.io.registry.mlflow_models import Entry, Models
+from pipeline.io.registry.mlflow_models import ModelRegistration, ModelRegistry
 
 
 @pytest.fixture
-def entry(tmp_path: Path) -> Entry:
+def entry(tmp_path: Path) -> ModelRegistration:
     return entries.entry(tmp_path, {"so-so": "no", "good": "yes"}, labels=["no", "yes"])
 
 
-def test_a_candidate_is_registered_once(mlflow_uri: str, entry: Entry) -> None:
-    models = Models(mlflow_uri)
+def test_a_candidate_is_registered_once(mlflow_uri: str, entry: ModelRegistration) -> None:
+    models = ModelRegistry(mlflow_uri)
     other = dataclasses.replace(entry, digest="e" * 64)
 
     assert [models.register(entry), models.register(entry), models.register(other), models.register(entry)] == ["1", "1", "2", "1"]
 
 
 def test_a_version_carries_digests_data_params_figures_and_history(
-    mlflow_uri: str, entry: Entry, capfd: pytest.CaptureFixture[str], tmp_path: Path
+    mlflow_uri: str, entry: ModelRegistration, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     before = dict(os.environ)
-    Models(mlflow_uri).register(entry)
+    ModelRegistry(mlflow_uri).register(entry)
     assert capfd.readouterr().out == ""
     assert dict(os.environ) == before
 
-    with mlflow_tracking.pointed(mlflow_uri) as client:
+    with mlflow_tracking.mlflow_at(mlflow_uri) as client:
         version = client.get_model_version("tonewatch", "1")
         run = client.get_run(version.run_id)
         losses = client.get_metric_history(version.run_id, "finetune.loss")
@@ -72,7 +72,7 @@ ASKED = ["good", "so-so", "unheard of"]
 
 
 @pytest.fixture
-def expected(entry: Entry) -> list[dict[str, Any]]:
+def expected(entry: ModelRegistration) -> list[dict[str, Any]]:
     """What the predictor says that serves everywhere else."""
     answers = open_predictor(entry.candidate).predict(ASKED)
     return [
@@ -82,8 +82,8 @@ def expected(entry: Entry) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def champion(mlflow_uri: str, entry: Entry) -> str:
-    models = Models(mlflow_uri)
+def champion(mlflow_uri: str, entry: ModelRegistration) -> str:
+    models = ModelRegistry(mlflow_uri)
     models.project(models.register(entry), None)
     return "models:/tonewatch@champion"
 
@@ -155,15 +155,15 @@ def test_mlflows_own_scoring_server_gives_the_same_answers(scoring_server: str, 
         assert json.load(response) == {"predictions": expected}
 
 
-def test_what_may_not_be_part_of_a_model_is_refused_before_mlflow_is_touched(entry: Entry, tmp_path: Path) -> None:
-    nowhere = Models("sqlite:////dev/null/mlflow.db")
+def test_what_may_not_be_part_of_a_model_is_refused_before_mlflow_is_touched(entry: ModelRegistration, tmp_path: Path) -> None:
+    nowhere = ModelRegistry("sqlite:////dev/null/mlflow.db")
     with pytest.raises(Unreachable):
         nowhere.register(entry)
     for path in (entry.candidate / "tokenizer.json", entry.classifier / "model.safetensors", entry.evaluation):
         whole = path.read_bytes()
         for kind in canaries.KINDS:
             path.write_bytes(kind(tmp_path / "canary"))
-            with pytest.raises(ArtefactRefused, match=path.name):
+            with pytest.raises(UnsafeModelFile, match=path.name):
                 nowhere.register(entry)
         path.write_bytes(whole)
 
@@ -180,10 +180,10 @@ def test_a_pickle_put_in_mlflows_store_is_refused_by_its_clients_and_by_us(
     (tmp_path / "fetched").mkdir()
     for kind in canaries.KINDS:
         stored.write_bytes(kind(tmp_path / "canary"))
-        with mlflow_tracking.pointed(mlflow_uri), pytest.raises(ArtefactRefused, match=r"tokenizer\.json"):
+        with mlflow_tracking.mlflow_at(mlflow_uri), pytest.raises(UnsafeModelFile, match=r"tokenizer\.json"):
             mlflow.pyfunc.load_model(champion)
-        with pytest.raises(ArtefactRefused, match=r"tokenizer\.json"):
-            Models(mlflow_uri).fetch("1", tmp_path / "fetched", ["tokenizer.json"])
+        with pytest.raises(UnsafeModelFile, match=r"tokenizer\.json"):
+            ModelRegistry(mlflow_uri).fetch("1", tmp_path / "fetched", ["tokenizer.json"])
 
     assert not (tmp_path / "canary").exists()
     assert list((tmp_path / "fetched").iterdir()) == []
@@ -192,11 +192,11 @@ def test_a_pickle_put_in_mlflows_store_is_refused_by_its_clients_and_by_us(
 @pytest.mark.parametrize(("version", "name"), [("1", "../MLmodel"), ("1", "/etc/passwd"), ("1/../2", "model.json"), ("..", "model.json")])
 def test_a_version_or_a_name_that_leads_elsewhere_is_refused(mlflow_uri: str, version: str, name: str, tmp_path: Path) -> None:
     with pytest.raises(Fault, match=r"may not be part of a model|does not give its file"):
-        Models(mlflow_uri).fetch(version, tmp_path, [name])
+        ModelRegistry(mlflow_uri).fetch(version, tmp_path, [name])
 
 
-def test_aliases_follow_and_the_previous_one_can_go_away(mlflow_uri: str, entry: Entry) -> None:
-    models = Models(mlflow_uri)
+def test_aliases_follow_and_the_previous_one_can_go_away(mlflow_uri: str, entry: ModelRegistration) -> None:
+    models = ModelRegistry(mlflow_uri)
     assert models.aliases() == {}
     models.register(entry)
     models.register(dataclasses.replace(entry, digest="e" * 64))
@@ -207,8 +207,8 @@ def test_aliases_follow_and_the_previous_one_can_go_away(mlflow_uri: str, entry:
     assert models.aliases() == {"champion": "1"}
 
 
-def test_the_candidate_comes_back_byte_for_byte(mlflow_uri: str, entry: Entry, tmp_path: Path) -> None:
-    models = Models(mlflow_uri)
+def test_the_candidate_comes_back_byte_for_byte(mlflow_uri: str, entry: ModelRegistration, tmp_path: Path) -> None:
+    models = ModelRegistry(mlflow_uri)
     version = models.register(entry)
     folder = tmp_path / "fetched"
     folder.mkdir()
@@ -219,8 +219,8 @@ def test_the_candidate_comes_back_byte_for_byte(mlflow_uri: str, entry: Entry, t
     assert all(path.read_bytes() == (entry.candidate / path.name).read_bytes() for path in folder.iterdir())
 
 
-def test_a_version_that_lost_a_file_says_which(mlflow_uri: str, entry: Entry, tmp_path: Path) -> None:
-    models = Models(mlflow_uri)
+def test_a_version_that_lost_a_file_says_which(mlflow_uri: str, entry: ModelRegistration, tmp_path: Path) -> None:
+    models = ModelRegistry(mlflow_uri)
     version = models.register(entry)
     for lost in (tmp_path / ".tonewatch").rglob("model.onnx"):
         lost.unlink()
@@ -229,13 +229,13 @@ def test_a_version_that_lost_a_file_says_which(mlflow_uri: str, entry: Entry, tm
         models.fetch(version, tmp_path, ["model.onnx"])
 
 
-def test_a_registration_that_was_killed_leaves_no_version_and_its_run_is_closed(mlflow_uri: str, entry: Entry) -> None:
-    with mlflow_tracking.pointed(mlflow_uri) as client:
-        begun = client.create_run(mlflow_tracking.experiment(client, mlflow_uri), tags={"candidate": entry.digest}).info.run_id
+def test_a_registration_that_was_killed_leaves_no_version_and_its_run_is_closed(mlflow_uri: str, entry: ModelRegistration) -> None:
+    with mlflow_tracking.mlflow_at(mlflow_uri) as client:
+        begun = client.create_run(mlflow_tracking.ensure_experiment(client, mlflow_uri), tags={"candidate": entry.digest}).info.run_id
 
-    assert Models(mlflow_uri).register(entry) == "1"
+    assert ModelRegistry(mlflow_uri).register(entry) == "1"
 
-    with mlflow_tracking.pointed(mlflow_uri) as client:
+    with mlflow_tracking.mlflow_at(mlflow_uri) as client:
         assert client.get_run(begun).info.status == "KILLED"
         assert client.get_model_version("tonewatch", "1").run_id != begun
 
@@ -246,7 +246,7 @@ def test_threads_that_ask_the_registry_at_once_leave_the_process_as_it_was(tmp_p
 
     def ask(store: str) -> str:
         inside.wait()
-        with mlflow_tracking.pointed(store):
+        with mlflow_tracking.mlflow_at(store):
             time.sleep(0.05)
             return os.environ["MLFLOW_REGISTRY_URI"]
 
@@ -260,6 +260,6 @@ def test_threads_that_ask_the_registry_at_once_leave_the_process_as_it_was(tmp_p
 def test_a_registry_that_is_down_is_told_within_seconds_and_without_its_password(uri: str) -> None:
     start = time.monotonic()
     with pytest.raises(Fault, match="MLFLOW_TRACKING_URI") as caught:
-        Models(uri).aliases()
+        ModelRegistry(uri).aliases()
     assert time.monotonic() - start < 10
     assert "secret" not in str(caught.value)

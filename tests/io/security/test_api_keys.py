@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.base.errors import Fault, WrongUse
+from pipeline.base.errors import Fault, UsageError
 from pipeline.io.security import api_keys
-from pipeline.io.security.api_keys import Checked, Keys
+from pipeline.io.security.api_keys import KeyCheck, KeyStore
 
 NOW = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 
@@ -23,15 +23,15 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "api_keys.json"
 
 
-def make(path: Path, *scopes: str, days: int | None = None) -> tuple[api_keys.Key, str]:
-    return api_keys.new(path, name="shop", scopes=scopes or ("predict",), days=days, now=NOW)
+def make(path: Path, *scopes: str, days: int | None = None) -> tuple[api_keys.ApiKey, str]:
+    return api_keys.create_key(path, name="shop", scopes=scopes or ("predict",), days=days, now=NOW)
 
 
 def test_a_key_opens_its_scopes_and_no_other(path: Path) -> None:
     key, told = make(path, "predict", "feedback")
 
-    assert Keys(path).check(told, "feedback", now=NOW) == Checked(key.id, "", ("predict", "feedback"))
-    assert Keys(path).check(told, "admin", now=NOW).refused == "scope"
+    assert KeyStore(path).check(told, "feedback", now=NOW) == KeyCheck(key.id, "", ("predict", "feedback"))
+    assert KeyStore(path).check(told, "admin", now=NOW).refused == "scope"
 
 
 def test_the_file_is_its_owners_and_holds_no_secret(path: Path) -> None:
@@ -39,30 +39,30 @@ def test_the_file_is_its_owners_and_holds_no_secret(path: Path) -> None:
 
     assert path.stat().st_mode & 0o777 == 0o600
     assert told.split("_", 2)[2] not in path.read_text()
-    assert all("hash" not in key.as_dict() for key in api_keys.listing(path))
+    assert all("hash" not in key.as_dict() for key in api_keys.list_keys(path))
 
 
 def test_a_revoked_key_is_dead_at_the_next_check(path: Path) -> None:
     key, told = make(path)
-    gate = Keys(path)
+    gate = KeyStore(path)
     assert gate.check(told, "predict", now=NOW).refused == ""
 
-    api_keys.revoke(path, key.id, now=NOW)
+    api_keys.revoke_key(path, key.id, now=NOW)
 
     assert gate.check(told, "predict", now=NOW).refused == "revoked"
-    assert api_keys.revoke(path, key.id, now=NOW + timedelta(days=1)).revoked == "2026-11-25T08:00:00Z"
+    assert api_keys.revoke_key(path, key.id, now=NOW + timedelta(days=1)).revoked == "2026-11-25T08:00:00Z"
 
 
 def test_a_key_expires_with_a_minutes_leeway_for_clocks(path: Path) -> None:
     _, told = make(path, days=1)
-    gate = Keys(path)
+    gate = KeyStore(path)
 
     assert gate.check(told, "predict", now=NOW + timedelta(days=1, seconds=60)).refused == ""
     assert gate.check(told, "predict", now=NOW + timedelta(days=1, seconds=61)).refused == "expired"
 
 
 def test_only_a_key_that_still_opens_something_makes_a_list_usable(path: Path) -> None:
-    gate = Keys(path)
+    gate = KeyStore(path)
     assert not gate.usable(now=NOW)
 
     make(path, days=1)
@@ -71,7 +71,7 @@ def test_only_a_key_that_still_opens_something_makes_a_list_usable(path: Path) -
 
     key, _ = make(path)
     assert gate.usable(now=NOW + timedelta(days=400))
-    api_keys.revoke(path, key.id, now=NOW)
+    api_keys.revoke_key(path, key.id, now=NOW)
     assert not gate.usable(now=NOW + timedelta(days=400))
 
 
@@ -82,25 +82,25 @@ def test_a_forged_key_opens_nothing(path: Path, forged: str) -> None:
     key, told = make(path, "admin")
     forged = forged.replace("{id}", key.id).replace("{told}", told).replace("{rest}", told.split("_", 2)[2])
 
-    assert Keys(path).check(forged, "admin", now=NOW).refused in ("missing", "unknown")
+    assert KeyStore(path).check(forged, "admin", now=NOW).refused in ("missing", "unknown")
 
 
 def test_a_key_of_another_file_opens_nothing(path: Path, tmp_path: Path) -> None:
     make(path)
     _, told = make(tmp_path / "other.json")
 
-    assert Keys(path).check(told, "predict", now=NOW).refused == "unknown"
+    assert KeyStore(path).check(told, "predict", now=NOW).refused == "unknown"
 
 
 def test_a_damaged_or_vanished_file_opens_nothing(path: Path) -> None:
     _, told = make(path)
-    gate = Keys(path)
+    gate = KeyStore(path)
     assert gate.check(told, "predict", now=NOW).refused == ""
 
     path.write_text("{")
     assert gate.check(told, "predict", now=NOW).refused == "unknown"
     with pytest.raises(Fault, match="damaged"):
-        api_keys.listing(path)
+        api_keys.list_keys(path)
     path.unlink()
     assert gate.check(told, "predict", now=NOW).refused == "unknown"
 
@@ -109,8 +109,8 @@ def test_a_file_that_others_can_read_is_refused_with_what_to_type(path: Path) ->
     make(path)
     os.chmod(path, 0o644)  # noqa: PTH101
 
-    with pytest.raises(WrongUse, match="chmod 600"):
-        api_keys.listing(path)
+    with pytest.raises(UsageError, match="chmod 600"):
+        api_keys.list_keys(path)
 
 
 def test_keys_made_at_once_are_all_there(path: Path) -> None:
@@ -120,21 +120,21 @@ def test_keys_made_at_once_are_all_there(path: Path) -> None:
     for thread in threads:
         thread.join()
 
-    assert len({key.id for key in api_keys.listing(path)}) == 8
+    assert len({key.id for key in api_keys.list_keys(path)}) == 8
     assert len(json.loads(path.read_text())["keys"]) == 8
 
 
 @pytest.mark.parametrize(("name", "scopes"), [("shop", ["root"]), ("shop", []), ("", ["predict"]), ("a\nb", ["predict"])])
 def test_a_key_that_makes_no_sense_is_not_made(path: Path, name: str, scopes: list[str]) -> None:
-    with pytest.raises(WrongUse):
-        api_keys.new(path, name=name, scopes=scopes, days=None, now=NOW)
+    with pytest.raises(UsageError):
+        api_keys.create_key(path, name=name, scopes=scopes, days=None, now=NOW)
 
     assert not path.exists()
 
 
 def test_an_unknown_key_cannot_be_revoked(path: Path) -> None:
-    with pytest.raises(WrongUse, match="keys list"):
-        api_keys.revoke(path, "nobody", now=NOW)
+    with pytest.raises(UsageError, match="keys list"):
+        api_keys.revoke_key(path, "nobody", now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -157,9 +157,9 @@ def test_a_file_with_one_entry_that_is_no_key_opens_nothing(path: Path, change: 
     content["keys"][0].update(change)
     path.write_text(json.dumps(content))
 
-    assert Keys(path).check(told, "predict", now=NOW).refused == "unknown"
+    assert KeyStore(path).check(told, "predict", now=NOW).refused == "unknown"
     with pytest.raises(Fault, match="damaged"):
-        api_keys.listing(path)
+        api_keys.list_keys(path)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "[" * 100_000, "\0", '{"salt": "", "keys": []}', '{"salt": "00", "keys": {}}'])
@@ -167,7 +167,7 @@ def test_a_file_that_is_none_of_ours_opens_nothing_and_is_not_written_over(path:
     _, told = make(path)
     path.write_text(content)
 
-    assert Keys(path).check(told, "predict", now=NOW).refused == "unknown"
+    assert KeyStore(path).check(told, "predict", now=NOW).refused == "unknown"
     with pytest.raises(Fault, match="damaged"):
         make(path)
     assert path.read_text() == content
@@ -176,16 +176,16 @@ def test_a_file_that_is_none_of_ours_opens_nothing_and_is_not_written_over(path:
 def test_two_entries_of_one_id_open_nothing(path: Path) -> None:
     key, told = make(path)
     content = json.loads(path.read_text())
-    api_keys.revoke(path, key.id, now=NOW)
+    api_keys.revoke_key(path, key.id, now=NOW)
     revoked = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "keys": [*revoked["keys"], *content["keys"]]}))
 
-    assert Keys(path).check(told, "predict", now=NOW).refused == "unknown"
+    assert KeyStore(path).check(told, "predict", now=NOW).refused == "unknown"
 
 
 def test_a_file_opened_to_others_while_the_service_runs_opens_nothing(path: Path) -> None:
     _, told = make(path)
-    gate = Keys(path)
+    gate = KeyStore(path)
     assert gate.check(told, "predict", now=NOW).refused == ""
 
     path.chmod(0o640)
@@ -195,7 +195,7 @@ def test_a_file_opened_to_others_while_the_service_runs_opens_nothing(path: Path
 
 
 def test_once_there_were_keys_removing_the_file_opens_no_door(path: Path) -> None:
-    gate = Keys(path)
+    gate = KeyStore(path)
     assert not gate.any()
     make(path)
     assert gate.any()
@@ -207,7 +207,7 @@ def test_once_there_were_keys_removing_the_file_opens_no_door(path: Path) -> Non
 
 @pytest.mark.parametrize("days", [0, -1, 10**7, 10**12])
 def test_a_time_to_live_that_makes_no_sense_is_refused(path: Path, days: int) -> None:
-    with pytest.raises(WrongUse, match="--days 90"):
+    with pytest.raises(UsageError, match="--days 90"):
         make(path, days=days)
 
 
@@ -221,7 +221,7 @@ def test_two_processes_make_and_revoke_at_once_and_lose_none(path: Path) -> None
     children = [subprocess.Popen([sys.executable, "-c", program, str(path)], cwd=Path(__file__).parents[3]) for _ in range(2)]
 
     assert [child.wait() for child in children] == [0, 0]
-    assert [bool(key.revoked) for key in api_keys.listing(path)] == [True] * 20
+    assert [bool(key.revoked) for key in api_keys.list_keys(path)] == [True] * 20
 
 
 def test_a_writer_killed_anywhere_leaves_a_file_that_works(path: Path) -> None:
@@ -234,11 +234,11 @@ def test_a_writer_killed_anywhere_leaves_a_file_that_works(path: Path) -> None:
     child = subprocess.Popen([sys.executable, "-c", program, str(path)], cwd=Path(__file__).parents[3], stdout=subprocess.PIPE)
     assert child.stdout is not None
     child.stdout.readline()
-    while len(api_keys.listing(path)) < 5:
+    while len(api_keys.list_keys(path)) < 5:
         assert child.poll() is None
     child.kill()
     child.communicate()
 
-    assert Keys(path).check(told, "predict", now=NOW).refused == ""
+    assert KeyStore(path).check(told, "predict", now=NOW).refused == ""
     make(path)
     assert path.stat().st_mode & 0o777 == 0o600

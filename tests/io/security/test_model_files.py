@@ -17,9 +17,9 @@ from onnx import helper
 from safetensors.numpy import save
 from structlog.testing import capture_logs
 
-from pipeline.base.errors import ArtefactRefused
+from pipeline.base.errors import UnsafeModelFile
 from pipeline.inference.predict import open_predictor
-from pipeline.io.security.model_files import check_names, inspect, inspect_file
+from pipeline.io.security.model_files import check_names, inspect_file, inspect_folder
 
 NAMES = ("model.safetensors", "model.onnx", "model.json", "notes.txt")
 
@@ -35,12 +35,12 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def refused(folder: Path, name: str, content: bytes, why: str) -> None:
     (folder / name).write_bytes(content)
-    with pytest.raises(ArtefactRefused, match=why):
-        inspect(folder)
+    with pytest.raises(UnsafeModelFile, match=why):
+        inspect_folder(folder)
 
 
 def test_what_we_make_ourselves_may_be_part_of_a_model(good: Path) -> None:
-    inspect(good)
+    inspect_folder(good)
 
     assert {path.suffix for path in good.iterdir()} == {".onnx", ".json", ".safetensors", ".txt"}
 
@@ -61,9 +61,9 @@ def test_a_malicious_pickle_is_refused_under_every_name_and_never_runs(
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / name).write_bytes(kind(tmp_path / "canary"))
 
-    with capture_logs() as logs, pytest.raises(ArtefactRefused, match="Nothing of it was loaded"):
-        inspect(tmp_path)
-    with pytest.raises(ArtefactRefused, match=name):
+    with capture_logs() as logs, pytest.raises(UnsafeModelFile, match="Nothing of it was loaded"):
+        inspect_folder(tmp_path)
+    with pytest.raises(UnsafeModelFile, match=name):
         open_predictor(tmp_path)  # by which a candidate is evaluated, a release predicts, and MLflow serves
 
     assert not (tmp_path / "canary").exists()
@@ -79,13 +79,13 @@ def test_a_malicious_pickle_is_refused_under_every_name_and_never_runs(
     ],
 )
 def test_a_name_that_is_not_plain_is_refused(name: str) -> None:
-    with pytest.raises(ArtefactRefused, match="no plain file name"):
+    with pytest.raises(UnsafeModelFile, match="no plain file name"):
         check_names(["model.onnx", name])
 
 
 @pytest.mark.parametrize("name", ["model.pkl", "model.bin", "model.pt", "run.py", "model.gguf", "lib.so", "model.ckpt"])
 def test_a_kind_we_do_not_know_is_refused(name: str) -> None:
-    with pytest.raises(ArtefactRefused, match=r"only \.onnx, \.json, \.safetensors, \.txt may"):
+    with pytest.raises(UnsafeModelFile, match=r"only \.onnx, \.json, \.safetensors, \.txt may"):
         check_names([name])
 
 
@@ -96,7 +96,7 @@ def test_links_folders_and_pipes_are_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.json")
 
     for name, why in (("link.json", "symbolic link"), ("folder.json", "no plain file"), ("pipe.json", "no plain file")):
-        with pytest.raises(ArtefactRefused, match=why):
+        with pytest.raises(UnsafeModelFile, match=why):
             inspect_file(tmp_path / name)
 
 
@@ -177,41 +177,41 @@ def test_what_runs_in_microsofts_own_domain_may_be_part_of_a_model(tmp_path: Pat
         forged.graph(node=helper.make_node("Gelu", ["w"], ["y"], domain="com.microsoft"), domains=["com.microsoft"])
     )
 
-    inspect(tmp_path)
+    inspect_folder(tmp_path)
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def staging(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("fuzz")
 
 
-def accepted(desk: Path, name: str, content: bytes) -> bool:
-    (desk / name).write_bytes(content)
+def accepted(staging: Path, name: str, content: bytes) -> bool:
+    (staging / name).write_bytes(content)
     try:
-        inspect_file(desk / name)
-    except ArtefactRefused:
+        inspect_file(staging / name)
+    except UnsafeModelFile:
         return False
     return True
 
 
 @settings(max_examples=150, deadline=None)
 @given(content=st.binary(max_size=300))
-def test_random_bytes_are_a_model_only_where_they_are_valid(content: bytes, desk: Path) -> None:
-    assert not accepted(desk, "model.onnx", content)
-    if accepted(desk, "model.json", content):
+def test_random_bytes_are_a_model_only_where_they_are_valid(content: bytes, staging: Path) -> None:
+    assert not accepted(staging, "model.onnx", content)
+    if accepted(staging, "model.json", content):
         json.loads(content)
-    if accepted(desk, "model.safetensors", content):
+    if accepted(staging, "model.safetensors", content):
         safetensors.deserialize(content)
 
 
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
-def test_a_valid_file_with_bytes_changed_added_or_cut_is_refused_or_still_valid(data: st.DataObject, desk: Path) -> None:
+def test_a_valid_file_with_bytes_changed_added_or_cut_is_refused_or_still_valid(data: st.DataObject, staging: Path) -> None:
     name, whole = data.draw(st.sampled_from([("model.safetensors", forged.sound()), ("model.onnx", forged.graph())]))
     start = data.draw(st.integers(0, len(whole)))
     content = whole[:start] + data.draw(st.binary(max_size=9)) + whole[start + data.draw(st.integers(0, 9)) :]
 
-    if accepted(desk, name, content):
+    if accepted(staging, name, content):
         if name == "model.onnx":
             onnx.checker.check_model(content)
         else:

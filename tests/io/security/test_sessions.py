@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.io.security import api_keys
-from pipeline.io.security.sessions import OPEN_AT_ONCE, Session, Sessions, token_of
+from pipeline.io.security.sessions import OPEN_AT_ONCE, Session, SessionStore, form_token
 
 NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
 
@@ -20,28 +20,30 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def sessions(tmp_path: Path, path: Path) -> Sessions:
-    return Sessions(tmp_path / "sessions", path, minutes=30)
+def sessions(tmp_path: Path, path: Path) -> SessionStore:
+    return SessionStore(tmp_path / "sessions", path, minutes=30)
 
 
 def made(path: Path, *scopes: str, days: int | None = None) -> tuple[str, str]:
-    key, told = api_keys.new(path, name="ada", scopes=scopes, days=days, now=NOW)
+    key, told = api_keys.create_key(path, name="ada", scopes=scopes, days=days, now=NOW)
     return key.id, told
 
 
-def test_a_key_opens_a_session_that_knows_whose_it_is(sessions: Sessions, path: Path) -> None:
+def test_a_key_opens_a_session_that_knows_whose_it_is(sessions: SessionStore, path: Path) -> None:
     number, told = made(path, "predict", "admin")
 
     cookie = sessions.open(told, now=NOW)
 
     assert cookie is not None
     found = sessions.find(cookie, now=NOW)
-    assert found == Session(number, "ada", ("predict", "admin"), token_of(cookie))
+    assert found == Session(number, "ada", ("predict", "admin"), form_token(cookie))
     assert (found.admin, found.may_ask) == (True, True)
 
 
 @pytest.mark.parametrize(("scope", "admin", "may_ask"), [("predict", False, True), ("feedback", False, False), ("admin", True, True)])
-def test_a_key_of_any_scope_may_look_but_only_some_may_do(sessions: Sessions, path: Path, scope: str, admin: bool, may_ask: bool) -> None:
+def test_a_key_of_any_scope_may_look_but_only_some_may_do(
+    sessions: SessionStore, path: Path, scope: str, admin: bool, may_ask: bool
+) -> None:
     cookie = sessions.open(made(path, scope)[1], now=NOW)
 
     found = sessions.find(str(cookie), now=NOW)
@@ -51,35 +53,35 @@ def test_a_key_of_any_scope_may_look_but_only_some_may_do(sessions: Sessions, pa
 
 
 @pytest.mark.parametrize("told", ["", "tw_00000000_x", "nonsense", "tw__", "ü" * 50])
-def test_what_is_no_key_opens_nothing(sessions: Sessions, path: Path, told: str) -> None:
+def test_what_is_no_key_opens_nothing(sessions: SessionStore, path: Path, told: str) -> None:
     made(path, "admin")
 
     assert sessions.open(told, now=NOW) is None
 
 
-def test_without_keys_nobody_can_sign_in(sessions: Sessions) -> None:
+def test_without_keys_nobody_can_sign_in(sessions: SessionStore) -> None:
     assert not sessions.guarded()
     assert sessions.open("tw_00000000_x", now=NOW) is None
 
 
-def test_a_session_ends_after_its_minutes(sessions: Sessions, path: Path) -> None:
+def test_a_session_ends_after_its_minutes(sessions: SessionStore, path: Path) -> None:
     cookie = str(sessions.open(made(path, "admin")[1], now=NOW))
 
     assert sessions.find(cookie, now=NOW + timedelta(minutes=29)) is not None
     assert sessions.find(cookie, now=NOW + timedelta(minutes=30)) is None
 
 
-def test_a_session_ends_with_its_key_at_once(sessions: Sessions, path: Path) -> None:
+def test_a_session_ends_with_its_key_at_once(sessions: SessionStore, path: Path) -> None:
     number, told = made(path, "admin")
     cookie = str(sessions.open(told, now=NOW))
 
-    api_keys.revoke(path, number, now=NOW)
+    api_keys.revoke_key(path, number, now=NOW)
 
     assert sessions.find(cookie, now=NOW) is None
     assert sessions.open(told, now=NOW) is None
 
 
-def test_a_session_does_not_outlive_a_key_that_expires(sessions: Sessions, path: Path) -> None:
+def test_a_session_does_not_outlive_a_key_that_expires(sessions: SessionStore, path: Path) -> None:
     cookie = str(sessions.open(made(path, "admin", days=1)[1], now=NOW + timedelta(hours=23, minutes=50)))
 
     assert sessions.find(cookie, now=NOW + timedelta(hours=23, minutes=59)) is not None
@@ -87,7 +89,7 @@ def test_a_session_does_not_outlive_a_key_that_expires(sessions: Sessions, path:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"salt": "", "keys": 3}', b"[]"])
-def test_a_damaged_list_of_keys_opens_no_door(sessions: Sessions, path: Path, content: bytes) -> None:
+def test_a_damaged_list_of_keys_opens_no_door(sessions: SessionStore, path: Path, content: bytes) -> None:
     cookie = str(sessions.open(made(path, "admin")[1], now=NOW))
 
     path.write_bytes(content)
@@ -96,7 +98,7 @@ def test_a_damaged_list_of_keys_opens_no_door(sessions: Sessions, path: Path, co
     assert sessions.find(cookie, now=NOW) is None
 
 
-def test_what_lies_on_the_disk_opens_nothing(sessions: Sessions, path: Path, tmp_path: Path) -> None:
+def test_what_lies_on_the_disk_opens_nothing(sessions: SessionStore, path: Path, tmp_path: Path) -> None:
     _, told = made(path, "admin")
     cookie = str(sessions.open(told, now=NOW))
 
@@ -108,16 +110,16 @@ def test_what_lies_on_the_disk_opens_nothing(sessions: Sessions, path: Path, tmp
     assert sessions.find(kept.stem, now=NOW) is None
 
 
-def test_signing_out_ends_it_everywhere(sessions: Sessions, path: Path, tmp_path: Path) -> None:
+def test_signing_out_ends_it_everywhere(sessions: SessionStore, path: Path, tmp_path: Path) -> None:
     cookie = str(sessions.open(made(path, "admin")[1], now=NOW))
 
-    Sessions(tmp_path / "sessions", path, minutes=30).close(cookie)
+    SessionStore(tmp_path / "sessions", path, minutes=30).close(cookie)
 
     assert sessions.find(cookie, now=NOW) is None
     sessions.close(cookie)
 
 
-def test_sessions_that_ended_or_are_too_many_are_swept_away(sessions: Sessions, path: Path, tmp_path: Path) -> None:
+def test_sessions_that_ended_or_are_too_many_are_swept_away(sessions: SessionStore, path: Path, tmp_path: Path) -> None:
     _, told = made(path, "admin")
     folder = tmp_path / "sessions"
     first = str(sessions.open(told, now=NOW - timedelta(days=1)))
@@ -135,12 +137,12 @@ def test_sessions_that_ended_or_are_too_many_are_swept_away(sessions: Sessions, 
 @given(cookie=st.text(max_size=200))
 def test_no_other_cookie_is_a_session(tmp_path_factory: pytest.TempPathFactory, cookie: str) -> None:
     folder = tmp_path_factory.getbasetemp() / "strangers"
-    found = Sessions(folder / "sessions", folder / "api_keys.json", minutes=30)
+    found = SessionStore(folder / "sessions", folder / "api_keys.json", minutes=30)
 
     assert found.find(cookie, now=NOW) is None
     found.close(cookie)
 
 
 def test_tokens_tell_nothing_of_each_other() -> None:
-    assert len({token_of("a"), token_of("b"), token_of("")}) == 3
-    assert "a" * 43 not in token_of("a" * 43)
+    assert len({form_token("a"), form_token("b"), form_token("")}) == 3
+    assert "a" * 43 not in form_token("a" * 43)

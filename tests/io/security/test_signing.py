@@ -14,8 +14,8 @@ import toy
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
-from pipeline.base.errors import SignatureRefused, WrongUse
-from pipeline.io.security.signing import check, sign
+from pipeline.base.errors import InvalidSignature, UsageError
+from pipeline.io.security.signing import check_signature, sign
 
 NAMES = ["golden.json", "model.json", "model.onnx", "tokenizer.json"]
 
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_what_is_signed_holds(folder: Path, keys: tuple[Path, Path]) -> None:
-    check(folder, NAMES, sign(folder, NAMES, keys[0]), keys[1])
+    check_signature(folder, NAMES, sign(folder, NAMES, keys[0]), keys[1])
 
 
 def test_the_public_tool_of_model_signing_agrees(folder: Path, keys: tuple[Path, Path], tmp_path: Path) -> None:
@@ -68,8 +68,8 @@ def test_each_way_to_tamper_with_the_files_is_refused_in_its_own_words(folder: P
     ):
         shutil.copytree(folder, folder.with_name("whole"))
         spoil()
-        with pytest.raises(SignatureRefused, match=why):
-            check(folder, names, text, keys[1])
+        with pytest.raises(InvalidSignature, match=why):
+            check_signature(folder, names, text, keys[1])
         shutil.rmtree(folder)
         folder.with_name("whole").rename(folder)
 
@@ -77,8 +77,8 @@ def test_each_way_to_tamper_with_the_files_is_refused_in_its_own_words(folder: P
 def test_another_key_is_refused_by_name(folder: Path, keys: tuple[Path, Path], tmp_path: Path) -> None:
     theirs, _ = keypairs.key(tmp_path, "theirs")
 
-    with pytest.raises(SignatureRefused, match=r"signed with another key \(\w{12}\) than .*ours\.pub \(\w{12}\)"):
-        check(folder, NAMES, sign(folder, NAMES, theirs), keys[1])
+    with pytest.raises(InvalidSignature, match=r"signed with another key \(\w{12}\) than .*ours\.pub \(\w{12}\)"):
+        check_signature(folder, NAMES, sign(folder, NAMES, theirs), keys[1])
 
 
 def test_a_forged_or_broken_signature_is_refused(folder: Path, keys: tuple[Path, Path], tmp_path: Path) -> None:
@@ -89,11 +89,11 @@ def test_a_forged_or_broken_signature_is_refused(folder: Path, keys: tuple[Path,
     edited["dsseEnvelope"]["payload"] = b64encode(statement).decode()
 
     for forged in (theirs, edited):
-        with pytest.raises(SignatureRefused, match="was changed after it was made, or was not made with"):
-            check(folder, NAMES, json.dumps(forged), keys[1])
+        with pytest.raises(InvalidSignature, match="was changed after it was made, or was not made with"):
+            check_signature(folder, NAMES, json.dumps(forged), keys[1])
     for broken in ("", "{}", "[]", "null", json.dumps({**ours, "verificationMaterial": {}}), "x" * 1000, "[" * 100_000):
-        with pytest.raises(SignatureRefused, match="cannot be read as one"):
-            check(folder, NAMES, broken, keys[1])
+        with pytest.raises(InvalidSignature, match="cannot be read as one"):
+            check_signature(folder, NAMES, broken, keys[1])
 
 
 def test_a_key_that_cannot_do_its_work_is_told_with_its_place(folder: Path, keys: tuple[Path, Path], tmp_path: Path) -> None:
@@ -104,12 +104,12 @@ def test_a_key_that_cannot_do_its_work_is_told_with_its_place(folder: Path, keys
     odd, _ = keypairs.key(tmp_path, "odd", ec.generate_private_key(ec.SECP256K1()))
 
     for private in (keys[1], locked, foreign, odd):
-        with pytest.raises(WrongUse, match=f"{private.name} is not a private elliptic-curve key.*TONEWATCH_SIGNING_KEY"):
+        with pytest.raises(UsageError, match=f"{private.name} is not a private elliptic-curve key.*TONEWATCH_SIGNING_KEY"):
             sign(folder, NAMES, private)
-    with pytest.raises(WrongUse, match=r"ours\.pem is not a public elliptic-curve key.*TONEWATCH_VERIFY_KEY"):
-        check(folder, NAMES, text, keys[0])
-    with pytest.raises(WrongUse, match=r"nowhere\.pub cannot be read: No such file"):
-        check(folder, NAMES, text, tmp_path / "nowhere.pub")
+    with pytest.raises(UsageError, match=r"ours\.pem is not a public elliptic-curve key.*TONEWATCH_VERIFY_KEY"):
+        check_signature(folder, NAMES, text, keys[0])
+    with pytest.raises(UsageError, match=r"nowhere\.pub cannot be read: No such file"):
+        check_signature(folder, NAMES, text, tmp_path / "nowhere.pub")
 
 
 def test_half_a_gigabyte_is_checked_in_two_seconds(keys: tuple[Path, Path], tmp_path: Path) -> None:
@@ -118,6 +118,6 @@ def test_half_a_gigabyte_is_checked_in_two_seconds(keys: tuple[Path, Path], tmp_
     text = sign(tmp_path, ["model.onnx"], keys[0])
 
     start = time.process_time()
-    check(tmp_path, ["model.onnx"], text, keys[1])
+    check_signature(tmp_path, ["model.onnx"], text, keys[1])
 
     assert time.process_time() - start < 2

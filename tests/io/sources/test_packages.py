@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.base.config import Pinned
+from pipeline.base.config import PinnedFile
 from pipeline.base.errors import DataRejected, DigestMismatch, SourceUnreachable
-from pipeline.io.sources.packages import _with_password_of, _without_password, fetch, nested, several
-from pipeline.io.sources.pip_settings import Settings, parse_pip_config, pip_settings
+from pipeline.io.sources.packages import _with_password_of, _without_password, fetch_pinned_file, read_members, read_nested_member
+from pipeline.io.sources.pip_settings import PipSettings, parse_pip_config, read_pip_settings
 
 CAP = 10_000_000
 
@@ -47,7 +47,7 @@ def put(path: Path, content: bytes) -> Path:
 
 
 PACKAGE = zipped({"texts-1.0/rows.tsv": b"1\tgood\n"})
-PINNED = Pinned(project="Some_Texts", sha256=hashlib.sha256(PACKAGE).hexdigest(), members=("*/rows.tsv",))
+PINNED = PinnedFile(project="Some_Texts", sha256=hashlib.sha256(PACKAGE).hexdigest(), members=("*/rows.tsv",))
 
 
 @pytest.fixture
@@ -67,53 +67,53 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_file_is_chosen_by_its_digest_and_kept_under_it(index: Path, tmp_path: Path) -> None:
-    kept = fetch(PINNED, tmp_path / "downloads")
+    kept = fetch_pinned_file(PINNED, tmp_path / "downloads")
 
     assert kept == tmp_path / "downloads" / PINNED.sha256
     assert kept.read_bytes() == PACKAGE
 
 
 def test_a_kept_file_needs_no_index(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fetch(PINNED, tmp_path / "downloads")
+    fetch_pinned_file(PINNED, tmp_path / "downloads")
     monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "gone").as_uri())
 
-    assert fetch(PINNED, tmp_path / "downloads").read_bytes() == PACKAGE
+    assert fetch_pinned_file(PINNED, tmp_path / "downloads").read_bytes() == PACKAGE
 
 
 def test_a_damaged_file_is_fetched_anew(index: Path, tmp_path: Path) -> None:
-    kept = fetch(PINNED, tmp_path / "downloads")
+    kept = fetch_pinned_file(PINNED, tmp_path / "downloads")
     kept.write_bytes(PACKAGE[:-1])
 
-    assert fetch(PINNED, tmp_path / "downloads").read_bytes() == PACKAGE
+    assert fetch_pinned_file(PINNED, tmp_path / "downloads").read_bytes() == PACKAGE
 
 
 def test_other_bytes_than_the_pinned_ones_are_thrown_away(index: Path, tmp_path: Path) -> None:
     put(index / "some_texts-1.0.zip", PACKAGE + b"!")
 
     with pytest.raises(DigestMismatch, match="not the pinned"):
-        fetch(PINNED, tmp_path / "downloads")
+        fetch_pinned_file(PINNED, tmp_path / "downloads")
     assert [path.name for path in (tmp_path / "downloads").iterdir() if path.suffix != ".lock"] == []
 
 
 def test_a_file_that_no_index_has_is_said_with_the_way_out(index: Path, tmp_path: Path) -> None:
-    other = Pinned(project="some-texts", sha256="f" * 64, members=("a",))
+    other = PinnedFile(project="some-texts", sha256="f" * 64, members=("a",))
 
     with pytest.raises(SourceUnreachable, match=r"has 2 files of some-texts, none with this SHA-256(.|\n)*`kind: csv`"):
-        fetch(other, tmp_path / "downloads")
+        fetch_pinned_file(other, tmp_path / "downloads")
 
 
 def test_a_missing_index_is_said_with_the_way_out(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "gone").as_uri())
 
     with pytest.raises(SourceUnreachable, match=r"has no project Some_Texts(.|\n)*PIP_INDEX_URL"):
-        fetch(PINNED, tmp_path / "downloads")
+        fetch_pinned_file(PINNED, tmp_path / "downloads")
 
 
 def test_a_second_index_is_asked_when_the_first_has_nothing(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "gone").as_uri())
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", (tmp_path / "index").as_uri())
 
-    assert fetch(PINNED, tmp_path / "downloads").read_bytes() == PACKAGE
+    assert fetch_pinned_file(PINNED, tmp_path / "downloads").read_bytes() == PACKAGE
 
 
 def test_the_stronger_part_of_pips_configuration_wins() -> None:
@@ -126,7 +126,7 @@ def test_the_environment_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     environment = {"PIP_INDEX_URL": "https://a.test", "PIP_EXTRA_INDEX_URL": "https://b.test https://a.test", "PIP_CERT": "/c.pem"}
 
-    settings = pip_settings(environment)
+    settings = read_pip_settings(environment)
 
     assert settings.indexes[:2] == ("https://a.test", "https://b.test")
     assert settings.cert == "/c.pem"
@@ -141,19 +141,19 @@ def test_credentials_go_to_the_indexs_own_host_only_and_into_no_message() -> Non
 
 
 def test_settings_are_a_value() -> None:
-    assert Settings(("a",), None, None, 1.0) == Settings(("a",), None, None, 1.0)
+    assert PipSettings(("a",), None, None, 1.0) == PipSettings(("a",), None, None, 1.0)
 
 
 def test_a_member_inside_an_archive_inside_an_archive_is_read(tmp_path: Path) -> None:
     path = put(tmp_path / "outer", zipped({"p/inner.tar.gz": tarred({"d/rows.tsv": b"rows", "d/other": b"x"}), "p/setup.py": b"boom"}))
 
-    assert nested(path, ("*/inner.tar.gz", "*/rows.tsv"), max_bytes=CAP) == b"rows"
+    assert read_nested_member(path, ("*/inner.tar.gz", "*/rows.tsv"), max_bytes=CAP) == b"rows"
 
 
 def test_several_members_are_read_in_one_pass(tmp_path: Path) -> None:
     path = put(tmp_path / "wheel", zipped({"m/a.json": b"{}", "m/b.txt": b"b", "c": b"c"}))
 
-    assert several(path, ("*/a.json", "*/b.txt"), max_bytes=CAP) == {"a.json": b"{}", "b.txt": b"b"}
+    assert read_members(path, ("*/a.json", "*/b.txt"), max_bytes=CAP) == {"a.json": b"{}", "b.txt": b"b"}
 
 
 @pytest.mark.parametrize("name", ["../out", "/etc/passwd", "a/../../b", "..\\out", "C:\\out"])
@@ -162,7 +162,7 @@ def test_a_name_that_leads_outside_is_refused(pack: object, name: str, tmp_path:
     path = put(tmp_path / "a", pack({name: b"x", "d/rows": b"r"}))  # type: ignore[operator]
 
     with pytest.raises(DataRejected, match="leads outside"):
-        several(path, ("d/rows",), max_bytes=CAP)
+        read_members(path, ("d/rows",), max_bytes=CAP)
 
 
 @pytest.mark.parametrize("pack", [zipped, tarred])
@@ -170,21 +170,21 @@ def test_a_bomb_is_stopped_before_it_unpacks(pack: object, tmp_path: Path) -> No
     path = put(tmp_path / "a", pack({"d/rows": bytes(20_000_000)}))  # type: ignore[operator]
 
     with pytest.raises(DataRejected, match="more than 100 times its size"):
-        several(path, ("d/rows",), max_bytes=10**9)
+        read_members(path, ("d/rows",), max_bytes=10**9)
 
 
 def test_a_bomb_beside_the_wanted_member_is_stopped_too(tmp_path: Path) -> None:
     path = put(tmp_path / "a", gzip.compress(bytes(30_000_000)))
 
     with pytest.raises(DataRejected):
-        several(path, ("d/rows",), max_bytes=CAP)
+        read_members(path, ("d/rows",), max_bytes=CAP)
 
 
 def test_a_member_over_the_cap_is_refused_with_the_key_to_raise(tmp_path: Path) -> None:
     path = put(tmp_path / "a", zipped({"rows": b"x" * 101}))
 
     with pytest.raises(DataRejected, match=r"larger than 100 bytes.*collect\.max_megabytes"):
-        several(path, ("rows",), max_bytes=100)
+        read_members(path, ("rows",), max_bytes=100)
 
 
 def test_links_are_not_followed(tmp_path: Path) -> None:
@@ -196,14 +196,14 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
 
     for name in ("zip", "tar"):
         with pytest.raises(DataRejected, match="has no member 'd/rows'"):
-            several(tmp_path / name, ("d/rows",), max_bytes=CAP)
+            read_members(tmp_path / name, ("d/rows",), max_bytes=CAP)
 
 
 def test_two_members_for_one_pattern_are_refused(tmp_path: Path) -> None:
     path = put(tmp_path / "a", zipped({"a/rows": b"1", "b/rows": b"2"}))
 
     with pytest.raises(DataRejected, match="both 'a/rows' and 'b/rows' match"):
-        several(path, ("*/rows",), max_bytes=CAP)
+        read_members(path, ("*/rows",), max_bytes=CAP)
 
 
 # Named by hand: archives hold the time they were made, and two test workers must agree on every name.
@@ -214,12 +214,12 @@ def test_two_members_for_one_pattern_are_refused(tmp_path: Path) -> None:
 )
 def test_a_broken_archive_is_refused(content: bytes, tmp_path: Path) -> None:
     with pytest.raises(DataRejected):
-        several(put(tmp_path / "a", content), ("rows",), max_bytes=CAP)
+        read_members(put(tmp_path / "a", content), ("rows",), max_bytes=CAP)
 
 
 def test_an_index_that_does_not_answer_is_said_without_its_password(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "nothing://me:secret@here/simple")
 
     with pytest.raises(SourceUnreachable, match=r"nothing://here/simple: does not answer") as told:
-        fetch(PINNED, tmp_path / "downloads")
+        fetch_pinned_file(PINNED, tmp_path / "downloads")
     assert "secret" not in str(told.value)

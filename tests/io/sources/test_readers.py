@@ -14,7 +14,7 @@ from pipeline.base.config import FileSource, PackageSource
 from pipeline.base.errors import DataRejected, SourceUnreachable
 from pipeline.io.sources.identity import source_identity
 from pipeline.io.sources.readers import read_rows
-from pipeline.io.sources.rows import to_records
+from pipeline.io.sources.rows import rows_to_records
 
 COLUMNS = {"text": "text", "label": "label", "rating": None, "id": None, "group": None, "time": None, "split": None}
 
@@ -87,7 +87,7 @@ def test_a_key_that_the_first_json_line_leaves_out_is_empty_there(tmp_path: Path
     (tmp_path / "t.jsonl").write_text('{"text": "a", "label": "x"}\n{"text": "b", "label": "y", "day": "2026-11-22"}\n{"label": "y"}\n')
     asked = source("t.jsonl", "jsonl", time="day")
 
-    found = list(to_records(rows(asked, tmp_path), asked, ("x", "y")))
+    found = list(rows_to_records(rows(asked, tmp_path), asked, ("x", "y")))
 
     assert [(record.text, record.time) for record in found] == [("a", ""), ("b", "2026-11-22"), ("", "")]
 

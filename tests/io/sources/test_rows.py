@@ -7,8 +7,8 @@ from pydantic import ValidationError
 
 from pipeline.base.config import FileSource
 from pipeline.base.errors import DataRejected, TonewatchError
-from pipeline.base.records import Record
-from pipeline.io.sources.rows import to_record, to_records
+from pipeline.base.records import TextRecord
+from pipeline.io.sources.rows import row_to_record, rows_to_records
 
 LABELS = ("negative", "neutral", "positive")
 COLUMNS = {"text": "text", "label": "label", "rating": None, "id": None, "group": None, "time": None, "split": None}
@@ -27,7 +27,7 @@ def source(*, ratings: Any = None, pattern: str | None = None, renames: Any = No
 def test_a_rating_becomes_a_label(rating: str, label: str) -> None:
     asked = source(label=None, rating="stars", ratings=RATINGS)
 
-    assert to_record({"text": "a", "stars": rating}, asked, LABELS, 1).label == label
+    assert row_to_record({"text": "a", "stars": rating}, asked, LABELS, 1).label == label
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_rating_becomes_a_label(rating: str, label: str) -> None:
 def test_what_each_rater_gave_is_kept_in_rising_order(given: str, raters: str) -> None:
     asked = source(label=None, rating="stars", raters="all", ratings=RATINGS)
 
-    assert to_record({"text": "a", "stars": "1", "all": given}, asked, LABELS, 1).raters == raters
+    assert row_to_record({"text": "a", "stars": "1", "all": given}, asked, LABELS, 1).raters == raters
 
 
 @pytest.mark.parametrize("given", ["[3, good]", "nan", "1 inf", "3/5"])
@@ -53,7 +53,7 @@ def test_raters_that_gave_no_numbers_are_refused(given: str) -> None:
     asked = source(label=None, rating="stars", raters="all", ratings=RATINGS)
 
     with pytest.raises(DataRejected, match=r"source mine, row 7: column 'all' holds .*`columns.raters`"):
-        to_record({"text": "a", "stars": "1", "all": given}, asked, LABELS, 7)
+        row_to_record({"text": "a", "stars": "1", "all": given}, asked, LABELS, 7)
 
 
 def test_raters_without_the_rule_that_makes_labels_are_refused() -> None:
@@ -65,12 +65,14 @@ def test_a_row_becomes_a_record() -> None:
     asked = source(id="key", group="key", time="day", split="side", pattern="^[^_]+", renames={"1": "positive"})
     row = {"text": "a", "label": " 1 ", "key": "12_3", "day": "2026-11-22", "side": "dev"}
 
-    assert to_record(row, asked, LABELS, 1) == Record("mine:12_3", "a", "positive", "mine", "mine:12", "en", "2026-11-22", "MIT", "dev")
+    assert row_to_record(row, asked, LABELS, 1) == TextRecord(
+        "mine:12_3", "a", "positive", "mine", "mine:12", "en", "2026-11-22", "MIT", "dev"
+    )
 
 
 def test_a_text_without_an_id_keeps_its_own_when_rows_come_in_before_it() -> None:
-    few = list(to_records([{"text": "b", "label": "x"}], source(), LABELS))
-    more = list(to_records([{"text": "a", "label": "x"}, {"text": "b", "label": "x"}], source(), LABELS))
+    few = list(rows_to_records([{"text": "b", "label": "x"}], source(), LABELS))
+    more = list(rows_to_records([{"text": "a", "label": "x"}, {"text": "b", "label": "x"}], source(), LABELS))
 
     assert few[0] == more[1]
     assert few[0].group == few[0].id
@@ -79,7 +81,7 @@ def test_a_text_without_an_id_keeps_its_own_when_rows_come_in_before_it() -> Non
 def test_a_row_that_is_there_twice_gets_a_number() -> None:
     asked = source(id="key")
 
-    found = list(to_records([{"text": "a", "label": "x", "key": "7"}] * 3, asked, LABELS))
+    found = list(rows_to_records([{"text": "a", "label": "x", "key": "7"}] * 3, asked, LABELS))
 
     assert [record.id for record in found] == ["mine:7", "mine:7#2", "mine:7#3"]
 
@@ -95,4 +97,4 @@ def test_an_id_of_two_texts_and_a_group_that_is_not_found_are_refused(second: di
     asked = source(id="key", group="key", pattern="^([0-9]+)_")
 
     with pytest.raises(TonewatchError, match=message):
-        list(to_records([{"text": "a", "label": "x", "key": "7_1"}, {"label": "x", **second}], asked, LABELS))
+        list(rows_to_records([{"text": "a", "label": "x", "key": "7_1"}, {"label": "x", **second}], asked, LABELS))

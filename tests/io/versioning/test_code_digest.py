@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.io import files
-from pipeline.io.versioning.code_digest import code_digest, code_read, write_identities
+from pipeline.io.versioning.code_digest import code_definitions, code_digest, write_identities
 from pipeline.stages.table import STAGES
 
 PACKAGE = {
@@ -89,7 +89,7 @@ def test_the_place_of_the_package_does_not_count(package: Path, tmp_path: Path) 
     moved = package.rename(tmp_path / "elsewhere" / "pipeline")
 
     assert digests(moved) == before
-    assert code_read("pipeline.stages.data", "clean", package=moved) == (
+    assert code_definitions("pipeline.stages.data", "clean", package=moved) == (
         "pipeline.methods.<loaded>",
         "pipeline.methods.TABLE",
         "pipeline.methods.method",
@@ -104,7 +104,7 @@ def test_the_place_of_the_package_does_not_count(package: Path, tmp_path: Path) 
 
 @pytest.mark.parametrize("stage", [stage for stage in STAGES if stage.name != "identity"], ids=lambda stage: stage.name)
 def test_every_stage_of_ours_is_read(stage: object) -> None:
-    read = code_read(stage.module, stage.name)  # type: ignore[attr-defined]
+    read = code_definitions(stage.module, stage.name)  # type: ignore[attr-defined]
 
     assert f"{stage.module}.{stage.name}" in read  # type: ignore[attr-defined]
     assert not [
@@ -113,7 +113,7 @@ def test_every_stage_of_ours_is_read(stage: object) -> None:
 
 
 def test_our_clean_reads_its_rules_and_not_the_training() -> None:
-    read = code_read("pipeline.stages.data", "clean")
+    read = code_definitions("pipeline.stages.data", "clean")
 
     assert "pipeline.core.clean.rules.RULES" in read
     assert not [name for name in read if name.startswith(("pipeline.core.train", "pipeline.io.sources", "pipeline.core.validate"))]
@@ -123,5 +123,5 @@ def test_identities_are_one_file_a_stage_and_the_same_twice(tmp_path: Path) -> N
     receipt = write_identities(tmp_path / "identity", {"clean": "a" * 64, "split": "b" * 64})
 
     assert (tmp_path / "identity/clean").read_text() == "a" * 64 + "\n"
-    assert files.trusted(tmp_path / "identity", made_by="identity") == receipt
+    assert files.verified_receipt(tmp_path / "identity", made_by="identity") == receipt
     assert write_identities(tmp_path / "identity", {"split": "b" * 64, "clean": "a" * 64}) == receipt

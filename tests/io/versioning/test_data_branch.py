@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.base.errors import DigestMismatch, Fault, WrongUse
+from pipeline.base.errors import DigestMismatch, Fault, UsageError
 from pipeline.io.params_file import load_params
 from pipeline.io.versioning import data_branch
 from pipeline.io.versioning.data_branch import DataVersion, Manifest
-from pipeline.io.versioning.dvc_cache import Memory
+from pipeline.io.versioning.dvc_cache import DvcCache
 from pipeline.io.versioning.git import Git
 
 Leave = Callable[[Path, str, str], None]
@@ -27,12 +27,12 @@ def manifest(fingerprint: str) -> Manifest:
 
 
 def keep(root: Path, fingerprint: str) -> DataVersion:
-    return data_branch.keep(root, manifest(fingerprint), reason="a test")
+    return data_branch.commit_version(root, manifest(fingerprint), reason="a test")
 
 
 def new_data(root: Path, leave: Leave, content: str) -> None:
     leave(root, "split", content)
-    Memory(root).commit("split")
+    DvcCache(root).commit("split")
 
 
 def git(root: Path, *words: str) -> str:
@@ -100,7 +100,7 @@ def test_equal_content_makes_no_new_version(workspace: Path) -> None:
     first = keep(workspace, "split 1")
 
     assert keep(workspace, "split 1") == first
-    assert data_branch.versions(workspace) == (first,)
+    assert data_branch.list_versions(workspace) == (first,)
 
 
 def test_other_content_is_the_next_version_and_old_content_the_old_one(workspace: Path, leave: Leave) -> None:
@@ -111,7 +111,7 @@ def test_other_content_is_the_next_version_and_old_content_the_old_one(workspace
 
     assert (second.name, second.parent) == ("v2", "v1")
     assert keep(workspace, "split 1") == first
-    assert [version.name for version in data_branch.versions(workspace)] == ["v2", "v1"]
+    assert [version.name for version in data_branch.list_versions(workspace)] == ["v2", "v1"]
 
 
 def test_data_that_are_not_recorded_are_not_kept(workspace: Path, leave: Leave) -> None:
@@ -132,7 +132,7 @@ def test_two_at_once_make_one_version(workspace: Path) -> None:
         said = list(pool.map(lambda command: subprocess.run(command, capture_output=True, text=True, check=True).stdout, commands))
 
     assert len(set(said)) == 1
-    assert [version.name for version in data_branch.versions(workspace)] == ["v1"]
+    assert [version.name for version in data_branch.list_versions(workspace)] == ["v1"]
 
 
 def test_one_that_comes_second_takes_the_next_number(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +141,7 @@ def test_one_that_comes_second_takes_the_next_number(workspace: Path, monkeypatc
     def late(self: Git, updates: tuple[str, ...]) -> None:
         # Somebody else is quicker, once, between our reading and our writing.
         monkeypatch.setattr(Git, "move", move)
-        others.append(data_branch.keep(workspace, manifest("theirs"), reason="quicker"))
+        others.append(data_branch.commit_version(workspace, manifest("theirs"), reason="quicker"))
         move(self, updates)
 
     monkeypatch.setattr(Git, "move", late)
@@ -159,7 +159,7 @@ def test_killed_before_the_branch_moved_the_next_call_does_it(workspace: Path, m
         patch.setattr(Git, "move", killed)
         with pytest.raises(KeyboardInterrupt):
             keep(workspace, "split 1")
-    assert data_branch.versions(workspace) == ()
+    assert data_branch.list_versions(workspace) == ()
 
     assert keep(workspace, "split 1").name == "v1"
 
@@ -199,11 +199,11 @@ def test_restore_brings_back_data_lock_and_pin_and_forgets_later_stages(workspac
     assert splits(workspace) == "split 1"
     assert load_params(workspace / "params.yaml").data.version == "v1"
     assert recorded(workspace) == ["identity", "collect", "clean", "validate", "split"]
-    assert Memory(workspace).unchanged("split")
-    assert not Memory(workspace).unchanged("pretrain")
-    assert Memory(workspace).restored("pretrain")
-    assert data_branch.stands_on(workspace, data_branch.version_of(workspace, "v1"))
-    assert not data_branch.stands_on(workspace, data_branch.version_of(workspace, "v2"))
+    assert DvcCache(workspace).unchanged("split")
+    assert not DvcCache(workspace).unchanged("pretrain")
+    assert DvcCache(workspace).restored("pretrain")
+    assert data_branch.holds_version(workspace, data_branch.version_of(workspace, "v1"))
+    assert not data_branch.holds_version(workspace, data_branch.version_of(workspace, "v2"))
 
 
 def test_restore_killed_after_the_lock_is_finished_by_the_same_call(workspace: Path, leave: Leave, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +214,7 @@ def test_restore_killed_after_the_lock_is_finished_by_the_same_call(workspace: P
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Memory, "_take", killed)
+        patch.setattr(DvcCache, "_take", killed)
         with pytest.raises(KeyboardInterrupt):
             data_branch.restore(workspace, "v1")
     # The pin stands already, so a run that comes next takes the folders out too.
@@ -245,7 +245,7 @@ def test_a_whole_lock_comes_back_to_the_letter_with_every_folder(workspace: Path
     before = (workspace / "dvc.lock").read_text()
     for stage in ("split", "compress", "evaluate"):
         leave(workspace, stage, f"{stage} 2")
-        Memory(workspace).commit(stage)
+        DvcCache(workspace).commit(stage)
     assert (workspace / "dvc.lock").read_text() != before
 
     data_branch.restore_lock(workspace, before)
@@ -261,7 +261,7 @@ def test_a_whole_lock_comes_back_to_the_letter_with_every_folder(workspace: Path
 def test_an_unknown_version_is_told_with_the_known_ones(workspace: Path) -> None:
     keep(workspace, "split 1")
 
-    with pytest.raises(WrongUse, match=r"no data version 'v7' \(known: v1\)"):
+    with pytest.raises(UsageError, match=r"no data version 'v7' \(known: v1\)"):
         data_branch.restore(workspace, "v7")
 
 

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.base.errors import ConfigError, DigestMismatch, Fault, NoWorkspace
+from pipeline.base.errors import ConfigError, DigestMismatch, Fault, NotAWorkspace
 from pipeline.io import files
 from pipeline.io.params_file import set_param
 from pipeline.io.versioning.code_digest import write_identities
-from pipeline.io.versioning.dvc_cache import Memory
+from pipeline.io.versioning.dvc_cache import DvcCache
 
 LINE = ("collect", "clean", "validate", "split", "pretrain", "finetune", "compress", "evaluate")
 Leave = Callable[[Path, str, str], None]
 
 
 def unchanged(root: Path) -> list[str]:
-    memory = Memory(root)
+    memory = DvcCache(root)
     return [stage for stage in LINE if memory.unchanged(stage)]
 
 
@@ -43,14 +43,14 @@ def flip(path: Path) -> None:
 
 def test_a_stage_that_ran_is_unchanged_and_identity_never_is(workspace: Path) -> None:
     assert unchanged(workspace) == list(LINE)
-    assert not Memory(workspace).unchanged("identity")
+    assert not DvcCache(workspace).unchanged("identity")
 
 
 def test_it_answers_from_any_folder(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    Memory(workspace).commit("split")
+    DvcCache(workspace).commit("split")
 
-    assert Memory(workspace).unchanged("split")
+    assert DvcCache(workspace).unchanged("split")
 
 
 def test_another_number_changes_the_stage_that_reads_it(workspace: Path) -> None:
@@ -73,7 +73,7 @@ def test_other_code_changes_its_stage(workspace: Path) -> None:
 
 def test_another_input_changes_the_stages_that_read_it(workspace: Path, leave: Leave) -> None:
     leave(workspace, "finetune", "finetune 2")
-    Memory(workspace).commit("finetune")
+    DvcCache(workspace).commit("finetune")
 
     assert unchanged(workspace) == [stage for stage in LINE if stage != "compress"]
 
@@ -82,7 +82,7 @@ def test_another_input_changes_the_stages_that_read_it(workspace: Path, leave: L
 def test_an_output_that_was_lost_or_changed_comes_back_from_the_cache(workspace: Path, leave: Leave, lost: bool) -> None:
     shutil.rmtree(workspace / "data/raw") if lost else leave(workspace, "collect", "by hand")
 
-    assert Memory(workspace).unchanged("collect")
+    assert DvcCache(workspace).unchanged("collect")
     assert (workspace / "data/raw/content.txt").read_text() == "collect 1"
 
 
@@ -90,13 +90,13 @@ def test_a_lost_output_without_a_cache_object_means_changed(workspace: Path) -> 
     shutil.rmtree(workspace / "data/raw")
     cached(workspace, "collect 1").unlink()
 
-    assert not Memory(workspace).unchanged("collect")
+    assert not DvcCache(workspace).unchanged("collect")
 
 
 def test_an_emptied_cache_is_filled_from_folders_that_are_right(workspace: Path) -> None:
     shutil.rmtree(workspace / ".dvc/cache")
 
-    assert Memory(workspace).unchanged("collect")
+    assert DvcCache(workspace).unchanged("collect")
     assert cached(workspace, "collect 1").is_file()
 
 
@@ -104,16 +104,16 @@ def test_a_changed_cache_object_is_not_taken_and_a_new_run_replaces_it(workspace
     shutil.rmtree(workspace / "data/raw")
     flip(bad := cached(workspace, "collect 1"))
 
-    assert not Memory(workspace).unchanged("collect")
+    assert not DvcCache(workspace).unchanged("collect")
     leave(workspace, "collect", "collect 1")
-    Memory(workspace).commit("collect")
+    DvcCache(workspace).commit("collect")
 
     assert bad.read_text() == "collect 1"
     assert (workspace / "data/raw/content.txt").read_text() == "collect 1"
 
 
 def test_a_stage_that_once_ran_on_the_same_is_restored(workspace: Path, leave: Leave) -> None:
-    memory, params = Memory(workspace), workspace / "params.yaml"
+    memory, params = DvcCache(workspace), workspace / "params.yaml"
     set_param(params, "compress.uncertain_share=0.5")
     assert not memory.restored("compress")
     leave(workspace, "compress", "compress 2")
@@ -128,7 +128,7 @@ def test_a_stage_that_once_ran_on_the_same_is_restored(workspace: Path, leave: L
 
 
 def test_a_restored_stage_with_changed_bytes_is_not_restored(workspace: Path, leave: Leave) -> None:
-    memory, params = Memory(workspace), workspace / "params.yaml"
+    memory, params = DvcCache(workspace), workspace / "params.yaml"
     set_param(params, "compress.uncertain_share=0.5")
     leave(workspace, "compress", "compress 2")
     memory.commit("compress")
@@ -143,7 +143,7 @@ def test_restore_names_the_changed_object_and_touches_nothing(workspace: Path, l
     flip(bad := cached(workspace, "split 1"))
 
     with pytest.raises(DigestMismatch, match=str(bad)):
-        Memory(workspace).restore((workspace / "dvc.lock").read_text("utf-8"))
+        DvcCache(workspace).restore((workspace / "dvc.lock").read_text("utf-8"))
 
     assert (workspace / "data/splits/content.txt").read_text() == "mine"
 
@@ -152,42 +152,42 @@ def test_restore_repairs_a_folder_that_was_changed_without_a_trace(workspace: Pa
     assert unchanged(workspace) == list(LINE)
     flip(workspace / "data/splits/content.txt")
 
-    Memory(workspace).restore((workspace / "dvc.lock").read_text("utf-8"))
+    DvcCache(workspace).restore((workspace / "dvc.lock").read_text("utf-8"))
 
-    assert files.trusted(workspace / "data/splits", made_by="split").notes["fingerprint"] == "split 1"
+    assert files.verified_receipt(workspace / "data/splits", made_by="split").notes["fingerprint"] == "split 1"
 
 
 def test_a_missing_cache_object_is_told_by_name(workspace: Path) -> None:
     (lost := cached(workspace, "split 1")).unlink()
 
     with pytest.raises(Fault, match=f"{lost} is missing"):
-        Memory(workspace).restore((workspace / "dvc.lock").read_text("utf-8"))
+        DvcCache(workspace).restore((workspace / "dvc.lock").read_text("utf-8"))
 
 
 def test_what_dvc_cannot_read_is_told_in_its_own_words(workspace: Path) -> None:
     (workspace / "dvc.yaml").write_text("stages: [")
 
     with pytest.raises(Fault, match=r"DVC could not do its part.*dvc\.yaml"):
-        Memory(workspace).unchanged("split")
+        DvcCache(workspace).unchanged("split")
 
 
 def test_it_speaks_on_no_channel_of_ours(workspace: Path, leave: Leave, capfd: pytest.CaptureFixture[str]) -> None:
     leave(workspace, "split", "split 2")
-    Memory(workspace).commit("split")
+    DvcCache(workspace).commit("split")
     shutil.rmtree(workspace / "data/splits")
-    Memory(workspace).restore((workspace / "dvc.lock").read_text("utf-8"))
+    DvcCache(workspace).restore((workspace / "dvc.lock").read_text("utf-8"))
 
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_folder_outside_git_is_refused_at_once(tmp_path: Path) -> None:
-    with pytest.raises(NoWorkspace, match="git init"):
-        Memory(tmp_path)
+    with pytest.raises(NotAWorkspace, match="git init"):
+        DvcCache(tmp_path)
 
 
 def test_an_unknown_stage_is_a_fault_of_dvc_yaml(workspace: Path) -> None:
     with pytest.raises(ConfigError, match="no stage 'polish'"):
-        Memory(workspace).unchanged("polish")
+        DvcCache(workspace).unchanged("polish")
 
 
 def test_it_waits_for_another_user_of_dvc(workspace: Path) -> None:
@@ -200,7 +200,7 @@ def test_it_waits_for_another_user_of_dvc(workspace: Path) -> None:
         assert other.stdout.readline() == "held\n"
         began = time.monotonic()
 
-        assert Memory(workspace).unchanged("split")
+        assert DvcCache(workspace).unchanged("split")
 
     assert time.monotonic() - began > 1
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.base.config import Places
-from pipeline.base.errors import NothingToRollBack, NoWorkspace, WrongUse
+from pipeline.base.config import Workspace
+from pipeline.base.errors import NotAWorkspace, NothingToRollBack, UsageError
 from pipeline.base.records import Receipt
 from pipeline.io import files
 from pipeline.io.params_file import load_params, set_param
 from pipeline.io.versioning import data_versions
 from pipeline.io.versioning import workspace_setup as workspaces
-from pipeline.io.versioning.dvc_cache import Memory
+from pipeline.io.versioning.dvc_cache import DvcCache
 from pipeline.io.versioning.git import Git
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -50,7 +50,7 @@ def git(root: Path, *words: str) -> str:
 
 
 def test_init_makes_a_clean_repository_with_one_commit(tmp_path: Path) -> None:
-    root = workspaces.init(tmp_path / "deep" / "reviews", "english")
+    root = workspaces.init_workspace(tmp_path / "deep" / "reviews", "english")
 
     workspaces.ensure_ready(root)
     assert git(root, "ls-files").split() == sorted(FILES)
@@ -59,7 +59,7 @@ def test_init_makes_a_clean_repository_with_one_commit(tmp_path: Path) -> None:
 
 
 def test_the_default_preset_is_the_checkouts_own_params(tmp_path: Path) -> None:
-    root = workspaces.init(tmp_path / "reviews", "english")
+    root = workspaces.init_workspace(tmp_path / "reviews", "english")
 
     assert (root / "params.yaml").read_text("utf-8") == (ROOT / "params.yaml").read_text("utf-8")
     assert (root / "dvc.yaml").read_text("utf-8") == (ROOT / "dvc.yaml").read_text("utf-8")
@@ -67,13 +67,13 @@ def test_the_default_preset_is_the_checkouts_own_params(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [".dvc/.gitignore", ".dvc/config", "data/.gitignore"])
 def test_the_checkout_holds_what_init_writes(tmp_path: Path, name: str) -> None:
-    root = workspaces.init(tmp_path / "reviews", "english")
+    root = workspaces.init_workspace(tmp_path / "reviews", "english")
 
     assert (root / name).read_text("utf-8") == (ROOT / name).read_text("utf-8")
 
 
 def test_the_checkout_ignores_what_init_ignores_and_the_presets_pipeline_too(tmp_path: Path) -> None:
-    root = workspaces.init(tmp_path / "reviews", "english")
+    root = workspaces.init_workspace(tmp_path / "reviews", "english")
     ours, theirs = ((folder / ".dvcignore").read_text("utf-8") for folder in (ROOT, root))
 
     assert ours.startswith(theirs)
@@ -91,10 +91,10 @@ def test_what_init_writes_is_what_dvc_init_writes_but_for_its_reporting(tmp_path
 
 @pytest.mark.parametrize("preset", workspaces.presets())
 def test_every_preset_is_valid(tmp_path: Path, preset: str) -> None:
-    root = workspaces.init(tmp_path / preset, preset)
+    root = workspaces.init_workspace(tmp_path / preset, preset)
 
     assert load_params(root / "params.yaml").data.version == "newest"
-    assert Memory(root).unchanged("collect") is False
+    assert DvcCache(root).unchanged("collect") is False
 
 
 def test_the_csv_preset_changes_only_its_sections_and_says_what_to_edit() -> None:
@@ -108,8 +108,8 @@ def test_the_csv_preset_changes_only_its_sections_and_says_what_to_edit() -> Non
 
 
 def test_an_unknown_preset_is_told_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(WrongUse, match="known: english, csv"):
-        workspaces.init(tmp_path / "reviews", "latin")
+    with pytest.raises(UsageError, match="known: english, csv"):
+        workspaces.init_workspace(tmp_path / "reviews", "latin")
 
     assert not (tmp_path / "reviews").exists()
 
@@ -118,7 +118,7 @@ def test_a_folder_with_a_table_of_the_users_becomes_a_workspace_around_it(tmp_pa
     (tmp_path / "texts.csv").write_text("text,label\n")
     (tmp_path / ".gitignore").write_text("/secret\n")
 
-    workspaces.init(tmp_path, "csv")
+    workspaces.init_workspace(tmp_path, "csv")
 
     assert (tmp_path / "texts.csv").read_text() == "text,label\n"
     assert (tmp_path / ".gitignore").read_text().splitlines()[0] == "/secret"
@@ -131,7 +131,7 @@ def test_a_repository_of_the_users_gets_files_and_no_commit(tmp_path: Path) -> N
     (tmp_path / "mine.txt").write_text("mine\n")
     git(tmp_path, "add", "mine.txt")
 
-    workspaces.init(tmp_path, "english")
+    workspaces.init_workspace(tmp_path, "english")
 
     assert Git(tmp_path).commit_of("HEAD") is None
     assert git(tmp_path, "diff", "--cached", "--name-only") == "mine.txt\n"
@@ -141,27 +141,27 @@ def test_a_repository_of_the_users_gets_files_and_no_commit(tmp_path: Path) -> N
 def test_a_workspace_is_not_made_twice(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("mine: 1\n")
 
-    with pytest.raises(WrongUse, match=r"params\.yaml exists"):
-        workspaces.init(tmp_path, "english")
+    with pytest.raises(UsageError, match=r"params\.yaml exists"):
+        workspaces.init_workspace(tmp_path, "english")
 
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
 
 
 def test_a_killed_init_can_be_typed_again(tmp_path: Path) -> None:
-    whole = workspaces.init(tmp_path / "whole", "english")
+    whole = workspaces.init_workspace(tmp_path / "whole", "english")
     (tmp_path / "half").mkdir()
     git(tmp_path / "half", "init", "--quiet")
     shutil.copytree(whole / ".dvc", tmp_path / "half/.dvc")
     shutil.copy(whole / "dvc.yaml", tmp_path / "half")
 
-    workspaces.init(tmp_path / "half", "english")
+    workspaces.init_workspace(tmp_path / "half", "english")
 
     assert git(tmp_path / "half", "ls-files").split() == sorted(FILES)
     assert git(tmp_path / "half", "status", "--porcelain") == ""
 
 
 def test_a_folder_outside_git_is_told_what_to_type(tmp_path: Path) -> None:
-    with pytest.raises(NoWorkspace, match=f"git init {tmp_path}"):
+    with pytest.raises(NotAWorkspace, match=f"git init {tmp_path}"):
         workspaces.ensure_ready(tmp_path)
 
 
@@ -169,21 +169,21 @@ def test_a_folder_inside_another_repository_is_told_so(tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet")
     (tmp_path / "inner").mkdir()
 
-    with pytest.raises(NoWorkspace, match="whose root it is not"):
+    with pytest.raises(NotAWorkspace, match="whose root it is not"):
         workspaces.ensure_ready(tmp_path / "inner")
 
 
 def test_a_repository_without_dvc_is_told_what_to_type(tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet")
 
-    with pytest.raises(NoWorkspace, match="Type `dvc init`"):
+    with pytest.raises(NotAWorkspace, match="Type `dvc init`"):
         workspaces.ensure_ready(tmp_path)
 
 
 def test_dvc_repro_runs_identity_first_then_all_then_nothing_then_what_follows_a_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = workspaces.init(tmp_path / "workspace", "english")
+    root = workspaces.init_workspace(tmp_path / "workspace", "english")
     stand_in = tmp_path / "bin" / "tonewatch"
     stand_in.parent.mkdir()
     stand_in.write_text(STAND_IN)
@@ -209,10 +209,10 @@ def test_a_split_becomes_a_version_that_counts_what_it_holds_and_rollback_walks_
     counts |= {f"{side}/{what}": number for side, number in sides.items() for what in ("lang/en", "source/movie")}
 
     def split_again(fingerprint: str) -> data_versions.DataVersion:
-        with files.whole(workspace / "data/splits") as desk:
-            files.write_receipt(desk, Receipt("split", counts=counts, notes={"fingerprint": fingerprint}))
-        Memory(workspace).commit("split")
-        return data_versions.keep_data(workspace, "a test")
+        with files.staging_dir(workspace / "data/splits") as staging:
+            files.write_receipt(staging, Receipt("split", counts=counts, notes={"fingerprint": fingerprint}))
+        DvcCache(workspace).commit("split")
+        return data_versions.keep_data_version(workspace, "a test")
 
     with pytest.raises(NothingToRollBack, match="no data version yet"):
         data_versions.rollback_data(workspace, None, "a test")
@@ -230,8 +230,8 @@ def test_a_split_becomes_a_version_that_counts_what_it_holds_and_rollback_walks_
     assert [data_versions.rollback_data(workspace, None, "a test").name for _ in range(2)] == ["v2", "v1"]
     with pytest.raises(NothingToRollBack, match="v1 is the first data version"):
         data_versions.rollback_data(workspace, None, "a test")
-    assert data_versions.keep_data(workspace, "again") == first
-    assert data_versions.stand_on(workspace, "v3") == third
+    assert data_versions.keep_data_version(workspace, "again") == first
+    assert data_versions.checkout_version(workspace, "v3") == third
     assert files.read_receipt(workspace / "data/splits").notes["fingerprint"] == "three"
 
     # Killed between pin and folders, the same words finish what they began and do not go one further.
@@ -241,13 +241,13 @@ def test_a_split_becomes_a_version_that_counts_what_it_holds_and_rollback_walks_
 
 
 def test_the_identity_of_collect_follows_the_bytes_of_a_local_source(tmp_path: Path) -> None:
-    root = workspaces.init(tmp_path, "csv")
+    root = workspaces.init_workspace(tmp_path, "csv")
     cfg = load_params(root / "params.yaml").collect
     stages = {name: ("pipeline.stages.runner.collect", name) for name in ("collect", "clean")}
 
     def identities(content: str) -> tuple[str, str]:
         (root / "texts.csv").write_text(content)
-        data_versions.identity(Places(root, "", ""), root / "data/identity", cfg, stages)
+        data_versions.identity(Workspace(root, "", ""), root / "data/identity", cfg, stages)
         return (root / "data/identity/collect").read_text(), (root / "data/identity/clean").read_text()
 
     one, two, again = (identities(content) for content in ("text,label\na,b\n", "text,label\na,c\n", "text,label\na,b\n"))

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.report.charts.series import Happened, Point, series_plot, strip_plot, volume_path
-from pipeline.report.charts.time_axis import Span, seconds
+from pipeline.report.charts.series import Point, SeriesEvent, series_plot, strip_plot, volume_path
+from pipeline.report.charts.time_axis import TimeSpan, utc_seconds
 
-DAY = Span.of("2026-11-25T00:00:00Z", "2026-11-25T10:00:00Z")
+DAY = TimeSpan.of("2026-11-25T00:00:00Z", "2026-11-25T10:00:00Z")
 
 
 def hour(number: int, value: float = 0.4, reach: float = 0.1) -> Point:
@@ -49,8 +49,8 @@ def test_a_name_from_outside_never_becomes_a_class() -> None:
 
 
 def test_events_and_changes_of_model_stand_at_their_times() -> None:
-    happened = Happened("2026-11-25T05:00:00Z", "negative", 0.4, True, "it rose")
-    stranger = Happened("2026-11-25T05:00:00Z", "unheard of", 0.4, True, "?")
+    happened = SeriesEvent("2026-11-25T05:00:00Z", "negative", 0.4, True, "it rose")
+    stranger = SeriesEvent("2026-11-25T05:00:00Z", "unheard of", 0.4, True, "?")
 
     plot = series_plot({"negative": [hour(0)]}, DAY, floor=0.0, marks=[("2026-11-25T02:00:00Z", "R1 → R2")], events=[happened, stranger])
 
@@ -82,7 +82,7 @@ def test_nothing_at_all_is_an_empty_drawing() -> None:
 
 @given(st.integers(0, 10**9), st.integers(0, 10**9), st.integers(1, 8))
 def test_marks_of_time_are_few_and_lie_inside(start: int, length: int, most: int) -> None:
-    ticks = Span(start, max(60, length)).ticks(most)
+    ticks = TimeSpan(start, max(60, length)).ticks(most)
 
     assert len(ticks) <= most + 1
     assert all(0 <= tick.at <= 100 for tick in ticks)
@@ -103,4 +103,4 @@ def test_everything_lies_on_the_sheet(figures: list[tuple[float, float]]) -> Non
 
 
 def test_a_time_is_counted_in_seconds() -> None:
-    assert seconds("1970-01-02T00:00:01Z") == 86401
+    assert utc_seconds("1970-01-02T00:00:01Z") == 86401

@@ -12,11 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from pipeline.report.formatting import change
-from pipeline.report.release.card import card
-from pipeline.report.release.markdown import markdown
-from pipeline.report.release.page import page
-from pipeline.report.release.markdown import LENGTH, brief
+from pipeline.report.formatting import shortfall
+from pipeline.report.release.card import build_card
+from pipeline.report.release.markdown import LENGTH, brief, markdown
+from pipeline.report.release.page import release_page
 
 HOSTILE = "[a](http://x.example) ![b](http://x.example/b.png) <img src=http://x.example/c.png> | `d` **e** \\"
 OPTIONAL = ("menu", "cost", "checks", "thresholds", "data", "approval", "signature", "parent", "withdrawn", "comparison", "champion")
@@ -29,7 +28,7 @@ def rendered(text: str) -> str:
 
 
 def test_the_card_says_what_was_compared_and_which_part_failed(refused: dict[str, Any]) -> None:
-    found = card(refused)
+    found = build_card(refused)
 
     assert found["verdict"] == "refused"
     assert found["decision"]["failed"] == ["floor", "champion", "slices"]
@@ -49,7 +48,7 @@ def test_the_card_says_what_was_compared_and_which_part_failed(refused: dict[str
 
 
 def test_the_card_holds_the_data_their_licences_and_the_lineage(release: dict[str, Any]) -> None:
-    found = card(release)
+    found = build_card(release)
 
     assert [(source["name"], source["licence"], source["texts"]) for source in found["data"]["sources"]] == [
         ("movie", "MIT", 10603),
@@ -64,7 +63,7 @@ def test_the_card_holds_the_data_their_licences_and_the_lineage(release: dict[st
 
 
 def test_use_and_limits_rest_on_the_params_and_figures_of_the_release(release: dict[str, Any]) -> None:
-    limits = " ".join(card(release)["limits"])
+    limits = " ".join(build_card(release)["limits"])
 
     assert "Not for decisions about single persons" in limits
     assert "Only texts in English" in limits
@@ -75,11 +74,11 @@ def test_use_and_limits_rest_on_the_params_and_figures_of_the_release(release: d
 
 def test_a_signature_is_named_by_its_digest(refused: dict[str, Any]) -> None:
     # printf '{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json"}' | sha256sum
-    assert card(refused)["lineage"]["signature"] == "f2168ec310ea3d35dc929b480c85a91c21775cbbf36db3a37e041e5fe815f586"
+    assert build_card(refused)["lineage"]["signature"] == "f2168ec310ea3d35dc929b480c85a91c21775cbbf36db3a37e041e5fe815f586"
 
 
 def test_the_card_is_plain_json(release: dict[str, Any]) -> None:
-    found = card(release)
+    found = build_card(release)
 
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 
@@ -92,18 +91,18 @@ def test_no_text_gets_into_a_card(release: dict[str, Any]) -> None:
     release["evaluation"]["worst"] = [secret]
     release["texts"] = {"tweet_0117": secret}
 
-    found = card(release)
+    found = build_card(release)
 
     assert secret not in json.dumps(found)
     assert secret not in markdown(found)
     assert secret not in brief(found)
-    assert secret in page(release)  # the page stays at home, and shows what failed
+    assert secret in release_page(release)  # the page stays at home, and shows what failed
 
 
 def test_the_path_of_a_file_of_ones_own_stays_at_home(release: dict[str, Any]) -> None:
     release["params"] = "collect: {sources: [{kind: csv, name: inbox, path: /srv/ada/smith.csv, licence: internal, lang: en}]}"
 
-    found = card(release)
+    found = build_card(release)
 
     assert found["data"]["sources"][0]["licence"] == "internal"
     assert "smith" not in json.dumps(found)
@@ -125,7 +124,7 @@ def test_the_verdict_is_one_word(accepted, approval, approvals, moves, verdict, 
     release |= {"approval": approval, "approvals": approvals, "moves": moves}
     release["decision"]["accepted"] = accepted
 
-    assert card(release)["verdict"] == verdict
+    assert build_card(release)["verdict"] == verdict
 
 
 def test_a_comparison_from_before_there_were_slices_is_told_with_two_sided_bounds(release: dict[str, Any]) -> None:
@@ -134,12 +133,12 @@ def test_a_comparison_from_before_there_were_slices_is_told_with_two_sided_bound
         **{"confidence": 0.95, "texts": 3538},
     }
 
-    found = card(release)["comparison"]
+    found = build_card(release)["comparison"]
 
     assert found["confidence"] == pytest.approx(0.90)
     assert found["macro_f1"]["candidate"] == pytest.approx(0.72)
     assert (found["macro_f1"]["visible"], found["slices"], found["changed"]) == (None, [], None)
-    assert "90% interval" in page(release)
+    assert "90% interval" in release_page(release)
 
 
 def test_a_p_value_at_the_limit_is_surely_worse_and_one_that_is_missing_is_not(release: dict[str, Any]) -> None:
@@ -147,7 +146,7 @@ def test_a_p_value_at_the_limit_is_surely_worse_and_one_that_is_missing_is_not(r
     first["p_holm"], second["p_holm"], third["p_holm"] = 0.05, 0.0501, None
     release["comparison"]["confidence"] = 0.95
 
-    rows = card(release)["comparison"]["slices"][:3]
+    rows = build_card(release)["comparison"]["slices"][:3]
 
     assert [row["surely_worse"] for row in rows] == [0.05 <= 1 - 0.95, False, False]
 
@@ -162,9 +161,9 @@ def test_what_an_older_release_lacks_is_left_out_and_nothing_fails(missing: set[
             if gone:
                 del record[name]
 
-    found = card(document)
+    found = build_card(document)
 
-    assert ("The menu it was chosen from" in page(document)) == ("menu" not in missing)
+    assert ("The menu it was chosen from" in release_page(document)) == ("menu" not in missing)
     assert ("Beside people" in markdown(found)) == ("human" not in unmeasured)
     assert len(brief(found)) <= LENGTH
 
@@ -173,8 +172,8 @@ def test_what_an_older_release_lacks_is_left_out_and_nothing_fails(missing: set[
 def test_params_that_cannot_be_read_only_cost_what_rests_on_them(release: dict[str, Any], params: str) -> None:
     release["params"] = params
 
-    assert "Release R3" in page(release)
-    assert card(release)["data"]["sources"] == []
+    assert "Release R3" in release_page(release)
+    assert build_card(release)["data"]["sources"] == []
 
 
 @pytest.mark.parametrize("write", [markdown, brief])
@@ -184,7 +183,7 @@ def test_a_hostile_string_stays_words_in_markdown(refused: dict[str, Any], write
     refused["comparison"] |= {"champion": HOSTILE}
     refused["approvals"] = [{"actor": HOSTILE, "reason": HOSTILE + "\n\n# x", "time": "2026-11-22T07:15:02Z"}]
 
-    found = rendered(write(card(refused)))
+    found = rendered(write(build_card(refused)))
 
     assert set(re.findall(r"<(\w+)", found)) <= {"h1", "h2", "p", "strong", "code", "ul", "li", "table", "thead", "tbody", "tr", "th", "td"}
     assert HOSTILE in html.unescape(found)
@@ -193,13 +192,13 @@ def test_a_hostile_string_stays_words_in_markdown(refused: dict[str, Any], write
 def test_every_row_of_a_table_has_the_cells_of_its_head(refused: dict[str, Any]) -> None:
     refused["decision"]["parts"][0]["sentence"] = "one | two"
 
-    for table in re.findall(r"<table>.*?</table>", rendered(markdown(card(refused))), re.DOTALL):
+    for table in re.findall(r"<table>.*?</table>", rendered(markdown(build_card(refused))), re.DOTALL):
         head, *rows = (row.count("<t") for row in re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL))
         assert set(rows) == {head}
 
 
 def test_the_whole_card_as_markdown_names_every_part_every_slice_and_every_file(refused: dict[str, Any]) -> None:
-    text = markdown(card(refused))
+    text = markdown(build_card(refused))
 
     for name in (*refused["evaluation"]["slices"], *refused["files"], *(part["name"] for part in refused["decision"]["parts"])):
         assert f"| {name} |" in text
@@ -209,7 +208,7 @@ def test_the_whole_card_as_markdown_names_every_part_every_slice_and_every_file(
 def test_a_registry_with_little_room_still_gets_the_verdict_and_the_way_to_the_rest(refused: dict[str, Any]) -> None:
     refused["decision"]["parts"][0]["sentence"] = "word " * 5_000
 
-    text = brief(card(refused))
+    text = brief(build_card(refused))
 
     assert text.startswith("# R4: refused")
     assert text.endswith("The whole card: `tonewatch report R4`.\n")
@@ -230,11 +229,11 @@ def test_a_registry_with_little_room_still_gets_the_verdict_and_the_way_to_the_r
     ],
 )
 def test_the_smallest_change_is_told_in_three_figures(missing: float | None, unit: str, told: str) -> None:
-    assert change(missing, unit) == told
+    assert shortfall(missing, unit) == told
 
 
 @given(st.floats(1e-6, 1e6))
 def test_the_change_that_is_told_would_have_been_enough(missing: float) -> None:
-    told = float(change(missing, "").replace(",", ""))
+    told = float(shortfall(missing, "").replace(",", ""))
 
     assert missing * (1 - 1e-6) <= told <= missing * 1.0101

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reader import Reader
 
 from pipeline.report.charts.timeline import timeline
-from pipeline.report.release.history import reigns, standings
+from pipeline.report.release.history import reigns, release_states
 from pipeline.report.release.page import history_page
 
 NOW = "2026-11-22T09:00:00Z"
@@ -67,7 +67,7 @@ def test_a_tenth_release_after_the_ninth_is_a_way_on_and_not_back() -> None:
 
 
 def test_every_release_stands_somewhere_and_a_refused_one_says_why() -> None:
-    found = standings(RELEASES, MOVES)
+    found = release_states(RELEASES, MOVES)
 
     assert [(one["release"], one["state"]) for one in found] == [
         ("R1", "served"),
@@ -81,7 +81,7 @@ def test_every_release_stands_somewhere_and_a_refused_one_says_why() -> None:
 
 
 def test_the_bars_lie_end_to_end_from_the_first_move_to_now() -> None:
-    plot = timeline(reigns(MOVES), standings(RELEASES, MOVES), now=NOW)
+    plot = timeline(reigns(MOVES), release_states(RELEASES, MOVES), now=NOW)
 
     bars = sorted((bar.at, bar.at + bar.width, bar.now) for lane in plot.lanes for bar in lane.bars)
     assert [lane.release for lane in plot.lanes] == ["R6", "R5", "R4", "R3", "R2", "R1"]
@@ -94,7 +94,9 @@ def test_the_bars_lie_end_to_end_from_the_first_move_to_now() -> None:
 def test_a_reign_of_a_minute_in_a_year_can_still_be_seen() -> None:
     moves = [move(1, None, "R1", "2025-11-22T09:00:00Z"), move(2, "R1", "R2", "2026-11-22T08:59:00Z")]
 
-    plot = timeline(reigns(moves), standings([judged("R1", "2025-11-22T09:00:00Z"), judged("R2", "2026-11-22T08:59:00Z")], moves), now=NOW)
+    plot = timeline(
+        reigns(moves), release_states([judged("R1", "2025-11-22T09:00:00Z"), judged("R2", "2026-11-22T08:59:00Z")], moves), now=NOW
+    )
 
     (last,) = plot.lanes[0].bars
     assert last.width == 0.4
@@ -111,7 +113,7 @@ def test_a_reign_of_a_minute_in_a_year_can_still_be_seen() -> None:
     ],
 )
 def test_the_marks_of_time_are_few_and_round(now: str, marks: list[str]) -> None:
-    plot = timeline(reigns(MOVES[:1]), standings(RELEASES[:1], MOVES[:1]), now=now)
+    plot = timeline(reigns(MOVES[:1]), release_states(RELEASES[:1], MOVES[:1]), now=now)
 
     assert [tick.label for tick in plot.ticks] == marks
     assert all(0 <= tick.at <= 100 for tick in plot.ticks)

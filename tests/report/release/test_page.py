@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from reader import Reader
 
-from pipeline.report.release.page import history_page, page
+from pipeline.report.release.page import history_page, release_page
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 
 
 def test_the_page_says_what_the_release_is_made_of(release: dict[str, Any]) -> None:
-    words = Reader(page(release)).words
+    words = Reader(release_page(release)).words
 
     made_of = [
         release[key] for key in ("release", "actor", "reason", "data_version", "model_version", "code_commit", "params_digest", "identity")
@@ -26,7 +26,7 @@ def test_the_page_says_what_the_release_is_made_of(release: dict[str, Any]) -> N
 
 
 def test_the_page_shows_figures_with_intervals_beside_the_baselines(release: dict[str, Any]) -> None:
-    words = Reader(page(release)).words
+    words = Reader(release_page(release)).words
 
     assert "0.728 [0.713, 0.742]" in words
     assert "0.631 [0.615, 0.648]" in words
@@ -36,7 +36,7 @@ def test_the_page_shows_figures_with_intervals_beside_the_baselines(release: dic
 
 
 def test_every_part_of_the_decision_stands_there_with_its_answer(refused: dict[str, Any]) -> None:
-    text = page(refused)
+    text = release_page(refused)
     words = Reader(text).words
 
     assert "Refused by the gate" in words
@@ -46,24 +46,24 @@ def test_every_part_of_the_decision_stands_there_with_its_answer(refused: dict[s
 
 
 def test_a_refused_one_is_told_the_smallest_change_that_would_have_passed(refused: dict[str, Any], release: dict[str, Any]) -> None:
-    words = " ".join(Reader(page(refused)).words.split())
+    words = " ".join(Reader(release_page(refused)).words.split())
 
     assert "slices: better by 0.0441 macro F1 of source=tweet" in words
     assert "Every one of the 3 parts would have had to pass." in words
-    assert "smallest change" not in Reader(page(release)).words
+    assert "smallest change" not in Reader(release_page(release)).words
 
 
 def test_what_waits_for_a_person_says_what_to_type(release: dict[str, Any]) -> None:
     release |= {"approval": "human", "moves": [], "in_service": False}
 
-    words = Reader(page(release)).words
+    words = Reader(release_page(release)).words
 
     assert "waits for a person" in words
     assert "tonewatch release approve R3" in words
 
 
 def test_the_champion_is_compared_with_what_the_texts_could_have_shown(release: dict[str, Any]) -> None:
-    words = " ".join(Reader(page(release)).words.split())
+    words = " ".join(Reader(release_page(release)).words.split())
 
     assert "Against the champion R2 on the same texts: +0.016, between +0.005 and +0.027." in words
     assert "Smallest gain these texts can show, 80% of the times+0.016" in words.replace("times +", "times+")
@@ -71,7 +71,7 @@ def test_the_champion_is_compared_with_what_the_texts_could_have_shown(release: 
 
 
 def test_a_slice_that_is_surely_worse_is_marked_in_plot_and_table(refused: dict[str, Any]) -> None:
-    text = page(refused)
+    text = release_page(refused)
     words = " ".join(Reader(text).words.split())
 
     assert "Surely worse by more than the margin of 0.030: source=tweet, negated=yes, class=negative." in words
@@ -82,7 +82,7 @@ def test_a_slice_that_is_surely_worse_is_marked_in_plot_and_table(refused: dict[
 def test_texts_are_shown_only_where_they_are_handed_in(release: dict[str, Any]) -> None:
     handed = {"tweet_0117": "so <b>great</b> a day", "nobody_asked": "never shown"}
 
-    without, words = Reader(page(release)).words, Reader(page(release, handed)).words
+    without, words = Reader(release_page(release)).words, Reader(release_page(release, handed)).words
 
     assert "tweet_0117" in without
     assert "The texts themselves stay with the data" in without
@@ -91,7 +91,7 @@ def test_texts_are_shown_only_where_they_are_handed_in(release: dict[str, Any]) 
 
 
 def test_nothing_on_the_page_is_fetched_or_run(release: dict[str, Any]) -> None:
-    text = page(release)
+    text = release_page(release)
     read = Reader(text)
 
     assert {"script", "link", "iframe", "img", "object", "embed", "form", "base"} & set(read.names) == set()
@@ -125,32 +125,32 @@ def test_nothing_on_the_page_is_fetched_or_run(release: dict[str, Any]) -> None:
 def test_a_hostile_string_comes_out_as_words(refused: dict[str, Any], where: str) -> None:
     refused["moves"] = [{"sequence": 1, "from": None, "to": "R4", "actor": "ada", "reason": "first", "time": "2026-11-22T07:15:04Z"}]
     refused |= {"approval": "human", "approvals": [{"actor": "ada", "reason": "read", "time": "2026-11-22T07:15:03Z"}]}
-    clean = Reader(page(refused, {"tweet_0117": "plain"}))
+    clean = Reader(release_page(refused, {"tweet_0117": "plain"}))
 
-    read = Reader(page(_with_hostile(refused, where), {"tweet_0117": HOSTILE if where == "text" else "plain"}))
+    read = Reader(release_page(_with_hostile(refused, where), {"tweet_0117": HOSTILE if where == "text" else "plain"}))
 
     assert HOSTILE in read.words
     assert set(read.names) == set(clean.names)
 
 
 def test_equal_records_give_equal_pages(release: dict[str, Any]) -> None:
-    assert page(release) == page(copy.deepcopy(release))
+    assert release_page(release) == release_page(copy.deepcopy(release))
 
 
 def test_the_first_release_has_no_champion_to_be_compared_with(release: dict[str, Any]) -> None:
     release["comparison"] = None
 
-    assert "There was no champion" in Reader(page(release)).words
+    assert "There was no champion" in Reader(release_page(release)).words
 
 
 def test_a_workspace_without_baselines_still_gets_its_page(release: dict[str, Any]) -> None:
     release["evaluation"]["baselines"] = {}
 
-    assert "the best baseline" not in Reader(page(release)).words
+    assert "the best baseline" not in Reader(release_page(release)).words
 
 
 def test_the_style_is_allowed_by_the_digest_that_the_page_states(release: dict[str, Any]) -> None:
-    for text in (page(release), history_page([], [], now="2026-11-22T09:00:00Z")):
+    for text in (release_page(release), history_page([], [], now="2026-11-22T09:00:00Z")):
         (style,) = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
         (allowed,) = re.findall(r"style-src 'sha256-([^']+)'", text)
 
@@ -158,7 +158,7 @@ def test_the_style_is_allowed_by_the_digest_that_the_page_states(release: dict[s
 
 
 def test_headings_go_down_one_step_at_a_time(refused: dict[str, Any]) -> None:
-    levels = [int(name[1]) for name in Reader(page(refused)).names if re.fullmatch("h[1-6]", name)]
+    levels = [int(name[1]) for name in Reader(release_page(refused)).names if re.fullmatch("h[1-6]", name)]
 
     assert levels[0] == 1
     assert levels.count(1) == 1
@@ -166,14 +166,14 @@ def test_headings_go_down_one_step_at_a_time(refused: dict[str, Any]) -> None:
 
 
 def test_every_head_of_a_table_says_what_it_heads_and_every_table_what_it_holds(refused: dict[str, Any]) -> None:
-    read = Reader(page(refused))
+    read = Reader(release_page(refused))
 
     assert {attributes.get("scope") for name, attributes in read.tags if name == "th"} == {"col", "row", "colgroup"}
     assert read.names.count("table") == read.names.count("caption") > 8
 
 
 def test_every_plot_has_a_title_and_says_in_words_what_it_shows(refused: dict[str, Any]) -> None:
-    read = Reader(page(refused))
+    read = Reader(release_page(refused))
     ids = [attributes["id"] for _, attributes in read.tags if "id" in attributes]
     plots = [attributes for name, attributes in read.tags if name == "svg" and attributes.get("role") == "img"]
 
