@@ -80,7 +80,7 @@ def candidate_identity(workspace: Workspace, data_version: str) -> str:
         "params": json_digest(release_params(load_params(workspace.params))),
         "evaluation": json_digest(read_evaluation(workspace)),
         "gate": code_digest("pipeline.core.gate.decision", "decide"),
-        "comparison": code_digest("pipeline.release.compare", "against_champion"),
+        "comparison": code_digest("pipeline.release.compare", "compare_with_champion"),
         "signer": release_files.signer_fingerprint(workspace),
     }
     return json_digest(made_of)

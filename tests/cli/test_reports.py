@@ -39,7 +39,7 @@ def made(tmp_path_factory):
     with files.staging_dir(root / "data" / "validation") as staging:
         files.write_json(staging / "checks.json", [])
         files.write_receipt(staging, Receipt("validate"))
-    at.memory.commit("validate")
+    at.dvc_cache.commit("validate")
     run_if_changed(at, "split")
     data_versions.keep_data_version(root, "a test")
     ledger = Ledger(places.ledger)

@@ -9,7 +9,10 @@ from pipeline.base.config import CleanConfig, CollectConfig, SplitConfig, Valida
 from pipeline.base.errors import DataRejected, DigestMismatch
 from pipeline.base.records import SPLITS, Receipt
 from pipeline.io import parquet
-from pipeline.stages.runner import collect
+from pipeline.stages import clean as clean_stage
+from pipeline.stages import collect as collect_stage
+from pipeline.stages import split as split_stage
+from pipeline.stages import validate as validate_stage
 
 LABELS = ("bad", "good")
 CLEAN = CleanConfig(min_words=2, max_words=30)
@@ -35,7 +38,7 @@ def collected(root: Path, lines: list[str], *, header: str = "words,tone", **col
     own = {"kind": "csv", "name": "mine", "path": "mine.csv", "columns": mapped, "group_pattern": None, "ratings": None}
     source = own | {"renames": {"0": "bad", "1": "good"}, "lang": "en", "licence": "own"}
     cfg = CollectConfig.model_validate({"max_megabytes": 1, "feedback_texts": 0, "replay_texts": 0, "labels": LABELS, "sources": [source]})
-    return collect.collect(root, root / "downloads", root / "raw", cfg)
+    return collect_stage.collect(root, root / "downloads", root / "raw", cfg)
 
 
 def lines_of(number: int) -> list[str]:
@@ -43,12 +46,12 @@ def lines_of(number: int) -> list[str]:
 
 
 def cleaned(root: Path) -> Receipt:
-    return collect.clean(root / "raw", root / "clean", CLEAN, LABELS)
+    return clean_stage.clean(root / "raw", root / "clean", CLEAN, LABELS)
 
 
 def dealt(root: Path) -> Receipt:
-    collect.validate(root / "clean", root / "validation", VALIDATE, LABELS)
-    return collect.split(root / "clean", root / "validation", root / "splits", SPLIT)
+    validate_stage.validate(root / "clean", root / "validation", VALIDATE, LABELS)
+    return split_stage.split(root / "clean", root / "validation", root / "splits", SPLIT)
 
 
 def test_a_users_own_file_comes_out_as_three_sides(tmp_path: Path) -> None:
@@ -113,10 +116,10 @@ def test_what_the_raters_gave_reaches_every_side(tmp_path: Path) -> None:
     own = {"kind": "csv", "name": "mine", "path": "mine.csv", "columns": mapped, "group_pattern": None, "lang": "en", "licence": "own"}
     source = own | {"ratings": {"negative_to": -0.5, "positive_from": 0.5}, "renames": {}}
     cfg = CollectConfig.model_validate({"max_megabytes": 1, "feedback_texts": 0, "replay_texts": 0, "labels": labels, "sources": [source]})
-    collect.collect(tmp_path, tmp_path / "downloads", tmp_path / "raw", cfg)
-    collect.clean(tmp_path / "raw", tmp_path / "clean", CLEAN, labels)
-    collect.validate(tmp_path / "clean", tmp_path / "validation", VALIDATE, labels)
-    collect.split(tmp_path / "clean", tmp_path / "validation", tmp_path / "splits", SPLIT)
+    collect_stage.collect(tmp_path, tmp_path / "downloads", tmp_path / "raw", cfg)
+    clean_stage.clean(tmp_path / "raw", tmp_path / "clean", CLEAN, labels)
+    validate_stage.validate(tmp_path / "clean", tmp_path / "validation", VALIDATE, labels)
+    split_stage.split(tmp_path / "clean", tmp_path / "validation", tmp_path / "splits", SPLIT)
 
     for side in SPLITS:
         found = {(record.label, record.raters) for record in parquet.read_texts(tmp_path / "splits" / f"{side}.parquet")}

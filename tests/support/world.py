@@ -8,7 +8,7 @@ import yaml
 
 from pipeline.base.config import Workspace
 from pipeline.base.records import Receipt, TextRecord
-from pipeline.core.evaluate import LabelledPredictions, evaluation_report
+from pipeline.core.evaluate.report import LabelledPredictions, evaluation_report
 from pipeline.io import files, parquet
 from pipeline.io.params_file import load_params
 from pipeline.io.registry.ledger import Ledger

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.base.errors import DataRejected
-from pipeline.core.evaluate import LabelledPredictions, evaluation_report
+from pipeline.core.evaluate.report import LabelledPredictions, evaluation_report
 from pipeline.io.params_file import load_params
 
 CFG = load_params(Path(__file__).parents[3] / "params.yaml").evaluate.model_copy(

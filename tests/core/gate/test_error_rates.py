@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from judged import candidate
 
-from pipeline.core.evaluate import GateDecision, PairedPredictions, comparison, decide, metrics
+from pipeline.core.evaluate import metrics
+from pipeline.core.evaluate.comparison import PairedPredictions, compare_models
+from pipeline.core.gate.decision import GateDecision, decide
 from pipeline.io.params_file import load_params
 
 LABELS = ("negative", "neutral", "positive")
@@ -46,7 +48,7 @@ def slices(pair: PairedPredictions, random: np.random.Generator) -> Slices:
 
 def judged(pair: PairedPredictions, seed: int, *, among: Slices | None = None, margin: float = DEFAULT.slice_margin) -> GateDecision:
     gate = GATE.model_copy(update={"slice_margin": margin})
-    return decide(candidate(), comparison(pair, champion="R1", labels=LABELS, slices=among or {}, gate=gate, seed=seed), gate)
+    return decide(candidate(), compare_models(pair, champion="R1", labels=LABELS, slices=among or {}, gate=gate, seed=seed), gate)
 
 
 def passed(decision: GateDecision, name: str) -> bool:
@@ -97,7 +99,8 @@ def test_the_gain_that_is_said_to_show_shows_with_the_power_that_is_said() -> No
     right = (0.802, 0.77)
     true = gain(models(400_000, random, right=right))
     documents = [
-        comparison(models(1000, random, right=right), champion="R1", labels=LABELS, slices={}, gate=GATE, seed=seed) for seed in range(120)
+        compare_models(models(1000, random, right=right), champion="R1", labels=LABELS, slices={}, gate=GATE, seed=seed)
+        for seed in range(120)
     ]
     said = float(np.mean([document["macro_f1"]["visible"] for document in documents]))
     shown = np.mean([document["macro_f1"]["low"] > 0 for document in documents])

@@ -109,7 +109,7 @@ while True:
 
 def test_what_was_answered_before_a_kill_is_there_after_it(tmp_path: Path) -> None:
     child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(tmp_path), str(Path(__file__).parent)],
+        [sys.executable, "-c", CHILD, str(tmp_path), str(Path(__file__).parents[2] / "support")],
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[3],

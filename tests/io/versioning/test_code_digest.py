@@ -113,7 +113,7 @@ def test_every_stage_of_ours_is_read(stage: object) -> None:
 
 
 def test_our_clean_reads_its_rules_and_not_the_training() -> None:
-    read = code_definitions("pipeline.stages.data", "clean")
+    read = code_definitions("pipeline.stages.clean", "clean")
 
     assert "pipeline.core.clean.rules.RULES" in read
     assert not [name for name in read if name.startswith(("pipeline.core.train", "pipeline.io.sources", "pipeline.core.validate"))]

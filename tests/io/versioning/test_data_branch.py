@@ -123,7 +123,7 @@ def test_data_that_are_not_recorded_are_not_kept(workspace: Path, leave: Leave) 
 
 def test_two_at_once_make_one_version(workspace: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from pipeline.io.versioning.data_branch import Manifest; from pipeline.io.versioning.data_branch import keep\n"
+        "import sys; from pathlib import Path; from pipeline.io.versioning.data_branch import Manifest, commit_version\n"
         "print(keep(Path(sys.argv[1]), Manifest('split 1', 1, {}, {}, {}, {}), reason='race').commit)"
     )
     commands = [[sys.executable, "-c", program, str(workspace)]] * 3

@@ -17,6 +17,7 @@ from pipeline.io.versioning import data_versions
 from pipeline.io.versioning import workspace_setup as workspaces
 from pipeline.io.versioning.dvc_cache import DvcCache
 from pipeline.io.versioning.git import Git
+from pipeline.stages import identity
 
 ROOT = Path(__file__).resolve().parents[3]
 FILES = (".dvc/.gitignore", ".dvc/config", ".dvcignore", ".gitignore", "data/.gitignore", "dvc.yaml", "params.yaml")
@@ -243,11 +244,11 @@ def test_a_split_becomes_a_version_that_counts_what_it_holds_and_rollback_walks_
 def test_the_identity_of_collect_follows_the_bytes_of_a_local_source(tmp_path: Path) -> None:
     root = workspaces.init_workspace(tmp_path, "csv")
     cfg = load_params(root / "params.yaml").collect
-    stages = {name: ("pipeline.stages.runner.collect", name) for name in ("collect", "clean")}
+    stages = {name: (f"pipeline.stages.{name}", name) for name in ("collect", "clean")}
 
     def identities(content: str) -> tuple[str, str]:
         (root / "texts.csv").write_text(content)
-        data_versions.identity(Workspace(root, "", ""), root / "data/identity", cfg, stages)
+        identity.identity(Workspace(root, "", ""), root / "data/identity", cfg, stages)
         return (root / "data/identity/collect").read_text(), (root / "data/identity/clean").read_text()
 
     one, two, again = (identities(content) for content in ("text,label\na,b\n", "text,label\na,c\n", "text,label\na,b\n"))
