@@ -76,7 +76,13 @@ def _calendar(kind: str, cron: str, zone: str) -> Schedule:
     return Cron(cron, timezone=zone)
 
 
-def serve(workspace: Workspace, plans: Sequence[Plan], *, server: PrefectServer | None, pace: PollSettings = PollSettings()) -> None:
+def serve(
+    workspace: Workspace,
+    plans: Sequence[Plan],
+    *,
+    server: PrefectServer | None,
+    pace: PollSettings = PollSettings(),
+) -> None:
     """Run what is due until SIGTERM or Ctrl-C; runs that are going on then are cancelled, and keep what they finished."""
     # A `pipeline` folder of the workspace must not stand in for ours in the process of a run.
     os.environ["PYTHONSAFEPATH"] = "1"
@@ -85,8 +91,12 @@ def serve(workspace: Workspace, plans: Sequence[Plan], *, server: PrefectServer 
     )
     stop = threading.Event()
     # The runner sets its own signals where it may, and would leave in the middle; in another thread it may not.
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
-    serving = threading.Thread(target=lambda: asyncio.run(_kept_up(workspace, plans, server, pace, stop)), name="schedule")
+    before = {
+        number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    serving = threading.Thread(
+        target=lambda: asyncio.run(_kept_up(workspace, plans, server, pace, stop)), name="schedule"
+    )
     serving.start()
     try:
         while serving.is_alive():
@@ -97,7 +107,11 @@ def serve(workspace: Workspace, plans: Sequence[Plan], *, server: PrefectServer 
 
 
 async def _kept_up(
-    workspace: Workspace, plans: Sequence[Plan], server: PrefectServer | None, pace: PollSettings, stop: threading.Event
+    workspace: Workspace,
+    plans: Sequence[Plan],
+    server: PrefectServer | None,
+    pace: PollSettings,
+    stop: threading.Event,
 ) -> None:
     while not stop.is_set():
         try:
@@ -108,12 +122,25 @@ async def _kept_up(
 
 
 async def _served(
-    workspace: Workspace, plans: Sequence[Plan], server: PrefectServer | None, pace: PollSettings, stop: threading.Event
+    workspace: Workspace,
+    plans: Sequence[Plan],
+    server: PrefectServer | None,
+    pace: PollSettings,
+    stop: threading.Event,
 ) -> None:
-    runner = Runner(name="tonewatch", query_seconds=pace.poll, prefetch_seconds=pace.ahead, limit=len(plans) + 1, pause_on_shutdown=False)
+    runner = Runner(
+        name="tonewatch",
+        query_seconds=pace.poll,
+        prefetch_seconds=pace.ahead,
+        limit=len(plans) + 1,
+        pause_on_shutdown=False,
+    )
     if server is not None:
         await asyncio.to_thread(server.ensure)
-    ids = [await runner.aadd_deployment(_deployment(workspace, plan, limited=server is not None)) for plan in plans]
+    ids = [
+        await runner.aadd_deployment(_deployment(workspace, plan, limited=server is not None))
+        for plan in plans
+    ]
     keeper = RunSupervisor(workspace, ids)
     # Before anything is run: what was missed, and what died, while nobody looked.
     async with get_client() as client:
@@ -134,7 +161,11 @@ async def _served(
 
 def _deployment(workspace: Workspace, plan: Plan, *, limited: bool) -> RunnerDeployment:
     # Of a server that is not ours we do not know whether it remembers who holds a slot; there our own locks alone keep order.
-    limit = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW) if limited else None
+    limit = (
+        ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
+        if limited
+        else None
+    )
     return RunnerDeployment.from_flow(
         plan.flow,
         name=deployment_name(workspace),
@@ -145,7 +176,9 @@ def _deployment(workspace: Workspace, plan: Plan, *, limited: bool) -> RunnerDep
     )
 
 
-async def _kept(keeper: RunSupervisor, server: PrefectServer | None, pace: PollSettings, stop: threading.Event) -> None:
+async def _kept(
+    keeper: RunSupervisor, server: PrefectServer | None, pace: PollSettings, stop: threading.Event
+) -> None:
     while not await asyncio.to_thread(stop.wait, pace.look):
         try:
             if server is not None:

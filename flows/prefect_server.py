@@ -40,7 +40,9 @@ class PrefectServer:
         self._note = schedule.folder(workspace) / "server.json"
         self._log = workspace.home / "prefect" / "server.log"
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        self._environment = {name: value for name, value in {**environment, **LEASES}.items() if name != ADDRESS}
+        self._environment = {
+            name: value for name, value in {**environment, **LEASES}.items() if name != ADDRESS
+        }
         self._process: subprocess.Popen[bytes] | None = None
 
     def ensure(self) -> None:
@@ -49,7 +51,17 @@ class PrefectServer:
             return
         if self._process is not None:
             log.warning("server ended", code=self._process.returncode)
-        command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self._port)]
+        command = [
+            sys.executable,
+            "-m",
+            "prefect",
+            "server",
+            "start",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self._port),
+        ]
         with self._log.open("ab") as out:
             self._process = subprocess.Popen(
                 command,
@@ -69,7 +81,9 @@ class PrefectServer:
         deadline = time.monotonic() + START_SECONDS
         while not answers(self.url):
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise Unreachable(f"The Prefect server does not start. Its log is {self._log}; then type the same again.")
+                raise Unreachable(
+                    f"The Prefect server does not start. Its log is {self._log}; then type the same again."
+                )
             time.sleep(0.2)
 
     def stop(self) -> None:
@@ -111,7 +125,9 @@ def find_server(workspace: Workspace, environment: MutableMapping[str, str]) -> 
 
 
 @contextlib.contextmanager
-def prefect_server(workspace: Workspace, environment: MutableMapping[str, str]) -> Iterator[PrefectServer | None]:
+def prefect_server(
+    workspace: Workspace, environment: MutableMapping[str, str]
+) -> Iterator[PrefectServer | None]:
     """Give None where a server is named; else start one, name it in the environment, and end it with the block."""
     if environment.get(ADDRESS):
         yield None

@@ -32,5 +32,7 @@ def request_retrain(workspace: Workspace, why: str, *, day: str) -> str:
             deployment = client.read_deployment_by_name(f"{RETRAIN}/{deployment_name(workspace)}")
         except ObjectNotFound:
             return by_hand
-        run = client.create_flow_run_from_deployment(deployment.id, parameters={"reason": why}, idempotency_key=key)
+        run = client.create_flow_run_from_deployment(
+            deployment.id, parameters={"reason": why}, idempotency_key=key
+        )
     return f"A new training is asked for ({why}): run {run.name}."

@@ -49,7 +49,9 @@ class RunSupervisor:
         for run in dead:
             await self._crash(client, run)
         gone = [str(run.id) for run in dead]
-        schedule.forget_ended_runs(self._workspace, but=[str(run.id) for run in opened if str(run.id) not in gone])
+        schedule.forget_ended_runs(
+            self._workspace, but=[str(run.id) for run in opened if str(run.id) not in gone]
+        )
         self._seen = {run.id: self._seen[run.id] for run in opened if run.id in self._seen}
         await self._skip_missed(client)
         await self._free_slots(client, opened)
@@ -58,9 +60,13 @@ class RunSupervisor:
 
     async def _read(self, client: PrefectClient, types: Sequence[StateType], **more: Any) -> list[FlowRun]:
         state = FlowRunFilterState(type=FlowRunFilterStateType(any_=list(types)))
-        chosen = FlowRunFilter(deployment_id=FlowRunFilterDeploymentId(any_=self._deployments), state=state, **more)
+        chosen = FlowRunFilter(
+            deployment_id=FlowRunFilterDeploymentId(any_=self._deployments), state=state, **more
+        )
         # Some servers refuse the empty order and number that the client would send.
-        return await client.read_flow_runs(flow_run_filter=chosen, sort=FlowRunSort.EXPECTED_START_TIME_ASC, limit=MOST)
+        return await client.read_flow_runs(
+            flow_run_filter=chosen, sort=FlowRunSort.EXPECTED_START_TIME_ASC, limit=MOST
+        )
 
     def _is_dead(self, run: FlowRun) -> bool:
         lives = schedule.run_is_alive(self._workspace, str(run.id))
@@ -105,5 +111,7 @@ class RunSupervisor:
                 except ObjectNotFound:
                     continue
                 if taken:
-                    await client.update_global_concurrency_limit(name, GlobalConcurrencyLimitUpdate(active_slots=0))
+                    await client.update_global_concurrency_limit(
+                        name, GlobalConcurrencyLimitUpdate(active_slots=0)
+                    )
                     log.warning("slot freed", deployment=str(deployment))

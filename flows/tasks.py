@@ -100,7 +100,12 @@ def _publish_decision(run: RetrainRun, document: dict[str, Any]) -> None:
 def _release(run: RetrainRun, document: dict[str, Any]) -> dict[str, Any]:
     moved = promote.release(run.workspace, document, actor=run.actor, reason=run.reason)
     waits = moved is None and promote.awaits_approval(run.workspace, document)
-    return {"document": document, "ran": run.ran, "moved": moved.as_dict() if moved else None, "waiting": waits}
+    return {
+        "document": document,
+        "ran": run.ran,
+        "moved": moved.as_dict() if moved else None,
+        "waiting": waits,
+    }
 
 
 prepare = _task("prepare", _prepare)

@@ -76,9 +76,18 @@ class Story:
         command = [sys.executable, "-m", "pipeline", *arguments, "--json", "--workspace", str(self.root)]
         # dvc.yaml calls `tonewatch`, which `make` puts on no path.
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        ended = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, env={**os.environ, "PATH": path}, check=False)
+        ended = subprocess.run(
+            command,
+            cwd=CHECKOUT,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PATH": path},
+            check=False,
+        )
         if ended.returncode not in allowed:
-            raise SystemExit(f"tonewatch {' '.join(arguments)} ended with {ended.returncode}:\n{ended.stderr[-3000:]}")
+            raise SystemExit(
+                f"tonewatch {' '.join(arguments)} ended with {ended.returncode}:\n{ended.stderr[-3000:]}"
+            )
         return json.loads(ended.stdout)
 
     def params(self) -> dict[str, Any]:
@@ -90,11 +99,15 @@ class Story:
         params = self.params()
         for section, values in sections.items():
             params[section] |= values
-        (self.root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False, allow_unicode=True), "utf-8")
+        (self.root / "params.yaml").write_text(
+            yaml.safe_dump(params, sort_keys=False, allow_unicode=True), "utf-8"
+        )
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Ask the service."""
-        asked = urllib.request.Request(self.address + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        asked = urllib.request.Request(
+            self.address + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
         with urllib.request.urlopen(asked, timeout=60) as answer:
             return json.load(answer)
 
@@ -124,7 +137,13 @@ def main() -> None:
     with _serving(story):
         alerts = _hours(story, texts["movie"], hours=3, told=0.0, until=lambda _: False)
         story.tell(f"three hours of movie texts; alerts: {alerts}")
-        _hours(story, texts["tweet"], hours=14, told=0.8, until=lambda seen: seen["retrain"] and seen["labels"] >= ENOUGH)
+        _hours(
+            story,
+            texts["tweet"],
+            hours=14,
+            told=0.8,
+            until=lambda seen: seen["retrain"] and seen["labels"] >= ENOUGH,
+        )
         story.tell(_released(story.command("run", "--reason", "the texts are tweets now", allowed=(0, 1))))
         _in_effect(story)
         _hours(story, texts["tweet"], hours=1, told=0.5, until=lambda _: False)
@@ -135,7 +154,12 @@ def main() -> None:
 
 
 def _prepare(story: Story) -> None:
-    subprocess.run([sys.executable, "-m", "pipeline", "init", str(story.root)], cwd=CHECKOUT, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "pipeline", "init", str(story.root)],
+        cwd=CHECKOUT,
+        check=True,
+        capture_output=True,
+    )
     params = story.params()
     # Tweets come later, from the people who use the service.
     movies = [source for source in params["collect"]["sources"] if source["name"] == "movie"]
@@ -150,25 +174,35 @@ def _released(made: dict[str, Any]) -> str:
     document = made["document"]
     low, high = document["intervals"]["macro_f1"]
     versus = document["comparison"]
-    gain = f", {versus['macro_f1']['difference']:+.3f} against {versus['champion']} on the same texts" if versus else ""
+    gain = (
+        f", {versus['macro_f1']['difference']:+.3f} against {versus['champion']} on the same texts"
+        if versus
+        else ""
+    )
     figure = f"macro F1 {document['metrics']['macro_f1']:.3f} [{low:.3f}, {high:.3f}] on {document['evaluation']['texts']} texts"
     return f"{document['release']} in service (data {document['data_version']}, {figure}{gain})"
 
 
 def _texts(story: Story) -> dict[str, Iterator[tuple[str, str]]]:
     """Give texts with their labels that no model of the story was trained on: the movie texts of the validation split, and all tweets."""
-    from pipeline.base.config import load_params
     from pipeline.io import parquet
+    from pipeline.io.params_file import load_params
     from pipeline.io.sources import readers
     from pipeline.io.sources import rows as records
 
     whole = load_params(CHECKOUT / "params.yaml").collect
     source = next(source for source in whole.sources if source.name == "tweet")
     rows = readers.read_rows(
-        source, root=story.root, downloads=story.root / ".tonewatch" / "downloads", max_bytes=whole.max_megabytes * 1_000_000
+        source,
+        root=story.root,
+        downloads=story.root / ".tonewatch" / "downloads",
+        max_bytes=whole.max_megabytes * 1_000_000,
     )
-    tweets = [(record.text, record.label) for record in records.to_records(rows, source, whole.labels)]
-    movies = [(record.text, record.label) for record in parquet.read_texts(story.root / "data" / "splits" / "valid.parquet")]
+    tweets = [(record.text, record.label) for record in records.rows_to_records(rows, source, whole.labels)]
+    movies = [
+        (record.text, record.label)
+        for record in parquet.read_texts(story.root / "data" / "splits" / "valid.parquet")
+    ]
     # In their files the texts stand sorted by what they say; traffic does not.
     chance = random.Random(SEED)
     chance.shuffle(movies)
@@ -181,15 +215,17 @@ def _serving(story: Story) -> Iterator[None]:
     """Serve the workspace as `tonewatch serve` does, but by the story's clock."""
     import uvicorn
 
-    from pipeline.base.config import Places
-    from pipeline.serve.main import build
+    from pipeline.base.config import Workspace
+    from pipeline.serve.main import build_app
 
-    places = Places.of(story.root, os.environ)
+    places = Workspace.of(story.root, os.environ)
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = int(found.getsockname()[1])
     story.address = f"http://127.0.0.1:{port}"
-    server = uvicorn.Server(uvicorn.Config(build(places, host="127.0.0.1", now=story.clock), port=port, log_level="error"))
+    server = uvicorn.Server(
+        uvicorn.Config(build_app(places, host="127.0.0.1", now=story.clock), port=port, log_level="error")
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     _wait(lambda: server.started and story.ready(), "the service did not start")
@@ -199,7 +235,14 @@ def _serving(story: Story) -> Iterator[None]:
     thread.join(30)
 
 
-def _hours(story: Story, texts: Iterator[tuple[str, str]], *, hours: int, told: float, until: Callable[[dict[str, Any]], bool]) -> int:
+def _hours(
+    story: Story,
+    texts: Iterator[tuple[str, str]],
+    *,
+    hours: int,
+    told: float,
+    until: Callable[[dict[str, Any]], bool],
+) -> int:
     """Let so many hours of traffic pass, each watched as it ends, until what was seen is what is waited for; counts the alerts."""
     alerts = 0
     for _ in range(hours):
@@ -234,9 +277,13 @@ def _slip_in_a_bad_release(story: Story) -> None:
     story.change(gate={"approval": "human", "forgetting_margin": 1.0, "slice_margin": 1.0})
     made = story.command("run", "--reason", "a new table of labels, with a wider gate", allowed=(0, 1))
     if not made.get("waiting"):
-        raise SystemExit(f"The bad release does not wait for a person: {made.get('error') or _released(made)}")
+        raise SystemExit(
+            f"The bad release does not wait for a person: {made.get('error') or _released(made)}"
+        )
     name = made["document"]["release"]
-    story.command("release", "approve", name, "--actor", "someone in a hurry", "--reason", "the figures look fine")
+    story.command(
+        "release", "approve", name, "--actor", "someone in a hurry", "--reason", "the figures look fine"
+    )
     story.tell(f"somebody opened the gate; the same again is {name}, and was approved by hand")
     _in_effect(story)
 

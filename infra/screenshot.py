@@ -16,7 +16,9 @@ SHARP = 2  # dots of the picture for each of the page, so that it stays sharp in
 
 def main() -> None:
     """Take one picture."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("url")
     parser.add_argument("out", type=Path)
     parser.add_argument("--width", type=int, default=1200)

@@ -16,14 +16,18 @@ def _code(arguments: list[str]) -> int:
     from pipeline.cli.app import app
 
     try:
-        return int(typer.main.get_command(app).main(arguments, prog_name="tonewatch", standalone_mode=False) or 0)
+        return int(
+            typer.main.get_command(app).main(arguments, prog_name="tonewatch", standalone_mode=False) or 0
+        )
     except typer.Exit as wanted:
         return wanted.exit_code
     except (typer.Abort, KeyboardInterrupt):
         return _tell("Stopped. What was finished is kept; type the same again to go on.", arguments, 130)
     except TyperException as error:
         # Asked for help by typing nothing: the help is the message, and there is nothing to add to it.
-        return _tell(f"{error.format_message()}\nType `tonewatch --help` or `tonewatch COMMAND --help`.", arguments, 2)
+        return _tell(
+            f"{error.format_message()}\nType `tonewatch --help` or `tonewatch COMMAND --help`.", arguments, 2
+        )
     except TonewatchError as error:
         return _tell(str(error), arguments, error.exit_code)
     except Exception as error:

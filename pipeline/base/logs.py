@@ -10,14 +10,29 @@ import structlog
 
 # Loggers that tell what nobody asked; the last one, that torchvision is not installed.
 SILENCED = (
-    *("httpx", "httpcore", "urllib3", "alembic", "mlflow", "prefect", "dvc", "great_expectations", "asyncio", "ray.train"),
+    *(
+        "httpx",
+        "httpcore",
+        "urllib3",
+        "alembic",
+        "mlflow",
+        "prefect",
+        "dvc",
+        "great_expectations",
+        "asyncio",
+        "ray.train",
+    ),
     "torch.onnx._internal.exporter._registration",
 )
 
 
 def configure(*, json: bool, debug: bool) -> None:
     """Send events to stderr, as lines for people or as JSON for machines."""
-    render: Any = structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    render: Any = (
+        structlog.processors.JSONRenderer()
+        if json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -7,9 +7,22 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.cli import data, doctor, keys, release, schedule, serve, watch
-from pipeline.cli.options import ActorOption, DebugOption, JsonOption, ReasonOption, WorkspaceOption, open_workspace, print_result
+from pipeline.cli.options import (
+    ActorOption,
+    DebugOption,
+    JsonOption,
+    ReasonOption,
+    WorkspaceOption,
+    open_workspace,
+    print_result,
+)
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, help="Watch the tone of what people write.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Watch the tone of what people write.",
+)
 app.add_typer(data.app, name="data")
 app.add_typer(release.app, name="release")
 app.add_typer(keys.app, name="keys")
@@ -18,14 +31,21 @@ app.command()(watch.watch)
 app.command()(schedule.schedule)
 app.command()(doctor.doctor)
 
-Assignments = Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Write a value into params.yaml first.")]
-ProfileName = Annotated[str, typer.Option("--profile", help="laptop, gpu or cluster: what the machine offers.")]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Write a value into params.yaml first."),
+]
+ProfileName = Annotated[
+    str, typer.Option("--profile", help="laptop, gpu or cluster: what the machine offers.")
+]
 
 
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="The folder; made if it is missing.")],
-    preset: Annotated[str, typer.Option(help="english: the default data · csv: a table of your own.")] = "english",
+    preset: Annotated[
+        str, typer.Option(help="english: the default data · csv: a table of your own.")
+    ] = "english",
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -73,7 +93,11 @@ def run(
 
 @app.command()
 def stage(
-    name: str, profile: ProfileName = "laptop", workspace: WorkspaceOption = None, json: JsonOption = False, debug: DebugOption = False
+    name: str,
+    profile: ProfileName = "laptop",
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
 ) -> None:
     """Run one stage by hand, as dvc.yaml does.  Example: tonewatch stage clean."""
     import dataclasses
@@ -91,7 +115,10 @@ def stage(
 @app.command()
 def predict(
     texts: Annotated[list[str] | None, typer.Argument(help="Texts to label.")] = None,
-    file: Annotated[Path | None, typer.Option("--file", help="A file with one text a line; - for standard input.", allow_dash=True)] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", help="A file with one text a line; - for standard input.", allow_dash=True),
+    ] = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -109,8 +136,13 @@ def predict(
 
 @app.command()
 def report(
-    name: Annotated[str | None, typer.Argument(help="A release, as R1; the one in service if none is named.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Where to write the page; the cards go beside it.", show_default=False)] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A release, as R1; the one in service if none is named.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Where to write the page; the cards go beside it.", show_default=False),
+    ] = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,

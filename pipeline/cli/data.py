@@ -4,29 +4,50 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import DebugOption, JsonOption, ReasonOption, WorkspaceOption, open_workspace, print_result
+from pipeline.cli.options import (
+    DebugOption,
+    JsonOption,
+    ReasonOption,
+    WorkspaceOption,
+    open_workspace,
+    print_result,
+)
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="List, show and roll back data data_versions.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="List, show and roll back data data_versions."
+)
 Version = Annotated[str | None, typer.Argument(help="A data version, as v1.")]
 
 
 @app.command("list")
-def list_versions(workspace: WorkspaceOption = None, json: JsonOption = False, debug: DebugOption = False) -> None:
+def list_versions(
+    workspace: WorkspaceOption = None, json: JsonOption = False, debug: DebugOption = False
+) -> None:
     """List the data versions, newest first.  Example: tonewatch data list."""
     from pipeline.cli import printing
     from pipeline.io.versioning import data_versions
 
-    found = [version.as_dict() for version in data_versions.list_versions(open_workspace(workspace, json=json, debug=debug).root)]
+    found = [
+        version.as_dict()
+        for version in data_versions.list_versions(open_workspace(workspace, json=json, debug=debug).root)
+    ]
     print_result(found, json=json, text=printing.data_versions(found))
 
 
 @app.command("show")
-def show_version(name: Version = None, workspace: WorkspaceOption = None, json: JsonOption = False, debug: DebugOption = False) -> None:
+def show_version(
+    name: Version = None,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
     """Show one data version; the newest if none is named.  Example: tonewatch data show v1."""
     from pipeline.cli import printing
     from pipeline.io.versioning import data_versions
 
-    version = data_versions.show_version(open_workspace(workspace, json=json, debug=debug).root, name).as_dict()
+    version = data_versions.show_version(
+        open_workspace(workspace, json=json, debug=debug).root, name
+    ).as_dict()
     print_result(version, json=json, text=printing.fields(version))
 
 

@@ -13,8 +13,12 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Make, list 
 def new(
     *,
     name: Annotated[str, typer.Option("--name", help="Whose key it is.")],
-    scope: Annotated[list[str], typer.Option("--scope", help="predict, feedback or admin; give it again for more.")],
-    days: Annotated[int | None, typer.Option("--days", min=1, help="Expires after so many days.", show_default=False)] = None,
+    scope: Annotated[
+        list[str], typer.Option("--scope", help="predict, feedback or admin; give it again for more.")
+    ],
+    days: Annotated[
+        int | None, typer.Option("--days", min=1, help="Expires after so many days.", show_default=False)
+    ] = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -22,13 +26,17 @@ def new(
     """Make a key and show it this once.  Example: tonewatch keys new --name shop --scope predict --scope feedback."""
     from pipeline.operations import api_keys
 
-    made = api_keys.new_key(open_workspace(workspace, json=json, debug=debug), name=name, scopes=scope, days=days)
+    made = api_keys.new_key(
+        open_workspace(workspace, json=json, debug=debug), name=name, scopes=scope, days=days
+    )
     text = f"{made['key']}\nKeep it: it cannot be shown again. Send it as `Authorization: Bearer KEY`; its id is {made['id']}."
     print_result(made, json=json, text=text)
 
 
 @app.command("list")
-def list_keys(workspace: WorkspaceOption = None, json: JsonOption = False, debug: DebugOption = False) -> None:
+def list_keys(
+    workspace: WorkspaceOption = None, json: JsonOption = False, debug: DebugOption = False
+) -> None:
     """List the keys without their secrets.  Example: tonewatch keys list."""
     from pipeline.cli import printing
     from pipeline.operations import api_keys

@@ -13,11 +13,15 @@ if TYPE_CHECKING:
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 WorkspaceOption = Annotated[
-    Path | None, typer.Option("--workspace", help="The workspace; else the nearest one upward.", show_default=False)
+    Path | None,
+    typer.Option("--workspace", help="The workspace; else the nearest one upward.", show_default=False),
 ]
 DebugOption = Annotated[bool, typer.Option("--debug", help="Show tracebacks and every event.")]
 ActorOption = Annotated[
-    str, typer.Option("--actor", help="Who asks; kept in the ledger.", default_factory=getpass.getuser, show_default=False)
+    str,
+    typer.Option(
+        "--actor", help="Who asks; kept in the ledger.", default_factory=getpass.getuser, show_default=False
+    ),
 ]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept in the ledger.")]
 

@@ -43,9 +43,13 @@ def release(document: Mapping[str, Any]) -> str:
     figures += [_row(name, row, row["intervals"]) for name, row in sorted(baselines.items())]
     figures += [("", "", "", "")]
     sources = document["metrics"]["per_source"].items()
-    figures += [(f"  {name}", f"{row['macro_f1']:.3f}", "", f"{row['accuracy']:.3f}") for name, row in sources]
+    figures += [
+        (f"  {name}", f"{row['macro_f1']:.3f}", "", f"{row['accuracy']:.3f}") for name, row in sources
+    ]
     reasons = [f"  {reason}" for reason in document["decision"]["reasons"]]
-    return "\n".join([f"{document['release']}: {made}", "", *_table(figures), "", f"The gate: {verdict}.", *reasons])
+    return "\n".join(
+        [f"{document['release']}: {made}", "", *_table(figures), "", f"The gate: {verdict}.", *reasons]
+    )
 
 
 def moves(found: Sequence[Mapping[str, Any]]) -> str:
@@ -53,7 +57,18 @@ def moves(found: Sequence[Mapping[str, Any]]) -> str:
     if not found:
         return "No release was ever in service. Make one with `tonewatch run`."
     rows = [("no.", "time", "until", "from", "to", "actor", "reason")]
-    rows += [(str(m["sequence"]), m["time"], m["until"] or "now", m["from"] or "-", m["to"], m["actor"], m["reason"]) for m in found]
+    rows += [
+        (
+            str(m["sequence"]),
+            m["time"],
+            m["until"] or "now",
+            m["from"] or "-",
+            m["to"],
+            m["actor"],
+            m["reason"],
+        )
+        for m in found
+    ]
     return "\n".join(_table(rows))
 
 
@@ -71,25 +86,37 @@ def moves_csv(found: Sequence[Mapping[str, Any]]) -> str:
 
 def moved(move: Mapping[str, Any]) -> str:
     """Tell one move."""
-    lines = [f"In service: {move['to']} (before: {move['from'] or 'none'}). Model and data version moved with it."]
+    lines = [
+        f"In service: {move['to']} (before: {move['from'] or 'none'}). Model and data version moved with it."
+    ]
     lines += [f"Pending: {why} Type `tonewatch release reconcile`." for why in move["pending"]]
     return "\n".join(lines)
 
 
 def foreseen(found: Mapping[str, Any]) -> str:
     """Tell what a move would do."""
-    lines = [f"Would put {found['to']} in service (now: {found['from'] or 'none'}). Nothing was changed.", *found["steps"]]
+    lines = [
+        f"Would put {found['to']} in service (now: {found['from'] or 'none'}). Nothing was changed.",
+        *found["steps"],
+    ]
     return "\n".join([*lines, *(f"Would have to wait: {why}" for why in found["pending"])])
 
 
 def watched(seen: Mapping[str, Any]) -> str:
     """Tell what one pass of the watch found."""
-    lines = [f"Windows watched: {len(seen['windows'])}." + (f" The last began {seen['windows'][-1]}." if seen["windows"] else "")]
+    lines = [
+        f"Windows watched: {len(seen['windows'])}."
+        + (f" The last began {seen['windows'][-1]}." if seen["windows"] else "")
+    ]
     lines += [f"Alert: {title}" for title in seen["alerts"]] or ["No new alert."]
     if seen["moved"]:
-        lines.append(f"Rolled back from {seen['moved']['from']} to {seen['moved']['to']}: {seen['moved']['reason']}")
+        lines.append(
+            f"Rolled back from {seen['moved']['from']} to {seen['moved']['to']}: {seen['moved']['reason']}"
+        )
     if seen["future"]:
-        lines.append(f"{seen['future']} answers are dated after {seen['now']} and were left out. Look at the clocks.")
+        lines.append(
+            f"{seen['future']} answers are dated after {seen['now']} and were left out. Look at the clocks."
+        )
     if seen["retrain"]:
         lines.append(f"A new training is due: {seen['retrain']}. Type `tonewatch run`.")
     return "\n".join(lines)
@@ -98,9 +125,14 @@ def watched(seen: Mapping[str, Any]) -> str:
 def keys(found: Sequence[Mapping[str, Any]]) -> str:
     """Tell API keys as a table."""
     if not found:
-        return "There is no key yet, so the service binds to loopback only. Make one with `tonewatch keys new`."
+        return (
+            "There is no key yet, so the service binds to loopback only. Make one with `tonewatch keys new`."
+        )
     rows = [("id", "name", "scopes", "created", "expires", "revoked")]
-    rows += [(k["id"], k["name"], " ".join(k["scopes"]), k["created"], k["expires"] or "-", k["revoked"] or "-") for k in found]
+    rows += [
+        (k["id"], k["name"], " ".join(k["scopes"]), k["created"], k["expires"] or "-", k["revoked"] or "-")
+        for k in found
+    ]
     return "\n".join(_table(rows))
 
 
@@ -108,7 +140,10 @@ def examined(found: Mapping[str, Any]) -> str:
     """Tell how everything stands that a workspace stands on."""
     versions = ", ".join(f"{name} {version or 'missing'}" for name, version in found["versions"].items())
     rows = [("", "check", "")]
-    rows += [("ok" if check["ok"] else "!!", check["name"], f"{check['told']} {check['do']}".strip()) for check in found["checks"]]
+    rows += [
+        ("ok" if check["ok"] else "!!", check["name"], f"{check['told']} {check['do']}".strip())
+        for check in found["checks"]
+    ]
     where = [(f"  {name}", str(place)) for name, place in found["places"].items() if place]
     return "\n".join([f"Python {found['python']}, {versions}", "", *_table(where), "", *_table(rows)])
 
@@ -118,7 +153,10 @@ def data_versions(found: Sequence[Mapping[str, Any]]) -> str:
     if not found:
         return "There is no data version yet. Make one with `tonewatch run`."
     rows = [("version", "texts", "fingerprint", "parent", "reason")]
-    rows += [(v["name"], str(v["rows"]), str(v["fingerprint"])[:12], v["parent"] or "-", v["reason"]) for v in found]
+    rows += [
+        (v["name"], str(v["rows"]), str(v["fingerprint"])[:12], v["parent"] or "-", v["reason"])
+        for v in found
+    ]
     return "\n".join(_table(rows))
 
 
@@ -129,16 +167,25 @@ def fields(document: Mapping[str, Any]) -> str:
 
 def answers(told: "Sequence[Prediction]") -> str:
     """Tell labels with their probabilities."""
-    rows = [(one.label, " ".join(f"{label} {share:.3f}" for label, share in one.probabilities.items())) for one in told]
+    rows = [
+        (one.label, " ".join(f"{label} {share:.3f}" for label, share in one.probabilities.items()))
+        for one in told
+    ]
     return "\n".join([*_table(rows), f"release {told[0].release}, data {told[0].data_version}"])
 
 
 def _inert(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    return (
+        f"'{value}"
+        if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+        else value
+    )
 
 
 def _value(value: Any) -> str:
-    return ", ".join(f"{key} {count}" for key, count in value.items()) if isinstance(value, dict) else str(value)
+    return (
+        ", ".join(f"{key} {count}" for key, count in value.items()) if isinstance(value, dict) else str(value)
+    )
 
 
 def _row(name: str, figures: Mapping[str, Any], intervals: Mapping[str, Sequence[float]]) -> tuple[str, ...]:
@@ -164,4 +211,6 @@ def _next(at: Workspace) -> str:
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    ]

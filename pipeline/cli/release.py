@@ -5,10 +5,20 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import ActorOption, DebugOption, JsonOption, ReasonOption, WorkspaceOption, open_workspace, print_result
+from pipeline.cli.options import (
+    ActorOption,
+    DebugOption,
+    JsonOption,
+    ReasonOption,
+    WorkspaceOption,
+    open_workspace,
+    print_result,
+)
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="List, show, approve, promote, roll back, verify and reconcile releases."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="List, show, approve, promote, roll back, verify and reconcile releases.",
 )
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell the exact moves and change nothing.")]
 Name = Annotated[str | None, typer.Argument(help="A release, as R1; the one in service if none is named.")]
@@ -19,7 +29,9 @@ def list_moves(
     *,
     csv: Annotated[bool, typer.Option("--csv", help="A table for a spreadsheet.")] = False,
     plot: Annotated[bool, typer.Option("--plot", help="Draw the timeline on a page.")] = False,
-    out: Annotated[Path | None, typer.Option("--out", help="Where to write that page.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where to write that page.", show_default=False)
+    ] = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -42,7 +54,9 @@ def list_moves(
 
 
 @app.command("show")
-def show_release(name: Name = None, workspace: WorkspaceOption = None, json: JsonOption = False, debug: DebugOption = False) -> None:
+def show_release(
+    name: Name = None, workspace: WorkspaceOption = None, json: JsonOption = False, debug: DebugOption = False
+) -> None:
     """Show a release: what it is made of, its figures, and the gate's decision.  Example: tonewatch release show --json."""
     from pipeline.cli import printing
     from pipeline.release import promote as releases
@@ -80,7 +94,9 @@ def approve(
     name: Annotated[str, typer.Argument(help="The release that waits, as R2.")],
     *,
     actor: ActorOption,
-    reason: Annotated[str, typer.Option("--reason", help="Why it may serve; kept in the ledger.", show_default=False)],
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why it may serve; kept in the ledger.", show_default=False)
+    ],
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -98,7 +114,9 @@ def approve(
 def rollback(
     *,
     actor: ActorOption,
-    to: Annotated[str | None, typer.Option("--to", help="A release; the previous one if none is named.")] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", help="A release; the previous one if none is named.")
+    ] = None,
     reason: ReasonOption = "tonewatch release rollback",
     dry_run: DryRun = False,
     workspace: WorkspaceOption = None,
@@ -120,7 +138,10 @@ def rollback(
 
 @app.command()
 def verify(
-    name: Annotated[str | None, typer.Argument(help="A release, as R1; all of them and what follows the ledger if none is named.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="A release, as R1; all of them and what follows the ledger if none is named."),
+    ] = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -130,16 +151,26 @@ def verify(
 
     found = check(open_workspace(workspace, json=json, debug=debug), name)
     names = ", ".join(found["releases"]) or "No release"
-    unlooked = f" What follows the ledger was left out, since process {found['working']} works here." if found["working"] else ""
+    unlooked = (
+        f" What follows the ledger was left out, since process {found['working']} works here."
+        if found["working"]
+        else ""
+    )
     text = f"{names}: everything holds. Moves: {found['moves']}. Head of the ledger: {found['head'][:16]}.{unlooked}"
     print_result(found, json=json, text=text)
 
 
 @app.command()
-def reconcile(workspace: WorkspaceOption = None, json: JsonOption = False, debug: DebugOption = False) -> None:
+def reconcile(
+    workspace: WorkspaceOption = None, json: JsonOption = False, debug: DebugOption = False
+) -> None:
     """Repair what should follow the ledger: aliases, local copy, work tree.  Example: tonewatch release reconcile."""
     from pipeline.release import promote as releases
 
     at = open_workspace(workspace, json=json, debug=debug)
     repaired = releases.reconcile(at)
-    print_result({"repaired": repaired}, json=json, text="\n".join(repaired) or "Everything follows the ledger already.")
+    print_result(
+        {"repaired": repaired},
+        json=json,
+        text="\n".join(repaired) or "Everything follows the ledger already.",
+    )

@@ -9,7 +9,9 @@ from pipeline.cli.options import DebugOption, JsonOption, WorkspaceOption, open_
 
 
 def schedule(
-    profile: Annotated[str, typer.Option("--profile", help="laptop, gpu or cluster: what the machine offers.")] = "laptop",
+    profile: Annotated[
+        str, typer.Option("--profile", help="laptop, gpu or cluster: what the machine offers.")
+    ] = "laptop",
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
@@ -30,6 +32,8 @@ def schedule(
         kinds = {"watch": cfg.watch, "retrain": cfg.retrain, "audit": cfg.audit}
         text = "\n".join(f"{kind:8} {cron:14} {cfg.time_zone}" for kind, cron in kinds.items())
         print_result(
-            {"server": address, "time_zone": cfg.time_zone, **kinds}, json=json, text=f"{text}\nRuns: {address}\nEnd it with Ctrl-C."
+            {"server": address, "time_zone": cfg.time_zone, **kinds},
+            json=json,
+            text=f"{text}\nRuns: {address}\nEnd it with Ctrl-C.",
         )
         serve(at, plans, server=server)

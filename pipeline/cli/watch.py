@@ -9,7 +9,8 @@ from pipeline.cli.options import DebugOption, JsonOption, WorkspaceOption, open_
 
 def watch(
     now: Annotated[
-        str | None, typer.Option("--now", help="Watch as at this UTC time, as 2026-11-25T08:00:00Z.", show_default=False)
+        str | None,
+        typer.Option("--now", help="Watch as at this UTC time, as 2026-11-25T08:00:00Z.", show_default=False),
     ] = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,

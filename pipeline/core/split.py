@@ -26,7 +26,9 @@ def assign_split(group: str, cfg: SplitConfig) -> SplitName:
     return "valid" if place < cfg.test + cfg.valid else "train"
 
 
-def split_records(records: Sequence[TextRecord], cfg: SplitConfig, labels: Collection[str]) -> dict[SplitName, list[TextRecord]]:
+def split_records(
+    records: Sequence[TextRecord], cfg: SplitConfig, labels: Collection[str]
+) -> dict[SplitName, list[TextRecord]]:
     """Deal records to the three sides, in their order.
 
     A record that brings its own side keeps it. Where a source brings sides but no valid one (as many benchmarks do), its train
@@ -38,7 +40,11 @@ def split_records(records: Sequence[TextRecord], cfg: SplitConfig, labels: Colle
     sides: dict[SplitName, list[TextRecord]] = {side: [] for side in SPLITS}
     for record in records:
         side = own.get(record.id) or assign_split(record.group, cfg)
-        if own.get(record.id) == "train" and record.source not in with_valid and _place(record.group, cfg) < cfg.valid:
+        if (
+            own.get(record.id) == "train"
+            and record.source not in with_valid
+            and _place(record.group, cfg) < cfg.valid
+        ):
             side = "valid"
         sides[side].append(record)
     _usable(sides, labels)
@@ -63,7 +69,11 @@ def _own_side(record: TextRecord) -> SplitName:
 def _usable(sides: dict[SplitName, list[TextRecord]], labels: Collection[str]) -> None:
     for side, records in sides.items():
         if not records:
-            raise DataRejected(f"No text falls to {side}. Collect more texts or groups, or change the shares under `split` in params.yaml.")
+            raise DataRejected(
+                f"No text falls to {side}. Collect more texts or groups, or change the shares under `split` in params.yaml."
+            )
     missing = [label for label in labels if label not in {record.label for record in sides["train"]}]
     if missing:
-        raise DataRejected(f"The train side has no text labelled {', '.join(missing)}. Collect more of them, or change `split.salt`.")
+        raise DataRejected(
+            f"The train side has no text labelled {', '.join(missing)}. Collect more of them, or change `split.salt`."
+        )

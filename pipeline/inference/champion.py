@@ -52,7 +52,9 @@ class ChampionSource:
         folder = release_files.verified_copy(self._workspace, document)
         predictor = open_predictor(folder, threads=self._threads)
         predictor.predict(files.read_json(folder / "golden.json")["texts"])
-        return LoadedRelease(name, str(document["data_version"]), _digest(document), predictor.labels, predictor)
+        return LoadedRelease(
+            name, str(document["data_version"]), _digest(document), predictor.labels, predictor
+        )
 
 
 def _digest(document: Mapping[str, Any]) -> str:
@@ -63,5 +65,13 @@ def journal_fields(cleaned: str, *, hashed: bool, min_words: int) -> dict[str, A
     """Give what the journal keeps of a cleaned text: masked, or only its hash and what can no longer be told from it."""
     masked = mask_pii(cleaned)[0]
     # The language of a text that is kept is told by who reads it: that takes as long as all the rest of an answer's keeping.
-    kept = {"text": "", "lang": detect_language(masked, min_words=min_words)} if hashed else {"text": masked, "lang": ""}
-    return {**kept, "digest": sha256(masked.encode("utf-8", "replace")).hexdigest(), "words": count_words(masked)}
+    kept = (
+        {"text": "", "lang": detect_language(masked, min_words=min_words)}
+        if hashed
+        else {"text": masked, "lang": ""}
+    )
+    return {
+        **kept,
+        "digest": sha256(masked.encode("utf-8", "replace")).hexdigest(),
+        "words": count_words(masked),
+    }

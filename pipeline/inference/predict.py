@@ -27,7 +27,12 @@ class Prediction:
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain values."""
-        return {"label": self.label, "probabilities": self.probabilities, "release": self.release, "data_version": self.data_version}
+        return {
+            "label": self.label,
+            "probabilities": self.probabilities,
+            "release": self.release,
+            "data_version": self.data_version,
+        }
 
 
 def predict(workspace: Workspace, texts: Sequence[str]) -> list[Prediction]:
@@ -36,7 +41,9 @@ def predict(workspace: Workspace, texts: Sequence[str]) -> list[Prediction]:
     Raises WrongUse when there is no release or no text.
     """
     if not texts:
-        raise UsageError('There is no text to label. Type `tonewatch predict "a text"`, or name a file with `--file`.')
+        raise UsageError(
+            'There is no text to label. Type `tonewatch predict "a text"`, or name a file with `--file`.'
+        )
     ledger = Ledger(workspace.ledger)
     name = ledger.current()
     if name is None:
@@ -45,7 +52,12 @@ def predict(workspace: Workspace, texts: Sequence[str]) -> list[Prediction]:
     predictor = open_predictor(release_files.verified_copy(workspace, document))
     answers = predictor.predict(texts)
     return [
-        Prediction(label, dict(zip(predictor.labels, map(float, row), strict=True)), name, str(document["data_version"]))
+        Prediction(
+            label,
+            dict(zip(predictor.labels, map(float, row), strict=True)),
+            name,
+            str(document["data_version"]),
+        )
         for label, row in zip(answers.labels, answers.probabilities, strict=True)
     ]
 
@@ -59,7 +71,12 @@ def open_predictor(folder: Path, *, threads: int = 1) -> "Predictor":
 
     model_files.inspect_folder(folder)
     settings = files.read_json(folder / "model.json")
-    return Predictor.of((folder / "model.onnx").read_bytes(), (folder / "tokenizer.json").read_text("utf-8"), settings, threads=threads)
+    return Predictor.of(
+        (folder / "model.onnx").read_bytes(),
+        (folder / "tokenizer.json").read_text("utf-8"),
+        settings,
+        threads=threads,
+    )
 
 
 def read_lines(path: Path, standard_input: BinaryIO) -> list[str]:
@@ -72,6 +89,10 @@ def read_lines(path: Path, standard_input: BinaryIO) -> list[str]:
         # Only a newline ends a text: `splitlines` would also cut at form feeds and at U+2028.
         return [line.rstrip("\r") for line in content.decode("utf-8-sig").split("\n") if line.strip()]
     except OSError as error:
-        raise UsageError(f"{path} cannot be read ({error.strerror}). Name a file with one text a line.") from error
+        raise UsageError(
+            f"{path} cannot be read ({error.strerror}). Name a file with one text a line."
+        ) from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 (byte {error.start}). Save it as UTF-8 and type the same again.") from error
+        raise UsageError(
+            f"{path} is not UTF-8 (byte {error.start}). Save it as UTF-8 and type the same again."
+        ) from error

@@ -27,7 +27,9 @@ NUMBERED = re.compile(r"\d{6,}\.json")
 FIRST_RETRY_SECONDS = 15.0
 LONGEST_RETRY_SECONDS = 3600.0
 PATIENCE_SECONDS = 60.0  # for one sink in one call; it goes on by itself after that
-FAILURES_IN_A_ROW = 2  # one alert that a sink cannot take must not keep the next; two mean that the sink is down
+FAILURES_IN_A_ROW = (
+    2  # one alert that a sink cannot take must not keep the next; two mean that the sink is down
+)
 NEWEST_FOR_A_NEW_SINK = 20  # a sink just added is not flooded with the past
 
 
@@ -71,9 +73,18 @@ def add_alerts(folder: Path, alerts: Sequence[Alert]) -> list[Alert]:
 
 def list_outbox(folder: Path) -> list[OutboxEntry]:
     """Give every alert in the order in which they were raised, and who was told."""
-    sinks = {path.stem: set(_memory(path)["told"] or ()) for path in sorted((folder / "sinks").glob("*.json"))}
+    sinks = {
+        path.stem: set(_memory(path)["told"] or ()) for path in sorted((folder / "sinks").glob("*.json"))
+    }
     return [
-        OutboxEntry(number, alert, *(tuple(name for name, told in sinks.items() if (number in told) is took) for took in (True, False)))
+        OutboxEntry(
+            number,
+            alert,
+            *(
+                tuple(name for name, told in sinks.items() if (number in told) is took)
+                for took in (True, False)
+            ),
+        )
         for number, alert in _kept(folder).items()
     ]
 
@@ -87,7 +98,11 @@ def deliver_alerts(folder: Path, urls: Sequence[str]) -> DeliveryReport:
     if not kept or not urls:
         return DeliveryReport(0, 0, ())
     sinks = [_Sink(folder, url, kept) for url in dict.fromkeys(urls)]
-    threads = [threading.Thread(target=sink.tell, daemon=True, name=f"tell {sink.name}") for sink in sinks if sink.due()]
+    threads = [
+        threading.Thread(target=sink.tell, daemon=True, name=f"tell {sink.name}")
+        for sink in sinks
+        if sink.due()
+    ]
     for thread in threads:
         thread.start()
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -95,7 +110,9 @@ def deliver_alerts(folder: Path, urls: Sequence[str]) -> DeliveryReport:
         thread.join(max(0.0, deadline - time.monotonic()))
     waiting = {sink.name: sink.waiting() for sink in sinks}
     return DeliveryReport(
-        sum(sink.taken for sink in sinks), sum(map(len, waiting.values())), tuple(name for name, left in waiting.items() if left)
+        sum(sink.taken for sink in sinks),
+        sum(map(len, waiting.values())),
+        tuple(name for name, left in waiting.items() if left),
     )
 
 
@@ -133,8 +150,19 @@ class _Sink:
                     told.add(number)
                     self.taken += 1
                 failed, in_a_row = (0, 0) if sent else (failed + 1, in_a_row + 1)
-                pause = min(FIRST_RETRY_SECONDS * 2.0 ** min(failed - 1, 20), LONGEST_RETRY_SECONDS) if failed else 0.0
-                files.write_json(self._path, {"told": sorted(told), "failed": failed, "not_before": time.time() + pause if pause else 0.0})
+                pause = (
+                    min(FIRST_RETRY_SECONDS * 2.0 ** min(failed - 1, 20), LONGEST_RETRY_SECONDS)
+                    if failed
+                    else 0.0
+                )
+                files.write_json(
+                    self._path,
+                    {
+                        "told": sorted(told),
+                        "failed": failed,
+                        "not_before": time.time() + pause if pause else 0.0,
+                    },
+                )
                 if in_a_row == FAILURES_IN_A_ROW:
                     log.warning("sink down", sink=self.name, again_in_seconds=round(pause))
                     return
@@ -146,7 +174,9 @@ def _sent(url: str, alert: Alert) -> bool:
 
     # Its messages repeat addresses and answers of the sink.
     logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
-    asset = apprise.AppriseAsset(app_id="Tonewatch", app_desc="Tonewatch", app_url="", async_mode=False, secure_logging=True)
+    asset = apprise.AppriseAsset(
+        app_id="Tonewatch", app_desc="Tonewatch", app_url="", async_mode=False, secure_logging=True
+    )
     kind = apprise.NotifyType.FAILURE if alert.hard else apprise.NotifyType.WARNING
     try:
         service = apprise.Apprise.instantiate(url, asset=asset)
@@ -168,7 +198,10 @@ def _kept(folder: Path) -> dict[int, Alert]:
 
 
 def _numbered(folder: Path) -> list[Path]:
-    return sorted((path for path in folder.glob("*.json") if NUMBERED.fullmatch(path.name)), key=lambda path: int(path.stem))
+    return sorted(
+        (path for path in folder.glob("*.json") if NUMBERED.fullmatch(path.name)),
+        key=lambda path: int(path.stem),
+    )
 
 
 def _memory(path: Path) -> dict[str, Any]:

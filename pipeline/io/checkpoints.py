@@ -46,14 +46,19 @@ class CheckpointFolder:
         """Give the folder of this training."""
         return self.root / self.key
 
-    def save(self, step: int, tensors: Mapping[str, Mapping[str, "Tensor"]], notes: Mapping[str, Any]) -> None:
+    def save(
+        self, step: int, tensors: Mapping[str, Mapping[str, "Tensor"]], notes: Mapping[str, Any]
+    ) -> None:
         """Write a checkpoint whole, then let go of the older ones."""
         from safetensors.torch import save_file
 
         out = self.folder / f"step-{step:08d}"
         with files.staging_dir(out) as staging:
             for name, group in tensors.items():
-                save_file({key: value.detach().cpu().contiguous() for key, value in group.items()}, staging / f"{name}.safetensors")
+                save_file(
+                    {key: value.detach().cpu().contiguous() for key, value in group.items()},
+                    staging / f"{name}.safetensors",
+                )
             files.write_json(staging / "notes.json", notes)
             files.write_json(staging / files.RECEIPT, files.folder_digests(staging))
         for older in self.folder.glob("step-*"):
@@ -70,7 +75,9 @@ class CheckpointFolder:
             except (TonewatchError, OSError, ValueError):
                 continue
             tensors = {path.stem: load_file(path) for path in folder.glob("*.safetensors")}
-            return Checkpoint(int(folder.name.removeprefix("step-")), tensors, files.read_json(folder / "notes.json"))
+            return Checkpoint(
+                int(folder.name.removeprefix("step-")), tensors, files.read_json(folder / "notes.json")
+            )
         return None
 
     def forget(self) -> None:

@@ -46,7 +46,9 @@ def report_disk_full(where: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise Fault(f"No space is left for {where}. What was there is untouched; free some space and type the same again.") from error
+        raise Fault(
+            f"No space is left for {where}. What was there is untouched; free some space and type the same again."
+        ) from error
 
 
 def sweep_staging(out: Path) -> None:
@@ -109,9 +111,18 @@ def folder_digests(folder: Path) -> dict[str, str]:
 
 def verify_folder(folder: Path, expected: dict[str, str]) -> None:
     """Raise DigestMismatch unless the folder holds exactly these files with these digests, its receipt aside."""
-    strange = next((path for path in sorted(folder.rglob("*")) if path.is_symlink() or not (path.is_file() or path.is_dir())), None)
+    strange = next(
+        (
+            path
+            for path in sorted(folder.rglob("*"))
+            if path.is_symlink() or not (path.is_file() or path.is_dir())
+        ),
+        None,
+    )
     if strange is not None:
-        what = "a symbolic link, and what that points to can change" if strange.is_symlink() else "no plain file"
+        what = (
+            "a symbolic link, and what that points to can change" if strange.is_symlink() else "no plain file"
+        )
         raise DigestMismatch(f"{strange} is {what}.")
     found = folder_digests(folder)
     for name in sorted(set(found) | set(expected)):
@@ -120,7 +131,9 @@ def verify_folder(folder: Path, expected: dict[str, str]) -> None:
         if name not in expected:
             raise DigestMismatch(f"{folder / name} does not belong there.")
         if found[name] != expected[name]:
-            raise DigestMismatch(f"{folder / name} was changed: SHA-256 {found[name][:12]}, recorded {expected[name][:12]}.")
+            raise DigestMismatch(
+                f"{folder / name} was changed: SHA-256 {found[name][:12]}, recorded {expected[name][:12]}."
+            )
 
 
 def write_receipt(staging: Path, receipt: Receipt) -> Receipt:
@@ -141,7 +154,9 @@ def verified_receipt(folder: Path, *, made_by: str) -> Receipt:
     DVC trusts its cache without looking (a flipped byte checks out as "up to date"), so each reader looks.
     """
     if not (folder / RECEIPT).is_file():
-        raise Fault(f"{folder} is missing or unfinished. Make it with `tonewatch stage {made_by}`, or all of it with `tonewatch run`.")
+        raise Fault(
+            f"{folder} is missing or unfinished. Make it with `tonewatch stage {made_by}`, or all of it with `tonewatch run`."
+        )
     receipt = read_receipt(folder)
     try:
         verify_folder(folder, dict(receipt.files))

@@ -73,7 +73,9 @@ def folder_lock(target: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=WAIT_SECONDS)
     except Timeout:
-        raise Fault(f"Another process has been making {target} for {WAIT_SECONDS} s. End it, then type the same again.") from None
+        raise Fault(
+            f"Another process has been making {target} for {WAIT_SECONDS} s. End it, then type the same again."
+        ) from None
     try:
         yield
     finally:

@@ -64,14 +64,18 @@ def _editor() -> Any:
     editor.preserve_quotes = True
     editor.width = 4096
     editor.indent(mapping=2, sequence=4, offset=2)
-    editor.representer.add_representer(type(None), lambda told, _: told.represent_scalar("tag:yaml.org,2002:null", "null"))
+    editor.representer.add_representer(
+        type(None), lambda told, _: told.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
     return editor
 
 
 def _assign(document: Any, assignment: str, path: Path) -> str:
     dotted, equals, text = assignment.partition("=")
     if not equals:
-        raise ConfigError(f"{assignment!r} is not of the form section.key=value, for example `--set finetune.epochs=3`.")
+        raise ConfigError(
+            f"{assignment!r} is not of the form section.key=value, for example `--set finetune.epochs=3`."
+        )
     *parents, key = dotted.split(".")
     place = document
     for part in parents:
@@ -91,7 +95,9 @@ def _replace(path: Path, content: str) -> None:
         beside.write_text(content, "utf-8")
         beside.replace(path)
     except OSError as error:
-        raise Fault(f"{path} cannot be written ({error.strerror}); it is as it was. Free some space, then type the same again.") from error
+        raise Fault(
+            f"{path} cannot be written ({error.strerror}); it is as it was. Free some space, then type the same again."
+        ) from error
     finally:
         beside.unlink(missing_ok=True)
 
@@ -108,5 +114,7 @@ def _parse(model: type[Model], path: Path) -> Model:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror}). Make it with `tonewatch init`.") from error
+        raise ConfigError(
+            f"{path} cannot be read ({error.strerror}). Make it with `tonewatch init`."
+        ) from error
     return validate_section(model, content, path)

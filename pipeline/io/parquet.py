@@ -11,7 +11,11 @@ from pipeline.base.records import SplitName, TextRecord
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(TextRecord))
 # A data version made before a column was thought of has none: its texts get what a record has by default.
-DEFAULTS = {field.name: field.default for field in dataclasses.fields(TextRecord) if field.default is not dataclasses.MISSING}
+DEFAULTS = {
+    field.name: field.default
+    for field in dataclasses.fields(TextRecord)
+    if field.default is not dataclasses.MISSING
+}
 BATCH_ROWS = 10_000
 
 
@@ -32,7 +36,10 @@ def write_rows(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
     import pyarrow
     import pyarrow.parquet
 
-    arrays = {name: pyarrow.array(values, type=None if len(values) else pyarrow.string()) for name, values in columns.items()}
+    arrays = {
+        name: pyarrow.array(values, type=None if len(values) else pyarrow.string())
+        for name, values in columns.items()
+    }
     pyarrow.parquet.write_table(pyarrow.table(arrays), path, compression="zstd")
 
 

@@ -34,7 +34,12 @@ class RollbackDecision:
             done = "was rolled back" if moved else "should be rolled back, and could not be now"
             title = f"{self.champion} {done} to {self.move.origin}"
             yield Alert(
-                f"rollback/{self.champion}/{self.move.sequence}/{bool(moved)}", "rollback", "all", self.now, title, self.fallen.reason
+                f"rollback/{self.champion}/{self.move.sequence}/{bool(moved)}",
+                "rollback",
+                "all",
+                self.now,
+                title,
+                self.fallen.reason,
             )
         elif self.observed and self.expected is not None and self.observed["high"] < self.expected:
             reason = (
@@ -53,21 +58,37 @@ def judge_champion(workspace: Workspace, journal: Journal, *, now: str, params: 
         return RollbackDecision(now, None, None, None, None, None)
     last, champion = moves[-1], ReleaseReference.of(workspace, moves[-1].target)
     pairs = _pairs(
-        journal, champion.name, since=windows.to_micros(windows.hours_before(now, hours=cfg.baking_hours)), until=windows.to_micros(now)
+        journal,
+        champion.name,
+        since=windows.to_micros(windows.hours_before(now, hours=cfg.baking_hours)),
+        until=windows.to_micros(now),
     )
     if len(pairs) < cfg.min_labels:
         return RollbackDecision(now, champion.name, last, None, None, None)
     truth, guess = [label for label, _ in pairs], [answer.label for _, answer in pairs]
-    chance: dict[str, Any] = {"resamples": params.watch.resamples, "confidence": params.watch.confidence, "seed": params.seed}
+    chance: dict[str, Any] = {
+        "resamples": params.watch.resamples,
+        "confidence": params.watch.confidence,
+        "seed": params.seed,
+    }
     observed = quality.observed_quality(truth, guess, champion.labels, **chance)
     # Of a wholly other mix of texts less may be expected; what it had at least, less the margin, is no matter of the mix.
     expected = float(champion.document["intervals"]["accuracy"][0]) - cfg.rollback_margin
     # Whether a release surely fails may be asked often only because all its labels are looked at, and only while it bakes.
     bakes = (_begun(workspace, champion.name) or now) >= windows.hours_before(now, hours=cfg.baking_hours)
-    return RollbackDecision(now, champion.name, last, observed, expected, _fallen(workspace, ledger, pairs, params) if bakes else None)
+    return RollbackDecision(
+        now,
+        champion.name,
+        last,
+        observed,
+        expected,
+        _fallen(workspace, ledger, pairs, params) if bakes else None,
+    )
 
 
-def rollback_if_degraded(workspace: Workspace, baked: RollbackDecision, *, actor: str) -> "promote.MoveResult | None":
+def rollback_if_degraded(
+    workspace: Workspace, baked: RollbackDecision, *, actor: str
+) -> "promote.MoveResult | None":
     """Roll back when the release before is surely better by the margin; None when it is not, or when that could not be done now."""
     if not (baked.fallen and baked.fallen.fell and baked.move and baked.move.origin):
         return None
@@ -81,7 +102,14 @@ def rollback_if_degraded(workspace: Workspace, baked: RollbackDecision, *, actor
 
 def _begun(workspace: Workspace, release: str) -> str | None:
     """Give the start of the first window that a release answered."""
-    return next((document["window"]["start"] for document in read_windows(workspace) if document["release"] == release), None)
+    return next(
+        (
+            document["window"]["start"]
+            for document in read_windows(workspace)
+            if document["release"] == release
+        ),
+        None,
+    )
 
 
 def _fallen(
@@ -96,7 +124,9 @@ def _fallen(
     theirs = before.predictor.predict([answer.text for _, answer in readable]).labels
     truth, mine = [label for label, _ in readable], [answer.label for _, answer in readable]
     names = {"champion": str(reign["to"]), "previous": before.name}
-    return quality.detect_regression(truth, mine, list(theirs), params.watch.quality, confidence=params.watch.confidence, names=names)
+    return quality.detect_regression(
+        truth, mine, list(theirs), params.watch.quality, confidence=params.watch.confidence, names=names
+    )
 
 
 def _pairs(journal: Journal, release: str, *, since: str, until: str) -> list[tuple[str, JournalEntry]]:
@@ -104,4 +134,8 @@ def _pairs(journal: Journal, release: str, *, since: str, until: str) -> list[tu
     entries = latest_labels(entry for entry in journal.labels(since) if entry.time < until)
     found = journal.find_all((entry.request, entry.position) for entry in entries)
     pairs = ((entry.label, found.get((entry.request, entry.position))) for entry in entries)
-    return [(label, answer) for label, answer in pairs if answer and answer.release == release and since <= answer.time < until]
+    return [
+        (label, answer)
+        for label, answer in pairs
+        if answer and answer.release == release and since <= answer.time < until
+    ]

@@ -45,7 +45,10 @@ def measure_model_change(
     found: dict[str, Any] = {"from": before[-1]["release"], "to": watched.name, "texts": 0, "labels": None}
     overlap = _overlap(answers, params)
     if len(overlap) < params.watch.min_texts:
-        return {**found, "why": f"only {len(overlap)} texts of this window can be read, too few to measure the change of the model"}
+        return {
+            **found,
+            "why": f"only {len(overlap)} texts of this window can be read, too few to measure the change of the model",
+        }
     try:
         old = ReleaseReference.of(workspace, found["from"])
         theirs = old.predictor.predict([answer.text for answer in overlap]).labels
@@ -53,9 +56,18 @@ def measure_model_change(
         return {**found, "why": str(error)}
     if old.labels != watched.labels:
         return {**found, "why": "the two releases know different labels"}
-    before_N, after_N = ([watched.labels.index(label) for label in column] for column in (theirs, [answer.label for answer in overlap]))
-    chance: dict[str, Any] = {"resamples": params.watch.resamples, "confidence": params.watch.confidence, "seed": params.seed}
-    measured = prevalence.measure_model_shift(before_N, after_N, old.confusion, watched.confusion, labels=watched.labels, **chance)
+    before_N, after_N = (
+        [watched.labels.index(label) for label in column]
+        for column in (theirs, [answer.label for answer in overlap])
+    )
+    chance: dict[str, Any] = {
+        "resamples": params.watch.resamples,
+        "confidence": params.watch.confidence,
+        "seed": params.seed,
+    }
+    measured = prevalence.measure_model_shift(
+        before_N, after_N, old.confusion, watched.confusion, labels=watched.labels, **chance
+    )
     return {**found, "texts": len(overlap), "labels": measured}
 
 
@@ -95,7 +107,10 @@ def find_topic_changes(seen: Sequence[Document], params: Params) -> dict[str, li
         "seed": params.seed,
         "topics": max(1, len(topics)),
     }
-    return {topic: changes.find_change_points(bridge_topic(seen, topic), params.watch.events, **asked) for topic in topics}
+    return {
+        topic: changes.find_change_points(bridge_topic(seen, topic), params.watch.events, **asked)
+        for topic in topics
+    }
 
 
 def _shares(document: Document, topic: str) -> Mapping[str, Any] | None:

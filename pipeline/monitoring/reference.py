@@ -73,9 +73,14 @@ class ReleaseReference:
         columns = parquet.read_rows(self._kept() / TABLE)
         source_N = np.array(columns.pop("source"))
         whole = build_sample(columns)
-        return {"": whole, **{str(name): whole.only(np.flatnonzero(source_N == name)) for name in np.unique(source_N)}}
+        return {
+            "": whole,
+            **{str(name): whole.only(np.flatnonzero(source_N == name)) for name in np.unique(source_N)},
+        }
 
-    def calibration(self, topic: str, window: WindowSample, cfg: WatchConfig, *, topics: int) -> DriftCalibration:
+    def calibration(
+        self, topic: str, window: WindowSample, cfg: WatchConfig, *, topics: int
+    ) -> DriftCalibration:
         """Learn what chance does to windows of this size, once for each size.
 
         A topic named as a source of the test texts is compared with those of that source; of its window only so many texts that there
@@ -87,9 +92,16 @@ class ReleaseReference:
             source, texts = topic, comparable_size(min(texts, len(own) // OWN_FACTOR), cfg.drift)
         key = (source, texts, topics, embedded)
         if key not in self._calibrated:
-            reference = self.reference[source] if embedded else replace(self.reference[source], embedding=None)
-            asked: dict[str, Any] = {"windows_per_quarter": windows_per_quarter(cfg.window_minutes), "topics": topics}
-            self._calibrated[key] = calibrate(reference, texts, cfg.drift, seed=seed_for(0, "watch", self.name, source), **asked)
+            reference = (
+                self.reference[source] if embedded else replace(self.reference[source], embedding=None)
+            )
+            asked: dict[str, Any] = {
+                "windows_per_quarter": windows_per_quarter(cfg.window_minutes),
+                "topics": topics,
+            }
+            self._calibrated[key] = calibrate(
+                reference, texts, cfg.drift, seed=seed_for(0, "watch", self.name, source), **asked
+            )
         return self._calibrated[key]
 
     def language(self, text: str) -> str:

@@ -21,7 +21,12 @@ from pipeline.io.journal.journal import Journal, latest_labels
 from pipeline.io.params_file import load_params
 from pipeline.io.sources import feedback
 from pipeline.monitoring import auto_rollback
-from pipeline.monitoring.model_change import drifted_windows, find_topic_changes, measure_model_change, read_windows
+from pipeline.monitoring.model_change import (
+    drifted_windows,
+    find_topic_changes,
+    measure_model_change,
+    read_windows,
+)
 from pipeline.monitoring.reference import ReleaseReference
 from pipeline.monitoring.window_alerts import alerts_from_windows
 from pipeline.monitoring.window_report import ALL, LabelledEntry, describe_window
@@ -30,7 +35,9 @@ log = logs.get("watch")
 FOR_EVER = "9999"
 
 
-def run_watch(workspace: Workspace, *, now: str | None = None, actor: str = "tonewatch watch") -> dict[str, Any]:
+def run_watch(
+    workspace: Workspace, *, now: str | None = None, actor: str = "tonewatch watch"
+) -> dict[str, Any]:
     """Watch all windows that are due, raise and send what should be known, and go back from a release that surely fails.
 
     `now` is a UTC time, by default the clock's; answers dated after it belong to no window and are counted. Two passes at once
@@ -40,12 +47,19 @@ def run_watch(workspace: Workspace, *, now: str | None = None, actor: str = "ton
     with locks.folder_lock(workspace.windows):
         journal = Journal.reading(workspace.journal)
         watched = WatchPass(workspace, journal, params)
-        written = [name for window in _due(workspace, journal, now, params) if (name := watched.written(window))]
+        written = [
+            name for window in _due(workspace, journal, now, params) if (name := watched.written(window))
+        ]
         seen = read_windows(workspace)
         files.write_json(workspace.windows / "events.json", happened := find_topic_changes(seen, params))
         baked = auto_rollback.judge_champion(workspace, journal, now=now, params=params)
         moved = auto_rollback.rollback_if_degraded(workspace, baked, actor=actor)
-        raised = _raised(workspace, [*alerts_from_windows(seen, happened, written), *baked.alerts(moved)], now=now, params=params)
+        raised = _raised(
+            workspace,
+            [*alerts_from_windows(seen, happened, written), *baked.alerts(moved)],
+            now=now,
+            params=params,
+        )
     delivered = alerts.deliver_alerts(workspace.alerts, workspace.alert_urls)
     hard = [alert for alert in raised if alert.hard]
     fresh = feedback.count_new_labels(workspace, params.collect)
@@ -72,7 +86,11 @@ def _due(workspace: Workspace, journal: Journal, now: str, params: Params) -> li
     cfg = params.watch
     last = max((path.stem for path in workspace.windows.glob("2*.json")), default=None)
     since = files.read_json(workspace.windows / f"{last}.json")["window"]["end"] if last else journal.first()
-    return windows.due_windows(since=since, now=now, minutes=cfg.window_minutes, most=cfg.catch_up_windows) if since else []
+    return (
+        windows.due_windows(since=since, now=now, minutes=cfg.window_minutes, most=cfg.catch_up_windows)
+        if since
+        else []
+    )
 
 
 @dataclass(frozen=True)
@@ -93,8 +111,12 @@ class WatchPass:
         watched = self._release(Counter(answer.release for answer in answers).most_common(1)[0][0])
         mine = [answer for answer in answers if answer.release == watched.name]
         told = [pair for pair in _told(self.journal, start, end) if pair[1].release == watched.name]
-        before = drifted_windows(read_windows(self.workspace)[-self.params.watch.drift.of_windows :], watched.name)
-        document = describe_window(watched, mine, told, window=window, cfg=self.params.watch, seed=self.params.seed, before=before)
+        before = drifted_windows(
+            read_windows(self.workspace)[-self.params.watch.drift.of_windows :], watched.name
+        )
+        document = describe_window(
+            watched, mine, told, window=window, cfg=self.params.watch, seed=self.params.seed, before=before
+        )
         document["releases"] = dict(Counter(answer.release for answer in answers))
         document["break"] = measure_model_change(self.workspace, watched, mine, self.params)
         files.write_json(self.workspace.windows / f"{window.name}.json", document)
@@ -110,7 +132,9 @@ class WatchPass:
 def _told(journal: Journal, start: str, end: str) -> list[LabelledEntry]:
     entries = latest_labels(journal.labels(start, end))
     found = journal.find_all((entry.request, entry.position) for entry in entries)
-    return [(entry.label, found[name]) for entry in entries if (name := (entry.request, entry.position)) in found]
+    return [
+        (entry.label, found[name]) for entry in entries if (name := (entry.request, entry.position)) in found
+    ]
 
 
 def _raised(workspace: Workspace, candidates: Sequence[Alert], *, now: str, params: Params) -> list[Alert]:
@@ -125,7 +149,11 @@ def _link(workspace: Workspace, alert: Alert) -> str:
     """Lead to the page of the alert's topic; where nobody said where the dashboard is, to the folder of the windows."""
     if not workspace.dashboard:
         return str(workspace.windows)
-    return f"{workspace.dashboard}/" if alert.topic == ALL else f"{workspace.dashboard}/topics/{quote(alert.topic, safe='')}"
+    return (
+        f"{workspace.dashboard}/"
+        if alert.topic == ALL
+        else f"{workspace.dashboard}/topics/{quote(alert.topic, safe='')}"
+    )
 
 
 def _asked(hard: Sequence[Alert], fresh: int, params: Params) -> str | None:

@@ -27,7 +27,10 @@ def _drifts(fresh: Sequence[Document]) -> Iterator[Alert]:
 
 def _drift(document: Document, topic: str, drift: Mapping[str, Any]) -> Alert:
     start = document["window"]["start"]
-    moved = ", ".join(name for name, detector in drift["detectors"].items() if detector["drifted"]) or "all detectors together"
+    moved = (
+        ", ".join(name for name, detector in drift["detectors"].items() if detector["drifted"])
+        or "all detectors together"
+    )
     ids = ", ".join(f"{example['request']}/{example['position']}" for example in drift["examples"])
     return Alert(
         key=f"drift/{topic}/{drift['kind']}",
@@ -49,7 +52,9 @@ def _told_apart(document: Document) -> list[str]:
     return topics if len(topics) > ONE else topics[:1]
 
 
-def _events(happened: Mapping[str, Sequence[Mapping[str, Any]]], fresh: Sequence[Document]) -> Iterator[Alert]:
+def _events(
+    happened: Mapping[str, Sequence[Mapping[str, Any]]], fresh: Sequence[Document]
+) -> Iterator[Alert]:
     if not fresh:
         return
     last, apart = fresh[-1]["window"]["end"], _told_apart(fresh[-1])

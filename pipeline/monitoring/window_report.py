@@ -51,7 +51,10 @@ def describe_window(
 
     `before` says of each topic which of the windows before, the newest last, had drifted.
     """
-    topics, labels = by_topic(answers, [answer.topic for answer in answers]), by_topic(told, [answer.topic for _, answer in told])
+    topics, labels = (
+        by_topic(answers, [answer.topic for answer in answers]),
+        by_topic(told, [answer.topic for _, answer in told]),
+    )
     judged = [topic for topic, part in topics.items() if len(part) >= cfg.min_texts]
     at = WindowContext(cfg, seed_for(seed, "watch", window.start), len(judged), before)
     return {
@@ -70,15 +73,23 @@ def describe_window(
     }
 
 
-def _observed(watched: ReleaseReference, told: Sequence[LabelledEntry], at: WindowContext) -> dict[str, Any] | None:
+def _observed(
+    watched: ReleaseReference, told: Sequence[LabelledEntry], at: WindowContext
+) -> dict[str, Any] | None:
     truth, guess = [label for label, _ in told], [answer.label for _, answer in told]
     return quality.observed_quality(truth, guess, watched.labels, **at.chance) if told else None
 
 
-def _judged(watched: ReleaseReference, topic: str, answers: Sequence[JournalEntry], at: WindowContext) -> dict[str, Any]:
+def _judged(
+    watched: ReleaseReference, topic: str, answers: Sequence[JournalEntry], at: WindowContext
+) -> dict[str, Any]:
     return {
-        "shares": prevalence.estimate_prevalence(count_labels(answers, watched.labels), watched.confusion, watched.labels, **at.chance),
-        "estimated": quality.estimated_quality([max(answer.probabilities) for answer in answers], **at.chance),
+        "shares": prevalence.estimate_prevalence(
+            count_labels(answers, watched.labels), watched.confusion, watched.labels, **at.chance
+        ),
+        "estimated": quality.estimated_quality(
+            [max(answer.probabilities) for answer in answers], **at.chance
+        ),
         "drift": _drift(watched, topic, answers, at),
     }
 
@@ -97,15 +108,25 @@ def count_labels(answers: Sequence[JournalEntry], labels: Sequence[str]) -> list
     return [counts[label] for label in labels]
 
 
-def _drift(watched: ReleaseReference, topic: str, answers: Sequence[JournalEntry], at: WindowContext) -> dict[str, Any]:
+def _drift(
+    watched: ReleaseReference, topic: str, answers: Sequence[JournalEntry], at: WindowContext
+) -> dict[str, Any]:
     cfg = at.cfg.drift
-    rows = sorted(np.random.default_rng(at.seed).permutation(len(answers))[: drift.comparable_size(len(answers), cfg)])
+    rows = sorted(
+        np.random.default_rng(at.seed).permutation(len(answers))[: drift.comparable_size(len(answers), cfg)]
+    )
     window = _compared(watched, [answers[row] for row in rows])
     calibration = watched.calibration(topic, window, at.cfg, topics=at.among)
     found = drift.judge_window(window, calibration)
     examples = drift.most_moved_texts(window, calibration, cfg.examples)
-    named = [{"request": request, "position": position, "score": score} for request, position, score in examples]
-    return {**found, "alarm": drift.alarm_starts([*at.before.get(topic, ()), found["drifted"]], cfg), "examples": named}
+    named = [
+        {"request": request, "position": position, "score": score} for request, position, score in examples
+    ]
+    return {
+        **found,
+        "alarm": drift.alarm_starts([*at.before.get(topic, ()), found["drifted"]], cfg),
+        "examples": named,
+    }
 
 
 def _compared(watched: ReleaseReference, answers: Sequence[JournalEntry]) -> WindowSample:

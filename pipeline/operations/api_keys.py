@@ -10,7 +10,9 @@ from pipeline.io.security import api_keys
 
 def new_key(workspace: Workspace, *, name: str, scopes: Sequence[str], days: int | None) -> dict[str, Any]:
     """Make a key; its secret stands under `key` and is shown this once."""
-    made, told = api_keys.create_key(workspace.keys, name=name, scopes=scopes, days=days, now=datetime.now(UTC))
+    made, told = api_keys.create_key(
+        workspace.keys, name=name, scopes=scopes, days=days, now=datetime.now(UTC)
+    )
     return {**made.as_dict(), "key": told}
 
 

@@ -40,28 +40,42 @@ def topics_of(seen: Sequence[Document]) -> list[str]:
     return sorted(texts, key=lambda topic: (topic != ALL, -texts[topic], topic))
 
 
-def prevalence_chart(seen: Sequence[Document], happened: Mapping[str, Sequence[Mapping[str, Any]]], topic: str) -> dict[str, Any]:
+def prevalence_chart(
+    seen: Sequence[Document], happened: Mapping[str, Sequence[Mapping[str, Any]]], topic: str
+) -> dict[str, Any]:
     """Draw the share of each label over time with its interval, changes of the model and of the tone marked."""
     parts, span = _parts(seen, topic), span_of(seen)
     lines, shifted = _bridged(seen, topic)
-    breaks = [_break(document["break"], document["window"]["start"], shifted=shifted) for document in seen if document.get("break")]
+    breaks = [
+        _break(document["break"], document["window"]["start"], shifted=shifted)
+        for document in seen
+        if document.get("break")
+    ]
     events = [_event(one) for one in happened.get(topic, ())]
     there = {name: {point.start: point for point in line} for name, line in lines.items()}
     rows = [_tone_row(document, part, there, span) for document, part in reversed(parts)]
     marks = [(one["time"], f"{one['from']} → {one['to']}") for one in breaks]
     return {
         "plot": series_plot(lines, span, floor=0.0, most=WIDE, marks=marks, events=events),
-        "volume": volume_path([(*_ends(document), int(part["texts"])) for document, part in parts], span, VOLUME_HEIGHT),
+        "volume": volume_path(
+            [(*_ends(document), int(part["texts"])) for document, part in parts], span, VOLUME_HEIGHT
+        ),
         "volume_height": VOLUME_HEIGHT,
         "labels": list(lines),
-        "now": [{"label": name, "start": line[-1].start, "point": line[-1], "first": line[0]} for name, line in lines.items() if line],
+        "now": [
+            {"label": name, "start": line[-1].start, "point": line[-1], "first": line[0]}
+            for name, line in lines.items()
+            if line
+        ],
         "rows": rows,
         "breaks": breaks,
         "events": [{"told": one.told, "rising": one.rising, "time": one.time} for one in reversed(events)],
         "silent": sum(not part["shares"] for _, part in parts),
         "uncorrected": _uncorrected(parts),
         "told": "; ".join(
-            f"{name} from {percent(line[0].value, 1)} to {percent(line[-1].value, 1)}" for name, line in lines.items() if line
+            f"{name} from {percent(line[0].value, 1)} to {percent(line[-1].value, 1)}"
+            for name, line in lines.items()
+            if line
         ),
     }
 
@@ -73,7 +87,9 @@ def drift_chart(seen: Sequence[Document], topic: str) -> dict[str, Any]:
     names = list(dict.fromkeys(name for _, one in found for name in one["detectors"]))
     lanes = {TOGETHER: [_overall(document, one) for document, one in found]}
     lanes |= {
-        DETECTOR_NAMES.get(name, name.replace("_", " ")): [_single(document, one["detectors"].get(name)) for document, one in found]
+        DETECTOR_NAMES.get(name, name.replace("_", " ")): [
+            _single(document, one["detectors"].get(name)) for document, one in found
+        ]
         for name in names
     }
     rows = [_drift_row(document, one, span) for document, one in reversed(found)]
@@ -94,7 +110,11 @@ def quality_chart(seen: Sequence[Document], topic: str) -> dict[str, Any]:
         for name, key in ((TRUE, "observed"), ("estimated without labels", "estimated"))
         if (points := [_point(document, part[key], "accuracy") for document, part in parts if part.get(key)])
     }
-    rows = [_quality_row(document, part, span) for document, part in reversed(parts) if part.get("observed") or part.get("estimated")]
+    rows = [
+        _quality_row(document, part, span)
+        for document, part in reversed(parts)
+        if part.get("observed") or part.get("estimated")
+    ]
     return {
         "plot": series_plot(lines, span, floor=None, scattered=(TRUE,)) if lines else None,
         "lines": list(lines),
@@ -121,7 +141,9 @@ def _bridged(seen: Sequence[Document], topic: str) -> tuple[dict[str, list[Point
     windows = {document["window"]["start"]: document for document in seen}
     try:
         found = model_change.bridge_topic(seen, topic).items()
-        return {label: [_point(windows[one["start"]], one, "share") for one in points] for label, points in found}, True
+        return {
+            label: [_point(windows[one["start"]], one, "share") for one in points] for label, points in found
+        }, True
     except Exception as error:  # a break that cannot be bridged is still shown as a break
         logs.get("overview").error("not bridged", why=type(error).__name__)
         return _as_measured(seen, topic), False
@@ -144,11 +166,22 @@ def _uncorrected(parts: Sequence[tuple[Document, Mapping[str, Any]]]) -> str | N
 def _break(found: Mapping[str, Any], time: str, *, shifted: bool) -> dict[str, Any]:
     """Tell what a change of the model did to each share, on texts that both answered."""
     labels = [
-        f"{label} {one['difference']:+.1%} ({one['low']:+.1%} to {one['high']:+.1%})" for label, one in (found.get("labels") or {}).items()
+        f"{label} {one['difference']:+.1%} ({one['low']:+.1%} to {one['high']:+.1%})"
+        for label, one in (found.get("labels") or {}).items()
     ]
     why = found.get("why") or "it was not measured"
-    told = f"on {found['texts']:,} texts that both answered it moved {', '.join(labels)}" if labels else f"what it did is not known: {why}"
-    return {"time": time, "from": str(found["from"]), "to": str(found["to"]), "bridged": shifted and bool(labels), "told": told}
+    told = (
+        f"on {found['texts']:,} texts that both answered it moved {', '.join(labels)}"
+        if labels
+        else f"what it did is not known: {why}"
+    )
+    return {
+        "time": time,
+        "from": str(found["from"]),
+        "to": str(found["to"]),
+        "bridged": shifted and bool(labels),
+        "told": told,
+    }
 
 
 def _event(one: Mapping[str, Any]) -> SeriesEvent:
@@ -160,9 +193,16 @@ def _event(one: Mapping[str, Any]) -> SeriesEvent:
     return SeriesEvent(str(one["time"]), str(one["label"]), float(one["after"]), rising, told)
 
 
-def _tone_row(document: Document, part: Mapping[str, Any], there: Mapping[str, Mapping[str, Point]], span: TimeSpan) -> dict[str, Any]:
+def _tone_row(
+    document: Document, part: Mapping[str, Any], there: Mapping[str, Mapping[str, Point]], span: TimeSpan
+) -> dict[str, Any]:
     shares = {name: line.get(document["window"]["start"]) for name, line in there.items()}
-    return {**_row(document, span), "texts": int(part["texts"]), "release": document["release"], "shares": shares}
+    return {
+        **_row(document, span),
+        "texts": int(part["texts"]),
+        "release": document["release"],
+        "shares": shares,
+    }
 
 
 def _row(document: Document, span: TimeSpan) -> dict[str, Any]:
@@ -175,12 +215,24 @@ def _overall(document: Document, found: Mapping[str, Any]) -> tuple[str, str, st
 
 
 def _single(document: Document, found: Mapping[str, Any] | None) -> tuple[str, str, str]:
-    meaning = "unseen" if found is None else "drifted" if found["drifted"] else "near" if found["p"] < NEAR else "calm"
+    meaning = (
+        "unseen"
+        if found is None
+        else "drifted"
+        if found["drifted"]
+        else "near"
+        if found["p"] < NEAR
+        else "calm"
+    )
     return (*_ends(document), meaning)
 
 
 def _drift_row(document: Document, found: Mapping[str, Any], span: TimeSpan) -> dict[str, Any]:
-    moved = [DETECTOR_NAMES.get(name, name.replace("_", " ")) for name, one in found["detectors"].items() if one["drifted"]]
+    moved = [
+        DETECTOR_NAMES.get(name, name.replace("_", " "))
+        for name, one in found["detectors"].items()
+        if one["drifted"]
+    ]
     state = "alarm" if found["alarm"] else "drifted" if found["drifted"] else "calm"
     examples = [f"{one['request']}/{one['position']}" for one in found.get("examples") or ()]
     row = _row(document, span)
@@ -198,7 +250,13 @@ def _episodes(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     before: Mapping[str, Any] | None = None
     for row in rows:
-        if row["alarm"] and found and before is not None and before["alarm"] and before["kind"] == row["kind"]:
+        if (
+            row["alarm"]
+            and found
+            and before is not None
+            and before["alarm"]
+            and before["kind"] == row["kind"]
+        ):
             found[-1] |= {"since": row["start"], "windows": found[-1]["windows"] + 1}
         elif row["alarm"]:
             found.append({**row, "since": row["start"], "windows": 1})
@@ -218,4 +276,8 @@ def _quality_row(document: Document, part: Mapping[str, Any], span: TimeSpan) ->
 
 
 def _interval(found: Mapping[str, Any] | None) -> str:
-    return f"{percent(found['accuracy'], 1)} ({percent(found['low'], 1)} to {percent(found['high'], 1)})" if found else "–"
+    return (
+        f"{percent(found['accuracy'], 1)} ({percent(found['low'], 1)} to {percent(found['high'], 1)})"
+        if found
+        else "–"
+    )

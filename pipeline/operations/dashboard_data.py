@@ -55,7 +55,9 @@ class DashboardData:
     def __init__(self, workspace: Workspace, *, prefect: str | None = None) -> None:
         self._workspace = workspace
         self._prefect = prefect
-        self._looks = {name: CachedLookup(functools.partial(look, workspace)) for name, look in LOOKUPS.items()}
+        self._looks = {
+            name: CachedLookup(functools.partial(look, workspace)) for name, look in LOOKUPS.items()
+        }
 
     def page(self, topic: str | None) -> dict[str, Any]:
         """Give every card of the page of a topic, by default of all texts together; a card that fails says why."""
@@ -77,7 +79,10 @@ class DashboardData:
             "topics": topics,
             "topic": chosen,
             "known": topic is None or topic in topics,
-            "tone": _drawn(parts["windows"], lambda: dashboard_charts.prevalence_chart(seen, parts["events"].value or {}, chosen)),
+            "tone": _drawn(
+                parts["windows"],
+                lambda: dashboard_charts.prevalence_chart(seen, parts["events"].value or {}, chosen),
+            ),
             "drift": _drawn(parts["windows"], lambda: dashboard_charts.drift_chart(seen, chosen)),
             "quality": _drawn(parts["windows"], lambda: dashboard_charts.quality_chart(seen, chosen)),
             "links": links(self._workspace, self._prefect),
@@ -113,19 +118,27 @@ class CachedLookup:
 def links(workspace: Workspace, prefect: str | None) -> dict[str, str]:
     """Give the pages of MLflow and Prefect, where these are servers and not embedded."""
     found = {"MLflow": workspace.mlflow, "Prefect": (prefect or "").removesuffix("/").removesuffix("/api")}
-    return {name: address for name, address in found.items() if address.startswith(("http://", "https://")) and "@" not in address}
+    return {
+        name: address
+        for name, address in found.items()
+        if address.startswith(("http://", "https://")) and "@" not in address
+    }
 
 
 def _waited(name: str, future: "Future[Any]", seconds_left: float) -> Card:
     try:
         return Card(future.result(timeout=max(0.0, seconds_left)))
     except TimeoutError:
-        return Card(fault=f"This does not answer within {PATIENCE_SECONDS:.0f} s. What else is on this page does not wait for it.")
+        return Card(
+            fault=f"This does not answer within {PATIENCE_SECONDS:.0f} s. What else is on this page does not wait for it."
+        )
     except TonewatchError as error:
         return Card(fault=str(error))
     except Exception as error:  # whatever is broken, the page still comes
         logs.get("overview").error("look failed", part=name, why=type(error).__name__)
-        return Card(fault=f"This cannot be read ({type(error).__name__}). Type `tonewatch doctor` to see what is broken.")
+        return Card(
+            fault=f"This cannot be read ({type(error).__name__}). Type `tonewatch doctor` to see what is broken."
+        )
 
 
 def _drawn(windows: Card, draw: Callable[[], dict[str, Any]]) -> Card:
@@ -135,7 +148,9 @@ def _drawn(windows: Card, draw: Callable[[], dict[str, Any]]) -> Card:
         return Card(draw())
     except Exception as error:  # a window that another version wrote must not take the page with it
         logs.get("overview").error("chart failed", why=type(error).__name__)
-        return Card(fault=f"These windows cannot be drawn ({type(error).__name__}). Type `tonewatch watch` to have newer ones.")
+        return Card(
+            fault=f"These windows cannot be drawn ({type(error).__name__}). Type `tonewatch watch` to have newer ones."
+        )
 
 
 def _windows(workspace: Workspace) -> list[dict[str, Any]]:
@@ -150,7 +165,9 @@ def _window(path: Path, _written: int) -> dict[str, Any] | None:
     """Read one window, once for each time it was written; None for one that is none."""
     try:
         document = json.loads(path.read_text("utf-8"))
-        if utc_seconds(document["window"]["start"]) < utc_seconds(document["window"]["end"]) and isinstance(document["topics"], dict):
+        if utc_seconds(document["window"]["start"]) < utc_seconds(document["window"]["end"]) and isinstance(
+            document["topics"], dict
+        ):
             return dict(document)
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         pass
@@ -167,10 +184,17 @@ def _champion(workspace: Workspace) -> dict[str, Any]:
     from pipeline.io.registry.ledger import Ledger
 
     ledger = Ledger(workspace.ledger)
-    moves, documents = [move.as_dict() for move in ledger.moves()], [release.document for release in ledger.releases()]
+    moves, documents = (
+        [move.as_dict() for move in ledger.moves()],
+        [release.document for release in ledger.releases()],
+    )
     reigns, standings = history.reigns(moves), history.release_states(documents, moves)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    waiting = [one["release"] for one in standings if one["state"] == "waiting" and ledger.approval(one["release"]) is None]
+    waiting = [
+        one["release"]
+        for one in standings
+        if one["state"] == "waiting" and ledger.approval(one["release"]) is None
+    ]
     return {
         "current": reigns[-1]["to"] if reigns else None,
         "previous": reigns[-1]["from"] if reigns else None,
@@ -194,7 +218,13 @@ def _alerts(workspace: Workspace) -> list[dict[str, Any]]:
 
 def _alert(entry: Any) -> dict[str, Any]:
     many = len(entry.told) + len(entry.waiting)
-    state = f"waits for {len(entry.waiting)} of {many} sinks" if entry.waiting else "sent" if many else "kept here"
+    state = (
+        f"waits for {len(entry.waiting)} of {many} sinks"
+        if entry.waiting
+        else "sent"
+        if many
+        else "kept here"
+    )
     link = entry.alert.link if entry.alert.link.startswith(("/", "http://", "https://")) else ""
     return {**asdict(entry.alert), "state": state, "link": link}
 
@@ -202,8 +232,14 @@ def _alert(entry: Any) -> dict[str, Any]:
 def _runs(workspace: Workspace) -> list[dict[str, Any]]:
     """Give what goes on and the last run of each kind, the newest first; of older ones, when they were due."""
     folder = schedule.folder(workspace)
-    last = {kind: schedule.last_run(workspace, kind) for kind in (path.stem for path in folder.glob("*.json"))}
-    told = [_run(kind, one.run, one.began, schedule.run_is_alive(workspace, one.run), one.dues) for kind, one in last.items() if one.run]
+    last = {
+        kind: schedule.last_run(workspace, kind) for kind in (path.stem for path in folder.glob("*.json"))
+    }
+    told = [
+        _run(kind, one.run, one.began, schedule.run_is_alive(workspace, one.run), one.dues)
+        for kind, one in last.items()
+        if one.run
+    ]
     known = {one.run for one in last.values()}
     for path in (folder / "runs").glob("*.json"):
         if path.stem not in known and schedule.run_is_alive(workspace, path.stem):

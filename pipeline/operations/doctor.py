@@ -18,7 +18,18 @@ from pipeline.io import alerts, locks
 from pipeline.io.params_file import load_params
 from pipeline.io.registry.ledger import Ledger
 
-PACKAGES = ("tonewatch", "prefect", "mlflow", "ray", "dvc", "great-expectations", "torch", "transformers", "onnxruntime", "fastapi")
+PACKAGES = (
+    "tonewatch",
+    "prefect",
+    "mlflow",
+    "ray",
+    "dvc",
+    "great-expectations",
+    "torch",
+    "transformers",
+    "onnxruntime",
+    "fastapi",
+)
 LEAST_FREE = 5 * 10**9  # bytes; a run of the default line leaves about one
 CLOCK_SECONDS = 60.0
 PATIENCE_SECONDS = 3.0
@@ -47,7 +58,11 @@ def examine(workspace: Workspace, environment: dict[str, str]) -> dict[str, Any]
         "ok": all(check.ok for check in checks),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in PACKAGES},
-        "places": {**_workspace(workspace), "prefect": environment.get("PREFECT_API_URL"), "ray": environment.get("RAY_ADDRESS")},
+        "places": {
+            **_workspace(workspace),
+            "prefect": environment.get("PREFECT_API_URL"),
+            "ray": environment.get("RAY_ADDRESS"),
+        },
         "checks": [check.as_dict() for check in checks],
     }
 
@@ -83,7 +98,12 @@ def _tried(name: str, look: Callable[[Workspace], Check], workspace: Workspace) 
     except TonewatchError as error:
         return Check(name, ok=False, told=str(error))
     except Exception as error:  # whatever is broken, the rest is still looked at
-        return Check(name, ok=False, told=f"{type(error).__name__}: {error}", do="Add `--debug` to the command that needs it.")
+        return Check(
+            name,
+            ok=False,
+            told=f"{type(error).__name__}: {error}",
+            do="Add `--debug` to the command that needs it.",
+        )
 
 
 def _params(workspace: Workspace) -> Check:
@@ -101,8 +121,15 @@ def _git(workspace: Workspace) -> Check:
 def _ledger(workspace: Workspace) -> Check:
     ledger = Ledger(workspace.ledger)
     if faults := ledger.faults():
-        return Check("ledger", ok=False, told=" ".join(faults), do="Restore it from a backup; see `tonewatch release verify`.")
-    return Check("ledger", ok=True, told=f"{len(ledger.moves())} moves, in service: {ledger.current() or 'none'}")
+        return Check(
+            "ledger",
+            ok=False,
+            told=" ".join(faults),
+            do="Restore it from a backup; see `tonewatch release verify`.",
+        )
+    return Check(
+        "ledger", ok=True, told=f"{len(ledger.moves())} moves, in service: {ledger.current() or 'none'}"
+    )
 
 
 def _mlflow(workspace: Workspace) -> Check:
@@ -110,7 +137,10 @@ def _mlflow(workspace: Workspace) -> Check:
 
     aliases = ModelRegistry(workspace.mlflow).aliases()
     return Check(
-        "mlflow", ok=True, told=", ".join(f"{name} = version {version}" for name, version in sorted(aliases.items())) or "no alias"
+        "mlflow",
+        ok=True,
+        told=", ".join(f"{name} = version {version}" for name, version in sorted(aliases.items()))
+        or "no alias",
     )
 
 
@@ -121,13 +151,23 @@ def _prefect(address: str | None, _workspace: Workspace) -> Check:
         with urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=PATIENCE_SECONDS):
             return Check("prefect", ok=True, told=f"{without_password(address)} answers")
     except OSError:
-        return Check("prefect", ok=False, told=f"{without_password(address)} does not answer", do="Start it, or unset PREFECT_API_URL.")
+        return Check(
+            "prefect",
+            ok=False,
+            told=f"{without_password(address)} does not answer",
+            do="Start it, or unset PREFECT_API_URL.",
+        )
 
 
 def _alerts(workspace: Workspace) -> Check:
     waiting = [entry for entry in alerts.list_outbox(workspace.alerts) if entry.waiting]
     if waiting:
-        return Check("alerts", ok=False, told=f"{len(waiting)} wait for a sink that did not take them", do="Look at TONEWATCH_ALERTS.")
+        return Check(
+            "alerts",
+            ok=False,
+            told=f"{len(waiting)} wait for a sink that did not take them",
+            do="Look at TONEWATCH_ALERTS.",
+        )
     return Check("alerts", ok=True, told="none waits to be told")
 
 
@@ -135,7 +175,12 @@ def _moves(workspace: Workspace) -> Check:
     from pipeline.release import reconcile
 
     if reconcile.is_behind(workspace):
-        return Check("moves", ok=False, told="the last move was not followed to its end here", do="Type `tonewatch release reconcile`.")
+        return Check(
+            "moves",
+            ok=False,
+            told="the last move was not followed to its end here",
+            do="Type `tonewatch release reconcile`.",
+        )
     return Check("moves", ok=True, told="none is unfinished")
 
 
@@ -147,19 +192,29 @@ def _copy(workspace: Workspace) -> Check:
         return Check("copy", ok=True, told="nothing is in service")
     if release_files.copy_is_intact(workspace, ledger.get(name).document):
         return Check("copy", ok=True, told=f"the local copy of {name} is whole")
-    return Check("copy", ok=False, told=f"the local copy of {name} is missing or changed", do="Type `tonewatch release reconcile`.")
+    return Check(
+        "copy",
+        ok=False,
+        told=f"the local copy of {name} is missing or changed",
+        do="Type `tonewatch release reconcile`.",
+    )
 
 
 def _lock(workspace: Workspace) -> Check:
     holder = locks.lock_holder(workspace.home)
-    return Check("lock", ok=True, told=f"process {holder} works here now" if holder else "nobody works here now")
+    return Check(
+        "lock", ok=True, told=f"process {holder} works here now" if holder else "nobody works here now"
+    )
 
 
 def _disk(workspace: Workspace) -> Check:
     free = shutil.disk_usage(workspace.root).free
     told = f"{free / 1e9:.1f} GB are free at {workspace.root}"
     return Check(
-        "disk", free >= LEAST_FREE, told, "" if free >= LEAST_FREE else f"Free some space: below {LEAST_FREE / 1e9:.0f} GB a run may fail."
+        "disk",
+        free >= LEAST_FREE,
+        told,
+        "" if free >= LEAST_FREE else f"Free some space: below {LEAST_FREE / 1e9:.0f} GB a run may fail.",
     )
 
 
@@ -169,7 +224,10 @@ def _keys(workspace: Workspace) -> Check:
     mode = stat.S_IMODE(workspace.keys.stat().st_mode)
     if mode & 0o077:
         return Check(
-            "keys", ok=False, told=f"{workspace.keys} can be read by others ({mode:03o})", do=f"Type `chmod 600 {workspace.keys}`."
+            "keys",
+            ok=False,
+            told=f"{workspace.keys} can be read by others ({mode:03o})",
+            do=f"Type `chmod 600 {workspace.keys}`.",
         )
     return Check("keys", ok=True, told=f"{workspace.keys} is its owner's alone")
 
@@ -187,7 +245,10 @@ def _clock(workspace: Workspace) -> Check:
     ahead = newest - time.time()
     if apart > CLOCK_SECONDS or ahead > CLOCK_SECONDS:
         return Check(
-            "clock", ok=False, told=f"the clock is {max(apart, ahead):.0f} s behind what was written here", do="Set the clock (NTP)."
+            "clock",
+            ok=False,
+            told=f"the clock is {max(apart, ahead):.0f} s behind what was written here",
+            do="Set the clock (NTP).",
         )
     return Check("clock", ok=True, told="agrees with what was written here")
 

@@ -67,7 +67,9 @@ def ensure_params_unchanged(context: StageContext) -> None:
     """Raise WrongUse when params.yaml is no longer what this run was started with: DVC would record what did not run."""
     path = context.workspace.params
     if load_params(path) != context.params:
-        raise UsageError(f"{path} changed during the run. Completed stages are kept; type `tonewatch run` again.")
+        raise UsageError(
+            f"{path} changed during the run. Completed stages are kept; type `tonewatch run` again."
+        )
 
 
 def run_stage_by_hand(context: StageContext, name: str) -> Receipt:

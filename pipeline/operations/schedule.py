@@ -29,7 +29,9 @@ from pipeline.release.verify import verify_releases
 
 log = logs.get("schedule")
 DUES_KEPT = 200
-_HELD: list[int] = []  # let go of by the system alone: the end of a run is told after the run's own code has returned
+_HELD: list[
+    int
+] = []  # let go of by the system alone: the end of a run is told after the run's own code has returned
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ def skip_reason(last: LastRun, *, run: str, due: str, now: str) -> str | None:
 
 
 @contextlib.contextmanager
-def take_turn(workspace: Workspace, kind: str, *, run: str, due: datetime, now: datetime) -> Iterator[str | None]:
+def take_turn(
+    workspace: Workspace, kind: str, *, run: str, due: datetime, now: datetime
+) -> Iterator[str | None]:
     """Take the turn of a run and give None, or say why it has none; the turn ends with the block, or with the process."""
     from filelock import FileLock, Timeout
 
@@ -143,7 +147,10 @@ def raise_and_send(workspace: Workspace, candidates: Sequence[Alert], *, now: da
     """Raise alerts that are not quiet yet, and send what waits; gives the raised ones."""
     past = [entry.alert for entry in alerts.list_outbox(workspace.alerts)]
     raised = quiet_period.filter_quiet(
-        candidates, past, now=windows.format_seconds(now), quiet_hours=load_params(workspace.params).watch.quiet_hours
+        candidates,
+        past,
+        now=windows.format_seconds(now),
+        quiet_hours=load_params(workspace.params).watch.quiet_hours,
     )
     alerts.add_alerts(workspace.alerts, raised)
     alerts.deliver_alerts(workspace.alerts, workspace.alert_urls)
@@ -155,9 +162,15 @@ def report_failure(workspace: Workspace, kind: str, error: BaseException, *, now
     why = str(error) if isinstance(error, TonewatchError) else f"{type(error).__name__} at {_place(error)}"
     log.error("run failed", kind=kind, why=why)
     title = f"The scheduled {kind} failed"
-    message = f"{why}\nThe next one is made when it is due. Try it now with `tonewatch {COMMANDS.get(kind, kind)}`."
+    message = (
+        f"{why}\nThe next one is made when it is due. Try it now with `tonewatch {COMMANDS.get(kind, kind)}`."
+    )
     with contextlib.suppress(TonewatchError):
-        raise_and_send(workspace, [Alert(f"run/{kind}", "run", "all", windows.format_seconds(now), title, message)], now=now)
+        raise_and_send(
+            workspace,
+            [Alert(f"run/{kind}", "run", "all", windows.format_seconds(now), title, message)],
+            now=now,
+        )
     return why
 
 
@@ -177,9 +190,17 @@ def run_audit(workspace: Workspace, *, now: datetime) -> dict[str, Any]:
     params = load_params(workspace.params)
     journal = Journal(workspace.journal, retention_days=params.serve.journal.retention_days)
     sealed, kept = journal.seal(), journal.retain(now)
-    title = "The record of releases does not hold" if left else "The record of releases did not hold, and was repaired"
+    title = (
+        "The record of releases does not hold"
+        if left
+        else "The record of releases did not hold, and was repaired"
+    )
     told = raise_and_send(
-        workspace, [Alert("integrity", "integrity", "all", windows.format_seconds(now), title, left or found)] if found else [], now=now
+        workspace,
+        [Alert("integrity", "integrity", "all", windows.format_seconds(now), title, left or found)]
+        if found
+        else [],
+        now=now,
     )
     log.info("audited", holds=found is None, repaired=len(repaired), sealed=sealed, removed=len(kept.removed))
     return {

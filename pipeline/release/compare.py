@@ -26,7 +26,9 @@ Answered = Mapping[str, Sequence[str]]
 Part = tuple[Sequence[TextRecord], Answered]
 
 
-def compare_with_champion(workspace: Workspace, params: Params, champion: Mapping[str, Any], load: PredictorLoader) -> dict[str, Any]:
+def compare_with_champion(
+    workspace: Workspace, params: Params, champion: Mapping[str, Any], load: PredictorLoader
+) -> dict[str, Any]:
     """Compare the candidate of the work tree with the champion, text by text; gives the comparison document.
 
     Raises Fault when the texts that were judged are no longer there.
@@ -40,8 +42,18 @@ def compare_with_champion(workspace: Workspace, params: Params, champion: Mappin
     labels = _names(params, [today, *(part for part, _ in learnt.values())])
     texts = ([r.text for r in records], [r.source for r in records], [r.lang for r in records])
     judged: dict[str, Any] = {"labels": labels, "gate": params.gate, "seed": params.seed}
-    document = compare_models(_pair(*today, labels), champion=champion["release"], slices=slice_members(*texts, params.evaluate), **judged)
-    return {**document, "forgetting": measure_forgetting({n: (_pair(*part, labels), v) for n, (part, v) in learnt.items()}, **judged)}
+    document = compare_models(
+        _pair(*today, labels),
+        champion=champion["release"],
+        slices=slice_members(*texts, params.evaluate),
+        **judged,
+    )
+    return {
+        **document,
+        "forgetting": measure_forgetting(
+            {n: (_pair(*part, labels), v) for n, (part, v) in learnt.items()}, **judged
+        ),
+    }
 
 
 def _judged(data: Path) -> tuple[list[TextRecord], list[str]]:
@@ -49,12 +61,18 @@ def _judged(data: Path) -> tuple[list[TextRecord], list[str]]:
     texts = {record.id: record for record in parquet.read_texts(data / "splits" / "test.parquet")}
     answered = parquet.read_rows(data / "evaluation" / "predictions.parquet")
     if set(answered["id"]) != set(texts):
-        raise Fault("data/evaluation and data/splits hold different texts. Make the first anew with `tonewatch stage evaluate`.")
+        raise Fault(
+            "data/evaluation and data/splits hold different texts. Make the first anew with `tonewatch stage evaluate`."
+        )
     return [texts[name] for name in answered["id"]], list(answered["guess"])
 
 
 def _learnt(
-    workspace: Workspace, champion: Mapping[str, Any], today: Part, load: PredictorLoader, theirs: TextPredictor
+    workspace: Workspace,
+    champion: Mapping[str, Any],
+    today: Part,
+    load: PredictorLoader,
+    theirs: TextPredictor,
 ) -> dict[str, tuple[Part, str]]:
     """Give texts and answers for each source the champion had learnt; those that today's data lack come from its own."""
     names, version = set(champion["evaluation"]["per_source"]), str(champion["data_version"])
@@ -68,7 +86,13 @@ def _learnt(
                 f"{champion['release']} learnt from {', '.join(gone)}, which today's texts lack, and its own test texts (data {version}) "
                 f"cannot be read, so nobody can say what would be forgotten: {error}"
             ) from error
-        past = old, {"candidate": _labels(load(workspace.root / "data" / "candidate"), old), "champion": _labels(theirs, old)}
+        past = (
+            old,
+            {
+                "candidate": _labels(load(workspace.root / "data" / "candidate"), old),
+                "champion": _labels(theirs, old),
+            },
+        )
         found |= {name: (_only(name, past), version) for name in gone}
     return found
 
@@ -76,7 +100,9 @@ def _learnt(
 def _only(source: str, part: Part) -> Part:
     records, answered = part
     rows = [row for row, record in enumerate(records) if record.source == source]
-    return [records[row] for row in rows], {who: [labels[row] for row in rows] for who, labels in answered.items()}
+    return [records[row] for row in rows], {
+        who: [labels[row] for row in rows] for who, labels in answered.items()
+    }
 
 
 def _labels(answering: TextPredictor, records: Sequence[TextRecord]) -> list[str]:
@@ -85,13 +111,19 @@ def _labels(answering: TextPredictor, records: Sequence[TextRecord]) -> list[str
 
 def _names(params: Params, parts: Sequence[Part]) -> tuple[str, ...]:
     # A champion may know labels that today's texts no longer have; its answers there are simply wrong.
-    seen = (label for records, answered in parts for column in ([r.label for r in records], *answered.values()) for label in column)
+    seen = (
+        label
+        for records, answered in parts
+        for column in ([r.label for r in records], *answered.values())
+        for label in column
+    )
     return tuple(dict.fromkeys([*params.collect.labels, *seen]))
 
 
 def _pair(records: Sequence[TextRecord], answered: Answered, labels: Sequence[str]) -> PairedPredictions:
     index = {name: number for number, name in enumerate(labels)}
     truth, mine, theirs = (
-        [index[label] for label in column] for column in ([r.label for r in records], answered["candidate"], answered["champion"])
+        [index[label] for label in column]
+        for column in ([r.label for r in records], answered["candidate"], answered["champion"])
     )
     return PairedPredictions([r.id for r in records], truth, mine, theirs, [r.group for r in records])

@@ -13,7 +13,14 @@ from pipeline.io.params_file import load_params
 from pipeline.io.registry import release_files
 from pipeline.io.registry.ledger import ChampionMove, Ledger
 from pipeline.release.compare import PredictorLoader, compare_with_champion
-from pipeline.release.register import HEADLINE_METRICS, candidate_digests, candidate_identity, json_digest, read_evaluation, release_params
+from pipeline.release.register import (
+    HEADLINE_METRICS,
+    candidate_digests,
+    candidate_identity,
+    json_digest,
+    read_evaluation,
+    release_params,
+)
 
 THRESHOLDS = ("temperature", "uncertain")
 
@@ -27,7 +34,14 @@ class CandidateLineage:
     code_commit: str
 
 
-def judge(workspace: Workspace, made: CandidateLineage, *, actor: str, reason: str, load: PredictorLoader | None = None) -> dict[str, Any]:
+def judge(
+    workspace: Workspace,
+    made: CandidateLineage,
+    *,
+    actor: str,
+    reason: str,
+    load: PredictorLoader | None = None,
+) -> dict[str, Any]:
     """Judge the candidate against the gate and record the answer, yes or no; gives the release document.
 
     The same candidate on the same data with the same params is judged once and found afterwards; one whose files and
@@ -38,7 +52,11 @@ def judge(workspace: Workspace, made: CandidateLineage, *, actor: str, reason: s
         return champion
     identity = candidate_identity(workspace, made.data_version)
     release = ledger.find(identity)
-    if release and not release.document["decision"]["accepted"] and release.document["champion"] != ledger.current():
+    if (
+        release
+        and not release.document["decision"]["accepted"]
+        and release.document["champion"] != ledger.current()
+    ):
         # Refused, but against another champion: that verdict says nothing of today's.
         identity = json_digest({"identity": identity, "champion": ledger.current()})
         release = ledger.find(identity)
@@ -112,15 +130,23 @@ def redecide(document: Mapping[str, Any], gate: GateConfig) -> GateDecision:
 
 
 def _verdict(workspace: Workspace, params: Params, load: PredictorLoader) -> dict[str, Any]:
-    ledger, candidate, evaluation = Ledger(workspace.ledger), candidate_digests(workspace), read_evaluation(workspace)
-    menu, settings = (files.read_json(workspace.root / "data" / "candidate" / name) for name in ("menu.json", "model.json"))
+    ledger, candidate, evaluation = (
+        Ledger(workspace.ledger),
+        candidate_digests(workspace),
+        read_evaluation(workspace),
+    )
+    menu, settings = (
+        files.read_json(workspace.root / "data" / "candidate" / name) for name in ("menu.json", "model.json")
+    )
     champion = ledger.current()
     evidence = {
         "evaluation": evaluation,
         "cost": next(variant for variant in menu["variants"] if variant["name"] == menu["chosen"]),
         "checks": _checks(workspace),
         "withdrawn": previously_rolled_back(ledger, candidate),
-        "comparison": compare_with_champion(workspace, params, ledger.get(champion).document, load) if champion else None,
+        "comparison": compare_with_champion(workspace, params, ledger.get(champion).document, load)
+        if champion
+        else None,
     }
     return {
         **evidence,
@@ -140,4 +166,7 @@ def _verdict(workspace: Workspace, params: Params, load: PredictorLoader) -> dic
 def _checks(workspace: Workspace) -> list[dict[str, Any]]:
     folder = workspace.root / "data" / "validation"
     files.verified_receipt(folder, made_by="validate")
-    return [{name: check[name] for name in ("name", "passed", "sentence")} for check in files.read_json(folder / "checks.json")]
+    return [
+        {name: check[name] for name in ("name", "passed", "sentence")}
+        for check in files.read_json(folder / "checks.json")
+    ]

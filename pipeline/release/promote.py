@@ -26,7 +26,9 @@ class MoveResult:
         return {**self.move.as_dict(), "pending": list(self.pending)}
 
 
-def release(workspace: Workspace, document: Mapping[str, Any], *, actor: str, reason: str) -> MoveResult | None:
+def release(
+    workspace: Workspace, document: Mapping[str, Any], *, actor: str, reason: str
+) -> MoveResult | None:
     """Put a judged candidate in service; None when it is there already, and when it waits for a person's approval.
 
     Raises CandidateRefused with the reasons when the gate said no, and when its answer is no longer about today's champion.
@@ -53,7 +55,9 @@ def release(workspace: Workspace, document: Mapping[str, Any], *, actor: str, re
 def awaits_approval(workspace: Workspace, document: Mapping[str, Any]) -> bool:
     """Say whether a release that is not in service needs a person's approval that nobody has given."""
     ledger, name = Ledger(workspace.ledger), str(document["release"])
-    return bool(document["approval"] == "human") and name != ledger.current() and ledger.approval(name) is None
+    return (
+        bool(document["approval"] == "human") and name != ledger.current() and ledger.approval(name) is None
+    )
 
 
 def approve(workspace: Workspace, name: str, *, actor: str, reason: str) -> MoveResult:
@@ -70,7 +74,9 @@ def approve(workspace: Workspace, name: str, *, actor: str, reason: str) -> Move
         if name == current:
             raise UsageError(f"{name} is in service already. Look with `tonewatch release list`.")
         if document["approval"] != "human":
-            raise UsageError(f"{name} asks for no approval (gate.approval was none). Type `tonewatch release promote {name}`.")
+            raise UsageError(
+                f"{name} asks for no approval (gate.approval was none). Type `tonewatch release promote {name}`."
+            )
         _timely(document, current)
         release_files.verified_copy(workspace, document)
         ledger.approve(name, actor=actor, reason=reason)
@@ -106,10 +112,19 @@ def preview_move(workspace: Workspace, name: str | None, *, back: bool) -> dict[
     """Tell what a promotion or a rollback would do, step by step, and change nothing; refused as the move itself would be."""
     ledger = Ledger(workspace.ledger)
     current = ledger.current()
-    document = _earlier(ledger, current, name or ledger.previous()) if back else _promotable(workspace, ledger, str(name))
+    document = (
+        _earlier(ledger, current, name or ledger.previous())
+        if back
+        else _promotable(workspace, ledger, str(name))
+    )
     followed = projections.preview(workspace, document, ledger.get(current).document if current else None)
     first = f"The ledger records the move from {current or 'none'} to {document['release']}."
-    return {"from": current, "to": document["release"], "steps": [first, *followed.done], "pending": list(followed.pending)}
+    return {
+        "from": current,
+        "to": document["release"],
+        "steps": [first, *followed.done],
+        "pending": list(followed.pending),
+    }
 
 
 def finish_interrupted_move(workspace: Workspace) -> list[str]:
@@ -146,7 +161,9 @@ def _told(followed: projections.ReconcileResult) -> list[str]:
 def _accepted(document: Mapping[str, Any]) -> None:
     if not document["decision"]["accepted"]:
         reasons = " ".join(document["decision"]["reasons"])
-        raise CandidateRejected(f"{document['release']} was refused: {reasons} See `tonewatch release show {document['release']}`.")
+        raise CandidateRejected(
+            f"{document['release']} was refused: {reasons} See `tonewatch release show {document['release']}`."
+        )
 
 
 def _promotable(workspace: Workspace, ledger: Ledger, name: str) -> Mapping[str, Any]:
@@ -155,7 +172,9 @@ def _promotable(workspace: Workspace, ledger: Ledger, name: str) -> Mapping[str,
     if name == ledger.current():
         raise UsageError(f"{name} is in service already. Look with `tonewatch release list`.")
     if awaits_approval(workspace, document):
-        raise CandidateRejected(f"{name} waits for a person's approval. Type `tonewatch release approve {name} --reason ...`.")
+        raise CandidateRejected(
+            f"{name} waits for a person's approval. Type `tonewatch release approve {name} --reason ...`."
+        )
     return document
 
 
@@ -175,17 +194,28 @@ def _timely(document: Mapping[str, Any], current: str | None) -> None:
 def _earlier(ledger: Ledger, current: str | None, target: str | None) -> Mapping[str, Any]:
     if target is None:
         served = f"{current} is the first release" if current else "No release is in service yet"
-        raise NothingToRollBack(f"{served}, so there is nothing to go back to. Look with `tonewatch release list`.")
+        raise NothingToRollBack(
+            f"{served}, so there is nothing to go back to. Look with `tonewatch release list`."
+        )
     document = ledger.get(target).document
     if target == current:
         raise UsageError(f"{target} is in service already. Look with `tonewatch release list`.")
     if target not in {move.target for move in ledger.moves()}:
-        raise UsageError(f"{target} never served, so one cannot go back to it. Type `tonewatch release promote {target}`.")
+        raise UsageError(
+            f"{target} never served, so one cannot go back to it. Type `tonewatch release promote {target}`."
+        )
     return document
 
 
-def _move(workspace: Workspace, document: Mapping[str, Any], *, expected: str | None, actor: str, reason: str) -> MoveResult:
+def _move(
+    workspace: Workspace, document: Mapping[str, Any], *, expected: str | None, actor: str, reason: str
+) -> MoveResult:
     # Everything that can say no says it before the ledger moves.
-    smoke_test(release_files.verified_copy(workspace, document), parse_params(str(document["params"])).gate.golden_tolerance)
-    move = Ledger(workspace.ledger).move(expected=expected, target=str(document["release"]), actor=actor, reason=reason)
+    smoke_test(
+        release_files.verified_copy(workspace, document),
+        parse_params(str(document["params"])).gate.golden_tolerance,
+    )
+    move = Ledger(workspace.ledger).move(
+        expected=expected, target=str(document["release"]), actor=actor, reason=reason
+    )
     return MoveResult(move, projections.apply(workspace).pending)

@@ -60,7 +60,9 @@ def apply(workspace: Workspace) -> ReconcileResult:
         return ReconcileResult((), ())
     last = moves[-1]
     previous = ledger.get(last.origin).document if last.origin else None
-    aim = ReconcileTarget(ledger.get(last.target).document, previous, moved=_followed(workspace) != last.sequence)
+    aim = ReconcileTarget(
+        ledger.get(last.target).document, previous, moved=_followed(workspace) != last.sequence
+    )
     followed = _walk(workspace, aim, act=True)
     if not followed.pending:
         files.write_json(workspace.home / "followed.json", {"sequence": last.sequence})
@@ -74,7 +76,11 @@ def diff(workspace: Workspace) -> ReconcileResult:
     if not moves:
         return ReconcileResult((), ())
     previous = ledger.get(moves[-1].origin).document if moves[-1].origin else None
-    return _walk(workspace, ReconcileTarget(ledger.get(moves[-1].target).document, previous, moved=is_behind(workspace)), act=False)
+    return _walk(
+        workspace,
+        ReconcileTarget(ledger.get(moves[-1].target).document, previous, moved=is_behind(workspace)),
+        act=False,
+    )
 
 
 def preview(workspace: Workspace, champion: Document, previous: Document | None) -> ReconcileResult:
@@ -106,7 +112,10 @@ def _copy(workspace: Workspace, aim: ReconcileTarget) -> Step | None:
     if release_files.copy_is_intact(workspace, aim.champion):
         return None
     name = aim.champion["release"]
-    return Step(f"The local copy of {name} is fetched from MLflow.", lambda: release_files.verified_copy(workspace, aim.champion))
+    return Step(
+        f"The local copy of {name} is fetched from MLflow.",
+        lambda: release_files.verified_copy(workspace, aim.champion),
+    )
 
 
 def _aliases(workspace: Workspace, aim: ReconcileTarget) -> Step | None:
@@ -132,7 +141,9 @@ def _work_tree(workspace: Workspace, aim: ReconcileTarget) -> Step | None:
         return None
     if not aim.moved and _left_by_a_refused(workspace):
         return None
-    sentence = f"dvc.lock and the data become those of {aim.champion['release']} ({aim.champion['data_version']})."
+    sentence = (
+        f"dvc.lock and the data become those of {aim.champion['release']} ({aim.champion['data_version']})."
+    )
     return Step(sentence, lambda: restore_lock(workspace.root, lock))
 
 
@@ -140,7 +151,9 @@ def _left_by_a_refused(workspace: Workspace) -> bool:
     """Say whether the work tree holds what a run left whose candidate was refused or waits: no fault, but its next run's beginning."""
     ledger, lock = Ledger(workspace.ledger), read_lock(workspace)
     served = {move.target for move in ledger.moves()}
-    return any(release.document["lock"] == lock for release in ledger.releases() if release.name not in served)
+    return any(
+        release.document["lock"] == lock for release in ledger.releases() if release.name not in served
+    )
 
 
 def _params(workspace: Workspace, aim: ReconcileTarget) -> Step | None:
@@ -154,7 +167,10 @@ def _params(workspace: Workspace, aim: ReconcileTarget) -> Step | None:
         operated = keep_operational_sections(str(aim.champion["params"]), workspace.params.read_text("utf-8"))
         files.write_bytes(workspace.params, operated.encode())
 
-    return Step(f"params.yaml becomes that of {name}; what stood there is kept as {kept.relative_to(workspace.root)}.", act)
+    return Step(
+        f"params.yaml becomes that of {name}; what stood there is kept as {kept.relative_to(workspace.root)}.",
+        act,
+    )
 
 
 def _equal_params(workspace: Workspace, champion: Document) -> bool:
@@ -163,7 +179,9 @@ def _equal_params(workspace: Workspace, champion: Document) -> bool:
     except ConfigError:
         return False
     # Who edits how the line is operated keeps that, whatever is in service.
-    return here.model_dump(exclude=set(OPERATIONAL_SECTIONS)) == there.model_dump(exclude=set(OPERATIONAL_SECTIONS))
+    return here.model_dump(exclude=set(OPERATIONAL_SECTIONS)) == there.model_dump(
+        exclude=set(OPERATIONAL_SECTIONS)
+    )
 
 
 def _spoken(aliases: Mapping[str, str]) -> str:

@@ -39,7 +39,10 @@ def register(workspace: Workspace, data_version: str, *, code: Path = SERVING_CO
         fingerprint=files.verified_receipt(data / "splits", made_by="split").notes["fingerprint"],
         params=release_params(load_params(workspace.params)),
         metrics={name: evaluation[name] for name in HEADLINE_METRICS},
-        histories={name: _history(data / folder) for name, folder in (("pretrain", "encoder"), ("finetune", "classifier"))},
+        histories={
+            name: _history(data / folder)
+            for name, folder in (("pretrain", "encoder"), ("finetune", "classifier"))
+        },
         signature=release_files.sign_candidate(workspace),
     )
     return ModelRegistry(workspace.mlflow).register(entry)
@@ -52,7 +55,9 @@ def _history(folder: Path) -> list[dict[str, float]]:
 
 def candidate_digests(workspace: Workspace) -> dict[str, str]:
     """Give the digests of the files that would serve; the menu beside them holds timings, which differ each time."""
-    return release_files.served_files(files.verified_receipt(workspace.root / "data" / "candidate", made_by="compress").files)
+    return release_files.served_files(
+        files.verified_receipt(workspace.root / "data" / "candidate", made_by="compress").files
+    )
 
 
 def release_params(params: Params) -> dict[str, Any]:

@@ -41,7 +41,9 @@ def write_report(workspace: Workspace, name: str | None, out: Path | None) -> Re
     document = _document(workspace, name)
     target = (out or workspace.reports / f"{document['release']}.html").resolve()
     if target.suffix in (".md", ".json"):
-        raise UsageError(f"{target.name} is where a card beside the page would go. Name the page, as --out {target.stem}.html.")
+        raise UsageError(
+            f"{target.name} is where a card beside the page would go. Name the page, as --out {target.stem}.html."
+        )
     told = build_card(document)
     written = Report(target, target.with_suffix(".md"), target.with_suffix(".json"))
     files.write_bytes(written.report, release_page(document, _texts(workspace, document)).encode())
@@ -79,7 +81,11 @@ def model_card(document: Mapping[str, Any]) -> str:
 def describe_in_registry(workspace: Workspace, document: Mapping[str, Any]) -> None:
     """Let the model registry tell of a version which release it became, and how that was judged."""
     verdict = "accepted" if document["decision"]["accepted"] else "refused"
-    tags = {"release": str(document["release"]), "decision": verdict, "data_version": str(document["data_version"])}
+    tags = {
+        "release": str(document["release"]),
+        "decision": verdict,
+        "data_version": str(document["data_version"]),
+    }
     told = _document(workspace, str(document["release"]))
     ModelRegistry(workspace.mlflow).describe(str(document["model_version"]), model_card(told), tags)
 
@@ -96,10 +102,14 @@ def write_history(workspace: Workspace, out: Path | None) -> Path:
     from pipeline.report.release.page import history_page
 
     ledger = Ledger(workspace.ledger)
-    documents = [{**release.document, **_approvals(ledger, release.document)} for release in ledger.releases()]
+    documents = [
+        {**release.document, **_approvals(ledger, release.document)} for release in ledger.releases()
+    ]
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     target = (out or workspace.reports / "history.html").resolve()
-    files.write_bytes(target, history_page([move.as_dict() for move in ledger.moves()], documents, now=now).encode())
+    files.write_bytes(
+        target, history_page([move.as_dict() for move in ledger.moves()], documents, now=now).encode()
+    )
     return target
 
 
@@ -107,7 +117,10 @@ def _document(workspace: Workspace, name: str | None) -> dict[str, Any]:
     document = promote.show(workspace, name)
     found = {**document, **_approvals(Ledger(workspace.ledger), document)}
     try:
-        return {**found, "data": data_versions.show_version(workspace.root, str(document["data_version"])).as_dict()}
+        return {
+            **found,
+            "data": data_versions.show_version(workspace.root, str(document["data_version"])).as_dict(),
+        }
     except TonewatchError:
         # The release stands without its data version; its card only tells less of the data.
         return found
@@ -132,4 +145,8 @@ def _found(workspace: Workspace, document: Mapping[str, Any], wanted: set[str]) 
     splits = workspace.root / "data" / "splits"
     receipt = files.verified_receipt(splits, made_by="split")
     if receipt.notes["fingerprint"] == (document.get("data") or {}).get("fingerprint"):
-        yield from ((record.id, record.text) for record in parquet.read_texts(splits / "test.parquet") if record.id in wanted)
+        yield from (
+            (record.id, record.text)
+            for record in parquet.read_texts(splits / "test.parquet")
+            if record.id in wanted
+        )

@@ -18,7 +18,9 @@ def smoke_test(folder: Path, tolerance: float) -> float:
     Raises Fault when the process dies or takes too long, and when it differs by more than the tolerance.
     """
     if not (folder / GOLDEN).is_file():
-        raise Fault(f"{folder} has no {GOLDEN}, so nobody can say what it should answer. Make a new release with `tonewatch run`.")
+        raise Fault(
+            f"{folder} has no {GOLDEN}, so nobody can say what it should answer. Make a new release with `tonewatch run`."
+        )
     told = _told(folder)
     worst = float(told["worst"])
     if not worst <= tolerance:  # so written, NaN fails too
@@ -32,10 +34,16 @@ def smoke_test(folder: Path, tolerance: float) -> float:
 def _told(folder: Path) -> dict[str, float]:
     command = [sys.executable, "-m", "pipeline.serve.smoke_test", str(folder.resolve())]
     try:
-        ended = subprocess.run(command, cwd=CODE, capture_output=True, text=True, timeout=SECONDS, check=False)
+        ended = subprocess.run(
+            command, cwd=CODE, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
     except subprocess.TimeoutExpired:
-        raise Fault(f"{folder} did not answer its golden texts within {SECONDS} s in a process of its own. Nothing was moved.") from None
+        raise Fault(
+            f"{folder} did not answer its golden texts within {SECONDS} s in a process of its own. Nothing was moved."
+        ) from None
     if ended.returncode:
         last = ended.stderr.strip().rpartition("\n")[2] or "it said nothing"
-        raise Fault(f"{folder} cannot be served: a fresh process that loaded it ended with {ended.returncode} ({last}). Nothing was moved.")
+        raise Fault(
+            f"{folder} cannot be served: a fresh process that loaded it ended with {ended.returncode} ({last}). Nothing was moved."
+        )
     return dict(json.loads(ended.stdout.splitlines()[-1]))

@@ -31,7 +31,8 @@ def verify_releases(workspace: Workspace, name: str | None) -> dict[str, Any]:
         faults += [f"Does not follow the ledger: {sentence}" for sentence in found]
     if faults:
         raise DigestMismatch(
-            "\n".join(faults) + "\nLook with `tonewatch release list`; `tonewatch release reconcile` repairs what follows."
+            "\n".join(faults)
+            + "\nLook with `tonewatch release list`; `tonewatch release reconcile` repairs what follows."
         )
     names = [document["release"] for document in documents]
     return {"releases": names, "moves": len(ledger.moves()), "head": ledger.head(), "working": working}

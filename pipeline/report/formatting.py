@@ -3,7 +3,11 @@
 import math
 
 BASELINES = {"tfidf": "TF-IDF + logistic regression", "vader": "VADER lexicon"}
-VERDICTS = {"accepted": "Accepted by the gate", "refused": "Refused by the gate", "waiting": "Accepted by the gate, waits for a person"}
+VERDICTS = {
+    "accepted": "Accepted by the gate",
+    "refused": "Refused by the gate",
+    "waiting": "Accepted by the gate, waits for a person",
+}
 THRESHOLDS = {"temperature": "Temperature of the probabilities", "uncertain": "An answer is uncertain below"}
 NONE = "–"
 

@@ -36,7 +36,13 @@ GRACE_SECONDS = 10
 THREADS = 2  # a batch is shared between so many cores
 
 
-def build_app(workspace: Workspace, *, host: str, now: Callable[[], datetime] = lambda: datetime.now(UTC), opened: bool = False) -> FastAPI:
+def build_app(
+    workspace: Workspace,
+    *,
+    host: str,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    opened: bool = False,
+) -> FastAPI:
     """Make the app of a workspace, as it is reached at `host`; `opened` with the champion, where requests do not wait for /readyz.
 
     Raises WrongUse when anybody could reach it and there is no key.
@@ -44,7 +50,9 @@ def build_app(workspace: Workspace, *, host: str, now: Callable[[], datetime] = 
     loopback, keys = require_keys_beyond_loopback(workspace, host), KeyStore(workspace.keys)
     params, meters = load_params(workspace.params), ServiceMetrics()
     cfg = params.serve
-    champion = ChampionHolder(ChampionSource(workspace, threads=min(THREADS, os.cpu_count() or 1)), meters, now)
+    champion = ChampionHolder(
+        ChampionSource(workspace, threads=min(THREADS, os.cpu_count() or 1)), meters, now
+    )
     if opened:
         champion.look()
     service = Service(
@@ -103,7 +111,9 @@ def make_server(app: FastAPI, cfg: ServeConfig, *, host: str, port: int) -> "Ser
 
     told: dict[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False, "ws": "none"}
     speaks: Any = functools.partial(TimeoutProtocol, seconds=cfg.request_seconds)
-    return Server(Config(app, host=host, port=port, http=speaks, timeout_graceful_shutdown=GRACE_SECONDS, **told))
+    return Server(
+        Config(app, host=host, port=port, http=speaks, timeout_graceful_shutdown=GRACE_SECONDS, **told)
+    )
 
 
 def bind_socket(host: str, port: int) -> socket.socket:
@@ -121,7 +131,9 @@ def bind_socket(host: str, port: int) -> socket.socket:
 
 
 def _serve(workspace: Workspace, *, host: str, port: int) -> int:
-    server = make_server(build_app(workspace, host=host), load_params(workspace.params).serve, host=host, port=port)
+    server = make_server(
+        build_app(workspace, host=host), load_params(workspace.params).serve, host=host, port=port
+    )
     with bind_socket(host, port) as line:
         logs.get("serve").info("listening", address=f"http://{host}:{port}")
         server.run([line])

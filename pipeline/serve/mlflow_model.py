@@ -23,7 +23,10 @@ class Scorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         """Give one row a text: the label, then one probability a label."""
         answers = self.predictor.predict([str(text) for text in model_input["text"]])
         columns = {"label": list(answers.labels)}
-        columns |= {label: list(answers.probabilities[:, number]) for number, label in enumerate(self.predictor.labels)}
+        columns |= {
+            label: list(answers.probabilities[:, number])
+            for number, label in enumerate(self.predictor.labels)
+        }
         return pd.DataFrame(columns, index=model_input.index)
 
 

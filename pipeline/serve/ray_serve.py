@@ -18,7 +18,10 @@ CORES_A_REPLICA = 1.0
 GRACE_SECONDS = 20
 PATIENCE_SECONDS = 60
 WANTED = 2  # requests at once that a replica should have; with more another one is started
-GROW_SECONDS, SHRINK_SECONDS = 10, 120  # for which load has to last before one comes, and to be gone before one goes
+GROW_SECONDS, SHRINK_SECONDS = (
+    10,
+    120,
+)  # for which load has to last before one comes, and to be gone before one goes
 
 
 def serve(workspace: Workspace, *, host: str, port: int) -> int:
@@ -48,10 +51,17 @@ def connect() -> None:
         # On a small busy machine a worker of Ray takes longer to start than the 5 s after which Serve gives it up.
         os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", str(PATIENCE_SECONDS))
         os.environ.setdefault("RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S", str(PATIENCE_SECONDS))
-        ray.init(address=os.environ.get("RAY_ADDRESS"), include_dashboard=False, log_to_driver=False, configure_logging=False)
+        ray.init(
+            address=os.environ.get("RAY_ADDRESS"),
+            include_dashboard=False,
+            log_to_driver=False,
+            configure_logging=False,
+        )
 
 
-def start(workspace: Workspace, *, host: str, port: int, cores: float = CORES_A_REPLICA) -> Callable[[], None]:
+def start(
+    workspace: Workspace, *, host: str, port: int, cores: float = CORES_A_REPLICA
+) -> Callable[[], None]:
     """Start the service on the cluster this process has joined; gives what stops both.
 
     Where it runs already its replicas are replaced one by one.

@@ -25,7 +25,9 @@ def clean(raw: Path, out: Path, cfg: CleanConfig, labels: Sequence[str]) -> Rece
     cleaned, changes = _cleaned(parquet.read_texts(raw / TEXTS))
     reasons = [faults.find_fault(record, cfg, labels) for record in cleaned]
     sound = [place for place, reason in enumerate(reasons) if reason is None]
-    for place, reason in zip(sound, duplicates.find_duplicates([cleaned[place] for place in sound]), strict=True):
+    for place, reason in zip(
+        sound, duplicates.find_duplicates([cleaned[place] for place in sound]), strict=True
+    ):
         reasons[place] = reason
     kept = [record for record, reason in zip(cleaned, reasons, strict=True) if reason is None]
     aside = [(record, reason) for record, reason in zip(cleaned, reasons, strict=True) if reason is not None]

@@ -16,16 +16,24 @@ if TYPE_CHECKING:
 TEXTS = "texts.parquet"
 
 
-def collect(root: Path, downloads: Path, out: Path, cfg: CollectConfig, *, past: Sequence[TextRecord] = ()) -> Receipt:
+def collect(
+    root: Path, downloads: Path, out: Path, cfg: CollectConfig, *, past: Sequence[TextRecord] = ()
+) -> Receipt:
     """Read every source into one table of records, and add those of the past that come from none."""
     found: list[TextRecord] = []
     notes = {}
     for source in cfg.sources:
-        source_rows = readers.read_rows(source, root=root, downloads=downloads, max_bytes=cfg.max_megabytes * 1_000_000)
+        source_rows = readers.read_rows(
+            source, root=root, downloads=downloads, max_bytes=cfg.max_megabytes * 1_000_000
+        )
         found += rows.rows_to_records(source_rows, source, cfg.labels)
         notes[f"source/{source.name}"] = identity.source_identity(source, root)
     found += past
-    counts = {"out": len(found), **counts_by("source", (r.source for r in found)), **counts_by("label", (r.label for r in found))}
+    counts = {
+        "out": len(found),
+        **counts_by("source", (r.source for r in found)),
+        **counts_by("label", (r.label for r in found)),
+    }
     with files.staging_dir(out) as staging:
         parquet.write_texts(staging / TEXTS, found)
         logs.get("collect").info("texts.collected", texts=len(found), sources=len(cfg.sources))

@@ -39,27 +39,40 @@ def compress(
     valid, threads = shop.sides["valid"], training.profile.threads
     made = {recipe.name: shop.make(recipe) for recipe in cfg.menu}
     predictors = {name: _predictor(one, shop.settings, threads) for name, one in made.items()}
-    logits = {name: predictor.logits([record.text for record in valid]) for name, predictor in predictors.items()}
+    logits = {
+        name: predictor.logits([record.text for record in valid]) for name, predictor in predictors.items()
+    }
     variants = measured(shop, made, logits, timed(predictors, shop), judging)
     whole = next(variant for variant in variants if variant.name == cfg.parent)
     choice = choose_variant(variants, cfg.budget, whole=cfg.parent)
     fitted = _fitted(logits[choice.chosen], shop.numbers(valid), cfg)
     with files.staging_dir(out) as staging:
-        _write_served(staging, made[choice.chosen], {**shop.settings, **fitted, "variant": choice.chosen}, training.seed)
+        _write_served(
+            staging, made[choice.chosen], {**shop.settings, **fitted, "variant": choice.chosen}, training.seed
+        )
         figures = {name: getattr(whole, name) for name in ("macro_f1", "parameters", "megabytes")}
-        files.write_json(staging / "menu.json", menu_document(variants, choice, parent=figures, threads=threads))
+        files.write_json(
+            staging / "menu.json", menu_document(variants, choice, parent=figures, threads=threads)
+        )
         receipt = files.write_receipt(staging, _receipt(variants, choice.chosen, shop.sides))
     shop.forget()
     return receipt
 
 
 def workshop(
-    classifier: Path, splits: Path, settings: Mapping[str, Any], cfg: CompressConfig, training: "TrainingContext"
+    classifier: Path,
+    splits: Path,
+    settings: Mapping[str, Any],
+    cfg: CompressConfig,
+    training: "TrainingContext",
 ) -> "VariantFactory":
     """Open a workshop on a trained classifier; `settings` are the labels and the most tokens a text may have."""
     from pipeline.core.compress.variants import VariantFactory
 
-    parent, texts = files.verified_receipt(classifier, made_by="finetune"), files.verified_receipt(splits, made_by="split")
+    parent, texts = (
+        files.verified_receipt(classifier, made_by="finetune"),
+        files.verified_receipt(splits, made_by="split"),
+    )
     return VariantFactory(
         parent=_read_classifier(classifier, len(settings["labels"])),
         tokenizer=(classifier / "tokenizer.json").read_text("utf-8"),
@@ -114,7 +127,9 @@ def measured(
     from pipeline.core.evaluate.slices import slice_members
 
     valid, labels = shop.sides["valid"], len(shop.settings["labels"])
-    slices = slice_members([r.text for r in valid], [r.source for r in valid], [r.lang for r in valid], judging)
+    slices = slice_members(
+        [r.text for r in valid], [r.source for r in valid], [r.lang for r in valid], judging
+    )
     truth, parents, variants = shop.numbers(valid), logits[shop.cfg.parent].argmax(1), []
     for name, one in made.items():
         guesses = logits[name].argmax(1)
@@ -134,7 +149,9 @@ def measured(
     return variants
 
 
-def _worst(truth: Any, answers: tuple[Any, Any], slices: Mapping[str, Sequence[int]], labels: int) -> "SliceDrop":
+def _worst(
+    truth: Any, answers: tuple[Any, Any], slices: Mapping[str, Sequence[int]], labels: int
+) -> "SliceDrop":
     """Find the slice that loses most; all texts where there are too few for a slice."""
     from pipeline.core.compress.selection import SliceDrop
     from pipeline.core.evaluate.metrics import score
@@ -171,11 +188,15 @@ def _write_served(staging: Path, made: "CompressedModel", settings: Mapping[str,
     files.write_json(staging / "golden.json", {"texts": texts, "probabilities": probabilities.tolist()})
 
 
-def _receipt(variants: "Sequence[MeasuredVariant]", chosen: str, sides: Mapping[str, Sequence[TextRecord]]) -> Receipt:
+def _receipt(
+    variants: "Sequence[MeasuredVariant]", chosen: str, sides: Mapping[str, Sequence[TextRecord]]
+) -> Receipt:
     # No time: equal work leaves an equal receipt, but for the digest of the menu.
     told = ("macro_f1", "macro_f1_fall", "agreement", "megabytes")
     figures = {f"{variant.name}_{name}": getattr(variant, name) for variant in variants for name in told}
-    return Receipt("compress", {side: len(records) for side, records in sides.items()}, figures, {"variant": chosen})
+    return Receipt(
+        "compress", {side: len(records) for side, records in sides.items()}, figures, {"variant": chosen}
+    )
 
 
 def run(context: "StageContext") -> Receipt:

@@ -74,4 +74,6 @@ class StageContext:
         """Return what training in a stage needs besides its inputs."""
         digest = self.folder("identity") / stage
         code = digest.read_text("utf-8") if digest.exists() else ""
-        return TrainingContext(self.params.seed, self.profile, self.workspace.checkpoints, self.workspace.downloads, code)
+        return TrainingContext(
+            self.params.seed, self.profile, self.workspace.checkpoints, self.workspace.downloads, code
+        )

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    candidate: Path, splits: Path, out: Path, *, cfg: EvaluateConfig, rules: Mapping[str, RatingRule], seed: int, threads: int
+    candidate: Path,
+    splits: Path,
+    out: Path,
+    *,
+    cfg: EvaluateConfig,
+    rules: Mapping[str, RatingRule],
+    seed: int,
+    threads: int,
 ) -> Receipt:
     """Let the candidate and the baselines answer the test split; leave figures with intervals, and every single answer.
 
@@ -74,7 +81,9 @@ def _tried(
         return predictor.predict(texts).probabilities
 
     return {
-        "behaviour": behaviour.measure_abilities(behaviour.make_cases(cfg.behaviour, seed), answer, predictor.labels),
+        "behaviour": behaviour.measure_abilities(
+            behaviour.make_cases(cfg.behaviour, seed), answer, predictor.labels
+        ),
         "attack": attack.measure_attack(answered.texts, answered.truth, answer, cfg=cfg.attack, seed=seed),
         "human": human_agreement.human_agreement(test, rules, answered.guess, predictor.labels, seed),
     }

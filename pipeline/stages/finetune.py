@@ -15,23 +15,43 @@ if TYPE_CHECKING:
 
 
 def finetune(
-    splits: Path, encoder: Path, out: Path, *, labels: Sequence[str], max_tokens: int, cfg: FinetuneConfig, training: "TrainingContext"
+    splits: Path,
+    encoder: Path,
+    out: Path,
+    *,
+    labels: Sequence[str],
+    max_tokens: int,
+    cfg: FinetuneConfig,
+    training: "TrainingContext",
 ) -> Receipt:
     """Train encoder and head on the labels; leave the classifier that was best on the validation split."""
     from pipeline.core.train.ray_trainer import TrainingJob
 
-    inputs = [dict(files.verified_receipt(splits, made_by="split").files), dict(files.verified_receipt(encoder, made_by="pretrain").files)]
+    inputs = [
+        dict(files.verified_receipt(splits, made_by="split").files),
+        dict(files.verified_receipt(encoder, made_by="pretrain").files),
+    ]
     sides = {side: parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "valid")}
     method = _label_method(sides, encoder, labels=labels, max_tokens=max_tokens, cfg=cfg, seed=training.seed)
     steps = max(cfg.min_steps, cfg.epochs * method.deal.steps_per_epoch)
     keep = training.checkpoint_store("finetune", inputs, list(labels), max_tokens, cfg.model_dump())
     looks = (*range(cfg.judge_every, steps, cfg.judge_every), steps)
-    outcome = training.train(TrainingJob.of("finetune", method, cfg, steps=steps, looks=looks, patience=cfg.patience, keep=keep))
+    outcome = training.train(
+        TrainingJob.of("finetune", method, cfg, steps=steps, looks=looks, patience=cfg.patience, keep=keep)
+    )
     best = max(outcome.history, key=lambda look: look["score"])
     with files.staging_dir(out) as staging:
-        config, tokenizer = files.read_json(encoder / "config.json"), (encoder / "tokenizer.json").read_text("utf-8")
+        config, tokenizer = (
+            files.read_json(encoder / "config.json"),
+            (encoder / "tokenizer.json").read_text("utf-8"),
+        )
         write_model(staging, outcome.weights, config, tokenizer, outcome.history)
-        counts = {"train": len(sides["train"]), "valid": len(sides["valid"]), "steps": steps, "best_step": int(best["step"])}
+        counts = {
+            "train": len(sides["train"]),
+            "valid": len(sides["valid"]),
+            "steps": steps,
+            "best_step": int(best["step"]),
+        }
         figures = {"valid_macro_f1": best["score"], "valid_accuracy": best["accuracy"]}
         receipt = files.write_receipt(staging, Receipt("finetune", counts, figures))
     keep.forget()
@@ -39,7 +59,13 @@ def finetune(
 
 
 def _label_method(
-    sides: Mapping[str, Sequence[TextRecord]], encoder: Path, *, labels: Sequence[str], max_tokens: int, cfg: FinetuneConfig, seed: int
+    sides: Mapping[str, Sequence[TextRecord]],
+    encoder: Path,
+    *,
+    labels: Sequence[str],
+    max_tokens: int,
+    cfg: FinetuneConfig,
+    seed: int,
 ) -> "LabelObjective":
     import numpy as np
     from safetensors.torch import load
@@ -50,7 +76,9 @@ def _label_method(
 
     tokenizer = load_tokenizer((encoder / "tokenizer.json").read_text("utf-8"), max_tokens)
     tokens = {side: encode(tokenizer, [record.text for record in records]) for side, records in sides.items()}
-    targets = {side: np.array([labels.index(record.label) for record in records]) for side, records in sides.items()}
+    targets = {
+        side: np.array([labels.index(record.label) for record in records]) for side, records in sides.items()
+    }
     weights = load((encoder / "model.safetensors").read_bytes())
     return LabelObjective(
         start=EncoderStart(files.read_json(encoder / "config.json"), weights, cfg.dropout),

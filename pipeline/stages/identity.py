@@ -16,10 +16,15 @@ if TYPE_CHECKING:
     from pipeline.stages.context import StageContext
 
 
-def identity(workspace: Workspace, out: Path, cfg: CollectConfig, stages: Mapping[str, tuple[str, str]]) -> Receipt:
+def identity(
+    workspace: Workspace, out: Path, cfg: CollectConfig, stages: Mapping[str, tuple[str, str]]
+) -> Receipt:
     """Write a digest of the code each stage runs; for `collect` also of the bytes it would read."""
     digests = {name: code_digest(module, function) for name, (module, function) in stages.items()}
-    read = [digests["collect"], *(f"{source.name}:{_identity_of(source, workspace.root)}" for source in cfg.sources)]
+    read = [
+        digests["collect"],
+        *(f"{source.name}:{_identity_of(source, workspace.root)}" for source in cfg.sources),
+    ]
     if past := feedback.past(workspace.root, workspace.journal, cfg):
         read.append(f"past:{feedback.records_digest(past)}")
     return write_identities(out, {**digests, "collect": hashlib.sha256("\n".join(read).encode()).hexdigest()})

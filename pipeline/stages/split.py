@@ -40,11 +40,17 @@ def split(clean: Path, validation: Path, out: Path, cfg: SplitConfig) -> Receipt
     with files.staging_dir(out) as staging:
         for side, part in dealt.items():
             parquet.write_texts(staging / f"{side}.parquet", part)
-        notes = {"fingerprint": parquet.split_fingerprint((side, record) for side, part in dealt.items() for record in part)}
+        notes = {
+            "fingerprint": parquet.split_fingerprint(
+                (side, record) for side, part in dealt.items() for record in part
+            )
+        }
         logs.get("split").info("texts.split", **{side: len(part) for side, part in dealt.items()})
         return files.write_receipt(staging, Receipt("split", counts=counts, notes=notes))
 
 
 def run(context: "StageContext") -> Receipt:
     """Run the stage in a workspace."""
-    return split(context.folder("clean"), context.folder("validate"), context.folder("split"), context.params.split)
+    return split(
+        context.folder("clean"), context.folder("validate"), context.folder("split"), context.params.split
+    )

@@ -39,10 +39,14 @@ def validate(clean: Path, out: Path, cfg: ValidateConfig, labels: Sequence[str])
         files.write_json(staging / CHECKS, [dataclasses.asdict(check) for check in checks])
         logs.get("validate").info("texts.validated", checks=len(checks))
         figures = {check.name: check.found for check in checks}
-        return files.write_receipt(staging, Receipt("validate", counts={"checks": len(checks), "texts": len(kept)}, figures=figures))
+        return files.write_receipt(
+            staging, Receipt("validate", counts={"checks": len(checks), "texts": len(kept)}, figures=figures)
+        )
 
 
 def run(context: "StageContext") -> Receipt:
     """Run the stage in a workspace."""
     params = context.params
-    return validate(context.folder("clean"), context.folder("validate"), params.validation, params.collect.labels)
+    return validate(
+        context.folder("clean"), context.folder("validate"), params.validation, params.collect.labels
+    )

@@ -35,7 +35,9 @@ HEAVY = {
 def test_every_direct_dependency_has_a_floor(root: Path) -> None:
     # Without one a resolver walks back years in silence.
     floorless = [
-        str(one) for one in _direct(root, "serve", "dev", "gpu") if not any(s.operator in (">=", "==", "~=") for s in one.specifier)
+        str(one)
+        for one in _direct(root, "serve", "dev", "gpu")
+        if not any(s.operator in (">=", "==", "~=") for s in one.specifier)
     ]
 
     assert floorless == []
@@ -63,26 +65,40 @@ def test_each_direct_dependency_is_pinned_inside_its_range(root: Path) -> None:
     pinned = _pinned(root)
     direct = _direct(root, "serve", "dev")
 
-    outside = [str(one) for one in direct if not one.specifier.contains(pinned.get(canonicalize_name(one.name), "0"), prereleases=True)]
+    outside = [
+        str(one)
+        for one in direct
+        if not one.specifier.contains(pinned.get(canonicalize_name(one.name), "0"), prereleases=True)
+    ]
 
     assert outside == []
 
 
 def test_each_hand_written_pin_holds_and_gives_its_reason(root: Path) -> None:
-    lines = [line for line in (root / "infra" / "pins.txt").read_text("utf-8").splitlines() if not line.startswith("#")]
+    lines = [
+        line
+        for line in (root / "infra" / "pins.txt").read_text("utf-8").splitlines()
+        if not line.startswith("#")
+    ]
     pinned = _pinned(root)
 
     for line in lines:
         pin, _, reason = line.partition("#")
         requirement = Requirement(pin.strip())
         assert len(reason.split()) >= 3, f"{pin.strip()} gives no reason"
-        assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)]), f"{pin.strip()} does not hold: type `make lock`"
+        assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)]), (
+            f"{pin.strip()} does not hold: type `make lock`"
+        )
 
 
 def test_the_constraints_name_versions_and_no_place(root: Path) -> None:
     lines = (root / "infra" / "constraints.txt").read_text("utf-8").splitlines()
 
-    assert [line for line in lines if not line.startswith("#") and any(mark in line for mark in ("+", "@", "://", "--", "/"))] == []
+    assert [
+        line
+        for line in lines
+        if not line.startswith("#") and any(mark in line for mark in ("+", "@", "://", "--", "/"))
+    ] == []
 
 
 def _project(root: Path) -> dict[str, Any]:
@@ -92,7 +108,10 @@ def _project(root: Path) -> dict[str, Any]:
 def _direct(root: Path, *extras: str) -> list[Requirement]:
     project = _project(root)
     optional = project["optional-dependencies"]
-    return [Requirement(line) for line in (*project["dependencies"], *(line for extra in extras for line in optional[extra]))]
+    return [
+        Requirement(line)
+        for line in (*project["dependencies"], *(line for extra in extras for line in optional[extra]))
+    ]
 
 
 def _modules(root: Path, without: Collection[str] = ()) -> list[str]:
@@ -116,4 +135,6 @@ def _failures(modules: list[str]) -> str:
         "    except Exception as error:\n"
         "        print(f'{name}: {type(error).__name__}: {error}')\n"
     )
-    return subprocess.run([sys.executable, "-c", program, *modules], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(
+        [sys.executable, "-c", program, *modules], capture_output=True, text=True, check=True
+    ).stdout

@@ -22,13 +22,21 @@ def test_dvc_declares_the_stages_in_their_order(declared: dict[str, Any]) -> Non
 
 
 def test_dvc_enters_each_stage_through_the_command_line(declared: dict[str, Any]) -> None:
-    assert {name: stage["cmd"] for name, stage in declared.items()} == {name: f"tonewatch stage {name}" for name in OUT}
+    assert {name: stage["cmd"] for name, stage in declared.items()} == {
+        name: f"tonewatch stage {name}" for name in OUT
+    }
 
 
 def test_each_stage_depends_on_the_folders_it_reads_and_on_its_own_code(declared: dict[str, Any]) -> None:
-    expected = {s.name: {*(OUT[name] for name in s.inputs), f"{OUT['identity']}/{s.name}"} for s in STAGES if s.name != "identity"}
+    expected = {
+        s.name: {*(OUT[name] for name in s.inputs), f"{OUT['identity']}/{s.name}"}
+        for s in STAGES
+        if s.name != "identity"
+    }
 
-    assert {name: set(_names(stage.get("deps", []))) for name, stage in declared.items() if name != "identity"} == expected
+    assert {
+        name: set(_names(stage.get("deps", []))) for name, stage in declared.items() if name != "identity"
+    } == expected
 
 
 def test_the_digests_of_the_code_are_taken_on_every_run(declared: dict[str, Any]) -> None:
@@ -37,21 +45,29 @@ def test_the_digests_of_the_code_are_taken_on_every_run(declared: dict[str, Any]
 
 
 def test_each_stage_leaves_one_folder(declared: dict[str, Any]) -> None:
-    assert {name: _names(stage["outs"]) for name, stage in declared.items()} == {name: [out] for name, out in OUT.items()}
+    assert {name: _names(stage["outs"]) for name, stage in declared.items()} == {
+        name: [out] for name, out in OUT.items()
+    }
 
 
 def test_each_stage_watches_the_sections_it_says_it_reads(declared: dict[str, Any]) -> None:
-    assert {name: sorted(stage.get("params", [])) for name, stage in declared.items()} == {s.name: sorted(s.sections) for s in STAGES}
+    assert {name: sorted(stage.get("params", [])) for name, stage in declared.items()} == {
+        s.name: sorted(s.sections) for s in STAGES
+    }
 
 
 def test_a_stage_reads_only_what_an_earlier_one_leaves() -> None:
     order = list(OUT)
 
-    assert [(s.name, name) for s in STAGES for name in s.inputs if order.index(name) >= order.index(s.name)] == []
+    assert [
+        (s.name, name) for s in STAGES for name in s.inputs if order.index(name) >= order.index(s.name)
+    ] == []
 
 
 def test_git_leaves_every_folder_of_a_stage_to_dvc(root: Path) -> None:
-    listed = subprocess.run(["git", "ls-files", "--", *OUT.values()], cwd=root, capture_output=True, text=True, check=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "--", *OUT.values()], cwd=root, capture_output=True, text=True, check=True
+    )
 
     assert listed.stdout == ""
 

@@ -36,7 +36,19 @@ HOMES = {
 }
 
 # What logic may not touch: files, other machines, the clock, the environment. It may reckon with times it is handed.
-WORLD = ("os", "time", "socket", "subprocess", "shutil", "tempfile", "glob", "urllib", "http", "requests", "httpx")
+WORLD = (
+    "os",
+    "time",
+    "socket",
+    "subprocess",
+    "shutil",
+    "tempfile",
+    "glob",
+    "urllib",
+    "http",
+    "requests",
+    "httpx",
+)
 
 OPENING = ("open", "read_text", "read_bytes", "write_text", "write_bytes")
 CLOCKS = ("now", "utcnow", "today")
@@ -90,7 +102,9 @@ def imports(sources: dict[str, ast.Module]) -> list[Import]:
     return [found for path, tree in sources.items() for found in _imports(path, tree, inside="")]
 
 
-def test_every_module_lies_in_a_room_of_the_house(imports: list[Import], sources: dict[str, ast.Module]) -> None:
+def test_every_module_lies_in_a_room_of_the_house(
+    imports: list[Import], sources: dict[str, ast.Module]
+) -> None:
     rooms = {_room(path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")) for path in sources}
 
     assert rooms - {*ROOMS, ""} == set()
@@ -103,12 +117,18 @@ def test_each_floor_imports_only_what_lies_below_it(imports: list[Import]) -> No
 
 
 def test_a_heavy_library_stays_in_its_room(imports: list[Import]) -> None:
-    strays = [str(one) for one in imports if (library := one.module.partition(".")[0]) in HOMES and not _at_home(one, HOMES[library])]
+    strays = [
+        str(one)
+        for one in imports
+        if (library := one.module.partition(".")[0]) in HOMES and not _at_home(one, HOMES[library])
+    ]
 
     assert strays == []
 
 
-def test_logic_touches_no_file_no_clock_and_no_environment(imports: list[Import], sources: dict[str, ast.Module]) -> None:
+def test_logic_touches_no_file_no_clock_and_no_environment(
+    imports: list[Import], sources: dict[str, ast.Module]
+) -> None:
     touched = [str(one) for one in imports if one.importer in LOGIC and one.module.partition(".")[0] in WORLD]
     opened = [
         f"{path}:{node.lineno} opens a file or reads a clock"
@@ -129,7 +149,9 @@ def test_the_command_line_loads_no_slow_library(root: Path) -> None:
         "runpy.run_module('pipeline', run_name='__main__')\n"
     )
 
-    loaded = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True)
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True
+    )
 
     assert "Usage" in loaded.stdout
     assert loaded.stderr.split() == []
@@ -209,7 +231,13 @@ def _room(module: str) -> str:
 
 
 def _called(call: ast.Call) -> str:
-    return call.func.id if isinstance(call.func, ast.Name) else call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    return (
+        call.func.id
+        if isinstance(call.func, ast.Name)
+        else call.func.attr
+        if isinstance(call.func, ast.Attribute)
+        else ""
+    )
 
 
 def _cpu_seconds(command: list[str], cwd: Path) -> float:

@@ -22,9 +22,13 @@ def test_params_yaml_is_valid(root: Path) -> None:
     assert load_params(root / "params.yaml").seed == 20
 
 
-def test_every_key_of_params_yaml_is_read_by_the_code(params: dict[str, Any], sources: dict[str, ast.Module]) -> None:
+def test_every_key_of_params_yaml_is_read_by_the_code(
+    params: dict[str, Any], sources: dict[str, ast.Module]
+) -> None:
     aliases = {"validate": "validation"}
-    read = set().union(*(_read(tree) for path, tree in sources.items() if not path.startswith("pipeline/config/params")))
+    read = set().union(
+        *(_read(tree) for path, tree in sources.items() if not path.startswith("pipeline/config/params"))
+    )
 
     unread = {key for key in _keys(params) if aliases.get(key, key) not in read}
 
@@ -41,13 +45,22 @@ def test_every_section_is_watched_by_a_stage_or_read_by_an_act(root: Path, param
 def test_a_key_that_nobody_reads_would_be_found() -> None:
     tree = ast.parse("rate = cfg.peak_rate")
 
-    assert set(_keys({"finetune": {"peak_rate": 1, "forgotten": 2}})) - _read(tree) == {"finetune", "forgotten"}
+    assert set(_keys({"finetune": {"peak_rate": 1, "forgotten": 2}})) - _read(tree) == {
+        "finetune",
+        "forgotten",
+    }
 
 
 def _read(tree: ast.Module) -> set[str]:
     """Name what a module reads as an attribute, or takes as an argument where a section is handed on by keywords."""
-    attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)}
-    keywords = {arg.arg for node in ast.walk(tree) if isinstance(node, ast.arguments) for arg in node.kwonlyargs}
+    attributes = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+    }
+    keywords = {
+        arg.arg for node in ast.walk(tree) if isinstance(node, ast.arguments) for arg in node.kwonlyargs
+    }
     return attributes | keywords
 
 

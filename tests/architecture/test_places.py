@@ -22,7 +22,12 @@ HOMES = re.compile(r"/(?:home|root|Users)/[\w.-]+")
 
 
 def test_no_file_names_a_package_host(root: Path, project_files: list[Path]) -> None:
-    found = [(path.relative_to(root).as_posix(), host) for path in project_files for host in HOSTS if host in _text(path)]
+    found = [
+        (path.relative_to(root).as_posix(), host)
+        for path in project_files
+        for host in HOSTS
+        if host in _text(path)
+    ]
 
     assert found == []
 

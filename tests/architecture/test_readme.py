@@ -36,12 +36,16 @@ def test_every_command_of_the_command_line_stands_in_the_readme(root: Path, tone
     text = (root / "README.md").read_text("utf-8")
     hidden = {name for name, command in tonewatch.commands.items() if command.hidden}
 
-    assert [name for name in sorted(set(tonewatch.commands) - hidden) if f"tonewatch {name}" not in text] == []
+    assert [
+        name for name in sorted(set(tonewatch.commands) - hidden) if f"tonewatch {name}" not in text
+    ] == []
 
 
 def test_every_make_target_in_the_readme_exists(root: Path, shown: list[str]) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (root / "Makefile").read_text("utf-8"), re.MULTILINE))
-    named = {word for words in map(_words, shown) if words[:1] == ["make"] for word in words[1:] if "=" not in word}
+    named = {
+        word for words in map(_words, shown) if words[:1] == ["make"] for word in words[1:] if "=" not in word
+    }
     spoken = set(re.findall(r"`make ([a-z-]+)", (root / "README.md").read_text("utf-8")))
 
     assert (named | spoken) - targets == set()
@@ -64,7 +68,10 @@ def test_every_file_that_the_readme_links_to_exists(root: Path) -> None:
 def test_a_command_is_read_from_a_console_block_without_what_follows_it() -> None:
     text = '```console\n$ tonewatch predict "so good # really" | head -1  # one line\npositive\n$ A=1 make run &\n```\n'
 
-    assert [_words(line) for line in _commands(text)] == [["tonewatch", "predict", "so good # really"], ["make", "run"]]
+    assert [_words(line) for line in _commands(text)] == [
+        ["tonewatch", "predict", "so good # really"],
+        ["make", "run"],
+    ]
 
 
 def test_a_command_that_does_not_exist_is_complained_about() -> None:
@@ -83,7 +90,11 @@ def _commands(text: str) -> Iterator[str]:
     for block in BLOCK.finditer(text):
         lines = block.group(1).replace("\\\n", " ").splitlines()
         prompts = any(line.startswith("$ ") for line in lines)
-        yield from (line.removeprefix("$ ") for line in lines if line.strip() and (line.startswith("$ ") or not prompts))
+        yield from (
+            line.removeprefix("$ ")
+            for line in lines
+            if line.strip() and (line.startswith("$ ") or not prompts)
+        )
 
 
 def _words(line: str) -> list[str]:

@@ -15,20 +15,30 @@ def test_files_stay_under_250_lines(root: Path, sources: dict[str, ast.Module]) 
 
 
 def test_functions_stay_under_30_lines_without_their_docstring(sources: dict[str, ast.Module]) -> None:
-    lines = {f"{path}:{one.lineno} {one.name}": _lines(one) for path, tree in sources.items() for one in _functions(tree)}
+    lines = {
+        f"{path}:{one.lineno} {one.name}": _lines(one)
+        for path, tree in sources.items()
+        for one in _functions(tree)
+    }
 
     assert {name: count for name, count in lines.items() if count >= FUNCTION_LINES} == {}
 
 
 def test_functions_take_at_most_five_positional_arguments(sources: dict[str, ast.Module]) -> None:
-    taken = {f"{path}:{one.lineno} {one.name}": _positional(one) for path, tree in sources.items() for one in _functions(tree)}
+    taken = {
+        f"{path}:{one.lineno} {one.name}": _positional(one)
+        for path, tree in sources.items()
+        for one in _functions(tree)
+    }
 
     assert {name: count for name, count in taken.items() if count > POSITIONAL} == {}
 
 
 def test_a_docstring_and_a_decorator_do_not_count_as_lines() -> None:
     (function,) = _functions(
-        ast.parse('@cache\ndef area(width: int) -> int:\n    """Say how large.\n\n    In cells.\n    """\n    return width\n')
+        ast.parse(
+            '@cache\ndef area(width: int) -> int:\n    """Say how large.\n\n    In cells.\n    """\n    return width\n'
+        )
     )
 
     assert _lines(function) == 2
@@ -47,7 +57,12 @@ def _functions(tree: ast.Module) -> list[ast.FunctionDef | ast.AsyncFunctionDef]
 def _lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     assert function.end_lineno is not None
     docstring = function.body[0] if ast.get_docstring(function, clean=False) is not None else None
-    return function.end_lineno - function.lineno + 1 - (docstring.end_lineno - docstring.lineno + 1 if docstring else 0)
+    return (
+        function.end_lineno
+        - function.lineno
+        + 1
+        - (docstring.end_lineno - docstring.lineno + 1 if docstring else 0)
+    )
 
 
 def _positional(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:

@@ -16,9 +16,30 @@ ROOT = Path(__file__).resolve().parents[2]
 THREADS = 2
 # Wider than params.yaml: what a share less of one kind costs, and what it gives.
 MORE = (
-    {"name": "short-int8", "vocabulary_min_count": 1, "layers": 0.66, "heads": 1.0, "feed_forward": 1.0, "int8": True},
-    {"name": "slim-int8", "vocabulary_min_count": 1, "layers": 0.66, "heads": 0.83, "feed_forward": 0.66, "int8": True},
-    {"name": "tiny-int8", "vocabulary_min_count": 2, "layers": 0.5, "heads": 0.5, "feed_forward": 0.5, "int8": True},
+    {
+        "name": "short-int8",
+        "vocabulary_min_count": 1,
+        "layers": 0.66,
+        "heads": 1.0,
+        "feed_forward": 1.0,
+        "int8": True,
+    },
+    {
+        "name": "slim-int8",
+        "vocabulary_min_count": 1,
+        "layers": 0.66,
+        "heads": 0.83,
+        "feed_forward": 0.66,
+        "int8": True,
+    },
+    {
+        "name": "tiny-int8",
+        "vocabulary_min_count": 2,
+        "layers": 0.5,
+        "heads": 0.5,
+        "feed_forward": 0.5,
+        "int8": True,
+    },
 )
 # fall: of macro F1 against the parent, on the validation split and on the test split; p50, p95: ms of one text and of 32.
 HEADS = (
@@ -60,21 +81,38 @@ def _show(shop: Any, made: Mapping[str, Any], test: Sequence[Any], judging: Any)
     from pipeline.core.model.predictor import Predictor
     from pipeline.stages.runner import compress
 
-    predictors = {name: Predictor.of(one.model, one.tokenizer, shop.settings, threads=THREADS) for name, one in made.items()}
-    logits = {name: one.logits([record.text for record in shop.sides["valid"]]) for name, one in predictors.items()}
+    predictors = {
+        name: Predictor.of(one.model, one.tokenizer, shop.settings, threads=THREADS)
+        for name, one in made.items()
+    }
+    logits = {
+        name: one.logits([record.text for record in shop.sides["valid"]]) for name, one in predictors.items()
+    }
     speed = compress.timed(predictors, shop)
     variants = compress.measured(shop, made, logits, speed, judging)
     tested = _tested(shop, predictors, test)
     rates, peer_batch = _rates(shop, predictors, [record.text for record in test])
     peer = statistics.median(rates["peer"])
-    print(f"\nmenu, {THREADS} threads; the peer is pipeline('text-classification') on the parent at its best batch size, {peer_batch}:")
-    print(f"{peer:,.0f} texts/s. Ratios are medians over {ROUNDS} rounds in which all take turns on texts of the test split.\n")
+    print(
+        f"\nmenu, {THREADS} threads; the peer is pipeline('text-classification') on the parent at its best batch size, {peer_batch}:"
+    )
+    print(
+        f"{peer:,.0f} texts/s. Ratios are medians over {ROUNDS} rounds in which all take turns on texts of the test split.\n"
+    )
     rows = [list(HEADS)]
     for one in variants:
-        ratio = statistics.median(ours / theirs for ours, theirs in zip(rates[one.name], rates["peer"], strict=True))
+        ratio = statistics.median(
+            ours / theirs for ours, theirs in zip(rates[one.name], rates["peer"], strict=True)
+        )
         times = [f"{value:.1f}" for value in (one.p50_ms, one.p95_ms, one.p50_ms_32, one.p95_ms_32)]
         worst = f"{one.worst_slice.name} {one.worst_slice.fall:+.3f}"
-        falls = [f"{one.macro_f1_fall:+.4f}", f"{one.agreement:.3f}", worst, f"{tested[one.name][0]:+.4f}", f"{tested[one.name][1]:.3f}"]
+        falls = [
+            f"{one.macro_f1_fall:+.4f}",
+            f"{one.agreement:.3f}",
+            worst,
+            f"{tested[one.name][0]:+.4f}",
+            f"{tested[one.name][1]:.3f}",
+        ]
         ends = [f"{statistics.median(rates[one.name]):,.0f}", f"{ratio:.1f}"]
         rows.append([one.name, f"{one.megabytes:.1f}", f"{one.parameters / 1e6:.1f}M", *falls, *times, *ends])
     widths = [max(len(row[place]) for row in rows) for place in range(len(HEADS))]
@@ -87,17 +125,27 @@ def _tested(shop: Any, predictors: Mapping[str, Any], test: Sequence[Any]) -> di
     from pipeline.core.evaluate.metrics import score
 
     labels, truth = len(shop.settings["labels"]), shop.numbers(test)
-    guesses = {name: one.logits([record.text for record in test]).argmax(1) for name, one in predictors.items()}
+    guesses = {
+        name: one.logits([record.text for record in test]).argmax(1) for name, one in predictors.items()
+    }
     parents = guesses[shop.cfg.parent]
     whole = score(truth, parents, labels)
-    return {name: (whole - score(truth, found, labels), float((found == parents).mean())) for name, found in guesses.items()}
+    return {
+        name: (whole - score(truth, found, labels), float((found == parents).mean()))
+        for name, found in guesses.items()
+    }
 
 
-def _rates(shop: Any, predictors: Mapping[str, Any], texts: Sequence[str]) -> tuple[dict[str, list[float]], int]:
+def _rates(
+    shop: Any, predictors: Mapping[str, Any], texts: Sequence[str]
+) -> tuple[dict[str, list[float]], int]:
     """Let the peer and every variant answer in turn; gives texts a second of each round, and the peer's best batch size."""
     answer = _peer(shop)
     few, many = (list(texts[:: max(1, len(texts) // count)][:count]) for count in (PEER_TEXTS, OUR_TEXTS))
-    tried = {size: max(_rate(lambda size=size: answer(few, size), len(few)) for _ in range(2)) for size in PEER_BATCHES}
+    tried = {
+        size: max(_rate(lambda size=size: answer(few, size), len(few)) for _ in range(2))
+        for size in PEER_BATCHES
+    }
     best = max(tried, key=tried.__getitem__)
     rates: dict[str, list[float]] = {name: [] for name in ("peer", *predictors)}
     for _ in range(ROUNDS):
@@ -140,7 +188,9 @@ def _peer(shop: Any) -> Callable[[Sequence[str], int], object]:
     from tokenizers import Tokenizer
 
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer.from_str(shop.tokenizer), pad_token="[PAD]", model_input_names=["input_ids", "attention_mask"]
+        tokenizer_object=Tokenizer.from_str(shop.tokenizer),
+        pad_token="[PAD]",
+        model_input_names=["input_ids", "attention_mask"],
     )
     config = parent.encoder.config
     config.id2label = dict(enumerate(shop.settings["labels"]))

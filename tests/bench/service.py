@@ -64,7 +64,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float)
     asked = parser.parse_args()
     if asked.rate is not None:
-        print(json.dumps(asyncio.run(_paced(asked.port, _bodies(asked.workspace), asked.rate, asked.seconds))))
+        print(
+            json.dumps(asyncio.run(_paced(asked.port, _bodies(asked.workspace), asked.rate, asked.seconds)))
+        )
     elif asked.kind:
         _listen(asked.kind, asked.workspace.resolve(), asked.port)
     elif not (asked.workspace / "data" / "classifier" / "receipt.json").is_file():
@@ -90,10 +92,15 @@ def _measure(asked: argparse.Namespace, scratch: Path) -> None:
                 full[kind].append(_load(ports[kind], scratch, asked.seconds))
         rates = {kind: statistics.median(texts for texts, _ in found) for kind, found in full.items()}
         if not all(rates.values()):
-            print(f"service: {asked.seconds:g} s are too few for {min(rates, key=rates.__getitem__)}; type a longer --seconds")
+            print(
+                f"service: {asked.seconds:g} s are too few for {min(rates, key=rates.__getitem__)}; type a longer --seconds"
+            )
             return
         _tell("half load")
-        half = {kind: _half(port, scratch, rates[kind], asked.seconds * asked.rounds) for kind, port in ports.items()}
+        half = {
+            kind: _half(port, scratch, rates[kind], asked.seconds * asked.rounds)
+            for kind, port in ports.items()
+        }
         alive = _health(ports["ours"], scratch, asked.seconds)
         _tell("half load, while the champion moves")
         with _moving(scratch) as moves:
@@ -102,20 +109,45 @@ def _measure(asked: argparse.Namespace, scratch: Path) -> None:
     print(
         f"\nservice: requests of {TOGETHER} texts of the test split from {by_wrk}, {CONNECTIONS} at once, {os.cpu_count()} cores for all."
     )
-    print(f"Medians over {asked.rounds} rounds of {asked.seconds:g} s in which all take turns; half load comes at an even pace.\n")
-    heads = ("service", "texts/s", "x peer", "p50 ms, full", "p50 ms, half", "p99 ms, half", "p99/p50", "failed")
+    print(
+        f"Medians over {asked.rounds} rounds of {asked.seconds:g} s in which all take turns; half load comes at an even pace.\n"
+    )
+    heads = (
+        "service",
+        "texts/s",
+        "x peer",
+        "p50 ms, full",
+        "p50 ms, half",
+        "p99 ms, half",
+        "p99/p50",
+        "failed",
+    )
     rows = [heads]
     for kind in KINDS:
-        ratio = statistics.median(mine / peers for (mine, _), (peers, _) in zip(full[kind], full["peer"], strict=True))
+        ratio = statistics.median(
+            mine / peers for (mine, _), (peers, _) in zip(full[kind], full["peer"], strict=True)
+        )
         p50, p99, failed = half[kind]
         middle = statistics.median(ms for _, ms in full[kind])
-        figures = (f"{rates[kind]:,.0f}", f"{ratio:.1f}", f"{middle:.1f}", f"{p50:.1f}", f"{p99:.1f}", f"{p99 / p50:.1f}", f"{failed:.0f}")
+        figures = (
+            f"{rates[kind]:,.0f}",
+            f"{ratio:.1f}",
+            f"{middle:.1f}",
+            f"{p50:.1f}",
+            f"{p99:.1f}",
+            f"{p99 / p50:.1f}",
+            f"{failed:.0f}",
+        )
         rows.append((NAMES[kind], *figures))
     widths = [max(len(row[place]) for row in rows) for place in range(len(heads))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    cost = statistics.median(1 - mine / bare for (mine, _), (bare, _) in zip(full["ours"], full["bare"], strict=True))
-    print(f"\nGuard and journal cost {cost:.1%} of the texts a second. Ready in {statistics.median(ready):.1f} s (of {_listed(ready)}).")
+    cost = statistics.median(
+        1 - mine / bare for (mine, _), (bare, _) in zip(full["ours"], full["bare"], strict=True)
+    )
+    print(
+        f"\nGuard and journal cost {cost:.1%} of the texts a second. Ready in {statistics.median(ready):.1f} s (of {_listed(ready)})."
+    )
     print(f"The slowest of the answers of /healthz at full load took {alive:.0f} ms.")
     p50, p99, failed = moved
     print(
@@ -157,7 +189,8 @@ def _scratch(workspace: Path, folder: Path) -> Path:
 
     texts = [record.text for record in parquet.read_texts(folder / "data" / "splits" / "test.parquet")]
     lines = [
-        json.dumps({"texts": [texts[(number * TOGETHER + place) % len(texts)] for place in range(TOGETHER)]}) for number in range(BODIES)
+        json.dumps({"texts": [texts[(number * TOGETHER + place) % len(texts)] for place in range(TOGETHER)]})
+        for number in range(BODIES)
     ]
     (folder / "bodies").write_text("\n".join(lines) + "\n")
     (folder / "load.lua").write_text(DONE)
@@ -172,7 +205,16 @@ def _started(kind: str, scratch: Path) -> Iterator[tuple[int, float]]:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
-    ours = [sys.executable, "-P", "-m", "pipeline.serve.main", "--workspace", str(scratch), "--port", str(port)]
+    ours = [
+        sys.executable,
+        "-P",
+        "-m",
+        "pipeline.serve.main",
+        "--workspace",
+        str(scratch),
+        "--port",
+        str(port),
+    ]
     other = [sys.executable, __file__, str(scratch), "--kind", kind, "--port", str(port)]
     began = time.monotonic()
     log = (scratch / f"{kind}.log").open("w")
@@ -206,9 +248,20 @@ def _load(port: int, scratch: Path, seconds: float) -> tuple[float, float]:
     if shutil.which("wrk") is None:
         told = json.loads(_asker(port, scratch, seconds, 1e9))
         return told["answered"] * TOGETHER / told["took"], told["p50"]
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "--timeout", "60s", "-s", str(scratch / "load.lua")]
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{CONNECTIONS}",
+        f"-d{max(1, round(seconds))}s",
+        "--timeout",
+        "60s",
+        "-s",
+        str(scratch / "load.lua"),
+    ]
     environment = {**os.environ, "BODIES": str(scratch / "bodies")}
-    out = subprocess.run([*command, f"http://127.0.0.1:{port}"], env=environment, capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(
+        [*command, f"http://127.0.0.1:{port}"], env=environment, capture_output=True, text=True, check=True
+    ).stdout
     requests, took, errors, p50, _ = (
         float(part) for part in next(line for line in out.splitlines() if line.startswith("DONE")).split()[1:]
     )
@@ -265,7 +318,17 @@ def _moving(scratch: Path) -> Iterator[list[str]]:
 
 
 def _asker(port: int, scratch: Path, seconds: float, rate: float) -> str:
-    command = [sys.executable, __file__, str(scratch), "--port", str(port), "--seconds", str(seconds), "--rate", str(rate)]
+    command = [
+        sys.executable,
+        __file__,
+        str(scratch),
+        "--port",
+        str(port),
+        "--seconds",
+        str(seconds),
+        "--rate",
+        str(rate),
+    ]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
@@ -285,7 +348,11 @@ async def _paced(port: int, bodies: Sequence[bytes], rate: float, seconds: float
 
         async def ask(number: int, due: float) -> None:
             nonlocal failed
-            told = await client.post("/v1/predict", content=bodies[number % len(bodies)], headers={"Content-Type": "application/json"})
+            told = await client.post(
+                "/v1/predict",
+                content=bodies[number % len(bodies)],
+                headers={"Content-Type": "application/json"},
+            )
             failed += told.status_code != 200
             times.append((time.monotonic() - due) * 1000)
 
@@ -333,9 +400,16 @@ def _bare(scratch: Path) -> Any:
 
     places = Workspace.of(scratch, {})
     cfg = load_params(places.params).serve
-    champion = ChampionHolder(ChampionSource(places, threads=THREADS), ServiceMetrics(), lambda: datetime.now(UTC))
+    champion = ChampionHolder(
+        ChampionSource(places, threads=THREADS), ServiceMetrics(), lambda: datetime.now(UTC)
+    )
     champion.look()
-    batcher = Batcher(champion.serving, batch_texts=cfg.batch_texts, wait_ms=cfg.batch_wait_ms, most_waiting=cfg.max_waiting_texts)
+    batcher = Batcher(
+        champion.serving,
+        batch_texts=cfg.batch_texts,
+        wait_ms=cfg.batch_wait_ms,
+        most_waiting=cfg.max_waiting_texts,
+    )
 
     @contextlib.asynccontextmanager
     async def lived(_: FastAPI) -> AsyncIterator[None]:
@@ -348,7 +422,13 @@ def _bare(scratch: Path) -> Any:
     async def predict(asked: PredictRequest) -> PredictResponse:
         serving, answers, begins = await batcher.answer(asked.texts)
         told = [_one(serving, answers, begins + place) for place in range(len(asked.texts))]
-        return PredictResponse(request="", release=serving.name, data_version=serving.data_version, model=serving.model[:16], answers=told)
+        return PredictResponse(
+            request="",
+            release=serving.name,
+            data_version=serving.data_version,
+            model=serving.model[:16],
+            answers=told,
+        )
 
     app.post("/v1/predict", response_model=PredictResponse)(predict)
     app.get("/readyz")(lambda: {})
@@ -370,7 +450,9 @@ def _peer(scratch: Path) -> Any:
     profile = Profile(device="cpu", workers=0, micro_batch=64, threads=menu.THREADS, stage_minutes=30)
     settings = {"labels": list(params.collect.labels), "max_tokens": params.encoder.max_tokens}
     bench = Bench(params.seed, profile, scratch, scratch, "")
-    shop = workshop(scratch / "data" / "classifier", scratch / "data" / "splits", settings, params.compress, bench)
+    shop = workshop(
+        scratch / "data" / "classifier", scratch / "data" / "splits", settings, params.compress, bench
+    )
     answer: Any = menu._peer(shop)
     some = [text for body in _bodies(scratch)[:4] for text in json.loads(body)["texts"]]
     best = min(PEER_BATCHES, key=lambda size: min(_seconds(lambda: answer(some, size)) for _ in range(2)))
@@ -380,7 +462,12 @@ def _peer(scratch: Path) -> Any:
     async def predict(asked: PredictRequest) -> PredictResponse:
         found = await asyncio.get_running_loop().run_in_executor(pool, answer, asked.texts, best)
         told = [
-            Prediction(label=one["label"], best=one["label"], uncertain=False, probabilities=dict.fromkeys(labels, one["score"]))
+            Prediction(
+                label=one["label"],
+                best=one["label"],
+                uncertain=False,
+                probabilities=dict.fromkeys(labels, one["score"]),
+            )
             for one in found
         ]
         return PredictResponse(request="", release="", data_version="", model="", answers=told)

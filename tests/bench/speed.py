@@ -45,7 +45,9 @@ def _help_seconds() -> float:
     used = []
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-m", "pipeline", "--help"], cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+        subprocess.run(
+            [sys.executable, "-m", "pipeline", "--help"], cwd=ROOT, stdout=subprocess.DEVNULL, check=True
+        )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         used.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     return min(used)
@@ -76,7 +78,10 @@ def _predictions() -> None:
         _say("predict", "no release yet; type `make run`")
         return
     predictor = open_predictor(release_files.verified_copy(places, Ledger(places.ledger).get(name).document))
-    _say(f"predict ({name}), one text", f"{_rate(lambda: predictor.predict(TEXTS[:1]), 1, times=50):,.0f} texts/s")
+    _say(
+        f"predict ({name}), one text",
+        f"{_rate(lambda: predictor.predict(TEXTS[:1]), 1, times=50):,.0f} texts/s",
+    )
     _say(f"predict ({name}), many", f"{_rate(lambda: predictor.predict(TEXTS), len(TEXTS)):,.0f} texts/s")
 
 

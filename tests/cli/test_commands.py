@@ -15,7 +15,13 @@ from pipeline.io.versioning.workspace_setup import init_workspace
 from pipeline.operations.retrain import checkout_pinned_data, run_if_changed
 from pipeline.stages.context import StageContext
 
-GOOD = [("text", "label"), *((f"this is text number {n} and it is fine", ("negative", "neutral", "positive")[n % 3]) for n in range(60))]
+GOOD = [
+    ("text", "label"),
+    *(
+        (f"this is text number {n} and it is fine", ("negative", "neutral", "positive")[n % 3])
+        for n in range(60)
+    ),
+]
 
 
 @pytest.fixture
@@ -47,7 +53,15 @@ def test_outside_a_workspace_one_is_told_how_to_make_one(tmp_path, monkeypatch, 
 
 
 @pytest.mark.parametrize(
-    "arguments", [["nosuch"], ["stage"], ["stage", "nosuch"], ["predict", "--nope"], ["data", "show", "v9"], ["run", "--profile", "x"]]
+    "arguments",
+    [
+        ["nosuch"],
+        ["stage"],
+        ["stage", "nosuch"],
+        ["predict", "--nope"],
+        ["data", "show", "v9"],
+        ["run", "--profile", "x"],
+    ],
 )
 def test_wrong_use_is_code_2(workspace, capsys, arguments):
     assert said(capsys, *arguments)[0] == 2
@@ -106,7 +120,10 @@ def test_a_table_that_cannot_be_read_is_refused_and_leaves_nothing(workspace, ca
 @pytest.mark.parametrize(
     ("rows", "named"),
     [
-        ([("text", "label"), *((f"text {n} of one class only here", "positive") for n in range(60))], "label"),
+        (
+            [("text", "label"), *((f"text {n} of one class only here", "positive") for n in range(60))],
+            "label",
+        ),
         ([("text", "label"), *((f"text number {n} is here", "unknown") for n in range(60))], "texts"),
         ([("text", "label"), *(("the very same words", "positive") for _ in range(60))], "texts"),
     ],
@@ -123,11 +140,19 @@ def test_data_that_cannot_teach_are_rejected_before_training(workspace, capsys, 
 
 
 def test_labels_may_be_numbers(workspace, capsys):
-    rows = [("text", "label"), *((f"this is text number {n} and it is fine", str(n % 5 + 1)) for n in range(100))]
+    rows = [
+        ("text", "label"),
+        *((f"this is text number {n} and it is fine", str(n % 5 + 1)) for n in range(100)),
+    ]
     (workspace / "texts.csv").write_bytes(table(rows))
     set_param(workspace / "params.yaml", "collect.labels=[1, 2, 3, 4, 5]")
 
-    assert [said(capsys, "stage", stage)[0] for stage in ("collect", "clean", "validate", "split")] == [0, 0, 0, 0]
+    assert [said(capsys, "stage", stage)[0] for stage in ("collect", "clean", "validate", "split")] == [
+        0,
+        0,
+        0,
+        0,
+    ]
 
 
 def test_a_bad_source_leaves_what_a_good_one_had_made(workspace, capsys):
@@ -189,7 +214,9 @@ def test_an_error_with_json_is_one_document(workspace, capsys):
 
 def test_a_full_disk_is_named_and_the_folder_before_stays(workspace, capsys, tmp_path):
     (workspace / "texts.csv").write_bytes(table(GOOD))
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(workspace / "data")], capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(workspace / "data")], capture_output=True
+    )
     if mounted.returncode:
         pytest.skip(f"no small disk can be mounted here: {mounted.stderr.decode().strip()}")
     try:
@@ -266,7 +293,9 @@ def test_a_pinned_version_needs_no_source_and_turns_away_a_stage_by_hand(workspa
     pinned = StageContext(Workspace.of(workspace, {}), load_profile("laptop"))
     checkout_pinned_data(pinned)
 
-    assert [run_if_changed(pinned, name).ran for name in ("identity", "collect", "clean", "validate", "split")] == [False] * 5
+    assert [
+        run_if_changed(pinned, name).ran for name in ("identity", "collect", "clean", "validate", "split")
+    ] == [False] * 5
     assert said(capsys, "stage", "collect")[0] == 2
     set_param(workspace / "params.yaml", "collect.labels=[some, other]")
     with pytest.raises(UsageError, match="negative"):

@@ -31,8 +31,12 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
     return code, captured.out, captured.err
 
 
-def test_a_key_is_made_shown_once_listed_and_revoked(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, printed, _ = said(capsys, "new", "--name", "shop", "--scope", "predict", "--scope", "feedback", "--days", "90")
+def test_a_key_is_made_shown_once_listed_and_revoked(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, printed, _ = said(
+        capsys, "new", "--name", "shop", "--scope", "predict", "--scope", "feedback", "--days", "90"
+    )
     told = printed.splitlines()[0]
     number = told.split("_")[1]
     gate = KeyStore(workspace / ".tonewatch" / "keys.json")
@@ -62,7 +66,9 @@ def test_each_command_gives_one_json_document(workspace: Path, capsys: pytest.Ca
     assert (listed["expires"], listed["revoked"], bool(revoked["revoked"])) == ("", "", True)
 
 
-def test_without_a_key_the_list_says_how_to_make_one(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_key_the_list_says_how_to_make_one(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, printed, _ = said(capsys, "list")
 
     assert code == 0
@@ -92,7 +98,9 @@ def test_wrong_use_is_code_2_says_what_to_type_and_leaves_no_file(
     assert not (workspace / ".tonewatch" / "keys.json").exists()
 
 
-def test_a_damaged_file_is_code_3_and_one_open_to_others_code_2(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_file_is_code_3_and_one_open_to_others_code_2(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     said(capsys, "new", "--name", "shop", "--scope", "predict")
     path = workspace / ".tonewatch" / "keys.json"
 
@@ -106,7 +114,9 @@ def test_a_damaged_file_is_code_3_and_one_open_to_others_code_2(workspace: Path,
     assert (code, "move it aside" in told) == (3, True)
 
 
-def test_the_environment_names_another_file(workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_names_another_file(
+    workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TONEWATCH_API_KEYS_FILE", str(workspace / "elsewhere" / "keys.json"))
 
     assert said(capsys, "new", "--name", "shop", "--scope", "predict")[0] == 0
@@ -126,4 +136,6 @@ def test_the_secret_stands_in_no_file_and_no_log(
 
     assert secret not in str(events)
     assert secret not in caplog.text
-    assert [path for path in workspace.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()] == []
+    assert [
+        path for path in workspace.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()
+    ] == []

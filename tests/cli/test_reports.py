@@ -22,7 +22,13 @@ from pipeline.release import reports
 from pipeline.stages.context import StageContext
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
-ROWS = [("text", "label"), *((f"this is text number {n} and it is fine", ("negative", "neutral", "positive")[n % 3]) for n in range(60))]
+ROWS = [
+    ("text", "label"),
+    *(
+        (f"this is text number {n} and it is fine", ("negative", "neutral", "positive")[n % 3])
+        for n in range(60)
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +72,9 @@ def said(capsys, *arguments):
 
 
 def texts_of(root):
-    return {record.id: record.text for record in parquet.read_texts(root / "data" / "splits" / "test.parquet")}
+    return {
+        record.id: record.text for record in parquet.read_texts(root / "data" / "splits" / "test.parquet")
+    }
 
 
 def test_a_report_is_a_page_and_two_cards_beside_it(workspace, capsys):
@@ -75,7 +83,11 @@ def test_a_report_is_a_page_and_two_cards_beside_it(workspace, capsys):
     written = json.loads(out)
     folder = workspace / ".tonewatch" / "reports"
     assert code == 0
-    assert written == {"report": f"{folder}/R2.html", "markdown": f"{folder}/R2.md", "json": f"{folder}/R2.json"}
+    assert written == {
+        "report": f"{folder}/R2.html",
+        "markdown": f"{folder}/R2.md",
+        "json": f"{folder}/R2.json",
+    }
     assert json.loads((folder / "R2.json").read_text("utf-8"))["compared"]["candidate"] == "R2"
     assert MarkdownIt().render((folder / "R2.md").read_text("utf-8")).startswith("<h1>R2: accepted</h1>")
 
@@ -85,7 +97,11 @@ def test_the_data_card_comes_from_the_data_version(workspace, capsys):
 
     data = json.loads((workspace / ".tonewatch" / "reports" / "R2.json").read_text("utf-8"))["data"]
     kept = data_versions.show_version(workspace, "v1")
-    assert (data["fingerprint"], data["texts"], data["labels"]) == (kept.fingerprint, 60, {"negative": 20, "neutral": 20, "positive": 20})
+    assert (data["fingerprint"], data["texts"], data["labels"]) == (
+        kept.fingerprint,
+        60,
+        {"negative": 20, "neutral": 20, "positive": 20},
+    )
 
 
 def test_changed_texts_stand_on_the_page_and_on_no_card(workspace, capsys):
@@ -93,7 +109,9 @@ def test_changed_texts_stand_on_the_page_and_on_no_card(workspace, capsys):
 
     assert said(capsys, "report", "R2", "--out", "here.html")[0] == 0
 
-    assert set(texts.values()) & {text for text in texts.values() if text in Path("here.html").read_text("utf-8")}
+    assert set(texts.values()) & {
+        text for text in texts.values() if text in Path("here.html").read_text("utf-8")
+    }
     for card in ("here.md", "here.json"):
         assert not [text for text in texts.values() if text in Path(card).read_text("utf-8")]
 
@@ -141,7 +159,10 @@ def test_the_list_says_who_served_from_when_until_when_and_why(workspace, capsys
     moves = json.loads(out)
 
     assert code == 0
-    assert [(move["from"], move["to"], move["kind"]) for move in moves] == [("R1", "R2", "on"), (None, "R1", "first")]
+    assert [(move["from"], move["to"], move["kind"]) for move in moves] == [
+        ("R1", "R2", "on"),
+        (None, "R1", "first"),
+    ]
     assert (moves[0]["until"], moves[1]["until"]) == (None, moves[0]["time"])
     table = said(capsys, "release", "list")[1].splitlines()
     assert table[0].split() == ["no.", "time", "until", "from", "to", "actor", "reason"]
@@ -153,7 +174,10 @@ def test_the_list_as_csv_is_one_row_a_move_and_nothing_a_spreadsheet_would_recko
 
     rows = list(csv.DictReader(io.StringIO(out)))
     assert code == 0
-    assert [(row["sequence"], row["to"], row["kind"]) for row in rows] == [("2", "R2", "on"), ("1", "R1", "first")]
+    assert [(row["sequence"], row["to"], row["kind"]) for row in rows] == [
+        ("2", "R2", "on"),
+        ("1", "R1", "first"),
+    ]
     assert rows[0]["actor"] == "'=cmd()"
     assert rows[0]["reason"] == 'new data, "as agreed"'
 
@@ -185,7 +209,18 @@ def test_the_cards_for_mlflow_and_prefect_hold_no_text(workspace):
 
 def _document(name, identity, root):
     document = json.loads((FIXTURES / f"{name}.json").read_text("utf-8"))
-    changed = [{"id": one, "label": "neutral", "champion": "neutral", "candidate": "positive"} for one in texts_of(root)]
+    changed = [
+        {"id": one, "label": "neutral", "champion": "neutral", "candidate": "positive"}
+        for one in texts_of(root)
+    ]
     document["comparison"]["changed"] |= {"texts": changed}
-    document |= {"identity": identity, "data_version": "v1", "files": files.read_receipt(root / "data" / "splits").files}
-    return {key: value for key, value in document.items() if key not in ("release", "created", "in_service", "moves", "data")}
+    document |= {
+        "identity": identity,
+        "data_version": "v1",
+        "files": files.read_receipt(root / "data" / "splits").files,
+    }
+    return {
+        key: value
+        for key, value in document.items()
+        if key not in ("release", "created", "in_service", "moves", "data")
+    }

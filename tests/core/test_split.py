@@ -14,7 +14,9 @@ CFG = SplitConfig(valid=0.2, test=0.3, salt="s")
 LABELS = ("bad", "good")
 
 
-def record(number: int, *, group: str = "", split: str = "", source: str = "a", label: str = "") -> TextRecord:
+def record(
+    number: int, *, group: str = "", split: str = "", source: str = "a", label: str = ""
+) -> TextRecord:
     return TextRecord(
         id=f"{source}:{number}",
         text=f"text {number}",
@@ -36,7 +38,10 @@ def test_groups_are_dealt_in_the_shares_asked_for() -> None:
 
 
 # `printf 's\0a:1' | sha256sum` begins with ac19…, that is 0.672 of the way: past test (0.3) and valid (0.5).
-@pytest.mark.parametrize(("group", "side"), [("a:1", "train"), ("a:2", "test"), ("a:6", "test"), ("a:10", "valid"), ("a:12", "train")])
+@pytest.mark.parametrize(
+    ("group", "side"),
+    [("a:1", "train"), ("a:2", "test"), ("a:6", "test"), ("a:10", "valid"), ("a:12", "train")],
+)
 def test_a_group_is_dealt_alike_on_every_machine(group: str, side: str) -> None:
     assert assign_split(group, CFG) == side
 
@@ -84,13 +89,19 @@ def test_a_source_without_valid_gives_some_of_its_train_groups_and_none_of_its_t
 
 
 def test_an_unknown_side_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(DataRejected, match=r"source a: 'trian' is not a side of the split \(known: train, .*columns.split"):
+    with pytest.raises(
+        DataRejected, match=r"source a: 'trian' is not a side of the split \(known: train, .*columns.split"
+    ):
         split([record(1, split="trian")], CFG, LABELS)
 
 
 def test_a_side_without_texts_is_refused() -> None:
     with pytest.raises(DataRejected, match="No text falls to valid"):
-        split([record(1, split="train"), record(2, split="test")], CFG.model_copy(update={"valid": 1e-9}), LABELS)
+        split(
+            [record(1, split="train"), record(2, split="test")],
+            CFG.model_copy(update={"valid": 1e-9}),
+            LABELS,
+        )
 
 
 def test_a_label_that_train_never_saw_is_refused() -> None:

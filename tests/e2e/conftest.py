@@ -104,7 +104,11 @@ class Command:
         process = self.start(*arguments)
         seen = []
         for line in process.stderr:
-            seen += [found["stage"] for found in events(line) if found["event"] == "begins" and found["stage"] != "identity"]
+            seen += [
+                found["stage"]
+                for found in events(line)
+                if found["event"] == "begins" and found["stage"] != "identity"
+            ]
             if stage in seen:
                 break
         os.killpg(process.pid, signal.SIGKILL)
@@ -160,10 +164,20 @@ def prefect_server(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def environment(prefect_server):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW", "TONEWATCH", "RAY_"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MLFLOW", "TONEWATCH", "RAY_"))
+    }
     # A bare git: no name, no settings of whoever runs the tests. On the path: `tonewatch`, which dvc.yaml calls.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return {**kept, "PATH": path, "PREFECT_API_URL": prefect_server, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    return {
+        **kept,
+        "PATH": path,
+        "PREFECT_API_URL": prefect_server,
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_SYSTEM": os.devnull,
+    }
 
 
 @pytest.fixture(scope="session")
@@ -176,7 +190,9 @@ def new_workspace(environment):
         command = Command(folder, {**environment, "PYTHONPATH": str(library)} if library else environment)
         assert command("init", ".", "--preset", "csv").code == 0
         params = folder / "params.yaml"
-        named = params.read_text("utf-8").replace("{text: text, label: label,", "{text: review, label: verdict,")
+        named = params.read_text("utf-8").replace(
+            "{text: text, label: label,", "{text: review, label: verdict,"
+        )
         params.write_text(named, "utf-8")
         return command
 

@@ -7,7 +7,9 @@ from pipeline.io.registry.mlflow_models import ModelRegistry
 
 
 @pytest.mark.timeout(600)
-def test_from_a_wheel_without_a_checkout_change_a_number_roll_back_and_let_the_data_grow(new_workspace, wheel, tiny, tmp_path):
+def test_from_a_wheel_without_a_checkout_change_a_number_roll_back_and_let_the_data_grow(
+    new_workspace, wheel, tiny, tmp_path
+):
     line = new_workspace(tmp_path, library=wheel)
     first = line("run", *tiny)
     assert first.code == 0, first.err
@@ -53,7 +55,10 @@ def _roll_back_and_return(line):
 
 def _grow_and_roll_back_the_data(line):
     with (line.folder / "texts.csv").open("a", encoding="utf-8") as table:
-        table.writelines(f"a {word} sandwich,{label}\n" for word, label in (("superb", "good"), ("dreadful", "bad"), ("plain", "fine")))
+        table.writelines(
+            f"a {word} sandwich,{label}\n"
+            for word, label in (("superb", "good"), ("dreadful", "bad"), ("plain", "fine"))
+        )
 
     grown = line("run", "--reason", "more rows")
     back = line("data", "rollback", "v1")

@@ -13,7 +13,16 @@ import pytest
 from pipeline.io.locks import workspace_lock
 
 SHOWN = {
-    *("release", "created", "actor", "reason", "data_version", "model_version", "code_commit", "params_digest"),
+    *(
+        "release",
+        "created",
+        "actor",
+        "reason",
+        "data_version",
+        "model_version",
+        "code_commit",
+        "params_digest",
+    ),
     *("metrics", "baselines", "intervals", "decision"),
 }
 STAGES = ["collect", "clean", "validate", "split", "pretrain", "finetune", "compress", "evaluate"]
@@ -22,22 +31,32 @@ pytestmark = pytest.mark.timeout(600)
 
 def dvc(command, folder, *arguments):
     program = [sys.executable, "-m", "dvc", *arguments]
-    ended = subprocess.run(program, cwd=folder, env=command.environment, capture_output=True, text=True, timeout=240)
+    ended = subprocess.run(
+        program, cwd=folder, env=command.environment, capture_output=True, text=True, timeout=240
+    )
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
 def git(folder, *arguments):
-    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def digests(folder):
     """Give what every stage says of its files."""
-    return {path.parent.name: json.loads(path.read_text())["files"] for path in Path(folder, "data").glob("*/receipt.json")}
+    return {
+        path.parent.name: json.loads(path.read_text())["files"]
+        for path in Path(folder, "data").glob("*/receipt.json")
+    }
 
 
 def scores(folder):
     """Give every judgement of the two trainings."""
-    histories = [json.loads(Path(folder, "data", name, "history.json").read_text()) for name in ("encoder", "classifier")]
+    histories = [
+        json.loads(Path(folder, "data", name, "history.json").read_text())
+        for name in ("encoder", "classifier")
+    ]
     return [look["score"] for history in histories for look in history]
 
 
@@ -78,7 +97,10 @@ def test_a_second_run_skips_every_stage_and_says_so(line):
 
 def test_what_the_user_had_under_git_is_untouched(line):
     assert git(line.folder, "branch", "--show-current") != "data/main"
-    assert git(line.folder, "log", "--format=%s", "data/main").count("\n") == len(line("data", "list").answer) - 1
+    assert (
+        git(line.folder, "log", "--format=%s", "data/main").count("\n")
+        == len(line("data", "list").answer) - 1
+    )
     assert "data/v1" in git(line.folder, "tag")
     assert "texts.csv" in git(line.folder, "status", "--porcelain")
 
@@ -86,7 +108,10 @@ def test_what_the_user_had_under_git_is_untouched(line):
 def test_dvc_users_get_a_version_by_its_tag(line, tmp_path):
     dvc(line, line.folder, "get", ".", "data/splits", "--rev", "data/v1", "-o", str(tmp_path / "splits"))
 
-    assert json.loads((tmp_path / "splits" / "receipt.json").read_text())["files"] == digests(line.folder)["splits"]
+    assert (
+        json.loads((tmp_path / "splits" / "receipt.json").read_text())["files"]
+        == digests(line.folder)["splits"]
+    )
 
 
 def test_answers_name_the_release_and_the_data_version(line):
@@ -100,7 +125,10 @@ def test_answers_name_the_release_and_the_data_version(line):
 def test_texts_come_from_a_file_or_from_standard_input(line, tmp_path):
     (tmp_path / "some.txt").write_text("a superb song\n\nan awful phone\n")
 
-    assert [one["label"] for one in line("predict", "--file", str(tmp_path / "some.txt")).answer] == ["good", "bad"]
+    assert [one["label"] for one in line("predict", "--file", str(tmp_path / "some.txt")).answer] == [
+        "good",
+        "bad",
+    ]
     assert line("predict", "--file", str(tmp_path / "none.txt")).code == 2
 
 
@@ -120,7 +148,9 @@ def test_the_registry_tells_what_became_of_a_version(line):
         "print(version.description, version.tags)"
     )
 
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=line.environment, timeout=120)
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=line.environment, timeout=120
+    )
 
     assert "R1" in found.stdout, found.stderr
     assert "'decision': 'accepted'" in found.stdout
@@ -141,7 +171,10 @@ def test_the_flow_and_its_decision_card_are_on_prefects_pages(line):
 
 def test_while_one_works_on_the_workspace_another_is_turned_away(line):
     with workspace_lock(line.folder / ".tonewatch"):
-        turned_away = [line(*arguments) for arguments in (("run",), ("release", "rollback"), ("data", "rollback"), ("stage", "clean"))]
+        turned_away = [
+            line(*arguments)
+            for arguments in (("run",), ("release", "rollback"), ("data", "rollback"), ("stage", "clean"))
+        ]
 
     assert [ended.code for ended in turned_away] == [3, 3, 3, 3]
     assert all(str(os.getpid()) in ended.answer["error"] for ended in turned_away)
@@ -160,7 +193,9 @@ def test_dvc_repro_from_clean_gives_the_same_digests_as_the_flow(line, tmp_path)
         assert made[stage] == flow[stage]
 
 
-def test_killed_in_every_stage_the_line_goes_on_and_ends_as_if_it_never_was(line, new_workspace, tiny, tmp_path):
+def test_killed_in_every_stage_the_line_goes_on_and_ends_as_if_it_never_was(
+    line, new_workspace, tiny, tmp_path
+):
     killed = new_workspace(tmp_path)
 
     begun = [killed.killed_in(stage, "run", *tiny) for stage in STAGES]

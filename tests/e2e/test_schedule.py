@@ -31,7 +31,9 @@ class Ticking:
     """Serve the tiny flow in a process of its own, and read what came of it."""
 
     def __init__(self, root, server, *, every, work):
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "TONEWATCH"))}
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("PREFECT", "TONEWATCH"))
+        }
         path = os.pathsep.join([str(ROOT), str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
         named = {"PREFECT_API_URL": server} if server else {}
         self.root, self.environment = root, {**kept, **TELEMETRY_OFF, **named, "PYTHONPATH": path}
@@ -41,7 +43,9 @@ class Ticking:
 
     def start(self):
         log = (self.root / "schedule.log").open("a")
-        self.process = subprocess.Popen(self.command, env=self.environment, cwd=self.root, stderr=log, stdout=log, start_new_session=True)
+        self.process = subprocess.Popen(
+            self.command, env=self.environment, cwd=self.root, stderr=log, stdout=log, start_new_session=True
+        )
         log.close()
 
     @property
@@ -55,7 +59,9 @@ class Ticking:
 
     def runs(self):
         chosen = {"sort": "EXPECTED_START_TIME_ASC", "limit": 200, "flows": {"name": {"any_": ["tick"]}}}
-        body = urllib.request.Request(f"{self.url}/flow_runs/filter", json.dumps(chosen).encode(), {"Content-Type": "application/json"})
+        body = urllib.request.Request(
+            f"{self.url}/flow_runs/filter", json.dumps(chosen).encode(), {"Content-Type": "application/json"}
+        )
         with urllib.request.urlopen(body, timeout=10) as answer:
             return [run for run in json.load(answer) if run["parameters"]["root"] == str(self.root)]
 
@@ -117,10 +123,16 @@ def killed(tmp_path_factory, prefect_server):
         story["begun"] = ticking.ticks("begins")
         story["left"] = [run["id"] for run in ticking.runs() if run["state_type"] in OPEN]
         time.sleep(10)
-        story["missed"] = [run["id"] for run in ticking.runs() if run["state_type"] == "SCHEDULED" and due(run) < time.time()]
+        story["missed"] = [
+            run["id"] for run in ticking.runs() if run["state_type"] == "SCHEDULED" and due(run) < time.time()
+        ]
         ticking.start()
         ticking.wait(lambda: len(ticking.ticks("ends")) >= 2)
-        ticking.wait(lambda: not any(run["id"] in story["left"] and run["state_type"] in OPEN for run in ticking.runs()))
+        ticking.wait(
+            lambda: (
+                not any(run["id"] in story["left"] and run["state_type"] in OPEN for run in ticking.runs())
+            )
+        )
         story["code"] = ticking.end()
         story["runs"] = {run["id"]: run for run in ticking.runs()}
     finally:
@@ -144,7 +156,12 @@ def test_a_run_that_overlaps_ends_as_skipped_or_cancelled_and_none_as_failed(ove
     ended = {one for one in states if one[0] not in {"SCHEDULED", *OPEN}}
 
     assert ended & {("CANCELLED", "Cancelled"), ("CANCELLED", "Skipped"), ("COMPLETED", "Skipped")}
-    assert ended <= {("COMPLETED", "Completed"), ("COMPLETED", "Skipped"), ("CANCELLED", "Cancelled"), ("CANCELLED", "Skipped")}
+    assert ended <= {
+        ("COMPLETED", "Completed"),
+        ("COMPLETED", "Skipped"),
+        ("CANCELLED", "Cancelled"),
+        ("CANCELLED", "Skipped"),
+    }
 
 
 def test_a_server_of_our_own_that_was_killed_is_started_again_and_its_runs_go_on(overlapping):
@@ -158,7 +175,11 @@ def test_after_a_down_time_at_most_one_missed_run_is_made(overlapping):
     dues = {run["id"]: due(run) for run in overlapping["runs"]}
     offset = time.time() - time.monotonic()
     gone, back = overlapping["killed"] + offset, overlapping["back"] + offset
-    caught_up = [run for at, _, run in ticking.ticks("begins") if gone < dues.get(run, 0) < back and at > overlapping["back"]]
+    caught_up = [
+        run
+        for at, _, run in ticking.ticks("begins")
+        if gone < dues.get(run, 0) < back and at > overlapping["back"]
+    ]
 
     assert len(caught_up) <= 1
     assert [run for run in overlapping["runs"] if run["state_name"] == "Late"] == []
@@ -190,7 +211,10 @@ def test_of_all_runs_missed_while_no_schedule_ran_at_most_one_is_made(killed):
     assert len(killed["missed"]) >= 3
     assert len(made) <= 1
     assert {run["state_name"] for run in rest} <= {"Skipped"}
-    assert all("does its work" in run["state"]["message"] or "did its work" in run["state"]["message"] for run in rest)
+    assert all(
+        "does its work" in run["state"]["message"] or "did its work" in run["state"]["message"]
+        for run in rest
+    )
 
 
 def test_a_run_ends_as_what_it_came_to_and_only_faults_alarm(tmp_path_factory, prefect_server):
@@ -205,7 +229,10 @@ def test_a_run_ends_as_what_it_came_to_and_only_faults_alarm(tmp_path_factory, p
         ["FAILED", "Failed", told["states"][4][2]],
     ]
     assert told["states"][4][2].startswith("KeyError at ticking.py:")
-    assert [entry.alert.key for entry in alerts.list_outbox(root / ".tonewatch/alerts")] == ["run/kind3", "run/kind4"]
+    assert [entry.alert.key for entry in alerts.list_outbox(root / ".tonewatch/alerts")] == [
+        "run/kind3",
+        "run/kind4",
+    ]
     # Without a schedule one is told what to type; equal wishes of a day make one run.
     assert "tonewatch run --reason 'Drift in all'" in told["before"]
     assert told["asked"][0] == told["asked"][1] != told["asked"][2]
@@ -220,14 +247,21 @@ def said(root, server):
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(HERE), os.environ.get("PYTHONPATH", "")]),
     }
     done = subprocess.run(
-        [sys.executable, "-m", "ticking", str(root), "states"], env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", "ticking", str(root), "states"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     assert "canary" not in done.stdout + done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize(("zone", "since"), [("Europe/Berlin", "2026-03-27"), ("Europe/Berlin", "2026-10-23"), ("UTC", "2026-03-27")])
+@pytest.mark.parametrize(
+    ("zone", "since"),
+    [("Europe/Berlin", "2026-03-27"), ("Europe/Berlin", "2026-10-23"), ("UTC", "2026-03-27")],
+)
 def test_a_change_of_the_clocks_by_the_season_makes_one_run_a_day(zone, since):
     from flows.deploy import _calendar
 
@@ -240,7 +274,9 @@ def test_a_change_of_the_clocks_by_the_season_makes_one_run_a_day(zone, since):
     assert [(date.astimezone(ZoneInfo(zone)).date() - start.date()).days for date in found] == [0, 1, 2, 3, 4]
 
 
-@pytest.mark.parametrize(("cron", "zone"), [("61 2 * * *", "UTC"), ("5 * * * *", "Mars/Olympus"), ("a b c d e", "UTC")])
+@pytest.mark.parametrize(
+    ("cron", "zone"), [("61 2 * * *", "UTC"), ("5 * * * *", "Mars/Olympus"), ("a b c d e", "UTC")]
+)
 def test_a_cron_or_time_zone_that_is_none_is_refused_before_anything_starts(cron, zone):
     from flows.deploy import _calendar
 

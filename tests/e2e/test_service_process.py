@@ -23,7 +23,9 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def started(places: Workspace, *more: str, seconds: float = 60) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+def started(
+    places: Workspace, *more: str, seconds: float = 60
+) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
     """Start `tonewatch serve` as a process of its own and wait until it is ready."""
     port = served.free_port()
     process = serving(places, *more, port=str(port))
@@ -39,9 +41,26 @@ def started(places: Workspace, *more: str, seconds: float = 60) -> Iterator[tupl
 
 def serving(places: Workspace, *more: str, port: str, **environment: str) -> subprocess.Popen[str]:
     """Start `tonewatch serve` in an environment that says only this of us."""
-    command = [sys.executable, "-m", "pipeline", "serve", "--port", port, "--workspace", str(places.root), "--json", *more]
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TONEWATCH", "MLFLOW", "RAY_"))} | environment
-    return subprocess.Popen(command, cwd=ROOT, env=kept, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    command = [
+        sys.executable,
+        "-m",
+        "pipeline",
+        "serve",
+        "--port",
+        port,
+        "--workspace",
+        str(places.root),
+        "--json",
+        *more,
+    ]
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("TONEWATCH", "MLFLOW", "RAY_"))
+    } | environment
+    return subprocess.Popen(
+        command, cwd=ROOT, env=kept, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
 
 
 def ready(client: httpx.Client) -> bool:
@@ -83,7 +102,12 @@ def test_it_is_ready_within_4_seconds_of_work_and_a_signal_loses_no_answer(tmp_p
     assert process.returncode in (0, -signal.SIGTERM)
     answered = [one["request"] for one in seen if isinstance(one, dict)]
     # A line that is closed between two requests is no lost answer; one that breaks within an answer would be.
-    assert {one for one in seen if isinstance(one, str)} <= {"ConnectError", "RemoteProtocolError", "ReadError", "WriteError"}
+    assert {one for one in seen if isinstance(one, str)} <= {
+        "ConnectError",
+        "RemoteProtocolError",
+        "ReadError",
+        "WriteError",
+    }
     assert all(len(one["answers"]) == 32 for one in seen if isinstance(one, dict))
     assert list(places.journal.glob("answers/*/*.jsonl")) == []
     kept = {one.request for one in Journal.reading(places.journal).answers("2000", "9999")}
@@ -96,7 +120,10 @@ def test_it_is_ready_within_4_seconds_of_work_and_a_signal_loses_no_answer(tmp_p
 def test_killed_without_warning_it_has_kept_every_answer_it_gave(tmp_path: Path) -> None:
     places = served.world(tmp_path / "w")
     with started(places) as (process, client):
-        told = [client.post("/v1/predict", json={"texts": ["word1", "word2"]}).json()["request"] for _ in range(20)]
+        told = [
+            client.post("/v1/predict", json={"texts": ["word1", "word2"]}).json()["request"]
+            for _ in range(20)
+        ]
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
 
@@ -109,7 +136,16 @@ def test_a_port_that_is_taken_is_said_and_nothing_is_left(tmp_path: Path) -> Non
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        command = [sys.executable, "-m", "pipeline", "serve", "--port", str(taken.getsockname()[1]), "--workspace", str(places.root)]
+        command = [
+            sys.executable,
+            "-m",
+            "pipeline",
+            "serve",
+            "--port",
+            str(taken.getsockname()[1]),
+            "--workspace",
+            str(places.root),
+        ]
         ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
 
     assert ended.returncode == 2
@@ -140,7 +176,9 @@ def test_on_ray_serve_it_answers_reloads_and_ends_with_nothing_left(tmp_path: Pa
         for thread in threads:
             thread.start()
         served.move(places, "R2")
-        took = served.until(lambda: {one["release"] for one in seen[-12:]} == {"R2"} if len(seen) > 12 else False, 60)
+        took = served.until(
+            lambda: {one["release"] for one in seen[-12:]} == {"R2"} if len(seen) > 12 else False, 60
+        )
         ends.set()
         for thread in threads:
             thread.join(60)
@@ -148,7 +186,9 @@ def test_on_ray_serve_it_answers_reloads_and_ends_with_nothing_left(tmp_path: Pa
         process.communicate(timeout=60)
 
     assert {one["status"] for one in seen} == {200}
-    assert all(served.labels_of(one) == ({"negative"} if one["release"] == "R1" else {"positive"}) for one in seen)
+    assert all(
+        served.labels_of(one) == ({"negative"} if one["release"] == "R1" else {"positive"}) for one in seen
+    )
     assert took < 60
     assert process.returncode == 0
     served.until(lambda: ray_processes() <= before, 30)
@@ -158,7 +198,9 @@ def test_on_ray_serve_it_answers_reloads_and_ends_with_nothing_left(tmp_path: Pa
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_on_ray_serve_replicas_come_and_go_by_load_and_a_new_start_replaces_them_without_a_failed_answer(tmp_path: Path) -> None:
+def test_on_ray_serve_replicas_come_and_go_by_load_and_a_new_start_replaces_them_without_a_failed_answer(
+    tmp_path: Path,
+) -> None:
     places = served.world(tmp_path / "w", min_replicas=1, max_replicas=2)
     with started(places, "--ray", seconds=150) as (process, client):
         assert len(replicas()) == 1
@@ -212,7 +254,11 @@ def replicas() -> set[int]:
 
 def ray_processes() -> set[int]:
     """Give the processes of Ray that run on this machine."""
-    return {number for number, told in processes() if b"raylet" in told or b"gcs_server" in told or told.startswith(b"ray::")}
+    return {
+        number
+        for number, told in processes()
+        if b"raylet" in told or b"gcs_server" in told or told.startswith(b"ray::")
+    }
 
 
 def processes() -> Iterator[tuple[int, bytes]]:
@@ -224,13 +270,21 @@ def processes() -> Iterator[tuple[int, bytes]]:
 
 @pytest.mark.chaos
 @pytest.mark.timeout(300)
-def test_thousands_of_silent_slow_and_huge_requests_take_neither_its_memory_nor_its_time(tmp_path: Path) -> None:
+def test_thousands_of_silent_slow_and_huge_requests_take_neither_its_memory_nor_its_time(
+    tmp_path: Path,
+) -> None:
     lines = 9_000
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < lines + 1_000:
         pytest.skip(f"{lines} connections take more open files than the {hard} allowed here")
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    with started(served.world(tmp_path / "w", max_waiting_texts=256, concurrent_requests=10_000)) as (process, client), ExitStack() as held:
+    with (
+        started(served.world(tmp_path / "w", max_waiting_texts=256, concurrent_requests=10_000)) as (
+            process,
+            client,
+        ),
+        ExitStack() as held,
+    ):
         for _ in range(20):
             client.post("/v1/predict", json={"texts": ["word1 " * 300] * 64})
         before, address = resident(process.pid), ("127.0.0.1", client.base_url.port or 0)
@@ -240,9 +294,15 @@ def test_thousands_of_silent_slow_and_huge_requests_take_neither_its_memory_nor_
         for number, line in enumerate(silent):
             if number % 2:
                 with suppress(OSError):
-                    line.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 900000\r\n\r\n" + b"a" * (number % 999))
+                    line.sendall(
+                        b"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 900000\r\n\r\n"
+                        + b"a" * (number % 999)
+                    )
         seen: list[int] = []
-        floods = [threading.Thread(target=flood, args=(asker, work, seen)) for asker, work in zip(askers, (much, huge) * 2, strict=True)]
+        floods = [
+            threading.Thread(target=flood, args=(asker, work, seen))
+            for asker, work in zip(askers, (much, huge) * 2, strict=True)
+        ]
         for thread in floods:
             thread.start()
         health, peak = [], 0.0
@@ -253,7 +313,9 @@ def test_thousands_of_silent_slow_and_huge_requests_take_neither_its_memory_nor_
         held.close()
         well = served.until(lambda: client.post("/v1/predict", json={"texts": ["word1"]}).status_code == 200)
 
-    print(f"resident {before:.0f} MB before, {peak:.0f} MB at most; /healthz {max(health) * 1000:.0f} ms at most of {len(health)}")
+    print(
+        f"resident {before:.0f} MB before, {peak:.0f} MB at most; /healthz {max(health) * 1000:.0f} ms at most of {len(health)}"
+    )
     assert peak <= 1.5 * before
     assert sorted(health)[int(0.99 * len(health))] < 0.2
     assert 200 in seen

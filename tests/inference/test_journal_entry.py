@@ -8,7 +8,12 @@ from pipeline.inference.champion import journal_fields
 
 @pytest.mark.parametrize(
     "text",
-    ["write to joe@x.example", "write to joe&#64;x.example", "write to jo\u200be@x.example", "write to <b>joe</b>@x.example"],
+    [
+        "write to joe@x.example",
+        "write to joe&#64;x.example",
+        "write to jo\u200be@x.example",
+        "write to <b>joe</b>@x.example",
+    ],
 )
 def test_an_address_is_masked_however_it_is_hidden(text: str) -> None:
     note = journal_fields(clean_text(text)[0], hashed=False, min_words=8)
@@ -19,7 +24,10 @@ def test_an_address_is_masked_however_it_is_hidden(text: str) -> None:
 def test_the_language_is_told_at_once_only_where_the_text_is_not_kept() -> None:
     text = "this is a plain sentence in the English language"
 
-    hashed, kept = journal_fields(text, hashed=True, min_words=3), journal_fields(text, hashed=False, min_words=3)
+    hashed, kept = (
+        journal_fields(text, hashed=True, min_words=3),
+        journal_fields(text, hashed=False, min_words=3),
+    )
 
     assert (hashed["text"], hashed["lang"]) == ("", "en")
     assert (kept["text"], kept["lang"]) == (text, "")

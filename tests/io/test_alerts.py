@@ -25,7 +25,13 @@ SECRET = "hunter2-canary"
 
 
 def alert(key="drift/all/label", time="2026-11-25T08:00:00Z", **fields):
-    said = {"kind": "drift", "topic": "all", "title": f"Drift {key}", "message": "p = 0.0001 of 400 texts", **fields}
+    said = {
+        "kind": "drift",
+        "topic": "all",
+        "title": f"Drift {key}",
+        "message": "p = 0.0001 of 400 texts",
+        **fields,
+    }
     return Alert(key, time=time, **said)
 
 
@@ -61,7 +67,9 @@ class Web:
 
         self.server = Quiet(("127.0.0.1", port), Answer)
         self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
 
     @property
     def url(self):
@@ -205,15 +213,22 @@ def test_a_mail_server_gets_the_message_and_the_link(tmp_path):
     with _mail_server() as (port, mails):
         add_alerts(tmp_path, [alert("a", link="http://127.0.0.1:8000/#alerts")])
 
-        done = deliver_alerts(tmp_path, [f"mailto://127.0.0.1:{port}?from=tone@example.org&to=ada@example.org&format=text"])
+        done = deliver_alerts(
+            tmp_path, [f"mailto://127.0.0.1:{port}?from=tone@example.org&to=ada@example.org&format=text"]
+        )
 
     assert done == DeliveryReport(1, 0, ())
     (mail,) = (email.message_from_string(said) for said in mails)
     assert mail["Subject"] == "Drift a"
-    assert mail.get_payload(decode=True).split() == b"p = 0.0001 of 400 texts http://127.0.0.1:8000/#alerts".split()
+    assert (
+        mail.get_payload(decode=True).split()
+        == b"p = 0.0001 of 400 texts http://127.0.0.1:8000/#alerts".split()
+    )
 
 
-@pytest.mark.parametrize("address", ["nosuch://x", "", "://", "json://", f"mailto://a:{SECRET}@", "\x00", "json://[::1"])
+@pytest.mark.parametrize(
+    "address", ["nosuch://x", "", "://", "json://", f"mailto://a:{SECRET}@", "\x00", "json://[::1"]
+)
 def test_a_wrong_address_is_down_and_stops_nothing(tmp_path, web, address):
     sink = web()
     add_alerts(tmp_path, [alert("a")])
@@ -229,7 +244,10 @@ def test_no_password_is_written_down_or_logged(tmp_path, web, capfd, caplog):
     sinks = [web(code=500), web(hang_up=True), web()]
     add_alerts(tmp_path, [alert("a"), alert("b")])
 
-    deliver_alerts(tmp_path, [*(sink.url for sink in sinks), f"nosuch://u:{SECRET}@host", f"mailto://u:{SECRET}@127.0.0.1:9"])
+    deliver_alerts(
+        tmp_path,
+        [*(sink.url for sink in sinks), f"nosuch://u:{SECRET}@host", f"mailto://u:{SECRET}@127.0.0.1:9"],
+    )
 
     captured = capfd.readouterr()
     kept = "".join(path.name + path.read_text() for path in tmp_path.rglob("*.json"))

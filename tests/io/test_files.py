@@ -45,7 +45,9 @@ def test_a_killed_writer_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_what_a_killed_writer_left_is_swept_and_a_folder_between_two_renames_comes_back(tmp_path: Path) -> None:
+def test_what_a_killed_writer_left_is_swept_and_a_folder_between_two_renames_comes_back(
+    tmp_path: Path,
+) -> None:
     made(tmp_path / ".out.old-x", "one")
     (tmp_path / ".out.desk-y").mkdir()
 
@@ -73,7 +75,10 @@ def test_another_error_of_the_disk_passes_as_it_is(tmp_path: Path) -> None:
         (lambda out: (out / "a.txt").unlink(), "is missing"),
         (lambda out: (out / "b.txt").write_text("x"), "does not belong there"),
         (
-            lambda out: (out / "a.txt").rename(out.parent / "a.txt") and (out / "a.txt").symlink_to(out.parent / "a.txt"),
+            lambda out: (
+                (out / "a.txt").rename(out.parent / "a.txt")
+                and (out / "a.txt").symlink_to(out.parent / "a.txt")
+            ),
             "is a symbolic link",
         ),
         (lambda out: (out / "folder").symlink_to(out.parent), "is a symbolic link"),

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.records import SplitName, TextRecord
-from pipeline.io.parquet import COLUMNS, read_rows, read_texts, split_fingerprint, stream_texts, write_rows, write_texts
+from pipeline.io.parquet import (
+    COLUMNS,
+    read_rows,
+    read_texts,
+    split_fingerprint,
+    stream_texts,
+    write_rows,
+    write_texts,
+)
 
 SAMPLE = TextRecord("s:1", "It’s 👩‍🚀 \x00", "good", "s", "s:1", "en", "", "MIT", "dev", "-1 0 2")
 RECORDS = st.builds(TextRecord, *[st.text(max_size=4)] * len(COLUMNS))
@@ -40,14 +48,21 @@ def test_a_table_older_than_a_column_is_read_with_what_a_record_has_by_default(t
     old = {name: [getattr(SAMPLE, name)] for name in COLUMNS if name != "raters"}
     write_rows(tmp_path / "t", old)
 
-    assert read_texts(tmp_path / "t") == list(stream_texts(tmp_path / "t")) == [dataclasses.replace(SAMPLE, raters="")]
+    assert (
+        read_texts(tmp_path / "t")
+        == list(stream_texts(tmp_path / "t"))
+        == [dataclasses.replace(SAMPLE, raters="")]
+    )
 
 
 def test_texts_without_raters_keep_the_fingerprint_of_before() -> None:
     plain = TextRecord("s:1", "so good", "good", "s", "s:1", "en", "", "MIT")
 
     # As written in the first data versions, before texts had a column for their raters.
-    assert split_fingerprint([("train", plain)]) == "e622b09b2795b364109a343125512de59f78cf0e170dfc4bb4ac9d0302ec3f58"
+    assert (
+        split_fingerprint([("train", plain)])
+        == "e622b09b2795b364109a343125512de59f78cf0e170dfc4bb4ac9d0302ec3f58"
+    )
 
 
 def test_named_columns_come_back(tmp_path: Path) -> None:
@@ -57,7 +72,9 @@ def test_named_columns_come_back(tmp_path: Path) -> None:
 
 
 @given(ROWS, st.randoms(use_true_random=False))
-def test_the_fingerprint_knows_no_order(rows: list[tuple[SplitName, TextRecord]], chance: random.Random) -> None:
+def test_the_fingerprint_knows_no_order(
+    rows: list[tuple[SplitName, TextRecord]], chance: random.Random
+) -> None:
     shuffled = list(rows)
     chance.shuffle(shuffled)
 

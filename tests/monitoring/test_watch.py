@@ -27,7 +27,14 @@ WATCH = {
     "min_texts": 40,
     "overlap_texts": 100,
     "resamples": 200,
-    "drift": {"false_alarms_per_quarter": 1.0, "alarm_windows": 2, "of_windows": 3, "max_texts": 100, "resamples": 500, "examples": 3},
+    "drift": {
+        "false_alarms_per_quarter": 1.0,
+        "alarm_windows": 2,
+        "of_windows": 3,
+        "max_texts": 100,
+        "resamples": 500,
+        "examples": 3,
+    },
 }
 
 
@@ -60,7 +67,9 @@ def say(places: Workspace) -> Callable[..., list[JournalEntry]]:
     """Give a function that lets the champion answer texts, by their numbers, in some hour, as the service would."""
     journal = Journal(places.journal, retention_days=9)
 
-    def _say(numbers: Sequence[int], hour: float, topic: str = "general", told: bool = False) -> list[JournalEntry]:
+    def _say(
+        numbers: Sequence[int], hour: float, topic: str = "general", told: bool = False
+    ) -> list[JournalEntry]:
         champion = ReleaseReference.of(places, str(Ledger(places.ledger).current()))
         texts = [TEXTS[number].text for number in numbers]
         answers = champion.predictor.predict(texts)
@@ -88,7 +97,12 @@ def say(places: Workspace) -> Callable[..., list[JournalEntry]]:
         journal.append(made)
         if told:
             pairs = zip(made, numbers, strict=True)
-            journal.feedback([Feedback(a.request, 0, a.time, TEXTS[number].label, "shop", a.text, topic) for a, number in pairs])
+            journal.feedback(
+                [
+                    Feedback(a.request, 0, a.time, TEXTS[number].label, "shop", a.text, topic)
+                    for a, number in pairs
+                ]
+            )
         return made
 
     return _say
@@ -110,7 +124,12 @@ def test_a_window_tells_shares_that_hold_the_truth_and_no_alarm(places: Workspac
 
     seen = run_watch(places, now=now(1))
 
-    assert (seen["windows"], seen["alerts"], seen["moved"], seen["retrain"]) == (["2026-11-25T08-00-00Z"], [], None, None)
+    assert (seen["windows"], seen["alerts"], seen["moved"], seen["retrain"]) == (
+        ["2026-11-25T08-00-00Z"],
+        [],
+        None,
+        None,
+    )
     topic = window(places, 0)["topics"]["all"]
     for label in LABELS:
         truth = sum(TEXTS[number].label == label for number in numbers) / len(numbers)
@@ -120,7 +139,9 @@ def test_a_window_tells_shares_that_hold_the_truth_and_no_alarm(places: Workspac
     assert window(places, 0)["releases"] == {"R1": 100}
 
 
-def test_a_topic_named_as_a_source_is_compared_with_a_quarter_as_many_texts_as_its_own(places: Workspace, say: Any) -> None:
+def test_a_topic_named_as_a_source_is_compared_with_a_quarter_as_many_texts_as_its_own(
+    places: Workspace, say: Any
+) -> None:
     serve(places, wrong=10)
     say(mixed(1), 0, topic="tweet")
     say(mixed(2), 0, topic="phones")
@@ -202,7 +223,9 @@ def test_a_release_that_surely_fails_is_taken_back_with_the_reason(places: Works
     assert run_watch(places, now=now(2))["moved"] is None
 
 
-def test_after_its_baking_time_a_release_is_no_longer_taken_back_by_itself(places: Workspace, say: Any) -> None:
+def test_after_its_baking_time_a_release_is_no_longer_taken_back_by_itself(
+    places: Workspace, say: Any
+) -> None:
     serve(places, wrong=7)
     serve(places, wrong=20)
     say(mixed(1), 0)
@@ -235,7 +258,9 @@ def test_answers_dated_ahead_are_counted_and_belong_to_no_window(places: Workspa
 def test_texts_kept_as_hashes_are_watched_without_their_meaning(places: Workspace, say: Any) -> None:
     serve(places, wrong=10)
     journal = Journal(places.journal, retention_days=9)
-    journal.append([dataclasses.replace(answer, text="", request=request_id(EIGHT)) for answer in say(mixed(1), 1)])
+    journal.append(
+        [dataclasses.replace(answer, text="", request=request_id(EIGHT)) for answer in say(mixed(1), 1)]
+    )
 
     run_watch(places, now=now(2))
 

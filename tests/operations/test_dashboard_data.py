@@ -59,7 +59,10 @@ def test_shares_that_could_not_be_corrected_are_said_to_be_counts_and_why(places
         one |= {"corrected": False, "why": "it has no test texts of some label"}
     windows(places)[-1].write_text(json.dumps(document))
 
-    assert DashboardData(places).page("phones")["tone"].value["uncorrected"] == "it has no test texts of some label"
+    assert (
+        DashboardData(places).page("phones")["tone"].value["uncorrected"]
+        == "it has no test texts of some label"
+    )
 
 
 def test_what_came_before_a_change_of_model_is_shifted_by_what_it_did(places: Workspace) -> None:
@@ -157,11 +160,22 @@ def test_an_address_with_a_password_is_no_link(places: Workspace) -> None:
         "MLflow": "http://ml:5000",
         "Prefect": "http://prefect:4200",
     }
-    assert dashboard_data.links(replace(places, mlflow="http://ada:secret@ml:5000"), "javascript:alert(1)") == {}
+    assert (
+        dashboard_data.links(replace(places, mlflow="http://ada:secret@ml:5000"), "javascript:alert(1)") == {}
+    )
 
 
 def test_alerts_come_newest_first_with_what_became_of_them(places: Workspace) -> None:
-    one = Alert("drift/all/topic", "drift", "all", "2026-11-25T07:00:00Z", "Drift", "m", hard=True, link="javascript:alert(1)")
+    one = Alert(
+        "drift/all/topic",
+        "drift",
+        "all",
+        "2026-11-25T07:00:00Z",
+        "Drift",
+        "m",
+        hard=True,
+        link="javascript:alert(1)",
+    )
     alerts.add_alerts(places.alerts, [one, replace(one, key="b", title="Later", link="/topics/x")])
 
     found = DashboardData(places).page(None)["alerts"].value
@@ -184,7 +198,10 @@ def test_flows_that_run_come_first_and_the_last_of_each_kind_after(places: Works
 
     found = DashboardData(places).page(None)["runs"].value
 
-    assert [(one["flow"], one["run"], one["state"]) for one in found] == [("watch", "one", "running"), ("retrain", "gone", "ended")]
+    assert [(one["flow"], one["run"], one["state"]) for one in found] == [
+        ("watch", "one", "running"),
+        ("retrain", "gone", "ended"),
+    ]
     assert found[1]["past"] == ["x"]
 
 
@@ -192,7 +209,12 @@ def test_the_champion_and_its_reasons_come_from_the_ledger(places: Workspace) ->
     ledger = Ledger(places.ledger)
     for identity in ("one", "two"):
         ledger.add(
-            {"identity": identity, "approval": "none", "decision": {"accepted": True, "reasons": []}, "evaluation": {"macro_f1": 0.7}}
+            {
+                "identity": identity,
+                "approval": "none",
+                "decision": {"accepted": True, "reasons": []},
+                "evaluation": {"macro_f1": 0.7},
+            }
         )
     ledger.move(expected=None, target="R1", actor="ada", reason="first")
     ledger.move(expected="R1", target="R2", actor="bob", reason="<b>better</b>")

@@ -33,7 +33,9 @@ def places(tmp_path):
 
 def made(places, due, now, *, run=None, kind="retrain"):
     """Take the turn of a run; give whether it was made."""
-    with schedule.take_turn(places, kind, run=run or f"{due.isoformat()}-{now.isoformat()}", due=due, now=now) as why:
+    with schedule.take_turn(
+        places, kind, run=run or f"{due.isoformat()}-{now.isoformat()}", due=due, now=now
+    ) as why:
         return why is None
 
 
@@ -47,7 +49,14 @@ def test_of_runs_missed_in_a_down_time_one_is_made(places):
     back = MONDAY + 5 * HOUR + timedelta(minutes=20)
     late = [MONDAY + n * HOUR for n in range(6)]
 
-    assert [made(places, due, back + timedelta(seconds=n)) for n, due in enumerate(late)] == [True, False, False, False, False, False]
+    assert [made(places, due, back + timedelta(seconds=n)) for n, due in enumerate(late)] == [
+        True,
+        False,
+        False,
+        False,
+        False,
+        False,
+    ]
     assert made(places, MONDAY + 6 * HOUR, MONDAY + 6 * HOUR)
 
 
@@ -80,7 +89,13 @@ def test_a_clock_forty_days_ahead_makes_one_run_and_when_it_is_right_again_the_n
     ahead = MONDAY + 40 * DAY
     missed = [MONDAY + n * WEEK for n in range(1, 6)]
 
-    assert [made(places, due, ahead + timedelta(seconds=n)) for n, due in enumerate(missed)] == [True, False, False, False, False]
+    assert [made(places, due, ahead + timedelta(seconds=n)) for n, due in enumerate(missed)] == [
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
     # The record says that the last one began in forty days; next week's run is made all the same.
     assert made(places, MONDAY + 2 * WEEK, MONDAY + 2 * WEEK, run="right again")
 
@@ -305,4 +320,9 @@ def test_the_note_of_a_run_says_what_it_is(places):
 
     note = json.loads((schedule.folder(places) / "runs" / "r1.json").read_text())
 
-    assert note == {"kind": "retrain", "due": "2026-11-23T03:00:00.000000Z", "began": "2026-11-23T03:00:00.000000Z", "pid": os.getpid()}
+    assert note == {
+        "kind": "retrain",
+        "due": "2026-11-23T03:00:00.000000Z",
+        "began": "2026-11-23T03:00:00.000000Z",
+        "pid": os.getpid(),
+    }

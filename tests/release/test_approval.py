@@ -32,7 +32,9 @@ def test_an_accepted_release_waits_until_somebody_says_why_it_may_serve(places: 
     assert waiting["decision"]["accepted"]
     assert promote.awaits_approval(places, waiting)
     assert in_service(places) == ("R1", {"champion": "1"})
-    with pytest.raises(CandidateRejected, match=r"R2 waits for a person's approval\. Type `tonewatch release approve R2"):
+    with pytest.raises(
+        CandidateRejected, match=r"R2 waits for a person's approval\. Type `tonewatch release approve R2"
+    ):
         promote.promote(places, "R2", **WHO)
 
     moved = promote.approve(places, "R2", actor="grace", reason="read fifty answers")
@@ -122,7 +124,10 @@ def test_verify_makes_every_decision_again_and_finds_what_was_touched(places: Wo
         verify_releases(places, "R1")
     model.write_bytes(good)
     ModelRegistry(places.mlflow).project("1", None)
-    with pytest.raises(DigestMismatch, match=r"Does not follow the ledger: The aliases in MLflow go from champion = version 1 to"):
+    with pytest.raises(
+        DigestMismatch,
+        match=r"Does not follow the ledger: The aliases in MLflow go from champion = version 1 to",
+    ):
         verify_releases(places, None)
 
 
@@ -130,10 +135,14 @@ def test_a_decision_edited_in_the_ledger_does_not_follow_from_its_figures(places
     serve(places, wrong=20)
     judged(places, wrong=5)
     with sqlite3.connect(places.ledger.removeprefix("sqlite:///")) as ledger:
-        triggers = [name for (name,) in ledger.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")]
+        triggers = [
+            name for (name,) in ledger.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        ]
         for name in triggers:
             ledger.execute(f'DROP TRIGGER "{name}"')
-        changed = ledger.execute("""UPDATE releases SET document = replace(document, '"accepted": false', '"accepted": true')""").rowcount
+        changed = ledger.execute(
+            """UPDATE releases SET document = replace(document, '"accepted": false', '"accepted": true')"""
+        ).rowcount
     assert changed
 
     with pytest.raises(DigestMismatch) as told:
@@ -149,7 +158,10 @@ def test_a_champion_whose_own_test_texts_are_gone_is_told_and_nothing_changes(pl
         parquet.write_texts(staging / "test.parquet", [replace(text, source="review") for text in TEXTS])
         files.write_receipt(staging, Receipt("split", notes={"fingerprint": "e" * 64}))
 
-    with pytest.raises(Fault, match=r"R1 learnt from tweet, which today's texts lack, and its own test texts \(data v1\) cannot be read"):
+    with pytest.raises(
+        Fault,
+        match=r"R1 learnt from tweet, which today's texts lack, and its own test texts \(data v1\) cannot be read",
+    ):
         judged(places, wrong=20, data_version="v2")
 
     assert in_service(places) == ("R1", {"champion": "1"})

@@ -12,7 +12,9 @@ ROUNDS = 100
 
 
 @pytest.mark.timeout(600)
-def test_a_move_killed_at_any_of_its_writes_is_wholly_before_or_wholly_after(tmp_path: Path, mlflow_uri: str) -> None:
+def test_a_move_killed_at_any_of_its_writes_is_wholly_before_or_wholly_after(
+    tmp_path: Path, mlflow_uri: str
+) -> None:
     places = build(tmp_path, mlflow_uri)
     serve(places, wrong=10)
     set_gate(places, champion_margin=0.007)  # so that params.yaml moves too
@@ -34,6 +36,9 @@ def test_a_move_killed_at_any_of_its_writes_is_wholly_before_or_wholly_after(tmp
         outcomes[where] += 1
         assert after["moves"] == before["moves"] + (where == "after"), one
         other = {"R1": "R2", "R2": "R1"}
-        assert after["aliases"] == {"champion": after["current"][1], "previous": other[after["current"]][1]}, one
+        assert after["aliases"] == {
+            "champion": after["current"][1],
+            "previous": other[after["current"]][1],
+        }, one
         assert after["margin"] == f"champion_margin: {'0.005' if after['current'] == 'R1' else '0.007'}", one
     assert min(outcomes.values()) >= ROUNDS // 10, outcomes

@@ -25,14 +25,40 @@ def test_the_first_good_candidate_becomes_a_whole_release(places: Workspace) -> 
     document = serve(places, wrong=10)
 
     assert in_service(places) == ("R1", {"champion": "1"})
-    assert {"release", "created", "actor", "reason", "data_version", "model_version", "code_commit", "params_digest"} <= set(document)
-    assert {"identity", "params", "lock", "evaluation", "baselines", "intervals", "menu", "cost", "checks", "thresholds"} <= set(document)
+    assert {
+        "release",
+        "created",
+        "actor",
+        "reason",
+        "data_version",
+        "model_version",
+        "code_commit",
+        "params_digest",
+    } <= set(document)
+    assert {
+        "identity",
+        "params",
+        "lock",
+        "evaluation",
+        "baselines",
+        "intervals",
+        "menu",
+        "cost",
+        "checks",
+        "thresholds",
+    } <= set(document)
     assert document["metrics"]["macro_f1"] == pytest.approx(0.9, abs=0.01)
     assert set(document["metrics"]) == {"macro_f1", "accuracy", "per_source"}
     assert document["decision"]["reasons"][0].startswith("Macro F1 is 0.9")
     assert document["comparison"] is None
     files.verify_folder(places.releases / "R1", document["files"])
-    assert set(document["files"]) == {"model.onnx", "tokenizer.json", "model.json", "golden.json", "evaluation.json"}
+    assert set(document["files"]) == {
+        "model.onnx",
+        "tokenizer.json",
+        "model.json",
+        "golden.json",
+        "evaluation.json",
+    }
     shown = promote.show(places, None)
     assert (shown["release"], shown["in_service"], len(shown["moves"])) == ("R1", True, 1)
 
@@ -59,7 +85,12 @@ def test_a_better_candidate_takes_over_and_rolling_back_twice_returns(places: Wo
 
     promote.rollback(places, to=None, actor="bob", reason="they were wrong")
     assert in_service(places) == ("R2", {"champion": "2", "previous": "1"})
-    assert [(move["from"], move["to"]) for move in promote.list_moves(places)] == [("R1", "R2"), ("R2", "R1"), ("R1", "R2"), (None, "R1")]
+    assert [(move["from"], move["to"]) for move in promote.list_moves(places)] == [
+        ("R1", "R2"),
+        ("R2", "R1"),
+        ("R1", "R2"),
+        (None, "R1"),
+    ]
 
 
 def test_a_worse_candidate_is_refused_recorded_and_can_never_be_promoted(places: Workspace) -> None:
@@ -80,10 +111,14 @@ def test_what_was_rolled_back_comes_again_only_by_name(places: Workspace) -> Non
     serve(places, wrong=20)
     promote.rollback(places, to="R1", actor="bob", reason="complaints")
 
-    with pytest.raises(CandidateRejected, match=r"bob moved on to R1 at .* \(complaints\).*release promote R2"):
+    with pytest.raises(
+        CandidateRejected, match=r"bob moved on to R1 at .* \(complaints\).*release promote R2"
+    ):
         promote.release(places, judged(places, wrong=20), **WHO)
     fresh = judged(places, wrong=20, data_version="v2")  # the same files under another identity
-    assert fresh["decision"]["reasons"][0].startswith("This very candidate is R2, and bob went back from it to R1")
+    assert fresh["decision"]["reasons"][0].startswith(
+        "This very candidate is R2, and bob went back from it to R1"
+    )
     assert [part["name"] for part in fresh["decision"]["parts"] if not part["passed"]] == ["withdrawn"]
 
     promote.promote(places, "R2", **WHO)
@@ -119,7 +154,9 @@ def test_a_release_whose_files_are_lost_everywhere_moves_nothing(places: Workspa
         if lost.read_bytes() == content:
             lost.unlink()
 
-    with pytest.raises(DigestMismatch, match=r"(?s)R1 cannot be used.*model\.onnx is missing.*Nothing was changed"):
+    with pytest.raises(
+        DigestMismatch, match=r"(?s)R1 cannot be used.*model\.onnx is missing.*Nothing was changed"
+    ):
         promote.rollback(places, to=None, **WHO)
     assert in_service(places) == ("R2", {"champion": "2", "previous": "1"})
 
@@ -158,7 +195,11 @@ releases.rollback(places, to=None, actor="bob", reason="killed on the way")
 def test_a_move_killed_after_the_ledger_is_finished_by_the_next_command(places: Workspace) -> None:
     serve(places, wrong=10)
     serve(places, wrong=20)
-    died = subprocess.run([sys.executable, "-c", KILLED, str(places.root), places.mlflow, places.ledger], timeout=60, check=False)
+    died = subprocess.run(
+        [sys.executable, "-c", KILLED, str(places.root), places.mlflow, places.ledger],
+        timeout=60,
+        check=False,
+    )
     assert died.returncode == -9
     assert in_service(places) == ("R1", {"champion": "2", "previous": "1"})
 
@@ -195,7 +236,9 @@ def test_what_a_refused_candidate_left_in_the_work_tree_is_no_fault(places: Work
 
     (places.root / "dvc.lock").write_text("stages: {} # of nobody\n")
     (told,) = promote.reconcile(places)
-    assert told.startswith("Pending: Data versions are kept in git")  # it would be put back, were this folder under git
+    assert told.startswith(
+        "Pending: Data versions are kept in git"
+    )  # it would be put back, were this folder under git
 
 
 def test_there_is_nothing_to_go_back_to_at_first(places: Workspace) -> None:

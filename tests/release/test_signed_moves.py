@@ -22,7 +22,9 @@ USES: tuple[Callable[[Workspace], object], ...] = (
 
 
 def test_the_places_of_the_keys_come_from_the_environment(tmp_path: Path) -> None:
-    told = Workspace.of(tmp_path, {"TONEWATCH_SIGNING_KEY": "/keys/ours.pem", "TONEWATCH_VERIFY_KEY": "ours.pub"})
+    told = Workspace.of(
+        tmp_path, {"TONEWATCH_SIGNING_KEY": "/keys/ours.pem", "TONEWATCH_VERIFY_KEY": "ours.pub"}
+    )
 
     assert (told.signing_key, told.verify_key) == (Path("/keys/ours.pem"), Path.cwd() / "ours.pub")
     assert Workspace.of(tmp_path, {"TONEWATCH_SIGNING_KEY": ""}).signing_key is None
@@ -36,7 +38,9 @@ def test_signed_releases_move_and_answer_and_nobody_elses_do(tmp_path: Path, mlf
     theirs = replace(ours, verify_key=keypairs.key(tmp_path, "theirs")[1])
 
     for use in USES:
-        with pytest.raises(TonewatchError, match=r"R[12] cannot be used: The model is signed with another key"):
+        with pytest.raises(
+            TonewatchError, match=r"R[12] cannot be used: The model is signed with another key"
+        ):
             use(theirs)
     assert world.in_service(ours) == ("R2", {"champion": "2", "previous": "1"})
 
@@ -45,15 +49,23 @@ def test_signed_releases_move_and_answer_and_nobody_elses_do(tmp_path: Path, mlf
     assert promote.rollback(ours, to=None, **world.WHO).move.target == "R1"
 
 
-def test_what_was_released_before_there_was_a_key_is_judged_and_signed_anew(tmp_path: Path, mlflow_uri: str) -> None:
+def test_what_was_released_before_there_was_a_key_is_judged_and_signed_anew(
+    tmp_path: Path, mlflow_uri: str
+) -> None:
     unsigned = world.build(tmp_path, mlflow_uri)
     private, public = keypairs.key(tmp_path, "ours")
     ours = replace(unsigned, signing_key=private, verify_key=public)
     first = world.judged(unsigned, wrong=10)
 
-    with pytest.raises(InvalidSignature, match="R1 is not signed, and TONEWATCH_VERIFY_KEY asks for a signature"):
+    with pytest.raises(
+        InvalidSignature, match="R1 is not signed, and TONEWATCH_VERIFY_KEY asks for a signature"
+    ):
         promote.release(ours, first, **world.WHO)
 
     again = world.serve(ours, wrong=10)
-    assert (first["signature"], again["release"], again["model_version"]) == (None, "R2", first["model_version"])
+    assert (first["signature"], again["release"], again["model_version"]) == (
+        None,
+        "R2",
+        first["model_version"],
+    )
     assert world.in_service(ours) == ("R2", {"champion": "1"})

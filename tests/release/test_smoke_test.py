@@ -38,7 +38,12 @@ def test_a_good_model_passes_in_about_two_seconds_and_a_package_in_the_workspace
 
 
 def test_the_process_says_in_one_line_of_json_how_many_and_how_far(folder: Path) -> None:
-    ran = subprocess.run([sys.executable, "-m", "pipeline.serve.smoke_test", str(folder)], capture_output=True, text=True, check=True)
+    ran = subprocess.run(
+        [sys.executable, "-m", "pipeline.serve.smoke_test", str(folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
 
     told = json.loads(ran.stdout)
     assert (told["texts"], set(told)) == (32, {"texts", "worst"})
@@ -51,7 +56,10 @@ def test_changed_weights_fail_with_the_figure(folder: Path) -> None:
     (folder / "model.onnx").write_bytes(model.SerializeToString())
 
     # "fine": e^2.7 / (e^2.7 + 2) = 0.8815 where e^3 / (e^3 + 2) = 0.9094 was kept
-    with pytest.raises(Fault, match=r"32 golden texts otherwise than when it was made: a probability differs by 0\.0279, at most 0\.01"):
+    with pytest.raises(
+        Fault,
+        match=r"32 golden texts otherwise than when it was made: a probability differs by 0\.0279, at most 0\.01",
+    ):
         smoke_test(folder, 0.01)
 
 
@@ -66,7 +74,9 @@ def test_changed_weights_fail_with_the_figure(folder: Path) -> None:
         ),
     ],
 )
-def test_a_model_that_cannot_be_served_is_told_with_the_reason(name: str, content: str, why: str, folder: Path) -> None:
+def test_a_model_that_cannot_be_served_is_told_with_the_reason(
+    name: str, content: str, why: str, folder: Path
+) -> None:
     (folder / name).write_text(content)
 
     with pytest.raises(Fault, match=why):

@@ -25,7 +25,15 @@ ASKED = {
     "POST /v1/predict": {"texts": ["word1"]},
     "POST /v1/feedback": {"request": "2026112508-00000000000000000000", "position": 0, "label": "positive"},
 }
-API = ("POST /v1/predict", "POST /v1/feedback", "GET /v1/release", "GET /metrics", "GET /openapi.json", "GET /healthz", "GET /readyz")
+API = (
+    "POST /v1/predict",
+    "POST /v1/feedback",
+    "GET /v1/release",
+    "GET /metrics",
+    "GET /openapi.json",
+    "GET /healthz",
+    "GET /readyz",
+)
 # The status each scope of a key is answered with, in the order of API; 404 is the answer to feedback on what was never asked.
 LOCAL = {
     "": (401, 401, 200, 200, 200, 200, 200),
@@ -61,7 +69,10 @@ def test_a_route_that_nobody_gave_a_policy_is_not_there(tmp_path: Path) -> None:
     app = build_app(served.world(tmp_path / "w"), host="127.0.0.1")
     app.router.routes.append(APIRoute("/v1/secret", lambda: "told", methods=["GET"]))
 
-    assert policy_of(app, {"type": "http", "method": "GET", "path": "/v1/secret", "headers": []}) == ("GET /v1/secret", None)
+    assert policy_of(app, {"type": "http", "method": "GET", "path": "/v1/secret", "headers": []}) == (
+        "GET /v1/secret",
+        None,
+    )
     with served.listening(app=app, places=Workspace.of(tmp_path / "w", {})) as service:
         assert service.client.get("/v1/secret").status_code == 404
 
@@ -74,14 +85,18 @@ def test_without_keys_this_machine_may_ask_all_but_what_an_admin_does(open_servi
 
 
 @pytest.mark.parametrize("scope", list(LOCAL))
-def test_each_scope_opens_its_routes_on_this_machine(keyed: tuple[Listening, dict[str, dict[str, str]]], scope: str) -> None:
+def test_each_scope_opens_its_routes_on_this_machine(
+    keyed: tuple[Listening, dict[str, dict[str, str]]], scope: str
+) -> None:
     service, shown = keyed
 
     assert tuple(ask(service, route, shown[scope]).status_code for route in API) == LOCAL[scope]
 
 
 @pytest.mark.parametrize("scope", list(BEYOND))
-def test_beyond_this_machine_even_reading_takes_a_key(beyond: tuple[Listening, dict[str, dict[str, str]]], scope: str) -> None:
+def test_beyond_this_machine_even_reading_takes_a_key(
+    beyond: tuple[Listening, dict[str, dict[str, str]]], scope: str
+) -> None:
     service, shown = beyond
 
     assert tuple(ask(service, route, shown[scope]).status_code for route in API) == BEYOND[scope]
@@ -187,7 +202,9 @@ def test_only_a_key_that_was_revoked_is_no_key(tmp_path: Path) -> None:
         build_app(places, host="0.0.0.0")
 
 
-def test_the_command_ends_with_2_and_says_what_to_type(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_ends_with_2_and_says_what_to_type(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     served.world(tmp_path / "w", releases=0)
 
     assert main(["--workspace", str(tmp_path / "w"), "--host", "0.0.0.0"], {}) == 2
@@ -197,12 +214,41 @@ def test_the_command_ends_with_2_and_says_what_to_type(tmp_path: Path, capsys: p
 @pytest.mark.parametrize(
     ("host", "own"),
     [
-        *((host, True) for host in ("localhost", "LocalHost:8000", "127.0.0.1", "127.8.8.8:1", "[::1]", "[::1]:8000", "::1")),
+        *(
+            (host, True)
+            for host in (
+                "localhost",
+                "LocalHost:8000",
+                "127.0.0.1",
+                "127.8.8.8:1",
+                "[::1]",
+                "[::1]:8000",
+                "::1",
+            )
+        ),
         *(
             (host, False)
-            for host in ("", "example.org", "localhost.example.org", "127.0.0.1.nip.io", "0.0.0.0", "127.0.0.1:80:90", "[::2]:1")
+            for host in (
+                "",
+                "example.org",
+                "localhost.example.org",
+                "127.0.0.1.nip.io",
+                "0.0.0.0",
+                "127.0.0.1:80:90",
+                "[::2]:1",
+            )
         ),
-        *((host, False) for host in ("localhost@example.org", "2130706433", "0x7f000001", "127.1", "localhost\0", "::ffff:198.51.100.7")),
+        *(
+            (host, False)
+            for host in (
+                "localhost@example.org",
+                "2130706433",
+                "0x7f000001",
+                "127.1",
+                "localhost\0",
+                "::ffff:198.51.100.7",
+            )
+        ),
     ],
 )
 def test_a_name_is_this_machines_own_or_not(host: str, own: bool) -> None:
@@ -216,8 +262,12 @@ def test_a_page_of_another_name_that_points_here_is_refused(open_service: Listen
     assert (refused.status_code, set(refused.json())) == (403, {"error", "request"})
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", None])
-def test_a_page_of_another_site_cannot_ask_without_asking_the_browser_first(open_service: Listening, kind: str | None) -> None:
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", None]
+)
+def test_a_page_of_another_site_cannot_ask_without_asking_the_browser_first(
+    open_service: Listening, kind: str | None
+) -> None:
     headers = {"Origin": "https://example.org", **({"Content-Type": kind} if kind else {})}
 
     refused = open_service.client.post("/v1/predict", content=b'{"texts": ["word1"]}', headers=headers)
@@ -230,12 +280,18 @@ def test_a_page_of_another_site_cannot_ask_without_asking_the_browser_first(open
 
 
 @pytest.mark.parametrize("route", [*API, "GET /nothing", "DELETE /v1/predict"])
-def test_every_answer_carries_the_headers_that_keep_a_browser_safe(open_service: Listening, route: str) -> None:
+def test_every_answer_carries_the_headers_that_keep_a_browser_safe(
+    open_service: Listening, route: str
+) -> None:
     headers = ask(open_service, route).headers
 
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
-    assert (headers["x-frame-options"], headers["referrer-policy"], headers["cache-control"]) == ("DENY", "no-referrer", "no-store")
+    assert (headers["x-frame-options"], headers["referrer-policy"], headers["cache-control"]) == (
+        "DENY",
+        "no-referrer",
+        "no-store",
+    )
     assert "server" not in headers
 
 
@@ -255,7 +311,10 @@ def test_guessing_keys_is_limited_as_well(tmp_path: Path) -> None:
     places = served.world(tmp_path / "w", requests_per_minute=3)
     served.key(places, "predict")
     with served.listening(places) as service:
-        told = [service.predict(headers={"Authorization": f"Bearer tw_00000000_{number}"}).status_code for number in range(6)]
+        told = [
+            service.predict(headers={"Authorization": f"Bearer tw_00000000_{number}"}).status_code
+            for number in range(6)
+        ]
 
         assert told == [401, 401, 401, 429, 429, 429]
 

@@ -30,7 +30,9 @@ def key(places: Workspace, scope: str = "admin") -> str:
 def client(places: Workspace, *, at: str = HERE, **headers: str) -> TestClient:
     """Ask a service that only this machine reaches, or one that everybody does."""
     host = "127.0.0.1" if at == HERE else "0.0.0.0"
-    return TestClient(build_app(places, host=host), base_url=at, headers={"Origin": at, **headers}, follow_redirects=False)
+    return TestClient(
+        build_app(places, host=host), base_url=at, headers={"Origin": at, **headers}, follow_redirects=False
+    )
 
 
 @pytest.fixture
@@ -43,7 +45,9 @@ def test_every_page_is_bound_by_its_headers(here: TestClient, places: Workspace)
     for path in PAGES:
         headers = here.get(path).headers
         if "location" not in headers:
-            assert headers["content-security-policy"].startswith("default-src 'none'; style-src 'self'; script-src 'self';")
+            assert headers["content-security-policy"].startswith(
+                "default-src 'none'; style-src 'self'; script-src 'self';"
+            )
             assert "unsafe" not in headers["content-security-policy"]
             assert (headers["x-content-type-options"], headers["x-frame-options"]) == ("nosniff", "DENY")
             # `no-referrer` would make browsers send `Origin: null` with our own forms.
@@ -63,7 +67,11 @@ def test_no_page_holds_a_style_or_a_script_of_its_own(here: TestClient, places: 
 
 
 def test_assets_may_be_kept_for_as_long_as_their_address_stands(here: TestClient) -> None:
-    for name, kind in (("dashboard.css", "text/css"), ("dashboard.js", "text/javascript"), ("icon.svg", "image/svg+xml")):
+    for name, kind in (
+        ("dashboard.css", "text/css"),
+        ("dashboard.js", "text/javascript"),
+        ("icon.svg", "image/svg+xml"),
+    ):
         found = here.get(f"/assets/{name}?v=1")
         assert found.headers["content-type"].startswith(kind)
         assert "immutable" in found.headers["cache-control"]
@@ -83,7 +91,9 @@ def test_an_empty_workspace_has_its_page_too(here: TestClient) -> None:
     assert "No release was judged yet" in found.text
 
 
-def test_a_workspace_whose_parts_are_all_broken_still_has_its_page(here: TestClient, places: Workspace) -> None:
+def test_a_workspace_whose_parts_are_all_broken_still_has_its_page(
+    here: TestClient, places: Workspace
+) -> None:
     seen.write(places.windows, windows=6)
     (places.windows / "events.json").write_text("{")
     places.params.write_text("nonsense: [")
@@ -109,7 +119,9 @@ def test_what_is_not_there_is_404(here: TestClient, path: str) -> None:
     assert here.get(path).status_code == 404
 
 
-def test_on_this_machine_everybody_may_read_but_only_an_admin_may_act(here: TestClient, places: Workspace) -> None:
+def test_on_this_machine_everybody_may_read_but_only_an_admin_may_act(
+    here: TestClient, places: Workspace
+) -> None:
     key(places)
 
     assert here.get("/").status_code == 200
@@ -149,14 +161,25 @@ def test_another_name_for_this_machine_is_refused(places: Workspace) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:alert(1)", "", "/ok\r\nX: y", "/a b"]
+    "target",
+    [
+        "//evil.example",
+        "/\\evil.example",
+        "https://evil.example",
+        "javascript:alert(1)",
+        "",
+        "/ok\r\nX: y",
+        "/a b",
+    ],
 )
 def test_signing_in_leads_nowhere_else(here: TestClient, places: Workspace, target: str) -> None:
     assert here.post("/sign-in", data={"key": key(places), "next": target}).headers["location"] == "/"
 
 
 def test_a_key_in_a_form_of_somebody_else_signs_nobody_in(places: Workspace) -> None:
-    found = client(places).post("/sign-in", data={"key": key(places)}, headers={"Origin": "http://evil.example"})
+    found = client(places).post(
+        "/sign-in", data={"key": key(places)}, headers={"Origin": "http://evil.example"}
+    )
 
     assert (found.status_code, found.headers.get("set-cookie")) == (403, None)
 
@@ -175,7 +198,13 @@ def test_without_keys_nobody_signs_in_and_the_page_says_how_to(here: TestClient)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"), [("", "There is no text"), (" \n", "There is no text"), ("x" * 10_001, "longer than"), ("x", "No release")]
+    ("text", "told"),
+    [
+        ("", "There is no text"),
+        (" \n", "There is no text"),
+        ("x" * 10_001, "longer than"),
+        ("x", "No release"),
+    ],
 )
 def test_a_text_that_cannot_be_answered_says_why(here: TestClient, text: str, told: str) -> None:
     found = here.post("/try?part=1", data={"text": text})

@@ -69,7 +69,9 @@ def moves(service: Hosted) -> int:
 
 
 @pytest.mark.parametrize(("width", "scheme"), VIEWS, ids=[f"{width}-{scheme}" for width, scheme in VIEWS])
-def test_the_page_reads_without_complaint_and_never_scrolls_sideways(browser: Browser, service: Hosted, width: int, scheme: str) -> None:
+def test_the_page_reads_without_complaint_and_never_scrolls_sideways(
+    browser: Browser, service: Hosted, width: int, scheme: str
+) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page, said, asked = context.new_page(), [], []
     page.on("console", lambda message: said.append(message.text))
@@ -90,7 +92,10 @@ def test_the_page_reads_without_complaint_and_never_scrolls_sideways(browser: Br
     assert across <= room
     assert all(url.startswith(service.address) for url in asked)
     assert len(plots) == 4
-    assert all(plot["box"]["width"] > 200 and plot["box"]["height"] > 60 and len(plot["named"]) > 10 for plot in plots)
+    assert all(
+        plot["box"]["width"] > 200 and plot["box"]["height"] > 60 and len(plot["named"]) > 10
+        for plot in plots
+    )
 
 
 def test_the_page_is_whole_without_script(browser: Browser, service: Hosted) -> None:
@@ -106,22 +111,37 @@ def test_the_page_is_whole_without_script(browser: Browser, service: Hosted) -> 
     answer = page.locator(".answer").inner_text()
     context.close()
 
-    assert headings == ["Tone over time", "Drift", "Quality", "Try a text", "Champions", "Alerts", "Flows", "Data versions"]
+    assert headings == [
+        "Tone over time",
+        "Drift",
+        "Quality",
+        "Try a text",
+        "Champions",
+        "Alerts",
+        "Flows",
+        "Data versions",
+    ]
     assert rows == 71
     assert answer.startswith("R2 says ")
 
 
-def test_the_page_leads_to_the_report_of_a_release_which_reads_without_complaint(sheet: Page, service: Hosted, said: list[str]) -> None:
+def test_the_page_leads_to_the_report_of_a_release_which_reads_without_complaint(
+    sheet: Page, service: Hosted, said: list[str]
+) -> None:
     sheet.goto(service.address)
     sheet.locator("ol.reasons").get_by_role("link", name="R2").first.click()
 
     assert sheet.get_by_role("heading", level=1).inner_text() == "Release R2"
     assert sheet.locator("svg[role=img]").count() >= 3
-    assert sheet.evaluate("getComputedStyle(document.querySelector('.verdict')).borderRadius") != "0px"  # its style was let in
+    assert (
+        sheet.evaluate("getComputedStyle(document.querySelector('.verdict')).borderRadius") != "0px"
+    )  # its style was let in
     assert said == []
 
 
-def test_a_chart_is_read_out_by_pointer_and_by_arrow_keys(sheet: Page, service: Hosted, said: list[str]) -> None:
+def test_a_chart_is_read_out_by_pointer_and_by_arrow_keys(
+    sheet: Page, service: Hosted, said: list[str]
+) -> None:
     sheet.goto(f"{service.address}/topics/phones")
     plot, told = sheet.locator("svg.over-time").first, sheet.locator(".read-out").first
 
@@ -139,7 +159,9 @@ def test_a_chart_is_read_out_by_pointer_and_by_arrow_keys(sheet: Page, service: 
     assert said == []
 
 
-def test_a_tried_text_is_answered_in_its_place_and_kept_nowhere(sheet: Page, service: Hosted, said: list[str]) -> None:
+def test_a_tried_text_is_answered_in_its_place_and_kept_nowhere(
+    sheet: Page, service: Hosted, said: list[str]
+) -> None:
     sign_in(sheet, service, "predict")
 
     # Two words for neutral and one for negative; what a text says may be anything.
@@ -154,7 +176,9 @@ def test_a_tried_text_is_answered_in_its_place_and_kept_nowhere(sheet: Page, ser
     assert "against-" in str(words.nth(2).get_attribute("class"))
     assert sheet.evaluate("window.ran") is None
     assert said == []
-    assert not [path for path in service.places.journal.rglob("*") if path.is_file() and b"word4" in path.read_bytes()]
+    assert not [
+        path for path in service.places.journal.rglob("*") if path.is_file() and b"word4" in path.read_bytes()
+    ]
 
 
 def test_a_text_asks_for_a_key_where_there_are_keys(sheet: Page, service: Hosted) -> None:
@@ -169,7 +193,10 @@ def test_an_admin_approves_and_goes_back(sheet: Page, service: Hosted, said: lis
     sign_in(sheet, service)
     sheet.get_by_role("link", name="Approve R3…").click()
     steps = sheet.locator(".steps li").all_text_contents()
-    assert steps[:2] == ["The ledger records who approved R3, and why.", "The ledger records the move from R2 to R3."]
+    assert steps[:2] == [
+        "The ledger records who approved R3, and why.",
+        "The ledger records the move from R2 to R3.",
+    ]
     _confirm(sheet, "R3", "a test", "Approve R3 and let it serve")
     assert service.champion == "R3"
 
@@ -204,13 +231,18 @@ def _confirm(page: Page, release: str, reason: str, button: str) -> None:
 def test_what_hostile_people_wrote_comes_out_as_words(sheet: Page, service: Hosted, said: list[str]) -> None:
     from pipeline.io import alerts
 
-    alerts.add_alerts(service.places.alerts, [Alert(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, link="javascript:window.ran=3")])
+    alerts.add_alerts(
+        service.places.alerts,
+        [Alert(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, link="javascript:window.ran=3")],
+    )
     sheet.goto(service.address)
     sheet.get_by_role("navigation", name="Topics").get_by_text(HOSTILE).click()
 
     assert sheet.get_by_role("heading", level=1).inner_text() == HOSTILE
     assert sheet.get_by_text(HOSTILE).count() > 3
-    sheet.evaluate("document.querySelectorAll('a').forEach(one => { if (one.href.startsWith('javascript:')) window.ran = 3 })")
+    sheet.evaluate(
+        "document.querySelectorAll('a').forEach(one => { if (one.href.startsWith('javascript:')) window.ran = 3 })"
+    )
     assert sheet.evaluate("window.ran") is None
     assert said == []
 
@@ -261,14 +293,27 @@ def test_a_forged_form_moves_nothing_however_it_is_forged(sheet: Page, service: 
     ]
 
     for form, headers in forgeries:
-        answer = httpx.post(f"{service.address}/acts/rollback/R1", data=form, headers=headers, cookies={cookie["name"]: cookie["value"]})
+        answer = httpx.post(
+            f"{service.address}/acts/rollback/R1",
+            data=form,
+            headers=headers,
+            cookies={cookie["name"]: cookie["value"]},
+        )
         assert (answer.status_code, moves(service)) == (403, before), (form, headers)
 
     assert (cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == (True, "Strict", "/")
-    for wrong, status in (({"typed": "R2"}, 400), ({"reason": " "}, 400), ({"expected": "R1"}, 409), ({"reason": "x" * 501}, 400)):
+    for wrong, status in (
+        ({"typed": "R2"}, 400),
+        ({"reason": " "}, 400),
+        ({"expected": "R1"}, 409),
+        ({"reason": "x" * 501}, 400),
+    ):
         headers = {"Origin": service.address}
         answer = httpx.post(
-            f"{service.address}/acts/rollback/R1", data={**fields, **wrong}, headers=headers, cookies={cookie["name"]: cookie["value"]}
+            f"{service.address}/acts/rollback/R1",
+            data={**fields, **wrong},
+            headers=headers,
+            cookies={cookie["name"]: cookie["value"]},
         )
         assert (answer.status_code, moves(service)) == (status, before), wrong
 
@@ -276,7 +321,10 @@ def test_a_forged_form_moves_nothing_however_it_is_forged(sheet: Page, service: 
 def test_a_page_of_somebody_else_cannot_act_for_a_signed_in_admin(sheet: Page, service: Hosted) -> None:
     sign_in(sheet, service)
     before = moves(service)
-    form = "".join(f"<input name='{name}' value='{value}'>" for name, value in (("expected", "R2"), ("typed", "R1"), ("reason", "forged")))
+    form = "".join(
+        f"<input name='{name}' value='{value}'>"
+        for name, value in (("expected", "R2"), ("typed", "R1"), ("reason", "forged"))
+    )
 
     with _elsewhere(
         f"<form method=post action='{service.address}/acts/rollback/R1'>{form}</form><script>document.forms[0].submit()</script>"

@@ -19,13 +19,28 @@ from served import Listening
 CANARY = "canary7f3a9c"
 JSON = {"Content-Type": "application/json"}
 # What a person may not notice and a program may stumble over.
-STRANGE = ["\0", "\ufeff", "\u202e", "\u200b", "\x1b[31m", "=1+1", "<script>", "\U0010ffff", "a\u0301" * 500, "👩‍👩‍👧‍👦" * 50, " ", ""]
+STRANGE = [
+    "\0",
+    "\ufeff",
+    "\u202e",
+    "\u200b",
+    "\x1b[31m",
+    "=1+1",
+    "<script>",
+    "\U0010ffff",
+    "a\u0301" * 500,
+    "👩‍👩‍👧‍👦" * 50,
+    " ",
+    "",
+]
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listening]:
     """Serve with little patience."""
-    with served.listening(served.world(tmp_path_factory.mktemp("hostile") / "w", request_seconds=1.0)) as found:
+    with served.listening(
+        served.world(tmp_path_factory.mktemp("hostile") / "w", request_seconds=1.0)
+    ) as found:
         yield found
 
 
@@ -69,7 +84,9 @@ def texts(*told: str) -> bytes:
     ],
     ids=range(26),
 )
-def test_what_is_no_request_is_refused_in_one_shape_and_nothing_of_it_comes_back(service: Listening, content: bytes, status: int) -> None:
+def test_what_is_no_request_is_refused_in_one_shape_and_nothing_of_it_comes_back(
+    service: Listening, content: bytes, status: int
+) -> None:
     refused = post(service, content)
 
     assert (refused.status_code, set(refused.json())) == (status, {"error", "request"})
@@ -85,7 +102,9 @@ def test_strange_characters_are_answered_as_any_text(service: Listening, text: s
     assert (answered.status_code, len(answered.json()["answers"])) == (200, 2)
 
 
-def test_nothing_that_was_sent_stands_in_the_log(service: Listening, capfd: pytest.CaptureFixture[str]) -> None:
+def test_nothing_that_was_sent_stands_in_the_log(
+    service: Listening, capfd: pytest.CaptureFixture[str]
+) -> None:
     post(service, texts(f"word1 {CANARY}"))
     post(service, b'{"texts": ["' + CANARY.encode())
     service.client.get(f"/{CANARY}", headers={"Authorization": f"Bearer {CANARY}"})
@@ -101,7 +120,11 @@ def test_a_compressed_body_is_refused_before_it_is_opened(service: Listening, co
 
 
 def test_a_body_is_counted_while_it_comes_whatever_it_says_of_its_size(service: Listening) -> None:
-    told, sent = raw(service, b"Transfer-Encoding: chunked\r\n", (b"10000\r\n" + b" " * 65_536 + b"\r\n" for _ in range(1_600)))
+    told, sent = raw(
+        service,
+        b"Transfer-Encoding: chunked\r\n",
+        (b"10000\r\n" + b" " * 65_536 + b"\r\n" for _ in range(1_600)),
+    )
 
     assert told.startswith(b"HTTP/1.1 413 ")
     # Of 105 MB the service takes 9; what the system's buffers hold beside is for each machine to say.
@@ -128,7 +151,9 @@ def test_a_body_that_does_not_come_in_time_is_no_longer_waited_for(service: List
     assert raw(service, b"Content-Length: 1000\r\n", ())[0].startswith(b"HTTP/1.1 408 ")
 
 
-@pytest.mark.parametrize("begun", [b"", b"POST /v1/pre", b"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "])
+@pytest.mark.parametrize(
+    "begun", [b"", b"POST /v1/pre", b"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "]
+)
 def test_a_head_that_does_not_come_in_time_is_no_longer_waited_for(service: Listening, begun: bytes) -> None:
     with closing(socket.create_connection(("127.0.0.1", service.port), 10)) as line:
         line.sendall(begun)
@@ -196,7 +221,9 @@ def test_a_flood_is_answered_or_sent_away_and_the_service_is_well_right_after(tm
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     body=st.binary(max_size=200),
-    headers=st.dictionaries(st.sampled_from(["Content-Type", "Content-Encoding", "Expect"]), st.text("az/ ", max_size=9)),
+    headers=st.dictionaries(
+        st.sampled_from(["Content-Type", "Content-Encoding", "Expect"]), st.text("az/ ", max_size=9)
+    ),
 )
 def test_no_bytes_make_it_fail(service: Listening, body: bytes, headers: dict[str, str]) -> None:
     sent = {name: value.strip() for name, value in headers.items()}
@@ -209,13 +236,19 @@ def test_no_bytes_make_it_fail(service: Listening, body: bytes, headers: dict[st
 def test_every_text_of_characters_is_answered(service: Listening, told: list[str]) -> None:
     answered = post(service, texts(*told))
 
-    assert answered.status_code in ((200,) if all(c < "\ud800" or c > "\udfff" for text in told for c in text) else (422,))
+    assert answered.status_code in (
+        (200,) if all(c < "\ud800" or c > "\udfff" for text in told for c in text) else (422,)
+    )
 
 
 def raw(service: Listening, header: bytes, parts: Any) -> tuple[bytes, int]:
     """Send a request by hand; give the beginning of the answer, and how many bytes were sent before it came."""
     with closing(socket.create_connection(("127.0.0.1", service.port), 10)) as line:
-        line.sendall(b"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n" + header + b"\r\n")
+        line.sendall(
+            b"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            + header
+            + b"\r\n"
+        )
         sent = 0
         try:
             for part in parts:

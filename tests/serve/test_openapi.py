@@ -10,7 +10,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
 
 KEPT = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 ASKED = [(path, "POST", mode) for path in ("/v1/predict", "/v1/feedback") for mode in GenerationMode]
@@ -28,7 +32,11 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.mark.parametrize(("path", "method", "mode"), ASKED)
 @settings(
-    max_examples=EXAMPLES, deadline=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck), database=None
+    max_examples=EXAMPLES,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+    database=None,
 )
 @given(data=st.data())
 def test_no_request_by_the_document_is_answered_beside_it(
@@ -43,7 +51,11 @@ def test_the_examples_of_the_document_are_answered_as_they_say(document: Any) ->
     schemas = document.raw_schema["components"]["schemas"]
     (example,) = schemas["PredictIn"]["examples"]
 
-    answered = document["/v1/predict"]["POST"].Case(body=example, media_type="application/json").call_and_validate(checks=KEPT)
+    answered = (
+        document["/v1/predict"]["POST"]
+        .Case(body=example, media_type="application/json")
+        .call_and_validate(checks=KEPT)
+    )
 
     assert answered.status_code == 200
     assert set(answered.json()) == set(schemas["PredictOut"]["examples"][0])

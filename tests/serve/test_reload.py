@@ -94,8 +94,12 @@ def emptied(ledger: Path) -> None:
     Ledger(f"sqlite:///{ledger}").releases()
 
 
-@pytest.mark.parametrize("instead", [Path.mkdir, lambda ledger: ledger.write_bytes(b"no database" * 99), lambda _: None, emptied])
-def test_while_the_ledger_cannot_be_read_it_goes_on_and_says_since_when(tmp_path: Path, instead: Callable[[Path], object]) -> None:
+@pytest.mark.parametrize(
+    "instead", [Path.mkdir, lambda ledger: ledger.write_bytes(b"no database" * 99), lambda _: None, emptied]
+)
+def test_while_the_ledger_cannot_be_read_it_goes_on_and_says_since_when(
+    tmp_path: Path, instead: Callable[[Path], object]
+) -> None:
     places = served.world(tmp_path / "w", releases=2)
     ledger, aside = places.home / "ledger.db", places.home / "aside"
     with served.listening(places) as service:
@@ -155,7 +159,9 @@ class Closed(ChampionSource):
 
 
 def test_a_champion_that_cannot_be_opened_is_tried_ever_more_seldom(tmp_path: Path) -> None:
-    champion = ChampionHolder(Closed(served.world(tmp_path / "w"), threads=1), ServiceMetrics(), lambda: datetime.now(UTC))
+    champion = ChampionHolder(
+        Closed(served.world(tmp_path / "w"), threads=1), ServiceMetrics(), lambda: datetime.now(UTC)
+    )
 
     for _ in range(100):
         champion.look()

@@ -33,9 +33,23 @@ def browser() -> Iterator[Browser]:
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write an accepted, a refused and a first release, and the history."""
     folder = tmp_path_factory.mktemp("pages")
-    release, refused = (json.loads((FIXTURES / f"{name}.json").read_text("utf-8")) for name in ("release", "refused"))
-    moves = [{"sequence": 1, "from": None, "to": "R3", "actor": "ada", "reason": "first", "time": "2026-11-21T18:04:39Z"}]
-    texts = {"tweet_0117": "<script>window.ran = 1</script><img src=http://example.invalid/x.png>" + "unbroken" * 60}
+    release, refused = (
+        json.loads((FIXTURES / f"{name}.json").read_text("utf-8")) for name in ("release", "refused")
+    )
+    moves = [
+        {
+            "sequence": 1,
+            "from": None,
+            "to": "R3",
+            "actor": "ada",
+            "reason": "first",
+            "time": "2026-11-21T18:04:39Z",
+        }
+    ]
+    texts = {
+        "tweet_0117": "<script>window.ran = 1</script><img src=http://example.invalid/x.png>"
+        + "unbroken" * 60
+    }
     written = {
         "release": release_page(release, texts),
         "refused": release_page(refused),
@@ -57,7 +71,11 @@ class Opened:
     asked: list[str]
 
 
-@pytest.fixture(scope="module", params=[(1100, "light"), (400, "light"), (400, "dark")], ids=lambda view: f"{view[0]}-{view[1]}")
+@pytest.fixture(
+    scope="module",
+    params=[(1100, "light"), (400, "light"), (400, "dark")],
+    ids=lambda view: f"{view[0]}-{view[1]}",
+)
 def view(browser: Browser, request: pytest.FixtureRequest) -> Iterator[BrowserContext]:
     width, scheme = request.param
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
@@ -94,7 +112,11 @@ def test_the_plots_are_there_and_have_a_size_a_name_and_marks(opened: Opened) ->
     )
 
     assert len(found) == PLOTS[opened.name]
-    assert [plot for plot in found if plot["width"] < 200 or plot["height"] < 50 or not plot["marks"] or len(plot["name"]) < 10] == []
+    assert [
+        plot
+        for plot in found
+        if plot["width"] < 200 or plot["height"] < 50 or not plot["marks"] or len(plot["name"]) < 10
+    ] == []
 
 
 def test_the_page_never_scrolls_sideways_with_all_that_folds_opened(opened: Opened) -> None:
@@ -172,9 +194,25 @@ def _first(release: dict[str, Any]) -> dict[str, Any]:
         "lock",
         "files",
     )
-    measured = ("labels", "texts", "macro_f1", "accuracy", "intervals", "per_source", "per_class", "confusion", "baselines")
+    measured = (
+        "labels",
+        "texts",
+        "macro_f1",
+        "accuracy",
+        "intervals",
+        "per_source",
+        "per_class",
+        "confusion",
+        "baselines",
+    )
     evaluation = {name: release["evaluation"][name] for name in measured}
     bins = {"ece": 0.03, "bins": release["evaluation"]["calibration"]["bins"]}
     decision = {"accepted": True, "reasons": ["fine"], "parts": []}
     document = {name: release[name] for name in kept}
-    return {**document, "release": "R1", "comparison": None, "decision": decision, "evaluation": {**evaluation, "calibration": bins}}
+    return {
+        **document,
+        "release": "R1",
+        "comparison": None,
+        "decision": decision,
+        "evaluation": {**evaluation, "calibration": bins},
+    }

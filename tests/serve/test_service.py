@@ -25,7 +25,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listening]:
 
 
 def test_every_text_gets_a_label_and_the_answer_says_who_gave_it(service: Listening) -> None:
-    answer = service.client.post("/v1/predict", json={"texts": ["word1", "word2 word3"], "topic": "phones"}).json()
+    answer = service.client.post(
+        "/v1/predict", json={"texts": ["word1", "word2 word3"], "topic": "phones"}
+    ).json()
 
     assert served.labels_of(answer) == {"negative"}
     assert (answer["release"], answer["data_version"], len(answer["model"])) == ("R1", "v1", 16)
@@ -33,7 +35,9 @@ def test_every_text_gets_a_label_and_the_answer_says_who_gave_it(service: Listen
     assert answer["answers"][0]["probabilities"]["negative"] == pytest.approx(0.909443, abs=1e-6)
 
 
-def test_below_the_threshold_the_label_is_uncertain_and_the_best_one_stays_visible(service: Listening) -> None:
+def test_below_the_threshold_the_label_is_uncertain_and_the_best_one_stays_visible(
+    service: Listening,
+) -> None:
     (one,) = service.predict("nobody taught this").json()["answers"]
 
     # Three equal thirds lie below the toy's threshold of 0.4.
@@ -53,7 +57,12 @@ def test_the_journal_holds_the_answer_masked_before_it_leaves(service: Listening
 
     (entry,) = [one for one in served.entries(service.places) if one["request"] == answer["request"]]
     assert entry["text"] == "write to [email] or call [telephone]"
-    assert (entry["release"], entry["topic"], entry["client"], entry["position"]) == ("R1", "general", "127.0.0.1", 0)
+    assert (entry["release"], entry["topic"], entry["client"], entry["position"]) == (
+        "R1",
+        "general",
+        "127.0.0.1",
+        0,
+    )
     assert "ann@example.com" not in served.kept(service.places)
 
 
@@ -80,11 +89,15 @@ def test_a_true_label_of_a_past_answer_is_kept_beside_it(service: Listening) -> 
         ({"request": "2026999999-00000000000000000000"}, 404),
     ],
 )
-def test_a_true_label_of_nothing_that_was_answered_is_refused(service: Listening, change: dict[str, object], status: int) -> None:
+def test_a_true_label_of_nothing_that_was_answered_is_refused(
+    service: Listening, change: dict[str, object], status: int
+) -> None:
     asked = service.predict("word1", "word2").json()["request"]
     told = {"request": asked, "position": 0, "label": "positive", **change}
 
-    refused = service.client.post("/v1/feedback", content=json.dumps(told), headers={"content-type": "application/json"})
+    refused = service.client.post(
+        "/v1/feedback", content=json.dumps(told), headers={"content-type": "application/json"}
+    )
 
     assert refused.status_code == status
     assert set(refused.json()) == {"error", "request"}
@@ -93,7 +106,11 @@ def test_a_true_label_of_nothing_that_was_answered_is_refused(service: Listening
 def test_it_says_which_release_answers_and_that_the_ledger_can_be_asked(service: Listening) -> None:
     told = service.client.get("/v1/release").json()
 
-    assert (told["release"], told["labels"], told["refused"]) == ("R1", ["negative", "neutral", "positive"], None)
+    assert (told["release"], told["labels"], told["refused"]) == (
+        "R1",
+        ["negative", "neutral", "positive"],
+        None,
+    )
     assert told["ledger_unreachable_since"] is None
 
 
@@ -118,10 +135,16 @@ def test_the_openapi_document_has_an_example_of_every_body(service: Listening) -
     document = service.client.get("/openapi.json").json()
 
     assert set(document["paths"]) == {"/v1/predict", "/v1/feedback", "/v1/release"}
-    assert all(document["components"]["schemas"][name]["examples"] for name in ("PredictIn", "PredictOut", "FeedbackIn"))
+    assert all(
+        document["components"]["schemas"][name]["examples"]
+        for name in ("PredictIn", "PredictOut", "FeedbackIn")
+    )
 
 
-@pytest.mark.parametrize("path", ["/docs", "/redoc", "/docs/oauth2-redirect", "/v1", "/v1/predict/", "/%2e%2e/params.yaml", "/v1/../keys"])
+@pytest.mark.parametrize(
+    "path",
+    ["/docs", "/redoc", "/docs/oauth2-redirect", "/v1", "/v1/predict/", "/%2e%2e/params.yaml", "/v1/../keys"],
+)
 def test_nothing_lies_at_any_other_address(service: Listening, path: str) -> None:
     assert service.client.get(path).status_code == 404
 
@@ -141,7 +164,9 @@ def test_without_a_release_it_lives_and_is_not_ready_until_one_is_promoted(tmp_p
 
 
 def test_by_setting_the_journal_keeps_no_text_but_its_hash(tmp_path: Path) -> None:
-    with served.listening(served.world(tmp_path / "w", journal={"texts": "hash", "retention_days": 90})) as service:
+    with served.listening(
+        served.world(tmp_path / "w", journal={"texts": "hash", "retention_days": 90})
+    ) as service:
         service.predict("word1 canary")
         service.predict("word1 canary")
 
@@ -159,7 +184,12 @@ def test_the_clock_that_is_handed_in_dates_the_journal(tmp_path: Path) -> None:
 
         assert asked.startswith("2031050607-")
         assert [one["time"] for one in served.entries(places)] == ["2031-05-06T07:08:09.000000Z"]
-        assert service.client.post("/v1/feedback", json={"request": asked, "position": 0, "label": "neutral"}).status_code == 200
+        assert (
+            service.client.post(
+                "/v1/feedback", json={"request": asked, "position": 0, "label": "neutral"}
+            ).status_code
+            == 200
+        )
 
 
 def test_a_journal_that_cannot_write_loses_no_answer(tmp_path: Path) -> None:
@@ -173,7 +203,9 @@ def test_a_journal_that_cannot_write_loses_no_answer(tmp_path: Path) -> None:
 
         assert (answered.status_code, served.labels_of(answered.json())) == (200, {"negative"})
         assert service.meter("tonewatch_journal_failures_total") == 2
-        told = service.client.post("/v1/feedback", json={"request": answered.json()["request"], "position": 0, "label": "positive"})
+        told = service.client.post(
+            "/v1/feedback", json={"request": answered.json()["request"], "position": 0, "label": "positive"}
+        )
         assert (told.status_code, str(places.root) in told.text) == (404, False)
         (places.journal / "answers").unlink()
         service.predict("word3")
@@ -186,7 +218,9 @@ def test_feedback_that_cannot_be_kept_is_not_said_to_be_kept(tmp_path: Path) -> 
         asked = service.predict().json()["request"]
         (places.journal / "feedback").write_text("")
 
-        told = service.client.post("/v1/feedback", json={"request": asked, "position": 0, "label": "positive"})
+        told = service.client.post(
+            "/v1/feedback", json={"request": asked, "position": 0, "label": "positive"}
+        )
 
         assert (told.status_code, set(told.json())) == (503, {"error", "request"})
         assert str(places.root) not in told.text
@@ -201,10 +235,15 @@ def test_what_was_answered_is_sealed_when_the_service_ends(tmp_path: Path) -> No
     assert len(list(Journal.reading(places.journal).answers("2000", "9999"))) == 2
 
 
-def test_a_line_too_many_is_told_so_and_those_that_were_there_are_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_too_many_is_told_so_and_those_that_were_there_are_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(timeout_protocol, "MOST_LINES", 3)
     with served.listening(served.world(tmp_path / "w")) as service, contextlib.ExitStack() as held:
-        lines = [held.enter_context(contextlib.closing(socket.create_connection(("127.0.0.1", service.port), 10))) for _ in range(3)]
+        lines = [
+            held.enter_context(contextlib.closing(socket.create_connection(("127.0.0.1", service.port), 10)))
+            for _ in range(3)
+        ]
 
         assert lines[-1].recv(99).startswith(b"HTTP/1.1 503 ")
         assert service.predict().status_code == 200

@@ -26,8 +26,22 @@ WHOLE = {"vocabulary_min_count": None, "layers": 1.0, "heads": 1.0, "feed_forwar
 MENU = (
     {**WHOLE, "name": "fp32"},
     {**WHOLE, "name": "int8", "int8": True},
-    {"name": "small", "vocabulary_min_count": 1, "layers": 0.5, "heads": 0.5, "feed_forward": 0.5, "int8": False},
-    {"name": "small-int8", "vocabulary_min_count": 1, "layers": 0.5, "heads": 0.5, "feed_forward": 0.5, "int8": True},
+    {
+        "name": "small",
+        "vocabulary_min_count": 1,
+        "layers": 0.5,
+        "heads": 0.5,
+        "feed_forward": 0.5,
+        "int8": False,
+    },
+    {
+        "name": "small-int8",
+        "vocabulary_min_count": 1,
+        "layers": 0.5,
+        "heads": 0.5,
+        "feed_forward": 0.5,
+        "int8": True,
+    },
 )
 
 
@@ -43,7 +57,10 @@ def inputs(taught, tokenizer_json, sentences, tmp_path_factory):
         files.write_json(staging / "config.json", config)
         files.write_bytes(staging / "tokenizer.json", tokenizer_json.encode())
         files.write_receipt(staging, Receipt("finetune"))
-    records = [TextRecord(str(n), text, LABELS[label], "mine", str(n), "en", "", "own") for n, (text, label) in enumerate(sentences)]
+    records = [
+        TextRecord(str(n), text, LABELS[label], "mine", str(n), "en", "", "own")
+        for n, (text, label) in enumerate(sentences)
+    ]
     with files.staging_dir(base / "splits") as staging:
         for side in ("train", "valid"):
             parquet.write_texts(staging / f"{side}.parquet", records)
@@ -52,8 +69,22 @@ def inputs(taught, tokenizer_json, sentences, tmp_path_factory):
 
 
 CONFIG = (
-    *("model_type", "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size"),
-    *("max_position_embeddings", "type_vocab_size", "hidden_act", "layer_norm_eps", "initializer_range", "pad_token_id"),
+    *(
+        "model_type",
+        "vocab_size",
+        "hidden_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "intermediate_size",
+    ),
+    *(
+        "max_position_embeddings",
+        "type_vocab_size",
+        "hidden_act",
+        "layer_norm_eps",
+        "initializer_range",
+        "pad_token_id",
+    ),
 )
 
 
@@ -61,12 +92,22 @@ def run(inputs, home, root, *, out="candidate", menu=MENU, **changes):
     params = load_params(root / "params.yaml")
     told = params.compress.model_dump()
     recovery = {**told["recovery"], "steps": 12, "batch_texts": 16, "peak_rate": 3e-3, "checkpoint_every": 4}
-    loose = {"max_f1_fall": 0.5, "max_slice_fall": 0.5, "min_agreement": 0.5, "max_megabytes": 5.0, "equal_speed": 0.1}
+    loose = {
+        "max_f1_fall": 0.5,
+        "max_slice_fall": 0.5,
+        "min_agreement": 0.5,
+        "max_megabytes": 5.0,
+        "equal_speed": 0.1,
+    }
     sizes = {"importance_texts": 32, "timed_texts": 16, "uncertain_share": 0.1}
-    cfg = CompressConfig.model_validate({**told, **sizes, "menu": menu, "recovery": recovery, "budget": loose, **changes})
+    cfg = CompressConfig.model_validate(
+        {**told, **sizes, "menu": menu, "recovery": recovery, "budget": loose, **changes}
+    )
     profile = Profile(device="cpu", workers=0, micro_batch=64, threads=2, stage_minutes=5)
     training = TrainingContext(3, profile, home / "checkpoints", home, "code")
-    return compress(*inputs, home / out, labels=LABELS, max_tokens=32, cfg=cfg, judging=params.evaluate, training=training)
+    return compress(
+        *inputs, home / out, labels=LABELS, max_tokens=32, cfg=cfg, judging=params.evaluate, training=training
+    )
 
 
 @pytest.fixture(scope="module")
@@ -81,18 +122,29 @@ def test_the_menu_tells_what_each_variant_takes_and_gives(home):
     variants = {variant["name"]: variant for variant in menu["variants"]}
 
     assert list(variants) == ["fp32", "int8", "small", "small-int8"]
-    assert menu["parent"] == {name: variants["fp32"][name] for name in ("macro_f1", "parameters", "megabytes")}
+    assert menu["parent"] == {
+        name: variants["fp32"][name] for name in ("macro_f1", "parameters", "megabytes")
+    }
     assert variants["fp32"]["macro_f1_fall"] == 0.0
     assert variants["fp32"]["agreement"] == 1.0
-    assert variants["small"]["parameters"] == variants["small-int8"]["parameters"] < variants["fp32"]["parameters"]
-    assert all(0 < one["p50_ms"] <= one["p95_ms"] and 0 < one["p50_ms_32"] <= one["p95_ms_32"] for one in variants.values())
+    assert (
+        variants["small"]["parameters"]
+        == variants["small-int8"]["parameters"]
+        < variants["fp32"]["parameters"]
+    )
+    assert all(
+        0 < one["p50_ms"] <= one["p95_ms"] and 0 < one["p50_ms_32"] <= one["p95_ms_32"]
+        for one in variants.values()
+    )
     assert variants[menu["chosen"]]["fits"]
     assert menu["threads"] == 2
 
 
 def test_what_is_served_answers_its_golden_texts_and_holds_no_time(home):
     folder = home / "candidate"
-    settings, golden = (json.loads((folder / name).read_text("utf-8")) for name in ("model.json", "golden.json"))
+    settings, golden = (
+        json.loads((folder / name).read_text("utf-8")) for name in ("model.json", "golden.json")
+    )
 
     answers = open_predictor(folder).predict(golden["texts"])
 
@@ -120,7 +172,13 @@ def test_made_again_every_variant_has_the_same_figures(home, inputs, root):
 
 
 def test_the_whole_parent_is_served_when_nothing_holds(inputs, root, tmp_path):
-    nothing = {"max_f1_fall": 0.0, "max_slice_fall": 0.0, "min_agreement": 1.0, "max_megabytes": 0.001, "equal_speed": 0.0}
+    nothing = {
+        "max_f1_fall": 0.0,
+        "max_slice_fall": 0.0,
+        "min_agreement": 1.0,
+        "max_megabytes": 0.001,
+        "equal_speed": 0.0,
+    }
 
     run(inputs, tmp_path, root, menu=MENU[:2], budget=nothing)
 
@@ -148,7 +206,9 @@ def fatal(inputs, home, root):
     run(inputs, home, root)
 
 
-def test_killed_while_a_variant_recovers_it_goes_on_from_there_to_the_same_figures(home, inputs, root, tmp_path):
+def test_killed_while_a_variant_recovers_it_goes_on_from_there_to_the_same_figures(
+    home, inputs, root, tmp_path
+):
     process = multiprocessing.get_context("spawn").Process(target=fatal, args=(inputs, tmp_path, root))
     process.start()
     process.join(120)
@@ -157,5 +217,7 @@ def test_killed_while_a_variant_recovers_it_goes_on_from_there_to_the_same_figur
         resumed = run(inputs, tmp_path, root)
 
     assert process.exitcode == -signal.SIGKILL
-    assert [(event["training"], event["step"]) for event in events if event["event"] == "resumed"] == [("recover-small", 8)]
+    assert [(event["training"], event["step"]) for event in events if event["event"] == "resumed"] == [
+        ("recover-small", 8)
+    ]
     assert resumed.figures == files.read_receipt(home / "candidate").figures

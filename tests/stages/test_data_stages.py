@@ -29,15 +29,35 @@ VALIDATE = ValidateConfig(
     max_residue_share=0.01,
 )
 SPLIT = SplitConfig(valid=0.2, test=0.2, salt="s")
-SENTENCES = ("the soup in room {} was cold and nobody said sorry", "the people of house {} were kind and the bread was warm")
+SENTENCES = (
+    "the soup in room {} was cold and nobody said sorry",
+    "the people of house {} were kind and the bread was warm",
+)
 
 
 def collected(root: Path, lines: list[str], *, header: str = "words,tone", **columns: str) -> Receipt:
     (root / "mine.csv").write_text("\n".join([header, *lines]) + "\n", "utf-8")
-    mapped = {"text": "words", "label": "tone", "rating": None, "id": None, "group": None, "time": None, "split": None} | columns
-    own = {"kind": "csv", "name": "mine", "path": "mine.csv", "columns": mapped, "group_pattern": None, "ratings": None}
+    mapped = {
+        "text": "words",
+        "label": "tone",
+        "rating": None,
+        "id": None,
+        "group": None,
+        "time": None,
+        "split": None,
+    } | columns
+    own = {
+        "kind": "csv",
+        "name": "mine",
+        "path": "mine.csv",
+        "columns": mapped,
+        "group_pattern": None,
+        "ratings": None,
+    }
     source = own | {"renames": {"0": "bad", "1": "good"}, "lang": "en", "licence": "own"}
-    cfg = CollectConfig.model_validate({"max_megabytes": 1, "feedback_texts": 0, "replay_texts": 0, "labels": LABELS, "sources": [source]})
+    cfg = CollectConfig.model_validate(
+        {"max_megabytes": 1, "feedback_texts": 0, "replay_texts": 0, "labels": LABELS, "sources": [source]}
+    )
     return collect_stage.collect(root, root / "downloads", root / "raw", cfg)
 
 
@@ -62,8 +82,15 @@ def test_a_users_own_file_comes_out_as_three_sides(tmp_path: Path) -> None:
 
     sides = {side: parquet.read_texts(tmp_path / "splits" / f"{side}.parquet") for side in SPLITS}
     assert sum(map(len, sides.values())) == 60
-    assert receipt.counts["test"] == len(sides["test"]) == receipt.counts["test/source/mine"] == receipt.counts["test/lang/en"]
-    assert receipt.notes["fingerprint"] == parquet.split_fingerprint((side, record) for side in SPLITS for record in sides[side])
+    assert (
+        receipt.counts["test"]
+        == len(sides["test"])
+        == receipt.counts["test/source/mine"]
+        == receipt.counts["test/lang/en"]
+    )
+    assert receipt.notes["fingerprint"] == parquet.split_fingerprint(
+        (side, record) for side in SPLITS for record in sides[side]
+    )
     assert json.loads((tmp_path / "validation" / "checks.json").read_text())[0]["name"] == "columns"
 
 
@@ -82,7 +109,11 @@ def test_cleaning_counts_every_rule_and_every_reason(tmp_path: Path) -> None:
 
     counts = cleaned(tmp_path).counts
 
-    assert {name: counts[name] for name in ("in", "kept", "quarantined")} == {"in": 8, "kept": 1, "quarantined": 7}
+    assert {name: counts[name] for name in ("in", "kept", "quarantined")} == {
+        "in": 8,
+        "kept": 1,
+        "quarantined": 7,
+    }
     assert {name: counts[f"rule/{name}"] for name in ("entities", "html", "spaces", "mojibake")} == {
         "entities": 1,
         "html": 1,
@@ -101,7 +132,12 @@ def test_cleaning_counts_every_rule_and_every_reason(tmp_path: Path) -> None:
 
 
 def test_a_text_lost_from_a_sources_own_split_is_counted_by_its_side(tmp_path: Path) -> None:
-    collected(tmp_path, ["so very good,1,train", "so very good,1,test", "oh,1,test"], header="words,tone,side", split="side")
+    collected(
+        tmp_path,
+        ["so very good,1,train", "so very good,1,test", "oh,1,test"],
+        header="words,tone,side",
+        split="side",
+    )
 
     counts = cleaned(tmp_path).counts
 
@@ -110,19 +146,43 @@ def test_a_text_lost_from_a_sources_own_split_is_counted_by_its_side(tmp_path: P
 
 def test_what_the_raters_gave_reaches_every_side(tmp_path: Path) -> None:
     labels = ("bad", "so so", "good")
-    rows = [f'{SENTENCES[one % 2].format(one)},{(-1, 0, 1)[one % 3]},"[{one % 3}, 0, -1]"' for one in range(60)]
+    rows = [
+        f'{SENTENCES[one % 2].format(one)},{(-1, 0, 1)[one % 3]},"[{one % 3}, 0, -1]"' for one in range(60)
+    ]
     (tmp_path / "mine.csv").write_text("\n".join(["words,mean,all", *rows]), "utf-8")
-    mapped = {"text": "words", "label": None, "rating": "mean", "raters": "all", "id": None, "group": None, "time": None, "split": None}
-    own = {"kind": "csv", "name": "mine", "path": "mine.csv", "columns": mapped, "group_pattern": None, "lang": "en", "licence": "own"}
+    mapped = {
+        "text": "words",
+        "label": None,
+        "rating": "mean",
+        "raters": "all",
+        "id": None,
+        "group": None,
+        "time": None,
+        "split": None,
+    }
+    own = {
+        "kind": "csv",
+        "name": "mine",
+        "path": "mine.csv",
+        "columns": mapped,
+        "group_pattern": None,
+        "lang": "en",
+        "licence": "own",
+    }
     source = own | {"ratings": {"negative_to": -0.5, "positive_from": 0.5}, "renames": {}}
-    cfg = CollectConfig.model_validate({"max_megabytes": 1, "feedback_texts": 0, "replay_texts": 0, "labels": labels, "sources": [source]})
+    cfg = CollectConfig.model_validate(
+        {"max_megabytes": 1, "feedback_texts": 0, "replay_texts": 0, "labels": labels, "sources": [source]}
+    )
     collect_stage.collect(tmp_path, tmp_path / "downloads", tmp_path / "raw", cfg)
     clean_stage.clean(tmp_path / "raw", tmp_path / "clean", CLEAN, labels)
     validate_stage.validate(tmp_path / "clean", tmp_path / "validation", VALIDATE, labels)
     split_stage.split(tmp_path / "clean", tmp_path / "validation", tmp_path / "splits", SPLIT)
 
     for side in SPLITS:
-        found = {(record.label, record.raters) for record in parquet.read_texts(tmp_path / "splits" / f"{side}.parquet")}
+        found = {
+            (record.label, record.raters)
+            for record in parquet.read_texts(tmp_path / "splits" / f"{side}.parquet")
+        }
         assert found == {("bad", "-1 0 0"), ("so so", "-1 0 1"), ("good", "-1 0 2")}
 
 
@@ -135,7 +195,8 @@ def test_data_that_fails_tells_all_failures_and_leaves_the_last_good_answer(tmp_
     cleaned(tmp_path)
 
     with pytest.raises(
-        DataRejected, match=r"(?s)3 of 20 checks failed:.*labels: 1, .*texts: 9, .*label bad: 0, .*`validate` in params.yaml"
+        DataRejected,
+        match=r"(?s)3 of 20 checks failed:.*labels: 1, .*texts: 9, .*label bad: 0, .*`validate` in params.yaml",
     ):
         dealt(tmp_path)
     assert (tmp_path / "validation" / "receipt.json").read_bytes() == before
@@ -150,7 +211,10 @@ def test_when_every_text_is_filtered_the_reasons_are_told(tmp_path: Path) -> Non
 
 
 def test_a_group_on_two_sides_of_a_sources_own_split_is_refused(tmp_path: Path) -> None:
-    lines = [f"{line},{('train', 'valid', 'test')[number % 3]},{number // 2}" for number, line in enumerate(lines_of(60))]
+    lines = [
+        f"{line},{('train', 'valid', 'test')[number % 3]},{number // 2}"
+        for number, line in enumerate(lines_of(60))
+    ]
     collected(tmp_path, lines, header="words,tone,side,article", split="side", group="article")
     cleaned(tmp_path)
 

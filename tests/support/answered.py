@@ -34,7 +34,10 @@ def stamp(when: datetime) -> str:
 
 def answers(number: int, when: datetime = EIGHT) -> list[JournalEntry]:
     """Make answers a second apart."""
-    return [dataclasses.replace(ANSWER, request=request_id(when), time=stamp(when + timedelta(seconds=n))) for n in range(number)]
+    return [
+        dataclasses.replace(ANSWER, request=request_id(when), time=stamp(when + timedelta(seconds=n)))
+        for n in range(number)
+    ]
 
 
 def told(answer: JournalEntry, label: str, when: datetime = EIGHT) -> Feedback:

@@ -13,7 +13,9 @@ from pipeline.io.registry.mlflow_models import ModelRegistration
 SERVING = Path(pipeline.__file__).parent / "serve" / "mlflow_model.py"
 
 
-def entry(folder: Path, answers: Mapping[str, str], *, labels: Sequence[str] = toy.LABELS, **changes: Any) -> ModelRegistration:
+def entry(
+    folder: Path, answers: Mapping[str, str], *, labels: Sequence[str] = toy.LABELS, **changes: Any
+) -> ModelRegistration:
     """Leave the files in a folder and give the entry of them."""
     toy.candidate(folder / "candidate", answers, labels=labels)
     (folder / "classifier").mkdir(exist_ok=True)
@@ -31,6 +33,9 @@ def entry(folder: Path, answers: Mapping[str, str], *, labels: Sequence[str] = t
         fingerprint="f" * 64,
         params={"seed": 20, "collect": {"labels": ["no", "yes"], "renames": {"ein Wort!": "yes"}}},
         metrics={"macro_f1": 0.75, "per_source": {"tweet": {"macro_f1": 0.7}}},
-        histories={"pretrain": [], "finetune": [{"step": 10, "loss": 0.9}, {"step": 20, "loss": 0.5, "macro_f1": 0.7}]},
+        histories={
+            "pretrain": [],
+            "finetune": [{"step": 10, "loss": 0.9}, {"step": 20, "loss": 0.5, "macro_f1": 0.7}],
+        },
     )
     return dataclasses.replace(made, **changes)

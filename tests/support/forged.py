@@ -10,7 +10,9 @@ from safetensors.numpy import save
 
 def sound() -> bytes:
     """A safetensors file as its library writes it."""
-    return bytes(save({"a": np.ones((2, 3), dtype=np.float32), "b": np.arange(5)}, metadata={"made": "by hand"}))
+    return bytes(
+        save({"a": np.ones((2, 3), dtype=np.float32), "b": np.arange(5)}, metadata={"made": "by hand"})
+    )
 
 
 def tensors(header: Any, body: bytes = b"", length: int | None = None) -> bytes:
@@ -27,7 +29,9 @@ def tensor(start: Any, stop: Any, shape: Any = (2,), dtype: str = "F32") -> dict
 def graph(*, node: Any = None, weights: Any = None, **more: Any) -> bytes:
     """Make a small model, changed as a test asks."""
     output = helper.make_tensor_value_info("y", TensorProto.FLOAT, [2])
-    made = helper.make_graph([node or helper.make_node("Identity", ["w"], ["y"])], "g", [], [output], [weights or numbers()])
+    made = helper.make_graph(
+        [node or helper.make_node("Identity", ["w"], ["y"])], "g", [], [output], [weights or numbers()]
+    )
     opsets = [helper.make_opsetid(domain, 17) for domain in ("", *more.pop("domains", ()))]
     return bytes(helper.make_model(made, opset_imports=opsets, ir_version=9, **more).SerializeToString())
 

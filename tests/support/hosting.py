@@ -47,9 +47,14 @@ def hosted(root: Path) -> Iterator[Hosted]:
     world.judged(places, wrong=290)
     seen.write(places.windows, topics=("phones", HOSTILE))
     made = {
-        scope: keys.create_key(places.keys, name=f"{scope} <b>", scopes=[scope], days=None, now=datetime.now(UTC)) for scope in keys.SCOPES
+        scope: keys.create_key(
+            places.keys, name=f"{scope} <b>", scopes=[scope], days=None, now=datetime.now(UTC)
+        )
+        for scope in keys.SCOPES
     }
-    server = uvicorn.Server(uvicorn.Config(build_app(places, host="127.0.0.1"), host="127.0.0.1", port=0, log_level="error"))
+    server = uvicorn.Server(
+        uvicorn.Config(build_app(places, host="127.0.0.1"), host="127.0.0.1", port=0, log_level="error")
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

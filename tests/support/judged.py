@@ -33,12 +33,24 @@ def candidate(macro_f1: float = 0.77, *, tfidf: float = 0.63, **changes: Any) ->
     evaluation = {
         "macro_f1": macro_f1,
         "baselines": {"tfidf": {"macro_f1": tfidf}, "vader": {"macro_f1": 0.57}},
-        "behaviour": {"negation": {"pass_rate": 0.7}, "typos": {"pass_rate": 0.9}, "emoji": {"pass_rate": 0.1}},
+        "behaviour": {
+            "negation": {"pass_rate": 0.7},
+            "typos": {"pass_rate": 0.9},
+            "emoji": {"pass_rate": 0.1},
+        },
         "attack": {"fall": 0.12},
         "calibration": {"ece": 0.035},
     }
-    checks = [{"name": "language", "passed": True, "sentence": "…"}, {"name": "duplicates", "passed": True, "sentence": "…"}]
-    whole = {"evaluation": evaluation, "cost": {"p95_ms": 12.3, "megabytes": 8.14}, "checks": checks, "withdrawn": None}
+    checks = [
+        {"name": "language", "passed": True, "sentence": "…"},
+        {"name": "duplicates", "passed": True, "sentence": "…"},
+    ]
+    whole = {
+        "evaluation": evaluation,
+        "cost": {"p95_ms": 12.3, "megabytes": 8.14},
+        "checks": checks,
+        "withdrawn": None,
+    }
     return {**whole, **changes}
 
 
@@ -47,7 +59,12 @@ def measured(**changes: Any) -> dict[str, Any]:
 
 
 def entry(name: str, difference: float, p_holm: float = 1.0, bound: float = 0.0) -> dict[str, Any]:
-    figures = {"champion": 0.75, "candidate": 0.75 + difference, "difference": difference, "low": difference - 0.02}
+    figures = {
+        "champion": 0.75,
+        "candidate": 0.75 + difference,
+        "difference": difference,
+        "low": difference - 0.02,
+    }
     return {
         "name": name,
         "texts": 1612,

@@ -93,7 +93,9 @@ def warm(places: Workspace) -> None:
     """Do all of it once on a copy, so that no round has to import or to compile anything."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(shutil.copytree(places.root, Path(folder) / "copy"))
-        copied = Workspace(root, *(place.replace(str(places.root), str(root)) for place in (places.mlflow, places.ledger)))
+        copied = Workspace(
+            root, *(place.replace(str(places.root), str(root)) for place in (places.mlflow, places.ledger))
+        )
         move(copied)
         found(copied)
 
@@ -108,7 +110,11 @@ def found(places: Workspace) -> dict[str, Any]:
         "faults": ledger.faults(),
         "differing": [*differing.done, *differing.pending],
         "aliases": ModelRegistry(places.mlflow).aliases(),
-        "margin": next(line.strip() for line in places.params.read_text("utf-8").splitlines() if "champion_margin" in line),
+        "margin": next(
+            line.strip()
+            for line in places.params.read_text("utf-8").splitlines()
+            if "champion_margin" in line
+        ),
     }
 
 
@@ -128,7 +134,15 @@ def main() -> None:
         before, fatal = state, number % len(writes)
         ended, said = forked(lambda fatal=fatal: moved(places, fatal))
         _, state = forked(lambda: found(places))
-        told.append({"fatal": writes[fatal], "ended": ended, "said": said if ended == 1 else None, "before": before, "after": state})
+        told.append(
+            {
+                "fatal": writes[fatal],
+                "ended": ended,
+                "said": said if ended == 1 else None,
+                "before": before,
+                "after": state,
+            }
+        )
     print(json.dumps({"writes": writes, "rounds": told}))
 
 

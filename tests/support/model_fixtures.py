@@ -14,7 +14,10 @@ def sentences():
     pairs = []
     for label, words in enumerate((BAD, GOOD)):
         pairs += [(f"a {word} {thing}", label) for word, thing in itertools.product(words, THINGS)]
-        pairs += [(f"what a {word} {thing} that was for all of us", label) for word, thing in itertools.product(words, THINGS)]
+        pairs += [
+            (f"what a {word} {thing} that was for all of us", label)
+            for word, thing in itertools.product(words, THINGS)
+        ]
     return pairs
 
 
@@ -38,7 +41,14 @@ def start(tokenizer_json):
     from pipeline.core.model.tokenizer import vocabulary_size
     from pipeline.core.train.objectives import EncoderStart
 
-    config = scratch_config(vocabulary=vocabulary_size(tokenizer_json), width=32, layers=2, heads=2, feed_forward=64, max_tokens=32)
+    config = scratch_config(
+        vocabulary=vocabulary_size(tokenizer_json),
+        width=32,
+        layers=2,
+        heads=2,
+        feed_forward=64,
+        max_tokens=32,
+    )
     return EncoderStart(config, None, dropout=0.0)
 
 
@@ -51,7 +61,10 @@ def method(sentences, tokenizer, start):
     from pipeline.core.model.tokenizer import encode
     from pipeline.core.train.objectives import LabelObjective
 
-    tokens, targets = encode(tokenizer, [text for text, _ in sentences]), np.array([label for _, label in sentences])
+    tokens, targets = (
+        encode(tokenizer, [text for text, _ in sentences]),
+        np.array([label for _, label in sentences]),
+    )
     return LabelObjective(
         start=start,
         train=tokens,
@@ -73,7 +86,13 @@ def taught(method):
     from pipeline.core.train.optimizer import make_optimizer
 
     model = method.model()
-    for _ in fit(model, method, make_optimizer(model, weight_decay=0.0), Schedule(60, 3e-3, 0.1, 1.0), WorkerShard(0, 1, 64)):
+    for _ in fit(
+        model,
+        method,
+        make_optimizer(model, weight_decay=0.0),
+        Schedule(60, 3e-3, 0.1, 1.0),
+        WorkerShard(0, 1, 64),
+    ):
         pass
     return model.eval()
 

@@ -15,7 +15,14 @@ Shift = Callable[[WindowSample, np.random.Generator], WindowSample]
 
 
 def drift_config(**changed: float) -> DriftConfig:
-    settings = {"false_alarms_per_quarter": 1.0, "alarm_windows": 2, "of_windows": 3, "max_texts": 100, "resamples": 2000, "examples": 10}
+    settings = {
+        "false_alarms_per_quarter": 1.0,
+        "alarm_windows": 2,
+        "of_windows": 3,
+        "max_texts": 100,
+        "resamples": 2000,
+        "examples": 10,
+    }
     return DriftConfig.model_validate({**settings, **changed})
 
 
@@ -27,7 +34,16 @@ def texts(many: int, chance: np.random.Generator) -> WindowSample:
     unknown = np.where(chance.random(many) < 1 / 300, chance.uniform(0.05, 0.3, many), 0.0)
     lang = np.where(words < 8, "und", np.where(foreign, "la", "en"))
     guess, confidence = answered(embedding)
-    return WindowSample(guess, confidence, words, unknown, lang, embedding, tuple(f"r{row}" for row in range(many)), (0,) * many)
+    return WindowSample(
+        guess,
+        confidence,
+        words,
+        unknown,
+        lang,
+        embedding,
+        tuple(f"r{row}" for row in range(many)),
+        (0,) * many,
+    )
 
 
 def answered(embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -49,7 +65,9 @@ def broken_encoding(sample: WindowSample, chance: np.random.Generator) -> Window
     embedding = np.where(broken[:, None], 0.3, sample.embedding)
     guess, confidence = answered(embedding)
     unknown = np.where(broken, 0.6, sample.unknown)
-    return dataclasses.replace(sample, embedding=embedding, guess=guess, confidence=confidence, unknown=unknown)
+    return dataclasses.replace(
+        sample, embedding=embedding, guess=guess, confidence=confidence, unknown=unknown
+    )
 
 
 def other_language(sample: WindowSample, chance: np.random.Generator) -> WindowSample:

@@ -76,7 +76,14 @@ class Postgres:
             command = [str(self._programs / program), "-D", str(self.folder / "data"), *words]
             environment = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
             done = subprocess.run(
-                command, cwd=self.folder, env=environment, stdout=output, stderr=output, timeout=60, check=False, **self._as
+                command,
+                cwd=self.folder,
+                env=environment,
+                stdout=output,
+                stderr=output,
+                timeout=60,
+                check=False,
+                **self._as,
             )
             output.seek(0)
             assert done.returncode == 0, output.read()

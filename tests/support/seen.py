@@ -12,7 +12,9 @@ DETECTORS = ("label", "confidence", "length", "unknown", "language", "mmd", "cla
 END = datetime(2026, 11, 25, 8, tzinfo=UTC)
 
 
-def write(folder: Path, *, windows: int = 72, topics: tuple[str, ...] = ("phones", "trains"), until: datetime = END) -> None:
+def write(
+    folder: Path, *, windows: int = 72, topics: tuple[str, ...] = ("phones", "trains"), until: datetime = END
+) -> None:
     """Write so many hourly windows up to `until`; two thirds of the way the model changes, then `topics[0]` turns."""
     folder.mkdir(parents=True, exist_ok=True)
     chance = np.random.default_rng(20)
@@ -21,24 +23,45 @@ def write(folder: Path, *, windows: int = 72, topics: tuple[str, ...] = ("phones
         # One window in the night is missing: nothing was answered.
         if number != windows // 4:
             document = _window(start, number / windows, (number - 1) / windows, topics, chance)
-            (folder / f"{start.strftime('%Y-%m-%dT%H-%M-%SZ')}.json").write_text(json.dumps(document), "utf-8")
+            (folder / f"{start.strftime('%Y-%m-%dT%H-%M-%SZ')}.json").write_text(
+                json.dumps(document), "utf-8"
+            )
     when = (until - timedelta(hours=windows - round(windows * 0.75))).strftime("%Y-%m-%dT%H:%M:%SZ")
-    event = {"time": when, "label": "negative", "before": 0.24, "after": 0.41, "change": 0.17, "low": 0.12, "high": 0.22}
+    event = {
+        "time": when,
+        "label": "negative",
+        "before": 0.24,
+        "after": 0.41,
+        "change": 0.17,
+        "low": 0.12,
+        "high": 0.22,
+    }
     (folder / "events.json").write_text(json.dumps({topics[0]: [event]}), "utf-8")
 
 
-def _window(start: datetime, part: float, before: float, topics: tuple[str, ...], chance: np.random.Generator) -> dict[str, Any]:
+def _window(
+    start: datetime, part: float, before: float, topics: tuple[str, ...], chance: np.random.Generator
+) -> dict[str, Any]:
     turned, new, older = part >= 0.75, part >= 0.66, before >= 0.66
     night = 0.55 + 0.45 * math.sin((start.hour - 9) / 24 * 2 * math.pi)
     sizes = {
-        topic: int(max(170 - 10 * number, 60, 300 - 130 * number) * night + chance.integers(20, 60)) for number, topic in enumerate(topics)
+        topic: int(max(170 - 10 * number, 60, 300 - 130 * number) * night + chance.integers(20, 60))
+        for number, topic in enumerate(topics)
     }
-    found = {topic: _topic(size, chance, turned=turned and topic == topics[0], part=part) for topic, size in sizes.items()}
+    found = {
+        topic: _topic(size, chance, turned=turned and topic == topics[0], part=part)
+        for topic, size in sizes.items()
+    }
     whole = _topic(sum(sizes.values()), chance, turned=turned, part=part, mild=True)
     broke = new and not older
-    labels = {label: _moved(by) for label, by in (("negative", -0.02), ("neutral", 0.005), ("positive", 0.015))}
+    labels = {
+        label: _moved(by) for label, by in (("negative", -0.02), ("neutral", 0.005), ("positive", 0.015))
+    }
     return {
-        "window": {"start": start.strftime("%Y-%m-%dT%H:%M:%SZ"), "end": (start + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")},
+        "window": {
+            "start": start.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "end": (start + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        },
         "release": "R2" if new else "R1",
         "data_version": "v1",
         "answers": sum(sizes.values()),
@@ -53,10 +76,14 @@ def _moved(by: float) -> dict[str, float]:
     return {**found, "shift": by, "shift_low": by - 0.01, "shift_high": by + 0.01, "shift_spread": 0.005}
 
 
-def _topic(texts: int, chance: np.random.Generator, *, turned: bool, part: float, mild: bool = False) -> dict[str, Any]:
+def _topic(
+    texts: int, chance: np.random.Generator, *, turned: bool, part: float, mild: bool = False
+) -> dict[str, Any]:
     if texts < 50:
         return {"texts": texts, "shares": None, "drift": None, "observed": None, "estimated": None}
-    true = np.array([0.24, 0.33, 0.43]) + (np.array([0.17, -0.02, -0.15]) * (0.6 if mild else 1) if turned else 0)
+    true = np.array([0.24, 0.33, 0.43]) + (
+        np.array([0.17, -0.02, -0.15]) * (0.6 if mild else 1) if turned else 0
+    )
     guess = chance.multinomial(texts, true) / texts
     spread = np.sqrt(true * (1 - true) / texts) * 1.4 + 0.006
     shares = {
@@ -74,11 +101,17 @@ def _topic(texts: int, chance: np.random.Generator, *, turned: bool, part: float
     p = {name: float(chance.uniform(0.03, 1)) for name in DETECTORS}
     if turned and part >= 0.79:
         p |= {"label": 0.0004, "mmd": 0.0009, "classifier": 0.002, "confidence": 0.03}
-    detectors = {name: {"statistic": 0.1, "threshold": 0.2, "p": value, "drifted": value < 0.01} for name, value in p.items()}
+    detectors = {
+        name: {"statistic": 0.1, "threshold": 0.2, "p": value, "drifted": value < 0.01}
+        for name, value in p.items()
+    }
     drifted = any(one["drifted"] for one in detectors.values())
     observed = chance.binomial(40, 0.78) / 40
     right = 0.79 + float(chance.normal(0, 0.008)) - (0.05 if turned else 0)
-    examples = [{"request": f"7f3a9c{number:02d}", "position": number % 3, "score": 1.0 - number / 10} for number in range(10)]
+    examples = [
+        {"request": f"7f3a9c{number:02d}", "position": number % 3, "score": 1.0 - number / 10}
+        for number in range(10)
+    ]
     return {
         "texts": texts,
         "shares": shares,

@@ -73,7 +73,9 @@ def move(places: Workspace, name: str) -> None:
 
 def key(places: Workspace, *scopes: str, days: int | None = None) -> tuple[str, dict[str, str]]:
     """Make a key; give its id and the header that shows it."""
-    made, told = api_keys.create_key(places.keys, name="shop", scopes=scopes, days=days, now=datetime.now(UTC))
+    made, told = api_keys.create_key(
+        places.keys, name="shop", scopes=scopes, days=days, now=datetime.now(UTC)
+    )
     return made.id, {"Authorization": f"Bearer {told}"}
 
 
@@ -91,7 +93,15 @@ class Listening:
 
     def meter(self, name: str, **labels: str) -> float:
         """Give the value of a meter as Prometheus reads it."""
-        asked = name + ("{" + ",".join(f'{label}="{value}"' for label, value in labels.items()) + "}" if labels else "") + " "
+        asked = (
+            name
+            + (
+                "{" + ",".join(f'{label}="{value}"' for label, value in labels.items()) + "}"
+                if labels
+                else ""
+            )
+            + " "
+        )
         lines = self.client.get("/metrics").text.splitlines()
         return next((float(line.removeprefix(asked)) for line in lines if line.startswith(asked)), 0.0)
 

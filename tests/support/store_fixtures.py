@@ -60,7 +60,9 @@ def leave() -> Callable[[Path, str, str], None]:
 
 
 @pytest.fixture(scope="session")
-def _filled(tmp_path_factory: pytest.TempPathFactory, leave: Callable[[Path, str, str], None]) -> Iterator[Path]:
+def _filled(
+    tmp_path_factory: pytest.TempPathFactory, leave: Callable[[Path, str, str], None]
+) -> Iterator[Path]:
     """Make one workspace in which every stage has run and is recorded."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path_factory.mktemp("dvc")))
@@ -93,7 +95,9 @@ def postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def fresh_ledger(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+def fresh_ledger(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[], str]:
     """Make an empty database at each call and give its address; every test that asks for it runs on both kinds."""
     if request.param == "postgresql":
         server: Postgres = request.getfixturevalue("postgres")

@@ -22,15 +22,27 @@ def tamper(url: str, *statements: str, **values: Any) -> None:
         guards = execute(url, "SELECT name FROM sqlite_master WHERE type = 'trigger'")
         execute(url, *(f"DROP TRIGGER {guard['name']}" for guard in guards), *statements, **values)
     else:
-        execute(url, "DROP FUNCTION IF EXISTS refuse_change() CASCADE", "SET session_replication_role = replica", *statements, **values)
+        execute(
+            url,
+            "DROP FUNCTION IF EXISTS refuse_change() CASCADE",
+            "SET session_replication_role = replica",
+            *statements,
+            **values,
+        )
 
 
 def carry(source: str, target: str) -> None:
     """Copy every row of one ledger into another, whose tables are there and empty."""
-    with create_engine(source, poolclass=NullPool).connect() as old, create_engine(target, poolclass=NullPool).begin() as new:
+    with (
+        create_engine(source, poolclass=NullPool).connect() as old,
+        create_engine(target, poolclass=NullPool).begin() as new,
+    ):
         for table in ("releases", "moves", "approvals"):
             for row in old.execute(text(f"SELECT * FROM {table} ORDER BY 1")).mappings().all():
-                columns, values = ", ".join(f'"{name}"' for name in row), ", ".join(f":{name}" for name in row)
+                columns, values = (
+                    ", ".join(f'"{name}"' for name in row),
+                    ", ".join(f":{name}" for name in row),
+                )
                 new.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({values})"), dict(row))
 
 

@@ -76,7 +76,10 @@ def states(root):
     places = Workspace.of(Path(root), os.environ)
     before = request_retrain.request_retrain(places, "Drift in all", day="2026-11-25")
     deployment = RunnerDeployment.from_flow(
-        retrain, name=request_retrain.deployment_name(places), schedule=Cron("0 3 * * 1"), parameters={"reason": "x"}
+        retrain,
+        name=request_retrain.deployment_name(places),
+        schedule=Cron("0 3 * * 1"),
+        parameters={"reason": "x"},
     )
     deployment.apply()
     whys = ("Drift in all", "Drift in all", "612 true labels are new", "655 true labels are new")
@@ -105,7 +108,9 @@ def main(root, every, work=None):
 
         from flows.deploy import Plan, PollSettings, serve
 
-        plan = Plan(ticking.tick, Interval(timedelta(seconds=float(every))), {"root": root, "work": float(work)})
+        plan = Plan(
+            ticking.tick, Interval(timedelta(seconds=float(every))), {"root": root, "work": float(work)}
+        )
         serve(places, [plan], server=server, pace=PollSettings(poll=1, ahead=1, look=2))
 
 

@@ -19,25 +19,43 @@ SURE = 3.0
 GOLDEN_WORDS = 32
 
 
-def candidate(folder: Path, answers: Mapping[str, str], *, labels: Sequence[str] = LABELS, cost: Mapping[str, float] | None = None) -> None:
+def candidate(
+    folder: Path,
+    answers: Mapping[str, str],
+    *,
+    labels: Sequence[str] = LABELS,
+    cost: Mapping[str, float] | None = None,
+) -> None:
     """Write a candidate folder that answers each word with its label, and any other word with nothing but doubt."""
     words = {"[PAD]": 0, "[UNK]": 1, **{word: number for number, word in enumerate(answers, start=2)}}
     weights = np.zeros((len(words), len(labels)), dtype=np.float32)
     for word, label in answers.items():
         weights[words[word], list(labels).index(label)] = SURE
-    settings = {"labels": list(labels), "max_tokens": 8, "variant": "fp32", "temperature": 1.0, "uncertain": 0.4, "parent": "p" * 64}
+    settings = {
+        "labels": list(labels),
+        "max_tokens": 8,
+        "variant": "fp32",
+        "temperature": 1.0,
+        "uncertain": 0.4,
+        "parent": "p" * 64,
+    }
     model, tokenizer = _model(weights), _tokenizer(words)
     with files.staging_dir(folder) as staging:
         files.write_bytes(staging / "model.onnx", model)
         files.write_bytes(staging / "tokenizer.json", tokenizer.encode())
         files.write_json(staging / "model.json", settings)
-        files.write_json(staging / "golden.json", _golden(Predictor.of(model, tokenizer, settings), list(answers)))
+        files.write_json(
+            staging / "golden.json", _golden(Predictor.of(model, tokenizer, settings), list(answers))
+        )
         files.write_json(staging / "menu.json", _menu(cost or {}))
         files.write_receipt(staging, Receipt("compress"))
 
 
 def _model(weights: Any) -> bytes:
-    inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["texts", "width"]) for name in ("tokens", "mask")]
+    inputs = [
+        helper.make_tensor_value_info(name, TensorProto.INT64, ["texts", "width"])
+        for name in ("tokens", "mask")
+    ]
     output = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["texts", weights.shape[1]])
     nodes = [
         helper.make_node("Gather", ["weights", "tokens"], ["looked_up"], axis=0),
@@ -52,7 +70,11 @@ def _model(weights: Any) -> bytes:
         numpy_helper.from_array(np.array([1], dtype=np.int64), "middle"),
     ]
     graph = helper.make_graph(nodes, "toy", inputs, [output], constants)
-    return bytes(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9).SerializeToString())
+    return bytes(
+        helper.make_model(
+            graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9
+        ).SerializeToString()
+    )
 
 
 def _tokenizer(words: Mapping[str, int]) -> str:
@@ -69,7 +91,13 @@ def _golden(predictor: Predictor, words: Sequence[str]) -> dict[str, Any]:
 def _menu(cost: Mapping[str, float]) -> dict[str, Any]:
     variant = {
         "name": "fp32",
-        "recipe": {"layers": 1.0, "heads": 1.0, "feed_forward": 1.0, "vocabulary_min_count": None, "int8": False},
+        "recipe": {
+            "layers": 1.0,
+            "heads": 1.0,
+            "feed_forward": 1.0,
+            "vocabulary_min_count": None,
+            "int8": False,
+        },
         "parameters": 900,
         "megabytes": 0.1,
         "macro_f1": 0.9,
@@ -88,7 +116,15 @@ def _menu(cost: Mapping[str, float]) -> dict[str, Any]:
     }
     parent = {"macro_f1": 0.9, "parameters": 900, "megabytes": 0.1}
     return json.loads(
-        json.dumps({"threads": 1, "reasons": ["The parent itself."], "chosen": "fp32", "parent": parent, "variants": [variant]})
+        json.dumps(
+            {
+                "threads": 1,
+                "reasons": ["The parent itself."],
+                "chosen": "fp32",
+                "parent": parent,
+                "variants": [variant],
+            }
+        )
     )
 
 

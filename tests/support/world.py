@@ -17,7 +17,9 @@ from pipeline.release import judge, promote, register
 
 CHECKOUT = Path(__file__).parents[2]
 LABELS = toy.LABELS
-TEXTS = [TextRecord(f"t{n}", f"word{n}", LABELS[n % 3], "tweet", f"g{n}", "en", "", "MIT") for n in range(300)]
+TEXTS = [
+    TextRecord(f"t{n}", f"word{n}", LABELS[n % 3], "tweet", f"g{n}", "en", "", "MIT") for n in range(300)
+]
 CODE = """
 import mlflow
 import pandas
@@ -45,7 +47,8 @@ def build(root: Path, mlflow_uri: str, ledger: str | None = None) -> Workspace:
         files.write_receipt(staging, Receipt("split", notes={"fingerprint": "f" * 64}))
     with files.staging_dir(root / "data" / "validation") as staging:
         files.write_json(
-            staging / "checks.json", [{"name": "label set", "passed": True, "sentence": "label set: 0", "found": 0.0, "limit": 0}]
+            staging / "checks.json",
+            [{"name": "label set", "passed": True, "sentence": "label set: 0", "found": 0.0, "limit": 0}],
         )
         files.write_receipt(staging, Receipt("validate"))
     with files.staging_dir(root / "data" / "classifier") as staging:
@@ -74,16 +77,28 @@ def candidate(places: Workspace, *, wrong: int) -> None:
     """Leave what compress and evaluate leave of such a candidate."""
     told = answers(wrong)
     toy.candidate(places.root / "data" / "candidate", told)
-    guess, truth = ([LABELS.index(label) for label in column] for column in (told.values(), [text.label for text in TEXTS]))
+    guess, truth = (
+        [LABELS.index(label) for label in column]
+        for column in (told.values(), [text.label for text in TEXTS])
+    )
     sure = [[0.909 if label == number else 0.0455 for number in range(3)] for label in guess]
     groups, words = [text.group for text in TEXTS], [text.text for text in TEXTS]
-    answered = LabelledPredictions(LABELS, truth, guess, sure, groups, ["tweet"] * 300, ["en"] * 300, words, temperature=1.0)
+    answered = LabelledPredictions(
+        LABELS, truth, guess, sure, groups, ["tweet"] * 300, ["en"] * 300, words, temperature=1.0
+    )
     params = load_params(places.params)
     with files.staging_dir(places.root / "data" / "evaluation") as staging:
         baselines = {"tfidf": [0] * len(TEXTS), "vader": [1] * len(TEXTS)}
-        document = evaluation_report(answered, baselines=baselines, extra={}, cfg=params.evaluate, seed=params.seed)
+        document = evaluation_report(
+            answered, baselines=baselines, extra={}, cfg=params.evaluate, seed=params.seed
+        )
         files.write_json(staging / "evaluation.json", document)
-        columns = {"id": [t.id for t in TEXTS], "group": groups, "label": [t.label for t in TEXTS], "guess": list(told.values())}
+        columns = {
+            "id": [t.id for t in TEXTS],
+            "group": groups,
+            "label": [t.label for t in TEXTS],
+            "guess": list(told.values()),
+        }
         parquet.write_rows(staging / "predictions.parquet", columns)
         files.write_receipt(staging, Receipt("evaluate"))
 

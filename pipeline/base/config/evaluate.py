@@ -87,7 +87,9 @@ class CompressConfig(Section):
         if len(set(names)) < len(names):
             raise ValueError(f"compress.menu names a variant twice: {', '.join(names)}")
         if not any(recipe.whole for recipe in self.menu):
-            raise ValueError("compress.menu needs one variant that leaves the parent whole: all shares 1.0, no vocabulary cut, int8 false")
+            raise ValueError(
+                "compress.menu needs one variant that leaves the parent whole: all shares 1.0, no vocabulary cut, int8 false"
+            )
         return self
 
     @property
@@ -123,12 +125,18 @@ class Ability(Section):
     @model_validator(mode="after")
     def _whole(self) -> "Ability":
         if (self.kind == "invariance") != (self.expect is None):
-            raise ValueError(f"ability {self.name}: `expect` names a label, except for an invariance, where it is null")
+            raise ValueError(
+                f"ability {self.name}: `expect` names a label, except for an invariance, where it is null"
+            )
         if (self.kind == "minimum") != (self.change is None):
-            raise ValueError(f"ability {self.name}: `change` says what is done to the text, except for a minimum, where it is null")
+            raise ValueError(
+                f"ability {self.name}: `change` says what is done to the text, except for a minimum, where it is null"
+            )
         for template in self.templates:
             if (self.change == "addition") != bool(ADDITION.search(template)):
-                raise ValueError(f"ability {self.name}: {template!r} needs [a part] to add if `change` is addition, and none otherwise")
+                raise ValueError(
+                    f"ability {self.name}: {template!r} needs [a part] to add if `change` is addition, and none otherwise"
+                )
             if self.change == "names" and "{name}" not in template:
                 raise ValueError(f"ability {self.name}: {template!r} needs a {{name}} to change")
         return self
@@ -149,9 +157,15 @@ class BehaviourConfig(Section):
         for ability in self.abilities:
             asked = {noun for template in ability.templates for noun in PLACEHOLDER.findall(template)}
             # A name is changed to another one, so it takes two.
-            least = dict.fromkeys(asked, 1) | {"names": {"name": 2}, "emoji": {"emoji": 1}}.get(ability.change or "", {})
-            if short := sorted(noun for noun, number in least.items() if len(set(self.words.get(noun, ()))) < number):
-                raise ValueError(f"ability {ability.name}: too few words under evaluate.behaviour.words for: {', '.join(short)}")
+            least = dict.fromkeys(asked, 1) | {"names": {"name": 2}, "emoji": {"emoji": 1}}.get(
+                ability.change or "", {}
+            )
+            if short := sorted(
+                noun for noun, number in least.items() if len(set(self.words.get(noun, ()))) < number
+            ):
+                raise ValueError(
+                    f"ability {ability.name}: too few words under evaluate.behaviour.words for: {', '.join(short)}"
+                )
         return self
 
 

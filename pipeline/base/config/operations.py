@@ -102,7 +102,9 @@ class WatchConfig(Section):
     @model_validator(mode="after")
     def _windows_fill_a_day(self) -> "WatchConfig":
         if MINUTES_A_DAY % self.window_minutes:
-            raise ValueError(f"watch.window_minutes must divide a day into equal windows: {MINUTES_A_DAY} is no multiple of it")
+            raise ValueError(
+                f"watch.window_minutes must divide a day into equal windows: {MINUTES_A_DAY} is no multiple of it"
+            )
         return self
 
 

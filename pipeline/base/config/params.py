@@ -153,14 +153,22 @@ class Params(Section):
     def _abilities_are_known(self) -> "Params":
         suites = self.evaluate.behaviour
         if unknown := sorted(set(self.gate.abilities) - {ability.name for ability in suites.abilities}):
-            raise ValueError(f"gate.abilities names what evaluate.behaviour does not measure: {', '.join(unknown)}")
-        if foreign := sorted({str(one.expect) for one in suites.abilities if one.expect} - set(self.collect.labels)):
-            raise ValueError(f"evaluate.behaviour expects labels that collect.labels does not name: {', '.join(foreign)}")
+            raise ValueError(
+                f"gate.abilities names what evaluate.behaviour does not measure: {', '.join(unknown)}"
+            )
+        if foreign := sorted(
+            {str(one.expect) for one in suites.abilities if one.expect} - set(self.collect.labels)
+        ):
+            raise ValueError(
+                f"evaluate.behaviour expects labels that collect.labels does not name: {', '.join(foreign)}"
+            )
         return self
 
     @model_validator(mode="after")
     def _one_cut_between_two_labels(self) -> "Params":
         cuts = self.evaluate.vader_cuts
         if cuts is not None and (len(cuts) != len(self.collect.labels) - 1 or list(cuts) != sorted(cuts)):
-            raise ValueError("evaluate.vader_cuts needs one rising cut between each two of collect.labels, or null")
+            raise ValueError(
+                "evaluate.vader_cuts needs one rising cut between each two of collect.labels, or null"
+            )
         return self

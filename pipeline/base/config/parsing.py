@@ -41,7 +41,10 @@ def split_sections(text: str) -> dict[str, str]:
 def keep_operational_sections(released: str, now: str) -> str:
     """Give the params of a release with the sections by which the line is operated left as they are now."""
     present = split_sections(now)
-    return "".join(present.get(name, part) if name in OPERATIONAL_SECTIONS else part for name, part in split_sections(released).items())
+    return "".join(
+        present.get(name, part) if name in OPERATIONAL_SECTIONS else part
+        for name, part in split_sections(released).items()
+    )
 
 
 def read_yaml(text: str) -> Any:
@@ -70,6 +73,10 @@ def _sentence(model: type[Section], detail: Any) -> str:
         return f"{where} is missing. Add it; every key is required."
     if detail["type"] == "extra_forbidden":
         known = model.model_fields if len(detail["loc"]) == 1 else {}
-        close = difflib.get_close_matches(str(detail["loc"][-1]), [f.alias or n for n, f in known.items()], n=1)
-        return f"{where} is not known." + (f" Did you mean {close[0]!r}?" if close else " Remove it, or mend its spelling.")
+        close = difflib.get_close_matches(
+            str(detail["loc"][-1]), [f.alias or n for n, f in known.items()], n=1
+        )
+        return f"{where} is not known." + (
+            f" Did you mean {close[0]!r}?" if close else " Remove it, or mend its spelling."
+        )
     return f"{where}: {detail['msg'].removeprefix('Value error, ')} (found: {str(detail['input'])[:80]!r})"

@@ -13,4 +13,6 @@ class Section(BaseModel):
     """Refuse unknown keys and later changes; a default would be a second home for a number."""
 
     # Labels such as 1 to 5 are words to us, and numbers to YAML.
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, protected_namespaces=(), coerce_numbers_to_str=True
+    )

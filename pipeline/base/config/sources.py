@@ -79,7 +79,9 @@ class _Table(Section):
         if (self.columns.rating is None) != (self.ratings is None):
             raise ValueError(f"source {self.name}: columns.rating and ratings go together")
         if self.columns.raters is not None and self.ratings is None:
-            raise ValueError(f"source {self.name}: columns.raters needs ratings, the rule that makes a label of a number")
+            raise ValueError(
+                f"source {self.name}: columns.raters needs ratings, the rule that makes a label of a number"
+            )
         return self
 
     @field_validator("group_pattern")
@@ -106,7 +108,9 @@ class PackageSource(_Table):
     @model_validator(mode="after")
     def _both_tables_have_the_id(self) -> "PackageSource":
         if self.beside is not None and not {self.columns.id} <= set(self.header) & set(self.beside.header):
-            raise ValueError(f"source {self.name}: the column mapped as `id` must stand in `header` and in `beside.header`")
+            raise ValueError(
+                f"source {self.name}: the column mapped as `id` must stand in `header` and in `beside.header`"
+            )
         return self
 
     @property

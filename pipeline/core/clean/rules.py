@@ -11,9 +11,7 @@ BLOCKS = (
     "address|article|aside|blockquote|body|br|center|dd|div|dl|dt|fieldset|figcaption|figure|footer|form|h[1-6]|head|header|hr|html|iframe"
     "|img|input|li|link|main|meta|nav|ol|option|p|pre|section|select|table|tbody|td|tfoot|th|thead|title|tr|ul|video"
 )
-INLINE = (
-    "a|abbr|b|big|button|cite|code|del|em|font|i|ins|kbd|label|mark|q|s|samp|small|span|strike|strong|style|script|sub|sup|svg|tt|u|var"
-)
+INLINE = "a|abbr|b|big|button|cite|code|del|em|font|i|ins|kbd|label|mark|q|s|samp|small|span|strike|strong|style|script|sub|sup|svg|tt|u|var"
 # An attribute needs its "=", so that "3 <a and b> 2" stays. The bounds keep hostile text from being scanned to its end once for each "<".
 ATTRIBUTE = r"\s++(?:[\w:.-]{1,50}+\s*+=\s*+(?:\"[^\"<]{0,2000}+\"|'[^'<]{0,2000}+'|[^\s\"'<>]{1,2000}+)|checked|disabled|hidden|selected)"
 TAG = regex.compile(
@@ -92,7 +90,11 @@ def _mojibake(text: str) -> str:
 
 
 def _controls(text: str) -> str:
-    return text if text.isascii() and text.isprintable() else str(NOISE.sub(lambda found: found["kept"] or "", text))
+    return (
+        text
+        if text.isascii() and text.isprintable()
+        else str(NOISE.sub(lambda found: found["kept"] or "", text))
+    )
 
 
 def _html(text: str) -> str:

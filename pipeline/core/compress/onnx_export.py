@@ -56,11 +56,19 @@ class OnnxGraph:
         """Give the bytes of the model, equal for equal nodes and constants; each output has a row a text, and this width."""
         from onnx import TensorProto, helper
 
-        inputs = [helper.make_tensor_value_info(name, TensorProto.INT64, ["texts", "width"]) for name in ("tokens", "mask")]
-        told = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["texts", width]) for name, width in outputs.items()]
+        inputs = [
+            helper.make_tensor_value_info(name, TensorProto.INT64, ["texts", "width"])
+            for name in ("tokens", "mask")
+        ]
+        told = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["texts", width])
+            for name, width in outputs.items()
+        ]
         graph = helper.make_graph(self._nodes, "tonewatch", inputs, told, list(self._constants.values()))
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)]
-        content: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION).SerializeToString()
+        content: bytes = helper.make_model(
+            graph, opset_imports=opsets, ir_version=IR_VERSION
+        ).SerializeToString()
         return content
 
 
@@ -85,7 +93,10 @@ class Float32:
         """Multiply as it is written."""
         found = []
         for number, (weight_OI, bias_O) in enumerate(matrices):
-            weight, bias = graph.constant(f"{place}.{number}.weight", weight_OI.T), graph.constant(f"{place}.{number}.bias", bias_O)
+            weight, bias = (
+                graph.constant(f"{place}.{number}.weight", weight_OI.T),
+                graph.constant(f"{place}.{number}.bias", bias_O),
+            )
             found.append(graph.node("Add", graph.node("MatMul", hidden, weight), bias))
         return found
 
@@ -101,16 +112,23 @@ def export_onnx(model: "nn.Module", *, max_tokens: int, numbers: Precision | Non
     graph, numbers = OnnxGraph(), numbers or Float32()
     counted = graph.node("Cast", "mask", to=FLOAT)
     ahead = graph.node(
-        "Mul", graph.node("Sub", counted, graph.constant("one", np.float32(1))), graph.constant("far", np.float32(FAR_BELOW))
+        "Mul",
+        graph.node("Sub", counted, graph.constant("one", np.float32(1))),
+        graph.constant("far", np.float32(FAR_BELOW)),
     )
     padding_B11T = graph.node("Unsqueeze", ahead, graph.whole(1, 2))
     hidden_BTD = _embedded(graph, encoder.embeddings, numbers, max_tokens)
     for number, layer in enumerate(encoder.encoder.layer):
         hidden_BTD = _layer(graph, layer, hidden_BTD, padding_B11T, (numbers, f"layer.{number}"))
     total_BD = graph.node(
-        "ReduceSum", graph.node("Mul", hidden_BTD, graph.node("Unsqueeze", counted, graph.whole(2))), graph.whole(1), keepdims=0
+        "ReduceSum",
+        graph.node("Mul", hidden_BTD, graph.node("Unsqueeze", counted, graph.whole(2))),
+        graph.whole(1),
+        keepdims=0,
     )
-    mean_BD = graph.node("Div", total_BD, graph.node("ReduceSum", counted, graph.whole(1), keepdims=1), out="pooled")
+    mean_BD = graph.node(
+        "Div", total_BD, graph.node("ReduceSum", counted, graph.whole(1), keepdims=1), out="pooled"
+    )
     head: Any = model.head
     graph.node(
         "Gemm",
@@ -136,30 +154,52 @@ def linear_weights(linear: Any) -> Matrix:
 def _embedded(graph: OnnxGraph, embeddings: Any, numbers: Precision, max_tokens: int) -> str:
     words_BTD = numbers.rows(graph, "words", to_numpy(embeddings.word_embeddings.weight), "tokens")
     # Every token is of the first kind, so its kind is part of its place.
-    table_TD = to_numpy(embeddings.position_embeddings.weight)[:max_tokens] + to_numpy(embeddings.token_type_embeddings.weight)[0]
+    table_TD = (
+        to_numpy(embeddings.position_embeddings.weight)[:max_tokens]
+        + to_numpy(embeddings.token_type_embeddings.weight)[0]
+    )
     width = graph.node("Shape", "tokens", start=1)
-    places_TD = graph.node("Slice", graph.constant("positions", table_TD), graph.whole(0), width, graph.whole(0))
+    places_TD = graph.node(
+        "Slice", graph.constant("positions", table_TD), graph.whole(0), width, graph.whole(0)
+    )
     return _normed(graph, embeddings.LayerNorm, words_BTD, places_TD, "embeddings")
 
 
-def _layer(graph: OnnxGraph, layer: Any, hidden_BTD: str, padding_B11T: str, told: tuple[Precision, str]) -> str:
+def _layer(
+    graph: OnnxGraph, layer: Any, hidden_BTD: str, padding_B11T: str, told: tuple[Precision, str]
+) -> str:
     numbers, name = told
     heads = layer.attention.self
     # A score is divided by the root of a head's width; so is the query, once and for all.
-    weight, bias = (part * np.float32(heads.attention_head_size**-0.5) for part in linear_weights(heads.query))
+    weight, bias = (
+        part * np.float32(heads.attention_head_size**-0.5) for part in linear_weights(heads.query)
+    )
     query = weight, bias
-    vectors = numbers.products(graph, f"{name}.attention", hidden_BTD, [query, linear_weights(heads.key), linear_weights(heads.value)])
+    vectors = numbers.products(
+        graph,
+        f"{name}.attention",
+        hidden_BTD,
+        [query, linear_weights(heads.key), linear_weights(heads.value)],
+    )
     context_BTD = _attended(graph, vectors, padding_B11T, heads)
-    (mixed_BTD,) = numbers.products(graph, f"{name}.context", context_BTD, [linear_weights(layer.attention.output.dense)])
+    (mixed_BTD,) = numbers.products(
+        graph, f"{name}.context", context_BTD, [linear_weights(layer.attention.output.dense)]
+    )
     hidden_BTD = _normed(graph, layer.attention.output.LayerNorm, mixed_BTD, hidden_BTD, f"{name}.mixed")
-    (channels_BTF,) = numbers.products(graph, f"{name}.channels", hidden_BTD, [linear_weights(layer.intermediate.dense)])
-    (fed_BTD,) = numbers.products(graph, f"{name}.gelu", graph.node("Gelu", channels_BTF), [linear_weights(layer.output.dense)])
+    (channels_BTF,) = numbers.products(
+        graph, f"{name}.channels", hidden_BTD, [linear_weights(layer.intermediate.dense)]
+    )
+    (fed_BTD,) = numbers.products(
+        graph, f"{name}.gelu", graph.node("Gelu", channels_BTF), [linear_weights(layer.output.dense)]
+    )
     return _normed(graph, layer.output.LayerNorm, fed_BTD, hidden_BTD, f"{name}.fed")
 
 
 def _attended(graph: OnnxGraph, vectors: Sequence[str], padding_B11T: str, heads: Any) -> str:
     apart = graph.whole(0, 0, -1, heads.attention_head_size)
-    query_BHTE, key_BHTE, value_BHTE = (graph.node("Transpose", graph.node("Reshape", one, apart), perm=[0, 2, 1, 3]) for one in vectors)
+    query_BHTE, key_BHTE, value_BHTE = (
+        graph.node("Transpose", graph.node("Reshape", one, apart), perm=[0, 2, 1, 3]) for one in vectors
+    )
     scores_BHTT = graph.node("FusedMatMul", query_BHTE, key_BHTE, domain=CONTRIB, transB=1)
     shares_BHTT = graph.node("Softmax", graph.node("Add", scores_BHTT, padding_B11T), axis=-1)
     context_BTHE = graph.node("Transpose", graph.node("MatMul", shares_BHTT, value_BHTE), perm=[0, 2, 1, 3])
@@ -167,5 +207,10 @@ def _attended(graph: OnnxGraph, vectors: Sequence[str], padding_B11T: str, heads
 
 
 def _normed(graph: OnnxGraph, norm: Any, new: str, old: str, name: str) -> str:
-    scale, shift = graph.constant(f"{name}.scale", to_numpy(norm.weight)), graph.constant(f"{name}.shift", to_numpy(norm.bias))
-    return graph.node("LayerNormalization", graph.node("Add", new, old), scale, shift, axis=-1, epsilon=float(norm.eps))
+    scale, shift = (
+        graph.constant(f"{name}.scale", to_numpy(norm.weight)),
+        graph.constant(f"{name}.shift", to_numpy(norm.bias)),
+    )
+    return graph.node(
+        "LayerNormalization", graph.node("Add", new, old), scale, shift, axis=-1, epsilon=float(norm.eps)
+    )

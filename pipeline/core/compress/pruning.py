@@ -45,7 +45,9 @@ class ImportanceFactors:
     def of(cls, model: Classifier, texts: int) -> "ImportanceFactors":
         """Make them all 1."""
         sizes = [(1, *_sizes(layer)) for layer in model.encoder.encoder.layer]
-        return cls(*(tuple(torch.ones(texts, size[kind], requires_grad=True) for size in sizes) for kind in range(3)))
+        return cls(
+            *(tuple(torch.ones(texts, size[kind], requires_grad=True) for size in sizes) for kind in range(3))
+        )
 
     def all(self) -> list[Tensor]:
         """Give them in one order."""
@@ -59,7 +61,9 @@ def measure_importance(model: Classifier, batches: Sequence[Batch]) -> Importanc
     for batch in batches:
         factors = ImportanceFactors.of(model, len(batch))
         with _multiplied(model, factors):
-            loss = functional.cross_entropy(model(batch.tokens_BT, batch.mask_BT), batch.targets, reduction="sum")
+            loss = functional.cross_entropy(
+                model(batch.tokens_BT, batch.mask_BT), batch.targets, reduction="sum"
+            )
         for total, new in zip(found, torch.autograd.grad(loss, factors.all()), strict=True):
             total += new.abs().sum(0)
     count = len(model.encoder.encoder.layer)
@@ -73,7 +77,9 @@ def prune_model(model: Classifier, parts: Importance, recipe: VariantConfig) -> 
     kept = _best(parts.layers_L, recipe.layers)
     for number in kept:
         _keep_heads(body.layer[number].attention, _best(parts.heads[number], recipe.heads))
-        _keep_channels(body.layer[number], _best(parts.channels[number], recipe.feed_forward, together=CHANNELS_TOGETHER))
+        _keep_channels(
+            body.layer[number], _best(parts.channels[number], recipe.feed_forward, together=CHANNELS_TOGETHER)
+        )
     body.layer = nn.ModuleList(body.layer[number] for number in kept)
     small.encoder.config.num_hidden_layers = len(kept)
     return small
@@ -128,7 +134,9 @@ def _sizes(layer: Any) -> tuple[int, int]:
 @contextmanager
 def _multiplied(model: Classifier, factors: ImportanceFactors) -> Iterator[None]:
     hooks = []
-    for layer, one, heads, channels in zip(model.encoder.encoder.layer, factors.layers, factors.heads, factors.channels, strict=True):
+    for layer, one, heads, channels in zip(
+        model.encoder.encoder.layer, factors.layers, factors.heads, factors.channels, strict=True
+    ):
         hooks += [
             layer.register_forward_hook(_changing_less(one)),
             layer.attention.output.dense.register_forward_pre_hook(_times(heads)),

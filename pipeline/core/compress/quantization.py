@@ -54,7 +54,9 @@ class ActivationRange:
         return np.float32(step), np.uint8(round(-low / step))
 
 
-def quantize_model(model: nn.Module, texts: Sequence[Sequence[int]], *, max_tokens: int, cfg: Int8Config) -> bytes:
+def quantize_model(
+    model: nn.Module, texts: Sequence[Sequence[int]], *, max_tokens: int, cfg: Int8Config
+) -> bytes:
     """Write a classifier as int8 ONNX, on scales measured on some tokenised texts."""
     return export_onnx(model, max_tokens=max_tokens, numbers=Int8(measure_ranges(model, texts), cfg))
 
@@ -62,7 +64,10 @@ def quantize_model(model: nn.Module, texts: Sequence[Sequence[int]], *, max_toke
 def measure_ranges(model: nn.Module, texts: Sequence[Sequence[int]]) -> dict[str, ActivationRange]:
     """Measure what passes at every place of the model where matrices stand."""
     seen: dict[str, list[Tensor]] = {}
-    hooks = [linear.register_forward_pre_hook(_noting(seen.setdefault(place, []))) for place, linear in _linears(model)]
+    hooks = [
+        linear.register_forward_pre_hook(_noting(seen.setdefault(place, [])))
+        for place, linear in _linears(model)
+    ]
     try:
         with evaluation_mode(model):
             for tokens_BT in _of_one_length(texts):
@@ -71,7 +76,10 @@ def measure_ranges(model: nn.Module, texts: Sequence[Sequence[int]]) -> dict[str
         for hook in hooks:
             hook.remove()
     ends = {place: torch.stack(pairs) for place, pairs in seen.items()}
-    return {place: ActivationRange(pairs[:, 0].amin(0).numpy(), pairs[:, 1].amax(0).numpy()) for place, pairs in ends.items()}
+    return {
+        place: ActivationRange(pairs[:, 0].amin(0).numpy(), pairs[:, 1].amax(0).numpy())
+        for place, pairs in ends.items()
+    }
 
 
 class Int8:
@@ -85,21 +93,37 @@ class Int8:
         """Look up whole numbers and scale each row by its own step."""
         step_V1 = _steps(table_VD)
         whole = graph.node("Gather", graph.constant(name, np.round(table_VD / step_V1).astype(np.int8)), ids)
-        return graph.node("Mul", graph.node("Cast", whole, to=FLOAT), graph.node("Gather", graph.constant(f"{name}.step", step_V1), ids))
+        return graph.node(
+            "Mul",
+            graph.node("Cast", whole, to=FLOAT),
+            graph.node("Gather", graph.constant(f"{name}.step", step_V1), ids),
+        )
 
     def products(self, graph: OnnxGraph, place: str, hidden: str, matrices: Sequence[Matrix]) -> list[str]:
         """Multiply whole numbers, with what the kind of place asks for against outliers."""
         kind, found = place.rpartition(".")[2], self._found[place]
         if kind in BEHIND_A_NORM:
-            widest_D = np.maximum(np.abs(np.concatenate([weight_OD for weight_OD, _ in matrices])).max(axis=0), LEAST)
+            widest_D = np.maximum(
+                np.abs(np.concatenate([weight_OD for weight_OD, _ in matrices])).max(axis=0), LEAST
+            )
             lent_D = found.size_D**self._cfg.smoothing / widest_D ** (1 - self._cfg.smoothing)
-            smoothed = graph.node("Mul", hidden, graph.constant(f"{place}.lent", (1 / lent_D).astype(np.float32)))
-            return _multiplied(graph, place, smoothed, [(weight_OD * lent_D, bias_O) for weight_OD, bias_O in matrices], found.over(lent_D))
+            smoothed = graph.node(
+                "Mul", hidden, graph.constant(f"{place}.lent", (1 / lent_D).astype(np.float32))
+            )
+            return _multiplied(
+                graph,
+                place,
+                smoothed,
+                [(weight_OD * lent_D, bias_O) for weight_OD, bias_O in matrices],
+                found.over(lent_D),
+            )
         if kind == BEHIND_A_GELU:
             return self._beside_outliers(graph, place, hidden, matrices)
         return _multiplied(graph, place, hidden, matrices, found)
 
-    def _beside_outliers(self, graph: OnnxGraph, place: str, hidden: str, matrices: Sequence[Matrix]) -> list[str]:
+    def _beside_outliers(
+        self, graph: OnnxGraph, place: str, hidden: str, matrices: Sequence[Matrix]
+    ) -> list[str]:
         """Multiply the channels that go furthest in floating point, and the rest on a scale that need not hold them."""
         found = self._found[place]
         kept_K = np.sort(np.argsort(-found.size_D, kind="stable")[: self._cfg.outliers])
@@ -107,12 +131,22 @@ class Int8:
         rest_D[kept_K] = 0
         few = graph.node("Gather", hidden, graph.constant(f"{place}.kept", kept_K.astype(np.int64)), axis=-1)
         rest = [(weight_OD * rest_D, bias_O) for weight_OD, bias_O in matrices]
-        most = _multiplied(graph, place, hidden, rest, ActivationRange(found.low_D * rest_D, found.high_D * rest_D))
-        kept = [graph.constant(f"{place}.{number}.kept", weight_OD[:, kept_K].T) for number, (weight_OD, _) in enumerate(matrices)]
-        return [graph.node("Add", one, graph.node("MatMul", few, weight)) for one, weight in zip(most, kept, strict=True)]
+        most = _multiplied(
+            graph, place, hidden, rest, ActivationRange(found.low_D * rest_D, found.high_D * rest_D)
+        )
+        kept = [
+            graph.constant(f"{place}.{number}.kept", weight_OD[:, kept_K].T)
+            for number, (weight_OD, _) in enumerate(matrices)
+        ]
+        return [
+            graph.node("Add", one, graph.node("MatMul", few, weight))
+            for one, weight in zip(most, kept, strict=True)
+        ]
 
 
-def _multiplied(graph: OnnxGraph, place: str, hidden: str, matrices: Sequence[Matrix], found: ActivationRange) -> list[str]:
+def _multiplied(
+    graph: OnnxGraph, place: str, hidden: str, matrices: Sequence[Matrix], found: ActivationRange
+) -> list[str]:
     step, zero = found.scale()
     told = graph.constant(f"{place}.step", step), graph.constant(f"{place}.zero", zero)
     whole, products = graph.node("QuantizeLinear", hidden, *told), []
@@ -120,7 +154,11 @@ def _multiplied(graph: OnnxGraph, place: str, hidden: str, matrices: Sequence[Ma
         name, step_O1 = f"{place}.{number}", _steps(weight_OD)
         weight = graph.constant(f"{name}.weight", np.round(weight_OD / step_O1).astype(np.int8).T)
         step_O, bias = graph.constant(f"{name}.step", step_O1[:, 0]), graph.constant(f"{name}.bias", bias_O)
-        products.append(graph.node("MatMulIntegerToFloat", whole, weight, told[0], step_O, told[1], "", bias, domain=CONTRIB))
+        products.append(
+            graph.node(
+                "MatMulIntegerToFloat", whole, weight, told[0], step_O, told[1], "", bias, domain=CONTRIB
+            )
+        )
     return products
 
 

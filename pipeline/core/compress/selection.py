@@ -48,7 +48,9 @@ class VariantChoice:
     verdicts: Mapping[str, str | None]
 
 
-def choose_variant(variants: Sequence[MeasuredVariant], budget: CompressionBudget, *, whole: str) -> VariantChoice:
+def choose_variant(
+    variants: Sequence[MeasuredVariant], budget: CompressionBudget, *, whole: str
+) -> VariantChoice:
     """Take the quickest variant that holds the budget, of those as quick the smallest; the whole parent when none holds.
 
     A served model must never be worse for being small. A variant's verdict is what it breaks, None where it holds.
@@ -57,18 +59,29 @@ def choose_variant(variants: Sequence[MeasuredVariant], budget: CompressionBudge
     fitting = [variant for variant in variants if verdicts[variant.name] is None]
     broken = tuple(f"{name} does not hold: {fault}." for name, fault in verdicts.items() if fault is not None)
     if not fitting:
-        return VariantChoice(whole, (*broken, f"{whole} is served, for no variant holds compress.budget."), verdicts)
+        return VariantChoice(
+            whole, (*broken, f"{whole} is served, for no variant holds compress.budget."), verdicts
+        )
     slowest = (1 - budget.equal_speed) * max(variant.texts_per_second for variant in fitting)
-    best = min((variant for variant in fitting if variant.texts_per_second >= slowest), key=lambda variant: variant.megabytes)
+    best = min(
+        (variant for variant in fitting if variant.texts_per_second >= slowest),
+        key=lambda variant: variant.megabytes,
+    )
     slower = len(fitting) - 1
     among = f"the quickest of {len(fitting)} that hold" if slower else "the only one that holds"
-    return VariantChoice(best.name, (*broken, f"{best.name} is served, {among} compress.budget: {_figures(best)}."), verdicts)
+    return VariantChoice(
+        best.name, (*broken, f"{best.name} is served, {among} compress.budget: {_figures(best)}."), verdicts
+    )
 
 
 def pareto_front(variants: Sequence[MeasuredVariant]) -> set[str]:
     """Name the variants that no other beats: at least as good in macro F1, megabytes and texts a second, and better in one."""
-    figures = {variant.name: (variant.macro_f1, -variant.megabytes, variant.texts_per_second) for variant in variants}
-    return {name for name, mine in figures.items() if not any(_beats(other, mine) for other in figures.values())}
+    figures = {
+        variant.name: (variant.macro_f1, -variant.megabytes, variant.texts_per_second) for variant in variants
+    }
+    return {
+        name for name, mine in figures.items() if not any(_beats(other, mine) for other in figures.values())
+    }
 
 
 def menu_document(

@@ -22,7 +22,9 @@ class Speed:
     texts_per_second: float
 
 
-def measure_speeds(predictors: Mapping[str, "Predictor"], texts: Sequence[str], *, clock: Callable[[], float]) -> dict[str, Speed]:
+def measure_speeds(
+    predictors: Mapping[str, "Predictor"], texts: Sequence[str], *, clock: Callable[[], float]
+) -> dict[str, Speed]:
     """Let every predictor answer the texts one by one, 32 by 32, and all at once; `clock` tells seconds."""
     import numpy as np
 

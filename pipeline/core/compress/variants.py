@@ -75,7 +75,9 @@ class VariantFactory:
         from pipeline.core.compress.quantization import quantize_model
 
         few = evenly_spaced(self.sides["train"], self.cfg.int8.calibration_texts)
-        return quantize_model(model, self._encoded(tokenizer, few), max_tokens=self.settings["max_tokens"], cfg=self.cfg.int8)
+        return quantize_model(
+            model, self._encoded(tokenizer, few), max_tokens=self.settings["max_tokens"], cfg=self.cfg.int8
+        )
 
     def forget(self) -> None:
         """Let go of the checkpoints of every recovery."""
@@ -161,7 +163,9 @@ class VariantFactory:
         targets = torch.from_numpy(self.numbers(few))
         tokens = self._encoded(self.tokenizer, few)
         parts = [slice(start, start + IMPORTANCE_BATCH) for start in range(0, len(few), IMPORTANCE_BATCH)]
-        return measure_importance(self.parent, [Batch(*pad(tokens[part]), targets[part], weight=1.0) for part in parts])
+        return measure_importance(
+            self.parent, [Batch(*pad(tokens[part]), targets[part], weight=1.0) for part in parts]
+        )
 
     def numbers(self, records: Sequence[TextRecord]) -> "NDArray[np.int64]":
         """Give the labels of some texts as numbers."""
@@ -172,7 +176,9 @@ class VariantFactory:
     def _encoded(self, tokenizer: str, records: Sequence[TextRecord]) -> list[list[int]]:
         from pipeline.core.model.tokenizer import encode, load_tokenizer
 
-        return encode(load_tokenizer(tokenizer, self.settings["max_tokens"]), [record.text for record in records])
+        return encode(
+            load_tokenizer(tokenizer, self.settings["max_tokens"]), [record.text for record in records]
+        )
 
     def _keep(self, recipe: VariantConfig) -> "CheckpointStore":
         shape = recipe.model_dump(exclude={"name", "int8"})
@@ -186,4 +192,8 @@ def _student_name(recipe: VariantConfig) -> str:
 
 def evenly_spaced(records: Sequence[TextRecord], count: int) -> Sequence[TextRecord]:
     """Take some texts from the whole length of a split, which stands in the order of its sources."""
-    return [records[number * len(records) // count] for number in range(count)] if count < len(records) else records
+    return (
+        [records[number * len(records) // count] for number in range(count)]
+        if count < len(records)
+        else records
+    )

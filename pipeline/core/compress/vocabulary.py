@@ -10,7 +10,9 @@ from pipeline.core.model.tokenizer import SPECIAL
 CONTINUES = "##"
 
 
-def trim_vocabulary(document: str, texts: Iterable[Sequence[int]], *, min_count: int) -> tuple[str, list[int]]:
+def trim_vocabulary(
+    document: str, texts: Iterable[Sequence[int]], *, min_count: int
+) -> tuple[str, list[int]]:
     """Drop the pieces of a WordPiece tokenizer that tokenised texts hold fewer than `min_count` times.
 
     Gives the smaller tokenizer's JSON and the old number of each piece left, in the new order. Special pieces and single
@@ -31,6 +33,10 @@ def _needed(piece: str) -> bool:
 
 
 def _renumber(content: dict[str, Any], news: dict[str, int]) -> None:
-    content["added_tokens"] = [{**token, "id": news[token["content"]]} for token in content["added_tokens"] if token["content"] in news]
+    content["added_tokens"] = [
+        {**token, "id": news[token["content"]]}
+        for token in content["added_tokens"]
+        if token["content"] in news
+    ]
     for special in ((content.get("post_processor") or {}).get("special_tokens") or {}).values():
         special["ids"] = [news[piece] for piece in special["tokens"]]

@@ -10,7 +10,9 @@ from pipeline.core.evaluate import metrics, typos
 from pipeline.core.evaluate.behaviour import Answer
 
 
-def measure_attack(texts: Sequence[str], truth: Sequence[int], answer: Answer, *, cfg: AttackConfig, seed: int) -> dict[str, Any]:
+def measure_attack(
+    texts: Sequence[str], truth: Sequence[int], answer: Answer, *, cfg: AttackConfig, seed: int
+) -> dict[str, Any]:
     """Measure macro F1 of a sample of texts before and after the attack.
 
     In each of `tries` attempts up to `edits` words of a text get one slip each (`typos.SLIPS`). The first attempt that turns a right
@@ -27,11 +29,15 @@ def measure_attack(texts: Sequence[str], truth: Sequence[int], answer: Answer, *
         standing = [place for place, guess in enumerate(after) if guess == true[place]]
         if not standing:
             break
-        guesses = answer([perturb(sample[place], cfg.edits, chance) for place in standing]).argmax(axis=1).tolist()
+        guesses = (
+            answer([perturb(sample[place], cfg.edits, chance) for place in standing]).argmax(axis=1).tolist()
+        )
         for place, guess in zip(standing, guesses, strict=True):
             after[place] = guess
     labels = table_NL.shape[1]
-    was, became = (float(metrics.macro_f1(metrics.confusion(true, guess, labels=labels))) for guess in (before, after))
+    was, became = (
+        float(metrics.macro_f1(metrics.confusion(true, guess, labels=labels))) for guess in (before, after)
+    )
     bounds = {"texts": len(sample), "edits": cfg.edits, "tries": cfg.tries}
     return {**bounds, "macro_f1_before": was, "macro_f1_after": became, "fall": was - became}
 

@@ -8,7 +8,9 @@ from pipeline.base.config import EvaluateConfig
 from pipeline.base.config.evaluate import TfidfConfig
 
 
-def predict_baselines(train: Sequence[str], truth: Sequence[int], test: Sequence[str], cfg: EvaluateConfig) -> dict[str, list[int]]:
+def predict_baselines(
+    train: Sequence[str], truth: Sequence[int], test: Sequence[str], cfg: EvaluateConfig
+) -> dict[str, list[int]]:
     """Let every baseline label the test texts; the lexicon only where `evaluate.vader_cuts` is set."""
     answers = {"tfidf": predict_tfidf(train, truth, test, cfg.tfidf)}
     if cfg.vader_cuts is not None:
@@ -16,7 +18,9 @@ def predict_baselines(train: Sequence[str], truth: Sequence[int], test: Sequence
     return answers
 
 
-def predict_tfidf(train: Sequence[str], truth: Sequence[int], test: Sequence[str], cfg: TfidfConfig) -> list[int]:
+def predict_tfidf(
+    train: Sequence[str], truth: Sequence[int], test: Sequence[str], cfg: TfidfConfig
+) -> list[int]:
     """Guess by logistic regression over weighted words and word pairs, fitted on the training texts."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression

@@ -41,26 +41,37 @@ def make_cases(cfg: BehaviourConfig, seed: int) -> list[Case]:
     made: list[Case] = []
     for ability in cfg.abilities:
         rows = [
-            _of_template(template, ability, cfg.words, random.Random(seed_for(seed, "behaviour", ability.name, template)))
+            _of_template(
+                template,
+                ability,
+                cfg.words,
+                random.Random(seed_for(seed, "behaviour", ability.name, template)),
+            )
             for template in ability.templates
         ]
         made += _in_turns(rows, cfg.max_cases)
     return made
 
 
-def measure_abilities(tried: Sequence[Case], answer: Answer, labels: Sequence[str]) -> dict[str, dict[str, Any]]:
+def measure_abilities(
+    tried: Sequence[Case], answer: Answer, labels: Sequence[str]
+) -> dict[str, dict[str, Any]]:
     """Give each ability's pass rate and the first failures; `answer` is called once, with each text once, for probabilities NxL."""
     texts = list(dict.fromkeys(text for case in tried for text in case.texts))
     row_of = dict(zip(texts, answer(texts), strict=True)) if texts else {}
     found: dict[str, dict[str, Any]] = {}
     for case in tried:
         rows = [row_of[text] for text in case.texts]
-        entry = found.setdefault(case.ability, {"kind": case.kind, "cases": 0, "passed": 0, "pass_rate": 0.0, "examples": []})
+        entry = found.setdefault(
+            case.ability, {"kind": case.kind, "cases": 0, "passed": 0, "pass_rate": 0.0, "examples": []}
+        )
         entry["cases"] += 1
         if case_passes(case, rows, labels):
             entry["passed"] += 1
         elif len(entry["examples"]) < EXAMPLES:
-            entry["examples"].append({"texts": list(case.texts), "labels": [labels[int(row.argmax())] for row in rows]})
+            entry["examples"].append(
+                {"texts": list(case.texts), "labels": [labels[int(row.argmax())] for row in rows]}
+            )
         entry["pass_rate"] = entry["passed"] / entry["cases"]
     return found
 
@@ -104,7 +115,9 @@ def _of_template(template: str, ability: Ability, words: Words, chance: random.R
             yield Case(ability.name, ability.kind, texts, ability.expect)
 
 
-def _texts(template: str, chosen: dict[str, str], change: str | None, words: Words, chance: random.Random) -> tuple[str, ...]:
+def _texts(
+    template: str, chosen: dict[str, str], change: str | None, words: Words, chance: random.Random
+) -> tuple[str, ...]:
     plain = _filled(ADDITION.sub("", template), chosen)
     if change is None:
         return (plain,)
@@ -141,4 +154,8 @@ def _punctuation(text: str, chance: random.Random) -> str:
     return chance.choice([other for other in others if other != text])
 
 
-CHANGES: dict[str, Callable[[str, random.Random], str]] = {"typos": _typo, "case": _case, "punctuation": _punctuation}
+CHANGES: dict[str, Callable[[str, random.Random], str]] = {
+    "typos": _typo,
+    "case": _case,
+    "punctuation": _punctuation,
+}

@@ -42,8 +42,12 @@ def percentile_interval(values_B: Figures, *, confidence: float) -> tuple[float,
     return float(low), float(high)
 
 
-def metric_intervals(counts_GLL: Counts, *, resamples: int, confidence: float, seed: int) -> dict[str, list[float]]:
+def metric_intervals(
+    counts_GLL: Counts, *, resamples: int, confidence: float, seed: int
+) -> dict[str, list[float]]:
     """Give the intervals of macro F1 and accuracy."""
     counts_BLL = bootstrap_sums(counts_GLL, resamples=resamples, seed=seed)
     figures = {"macro_f1": metrics.macro_f1(counts_BLL), "accuracy": metrics.accuracy(counts_BLL)}
-    return {name: list(percentile_interval(values_B, confidence=confidence)) for name, values_B in figures.items()}
+    return {
+        name: list(percentile_interval(values_B, confidence=confidence)) for name, values_B in figures.items()
+    }

@@ -37,7 +37,10 @@ def measure_calibration(
         "adaptive_ece": _error(confidence_N, right_N, np.searchsorted(edges, confidence_N, side="right")),
         "brier": float(np.square(table_NL - np.eye(table_NL.shape[1])[np.asarray(truth)]).sum(axis=1).mean()),
         "temperature": temperature,
-        "bins": [_bin(index, bins, confidence_N[bin_N == index], right_N[bin_N == index]) for index in np.unique(bin_N).tolist()],
+        "bins": [
+            _bin(index, bins, confidence_N[bin_N == index], right_N[bin_N == index])
+            for index in np.unique(bin_N).tolist()
+        ],
     }
 
 
@@ -58,7 +61,13 @@ def fit_temperature(logits_NL: ArrayLike, truth_N: Sequence[int]) -> float:
     def surprise(log_temperature: float) -> float:
         scaled_NL = table_NL / np.exp(log_temperature)
         highest_N = scaled_NL.max(axis=1)
-        return float((highest_N + np.log(np.exp(scaled_NL - highest_N[:, None]).sum(axis=1)) - true_N / np.exp(log_temperature)).mean())
+        return float(
+            (
+                highest_N
+                + np.log(np.exp(scaled_NL - highest_N[:, None]).sum(axis=1))
+                - true_N / np.exp(log_temperature)
+            ).mean()
+        )
 
     found = minimize_scalar(surprise, bounds=(-np.log(FURTHEST), np.log(FURTHEST)), method="bounded")
     return float(np.exp(found.x))

@@ -42,7 +42,13 @@ class PairedMetric:
 
 
 def compare_models(
-    pair: PairedPredictions, *, champion: str, labels: Sequence[str], slices: Mapping[str, Sequence[int]], gate: GateConfig, seed: int
+    pair: PairedPredictions,
+    *,
+    champion: str,
+    labels: Sequence[str],
+    slices: Mapping[str, Sequence[int]],
+    gate: GateConfig,
+    seed: int,
 ) -> dict[str, Any]:
     """Build the document of a comparison by a paired bootstrap over groups (Efron and Tibshirani, 1993); equal inputs give equal values.
 
@@ -52,7 +58,11 @@ def compare_models(
     Raises DataRejected when there is no text to compare on.
     """
     whole, *parts = _figures(
-        pair, slices, labels, resamples=_enough(gate, len(slices) + len(labels)), seed=seed_for(seed, "gate", "compare")
+        pair,
+        slices,
+        labels,
+        resamples=_enough(gate, len(slices) + len(labels)),
+        seed=seed_for(seed, "gate", "compare"),
     )
     alpha = (1 - gate.confidence) / 2
     spread = float(whole.gains.std())
@@ -83,7 +93,14 @@ def measure_forgetting(
     """
     resamples = _enough(gate, len(pairs))
     figures = [
-        _figures(pair, {}, labels, resamples=resamples, seed=seed_for(seed, "gate", "forgetting", name), name=f"source={name}")[0]
+        _figures(
+            pair,
+            {},
+            labels,
+            resamples=resamples,
+            seed=seed_for(seed, "gate", "forgetting", name),
+            name=f"source={name}",
+        )[0]
         for name, (pair, _) in sorted(pairs.items())
     ]
     versions = [version for _, (_, version) in sorted(pairs.items())]
@@ -91,7 +108,9 @@ def measure_forgetting(
     return [{**entry, "data_version": version} for entry, version in zip(found, versions, strict=True)]
 
 
-def significant_drops(figures: Sequence[PairedMetric], *, margin: float, gate: GateConfig) -> list[dict[str, Any]]:
+def significant_drops(
+    figures: Sequence[PairedMetric], *, margin: float, gate: GateConfig
+) -> list[dict[str, Any]]:
     """Say of each figure how surely it fell by more than the margin.
 
     `p` is one-sided and never 0; `p_holm` is the same with all figures in view, and at most 1 - `gate.confidence` where one is surely
@@ -108,18 +127,29 @@ def significant_drops(figures: Sequence[PairedMetric], *, margin: float, gate: G
             "p": p,
             "p_holm": p_holm,
             "bound": _bound(figure.gains, alpha),
-            "visible": margin + significance.minimum_detectable(float(figure.gains.std()), figure.texts, alpha=alpha, power=gate.power),
+            "visible": margin
+            + significance.minimum_detectable(
+                float(figure.gains.std()), figure.texts, alpha=alpha, power=gate.power
+            ),
         }
         for figure, p, p_holm in zip(figures, p_values, significance.holm(p_values), strict=True)
     ]
 
 
 def _figures(
-    pair: PairedPredictions, slices: Mapping[str, Sequence[int]], labels: Sequence[str], *, resamples: int, seed: int, name: str = "all"
+    pair: PairedPredictions,
+    slices: Mapping[str, Sequence[int]],
+    labels: Sequence[str],
+    *,
+    resamples: int,
+    seed: int,
+    name: str = "all",
 ) -> list[PairedMetric]:
     """Resample every figure with the same draws; the first is that of all texts."""
     if not pair.truth:
-        raise DataRejected(f"Candidate and champion have no text in common to be compared on ({name}). Raise split.test.")
+        raise DataRejected(
+            f"Candidate and champion have no text in common to be compared on ({name}). Raise split.test."
+        )
     truth_N = np.asarray(pair.truth, dtype=np.int64)
     parts = {part: rows for part, rows in slices.items() if 0 < len(rows) < len(truth_N)}
     seen_C, texts_C = np.unique(truth_N, return_counts=True)
@@ -128,22 +158,36 @@ def _figures(
     resampled_BKM = _measure(bootstrap.bootstrap_sums(tallies_GSM2L, resamples=resamples, seed=seed), seen_C)
     gains_BK = resampled_BKM[..., 0] - resampled_BKM[..., 1]
     differs_GS2L = tallies_GSM2L[:, :, 0] != tallies_GSM2L[:, :, 1]
-    differing = [*differs_GS2L.any(axis=(2, 3)).sum(axis=0), *differs_GS2L[:, 0].any(axis=1)[:, seen_C].sum(axis=0)]
+    differing = [
+        *differs_GS2L.any(axis=(2, 3)).sum(axis=0),
+        *differs_GS2L[:, 0].any(axis=1)[:, seen_C].sum(axis=0),
+    ]
     names = [name, *parts, *(f"class={labels[label]}" for label in seen_C)]
     texts = [len(truth_N), *map(len, parts.values()), *texts_C.tolist()]
     return [
-        PairedMetric(names[k], texts[k], float(figures_KM[k, 0]), float(figures_KM[k, 1]), gains_BK[:, k], int(differing[k]))
+        PairedMetric(
+            names[k],
+            texts[k],
+            float(figures_KM[k, 0]),
+            float(figures_KM[k, 1]),
+            gains_BK[:, k],
+            int(differing[k]),
+        )
         for k in range(len(names))
     ]
 
 
-def _tallies(pair: PairedPredictions, truth_N: metrics.Counts, sets: Sequence[Sequence[int]], *, labels: int) -> metrics.Counts:
+def _tallies(
+    pair: PairedPredictions, truth_N: metrics.Counts, sets: Sequence[Sequence[int]], *, labels: int
+) -> metrics.Counts:
     names, group_N = np.unique(np.asarray(pair.groups), return_inverse=True)
     # A text stands in R rows, one for each set it is in.
     text_R = np.concatenate([np.asarray(rows, dtype=np.int64) for rows in sets])
     cell_R = group_N[text_R] * len(sets) + np.repeat(np.arange(len(sets)), [len(rows) for rows in sets])
     tallies = [
-        metrics.tally_by_group(truth_N[text_R], np.asarray(guess)[text_R], cell_R, groups=len(names) * len(sets), labels=labels)
+        metrics.tally_by_group(
+            truth_N[text_R], np.asarray(guess)[text_R], cell_R, groups=len(names) * len(sets), labels=labels
+        )
         for guess in (pair.candidate, pair.champion)
     ]
     return np.stack([tally.reshape(len(names), len(sets), 2, labels) for tally in tallies], axis=2)
@@ -186,7 +230,10 @@ def _bound(gains_B: NDArray[np.float64], alpha: float) -> float:
 
 
 def _mcnemar(pair: PairedPredictions) -> dict[str, float]:
-    right = [(mine == label, theirs == label) for label, mine, theirs in zip(pair.truth, pair.candidate, pair.champion, strict=True)]
+    right = [
+        (mine == label, theirs == label)
+        for label, mine, theirs in zip(pair.truth, pair.candidate, pair.champion, strict=True)
+    ]
     mine, theirs = right.count((True, False)), right.count((False, True))
     return {"only_candidate": mine, "only_champion": theirs, "p": significance.mcnemar(mine, theirs)}
 
@@ -202,5 +249,8 @@ def _changed(pair: PairedPredictions, labels: Sequence[str], *, listed: int) -> 
         "count": len(rows),
         "mended": len(mended),
         "broken": len(broken),
-        "texts": [{"id": pair.ids[row], **{name: labels[column[row]] for name, column in columns.items()}} for row in order[:listed]],
+        "texts": [
+            {"id": pair.ids[row], **{name: labels[column[row]] for name, column in columns.items()}}
+            for row in order[:listed]
+        ],
     }

@@ -22,7 +22,11 @@ DRAWS = 100
 
 
 def human_agreement(
-    records: Sequence[TextRecord], rules: Mapping[str, RatingRule], guesses: Sequence[int], labels: Sequence[str], seed: int
+    records: Sequence[TextRecord],
+    rules: Mapping[str, RatingRule],
+    guesses: Sequence[int],
+    labels: Sequence[str],
+    seed: int,
 ) -> dict[str, Any] | None:
     """Set one rater, half the panel and the candidate beside each other; None where no text tells what its raters gave.
 
@@ -31,7 +35,9 @@ def human_agreement(
     candidate: `guesses`, by their index in `labels`, against the label. `rules` names the cuts of each source that was rated.
     """
     random = np.random.default_rng(seed_for(seed, "evaluate", "human"))
-    tables: dict[str, dict[str, Table]] = defaultdict(lambda: defaultdict(lambda: np.zeros((len(labels), len(labels)))))
+    tables: dict[str, dict[str, Table]] = defaultdict(
+        lambda: defaultdict(lambda: np.zeros((len(labels), len(labels))))
+    )
     texts = 0
     for record, guess in zip(records, guesses, strict=True):
         given_R = np.array([float(rating) for rating in record.raters.split()])
@@ -44,8 +50,13 @@ def human_agreement(
         of_source["candidate"][labels.index(record.label), guess] += 1
     if not texts:
         return None
-    overall = {who: _figures(sum(of_source[who] for of_source in tables.values())) for who in ("one_rater", "ceiling", "candidate")}
-    per_source = {name: {who: _figures(table) for who, table in tables[name].items()} for name in sorted(tables)}
+    overall = {
+        who: _figures(sum(of_source[who] for of_source in tables.values()))
+        for who in ("one_rater", "ceiling", "candidate")
+    }
+    per_source = {
+        name: {who: _figures(table) for who, table in tables[name].items()} for name in sorted(tables)
+    }
     return {"texts": texts, **overall, "per_source": per_source}
 
 
@@ -64,7 +75,10 @@ def ceiling(given_R: NDArray[np.float64], rule: RatingRule, random: np.random.Ge
 
 def _shares(truth: NDArray[np.float64], guess: NDArray[np.float64], rule: RatingRule) -> Table:
     # Ratings give three labels; CollectConfig sees to it.
-    pairs = [rule.label(one) * 3 + rule.label(other) for one, other in zip(truth.tolist(), guess.tolist(), strict=True)]
+    pairs = [
+        rule.label(one) * 3 + rule.label(other)
+        for one, other in zip(truth.tolist(), guess.tolist(), strict=True)
+    ]
     return np.bincount(pairs, minlength=9).reshape(3, 3) / len(pairs)
 
 

@@ -20,19 +20,25 @@ def confusion(truth: Sequence[int], guess: Sequence[int], *, labels: int) -> Cou
     return confusion_by_group(truth, guess, [0] * len(truth), labels=labels).sum(axis=0)  # type: ignore[no-any-return]
 
 
-def confusion_by_group(truth: Sequence[int], guess: Sequence[int], groups: Sequence[Any], *, labels: int) -> Counts:
+def confusion_by_group(
+    truth: Sequence[int], guess: Sequence[int], groups: Sequence[Any], *, labels: int
+) -> Counts:
     """Count every pair of truth and guess within each group; gives GxLxL, groups in rising order."""
     assert len(truth) == len(guess) == len(groups)
     if not len(truth):
         return np.zeros((0, labels, labels), dtype=np.int64)
     names, group_N = np.unique(np.asarray(groups), return_inverse=True)
-    cell_N = (group_N.astype(np.int64) * labels + np.asarray(truth, dtype=np.int64)) * labels + np.asarray(guess, dtype=np.int64)
+    cell_N = (group_N.astype(np.int64) * labels + np.asarray(truth, dtype=np.int64)) * labels + np.asarray(
+        guess, dtype=np.int64
+    )
     return np.bincount(cell_N, minlength=len(names) * labels * labels).reshape(len(names), labels, labels)
 
 
 def tally(counts: NDArray[Any]) -> NDArray[Any]:
     """Give the hits of each label, and how often it is true or guessed; ...xLxL to ...x2xL."""
-    return np.stack([np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1) + counts.sum(axis=-2)], axis=-2)
+    return np.stack(
+        [np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1) + counts.sum(axis=-2)], axis=-2
+    )
 
 
 def tally_by_group(truth_N: Counts, guess_N: Counts, group_N: Counts, *, groups: int, labels: int) -> Counts:
@@ -43,7 +49,9 @@ def tally_by_group(truth_N: Counts, guess_N: Counts, group_N: Counts, *, groups:
         return np.bincount(cell_N, minlength=groups * labels).reshape(groups, labels)
 
     every_N = np.ones(len(truth_N), dtype=bool)
-    return np.stack([counted(truth_N == guess_N, truth_N), counted(every_N, truth_N) + counted(every_N, guess_N)], axis=1)
+    return np.stack(
+        [counted(truth_N == guess_N, truth_N), counted(every_N, truth_N) + counted(every_N, guess_N)], axis=1
+    )
 
 
 def tallied_f1(tallies: NDArray[Any]) -> Figures:
@@ -76,12 +84,19 @@ def per_class(counts_LL: Counts, names: Sequence[str]) -> dict[str, dict[str, fl
     hits, guessed, true = np.diagonal(counts_LL), counts_LL.sum(axis=0), counts_LL.sum(axis=1)
     precision, recall, score = _ratio(hits, guessed), _ratio(hits, true), f1(counts_LL)
     return {
-        name: {"precision": float(precision[i]), "recall": float(recall[i]), "f1": float(score[i]), "texts": int(true[i])}
+        name: {
+            "precision": float(precision[i]),
+            "recall": float(recall[i]),
+            "f1": float(score[i]),
+            "texts": int(true[i]),
+        }
         for i, name in enumerate(names)
     }
 
 
-def per_source(truth: Sequence[int], guess: Sequence[int], sources: Sequence[str], *, labels: int) -> dict[str, dict[str, float]]:
+def per_source(
+    truth: Sequence[int], guess: Sequence[int], sources: Sequence[str], *, labels: int
+) -> dict[str, dict[str, float]]:
     """Give macro F1, accuracy and number of texts of each source."""
     stacks = confusion_by_group(truth, guess, sources, labels=labels)
     return {name: summary(counts_LL) for name, counts_LL in zip(sorted(set(sources)), stacks, strict=True)}
@@ -92,13 +107,18 @@ def per_slice(
 ) -> dict[str, dict[str, float]]:
     """Give macro F1, accuracy and number of texts of each slice, which is a list of positions."""
     return {
-        name: summary(confusion([truth[row] for row in rows], [guess[row] for row in rows], labels=labels)) for name, rows in slices.items()
+        name: summary(confusion([truth[row] for row in rows], [guess[row] for row in rows], labels=labels))
+        for name, rows in slices.items()
     }
 
 
 def summary(counts_LL: Counts) -> dict[str, float]:
     """Give the figures that stand for one set of texts."""
-    return {"macro_f1": float(macro_f1(counts_LL)), "accuracy": float(accuracy(counts_LL)), "texts": int(counts_LL.sum())}
+    return {
+        "macro_f1": float(macro_f1(counts_LL)),
+        "accuracy": float(accuracy(counts_LL)),
+        "texts": int(counts_LL.sum()),
+    }
 
 
 def score(truth: Counts, guess: Counts, labels: int) -> float:

@@ -35,7 +35,12 @@ class LabelledPredictions:
 
 
 def evaluation_report(
-    answered: LabelledPredictions, *, baselines: Mapping[str, Sequence[int]], extra: Mapping[str, Any], cfg: EvaluateConfig, seed: int
+    answered: LabelledPredictions,
+    *,
+    baselines: Mapping[str, Sequence[int]],
+    extra: Mapping[str, Any],
+    cfg: EvaluateConfig,
+    seed: int,
 ) -> dict[str, Any]:
     """Build the document of `evaluation.json`; it holds plain values only.
 
@@ -43,7 +48,9 @@ def evaluation_report(
     Raises DataRejected when there is no text to judge by.
     """
     if not answered.truth:
-        raise DataRejected("The test split holds no texts, so nothing can be judged. Raise split.test, or collect more texts.")
+        raise DataRejected(
+            "The test split holds no texts, so nothing can be judged. Raise split.test, or collect more texts."
+        )
     assert set(extra) <= set(NOT_MEASURED), extra
     truth, guess, labels = answered.truth, answered.guess, len(answered.labels)
     counts_LL = metrics.confusion(truth, guess, labels=labels)
@@ -60,11 +67,15 @@ def evaluation_report(
         "calibration": calibration.measure_calibration(
             truth, guess, answered.probabilities, bins=cfg.calibration_bins, temperature=answered.temperature
         ),
-        "baselines": {name: _figures(answered, theirs, cfg, seed) for name, theirs in sorted(baselines.items())},
+        "baselines": {
+            name: _figures(answered, theirs, cfg, seed) for name, theirs in sorted(baselines.items())
+        },
     }
 
 
-def _figures(answered: LabelledPredictions, guess: Sequence[int], cfg: EvaluateConfig, seed: int) -> dict[str, Any]:
+def _figures(
+    answered: LabelledPredictions, guess: Sequence[int], cfg: EvaluateConfig, seed: int
+) -> dict[str, Any]:
     labels = len(answered.labels)
     counts_GLL = metrics.confusion_by_group(answered.truth, guess, answered.groups, labels=labels)
     overall = metrics.summary(counts_GLL.sum(axis=0))
@@ -73,6 +84,9 @@ def _figures(answered: LabelledPredictions, guess: Sequence[int], cfg: EvaluateC
         "accuracy": overall["accuracy"],
         "per_source": metrics.per_source(answered.truth, guess, answered.sources, labels=labels),
         "intervals": bootstrap.metric_intervals(
-            counts_GLL, resamples=cfg.resamples, confidence=cfg.confidence, seed=seed_for(seed, "evaluate", "intervals")
+            counts_GLL,
+            resamples=cfg.resamples,
+            confidence=cfg.confidence,
+            seed=seed_for(seed, "evaluate", "intervals"),
         ),
     }

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from pipeline.base.config import EvaluateConfig
 
 
-def slice_members(texts: Sequence[str], sources: Sequence[str], langs: Sequence[str], cfg: EvaluateConfig) -> dict[str, list[int]]:
+def slice_members(
+    texts: Sequence[str], sources: Sequence[str], langs: Sequence[str], cfg: EvaluateConfig
+) -> dict[str, list[int]]:
     """Give the positions of the texts of each slice, such as `source=movie`, `lang=en`, `length=9-16`, `negated=yes`.
 
     A slice of fewer than `evaluate.min_slice_texts` texts is left out.
@@ -21,7 +23,9 @@ def slice_members(texts: Sequence[str], sources: Sequence[str], langs: Sequence[
         ("length", [bands[number] for number in lengths], bands),
         *_negated(texts, cfg.negations),
     ]
-    found = {f"{name}={value}": rows for name, values, order in dimensions for value, rows in _rows(values, order)}
+    found = {
+        f"{name}={value}": rows for name, values, order in dimensions for value, rows in _rows(values, order)
+    }
     return {name: rows for name, rows in found.items() if len(rows) >= cfg.min_slice_texts}
 
 
@@ -42,7 +46,9 @@ def _band(text: str, ends: Sequence[int]) -> int:
     return sum(words > end for end in ends)
 
 
-def _negated(texts: Sequence[str], negations: Sequence[str]) -> Iterable[tuple[str, list[str], tuple[str, str]]]:
+def _negated(
+    texts: Sequence[str], negations: Sequence[str]
+) -> Iterable[tuple[str, list[str], tuple[str, str]]]:
     if not negations:
         return
     # An entry with an apostrophe is an ending: "n't" stands for "isn't" and, in texts already cut into words, for itself.
@@ -50,4 +56,8 @@ def _negated(texts: Sequence[str], negations: Sequence[str]) -> Iterable[tuple[s
     endings = [re.escape(entry) for entry in negations if "'" in entry]
     any_word = [rf"(?<!\w)(?:{'|'.join(words)})"] if words else []
     pattern = re.compile(rf"(?:{'|'.join([*any_word, *endings])})(?!\w)", re.IGNORECASE)
-    yield "negated", ["yes" if pattern.search(text.replace("’", "'")) else "no" for text in texts], ("yes", "no")
+    yield (
+        "negated",
+        ["yes" if pattern.search(text.replace("’", "'")) else "no" for text in texts],
+        ("yes", "no"),
+    )

@@ -12,12 +12,20 @@ from pipeline.core.gate.checks import GateCheck, get_number, make_check
 def better_than_champion(comparison: Mapping[str, Any] | None, gate: GateConfig) -> GateCheck:
     """Ask whether the candidate is better than the champion beyond noise, or not worse by more than the margin."""
     if comparison is None:
-        return make_check("champion", True, {}, "There is no champion yet, so there is nothing to be better than.")
+        return make_check(
+            "champion", True, {}, "There is no champion yet, so there is nothing to be better than."
+        )
     names = ("candidate", "champion", "difference", "low", "high", "visible")
     figures = {name: get_number(comparison, "macro_f1", name) for name in names}
-    figures |= {"texts": get_number(comparison, "texts"), "confidence": gate.confidence, "champion_margin": gate.champion_margin}
+    figures |= {
+        "texts": get_number(comparison, "texts"),
+        "confidence": gate.confidence,
+        "champion_margin": gate.champion_margin,
+    }
     if reason := _unusable(comparison, gate, (figures["difference"], figures["low"], figures["high"])):
-        return make_check("champion", False, figures, f"Macro F1 cannot be set beside the champion's: {reason}")
+        return make_check(
+            "champion", False, figures, f"Macro F1 cannot be set beside the champion's: {reason}"
+        )
     low, margin = figures["low"], gate.champion_margin
     if gate.against_champion == "not_worse":
         passed, missing = low > -margin, -margin - low
@@ -26,7 +34,14 @@ def better_than_champion(comparison: Mapping[str, Any] | None, gate: GateConfig)
         # Where nothing differs low is 0, and what is missing is a gain that shows.
         passed, missing = low > 0, -low if low < 0 else figures["visible"]
         verdict = "better beyond noise (gate.against_champion)." if passed else _no_better(figures, gate)
-    return make_check("champion", passed, figures, f"{_change(comparison, figures)}: {verdict}", missing=missing, unit="macro F1")
+    return make_check(
+        "champion",
+        passed,
+        figures,
+        f"{_change(comparison, figures)}: {verdict}",
+        missing=missing,
+        unit="macro F1",
+    )
 
 
 def no_slice_regression(comparison: Mapping[str, Any] | None, gate: GateConfig) -> GateCheck:
@@ -36,7 +51,9 @@ def no_slice_regression(comparison: Mapping[str, Any] | None, gate: GateConfig) 
 
 def no_forgetting(comparison: Mapping[str, Any] | None, gate: GateConfig) -> GateCheck:
     """Ask the same of each source the champion had learnt."""
-    return _Falls("forgetting", "sources the champion had learnt", "forgetting_margin", gate.forgetting_margin).judged(comparison, gate)
+    return _Falls(
+        "forgetting", "sources the champion had learnt", "forgetting_margin", gate.forgetting_margin
+    ).judged(comparison, gate)
 
 
 @dataclass(frozen=True)
@@ -48,10 +65,16 @@ class _Falls:
 
     def judged(self, comparison: Mapping[str, Any] | None, gate: GateConfig) -> GateCheck:
         if comparison is None:
-            return make_check(self.name, True, {}, f"There is no champion yet, so no {self.things} are compared.")
+            return make_check(
+                self.name, True, {}, f"There is no champion yet, so no {self.things} are compared."
+            )
         entries = comparison.get(self.name)
-        if reason := _unusable(comparison, gate) or (None if isinstance(entries, list | tuple) else "nothing was compared."):
-            return make_check(self.name, False, {self.setting: self.margin}, f"The {self.things} cannot be judged: {reason}")
+        if reason := _unusable(comparison, gate) or (
+            None if isinstance(entries, list | tuple) else "nothing was compared."
+        ):
+            return make_check(
+                self.name, False, {self.setting: self.margin}, f"The {self.things} cannot be judged: {reason}"
+            )
         known: Sequence[Any] = list(entries or [])
         worse = [entry for entry in known if not get_number(entry, "p_holm") > 1 - gate.confidence]
         return self._part(known, sorted(worse, key=self._regained, reverse=True))
@@ -97,12 +120,17 @@ def _change(comparison: Mapping[str, Any], figures: Mapping[str, float]) -> str:
 
 def _no_better(figures: Mapping[str, float], gate: GateConfig) -> str:
     worse = "surely worse, and so " if figures["high"] < 0 else ""
-    shown = f" A gain of {figures['visible']:.3f} would have shown on these texts with {gate.power:.0%} power."
+    shown = (
+        f" A gain of {figures['visible']:.3f} would have shown on these texts with {gate.power:.0%} power."
+    )
     return f"{worse}no better beyond noise (gate.against_champion).{'' if math.isnan(figures['visible']) else shown}"
 
 
 def _fall(entry: Any) -> str:
-    name, found = entry.get("name"), {key: get_number(entry, key) for key in ("champion", "candidate", "low", "high", "p_holm", "texts")}
+    name, found = (
+        entry.get("name"),
+        {key: get_number(entry, key) for key in ("champion", "candidate", "low", "high", "p_holm", "texts")},
+    )
     if any(map(math.isnan, found.values())):
         return f"{name} was not measured"
     return (

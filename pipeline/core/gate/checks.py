@@ -36,12 +36,20 @@ def get_number(document: Any, *path: str) -> float:
 
 
 def make_check(
-    name: str, passed: bool, figures: Mapping[str, float], sentence: str, *, missing: float = math.nan, unit: str = ""
+    name: str,
+    passed: bool,
+    figures: Mapping[str, float],
+    sentence: str,
+    *,
+    missing: float = math.nan,
+    unit: str = "",
 ) -> GateCheck:
     """Make a part of plain values; a figure that is not a number becomes None, since JSON knows no NaN."""
     known = {figure: value if math.isfinite(value) else None for figure, value in figures.items()}
     told = not passed and math.isfinite(missing)
-    return GateCheck(name, passed, known, sentence, missing=missing if told else None, unit=unit if told else "")
+    return GateCheck(
+        name, passed, known, sentence, missing=missing if told else None, unit=unit if told else ""
+    )
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,9 @@ def beats_baselines(evaluation: Any, gate: GateConfig) -> Iterator[GateCheck]:
     found, margin = get_number(evaluation, "macro_f1"), gate.baseline_margin
     known = evaluation.get("baselines") if isinstance(evaluation, Mapping) else None
     if not isinstance(known, Mapping):
-        yield make_check("baseline", False, {}, "No baseline was measured, and gate.baseline_margin asks for it.")
+        yield make_check(
+            "baseline", False, {}, "No baseline was measured, and gate.baseline_margin asks for it."
+        )
         return
     for name in sorted(known):
         theirs = get_number(known, name, "macro_f1")
@@ -96,7 +106,9 @@ def beats_baselines(evaluation: Any, gate: GateConfig) -> Iterator[GateCheck]:
         wanted = f" by more than {margin:.3f} (gate.baseline_margin)" if margin else ""
         sentence = f"Macro F1 is {found:.3f} and {name} reaches {theirs:.3f}: the baseline is {'' if passed else 'not '}beaten{wanted}."
         figures = {"macro_f1": found, "baseline_macro_f1": theirs, "baseline_margin": margin}
-        yield make_check(f"baseline {name}", passed, figures, sentence, missing=theirs + margin - found, unit="macro F1")
+        yield make_check(
+            f"baseline {name}", passed, figures, sentence, missing=theirs + margin - found, unit="macro F1"
+        )
 
 
 def ability_floors(evaluation: Any, gate: GateConfig) -> Iterator[GateCheck]:
@@ -110,19 +122,40 @@ def attack_drop(evaluation: Any, gate: GateConfig) -> GateCheck:
     """Ask for a bounded fall under attack, where there was one."""
     if not isinstance(evaluation, Mapping) or evaluation.get("attack") is None:
         return make_check("attack", True, {}, "The candidate was not attacked, so there is no fall to bound.")
-    limit = Limit("fall", "The fall of macro F1 under attack", "max_attack_fall", gate.max_attack_fall, "macro F1 under attack", ".3f")
+    limit = Limit(
+        "fall",
+        "The fall of macro F1 under attack",
+        "max_attack_fall",
+        gate.max_attack_fall,
+        "macro F1 under attack",
+        ".3f",
+    )
     return limit.ceiling("attack", get_number(evaluation, "attack", "fall"))
 
 
 def calibration_error(evaluation: Any, gate: GateConfig) -> GateCheck:
     """Ask for probabilities that mean what they say."""
-    limit = Limit("ece", "The expected calibration error", "max_calibration_error", gate.max_calibration_error, "calibration error", ".3f")
+    limit = Limit(
+        "ece",
+        "The expected calibration error",
+        "max_calibration_error",
+        gate.max_calibration_error,
+        "calibration error",
+        ".3f",
+    )
     return limit.ceiling("calibration", get_number(evaluation, "calibration", "ece"))
 
 
 def latency(cost: Any, gate: GateConfig) -> GateCheck:
     """Ask for one text to be answered in time, in 95 of 100 cases."""
-    limit = Limit("p95_ms", "The 95th percentile of milliseconds for one text", "max_p95_ms", gate.max_p95_ms, "ms", ".1f")
+    limit = Limit(
+        "p95_ms",
+        "The 95th percentile of milliseconds for one text",
+        "max_p95_ms",
+        gate.max_p95_ms,
+        "ms",
+        ".1f",
+    )
     return limit.ceiling("latency", get_number(cost, "p95_ms"))
 
 
@@ -140,11 +173,18 @@ def data_checks(checks: Any) -> GateCheck:
     if not known:
         return make_check("data", False, figures, "No check of the data is recorded.")
     if failed:
-        return make_check("data", False, figures, f"The data failed {len(failed)} of {len(known)} checks: {', '.join(failed)}.")
+        return make_check(
+            "data",
+            False,
+            figures,
+            f"The data failed {len(failed)} of {len(known)} checks: {', '.join(failed)}.",
+        )
     return make_check("data", True, figures, f"The data passed all {len(known)} checks.")
 
 
 def not_rolled_back(candidate: Mapping[str, Any]) -> GateCheck:
     """Ask that nobody went back from this very candidate."""
     said = candidate.get("withdrawn", "It is not recorded whether this candidate was rolled back.")
-    return make_check("withdrawn", said is None, {}, "This candidate was never rolled back." if said is None else str(said))
+    return make_check(
+        "withdrawn", said is None, {}, "This candidate was never rolled back." if said is None else str(said)
+    )

@@ -48,7 +48,9 @@ class GateDecision:
         return json.dumps(self.as_dict(), sort_keys=True)
 
 
-def decide(candidate: Mapping[str, Any], champion: Mapping[str, Any] | None, gate: GateConfig) -> GateDecision:
+def decide(
+    candidate: Mapping[str, Any], champion: Mapping[str, Any] | None, gate: GateConfig
+) -> GateDecision:
     """Decide on one candidate.
 
     `candidate` holds the documents `evaluation` and `cost`, the `checks` of its data ({name, passed, sentence} each), and

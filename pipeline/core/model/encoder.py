@@ -12,7 +12,9 @@ from pipeline.base.errors import Fault
 SPARE = ("pooler.", "embeddings.position_ids")
 
 
-def scratch_config(*, vocabulary: int, width: int, layers: int, heads: int, feed_forward: int, max_tokens: int) -> dict[str, Any]:
+def scratch_config(
+    *, vocabulary: int, width: int, layers: int, heads: int, feed_forward: int, max_tokens: int
+) -> dict[str, Any]:
     """Describe an encoder that does not exist yet."""
     return {
         "model_type": "bert",
@@ -30,7 +32,9 @@ def scratch_config(*, vocabulary: int, width: int, layers: int, heads: int, feed
     }
 
 
-def build_encoder(config: Mapping[str, Any], *, dropout: float, seed: int, weights: Mapping[str, Tensor] | None = None) -> Any:
+def build_encoder(
+    config: Mapping[str, Any], *, dropout: float, seed: int, weights: Mapping[str, Tensor] | None = None
+) -> Any:
     """Build the body; random weights come from `seed`, given ones must fit exactly.
 
     Raises Fault that names the keys which do not fit.
@@ -44,7 +48,9 @@ def build_encoder(config: Mapping[str, Any], *, dropout: float, seed: int, weigh
         kept = {name: value for name, value in weights.items() if not name.startswith(SPARE)}
         wrong = encoder.load_state_dict(kept, strict=False)
         if wrong.missing_keys or wrong.unexpected_keys:
-            raise Fault(f"The weights do not fit the encoder: missing {wrong.missing_keys[:3]}, unexpected {wrong.unexpected_keys[:3]}.")
+            raise Fault(
+                f"The weights do not fit the encoder: missing {wrong.missing_keys[:3]}, unexpected {wrong.unexpected_keys[:3]}."
+            )
     return encoder
 
 

@@ -44,6 +44,8 @@ def explain_by_occlusion(predictor: Predictor, text: str, *, most: int) -> Expla
         label=answers.labels[0],
         uncertain=answers.uncertain[0],
         probabilities=dict(zip(predictor.labels, answers.probabilities[0].tolist(), strict=True)),
-        words=tuple(WordImportance(word, chances[0] - chance) for word, chance in zip(tried, chances[1:], strict=True)),
+        words=tuple(
+            WordImportance(word, chances[0] - chance) for word, chance in zip(tried, chances[1:], strict=True)
+        ),
         further=len(words) - len(tried),
     )

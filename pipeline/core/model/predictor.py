@@ -46,7 +46,14 @@ class Predictor:
     `temperature` divides the logits (Guo et al., 2017); an answer whose probability is below `uncertain` is uncertain.
     """
 
-    def __init__(self, session: "InferenceSession", tokenizer: "Tokenizer", settings: Mapping[str, Any], *, threads: int) -> None:
+    def __init__(
+        self,
+        session: "InferenceSession",
+        tokenizer: "Tokenizer",
+        settings: Mapping[str, Any],
+        *,
+        threads: int,
+    ) -> None:
         self._session = session
         self._tokenizer = tokenizer
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="predict") if threads > 1 else None
@@ -60,7 +67,9 @@ class Predictor:
         self.uncertain = float(settings["uncertain"])
 
     @classmethod
-    def of(cls, model: bytes, tokenizer: str, settings: Mapping[str, Any], *, threads: int = 1) -> "Predictor":
+    def of(
+        cls, model: bytes, tokenizer: str, settings: Mapping[str, Any], *, threads: int = 1
+    ) -> "Predictor":
         """Build a predictor from an ONNX model, a tokenizer's JSON and the settings kept beside them.
 
         It answers on as many cores as there are threads, but a single text on one.
@@ -85,7 +94,13 @@ class Predictor:
         guesses_N = probabilities_NL.argmax(1)
         sure_N = probabilities_NL.max(1, initial=0.0) >= self.uncertain
         unknown = tuple(ids.count(self._unknown) / max(1, len(ids)) for ids in tokens)
-        return Predictions(tuple(self.labels[guess] for guess in guesses_N), probabilities_NL, tuple((~sure_N).tolist()), unknown, cleaned)
+        return Predictions(
+            tuple(self.labels[guess] for guess in guesses_N),
+            probabilities_NL,
+            tuple((~sure_N).tolist()),
+            unknown,
+            cleaned,
+        )
 
     def logits(self, cleaned: Sequence[str]) -> NDArray[np.float64]:
         """Give logits_NL of cleaned texts, before the temperature."""
@@ -93,7 +108,10 @@ class Predictor:
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Give what the model's head sees of each text (N x D); of an artefact that does not tell it, the logits."""
-        return self._gathered(self._tokens([clean_text(text)[0] for text in texts]), POOLED if POOLED in self._outputs else LOGITS)
+        return self._gathered(
+            self._tokens([clean_text(text)[0] for text in texts]),
+            POOLED if POOLED in self._outputs else LOGITS,
+        )
 
     def _tokens(self, cleaned: Sequence[str]) -> list[list[int]]:
         return encode(self._tokenizer, cleaned)
@@ -103,7 +121,9 @@ class Predictor:
         batches = list(length_batches([len(ids) for ids in tokens], threads=self._threads))
         work = self._pool.map if self._pool and len(batches) > 1 else map
         run = functools.partial(self._run, output)
-        for rows, found_BX in zip(batches, work(run, ([tokens[row] for row in rows] for rows in batches)), strict=True):
+        for rows, found_BX in zip(
+            batches, work(run, ([tokens[row] for row in rows] for rows in batches)), strict=True
+        ):
             gathered_NX[rows] = found_BX
         return gathered_NX
 

@@ -37,7 +37,9 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary: int) -> str:
     first = [*SPECIAL, *letters, *(f"##{letter}" for letter in letters)]
     trainer = trainers.WordPieceTrainer(vocab_size=vocabulary, special_tokens=first, show_progress=False)
     known = {*letters, " "}
-    tokenizer.train_from_iterator(("".join(letter if letter in known else " " for letter in text) for text in lessons), trainer)
+    tokenizer.train_from_iterator(
+        ("".join(letter if letter in known else " " for letter in text) for text in lessons), trainer
+    )
     ends = [(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ends

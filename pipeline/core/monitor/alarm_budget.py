@@ -34,7 +34,9 @@ def alarm_start_rate(chance: float, *, alarms: int, of: int) -> float:
 
 def mean_alarm_start_rate(level: float, *, shared: float, alarms: int, of: int) -> float:
     """Give the same where the chance has this mean but differs from reference to reference."""
-    return sum(weight * alarm_start_rate(chance, alarms=alarms, of=of) for weight, chance in _chances(level, shared))
+    return sum(
+        weight * alarm_start_rate(chance, alarms=alarms, of=of) for weight, chance in _chances(level, shared)
+    )
 
 
 def drift_level(target: float, *, shared: float, alarms: int, of: int) -> float:
@@ -45,7 +47,11 @@ def drift_level(target: float, *, shared: float, alarms: int, of: int) -> float:
     low, high = 0.0, alarms / (of + 1)
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if mean_alarm_start_rate(middle, shared=shared, alarms=alarms, of=of) < target else (low, middle)
+        low, high = (
+            (middle, high)
+            if mean_alarm_start_rate(middle, shared=shared, alarms=alarms, of=of) < target
+            else (low, middle)
+        )
     return low
 
 

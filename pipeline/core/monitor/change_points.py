@@ -26,14 +26,23 @@ from pipeline.base.seeds import seed_for
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 SIMULATED = 900_000  # windows without events, to learn the bound from, in series of a quarter
-LONGEST, READ_THROUGH = 2000, 200  # windows of such a series, the rest is in proportion; and loud ones read window by window
-WARM, STRETCH = 64, 250  # windows before such a quarter, for a series seldom begins with it; and in a stretch of it
+LONGEST, READ_THROUGH = (
+    2000,
+    200,
+)  # windows of such a series, the rest is in proportion; and loud ones read window by window
+WARM, STRETCH = (
+    64,
+    250,
+)  # windows before such a quarter, for a series seldom begins with it; and in a stretch of it
 OUTLYING = 3.0  # standard errors from the median before it, at which a single window counts no more
 GROWTH = 1.25  # from one number of newest windows to the next
 STEPS = 8  # to where that proportion holds
 LEAST_NOISE = 1e-3  # of a share; nothing is known better, however many texts there are
 NORMAL_MEDIAN = 0.6745  # of the size of a standard normal value
-BLOCKS, APART = (1, 4, 16, 64), (1, 3)  # windows in a block and blocks between two that are compared, to measure the scatter
+BLOCKS, APART = (
+    (1, 4, 16, 64),
+    (1, 3),
+)  # windows in a block and blocks between two that are compared, to measure the scatter
 FEWEST, RECENT = 16, 1024  # blocks that must be there for that, and windows looked back at
 
 
@@ -92,7 +101,10 @@ class _Sums:
 
     def contrast(self, start: int, splits: Rows, ends: Rows) -> tuple[Array, Array]:
         """Give the mean from split to end less the mean from start to split, and its standard error."""
-        old, new = self.weight[..., splits] - self.weight[..., start, None], self.weight[..., ends] - self.weight[..., splits]
+        old, new = (
+            self.weight[..., splits] - self.weight[..., start, None],
+            self.weight[..., ends] - self.weight[..., splits],
+        )
         share, bridge = self.share[..., splits], self.bridge[..., splits]
         change = (self.newest[..., ends] - share) / new - (share - self.share[..., start, None]) / old
         square = self.scatter[..., ends - 1] * (1 / old + 1 / new)
@@ -142,7 +154,12 @@ def _scatter(y: Array, v: Array) -> Array:
     factor, at = np.ones_like(y), FEWEST
     while at < y.shape[-1]:
         seen = slice(max(0, at - RECENT), at)
-        found = [_step(y[..., seen], v[..., seen], block, apart) for block in BLOCKS for apart in APART if at >= FEWEST * block]
+        found = [
+            _step(y[..., seen], v[..., seen], block, apart)
+            for block in BLOCKS
+            for apart in APART
+            if at >= FEWEST * block
+        ]
         factor[..., at:] = np.max([np.ones(y.shape[:-1]), *found], axis=0)[..., None]
         at += max(FEWEST // 2, at // 2) if at < RECENT else RECENT // 2
     return factor
@@ -150,8 +167,12 @@ def _scatter(y: Array, v: Array) -> Array:
 
 def _step(y: Array, v: Array, block: int, apart: int) -> Array:
     many = y.shape[-1] // block
-    means, squares = (part[..., -many * block :].reshape(*y.shape[:-1], many, block).mean(axis=-1) for part in (y, v))
-    steps = np.abs(means[..., apart:] - means[..., :-apart]) / np.sqrt((squares[..., apart:] + squares[..., :-apart]) / block)
+    means, squares = (
+        part[..., -many * block :].reshape(*y.shape[:-1], many, block).mean(axis=-1) for part in (y, v)
+    )
+    steps = np.abs(means[..., apart:] - means[..., :-apart]) / np.sqrt(
+        (squares[..., apart:] + squares[..., :-apart]) / block
+    )
     middle: Array = (np.median(steps, axis=-1) / NORMAL_MEDIAN) ** 2
     return middle
 
@@ -197,7 +218,13 @@ def _bound(least: int, quarter: int, budget: float, seed: int) -> float:
     since = max((0, warm), key=lambda first: float(loudness[:, first : first + span].max(axis=1).mean()))
     parts = max(1, span // STRETCH)
     peaks = loudness[:, since : since + span // parts * parts].reshape(-1, span // parts).max(axis=1)
-    rate = budget * span / quarter / parts / _together(sums, loudness[:, since : since + span].max(axis=1), since, span)
+    rate = (
+        budget
+        * span
+        / quarter
+        / parts
+        / _together(sums, loudness[:, since : since + span].max(axis=1), since, span)
+    )
     above = min(0.9, max(0.1, -math.expm1(-rate)))
     level = height = float(np.quantile(peaks, 1 - above))
     for _ in range(STEPS):
@@ -209,7 +236,10 @@ def _together(sums: _Sums, highest: Array, since: int, span: int) -> float:
     """Count how many false events come together, in the loudest eighth: what chance lifted falls back, and that is another one."""
     height = float(np.quantile(highest, 7 / 8))
     loud = np.flatnonzero(highest > height)[:READ_THROUGH]
-    heard = [sum(since < shown <= since + span for _, shown in sums.row(int(row)).replayed(height, 0.0)) for row in loud]
+    heard = [
+        sum(since < shown <= since + span for _, shown in sums.row(int(row)).replayed(height, 0.0))
+        for row in loud
+    ]
     # Where first events come independently, 7 of 8 series stay without one at a rate of minus the logarithm of that.
     return max(1.0, float(np.mean(heard)) / 8 / -math.log(7 / 8))
 
@@ -225,25 +255,54 @@ class _Series:
     @classmethod
     def of(cls, points: Sequence[Mapping[str, Any]], least: int, confidence: float) -> "_Series":
         """Build it from windows; those without a share are missing."""
-        known = [point for point in points if point.get("share") is not None and math.isfinite(point["share"])]
+        known = [
+            point for point in points if point.get("share") is not None and math.isfinite(point["share"])
+        ]
         y = np.array([point["share"] for point in known], dtype=np.float64)
         v = np.array([max(_noise(point, confidence), LEAST_NOISE) ** 2 for point in known], dtype=np.float64)
         g = np.array([point.get("shift_spread", 0.0) ** 2 for point in known], dtype=np.float64)
         sums = _Sums.of(y, v, g, least)
-        return cls(tuple(point["start"] for point in known), sums, dataclasses.replace(sums, share=_running(y / v), newest=_running(y / v)))
+        return cls(
+            tuple(point["start"] for point in known),
+            sums,
+            dataclasses.replace(sums, share=_running(y / v), newest=_running(y / v)),
+        )
 
     def events(self, bound: float, min_change: float, confidence: float) -> Iterator[dict[str, Any]]:
         """Give each event with its size, where it lies best between the one before and the one after."""
-        found, start, reach = list(self.sums.replayed(bound, min_change)), 0, NormalDist().inv_cdf((1 + confidence) / 2)
+        found, start, reach = (
+            list(self.sums.replayed(bound, min_change)),
+            0,
+            NormalDist().inv_cdf((1 + confidence) / 2),
+        )
         for place, (_, shown) in enumerate(found):
             end = found[place + 1][0] if place + 1 < len(found) else len(self.starts)
             split = self.sums.best(start, shown, end)
-            change, error = (float(part[0]) for part in self.plain.contrast(start, np.array([split]), np.array([end])))
-            before = float((self.plain.share[split] - self.plain.share[start]) / (self.plain.weight[split] - self.plain.weight[start]))
-            sizes = {"before": before, "after": before + change, "change": change, "low": change - reach * error}
-            yield {"time": self.starts[split], **sizes, "high": change + reach * error, "found": self.starts[shown - 1]}
+            change, error = (
+                float(part[0]) for part in self.plain.contrast(start, np.array([split]), np.array([end]))
+            )
+            before = float(
+                (self.plain.share[split] - self.plain.share[start])
+                / (self.plain.weight[split] - self.plain.weight[start])
+            )
+            sizes = {
+                "before": before,
+                "after": before + change,
+                "change": change,
+                "low": change - reach * error,
+            }
+            yield {
+                "time": self.starts[split],
+                **sizes,
+                "high": change + reach * error,
+                "found": self.starts[shown - 1],
+            }
             start = split
 
 
 def _noise(point: Mapping[str, Any], confidence: float) -> float:
-    return float(point["noise"] if "noise" in point else (point["high"] - point["low"]) / 2 / NormalDist().inv_cdf((1 + confidence) / 2))
+    return float(
+        point["noise"]
+        if "noise" in point
+        else (point["high"] - point["low"]) / 2 / NormalDist().inv_cdf((1 + confidence) / 2)
+    )

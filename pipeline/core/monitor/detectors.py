@@ -24,7 +24,11 @@ from numpy.typing import NDArray
 from pipeline.core.clean.language import UNDETERMINED
 
 Array = NDArray[np.float64]
-CATEGORIES, ORDERED, EMBEDDED = ("label", "language"), ("confidence", "length", "unknown"), ("mmd", "classifier")
+CATEGORIES, ORDERED, EMBEDDED = (
+    ("label", "language"),
+    ("confidence", "length", "unknown"),
+    ("mmd", "classifier"),
+)
 RARE = 0.01  # a category with less of the reference is counted among the others
 OTHER = "other"
 GRID = 32  # quantiles of the reference
@@ -88,15 +92,24 @@ class FeatureMap:
     @property
     def places(self) -> dict[str, slice]:
         """Say which features belong to which detector."""
-        widths = {name: len(known) + 1 for name, known in self.known.items()} | {name: len(grid) for name, grid in self.grids.items()}
+        widths = {name: len(known) + 1 for name, known in self.known.items()} | {
+            name: len(grid) for name, grid in self.grids.items()
+        }
         if self.embedding is not None:
-            widths |= {"mmd": 2 * self.embedding.waves_DF.shape[1], "classifier": self.embedding.axes_DF.shape[1]}
+            widths |= {
+                "mmd": 2 * self.embedding.waves_DF.shape[1],
+                "classifier": self.embedding.axes_DF.shape[1],
+            }
         ends = np.cumsum(list(widths.values())).tolist()
-        return {name: slice(end - width, end) for (name, width), end in zip(widths.items(), ends, strict=True)}
+        return {
+            name: slice(end - width, end) for (name, width), end in zip(widths.items(), ends, strict=True)
+        }
 
     def features(self, sample: WindowSample) -> NDArray[np.float32]:
         """Describe each text; NxF, the last feature is 1, so that sums tell how many texts they are of."""
-        parts: list[NDArray[Any]] = [_one_hot(_category(sample, name), known) for name, known in self.known.items()]
+        parts: list[NDArray[Any]] = [
+            _one_hot(_category(sample, name), known) for name, known in self.known.items()
+        ]
         parts += [_ordered(sample, name)[:, None] <= grid for name, grid in self.grids.items()]
         if self.embedding is not None:
             parts += self.embedding.features(sample)
@@ -128,7 +141,9 @@ class FeatureMap:
             elif name == "mmd":
                 found[name] = (_apart(window_BF, reference_BF, place) ** 2).sum(axis=1)
             else:
-                found[name] = _told_apart(*(_apart(window_HBF[half], reference_HBF[half], place) for half in (0, 1)))
+                found[name] = _told_apart(
+                    *(_apart(window_HBF[half], reference_HBF[half], place) for half in (0, 1))
+                )
         return found
 
 
@@ -146,7 +161,9 @@ class _Embedding:
     def of(cls, reference: WindowSample, *, seed: int) -> "_Embedding":
         embedding_ND, chance = _finite(reference.embedding), np.random.default_rng(seed)
         rows = chance.permutation(len(embedding_ND))[:MEDIAN_TEXTS]
-        waves_DF = chance.standard_normal((embedding_ND.shape[1], FREQUENCIES)) / _median_distance(embedding_ND[rows])
+        waves_DF = chance.standard_normal((embedding_ND.shape[1], FREQUENCIES)) / _median_distance(
+            embedding_ND[rows]
+        )
         guesses = np.unique(reference.guess)
         centred_ND = embedding_ND.copy()
         for guess in guesses:
@@ -164,10 +181,16 @@ class _Embedding:
     def features(self, sample: WindowSample) -> list[Array]:
         if sample.embedding is None:
             # What is not known has not moved.
-            return [np.zeros((len(sample), 2 * self.waves_DF.shape[1])), np.zeros((len(sample), self.axes_DF.shape[1]))]
+            return [
+                np.zeros((len(sample), 2 * self.waves_DF.shape[1])),
+                np.zeros((len(sample), self.axes_DF.shape[1])),
+            ]
         raw = self.raw(_finite(sample.embedding))
         means = [self.means.get(int(guess), self.mean) for guess in sample.guess]
-        return [part - np.array([mean[side] for mean in means]).reshape(part.shape) for side, part in enumerate(raw)]
+        return [
+            part - np.array([mean[side] for mean in means]).reshape(part.shape)
+            for side, part in enumerate(raw)
+        ]
 
 
 def _category(sample: WindowSample, name: str) -> NDArray[np.str_]:
@@ -208,7 +231,11 @@ def _median_distance(embedding_ND: Array) -> float:
 def _axes(centred_ND: Array) -> Array:
     values_D, vectors_DD = np.linalg.eigh(centred_ND.T @ centred_ND / max(1, len(centred_ND)))
     many = max(1, min(AXES, len(centred_ND) // TEXTS_AN_AXIS))
-    kept = [axis for axis in range(len(values_D))[::-1][:many] if values_D[axis] > 1e-9 * max(values_D[-1], 1e-300)]
+    kept = [
+        axis
+        for axis in range(len(values_D))[::-1][:many]
+        if values_D[axis] > 1e-9 * max(values_D[-1], 1e-300)
+    ]
     return np.asarray(vectors_DD[:, kept] / np.sqrt(values_D[kept]))
 
 
@@ -218,7 +245,10 @@ def _means(raw: tuple[Array, Array], chosen_N: NDArray[np.bool_]) -> tuple[Array
 
 def _apart(window_BF: Array, reference_BF: Array, place: slice) -> Array:
     # The second half of a single text is empty.
-    return np.asarray(window_BF[:, place] / window_BF[:, -1:].clip(min=1) - reference_BF[:, place] / reference_BF[:, -1:].clip(min=1))
+    return np.asarray(
+        window_BF[:, place] / window_BF[:, -1:].clip(min=1)
+        - reference_BF[:, place] / reference_BF[:, -1:].clip(min=1)
+    )
 
 
 def _shares_apart(window_BC: Array, reference_BC: Array, texts_B1: Array) -> Array:

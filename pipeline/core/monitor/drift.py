@@ -66,11 +66,21 @@ def comparable_size(texts: int, cfg: DriftConfig) -> int:
     """
     steps = int(np.log(max(1, min(texts, cfg.max_texts))) / np.log(STEP))
     near = (round(STEP**step) for step in (steps + 1, steps, steps - 1))
-    return cfg.max_texts if texts >= cfg.max_texts else max(1, next(size for size in (*near, 1) if size <= texts))
+    return (
+        cfg.max_texts
+        if texts >= cfg.max_texts
+        else max(1, next(size for size in (*near, 1) if size <= texts))
+    )
 
 
 def calibrate(
-    reference: WindowSample, texts: int, cfg: DriftConfig, *, windows_per_quarter: float, topics: int, seed: int
+    reference: WindowSample,
+    texts: int,
+    cfg: DriftConfig,
+    *,
+    windows_per_quarter: float,
+    topics: int,
+    seed: int,
 ) -> DriftCalibration:
     """Learn from the reference what chance does to windows of so many texts, and set how far is too far by the budget.
 
@@ -81,17 +91,31 @@ def calibrate(
     population_NF = np.concatenate([features_NF, gauge.stranger(features_NF)])
     # What is rare in the resamples that a score was learnt from is less rare in others, so the joint chance is learnt from fresh ones.
     first, fresh = (
-        gauge.distances(*_resampled(population_NF, texts, resamples=cfg.resamples, seed=seed_for(seed, purpose)))
+        gauge.distances(
+            *_resampled(population_NF, texts, resamples=cfg.resamples, seed=seed_for(seed, purpose))
+        )
         for purpose in ("each", "together")
     )
     tails = {name: NullDistribution.of(distances_B) for name, distances_B in first.items()}
     scores_B = np.max([tails[name].score(distances_B) for name, distances_B in fresh.items()], axis=0)
     joint, shared = NullDistribution.of(scores_B), _shared(scores_B, most=texts / (texts + len(reference)))
     rule = {"alarms": cfg.alarm_windows, "of": cfg.of_windows}
-    level = alarm_budget.drift_level(cfg.false_alarms_per_quarter / (windows_per_quarter * topics), shared=shared, **rule)
+    level = alarm_budget.drift_level(
+        cfg.false_alarms_per_quarter / (windows_per_quarter * topics), shared=shared, **rule
+    )
     expected = windows_per_quarter * topics * alarm_budget.mean_alarm_start_rate(level, shared=shared, **rule)
     return DriftCalibration(
-        texts, gauge, features_NF, _halved(features_NF), tails, joint, level, joint.reached(level), shared, expected, seed
+        texts,
+        gauge,
+        features_NF,
+        _halved(features_NF),
+        tails,
+        joint,
+        level,
+        joint.reached(level),
+        shared,
+        expected,
+        seed,
     )
 
 
@@ -106,7 +130,12 @@ def judge_window(window: WindowSample, calibration: DriftCalibration) -> dict[st
     for name, tail in calibration.tails.items():
         p = float(calibration.joint.chance(tail.score(found[name]))[0])
         threshold = tail.reached(float(np.exp(-calibration.critical)))
-        detectors[name] = {"statistic": float(found[name][0]), "threshold": threshold, "p": p, "drifted": p <= calibration.level}
+        detectors[name] = {
+            "statistic": float(found[name][0]),
+            "threshold": threshold,
+            "p": p,
+            "drifted": p <= calibration.level,
+        }
     return {
         "p": min(one["p"] for one in detectors.values()),
         "level": calibration.level,
@@ -128,7 +157,9 @@ def alarm_starts(history: Sequence[bool], cfg: DriftConfig) -> bool:
     return alarm_is_active(history, cfg) and not alarm_is_active(history[:-1], cfg)
 
 
-def most_moved_texts(window: WindowSample, calibration: DriftCalibration, n: int) -> list[tuple[str, int, float]]:
+def most_moved_texts(
+    window: WindowSample, calibration: DriftCalibration, n: int
+) -> list[tuple[str, int, float]]:
     """Name the texts that moved the window the most, with how much, in standard deviations of the reference's texts.
 
     A text counts by the witness function of each detector that drifted, or of all where none did: how far it lies from the reference
@@ -137,7 +168,9 @@ def most_moved_texts(window: WindowSample, calibration: DriftCalibration, n: int
     features_NF = calibration.gauge.features(window)
     found = judge_window(window, calibration)["detectors"]
     moved = [name for name, one in found.items() if one["drifted"]] or list(found)
-    scores_N = np.sum([_witness(features_NF, calibration, calibration.gauge.places[name]) for name in moved], axis=0)
+    scores_N = np.sum(
+        [_witness(features_NF, calibration, calibration.gauge.places[name]) for name in moved], axis=0
+    )
     first = np.argsort(-scores_N, kind="stable")[:n]
     return [(window.request[row], window.position[row], float(scores_N[row])) for row in first]
 
@@ -168,7 +201,9 @@ def _halved(features_NF: NDArray[np.float32]) -> Array:
     return np.stack([features_NF[half::2].sum(axis=0, dtype=np.float64) for half in (0, 1)])
 
 
-def _resampled(features_NF: NDArray[np.float32], texts: int, *, resamples: int, seed: int) -> tuple[Array, Array]:
+def _resampled(
+    features_NF: NDArray[np.float32], texts: int, *, resamples: int, seed: int
+) -> tuple[Array, Array]:
     """Draw windows and, for each so many of them, a reference; sums over their halves, 2xBxF each.
 
     The last row is the stranger: it may be drawn, but a reference has as many texts as the rows before it.
@@ -199,7 +234,10 @@ def _shared(scores_B: Array, *, most: float) -> float:
 
 
 def _kind(detectors: dict[str, dict[str, Any]]) -> str | None:
-    beyond = {name: one["statistic"] / max(one["threshold"], 1e-12) if one["drifted"] else 0.0 for name, one in detectors.items()}
+    beyond = {
+        name: one["statistic"] / max(one["threshold"], 1e-12) if one["drifted"] else 0.0
+        for name, one in detectors.items()
+    }
     sides = {kind: max(beyond.get(name, 0.0) for name in names) for kind, names in KINDS.items()}
     furthest = max(sides, key=lambda kind: sides[kind])
     if sides[furthest]:

@@ -26,7 +26,13 @@ CLIMB_STEPS, CLIMB_ENDS = 2000, 1e-9
 
 
 def estimate_prevalence(
-    guessed_L: ArrayLike, confusion_LL: ArrayLike, labels: Sequence[str], *, resamples: int, confidence: float, seed: int
+    guessed_L: ArrayLike,
+    confusion_LL: ArrayLike,
+    labels: Sequence[str],
+    *,
+    resamples: int,
+    confidence: float,
+    seed: int,
 ) -> dict[str, dict[str, Any]] | None:
     """Estimate the share of each label from the counts of guesses in a window; None where the window is empty.
 
@@ -45,8 +51,18 @@ def estimate_prevalence(
     judged = _Judged(np.asarray(confusion_LL, dtype=np.float64), tuple(labels), confidence)
     raw_L, reach = counts_L / counts_L.sum(), _reach(confidence)
     if judged.unfit:
-        wide = {"low": 0.0, "high": 1.0, "spread": 0.5 / reach, "noise": 0.5 / reach, "corrected": False, "why": judged.unfit}
-        return {label: {"raw": float(raw), "share": float(raw), **wide} for label, raw in zip(labels, raw_L, strict=True)}
+        wide = {
+            "low": 0.0,
+            "high": 1.0,
+            "spread": 0.5 / reach,
+            "noise": 0.5 / reach,
+            "corrected": False,
+            "why": judged.unfit,
+        }
+        return {
+            label: {"raw": float(raw), "share": float(raw), **wide}
+            for label, raw in zip(labels, raw_L, strict=True)
+        }
     low_L, high_L = _ends(judged.redrawn(counts_L, resamples=resamples, seed=seed), confidence)
     free_L, share_L = judged.free(raw_L), judged.share(raw_L)
     # Where even the interval lies beyond the border, half of the error on that side is kept: it proves no share of exactly none.
@@ -77,23 +93,40 @@ def measure_model_shift(
     if not len(old_N):
         return None
     many, texts, random = len(labels), len(old_N), np.random.default_rng(seed)
-    old, new = (_Judged(np.asarray(one, dtype=np.float64), tuple(labels), confidence) for one in (old_LL, new_LL))
-    both_LL = np.bincount(np.asarray(old_N) * many + np.asarray(new_N), minlength=many**2).reshape(many, many) / texts
+    old, new = (
+        _Judged(np.asarray(one, dtype=np.float64), tuple(labels), confidence) for one in (old_LL, new_LL)
+    )
+    both_LL = (
+        np.bincount(np.asarray(old_N) * many + np.asarray(new_N), minlength=many**2).reshape(many, many)
+        / texts
+    )
     # Texts that all got the same answer do not prove that the next one does: one text is spread over all pairs of answers.
     spread_LL = (both_LL * texts + 1 / many**2) / (texts + 1)
     drawn_BLL = random.multinomial(texts, spread_LL.ravel(), size=resamples).reshape(-1, many, many) / texts
     ours_L, theirs_L = both_LL.sum(axis=0), both_LL.sum(axis=1)
     found_L, fit = new.share(ours_L) - old.share(theirs_L), not (old.unfit or new.unfit)
     drawn_BLL += both_LL - spread_LL
-    drawn_BL = new.free(drawn_BLL.sum(axis=1)) - old.free(drawn_BLL.sum(axis=2)) + found_L - (new.free(ours_L) - old.free(theirs_L))
+    drawn_BL = (
+        new.free(drawn_BLL.sum(axis=1))
+        - old.free(drawn_BLL.sum(axis=2))
+        + found_L
+        - (new.free(ours_L) - old.free(theirs_L))
+    )
     model_LL = new.error(ours_L, resamples, random) + old.error(theirs_L, resamples, random) if fit else None
-    return {label: {**one, "corrected": fit} for label, one in _by_label(labels, _jump(found_L, drawn_BL, model_LL, confidence)).items()}
+    return {
+        label: {**one, "corrected": fit}
+        for label, one in _by_label(labels, _jump(found_L, drawn_BL, model_LL, confidence)).items()
+    }
 
 
 def _jump(found_L: Array, drawn_BL: Array, model_LL: Array | None, confidence: float) -> dict[str, Array]:
     (low_L, high_L), reach = _ends(drawn_BL, confidence), _reach(confidence)
     texts_LL = np.cov(drawn_BL, rowvar=False).reshape(len(found_L), -1)
-    kept_LL = np.eye(len(found_L)) if model_LL is None else model_LL @ np.linalg.pinv(model_LL + texts_LL, hermitian=True)
+    kept_LL = (
+        np.eye(len(found_L))
+        if model_LL is None
+        else model_LL @ np.linalg.pinv(model_LL + texts_LL, hermitian=True)
+    )
     shift_L, spread_L = kept_LL @ found_L, np.sqrt(np.maximum(np.diagonal(kept_LL @ texts_LL), 0))
     figures = {"difference": found_L, "low": low_L, "high": high_L, "spread": (high_L - low_L) / 2 / reach}
     return figures | {
@@ -101,7 +134,9 @@ def _jump(found_L: Array, drawn_BL: Array, model_LL: Array | None, confidence: f
     }  # fmt: skip
 
 
-def bridge_series(points: Sequence[Mapping[str, Any]], breaks: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def bridge_series(
+    points: Sequence[Mapping[str, Any]], breaks: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
     """Shift the earlier part of a series of one label's shares by what each change of the model alone did.
 
     `points` hold `start` and what `shares` gives of the label, `breaks` hold `time` (the start of the first window of the new
@@ -134,7 +169,12 @@ class _Moved:
 
     def by(self, one: Mapping[str, Any]) -> "_Moved":
         shift, below, above = one["shift"], one["shift"] - one["shift_low"], one["shift_high"] - one["shift"]
-        return _Moved(self.shift + shift, self.variance + one["shift_spread"] ** 2, self.below + below**2, self.above + above**2)
+        return _Moved(
+            self.shift + shift,
+            self.variance + one["shift_spread"] ** 2,
+            self.below + below**2,
+            self.above + above**2,
+        )
 
     def unmeasured(self, *points: Mapping[str, Any]) -> "_Moved":
         models = math.fsum(max(0.0, point["spread"] ** 2 - point["noise"] ** 2) for point in points)
@@ -142,7 +182,10 @@ class _Moved:
 
     def of(self, point: Mapping[str, Any]) -> dict[str, float]:
         share = point["share"] + self.shift
-        low, high = math.hypot(point["share"] - point["low"], self.below**0.5), math.hypot(point["high"] - point["share"], self.above**0.5)
+        low, high = (
+            math.hypot(point["share"] - point["low"], self.below**0.5),
+            math.hypot(point["high"] - point["share"], self.above**0.5),
+        )
         ends = {"share": _cut(share), "low": _cut(share - low), "high": _cut(share + high)}
         return {**ends, "unbridged": point["share"], "shift": self.shift, "shift_spread": self.variance**0.5}
 
@@ -175,7 +218,9 @@ class _Judged:
         if unseen := [label for label, texts in zip(self.labels, texts_L, strict=True) if not texts]:
             return f"no test text has the label {', '.join(unseen)}, so it is not known what the model makes of such texts"
         left_LL, sizes_L, right_LL = np.linalg.svd(self.rows_LL)
-        variance_L = np.maximum(self.rows_LL @ right_LL[-1] ** 2 - (self.rows_LL @ right_LL[-1]) ** 2, 0) / texts_L
+        variance_L = (
+            np.maximum(self.rows_LL @ right_LL[-1] ** 2 - (self.rows_LL @ right_LL[-1]) ** 2, 0) / texts_L
+        )
         error = math.sqrt(float(left_LL[:, -1] ** 2 @ variance_L))
         if sizes_L[-1] <= max(_reach(self.confidence) * error, 1e-9):
             return "on its test texts the model does not surely tell its labels apart, so what it guesses does not say what is true"
@@ -202,15 +247,21 @@ class _Judged:
     def redrawn(self, counts_L: Array, *, resamples: int, seed: int) -> Array:
         """Draw guesses and confusions anew and solve each pair; BxL."""
         random = np.random.default_rng(seed)
-        return self._solved(_dirichlet(counts_L, resamples, random), _dirichlet(self.counts_LL, resamples, random))
+        return self._solved(
+            _dirichlet(counts_L, resamples, random), _dirichlet(self.counts_LL, resamples, random)
+        )
 
     def error(self, guess_L: Array, resamples: int, random: np.random.Generator) -> Array:
         """Give the covariance of the solved shares that the sample of test texts alone makes; LxL."""
         rows_BLL = _dirichlet(self.counts_LL, resamples, random)
-        return np.cov(self._solved(np.broadcast_to(guess_L, rows_BLL.shape[:2]), rows_BLL), rowvar=False).reshape(len(guess_L), -1)
+        return np.cov(
+            self._solved(np.broadcast_to(guess_L, rows_BLL.shape[:2]), rows_BLL), rowvar=False
+        ).reshape(len(guess_L), -1)
 
     def _solved(self, guess_BL: Array, rows_BLL: Array) -> Array:
-        solved_BL: Array = np.linalg.solve(rows_BLL.swapaxes(1, 2), guess_BL[..., None])[..., 0].astype(np.float64)
+        solved_BL: Array = np.linalg.solve(rows_BLL.swapaxes(1, 2), guess_BL[..., None])[..., 0].astype(
+            np.float64
+        )
         return solved_BL
 
     def noise(self, counts_L: Array) -> Array:
@@ -223,7 +274,10 @@ class _Judged:
 
 
 def _by_label(labels: Sequence[str], figures: Mapping[str, Array]) -> dict[str, dict[str, Any]]:
-    return {label: {name: float(column_L[place]) for name, column_L in figures.items()} for place, label in enumerate(labels)}
+    return {
+        label: {name: float(column_L[place]) for name, column_L in figures.items()}
+        for place, label in enumerate(labels)
+    }
 
 
 def _dirichlet(counts: Array, resamples: int, random: np.random.Generator) -> Array:

@@ -42,7 +42,13 @@ class RegressionVerdict:
 
 
 def observed_quality(
-    truth: Sequence[str], guess: Sequence[str], labels: Sequence[str], *, confidence: float, resamples: int, seed: int
+    truth: Sequence[str],
+    guess: Sequence[str],
+    labels: Sequence[str],
+    *,
+    confidence: float,
+    resamples: int,
+    seed: int,
 ) -> dict[str, Any] | None:
     """Measure accuracy and macro F1 by the true labels that people told; None where there are none.
 
@@ -55,14 +61,28 @@ def observed_quality(
         return None
     known = [*labels, *sorted({*truth, *guess} - set(labels))]
     place = {label: row for row, label in enumerate(known)}
-    counts_LL = metrics.confusion([place[one] for one in truth], [place[one] for one in guess], labels=len(known))
+    counts_LL = metrics.confusion(
+        [place[one] for one in truth], [place[one] for one in guess], labels=len(known)
+    )
     # To draw texts with replacement is to draw the cells that they fall in.
-    drawn_B = np.random.default_rng(seed).multinomial(len(truth), counts_LL.ravel() / len(truth), size=resamples)
+    drawn_B = np.random.default_rng(seed).multinomial(
+        len(truth), counts_LL.ravel() / len(truth), size=resamples
+    )
     f1_B = metrics.macro_f1(drawn_B.reshape(-1, *counts_LL.shape))
     f1_low, f1_high = bootstrap.percentile_interval(f1_B, confidence=confidence)
     low, high = wilson_interval(int(np.trace(counts_LL)), len(truth), confidence=confidence)
-    accuracy = {"labels": len(truth), "accuracy": float(metrics.accuracy(counts_LL)), "low": low, "high": high}
-    return {**accuracy, "macro_f1": float(metrics.macro_f1(counts_LL)), "macro_f1_low": f1_low, "macro_f1_high": f1_high}
+    accuracy = {
+        "labels": len(truth),
+        "accuracy": float(metrics.accuracy(counts_LL)),
+        "low": low,
+        "high": high,
+    }
+    return {
+        **accuracy,
+        "macro_f1": float(metrics.macro_f1(counts_LL)),
+        "macro_f1_low": f1_low,
+        "macro_f1_high": f1_high,
+    }
 
 
 def wilson_interval(hits: int, texts: int, *, confidence: float) -> tuple[float, float]:
@@ -75,7 +95,9 @@ def wilson_interval(hits: int, texts: int, *, confidence: float) -> tuple[float,
     return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
-def estimated_quality(confidence_N: Sequence[float], *, confidence: float, resamples: int, seed: int) -> dict[str, Any] | None:
+def estimated_quality(
+    confidence_N: Sequence[float], *, confidence: float, resamples: int, seed: int
+) -> dict[str, Any] | None:
     """Estimate the accuracy in a window without labels, from the model's calibrated confidence in each answer; None without answers.
 
     Of answers given with 0.8 eight in ten are right, if the release is calibrated (Guo et al., 2017), so the average confidence is
@@ -87,7 +109,10 @@ def estimated_quality(confidence_N: Sequence[float], *, confidence: float, resam
     if not len(confidence_N):
         return None
     texts, mean = len(confidence_N), float(np.mean(confidence_N))
-    drawn_B = np.random.default_rng(seed).binomial(texts, (mean * texts + 0.5) / (texts + 1), size=resamples) / texts
+    drawn_B = (
+        np.random.default_rng(seed).binomial(texts, (mean * texts + 0.5) / (texts + 1), size=resamples)
+        / texts
+    )
     low, high = bootstrap.percentile_interval(drawn_B, confidence=confidence)
     return {"texts": texts, "accuracy": mean, "low": min(low, mean), "high": max(high, mean)}
 
@@ -110,17 +135,36 @@ def detect_regression(
     if labels < cfg.min_labels:
         reason = f"Only {labels:,} true labels are told, too few to judge a release by (watch.quality.min_labels is {cfg.min_labels:,})."
         return RegressionVerdict(judged=False, fell=False, reason=reason, figures={"labels": labels})
-    rights = [(true == mine, true == theirs) for true, mine, theirs in zip(truth, now_guess, before_guess, strict=True)]
+    rights = [
+        (true == mine, true == theirs)
+        for true, mine, theirs in zip(truth, now_guess, before_guess, strict=True)
+    ]
     lost, won = rights.count((False, True)), rights.count((True, False))
     low = _surely(lost, won, labels, reach=_reach(labels, cfg.min_labels, confidence))
     now, before = sum(mine for mine, _ in rights) / labels, sum(theirs for _, theirs in rights) / labels
-    figures = {"labels": labels, "champion": now, "previous": before, "fall": before - now, "low": low, "margin": cfg.rollback_margin}
+    figures = {
+        "labels": labels,
+        "champion": now,
+        "previous": before,
+        "fall": before - now,
+        "low": low,
+        "margin": cfg.rollback_margin,
+    }
     fell = low > cfg.rollback_margin
-    return RegressionVerdict(judged=True, fell=fell, reason=_reason(figures, names, fell=fell, confidence=confidence), figures=figures)
+    return RegressionVerdict(
+        judged=True,
+        fell=fell,
+        reason=_reason(figures, names, fell=fell, confidence=confidence),
+        figures=figures,
+    )
 
 
 def _reason(figures: Mapping[str, float], names: Mapping[str, str], *, fell: bool, confidence: float) -> str:
-    change = f"{'a fall' if figures['fall'] > 0 else 'a gain'} of {abs(figures['fall']):.3f}" if figures["fall"] else "no change"
+    change = (
+        f"{'a fall' if figures['fall'] > 0 else 'a gain'} of {abs(figures['fall']):.3f}"
+        if figures["fall"]
+        else "no change"
+    )
     bound = f"{confidence:.0%} bound {figures['low']:+.3f}, however often it is asked"
     return (
         f"On the same {figures['labels']:,} texts with true labels {names['champion']} has an accuracy of {figures['champion']:.3f} and "
@@ -160,7 +204,9 @@ def _reach(labels: int, first: int, confidence: float) -> float:
     looks = math.ceil(math.log(labels / first) / math.log(GROWTH))
     edges, step = np.linspace(-7, 7, CELLS + 1, retstep=True)
     cells, kept = (edges[1:] + edges[:-1]) / 2, GROWTH**-0.5
-    move = _bell((cells[None] - kept * cells[:, None]) / math.sqrt(1 - kept**2)) * step / math.sqrt(1 - kept**2)
+    move = (
+        _bell((cells[None] - kept * cells[:, None]) / math.sqrt(1 - kept**2)) * step / math.sqrt(1 - kept**2)
+    )
     density, spent, bound = _bell(cells), 0.0, 0.0
     for look in range(looks + 1):
         due = (1 - confidence) * (1 - 0.5 / GROWTH**look) - spent

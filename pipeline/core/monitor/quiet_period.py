@@ -6,7 +6,9 @@ from pipeline.base.records import Alert
 from pipeline.core.monitor.windows import hours_before, to_micros
 
 
-def filter_quiet(candidates: Sequence[Alert], past: Sequence[Alert], *, now: str, quiet_hours: float) -> list[Alert]:
+def filter_quiet(
+    candidates: Sequence[Alert], past: Sequence[Alert], *, now: str, quiet_hours: float
+) -> list[Alert]:
     """Give the candidates that have to be told, in their order; of those with one key the first, if none was told lately.
 
     An alert keeps its key quiet for so many hours from its time on. One that is dated after `now` (a clock was wrong) keeps nothing

@@ -48,7 +48,11 @@ def find_cards(text: str) -> Iterator[Span]:
     past = 0
     for first, (start, end) in enumerate(groups):
         if start >= past and end - start >= FIRST_GROUP and not BEFORE.match(text, max(start - 1, 0), start):
-            ends = [last for last, digits in _joined(text, groups, first) if _is_card(digits) and not AFTER.match(text, last)]
+            ends = [
+                last
+                for last, digits in _joined(text, groups, first)
+                if _is_card(digits) and not AFTER.match(text, last)
+            ]
             if ends:
                 past = ends[-1]
                 yield start, past
@@ -61,7 +65,9 @@ def find_ibans(text: str) -> Iterator[Span]:
         length = _iban_length(begun[0][:2].upper())
         if length and length <= len(signs):
             end = signs[length - 1] + 1
-            if not (end < len(text) and text[end].isalnum()) and _is_iban("".join(text[at] for at in signs[:length])):
+            if not (end < len(text) and text[end].isalnum()) and _is_iban(
+                "".join(text[at] for at in signs[:length])
+            ):
                 yield begun.start(), end
 
 
@@ -104,7 +110,9 @@ def _is_iban(compact: str) -> bool:
         return False
     # The remainder first (ISO 7064), as it is quick and refuses nearly everything.
     turned = compact[4:] + compact[:4]
-    return int("".join(str(int(sign, 36)) for sign in turned)) % 97 == 1 and _valid("iban", compact, check_country=False)
+    return int("".join(str(int(sign, 36)) for sign in turned)) % 97 == 1 and _valid(
+        "iban", compact, check_country=False
+    )
 
 
 def _valid(module: str, number: str, **how: bool) -> bool:

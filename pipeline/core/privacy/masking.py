@@ -31,8 +31,12 @@ ADDRESS = regex.compile(
     regex.IGNORECASE,
 )
 # "@user" and "@anonymous" are what the sources put in place of a handle; "@5pm" is a time.
-HANDLE = regex.compile(r"(?<![\w@.])@(?!(?:user|anonymous)\b)[^\W\d]\w{1,63}+(?:\.\w{1,63}+){0,3}+(?!@)", regex.IGNORECASE)
-IPV4 = regex.compile(r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?!\w|\.\d)")
+HANDLE = regex.compile(
+    r"(?<![\w@.])@(?!(?:user|anonymous)\b)[^\W\d]\w{1,63}+(?:\.\w{1,63}+){0,3}+(?!@)", regex.IGNORECASE
+)
+IPV4 = regex.compile(
+    r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?!\w|\.\d)"
+)
 IPV6 = regex.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}+[0-9A-Fa-f]{0,4}(?![\w:])")
 DIGITS = regex.compile(r"\d")
 # A telephone number by its look, before anything heavy is asked: digits in groups, with marks people put between them.
@@ -76,7 +80,9 @@ def _once(text: str, found: dict[str, None]) -> str:
     return text
 
 
-def _matches(pattern: "regex.Pattern[str]", holds: Callable[[str], bool] = lambda _: True) -> Callable[[str], Iterator[Span]]:
+def _matches(
+    pattern: "regex.Pattern[str]", holds: Callable[[str], bool] = lambda _: True
+) -> Callable[[str], Iterator[Span]]:
     def spans(text: str) -> Iterator[Span]:
         return ((match.start(), match.end()) for match in pattern.finditer(text) if holds(match[0]))
 
@@ -111,7 +117,9 @@ def _called(part: str) -> list[Span]:
     for region in (None,) if part.startswith("+") else REGIONS:
         # Without its country a number must be grouped as that country groups its numbers: else a pair of years is one.
         leniency = Leniency.VALID if region is None else Leniency.STRICT_GROUPING
-        if found := [(match.start, match.end) for match in PhoneNumberMatcher(part, region, leniency=leniency)]:
+        if found := [
+            (match.start, match.end) for match in PhoneNumberMatcher(part, region, leniency=leniency)
+        ]:
             return found
     return []
 

@@ -40,7 +40,9 @@ class DistillationObjective:
 
     def __post_init__(self) -> None:
         assert len(self.teacher_NL) == len(self.train) == len(self.targets)
-        self.deal = LengthBucketSampler([len(ids) for ids in self.train], batch_texts=self.batch_texts, seed=self.seed)
+        self.deal = LengthBucketSampler(
+            [len(ids) for ids in self.train], batch_texts=self.batch_texts, seed=self.seed
+        )
 
     def model(self) -> nn.Module:
         """Give a student that nobody else trains."""
@@ -55,9 +57,16 @@ class DistillationObjective:
         """Give the divergence from the teacher, and the cross-entropy of the truth."""
         logits_BL = model(batch.tokens_BT, batch.mask_BT)
         rows_B = batch.targets.cpu()
-        teacher_BL, truth_B = self.teacher_NL[rows_B].to(logits_BL.device), torch.from_numpy(self.targets)[rows_B].to(logits_BL.device)
-        soft_BL, wanted_BL = (functional.log_softmax(one / self.temperature, dim=1) for one in (logits_BL, teacher_BL))
-        divergence = functional.kl_div(soft_BL, wanted_BL, reduction="sum", log_target=True) * self.temperature**2
+        teacher_BL, truth_B = (
+            self.teacher_NL[rows_B].to(logits_BL.device),
+            torch.from_numpy(self.targets)[rows_B].to(logits_BL.device),
+        )
+        soft_BL, wanted_BL = (
+            functional.log_softmax(one / self.temperature, dim=1) for one in (logits_BL, teacher_BL)
+        )
+        divergence = (
+            functional.kl_div(soft_BL, wanted_BL, reduction="sum", log_target=True) * self.temperature**2
+        )
         surprise = functional.cross_entropy(logits_BL, truth_B, reduction="sum")
         return (self.truth_share * surprise + (1 - self.truth_share) * divergence) / batch.weight
 

@@ -55,7 +55,13 @@ class StepResult:
 
 
 def fit(
-    model: nn.Module, method: Objective, optimizer: torch.optim.Optimizer, course: Schedule, share: WorkerShard, *, start: int = 0
+    model: nn.Module,
+    method: Objective,
+    optimizer: torch.optim.Optimizer,
+    course: Schedule,
+    share: WorkerShard,
+    *,
+    start: int = 0,
 ) -> Iterator[StepResult]:
     """Train from step `start` to the end of the course, giving each step when it is done.
 
@@ -65,7 +71,9 @@ def fit(
     model.train()
     for step in range(start, course.steps):
         torch.manual_seed(seed_for(method.seed, "dropout", step, share.rank))
-        rate = learning_rate_at(step, steps=course.steps, peak=course.peak_rate, warmup_share=course.warmup_share)
+        rate = learning_rate_at(
+            step, steps=course.steps, peak=course.peak_rate, warmup_share=course.warmup_share
+        )
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.zero_grad(set_to_none=True)

@@ -70,7 +70,9 @@ class MaskedWordObjective:
     deal: LengthBucketSampler = field(init=False)
 
     def __post_init__(self) -> None:
-        self.deal = LengthBucketSampler([len(ids) for ids in self.train], batch_texts=self.batch_texts, seed=self.seed)
+        self.deal = LengthBucketSampler(
+            [len(ids) for ids in self.train], batch_texts=self.batch_texts, seed=self.seed
+        )
 
     def model(self) -> nn.Module:
         """Put a fresh word head on the encoder."""
@@ -98,7 +100,9 @@ class MaskedWordObjective:
 
     def _masked(self, texts: Tokens, *purpose: object) -> Batch:
         tokens_BT, mask_BT = pad(texts)
-        hidden_BT, targets_BT = self.masking.hide(tokens_BT, np.random.default_rng(seed_for(self.seed, *purpose)))
+        hidden_BT, targets_BT = self.masking.hide(
+            tokens_BT, np.random.default_rng(seed_for(self.seed, *purpose))
+        )
         return Batch(hidden_BT, mask_BT, targets_BT, weight=max(1.0, float((targets_BT != IGNORED).sum())))
 
 
@@ -123,11 +127,15 @@ class LabelObjective:
     weights_L: Tensor = field(init=False)
 
     def __post_init__(self) -> None:
-        self.deal = LengthBucketSampler([len(ids) for ids in self.train], batch_texts=self.batch_texts, seed=self.seed)
+        self.deal = LengthBucketSampler(
+            [len(ids) for ids in self.train], batch_texts=self.batch_texts, seed=self.seed
+        )
         counts = np.bincount(self.targets, minlength=self.labels).clip(min=1)
         weights = (counts.mean() / counts) ** self.class_weights
         # Scaled so that a text weighs 1 on the mean: the rate keeps its meaning.
-        self.weights_L = torch.as_tensor(weights * counts.sum() / (weights * counts).sum(), dtype=torch.float32)
+        self.weights_L = torch.as_tensor(
+            weights * counts.sum() / (weights * counts).sum(), dtype=torch.float32
+        )
 
     def model(self) -> nn.Module:
         """Put a fresh label head on the encoder."""
@@ -145,7 +153,10 @@ class LabelObjective:
         """Give the weighted cross-entropy of the labels."""
         logits_BL = model(batch.tokens_BT, batch.mask_BT)
         weights_L = self.weights_L.to(logits_BL.device)
-        return functional.cross_entropy(logits_BL, batch.targets, weight=weights_L, reduction="sum") / batch.weight
+        return (
+            functional.cross_entropy(logits_BL, batch.targets, weight=weights_L, reduction="sum")
+            / batch.weight
+        )
 
     def judge(self, model: nn.Module) -> Metrics:
         """Give the score on held-out texts, and the share answered rightly."""

@@ -157,7 +157,12 @@ class TrainingProgress:
 
     def notes(self) -> dict[str, Any]:
         """Give what is not a tensor."""
-        return {"history": self.history, "best_score": self.best_score, "poorer_looks": self.poorer_looks, "finished": self.finished}
+        return {
+            "history": self.history,
+            "best_score": self.best_score,
+            "poorer_looks": self.poorer_looks,
+            "finished": self.finished,
+        }
 
 
 def run_training(job: TrainingJob, machine: WorkerResources) -> TrainingResult:
@@ -192,7 +197,9 @@ def _run(job: TrainingJob, machine: WorkerResources) -> None:
             name=f"{job.name}-{job.keep.key[:16]}",
             storage_path=machine.storage,
             # Ray's own default is no retry of a worker and endless retry of the controller.
-            failure_config=FailureConfig(max_failures=2, controller_failure_limit=3, max_preemption_failures=5),
+            failure_config=FailureConfig(
+                max_failures=2, controller_failure_limit=3, max_preemption_failures=5
+            ),
         ),
     )
     trainer.fit()
@@ -220,7 +227,13 @@ def _work(config: dict[str, Any]) -> None:
                 break
 
 
-def _listen(job: TrainingJob, core: nn.Module, optimizer: torch.optim.Optimizer, state: TrainingProgress, step: StepResult) -> bool:
+def _listen(
+    job: TrainingJob,
+    core: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    state: TrainingProgress,
+    step: StepResult,
+) -> bool:
     """Judge, save and report after a step; say whether training ends here."""
     import ray.train
 
@@ -229,7 +242,11 @@ def _listen(job: TrainingJob, core: nn.Module, optimizer: torch.optim.Optimizer,
     state.finished = step.number == job.course.steps or state.poorer_looks >= job.patience
     if state.finished or step.number % job.checkpoint_every == 0:
         if ray.train.get_context().get_world_rank() == 0:
-            tensors = {"model": core.state_dict(), "optimizer": _flat(optimizer), "best": state.best or core.state_dict()}
+            tensors = {
+                "model": core.state_dict(),
+                "optimizer": _flat(optimizer),
+                "best": state.best or core.state_dict(),
+            }
             job.keep.save(step.number, tensors, state.notes())
         # Every worker reports equally often, or Ray waits for ever.
         ray.train.report({"step": step.number, "loss": step.loss})
@@ -251,10 +268,17 @@ def _look(job: TrainingJob, core: nn.Module, state: TrainingProgress, step: int,
     # One worker judges and tells the others: two could differ in the last digit, and part ways at the early stop.
     figures = job.method.judge(core) if get_context().get_world_rank() == 0 else {}
     state.look(broadcast_from_rank_zero({**figures, **seen}), step, core)
-    log.info("judged", training=job.name, of=job.course.steps, **{key: round(value, 4) for key, value in state.history[-1].items()})
+    log.info(
+        "judged",
+        training=job.name,
+        of=job.course.steps,
+        **{key: round(value, 4) for key, value in state.history[-1].items()},
+    )
 
 
-def _resume(job: TrainingJob, core: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, TrainingProgress]:
+def _resume(
+    job: TrainingJob, core: nn.Module, optimizer: torch.optim.Optimizer
+) -> tuple[int, TrainingProgress]:
     saved = job.keep.newest()
     if saved is None:
         return 0, TrainingProgress(history=[], best={})

@@ -41,15 +41,23 @@ class _Rule:
     key: str = ""
 
 
-def check(kept: Sequence[TextRecord], reasons: Sequence[str], cfg: ValidateConfig, labels: Sequence[str]) -> tuple[Check, ...]:
+def check(
+    kept: Sequence[TextRecord], reasons: Sequence[str], cfg: ValidateConfig, labels: Sequence[str]
+) -> tuple[Check, ...]:
     """Judge the texts that were kept and the reasons why the others were not; give every answer, good and bad."""
     answers = _judge(_raw_frame(len(kept), reasons), _raw_rules(cfg)) if kept or reasons else ()
     if not kept:
         # With no text at all every other measure is undefined, and one plain sentence says more than ten.
-        why = ", ".join(f"{number} {reason}" for reason, number in Counter(reasons).most_common()) or "nothing was collected"
+        why = (
+            ", ".join(f"{number} {reason}" for reason, number in Counter(reasons).most_common())
+            or "nothing was collected"
+        )
         return (Check("texts", False, 0, cfg.min_texts, f"texts: no text is left ({why})"), *answers)
     frame = _text_frame(kept, cfg, labels)
-    return (*_judge(frame, _text_rules(cfg, labels, judged=bool(frame["in_language"].notna().any()))), *answers)
+    return (
+        *_judge(frame, _text_rules(cfg, labels, judged=bool(frame["in_language"].notna().any()))),
+        *answers,
+    )
 
 
 def _text_frame(kept: Sequence[TextRecord], cfg: ValidateConfig, labels: Sequence[str]) -> Any:
@@ -87,17 +95,39 @@ def _text_rules(cfg: ValidateConfig, labels: Sequence[str], *, judged: bool) -> 
         _Rule("columns", 0, gxe.ExpectTableColumnsToMatchOrderedList(column_list=columns)),
         *(_Rule(f"empty {name}", 0, gxe.ExpectColumnValuesToNotBeNull(column=name)) for name in FILLED),
         _Rule("repeated id", 0, gxe.ExpectColumnValuesToBeUnique(column="id")),
-        _Rule("label outside the set", 0, gxe.ExpectColumnValuesToBeInSet(column="label", value_set=list(labels))),
-        _Rule("labels", 2, gxe.ExpectColumnUniqueValueCountToBeBetween(column="label", min_value=2), least=True),
-        _Rule("texts", cfg.min_texts, gxe.ExpectTableRowCountToBeBetween(min_value=cfg.min_texts), least=True, key="min_texts"),
-        *(_at_least(f"share of label {label}", _indicator(label), cfg.min_label_share, "min_label_share") for label in labels),
+        _Rule(
+            "label outside the set",
+            0,
+            gxe.ExpectColumnValuesToBeInSet(column="label", value_set=list(labels)),
+        ),
+        _Rule(
+            "labels", 2, gxe.ExpectColumnUniqueValueCountToBeBetween(column="label", min_value=2), least=True
+        ),
+        _Rule(
+            "texts",
+            cfg.min_texts,
+            gxe.ExpectTableRowCountToBeBetween(min_value=cfg.min_texts),
+            least=True,
+            key="min_texts",
+        ),
+        *(
+            _at_least(f"share of label {label}", _indicator(label), cfg.min_label_share, "min_label_share")
+            for label in labels
+        ),
         _Rule("words of the longest text", cfg.max_words, longest, key="max_words"),
         _at_most("words of the mean text", "words", cfg.max_mean_words, "max_mean_words"),
         _at_most("share with HTML or mojibake left", "residue", cfg.max_residue_share, "max_residue_share"),
     ]
     # Texts too short to tell their language have no say; where all are, there is nothing to judge.
     if judged:
-        rules.append(_at_least(f"share in language {cfg.language}", "in_language", cfg.min_language_share, "min_language_share"))
+        rules.append(
+            _at_least(
+                f"share in language {cfg.language}",
+                "in_language",
+                cfg.min_language_share,
+                "min_language_share",
+            )
+        )
     return rules
 
 
@@ -111,7 +141,9 @@ def _raw_rules(cfg: ValidateConfig) -> list[_Rule]:
 def _at_least(name: str, column: str, limit: float, key: str) -> _Rule:
     import great_expectations.expectations as gxe
 
-    return _Rule(name, limit, gxe.ExpectColumnMeanToBeBetween(column=column, min_value=limit), least=True, key=key)
+    return _Rule(
+        name, limit, gxe.ExpectColumnMeanToBeBetween(column=column, min_value=limit), least=True, key=key
+    )
 
 
 def _at_most(name: str, column: str, limit: float, key: str) -> _Rule:
@@ -134,25 +166,39 @@ def _judge(frame: Any, rules: Sequence[_Rule]) -> tuple[Check, ...]:
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     asset = context.data_sources.add_pandas(name="frames").add_dataframe_asset(name="texts")
-    batch = asset.add_batch_definition_whole_dataframe(name="all").get_batch(batch_parameters={"dataframe": frame})
+    batch = asset.add_batch_definition_whole_dataframe(name="all").get_batch(
+        batch_parameters={"dataframe": frame}
+    )
     suite = gx.ExpectationSuite(name="tone")
     for number, rule in enumerate(rules):
         rule.expectation.meta = {"number": number}
         suite.add_expectation(rule.expectation)
     # The answers come back in an order of their own.
-    answers = sorted(batch.validate(suite).results, key=lambda answer: answer.expectation_config.meta["number"])
+    answers = sorted(
+        batch.validate(suite).results, key=lambda answer: answer.expectation_config.meta["number"]
+    )
     return tuple(_answered(rule, answer) for rule, answer in zip(rules, answers, strict=True))
 
 
 def _answered(rule: _Rule, answer: Any) -> Check:
     found = answer.result.get("unexpected_count", answer.result.get("observed_value"))
     # A table of the wrong columns, or a measure that could not be taken, has no number.
-    number = float(found) if isinstance(found, int | float) or hasattr(found, "item") else (0.0 if answer.success else math.nan)
+    number = (
+        float(found)
+        if isinstance(found, int | float) or hasattr(found, "item")
+        else (0.0 if answer.success else math.nan)
+    )
     if rule.limit == 0 and not rule.key:
         sentence = f"{rule.name}: {_written(number)}, none is allowed"
     else:
         sentence = f"{rule.name}: {_written(number)}, {'at least' if rule.least else 'at most'} {_written(rule.limit)} asked for"
-    return Check(rule.name, bool(answer.success), number, rule.limit, sentence + (f" (validate.{rule.key})" if rule.key else ""))
+    return Check(
+        rule.name,
+        bool(answer.success),
+        number,
+        rule.limit,
+        sentence + (f" (validate.{rule.key})" if rule.key else ""),
+    )
 
 
 def _written(number: float) -> str:

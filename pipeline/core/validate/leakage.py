@@ -23,5 +23,7 @@ def leaks(sides: Mapping[SplitName, Sequence[TextRecord]]) -> tuple[str, ...]:
             shared = sorted(keys[one].keys() & keys[other].keys(), key=lambda value: keys[one][value])
             if shared:
                 plural = what if len(shared) == 1 else f"{what}s"
-                found.append(f"{len(shared)} {plural} in both {one} and {other}, for example that of {keys[one][shared[0]]}")
+                found.append(
+                    f"{len(shared)} {plural} in both {one} and {other}, for example that of {keys[one][shared[0]]}"
+                )
     return tuple(found)

@@ -19,7 +19,10 @@ def residues(records: Sequence[TextRecord]) -> list[bool]:
     """Say for each text whether HTML, mojibake or a replacement character is left in it."""
     from ftfy.badness import is_bad
 
-    return [bool(MARKUP.search(r.text)) or "\N{REPLACEMENT CHARACTER}" in r.text or bool(is_bad(r.text)) for r in records]
+    return [
+        bool(MARKUP.search(r.text)) or "\N{REPLACEMENT CHARACTER}" in r.text or bool(is_bad(r.text))
+        for r in records
+    ]
 
 
 def in_language(records: Sequence[TextRecord], cfg: ValidateConfig) -> list[float | None]:

@@ -91,7 +91,11 @@ class Journal:
 
     def labels(self, start: str = EVER, end: str = FOR_EVER) -> list[Feedback]:
         """Give the true labels told from `start` up to and without `end`, in the order of their time."""
-        asked = [month for month in list_files(self._folder / "feedback") if start[:MONTH] <= month.name <= end[:MONTH]]
+        asked = [
+            month
+            for month in list_files(self._folder / "feedback")
+            if start[:MONTH] <= month.name <= end[:MONTH]
+        ]
         return [entry for month in asked for entry in segments.read_segments(month, Feedback, start, end)]
 
     def first(self) -> str | None:
@@ -110,7 +114,9 @@ class Journal:
         What cannot be sealed now, as on a full disk, can be read as it is: that is logged and left for the next time.
         """
         with self._sealing:
-            folders = [folder for kind in ("answers", "feedback") for folder in list_files(self._folder / kind)]
+            folders = [
+                folder for kind in ("answers", "feedback") for folder in list_files(self._folder / kind)
+            ]
             return sum(_sealed(path) for folder in folders for path in list_files(folder, OPEN))
 
     def retain(self, now: datetime) -> RetentionReport:
@@ -132,7 +138,9 @@ class Journal:
         except OSError as error:
             self._let_go(lambda other: other == folder)
             reason = error.strerror or type(error).__name__
-            raise Fault(f"The journal cannot write to {folder} ({reason}). Mend that; what was kept before is untouched.") from error
+            raise Fault(
+                f"The journal cannot write to {folder} ({reason}). Mend that; what was kept before is untouched."
+            ) from error
 
     def _segment(self, folder: Path) -> Segment:
         if folder in self._segments and self._segments[folder].gone:
@@ -159,7 +167,9 @@ def _sealed(path: Path) -> bool:
     try:
         with lock_if_unheld(path) as free:
             if free:
-                segments.seal_segment(path, JournalEntry) if path.parents[1].name == "answers" else segments.seal_segment(path, Feedback)
+                segments.seal_segment(path, JournalEntry) if path.parents[
+                    1
+                ].name == "answers" else segments.seal_segment(path, Feedback)
             return free
     except (OSError, Fault) as error:
         logs.get("journal").warning("not sealed", segment=path.stem, reason=type(error).__name__)

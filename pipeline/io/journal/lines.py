@@ -31,7 +31,9 @@ def parse_lines(content: bytes, kind: type[Entry]) -> tuple["pyarrow.Table", lis
 
     whole = content[: content.rfind(b"\n") + 1]
     if whole:
-        options = pyarrow.json.ParseOptions(explicit_schema=entry_schema(kind), unexpected_field_behavior="ignore")
+        options = pyarrow.json.ParseOptions(
+            explicit_schema=entry_schema(kind), unexpected_field_behavior="ignore"
+        )
         try:
             table = pyarrow.json.read_json(pyarrow.BufferReader(whole), parse_options=options)
             table.validate(full=True)
@@ -74,7 +76,9 @@ def filter_requests(table: "pyarrow.Table", requests: Collection[str]) -> "pyarr
     import pyarrow
     from pyarrow import compute
 
-    return table.filter(compute.is_in(table["request"], value_set=pyarrow.array(sorted(requests), pyarrow.string())))
+    return table.filter(
+        compute.is_in(table["request"], value_set=pyarrow.array(sorted(requests), pyarrow.string()))
+    )
 
 
 def conform_table(table: "pyarrow.Table", kind: type[Entry]) -> "pyarrow.Table":

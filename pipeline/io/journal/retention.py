@@ -65,7 +65,9 @@ def apply_retention(folder: Path, *, days: int, now: datetime) -> RetentionRepor
     _forget(passes, _back(moment, days + SIGN_DAYS))
     _sweep(answers)
     kept = [hour for hour in hours if hour not in removed]
-    return RetentionReport(tuple(removed), len(kept), _reasons(kept, oldest=oldest, now=now, last=last, days=days))
+    return RetentionReport(
+        tuple(removed), len(kept), _reasons(kept, oldest=oldest, now=now, last=last, days=days)
+    )
 
 
 def _reasons(kept: Sequence[str], *, oldest: str, now: datetime, last: date, days: int) -> tuple[str, ...]:

@@ -26,7 +26,9 @@ def list_files(folder: Path, suffix: str = "") -> list[Path]:
     """Give what lies in a folder and is not hidden, in the order of names; nothing where there is no folder, or no longer."""
     # Not by `glob`: that raises when the retention takes away a folder that it is looking into.
     try:
-        return sorted(path for path in folder.iterdir() if path.name.endswith(suffix) and not path.name.startswith("."))
+        return sorted(
+            path for path in folder.iterdir() if path.name.endswith(suffix) and not path.name.startswith(".")
+        )
     except (FileNotFoundError, NotADirectoryError):
         return []
 
@@ -117,7 +119,9 @@ def read_segments(folder: Path, kind: type[Entry], start: str, end: str) -> list
     if not tables:
         return []
     found = pyarrow.concat_tables(tables)
-    return lines.table_to_entries(found.sort_by([("time", "ascending"), ("request", "ascending"), ("position", "ascending")]), kind)
+    return lines.table_to_entries(
+        found.sort_by([("time", "ascending"), ("request", "ascending"), ("position", "ascending")]), kind
+    )
 
 
 def find_in_segments(folder: Path, kind: type[Entry], requests: Collection[str]) -> Iterator[Entry]:
@@ -134,7 +138,9 @@ def find_in_segments(folder: Path, kind: type[Entry], requests: Collection[str])
         elif len(requests) <= FEW:
             yield from lines.find_entries(content, kind, requests)
         else:
-            yield from lines.table_to_entries(lines.filter_requests(lines.parse_lines(content, kind)[0], requests), kind)
+            yield from lines.table_to_entries(
+                lines.filter_requests(lines.parse_lines(content, kind)[0], requests), kind
+            )
 
 
 def _segments(folder: Path) -> list[Path]:
@@ -163,7 +169,10 @@ def _groups(path: Path, kind: type[Entry], requests: Collection[str] | None) -> 
 
     with _told_when_damaged(path), pyarrow.parquet.ParquetFile(path) as table:
         for number in range(table.num_row_groups):
-            if requests is None or lines.filter_requests(table.read_row_group(number, columns=["request"]), requests).num_rows:
+            if (
+                requests is None
+                or lines.filter_requests(table.read_row_group(number, columns=["request"]), requests).num_rows
+            ):
                 group = lines.conform_table(table.read_row_group(number), kind)
                 yield group if requests is None else lines.filter_requests(group, requests)
 
@@ -175,7 +184,9 @@ def _told_when_damaged(path: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise
     except (OSError, ValueError, KeyError) as error:
-        raise Fault(f"{path} cannot be read ({_first(error)}). Move it aside to go on without its answers.") from error
+        raise Fault(
+            f"{path} cannot be read ({_first(error)}). Move it aside to go on without its answers."
+        ) from error
 
 
 def _first(error: Any) -> str:

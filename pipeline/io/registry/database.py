@@ -47,7 +47,10 @@ class Database:
 
         place = _place(self._url)
         try:
-            with self._opened(place).connect().execution_options(writes=writes) as connection, connection.begin():
+            with (
+                self._opened(place).connect().execution_options(writes=writes) as connection,
+                connection.begin(),
+            ):
                 yield connection
         except (SQLAlchemyError, OSError) as error:
             reason = " ".join(str(getattr(error, "orig", None) or error).split())
@@ -112,7 +115,9 @@ def _open(place: "URL") -> "Engine":
         # No pool: a transaction that begins after the server was restarted finds no dead connection.
         engine = create_engine(place, poolclass=NullPool, connect_args=patience)
     except (ImportError, NoSuchModuleError) as error:
-        raise UsageError(f"The ledger at {_shown(place)} needs a driver that is missing. Type: pip install 'psycopg[binary]'") from error
+        raise UsageError(
+            f"The ledger at {_shown(place)} needs a driver that is missing. Type: pip install 'psycopg[binary]'"
+        ) from error
     event.listen(engine, "begin", _begin_postgres)
     _create(engine)
     return engine
@@ -135,13 +140,20 @@ def _open_sqlite(place: "URL") -> "Engine":
 
 def _settle_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver's own BEGIN comes too late to take the write lock first
-    for setting in (f"busy_timeout={BUSY_SECONDS * 1000}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for setting in (
+        f"busy_timeout={BUSY_SECONDS * 1000}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+    ):
         connection.execute(f"PRAGMA {setting}")
 
 
 def _begin_sqlite(connection: "Connection") -> None:
     # A writer that first reads and then writes would fail at once where another wrote in between; taking the lock first waits.
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes", True) else "BEGIN")
+    connection.exec_driver_sql(
+        "BEGIN IMMEDIATE" if connection.get_execution_options().get("writes", True) else "BEGIN"
+    )
 
 
 def _begin_postgres(connection: "Connection") -> None:
@@ -171,7 +183,10 @@ def _tables(connection: "Connection") -> set[str]:
     found = inspect(connection)
     there = set(ledger_schema().tables) & set(found.get_table_names())
     for name in sorted(there):
-        columns, ours = {column["name"] for column in found.get_columns(name)}, set(ledger_schema().tables[name].columns.keys())
+        columns, ours = (
+            {column["name"] for column in found.get_columns(name)},
+            set(ledger_schema().tables[name].columns.keys()),
+        )
         if columns != ours:
             raise Fault(
                 f"The ledger at {_shown(connection.engine.url)} was made by another version of Tonewatch: its table {name} differs in "

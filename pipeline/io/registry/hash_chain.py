@@ -24,7 +24,9 @@ def canonical_digest(content: object) -> str:
 
 def row_digest(before: str, table: str, row: Row) -> str:
     """Give the digest of a row of this table: over the digest before it and every other column."""
-    return canonical_digest([before, table, {column: value for column, value in row.items() if column != "digest"}])
+    return canonical_digest(
+        [before, table, {column: value for column, value in row.items() if column != "digest"}]
+    )
 
 
 def decision_digest(document: str) -> str | None:
@@ -51,7 +53,9 @@ def _breaks(table: str, rows: Sequence[Row]) -> Iterator[str]:
     for row in rows:
         number = row[KEYS[table]]
         if number > expected:
-            missing = f"row {expected} is" if number == expected + 1 else f"rows {expected} to {number - 1} are"
+            missing = (
+                f"row {expected} is" if number == expected + 1 else f"rows {expected} to {number - 1} are"
+            )
             yield f"{table}: {missing} missing before row {number}."
         elif number < expected:
             yield f"{table}: row {number} is out of order; the first is row 1."
@@ -67,7 +71,9 @@ def _strange_approvals(ledger: Mapping[str, Sequence[Row]]) -> Iterator[str]:
 
 
 def _strange_moves(ledger: Mapping[str, Sequence[Row]]) -> Iterator[str]:
-    gates: dict[int, str | None] = {release["number"]: decision_digest(release["document"]) for release in ledger["releases"]}
+    gates: dict[int, str | None] = {
+        release["number"]: decision_digest(release["document"]) for release in ledger["releases"]
+    }
     champion: int | None = None
     for move in ledger["moves"]:
         name = f"moves: row {move['sequence']}"

@@ -39,7 +39,13 @@ class Approval:
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain values under the ledger's own column names."""
-        return {"sequence": self.sequence, "release": self.release, "actor": self.actor, "reason": self.reason, "time": self.time}
+        return {
+            "sequence": self.sequence,
+            "release": self.release,
+            "actor": self.actor,
+            "reason": self.reason,
+            "time": self.time,
+        }
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,9 @@ class Ledger:
         identity, told = str(document["identity"]), json.dumps(dict(document), allow_nan=False)
         with self._database.writing() as connection:
             known = _rows(connection, "releases", identity=identity)
-            return _release(known[0] if known else _append(connection, "releases", identity=identity, document=told))
+            return _release(
+                known[0] if known else _append(connection, "releases", identity=identity, document=told)
+            )
 
     def get(self, name: str) -> Release:
         """Give one release by its name; raises WrongUse that lists the known ones."""
@@ -104,7 +112,11 @@ class Ledger:
         with self._database.writing() as connection:
             number = _named(connection, name)["number"]
             known = _rows(connection, "approvals", release=number)
-            return _approval(known[0] if known else _append(connection, "approvals", release=number, actor=actor, reason=reason))
+            return _approval(
+                known[0]
+                if known
+                else _append(connection, "approvals", release=number, actor=actor, reason=reason)
+            )
 
     def approval(self, name: str) -> Approval | None:
         """Give the approval of a release, if somebody gave it."""
@@ -143,19 +155,26 @@ class Ledger:
                 "actor": actor,
                 "reason": reason,
                 "gate": hash_chain.decision_digest(release["document"]),
-                **{table: hash_chain.chain_head(_last(connection, table)) for table in ("releases", "approvals")},
+                **{
+                    table: hash_chain.chain_head(_last(connection, table))
+                    for table in ("releases", "approvals")
+                },
             }
             return _move(_append(connection, "moves", **values))
 
     def faults(self) -> list[str]:
         """Say where somebody changed, removed or reordered rows by hand, in a sentence each; none when all is as it was written."""
         with self._database.reading() as connection:
-            return hash_chain.find_faults({table: _rows(connection, table) for table in ledger_schema().tables})
+            return hash_chain.find_faults(
+                {table: _rows(connection, table) for table in ledger_schema().tables}
+            )
 
     def head(self) -> str:
         """Give one digest of the whole ledger; kept elsewhere, it shows later whether an end was cut off."""
         with self._database.reading() as connection:
-            return hash_chain.canonical_digest({table: hash_chain.chain_head(_last(connection, table)) for table in ledger_schema().tables})
+            return hash_chain.canonical_digest(
+                {table: hash_chain.chain_head(_last(connection, table)) for table in ledger_schema().tables}
+            )
 
     def _read(self, table: str, **where: object) -> list[hash_chain.Row]:
         with self._database.reading() as connection:
@@ -175,7 +194,10 @@ def _named(connection: "Connection", name: str) -> hash_chain.Row:
     number = int(name[1:]) if name[:1] == "R" and name[1:].isdecimal() and name.isascii() else 0
     found = _rows(connection, "releases", number=number) if 0 < number < 2**31 else []
     if not found:
-        known = ", ".join(f"R{row['number']}" for row in _rows(connection, "releases")) or "none yet; `tonewatch run` makes the first"
+        known = (
+            ", ".join(f"R{row['number']}" for row in _rows(connection, "releases"))
+            or "none yet; `tonewatch run` makes the first"
+        )
         raise UsageError(f"The ledger has no release {name!r} (known: {known}).")
     return found[0]
 
@@ -204,8 +226,12 @@ def _release(row: hash_chain.Row) -> Release:
     try:
         document = json.loads(row["document"])
     except ValueError as error:
-        raise Fault(f"The ledger's row of {name} was damaged: its document is no JSON. Restore the ledger from a backup.") from error
-    return Release(name, row["identity"], row["created"], {"release": name, "created": row["created"], **document})
+        raise Fault(
+            f"The ledger's row of {name} was damaged: its document is no JSON. Restore the ledger from a backup."
+        ) from error
+    return Release(
+        name, row["identity"], row["created"], {"release": name, "created": row["created"], **document}
+    )
 
 
 def _approval(row: hash_chain.Row) -> Approval:
@@ -214,19 +240,25 @@ def _approval(row: hash_chain.Row) -> Approval:
 
 def _move(row: hash_chain.Row) -> ChampionMove:
     origin = None if row["from"] is None else f"R{row['from']}"
-    return ChampionMove(row["sequence"], origin, f"R{row['to']}", row["actor"], row["reason"], row["time"], row["gate"])
+    return ChampionMove(
+        row["sequence"], origin, f"R{row['to']}", row["actor"], row["reason"], row["time"], row["gate"]
+    )
 
 
 def _writable(**words: str) -> None:
     """Refuse what a database cannot keep: PostgreSQL no NUL, none of them half a character."""
     for name, word in words.items():
         if "\0" in word or any("\ud800" <= character <= "\udfff" for character in word):
-            raise UsageError(f"The {name} holds characters that cannot be kept: {word!a}. Write it again without them.")
+            raise UsageError(
+                f"The {name} holds characters that cannot be kept: {word!a}. Write it again without them."
+            )
 
 
 def _stale(expected: str | None, last: ChampionMove | None) -> ChampionChanged:
     if last is None:
-        return ChampionChanged(f"No release is in service, but this move expected {expected}. Look with `tonewatch release list`.")
+        return ChampionChanged(
+            f"No release is in service, but this move expected {expected}. Look with `tonewatch release list`."
+        )
     return ChampionChanged(
         f"{last.target} is in service now and not {expected or 'nothing'}: {last.actor} moved it at {last.time} ({last.reason}). "
         "Nothing was changed. Look with `tonewatch release list`, then type the same again if it still holds."

@@ -38,7 +38,15 @@ def ledger_schema() -> "MetaData":
     target: Column[int] = Column("to", ForeignKey("releases.number"), nullable=False)
     said = ("actor", "reason", "time")
     Table("releases", metadata, _key("number"), identity, *_texts("document", "created"), *_digests("digest"))
-    Table("moves", metadata, _key("sequence"), origin, target, *_texts(*said), *_digests("gate", "releases", "approvals", "digest"))
+    Table(
+        "moves",
+        metadata,
+        _key("sequence"),
+        origin,
+        target,
+        *_texts(*said),
+        *_digests("gate", "releases", "approvals", "digest"),
+    )
     Table("approvals", metadata, _key("sequence"), release, *_texts(*said), *_digests("digest"))
     _guard(metadata)
     return metadata
@@ -73,7 +81,11 @@ def _guard(metadata: "MetaData") -> None:
 
     event.listen(metadata, "before_create", DDL(REFUSAL).execute_if(dialect="postgresql"))  # type: ignore[no-untyped-call]
     for name, table in metadata.tables.items():
-        same = " OR ".join(f"{column.name} = NEW.{column.name}" for column in table.columns if column.primary_key or column.unique)
+        same = " OR ".join(
+            f"{column.name} = NEW.{column.name}"
+            for column in table.columns
+            if column.primary_key or column.unique
+        )
         why = f"the table {name} only grows: no row of it is changed or removed"
         for dialect, guards in (("postgresql", POSTGRES_GUARDS), ("sqlite", SQLITE_GUARDS)):
             for guard in guards:

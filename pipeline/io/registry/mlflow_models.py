@@ -21,7 +21,9 @@ NAME = "tonewatch"
 CANDIDATE = "candidate"  # the tag that holds the digest of the candidate's files
 ALIASES = ("champion", "previous")
 SIGNATURE = "signature/model.sig"
-MENU = "menu.json"  # lies with a candidate to tell how it was chosen; it is logged for people and never served
+MENU = (
+    "menu.json"  # lies with a candidate to tell how it was chosen; it is logged for people and never served
+)
 # What a process needs to load the model, pinned to what it was judged with.
 NEEDS = ("mlflow", "numpy", "onnxruntime", "pandas", "tokenizers")
 
@@ -112,9 +114,13 @@ class ModelRegistry:
         with mlflow_tracking.mlflow_at(self._uri), tempfile.TemporaryDirectory() as staging:
             for name in names:
                 try:
-                    got = mlflow.artifacts.download_artifacts(f"models:/{NAME}/{int(version)}/artifacts/{name}", dst_path=staging)
+                    got = mlflow.artifacts.download_artifacts(
+                        f"models:/{NAME}/{int(version)}/artifacts/{name}", dst_path=staging
+                    )
                 except (OSError, ValueError, MlflowException) as error:
-                    raise Fault(f"Version {version} of the registered model {NAME} does not give its file {name}.") from error
+                    raise Fault(
+                        f"Version {version} of the registered model {NAME} does not give its file {name}."
+                    ) from error
                 model_files.inspect_file(Path(got))
                 shutil.move(got, folder / name)
 
@@ -127,14 +133,20 @@ class ModelRegistry:
 
         experiment = mlflow_tracking.ensure_experiment(client, self._uri)
         # A registration that was killed has left its run open; it is told apart from the one that counts.
-        for run in client.search_runs([experiment], f"tags.`{CANDIDATE}` = '{entry.digest}' and status = 'RUNNING'"):
+        for run in client.search_runs(
+            [experiment], f"tags.`{CANDIDATE}` = '{entry.digest}' and status = 'RUNNING'"
+        ):
             client.set_terminated(run.info.run_id, "KILLED")
         tags = _tags(entry)
-        with mlflow.start_run(experiment_id=experiment, run_name=f"{entry.data_version}-{entry.digest[:8]}", tags=tags) as run:
+        with mlflow.start_run(
+            experiment_id=experiment, run_name=f"{entry.data_version}-{entry.digest[:8]}", tags=tags
+        ) as run:
             model = _log(client, run.info.run_id, entry)
         if not client.search_registered_models(f"name='{NAME}'"):
             client.create_registered_model(NAME)
-        made = client.create_model_version(NAME, model.model_uri, run.info.run_id, tags, model_id=model.model_id)
+        made = client.create_model_version(
+            NAME, model.model_uri, run.info.run_id, tags, model_id=model.model_id
+        )
         return str(made.version)
 
 
@@ -183,6 +195,16 @@ def _signature(labels: Sequence[str]) -> Any:
 
 
 def _tags(entry: ModelRegistration) -> dict[str, str]:
-    owned = {"candidate": served_files(files.folder_digests(entry.candidate)), "classifier": files.folder_digests(entry.classifier)}
-    digests = {f"sha256/{owner}/{name}": digest for owner, found in owned.items() for name, digest in found.items()}
-    return {CANDIDATE: entry.digest, "data_version": entry.data_version, "fingerprint": entry.fingerprint, **digests}
+    owned = {
+        "candidate": served_files(files.folder_digests(entry.candidate)),
+        "classifier": files.folder_digests(entry.classifier),
+    }
+    digests = {
+        f"sha256/{owner}/{name}": digest for owner, found in owned.items() for name, digest in found.items()
+    }
+    return {
+        CANDIDATE: entry.digest,
+        "data_version": entry.data_version,
+        "fingerprint": entry.fingerprint,
+        **digests,
+    }

@@ -84,7 +84,9 @@ def ensure_experiment(client: "MlflowClient", uri: str) -> str:
     return str(found.experiment_id)
 
 
-def log_numbers(client: "MlflowClient", run: str, *, params: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
+def log_numbers(
+    client: "MlflowClient", run: str, *, params: Mapping[str, Any], metrics: Mapping[str, Any]
+) -> None:
     """Log parameters and figures, both flattened to dotted names."""
     from mlflow.entities import Metric, Param
 
@@ -92,10 +94,14 @@ def log_numbers(client: "MlflowClient", run: str, *, params: Mapping[str, Any], 
     for start in range(0, len(flat), ROWS_AT_ONCE):
         client.log_batch(run, params=flat[start : start + ROWS_AT_ONCE])
     now = int(time.time() * 1000)
-    client.log_batch(run, metrics=[Metric(name, float(value), now, 0) for name, value in flatten(metrics).items()])
+    client.log_batch(
+        run, metrics=[Metric(name, float(value), now, 0) for name, value in flatten(metrics).items()]
+    )
 
 
-def log_history(client: "MlflowClient", run: str, training: str, history: Sequence[Mapping[str, float]]) -> None:
+def log_history(
+    client: "MlflowClient", run: str, training: str, history: Sequence[Mapping[str, float]]
+) -> None:
     """Log the figures of one training by their `step`, under the training's name."""
     from mlflow.entities import Metric
 
@@ -120,7 +126,9 @@ def log_data(*, data_version: str, fingerprint: str) -> None:
     from mlflow.data.meta_dataset import MetaDataset
 
     source = CodeDatasetSource({"data_version": data_version, "fingerprint": fingerprint})
-    mlflow.log_input(MetaDataset(source, name=EXPERIMENT, digest=fingerprint[:DIGEST_CHARACTERS]), context="training")
+    mlflow.log_input(
+        MetaDataset(source, name=EXPERIMENT, digest=fingerprint[:DIGEST_CHARACTERS]), context="training"
+    )
 
 
 def flatten(values: Mapping[str, Any], above: str = "") -> dict[str, str]:
@@ -158,10 +166,14 @@ def _knock(uri: str) -> None:
             with contextlib.closing(sqlite3.connect(database, timeout=ANSWER_SECONDS)) as connection:
                 connection.execute("SELECT count(*) FROM sqlite_master")
         elif parts.hostname:
-            port = parts.port or {"https": 443, "http": 80, "postgresql": 5432, "mysql": 3306}.get(parts.scheme.partition("+")[0], 443)
+            port = parts.port or {"https": 443, "http": 80, "postgresql": 5432, "mysql": 3306}.get(
+                parts.scheme.partition("+")[0], 443
+            )
             socket.create_connection((parts.hostname, port), timeout=ANSWER_SECONDS).close()
     except (OSError, sqlite3.Error) as error:
-        raise Unreachable(f"The model registry at {_shown(uri)} does not answer: {error}. Look at MLFLOW_TRACKING_URI.") from error
+        raise Unreachable(
+            f"The model registry at {_shown(uri)} does not answer: {error}. Look at MLFLOW_TRACKING_URI."
+        ) from error
 
 
 def _sqlite(uri: str) -> Path | None:

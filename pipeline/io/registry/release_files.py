@@ -47,7 +47,9 @@ def sign_candidate(workspace: Workspace) -> str | None:
         return None
     folder = workspace.root / "data" / "candidate"
     covered = served_files(files.folder_digests(folder))
-    made_of = hashlib.sha256(files.json_bytes({"files": covered, "signer": signer_fingerprint(workspace)})).hexdigest()
+    made_of = hashlib.sha256(
+        files.json_bytes({"files": covered, "signer": signer_fingerprint(workspace)})
+    ).hexdigest()
     # Kept, because an elliptic-curve signature is another one each time, and MLflow and the ledger are to hold the same.
     kept = workspace.home / "signatures" / f"{made_of}.sig"
     if not kept.is_file():
@@ -153,6 +155,8 @@ def _check_signature(workspace: Workspace, document: Mapping[str, Any]) -> None:
             "and `tonewatch run`."
         )
     try:
-        signing.check_signature(_place(workspace, document), _names(document), str(signature), workspace.verify_key)
+        signing.check_signature(
+            _place(workspace, document), _names(document), str(signature), workspace.verify_key
+        )
     except InvalidSignature as error:
         raise InvalidSignature(f"{name} cannot be used: {error}") from error

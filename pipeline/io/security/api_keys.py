@@ -58,13 +58,17 @@ class KeyCheck:
     scopes: tuple[str, ...] = ()
 
 
-def create_key(path: Path, *, name: str, scopes: Sequence[str], days: int | None, now: datetime) -> tuple[ApiKey, str]:
+def create_key(
+    path: Path, *, name: str, scopes: Sequence[str], days: int | None, now: datetime
+) -> tuple[ApiKey, str]:
     """Make a key, and give it with its secret, which cannot be shown again.
 
     Raises WrongUse for a scope that there is none of.
     """
     if unknown := sorted(set(scopes) - set(SCOPES)):
-        raise UsageError(f"There is no scope {unknown[0]!r} (scopes: {', '.join(SCOPES)}). Type `--scope predict`.")
+        raise UsageError(
+            f"There is no scope {unknown[0]!r} (scopes: {', '.join(SCOPES)}). Type `--scope predict`."
+        )
     if not scopes or not name.isprintable() or not name.strip() or len(name) > NAME_LENGTH:
         raise UsageError(
             f"A key needs a name of at most {NAME_LENGTH} characters and at least one scope. "
@@ -73,9 +77,19 @@ def create_key(path: Path, *, name: str, scopes: Sequence[str], days: int | None
     expires = _expiry(days, now)
     with locks.folder_lock(path):
         salt, keys = _read(path)
-        number = next(number for _ in range(100) if (number := secrets.token_hex(4)) not in {key.id for key in keys})
+        number = next(
+            number for _ in range(100) if (number := secrets.token_hex(4)) not in {key.id for key in keys}
+        )
         told = f"{PREFIX}_{number}_{secrets.token_urlsafe(32)}"
-        key = ApiKey(number, name, _hash(salt, told), tuple(dict.fromkeys(scopes)), now.astimezone(UTC).strftime(SECOND), expires, "")
+        key = ApiKey(
+            number,
+            name,
+            _hash(salt, told),
+            tuple(dict.fromkeys(scopes)),
+            now.astimezone(UTC).strftime(SECOND),
+            expires,
+            "",
+        )
         _write(path, salt, [*keys, key])
     return key, told
 
@@ -196,7 +210,11 @@ def _read(path: Path) -> tuple[bytes, list[ApiKey]]:
 def _key(values: dict[str, Any]) -> ApiKey:
     key = ApiKey(**{**values, "scopes": tuple(values["scopes"])})
     plain = (key.id, key.name, key.hash, key.created, key.expires, key.revoked)
-    if not all(isinstance(value, str) for value in plain) or not HASH.fullmatch(key.hash) or not set(key.scopes) <= set(SCOPES):
+    if (
+        not all(isinstance(value, str) for value in plain)
+        or not HASH.fullmatch(key.hash)
+        or not set(key.scopes) <= set(SCOPES)
+    ):
         raise ValueError("no key")
     for time in (key.created, key.expires, key.revoked):
         if time:
@@ -205,4 +223,6 @@ def _key(values: dict[str, Any]) -> ApiKey:
 
 
 def _write(path: Path, salt: bytes, keys: Sequence[ApiKey]) -> None:
-    files.write_bytes(path, files.json_bytes({"salt": salt.hex(), "keys": [asdict(key) for key in keys]}), mode=0o600)
+    files.write_bytes(
+        path, files.json_bytes({"salt": salt.hex(), "keys": [asdict(key) for key in keys]}), mode=0o600
+    )

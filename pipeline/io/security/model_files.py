@@ -22,8 +22,19 @@ if TYPE_CHECKING:
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*\.[a-z]+")
 MOST_CHARACTERS = 100
 CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-CALLS = ("GLOBAL", "STACK_GLOBAL", "INST", "EXT1", "EXT2", "EXT4")  # every pickle that runs something names it by one of these
-REMOTE = ("auto_map", "trust_remote_code", "custom_pipelines")  # keys by which a configuration names code to fetch and run
+CALLS = (
+    "GLOBAL",
+    "STACK_GLOBAL",
+    "INST",
+    "EXT1",
+    "EXT2",
+    "EXT4",
+)  # every pickle that runs something names it by one of these
+REMOTE = (
+    "auto_map",
+    "trust_remote_code",
+    "custom_pipelines",
+)  # keys by which a configuration names code to fetch and run
 HEADER_BYTES = 100_000_000  # the format's own limit
 LENGTH_BYTES = 8
 BITS = {
@@ -56,14 +67,19 @@ def check_names(names: Iterable[str]) -> None:
     """Raise ArtefactRefused unless each is a plain file name with an ending we know."""
     for name in names:
         if not NAME.fullmatch(name) or len(name) > MOST_CHARACTERS:
-            raise _refused(repr(name), "it is no plain file name, which is a word of letters, digits, _ and -, and an ending")
+            raise _refused(
+                repr(name),
+                "it is no plain file name, which is a word of letters, digits, _ and -, and an ending",
+            )
         if Path(name).suffix not in KINDS:
             raise _refused(repr(name), f"of all kinds of files only {', '.join(KINDS)} may")
 
 
 def _refused(what: str, why: str) -> UnsafeModelFile:
     logs.get("security").warning("artefact refused", file=what, why=why)
-    return UnsafeModelFile(f"{what} may not be part of a model: {why}. Nothing of it was loaded; look at who wrote it.")
+    return UnsafeModelFile(
+        f"{what} may not be part of a model: {why}. Nothing of it was loaded; look at who wrote it."
+    )
 
 
 def _check(path: Path) -> None:
@@ -155,7 +171,11 @@ def _read_safetensors(path: Path) -> None:
 
 def _span(name: str, tensor: Any) -> tuple[int, int]:
     """Give where a tensor's numbers begin and end, checked against its type and shape."""
-    if not isinstance(tensor, dict) or set(tensor) != {"dtype", "shape", "data_offsets"} or tensor["dtype"] not in BITS:
+    if (
+        not isinstance(tensor, dict)
+        or set(tensor) != {"dtype", "shape", "data_offsets"}
+        or tensor["dtype"] not in BITS
+    ):
         raise ValueError(f"its tensor {name!r} is not described as the format asks")
     shape, offsets = tensor["shape"], tensor["data_offsets"]
     numbers = [*shape, *offsets] if isinstance(shape, list) and isinstance(offsets, list) else [None]
@@ -195,7 +215,9 @@ def _check_graph(model: "ModelProto") -> None:
     for message in _messages(model):
         if len(UnknownFieldSet(message)):
             raise ValueError("it holds bytes that are no part of an ONNX model")
-        if isinstance(message, TensorProto) and (message.data_location == TensorProto.EXTERNAL or message.external_data):
+        if isinstance(message, TensorProto) and (
+            message.data_location == TensorProto.EXTERNAL or message.external_data
+        ):
             raise ValueError(f"its tensor {message.name!r} lies in another file")
         if isinstance(message, NodeProto):
             domains.append(message.domain)

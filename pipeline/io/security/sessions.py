@@ -76,7 +76,12 @@ class SessionStore:
         except (OSError, ValueError, KeyError, TypeError, TonewatchError):
             # A damaged list of keys opens no door.
             return None
-        if key is None or key.revoked or now >= until or (key.expires and key.expires < now.astimezone(UTC).strftime(SECOND)):
+        if (
+            key is None
+            or key.revoked
+            or now >= until
+            or (key.expires and key.expires < now.astimezone(UTC).strftime(SECOND))
+        ):
             return None
         return Session(key.id, key.name, key.scopes, form_token(cookie))
 

@@ -30,7 +30,9 @@ def sign(folder: Path, names: Sequence[str], key: Path) -> str:
     _public_half(key, private=True)
     with tempfile.TemporaryDirectory(prefix="tonewatch-signing-") as staging:
         written = Path(staging) / "model.sig"
-        Config().use_elliptic_key_signer(private_key=key).set_hashing_config(_hashing(names)).sign(folder, written)
+        Config().use_elliptic_key_signer(private_key=key).set_hashing_config(_hashing(names)).sign(
+            folder, written
+        )
         return written.read_text("utf-8")
 
 
@@ -45,14 +47,20 @@ def check_signature(folder: Path, names: Sequence[str], signature: str, key: Pat
     owner = _fingerprint(_public_half(key, private=False))
     signer, signed = _stated(signature)
     if signer != owner:
-        raise SignatureRefused(f"The model is signed with another key ({signer[:SHOWN]}) than {key} ({owner[:SHOWN]}).")
+        raise SignatureRefused(
+            f"The model is signed with another key ({signer[:SHOWN]}) than {key} ({owner[:SHOWN]})."
+        )
     with tempfile.TemporaryDirectory(prefix="tonewatch-signing-") as staging:
         written = Path(staging) / "model.sig"
         written.write_text(signature, "utf-8")
         try:
-            Config().use_elliptic_key_verifier(public_key=key).set_hashing_config(_hashing(names)).verify(folder, written)
+            Config().use_elliptic_key_verifier(public_key=key).set_hashing_config(_hashing(names)).verify(
+                folder, written
+            )
         except InvalidSignature as error:
-            raise SignatureRefused(f"The signature was changed after it was made, or was not made with {key}.") from error
+            raise SignatureRefused(
+                f"The signature was changed after it was made, or was not made with {key}."
+            ) from error
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             # The key did sign; it is the files that differ, or something that is no list of files.
             raise SignatureRefused(_difference(folder, names, signed)) from error

@@ -21,7 +21,16 @@ RATIO_FROM_BYTES = 4_000_000
 MAX_MEMBERS = 100_000
 UNPACKERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 # What the three libraries raise on bytes that are cut off, damaged, encrypted or no archive at all.
-BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError, ValueError)
+BROKEN = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 
 Member = tuple[str, IO[bytes]]
 
@@ -60,10 +69,14 @@ def _wanted(archive: IO[bytes], patterns: Sequence[str], *, where: str, max_byte
                 if not fnmatch.fnmatchcase(name, pattern):
                     continue
                 if pattern in found:
-                    raise DataRejected(f"{where}: both {names[pattern]!r} and {name!r} match {pattern!r}; make the pattern narrower.")
+                    raise DataRejected(
+                        f"{where}: both {names[pattern]!r} and {name!r} match {pattern!r}; make the pattern narrower."
+                    )
                 found[pattern], names[pattern] = _read(member, f"{where} > {name}", max_bytes), name
     except BROKEN as error:
-        raise DataRejected(f"{where} cannot be read as a zip or tar archive ({type(error).__name__}: {error}).") from error
+        raise DataRejected(
+            f"{where} cannot be read as a zip or tar archive ({type(error).__name__}: {error})."
+        ) from error
     for pattern in patterns:
         if pattern not in found:
             raise DataRejected(f"{where} has no member {pattern!r}. Mend `members` in params.yaml.")
@@ -73,7 +86,9 @@ def _wanted(archive: IO[bytes], patterns: Sequence[str], *, where: str, max_byte
 def _read(member: IO[bytes], where: str, max_bytes: int) -> bytes:
     content = member.read(max_bytes + 1)
     if len(content) > max_bytes:
-        raise DataRejected(f"{where} is larger than {max_bytes:,} bytes. Raise `collect.max_megabytes` in params.yaml to read it.")
+        raise DataRejected(
+            f"{where} is larger than {max_bytes:,} bytes. Raise `collect.max_megabytes` in params.yaml to read it."
+        )
     return content
 
 
@@ -128,7 +143,9 @@ class _Metered:
 
 def _unsuspicious(unpacked: int, *, packed: int, where: str) -> None:
     if unpacked > RATIO_FROM_BYTES and unpacked > MAX_RATIO * packed:
-        raise DataRejected(f"{where} unpacks to more than {MAX_RATIO} times its size, so it is not read (it looks like an archive bomb).")
+        raise DataRejected(
+            f"{where} unpacks to more than {MAX_RATIO} times its size, so it is not read (it looks like an archive bomb)."
+        )
 
 
 def _counted(number: int, where: str) -> None:

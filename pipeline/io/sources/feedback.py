@@ -38,8 +38,14 @@ def feedback_records(journal: Path, cfg: CollectConfig) -> list[TextRecord]:
     """
     if not cfg.feedback_texts or not journal.is_dir():
         return []
-    latest = {entry.text: entry for entry in Journal.reading(journal).labels() if entry.text and entry.label in cfg.labels}
-    newest = sorted(latest.values(), key=lambda entry: (entry.time, entry.request, entry.position))[-cfg.feedback_texts :]
+    latest = {
+        entry.text: entry
+        for entry in Journal.reading(journal).labels()
+        if entry.text and entry.label in cfg.labels
+    }
+    newest = sorted(latest.values(), key=lambda entry: (entry.time, entry.request, entry.position))[
+        -cfg.feedback_texts :
+    ]
     return sorted((_record(entry, cfg) for entry in newest), key=lambda record: record.id)
 
 
@@ -47,7 +53,9 @@ def count_new_labels(workspace: Workspace, cfg: CollectConfig) -> int:
     """Count the told texts that the data in the work tree were not made of."""
     raw = workspace.root / "data" / "raw" / "texts.parquet"
     learnt = {record.id: record.label for record in parquet.read_texts(raw)} if raw.is_file() else {}
-    return sum(1 for record in feedback_records(workspace.journal, cfg) if learnt.get(record.id) != record.label)
+    return sum(
+        1 for record in feedback_records(workspace.journal, cfg) if learnt.get(record.id) != record.label
+    )
 
 
 def replayed_records(root: Path, cfg: CollectConfig) -> list[TextRecord]:
@@ -61,7 +69,11 @@ def replayed_records(root: Path, cfg: CollectConfig) -> list[TextRecord]:
     if version is None or not gone:
         return []
     records = [record for record in read_split(root, version.name, *SPLITS) if record.label in cfg.labels]
-    return [record for name in gone for record in _drawn((one for one in records if one.source == name), cfg.replay_texts)]
+    return [
+        record
+        for name in gone
+        for record in _drawn((one for one in records if one.source == name), cfg.replay_texts)
+    ]
 
 
 def _record(entry: Feedback, cfg: CollectConfig) -> TextRecord:

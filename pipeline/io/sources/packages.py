@@ -36,7 +36,9 @@ def fetch_pinned_file(pinned: PinnedFile, downloads: Path) -> Path:
         if kept.is_file():
             if files.sha256(kept) == pinned.sha256:
                 return kept
-            logs.get("collect").warning("damaged download, fetched anew", project=pinned.project, sha256=pinned.sha256[:12])
+            logs.get("collect").warning(
+                "damaged download, fetched anew", project=pinned.project, sha256=pinned.sha256[:12]
+            )
         part = downloads / f".{pinned.sha256}.part"
         try:
             with files.report_disk_full(kept):
@@ -55,7 +57,9 @@ def _download(pinned: PinnedFile, part: Path, kept: Path, settings: PipSettings)
         with PyPISimple(endpoint, session=open_session(settings)) as index:
             answer = _from_index(pinned, part, index, settings.timeout)
         if answer is None:
-            logs.get("collect").info("fetched", project=pinned.project, sha256=pinned.sha256[:12], bytes=part.stat().st_size)
+            logs.get("collect").info(
+                "fetched", project=pinned.project, sha256=pinned.sha256[:12], bytes=part.stat().st_size
+            )
             return
         tried.append(f"  {_without_password(endpoint)}: {answer}")
     raise SourceUnreachable(
@@ -68,7 +72,12 @@ def _download(pinned: PinnedFile, part: Path, kept: Path, settings: PipSettings)
 def _from_index(pinned: PinnedFile, part: Path, index: "PyPISimple", timeout: float) -> str | None:
     """Download from one index; give the reason when it has no such file or does not answer."""
     import requests
-    from pypi_simple import DigestMismatchError, NoSuchProjectError, UnsupportedContentTypeError, UnsupportedRepoVersionError
+    from pypi_simple import (
+        DigestMismatchError,
+        NoSuchProjectError,
+        UnsupportedContentTypeError,
+        UnsupportedRepoVersionError,
+    )
 
     try:
         page = index.get_project_page(pinned.project, timeout=timeout)
@@ -85,7 +94,9 @@ def _from_index(pinned: PinnedFile, part: Path, index: "PyPISimple", timeout: fl
     except DigestMismatchError as error:
         raise _wrong_bytes(pinned, index.endpoint) from error
     except requests.HTTPError as error:
-        return f"answered with status {error.response.status_code if error.response is not None else 'unknown'}"
+        return (
+            f"answered with status {error.response.status_code if error.response is not None else 'unknown'}"
+        )
     except requests.RequestException as error:
         return f"does not answer ({type(error).__name__})"
     if files.sha256(part) != pinned.sha256:
@@ -96,7 +107,9 @@ def _from_index(pinned: PinnedFile, part: Path, index: "PyPISimple", timeout: fl
 def _copy(package: "DistributionPackage", part: Path, index: "PyPISimple", timeout: float) -> None:
     from pypi_simple import tqdm_progress_factory
 
-    bar = tqdm_progress_factory(desc=package.filename, unit="B", unit_scale=True, leave=False, disable=not sys.stderr.isatty())
+    bar = tqdm_progress_factory(
+        desc=package.filename, unit="B", unit_scale=True, leave=False, disable=not sys.stderr.isatty()
+    )
     package.url = _with_password_of(index.endpoint, package.url)
     index.download_package(package, part, verify=True, progress=bar, timeout=timeout)
 

@@ -48,7 +48,9 @@ def read_pip_settings(environment: Mapping[str, str]) -> PipSettings:
 def parse_pip_config(listing: str) -> dict[str, str]:
     """Read the lines `part.key='value'` of `pip config list`, the stronger part last."""
     said: dict[str, str] = {}
-    lines = [re.fullmatch(r"(global|install|:env:)\.([a-z-]+)=(.+)", line.strip()) for line in listing.splitlines()]
+    lines = [
+        re.fullmatch(r"(global|install|:env:)\.([a-z-]+)=(.+)", line.strip()) for line in listing.splitlines()
+    ]
     for part in PARTS:
         said |= {found[2]: str(ast.literal_eval(found[3])) for found in lines if found and found[1] == part}
     return said
@@ -61,7 +63,11 @@ def open_session(settings: PipSettings) -> "requests.Session":
     from urllib3.util import Retry
 
     session = requests.Session()
-    again = HTTPAdapter(max_retries=Retry(total=3, backoff_factor=0.5, status_forcelist=(502, 503, 504), raise_on_status=False))
+    again = HTTPAdapter(
+        max_retries=Retry(
+            total=3, backoff_factor=0.5, status_forcelist=(502, 503, 504), raise_on_status=False
+        )
+    )
     session.mount("https://", again)
     session.mount("http://", again)
     session.mount("file://", _folder_adapter())
@@ -76,7 +82,11 @@ def _pip_config() -> dict[str, str]:
     # An environment without pip (made by another installer) has no such configuration: the defaults hold.
     try:
         told = subprocess.run(
-            [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, timeout=PIP_SECONDS, check=False
+            [sys.executable, "-m", "pip", "config", "list"],
+            capture_output=True,
+            text=True,
+            timeout=PIP_SECONDS,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return {}
@@ -104,7 +114,9 @@ def _folder_adapter() -> Any:
             response.status_code = 200 if path.is_file() else 404
             if path.is_file():
                 response.raw = path.open("rb")
-                response.headers.update({"Content-Type": "text/html", "Content-Length": str(path.stat().st_size)})
+                response.headers.update(
+                    {"Content-Type": "text/html", "Content-Length": str(path.stat().st_size)}
+                )
             return response
 
         def close(self) -> None:

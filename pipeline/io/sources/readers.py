@@ -51,7 +51,9 @@ def resolve_path(source: FileSource, root: Path) -> Path:
         )
     if not path.is_file():
         found = "is a folder" if path.is_dir() else "does not exist"
-        raise SourceUnreachable(f"source {source.name}: {path} {found}. Mend `path` of this source in params.yaml, or put the file there.")
+        raise SourceUnreachable(
+            f"source {source.name}: {path} {found}. Mend `path` of this source in params.yaml, or put the file there."
+        )
     return path
 
 
@@ -59,7 +61,9 @@ def _packaged(source: PackageSource, archive: Path, max_bytes: int) -> tuple[Ite
     def table(members: Sequence[str], header: Sequence[str]) -> tuple[Iterator[Row], str]:
         where = f"source {source.name} ({members[-1]})"
         content = packages.read_nested_member(archive, members, max_bytes=max_bytes)
-        return _delimited(_text_of(content, where), source.delimiter, header, where=where, max_bytes=max_bytes), where
+        return _delimited(
+            _text_of(content, where), source.delimiter, header, where=where, max_bytes=max_bytes
+        ), where
 
     rows, where = table(source.members, source.header)
     if source.beside is None:
@@ -72,7 +76,9 @@ def _joined(rows: Iterator[Row], others: Iterator[Row], where: str, key: str) ->
     beside: dict[str, Row] = {}
     for row in others:
         if row[key] in beside:
-            raise DataRejected(f"{where} has two rows of the {key} {row[key]!r}. Name a table in `beside` that has one row for each.")
+            raise DataRejected(
+                f"{where} has two rows of the {key} {row[key]!r}. Name a table in `beside` that has one row for each."
+            )
         beside[row[key]] = row
     return (beside.get(row[key], {}) | row for row in rows)
 
@@ -87,7 +93,9 @@ def _readable(path: Path, where: str, source: FileSource, max_bytes: int) -> Non
     if size == 0:
         raise DataRejected(f"{where} is empty. Put a table with a header and rows there.")
     if size > max_bytes:
-        raise DataRejected(f"{where} has {size:,} bytes, more than {max_bytes:,}. Raise `collect.max_megabytes` in params.yaml to read it.")
+        raise DataRejected(
+            f"{where} has {size:,} bytes, more than {max_bytes:,}. Raise `collect.max_megabytes` in params.yaml to read it."
+        )
     for magic, what in MAGIC.items():
         if source.kind != "parquet" and start.startswith(magic):
             raise DataRejected(f"{where} is not {source.kind.upper()} but {what}.")
@@ -122,7 +130,9 @@ def _text_of(content: bytes, where: str) -> TextIO:
     return io.TextIOWrapper(io.BytesIO(content), encoding="utf-8-sig", newline="")
 
 
-def _delimited(file: TextIO, delimiter: str, header: Sequence[str], *, where: str, max_bytes: int) -> Iterator[Row]:
+def _delimited(
+    file: TextIO, delimiter: str, header: Sequence[str], *, where: str, max_bytes: int
+) -> Iterator[Row]:
     # In tab separated text a quote is part of the text; in comma separated text it keeps commas together.
     quoting: Any = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
     with _long_fields(max_bytes):
@@ -135,7 +145,9 @@ def _csv(path: Path, where: str, max_bytes: int) -> Iterator[Row]:
         with _utf8(where, lambda: reader.line_num + 1):
             header = next((row for row in reader if row), [])
         if len(set(header)) < len(header):
-            raise DataRejected(f"{where} has a column name twice in its header. Give each column a name of its own.")
+            raise DataRejected(
+                f"{where} has a column name twice in its header. Give each column a name of its own."
+            )
         yield from _table(reader, header, where)
 
 
@@ -145,7 +157,9 @@ def _table(reader: Any, header: Sequence[str], where: str) -> Iterator[Row]:
             if not row:
                 continue
             if len(row) != len(header):
-                raise DataRejected(f"{where}, line {reader.line_num}: {len(row)} columns where {len(header)} belong. Mend that line.")
+                raise DataRejected(
+                    f"{where}, line {reader.line_num}: {len(row)} columns where {len(header)} belong. Mend that line."
+                )
             yield dict(zip(header, row, strict=True))
 
 
@@ -158,9 +172,13 @@ def _jsonl(path: Path, where: str, _: int) -> Iterator[Row]:
             try:
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise DataRejected(f"{where}, line {number} is not JSON ({type(error).__name__}). Write one object a line.") from error
+                raise DataRejected(
+                    f"{where}, line {number} is not JSON ({type(error).__name__}). Write one object a line."
+                ) from error
             if not isinstance(row, dict):
-                raise DataRejected(f'{where}, line {number} is not an object. Write one object a line, for example {{"text": "…"}}.')
+                raise DataRejected(
+                    f'{where}, line {number} is not an object. Write one object a line, for example {{"text": "…"}}.'
+                )
             yield {name: _string(value) for name, value in row.items()}
 
 
@@ -186,7 +204,11 @@ def _parquet(path: Path, where: str, max_bytes: int) -> Iterator[Row]:
         ) from error
 
 
-READERS: dict[str, Callable[[Path, str, int], Iterator[Row]]] = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}
+READERS: dict[str, Callable[[Path, str, int], Iterator[Row]]] = {
+    "csv": _csv,
+    "jsonl": _jsonl,
+    "parquet": _parquet,
+}
 
 
 def _string(value: object) -> str:
@@ -205,7 +227,9 @@ def _utf8(where: str, line: Callable[[], int]) -> Iterator[None]:
         near = f" near line {line()}" if line() else f" (byte {error.start:,})"
         raise DataRejected(f"{where} is not UTF-8 text{near}. Save it as UTF-8.") from error
     except csv.Error as error:
-        raise DataRejected(f"{where}{f', line {line() - 1}' if line() else ''} cannot be read as a table ({error}).") from error
+        raise DataRejected(
+            f"{where}{f', line {line() - 1}' if line() else ''} cannot be read as a table ({error})."
+        ) from error
 
 
 @contextlib.contextmanager

@@ -11,7 +11,9 @@ from pipeline.base.errors import DataRejected
 from pipeline.base.records import TextRecord
 
 
-def rows_to_records(rows: Iterable[Mapping[str, str]], source: Source, labels: tuple[str, ...]) -> Iterator[TextRecord]:
+def rows_to_records(
+    rows: Iterable[Mapping[str, str]], source: Source, labels: tuple[str, ...]
+) -> Iterator[TextRecord]:
     """Turn rows into records whose ids are unique.
 
     A row that is there twice (same id, same text) gets `#2`, and is left to `clean`, which counts it as a duplicate.

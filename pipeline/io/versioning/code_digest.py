@@ -31,7 +31,13 @@ def code_digest(module: str, function: str, *, package: Path = PACKAGE) -> str:
 
 def code_definitions(module: str, function: str, *, package: Path = PACKAGE) -> tuple[str, ...]:
     """Name every definition that counts in the digest of a function, for whoever wonders why a stage runs again."""
-    return tuple(sorted(".".join(place) for place, content in _Search(package).reach((module, function)).items() if content))
+    return tuple(
+        sorted(
+            ".".join(place)
+            for place, content in _Search(package).reach((module, function)).items()
+            if content
+        )
+    )
 
 
 def write_identities(out: Path, digests: Mapping[str, str]) -> Receipt:
@@ -54,7 +60,9 @@ class _Search:
         waiting = {start}
         while waiting:
             place = waiting.pop()
-            found[place] = tuple(plain_tree(node) for node in self._sure(place[0]).nodes(place[1], whole=WHOLE, loaded=LOADED))
+            found[place] = tuple(
+                plain_tree(node) for node in self._sure(place[0]).nodes(place[1], whole=WHOLE, loaded=LOADED)
+            )
             waiting |= set(self._next(place)) - found.keys()
         return found
 

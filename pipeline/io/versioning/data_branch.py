@@ -63,7 +63,9 @@ def commit_version(root: Path, manifest: Manifest, *, reason: str) -> DataVersio
     Two at once make one. Killed half-way it leaves nothing that counts, and the next call does it.
     """
     if not DvcCache(root).kept(STAGES):
-        raise Fault(f"The data in {root / 'data'} are not those recorded in dvc.lock. Type `tonewatch run`, which records what it makes.")
+        raise Fault(
+            f"The data in {root / 'data'} are not those recorded in dvc.lock. Type `tonewatch run`, which records what it makes."
+        )
     git = Git(root)
     for _ in range(TRIES):
         here = git.commit_of(BRANCH)
@@ -77,14 +79,21 @@ def commit_version(root: Path, manifest: Manifest, *, reason: str) -> DataVersio
         parent = known[0].name if known else None
         commit = _commit(git, manifest, name=name, parent=parent, reason=reason, tip=tip)
         try:
-            git.move((f"update {BRANCH} {commit} {here}" if here else f"create {BRANCH} {commit}", f"create {TAGS}{name} {commit}"))
+            git.move(
+                (
+                    f"update {BRANCH} {commit} {here}" if here else f"create {BRANCH} {commit}",
+                    f"create {TAGS}{name} {commit}",
+                )
+            )
         except GitRefused as error:
             refused = error
             # Somebody else moved the branch, or is just doing so.
             time.sleep(PAUSE_SECONDS)
             continue
         return _versions(git, commit)[0]
-    raise Fault(f"The data version could not be kept: {refused}. Follow git's advice, then type the same again.")
+    raise Fault(
+        f"The data version could not be kept: {refused}. Follow git's advice, then type the same again."
+    )
 
 
 def list_versions(root: Path) -> tuple[DataVersion, ...]:
@@ -121,7 +130,9 @@ def restore(root: Path, name: str) -> DataVersion:
     memory.restore(text, first=lambda: set_param(root / "params.yaml", f"data.version={name}"))
     found = files.verified_receipt(root / "data" / "splits", made_by="split").notes["fingerprint"]
     if found != version.fingerprint:
-        raise Fault(f"The data of {name} have the fingerprint {found[:12]} now. Look with `tonewatch data show {name}`.")
+        raise Fault(
+            f"The data of {name} have the fingerprint {found[:12]} now. Look with `tonewatch data show {name}`."
+        )
     return version
 
 
@@ -170,7 +181,9 @@ def lock_text(stages: Mapping[str, Any]) -> str:
 
 def _tip(git: Git, branch: str | None) -> str | None:
     """Find the newest version's commit: the branch's, or the newest tag's where the branch is missing or behind, as after a fetch."""
-    tags = git.run("for-each-ref", "--format=%(objectname)", "--sort=-version:refname", "--count=1", f"{TAGS}v[0-9]*").split()
+    tags = git.run(
+        "for-each-ref", "--format=%(objectname)", "--sort=-version:refname", "--count=1", f"{TAGS}v[0-9]*"
+    ).split()
     if not tags or (branch and git.ask("merge-base", "--is-ancestor", branch, tags[0]) is None):
         return branch
     return tags[0]
@@ -181,7 +194,8 @@ def _versions(git: Git, tip: str | None) -> tuple[DataVersion, ...]:
         return ()
     commits = [line.split() for line in git.run("log", "--format=%H %cI", tip).splitlines()]
     return tuple(
-        DataVersion(commit=commit, created=created, **json.loads(git.run("show", f"{commit}:{MANIFEST}"))) for commit, created in commits
+        DataVersion(commit=commit, created=created, **json.loads(git.run("show", f"{commit}:{MANIFEST}")))
+        for commit, created in commits
     )
 
 
@@ -195,7 +209,9 @@ def _put_up_tags(git: Git, known: tuple[DataVersion, ...]) -> None:
             git.run("update-ref", f"{TAGS}{version.name}", version.commit)
 
 
-def _commit(git: Git, manifest: Manifest, *, name: str, parent: str | None, reason: str, tip: str | None) -> str:
+def _commit(
+    git: Git, manifest: Manifest, *, name: str, parent: str | None, reason: str, tip: str | None
+) -> str:
     document = {**dataclasses.asdict(manifest), "name": name, "parent": parent, "reason": reason}
     contents = {path: (git.root / path).read_bytes() for path in CARRIED if (git.root / path).is_file()}
     contents["dvc.lock"] = lock_text(_only(DvcCache(git.root).lock()["stages"], STAGES)).encode()

@@ -79,8 +79,12 @@ def rollback_data(root: Path, name: str | None, reason: str) -> DataVersion:
         known = list_versions(root)
         target = name or _before(root, known)
         if target is None:
-            present = f"{known[-1].name} is the first data version" if known else "There is no data version yet"
-            raise NothingToRollBack(f"{present}, so there is nothing to go back to. Look with `tonewatch data list`.")
+            present = (
+                f"{known[-1].name} is the first data version" if known else "There is no data version yet"
+            )
+            raise NothingToRollBack(
+                f"{present}, so there is nothing to go back to. Look with `tonewatch data list`."
+            )
         version = data_branch.restore(root, target)
     logs.get("versions").info("data rolled back", to=version.name, reason=reason)
     return version
@@ -108,7 +112,9 @@ def _before(root: Path, known: tuple[DataVersion, ...]) -> str | None:
     """Name the version before the data in the work tree; data that are no version stand after the newest."""
     pinned = load_params(root / "params.yaml").data.version
     splits = root / "data" / "splits"
-    fingerprint = files.read_receipt(splits).notes["fingerprint"] if (splits / files.RECEIPT).is_file() else None
+    fingerprint = (
+        files.read_receipt(splits).notes["fingerprint"] if (splits / files.RECEIPT).is_file() else None
+    )
     for version in known:
         if version.name == pinned and not data_branch.holds_version(root, version):
             # Pinned, but not taken out yet: a rollback was killed on its way there, and the same words finish it.

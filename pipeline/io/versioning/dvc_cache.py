@@ -106,15 +106,28 @@ class DvcCache:
         logging.getLogger("dvc").setLevel(logging.ERROR)
         try:
             # Its run cache takes "dvc.yaml" from the current folder.
-            with contextlib.chdir(self.root), Repo(str(self.root), _wait_for_lock=True) as repo, lock_repo(repo):
+            with (
+                contextlib.chdir(self.root),
+                Repo(str(self.root), _wait_for_lock=True) as repo,
+                lock_repo(repo),
+            ):
                 yield repo
         except DvcException as error:
-            raise Fault(f"DVC could not do its part in {self.root}: {error}. Look with `dvc status` there.") from error
+            raise Fault(
+                f"DVC could not do its part in {self.root}: {error}. Look with `dvc status` there."
+            ) from error
 
     def _outs(self, repo: Any, lock: Mapping[str, Any]) -> Outs:
         """Give the outs that both the lock and dvc.yaml know and that DVC keeps, by path, each with its recorded hash."""
-        recorded = {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage.get("outs", ())}
-        known = (out for stage in repo.index.stages for out in stage.outs if out.use_cache and out.def_path in recorded)
+        recorded = {
+            out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage.get("outs", ())
+        }
+        known = (
+            out
+            for stage in repo.index.stages
+            for out in stage.outs
+            if out.use_cache and out.def_path in recorded
+        )
         return {out.def_path: (out, recorded[out.def_path]) for out in known}
 
     def _take(self, repo: Any, outs: Outs) -> None:
@@ -128,7 +141,9 @@ class DvcCache:
                 shutil.rmtree(folder, ignore_errors=True)
                 repo.checkout([str(folder)], force=True)
             if not _verified(folder):
-                raise DigestMismatch(f"{path} came from the cache, but is not what its receipt says. Make it anew with `tonewatch run`.")
+                raise DigestMismatch(
+                    f"{path} came from the cache, but is not what its receipt says. Make it anew with `tonewatch run`."
+                )
 
 
 def _stage(repo: Any, name: str) -> Any:
@@ -137,7 +152,9 @@ def _stage(repo: Any, name: str) -> Any:
     try:
         return repo.stage.load_one(path=f"{repo.root_dir}/dvc.yaml", name=name)
     except StageNotFound as error:
-        raise ConfigError(f"{repo.root_dir}/dvc.yaml has no stage {name!r}. Compare it with the one `tonewatch init` writes.") from error
+        raise ConfigError(
+            f"{repo.root_dir}/dvc.yaml has no stage {name!r}. Compare it with the one `tonewatch init` writes."
+        ) from error
 
 
 def _back(out: Any) -> bool:

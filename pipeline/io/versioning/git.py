@@ -37,14 +37,29 @@ class Git:
 
         Raises GitRefused with git's own words.
         """
-        command = ("git", "-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false", "-c", "gc.auto=0", *words)
+        command = (
+            "git",
+            "-c",
+            "core.hooksPath=/dev/null",
+            "-c",
+            "commit.gpgSign=false",
+            "-c",
+            "gc.auto=0",
+            *words,
+        )
         environment = {name: value for name, value in os.environ.items() if name not in PLACES}
-        environment |= {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in WHO.items()}
+        environment |= {
+            f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in WHO.items()
+        }
         environment |= {"LC_ALL": "C", **({"GIT_INDEX_FILE": str(index)} if index else {})}
         try:
-            done = subprocess.run(command, cwd=self.root, input=given, env=environment, capture_output=True, check=False)
+            done = subprocess.run(
+                command, cwd=self.root, input=given, env=environment, capture_output=True, check=False
+            )
         except FileNotFoundError as error:
-            raise Fault("git is not installed, and data versions are kept in git. Install it (`apt-get install git`).") from error
+            raise Fault(
+                "git is not installed, and data versions are kept in git. Install it (`apt-get install git`)."
+            ) from error
         if done.returncode:
             raise GitRefused(
                 f"`git {' '.join(words[:2])}` failed in {self.root}: {done.stderr.decode(errors='replace').strip().rstrip('.')}"
@@ -62,7 +77,9 @@ class Git:
         """Give the commit that a branch or a tag means."""
         return self.ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
 
-    def commit_files(self, contents: Mapping[str, bytes], message: str, *, parent: str | None, index: Path) -> str:
+    def commit_files(
+        self, contents: Mapping[str, bytes], message: str, *, parent: str | None, index: Path
+    ) -> str:
         """Write a commit of exactly these files, by way of an index of its own; no branch knows it yet."""
         lines = []
         for path, content in contents.items():
@@ -71,11 +88,17 @@ class Git:
         index.unlink(missing_ok=True)
         self.run("update-index", "--add", "--index-info", given="".join(lines).encode(), index=index)
         tree = self.run("write-tree", index=index).strip()
-        return self.run("commit-tree", tree, *(("-p", parent) if parent else ()), given=message.encode()).strip()
+        return self.run(
+            "commit-tree", tree, *(("-p", parent) if parent else ()), given=message.encode()
+        ).strip()
 
     def move(self, updates: Sequence[str]) -> None:
         """Change several names at once, each only from the value it is expected to have.
 
         Raises GitRefused when one of them is not as expected any more.
         """
-        self.run("update-ref", "--stdin", given="".join(f"{line}\n" for line in ("start", *updates, "prepare", "commit")).encode())
+        self.run(
+            "update-ref",
+            "--stdin",
+            given="".join(f"{line}\n" for line in ("start", *updates, "prepare", "commit")).encode(),
+        )

@@ -46,11 +46,17 @@ def read_module(source: str, home: str) -> Module:
             module.definitions.setdefault(name, []).append(statement)
         if isinstance(statement, ast.If | ast.Try | ast.With | ast.For | ast.While):
             module.imports.update(bindings(statement, home))
-            only_types = isinstance(statement, ast.If) and any("TYPE_CHECKING" in chain for chain in chains(statement.test))
+            only_types = isinstance(statement, ast.If) and any(
+                "TYPE_CHECKING" in chain for chain in chains(statement.test)
+            )
             module.loose.extend([] if only_types else [statement])
-        elif not names and not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)):
+        elif not names and not (
+            isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+        ):
             module.loose.append(statement)
-    tabled = (one for group in module.definitions.values() for one in group if _decorated_by_ours(one, module))
+    tabled = (
+        one for group in module.definitions.values() for one in group if _decorated_by_ours(one, module)
+    )
     module.loose.extend(tabled)
     return module
 
@@ -67,7 +73,10 @@ def bindings(tree: ast.AST, home: str) -> dict[str, Meaning]:
         elif isinstance(node, ast.ImportFrom):
             above = home.split(".")[: len(home.split(".")) - node.level + 1] if node.level else []
             start = ".".join([*above, *filter(None, [node.module])])
-            found |= {alias.asname or alias.name: (start, () if alias.name == "*" else (alias.name,)) for alias in node.names}
+            found |= {
+                alias.asname or alias.name: (start, () if alias.name == "*" else (alias.name,))
+                for alias in node.names
+            }
     return found
 
 
@@ -77,7 +86,9 @@ def chains(tree: ast.AST) -> frozenset[Chain]:
     if not isinstance(tree, Function):
         return frozenset(_chains(tree))
     own = {one.arg for one in ast.walk(tree.args) if isinstance(one, ast.arg)}
-    around = {chain for part in (tree.args, tree.returns, *tree.decorator_list) if part for chain in _chains(part)}
+    around = {
+        chain for part in (tree.args, tree.returns, *tree.decorator_list) if part for chain in _chains(part)
+    }
     return frozenset(around | {chain for part in tree.body for chain in _chains(part) if chain[0] not in own})
 
 
@@ -90,16 +101,25 @@ def plain_tree(tree: ast.AST) -> str:
 def _bound(statement: ast.stmt) -> set[str]:
     if isinstance(statement, Function | ast.ClassDef):
         return {statement.name}
-    if not isinstance(statement, ast.Assign | ast.AnnAssign | ast.If | ast.Try | ast.With | ast.For | ast.While):
+    if not isinstance(
+        statement, ast.Assign | ast.AnnAssign | ast.If | ast.Try | ast.With | ast.For | ast.While
+    ):
         return set()
-    stored = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    stored = {
+        node.id
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
     return stored | {node.name for node in ast.walk(statement) if isinstance(node, Function | ast.ClassDef)}
 
 
 def _decorated_by_ours(statement: ast.stmt, module: Module) -> bool:
     """Say whether code of ours sees this definition when the module is loaded, as a table of methods does."""
     roots = (chain[0] for node in getattr(statement, "decorator_list", ()) for chain in _chains(node))
-    return any(root in module.definitions or module.imports.get(root, ("", ()))[0].startswith("pipeline") for root in roots)
+    return any(
+        root in module.definitions or module.imports.get(root, ("", ()))[0].startswith("pipeline")
+        for root in roots
+    )
 
 
 def _chains(node: ast.AST) -> Iterator[Chain]:
@@ -123,7 +143,16 @@ def _plain(node: object) -> object:
         return [_plain(one) for one in node]
     if not isinstance(node, ast.AST):
         return repr(node)
-    documented = isinstance(node, ast.Module | ast.ClassDef | Function) and ast.get_docstring(node, clean=False) is not None
-    fields = ((name, value[1:] if documented and name == "body" else value) for name, value in ast.iter_fields(node))
-    kept = [[name, _plain(value)] for name, value in fields if value != [] and (value is not None or isinstance(node, ast.Constant))]
+    documented = (
+        isinstance(node, ast.Module | ast.ClassDef | Function)
+        and ast.get_docstring(node, clean=False) is not None
+    )
+    fields = (
+        (name, value[1:] if documented and name == "body" else value) for name, value in ast.iter_fields(node)
+    )
+    kept = [
+        [name, _plain(value)]
+        for name, value in fields
+        if value != [] and (value is not None or isinstance(node, ast.Constant))
+    ]
     return [type(node).__name__, *kept]

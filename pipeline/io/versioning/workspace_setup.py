@@ -31,7 +31,9 @@ def init_workspace(folder: Path, preset: str) -> Path:
     contents = _contents(preset)
     for name in ("dvc.yaml", "params.yaml"):
         # An equal dvc.yaml by itself was left by an `init` that was killed.
-        if (folder / name).exists() and (name == "params.yaml" or (folder / name).read_text("utf-8") != contents[name]):
+        if (folder / name).exists() and (
+            name == "params.yaml" or (folder / name).read_text("utf-8") != contents[name]
+        ):
             raise UsageError(f"{folder / name} exists. Name a new folder, or type `tonewatch run` there.")
     folder.mkdir(parents=True, exist_ok=True)
     git = Git(folder)
@@ -46,7 +48,16 @@ def init_workspace(folder: Path, preset: str) -> Path:
         files.write_bytes(folder / path, content.encode())
     if git.commit_of("HEAD") is None and not git.run("ls-files"):
         git.run("add", "--force", "--", *contents)
-        git.run("commit", "--quiet", "--no-verify", "--message", "Make a Tonewatch workspace", "--only", "--", *contents)
+        git.run(
+            "commit",
+            "--quiet",
+            "--no-verify",
+            "--message",
+            "Make a Tonewatch workspace",
+            "--only",
+            "--",
+            *contents,
+        )
     return folder
 
 
@@ -71,14 +82,18 @@ def ensure_ready(root: Path) -> None:
 
 def presets() -> tuple[str, ...]:
     """Name every preset."""
-    overlays = {file.name.removesuffix(".yaml") for file in _folder().iterdir() if file.name.endswith(".yaml")}
+    overlays = {
+        file.name.removesuffix(".yaml") for file in _folder().iterdir() if file.name.endswith(".yaml")
+    }
     return (ENGLISH, *sorted(overlays - {"dvc", "params"}))
 
 
 def params_of(preset: str) -> str:
     """Give the params.yaml of a preset: the default one, each section that the preset has in place of its own."""
     if preset not in presets():
-        raise UsageError(f"There is no preset {preset!r} (known: {', '.join(presets())}). Type `--preset {ENGLISH}`.")
+        raise UsageError(
+            f"There is no preset {preset!r} (known: {', '.join(presets())}). Type `--preset {ENGLISH}`."
+        )
     sections = split_sections(_read("params.yaml"))
     if preset != ENGLISH:
         overlay = split_sections(_read(f"{preset}.yaml"))
@@ -90,7 +105,9 @@ def params_of(preset: str) -> str:
 def data_ignores(dvc_yaml: str) -> str:
     """Give data/.gitignore: every out of dvc.yaml, so that DVC finds it done and leaves it alone."""
     outs = [
-        out if isinstance(out, str) else next(iter(out)) for stage in yaml.safe_load(dvc_yaml)["stages"].values() for out in stage["outs"]
+        out if isinstance(out, str) else next(iter(out))
+        for stage in yaml.safe_load(dvc_yaml)["stages"].values()
+        for out in stage["outs"]
     ]
     lines = ["# Every out of dvc.yaml, and what a killed writer leaves beside it."]
     lines += [f"/{out.removeprefix('data/')}" for out in outs]

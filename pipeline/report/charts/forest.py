@@ -42,7 +42,11 @@ class ForestPlot:
 
 def forest_plot(rows: Sequence[Mapping[str, Any]], *, margin: float | None) -> ForestPlot:
     """Place slices named `kind=value`, kind by kind; `margin` is the fall that is tolerated."""
-    seen = [0.0, *(row[name] for row in rows for name in ("low", "difference", "high")), *([-margin] if margin is not None else [])]
+    seen = [
+        0.0,
+        *(row[name] for row in rows for name in ("low", "difference", "high")),
+        *([-margin] if margin is not None else []),
+    ]
     low, high, step = domain(min(seen), max(seen))
     x = scale(low, high, LEFT, RIGHT)
     heads, placed, y = [], [], 4.0

@@ -56,7 +56,10 @@ def pareto_plot(menu: Mapping[str, Any]) -> ParetoPlot:
     def x(speed: float) -> float:
         return ratio(math.log10(speed))
 
-    front = sorted((variant for variant in variants if variant["pareto"]), key=lambda variant: variant["texts_per_second"])
+    front = sorted(
+        (variant for variant in variants if variant["pareto"]),
+        key=lambda variant: variant["texts_per_second"],
+    )
     return ParetoPlot(
         height=BOTTOM + 42,
         left=LEFT,
@@ -65,7 +68,13 @@ def pareto_plot(menu: Mapping[str, Any]) -> ParetoPlot:
         bottom=BOTTOM,
         across=tuple(Tick(x(speed), f"{speed:,.0f}") for speed in _round_speeds(slowest, quickest)),
         upward=tuple(Tick(y(value), tick_label(value, step, False)) for value in steps(low, high, step)),
-        variants=tuple(_placed(variants, str(menu["chosen"]), [(x(one["texts_per_second"]), y(one["macro_f1"])) for one in variants])),
+        variants=tuple(
+            _placed(
+                variants,
+                str(menu["chosen"]),
+                [(x(one["texts_per_second"]), y(one["macro_f1"])) for one in variants],
+            )
+        ),
         front=" ".join(f"{x(one['texts_per_second'])},{y(one['macro_f1'])}" for one in front),
         parent=None if parent is None else y(parent),
     )
@@ -74,18 +83,24 @@ def pareto_plot(menu: Mapping[str, Any]) -> ParetoPlot:
 def _round_speeds(low: float, high: float) -> list[float]:
     """List 1, 2 and 5 times each power of ten between two bounds; only the powers where that would be too many."""
     for factors in ((1, 2, 5), (1, 5), (1,)):
-        found = [many * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for many in factors]
+        found = [
+            many * 10.0**power for power in range(math.floor(low), math.ceil(high) + 1) for many in factors
+        ]
         found = [speed for speed in found if low <= math.log10(speed) <= high]
         if len(found) <= 6:
             break
     return found
 
 
-def _placed(variants: Sequence[Mapping[str, Any]], chosen: str, places: Sequence[tuple[float, float]]) -> Iterator[Variant]:
+def _placed(
+    variants: Sequence[Mapping[str, Any]], chosen: str, places: Sequence[tuple[float, float]]
+) -> Iterator[Variant]:
     """Write each name beside its dot, where it covers no other dot and no other name; the chosen one comes first."""
     names: list[Box] = []
     dots = [(x - 7, x + 7, y - 7, y + 7) for x, y in places]
-    order = sorted(range(len(variants)), key=lambda index: (variants[index]["name"] != chosen, places[index][1]))
+    order = sorted(
+        range(len(variants)), key=lambda index: (variants[index]["name"] != chosen, places[index][1])
+    )
     for index in order:
         one, (x, y) = variants[index], places[index]
         words = f"{one['name']} · {one['megabytes']:.1f} MB"
@@ -99,10 +114,16 @@ def _room(x: float, y: float, width: float, names: Sequence[Box], dots: Sequence
     """Find where words may begin: beside their dot or as few lines away as can be; over a dot only where there is no other room."""
     lines = sorted((y + 4 + LINE * away for away in range(-LINES, LINES + 1)), key=lambda line: abs(line - y))
     places = [
-        (min(max(left, LEFT), RIGHT - width), line) for line in lines if TOP + 8 <= line <= BOTTOM - 2 for left in (x + 11, x - 11 - width)
+        (min(max(left, LEFT), RIGHT - width), line)
+        for line in lines
+        if TOP + 8 <= line <= BOTTOM - 2
+        for left in (x + 11, x - 11 - width)
     ]
     free = [place for place in places if not any(_cover(_box(*place, width), box) for box in names)]
-    return next((place for place in free if not any(_cover(_box(*place, width), box) for box in dots)), [*free, *places][0])
+    return next(
+        (place for place in free if not any(_cover(_box(*place, width), box) for box in dots)),
+        [*free, *places][0],
+    )
 
 
 def _box(left: float, y: float, width: float) -> Box:
@@ -120,6 +141,4 @@ def _kind(variant: Mapping[str, Any], chosen: str) -> str:
 
 
 def _title(variant: Mapping[str, Any]) -> str:
-    return (
-        f"{variant['name']}: {variant['texts_per_second']:,.0f} texts/s, macro F1 {variant['macro_f1']:.3f}, {variant['megabytes']:.1f} MB"
-    )
+    return f"{variant['name']}: {variant['texts_per_second']:,.0f} texts/s, macro F1 {variant['macro_f1']:.3f}, {variant['megabytes']:.1f} MB"

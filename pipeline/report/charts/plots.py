@@ -8,7 +8,17 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.report.charts.axes import CHARACTER, WIDTH, Name, Tick, domain, scale, short_name, steps, tick_label
+from pipeline.report.charts.axes import (
+    CHARACTER,
+    WIDTH,
+    Name,
+    Tick,
+    domain,
+    scale,
+    short_name,
+    steps,
+    tick_label,
+)
 
 ROW = 52.0  # the height of one row of an interval plot
 
@@ -103,7 +113,9 @@ class ReliabilityPlot:
     bins: tuple[Bin, ...]
 
 
-def interval_plot(rows: Sequence[Row], *, line: tuple[float, str] | None, signed: bool = False) -> IntervalPlot:
+def interval_plot(
+    rows: Sequence[Row], *, line: tuple[float, str] | None, signed: bool = False
+) -> IntervalPlot:
     """Place rows of values with their intervals over one axis that just holds them all; `signed` marks differences and shows zero."""
     seen = [value for row in rows for value in (row.value, *(row.interval or ()))]
     seen += ([line[0]] if line else []) + ([0.0] if signed else [])
@@ -114,7 +126,9 @@ def interval_plot(rows: Sequence[Row], *, line: tuple[float, str] | None, signed
         height=base + 26,
         base=base,
         ticks=tuple(Tick(x(value), tick_label(value, step, signed)) for value in steps(low, high, step)),
-        rows=tuple(_placed(row, ROW * index + 40, x, "+.3f" if signed else ".3f") for index, row in enumerate(rows)),
+        rows=tuple(
+            _placed(row, ROW * index + 40, x, "+.3f" if signed else ".3f") for index, row in enumerate(rows)
+        ),
         line=Tick(x(line[0]), line[1]) if line else None,
         zero=x(0) if signed else None,
     )
@@ -134,12 +148,22 @@ def confusion_plot(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Co
         side=side,
         slanted=slanted,
         cells=tuple(
-            _cell(labels, counts, truth=truth, answer=answer, x=round(left + side * answer, 2), y=round(top + side * truth, 2))
+            _cell(
+                labels,
+                counts,
+                truth=truth,
+                answer=answer,
+                x=round(left + side * answer, 2),
+                y=round(top + side * truth, 2),
+            )
             for truth in range(len(labels))
             for answer in range(len(labels))
         ),
         rows=tuple(short_name(label, top + at, left - 22) for label, at in zip(labels, middles, strict=True)),
-        columns=tuple(short_name(label, left + at, 100 if slanted else side) for label, at in zip(labels, middles, strict=True)),
+        columns=tuple(
+            short_name(label, left + at, 100 if slanted else side)
+            for label, at in zip(labels, middles, strict=True)
+        ),
     )
 
 
@@ -166,16 +190,39 @@ def _placed(row: Row, y: float, x: Callable[[float], float], form: str) -> Place
     if row.interval is None:
         return Placed(row.label, f"{row.value:{form}}", row.own, y, x(row.value), None, None)
     low, high = row.interval
-    return Placed(row.label, f"{row.value:{form}} [{low:{form}}, {high:{form}}]", row.own, y, x(row.value), x(low), x(high))
+    return Placed(
+        row.label,
+        f"{row.value:{form}} [{low:{form}}, {high:{form}}]",
+        row.own,
+        y,
+        x(row.value),
+        x(low),
+        x(high),
+    )
 
 
-def _cell(labels: Sequence[str], counts: Sequence[Sequence[int]], *, truth: int, answer: int, x: float, y: float) -> Cell:
+def _cell(
+    labels: Sequence[str], counts: Sequence[Sequence[int]], *, truth: int, answer: int, x: float, y: float
+) -> Cell:
     count = counts[truth][answer]
     share = count / max(1, sum(counts[truth]))
-    return Cell(x, y, count, share, f"{labels[truth]} answered as {labels[answer]}: {count:,} texts, {share:.1%} of {labels[truth]}")
+    return Cell(
+        x,
+        y,
+        count,
+        share,
+        f"{labels[truth]} answered as {labels[answer]}: {count:,} texts, {share:.1%} of {labels[truth]}",
+    )
 
 
-def _bin(entry: Mapping[str, float], x: Callable[[float], float], y: Callable[[float], float], *, floor: float, fullness: float) -> Bin:
+def _bin(
+    entry: Mapping[str, float],
+    x: Callable[[float], float],
+    y: Callable[[float], float],
+    *,
+    floor: float,
+    fullness: float,
+) -> Bin:
     height = round(1 + 46 * fullness, 2)
     return Bin(
         x=x(entry["confidence"]),

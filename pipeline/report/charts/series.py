@@ -109,17 +109,26 @@ def series_plot(
 
     The figures of a `scattered` line stand alone: each is about other texts, and what lies between two of them is not known.
     """
-    seen = [bound for line in lines.values() for point in line for bound in (point.low, point.high, point.value)]
-    low, high, step = domain(min(seen, default=0.0) if floor is None else floor, min(1.0, max(seen, default=1.0)))
+    seen = [
+        bound for line in lines.values() for point in line for bound in (point.low, point.high, point.value)
+    ]
+    low, high, step = domain(
+        min(seen, default=0.0) if floor is None else floor, min(1.0, max(seen, default=1.0))
+    )
     y = scale(low, high, BASE, TOP)
     names = list(lines)
-    happened = (_event(one, y(one.value), span, _kind(one.name, names)) for one in events if one.name in lines)
+    happened = (
+        _event(one, y(one.value), span, _kind(one.name, names)) for one in events if one.name in lines
+    )
     return SeriesPlot(
         height=HEIGHT,
         base=BASE,
         across=span.ticks(most),
         upward=tuple(Tick(y(value), f"{value:.0%}") for value in steps(low, high, step) if value <= 1 + 1e-9),
-        lines=tuple(_line(name, _kind(name, names), points, span, y=y, joined=name not in scattered) for name, points in lines.items()),
+        lines=tuple(
+            _line(name, _kind(name, names), points, span, y=y, joined=name not in scattered)
+            for name, points in lines.items()
+        ),
         marks=tuple(Tick(span.at(time), told) for time, told in marks),
         events=tuple(happened),
     )
@@ -132,14 +141,18 @@ def strip_plot(lanes: Mapping[str, Sequence[tuple[str, str, str]]], span: TimeSp
         height=base + 24,
         base=base,
         across=span.ticks(NARROW),
-        lanes=tuple(_lane(name, LANE * index, found, span) for index, (name, found) in enumerate(lanes.items())),
+        lanes=tuple(
+            _lane(name, LANE * index, found, span) for index, (name, found) in enumerate(lanes.items())
+        ),
     )
 
 
 def volume_path(texts: Sequence[tuple[str, str, int]], span: TimeSpan, height: float) -> str:
     """Draw a bar for each window, as high as its texts are many beside the most."""
     most = max((many for _, _, many in texts), default=0) or 1
-    return "".join(_box(span.at(start), span.at(end), height * (1 - many / most), height) for start, end, many in texts)
+    return "".join(
+        _box(span.at(start), span.at(end), height * (1 - many / most), height) for start, end, many in texts
+    )
 
 
 def _line(name: str, kind: str, points: Sequence[Point], span: TimeSpan, *, y: Scale, joined: bool) -> Line:
@@ -156,7 +169,12 @@ def _line(name: str, kind: str, points: Sequence[Point], span: TimeSpan, *, y: S
         kind=kind,
         band="".join(_band(run, y) for run in long),
         path="".join("M" + "L".join(f"{x:g} {y(point.value):g}" for x, point in run) for run in long),
-        dots=tuple(Dot(x, y(point.value), y(point.low), y(point.high)) for run in runs if len(run) == 1 for x, point in run),
+        dots=tuple(
+            Dot(x, y(point.value), y(point.low), y(point.high))
+            for run in runs
+            if len(run) == 1
+            for x, point in run
+        ),
     )
 
 

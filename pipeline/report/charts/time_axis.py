@@ -40,7 +40,10 @@ class TimeSpan:
 
     def ticks(self, most: int) -> tuple[Tick, ...]:
         """Give at most so many round marks (one more where both ends are round)."""
-        step = next((step for step in STEPS if self.length / step <= most), 365 * DAY * (1 + self.length // (365 * DAY * most)))
+        step = next(
+            (step for step in STEPS if self.length / step <= most),
+            365 * DAY * (1 + self.length // (365 * DAY * most)),
+        )
         # Days are counted from the first midnight, shorter steps from a round hour.
         first = self.start - self.start % -min(step, DAY)
         found = range(first, self.start + self.length + 1, step)

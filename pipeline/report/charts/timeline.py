@@ -46,17 +46,25 @@ class Timeline:
     lanes: tuple[Lane, ...]
 
 
-def timeline(reigns: Sequence[Mapping[str, Any]], standings: Sequence[Mapping[str, Any]], *, now: str) -> Timeline:
+def timeline(
+    reigns: Sequence[Mapping[str, Any]], standings: Sequence[Mapping[str, Any]], *, now: str
+) -> Timeline:
     """Place reigns and releases; `now` ends the reign that lasts."""
-    times = [utc_seconds(one["created"]) for one in standings] + [utc_seconds(reign["time"]) for reign in reigns]
+    times = [utc_seconds(one["created"]) for one in standings] + [
+        utc_seconds(reign["time"]) for reign in reigns
+    ]
     start = min(times, default=utc_seconds(now) - HOUR)
     span = TimeSpan(start, max(MINUTE, utc_seconds(now) - start))
-    lanes = tuple(_lane(one, ROW * index, reigns, span=span, now=now) for index, one in enumerate(reversed(standings)))
+    lanes = tuple(
+        _lane(one, ROW * index, reigns, span=span, now=now) for index, one in enumerate(reversed(standings))
+    )
     base = ROW * len(lanes) + 6
     return Timeline(height=base + 24, base=base, ticks=span.ticks(MARKS), lanes=lanes)
 
 
-def _lane(standing: Mapping[str, Any], y: float, reigns: Sequence[Mapping[str, Any]], *, span: TimeSpan, now: str) -> Lane:
+def _lane(
+    standing: Mapping[str, Any], y: float, reigns: Sequence[Mapping[str, Any]], *, span: TimeSpan, now: str
+) -> Lane:
     def bar(reign: Mapping[str, Any]) -> Bar:
         begin, end = span.at(reign["time"]), span.at(reign["until"] or now)
         # A reign of minutes in a history of years is still to be seen.

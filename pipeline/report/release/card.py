@@ -15,7 +15,17 @@ from pipeline.report.release import comparison as versus
 from pipeline.report.release import intended_use
 
 VARIANT = (
-    *("name", "parameters", "megabytes", "macro_f1", "macro_f1_fall", "worst_slice", "agreement", "p50_ms", "p95_ms"),
+    *(
+        "name",
+        "parameters",
+        "megabytes",
+        "macro_f1",
+        "macro_f1_fall",
+        "worst_slice",
+        "agreement",
+        "p50_ms",
+        "p95_ms",
+    ),
     *("p50_ms_32", "p95_ms_32", "texts_per_second", "fits", "reason", "pareto"),
 )
 MOVE = ("sequence", "from", "to", "actor", "reason", "time")
@@ -30,7 +40,9 @@ def build_card(document: Mapping[str, Any]) -> dict[str, Any]:
         **pick(document, "release", "created", "actor", "reason", "in_service"),
         "verdict": verdict(document),
         "decision": _decision(document["decision"]),
-        "comparison": versus.comparison_card(document.get("comparison"), rule=get_path(params, "gate", "against_champion")),
+        "comparison": versus.comparison_card(
+            document.get("comparison"), rule=get_path(params, "gate", "against_champion")
+        ),
         "figures": _figures(evaluation, params),
         "labels": _labels(evaluation),
         "slices": _slices(evaluation),
@@ -58,8 +70,14 @@ def verdict(document: Mapping[str, Any]) -> str:
     """Say in one word where a candidate stands: accepted, refused, or waiting for a person."""
     if not document["decision"]["accepted"]:
         return "refused"
-    served = any(document.get("release") in (move.get("from"), move.get("to")) for move in document.get("moves") or ())
-    return "waiting" if document.get("approval") == "human" and not document.get("approvals") and not served else "accepted"
+    served = any(
+        document.get("release") in (move.get("from"), move.get("to")) for move in document.get("moves") or ()
+    )
+    return (
+        "waiting"
+        if document.get("approval") == "human" and not document.get("approvals") and not served
+        else "accepted"
+    )
 
 
 def gate_limit(parts: Sequence[Mapping[str, Any]], name: str) -> float | None:
@@ -90,7 +108,10 @@ def _compared(document: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str
 
 def _decision(decision: Mapping[str, Any]) -> dict[str, Any]:
     parts = [
-        {**pick(part, "name", "passed", "sentence", "missing", "unit"), "figures": dict(part.get("figures") or {})}
+        {
+            **pick(part, "name", "passed", "sentence", "missing", "unit"),
+            "figures": dict(part.get("figures") or {}),
+        }
         for part in decision.get("parts") or ()
     ]
     return {
@@ -106,7 +127,9 @@ def _figures(evaluation: Mapping[str, Any], params: Mapping[str, Any]) -> dict[s
         **_scores(evaluation),
         "texts": evaluation["texts"],
         "confidence": get_path(params, "evaluate", "confidence"),
-        "baselines": [{"name": name, **_scores(found)} for name, found in (evaluation.get("baselines") or {}).items()],
+        "baselines": [
+            {"name": name, **_scores(found)} for name, found in (evaluation.get("baselines") or {}).items()
+        ],
     }
 
 
@@ -114,19 +137,29 @@ def _scores(found: Mapping[str, Any]) -> dict[str, Any]:
     intervals = found.get("intervals") or {}
     return {
         **pick(found, "macro_f1", "accuracy"),
-        "intervals": {name: list(intervals[name]) for name in ("macro_f1", "accuracy") if intervals.get(name)},
-        "per_source": {name: pick(row, "macro_f1", "accuracy", "texts") for name, row in (found.get("per_source") or {}).items()},
+        "intervals": {
+            name: list(intervals[name]) for name in ("macro_f1", "accuracy") if intervals.get(name)
+        },
+        "per_source": {
+            name: pick(row, "macro_f1", "accuracy", "texts")
+            for name, row in (found.get("per_source") or {}).items()
+        },
     }
 
 
 def _labels(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows = evaluation["per_class"]
-    return [{"label": name, **pick(rows[name], "f1", "precision", "recall", "texts")} for name in evaluation["labels"]]
+    return [
+        {"label": name, **pick(rows[name], "f1", "precision", "recall", "texts")}
+        for name in evaluation["labels"]
+    ]
 
 
 def _slices(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
     """List the slices; a document from before there were any has its sources."""
-    found = evaluation.get("slices") or {f"source={name}": row for name, row in evaluation["per_source"].items()}
+    found = evaluation.get("slices") or {
+        f"source={name}": row for name, row in evaluation["per_source"].items()
+    }
     return [{"name": name, **pick(row, "macro_f1", "accuracy", "texts")} for name, row in found.items()]
 
 
@@ -142,7 +175,8 @@ def _calibration(found: Mapping[str, Any], params: Mapping[str, Any]) -> dict[st
 def _behaviour(found: Mapping[str, Any], params: Mapping[str, Any]) -> list[dict[str, Any]]:
     needed = get_path(params, "gate", "abilities") or {}
     return [
-        {"ability": name, **pick(row, "kind", "cases", "passed", "pass_rate"), "needed": needed.get(name)} for name, row in found.items()
+        {"ability": name, **pick(row, "kind", "cases", "passed", "pass_rate"), "needed": needed.get(name)}
+        for name, row in found.items()
     ]
 
 
@@ -158,7 +192,10 @@ def _human(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
         return None
 
     def three(row: Mapping[str, Any]) -> dict[str, Any]:
-        return {who: pick(row.get(who) or {}, "accuracy", "macro_f1") for who in ("one_rater", "ceiling", "candidate")}
+        return {
+            who: pick(row.get(who) or {}, "accuracy", "macro_f1")
+            for who in ("one_rater", "ceiling", "candidate")
+        }
 
     return {
         "texts": found.get("texts"),
@@ -186,7 +223,11 @@ def _data(document: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, A
         "fingerprint": kept.get("fingerprint"),
         "texts": kept.get("rows"),
         **{name: dict(kept.get(name) or {}) for name in ("sides", "labels", "languages")},
-        "sources": [_source(source, texts) for source in get_path(params, "collect", "sources") or () if isinstance(source, Mapping)],
+        "sources": [
+            _source(source, texts)
+            for source in get_path(params, "collect", "sources") or ()
+            if isinstance(source, Mapping)
+        ],
     }
 
 
@@ -197,7 +238,16 @@ def _source(source: Mapping[str, Any], texts: Mapping[str, int]) -> dict[str, An
 
 
 def _lineage(document: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("data_version", "model_version", "code_commit", "params_digest", "identity", "parent", "champion", "approval")
+    names = (
+        "data_version",
+        "model_version",
+        "code_commit",
+        "params_digest",
+        "identity",
+        "parent",
+        "champion",
+        "approval",
+    )
     return {
         **pick(document, *names),
         "signature": _digest(document.get("signature")),

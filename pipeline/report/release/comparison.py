@@ -5,7 +5,20 @@ from typing import Any
 
 from pipeline.report.fields import pick
 
-ROW = ("name", "texts", "candidate", "champion", "difference", "low", "high", "p", "p_holm", "bound", "visible", "data_version")
+ROW = (
+    "name",
+    "texts",
+    "candidate",
+    "champion",
+    "difference",
+    "low",
+    "high",
+    "p",
+    "p_holm",
+    "bound",
+    "visible",
+    "data_version",
+)
 OVERALL = ("candidate", "champion", "difference", "low", "high", "visible")
 TEST = ("only_candidate", "only_champion", "p")
 
@@ -38,7 +51,9 @@ def _changed(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
         return None
     return {
         **pick(found, "count", "mended", "broken"),
-        "answers": [pick(entry, "id", "label", "champion", "candidate") for entry in found.get("texts") or ()],
+        "answers": [
+            pick(entry, "id", "label", "champion", "candidate") for entry in found.get("texts") or ()
+        ],
     }
 
 
@@ -48,5 +63,9 @@ def _widened(found: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **pick(found, "champion", "texts"),
         "confidence": 2 * found["confidence"] - 1,
-        "macro_f1": {**pick(found, "difference", "low", "high"), "champion": theirs, "candidate": theirs + found["difference"]},
+        "macro_f1": {
+            **pick(found, "difference", "low", "high"),
+            "champion": theirs,
+            "candidate": theirs + found["difference"],
+        },
     }

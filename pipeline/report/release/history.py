@@ -17,7 +17,9 @@ def reigns(moves: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{**move, "until": end, "kind": _kind(move)} for move, end in zip(ordered, ends, strict=True)]
 
 
-def release_states(releases: Iterable[Mapping[str, Any]], moves: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def release_states(
+    releases: Iterable[Mapping[str, Any]], moves: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
     """Say of each release, in the order given, where it stands: in service, served, accepted, waiting or refused, and why."""
     held = reigns(moves)
     served = {reign["to"] for reign in held}

@@ -36,8 +36,18 @@ def limits(card: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
 
 
 def _language(params: Mapping[str, Any]) -> str:
-    codes = sorted({str(source["lang"]) for source in get_path(params, "collect", "sources") or () if get_path(source, "lang")})
-    return f"in {_listed([LANGUAGES.get(code, f'the language {code!r}') for code in codes])}" if codes else "in the language of its data"
+    codes = sorted(
+        {
+            str(source["lang"])
+            for source in get_path(params, "collect", "sources") or ()
+            if get_path(source, "lang")
+        }
+    )
+    return (
+        f"in {_listed([LANGUAGES.get(code, f'the language {code!r}') for code in codes])}"
+        if codes
+        else "in the language of its data"
+    )
 
 
 def _length(params: Mapping[str, Any]) -> Iterator[str]:

@@ -47,11 +47,15 @@ def release_page(document: Mapping[str, Any], texts: Mapping[str, str] | None = 
     )
 
 
-def history_page(moves: Sequence[Mapping[str, Any]], releases: Sequence[Mapping[str, Any]], *, now: str) -> str:
+def history_page(
+    moves: Sequence[Mapping[str, Any]], releases: Sequence[Mapping[str, Any]], *, now: str
+) -> str:
     """Draw who was champion when and why it changed, from the ledger's moves and release documents; `now` is a UTC time."""
     reigns, standings = history.reigns(moves), history.release_states(releases, moves)
     plot = timeline(reigns, standings, now=now)
-    return _draw("release/history.html.j2", reigns=reigns, standings=standings, plot=plot, kinds=KINDS, now=now)
+    return _draw(
+        "release/history.html.j2", reigns=reigns, standings=standings, plot=plot, kinds=KINDS, now=now
+    )
 
 
 @functools.cache
@@ -64,7 +68,11 @@ def content_security_policy() -> str:
 def _draw(template: str, **values: Any) -> str:
     from markupsafe import Markup
 
-    return _environment().get_template(template).render(**values, style=Markup(_style()), policy=Markup(content_security_policy()))
+    return (
+        _environment()
+        .get_template(template)
+        .render(**values, style=Markup(_style()), policy=Markup(content_security_policy()))
+    )
 
 
 def _style() -> str:
@@ -72,15 +80,24 @@ def _style() -> str:
 
 
 def _changes(parts: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    found = [(part["name"], formatting.shortfall(part["missing"], part["unit"])) for part in parts if not part["passed"]]
+    found = [
+        (part["name"], formatting.shortfall(part["missing"], part["unit"]))
+        for part in parts
+        if not part["passed"]
+    ]
     return [(name, amount) for name, amount in found if amount]
 
 
 def _figure(told: Mapping[str, Any]) -> plots.IntervalPlot:
     own = told["figures"]
-    rows = [plots.Row(f"This release, {told['release']}", own["macro_f1"], own["intervals"].get("macro_f1"), own=True)]
+    rows = [
+        plots.Row(
+            f"This release, {told['release']}", own["macro_f1"], own["intervals"].get("macro_f1"), own=True
+        )
+    ]
     rows += [
-        plots.Row(formatting.baseline_name(row["name"]), row["macro_f1"], row["intervals"].get("macro_f1")) for row in own["baselines"]
+        plots.Row(formatting.baseline_name(row["name"]), row["macro_f1"], row["intervals"].get("macro_f1"))
+        for row in own["baselines"]
     ]
     floor = gate_limit(told["decision"]["parts"], "min_macro_f1")
     return plots.interval_plot(rows, line=None if floor is None else (floor, f"floor {floor:.3f}"))
@@ -91,7 +108,9 @@ def _difference(told: Mapping[str, Any]) -> plots.IntervalPlot | None:
     if versus is None:
         return None
     found = versus["macro_f1"]
-    row = plots.Row(f"Against {versus['champion']}", found["difference"], (found["low"], found["high"]), own=True)
+    row = plots.Row(
+        f"Against {versus['champion']}", found["difference"], (found["low"], found["high"]), own=True
+    )
     return plots.interval_plot([row], line=_asked(versus, told["decision"]["parts"]), signed=True)
 
 
@@ -112,7 +131,8 @@ def _examples(behaviour: Mapping[str, Any]) -> Iterator[tuple[str, list[list[tup
     """List the failures kept of each ability: its texts, made from templates, each with the answer."""
     for name, found in behaviour.items():
         tried = [
-            list(zip(example.get("texts") or (), example.get("labels") or (), strict=False)) for example in found.get("examples") or ()
+            list(zip(example.get("texts") or (), example.get("labels") or (), strict=False))
+            for example in found.get("examples") or ()
         ]
         if tried:
             yield name, tried

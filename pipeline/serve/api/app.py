@@ -89,17 +89,30 @@ class Service:
 def create_app(service: Service, routers: Sequence[APIRouter] = ()) -> FastAPI:
     """Make the app; `routers` bring pages that see to their own readers."""
     cfg = service.cfg
-    batcher = Batcher(service.champion.serving, batch_texts=cfg.batch_texts, wait_ms=cfg.batch_wait_ms, most_waiting=cfg.max_waiting_texts)
+    batcher = Batcher(
+        service.champion.serving,
+        batch_texts=cfg.batch_texts,
+        wait_ms=cfg.batch_wait_ms,
+        most_waiting=cfg.max_waiting_texts,
+    )
     context = ApiHandlers(service, batcher, ThreadPoolExecutor(1, thread_name_prefix="journal"))
     # Its own pages would load scripts from elsewhere.
-    app = FastAPI(title="Tonewatch", version=__version__, docs_url=None, redoc_url=None, lifespan=_lifespan(service, batcher))
+    app = FastAPI(
+        title="Tonewatch",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan(service, batcher),
+    )
     _add_routes(app, context)
     for router in routers:
         # Not `include_router`, which hides its routes behind one of its own: each is to be found by its policy.
         app.router.routes.extend(router.routes)
     add_error_handlers(app)
     found, named = (lambda scope: policy_of(app, scope)), (lambda: service.request_id(service.now()))
-    app.add_middleware(RequestLimits, guard=service.guard, cfg=cfg, meters=service.meters, policy_of=found, request_id=named)
+    app.add_middleware(
+        RequestLimits, guard=service.guard, cfg=cfg, meters=service.meters, policy_of=found, request_id=named
+    )
     return app
 
 
@@ -114,10 +127,14 @@ def policy_of(app: FastAPI, scope: Scope) -> tuple[str, Policy | None]:
     return "none", None
 
 
-def _lifespan(service: Service, batcher: Batcher) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
+def _lifespan(
+    service: Service, batcher: Batcher
+) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lived(_: FastAPI) -> AsyncIterator[None]:
-        first = asyncio.to_thread(journal_fields, FIRST, hashed=service.cfg.journal.texts == "hash", min_words=1)
+        first = asyncio.to_thread(
+            journal_fields, FIRST, hashed=service.cfg.journal.texts == "hash", min_words=1
+        )
         works = batcher.run(), service.champion.follow(service.cfg.reload_seconds), first
         tasks = [asyncio.create_task(work) for work in works]
         try:
@@ -132,9 +149,13 @@ def _lifespan(service: Service, batcher: Batcher) -> Callable[[FastAPI], context
 
 
 def _add_routes(app: FastAPI, context: "ApiHandlers") -> None:
-    errors: dict[int | str, dict[str, Any]] = {status: {"model": ErrorResponse} for status in (400, 401, 403, 408, 413, 415, 422, 429, 503)}
+    errors: dict[int | str, dict[str, Any]] = {
+        status: {"model": ErrorResponse} for status in (400, 401, 403, 408, 413, 415, 422, 429, 503)
+    }
     app.post("/v1/predict", response_model=PredictResponse, responses=errors)(context.predict)
-    app.post("/v1/feedback", response_model=FeedbackResponse, responses={**errors, 404: {"model": ErrorResponse}})(context.feedback)
+    app.post(
+        "/v1/feedback", response_model=FeedbackResponse, responses={**errors, 404: {"model": ErrorResponse}}
+    )(context.feedback)
     app.get("/v1/release", response_model=ReleaseResponse, responses=errors)(context.release)
     app.get("/metrics", response_class=Response, include_in_schema=False)(context.metrics)
     app.get("/healthz", include_in_schema=False)(context.health)
@@ -158,14 +179,20 @@ class ApiHandlers:
             async with asyncio.timeout(self._service.cfg.request_seconds):
                 serving, answers, begins = await self._batcher.answer(asked.texts)
         except (QueueFull, TimeoutError):
-            raise HttpError(503, "Too many texts wait already. Ask again in a moment.", retry_after=1) from None
+            raise HttpError(
+                503, "Too many texts wait already. Ask again in a moment.", retry_after=1
+            ) from None
         answered = PredictedRequest(name, str(request.state.client), asked, serving, answers, begins)
         await asyncio.get_running_loop().run_in_executor(self._pool, self._keep, answered)
         told = [_one(serving, answers, begins + position) for position in range(len(asked.texts))]
         for one in told:
             self._service.meters.texts.labels(serving.name, one.label).inc()
         return PredictResponse(
-            request=name, release=serving.name, data_version=serving.data_version, model=serving.model[:SHOWN], answers=told
+            request=name,
+            release=serving.name,
+            data_version=serving.data_version,
+            model=serving.model[:SHOWN],
+            answers=told,
         )
 
     async def feedback(self, asked: FeedbackRequest, request: Request) -> FeedbackResponse:
@@ -179,7 +206,15 @@ class ApiHandlers:
         if found is None:
             raise HttpError(404, "There is no such answer, or it is no longer kept.")
         time = self._service.now().strftime(STAMP)
-        entry = Feedback(asked.request, asked.position, time, asked.label, str(request.state.client), found.text, found.topic)
+        entry = Feedback(
+            asked.request,
+            asked.position,
+            time,
+            asked.label,
+            str(request.state.client),
+            found.text,
+            found.topic,
+        )
         await asyncio.to_thread(journal.feedback, [entry])
         return FeedbackResponse(kept=True)
 
@@ -253,6 +288,10 @@ def _check(asked: PredictRequest, cfg: ServeConfig) -> None:
 
 
 def _one(serving: LoadedRelease, answers: "Predictions", row: int) -> Prediction:
-    probabilities = dict(zip(serving.labels, (round(float(value), 6) for value in answers.probabilities[row]), strict=True))
+    probabilities = dict(
+        zip(serving.labels, (round(float(value), 6) for value in answers.probabilities[row]), strict=True)
+    )
     best, uncertain = answers.labels[row], answers.uncertain[row]
-    return Prediction(label=UNCERTAIN if uncertain else best, best=best, uncertain=uncertain, probabilities=probabilities)
+    return Prediction(
+        label=UNCERTAIN if uncertain else best, best=best, uncertain=uncertain, probabilities=probabilities
+    )

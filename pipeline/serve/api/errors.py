@@ -51,12 +51,19 @@ def _not_valid(request: Request, error: Exception) -> JSONResponse:
 
 def _place(location: tuple[int | str, ...]) -> str:
     # A name that is none of ours came from outside, and can hold anything.
-    return ".".join(str(part) if isinstance(part, int) or part in FIELDS else "?" for part in location[1:]) or "the body"
+    return (
+        ".".join(str(part) if isinstance(part, int) or part in FIELDS else "?" for part in location[1:])
+        or "the body"
+    )
 
 
 def _plainly(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return JSONResponse(error_body(str(error.detail), request.state.request), error.status_code, headers=dict(error.headers or {}))
+    return JSONResponse(
+        error_body(str(error.detail), request.state.request),
+        error.status_code,
+        headers=dict(error.headers or {}),
+    )
 
 
 def _fault(request: Request, error: Exception) -> JSONResponse:
@@ -66,5 +73,7 @@ def _fault(request: Request, error: Exception) -> JSONResponse:
     # It may name folders of this machine, which are nobody's business outside.
     log.error("fault", request=name, why=str(error))
     return JSONResponse(
-        error_body("The service cannot do this now. It was logged under this request.", name), 503, headers={"retry-after": "1"}
+        error_body("The service cannot do this now. It was logged under this request.", name),
+        503,
+        headers={"retry-after": "1"},
     )

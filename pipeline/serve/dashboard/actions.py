@@ -9,9 +9,21 @@ from fastapi import Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from pipeline.base.errors import TonewatchError
-from pipeline.operations.dashboard_actions import MAX_REASON, ActionKind, Session, perform_action, preview_action
+from pipeline.operations.dashboard_actions import (
+    MAX_REASON,
+    ActionKind,
+    Session,
+    perform_action,
+    preview_action,
+)
 from pipeline.serve.dashboard import forms
-from pipeline.serve.dashboard.context import DashboardContext, reject_forged_form, render_page, status_of, to_sign_in
+from pipeline.serve.dashboard.context import (
+    DashboardContext,
+    reject_forged_form,
+    render_page,
+    status_of,
+    to_sign_in,
+)
 
 Text = Annotated[str, Form()]
 RELEASE = re.compile(r"R[1-9][0-9]{0,8}")
@@ -34,7 +46,9 @@ def sign_in(context: DashboardContext, request: Request, key: Text = "", next: T
         return forged
     cookie = context.sessions.open(key.strip(), now=datetime.now(UTC))
     if cookie is None:
-        return _asking(context, next, fault="This is no key that opens anything here: unknown, expired or revoked.")
+        return _asking(
+            context, next, fault="This is no key that opens anything here: unknown, expired or revoked."
+        )
     context.sessions.close(forms.cookie_of(request))
     answer = RedirectResponse(_own(next), status_code=303, headers={"Cache-Control": "no-store"})
     forms.sign_in(request, answer, cookie, minutes=context.cfg.dashboard.session_minutes)
@@ -74,44 +88,86 @@ def submit_action(
         return stopped or to_sign_in(request)
     if forged := reject_forged_form(request, reader, token):
         return forged
-    words: dict[str, Any] = {"expected": expected, "typed": typed, "reason": reason, "actor": f"{reader.name} ({reader.key})"}
+    words: dict[str, Any] = {
+        "expected": expected,
+        "typed": typed,
+        "reason": reason,
+        "actor": f"{reader.name} ({reader.key})",
+    }
     try:
         moved = perform_action(context.workspace, cast(ActionKind, kind), release, **words)
     except TonewatchError as error:
-        return _confirming(context, reader, kind, release, fault=str(error), reason=reason[:MAX_REASON], status=status_of(error))
-    sentences = [f"{moved.move.target} is in service instead of {moved.move.origin or 'nothing'}; the service takes it up by itself."]
+        return _confirming(
+            context,
+            reader,
+            kind,
+            release,
+            fault=str(error),
+            reason=reason[:MAX_REASON],
+            status=status_of(error),
+        )
+    sentences = [
+        f"{moved.move.target} is in service instead of {moved.move.origin or 'nothing'}; the service takes it up by itself."
+    ]
     sentences += [f"To be done later: {why}" for why in moved.pending]
     return render_page("told.html.j2", heading="Done", sentences=sentences, back="/#champion", reader=reader)
 
 
-def _admin(context: DashboardContext, request: Request, kind: str, release: str) -> tuple[Session | None, Response | None]:
+def _admin(
+    context: DashboardContext, request: Request, kind: str, release: str
+) -> tuple[Session | None, Response | None]:
     """Let in an admin to an act that there is; the key behind the session is looked at anew each time."""
     if kind not in WORDS or not RELEASE.fullmatch(release):
-        return None, render_page("told.html.j2", status=404, heading="There is nothing here", sentences=[], back="/")
+        return None, render_page(
+            "told.html.j2", status=404, heading="There is nothing here", sentences=[], back="/"
+        )
     reader = forms.current_session(request, context.sessions)
     if reader is None:
         return None, to_sign_in(request)
     if reader.admin:
         return reader, None
     sentences = [f"The key {reader.name} may look and not act; this asks for one of scope admin."]
-    return None, render_page("told.html.j2", status=403, heading="Not with this key", sentences=sentences, back="/#champion", reader=reader)
+    return None, render_page(
+        "told.html.j2",
+        status=403,
+        heading="Not with this key",
+        sentences=sentences,
+        back="/#champion",
+        reader=reader,
+    )
 
 
 def _confirming(
-    context: DashboardContext, reader: Session | None, kind: str, release: str, *, fault: str = "", reason: str = "", status: int = 200
+    context: DashboardContext,
+    reader: Session | None,
+    kind: str,
+    release: str,
+    *,
+    fault: str = "",
+    reason: str = "",
+    status: int = 200,
 ) -> Response:
     try:
         steps: Mapping[str, Any] | None = preview_action(context.workspace, cast(ActionKind, kind), release)
     except TonewatchError as error:
         steps, fault, status = None, fault or str(error), status if fault else status_of(error)
     words = {name: told.format(release=release) for name, told in WORDS[kind].items()}
-    values = {"kind": kind, "release": release, "words": words, "steps": steps, "fault": fault, "reason": reason}
+    values = {
+        "kind": kind,
+        "release": release,
+        "words": words,
+        "steps": steps,
+        "fault": fault,
+        "reason": reason,
+    }
     return render_page("act.html.j2", status=status, reader=reader, most_reason=MAX_REASON, **values)
 
 
 def _asking(context: DashboardContext, target: str, *, fault: str = "") -> Response:
     if not context.sessions.guarded():
-        fault = "There are no keys here yet. Make one with `tonewatch keys new --scope admin`, then come back."
+        fault = (
+            "There are no keys here yet. Make one with `tonewatch keys new --scope admin`, then come back."
+        )
     values = {"next": _own(target), "minutes": context.cfg.dashboard.session_minutes, "fault": fault}
     return render_page("sign-in.html.j2", status=401 if fault else 200, signing=True, **values)
 

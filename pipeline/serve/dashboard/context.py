@@ -51,8 +51,12 @@ def reject_forged_form(request: Request, reader: Session | None, token: str) -> 
     """Refuse a form that our own page did not send in this session; None where it did."""
     if sessions.is_same_origin(request) and (reader is None or sessions.is_valid_token(reader, token)):
         return None
-    sentences = ["This form did not come from a page of this service in your session, so nothing was done. Load the page again."]
-    return render_page("told.html.j2", status=403, heading="Refused", sentences=sentences, back="/", reader=reader)
+    sentences = [
+        "This form did not come from a page of this service in your session, so nothing was done. Load the page again."
+    ]
+    return render_page(
+        "told.html.j2", status=403, heading="Refused", sentences=sentences, back="/", reader=reader
+    )
 
 
 def render_page(template: str, *, status: int = 200, **values: Any) -> Response:
@@ -62,4 +66,10 @@ def render_page(template: str, *, status: int = 200, **values: Any) -> Response:
 
 def status_of(error: TonewatchError) -> int:
     """Give the status of an error: 400 where the person can mend it, 503 where the world outside has to, 409 where the answer is no."""
-    return 400 if isinstance(error, UsageError) else 503 if isinstance(error, Fault) and not isinstance(error, ChampionChanged) else 409
+    return (
+        400
+        if isinstance(error, UsageError)
+        else 503
+        if isinstance(error, Fault) and not isinstance(error, ChampionChanged)
+        else 409
+    )

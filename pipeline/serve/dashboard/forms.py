@@ -35,13 +35,23 @@ def current_session(request: Request, sessions: SessionStore) -> Session | None:
 def sign_in(request: Request, response: Response, cookie: str, *, minutes: int) -> None:
     """Give the browser its session: out of reach of scripts, and not sent along from any other site."""
     secure = request.url.scheme == "https"
-    response.set_cookie(cookie_name(request), cookie, max_age=minutes * 60, path="/", secure=secure, httponly=True, samesite="strict")
+    response.set_cookie(
+        cookie_name(request),
+        cookie,
+        max_age=minutes * 60,
+        path="/",
+        secure=secure,
+        httponly=True,
+        samesite="strict",
+    )
 
 
 def sign_out(request: Request, response: Response, sessions: SessionStore) -> None:
     """End the session here and in the browser."""
     sessions.close(cookie_of(request))
-    response.delete_cookie(cookie_name(request), path="/", secure=request.url.scheme == "https", httponly=True, samesite="strict")
+    response.delete_cookie(
+        cookie_name(request), path="/", secure=request.url.scheme == "https", httponly=True, samesite="strict"
+    )
 
 
 def is_same_origin(request: Request) -> bool:
@@ -49,7 +59,11 @@ def is_same_origin(request: Request) -> bool:
     origin = urlsplit(request.headers.get("origin", ""))
     site = request.headers.get("sec-fetch-site", "same-origin")
     host = request.headers.get("host", "")
-    return origin.scheme in PORTS and site == "same-origin" and _plain(origin.netloc, origin.scheme) == _plain(host, origin.scheme)
+    return (
+        origin.scheme in PORTS
+        and site == "same-origin"
+        and _plain(origin.netloc, origin.scheme) == _plain(host, origin.scheme)
+    )
 
 
 def is_valid_token(reader: Session, token: str) -> bool:

@@ -28,7 +28,11 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
-TYPES = {"dashboard.css": "text/css; charset=utf-8", "dashboard.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+xml"}
+TYPES = {
+    "dashboard.css": "text/css; charset=utf-8",
+    "dashboard.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
 LEVELS = (0.02, 0.1, 0.25)  # of a probability, from which a word is shown in a stronger colour
 
 
@@ -42,7 +46,11 @@ def asset(name: str) -> bytes:
     """Give an asset that pages ask for; the style of the reports comes first in ours."""
     assert name in TYPES
     own = (files("pipeline") / "serve" / "dashboard" / "assets" / name).read_bytes()
-    return (files("pipeline") / "report" / "templates" / "page.css").read_bytes() + own if name == "dashboard.css" else own
+    return (
+        (files("pipeline") / "report" / "templates" / "page.css").read_bytes() + own
+        if name == "dashboard.css"
+        else own
+    )
 
 
 def asset_address(name: str) -> str:
@@ -62,7 +70,9 @@ def topic_name(topic: str) -> str:
 
 def describe_explanation(found: Mapping[str, Any]) -> dict[str, Any]:
     """Give an explained answer the words' colours and what each is worth in words."""
-    words = [{**word, "kind": _kind(word["weight"]), "told": f"{word['weight']:+.3f}"} for word in found["words"]]
+    words = [
+        {**word, "kind": _kind(word["weight"]), "told": f"{word['weight']:+.3f}"} for word in found["words"]
+    ]
     names = list(found["probabilities"])
     chances = [(name, _hue(name, names), chance) for name, chance in found["probabilities"].items()]
     return {**found, "words": words, "probabilities": chances}
@@ -91,8 +101,15 @@ def _coded(sentence: str) -> str:
 def _environment() -> "Environment":
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
-    loader = ChoiceLoader([PackageLoader("pipeline", "serve/dashboard/templates"), PackageLoader("pipeline", "report/templates")])
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    loader = ChoiceLoader(
+        [
+            PackageLoader("pipeline", "serve/dashboard/templates"),
+            PackageLoader("pipeline", "report/templates"),
+        ]
+    )
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.filters |= {**READERS, "trim_zeros": lambda value: f"{value:g}", "coded": _coded}
     environment.globals |= {"asset": asset_address}
     return environment

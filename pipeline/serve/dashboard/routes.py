@@ -13,7 +13,13 @@ from pipeline.operations.dashboard_actions import Session, explain
 from pipeline.operations.dashboard_data import Card
 from pipeline.release.reports import render_report
 from pipeline.serve.dashboard import actions, pages
-from pipeline.serve.dashboard.context import DashboardContext, admit_reader, reject_forged_form, render_page, status_of
+from pipeline.serve.dashboard.context import (
+    DashboardContext,
+    admit_reader,
+    reject_forged_form,
+    render_page,
+    status_of,
+)
 
 NO_KEY = Card(fault="Sign in with a key of scope predict or admin first; then a text is answered.")
 A_YEAR = "public, max-age=31536000, immutable"
@@ -32,7 +38,13 @@ def dashboard_router(context: DashboardContext) -> APIRouter:
         **actions.ROUTES,
     }
     for (method, path), endpoint in found.items():
-        router.add_api_route(path, functools.partial(endpoint, context), methods=[method], response_model=None, name=endpoint.__name__)
+        router.add_api_route(
+            path,
+            functools.partial(endpoint, context),
+            methods=[method],
+            response_model=None,
+            name=endpoint.__name__,
+        )
     router.add_api_route("/assets/{name}", asset, methods=["GET"], response_model=None)
     return router
 
@@ -53,11 +65,15 @@ def _drawn(context: DashboardContext, found: Mapping[str, Any], reader: Session 
         **found,
         "reader": reader,
         "topic_name": pages.topic_name(found["topic"]),
-        "topic_links": [(name, pages.topic_name(name), pages.topic_address(name)) for name in found["topics"]],
+        "topic_links": [
+            (name, pages.topic_name(name), pages.topic_address(name)) for name in found["topics"]
+        ],
         "budget": params and params.watch.drift,
         "confidence": f"{params.watch.confidence:.0%}" if params else "the",
     }
-    return render_page("dashboard.html.j2", status=200 if found["known"] else 404, **values, **_trying(context, "", None))
+    return render_page(
+        "dashboard.html.j2", status=200 if found["known"] else 404, **values, **_trying(context, "", None)
+    )
 
 
 def report(context: DashboardContext, request: Request, release: str) -> Response:
@@ -69,33 +85,51 @@ def report(context: DashboardContext, request: Request, release: str) -> Respons
         with context.drawing:
             drawn, policy = render_report(context.workspace, release)
     except TonewatchError as error:
-        status, heading = (404, "There is no such release") if isinstance(error, UsageError) else (status_of(error), "Not now")
+        status, heading = (
+            (404, "There is no such release")
+            if isinstance(error, UsageError)
+            else (status_of(error), "Not now")
+        )
         return render_page("told.html.j2", status=status, heading=heading, sentences=[str(error)], back="/")
-    return HTMLResponse(drawn, headers={**pages.HEADERS, "Content-Security-Policy": f"{policy}; frame-ancestors 'none'"})
+    return HTMLResponse(
+        drawn, headers={**pages.HEADERS, "Content-Security-Policy": f"{policy}; frame-ancestors 'none'"}
+    )
 
 
 def asset(name: str) -> Response:
     """Give the style, the script or the icon; nothing else lies at such an address."""
     if name not in pages.TYPES:
-        return render_page("told.html.j2", status=404, heading="There is nothing here", sentences=[], back="/")
-    return Response(pages.asset(name), media_type=pages.TYPES[name], headers={**pages.HEADERS, "Cache-Control": A_YEAR})
+        return render_page(
+            "told.html.j2", status=404, heading="There is nothing here", sentences=[], back="/"
+        )
+    return Response(
+        pages.asset(name), media_type=pages.TYPES[name], headers={**pages.HEADERS, "Cache-Control": A_YEAR}
+    )
 
 
-def try_text(context: DashboardContext, request: Request, text: Text = "", token: Text = "", part: int = 0) -> Response:
+def try_text(
+    context: DashboardContext, request: Request, text: Text = "", token: Text = "", part: int = 0
+) -> Response:
     """Answer one text and say which of its words mattered; it is kept nowhere, so that the watch sees only real texts."""
     reader, stopped = admit_reader(context, request)
     if stopped:
         return stopped
     if context.sessions.guarded() and not (reader and reader.may_ask):
         return render_page(
-            "tried-part.html.j2" if part else "tried-page.html.j2", status=403, reader=reader, **_trying(context, "", NO_KEY)
+            "tried-part.html.j2" if part else "tried-page.html.j2",
+            status=403,
+            reader=reader,
+            **_trying(context, "", NO_KEY),
         )
     if forged := reject_forged_form(request, reader, token):
         return forged
     tried = _tried(context, text)
     template = "tried-part.html.j2" if part else "tried-page.html.j2"
     return render_page(
-        template, status=200 if tried.value else 400, reader=reader, **_trying(context, text[: context.cfg.max_characters], tried)
+        template,
+        status=200 if tried.value else 400,
+        reader=reader,
+        **_trying(context, text[: context.cfg.max_characters], tried),
     )
 
 
@@ -113,4 +147,8 @@ def _tried(context: DashboardContext, text: str) -> Card:
 
 
 def _trying(context: DashboardContext, text: str, tried: Card | None) -> dict[str, Any]:
-    return {"tried": tried and asdict(tried), "tried_text": text, "most_characters": context.cfg.max_characters}
+    return {
+        "tried": tried and asdict(tried),
+        "tried_text": text,
+        "most_characters": context.cfg.max_characters,
+    }

@@ -76,7 +76,9 @@ class HttpError(Exception):
 class AccessGuard:
     """Let requests in, or say why not. `loopback` tells whether only this machine can ask at all."""
 
-    def __init__(self, keys: KeyChecker, cfg: ServeConfig, *, loopback: bool, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, keys: KeyChecker, cfg: ServeConfig, *, loopback: bool, now: Callable[[], datetime]
+    ) -> None:
         self._keys = keys
         self._cfg = cfg
         self._now = now
@@ -92,7 +94,9 @@ class AccessGuard:
         when it asks too often.
         """
         if self.loopback and not is_loopback(host):
-            raise HttpError(403, "This service answers on this machine only; ask it as 127.0.0.1 or localhost.")
+            raise HttpError(
+                403, "This service answers on this machine only; ask it as 127.0.0.1 or localhost."
+            )
         try:
             name = self._client(policy, key, client)
         except HttpError:
@@ -106,7 +110,11 @@ class AccessGuard:
     def enter(self, name: str) -> None:
         """Count a request that is being answered; raises Refusal when a client has too many of them."""
         if self._running.get(name, 0) >= self._cfg.concurrent_requests:
-            raise HttpError(429, f"More than {self._cfg.concurrent_requests} requests at once. Wait for their answers.", retry_after=1)
+            raise HttpError(
+                429,
+                f"More than {self._cfg.concurrent_requests} requests at once. Wait for their answers.",
+                retry_after=1,
+            )
         self._running[name] = self._running.get(name, 0) + 1
 
     def leave(self, name: str) -> None:
@@ -135,7 +143,9 @@ class AccessGuard:
         if refused == "scope":
             raise HttpError(403, f"This key does not reach so far; it takes one with the scope {policy}.")
         # Unknown, expired and revoked sound alike to a stranger.
-        raise HttpError(401, "A key is needed, and this is none that is valid. Send it as `Authorization: Bearer KEY`.")
+        raise HttpError(
+            401, "A key is needed, and this is none that is valid. Send it as `Authorization: Bearer KEY`."
+        )
 
 
 def is_loopback(host: str) -> bool:

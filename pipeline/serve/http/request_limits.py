@@ -72,7 +72,11 @@ class RequestLimits:
             # Where it happened is for us to find; what was sent stays out of the log and of the answer.
             log.error("fault", route=route, request=name, why=type(error).__name__, at=_line(error))
             if status == 500:
-                await send_error(HttpError(500, "The service failed at this request. It was logged under it."), told, request=name)
+                await send_error(
+                    HttpError(500, "The service failed at this request. It was logged under it."),
+                    told,
+                    request=name,
+                )
         finally:
             self._meters.requests.labels(route, str(status)).inc()
             self._meters.seconds.labels(route).observe(time.monotonic() - began)
@@ -98,7 +102,9 @@ class RequestLimits:
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes:
         most = self._cfg.max_body_kilobytes * 1000
-        too_much = HttpError(413, f"The body is larger than {self._cfg.max_body_kilobytes} kB. Send less at once.")
+        too_much = HttpError(
+            413, f"The body is larger than {self._cfg.max_body_kilobytes} kB. Send less at once."
+        )
         if headers.get("content-encoding", "identity") != "identity":
             raise HttpError(415, "A body must come as it is, not compressed.")
         if int(told) > most if (told := headers.get("content-length", "")).isdecimal() else False:

@@ -27,7 +27,9 @@ class QueuedRequest:
 class Batcher:
     """Answer requests in batches of up to so many texts; a request's texts are answered together, by one release."""
 
-    def __init__(self, serving: Callable[[], LoadedRelease], *, batch_texts: int, wait_ms: float, most_waiting: int) -> None:
+    def __init__(
+        self, serving: Callable[[], LoadedRelease], *, batch_texts: int, wait_ms: float, most_waiting: int
+    ) -> None:
         self._serving = serving
         self._batch_texts = batch_texts
         self._wait = wait_ms / 1000

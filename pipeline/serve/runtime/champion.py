@@ -19,7 +19,9 @@ class ChampionHolder:
     While the ledger cannot be asked, or a new champion cannot be opened, the last one that was verified stays.
     """
 
-    def __init__(self, in_service: ChampionSource, meters: ServiceMetrics, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, in_service: ChampionSource, meters: ServiceMetrics, now: Callable[[], datetime]
+    ) -> None:
         self._in_service = in_service
         self._meters = meters
         self._now = now
@@ -37,7 +39,9 @@ class ChampionHolder:
     def serving(self) -> LoadedRelease:
         """Give the release that answers now; raises Unreachable when there is none yet."""
         if self._serving is None:
-            raise Unreachable("No release is ready to answer yet. Make one with `tonewatch run`; the service takes it up by itself.")
+            raise Unreachable(
+                "No release is ready to answer yet. Make one with `tonewatch run`; the service takes it up by itself."
+            )
         return self._serving
 
     def look(self) -> None:
@@ -48,7 +52,9 @@ class ChampionHolder:
             self._unreachable(error)
             return
         if name is None and self._serving:
-            self._unreachable(Unreachable("The ledger no longer knows of any release. Restore it from a backup."))
+            self._unreachable(
+                Unreachable("The ledger no longer knows of any release. Restore it from a backup.")
+            )
             return
         self.unreachable_since = None
         self._meters.ledger.set(1)
@@ -73,7 +79,9 @@ class ChampionHolder:
             self._meters.serving.remove(old.name, old.data_version)
             self._meters.reloads.inc()
         self._meters.serving.labels(new.name, new.data_version).set(1)
-        log.info("in service", release=new.name, data_version=new.data_version, before=old.name if old else None)
+        log.info(
+            "in service", release=new.name, data_version=new.data_version, before=old.name if old else None
+        )
 
     def _pausing(self, name: str) -> bool:
         self._skipped += 1
@@ -82,7 +90,9 @@ class ChampionHolder:
     def _refuse(self, name: str, error: Exception) -> None:
         if name != self._refused_name:
             self._pause = 0
-            log.error("refused", release=name, why=_why(error), still=self._serving.name if self._serving else None)
+            log.error(
+                "refused", release=name, why=_why(error), still=self._serving.name if self._serving else None
+            )
         self._meters.refused.inc()
         # Why in full stands in the log: it names folders of this machine.
         self.refused = f"{name} could not be opened ({type(error).__name__})"

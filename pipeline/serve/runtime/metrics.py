@@ -11,14 +11,29 @@ class ServiceMetrics:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         made = self._registry
-        self.requests = Counter("tonewatch_requests_total", "Requests by route and status.", ["route", "status"], registry=made)
-        self.seconds = Histogram("tonewatch_request_seconds", "Time to answer by route.", ["route"], buckets=SECONDS, registry=made)
-        self.texts = Counter("tonewatch_texts_total", "Texts answered by release and label.", ["release", "label"], registry=made)
+        self.requests = Counter(
+            "tonewatch_requests_total", "Requests by route and status.", ["route", "status"], registry=made
+        )
+        self.seconds = Histogram(
+            "tonewatch_request_seconds", "Time to answer by route.", ["route"], buckets=SECONDS, registry=made
+        )
+        self.texts = Counter(
+            "tonewatch_texts_total",
+            "Texts answered by release and label.",
+            ["release", "label"],
+            registry=made,
+        )
         self.waiting = Gauge("tonewatch_waiting_texts", "Texts that wait to be answered.", registry=made)
-        self.unkept = Counter("tonewatch_journal_failures_total", "Answers that the journal could not keep.", registry=made)
-        self.serving = Gauge("tonewatch_release", "1 for the release in service.", ["release", "data_version"], registry=made)
+        self.unkept = Counter(
+            "tonewatch_journal_failures_total", "Answers that the journal could not keep.", registry=made
+        )
+        self.serving = Gauge(
+            "tonewatch_release", "1 for the release in service.", ["release", "data_version"], registry=made
+        )
         self.reloads = Counter("tonewatch_reloads_total", "Times a new champion took over.", registry=made)
-        self.refused = Counter("tonewatch_releases_refused_total", "Times a new champion could not be opened.", registry=made)
+        self.refused = Counter(
+            "tonewatch_releases_refused_total", "Times a new champion could not be opened.", registry=made
+        )
         self.ledger = Gauge("tonewatch_ledger_reachable", "1 while the ledger can be asked.", registry=made)
 
     def written(self) -> bytes:

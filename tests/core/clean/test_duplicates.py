@@ -6,12 +6,25 @@ from pipeline.core.clean.duplicates import find_duplicates
 
 def record(number: int, text: str, label: str, *, split: str = "") -> TextRecord:
     return TextRecord(
-        id=f"s:{number}", text=text, label=label, source="s", group=f"s:{number}", lang="en", time="", licence="MIT", split=split
+        id=f"s:{number}",
+        text=text,
+        label=label,
+        source="s",
+        group=f"s:{number}",
+        lang="en",
+        time="",
+        licence="MIT",
+        split=split,
     )
 
 
 def test_later_copies_with_the_same_label_are_dropped() -> None:
-    records = [record(1, "so good", "good"), record(2, "other", "bad"), record(3, "so good", "good"), record(4, "So GOOD", "good")]
+    records = [
+        record(1, "so good", "good"),
+        record(2, "other", "bad"),
+        record(3, "so good", "good"),
+        record(4, "So GOOD", "good"),
+    ]
 
     assert find_duplicates(records) == [None, None, "duplicate", "duplicate"]
 

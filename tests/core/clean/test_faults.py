@@ -11,7 +11,9 @@ LABELS = ("bad", "good")
 
 
 def record(text: str, label: str = "good") -> TextRecord:
-    return TextRecord(id="s:1", text=text, label=label, source="s", group="s:1", lang="en", time="", licence="MIT")
+    return TextRecord(
+        id="s:1", text=text, label=label, source="s", group="s:1", lang="en", time="", licence="MIT"
+    )
 
 
 @pytest.mark.parametrize(
@@ -35,6 +37,8 @@ def test_a_giant_piece_without_a_space_is_too_long() -> None:
     assert find_fault(record("x" * 1_000_000), CFG, LABELS) == "too long"
 
 
-@pytest.mark.parametrize(("text", "number"), [("", 0), ("a b", 2), ("x" * 40, 1), ("x" * 41, 2), ("好" * 100, 3)])
+@pytest.mark.parametrize(
+    ("text", "number"), [("", 0), ("a b", 2), ("x" * 40, 1), ("x" * 41, 2), ("好" * 100, 3)]
+)
 def test_a_long_piece_counts_as_several_words(text: str, number: int) -> None:
     assert count_words(text) == number

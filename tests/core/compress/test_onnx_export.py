@@ -45,7 +45,9 @@ def test_the_export_answers_as_its_parent_at_every_shape_and_under_padding(taugh
         assert np.allclose(found, taught(tokens_BT, mask_BT).numpy(), atol=1e-4)
 
 
-def test_exports_hold_no_path_of_this_machine_and_are_equal_bytes_twice(taught, method, exported, quantised, int8, tmp_path):
+def test_exports_hold_no_path_of_this_machine_and_are_equal_bytes_twice(
+    taught, method, exported, quantised, int8, tmp_path
+):
     assert exported == export_onnx(taught, max_tokens=32)
     assert quantised == quantize_model(taught, method.train, max_tokens=32, cfg=int8)
     for content in (exported, quantised):
@@ -56,7 +58,9 @@ def test_exports_hold_no_path_of_this_machine_and_are_equal_bytes_twice(taught, 
         assert b".py" not in content
 
 
-def test_int8_is_much_smaller_and_answers_the_same(taught, method, exported, quantised, tokenizer_json, sentences):
+def test_int8_is_much_smaller_and_answers_the_same(
+    taught, method, exported, quantised, tokenizer_json, sentences
+):
     texts = [text for text, _ in sentences]
     guesses = Predictor.of(quantised, tokenizer_json, SETTINGS).logits(texts).argmax(1)
 
@@ -67,8 +71,12 @@ def test_int8_is_much_smaller_and_answers_the_same(taught, method, exported, qua
 
 @pytest.mark.parametrize("kind", ["fp32", "int8"])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_text_has_one_answer_whoever_is_asked_beside_it(exported, quantised, tokenizer_json, sentences, kind, threads):
-    predictor = Predictor.of(quantised if kind == "int8" else exported, tokenizer_json, SETTINGS, threads=threads)
+def test_a_text_has_one_answer_whoever_is_asked_beside_it(
+    exported, quantised, tokenizer_json, sentences, kind, threads
+):
+    predictor = Predictor.of(
+        quantised if kind == "int8" else exported, tokenizer_json, SETTINGS, threads=threads
+    )
     texts = [text for text, _ in sentences]
 
     together = predictor.predict(texts).probabilities
@@ -98,12 +106,15 @@ def test_a_long_text_and_no_text_are_answered(exported, tokenizer_json):
 
 def test_the_temperature_softens_and_an_answer_below_the_threshold_is_uncertain(exported, tokenizer_json):
     sharp = Predictor.of(exported, tokenizer_json, SETTINGS).predict(["a good film"])
-    soft = Predictor.of(exported, tokenizer_json, {**SETTINGS, "temperature": 4.0, "uncertain": 0.999}).predict(["a good film"])
+    soft = Predictor.of(
+        exported, tokenizer_json, {**SETTINGS, "temperature": 4.0, "uncertain": 0.999}
+    ).predict(["a good film"])
 
     assert soft.labels == sharp.labels
     assert soft.probabilities.max() < sharp.probabilities.max()
     assert np.allclose(
-        np.log(soft.probabilities[0, 1] / soft.probabilities[0, 0]) * 4, np.log(sharp.probabilities[0, 1] / sharp.probabilities[0, 0])
+        np.log(soft.probabilities[0, 1] / soft.probabilities[0, 0]) * 4,
+        np.log(sharp.probabilities[0, 1] / sharp.probabilities[0, 0]),
     )
     assert (sharp.uncertain, soft.uncertain) == ((False,), (True,))
 

@@ -20,7 +20,14 @@ SETTINGS = {"labels": ["bad", "good"], "max_tokens": 32, "temperature": 1.0, "un
 
 
 def recipe(**kept):
-    whole = {"name": "some", "vocabulary_min_count": None, "layers": 1.0, "heads": 1.0, "feed_forward": 1.0, "int8": False}
+    whole = {
+        "name": "some",
+        "vocabulary_min_count": None,
+        "layers": 1.0,
+        "heads": 1.0,
+        "feed_forward": 1.0,
+        "int8": False,
+    }
     return VariantConfig(**{**whole, **kept})
 
 
@@ -78,7 +85,9 @@ def test_nothing_taken_changes_nothing(taught, parts, batch):
     assert torch.equal(logits(prune_model(taught, parts, recipe()), batch), logits(taught, batch))
 
 
-@pytest.mark.parametrize("kept", [{"heads": 0.5}, {"feed_forward": 0.5}, {"layers": 0.5}, {"heads": 0.5, "feed_forward": 0.3}])
+@pytest.mark.parametrize(
+    "kept", [{"heads": 0.5}, {"feed_forward": 0.5}, {"layers": 0.5}, {"heads": 0.5, "feed_forward": 0.3}]
+)
 def test_a_pruned_model_is_exported_as_it_is(taught, parts, tokenizer_json, batch, sentences, kept):
     small = prune_model(taught, parts, recipe(**kept)).eval()
     predictor = Predictor.of(export_onnx(small, max_tokens=32), tokenizer_json, SETTINGS)
@@ -88,7 +97,9 @@ def test_a_pruned_model_is_exported_as_it_is(taught, parts, tokenizer_json, batc
     assert np.allclose(found, logits(small, batch).numpy(), atol=1e-4)
 
 
-def test_trimming_keeps_what_was_met_and_changes_no_answer_about_it(taught, method, tokenizer_json, sentences):
+def test_trimming_keeps_what_was_met_and_changes_no_answer_about_it(
+    taught, method, tokenizer_json, sentences
+):
     texts = [text for text, _ in sentences]
     document, kept = trim_vocabulary(tokenizer_json, method.train, min_count=1)
     small = with_vocabulary(taught, kept).eval()
@@ -130,7 +141,13 @@ def test_a_student_learns_its_teachers_answers_again(taught, parts, method, batc
     )
     student = distil.model()
     first = loss_of(distil, student)
-    for _ in fit(student, distil, make_optimizer(student, weight_decay=0.0), Schedule(60, 2e-3, 0.1, 1.0), WorkerShard(0, 1, 64)):
+    for _ in fit(
+        student,
+        distil,
+        make_optimizer(student, weight_decay=0.0),
+        Schedule(60, 2e-3, 0.1, 1.0),
+        WorkerShard(0, 1, 64),
+    ):
         pass
 
     assert loss_of(distil, student) < max(0.5 * first, 0.02)

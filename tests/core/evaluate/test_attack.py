@@ -12,9 +12,10 @@ from pipeline.base.config.evaluate import AttackConfig
 from pipeline.core.evaluate import typos
 from pipeline.core.evaluate.attack import measure_attack, perturb
 
-TEXTS = st.lists(st.sampled_from(["The", "movie", "was", "excellent", "aaaa", "Café", "我们都很好", "so", "wow!"]), max_size=8).map(
-    " ".join
-)
+TEXTS = st.lists(
+    st.sampled_from(["The", "movie", "was", "excellent", "aaaa", "Café", "我们都很好", "so", "wow!"]),
+    max_size=8,
+).map(" ".join)
 
 
 class Reader:
@@ -86,13 +87,18 @@ def test_macro_f1_falls_where_one_word_carries_the_answer() -> None:
 
 def test_one_try_that_flips_an_answer_is_enough() -> None:
     # One slip in one of two words: about half the tries leave "brilliant" as it is, and some text ends with such a try.
-    texts = [f"brilliant {thing}" for thing in ("weather", "garden", "meal", "film", "camera", "phone", "hotel", "concert")]
+    texts = [
+        f"brilliant {thing}"
+        for thing in ("weather", "garden", "meal", "film", "camera", "phone", "hotel", "concert")
+    ]
 
     assert measure_attack(texts, [1] * 8, Reader("brilliant"), cfg=bounds(), seed=20)["macro_f1_after"] == 0.0
 
 
 def test_an_answer_that_hangs_on_short_words_stands() -> None:
-    found = measure_attack(["it was bad then", "it was big then"], [1, 0], Reader("bad"), cfg=bounds(), seed=20)
+    found = measure_attack(
+        ["it was bad then", "it was big then"], [1, 0], Reader("bad"), cfg=bounds(), seed=20
+    )
 
     assert (found["macro_f1_after"], found["fall"]) == (1.0, 0.0)
 
@@ -100,7 +106,9 @@ def test_an_answer_that_hangs_on_short_words_stands() -> None:
 def test_a_wrong_answer_is_not_attacked_and_cannot_become_right() -> None:
     reader = Reader("brilliant")
 
-    found = measure_attack(["a brilliant disguise", "a brilliant film"], [0, 1], reader, cfg=bounds(tries=3), seed=20)
+    found = measure_attack(
+        ["a brilliant disguise", "a brilliant film"], [0, 1], reader, cfg=bounds(tries=3), seed=20
+    )
 
     first, *attempts = reader.asked
     assert len(first) == 2

@@ -9,13 +9,18 @@ from pipeline.core.evaluate import baselines
 from pipeline.io.params_file import load_params
 
 CFG = load_params(Path(__file__).parents[3] / "params.yaml").evaluate.model_copy(
-    update={"vader_cuts": (-0.05, 0.05), "tfidf": TfidfConfig(max_ngram=2, min_count=1, inverse_strength=1.0, max_iterations=200)}
+    update={
+        "vader_cuts": (-0.05, 0.05),
+        "tfidf": TfidfConfig(max_ngram=2, min_count=1, inverse_strength=1.0, max_iterations=200),
+    }
 )
 TRAIN = ["the film is dreadful", "a dreadful evening", "wonderful, simply wonderful", "what a wonderful film"]
 
 
 def test_counted_words_learn_which_word_means_what() -> None:
-    assert baselines.predict_tfidf(TRAIN, [0, 0, 1, 1], ["dreadful weather", "wonderful weather"], CFG.tfidf) == [0, 1]
+    assert baselines.predict_tfidf(
+        TRAIN, [0, 0, 1, 1], ["dreadful weather", "wonderful weather"], CFG.tfidf
+    ) == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -25,7 +30,9 @@ def test_counted_words_learn_which_word_means_what() -> None:
         (["!", "?", "…"], [1, 1, 0], "no word at all"),
     ],
 )
-def test_with_nothing_to_learn_the_commonest_label_is_left(train: list[str], truth: list[int], why: str) -> None:
+def test_with_nothing_to_learn_the_commonest_label_is_left(
+    train: list[str], truth: list[int], why: str
+) -> None:
     assert baselines.predict_tfidf(train, truth, ["anything", "else"], CFG.tfidf) == [1, 1], why
 
 
@@ -35,14 +42,17 @@ def test_words_rarer_than_asked_are_not_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "label"), [("I love this, it is great!", 2), ("I hate this, it is horrible.", 0), ("The chair is brown.", 1)]
+    ("text", "label"),
+    [("I love this, it is great!", 2), ("I hate this, it is horrible.", 0), ("The chair is brown.", 1)],
 )
 def test_the_lexicon_counts_the_cuts_below_its_score(text: str, label: int) -> None:
     assert baselines.predict_vader([text], [-0.05, 0.05]) == [label]
 
 
 def test_five_labels_need_four_cuts() -> None:
-    assert baselines.predict_vader(["I love this, it is great!", "The chair is brown."], [-0.6, -0.05, 0.05, 0.6]) == [4, 2]
+    assert baselines.predict_vader(
+        ["I love this, it is great!", "The chair is brown."], [-0.6, -0.05, 0.05, 0.6]
+    ) == [4, 2]
 
 
 def test_without_cuts_there_is_no_lexicon() -> None:

@@ -15,10 +15,17 @@ from pipeline.base.config import BehaviourConfig
 from pipeline.core.evaluate.behaviour import Case, case_passes, make_cases, measure_abilities
 
 LABELS = ("bad", "so so", "good")
-WORDS = {"thing": ["film", "phone"], "good": ["good", "great", "superb"], "name": ["Wei", "Olga", "Emma"], "emoji": ["📷", "🔑"]}
+WORDS = {
+    "thing": ["film", "phone"],
+    "good": ["good", "great", "superb"],
+    "name": ["Wei", "Olga", "Emma"],
+    "emoji": ["📷", "🔑"],
+}
 
 
-def ability(change: str | None, *templates: str, kind: str = "invariance", expect: str | None = None, name: str = "a") -> dict[str, Any]:
+def ability(
+    change: str | None, *templates: str, kind: str = "invariance", expect: str | None = None, name: str = "a"
+) -> dict[str, Any]:
     return {"name": name, "kind": kind, "templates": templates, "expect": expect, "change": change}
 
 
@@ -26,8 +33,12 @@ def config(*abilities: dict[str, Any], most: int = 100, **words: list[str]) -> B
     return BehaviourConfig.model_validate({"max_cases": most, "words": WORDS | words, "abilities": abilities})
 
 
-def pairs(change: str, template: str, *, kind: str = "invariance", expect: str | None = None) -> list[tuple[str, ...]]:
-    return [case.texts for case in make_cases(config(ability(change, template, kind=kind, expect=expect)), 20)]
+def pairs(
+    change: str, template: str, *, kind: str = "invariance", expect: str | None = None
+) -> list[tuple[str, ...]]:
+    return [
+        case.texts for case in make_cases(config(ability(change, template, kind=kind, expect=expect)), 20)
+    ]
 
 
 def test_a_template_gives_a_case_for_each_way_to_fill_it() -> None:
@@ -41,7 +52,14 @@ def test_a_template_gives_a_case_for_each_way_to_fill_it() -> None:
 
 def test_templates_take_turns_and_a_poor_one_leaves_its_share_to_others() -> None:
     few, many = "It is over.", "The {thing} of {name} is {good}."
-    made = make_cases(config(ability("case", few, many), ability("case", many, "{name} has a {good} {thing}.", name="b"), most=10), 20)
+    made = make_cases(
+        config(
+            ability("case", few, many),
+            ability("case", many, "{name} has a {good} {thing}.", name="b"),
+            most=10,
+        ),
+        20,
+    )
 
     of_a = Counter("over" in case.texts[0] for case in made if case.ability == "a")
     of_b = Counter("has" in case.texts[0] for case in made if case.ability == "b")
@@ -74,7 +92,10 @@ def test_another_seed_makes_other_cases() -> None:
 def test_an_addition_stands_only_in_the_changed_text() -> None:
     found = pairs("addition", "The {thing} is [not ]good.", kind="direction", expect="bad")
 
-    assert sorted(found) == [("The film is good.", "The film is not good."), ("The phone is good.", "The phone is not good.")]
+    assert sorted(found) == [
+        ("The film is good.", "The film is not good."),
+        ("The phone is good.", "The phone is not good."),
+    ]
 
 
 def test_an_addition_is_filled_with_the_words_of_its_text() -> None:
@@ -87,12 +108,16 @@ def test_a_name_is_changed_to_another_one() -> None:
     found = pairs("names", "{name} and I.")
 
     assert {plain for plain, _ in found} == {"Wei and I.", "Olga and I.", "Emma and I."}
-    assert all(plain != changed and re.fullmatch("(Wei|Olga|Emma) and I.", changed) for plain, changed in found)
+    assert all(
+        plain != changed and re.fullmatch("(Wei|Olga|Emma) and I.", changed) for plain, changed in found
+    )
 
 
 def test_a_typo_swaps_two_inner_letters_of_one_word() -> None:
     for plain, changed in pairs("typos", "My {thing} is {good}."):
-        (place, *more) = [place for place, (one, other) in enumerate(zip(plain, changed, strict=True)) if one != other]
+        (place, *more) = [
+            place for place, (one, other) in enumerate(zip(plain, changed, strict=True)) if one != other
+        ]
         assert more == [place + 1]
         assert changed[place : place + 2] == plain[place + 1] + plain[place]
         assert plain[place - 1].isalpha()
@@ -130,7 +155,9 @@ def probabilities(bad: float, fair: float, good: float) -> np.ndarray:
         ("direction", "bad", [(0.9, 0.0, 0.1), (0.9 + 1e-9, 0.0, 0.1)], False),
     ],
 )
-def test_what_passes(kind: str, expect: str | None, rows: list[tuple[float, float, float]], passed: bool) -> None:
+def test_what_passes(
+    kind: str, expect: str | None, rows: list[tuple[float, float, float]], passed: bool
+) -> None:
     case = Case("a", kind, ("plain", "changed")[: len(rows)], expect)
 
     assert case_passes(case, [probabilities(*row) for row in rows], LABELS) is passed
@@ -141,10 +168,20 @@ def test_pass_rates_and_the_first_failures_are_told() -> None:
 
     def answer(texts: Sequence[str]) -> np.ndarray:
         asked.append(texts)
-        return np.stack([probabilities(0.0, 0.4, 0.6) if "good" in text else probabilities(0.7, 0.3, 0.0) for text in texts])
+        return np.stack(
+            [
+                probabilities(0.0, 0.4, 0.6) if "good" in text else probabilities(0.7, 0.3, 0.0)
+                for text in texts
+            ]
+        )
 
-    tried = [Case("praise", "minimum", (f"{word} {n}",), "good") for n in range(6) for word in ("good", "fine")]
-    tried += [Case("case", "invariance", ("good 1", "GOOD 1"), None), Case("case", "invariance", ("good 1", "good 2"), None)]
+    tried = [
+        Case("praise", "minimum", (f"{word} {n}",), "good") for n in range(6) for word in ("good", "fine")
+    ]
+    tried += [
+        Case("case", "invariance", ("good 1", "GOOD 1"), None),
+        Case("case", "invariance", ("good 1", "good 2"), None),
+    ]
 
     found = measure_abilities(tried, answer, LABELS)
 

@@ -21,8 +21,12 @@ def answered(texts: int, right: float, seed: int = 1, *, texts_per_group: int = 
 
 def test_equal_seeds_give_equal_intervals_and_others_do_not() -> None:
     counts = answered(200, 0.8)
-    assert bootstrap.metric_intervals(counts, **ASKED, seed=7) == bootstrap.metric_intervals(counts, **ASKED, seed=7)
-    assert bootstrap.metric_intervals(counts, **ASKED, seed=7) != bootstrap.metric_intervals(counts, **ASKED, seed=8)
+    assert bootstrap.metric_intervals(counts, **ASKED, seed=7) == bootstrap.metric_intervals(
+        counts, **ASKED, seed=7
+    )
+    assert bootstrap.metric_intervals(counts, **ASKED, seed=7) != bootstrap.metric_intervals(
+        counts, **ASKED, seed=8
+    )
 
 
 def test_every_resample_draws_as_many_groups_as_there_are() -> None:
@@ -48,7 +52,9 @@ def test_what_stands_in_one_array_is_drawn_together() -> None:
 
 
 def test_the_interval_lies_around_the_figure_and_narrows_with_more_texts() -> None:
-    few, many = (bootstrap.metric_intervals(answered(texts, 0.8), **ASKED, seed=7)["accuracy"] for texts in (100, 6400))
+    few, many = (
+        bootstrap.metric_intervals(answered(texts, 0.8), **ASKED, seed=7)["accuracy"] for texts in (100, 6400)
+    )
 
     assert few[0] < 0.8 < few[1]
     assert many[0] < 0.8 < many[1]
@@ -58,7 +64,8 @@ def test_the_interval_lies_around_the_figure_and_narrows_with_more_texts() -> No
 
 def test_texts_of_one_group_count_for_less_than_as_many_single_ones() -> None:
     single, grouped = (
-        bootstrap.metric_intervals(answered(1600, 0.8, texts_per_group=size), **ASKED, seed=7)["macro_f1"] for size in (1, 16)
+        bootstrap.metric_intervals(answered(1600, 0.8, texts_per_group=size), **ASKED, seed=7)["macro_f1"]
+        for size in (1, 16)
     )
     assert grouped[1] - grouped[0] > 2.5 * (single[1] - single[0])
 

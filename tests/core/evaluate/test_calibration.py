@@ -60,7 +60,9 @@ def test_a_model_that_means_what_it_says_has_a_small_error() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0.5, 1), st.booleans()), min_size=1, max_size=50), st.integers(1, 20))
-def test_every_text_stands_in_one_bin_and_the_errors_are_shares(answers: list[tuple[float, bool]], bins: int) -> None:
+def test_every_text_stands_in_one_bin_and_the_errors_are_shares(
+    answers: list[tuple[float, bool]], bins: int
+) -> None:
     found = measured(*two_labels([sure for sure, _ in answers], [right for _, right in answers]), bins=bins)
 
     assert sum(entry["texts"] for entry in found["bins"]) == len(answers)
@@ -96,7 +98,9 @@ def test_four_texts_have_a_temperature_that_can_be_worked_by_hand() -> None:
         (np.zeros((0, 3)), [], "no text"),
     ],
 )
-def test_where_no_temperature_is_best_the_logits_stay_as_they_are(logits: object, truth: list[int], why: str) -> None:
+def test_where_no_temperature_is_best_the_logits_stay_as_they_are(
+    logits: object, truth: list[int], why: str
+) -> None:
     assert fit_temperature(logits, truth) == 1.0, why  # type: ignore[arg-type]
 
 
@@ -105,7 +109,9 @@ ROWS = st.lists(st.tuples(*[st.floats(-50, 50)] * 3, st.integers(0, 2)), min_siz
 
 @settings(deadline=None)  # the first example pays for importing scipy
 @given(ROWS)
-def test_the_temperature_is_bounded_and_never_makes_the_truth_less_likely(rows: list[tuple[float, float, float, int]]) -> None:
+def test_the_temperature_is_bounded_and_never_makes_the_truth_less_likely(
+    rows: list[tuple[float, float, float, int]],
+) -> None:
     logits, truth = np.array([row[:3] for row in rows]), [row[3] for row in rows]
 
     def surprise(temperature: float) -> float:

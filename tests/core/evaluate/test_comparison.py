@@ -16,7 +16,14 @@ from pipeline.io.params_file import load_params
 
 LABELS = ("negative", "neutral", "positive")
 GATE = load_params(Path(__file__).parents[3] / "params.yaml").gate.model_copy(
-    update={"confidence": 0.9, "power": 0.8, "resamples": 400, "slice_margin": 0.02, "forgetting_margin": 0.04, "changed_listed": 3}
+    update={
+        "confidence": 0.9,
+        "power": 0.8,
+        "resamples": 400,
+        "slice_margin": 0.02,
+        "forgetting_margin": 0.04,
+        "changed_listed": 3,
+    }
 )
 
 
@@ -25,17 +32,23 @@ def pair(texts: int, *, candidate: float, champion: float, seed: int = 3) -> Pai
     truth = random.integers(3, size=texts)
     hard = random.random(texts)  # the same texts are hard for both
     answers = (np.where(hard < share, truth, (truth + 1) % 3).tolist() for share in (candidate, champion))
-    return PairedPredictions([f"t{n}" for n in range(texts)], truth.tolist(), *answers, [f"review {n // 2}" for n in range(texts)])
+    return PairedPredictions(
+        [f"t{n}" for n in range(texts)], truth.tolist(), *answers, [f"review {n // 2}" for n in range(texts)]
+    )
 
 
-def compared(given: PairedPredictions, seed: int = 20, gate: GateConfig = GATE, **slices: list[int]) -> dict[str, Any]:
+def compared(
+    given: PairedPredictions, seed: int = 20, gate: GateConfig = GATE, **slices: list[int]
+) -> dict[str, Any]:
     return compare_models(given, champion="R1", labels=LABELS, slices=slices, gate=gate, seed=seed)
 
 
 def few(*rows: tuple[int, int, int], copies: int = 1) -> PairedPredictions:
     """Make a pair of (truth, candidate, champion), each text a group of its own."""
     columns = [list(column) for column in zip(*rows * copies, strict=True)]
-    return PairedPredictions([f"t{n}" for n in range(len(columns[0]))], *columns, list(range(len(columns[0]))))
+    return PairedPredictions(
+        [f"t{n}" for n in range(len(columns[0]))], *columns, list(range(len(columns[0])))
+    )
 
 
 def test_equal_answers_differ_by_nothing_in_every_resample() -> None:
@@ -59,7 +72,9 @@ def test_changing_sides_changes_the_sign() -> None:
     there = compared(pair(500, candidate=0.85, champion=0.75))
     back = compared(pair(500, candidate=0.75, champion=0.85))
     assert back["macro_f1"]["difference"] == pytest.approx(-there["macro_f1"]["difference"])
-    assert (back["macro_f1"]["low"], back["macro_f1"]["high"]) == pytest.approx((-there["macro_f1"]["high"], -there["macro_f1"]["low"]))
+    assert (back["macro_f1"]["low"], back["macro_f1"]["high"]) == pytest.approx(
+        (-there["macro_f1"]["high"], -there["macro_f1"]["low"])
+    )
     assert back["mcnemar"]["only_champion"] == there["mcnemar"]["only_candidate"] > 0
     assert back["mcnemar"]["p"] == there["mcnemar"]["p"] < 0.001
 
@@ -75,7 +90,10 @@ def test_a_slice_has_the_figures_of_its_own_texts_and_a_class_its_f1() -> None:
     given = pair(400, candidate=0.8, champion=0.75)
     first = list(range(150))
 
-    found = {entry["name"]: entry for entry in compared(given, first=first, every=list(range(400)), empty=[])["slices"]}
+    found = {
+        entry["name"]: entry
+        for entry in compared(given, first=first, every=list(range(400)), empty=[])["slices"]
+    }
 
     # A slice that holds every text is the whole once more, and one without a text is nothing.
     assert list(found) == ["first", "class=negative", "class=neutral", "class=positive"]
@@ -95,10 +113,17 @@ def test_a_slice_that_fell_further_than_the_margin_is_surely_worse_and_its_neigh
     right, broken = (0, 0, 0), (1, 0, 1)
     kept, lost = few(right, (1, 1, 1), copies=100), few(right, right, right, broken, (1, 1, 1), copies=40)
     both = PairedPredictions(
-        list(range(400)), kept.truth + lost.truth, kept.candidate + lost.candidate, kept.champion + lost.champion, list(range(400))
+        list(range(400)),
+        kept.truth + lost.truth,
+        kept.candidate + lost.candidate,
+        kept.champion + lost.champion,
+        list(range(400)),
     )
 
-    found = {entry["name"]: entry for entry in compared(both, kept=list(range(200)), lost=list(range(200, 400)))["slices"]}
+    found = {
+        entry["name"]: entry
+        for entry in compared(both, kept=list(range(200)), lost=list(range(200, 400)))["slices"]
+    }
 
     assert (found["kept"]["difference"], found["kept"]["p_holm"]) == (0.0, 1.0)
     # Negative: 120 hits of 120 texts and 160 guesses; neutral: 40 hits of 80 texts and 40 guesses.
@@ -115,7 +140,12 @@ def test_what_is_missing_to_a_slice_is_just_what_would_no_longer_be_surely_worse
 
     # With a margin at its bound the slice is no longer among those that are; a hair short of it, it is.
     at, short = (
-        {e["name"]: e for e in compared(given, gate=GATE.model_copy(update={"slice_margin": -worst["bound"] + hair}))["slices"]}
+        {
+            e["name"]: e
+            for e in compared(given, gate=GATE.model_copy(update={"slice_margin": -worst["bound"] + hair}))[
+                "slices"
+            ]
+        }
         for hair in (1e-9, -1e-9)
     )
     assert at[worst["name"]]["p"] > 0.1 / 3
@@ -131,7 +161,9 @@ def test_many_slices_draw_as_often_as_their_number_asks() -> None:
 
 
 @pytest.mark.parametrize(("mended", "shown"), [(3, False), (4, False), (5, True)])
-def test_a_handful_of_mended_texts_is_no_gain_since_names_dealt_by_lot_would_give_it_too(mended: int, shown: bool) -> None:
+def test_a_handful_of_mended_texts_is_no_gain_since_names_dealt_by_lot_would_give_it_too(
+    mended: int, shown: bool
+) -> None:
     given = few(*[(0, 0, 1)] * mended, *[(0, 0, 0), (1, 1, 1)] * 40)
     # Two-sided 90%: of four coins all fall to one side once in 16, which is more than one in 20; of five once in 32.
     assert (compared(given)["macro_f1"]["low"] > 0) is shown
@@ -146,7 +178,9 @@ def test_a_slice_of_one_text_cannot_be_surely_worse() -> None:
 def test_a_group_counts_as_one_however_many_texts_it_holds() -> None:
     rows = [*[(0, 1, 0)] * 12, *[(0, 0, 0), (1, 1, 1)] * 40]
     single = few(*rows)
-    grouped = PairedPredictions(single.ids, single.truth, single.candidate, single.champion, [0] * 12 + list(range(1, 81)))
+    grouped = PairedPredictions(
+        single.ids, single.truth, single.candidate, single.champion, [0] * 12 + list(range(1, 81))
+    )
     assert compared(single)["macro_f1"]["high"] < 0
     assert compared(grouped)["macro_f1"]["high"] == 0
 
@@ -174,7 +208,10 @@ def test_changed_answers_are_listed_by_id_the_broken_first_and_no_further_than_a
 
 
 def test_each_source_the_champion_had_learnt_is_compared_on_its_own_items() -> None:
-    pairs = {"tweet": (pair(300, candidate=0.8, champion=0.8), ""), "movie": (pair(400, candidate=0.6, champion=0.8), "v2")}
+    pairs = {
+        "tweet": (pair(300, candidate=0.8, champion=0.8), ""),
+        "movie": (pair(400, candidate=0.6, champion=0.8), "v2"),
+    }
 
     movie, tweet = measure_forgetting(pairs, labels=LABELS, gate=GATE, seed=20)
 

@@ -11,7 +11,9 @@ from pipeline.core.evaluate.human_agreement import ceiling, human_agreement, one
 
 LABELS = ("negative", "neutral", "positive")
 RULE = RatingRule(negative_to=-0.5, positive_from=0.5)
-RATINGS = st.lists(st.integers(-4, 4), min_size=2, max_size=12).map(lambda given: np.array(given, dtype=np.float64))
+RATINGS = st.lists(st.integers(-4, 4), min_size=2, max_size=12).map(
+    lambda given: np.array(given, dtype=np.float64)
+)
 
 
 def record(raters: str, label: str = "positive", source: str = "movie") -> TextRecord:
@@ -39,11 +41,18 @@ def test_a_text_is_shared_out_whole_and_a_panel_of_one_mind_agrees(panel: np.nda
         assert table_LL.shape == (3, 3)
         assert table_LL.sum() == pytest.approx(1.0)
     alike_R = np.full_like(panel, panel[0])
-    assert np.trace(one_rater(alike_R, RULE)) == np.trace(ceiling(alike_R, RULE, random)) == pytest.approx(1.0)
+    assert (
+        np.trace(one_rater(alike_R, RULE)) == np.trace(ceiling(alike_R, RULE, random)) == pytest.approx(1.0)
+    )
 
 
 def test_people_and_the_candidate_are_told_over_all_and_by_source() -> None:
-    records = [record("2 2 2 2"), record("-1 1 3"), record("-3 -3", "negative", "nyt"), record("-3 -3 -3", "negative", "nyt")]
+    records = [
+        record("2 2 2 2"),
+        record("-1 1 3"),
+        record("-3 -3", "negative", "nyt"),
+        record("-3 -3 -3", "negative", "nyt"),
+    ]
 
     found = human_agreement(records, {"movie": RULE, "nyt": RULE}, [2, 1, 0, 1], LABELS, 20)
 

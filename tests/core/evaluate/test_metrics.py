@@ -11,7 +11,11 @@ PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, ma
 
 
 def test_counts_stand_in_the_row_of_the_truth() -> None:
-    assert metrics.confusion([0, 0, 1, 2], [0, 1, 1, 0], labels=3).tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
+    assert metrics.confusion([0, 0, 1, 2], [0, 1, 1, 0], labels=3).tolist() == [
+        [1, 1, 0],
+        [0, 1, 0],
+        [1, 0, 0],
+    ]
 
 
 def test_figures_of_four_texts_worked_by_hand() -> None:
@@ -22,7 +26,11 @@ def test_figures_of_four_texts_worked_by_hand() -> None:
         "no": {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "texts": 2},
         "yes": {"precision": pytest.approx(2 / 3), "recall": 1.0, "f1": pytest.approx(0.8), "texts": 2},
     }
-    assert metrics.summary(counts) == {"macro_f1": pytest.approx((2 / 3 + 0.8) / 2), "accuracy": 0.75, "texts": 4}
+    assert metrics.summary(counts) == {
+        "macro_f1": pytest.approx((2 / 3 + 0.8) / 2),
+        "accuracy": 0.75,
+        "texts": 4,
+    }
 
 
 def test_a_label_that_is_guessed_and_never_true_pulls_the_average_down() -> None:
@@ -39,7 +47,9 @@ def test_a_source_is_judged_on_its_own_texts() -> None:
 
 
 def test_a_slice_is_judged_on_the_texts_at_its_positions() -> None:
-    found = metrics.per_slice([0, 1, 0, 1], [0, 1, 1, 0], {"length=1-8": [0, 1], "negated=yes": [1, 2, 3]}, labels=2)
+    found = metrics.per_slice(
+        [0, 1, 0, 1], [0, 1, 1, 0], {"length=1-8": [0, 1], "negated=yes": [1, 2, 3]}, labels=2
+    )
     assert found == {
         "length=1-8": {"macro_f1": 1.0, "accuracy": 1.0, "texts": 2},
         # label 0: no hit of one text; label 1: one hit of two guesses and two texts.
@@ -48,7 +58,11 @@ def test_a_slice_is_judged_on_the_texts_at_its_positions() -> None:
 
 
 def test_no_texts_give_zeros_and_no_warning() -> None:
-    assert metrics.summary(metrics.confusion([], [], labels=3)) == {"macro_f1": 0.0, "accuracy": 0.0, "texts": 0}
+    assert metrics.summary(metrics.confusion([], [], labels=3)) == {
+        "macro_f1": 0.0,
+        "accuracy": 0.0,
+        "texts": 0,
+    }
 
 
 @settings(deadline=None)  # the first example pays for importing the oracle
@@ -68,7 +82,9 @@ def test_every_figure_equals_scikit_learn(pairs: list[tuple[int, int]]) -> None:
 
 
 @given(PAIRS, st.integers(1, 5))
-def test_the_counts_of_the_groups_add_up_to_the_counts_of_all(pairs: list[tuple[int, int]], groups: int) -> None:
+def test_the_counts_of_the_groups_add_up_to_the_counts_of_all(
+    pairs: list[tuple[int, int]], groups: int
+) -> None:
     truth, guess = zip(*pairs, strict=True)
     names = [f"group {number % groups}" for number in range(len(truth))]
     by_group = metrics.confusion_by_group(truth, guess, names, labels=4)
@@ -84,7 +100,10 @@ def test_the_tally_of_a_group_holds_all_that_its_f1_needs(pairs: list[tuple[int,
 
     tallies = metrics.tally_by_group(truth, guess, numbers, groups=groups, labels=4)
 
-    counts = [metrics.confusion(truth[numbers == group].tolist(), guess[numbers == group].tolist(), labels=4) for group in range(groups)]
+    counts = [
+        metrics.confusion(truth[numbers == group].tolist(), guess[numbers == group].tolist(), labels=4)
+        for group in range(groups)
+    ]
     assert tallies.tolist() == metrics.tally(np.array(counts)).tolist()
     assert metrics.tallied_macro_f1(tallies).tolist() == [float(metrics.macro_f1(table)) for table in counts]
     assert tallies.sum() == sum(int(t == g) for t, g in pairs) + 2 * len(pairs)

@@ -11,7 +11,14 @@ from pipeline.core.evaluate.report import LabelledPredictions, evaluation_report
 from pipeline.io.params_file import load_params
 
 CFG = load_params(Path(__file__).parents[3] / "params.yaml").evaluate.model_copy(
-    update={"resamples": 50, "confidence": 0.9, "calibration_bins": 5, "min_slice_texts": 2, "length_bands": (3,), "negations": ("not",)}
+    update={
+        "resamples": 50,
+        "confidence": 0.9,
+        "calibration_bins": 5,
+        "min_slice_texts": 2,
+        "length_bands": (3,),
+        "negations": ("not",),
+    }
 )
 
 
@@ -25,7 +32,9 @@ def answered(texts: int = 4) -> LabelledPredictions:
         "langs": ["en", "en", "en", "nl"],
         "texts": ["this is not good", "bad", "it is not bad at all", "good"],
     }
-    return LabelledPredictions(labels=("no", "yes"), temperature=1.2, **{name: column[:texts] for name, column in columns.items()})
+    return LabelledPredictions(
+        labels=("no", "yes"), temperature=1.2, **{name: column[:texts] for name, column in columns.items()}
+    )
 
 
 def document(baselines: dict[str, list[int]], **extra: Any) -> dict[str, Any]:
@@ -49,16 +58,31 @@ def test_the_document_holds_plain_values_and_every_figure_of_the_contract() -> N
 def test_each_slice_that_is_large_enough_has_its_figures() -> None:
     found = document({})["slices"]
 
-    assert set(found) == {"source=movie", "source=tweet", "lang=en", "length=1-3", "length=4+", "negated=yes", "negated=no"}
+    assert set(found) == {
+        "source=movie",
+        "source=tweet",
+        "lang=en",
+        "length=1-3",
+        "length=4+",
+        "negated=yes",
+        "negated=no",
+    }
     assert found["negated=yes"] == {"macro_f1": 1.0, "accuracy": 1.0, "texts": 2}
     assert found["length=1-3"] == {"macro_f1": pytest.approx((2 / 3) / 2), "accuracy": 0.5, "texts": 2}
 
 
 def test_what_others_measured_stands_in_it_and_what_nobody_did_is_said_to_be_absent() -> None:
-    bare, whole = document({}), document({}, behaviour={"negation": {"pass_rate": 0.5}}, attack={"fall": 0.1}, human={"texts": 3})
+    bare, whole = (
+        document({}),
+        document({}, behaviour={"negation": {"pass_rate": 0.5}}, attack={"fall": 0.1}, human={"texts": 3}),
+    )
 
     assert (bare["behaviour"], bare["attack"], bare["human"]) == ({}, None, None)
-    assert (whole["behaviour"], whole["attack"], whole["human"]) == ({"negation": {"pass_rate": 0.5}}, {"fall": 0.1}, {"texts": 3})
+    assert (whole["behaviour"], whole["attack"], whole["human"]) == (
+        {"negation": {"pass_rate": 0.5}},
+        {"fall": 0.1},
+        {"texts": 3},
+    )
 
 
 def test_equal_answers_make_an_equal_document() -> None:

@@ -35,7 +35,9 @@ P_VALUES = st.lists(st.floats(0.0005, 1), max_size=12)
 
 
 @given(P_VALUES, st.randoms())
-def test_holm_asks_for_no_less_than_one_and_no_more_than_bonferroni_in_any_order(p_values: list[float], random: object) -> None:
+def test_holm_asks_for_no_less_than_one_and_no_more_than_bonferroni_in_any_order(
+    p_values: list[float], random: object
+) -> None:
     adjusted = holm(p_values)
     assert all(p <= new <= min(1.0, len(p_values) * p) for p, new in zip(p_values, adjusted, strict=True))
 
@@ -45,7 +47,9 @@ def test_holm_asks_for_no_less_than_one_and_no_more_than_bonferroni_in_any_order
 
 
 def test_a_difference_shows_at_2_8_spreads_with_80_percent_power() -> None:
-    assert minimum_detectable(0.01, 5000, alpha=0.025, power=0.8) == pytest.approx(0.01 * (1.960 + 0.842), abs=1e-5)
+    assert minimum_detectable(0.01, 5000, alpha=0.025, power=0.8) == pytest.approx(
+        0.01 * (1.960 + 0.842), abs=1e-5
+    )
 
 
 def test_of_equal_answers_it_is_said_how_many_texts_would_have_had_to_be_mended() -> None:

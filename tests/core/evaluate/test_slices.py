@@ -10,7 +10,9 @@ from pipeline.core.evaluate.slices import slice_members
 NEGATIONS = ("not", "no", "never", "n't")
 
 
-def cfg(least: int = 1, bands: tuple[int, ...] = (2, 4), negations: tuple[str, ...] = NEGATIONS) -> EvaluateConfig:
+def cfg(
+    least: int = 1, bands: tuple[int, ...] = (2, 4), negations: tuple[str, ...] = NEGATIONS
+) -> EvaluateConfig:
     return EvaluateConfig.model_construct(min_slice_texts=least, length_bands=bands, negations=negations)
 
 
@@ -66,19 +68,27 @@ def test_a_negation_is_a_whole_word_or_an_ending_with_an_apostrophe(text: str, n
 
 
 @pytest.mark.parametrize(("negations", "found"), [(("n't",), [0]), (("no.",), [1]), (("geen",), [2])])
-def test_a_list_may_hold_endings_only_signs_of_its_own_or_another_language(negations: tuple[str, ...], found: list[int]) -> None:
+def test_a_list_may_hold_endings_only_signs_of_its_own_or_another_language(
+    negations: tuple[str, ...], found: list[int]
+) -> None:
     assert of(["don't", "no. 7", "geen idee"], negations=negations)["negated=yes"] == found
 
 
 def test_without_negations_or_bands_those_dimensions_say_nothing() -> None:
-    assert of(["not so", "so"], negations=(), bands=()) == {"source=tweet": [0, 1], "lang=en": [0, 1], "length=1+": [0, 1]}
+    assert of(["not so", "so"], negations=(), bands=()) == {
+        "source=tweet": [0, 1],
+        "lang=en": [0, 1],
+        "length=1+": [0, 1],
+    }
 
 
 def test_no_texts_have_no_slices() -> None:
     assert of([]) == {}
 
 
-TEXTS = st.lists(st.tuples(st.text(max_size=40), st.sampled_from("ab"), st.sampled_from(["en", "nl"])), max_size=20)
+TEXTS = st.lists(
+    st.tuples(st.text(max_size=40), st.sampled_from("ab"), st.sampled_from(["en", "nl"])), max_size=20
+)
 
 
 @given(TEXTS)
@@ -87,5 +97,7 @@ def test_each_text_stands_in_exactly_one_slice_of_each_dimension(rows: list[tupl
     found = slice_members(texts, sources, langs, cfg())
 
     for dimension in ("source", "lang", "length", "negated"):
-        places = [place for name, slice_ in found.items() if name.startswith(f"{dimension}=") for place in slice_]
+        places = [
+            place for name, slice_ in found.items() if name.startswith(f"{dimension}=") for place in slice_
+        ]
         assert sorted(places) == list(range(len(rows)))

@@ -15,7 +15,10 @@ def test_a_gain_within_noise_is_refused_and_the_gain_that_would_have_shown_is_na
         "Against champion R1 on the same 3,342 texts macro F1 changes by +0.004 (95% interval -0.009 to +0.017): "
         "no better beyond noise (gate.against_champion). A gain of 0.018 would have shown on these texts with 80% power.",
     )
-    assert (named(decision, "champion").missing, named(decision, "champion").unit) == (pytest.approx(0.009), "macro F1")
+    assert (named(decision, "champion").missing, named(decision, "champion").unit) == (
+        pytest.approx(0.009),
+        "macro F1",
+    )
 
 
 def test_a_fall_beyond_noise_is_called_one() -> None:
@@ -47,14 +50,21 @@ def test_the_champion_over_again_lacks_a_gain_that_shows() -> None:
         (0.02, NAN, False, False),
     ],
 )
-def test_what_is_asked_against_the_champion_can_be_chosen(difference: float, low: float, better: bool, not_worse: bool) -> None:
+def test_what_is_asked_against_the_champion_can_be_chosen(
+    difference: float, low: float, better: bool, not_worse: bool
+) -> None:
     against = champion(difference, low=low)
     assert decide(candidate(), against, GATE).accepted is better
-    assert decide(candidate(), against, GATE.model_copy(update={"against_champion": "not_worse"})).accepted is not_worse
+    assert (
+        decide(candidate(), against, GATE.model_copy(update={"against_champion": "not_worse"})).accepted
+        is not_worse
+    )
 
 
 def test_not_surely_within_the_margin_names_champion_interval_and_margin() -> None:
-    decision = decide(candidate(), champion(-0.012, low=-0.021), GATE.model_copy(update={"against_champion": "not_worse"}))
+    decision = decide(
+        candidate(), champion(-0.012, low=-0.021), GATE.model_copy(update={"against_champion": "not_worse"})
+    )
     assert decision.reasons == (
         "Against champion R1 on the same 3,342 texts macro F1 changes by -0.012 (95% interval -0.021 to -0.003): "
         "not surely within the fall of 0.005 that is tolerated (gate.champion_margin).",
@@ -63,7 +73,11 @@ def test_not_surely_within_the_margin_names_champion_interval_and_margin() -> No
 
 
 def test_a_lost_slice_refuses_a_candidate_that_is_better_on_the_whole() -> None:
-    slices = [entry("source=nyt", -0.01), entry("class=negative", -0.085, 0.013, -0.058), entry("length=33+", -0.07, 0.04, -0.041)]
+    slices = [
+        entry("source=nyt", -0.01),
+        entry("class=negative", -0.085, 0.013, -0.058),
+        entry("length=33+", -0.07, 0.04, -0.041),
+    ]
     decision = decide(candidate(), champion(slices=slices), GATE)
 
     assert decision.reasons == (
@@ -71,12 +85,21 @@ def test_a_lost_slice_refuses_a_candidate_that_is_better_on_the_whole() -> None:
         "class=negative from 0.750 to 0.665 on 1,612 texts (interval -0.105 to -0.065, p 0.013); "
         "length=33+ from 0.750 to 0.680 on 1,612 texts (interval -0.090 to -0.050, p 0.04).",
     )
-    assert (named(decision, "slices").missing, named(decision, "slices").unit) == (pytest.approx(0.028), "F1 of class=negative")
+    assert (named(decision, "slices").missing, named(decision, "slices").unit) == (
+        pytest.approx(0.028),
+        "F1 of class=negative",
+    )
 
 
-@pytest.mark.parametrize(("p_holm", "passed"), [(0.0501, True), (0.05, False), (0.001, False), (NAN, False), (None, False)])
-def test_a_slice_is_surely_worse_where_chance_does_it_in_one_of_twenty_or_less(p_holm: float | None, passed: bool) -> None:
-    decision = decide(candidate(), champion(slices=[{**entry("lang=en", -0.1, bound=-0.05), "p_holm": p_holm}]), GATE)
+@pytest.mark.parametrize(
+    ("p_holm", "passed"), [(0.0501, True), (0.05, False), (0.001, False), (NAN, False), (None, False)]
+)
+def test_a_slice_is_surely_worse_where_chance_does_it_in_one_of_twenty_or_less(
+    p_holm: float | None, passed: bool
+) -> None:
+    decision = decide(
+        candidate(), champion(slices=[{**entry("lang=en", -0.1, bound=-0.05), "p_holm": p_holm}]), GATE
+    )
     assert decision.accepted is passed
 
 
@@ -86,13 +109,19 @@ def test_a_source_that_was_forgotten_is_named() -> None:
         "Sources the champion had learnt that surely fell by more than 0.040 (gate.forgetting_margin): 1 of 1: "
         "source=amazon from 0.750 to 0.550 on 1,612 texts (interval -0.220 to -0.180, p 0.001).",
     )
-    assert (named(decision, "forgetting").missing, named(decision, "forgetting").unit) == (pytest.approx(0.11), "macro F1 of source=amazon")
+    assert (named(decision, "forgetting").missing, named(decision, "forgetting").unit) == (
+        pytest.approx(0.11),
+        "macro F1 of source=amazon",
+    )
 
 
 def test_slices_too_small_to_compare_refuse_nobody() -> None:
     decision = decide(candidate(), champion(slices=[]), GATE)
     assert decision.accepted
-    assert named(decision, "slices").sentence == "Slices that surely fell by more than 0.030 (gate.slice_margin): none of 0."
+    assert (
+        named(decision, "slices").sentence
+        == "Slices that surely fell by more than 0.030 (gate.slice_margin): none of 0."
+    )
 
 
 @pytest.mark.parametrize("term", ["confidence", "margin", "forgetting_margin", "power"])

@@ -11,7 +11,13 @@ from pipeline.core.gate.decision import decide
 @pytest.mark.parametrize(
     ("changed", "name", "reason", "missing", "unit"),
     [
-        (candidate(0.71), "floor", "Macro F1 is 0.710, below the floor of 0.720 (gate.min_macro_f1).", 0.01, "macro F1"),
+        (
+            candidate(0.71),
+            "floor",
+            "Macro F1 is 0.710, below the floor of 0.720 (gate.min_macro_f1).",
+            0.01,
+            "macro F1",
+        ),
         (
             candidate(0.75, tfidf=0.76),
             "baseline tfidf",
@@ -63,7 +69,10 @@ from pipeline.core.gate.decision import decide
         ),
         (
             candidate(
-                checks=[{"name": "language", "passed": False, "sentence": "…"}, {"name": "columns", "passed": True, "sentence": "…"}]
+                checks=[
+                    {"name": "language", "passed": False, "sentence": "…"},
+                    {"name": "columns", "passed": True, "sentence": "…"},
+                ]
             ),
             "data",
             "The data failed 1 of 2 checks: language.",
@@ -71,7 +80,13 @@ from pipeline.core.gate.decision import decide
             "",
         ),
         (candidate(checks=[]), "data", "No check of the data is recorded.", None, ""),
-        (candidate(withdrawn="ada went back from it (complaints)."), "withdrawn", "ada went back from it (complaints).", None, ""),
+        (
+            candidate(withdrawn="ada went back from it (complaints)."),
+            "withdrawn",
+            "ada went back from it (complaints).",
+            None,
+            "",
+        ),
     ],
 )
 def test_one_fault_refuses_for_that_alone_and_says_what_was_missing(
@@ -81,7 +96,10 @@ def test_one_fault_refuses_for_that_alone_and_says_what_was_missing(
 
     assert refused(decision) == [name]
     assert decision.reasons == (reason,)
-    assert (named(decision, name).missing, named(decision, name).unit) == (missing if missing is None else pytest.approx(missing), unit)
+    assert (named(decision, name).missing, named(decision, name).unit) == (
+        missing if missing is None else pytest.approx(missing),
+        unit,
+    )
 
 
 def test_a_margin_above_the_baselines_is_asked_for() -> None:
@@ -95,4 +113,6 @@ def test_an_ability_without_a_floor_is_no_question_and_neither_is_an_attack_that
     decision = decide(measured(attack=None), None, GATE)
     assert decision.accepted
     assert "ability emoji" not in {part.name for part in decision.parts}
-    assert named(decision, "attack").sentence == "The candidate was not attacked, so there is no fall to bound."
+    assert (
+        named(decision, "attack").sentence == "The candidate was not attacked, so there is no fall to bound."
+    )

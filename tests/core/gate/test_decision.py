@@ -52,7 +52,9 @@ def test_with_nothing_recorded_every_question_that_asks_for_a_figure_fails() -> 
     decision = decide({}, {}, GATE)
     passed = [part.name for part in decision.parts if part.passed]
     assert passed == ["attack"]
-    assert all(value is None or math.isfinite(value) for part in decision.parts for value in part.figures.values())
+    assert all(
+        value is None or math.isfinite(value) for part in decision.parts for value in part.figures.values()
+    )
     assert [part.missing for part in decision.parts] == [None] * len(decision.parts)
 
 
@@ -97,12 +99,18 @@ def turned(document: Any) -> Any:
 
 FIGURE = st.floats(-0.2, 1.2) | st.just(NAN)
 CANDIDATES = st.builds(candidate, FIGURE, tfidf=FIGURE, withdrawn=st.none() | st.just("rolled back"))
-ENTRIES = st.lists(st.builds(entry, st.sampled_from(["a=1", "b=2", "c=3"]), st.floats(-0.1, 0.1), FIGURE, FIGURE), max_size=3)
-CHAMPIONS = st.none() | st.builds(champion, st.floats(-0.1, 0.1), low=FIGURE, slices=ENTRIES, forgetting=ENTRIES)
+ENTRIES = st.lists(
+    st.builds(entry, st.sampled_from(["a=1", "b=2", "c=3"]), st.floats(-0.1, 0.1), FIGURE, FIGURE), max_size=3
+)
+CHAMPIONS = st.none() | st.builds(
+    champion, st.floats(-0.1, 0.1), low=FIGURE, slices=ENTRIES, forgetting=ENTRIES
+)
 
 
 @given(CANDIDATES, CHAMPIONS)
-def test_never_accepted_when_any_part_failed(given_candidate: dict[str, Any], against: dict[str, Any] | None) -> None:
+def test_never_accepted_when_any_part_failed(
+    given_candidate: dict[str, Any], against: dict[str, Any] | None
+) -> None:
     decision = decide(given_candidate, against, GATE)
 
     assert decision.accepted == all(part.passed for part in decision.parts)
@@ -118,7 +126,9 @@ def test_the_same_documents_give_the_same_decision_after_json_and_in_any_order_o
     given_candidate: dict[str, Any], against: dict[str, Any] | None
 ) -> None:
     decision = decide(given_candidate, against, GATE)
-    again = decide(turned(json.loads(json.dumps(given_candidate))), turned(json.loads(json.dumps(against))), GATE)
+    again = decide(
+        turned(json.loads(json.dumps(given_candidate))), turned(json.loads(json.dumps(against))), GATE
+    )
 
     assert again.to_json() == decision.to_json()
     assert GateDecision.from_json(decision.to_json()).to_json() == decision.to_json()

@@ -42,13 +42,25 @@ def models(texts: int, random: np.random.Generator, *, right: tuple[float, float
 
 def slices(pair: PairedPredictions, random: np.random.Generator) -> Slices:
     source_N, negated_N = np.array(pair.groups) % 4, random.random(len(pair.truth)) < 0.2
-    sources = {f"source={name}": np.flatnonzero(source_N == number).tolist() for number, name in enumerate("abcd")}
-    return {**sources, "negated=yes": np.flatnonzero(negated_N).tolist(), "negated=no": np.flatnonzero(~negated_N).tolist()}
+    sources = {
+        f"source={name}": np.flatnonzero(source_N == number).tolist() for number, name in enumerate("abcd")
+    }
+    return {
+        **sources,
+        "negated=yes": np.flatnonzero(negated_N).tolist(),
+        "negated=no": np.flatnonzero(~negated_N).tolist(),
+    }
 
 
-def judged(pair: PairedPredictions, seed: int, *, among: Slices | None = None, margin: float = DEFAULT.slice_margin) -> GateDecision:
+def judged(
+    pair: PairedPredictions, seed: int, *, among: Slices | None = None, margin: float = DEFAULT.slice_margin
+) -> GateDecision:
     gate = GATE.model_copy(update={"slice_margin": margin})
-    return decide(candidate(), compare_models(pair, champion="R1", labels=LABELS, slices=among or {}, gate=gate, seed=seed), gate)
+    return decide(
+        candidate(),
+        compare_models(pair, champion="R1", labels=LABELS, slices=among or {}, gate=gate, seed=seed),
+        gate,
+    )
 
 
 def passed(decision: GateDecision, name: str) -> bool:
@@ -56,7 +68,10 @@ def passed(decision: GateDecision, name: str) -> bool:
 
 
 def gain(pair: PairedPredictions) -> float:
-    mine, theirs = (metrics.macro_f1(metrics.confusion(pair.truth, answers, labels=3)) for answers in (pair.candidate, pair.champion))
+    mine, theirs = (
+        metrics.macro_f1(metrics.confusion(pair.truth, answers, labels=3))
+        for answers in (pair.candidate, pair.champion)
+    )
     return float(mine - theirs)
 
 
@@ -70,7 +85,9 @@ def test_the_simulated_models_are_like_the_real_ones() -> None:
 
 def test_of_a_thousand_equal_pairs_at_most_one_in_twenty_is_promoted_or_loses_a_slice() -> None:
     random = np.random.default_rng(2)
-    margin = DEFAULT.slice_margin / 3  # harder than params.yaml, with which hardly any false alarm is left to count
+    margin = (
+        DEFAULT.slice_margin / 3
+    )  # harder than params.yaml, with which hardly any false alarm is left to count
     promoted = lost = 0
     for seed in range(1000):
         pair = models(1000, random, right=(0.77, 0.77))
@@ -78,7 +95,9 @@ def test_of_a_thousand_equal_pairs_at_most_one_in_twenty_is_promoted_or_loses_a_
         promoted += passed(decision, "champion")
         lost += not passed(decision, "slices")
 
-    print(f"of 1,000 equal pairs at 1,000 texts {promoted / 10:.1f}% are better, {lost / 10:.1f}% lose one of 9 slices by {margin}")
+    print(
+        f"of 1,000 equal pairs at 1,000 texts {promoted / 10:.1f}% are better, {lost / 10:.1f}% lose one of 9 slices by {margin}"
+    )
     assert promoted <= 50
     assert lost <= 50
 
@@ -99,13 +118,17 @@ def test_the_gain_that_is_said_to_show_shows_with_the_power_that_is_said() -> No
     right = (0.802, 0.77)
     true = gain(models(400_000, random, right=right))
     documents = [
-        compare_models(models(1000, random, right=right), champion="R1", labels=LABELS, slices={}, gate=GATE, seed=seed)
+        compare_models(
+            models(1000, random, right=right), champion="R1", labels=LABELS, slices={}, gate=GATE, seed=seed
+        )
         for seed in range(120)
     ]
     said = float(np.mean([document["macro_f1"]["visible"] for document in documents]))
     shown = np.mean([document["macro_f1"]["low"] > 0 for document in documents])
 
-    print(f"a gain of {said:.4f} is said to show with {GATE.power:.0%}; one of {true:.4f} shows in {shown:.0%}")
+    print(
+        f"a gain of {said:.4f} is said to show with {GATE.power:.0%}; one of {true:.4f} shows in {shown:.0%}"
+    )
     assert abs(said - true) < 0.003
     assert abs(shown - GATE.power) < 0.1
 
@@ -118,9 +141,12 @@ def test_a_slice_that_is_surely_damaged_is_found_and_named_while_the_whole_gains
         # One text in four of source b now gets the label before its own.
         hurt = [row for row in among["source=b"] if random.random() < 0.25]
         answers = [
-            (truth + 2) % 3 if row in set(hurt) else mine for row, (truth, mine) in enumerate(zip(pair.truth, pair.candidate, strict=True))
+            (truth + 2) % 3 if row in set(hurt) else mine
+            for row, (truth, mine) in enumerate(zip(pair.truth, pair.candidate, strict=True))
         ]
-        decision = judged(PairedPredictions(pair.ids, pair.truth, answers, pair.champion, pair.groups), seed, among=among)
+        decision = judged(
+            PairedPredictions(pair.ids, pair.truth, answers, pair.champion, pair.groups), seed, among=among
+        )
 
         (reason,) = [part.sentence for part in decision.parts if part.name == "slices"]
         assert not decision.accepted
@@ -132,7 +158,11 @@ def test_a_class_whose_labels_were_flipped_is_found_and_named() -> None:
     for seed in range(10):
         pair = models(3000, random, right=(0.77, 0.77))
         flipped = [1 if mine == 0 and random.random() < 0.4 else mine for mine in pair.candidate]
-        decision = judged(PairedPredictions(pair.ids, pair.truth, flipped, pair.champion, pair.groups), seed, among=slices(pair, random))
+        decision = judged(
+            PairedPredictions(pair.ids, pair.truth, flipped, pair.champion, pair.groups),
+            seed,
+            among=slices(pair, random),
+        )
 
         (reason,) = [part.sentence for part in decision.parts if part.name == "slices"]
         assert "class=negative from 0.7" in reason

@@ -43,16 +43,22 @@ def test_each_occurrence_counts_by_itself_and_the_first_ones_are_tried(predictor
 
 
 def test_the_words_are_those_that_the_model_reads(predictor: Predictor) -> None:
-    assert [word.word for word in explain_by_occlusion(predictor, "<b>good</b>&amp;fine", most=10).words] == ["good&fine"]
+    assert [word.word for word in explain_by_occlusion(predictor, "<b>good</b>&amp;fine", most=10).words] == [
+        "good&fine"
+    ]
 
 
 def test_a_text_of_one_word_or_of_none_is_explained_too(predictor: Predictor) -> None:
-    assert [word.weight for word in explain_by_occlusion(predictor, "good", most=10).words] == pytest.approx([SURE - EVEN], abs=1e-4)
+    assert [word.weight for word in explain_by_occlusion(predictor, "good", most=10).words] == pytest.approx(
+        [SURE - EVEN], abs=1e-4
+    )
     assert explain_by_occlusion(predictor, "", most=10).words == ()
 
 
 @given(st.text(max_size=60))
-def test_any_text_has_an_answer_whose_words_are_worth_at_most_all_of_it(predictor: Predictor, text: str) -> None:
+def test_any_text_has_an_answer_whose_words_are_worth_at_most_all_of_it(
+    predictor: Predictor, text: str
+) -> None:
     found = explain_by_occlusion(predictor, text, most=5)
 
     assert sum(found.probabilities.values()) == pytest.approx(1)

@@ -1,7 +1,15 @@
 import subprocess
 import sys
 
-from pipeline.core.model.tokenizer import SPECIAL, continuations, encode, load_tokenizer, special_ids, train_tokenizer, vocabulary_size
+from pipeline.core.model.tokenizer import (
+    SPECIAL,
+    continuations,
+    encode,
+    load_tokenizer,
+    special_ids,
+    train_tokenizer,
+    vocabulary_size,
+)
 
 PROGRAM = (
     "from pipeline.core.model.tokenizer import train_tokenizer;"
@@ -10,7 +18,10 @@ PROGRAM = (
 
 
 def test_two_processes_train_the_very_same_tokenizer():
-    first, second = (subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True).stdout for _ in range(2))
+    first, second = (
+        subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    )
 
     assert len(first) > 1000
     assert first == second
@@ -31,7 +42,9 @@ def test_pieces_that_continue_a_word_are_told_apart(tokenizer):
 
 
 def test_letters_never_seen_are_unknown_and_rare_ones_do_not_fill_the_vocabulary():
-    document = train_tokenizer(["".join(map(chr, range(0x4E00, 0x4E00 + 500))), "common words " * 50], vocabulary=100)
+    document = train_tokenizer(
+        ["".join(map(chr, range(0x4E00, 0x4E00 + 500))), "common words " * 50], vocabulary=100
+    )
     tokenizer = load_tokenizer(document, 16)
 
     assert vocabulary_size(document) <= 100

@@ -25,10 +25,15 @@ def config(**other: Any) -> EventsConfig:
 
 
 def windows(shares: Iterable[float], noise: float = 0.03, **more: Any) -> list[dict[str, Any]]:
-    return [{"start": f"{place:05}", "share": float(one), "noise": noise, **more} for place, one in enumerate(shares)]
+    return [
+        {"start": f"{place:05}", "share": float(one), "noise": noise, **more}
+        for place, one in enumerate(shares)
+    ]
 
 
-def found(*series: list[dict[str, Any]], quarter: float = HOURS, cfg: EventsConfig | None = None, **more: Any) -> list[dict[str, Any]]:
+def found(
+    *series: list[dict[str, Any]], quarter: float = HOURS, cfg: EventsConfig | None = None, **more: Any
+) -> list[dict[str, Any]]:
     asked: dict[str, Any] = {"windows_per_quarter": quarter, "confidence": 0.95, "seed": 1, **more}
     return find_change_points(dict(zip(LABELS, series, strict=False)), cfg or config(), **asked)
 
@@ -37,23 +42,37 @@ def noisy(level: NDArray[Any] | float, seed: int, *, noise: float = 0.03, window
     return np.asarray(level + np.random.default_rng(seed).normal(size=windows) * noise)
 
 
-@pytest.mark.parametrize(("quarter", "quarters", "budget"), [(HOURS, 40, 1.0), (DAYS, 200, 1.0), (DAYS, 300, 0.2)])
-def test_chance_alone_raises_no_more_false_alarms_than_the_budget(quarter: int, quarters: int, budget: float) -> None:
+@pytest.mark.parametrize(
+    ("quarter", "quarters", "budget"), [(HOURS, 40, 1.0), (DAYS, 200, 1.0), (DAYS, 300, 0.2)]
+)
+def test_chance_alone_raises_no_more_false_alarms_than_the_budget(
+    quarter: int, quarters: int, budget: float
+) -> None:
     # The least change is no help here: every false alarm counts.
     cfg, random = config(false_alarms_per_quarter=budget, min_change=1e-9), np.random.default_rng(6)
     alarms = [
-        len(found(*(windows(one, 0.06) for one in 0.3 + random.normal(size=(3, quarter)) * 0.06), quarter=quarter, cfg=cfg))
+        len(
+            found(
+                *(windows(one, 0.06) for one in 0.3 + random.normal(size=(3, quarter)) * 0.06),
+                quarter=quarter,
+                cfg=cfg,
+            )
+        )
         for _ in range(quarters)
     ]
     low, high = poisson.interval(0.95, budget * quarters)
 
-    assert low <= sum(alarms) <= high, f"{sum(alarms)} false alarms in {quarters} quarters, {low:.0f} to {high:.0f} expected"
+    assert low <= sum(alarms) <= high, (
+        f"{sum(alarms)} false alarms in {quarters} quarters, {low:.0f} to {high:.0f} expected"
+    )
 
 
 def test_the_budget_is_shared_by_the_topics() -> None:
     random, cfg = np.random.default_rng(8), config(min_change=1e-9)
     series = [windows(random.normal(size=DAYS) * 0.06 + 0.3, 0.06) for _ in range(300)]
-    few, many = (sum(len(found(one, quarter=DAYS, cfg=cfg, topics=topics)) for one in series) for topics in (1, 10))
+    few, many = (
+        sum(len(found(one, quarter=DAYS, cfg=cfg, topics=topics)) for one in series) for topics in (1, 10)
+    )
 
     assert many < few / 4, f"{few} false alarms with one topic, {many} with ten"
 
@@ -88,7 +107,10 @@ def test_a_change_among_windows_of_few_texts_is_found_too() -> None:
 def test_two_changes_are_found_both() -> None:
     steps = np.repeat([0.3, 0.42, 0.34], [40, 30, 40])
     both = [
-        [round(int(event["time"]) / 10) for event in found(windows(noisy(steps, seed, windows=110, noise=0.02), 0.02))]
+        [
+            round(int(event["time"]) / 10)
+            for event in found(windows(noisy(steps, seed, windows=110, noise=0.02), 0.02))
+        ]
         for seed in range(50)
     ]
 
@@ -99,10 +121,18 @@ def test_the_size_is_that_between_the_changes_around_it() -> None:
     steps = np.repeat([0.3, 0.5, 0.4], [40, 40, 40])
     first, second = found(windows(steps))
 
-    assert (first["time"], first["before"], first["after"], first["change"]) == ("00040", *map(pytest.approx, (0.3, 0.5, 0.2)))
-    assert (second["time"], second["before"], second["after"], second["change"]) == ("00080", *map(pytest.approx, (0.5, 0.4, -0.1)))
+    assert (first["time"], first["before"], first["after"], first["change"]) == (
+        "00040",
+        *map(pytest.approx, (0.3, 0.5, 0.2)),
+    )
+    assert (second["time"], second["before"], second["after"], second["change"]) == (
+        "00080",
+        *map(pytest.approx, (0.5, 0.4, -0.1)),
+    )
     # 1.96 * 0.03 * sqrt(2 / 40)
-    assert first["high"] - first["change"] == first["change"] - first["low"] == pytest.approx(0.01315, abs=1e-4)
+    assert (
+        first["high"] - first["change"] == first["change"] - first["low"] == pytest.approx(0.01315, abs=1e-4)
+    )
     assert json.loads(json.dumps([first, second])) == [first, second]
 
 
@@ -165,7 +195,15 @@ def test_a_bound_is_learnt_whatever_the_windows_are(least: int, quarter: float) 
 
 def test_the_interval_stands_for_the_noise_where_that_is_not_told() -> None:
     plain = windows(np.repeat([0.3, 0.5], 40))
-    ends = [{"start": one["start"], "share": one["share"], "low": one["share"] - 0.0588, "high": one["share"] + 0.0588} for one in plain]
+    ends = [
+        {
+            "start": one["start"],
+            "share": one["share"],
+            "low": one["share"] - 0.0588,
+            "high": one["share"] + 0.0588,
+        }
+        for one in plain
+    ]
 
     assert found(ends)[0]["low"] == pytest.approx(found(plain)[0]["low"], abs=1e-5)
 
@@ -187,7 +225,9 @@ def test_the_error_of_a_bridge_is_no_change_of_tone() -> None:
     # A change that the bridge cannot have made is found, and its interval holds the bridge's error too.
     wide = [{**one, "share": one["share"] + 0.3 * (place >= 100)} for place, one in enumerate(bridged)]
     (event,) = found(wide)
-    assert event["high"] - event["change"] == pytest.approx(1.96 * (2 * 0.02**2 / 100 + 0.04**2) ** 0.5, rel=1e-3)
+    assert event["high"] - event["change"] == pytest.approx(
+        1.96 * (2 * 0.02**2 / 100 + 0.04**2) ** 0.5, rel=1e-3
+    )
 
 
 def test_the_swing_of_the_day_is_soon_no_event() -> None:
@@ -203,30 +243,45 @@ def test_the_swing_of_the_day_is_soon_no_event() -> None:
 
 
 def test_more_scatter_than_the_noise_says_is_allowed_for() -> None:
-    alarms = sum(len(found(windows(noisy(0.4, seed, noise=0.06, windows=HOURS), 0.03), cfg=config(min_change=1e-9))) for seed in range(10))
+    alarms = sum(
+        len(found(windows(noisy(0.4, seed, noise=0.06, windows=HOURS), 0.03), cfg=config(min_change=1e-9)))
+        for seed in range(10)
+    )
 
     # Budget 1 for the one label; the first few windows are too few to know it from.
     assert alarms <= 30, f"{alarms} events in ten quarters of twice the noise"
 
 
 def test_equal_seeds_give_equal_events_and_the_order_of_the_labels_does_not_matter() -> None:
-    negative, positive = (windows(noisy(level, 2)) for level in (0.3 + 0.2 * (np.arange(100) > 50), 0.5 - 0.2 * (np.arange(100) > 30)))
+    negative, positive = (
+        windows(noisy(level, 2))
+        for level in (0.3 + 0.2 * (np.arange(100) > 50), 0.5 - 0.2 * (np.arange(100) > 30))
+    )
     asked: dict[str, Any] = {"windows_per_quarter": DAYS, "confidence": 0.95, "seed": 3}
     one, other = ({"negative": negative, "positive": positive}, {"positive": positive, "negative": negative})
 
     assert find_change_points(one, config(), **asked) == find_change_points(other, config(), **asked)
-    assert [event["label"] for event in find_change_points(one, config(), **asked)][:2] == ["positive", "negative"]
+    assert [event["label"] for event in find_change_points(one, config(), **asked)][:2] == [
+        "positive",
+        "negative",
+    ]
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), max_size=60), st.integers(2, 3))
-def test_whatever_the_series_events_lie_in_order_with_windows_on_both_sides(points: list[tuple[float, float]], least: int) -> None:
-    series = [{"start": f"{place:05}", "share": one, "noise": noise} for place, (one, noise) in enumerate(points)]
+def test_whatever_the_series_events_lie_in_order_with_windows_on_both_sides(
+    points: list[tuple[float, float]], least: int
+) -> None:
+    series = [
+        {"start": f"{place:05}", "share": one, "noise": noise} for place, (one, noise) in enumerate(points)
+    ]
     told = found(series, quarter=DAYS, cfg=config(min_windows=least, min_change=0.01))
     times = [0, *(int(event["time"]) for event in told), len(series)]
 
     assert all(later - earlier >= least for earlier, later in pairwise(times)) or not told
-    assert all(event["low"] <= event["change"] <= event["high"] and event["time"] <= event["found"] for event in told)
+    assert all(
+        event["low"] <= event["change"] <= event["high"] and event["time"] <= event["found"] for event in told
+    )
 
 
 def test_from_guesses_to_events_the_true_change_is_covered() -> None:
@@ -238,7 +293,9 @@ def test_from_guesses_to_events_the_true_change_is_covered() -> None:
         for place in range(60):
             truth = random.multinomial(400, [0.3, 0.4, 0.3] if place < 30 else [0.42, 0.33, 0.25])
             guessed = sum(random.multinomial(count, row) for count, row in zip(truth, rows, strict=True))
-            shares = prevalence.estimate_prevalence(guessed, confusion, LABELS, resamples=100, confidence=0.95, seed=seed)
+            shares = prevalence.estimate_prevalence(
+                guessed, confusion, LABELS, resamples=100, confidence=0.95, seed=seed
+            )
             assert shares is not None
             points.append({"start": f"{place:05}", **shares["negative"]})
         event = min(found(points), key=lambda event: abs(int(event["time"]) - 30))

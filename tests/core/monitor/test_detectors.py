@@ -31,7 +31,8 @@ def plain(**changed: np.ndarray) -> WindowSample:
 def distances(window: WindowSample, reference: WindowSample) -> dict[str, float]:
     gauge = FeatureMap.of(reference, seed=1)
     sums = [
-        np.stack([gauge.features(one)[half::2].sum(axis=0, dtype=np.float64) for half in (0, 1)])[:, None] for one in (window, reference)
+        np.stack([gauge.features(one)[half::2].sum(axis=0, dtype=np.float64) for half in (0, 1)])[:, None]
+        for one in (window, reference)
     ]
     return {name: float(found[0]) for name, found in gauge.distances(*sums).items()}
 
@@ -64,14 +65,18 @@ def test_a_length_is_measured_by_the_largest_gap_between_the_distribution_functi
 
 
 def test_one_text_in_ten_with_unknown_tokens_where_none_had_any_is_a_distance_of_a_tenth() -> None:
-    assert distances(plain(unknown=np.where(np.arange(200) < 20, 0.01, 0)), plain())["unknown"] == pytest.approx(0.1, abs=1e-6)
+    assert distances(plain(unknown=np.where(np.arange(200) < 20, 0.01, 0)), plain())[
+        "unknown"
+    ] == pytest.approx(0.1, abs=1e-6)
 
 
 def test_texts_too_short_to_tell_their_language_are_no_other_language() -> None:
     short = distances(plain(lang=np.full(200, "und"), words=np.full(200, 5.0)), plain())
 
     assert short["language"] == pytest.approx(0, abs=1e-6)
-    assert short["length"] == pytest.approx(0.9, abs=1e-6)  # a tenth of the reference has no more than five words
+    assert short["length"] == pytest.approx(
+        0.9, abs=1e-6
+    )  # a tenth of the reference has no more than five words
 
 
 def test_other_shares_of_the_same_texts_move_the_label_and_not_the_embedding() -> None:
@@ -96,7 +101,9 @@ def test_the_classifier_tells_by_how_many_standard_deviations_the_two_lie_apart(
 
 
 def test_of_few_texts_few_axes_are_learnt() -> None:
-    wide = FeatureMap.of(dataclasses.replace(plain(), embedding=np.random.default_rng(2).standard_normal((200, 50))), seed=1)
+    wide = FeatureMap.of(
+        dataclasses.replace(plain(), embedding=np.random.default_rng(2).standard_normal((200, 50))), seed=1
+    )
 
     place = wide.places["classifier"]
     assert place.stop - place.start == 4
@@ -112,7 +119,9 @@ def test_samples_keep_their_columns_together() -> None:
 
 @pytest.mark.parametrize(("alarms", "of"), [(1, 1), (2, 2), (1, 3), (2, 3), (3, 5)])
 @pytest.mark.parametrize("chance", [0.02, 0.3])
-def test_the_chance_that_an_alarm_starts_is_that_of_all_series_in_which_one_does(alarms: int, of: int, chance: float) -> None:
+def test_the_chance_that_an_alarm_starts_is_that_of_all_series_in_which_one_does(
+    alarms: int, of: int, chance: float
+) -> None:
     counted = 0.0
     for series in itertools.product((0, 1), repeat=of + 1):
         before, now = sum(series[:-1]) >= alarms, sum(series[1:]) >= alarms
@@ -122,13 +131,21 @@ def test_the_chance_that_an_alarm_starts_is_that_of_all_series_in_which_one_does
 
 
 @settings(max_examples=30, deadline=None)
-@given(target=st.floats(1e-6, 0.05), shared=st.floats(0, 0.5), rule=st.sampled_from([(1, 1), (2, 3), (2, 2), (3, 5)]))
-def test_at_the_level_as_many_alarms_start_as_were_asked_for(target: float, shared: float, rule: tuple[int, int]) -> None:
+@given(
+    target=st.floats(1e-6, 0.05),
+    shared=st.floats(0, 0.5),
+    rule=st.sampled_from([(1, 1), (2, 3), (2, 2), (3, 5)]),
+)
+def test_at_the_level_as_many_alarms_start_as_were_asked_for(
+    target: float, shared: float, rule: tuple[int, int]
+) -> None:
     named = {"alarms": rule[0], "of": rule[1]}
 
     level = alarm_budget.drift_level(target, shared=shared, **named)
 
-    assert alarm_budget.mean_alarm_start_rate(level, shared=shared, **named) == pytest.approx(target, rel=1e-3)
+    assert alarm_budget.mean_alarm_start_rate(level, shared=shared, **named) == pytest.approx(
+        target, rel=1e-3
+    )
     assert level <= alarm_budget.drift_level(target * 1.5, shared=shared, **named)
 
 
@@ -145,13 +162,15 @@ def test_windows_that_share_a_part_of_their_chance_alarm_more_often() -> None:
     chance = np.random.default_rng(1)
     shared, level = 0.3, 0.05
     common, own = chance.standard_normal((20000, 1)), chance.standard_normal((20000, 20))
-    far = np.abs(shared**0.5 * common + (1 - shared) ** 0.5 * own) > alarm_budget.NORMAL.inv_cdf(1 - level / 2)
+    far = np.abs(shared**0.5 * common + (1 - shared) ** 0.5 * own) > alarm_budget.NORMAL.inv_cdf(
+        1 - level / 2
+    )
     pairs = float((far[:, 0] & far[:, 1:].T).mean())
 
     assert alarm_budget.joint_drift_rate(level, shared=shared) == pytest.approx(pairs, rel=0.05)
-    assert alarm_budget.shared_variance(level, alarm_budget.joint_drift_rate(level, shared=shared), most=0.9) == pytest.approx(
-        shared, abs=1e-6
-    )
+    assert alarm_budget.shared_variance(
+        level, alarm_budget.joint_drift_rate(level, shared=shared), most=0.9
+    ) == pytest.approx(shared, abs=1e-6)
     assert alarm_budget.shared_variance(level, level, most=0.4) == pytest.approx(0.4)
 
 

@@ -9,7 +9,14 @@ from population import Shift, broken_encoding, drift_config, new_topic, other_la
 
 from pipeline.core.monitor import drift
 from pipeline.core.monitor.detectors import WindowSample
-from pipeline.core.monitor.drift import DriftCalibration, alarm_is_active, alarm_starts, calibrate, comparable_size, judge_window
+from pipeline.core.monitor.drift import (
+    DriftCalibration,
+    alarm_is_active,
+    alarm_starts,
+    calibrate,
+    comparable_size,
+    judge_window,
+)
 
 QUARTER = 2191.5
 WINDOW = 100
@@ -45,9 +52,17 @@ def test_ten_times_the_traffic_alarms_no_more_often(reference: WindowSample) -> 
 
 
 @pytest.mark.parametrize(
-    ("shift", "kind"), [(worse_mood, "label"), (new_topic, "topic"), (broken_encoding, "encoding"), (other_language, "language")]
+    ("shift", "kind"),
+    [
+        (worse_mood, "label"),
+        (new_topic, "topic"),
+        (broken_encoding, "encoding"),
+        (other_language, "language"),
+    ],
 )
-def test_a_planted_shift_is_found_within_two_windows_and_named(calibration: DriftCalibration, shift: Shift, kind: str) -> None:
+def test_a_planted_shift_is_found_within_two_windows_and_named(
+    calibration: DriftCalibration, shift: Shift, kind: str
+) -> None:
     cfg, delays, kinds = drift_config(), [], []
     for number in range(20):
         chance, history = np.random.default_rng(number), [False, False]
@@ -62,7 +77,9 @@ def test_a_planted_shift_is_found_within_two_windows_and_named(calibration: Drif
 
 
 def test_a_window_that_is_the_reference_has_not_drifted(reference: WindowSample) -> None:
-    learnt = calibrate(reference, len(reference), drift_config(), windows_per_quarter=QUARTER, topics=1, seed=3)
+    learnt = calibrate(
+        reference, len(reference), drift_config(), windows_per_quarter=QUARTER, topics=1, seed=3
+    )
 
     found = judge_window(reference, learnt)
 
@@ -78,23 +95,38 @@ def test_equal_windows_are_judged_equally(reference: WindowSample, calibration: 
     assert drift.most_moved_texts(window, again, 5) == drift.most_moved_texts(window, calibration, 5)
 
 
-def test_a_verdict_can_be_written_as_json_and_holds_all_seven_detectors(calibration: DriftCalibration) -> None:
+def test_a_verdict_can_be_written_as_json_and_holds_all_seven_detectors(
+    calibration: DriftCalibration,
+) -> None:
     found = judge_window(texts(WINDOW, np.random.default_rng(9)), calibration)
 
     assert json.loads(json.dumps(found)) == found
-    assert list(found["detectors"]) == ["label", "language", "confidence", "length", "unknown", "mmd", "classifier"]
+    assert list(found["detectors"]) == [
+        "label",
+        "language",
+        "confidence",
+        "length",
+        "unknown",
+        "mmd",
+        "classifier",
+    ]
     assert found["p"] == min(one["p"] for one in found["detectors"].values())
     assert found["drifted"] == (found["p"] <= found["level"])
 
 
-def test_where_only_hashes_are_kept_the_other_five_still_find_a_shift(reference: WindowSample, calibration: DriftCalibration) -> None:
+def test_where_only_hashes_are_kept_the_other_five_still_find_a_shift(
+    reference: WindowSample, calibration: DriftCalibration
+) -> None:
     bare = dataclasses.replace(reference, embedding=None)
     chance = np.random.default_rng(2)
     window = dataclasses.replace(worse_mood(texts(400, chance), chance), embedding=None)
 
     learnt = calibrate(bare, WINDOW, drift_config(), windows_per_quarter=QUARTER, topics=1, seed=3)
 
-    assert [set(judge_window(window, one)["detectors"]) >= {"mmd"} for one in (learnt, calibration)] == [False, True]
+    assert [set(judge_window(window, one)["detectors"]) >= {"mmd"} for one in (learnt, calibration)] == [
+        False,
+        True,
+    ]
     assert [judge_window(window, one)["kind"] for one in (learnt, calibration)] == ["label", "label"]
 
 
@@ -105,7 +137,10 @@ def test_the_first_foreign_text_is_no_drift_but_ten_of_them_are() -> None:
     window = english.only(chance.permutation(1000)[:WINDOW])
 
     found = {
-        many: judge_window(dataclasses.replace(window, lang=np.array(["de"] * many + ["en"] * (WINDOW - many))), learnt) for many in (1, 10)
+        many: judge_window(
+            dataclasses.replace(window, lang=np.array(["de"] * many + ["en"] * (WINDOW - many))), learnt
+        )
+        for many in (1, 10)
     }
 
     assert (found[1]["drifted"], found[10]["drifted"], found[10]["kind"]) == (False, True, "language")
@@ -116,7 +151,9 @@ def test_the_texts_that_moved_a_window_are_named_the_furthest_first(calibration:
     german = [3, 11, 12, 40, 41, 42, 77, 78, 79, 80, 81, 95]
     lang = np.where(np.isin(np.arange(WINDOW), german), "de", "en")
 
-    named = drift.most_moved_texts(dataclasses.replace(window, lang=lang, position=tuple(range(WINDOW))), calibration, 10)
+    named = drift.most_moved_texts(
+        dataclasses.replace(window, lang=lang, position=tuple(range(WINDOW))), calibration, 10
+    )
 
     assert len(named) == 10
     assert {request for request, _, _ in named} <= {f"r{row}" for row in german}
@@ -126,7 +163,14 @@ def test_the_texts_that_moved_a_window_are_named_the_furthest_first(calibration:
 
 def test_a_small_reference_makes_the_level_stricter_for_its_own_error_comes_back_in_every_window() -> None:
     levels = {
-        many: calibrate(texts(many, np.random.default_rng(5)), WINDOW, drift_config(), windows_per_quarter=QUARTER, topics=1, seed=3).level
+        many: calibrate(
+            texts(many, np.random.default_rng(5)),
+            WINDOW,
+            drift_config(),
+            windows_per_quarter=QUARTER,
+            topics=1,
+            seed=3,
+        ).level
         for many in (120, 4000)
     }
 
@@ -153,15 +197,21 @@ def test_a_window_smaller_than_the_calibrated_one_cannot_be_judged(calibration: 
         judge_window(texts(WINDOW - 1, np.random.default_rng(9)), calibration)
 
 
-@pytest.mark.parametrize(("size", "texts_judged", "resamples"), [(1, 1, 1), (2, 1, 40), (30, 30, 100), (3, 60, 60)])
-def test_however_few_texts_and_resamples_there_are_a_verdict_is_reached(size: int, texts_judged: int, resamples: int) -> None:
+@pytest.mark.parametrize(
+    ("size", "texts_judged", "resamples"), [(1, 1, 1), (2, 1, 40), (30, 30, 100), (3, 60, 60)]
+)
+def test_however_few_texts_and_resamples_there_are_a_verdict_is_reached(
+    size: int, texts_judged: int, resamples: int
+) -> None:
     chance = np.random.default_rng(6)
     cfg = drift_config(alarm_windows=1, of_windows=1, resamples=resamples)
     learnt = calibrate(texts(size, chance), texts_judged, cfg, windows_per_quarter=QUARTER, topics=50, seed=3)
 
     found = judge_window(texts(texts_judged, chance), learnt)
 
-    assert all(np.isfinite([found["p"], found["level"], *(one["threshold"] for one in found["detectors"].values())]))
+    assert all(
+        np.isfinite([found["p"], found["level"], *(one["threshold"] for one in found["detectors"].values())])
+    )
     assert len(drift.most_moved_texts(texts(texts_judged, chance), learnt, 10)) == min(10, texts_judged)
 
 
@@ -177,8 +227,26 @@ def test_an_alarm_starts_once_and_stands_while_two_of_three_windows_have_drifted
     drifted = [False, True, False, True, True, False, False, True]
     histories = [drifted[: end + 1] for end in range(len(drifted))]
 
-    assert [alarm_is_active(history, drift_config()) for history in histories] == [False, False, False, True, True, True, False, False]
-    assert [alarm_starts(history, drift_config()) for history in histories] == [False, False, False, True, False, False, False, False]
+    assert [alarm_is_active(history, drift_config()) for history in histories] == [
+        False,
+        False,
+        False,
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert [alarm_starts(history, drift_config()) for history in histories] == [
+        False,
+        False,
+        False,
+        True,
+        False,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_windows_are_rounded_down_by_at_most_a_tenth_and_never_beyond_the_most() -> None:

@@ -22,11 +22,21 @@ WEAK = np.array([[0.60, 0.25, 0.15], [0.25, 0.50, 0.25], [0.15, 0.30, 0.55]])
 
 
 def judged(rows: Array, texts: int, random: np.random.Generator) -> Array:
-    return np.array([random.multinomial(count, row) for count, row in zip(random.multinomial(texts, TESTED), rows, strict=True)])
+    return np.array(
+        [
+            random.multinomial(count, row)
+            for count, row in zip(random.multinomial(texts, TESTED), rows, strict=True)
+        ]
+    )
 
 
 def window(rows: Array, truth: tuple[float, ...], texts: int, random: np.random.Generator) -> Array:
-    return np.array([random.multinomial(count, row) for count, row in zip(random.multinomial(texts, truth), rows, strict=True)]).sum(axis=0)
+    return np.array(
+        [
+            random.multinomial(count, row)
+            for count, row in zip(random.multinomial(texts, truth), rows, strict=True)
+        ]
+    ).sum(axis=0)
 
 
 def answers(rows: Array, truth: Array, draw: Array) -> Array:
@@ -41,13 +51,18 @@ def covered(rows: Array, truth: tuple[float, ...], *, texts: int, tested: int) -
             window(rows, truth, texts, random), judged(rows, tested, random), LABELS, **CHANCE, seed=seed
         )
         assert found is not None
-        held += [found[label]["low"] <= true <= found[label]["high"] for label, true in zip(LABELS, truth, strict=True)]
+        held += [
+            found[label]["low"] <= true <= found[label]["high"]
+            for label, true in zip(LABELS, truth, strict=True)
+        ]
     return list((held / 500).round(3))
 
 
 def test_a_count_is_set_right_by_hand() -> None:
     # Of negative texts 8 in 10 are seen, of positive ones 9 in 10. 38 guesses of "negative" in 100: 0.8 p + 0.1 (1 - p) = 0.38.
-    found = prevalence.estimate_prevalence([38, 62], [[80, 20], [10, 90]], ("negative", "positive"), **CHANCE, seed=1)
+    found = prevalence.estimate_prevalence(
+        [38, 62], [[80, 20], [10, 90]], ("negative", "positive"), **CHANCE, seed=1
+    )
 
     assert found is not None
     assert found["negative"]["raw"] == pytest.approx(0.38)
@@ -67,7 +82,9 @@ def test_a_count_is_set_right_by_hand() -> None:
     ],
     ids=["good-few", "good-many", "weak", "near-the-border"],
 )
-def test_the_interval_covers_the_truth_in_93_to_97_of_100_worlds(rows: Array, truth: tuple[float, ...], texts: int, tested: int) -> None:
+def test_the_interval_covers_the_truth_in_93_to_97_of_100_worlds(
+    rows: Array, truth: tuple[float, ...], texts: int, tested: int
+) -> None:
     rates = covered(rows, truth, texts=texts, tested=tested)
 
     assert all(0.93 <= rate <= 0.97 for rate in rates), f"covered in {rates} of 500 worlds, by label"
@@ -82,7 +99,9 @@ def test_a_label_that_is_not_there_is_covered_too_and_the_others_beside_it() -> 
 
 def test_the_raw_share_would_not_have_covered_it() -> None:
     random, truth = np.random.default_rng(3), (0.05, 0.15, 0.8)
-    found = prevalence.estimate_prevalence(window(GOOD, truth, 20_000, random), judged(GOOD, 3000, random), LABELS, **CHANCE, seed=1)
+    found = prevalence.estimate_prevalence(
+        window(GOOD, truth, 20_000, random), judged(GOOD, 3000, random), LABELS, **CHANCE, seed=1
+    )
 
     assert found is not None
     assert found["neutral"]["low"] <= 0.15 <= found["neutral"]["high"] < found["neutral"]["raw"]
@@ -91,18 +110,31 @@ def test_the_raw_share_would_not_have_covered_it() -> None:
 @given(st.lists(st.integers(0, 400), min_size=3, max_size=3).filter(any), st.integers(0, 2**32))
 def test_shares_are_shares_whatever_is_guessed(guessed: list[int], seed: int) -> None:
     found = prevalence.estimate_prevalence(
-        guessed, judged(GOOD, 600, np.random.default_rng(seed)), LABELS, resamples=100, confidence=0.95, seed=seed
+        guessed,
+        judged(GOOD, 600, np.random.default_rng(seed)),
+        LABELS,
+        resamples=100,
+        confidence=0.95,
+        seed=seed,
     )
 
     assert found is not None
     assert sum(one["share"] for one in found.values()) == pytest.approx(1)
-    assert all(0 <= one["low"] <= one["share"] <= one["high"] <= 1 and one["low"] < one["high"] for one in found.values())
-    assert all(one["noise"] > 0 and one["raw"] == count / sum(guessed) for one, count in zip(found.values(), guessed, strict=True))
+    assert all(
+        0 <= one["low"] <= one["share"] <= one["high"] <= 1 and one["low"] < one["high"]
+        for one in found.values()
+    )
+    assert all(
+        one["noise"] > 0 and one["raw"] == count / sum(guessed)
+        for one, count in zip(found.values(), guessed, strict=True)
+    )
 
 
 def test_the_likeliest_shares_are_found_where_solving_leaves_the_simplex() -> None:
     # All guesses are "neutral", more than even neutral texts alone would bring: only they can be there.
-    found = prevalence.estimate_prevalence([0, 100, 0], [[80, 20, 0], [10, 80, 10], [0, 20, 80]], LABELS, **CHANCE, seed=1)
+    found = prevalence.estimate_prevalence(
+        [0, 100, 0], [[80, 20, 0], [10, 80, 10], [0, 20, 80]], LABELS, **CHANCE, seed=1
+    )
 
     assert found is not None
     assert [round(one["share"], 3) for one in found.values()] == [0, 1, 0]
@@ -110,7 +142,10 @@ def test_the_likeliest_shares_are_found_where_solving_leaves_the_simplex() -> No
 
 
 def test_noise_falls_with_more_texts_while_the_spread_keeps_the_error_of_the_model() -> None:
-    few, many = (prevalence.estimate_prevalence([n, n, n], np.rint(GOOD * 100), LABELS, **CHANCE, seed=1) for n in (100, 10_000))
+    few, many = (
+        prevalence.estimate_prevalence([n, n, n], np.rint(GOOD * 100), LABELS, **CHANCE, seed=1)
+        for n in (100, 10_000)
+    )
 
     assert few is not None
     assert many is not None
@@ -127,12 +162,17 @@ def test_noise_falls_with_more_texts_while_the_spread_keeps_the_error_of_the_mod
         ([[0, 0, 0]] * 3, "no test text has the label negative, neutral, positive, so"),
     ],
 )
-def test_where_the_confusion_cannot_bear_it_the_raw_share_is_told_with_the_reason(confusion: list[list[int]], why: str) -> None:
+def test_where_the_confusion_cannot_bear_it_the_raw_share_is_told_with_the_reason(
+    confusion: list[list[int]], why: str
+) -> None:
     found = prevalence.estimate_prevalence([10, 20, 70], confusion, LABELS, **CHANCE, seed=1)
 
     assert found is not None
     assert [one["share"] for one in found.values()] == [0.1, 0.2, 0.7]
-    assert all((one["low"], one["high"], one["corrected"]) == (0, 1, False) and why in one["why"] for one in found.values())
+    assert all(
+        (one["low"], one["high"], one["corrected"]) == (0, 1, False) and why in one["why"]
+        for one in found.values()
+    )
 
 
 def test_a_model_that_was_never_wrong_on_hardly_any_texts_says_hardly_anything() -> None:
@@ -144,12 +184,16 @@ def test_a_model_that_was_never_wrong_on_hardly_any_texts_says_hardly_anything()
 
 def test_an_empty_window_has_no_shares() -> None:
     assert prevalence.estimate_prevalence([0, 0, 0], np.rint(GOOD * 100), LABELS, **CHANCE, seed=1) is None
-    assert prevalence.measure_model_shift([], [], GOOD * 100, OTHER * 100, labels=LABELS, **CHANCE, seed=1) is None
+    assert (
+        prevalence.measure_model_shift([], [], GOOD * 100, OTHER * 100, labels=LABELS, **CHANCE, seed=1)
+        is None
+    )
 
 
 def test_equal_seeds_give_equal_intervals_and_others_do_not() -> None:
     first, again, other = (
-        prevalence.estimate_prevalence([9, 30, 61], np.rint(GOOD * 100), LABELS, **CHANCE, seed=seed) for seed in (1, 1, 2)
+        prevalence.estimate_prevalence([9, 30, 61], np.rint(GOOD * 100), LABELS, **CHANCE, seed=seed)
+        for seed in (1, 1, 2)
     )
 
     assert first == again != other
@@ -157,7 +201,9 @@ def test_equal_seeds_give_equal_intervals_and_others_do_not() -> None:
 
 def test_a_release_beside_itself_makes_no_difference() -> None:
     guess = [0, 1, 2, 2, 2] * 40
-    found = prevalence.measure_model_shift(guess, guess, np.rint(GOOD * 100), np.rint(GOOD * 100), labels=LABELS, **CHANCE, seed=1)
+    found = prevalence.measure_model_shift(
+        guess, guess, np.rint(GOOD * 100), np.rint(GOOD * 100), labels=LABELS, **CHANCE, seed=1
+    )
 
     assert found is not None
     assert [one["difference"] for one in found.values()] == [0, 0, 0]
@@ -181,7 +227,10 @@ def test_the_shifts_of_all_labels_leave_their_sum() -> None:
     assert found is not None
     assert sum(one["difference"] for one in found.values()) == pytest.approx(0)
     assert sum(one["shift"] for one in found.values()) == pytest.approx(0)
-    assert all(abs(one["shift"]) <= abs(one["difference"]) + 0.01 and one["shift_spread"] < one["spread"] for one in found.values())
+    assert all(
+        abs(one["shift"]) <= abs(one["difference"]) + 0.01 and one["shift_spread"] < one["spread"]
+        for one in found.values()
+    )
     assert json.loads(json.dumps(found)) == found
 
 
@@ -210,12 +259,18 @@ class World:
 
     def read(self, texts: int) -> list[list[int]]:
         """Let both answer the same texts; half of the time they are wrong about the same ones."""
-        truth, mine, own = self.random.choice(3, size=texts, p=(0.2, 0.3, 0.5)), self.random.random(texts), self.random.random(texts)
+        truth, mine, own = (
+            self.random.choice(3, size=texts, p=(0.2, 0.3, 0.5)),
+            self.random.random(texts),
+            self.random.random(texts),
+        )
         theirs = np.where(self.random.random(texts) < 0.5, mine, own)
         return [answers(rows, truth, draw).tolist() for rows, draw in ((GOOD, mine), (OTHER, theirs))]
 
     def bridge(self, texts: int, seed: int) -> dict[str, dict[str, Any]]:
-        found = prevalence.measure_model_shift(*self.read(texts), *self.confusions, labels=LABELS, **CHANCE, seed=seed)
+        found = prevalence.measure_model_shift(
+            *self.read(texts), *self.confusions, labels=LABELS, **CHANCE, seed=seed
+        )
         assert found is not None
         return found
 
@@ -227,7 +282,8 @@ def test_a_change_of_model_on_identical_text_shows_nothing_once_it_is_bridged() 
         bridge, later = world.bridge(400, seed), world.bridge(8_000, seed)
         for place, label in enumerate(LABELS):
             (before,) = prevalence.bridge_series(
-                [{"start": "1", "share": 0.5, "low": 0.45, "high": 0.55, "raw": 0.5}], [{"time": "2", **bridge[label]}]
+                [{"start": "1", "share": 0.5, "low": 0.45, "high": 0.55, "raw": 0.5}],
+                [{"time": "2", **bridge[label]}],
             )
             # What the new release says of the same many texts, less what the old one says once it is bridged.
             rest = 0.5 + later[label]["difference"] - before["share"]
@@ -243,7 +299,17 @@ def test_a_change_of_model_on_identical_text_shows_nothing_once_it_is_bridged() 
 
 
 def point(start: str, **more: Any) -> dict[str, Any]:
-    return {"start": start, "raw": 0.4, "share": 0.5, "low": 0.4, "high": 0.6, "spread": 0.05, "noise": 0.04, "release": "r1", **more}
+    return {
+        "start": start,
+        "raw": 0.4,
+        "share": 0.5,
+        "low": 0.4,
+        "high": 0.6,
+        "spread": 0.05,
+        "noise": 0.04,
+        "release": "r1",
+        **more,
+    }
 
 
 def change(time: str, shift: float, half: float) -> dict[str, Any]:
@@ -252,12 +318,19 @@ def change(time: str, shift: float, half: float) -> dict[str, Any]:
 
 
 def test_what_came_before_a_change_is_shifted_and_widened_and_the_raw_share_stays() -> None:
-    before, after = prevalence.bridge_series([point("08"), point("09", release="r2")], [change("09", 0.03, 0.075)])
+    before, after = prevalence.bridge_series(
+        [point("08"), point("09", release="r2")], [change("09", 0.03, 0.075)]
+    )
 
     assert before["share"] == pytest.approx(0.53)
     # The square root of 0.1 squared and 0.075 squared is 0.125.
     assert (before["low"], before["high"]) == (pytest.approx(0.405), pytest.approx(0.655))
-    assert (before["raw"], before["unbridged"], before["shift"], before["shift_spread"]) == (0.4, 0.5, 0.03, 0.0375)
+    assert (before["raw"], before["unbridged"], before["shift"], before["shift_spread"]) == (
+        0.4,
+        0.5,
+        0.03,
+        0.0375,
+    )
     assert after == {**point("09", release="r2"), "unbridged": 0.5, "shift": 0.0, "shift_spread": 0.0}
 
 
@@ -270,7 +343,9 @@ def test_the_oldest_windows_pass_all_changes_in_whatever_order_they_are_told() -
 
 
 def test_a_shifted_share_stays_a_share() -> None:
-    (found,) = prevalence.bridge_series([point("08", share=0.02, low=0.0, high=0.05)], [change("09", -0.1, 0.01)])
+    (found,) = prevalence.bridge_series(
+        [point("08", share=0.02, low=0.0, high=0.05)], [change("09", -0.1, 0.01)]
+    )
 
     assert (found["share"], found["low"], found["high"]) == (0, 0, 0)
     assert found["shift"] == -0.1
@@ -287,7 +362,9 @@ def test_a_change_that_was_not_measured_shifts_nothing_and_is_no_surer_than_both
 
 def test_a_series_of_a_year_of_hours_is_bridged_in_less_than_a_second() -> None:
     points = [point(f"{hour:05}", release=f"r{hour // 100}") for hour in range(8760)]
-    found = prevalence.bridge_series(points, [change(f"{hour:05}", 0.001, 0.001) for hour in range(100, 8760, 100)])
+    found = prevalence.bridge_series(
+        points, [change(f"{hour:05}", 0.001, 0.001) for hour in range(100, 8760, 100)]
+    )
 
     assert [one["start"] for one in found] == [one["start"] for one in points]
     assert all(later["shift"] <= earlier["shift"] for earlier, later in pairwise(found))

@@ -29,7 +29,10 @@ def taken_back(lost: float, won: float, looks: range, *, times: int, seed: int) 
     both = (1 - lost - won) * 0.7
     found = 0
     for _ in range(times):
-        drawn = [CELLS[cell] for cell in random.choice(4, size=looks[-1], p=[lost, won, both, 1 - lost - won - both])]
+        drawn = [
+            CELLS[cell]
+            for cell in random.choice(4, size=looks[-1], p=[lost, won, both, 1 - lost - won - both])
+        ]
         mine, theirs = [pair[0] for pair in drawn], [pair[1] for pair in drawn]
         found += any(asked(mine[:labels], theirs[:labels]).fell for labels in looks)
     return found / times
@@ -46,10 +49,14 @@ def test_accuracy_and_its_interval_worked_by_hand() -> None:
 
 def test_macro_f1_is_that_of_the_evaluation_and_its_interval_lies_around_it() -> None:
     truth, guess = np.random.default_rng(3).integers(3, size=(2, 300))
-    found = quality.observed_quality([LABELS[one] for one in truth], [LABELS[one] for one in guess], LABELS, **CHANCE)
+    found = quality.observed_quality(
+        [LABELS[one] for one in truth], [LABELS[one] for one in guess], LABELS, **CHANCE
+    )
 
     assert found is not None
-    assert found["macro_f1"] == pytest.approx(float(macro_f1(confusion(truth.tolist(), guess.tolist(), labels=3))))
+    assert found["macro_f1"] == pytest.approx(
+        float(macro_f1(confusion(truth.tolist(), guess.tolist(), labels=3)))
+    )
     assert found["macro_f1_low"] < found["macro_f1"] < found["macro_f1_high"]
     assert json.loads(json.dumps(found)) == found
 
@@ -99,16 +106,23 @@ def test_too_few_labels_are_no_decision() -> None:
     found = asked(["no"] * 99, ["yes"] * 99)
 
     assert (found.judged, found.fell) == (False, False)
-    assert found.reason == "Only 99 true labels are told, too few to judge a release by (watch.quality.min_labels is 100)."
+    assert (
+        found.reason
+        == "Only 99 true labels are told, too few to judge a release by (watch.quality.min_labels is 100)."
+    )
 
 
 def test_a_champion_that_surely_lost_too_much_is_told_with_its_figures() -> None:
     found = asked(["no"] * 30 + ["yes"] * 70, ["yes"] * 90 + ["no"] * 10)
 
     assert (found.judged, found.fell) == (True, True)
-    assert found.figures == {"labels": 100, "champion": 0.7, "previous": 0.9, "fall": pytest.approx(0.2), "low": found.figures["low"]} | {
-        "margin": 0.03
-    }
+    assert found.figures == {
+        "labels": 100,
+        "champion": 0.7,
+        "previous": 0.9,
+        "fall": pytest.approx(0.2),
+        "low": found.figures["low"],
+    } | {"margin": 0.03}
     assert found.reason == (
         "On the same 100 texts with true labels r7 has an accuracy of 0.700 and r6 of 0.900: a fall of 0.200, surely a fall by more than "
         f"the 0.030 that is tolerated (watch.quality.rollback_margin; 95% bound {found.figures['low']:+.3f}, however often it is asked)."
@@ -131,14 +145,19 @@ def test_releases_that_answer_alike_show_no_change() -> None:
 
 
 def test_equal_releases_asked_again_and_again_are_wrongly_taken_back_in_at_most_1_of_20() -> None:
-    rates = {change: taken_back(change, change, range(100, 401, 25), times=1000, seed=11) for change in (0.05, 0.15)}
+    rates = {
+        change: taken_back(change, change, range(100, 401, 25), times=1000, seed=11)
+        for change in (0.05, 0.15)
+    }
 
     assert max(rates.values()) <= 0.05, f"taken back wrongly: {rates}"
 
 
 def test_a_champion_that_lost_just_what_is_tolerated_is_taken_back_in_at_most_1_of_20() -> None:
     # This is the hardest case that the promise holds for.
-    rates = {won: taken_back(won + 0.03, won, range(100, 401, 25), times=600, seed=12) for won in (0.01, 0.06)}
+    rates = {
+        won: taken_back(won + 0.03, won, range(100, 401, 25), times=600, seed=12) for won in (0.01, 0.06)
+    }
 
     assert max(rates.values()) <= 0.05, f"taken back at the margin: {rates}"
 
@@ -150,13 +169,20 @@ def test_a_fall_of_15_points_is_found_with_200_labels() -> None:
 
 
 def test_once_it_fell_more_labels_of_the_same_kind_do_not_take_that_back() -> None:
-    answers = [[cell for cell, count in zip(CELLS, (4, 0, 12, 4), strict=True) for _ in range(count * times)] for times in (5, 10, 40)]
+    answers = [
+        [cell for cell, count in zip(CELLS, (4, 0, 12, 4), strict=True) for _ in range(count * times)]
+        for times in (5, 10, 40)
+    ]
 
-    assert [asked([mine for mine, _ in drawn], [theirs for _, theirs in drawn]).fell for drawn in answers] == [True, True, True]
+    assert [
+        asked([mine for mine, _ in drawn], [theirs for _, theirs in drawn]).fell for drawn in answers
+    ] == [True, True, True]
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(120, 2000))
-def test_the_bound_lies_below_the_fall_that_is_seen_and_the_score_there_is_what_was_asked(lost: int, won: int, labels: int) -> None:
+def test_the_bound_lies_below_the_fall_that_is_seen_and_the_score_there_is_what_was_asked(
+    lost: int, won: int, labels: int
+) -> None:
     low = quality._surely(lost, won, labels, reach=2.0)
 
     assert -1 <= low <= (lost - won) / labels

@@ -30,7 +30,9 @@ def test_another_thing_is_not_kept_quiet() -> None:
 
 
 def test_of_two_about_the_same_thing_the_first_is_raised_in_its_place() -> None:
-    found = filter_quiet([alert("b", title="1"), alert("a", title="2"), alert("b", title="3")], [], now=NOW, quiet_hours=24.0)
+    found = filter_quiet(
+        [alert("b", title="1"), alert("a", title="2"), alert("b", title="3")], [], now=NOW, quiet_hours=24.0
+    )
 
     assert [(one.key, one.title) for one in found] == [("b", "1"), ("a", "2")]
 

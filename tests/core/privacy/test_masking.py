@@ -78,7 +78,11 @@ ORDINARY = (
         ("nino AB 12 34 56 C", "nino [account]", ("account",)),
         ("1BoatSLRHtKNngkdXEeobR76b53LETtpyT", "[account]", ("account",)),
         ("0x52908400098527886E0F7030069857D2E4169EE7", "[account]", ("account",)),
-        ("mine: joe@x.example, +49 30 22732152, @joe", "mine: [email], [telephone], [handle]", ("email", "telephone", "handle")),
+        (
+            "mine: joe@x.example, +49 30 22732152, @joe",
+            "mine: [email], [telephone], [handle]",
+            ("email", "telephone", "handle"),
+        ),
     ],
 )
 def test_what_names_a_person_is_masked(text: str, masked: str, kinds: tuple[str, ...]) -> None:
@@ -91,7 +95,22 @@ def test_an_ordinary_text_stays_as_it_is(text: str) -> None:
 
 
 PIECES = st.lists(
-    st.sampled_from(["a@b.example", "+44 20 7946 0958", "4111111111111111", "@joe", "[email]", " ", "x", "7", "::", ".", "-", "ü"]),
+    st.sampled_from(
+        [
+            "a@b.example",
+            "+44 20 7946 0958",
+            "4111111111111111",
+            "@joe",
+            "[email]",
+            " ",
+            "x",
+            "7",
+            "::",
+            ".",
+            "-",
+            "ü",
+        ]
+    ),
     max_size=12,
 )
 
@@ -108,7 +127,9 @@ def test_no_separate_address_is_left(text: str) -> None:
     assert "a@b.example" not in mask_pii(text)[0].split()
 
 
-@given(st.text(max_size=20), st.sampled_from(["", " ", ",", "(", "<", "joe ", "x" * 70]), st.text(max_size=20))
+@given(
+    st.text(max_size=20), st.sampled_from(["", " ", ",", "(", "<", "joe ", "x" * 70]), st.text(max_size=20)
+)
 def test_no_address_is_left_whatever_stands_around_it(before: str, join: str, after: str) -> None:
     masked, _ = mask_pii(f"{before} {join}ann.lee@mail.example.org {after}")
 
@@ -143,7 +164,15 @@ def test_a_text_with_neither_digit_nor_at_costs_nearly_nothing() -> None:
         "http://a:b@c " * 800,
         "x@y.zz " * 1_400,
         "https://a?b=c&" * 700,
-        *["1" * 10_000, "@" * 10_000, "a@" * 5_000, "1-" * 5_000, "a.b@" * 2_500, "AB12 " * 2_000, "1:" * 5_000],
+        *[
+            "1" * 10_000,
+            "@" * 10_000,
+            "a@" * 5_000,
+            "1-" * 5_000,
+            "a.b@" * 2_500,
+            "AB12 " * 2_000,
+            "1:" * 5_000,
+        ],
     ],
 )
 def test_a_hostile_text_takes_no_longer_than_a_long_one(text: str) -> None:

@@ -6,7 +6,11 @@ from pipeline.core.train.batches import LengthBucketSampler, pad
 
 
 @settings(max_examples=60, deadline=None)
-@given(lengths=st.lists(st.integers(1, 60), min_size=1, max_size=400), batch_texts=st.integers(1, 32), epoch=st.integers(0, 3))
+@given(
+    lengths=st.lists(st.integers(1, 60), min_size=1, max_size=400),
+    batch_texts=st.integers(1, 32),
+    epoch=st.integers(0, 3),
+)
 def test_every_text_is_dealt_once_an_epoch(lengths, batch_texts, epoch):
     deal = LengthBucketSampler(lengths, batch_texts=batch_texts, seed=1)
 
@@ -38,7 +42,9 @@ def test_texts_of_like_length_stand_together():
 def test_two_epochs_are_two_different_orders():
     deal = LengthBucketSampler(list(range(1, 65)), batch_texts=8, seed=3)
 
-    assert [deal.rows(step).tolist() for step in range(8)] != [deal.rows(8 + step).tolist() for step in range(8)]
+    assert [deal.rows(step).tolist() for step in range(8)] != [
+        deal.rows(8 + step).tolist() for step in range(8)
+    ]
 
 
 def test_padding_is_token_zero_under_mask_zero():

@@ -68,7 +68,9 @@ def test_the_mean_of_two_workers_gradients_is_the_gradient_of_one(method):
     assert torch.allclose(sum(two) / 2, gradient(ALONE), atol=1e-6)
 
 
-@pytest.mark.parametrize(("texts", "workers", "micro_batch"), [(513, 2, 256), (1, 3, 64), (5, 4, 1), (64, 2, 7)])
+@pytest.mark.parametrize(
+    ("texts", "workers", "micro_batch"), [(513, 2, 256), (1, 3, 64), (5, 4, 1), (64, 2, 7)]
+)
 def test_every_worker_meets_the_others_equally_often_and_no_text_is_lost(texts, workers, micro_batch):
     batch = Batch(torch.arange(texts)[:, None], torch.ones(texts, 1), torch.zeros(texts), weight=float(texts))
     parts = [list(WorkerShard(rank, workers, micro_batch).parts(batch)) for rank in range(workers)]

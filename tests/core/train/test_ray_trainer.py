@@ -25,7 +25,9 @@ def job(method, root, *, steps=12, looks=(6, 12), patience=5, every=4):
 
 
 def machine(root, workers=0):
-    return WorkerResources(device="cpu", workers=workers, micro_batch=64, threads=1, storage=str(root / "ray"))
+    return WorkerResources(
+        device="cpu", workers=workers, micro_batch=64, threads=1, storage=str(root / "ray")
+    )
 
 
 class Fatal(LabelObjective):
@@ -39,7 +41,13 @@ class Fatal(LabelObjective):
 
 
 def deadly(method, root):
-    fatal = Fatal(**{name: getattr(method, name) for name in LabelObjective.__dataclass_fields__ if name not in ("deal", "weights_L")})
+    fatal = Fatal(
+        **{
+            name: getattr(method, name)
+            for name in LabelObjective.__dataclass_fields__
+            if name not in ("deal", "weights_L")
+        }
+    )
     run_training(job(fatal, root), machine(root))
 
 
@@ -69,7 +77,9 @@ def test_a_finished_training_is_not_run_again(method, tmp_path):
 
 
 def test_training_stops_early_and_keeps_the_best_weights(method, tmp_path):
-    outcome = run_training(job(method, tmp_path, steps=200, looks=range(20, 201, 20), patience=2), machine(tmp_path))
+    outcome = run_training(
+        job(method, tmp_path, steps=200, looks=range(20, 201, 20), patience=2), machine(tmp_path)
+    )
     scores = [look["score"] for look in outcome.history]
 
     assert outcome.history[-1]["step"] < 200
@@ -99,4 +109,6 @@ def test_two_workers_learn_what_one_process_learns(method, tmp_path):
     assert [look["step"] for look in together.history] == [6, 12]
     assert together.history[-1]["score"] == pytest.approx(alone.history[-1]["score"], abs=1e-6)
     assert together.history[-1]["loss"] == pytest.approx(alone.history[-1]["loss"], abs=1e-4)
-    assert all(torch.allclose(together.weights[name], alone.weights[name], atol=1e-4) for name in alone.weights)
+    assert all(
+        torch.allclose(together.weights[name], alone.weights[name], atol=1e-4) for name in alone.weights
+    )

@@ -32,7 +32,16 @@ TEXTS = (
 
 def record(number: int, **other: str) -> TextRecord:
     text, label = TEXTS[number % 4], LABELS[number % 2]
-    row = TextRecord(id=f"s:{number}", text=text, label=label, source="s", group=f"s:{number}", lang="en", time="", licence="MIT")
+    row = TextRecord(
+        id=f"s:{number}",
+        text=text,
+        label=label,
+        source="s",
+        group=f"s:{number}",
+        lang="en",
+        time="",
+        licence="MIT",
+    )
     return dataclasses.replace(row, **other)
 
 
@@ -50,7 +59,10 @@ def test_sound_texts_pass_every_check() -> None:
     assert found["share of label bad"].found == 0.5
     assert found["share of duplicates"].found == pytest.approx(1 / 6)
     assert found["share quarantined"].found == pytest.approx(1 / 6)
-    assert found["share in language en"].sentence == "share in language en: 1, at least 0.7 asked for (validate.min_language_share)"
+    assert (
+        found["share in language en"].sentence
+        == "share in language en: 1, at least 0.7 asked for (validate.min_language_share)"
+    )
 
 
 def test_all_failures_are_told_at_once() -> None:
@@ -60,7 +72,11 @@ def test_all_failures_are_told_at_once() -> None:
         record(2, label="odd", text="das Zimmer war schmutzig und die Leute waren unfreundlich"),
     ]
 
-    failed = {answer.name for answer in check(records, ("duplicate", "no text", "no text"), CFG, LABELS) if not answer.passed}
+    failed = {
+        answer.name
+        for answer in check(records, ("duplicate", "no text", "no text"), CFG, LABELS)
+        if not answer.passed
+    }
 
     assert failed == {
         "texts",
@@ -112,6 +128,12 @@ def test_every_figure_of_sound_texts_is_a_number() -> None:
 
 
 def test_mojibake_and_lost_characters_are_residue() -> None:
-    found = answers([record(0, text="caf\N{REPLACEMENT CHARACTER} was nice"), record(1, text="It’s â€œfineâ€\x9d here"), *GOOD[2:]])
+    found = answers(
+        [
+            record(0, text="caf\N{REPLACEMENT CHARACTER} was nice"),
+            record(1, text="It’s â€œfineâ€\x9d here"),
+            *GOOD[2:],
+        ]
+    )
 
     assert found["share with HTML or mojibake left"].found == 0.5

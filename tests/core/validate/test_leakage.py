@@ -6,12 +6,23 @@ from pipeline.core.validate.leakage import leaks
 
 def record(number: int, text: str, group: str = "") -> TextRecord:
     return TextRecord(
-        id=f"s:{number}", text=text, label="good", source="s", group=group or f"s:{number}", lang="en", time="", licence="MIT"
+        id=f"s:{number}",
+        text=text,
+        label="good",
+        source="s",
+        group=group or f"s:{number}",
+        lang="en",
+        time="",
+        licence="MIT",
     )
 
 
 def test_sides_that_share_nothing_have_no_leak() -> None:
-    sides: dict[SplitName, list[TextRecord]] = {"train": [record(1, "a")], "valid": [record(2, "b")], "test": [record(3, "c")]}
+    sides: dict[SplitName, list[TextRecord]] = {
+        "train": [record(1, "a")],
+        "valid": [record(2, "b")],
+        "test": [record(3, "c")],
+    }
 
     assert leaks(sides) == ()
 

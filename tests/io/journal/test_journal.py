@@ -137,7 +137,9 @@ def test_many_threads_lose_nothing(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
 
-    assert {answer.request for answer in everything(tmp_path)} == {answer.request for part in parts for answer in part}
+    assert {answer.request for answer in everything(tmp_path)} == {
+        answer.request for part in parts for answer in part
+    }
 
 
 def test_a_damaged_table_is_named(tmp_path: Path) -> None:

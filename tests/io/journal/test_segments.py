@@ -77,7 +77,9 @@ def test_a_reader_sees_every_answer_once_while_segments_are_sealed(tmp_path: Pat
     assert {answer.request for answer in everything(tmp_path)} == {answer.request for answer in written}
 
 
-def test_a_segment_sealed_between_two_looks_is_seen_in_one_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_segment_sealed_between_two_looks_is_seen_in_one_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     written = _left(tmp_path, answers(3))
     look, journal = segments.list_files, Journal(tmp_path / "empty", retention_days=9)
     journal._folder = tmp_path
@@ -98,7 +100,10 @@ def test_hours_can_be_read_and_sealed_while_the_retention_takes_them_away(tmp_pa
     journal = Journal(tmp_path, retention_days=2)
     for days in range(60, 0, -1):
         journal.append(answers(1, EIGHT - timedelta(days=days)))
-    threads = [threading.Thread(target=one) for one in (journal.seal, lambda: everything(tmp_path), lambda: journal.retain(EIGHT))]
+    threads = [
+        threading.Thread(target=one)
+        for one in (journal.seal, lambda: everything(tmp_path), lambda: journal.retain(EIGHT))
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -183,7 +188,10 @@ def test_what_is_sealed_is_its_owners_alone_and_has_the_same_columns_always(tmp_
 
     paths = sorted(tmp_path.rglob("*.parquet"))
     assert {path.stat().st_mode & 0o777 for path in paths} == {0o600}
-    assert [pyarrow.parquet.read_schema(path).equals(lines.entry_schema(JournalEntry)) for path in paths] == [True, True]
+    assert [pyarrow.parquet.read_schema(path).equals(lines.entry_schema(JournalEntry)) for path in paths] == [
+        True,
+        True,
+    ]
     assert pyarrow.parquet.read_table(tmp_path / "answers").num_rows == 3  # as anybody's tool would read it
 
 
@@ -194,11 +202,17 @@ def test_lines_of_another_version_are_set_aside_and_the_others_are_sealed(tmp_pa
     older = {name: value for name, value in newer.items() if name != "lang"}
     other = {**newer, "words": "two"}
     with path.open("ab") as file:
-        file.write(b"".join(json.dumps(one).encode() + b"\n" for one in (newer, older, other, ["x"])) + b"[" * 99_999 + b"\n")
+        file.write(
+            b"".join(json.dumps(one).encode() + b"\n" for one in (newer, older, other, ["x"]))
+            + b"[" * 99_999
+            + b"\n"
+        )
 
     Journal(tmp_path, retention_days=9).seal()
 
-    assert {answer.request for answer in everything(tmp_path)} == {answer.request for answer in written} | {"newer"}
+    assert {answer.request for answer in everything(tmp_path)} == {answer.request for answer in written} | {
+        "newer"
+    }
     (aside,) = tmp_path.rglob("*.unread")
     assert len(aside.read_bytes().splitlines()) == 4
 
@@ -228,7 +242,9 @@ def test_many_requests_are_found_at_once_in_living_and_sealed_segments(tmp_path:
     assert set(journal.find_all([*asked, ("2026112508-none", 0), ("", 0)])) == set(asked)
 
 
-def test_an_answer_of_many_texts_is_found_by_its_position_in_a_text_that_looks_like_a_line(tmp_path: Path) -> None:
+def test_an_answer_of_many_texts_is_found_by_its_position_in_a_text_that_looks_like_a_line(
+    tmp_path: Path,
+) -> None:
     one = answers(1)[0]
     sly = dataclasses.replace(one, position=1, text='{"request":"' + one.request + '","position":0')
     journal = Journal(tmp_path, retention_days=9)
@@ -244,8 +260,12 @@ WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(WORDS, st.lists(st.floats(allow_nan=False), max_size=4), st.booleans(), st.integers(0, 2**40))
-def test_an_entry_comes_back_as_it_was_from_a_line_and_from_a_table(text: str, shares: list[float], sure: bool, words: int) -> None:
-    made = dataclasses.replace(answers(1)[0], text=text, topic=text, probabilities=tuple(shares), uncertain=sure, words=words)
+def test_an_entry_comes_back_as_it_was_from_a_line_and_from_a_table(
+    text: str, shares: list[float], sure: bool, words: int
+) -> None:
+    made = dataclasses.replace(
+        answers(1)[0], text=text, topic=text, probabilities=tuple(shares), uncertain=sure, words=words
+    )
 
     table, strange = lines.parse_lines(lines.to_line(made), JournalEntry)
 

@@ -25,7 +25,13 @@ def _filled(fresh_ledger: Callable[[], str]) -> str:
     url = fresh_ledger()
     ledger = Ledger(url)
     for number in (1, 2, 3, 4):
-        ledger.add({"identity": f"candidate {number}", "figure": 0.75, "decision": {"accepted": True, "figure": number}})
+        ledger.add(
+            {
+                "identity": f"candidate {number}",
+                "figure": 0.75,
+                "decision": {"accepted": True, "figure": number},
+            }
+        )
     ledger.move(expected=None, target="R1", actor="ada", reason="first")
     ledger.approve("R2", actor="ada", reason="read")
     ledger.move(expected="R1", target="R2", actor="ada", reason="better")
@@ -47,12 +53,17 @@ def contents(url: str) -> dict[str, list[Any]]:
     return {table: execute(url, f"SELECT * FROM {table} ORDER BY 1") for table in TABLES}
 
 
-@pytest.mark.parametrize("statement", ["UPDATE {table} SET digest = 'x'", "UPDATE {table} SET digest = digest", "DELETE FROM {table}"])
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE {table} SET digest = 'x'", "UPDATE {table} SET digest = digest", "DELETE FROM {table}"],
+)
 def test_the_database_refuses_to_change_or_remove_a_row(url: str, statement: str) -> None:
     before = contents(url)
 
     for table in TABLES:
-        with pytest.raises(DBAPIError, match=f"the table {table} only grows: no row of it is changed or removed"):
+        with pytest.raises(
+            DBAPIError, match=f"the table {table} only grows: no row of it is changed or removed"
+        ):
             execute(url, statement.format(table=table))
     assert contents(url) == before
 
@@ -61,7 +72,9 @@ def test_the_database_refuses_the_other_ways_to_remove_a_row(url: str) -> None:
     before = contents(url)
     if url.startswith("sqlite"):
         again = [f"INSERT OR REPLACE INTO {table} SELECT * FROM {table} WHERE rowid = 1" for table in TABLES]
-        again += ["REPLACE INTO releases SELECT 9, identity, document, created, digest FROM releases WHERE number = 4"]
+        again += [
+            "REPLACE INTO releases SELECT 9, identity, document, created, digest FROM releases WHERE number = 4"
+        ]
     else:
         again = [f"TRUNCATE {table} CASCADE" for table in TABLES]
         again += ["INSERT INTO moves SELECT * FROM moves ON CONFLICT (sequence) DO UPDATE SET reason = 'x'"]
@@ -108,7 +121,10 @@ def rewrite(url: str, table: str, number: int, column: str, word: Any) -> None:
         changed = {**row, column: word} if row[key] == number else row
         before = hash_chain.row_digest(before, table, changed)
         tamper(
-            url, f'UPDATE {table} SET "{column}" = :word, digest = :digest WHERE {key} = {row[key]}', word=changed[column], digest=before
+            url,
+            f'UPDATE {table} SET "{column}" = :word, digest = :digest WHERE {key} = {row[key]}',
+            word=changed[column],
+            digest=before,
         )
 
 
@@ -117,7 +133,10 @@ def test_a_release_rewritten_with_its_chain_no_longer_fits_the_moves(url: str) -
 
     assert Ledger(url).faults() == [
         "moves: row 2 was made by another decision than the one R2 holds now.",
-        *(f"releases: the end that move {move} knew is not among its 4 rows; rows were cut off or written anew." for move in (1, 2, 3)),
+        *(
+            f"releases: the end that move {move} knew is not among its 4 rows; rows were cut off or written anew."
+            for move in (1, 2, 3)
+        ),
     ]
 
 
@@ -133,7 +152,9 @@ def test_moves_rewritten_with_their_chain_still_have_to_follow_each_other(url: s
 def test_a_move_cannot_know_fewer_releases_than_the_move_before(url: str) -> None:
     rewrite(url, "moves", 3, "releases", contents(url)["releases"][2]["digest"])
 
-    assert Ledger(url).faults() == ["moves: row 3 is out of order; it knew fewer releases than the move before."]
+    assert Ledger(url).faults() == [
+        "moves: row 3 is out of order; it knew fewer releases than the move before."
+    ]
 
 
 def test_the_head_shows_what_the_chain_alone_cannot_an_end_cut_off_above_every_move(url: str) -> None:
@@ -175,7 +196,9 @@ def test_every_row_that_is_added_gives_another_head(ledger_url: str) -> None:
     assert len(set(heads)) == 4
 
 
-def test_a_ledger_carried_to_another_kind_of_database_keeps_its_head(url: str, tmp_path: Path, postgres: Postgres) -> None:
+def test_a_ledger_carried_to_another_kind_of_database_keeps_its_head(
+    url: str, tmp_path: Path, postgres: Postgres
+) -> None:
     other = postgres.fresh() if url.startswith("sqlite") else f"sqlite:///{tmp_path}/carried.db"
     carried = Ledger(other)
     assert carried.moves() == []
@@ -203,8 +226,14 @@ def test_a_document_damaged_beyond_reading_is_a_fault_that_names_its_release(url
 
 def test_a_ledger_of_an_earlier_version_is_left_as_it_is_with_the_way_on(ledger_url: str) -> None:
     Path(ledger_url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    execute(ledger_url, "CREATE TABLE releases (number INTEGER PRIMARY KEY, identity TEXT, document TEXT, created TEXT)")
+    execute(
+        ledger_url,
+        "CREATE TABLE releases (number INTEGER PRIMARY KEY, identity TEXT, document TEXT, created TEXT)",
+    )
 
-    with pytest.raises(Fault, match=r"another version.*table releases differs in digest.*Keep it under another name.*TONEWATCH_LEDGER"):
+    with pytest.raises(
+        Fault,
+        match=r"another version.*table releases differs in digest.*Keep it under another name.*TONEWATCH_LEDGER",
+    ):
         Ledger(ledger_url).add({"identity": "one"})
     assert execute(ledger_url, "SELECT count(*) AS rows FROM releases") == [{"rows": 0}]

@@ -28,7 +28,12 @@ def test_a_release_is_named_and_dated_by_the_ledger(ledger: Ledger) -> None:
 
     assert release.name == "R1"
     assert release.created.endswith("Z")
-    assert release.document == {"release": "R1", "created": release.created, "identity": "a" * 64, "figure": 0.75}
+    assert release.document == {
+        "release": "R1",
+        "created": release.created,
+        "identity": "a" * 64,
+        "figure": 0.75,
+    }
     assert ledger.get("R1") == release == ledger.find("a" * 64)
 
 
@@ -41,7 +46,13 @@ def test_the_same_candidate_is_recorded_once(ledger: Ledger) -> None:
 
 
 def test_a_document_comes_back_as_it_was_whatever_it_holds(ledger: Ledger) -> None:
-    document = {"identity": "x", "z": 0.1 + 0.2, "a": [1, -0.0, 1e-300, True, None], "text": "ж 🙂 \0 \ud800 ' \" ; \\", "": {"2": 2}}
+    document = {
+        "identity": "x",
+        "z": 0.1 + 0.2,
+        "a": [1, -0.0, 1e-300, True, None],
+        "text": "ж 🙂 \0 \ud800 ' \" ; \\",
+        "": {"2": 2},
+    }
     ledger.add(document)
 
     again = dict(ledger.get("R1").document)
@@ -74,7 +85,9 @@ def test_a_stale_move_names_who_was_first_and_changes_nothing(ledger: Ledger) ->
     add(ledger, "one", "two")
     ledger.move(expected=None, target="R1", actor="ada", reason="first light")
 
-    with pytest.raises(ChampionChanged, match=r"R1 is in service now and not nothing: ada moved it at .* \(first light\)"):
+    with pytest.raises(
+        ChampionChanged, match=r"R1 is in service now and not nothing: ada moved it at .* \(first light\)"
+    ):
         ledger.move(expected=None, target="R2", actor="bob", reason="mine")
     assert len(ledger.moves()) == 1
 
@@ -98,7 +111,13 @@ def test_the_first_approval_stands(ledger: Ledger) -> None:
     again = ledger.approve("R2", actor="bob", reason="me too")
 
     assert first == again == ledger.approval("R2") == Approval(1, "R2", "ada", "read it", first.time)
-    assert first.as_dict() == {"sequence": 1, "release": "R2", "actor": "ada", "reason": "read it", "time": first.time}
+    assert first.as_dict() == {
+        "sequence": 1,
+        "release": "R2",
+        "actor": "ada",
+        "reason": "read it",
+        "time": first.time,
+    }
     assert first.time.endswith("Z")
     assert ledger.approval("R1") is None
 
@@ -125,7 +144,9 @@ def test_words_are_kept_to_the_letter(ledger: Ledger, word: str) -> None:
     assert ledger.faults() == []
 
 
-@pytest.mark.parametrize("name", ["R9", "R0", "R-1", "1", "r1", "", "R1; drop table moves", "R" + "9" * 40, "R²", "R१"])
+@pytest.mark.parametrize(
+    "name", ["R9", "R0", "R-1", "1", "r1", "", "R1; drop table moves", "R" + "9" * 40, "R²", "R१"]
+)
 def test_an_unknown_release_is_refused_with_the_known_ones(ledger: Ledger, name: str) -> None:
     add(ledger, "one")
     with pytest.raises(UsageError, match=r"known: R1"):
@@ -144,7 +165,10 @@ def test_a_ledger_that_is_no_database_says_where_it_should_be(tmp_path: Path) ->
         Ledger(f"sqlite:///{tmp_path}/ledger.db").current()
 
 
-@pytest.mark.parametrize("address", ["", "nonsense", "mysql://ada:canary@host/db", "sqlite://", "postgresql://ada:canary@host", "http://x"])
+@pytest.mark.parametrize(
+    "address",
+    ["", "nonsense", "mysql://ada:canary@host/db", "sqlite://", "postgresql://ada:canary@host", "http://x"],
+)
 def test_an_address_that_is_none_of_a_ledger_is_wrong_use_and_not_repeated(address: str) -> None:
     with pytest.raises(UsageError, match=r"TONEWATCH_LEDGER.*sqlite:////.*postgresql\+psycopg://") as told:
         Ledger(address).current()

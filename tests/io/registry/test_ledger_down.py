@@ -39,7 +39,12 @@ def test_a_move_while_the_database_is_down_changes_nothing(postgres: Postgres, u
 
     postgres.stop()
     try:
-        for act in (ledger.current, ledger.faults, lambda: ledger.move(expected="R1", target="R2", **WHO), Ledger(url).current):
+        for act in (
+            ledger.current,
+            ledger.faults,
+            lambda: ledger.move(expected="R1", target="R2", **WHO),
+            Ledger(url).current,
+        ):
             with pytest.raises(Unreachable, match=UNREACHABLE) as told:
                 act()
             assert told.value.exit_code == 3
@@ -60,7 +65,9 @@ def test_a_move_while_the_database_is_down_changes_nothing(postgres: Postgres, u
         ("commit", lambda connection: bool(connection.get_execution_options()["writes"])),
     ],
 )
-def test_a_database_that_fails_during_a_move_leaves_it_undone(postgres: Postgres, url: str, moment: str, when: Callable[..., bool]) -> None:
+def test_a_database_that_fails_during_a_move_leaves_it_undone(
+    postgres: Postgres, url: str, moment: str, when: Callable[..., bool]
+) -> None:
     ledger = Ledger(url)
 
     try:
@@ -84,7 +91,9 @@ def test_a_move_that_was_answered_outlives_the_database(postgres: Postgres, url:
     assert ledger.faults() == []
 
 
-def test_a_writer_that_holds_the_ledger_too_long_is_not_waited_for_for_ever(ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writer_that_holds_the_ledger_too_long_is_not_waited_for_for_ever(
+    ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(database, "BUSY_SECONDS", 1)
     fill(Ledger(ledger_url))
     other = Ledger(ledger_url)
@@ -110,7 +119,9 @@ def test_a_deadlock_with_somebody_elses_session_never_surfaces_raw(url: str) -> 
 
     def cross() -> None:
         with create_engine(url, poolclass=NullPool).begin() as connection:
-            connection.execute(text("SET LOCAL deadlock_timeout = '20s'"))  # so it is the ledger that the server chooses to stop
+            connection.execute(
+                text("SET LOCAL deadlock_timeout = '20s'")
+            )  # so it is the ledger that the server chooses to stop
             connection.execute(text("LOCK TABLE moves IN ACCESS EXCLUSIVE MODE"))
             locked.set()
             assert waits.wait(20)

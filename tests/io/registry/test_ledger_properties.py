@@ -39,7 +39,9 @@ def take(ledger: Ledger, step: Step, current: str | None) -> str | None:
 
 @settings(BOUNDED, max_examples=12)
 @given(taken=grown)
-def test_whatever_was_asked_of_it_the_chain_of_a_ledger_holds(fresh_ledger: Callable[[], str], taken: list[Step]) -> None:
+def test_whatever_was_asked_of_it_the_chain_of_a_ledger_holds(
+    fresh_ledger: Callable[[], str], taken: list[Step]
+) -> None:
     url = fresh_ledger()
     ledgers = [Ledger(url), Ledger(url)]  # two writers in turn
     current: str | None = None
@@ -57,12 +59,21 @@ def test_whatever_was_asked_of_it_the_chain_of_a_ledger_holds(fresh_ledger: Call
     assert [release.name for release in releases] == [f"R{number}" for number in range(1, len(releases) + 1)]
 
 
-FULL: list[Step] = [("add", 1, "a"), ("add", 2, "b"), ("approve", 2, "c"), ("move", 1, "d"), ("move", 2, "e"), ("approve", 1, "f")]
+FULL: list[Step] = [
+    ("add", 1, "a"),
+    ("add", 2, "b"),
+    ("approve", 2, "c"),
+    ("move", 1, "d"),
+    ("move", 2, "e"),
+    ("approve", 1, "f"),
+]
 
 
 @settings(BOUNDED, max_examples=20)
 @given(taken=st.lists(steps, max_size=3), data=st.data())
-def test_any_field_of_any_row_that_is_edited_is_found(fresh_ledger: Callable[[], str], taken: list[Step], data: st.DataObject) -> None:
+def test_any_field_of_any_row_that_is_edited_is_found(
+    fresh_ledger: Callable[[], str], taken: list[Step], data: st.DataObject
+) -> None:
     url = fresh_ledger()
     ledger = Ledger(url)
     current = None
@@ -87,5 +98,9 @@ def other(column: str, value: Any) -> st.SearchStrategy[Any]:
     if column in ("number", "sequence"):
         return st.one_of(st.integers(10, 99), st.integers(-9, 0))
     if isinstance(value, int) or column == "from":
-        return st.integers(5, 99) if column == "release" else st.integers(1, 99).filter(lambda number: number != value)
+        return (
+            st.integers(5, 99)
+            if column == "release"
+            else st.integers(1, 99).filter(lambda number: number != value)
+        )
     return words.map(lambda word: f"~{word}"[:64]).filter(lambda word: word != value)

@@ -22,7 +22,9 @@ PROMOTERS = HERE + PER_PROCESS * PROCESSES
 ROUNDS = 2
 MODEL = "raced"
 
-Answer = tuple[str, int, str, str | int]  # place, round, who, and the number of the move or how it was refused
+Answer = tuple[
+    str, int, str, str | int
+]  # place, round, who, and the number of the move or how it was refused
 Attempt = Callable[[], Callable[[], str | int]]
 
 
@@ -129,8 +131,12 @@ def aliases(_migrated: Path, tmp_path: Path) -> str:
 def answers(aliases: str, tmp_path: Path, postgres: Postgres) -> dict[str, list[Answer]]:
     """Let all of them race at the three places, and give what each was answered by place."""
     places = [f"sqlite:///{tmp_path}/new/ledger.db", postgres.fresh(), aliases]
-    fresh = multiprocessing.get_context("forkserver")  # new processes that share nothing with this one, but import MLflow once
-    fresh.set_forkserver_preload(["mlflow.store.model_registry.sqlalchemy_store", "mlflow.store.tracking.sqlalchemy_store"])
+    fresh = multiprocessing.get_context(
+        "forkserver"
+    )  # new processes that share nothing with this one, but import MLflow once
+    fresh.set_forkserver_preload(
+        ["mlflow.store.model_registry.sqlalchemy_store", "mlflow.store.tracking.sqlalchemy_store"]
+    )
     barrier, queue, told = fresh.Barrier(PROMOTERS), fresh.Queue(), list[Answer]()
     people = [str(number) for number in range(PROMOTERS)]
     groups = [people[HERE + PER_PROCESS * i :][:PER_PROCESS] for i in range(PROCESSES)]
@@ -145,7 +151,9 @@ def answers(aliases: str, tmp_path: Path, postgres: Postgres) -> dict[str, list[
     return {place: [answer for answer in told if answer[0] == place] for place in places}
 
 
-def test_fifty_promoters_lose_no_move(answers: dict[str, list[Answer]], request: pytest.FixtureRequest) -> None:
+def test_fifty_promoters_lose_no_move(
+    answers: dict[str, list[Answer]], request: pytest.FixtureRequest
+) -> None:
     *ledgers, aliases = answers
     for place in ledgers:
         told = Counter(answer if isinstance(answer, str) else "won" for *_, answer in answers[place])
@@ -153,9 +161,16 @@ def test_fifty_promoters_lose_no_move(answers: dict[str, list[Answer]], request:
         moves = Ledger(place).moves()
 
         # One winner a round and so one per expected value; everybody else was told so, and nobody met an error of the database.
-        wins = [sum(at == round_ and isinstance(answer, int) for _, at, _, answer in answers[place]) for round_ in range(1, ROUNDS + 1)]
+        wins = [
+            sum(at == round_ and isinstance(answer, int) for _, at, _, answer in answers[place])
+            for round_ in range(1, ROUNDS + 1)
+        ]
         assert wins == [1] * ROUNDS
-        assert told == {"won": ROUNDS, "in service": ROUNDS - 1, "stale": ROUNDS * (PROMOTERS - 1) - (ROUNDS - 1)}
+        assert told == {
+            "won": ROUNDS,
+            "in service": ROUNDS - 1,
+            "stale": ROUNDS * (PROMOTERS - 1) - (ROUNDS - 1),
+        }
         # Each move that was answered is there, under the number and by the one who was told so, and leaves what the one before reached.
         won = {answer: who for _, _, who, answer in answers[place] if isinstance(answer, int)}
         assert {move.sequence: move.actor for move in moves} == won

@@ -35,7 +35,12 @@ def test_a_candidate_is_registered_once(mlflow_uri: str, entry: ModelRegistratio
     models = ModelRegistry(mlflow_uri)
     other = dataclasses.replace(entry, digest="e" * 64)
 
-    assert [models.register(entry), models.register(entry), models.register(other), models.register(entry)] == ["1", "1", "2", "1"]
+    assert [
+        models.register(entry),
+        models.register(entry),
+        models.register(other),
+        models.register(entry),
+    ] == ["1", "1", "2", "1"]
 
 
 def test_a_version_carries_digests_data_params_figures_and_history(
@@ -50,13 +55,22 @@ def test_a_version_carries_digests_data_params_figures_and_history(
         version = client.get_model_version("tonewatch", "1")
         run = client.get_run(version.run_id)
         losses = client.get_metric_history(version.run_id, "finetune.loss")
-        artefacts = [item.path for folder in ("classifier", "evaluation") for item in client.list_artifacts(version.run_id, folder)]
+        artefacts = [
+            item.path
+            for folder in ("classifier", "evaluation")
+            for item in client.list_artifacts(version.run_id, folder)
+        ]
 
     assert version.tags["candidate"] == "d" * 64
     assert version.tags["sha256/candidate/model.onnx"] == files.sha256(entry.candidate / "model.onnx")
     assert "sha256/candidate/menu.json" not in version.tags
     assert run.info.status == "FINISHED"
-    assert run.data.params == {"seed": "20", "collect.labels.0": "no", "collect.labels.1": "yes", "collect.renames.ein_Wort_": "yes"}
+    assert run.data.params == {
+        "seed": "20",
+        "collect.labels.0": "no",
+        "collect.labels.1": "yes",
+        "collect.renames.ein_Wort_": "yes",
+    }
     assert run.data.metrics["macro_f1"] == 0.75
     assert run.data.metrics["per_source.tweet.macro_f1"] == 0.7
     assert [(metric.step, metric.value) for metric in losses] == [(10, 0.9), (20, 0.5)]
@@ -65,7 +79,9 @@ def test_a_version_carries_digests_data_params_figures_and_history(
         *("classifier/config.json", "classifier/model.safetensors"),
         *("evaluation/evaluation.json", "evaluation/menu.json"),
     ]
-    assert Path(run.info.artifact_uri.removeprefix("file://")).is_relative_to(tmp_path / ".tonewatch" / "mlflow-artifacts")
+    assert Path(run.info.artifact_uri.removeprefix("file://")).is_relative_to(
+        tmp_path / ".tonewatch" / "mlflow-artifacts"
+    )
 
 
 ASKED = ["good", "so-so", "unheard of"]
@@ -102,7 +118,9 @@ print(model.metadata.get_input_schema().input_names(), model.metadata.get_output
 def bare(**told: str) -> dict[str, str]:
     """Give an environment that tells MLflow this, to load no pickle, and nothing else that another test may have left."""
     quiet = {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    return {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")} | quiet | told
+    return (
+        {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")} | quiet | told
+    )
 
 
 def test_a_bare_client_of_mlflow_loads_the_champion_without_pickle(
@@ -110,7 +128,9 @@ def test_a_bare_client_of_mlflow_loads_the_champion_without_pickle(
 ) -> None:
     command = [sys.executable, "-c", BARE, mlflow_uri, champion, json.dumps(ASKED)]
 
-    ran = subprocess.run(command, cwd=tmp_path, env=bare(), capture_output=True, text=True, timeout=120, check=False)
+    ran = subprocess.run(
+        command, cwd=tmp_path, env=bare(), capture_output=True, text=True, timeout=120, check=False
+    )
 
     assert ran.returncode == 0, ran.stderr
     answers, schema = ran.stdout.splitlines()[-2:]
@@ -127,10 +147,27 @@ def scoring_server(mlflow_uri: str, champion: str, tmp_path: Path) -> Iterator[s
         port = probe.getsockname()[1]
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # it calls uvicorn by name
     environment = bare(MLFLOW_TRACKING_URI=mlflow_uri, PATH=path)
-    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", champion, "--env-manager", "local", "-h", "127.0.0.1"]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "models",
+        "serve",
+        "-m",
+        champion,
+        "--env-manager",
+        "local",
+        "-h",
+        "127.0.0.1",
+    ]
     with (tmp_path / "server.log").open("w") as log:
         server = subprocess.Popen(
-            [*command, "-p", str(port)], env=environment, cwd=tmp_path, stdout=log, stderr=log, start_new_session=True
+            [*command, "-p", str(port)],
+            env=environment,
+            cwd=tmp_path,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     try:
         for _ in range(600):
@@ -147,19 +184,29 @@ def scoring_server(mlflow_uri: str, champion: str, tmp_path: Path) -> Iterator[s
         server.wait(30)
 
 
-def test_mlflows_own_scoring_server_gives_the_same_answers(scoring_server: str, expected: list[dict[str, Any]]) -> None:
+def test_mlflows_own_scoring_server_gives_the_same_answers(
+    scoring_server: str, expected: list[dict[str, Any]]
+) -> None:
     asked = json.dumps({"dataframe_records": [{"text": text} for text in ASKED]}).encode()
-    request = urllib.request.Request(f"{scoring_server}/invocations", asked, {"Content-Type": "application/json"})
+    request = urllib.request.Request(
+        f"{scoring_server}/invocations", asked, {"Content-Type": "application/json"}
+    )
 
     with urllib.request.urlopen(request, timeout=30) as response:
         assert json.load(response) == {"predictions": expected}
 
 
-def test_what_may_not_be_part_of_a_model_is_refused_before_mlflow_is_touched(entry: ModelRegistration, tmp_path: Path) -> None:
+def test_what_may_not_be_part_of_a_model_is_refused_before_mlflow_is_touched(
+    entry: ModelRegistration, tmp_path: Path
+) -> None:
     nowhere = ModelRegistry("sqlite:////dev/null/mlflow.db")
     with pytest.raises(Unreachable):
         nowhere.register(entry)
-    for path in (entry.candidate / "tokenizer.json", entry.classifier / "model.safetensors", entry.evaluation):
+    for path in (
+        entry.candidate / "tokenizer.json",
+        entry.classifier / "model.safetensors",
+        entry.evaluation,
+    ):
         whole = path.read_bytes()
         for kind in canaries.KINDS:
             path.write_bytes(kind(tmp_path / "canary"))
@@ -189,8 +236,13 @@ def test_a_pickle_put_in_mlflows_store_is_refused_by_its_clients_and_by_us(
     assert list((tmp_path / "fetched").iterdir()) == []
 
 
-@pytest.mark.parametrize(("version", "name"), [("1", "../MLmodel"), ("1", "/etc/passwd"), ("1/../2", "model.json"), ("..", "model.json")])
-def test_a_version_or_a_name_that_leads_elsewhere_is_refused(mlflow_uri: str, version: str, name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("version", "name"),
+    [("1", "../MLmodel"), ("1", "/etc/passwd"), ("1/../2", "model.json"), ("..", "model.json")],
+)
+def test_a_version_or_a_name_that_leads_elsewhere_is_refused(
+    mlflow_uri: str, version: str, name: str, tmp_path: Path
+) -> None:
     with pytest.raises(Fault, match=r"may not be part of a model|does not give its file"):
         ModelRegistry(mlflow_uri).fetch(version, tmp_path, [name])
 
@@ -207,7 +259,9 @@ def test_aliases_follow_and_the_previous_one_can_go_away(mlflow_uri: str, entry:
     assert models.aliases() == {"champion": "1"}
 
 
-def test_the_candidate_comes_back_byte_for_byte(mlflow_uri: str, entry: ModelRegistration, tmp_path: Path) -> None:
+def test_the_candidate_comes_back_byte_for_byte(
+    mlflow_uri: str, entry: ModelRegistration, tmp_path: Path
+) -> None:
     models = ModelRegistry(mlflow_uri)
     version = models.register(entry)
     folder = tmp_path / "fetched"
@@ -219,7 +273,9 @@ def test_the_candidate_comes_back_byte_for_byte(mlflow_uri: str, entry: ModelReg
     assert all(path.read_bytes() == (entry.candidate / path.name).read_bytes() for path in folder.iterdir())
 
 
-def test_a_version_that_lost_a_file_says_which(mlflow_uri: str, entry: ModelRegistration, tmp_path: Path) -> None:
+def test_a_version_that_lost_a_file_says_which(
+    mlflow_uri: str, entry: ModelRegistration, tmp_path: Path
+) -> None:
     models = ModelRegistry(mlflow_uri)
     version = models.register(entry)
     for lost in (tmp_path / ".tonewatch").rglob("model.onnx"):
@@ -229,9 +285,13 @@ def test_a_version_that_lost_a_file_says_which(mlflow_uri: str, entry: ModelRegi
         models.fetch(version, tmp_path, ["model.onnx"])
 
 
-def test_a_registration_that_was_killed_leaves_no_version_and_its_run_is_closed(mlflow_uri: str, entry: ModelRegistration) -> None:
+def test_a_registration_that_was_killed_leaves_no_version_and_its_run_is_closed(
+    mlflow_uri: str, entry: ModelRegistration
+) -> None:
     with mlflow_tracking.mlflow_at(mlflow_uri) as client:
-        begun = client.create_run(mlflow_tracking.ensure_experiment(client, mlflow_uri), tags={"candidate": entry.digest}).info.run_id
+        begun = client.create_run(
+            mlflow_tracking.ensure_experiment(client, mlflow_uri), tags={"candidate": entry.digest}
+        ).info.run_id
 
     assert ModelRegistry(mlflow_uri).register(entry) == "1"
 
@@ -256,7 +316,10 @@ def test_threads_that_ask_the_registry_at_once_leave_the_process_as_it_was(tmp_p
     assert dict(os.environ) == before
 
 
-@pytest.mark.parametrize("uri", ["http://127.0.0.1:9", "sqlite:////dev/null/mlflow.db", "postgresql://user:secret@127.0.0.1:9/mlflow"])
+@pytest.mark.parametrize(
+    "uri",
+    ["http://127.0.0.1:9", "sqlite:////dev/null/mlflow.db", "postgresql://user:secret@127.0.0.1:9/mlflow"],
+)
 def test_a_registry_that_is_down_is_told_within_seconds_and_without_its_password(uri: str) -> None:
     start = time.monotonic()
     with pytest.raises(Fault, match="MLFLOW_TRACKING_URI") as caught:

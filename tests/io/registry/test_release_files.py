@@ -43,7 +43,11 @@ def signing(places: Workspace, keys: tuple[Path, Path]) -> Workspace:
 def release(places: Workspace, name: str, says: str = "positive") -> dict[str, Any]:
     """Make a candidate, register it, and give what the ledger would hold of its release."""
     entry = entries.entry(places.root / "data", {"fine": says}, data_version=name)
-    entry = replace(entry, digest=files.sha256(entry.candidate / "model.onnx"), signature=release_files.sign_candidate(places))
+    entry = replace(
+        entry,
+        digest=files.sha256(entry.candidate / "model.onnx"),
+        signature=release_files.sign_candidate(places),
+    )
     evaluation = files.read_json(entry.evaluation)
     version = ModelRegistry(places.mlflow).register(entry)
     return {
@@ -57,7 +61,11 @@ def release(places: Workspace, name: str, says: str = "positive") -> dict[str, A
 
 def store(places: Workspace, version: str) -> Path:
     """Give the folder where MLflow keeps the files of a version."""
-    (found,) = [path.parent for path in (places.home / "mlflow-artifacts").rglob("model.onnx") if version in _versions(places, path)]
+    (found,) = [
+        path.parent
+        for path in (places.home / "mlflow-artifacts").rglob("model.onnx")
+        if version in _versions(places, path)
+    ]
     return found
 
 
@@ -65,14 +73,20 @@ def _versions(places: Workspace, path: Path) -> list[str]:
     from pipeline.io.registry import mlflow_tracking
 
     with mlflow_tracking.mlflow_at(places.mlflow) as client:
-        return [str(v.version) for v in client.search_model_versions("name='tonewatch'") if v.source.rpartition("/")[2] in path.parts]
+        return [
+            str(v.version)
+            for v in client.search_model_versions("name='tonewatch'")
+            if v.source.rpartition("/")[2] in path.parts
+        ]
 
 
 def test_a_copy_holds_the_served_files_and_the_evaluation_alone(places: Workspace) -> None:
     document = release(places, "R1")
 
     assert set(document["files"]) == SERVED | {"evaluation.json"}
-    assert {path.name for path in release_files.keep_local_copy(places, document).iterdir()} == SERVED | {"evaluation.json"}
+    assert {path.name for path in release_files.keep_local_copy(places, document).iterdir()} == SERVED | {
+        "evaluation.json"
+    }
     assert {path.name for path in store(places, "1").iterdir()} == SERVED
 
 
@@ -80,7 +94,10 @@ def test_each_way_to_spoil_a_copy_is_told_in_its_own_words(places: Workspace) ->
     document = release(places, "R1")
     copy = release_files.keep_local_copy(places, document)
     for spoil, why in (
-        (lambda: (copy / "model.onnx").write_bytes(b"tampered"), r"model\.onnx was changed: SHA-256 \w{12}, recorded \w{12}"),
+        (
+            lambda: (copy / "model.onnx").write_bytes(b"tampered"),
+            r"model\.onnx was changed: SHA-256 \w{12}, recorded \w{12}",
+        ),
         (lambda: (copy / "golden.json").unlink(), r"golden\.json is missing"),
         (lambda: (copy / "extra.json").write_text("{}"), r"extra\.json does not belong there"),
         (lambda: (copy / "receipt.json").write_text("{}"), r"receipt\.json does not belong there"),
@@ -100,7 +117,9 @@ def _linked(path: Path) -> None:
     path.symlink_to(path.parent.parent / "aside.json")
 
 
-def test_a_pickle_in_mlflows_store_is_refused_even_where_its_digest_was_recorded(places: Workspace, tmp_path: Path) -> None:
+def test_a_pickle_in_mlflows_store_is_refused_even_where_its_digest_was_recorded(
+    places: Workspace, tmp_path: Path
+) -> None:
     document = release(places, "R1")
     poisoned = store(places, "1") / "model.json"
     for kind in canaries.KINDS:
@@ -135,17 +154,23 @@ def test_a_signed_release_is_used_and_its_signature_lies_in_mlflow(signing: Work
     with mlflow_tracking.mlflow_at(signing.mlflow) as client:
         import mlflow
 
-        logged = mlflow.artifacts.load_text(f"runs:/{client.get_model_version('tonewatch', '1').run_id}/signature/model.sig")
+        logged = mlflow.artifacts.load_text(
+            f"runs:/{client.get_model_version('tonewatch', '1').run_id}/signature/model.sig"
+        )
     assert logged == document["signature"]
 
 
-def test_what_was_registered_before_there_was_a_key_is_signed_when_it_comes_again(places: Workspace, signing: Workspace) -> None:
+def test_what_was_registered_before_there_was_a_key_is_signed_when_it_comes_again(
+    places: Workspace, signing: Workspace
+) -> None:
     assert release(places, "R1")["signature"] is None
 
     again = release(signing, "R2")
 
     assert again["model_version"] == "1"
-    assert json.loads(again["signature"])["verificationMaterial"]["publicKey"]["hint"] == release_files.signer_fingerprint(signing)
+    assert json.loads(again["signature"])["verificationMaterial"]["publicKey"][
+        "hint"
+    ] == release_files.signer_fingerprint(signing)
     assert list(store(signing, "1").parents[3].rglob("model.sig"))
 
 
@@ -154,8 +179,16 @@ def test_every_use_asks_for_a_signature_once_a_key_is_configured(signing: Worksp
     release_files.keep_local_copy(signing, document)
     for places, changed, why in (
         (signing, {"signature": None}, "R1 is not signed, and TONEWATCH_VERIFY_KEY asks for a signature"),
-        (replace(signing, verify_key=other[1]), {}, r"R1 cannot be used: The model is signed with another key"),
-        (signing, {"signature": document["signature"].replace('"sig":"ME', '"sig":"MF')}, "was changed after it was made"),
+        (
+            replace(signing, verify_key=other[1]),
+            {},
+            r"R1 cannot be used: The model is signed with another key",
+        ),
+        (
+            signing,
+            {"signature": document["signature"].replace('"sig":"ME', '"sig":"MF')},
+            "was changed after it was made",
+        ),
         (signing, {"signature": "{}"}, "cannot be read as one"),
     ):
         for use in (release_files.keep_local_copy, release_files.verified_copy, release_files.check_copy):
@@ -174,11 +207,14 @@ def test_an_old_signed_model_cannot_stand_in_for_a_newer_release(signing: Worksp
 
     for offered in (new, {**new, "signature": old["signature"]}):
         with pytest.raises(
-            DigestMismatch, match=r"(?s)R2 cannot be used\. Its local copy: .* was changed: .* Its copy in MLflow: .* was changed"
+            DigestMismatch,
+            match=r"(?s)R2 cannot be used\. Its local copy: .* was changed: .* Its copy in MLflow: .* was changed",
         ):
             release_files.verified_copy(signing, offered)
     with pytest.raises(InvalidSignature, match=r"golden\.json is not the one that was signed"):
-        release_files.verified_copy(signing, {**new, "files": old["files"]})  # the record edited too, but for the signature
+        release_files.verified_copy(
+            signing, {**new, "files": old["files"]}
+        )  # the record edited too, but for the signature
 
 
 FETCH = """
@@ -199,11 +235,16 @@ print(copies.verified(Places(root, uri, "unused"), document).name, flush=True)
 """
 
 
-def test_two_processes_that_miss_the_same_copy_at_once_fetch_it_once_and_both_get_it(places: Workspace) -> None:
+def test_two_processes_that_miss_the_same_copy_at_once_fetch_it_once_and_both_get_it(
+    places: Workspace,
+) -> None:
     document = release(places, "R1")
     command = [sys.executable, "-c", FETCH, str(places.root), places.mlflow, json.dumps(document)]
     with locks.folder_lock(places.releases / "R1"):
-        began = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+        began = [
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            for _ in range(2)
+        ]
         assert [process.stdout.readline() for process in began if process.stdout] == ["began\n", "began\n"]
         time.sleep(0.3)  # until both wait
 

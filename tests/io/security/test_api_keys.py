@@ -76,7 +76,19 @@ def test_only_a_key_that_still_opens_something_makes_a_list_usable(path: Path) -
 
 
 @pytest.mark.parametrize(
-    "forged", ["", "tw", "tw_1_2", "tw_{id}_", "tw_{id}_x", "{told}x", "TW_{id}_{rest}", "tw_{id}_\ud800", "\0", "a" * 10_000]
+    "forged",
+    [
+        "",
+        "tw",
+        "tw_1_2",
+        "tw_{id}_",
+        "tw_{id}_x",
+        "{told}x",
+        "TW_{id}_{rest}",
+        "tw_{id}_\ud800",
+        "\0",
+        "a" * 10_000,
+    ],
 )
 def test_a_forged_key_opens_nothing(path: Path, forged: str) -> None:
     key, told = make(path, "admin")
@@ -124,7 +136,9 @@ def test_keys_made_at_once_are_all_there(path: Path) -> None:
     assert len(json.loads(path.read_text())["keys"]) == 8
 
 
-@pytest.mark.parametrize(("name", "scopes"), [("shop", ["root"]), ("shop", []), ("", ["predict"]), ("a\nb", ["predict"])])
+@pytest.mark.parametrize(
+    ("name", "scopes"), [("shop", ["root"]), ("shop", []), ("", ["predict"]), ("a\nb", ["predict"])]
+)
 def test_a_key_that_makes_no_sense_is_not_made(path: Path, name: str, scopes: list[str]) -> None:
     with pytest.raises(UsageError):
         api_keys.create_key(path, name=name, scopes=scopes, days=None, now=NOW)
@@ -162,7 +176,9 @@ def test_a_file_with_one_entry_that_is_no_key_opens_nothing(path: Path, change: 
         api_keys.list_keys(path)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "[" * 100_000, "\0", '{"salt": "", "keys": []}', '{"salt": "00", "keys": {}}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", "[" * 100_000, "\0", '{"salt": "", "keys": []}', '{"salt": "00", "keys": {}}']
+)
 def test_a_file_that_is_none_of_ours_opens_nothing_and_is_not_written_over(path: Path, content: str) -> None:
     _, told = make(path)
     path.write_text(content)
@@ -218,7 +234,10 @@ def test_two_processes_make_and_revoke_at_once_and_lose_none(path: Path) -> None
         "    key, _ = keys.new(Path(sys.argv[1]), name='one', scopes=['predict'], days=None, now=datetime.now(UTC))\n"
         "    keys.revoke(Path(sys.argv[1]), key.id, now=datetime.now(UTC))\n"
     )
-    children = [subprocess.Popen([sys.executable, "-c", program, str(path)], cwd=Path(__file__).parents[3]) for _ in range(2)]
+    children = [
+        subprocess.Popen([sys.executable, "-c", program, str(path)], cwd=Path(__file__).parents[3])
+        for _ in range(2)
+    ]
 
     assert [child.wait() for child in children] == [0, 0]
     assert [bool(key.revoked) for key in api_keys.list_keys(path)] == [True] * 20
@@ -231,7 +250,9 @@ def test_a_writer_killed_anywhere_leaves_a_file_that_works(path: Path) -> None:
         "print(flush=True)\n"
         "while True: keys.new(Path(sys.argv[1]), name='one', scopes=['predict'], days=None, now=datetime.now(UTC))\n"
     )
-    child = subprocess.Popen([sys.executable, "-c", program, str(path)], cwd=Path(__file__).parents[3], stdout=subprocess.PIPE)
+    child = subprocess.Popen(
+        [sys.executable, "-c", program, str(path)], cwd=Path(__file__).parents[3], stdout=subprocess.PIPE
+    )
     assert child.stdout is not None
     child.stdout.readline()
     while len(api_keys.list_keys(path)) < 5:

@@ -73,9 +73,35 @@ def test_a_malicious_pickle_is_refused_under_every_name_and_never_runs(
 @pytest.mark.parametrize(
     "name",
     [
-        *("../model.json", "/etc/passwd", "a/model.json", "a\\model.json", "C:\\model.json", "\\\\host\\model.json", "..%2fmodel.json"),
-        *("file:///etc/passwd", "model\0.json", "model\n.json", "model.json\n", ".json", ".model.json", "a..json", "-rf.json", ""),
-        *("модель.json", "mоdel.json", "m" * 100 + ".json", "model.json.pkl", "model\u202enosj.json", "model.JSON", "model"),
+        *(
+            "../model.json",
+            "/etc/passwd",
+            "a/model.json",
+            "a\\model.json",
+            "C:\\model.json",
+            "\\\\host\\model.json",
+            "..%2fmodel.json",
+        ),
+        *(
+            "file:///etc/passwd",
+            "model\0.json",
+            "model\n.json",
+            "model.json\n",
+            ".json",
+            ".model.json",
+            "a..json",
+            "-rf.json",
+            "",
+        ),
+        *(
+            "модель.json",
+            "mоdel.json",
+            "m" * 100 + ".json",
+            "model.json.pkl",
+            "model\u202enosj.json",
+            "model.JSON",
+            "model",
+        ),
     ],
 )
 def test_a_name_that_is_not_plain_is_refused(name: str) -> None:
@@ -83,7 +109,9 @@ def test_a_name_that_is_not_plain_is_refused(name: str) -> None:
         check_names(["model.onnx", name])
 
 
-@pytest.mark.parametrize("name", ["model.pkl", "model.bin", "model.pt", "run.py", "model.gguf", "lib.so", "model.ckpt"])
+@pytest.mark.parametrize(
+    "name", ["model.pkl", "model.bin", "model.pt", "run.py", "model.gguf", "lib.so", "model.ckpt"]
+)
 def test_a_kind_we_do_not_know_is_refused(name: str) -> None:
     with pytest.raises(UnsafeModelFile, match=r"only \.onnx, \.json, \.safetensors, \.txt may"):
         check_names([name])
@@ -95,7 +123,11 @@ def test_links_folders_and_pipes_are_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.json").mkdir()
     os.mkfifo(tmp_path / "pipe.json")
 
-    for name, why in (("link.json", "symbolic link"), ("folder.json", "no plain file"), ("pipe.json", "no plain file")):
+    for name, why in (
+        ("link.json", "symbolic link"),
+        ("folder.json", "no plain file"),
+        ("pipe.json", "no plain file"),
+    ):
         with pytest.raises(UnsafeModelFile, match=why):
             inspect_file(tmp_path / name)
 
@@ -104,7 +136,10 @@ def test_links_folders_and_pipes_are_refused(tmp_path: Path) -> None:
     ("content", "why"),
     [
         (b'{"a": 1, "b": {"c": 1, "c": 2}}', "stands twice"),
-        (b'{"config": [{"auto_map": {"AutoModel": "them/theirs--model.Model"}}]}', "'auto_map' asks for code"),
+        (
+            b'{"config": [{"auto_map": {"AutoModel": "them/theirs--model.Model"}}]}',
+            "'auto_map' asks for code",
+        ),
         (b'{"trust_remote_code": false}', "'trust_remote_code' asks for code"),
         (b'{"custom_pipelines": {}}', "'custom_pipelines' asks for code"),
         (b'{"a": NaN}', "NaN is no JSON"),
@@ -115,7 +150,9 @@ def test_links_folders_and_pipes_are_refused(tmp_path: Path) -> None:
         (b"[" * 100_000 + b"]" * 100_000, "nested too deeply"),
     ],
 )
-def test_json_that_two_readers_could_take_differently_is_refused(content: bytes, why: str, tmp_path: Path) -> None:
+def test_json_that_two_readers_could_take_differently_is_refused(
+    content: bytes, why: str, tmp_path: Path
+) -> None:
     refused(tmp_path, "config.json", content, why)
 
 
@@ -128,8 +165,14 @@ def test_json_that_two_readers_could_take_differently_is_refused(content: bytes,
         (forged.tensors(b" {}"), "has no header"),
         (forged.tensors(b'{"a": {}, "a": {}}'), "stands twice"),
         (forged.tensors({"__metadata__": {"a": {"b": "c"}}}), "more than words"),
-        (forged.tensors({"a": forged.tensor(0, 8), "b": forged.tensor(4, 12)}, b"x" * 12), "overlap or leave a gap at byte 8"),
-        (forged.tensors({"a": forged.tensor(0, 8), "b": forged.tensor(12, 20)}, b"x" * 20), "overlap or leave a gap at byte 8"),
+        (
+            forged.tensors({"a": forged.tensor(0, 8), "b": forged.tensor(4, 12)}, b"x" * 12),
+            "overlap or leave a gap at byte 8",
+        ),
+        (
+            forged.tensors({"a": forged.tensor(0, 8), "b": forged.tensor(12, 20)}, b"x" * 20),
+            "overlap or leave a gap at byte 8",
+        ),
         (forged.tensors({"a": forged.tensor(0, 8)}, b"x" * 9), "belong to no tensor"),
         (forged.tensors({"a": forged.tensor(0, 8)}, b"x" * 7), "belong to no tensor"),
         (forged.tensors({"a": forged.tensor(0, 8, dtype="O")}, b"x" * 8), "not described"),
@@ -149,10 +192,19 @@ def test_safetensors_that_break_their_format_are_refused(content: bytes, why: st
         (forged.graph(weights=forged.numbers(location="/etc/passwd")), "'w' lies in another file"),
         (forged.graph(weights=forged.numbers(location="../../model.bin")), "'w' lies in another file"),
         (forged.graph(node=forged.hidden()), "'far' lies in another file"),
-        (forged.graph(node=helper.make_node("Run", ["w"], ["y"], domain="evil"), domains=["evil"]), "'evil' are none of the runtime's own"),
-        (forged.graph(node=helper.make_node("PyOp", ["w"], ["y"], domain="ai.onnx.contrib")), "'ai.onnx.contrib' are none"),
+        (
+            forged.graph(node=helper.make_node("Run", ["w"], ["y"], domain="evil"), domains=["evil"]),
+            "'evil' are none of the runtime's own",
+        ),
+        (
+            forged.graph(node=helper.make_node("PyOp", ["w"], ["y"], domain="ai.onnx.contrib")),
+            "'ai.onnx.contrib' are none",
+        ),
         (forged.graph(domains=["org.pytorch.aten"]), "'org.pytorch.aten' are none"),
-        (forged.graph(node=helper.make_node("EPContext", ["w"], ["y"], domain="com.microsoft")), "EPContext reads another file"),
+        (
+            forged.graph(node=helper.make_node("EPContext", ["w"], ["y"], domain="com.microsoft")),
+            "EPContext reads another file",
+        ),
         (forged.graph(functions=[forged.function()]), "functions of its own"),
         (forged.graph(node=helper.make_node("NoSuchOperator", ["w"], ["y"])), "no sound ONNX model"),
         (forged.graph() + b"\xf2\x3f\x04evil", "no part of an ONNX model"),
@@ -174,7 +226,9 @@ def test_an_archive_hidden_in_the_numbers_is_found(tmp_path: Path) -> None:
 
 def test_what_runs_in_microsofts_own_domain_may_be_part_of_a_model(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(
-        forged.graph(node=helper.make_node("Gelu", ["w"], ["y"], domain="com.microsoft"), domains=["com.microsoft"])
+        forged.graph(
+            node=helper.make_node("Gelu", ["w"], ["y"], domain="com.microsoft"), domains=["com.microsoft"]
+        )
     )
 
     inspect_folder(tmp_path)
@@ -206,8 +260,12 @@ def test_random_bytes_are_a_model_only_where_they_are_valid(content: bytes, stag
 
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
-def test_a_valid_file_with_bytes_changed_added_or_cut_is_refused_or_still_valid(data: st.DataObject, staging: Path) -> None:
-    name, whole = data.draw(st.sampled_from([("model.safetensors", forged.sound()), ("model.onnx", forged.graph())]))
+def test_a_valid_file_with_bytes_changed_added_or_cut_is_refused_or_still_valid(
+    data: st.DataObject, staging: Path
+) -> None:
+    name, whole = data.draw(
+        st.sampled_from([("model.safetensors", forged.sound()), ("model.onnx", forged.graph())])
+    )
     start = data.draw(st.integers(0, len(whole)))
     content = whole[:start] + data.draw(st.binary(max_size=9)) + whole[start + data.draw(st.integers(0, 9)) :]
 

@@ -40,7 +40,10 @@ def test_a_key_opens_a_session_that_knows_whose_it_is(sessions: SessionStore, pa
     assert (found.admin, found.may_ask) == (True, True)
 
 
-@pytest.mark.parametrize(("scope", "admin", "may_ask"), [("predict", False, True), ("feedback", False, False), ("admin", True, True)])
+@pytest.mark.parametrize(
+    ("scope", "admin", "may_ask"),
+    [("predict", False, True), ("feedback", False, False), ("admin", True, True)],
+)
 def test_a_key_of_any_scope_may_look_but_only_some_may_do(
     sessions: SessionStore, path: Path, scope: str, admin: bool, may_ask: bool
 ) -> None:
@@ -119,13 +122,17 @@ def test_signing_out_ends_it_everywhere(sessions: SessionStore, path: Path, tmp_
     sessions.close(cookie)
 
 
-def test_sessions_that_ended_or_are_too_many_are_swept_away(sessions: SessionStore, path: Path, tmp_path: Path) -> None:
+def test_sessions_that_ended_or_are_too_many_are_swept_away(
+    sessions: SessionStore, path: Path, tmp_path: Path
+) -> None:
     _, told = made(path, "admin")
     folder = tmp_path / "sessions"
     first = str(sessions.open(told, now=NOW - timedelta(days=1)))
     (folder / "junk.json").write_text("{")
     for number in range(OPEN_AT_ONCE + 5):
-        (folder / f"{number:064d}.json").write_text(json.dumps({"key": "x", "until": f"2026-11-25T09:{number % 60:02d}:00Z"}))
+        (folder / f"{number:064d}.json").write_text(
+            json.dumps({"key": "x", "until": f"2026-11-25T09:{number % 60:02d}:00Z"})
+        )
 
     last = str(sessions.open(told, now=NOW))
 

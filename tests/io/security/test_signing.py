@@ -35,13 +35,20 @@ def test_what_is_signed_holds(folder: Path, keys: tuple[Path, Path]) -> None:
     check_signature(folder, NAMES, sign(folder, NAMES, keys[0]), keys[1])
 
 
-def test_the_public_tool_of_model_signing_agrees(folder: Path, keys: tuple[Path, Path], tmp_path: Path) -> None:
+def test_the_public_tool_of_model_signing_agrees(
+    folder: Path, keys: tuple[Path, Path], tmp_path: Path
+) -> None:
     (tmp_path / "model.sig").write_text(sign(folder, NAMES, keys[0]))
     for name in ("menu.json", "receipt.json"):
         (folder / name).unlink()
     command = [sys.executable, "-m", "model_signing", "verify", "key", "--public_key", str(keys[1])]
 
-    ran = subprocess.run([*command, "--signature", str(tmp_path / "model.sig"), str(folder)], capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [*command, "--signature", str(tmp_path / "model.sig"), str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
     assert (ran.returncode, "succeeded" in ran.stdout) == (0, True), ran.stderr
 
@@ -57,12 +64,22 @@ def swapped(folder: Path) -> None:
     shutil.copyfile(folder.with_name("other") / "tokenizer.json", folder / "tokenizer.json")
 
 
-def test_each_way_to_tamper_with_the_files_is_refused_in_its_own_words(folder: Path, keys: tuple[Path, Path]) -> None:
+def test_each_way_to_tamper_with_the_files_is_refused_in_its_own_words(
+    folder: Path, keys: tuple[Path, Path]
+) -> None:
     text = sign(folder, NAMES, keys[0])
     for spoil, names, why in (
-        (lambda: flipped(folder / "model.onnx"), NAMES, r"model\.onnx is not the one that was signed: SHA-256 \w{12}, signed \w{12}"),
+        (
+            lambda: flipped(folder / "model.onnx"),
+            NAMES,
+            r"model\.onnx is not the one that was signed: SHA-256 \w{12}, signed \w{12}",
+        ),
         (lambda: swapped(folder), NAMES, r"tokenizer\.json is not the one that was signed"),
-        (lambda: (folder / "extra.json").write_text("{}"), [*NAMES, "extra.json"], r"extra\.json is not among the files that were signed"),
+        (
+            lambda: (folder / "extra.json").write_text("{}"),
+            [*NAMES, "extra.json"],
+            r"extra\.json is not among the files that were signed",
+        ),
         (lambda: (folder / "golden.json").unlink(), NAMES, r"golden\.json was signed and is missing"),
         (lambda: None, NAMES[1:], r"golden\.json was signed and is missing"),
     ):
@@ -77,12 +94,18 @@ def test_each_way_to_tamper_with_the_files_is_refused_in_its_own_words(folder: P
 def test_another_key_is_refused_by_name(folder: Path, keys: tuple[Path, Path], tmp_path: Path) -> None:
     theirs, _ = keypairs.key(tmp_path, "theirs")
 
-    with pytest.raises(InvalidSignature, match=r"signed with another key \(\w{12}\) than .*ours\.pub \(\w{12}\)"):
+    with pytest.raises(
+        InvalidSignature, match=r"signed with another key \(\w{12}\) than .*ours\.pub \(\w{12}\)"
+    ):
         check_signature(folder, NAMES, sign(folder, NAMES, theirs), keys[1])
 
 
-def test_a_forged_or_broken_signature_is_refused(folder: Path, keys: tuple[Path, Path], tmp_path: Path) -> None:
-    ours, theirs = (json.loads(sign(folder, NAMES, private)) for private in (keys[0], keypairs.key(tmp_path, "theirs")[0]))
+def test_a_forged_or_broken_signature_is_refused(
+    folder: Path, keys: tuple[Path, Path], tmp_path: Path
+) -> None:
+    ours, theirs = (
+        json.loads(sign(folder, NAMES, private)) for private in (keys[0], keypairs.key(tmp_path, "theirs")[0])
+    )
     theirs["verificationMaterial"] = ours["verificationMaterial"]  # says to be ours
     edited = json.loads(json.dumps(ours))
     statement = b64decode(edited["dsseEnvelope"]["payload"]).replace(b"golden.json", b"silver.json")
@@ -91,22 +114,38 @@ def test_a_forged_or_broken_signature_is_refused(folder: Path, keys: tuple[Path,
     for forged in (theirs, edited):
         with pytest.raises(InvalidSignature, match="was changed after it was made, or was not made with"):
             check_signature(folder, NAMES, json.dumps(forged), keys[1])
-    for broken in ("", "{}", "[]", "null", json.dumps({**ours, "verificationMaterial": {}}), "x" * 1000, "[" * 100_000):
+    for broken in (
+        "",
+        "{}",
+        "[]",
+        "null",
+        json.dumps({**ours, "verificationMaterial": {}}),
+        "x" * 1000,
+        "[" * 100_000,
+    ):
         with pytest.raises(InvalidSignature, match="cannot be read as one"):
             check_signature(folder, NAMES, broken, keys[1])
 
 
-def test_a_key_that_cannot_do_its_work_is_told_with_its_place(folder: Path, keys: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_key_that_cannot_do_its_work_is_told_with_its_place(
+    folder: Path, keys: tuple[Path, Path], tmp_path: Path
+) -> None:
     text, made = sign(folder, NAMES, keys[0]), ec.generate_private_key(ec.SECP256R1())
     locked = tmp_path / "locked.pem"
-    locked.write_bytes(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")))
+    locked.write_bytes(
+        made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
+    )
     foreign, _ = keypairs.key(tmp_path, "rsa", rsa.generate_private_key(65537, 2048))
     odd, _ = keypairs.key(tmp_path, "odd", ec.generate_private_key(ec.SECP256K1()))
 
     for private in (keys[1], locked, foreign, odd):
-        with pytest.raises(UsageError, match=f"{private.name} is not a private elliptic-curve key.*TONEWATCH_SIGNING_KEY"):
+        with pytest.raises(
+            UsageError, match=f"{private.name} is not a private elliptic-curve key.*TONEWATCH_SIGNING_KEY"
+        ):
             sign(folder, NAMES, private)
-    with pytest.raises(UsageError, match=r"ours\.pem is not a public elliptic-curve key.*TONEWATCH_VERIFY_KEY"):
+    with pytest.raises(
+        UsageError, match=r"ours\.pem is not a public elliptic-curve key.*TONEWATCH_VERIFY_KEY"
+    ):
         check_signature(folder, NAMES, text, keys[0])
     with pytest.raises(UsageError, match=r"nowhere\.pub cannot be read: No such file"):
         check_signature(folder, NAMES, text, tmp_path / "nowhere.pub")

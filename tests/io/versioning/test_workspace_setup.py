@@ -20,7 +20,15 @@ from pipeline.io.versioning.git import Git
 from pipeline.stages import identity
 
 ROOT = Path(__file__).resolve().parents[3]
-FILES = (".dvc/.gitignore", ".dvc/config", ".dvcignore", ".gitignore", "data/.gitignore", "dvc.yaml", "params.yaml")
+FILES = (
+    ".dvc/.gitignore",
+    ".dvc/config",
+    ".dvcignore",
+    ".gitignore",
+    "data/.gitignore",
+    "dvc.yaml",
+    "params.yaml",
+)
 # One line a stage stands for the stage: it copies what it reads, so that dvc.yaml itself is what is tested.
 STAND_IN = """#!/bin/sh
 echo "$2" >> ran.txt
@@ -87,7 +95,10 @@ def test_what_init_writes_is_what_dvc_init_writes_but_for_its_reporting(tmp_path
     git(tmp_path, "init", "--quiet")
     Repo.init(str(tmp_path)).close()
 
-    assert {name: (tmp_path / name).read_text("utf-8") for name in workspaces.DVC} == {**workspaces.DVC, ".dvc/config": ""}
+    assert {name: (tmp_path / name).read_text("utf-8") for name in workspaces.DVC} == {
+        **workspaces.DVC,
+        ".dvc/config": "",
+    }
 
 
 @pytest.mark.parametrize("preset", workspaces.presets())
@@ -102,9 +113,18 @@ def test_the_csv_preset_changes_only_its_sections_and_says_what_to_edit() -> Non
     text = workspaces.params_of("csv")
     csv, english = yaml.safe_load(text), yaml.safe_load(workspaces.params_of("english"))
 
-    assert {name for name in english if csv[name] != english[name]} == {"collect", "validate", "evaluate", "gate"}
+    assert {name for name in english if csv[name] != english[name]} == {
+        "collect",
+        "validate",
+        "evaluate",
+        "gate",
+    }
     assert list(csv) == list(english)
-    assert (csv["evaluate"]["vader_cuts"], csv["gate"]["min_macro_f1"], csv["validate"]["min_texts"]) == (None, 0.0, 40)
+    assert (csv["evaluate"]["vader_cuts"], csv["gate"]["min_macro_f1"], csv["validate"]["min_texts"]) == (
+        None,
+        0.0,
+        40,
+    )
     assert text.count("EDIT") >= 6
 
 
@@ -201,13 +221,28 @@ def test_dvc_repro_runs_identity_first_then_all_then_nothing_then_what_follows_a
     params = root / "params.yaml"
     params.write_text(params.read_text().replace("uncertain_share: 0.05", "uncertain_share: 0.06"))
     assert ran() == ["identity", "compress", "evaluate"]
-    assert git(root, "status", "--porcelain").split() == ["M", "params.yaml", "??", "dvc.lock", "??", "ran.txt"]
+    assert git(root, "status", "--porcelain").split() == [
+        "M",
+        "params.yaml",
+        "??",
+        "dvc.lock",
+        "??",
+        "ran.txt",
+    ]
 
 
 def test_a_split_becomes_a_version_that_counts_what_it_holds_and_rollback_walks_back(workspace: Path) -> None:
     sides = {"train": 3, "valid": 1, "test": 1}
-    counts = {**sides, "train/label/negative": 1, "train/label/positive": 2, "valid/label/positive": 1, "test/label/negative": 1}
-    counts |= {f"{side}/{what}": number for side, number in sides.items() for what in ("lang/en", "source/movie")}
+    counts = {
+        **sides,
+        "train/label/negative": 1,
+        "train/label/positive": 2,
+        "valid/label/positive": 1,
+        "test/label/negative": 1,
+    }
+    counts |= {
+        f"{side}/{what}": number for side, number in sides.items() for what in ("lang/en", "source/movie")
+    }
 
     def split_again(fingerprint: str) -> data_versions.DataVersion:
         with files.staging_dir(workspace / "data/splits") as staging:
@@ -251,7 +286,9 @@ def test_the_identity_of_collect_follows_the_bytes_of_a_local_source(tmp_path: P
         identity.identity(Workspace(root, "", ""), root / "data/identity", cfg, stages)
         return (root / "data/identity/collect").read_text(), (root / "data/identity/clean").read_text()
 
-    one, two, again = (identities(content) for content in ("text,label\na,b\n", "text,label\na,c\n", "text,label\na,b\n"))
+    one, two, again = (
+        identities(content) for content in ("text,label\na,b\n", "text,label\na,c\n", "text,label\na,b\n")
+    )
 
     assert one[0] != two[0]
     assert one[1] == two[1]
@@ -259,4 +296,6 @@ def test_the_identity_of_collect_follows_the_bytes_of_a_local_source(tmp_path: P
 
 
 def test_the_code_commit_is_that_of_the_checkout() -> None:
-    assert data_versions.code_commit().rstrip("+") == (Git(ROOT).commit_of("HEAD") or data_versions.code_commit())
+    assert data_versions.code_commit().rstrip("+") == (
+        Git(ROOT).commit_of("HEAD") or data_versions.code_commit()
+    )

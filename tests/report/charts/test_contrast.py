@@ -7,7 +7,9 @@ import pytest
 
 import pipeline.report
 
-DASHBOARD = (Path(pipeline.report.__file__).parents[1] / "serve" / "dashboard" / "assets" / "dashboard.css").read_text("utf-8")
+DASHBOARD = (
+    Path(pipeline.report.__file__).parents[1] / "serve" / "dashboard" / "assets" / "dashboard.css"
+).read_text("utf-8")
 STYLE = (Path(pipeline.report.__file__).parent / "templates" / "page.css").read_text("utf-8")
 
 
@@ -49,7 +51,11 @@ def test_the_contrast_of_black_and_white_is_21() -> None:
 def _colours(scheme: str, style: str = STYLE) -> dict[str, str]:
     light, dark = style.split("@media (prefers-color-scheme: dark)", 1)
     found = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", light))
-    return found if scheme == "light" else found | dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", dark.partition("* {")[0]))
+    return (
+        found
+        if scheme == "light"
+        else found | dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", dark.partition("* {")[0]))
+    )
 
 
 def _contrast(one: str, other: str) -> float:
@@ -59,5 +65,7 @@ def _contrast(one: str, other: str) -> float:
 
 def _brightness(colour: str) -> float:
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue

@@ -14,7 +14,9 @@ from pipeline.report.charts.pareto import WIDE, pareto_plot
 
 
 def test_an_interval_lies_around_its_value_on_the_axis() -> None:
-    plot = plots.interval_plot([plots.Row("R1", 0.75, (0.70, 0.80)), plots.Row("other", 0.60, None)], line=(0.65, "floor"))
+    plot = plots.interval_plot(
+        [plots.Row("R1", 0.75, (0.70, 0.80)), plots.Row("other", 0.60, None)], line=(0.65, "floor")
+    )
 
     first, second = plot.rows
     assert plot.line is not None
@@ -47,7 +49,9 @@ def test_the_confusion_matrix_fits_any_number_of_labels(labels: int) -> None:
 
 
 def test_a_bin_that_is_surer_than_right_lies_below_the_diagonal() -> None:
-    (dot,) = plots.reliability_plot([{"low": 0.8, "high": 0.9, "confidence": 0.85, "accuracy": 0.60, "texts": 10}]).bins
+    (dot,) = plots.reliability_plot(
+        [{"low": 0.8, "high": 0.9, "confidence": 0.85, "accuracy": 0.60, "texts": 10}]
+    ).bins
 
     assert dot.y > dot.expected  # y grows downward
 
@@ -58,7 +62,11 @@ def slice_row(name: str, difference: float, *, surely_worse: bool = False) -> di
 
 
 def test_slices_stand_under_the_heads_of_their_kinds_and_the_worse_are_named() -> None:
-    rows = [slice_row("source=movie", 0.01), slice_row("source=tweet", -0.09, surely_worse=True), slice_row("class=neutral", 0.0)]
+    rows = [
+        slice_row("source=movie", 0.01),
+        slice_row("source=tweet", -0.09, surely_worse=True),
+        slice_row("class=neutral", 0.0),
+    ]
 
     plot = forest_plot(rows, margin=0.03)
 
@@ -71,8 +79,17 @@ def test_slices_stand_under_the_heads_of_their_kinds_and_the_worse_are_named() -
     assert plot.heads[0].at < plot.rows[0].y < plot.rows[1].y < plot.heads[1].at < plot.rows[2].y < plot.base
 
 
-def variant(name: str, speed: float, macro_f1: float, *, fits: bool = True, pareto: bool = False) -> dict[str, Any]:
-    return {"name": name, "texts_per_second": speed, "macro_f1": macro_f1, "megabytes": 12.34, "fits": fits, "pareto": pareto}
+def variant(
+    name: str, speed: float, macro_f1: float, *, fits: bool = True, pareto: bool = False
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "texts_per_second": speed,
+        "macro_f1": macro_f1,
+        "megabytes": 12.34,
+        "fits": fits,
+        "pareto": pareto,
+    }
 
 
 def menu(*variants: dict[str, Any], chosen: str = "a") -> dict[str, Any]:
@@ -87,13 +104,23 @@ def test_twice_as_quick_is_the_same_way_across_anywhere() -> None:
 
 
 def test_the_chosen_one_the_fitting_and_the_others_look_different() -> None:
-    plot = pareto_plot(menu(variant("a", 100, 0.75), variant("b", 300, 0.74), variant("c", 900, 0.60, fits=False)))
+    plot = pareto_plot(
+        menu(variant("a", 100, 0.75), variant("b", 300, 0.74), variant("c", 900, 0.60, fits=False))
+    )
 
-    assert {one.words: one.kind for one in plot.variants} == {"a · 12.3 MB": "chosen", "b · 12.3 MB": "fits", "c · 12.3 MB": "unfit"}
+    assert {one.words: one.kind for one in plot.variants} == {
+        "a · 12.3 MB": "chosen",
+        "b · 12.3 MB": "fits",
+        "c · 12.3 MB": "unfit",
+    }
 
 
 def test_the_line_joins_those_that_none_beats_from_the_slowest_on() -> None:
-    plot = pareto_plot(menu(variant("a", 900, 0.70, pareto=True), variant("b", 100, 0.75, pareto=True), variant("c", 90, 0.71)))
+    plot = pareto_plot(
+        menu(
+            variant("a", 900, 0.70, pareto=True), variant("b", 100, 0.75, pareto=True), variant("c", 90, 0.71)
+        )
+    )
 
     at = {one.words[0]: f"{one.x},{one.y}" for one in plot.variants}
     assert plot.front == f"{at['b']} {at['a']}"
@@ -103,8 +130,12 @@ def test_the_line_joins_those_that_none_beats_from_the_slowest_on() -> None:
     st.lists(st.tuples(st.floats(1, 1e5), st.floats(0, 1)), min_size=1, max_size=7),
     st.lists(st.text("abcdefgh-", min_size=1, max_size=40), min_size=7, max_size=7),
 )
-def test_no_name_on_the_menu_covers_another_or_leaves_the_paper(measured: list[tuple[float, float]], names: list[str]) -> None:
-    plot = pareto_plot(menu(*(variant(f"{index}{names[index]}", *figures) for index, figures in enumerate(measured))))
+def test_no_name_on_the_menu_covers_another_or_leaves_the_paper(
+    measured: list[tuple[float, float]], names: list[str]
+) -> None:
+    plot = pareto_plot(
+        menu(*(variant(f"{index}{names[index]}", *figures) for index, figures in enumerate(measured)))
+    )
 
     for one in plot.variants:
         assert one.words_x >= 0
@@ -112,5 +143,8 @@ def test_no_name_on_the_menu_covers_another_or_leaves_the_paper(measured: list[t
         assert plot.top <= one.y <= plot.bottom
     for one, other in combinations(plot.variants, 2):
         apart = abs(one.words_y - other.words_y) >= 15
-        beside = one.words_x + WIDE * len(one.words) <= other.words_x or other.words_x + WIDE * len(other.words) <= one.words_x
+        beside = (
+            one.words_x + WIDE * len(one.words) <= other.words_x
+            or other.words_x + WIDE * len(other.words) <= one.words_x
+        )
         assert apart or beside

@@ -13,7 +13,13 @@ DAY = TimeSpan.of("2026-11-25T00:00:00Z", "2026-11-25T10:00:00Z")
 
 
 def hour(number: int, value: float = 0.4, reach: float = 0.1) -> Point:
-    return Point(f"2026-11-25T{number:02d}:00:00Z", f"2026-11-25T{number + 1:02d}:00:00Z", value, value - reach, value + reach)
+    return Point(
+        f"2026-11-25T{number:02d}:00:00Z",
+        f"2026-11-25T{number + 1:02d}:00:00Z",
+        value,
+        value - reach,
+        value + reach,
+    )
 
 
 def test_a_figure_stands_in_the_middle_of_its_window_and_as_high_as_it_is() -> None:
@@ -24,7 +30,9 @@ def test_a_figure_stands_in_the_middle_of_its_window_and_as_high_as_it_is() -> N
     top = plot.upward[-1]
     assert line.path.startswith("M5 224L15 ")
     assert (plot.upward[0].label, plot.upward[0].at, top.at) == ("0%", 224.0, 14.0)
-    assert float(line.path.split()[-1]) == pytest.approx(224 - 210 * 0.8 / (float(top.label.rstrip("%")) / 100), abs=0.1)
+    assert float(line.path.split()[-1]) == pytest.approx(
+        224 - 210 * 0.8 / (float(top.label.rstrip("%")) / 100), abs=0.1
+    )
 
 
 def test_a_line_is_broken_where_a_window_is_missing() -> None:
@@ -52,10 +60,18 @@ def test_events_and_changes_of_model_stand_at_their_times() -> None:
     happened = SeriesEvent("2026-11-25T05:00:00Z", "negative", 0.4, True, "it rose")
     stranger = SeriesEvent("2026-11-25T05:00:00Z", "unheard of", 0.4, True, "?")
 
-    plot = series_plot({"negative": [hour(0)]}, DAY, floor=0.0, marks=[("2026-11-25T02:00:00Z", "R1 → R2")], events=[happened, stranger])
+    plot = series_plot(
+        {"negative": [hour(0)]},
+        DAY,
+        floor=0.0,
+        marks=[("2026-11-25T02:00:00Z", "R1 → R2")],
+        events=[happened, stranger],
+    )
 
     assert [(mark.at, mark.label) for mark in plot.marks] == [(20.0, "R1 → R2")]
-    assert [(event.x, event.kind, event.title) for event in plot.events] == [(50.0, "negative rising", "it rose")]
+    assert [(event.x, event.kind, event.title) for event in plot.events] == [
+        (50.0, "negative rising", "it rose")
+    ]
 
 
 def test_a_strip_gathers_the_stretches_of_each_meaning() -> None:
@@ -63,12 +79,20 @@ def test_a_strip_gathers_the_stretches_of_each_meaning() -> None:
 
     (lane,) = strip_plot({"All": [(*ends[0], "calm"), (*ends[1], "alarm"), (*ends[2], "calm")]}, DAY).lanes
 
-    assert lane.stretches == {"calm": "M0 0h10.000V10h-10.000zM20 0h10.000V10h-10.000z", "alarm": "M10 0h10.000V10h-10.000z"}
+    assert lane.stretches == {
+        "calm": "M0 0h10.000V10h-10.000zM20 0h10.000V10h-10.000z",
+        "alarm": "M10 0h10.000V10h-10.000z",
+    }
 
 
 def test_the_window_with_the_most_texts_is_the_highest_bar() -> None:
     path = volume_path(
-        [("2026-11-25T00:00:00Z", "2026-11-25T01:00:00Z", 50), ("2026-11-25T01:00:00Z", "2026-11-25T02:00:00Z", 100)], DAY, 20
+        [
+            ("2026-11-25T00:00:00Z", "2026-11-25T01:00:00Z", 50),
+            ("2026-11-25T01:00:00Z", "2026-11-25T02:00:00Z", 100),
+        ],
+        DAY,
+        20,
     )
 
     assert re.findall(r"M([\d.]+) ([\d.]+)h", path) == [("0", "10"), ("10", "0")]
@@ -98,7 +122,9 @@ def test_everything_lies_on_the_sheet(figures: list[tuple[float, float]]) -> Non
 
     (line,) = series_plot({"positive": points}, DAY, floor=0.0).lines
 
-    numbers = [float(number) for number in re.findall(r"[-\d.]+ ([-\d.]+)", line.path + line.band)] + [dot.y for dot in line.dots]
+    numbers = [float(number) for number in re.findall(r"[-\d.]+ ([-\d.]+)", line.path + line.band)] + [
+        dot.y for dot in line.dots
+    ]
     assert all(10 <= number <= 224.1 for number in numbers)
 
 

@@ -18,7 +18,19 @@ from pipeline.report.release.markdown import LENGTH, brief, markdown
 from pipeline.report.release.page import release_page
 
 HOSTILE = "[a](http://x.example) ![b](http://x.example/b.png) <img src=http://x.example/c.png> | `d` **e** \\"
-OPTIONAL = ("menu", "cost", "checks", "thresholds", "data", "approval", "signature", "parent", "withdrawn", "comparison", "champion")
+OPTIONAL = (
+    "menu",
+    "cost",
+    "checks",
+    "thresholds",
+    "data",
+    "approval",
+    "signature",
+    "parent",
+    "withdrawn",
+    "comparison",
+    "champion",
+)
 MEASURED = ("behaviour", "attack", "human", "slices")
 DOCUMENT = json.loads((Path(__file__).parents[2] / "fixtures" / "release.json").read_text("utf-8"))
 
@@ -74,7 +86,10 @@ def test_use_and_limits_rest_on_the_params_and_figures_of_the_release(release: d
 
 def test_a_signature_is_named_by_its_digest(refused: dict[str, Any]) -> None:
     # printf '{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json"}' | sha256sum
-    assert build_card(refused)["lineage"]["signature"] == "f2168ec310ea3d35dc929b480c85a91c21775cbbf36db3a37e041e5fe815f586"
+    assert (
+        build_card(refused)["lineage"]["signature"]
+        == "f2168ec310ea3d35dc929b480c85a91c21775cbbf36db3a37e041e5fe815f586"
+    )
 
 
 def test_the_card_is_plain_json(release: dict[str, Any]) -> None:
@@ -100,7 +115,9 @@ def test_no_text_gets_into_a_card(release: dict[str, Any]) -> None:
 
 
 def test_the_path_of_a_file_of_ones_own_stays_at_home(release: dict[str, Any]) -> None:
-    release["params"] = "collect: {sources: [{kind: csv, name: inbox, path: /srv/ada/smith.csv, licence: internal, lang: en}]}"
+    release["params"] = (
+        "collect: {sources: [{kind: csv, name: inbox, path: /srv/ada/smith.csv, licence: internal, lang: en}]}"
+    )
 
     found = build_card(release)
 
@@ -127,7 +144,9 @@ def test_the_verdict_is_one_word(accepted, approval, approvals, moves, verdict, 
     assert build_card(release)["verdict"] == verdict
 
 
-def test_a_comparison_from_before_there_were_slices_is_told_with_two_sided_bounds(release: dict[str, Any]) -> None:
+def test_a_comparison_from_before_there_were_slices_is_told_with_two_sided_bounds(
+    release: dict[str, Any],
+) -> None:
     release["comparison"] = {
         **{"champion": "R2", "champion_macro_f1": 0.70, "difference": 0.02, "low": 0.01, "high": 0.03},
         **{"confidence": 0.95, "texts": 3538},
@@ -141,7 +160,9 @@ def test_a_comparison_from_before_there_were_slices_is_told_with_two_sided_bound
     assert "90% interval" in release_page(release)
 
 
-def test_a_p_value_at_the_limit_is_surely_worse_and_one_that_is_missing_is_not(release: dict[str, Any]) -> None:
+def test_a_p_value_at_the_limit_is_surely_worse_and_one_that_is_missing_is_not(
+    release: dict[str, Any],
+) -> None:
     first, second, third, *_ = release["comparison"]["slices"]
     first["p_holm"], second["p_holm"], third["p_holm"] = 0.05, 0.0501, None
     release["comparison"]["confidence"] = 0.95
@@ -153,7 +174,9 @@ def test_a_p_value_at_the_limit_is_surely_worse_and_one_that_is_missing_is_not(r
 
 @given(st.sets(st.sampled_from(OPTIONAL)), st.sets(st.sampled_from(MEASURED)), st.booleans())
 @settings(max_examples=15, deadline=None)
-def test_what_an_older_release_lacks_is_left_out_and_nothing_fails(missing: set[str], unmeasured: set[str], gone: bool) -> None:
+def test_what_an_older_release_lacks_is_left_out_and_nothing_fails(
+    missing: set[str], unmeasured: set[str], gone: bool
+) -> None:
     document = copy.deepcopy(DOCUMENT)
     for record, names in ((document, missing), (document["evaluation"], unmeasured)):
         for name in names:
@@ -168,8 +191,12 @@ def test_what_an_older_release_lacks_is_left_out_and_nothing_fails(missing: set[
     assert len(brief(found)) <= LENGTH
 
 
-@pytest.mark.parametrize("params", ["", "a: [", "just words", "collect: none", "{}", "gate: {abilities: null}\nencoder: 3"])
-def test_params_that_cannot_be_read_only_cost_what_rests_on_them(release: dict[str, Any], params: str) -> None:
+@pytest.mark.parametrize(
+    "params", ["", "a: [", "just words", "collect: none", "{}", "gate: {abilities: null}\nencoder: 3"]
+)
+def test_params_that_cannot_be_read_only_cost_what_rests_on_them(
+    release: dict[str, Any], params: str
+) -> None:
     release["params"] = params
 
     assert "Release R3" in release_page(release)
@@ -178,14 +205,34 @@ def test_params_that_cannot_be_read_only_cost_what_rests_on_them(release: dict[s
 
 @pytest.mark.parametrize("write", [markdown, brief])
 def test_a_hostile_string_stays_words_in_markdown(refused: dict[str, Any], write) -> None:
-    refused |= {"actor": HOSTILE, "reason": HOSTILE, "model_version": HOSTILE, "data_version": HOSTILE, "code_commit": "`x` [a](b)"}
+    refused |= {
+        "actor": HOSTILE,
+        "reason": HOSTILE,
+        "model_version": HOSTILE,
+        "data_version": HOSTILE,
+        "code_commit": "`x` [a](b)",
+    }
     refused["decision"]["parts"][0] |= {"sentence": HOSTILE, "name": HOSTILE, "unit": HOSTILE}
     refused["comparison"] |= {"champion": HOSTILE}
     refused["approvals"] = [{"actor": HOSTILE, "reason": HOSTILE + "\n\n# x", "time": "2026-11-22T07:15:02Z"}]
 
     found = rendered(write(build_card(refused)))
 
-    assert set(re.findall(r"<(\w+)", found)) <= {"h1", "h2", "p", "strong", "code", "ul", "li", "table", "thead", "tbody", "tr", "th", "td"}
+    assert set(re.findall(r"<(\w+)", found)) <= {
+        "h1",
+        "h2",
+        "p",
+        "strong",
+        "code",
+        "ul",
+        "li",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+    }
     assert HOSTILE in html.unescape(found)
 
 
@@ -197,15 +244,23 @@ def test_every_row_of_a_table_has_the_cells_of_its_head(refused: dict[str, Any])
         assert set(rows) == {head}
 
 
-def test_the_whole_card_as_markdown_names_every_part_every_slice_and_every_file(refused: dict[str, Any]) -> None:
+def test_the_whole_card_as_markdown_names_every_part_every_slice_and_every_file(
+    refused: dict[str, Any],
+) -> None:
     text = markdown(build_card(refused))
 
-    for name in (*refused["evaluation"]["slices"], *refused["files"], *(part["name"] for part in refused["decision"]["parts"])):
+    for name in (
+        *refused["evaluation"]["slices"],
+        *refused["files"],
+        *(part["name"] for part in refused["decision"]["parts"]),
+    ):
         assert f"| {name} |" in text
     assert "better by 0.0441 macro F1 of source=tweet." in text
 
 
-def test_a_registry_with_little_room_still_gets_the_verdict_and_the_way_to_the_rest(refused: dict[str, Any]) -> None:
+def test_a_registry_with_little_room_still_gets_the_verdict_and_the_way_to_the_rest(
+    refused: dict[str, Any],
+) -> None:
     refused["decision"]["parts"][0]["sentence"] = "word " * 5_000
 
     text = brief(build_card(refused))

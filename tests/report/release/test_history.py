@@ -15,13 +15,28 @@ from pipeline.report.release.page import history_page
 NOW = "2026-11-22T09:00:00Z"
 
 
-def move(sequence: int, origin: str | None, target: str, time: str, reason: str = "tonewatch run") -> dict[str, Any]:
-    return {"sequence": sequence, "from": origin, "to": target, "actor": "ada", "reason": reason, "time": time}
+def move(
+    sequence: int, origin: str | None, target: str, time: str, reason: str = "tonewatch run"
+) -> dict[str, Any]:
+    return {
+        "sequence": sequence,
+        "from": origin,
+        "to": target,
+        "actor": "ada",
+        "reason": reason,
+        "time": time,
+    }
 
 
 def judged(name: str, created: str, *, accepted: bool = True, approval: str = "none") -> dict[str, Any]:
     decision = {"accepted": accepted, "reasons": ["all is well" if accepted else "slice tweet fell"]}
-    return {"release": name, "created": created, "approval": approval, "decision": decision, "evaluation": {"macro_f1": 0.7}}
+    return {
+        "release": name,
+        "created": created,
+        "approval": approval,
+        "decision": decision,
+        "evaluation": {"macro_f1": 0.7},
+    }
 
 
 MOVES = [
@@ -41,7 +56,10 @@ RELEASES = [
 
 
 def test_a_reign_ends_when_the_next_one_begins_and_the_last_one_lasts() -> None:
-    found = [(one["to"], one["time"][5:10], one["until"] and one["until"][5:10], one["kind"]) for one in reigns(MOVES)]
+    found = [
+        (one["to"], one["time"][5:10], one["until"] and one["until"][5:10], one["kind"])
+        for one in reigns(MOVES)
+    ]
 
     assert found == [
         ("R1", "10-02", "10-20", "first"),
@@ -61,7 +79,9 @@ def test_the_order_of_the_moves_does_not_matter(shuffled: list[dict[str, Any]]) 
 
 
 def test_a_tenth_release_after_the_ninth_is_a_way_on_and_not_back() -> None:
-    last = reigns([move(1, None, "R9", "2026-10-02T09:10:00Z"), move(2, "R9", "R10", "2026-10-03T09:10:00Z")])[-1]
+    last = reigns(
+        [move(1, None, "R9", "2026-10-02T09:10:00Z"), move(2, "R9", "R10", "2026-10-03T09:10:00Z")]
+    )[-1]
 
     assert last["kind"] == "on"
 
@@ -95,7 +115,9 @@ def test_a_reign_of_a_minute_in_a_year_can_still_be_seen() -> None:
     moves = [move(1, None, "R1", "2025-11-22T09:00:00Z"), move(2, "R1", "R2", "2026-11-22T08:59:00Z")]
 
     plot = timeline(
-        reigns(moves), release_states([judged("R1", "2025-11-22T09:00:00Z"), judged("R2", "2026-11-22T08:59:00Z")], moves), now=NOW
+        reigns(moves),
+        release_states([judged("R1", "2025-11-22T09:00:00Z"), judged("R2", "2026-11-22T08:59:00Z")], moves),
+        now=NOW,
     )
 
     (last,) = plot.lanes[0].bars
@@ -122,9 +144,14 @@ def test_the_marks_of_time_are_few_and_round(now: str, marks: list[str]) -> None
 def test_the_page_says_who_serves_and_why_each_one_came() -> None:
     words = " ".join(Reader(history_page(MOVES, RELEASES, now=NOW)).words.split())
 
-    assert "R4 has been in service since 2026-11-21 18:04 UTC. 6 releases were judged, the champion moved 4 times." in words
+    assert (
+        "R4 has been in service since 2026-11-21 18:04 UTC. 6 releases were judged, the champion moved 4 times."
+        in words
+    )
     assert "R1 came back in place of R2, 2026-10-22 16:30 UTC, by ada: complaints" in words
-    assert "R3 refused, 2026-10-30 10:00 UTC, macro F1 0.700 slice tweet fell" in words.replace("0.700slice", "0.700 slice")
+    assert "R3 refused, 2026-10-30 10:00 UTC, macro F1 0.700 slice tweet fell" in words.replace(
+        "0.700slice", "0.700 slice"
+    )
 
 
 @pytest.mark.parametrize("moves", [[], MOVES[:1]])
@@ -139,7 +166,9 @@ def test_a_hostile_reason_comes_out_as_words() -> None:
     refused = judged("R2", "2026-10-20T10:58:00Z", accepted=False)
     refused["decision"]["reasons"] = [hostile]
 
-    read = Reader(history_page([move(1, None, "R1", "2026-10-02T09:10:00Z", hostile)], [RELEASES[0], refused], now=NOW))
+    read = Reader(
+        history_page([move(1, None, "R1", "2026-10-02T09:10:00Z", hostile)], [RELEASES[0], refused], now=NOW)
+    )
 
     assert read.words.count(hostile) == 2
     assert "script" not in read.names

@@ -19,7 +19,17 @@ def test_the_page_says_what_the_release_is_made_of(release: dict[str, Any]) -> N
     words = Reader(release_page(release)).words
 
     made_of = [
-        release[key] for key in ("release", "actor", "reason", "data_version", "model_version", "code_commit", "params_digest", "identity")
+        release[key]
+        for key in (
+            "release",
+            "actor",
+            "reason",
+            "data_version",
+            "model_version",
+            "code_commit",
+            "params_digest",
+            "identity",
+        )
     ]
     for part in (*made_of, *release["files"], *release["files"].values(), release["params"], release["lock"]):
         assert part in words
@@ -40,12 +50,20 @@ def test_every_part_of_the_decision_stands_there_with_its_answer(refused: dict[s
     words = Reader(text).words
 
     assert "Refused by the gate" in words
-    assert re.findall(r'<li class="\w+"><span class="mark">(\w+)<', text)[:5] == ["failed", "passed", "passed", "failed", "failed"]
+    assert re.findall(r'<li class="\w+"><span class="mark">(\w+)<', text)[:5] == [
+        "failed",
+        "passed",
+        "passed",
+        "failed",
+        "failed",
+    ]
     for part in refused["decision"]["parts"]:
         assert part["sentence"] in words
 
 
-def test_a_refused_one_is_told_the_smallest_change_that_would_have_passed(refused: dict[str, Any], release: dict[str, Any]) -> None:
+def test_a_refused_one_is_told_the_smallest_change_that_would_have_passed(
+    refused: dict[str, Any], release: dict[str, Any]
+) -> None:
     words = " ".join(Reader(release_page(refused)).words.split())
 
     assert "slices: better by 0.0441 macro F1 of source=tweet" in words
@@ -67,14 +85,19 @@ def test_the_champion_is_compared_with_what_the_texts_could_have_shown(release: 
 
     assert "Against the champion R2 on the same texts: +0.016, between +0.005 and +0.027." in words
     assert "Smallest gain these texts can show, 80% of the times+0.016" in words.replace("times +", "times+")
-    assert "403 of 3,538 texts are answered differently: 214 were wrong and are right, 158 were right and are wrong." in words
+    assert (
+        "403 of 3,538 texts are answered differently: 214 were wrong and are right, 158 were right and are wrong."
+        in words
+    )
 
 
 def test_a_slice_that_is_surely_worse_is_marked_in_plot_and_table(refused: dict[str, Any]) -> None:
     text = release_page(refused)
     words = " ".join(Reader(text).words.split())
 
-    assert "Surely worse by more than the margin of 0.030: source=tweet, negated=yes, class=negative." in words
+    assert (
+        "Surely worse by more than the margin of 0.030: source=tweet, negated=yes, class=negative." in words
+    )
     assert text.count('<span class="mark no">surely worse</span>') == 3
     assert text.count('<g class="worse">') == 3
 
@@ -123,11 +146,25 @@ def test_nothing_on_the_page_is_fetched_or_run(release: dict[str, Any]) -> None:
     ],
 )
 def test_a_hostile_string_comes_out_as_words(refused: dict[str, Any], where: str) -> None:
-    refused["moves"] = [{"sequence": 1, "from": None, "to": "R4", "actor": "ada", "reason": "first", "time": "2026-11-22T07:15:04Z"}]
-    refused |= {"approval": "human", "approvals": [{"actor": "ada", "reason": "read", "time": "2026-11-22T07:15:03Z"}]}
+    refused["moves"] = [
+        {
+            "sequence": 1,
+            "from": None,
+            "to": "R4",
+            "actor": "ada",
+            "reason": "first",
+            "time": "2026-11-22T07:15:04Z",
+        }
+    ]
+    refused |= {
+        "approval": "human",
+        "approvals": [{"actor": "ada", "reason": "read", "time": "2026-11-22T07:15:03Z"}],
+    }
     clean = Reader(release_page(refused, {"tweet_0117": "plain"}))
 
-    read = Reader(release_page(_with_hostile(refused, where), {"tweet_0117": HOSTILE if where == "text" else "plain"}))
+    read = Reader(
+        release_page(_with_hostile(refused, where), {"tweet_0117": HOSTILE if where == "text" else "plain"})
+    )
 
     assert HOSTILE in read.words
     assert set(read.names) == set(clean.names)
@@ -165,21 +202,31 @@ def test_headings_go_down_one_step_at_a_time(refused: dict[str, Any]) -> None:
     assert max(after - before for before, after in pairwise(levels)) == 1
 
 
-def test_every_head_of_a_table_says_what_it_heads_and_every_table_what_it_holds(refused: dict[str, Any]) -> None:
+def test_every_head_of_a_table_says_what_it_heads_and_every_table_what_it_holds(
+    refused: dict[str, Any],
+) -> None:
     read = Reader(release_page(refused))
 
-    assert {attributes.get("scope") for name, attributes in read.tags if name == "th"} == {"col", "row", "colgroup"}
+    assert {attributes.get("scope") for name, attributes in read.tags if name == "th"} == {
+        "col",
+        "row",
+        "colgroup",
+    }
     assert read.names.count("table") == read.names.count("caption") > 8
 
 
 def test_every_plot_has_a_title_and_says_in_words_what_it_shows(refused: dict[str, Any]) -> None:
     read = Reader(release_page(refused))
     ids = [attributes["id"] for _, attributes in read.tags if "id" in attributes]
-    plots = [attributes for name, attributes in read.tags if name == "svg" and attributes.get("role") == "img"]
+    plots = [
+        attributes for name, attributes in read.tags if name == "svg" and attributes.get("role") == "img"
+    ]
 
     assert len(ids) == len(set(ids))
     assert len(plots) == 6
-    assert [named for plot in plots for named in str(plot["aria-labelledby"]).split() if named not in ids] == []
+    assert [
+        named for plot in plots for named in str(plot["aria-labelledby"]).split() if named not in ids
+    ] == []
 
 
 def _with_hostile(release: dict[str, Any], where: str) -> dict[str, Any]:
