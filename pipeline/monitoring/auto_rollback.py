@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.base import logs
+from pipeline.base import logs, times
 from pipeline.base.config import Params, Workspace
 from pipeline.base.errors import TonewatchError
 from pipeline.base.records import Alert, JournalEntry
-from pipeline.core.monitor import quality, windows
+from pipeline.core.monitor import quality
 from pipeline.io.journal.journal import Journal, latest_labels
 from pipeline.io.registry.ledger import ChampionMove, Ledger
 from pipeline.monitoring.model_change import read_windows
@@ -60,8 +60,8 @@ def judge_champion(workspace: Workspace, journal: Journal, *, now: str, params: 
     pairs = _pairs(
         journal,
         champion.name,
-        since=windows.to_micros(windows.hours_before(now, hours=cfg.baking_hours)),
-        until=windows.to_micros(now),
+        since=times.to_micros(times.hours_before(now, hours=cfg.baking_hours)),
+        until=times.to_micros(now),
     )
     if len(pairs) < cfg.min_labels:
         return RollbackDecision(now, champion.name, last, None, None, None)
@@ -75,7 +75,7 @@ def judge_champion(workspace: Workspace, journal: Journal, *, now: str, params: 
     # Of a wholly other mix of texts less may be expected; what it had at least, less the margin, is no matter of the mix.
     expected = float(champion.document["intervals"]["accuracy"][0]) - cfg.rollback_margin
     # Whether a release surely fails may be asked often only because all its labels are looked at, and only while it bakes.
-    bakes = (_begun(workspace, champion.name) or now) >= windows.hours_before(now, hours=cfg.baking_hours)
+    bakes = (_begun(workspace, champion.name) or now) >= times.hours_before(now, hours=cfg.baking_hours)
     return RollbackDecision(
         now,
         champion.name,

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.base import logs
+from pipeline.base import logs, times
 from pipeline.base.config import Params, Workspace
 from pipeline.base.errors import UsageError
 from pipeline.base.records import Alert
@@ -66,7 +66,7 @@ def run_watch(
     return {
         "now": now,
         "windows": written,
-        "future": sum(1 for _ in journal.answers(windows.to_micros(now), FOR_EVER)),
+        "future": sum(1 for _ in journal.answers(times.to_micros(now), FOR_EVER)),
         "alerts": [alert.title for alert in raised],
         "undelivered": delivered.waiting,
         "moved": moved and moved.as_dict(),
@@ -77,7 +77,7 @@ def run_watch(
 
 def _time(told: str | None) -> str:
     try:
-        return windows.format_seconds(windows.parse_time(told) if told else datetime.now(UTC))
+        return times.format_seconds(times.parse_time(told) if told else datetime.now(UTC))
     except ValueError:
         raise UsageError(f"{told!r} is no time. Write it in UTC as 2026-11-25T08:00:00Z.") from None
 
@@ -104,7 +104,7 @@ class WatchPass:
 
     def written(self, window: Window) -> str | None:
         """Write the document of one window, if anything was answered in it; give its name."""
-        start, end = windows.to_micros(window.start), windows.to_micros(window.end)
+        start, end = times.to_micros(window.start), times.to_micros(window.end)
         answers = list(self.journal.answers(start, end))
         if not answers:
             return None

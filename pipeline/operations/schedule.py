@@ -16,11 +16,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipeline.base import logs
+from pipeline.base import logs, times
 from pipeline.base.config import Workspace
 from pipeline.base.errors import DigestMismatch, TonewatchError, WorkspaceBusy
 from pipeline.base.records import Alert
-from pipeline.core.monitor import quiet_period, windows
+from pipeline.core.monitor import quiet_period
 from pipeline.io import alerts, checkpoints, files, locks
 from pipeline.io.journal.journal import Journal
 from pipeline.io.params_file import load_params
@@ -71,7 +71,7 @@ def take_turn(
     """Take the turn of a run and give None, or say why it has none; the turn ends with the block, or with the process."""
     from filelock import FileLock, Timeout
 
-    planned, began = windows.format_micros(due), windows.format_micros(now)
+    planned, began = times.format_micros(due), times.format_micros(now)
     _live(workspace, run, {"kind": kind, "due": planned, "began": began, "pid": os.getpid()})
     note = folder(workspace) / f"{kind}.json"
     lock = FileLock(folder(workspace) / f"{kind}.lock")
@@ -149,7 +149,7 @@ def raise_and_send(workspace: Workspace, candidates: Sequence[Alert], *, now: da
     raised = quiet_period.filter_quiet(
         candidates,
         past,
-        now=windows.format_seconds(now),
+        now=times.format_seconds(now),
         quiet_hours=load_params(workspace.params).watch.quiet_hours,
     )
     alerts.add_alerts(workspace.alerts, raised)
@@ -168,7 +168,7 @@ def report_failure(workspace: Workspace, kind: str, error: BaseException, *, now
     with contextlib.suppress(TonewatchError):
         raise_and_send(
             workspace,
-            [Alert(f"run/{kind}", "run", "all", windows.format_seconds(now), title, message)],
+            [Alert(f"run/{kind}", "run", "all", times.format_seconds(now), title, message)],
             now=now,
         )
     return why
@@ -197,7 +197,7 @@ def run_audit(workspace: Workspace, *, now: datetime) -> dict[str, Any]:
     )
     told = raise_and_send(
         workspace,
-        [Alert("integrity", "integrity", "all", windows.format_seconds(now), title, left or found)]
+        [Alert("integrity", "integrity", "all", times.format_seconds(now), title, left or found)]
         if found
         else [],
         now=now,

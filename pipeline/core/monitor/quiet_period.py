@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pipeline.base.records import Alert
-from pipeline.core.monitor.windows import hours_before, to_micros
+from pipeline.base.times import hours_before, to_micros
 
 
 def filter_quiet(

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-SECOND = "%Y-%m-%dT%H:%M:%SZ"
-STAMP = "%Y-%m-%dT%H:%M:%S.%fZ"
+from pipeline.base.times import format_seconds, parse_time
+
 DAYS_A_QUARTER = 365.25 / 4
 
 
@@ -20,31 +20,6 @@ class Window:
     def name(self) -> str:
         """Name it as files are named: by its start, without colons."""
         return self.start.replace(":", "-")
-
-
-def parse_time(told: str) -> datetime:
-    """Read a UTC time, with or without parts of a second."""
-    return datetime.fromisoformat(told).astimezone(UTC)
-
-
-def format_seconds(when: datetime) -> str:
-    """Write a time in UTC to the second."""
-    return when.astimezone(UTC).strftime(SECOND)
-
-
-def format_micros(when: datetime) -> str:
-    """Write a time in UTC as the journal does, to the microsecond."""
-    return when.astimezone(UTC).strftime(STAMP)
-
-
-def to_micros(told: str) -> str:
-    """Write a time as the journal does, so that the two can be compared as words."""
-    return format_micros(parse_time(told))
-
-
-def hours_before(told: str, *, hours: float) -> str:
-    """Give the time so many hours before another."""
-    return format_seconds(parse_time(told) - timedelta(hours=hours))
 
 
 def due_windows(*, since: str, now: str, minutes: int, most: int) -> list[Window]:

@@ -1,6 +1,7 @@
 """Windows of a journal."""
 
-from pipeline.core.monitor.windows import Window, due_windows, hours_before, windows_per_quarter
+from pipeline.base.times import hours_before
+from pipeline.core.monitor.windows import Window, due_windows, windows_per_quarter
 
 
 def test_only_windows_that_have_ended_are_due() -> None:

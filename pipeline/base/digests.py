@@ -1,0 +1,16 @@
+"""SHA-256 digests of texts and of documents."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+
+def text_digest(text: str) -> str:
+    """Return the SHA-256 of a text; half of a surrogate pair counts as a question mark."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def json_digest(document: Any, *, default: Callable[[Any], Any] | None = None) -> str:
+    """Return the SHA-256 of a document as JSON with sorted keys, so that equal content is an equal digest."""
+    return text_digest(json.dumps(document, sort_keys=True, default=default))

@@ -1,0 +1,1 @@
+"""The documents that are stored or cross a layer, as types: which keys each holds, and what they mean."""
