@@ -1,0 +1,115 @@
+"""The evaluation report, `evaluation.json`: what one candidate reaches on the test split."""
+
+from typing import TypedDict
+
+
+class Scores(TypedDict):
+    """Two scores in [0, 1]."""
+
+    macro_f1: float
+    accuracy: float
+
+
+class SubsetScores(Scores):
+    """Scores on part of the texts; `texts` is how many there are."""
+
+    texts: int
+
+
+class ModelScores(Scores):
+    """Scores of a model or a baseline; `intervals` holds [low, high] under the name of a score."""
+
+    per_source: dict[str, SubsetScores]
+    intervals: dict[str, list[float]]
+
+
+class LabelScores(TypedDict):
+    """Scores of one label; `texts` is how many bear it."""
+
+    f1: float
+    precision: float
+    recall: float
+    texts: int
+
+
+class CalibrationBin(TypedDict):
+    """Mean confidence and accuracy of the texts whose confidence lies between `low` and `high`."""
+
+    low: float
+    high: float
+    confidence: float
+    accuracy: float
+    texts: int
+
+
+class CalibrationReport(TypedDict):
+    """Calibration errors, the temperature they were measured at, and the bins that hold texts."""
+
+    ece: float
+    adaptive_ece: float
+    brier: float
+    temperature: float
+    bins: list[CalibrationBin]
+
+
+class FailedCase(TypedDict):
+    """The texts of one behavioural case that failed, and the label predicted for each."""
+
+    texts: list[str]
+    labels: list[str]
+
+
+class AbilityReport(TypedDict):
+    """How many cases of one ability passed; `kind` is minimum, invariance or direction."""
+
+    kind: str
+    cases: int
+    passed: int
+    pass_rate: float
+    examples: list[FailedCase]
+
+
+class AttackReport(TypedDict):
+    """Macro F1 of a sample before and after typos: up to `edits` a text, the worst of `tries` attempts."""
+
+    texts: int
+    edits: int
+    tries: int
+    macro_f1_before: float
+    macro_f1_after: float
+    fall: float
+
+
+class AgreementScores(TypedDict):
+    """Scores of one rater, of half the raters against the other half, and of the candidate."""
+
+    one_rater: Scores
+    ceiling: Scores
+    candidate: Scores
+
+
+class HumanAgreement(AgreementScores):
+    """Human agreement on the texts whose single ratings are known, overall and by source."""
+
+    texts: int
+    per_source: dict[str, AgreementScores]
+
+
+class EvaluationReport(ModelScores):
+    """All measurements of one candidate.
+
+    `confusion` is LxL in the order of `labels`, ground truth by prediction; `slices` are named
+    `source=movie`, `length=9-16`, …. `behaviour` is by ability, empty where none was tried; `attack` and
+    `human` are None where they were not measured.
+    """
+
+    labels: list[str]
+    texts: int
+    per_class: dict[str, LabelScores]
+    confusion: list[list[int]]
+    slices: dict[str, SubsetScores]
+    calibration: CalibrationReport
+    behaviour: dict[str, AbilityReport]
+    attack: AttackReport | None
+    human: HumanAgreement | None
+    baselines: dict[str, ModelScores]
