@@ -5,6 +5,7 @@ Legend: B resamples, G groups, L labels.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,15 @@ from pipeline.core.evaluate import metrics
 from pipeline.core.evaluate.metrics import Counts, Figures
 
 CELLS_AT_ONCE = 4_000_000  # weights held in memory together: 32 MB
+
+
+@dataclass(frozen=True)
+class BootstrapConfig:
+    """How many resamples are drawn, the confidence of the interval, and the seed of the draws."""
+
+    resamples: int
+    confidence: float
+    seed: int
 
 
 def bootstrap_weights(groups: int, *, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
