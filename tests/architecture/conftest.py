@@ -1,4 +1,4 @@
-"""The project's own sources, read as trees: the house tests look at code and run next to none of it."""
+"""The project's own sources as syntax trees: these tests read code and run almost none of it."""
 
 import ast
 import subprocess

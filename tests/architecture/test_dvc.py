@@ -1,4 +1,4 @@
-"""`dvc.yaml` says what `pipeline.stages.runner` does: the same stages, folders and sections, entered by the command line."""
+"""`dvc.yaml` and the STAGES table agree: the same stages, folders, sections and commands."""
 
 import subprocess
 from pathlib import Path
@@ -21,13 +21,13 @@ def test_dvc_declares_the_stages_in_their_order(declared: dict[str, Any]) -> Non
     assert list(declared) == [stage.name for stage in STAGES]
 
 
-def test_dvc_enters_each_stage_through_the_command_line(declared: dict[str, Any]) -> None:
+def test_dvc_runs_each_stage_through_the_command_line(declared: dict[str, Any]) -> None:
     assert {name: stage["cmd"] for name, stage in declared.items()} == {
         name: f"tonewatch stage {name}" for name in OUT
     }
 
 
-def test_each_stage_depends_on_the_folders_it_reads_and_on_its_own_code(declared: dict[str, Any]) -> None:
+def test_each_stage_depends_on_its_input_folders_and_its_own_code(declared: dict[str, Any]) -> None:
     expected = {
         s.name: {*(OUT[name] for name in s.inputs), f"{OUT['identity']}/{s.name}"}
         for s in STAGES
@@ -39,24 +39,24 @@ def test_each_stage_depends_on_the_folders_it_reads_and_on_its_own_code(declared
     } == expected
 
 
-def test_the_digests_of_the_code_are_taken_on_every_run(declared: dict[str, Any]) -> None:
+def test_code_digests_are_computed_on_every_run(declared: dict[str, Any]) -> None:
     assert declared["identity"].get("always_changed") is True
     assert declared["identity"].get("deps", []) == []
 
 
-def test_each_stage_leaves_one_folder(declared: dict[str, Any]) -> None:
+def test_each_stage_writes_one_folder(declared: dict[str, Any]) -> None:
     assert {name: _names(stage["outs"]) for name, stage in declared.items()} == {
         name: [out] for name, out in OUT.items()
     }
 
 
-def test_each_stage_watches_the_sections_it_says_it_reads(declared: dict[str, Any]) -> None:
+def test_each_stage_depends_on_the_sections_it_declares(declared: dict[str, Any]) -> None:
     assert {name: sorted(stage.get("params", [])) for name, stage in declared.items()} == {
         s.name: sorted(s.sections) for s in STAGES
     }
 
 
-def test_a_stage_reads_only_what_an_earlier_one_leaves() -> None:
+def test_a_stage_reads_only_folders_of_earlier_stages() -> None:
     order = list(OUT)
 
     assert [
@@ -64,7 +64,7 @@ def test_a_stage_reads_only_what_an_earlier_one_leaves() -> None:
     ] == []
 
 
-def test_git_leaves_every_folder_of_a_stage_to_dvc(root: Path) -> None:
+def test_git_tracks_no_folder_of_a_stage(root: Path) -> None:
     listed = subprocess.run(
         ["git", "ls-files", "--", *OUT.values()], cwd=root, capture_output=True, text=True, check=True
     )
@@ -81,6 +81,6 @@ def test_dvc_sees_one_pipeline_here_and_not_those_of_the_presets(root: Path) -> 
     from dvc.repo import Repo
 
     with Repo(str(root)) as repo:
-        found = {Path(stage.path).relative_to(root).as_posix() for stage in repo.index.stages}
+        files = {Path(stage.path).relative_to(root).as_posix() for stage in repo.index.stages}
 
-    assert found == {"dvc.yaml"}
+    assert files == {"dvc.yaml"}

@@ -12,7 +12,7 @@ from pipeline.io.params_file import load_params
 # Read by acts, which are not DVC stages: which data version to stand on, the gate that decides, and how the line is operated.
 SECTIONS_OF_ACTS = {"data", "gate", "serve", "watch", "schedule"}
 
-MAPS = {"renames", "words", "abilities"}
+MAPS = {"label_map", "words", "abilities"}
 
 # The class that reads a section or a source is chosen by these, so no code asks for them by name.
 DISCRIMINATORS = {"kind"}
@@ -43,9 +43,9 @@ def test_every_section_is_watched_by_a_stage_or_read_by_an_act(root: Path, param
 
 
 def test_a_key_that_nobody_reads_would_be_found() -> None:
-    tree = ast.parse("rate = cfg.peak_rate")
+    tree = ast.parse("rate = cfg.learning_rate")
 
-    assert set(_keys({"finetune": {"peak_rate": 1, "forgotten": 2}})) - _read(tree) == {
+    assert set(_keys({"finetune": {"learning_rate": 1, "forgotten": 2}})) - _read(tree) == {
         "finetune",
         "forgotten",
     }

@@ -1,9 +1,9 @@
-"""No file names a package host or a folder of one machine: both belong to whoever runs it."""
+"""No file names a package host or a folder of one machine."""
 
 import re
 from pathlib import Path
 
-# Put together here, so that this file does not hold them either.
+# Joined here, so that this file does not contain them either.
 HOSTS = tuple(
     ".".join(parts)
     for parts in (
@@ -22,26 +22,26 @@ HOMES = re.compile(r"/(?:home|root|Users)/[\w.-]+")
 
 
 def test_no_file_names_a_package_host(root: Path, project_files: list[Path]) -> None:
-    found = [
+    hits = [
         (path.relative_to(root).as_posix(), host)
         for path in project_files
         for host in HOSTS
         if host in _text(path)
     ]
 
-    assert found == []
+    assert hits == []
 
 
 def test_no_file_names_a_folder_of_one_machine(root: Path, project_files: list[Path]) -> None:
     # A root as short as "/data" is also a word.
     mine = [str(root)] if len(root.parts) > 2 else []
-    found = [
+    hits = [
         (path.relative_to(root).as_posix(), place)
         for path in project_files
         for place in [*HOMES.findall(_text(path)), *(place for place in mine if place in _text(path))]
     ]
 
-    assert found == []
+    assert hits == []
 
 
 def _text(path: Path) -> str:

@@ -1,11 +1,11 @@
-"""What `tonewatch init` writes is what the checkout itself runs on."""
+"""`tonewatch init` writes the files the checkout itself runs on."""
 
 from pathlib import Path
 
 import pytest
 
 from pipeline.io.params_file import set_param
-from pipeline.io.versioning.workspace_setup import params_of, presets
+from pipeline.operations.workspace import params_of, presets
 
 
 @pytest.mark.parametrize("name", ["dvc.yaml", "params.yaml"])

@@ -1,4 +1,4 @@
-"""Every command a reader is shown exists and parses; every command there is, is shown."""
+"""Every command in the README exists and parses, and every command is in the README."""
 
 import re
 import shlex
@@ -14,7 +14,7 @@ BLOCK = re.compile(r"^```(?:console|sh|bash|shell)\n(.*?)^```", re.MULTILINE | r
 
 @pytest.fixture(scope="module")
 def shown(root: Path) -> list[str]:
-    """The command lines of the README: in a console block those behind "$", in a shell block every line."""
+    """List the command lines of the README: in a console block those after "$", in a shell block all."""
     return list(_commands((root / "README.md").read_text("utf-8")))
 
 
@@ -32,7 +32,7 @@ def test_every_tonewatch_command_in_the_readme_parses(shown: list[str], tonewatc
     assert [complaint for words in lines if (complaint := _complaint(tonewatch, words))] == []
 
 
-def test_every_command_of_the_command_line_stands_in_the_readme(root: Path, tonewatch: Any) -> None:
+def test_every_command_is_in_the_readme(root: Path, tonewatch: Any) -> None:
     text = (root / "README.md").read_text("utf-8")
     hidden = {name for name, command in tonewatch.commands.items() if command.hidden}
 
@@ -46,9 +46,9 @@ def test_every_make_target_in_the_readme_exists(root: Path, shown: list[str]) ->
     named = {
         word for words in map(_words, shown) if words[:1] == ["make"] for word in words[1:] if "=" not in word
     }
-    spoken = set(re.findall(r"`make ([a-z-]+)", (root / "README.md").read_text("utf-8")))
+    in_text = set(re.findall(r"`make ([a-z-]+)", (root / "README.md").read_text("utf-8")))
 
-    assert (named | spoken) - targets == set()
+    assert (named | in_text) - targets == set()
 
 
 def test_every_make_target_is_listed_by_help(root: Path) -> None:
@@ -58,15 +58,16 @@ def test_every_make_target_is_listed_by_help(root: Path) -> None:
     assert set(re.findall(r"^([a-z-]+):.*## ", text, re.MULTILINE)) == set(phony)
 
 
-def test_every_file_that_the_readme_links_to_exists(root: Path) -> None:
+def test_every_file_linked_in_the_readme_exists(root: Path) -> None:
     text = (root / "README.md").read_text("utf-8")
     links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
 
     assert [link for link in links if link and not (root / link).exists()] == []
 
 
-def test_a_command_is_read_from_a_console_block_without_what_follows_it() -> None:
-    text = '```console\n$ tonewatch predict "so good # really" | head -1  # one line\npositive\n$ A=1 make run &\n```\n'
+def test_a_command_ends_before_pipes_and_comments() -> None:
+    lines = '$ tonewatch predict "so good # really" | head -1  # one line\npositive\n$ A=1 make run &\n'
+    text = f"```console\n{lines}```\n"
 
     assert [_words(line) for line in _commands(text)] == [
         ["tonewatch", "predict", "so good # really"],
@@ -74,7 +75,7 @@ def test_a_command_is_read_from_a_console_block_without_what_follows_it() -> Non
     ]
 
 
-def test_a_command_that_does_not_exist_is_complained_about() -> None:
+def test_an_unknown_command_is_an_error() -> None:
     app = typer.Typer()
     app.command("go")(lambda: None)
     app.command("stop")(lambda: None)
@@ -98,7 +99,7 @@ def _commands(text: str) -> Iterator[str]:
 
 
 def _words(line: str) -> list[str]:
-    """Split a command line as a shell does; drop variables before it, and all from the first pipe or redirection on."""
+    """Split a command line as a shell does, without leading variables and without pipes and redirections."""
     lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     words = list(lexer)
@@ -110,11 +111,11 @@ def _words(line: str) -> list[str]:
 
 
 def _complaint(command: Any, words: list[str]) -> str:
-    """Parse a command line without running it; give what the parser says against it."""
+    """Parse a command line without running it; return the parser's error, or an empty string."""
     line, context = " ".join(["tonewatch", *words]), None
     try:
         while True:
-            # Making a context parses; nothing runs until the context is invoked.
+            # Creating a context parses; nothing runs until the context is invoked.
             context = command.make_context(command.name, list(words), parent=context)
             if not hasattr(command, "commands"):
                 return ""
@@ -122,9 +123,9 @@ def _complaint(command: Any, words: list[str]) -> str:
     except typer.Exit:  # --help and --version are answered while parsing
         return ""
     except Exception as error:
-        said = error.format_message() if hasattr(error, "format_message") else str(error)
-        return f"{line}: {said}"
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        return f"{line}: {message}"
 
 
-def test_no_figure_in_the_readme_waits_to_be_measured(root: Path) -> None:
+def test_no_number_in_the_readme_is_a_placeholder(root: Path) -> None:
     assert "@@" not in (root / "README.md").read_text("utf-8")

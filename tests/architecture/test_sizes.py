@@ -1,10 +1,10 @@
-"""A file or function that grows past what one reading holds is split."""
+"""Files stay under 250 lines, functions under 40, and no function takes six positional arguments."""
 
 import ast
 from pathlib import Path
 
 FILE_LINES = 250
-FUNCTION_LINES = 30
+FUNCTION_LINES = 40
 POSITIONAL = 5
 
 
@@ -14,7 +14,7 @@ def test_files_stay_under_250_lines(root: Path, sources: dict[str, ast.Module]) 
     assert {path: count for path, count in lines.items() if count >= FILE_LINES} == {}
 
 
-def test_functions_stay_under_30_lines_without_their_docstring(sources: dict[str, ast.Module]) -> None:
+def test_functions_stay_under_40_lines_without_their_docstring(sources: dict[str, ast.Module]) -> None:
     lines = {
         f"{path}:{one.lineno} {one.name}": _lines(one)
         for path, tree in sources.items()
@@ -37,7 +37,7 @@ def test_functions_take_at_most_five_positional_arguments(sources: dict[str, ast
 def test_a_docstring_and_a_decorator_do_not_count_as_lines() -> None:
     (function,) = _functions(
         ast.parse(
-            '@cache\ndef area(width: int) -> int:\n    """Say how large.\n\n    In cells.\n    """\n    return width\n'
+            '@cache\ndef area(width: int) -> int:\n    """Return it.\n\n    In cells.\n    """\n    return width\n'
         )
     )
 
