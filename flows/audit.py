@@ -1,24 +1,25 @@
-"""The nightly audit: does the record still hold, does everything follow it, and is the journal in order."""
+"""The nightly audit flow: verify the releases, repair what follows the ledger, put the journal in order."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 
 from flows import run_policy
 from pipeline.base.config import Workspace
-from pipeline.operations import schedule
+from pipeline.operations.audit import run_audit
 
 
 @flow(name="audit", persist_result=False)
-def audit(root: str) -> State[Any]:
-    """Verify the releases, repair what follows the ledger, seal and clear the journal, and tell what did not hold."""
-    return run_policy.run_if_due("audit", root, _audited)
+def audit(root: str) -> State[str]:
+    """Run the audit and complete with a sentence on what it found."""
+    return run_policy.run_if_due("audit", root, _audit)
 
 
-def _audited(workspace: Workspace) -> str:
-    done = schedule.run_audit(workspace, now=datetime.now(UTC))
-    held = "Everything holds." if done["found"] is None else str(done["left"] or f"Repaired: {done['found']}")
-    doubts = " ".join(("", *done["doubts"]))
-    return f"{held} Segments sealed: {done['sealed']}; hours past their retention removed: {len(done['removed'])}.{doubts}"
+def _audit(workspace: Workspace) -> str:
+    result = run_audit(workspace, now=datetime.now(UTC))
+    verdict = "All releases verified."
+    if result.fault:
+        verdict = result.remaining or f"Repaired: {result.fault}"
+    counts = f"Segments sealed: {result.sealed}; hours past their retention removed: {len(result.removed)}."
+    return " ".join([verdict, counts, *result.doubts])

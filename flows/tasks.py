@@ -13,6 +13,7 @@ from pipeline.base.config import Workspace
 from pipeline.base.errors import Unreachable
 from pipeline.io.params_file import load_profile
 from pipeline.io.versioning import data_versions
+from pipeline.io.versioning.git import code_version
 from pipeline.operations import retrain as operation
 from pipeline.release import judge as judging
 from pipeline.release import promote, reports
@@ -87,7 +88,7 @@ def _register(run: RetrainRun, data_version: str) -> str:
 
 
 def _judge(run: RetrainRun, data_version: str, model_version: str) -> dict[str, Any]:
-    lineage = judging.CandidateLineage(data_version, model_version, data_versions.code_commit())
+    lineage = judging.CandidateLineage(data_version, model_version, code_version())
     return judging.judge(run.workspace, lineage, actor=run.actor, reason=run.reason)
 
 

@@ -1,6 +1,7 @@
 """`tonewatch`: the commands that do the work; `data` and `release` have files of their own."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,10 +52,10 @@ def init(
 ) -> None:
     """Make a fresh workspace.  Example: tonewatch init reviews --preset csv."""
     from pipeline.base import logs
-    from pipeline.io.versioning import data_versions
+    from pipeline.operations.workspace import init_workspace
 
     logs.configure(json=json, debug=debug)
-    made = data_versions.init_workspace(folder.resolve(), preset)
+    made = init_workspace(folder.resolve(), preset)
     text = f"{made} is a workspace. Look at its params.yaml, then type:\n  cd {made} && tonewatch run"
     print_result({"workspace": str(made), "preset": preset}, json=json, text=text)
 
@@ -131,7 +132,7 @@ def predict(
     at = open_workspace(workspace, json=json, debug=debug)
     lines = read_lines(file, sys.stdin.buffer) if file else []
     told = answer(at, [*(texts or []), *lines])
-    print_result([one.as_dict() for one in told], json=json, text=printing.answers(told))
+    print_result([asdict(one) for one in told], json=json, text=printing.answers(told))
 
 
 @app.command()

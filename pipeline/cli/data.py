@@ -25,7 +25,7 @@ def list_versions(
 ) -> None:
     """List the data versions, newest first.  Example: tonewatch data list."""
     from pipeline.cli import printing
-    from pipeline.io.versioning import data_versions
+    from pipeline.operations import data_versions
 
     found = [
         version.as_dict()
@@ -43,7 +43,7 @@ def show_version(
 ) -> None:
     """Show one data version; the newest if none is named.  Example: tonewatch data show v1."""
     from pipeline.cli import printing
-    from pipeline.io.versioning import data_versions
+    from pipeline.operations import data_versions
 
     version = data_versions.show_version(
         open_workspace(workspace, json=json, debug=debug).root, name
@@ -60,7 +60,7 @@ def rollback(
     debug: DebugOption = False,
 ) -> None:
     """Take the work tree's data back to a version, and stay there.  Example: tonewatch data rollback v1."""
-    from pipeline.io.versioning import data_versions
+    from pipeline.operations import data_versions
 
     at = open_workspace(workspace, json=json, debug=debug)
     version = data_versions.rollback_data(at.root, name, reason).as_dict()

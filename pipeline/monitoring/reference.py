@@ -18,12 +18,12 @@ from pipeline.core.monitor.detectors import WindowSample
 from pipeline.core.monitor.drift import DriftCalibration, calibrate, comparable_size
 from pipeline.core.monitor.windows import windows_per_quarter
 from pipeline.core.privacy.masking import mask_pii
-from pipeline.inference.predict import open_predictor
+from pipeline.inference.load import load_predictor
 from pipeline.io import files, parquet
 from pipeline.io.params_file import load_params
 from pipeline.io.registry import release_files
 from pipeline.io.registry.ledger import Ledger
-from pipeline.io.versioning.split_reader import read_split
+from pipeline.io.versioning.data_versions import read_split
 
 if TYPE_CHECKING:
     from pipeline.core.model.predictor import Predictor
@@ -65,7 +65,7 @@ class ReleaseReference:
     @cached_property
     def predictor(self) -> "Predictor":
         """Open its verified copy."""
-        return open_predictor(release_files.verified_copy(self.workspace, self.document))
+        return load_predictor(release_files.verified_copy(self.workspace, self.document))
 
     @cached_property
     def reference(self) -> dict[str, WindowSample]:

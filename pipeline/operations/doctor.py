@@ -112,9 +112,9 @@ def _params(workspace: Workspace) -> Check:
 
 
 def _git(workspace: Workspace) -> Check:
-    from pipeline.io.versioning import workspace_setup
+    from pipeline.io.versioning.git import ensure_git_and_dvc
 
-    workspace_setup.ensure_ready(workspace.root)
+    ensure_git_and_dvc(workspace.root)
     return Check("git and DVC", ok=True, told="the workspace is the root of a repository and knows DVC")
 
 

@@ -10,7 +10,7 @@ from pipeline.base.errors import TonewatchError, UsageError
 from pipeline.base.records import Receipt
 from pipeline.io import files
 from pipeline.io.locks import workspace_lock
-from pipeline.io.params_file import load_params, set_params
+from pipeline.io.params_file import load_params, load_profile, set_params
 from pipeline.io.versioning import data_versions
 from pipeline.release import promote, reconcile
 from pipeline.release.judge import champion_of_candidate
@@ -29,6 +29,15 @@ class StageOutcome:
 
     receipt: Receipt
     ran: bool
+
+
+def open_context(workspace: Workspace, profile_name: str) -> StageContext:
+    """Return the context of the stages of a workspace on a machine of this profile.
+
+    Raises ConfigError when the profile is unknown or params.yaml is not valid.
+    """
+    load_params(workspace.params)
+    return StageContext(workspace, load_profile(profile_name))
 
 
 def prepare(context: StageContext) -> None:

@@ -12,20 +12,17 @@ import os
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pipeline.base import logs, times
 from pipeline.base.config import Workspace
-from pipeline.base.errors import DigestMismatch, TonewatchError, WorkspaceBusy
+from pipeline.base.errors import TonewatchError
 from pipeline.base.records import Alert
 from pipeline.core.monitor import quiet_period
-from pipeline.io import alerts, checkpoints, files, locks
-from pipeline.io.journal.journal import Journal
+from pipeline.io import alerts, files, locks
 from pipeline.io.params_file import load_params
-from pipeline.release import promote
-from pipeline.release.verify import verify_releases
 
 log = logs.get("schedule")
 DUES_KEPT = 200
@@ -180,61 +177,3 @@ def _place(error: BaseException) -> str:
 
 
 COMMANDS = {"retrain": "run", "audit": "release verify"}
-
-
-def run_audit(workspace: Workspace, *, now: datetime) -> dict[str, Any]:
-    """Check the record, repair what follows it, put the journal in order, and tell what did not hold; gives what was done."""
-    found = _wrong(workspace)
-    repaired = _repaired(workspace)
-    left = _wrong(workspace) if found else None
-    params = load_params(workspace.params)
-    journal = Journal(workspace.journal, retention_days=params.serve.journal.retention_days)
-    sealed, kept = journal.seal(), journal.retain(now)
-    title = (
-        "The record of releases does not hold"
-        if left
-        else "The record of releases did not hold, and was repaired"
-    )
-    told = raise_and_send(
-        workspace,
-        [Alert("integrity", "integrity", "all", times.format_seconds(now), title, left or found)]
-        if found
-        else [],
-        now=now,
-    )
-    log.info("audited", holds=found is None, repaired=len(repaired), sealed=sealed, removed=len(kept.removed))
-    return {
-        "found": found,
-        "repaired": repaired,
-        "left": left,
-        "sealed": sealed,
-        "removed": list(kept.removed),
-        "doubts": list(kept.reasons),
-        "swept": _swept(workspace, now - timedelta(days=params.schedule.keep_checkpoints_days)),
-        "alerts": [one.title for one in told],
-    }
-
-
-def _swept(workspace: Workspace, before: datetime) -> list[str]:
-    try:
-        with locks.workspace_lock(workspace.home):
-            return checkpoints.sweep_checkpoints(workspace.checkpoints, before=before.timestamp())
-    except WorkspaceBusy:
-        # A training that goes on may take up what lies there; another night will do.
-        return []
-
-
-def _wrong(workspace: Workspace) -> str | None:
-    try:
-        verify_releases(workspace, None)
-    except DigestMismatch as error:
-        return str(error)
-    return None
-
-
-def _repaired(workspace: Workspace) -> list[str]:
-    try:
-        return promote.reconcile(workspace)
-    except WorkspaceBusy:
-        # Whoever works here heals what it finds before it begins.
-        return []

@@ -11,7 +11,7 @@ from pipeline.core.evaluate.comparison import PairedPredictions, compare_models,
 from pipeline.core.evaluate.slices import slice_members
 from pipeline.io import files, parquet
 from pipeline.io.registry import release_files
-from pipeline.io.versioning.split_reader import read_split
+from pipeline.io.versioning.data_versions import read_split
 
 
 class TextPredictor(Protocol):

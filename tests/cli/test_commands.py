@@ -11,8 +11,8 @@ from pipeline.base.config import Workspace
 from pipeline.base.errors import ConfigError, UsageError
 from pipeline.io.params_file import load_profile, set_param, set_params
 from pipeline.io.versioning import data_versions
-from pipeline.io.versioning.workspace_setup import init_workspace
 from pipeline.operations.retrain import checkout_pinned_data, run_if_changed
+from pipeline.operations.workspace import init_workspace
 from pipeline.stages.context import StageContext
 
 GOOD = [
@@ -262,7 +262,7 @@ def test_set_writes_all_or_nothing(workspace):
     assert params.read_text("utf-8") == before
 
     # Neither of the two is valid without the other.
-    set_params(params, ["evaluate.vader_cuts=[0.0]", "collect.labels=[bad, good]"])
+    set_params(params, ["evaluate.vader_thresholds=[0.0]", "collect.labels=[bad, good]"])
     assert not list(workspace.glob(".params.yaml.*"))
 
 

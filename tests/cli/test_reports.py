@@ -16,8 +16,8 @@ from pipeline.io import files, parquet
 from pipeline.io.params_file import load_profile
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.versioning import data_versions
-from pipeline.io.versioning.workspace_setup import init_workspace
 from pipeline.operations.retrain import run_if_changed
+from pipeline.operations.workspace import init_workspace
 from pipeline.release import reports
 from pipeline.stages.context import StageContext
 

@@ -11,7 +11,7 @@ from world import build, serve
 
 from pipeline.base.config import Workspace
 from pipeline.io.locks import workspace_lock
-from pipeline.io.versioning import workspace_setup as workspaces
+from pipeline.operations import workspace as workspaces
 from pipeline.operations.doctor import examine, without_password
 
 ROOT = Path(__file__).parents[2]

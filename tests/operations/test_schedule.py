@@ -1,4 +1,4 @@
-"""The discipline of a scheduled run: whose turn it is, whatever the clock says and whoever dies; and the nightly audit."""
+"""The discipline of a scheduled run: whose turn it is, whatever the clock says and whoever dies."""
 
 import json
 import multiprocessing
@@ -6,7 +6,6 @@ import os
 import signal
 import threading
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import world
@@ -15,11 +14,9 @@ from hypothesis import strategies as st
 
 from pipeline.base.config import Workspace
 from pipeline.base.errors import SourceUnreachable, WorkspaceBusy
-from pipeline.io import alerts, locks
-from pipeline.io.registry.mlflow_models import ModelRegistry
+from pipeline.io import alerts
 from pipeline.operations import schedule
 from pipeline.operations.schedule import LastRun, skip_reason
-from pipeline.release.verify import verify_releases
 
 MONDAY = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
 WEEK, HOUR, DAY = timedelta(weeks=1), timedelta(hours=1), timedelta(days=1)
@@ -222,97 +219,8 @@ def test_an_error_that_is_not_ours_is_told_without_what_it_repeats(places, capfd
         why = schedule.report_failure(places, "watch", error, now=MONDAY)
 
     kept = "".join(path.read_text() for path in places.alerts.glob("*.json"))
-    assert why.startswith("ValueError at test_scheduling.py:")
+    assert why.startswith("ValueError at test_schedule.py:")
     assert "canary" not in why + kept + "".join(capfd.readouterr())
-
-
-def test_a_fresh_workspace_passes_the_audit(places):
-    done = schedule.run_audit(places, now=MONDAY)
-
-    assert (done["found"], done["alerts"], done["removed"]) == (None, [], [])
-
-
-def test_the_audit_repairs_an_alias_moved_by_hand_and_tells_it_once(tmp_path: Path, mlflow_uri: str):
-    places = world.build(tmp_path, mlflow_uri)
-    world.serve(places, wrong=10)
-    world.serve(places, wrong=20)
-    schedule.run_audit(places, now=MONDAY)
-    ModelRegistry(places.mlflow).project("1", None)
-
-    first = schedule.run_audit(places, now=MONDAY + DAY)
-    after = schedule.run_audit(places, now=MONDAY + 2 * DAY)
-
-    assert "champion" in first["found"]
-    assert first["left"] is None
-    assert first["alerts"] == ["The record of releases did not hold, and was repaired"]
-    assert world.in_service(places)[1]["champion"] == "2"
-    assert (after["found"], after["alerts"]) == (None, [])
-
-
-def test_the_audit_sweeps_checkpoints_that_nobody_took_up_again_but_none_while_somebody_works(places):
-    for name, days in (("old", 31), ("young", 29)):
-        notes = places.checkpoints / name / "step-00000004" / "notes.json"
-        notes.parent.mkdir(parents=True)
-        notes.write_text("{}")
-        for path in (notes, notes.parent, notes.parent.parent):
-            os.utime(path, times=((MONDAY - days * DAY).timestamp(),) * 2)
-
-    with locks.workspace_lock(places.home):
-        assert schedule.run_audit(places, now=MONDAY)["swept"] == []
-    assert schedule.run_audit(places, now=MONDAY)["swept"] == ["old"]
-    assert [path.name for path in places.checkpoints.iterdir()] == ["young"]
-
-
-def test_while_a_run_goes_on_what_follows_the_ledger_is_no_alarm(tmp_path: Path, mlflow_uri: str):
-    places = world.build(tmp_path, mlflow_uri)
-    world.serve(places, wrong=10)
-    world.serve(places, wrong=20)
-    ModelRegistry(places.mlflow).project("1", None)
-
-    with locks.workspace_lock(places.home):
-        meanwhile = schedule.run_audit(places, now=MONDAY)
-        assert verify_releases(places, None)["working"] == str(os.getpid())
-    after = schedule.run_audit(places, now=MONDAY + DAY)
-
-    assert (meanwhile["found"], meanwhile["alerts"]) == (None, [])
-    assert "champion" in after["found"]
-
-
-def test_the_audit_tells_a_record_that_it_cannot_repair(tmp_path: Path, mlflow_uri: str):
-    places = world.build(tmp_path, mlflow_uri)
-    world.serve(places, wrong=10)
-    copy = places.releases / "R1"
-    weights = next(path for path in copy.rglob("*.onnx"))
-    weights.write_bytes(weights.read_bytes() + b"x")
-    # The registry has lost it too, so nothing can put it back.
-    broken = Workspace(places.root, world.DOWN, places.ledger)
-
-    done = schedule.run_audit(broken, now=MONDAY)
-
-    assert "was changed" in done["found"]
-    assert done["left"] is not None
-    assert done["alerts"] == ["The record of releases does not hold"]
-    assert [entry.alert.kind for entry in alerts.list_outbox(places.alerts)] == ["integrity"]
-
-
-def test_two_audits_at_once_do_no_harm(tmp_path: Path, mlflow_uri: str):
-    places = world.build(tmp_path, mlflow_uri)
-    world.serve(places, wrong=10)
-    faults = []
-
-    def go():
-        try:
-            schedule.run_audit(places, now=MONDAY)
-        except Exception as error:
-            faults.append(error)
-
-    threads = [threading.Thread(target=go) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert faults == []
 
 
 def test_the_note_of_a_run_says_what_it_is(places):

@@ -10,9 +10,9 @@ from postgres import Postgres
 from pipeline.base.records import Receipt
 from pipeline.io import files
 from pipeline.io.registry.mlflow_models import ModelRegistry
-from pipeline.io.versioning import workspace_setup as workspaces
 from pipeline.io.versioning.code_digest import write_identities
 from pipeline.io.versioning.dvc_cache import DvcCache
+from pipeline.operations import workspace as workspaces
 
 FOLDERS = {
     "collect": "raw",

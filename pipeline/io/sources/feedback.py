@@ -15,7 +15,7 @@ from pipeline.io import parquet
 from pipeline.io.journal.journal import Journal
 from pipeline.io.versioning import data_branch
 from pipeline.io.versioning.git import GitRefused
-from pipeline.io.versioning.split_reader import read_split
+from pipeline.io.versioning.data_versions import read_split
 
 FEEDBACK = "feedback"
 
@@ -32,11 +32,11 @@ def records_digest(records: Sequence[TextRecord]) -> str:
 
 
 def feedback_records(journal: Path, cfg: CollectConfig) -> list[TextRecord]:
-    """Give the newest texts whose label somebody told, at most `collect.feedback_texts`, in the order of their ids.
+    """Give the newest texts whose label somebody told, at most `max_texts`, in the order of their ids.
 
     The last label told for an answer counts; one whose text was not kept teaches nothing.
     """
-    if not cfg.feedback_texts or not journal.is_dir():
+    if cfg.feedback is None or not journal.is_dir():
         return []
     latest = {
         entry.text: entry
@@ -44,7 +44,7 @@ def feedback_records(journal: Path, cfg: CollectConfig) -> list[TextRecord]:
         if entry.text and entry.label in cfg.labels
     }
     newest = sorted(latest.values(), key=lambda entry: (entry.time, entry.request, entry.position))[
-        -cfg.feedback_texts :
+        -cfg.feedback.max_texts :
     ]
     return sorted((_record(entry, cfg) for entry in newest), key=lambda record: record.id)
 
@@ -59,27 +59,27 @@ def count_new_labels(workspace: Workspace, cfg: CollectConfig) -> int:
 
 
 def replayed_records(root: Path, cfg: CollectConfig) -> list[TextRecord]:
-    """Give texts of sources that are no longer listed, from the newest data version: of each at most `collect.replay_texts`.
+    """Give texts of sources that are no longer listed, from the newest data version: of each at most `max_texts`.
 
     Which ones hangs on their ids alone, so a replay of a replay is the same.
     """
-    version = _newest(root) if cfg.replay_texts else None
+    version = _newest(root) if cfg.replay else None
     listed = {FEEDBACK, *(source.name for source in cfg.sources)}
     gone = sorted(set(version.sources) - listed) if version else []
-    if version is None or not gone:
+    if cfg.replay is None or version is None or not gone:
         return []
     records = [record for record in read_split(root, version.name, *SPLITS) if record.label in cfg.labels]
     return [
         record
         for name in gone
-        for record in _drawn((one for one in records if one.source == name), cfg.replay_texts)
+        for record in _drawn((one for one in records if one.source == name), cfg.replay.max_texts)
     ]
 
 
 def _record(entry: Feedback, cfg: CollectConfig) -> TextRecord:
     # One text, however often it was asked about, stays on one side of the split.
     key = hashlib.sha256(entry.text.encode()).hexdigest()[:16]
-    first = cfg.sources[0]
+    first = cfg.tables[0]
     return TextRecord(
         id=f"{FEEDBACK}:{key}",
         text=entry.text,

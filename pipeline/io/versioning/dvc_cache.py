@@ -14,7 +14,7 @@ import yaml
 from pipeline.base import logs
 from pipeline.base.errors import ConfigError, DigestMismatch, Fault
 from pipeline.io import files
-from pipeline.io.versioning.workspace_setup import ensure_ready
+from pipeline.io.versioning.git import ensure_git_and_dvc
 
 LOCK = "dvc.lock"
 EMPTY: dict[str, Any] = {"schema": "2.0", "stages": {}}
@@ -29,7 +29,7 @@ class DvcCache:
     """
 
     def __init__(self, root: Path) -> None:
-        ensure_ready(root)
+        ensure_git_and_dvc(root)
         self.root = root
 
     def unchanged(self, stage: str) -> bool:

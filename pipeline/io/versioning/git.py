@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.base.errors import Fault
+from pipeline import __version__
+from pipeline.base.errors import Fault, NotAWorkspace
 
 # Inside a hook git names its own places in the environment, and they would lead us into another repository.
 PLACES = (
@@ -102,3 +103,34 @@ class Git:
             "--stdin",
             given="".join(f"{line}\n" for line in ("start", *updates, "prepare", "commit")).encode(),
         )
+
+
+def ensure_git_and_dvc(root: Path) -> None:
+    """Check that a workspace is the root of a git repository that is initialized for DVC.
+
+    Raises NotAWorkspace with what to type.
+    """
+    try:
+        top = Path(Git(root).run("rev-parse", "--show-toplevel").strip()).resolve()
+    except GitRefused as error:
+        raise NotAWorkspace(
+            f"Data versions are kept in git, and {error}. If there is no repository yet, type `git init {root}`."
+        ) from error
+    if top != root.resolve():
+        raise NotAWorkspace(
+            f"{root} lies inside the repository {top}; data versions need a repository of their own. "
+            f"Type `git init {root}`."
+        )
+    if not (root / ".dvc" / "config").is_file():
+        raise NotAWorkspace(f"{root} is not initialized for DVC. Type `dvc init` there.")
+
+
+def code_version() -> str:
+    """Return the commit of the checkout that runs, with `+` for uncommitted changes; else the installed version."""
+    home = Path(__file__).parents[3]
+    git = Git(home)
+    top, head = git.ask("rev-parse", "--show-toplevel"), git.commit_of("HEAD")
+    if head is None or top is None or Path(top).resolve() != home.resolve():
+        return f"tonewatch {__version__}"
+    changed = git.run("status", "--porcelain", "--", "pipeline", "flows")
+    return head + ("+" if changed else "")

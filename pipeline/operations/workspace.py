@@ -7,9 +7,9 @@ from pathlib import Path
 import yaml
 
 from pipeline.base.config.parsing import split_sections
-from pipeline.base.errors import NotAWorkspace, UsageError
+from pipeline.base.errors import UsageError
 from pipeline.io import files
-from pipeline.io.versioning.git import Git, GitRefused
+from pipeline.io.versioning.git import Git
 
 # The preset `english` is params.yaml as it is; another lays its sections over it.
 ENGLISH = "english"
@@ -59,25 +59,6 @@ def init_workspace(folder: Path, preset: str) -> Path:
             *contents,
         )
     return folder
-
-
-def ensure_ready(root: Path) -> None:
-    """Check that a workspace is the root of a git repository and knows DVC.
-
-    Raises NoWorkspace with what to type.
-    """
-    try:
-        top = Path(Git(root).run("rev-parse", "--show-toplevel").strip()).resolve()
-    except GitRefused as error:
-        raise NotAWorkspace(
-            f"Data versions are kept in git, and {error}. If there is no repository yet, type `git init {root}`."
-        ) from error
-    if top != root.resolve():
-        raise NotAWorkspace(
-            f"{root} is inside the repository {top}, whose root it is not; data versions need their own. Type `git init {root}`."
-        )
-    if not (root / ".dvc" / "config").is_file():
-        raise NotAWorkspace(f"{root} does not know DVC yet. Type `dvc init` there.")
 
 
 def presets() -> tuple[str, ...]:

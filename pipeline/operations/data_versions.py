@@ -1,0 +1,51 @@
+"""What a person asks of the data versions: list them, show one, roll the data back."""
+
+from pathlib import Path
+
+from pipeline.base import logs
+from pipeline.base.config import NEWEST
+from pipeline.base.errors import NothingToRollBack
+from pipeline.io import files
+from pipeline.io.locks import workspace_lock
+from pipeline.io.params_file import load_params
+from pipeline.io.versioning import data_branch
+from pipeline.io.versioning.data_branch import DataVersion
+from pipeline.io.versioning.data_versions import list_versions, show_version
+
+__all__ = ["list_versions", "rollback_data", "show_version"]
+
+
+def rollback_data(root: Path, name: str | None, reason: str) -> DataVersion:
+    """Put a data version back into the work tree and pin it in params.yaml; by default the previous one.
+
+    Raises NothingToRollBack when there is no previous one, UsageError for an unknown name.
+    """
+    with workspace_lock(root / ".tonewatch"):
+        versions = list_versions(root)
+        target = name or _previous(root, versions)
+        if target is None:
+            present = "There is no data version yet"
+            if versions:
+                present = f"{versions[-1].name} is the first data version"
+            raise NothingToRollBack(
+                f"{present}, so there is nothing to roll back to. List them with `tonewatch data list`."
+            )
+        version = data_branch.restore(root, target)
+    logs.get("versions").info("data.rolled_back", to=version.name, reason=reason)
+    return version
+
+
+def _previous(root: Path, versions: tuple[DataVersion, ...]) -> str | None:
+    """Name the version before the data in the work tree; data that are no version come after the newest."""
+    pinned = load_params(root / "params.yaml").data.version
+    splits = root / "data" / "splits"
+    fingerprint = None
+    if (splits / files.RECEIPT).is_file():
+        fingerprint = files.read_receipt(splits).notes["fingerprint"]
+    for version in versions:
+        if version.name == pinned and not data_branch.holds_version(root, version):
+            # Pinned, but not checked out yet: a rollback was killed on its way there, and the same call finishes it.
+            return version.name
+        if version.name == pinned or (pinned == NEWEST and version.fingerprint == fingerprint):
+            return version.parent
+    return versions[0].name if versions else None
