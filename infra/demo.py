@@ -34,8 +34,8 @@ ENOUGH = 1100  # true labels, before the story trains on them
 # A line short enough to be run three times; the floors are those of one source, which is all it begins with.
 RECIPE: dict[str, dict[str, Any]] = {
     "validate": {"min_label_share": 0.03},
-    "pretrain": {"steps": 20, "held_out_texts": 200},
-    "finetune": {"min_steps": 240, "judge_every": 120},
+    "pretrain": {"steps": 20, "eval_texts": 200},
+    "finetune": {"min_steps": 240, "eval_every": 120},
     "evaluate": {"resamples": 300},
     "gate": {"min_macro_f1": 0.45, "abilities": {}, "max_calibration_error": 0.2, "resamples": 1000},
     "schedule": {"retrain_on_alert": True},
@@ -162,10 +162,13 @@ def _prepare(story: Story) -> None:
     )
     params = story.params()
     # Tweets come later, from the people who use the service.
-    movies = [source for source in params["collect"]["sources"] if source["name"] == "movie"]
+    wanted = ("movie", "feedback", "replay")
+    movies = [source for source in params["collect"]["sources"] if source["name"] in wanted]
     menu = [recipe for recipe in params["compress"]["menu"] if recipe["name"] in MENU]
     # How fast each variant is decides nothing here.
-    story.change(collect={"sources": movies}, compress={"menu": menu, "timed_texts": TIMED_TEXTS}, **RECIPE)
+    story.change(
+        collect={"sources": movies}, compress={"menu": menu, "benchmark_texts": TIMED_TEXTS}, **RECIPE
+    )
 
 
 def _released(made: dict[str, Any]) -> str:
@@ -191,7 +194,7 @@ def _texts(story: Story) -> dict[str, Iterator[tuple[str, str]]]:
     from pipeline.io.sources import rows as records
 
     whole = load_params(CHECKOUT / "params.yaml").collect
-    source = next(source for source in whole.sources if source.name == "tweet")
+    source = next(source for source in whole.tables if source.name == "tweet")
     rows = readers.read_rows(
         source,
         root=story.root,
@@ -272,7 +275,9 @@ def _traffic(story: Story, texts: Sequence[tuple[str, str]], told: float) -> Non
 
 def _slip_in_a_bad_release(story: Story) -> None:
     """Turn the labels of the sources round, as a slip in a table does; when the gate says no, let a person open it and wave it through."""
-    story.change(collect={"labels": story.params()["collect"]["labels"][::-1], "feedback_texts": 0})
+    collect = story.params()["collect"]
+    tables = [source for source in collect["sources"] if source["kind"] != "feedback"]
+    story.change(collect={"labels": collect["labels"][::-1], "sources": tables})
     story.tell(_released(story.command("run", "--reason", "a new table of labels", allowed=(0, 1))))
     story.change(gate={"approval": "human", "forgetting_margin": 1.0, "slice_margin": 1.0})
     made = story.command("run", "--reason", "a new table of labels, with a wider gate", allowed=(0, 1))

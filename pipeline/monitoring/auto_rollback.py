@@ -60,7 +60,7 @@ def judge_champion(workspace: Workspace, journal: Journal, *, now: str, params: 
     pairs = _pairs(
         journal,
         champion.name,
-        since=times.to_micros(times.hours_before(now, hours=cfg.baking_hours)),
+        since=times.to_micros(times.hours_before(now, hours=cfg.rollback_hours)),
         until=times.to_micros(now),
     )
     if len(pairs) < cfg.min_labels:
@@ -75,7 +75,7 @@ def judge_champion(workspace: Workspace, journal: Journal, *, now: str, params: 
     # Of a wholly other mix of texts less may be expected; what it had at least, less the margin, is no matter of the mix.
     expected = float(champion.document["intervals"]["accuracy"][0]) - cfg.rollback_margin
     # Whether a release surely fails may be asked often only because all its labels are looked at, and only while it bakes.
-    bakes = (_begun(workspace, champion.name) or now) >= times.hours_before(now, hours=cfg.baking_hours)
+    bakes = (_begun(workspace, champion.name) or now) >= times.hours_before(now, hours=cfg.rollback_hours)
     return RollbackDecision(
         now,
         champion.name,

@@ -108,7 +108,7 @@ def find_topic_changes(seen: Sequence[Document], params: Params) -> dict[str, li
         "topics": max(1, len(topics)),
     }
     return {
-        topic: changes.find_change_points(bridge_topic(seen, topic), params.watch.events, **asked)
+        topic: changes.find_change_points(bridge_topic(seen, topic), params.watch.change_points, **asked)
         for topic in topics
     }
 

@@ -22,7 +22,7 @@ def collect(
     """Read every source into one table of records, and add those of the past that come from none."""
     found: list[TextRecord] = []
     notes = {}
-    for source in cfg.sources:
+    for source in cfg.tables:
         source_rows = readers.read_rows(
             source, root=root, downloads=downloads, max_bytes=cfg.max_megabytes * 1_000_000
         )
@@ -36,7 +36,7 @@ def collect(
     }
     with files.staging_dir(out) as staging:
         parquet.write_texts(staging / TEXTS, found)
-        logs.get("collect").info("texts.collected", texts=len(found), sources=len(cfg.sources))
+        logs.get("collect").info("texts.collected", texts=len(found), sources=len(cfg.tables))
         return files.write_receipt(staging, Receipt("collect", counts=counts, notes=notes))
 
 

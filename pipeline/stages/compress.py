@@ -43,8 +43,8 @@ def compress(
         name: predictor.logits([record.text for record in valid]) for name, predictor in predictors.items()
     }
     variants = measured(shop, made, logits, timed(predictors, shop), judging)
-    whole = next(variant for variant in variants if variant.name == cfg.parent)
-    choice = choose_variant(variants, cfg.budget, whole=cfg.parent)
+    whole = next(variant for variant in variants if variant.name == cfg.teacher)
+    choice = choose_variant(variants, cfg.budget, whole=cfg.teacher)
     fitted = _fitted(logits[choice.chosen], shop.numbers(valid), cfg)
     with files.staging_dir(out) as staging:
         _write_served(
@@ -110,7 +110,7 @@ def timed(predictors: "Mapping[str, Predictor]", shop: "VariantFactory") -> "dic
     from pipeline.core.compress.speed import measure_speeds
     from pipeline.core.compress.variants import evenly_spaced
 
-    texts = [record.text for record in evenly_spaced(shop.sides["valid"], shop.cfg.timed_texts)]
+    texts = [record.text for record in evenly_spaced(shop.sides["valid"], shop.cfg.benchmark_texts)]
     return measure_speeds(predictors, texts, clock=time.perf_counter)
 
 
@@ -130,7 +130,7 @@ def measured(
     slices = slice_members(
         [r.text for r in valid], [r.source for r in valid], [r.lang for r in valid], judging
     )
-    truth, parents, variants = shop.numbers(valid), logits[shop.cfg.parent].argmax(1), []
+    truth, parents, variants = shop.numbers(valid), logits[shop.cfg.teacher].argmax(1), []
     for name, one in made.items():
         guesses = logits[name].argmax(1)
         variants.append(

@@ -30,12 +30,12 @@ def evaluate(
     """
     from pipeline.core.evaluate import baselines
     from pipeline.core.evaluate.report import evaluation_report
-    from pipeline.inference.predict import open_predictor
+    from pipeline.inference.load import load_predictor
 
     files.verified_receipt(candidate, made_by="compress")
     files.verified_receipt(splits, made_by="split")
     train, test = (parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "test"))
-    predictor = open_predictor(candidate, threads=threads)
+    predictor = load_predictor(candidate, threads=threads)
     answered = _answered(predictor, test)
     lessons = [record.text for record in train], _numbers(train, predictor.labels)
     guesses = baselines.predict_baselines(*lessons, [record.text for record in test], cfg)
@@ -113,7 +113,7 @@ def run(context: "StageContext") -> Receipt:
         context.folder("split"),
         context.folder("evaluate"),
         cfg=params.evaluate,
-        rules={source.name: source.ratings for source in params.collect.sources if source.ratings},
+        rules={source.name: source.ratings for source in params.collect.tables if source.ratings},
         seed=params.seed,
         threads=context.profile.threads,
     )

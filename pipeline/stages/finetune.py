@@ -35,7 +35,7 @@ def finetune(
     method = _label_method(sides, encoder, labels=labels, max_tokens=max_tokens, cfg=cfg, seed=training.seed)
     steps = max(cfg.min_steps, cfg.epochs * method.deal.steps_per_epoch)
     keep = training.checkpoint_store("finetune", inputs, list(labels), max_tokens, cfg.model_dump())
-    looks = (*range(cfg.judge_every, steps, cfg.judge_every), steps)
+    looks = (*range(cfg.eval_every, steps, cfg.eval_every), steps)
     outcome = training.train(
         TrainingJob.of("finetune", method, cfg, steps=steps, looks=looks, patience=cfg.patience, keep=keep)
     )
@@ -87,7 +87,7 @@ def _label_method(
         held_out=tokens["valid"],
         held_out_targets=targets["valid"],
         labels=len(labels),
-        batch_texts=cfg.batch_texts,
+        batch_size=cfg.batch_size,
         class_weights=cfg.class_weights,
         score=score,
         seed=seed,

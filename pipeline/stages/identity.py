@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.base.config import CollectConfig, Source, Workspace
+from pipeline.base.config import CollectConfig, TableSource, Workspace
 from pipeline.base.errors import SourceUnreachable
 from pipeline.base.records import Receipt
 from pipeline.io.sources import feedback
@@ -23,14 +23,14 @@ def identity(
     digests = {name: code_digest(module, function) for name, (module, function) in stages.items()}
     read = [
         digests["collect"],
-        *(f"{source.name}:{_identity_of(source, workspace.root)}" for source in cfg.sources),
+        *(f"{source.name}:{_identity_of(source, workspace.root)}" for source in cfg.tables),
     ]
     if past := feedback.past(workspace.root, workspace.journal, cfg):
         read.append(f"past:{feedback.records_digest(past)}")
     return write_identities(out, {**digests, "collect": hashlib.sha256("\n".join(read).encode()).hexdigest()})
 
 
-def _identity_of(source: Source, root: Path) -> str:
+def _identity_of(source: TableSource, root: Path) -> str:
     from pipeline.io.sources.identity import source_identity
 
     try:

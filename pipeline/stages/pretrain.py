@@ -31,7 +31,7 @@ def pretrain(
 
     inputs = files.verified_receipt(splits, made_by="split")
     texts = [record.text for record in parquet.read_texts(splits / "train.parquet")]
-    held_out = [record.text for record in parquet.read_texts(splits / "valid.parquet")][: cfg.held_out_texts]
+    held_out = [record.text for record in parquet.read_texts(splits / "valid.parquet")][: cfg.eval_texts]
     start = _start(encoder, texts, training)
     keep = training.checkpoint_store("pretrain", dict(inputs.files), encoder.model_dump(), cfg.model_dump())
     method = _word_method(start, (texts, held_out), encoder=encoder, cfg=cfg, training=training)
@@ -121,11 +121,11 @@ def _word_method(
     return MaskedWordObjective(
         start=EncoderStart(config, weights, cfg.dropout),
         masking=WholeWordMasking(
-            cfg.mask_share, special["[MASK]"], tuple(special.values()), np.asarray(continuations(tokenizer))
+            cfg.mlm_probability, special["[MASK]"], tuple(special.values()), np.asarray(continuations(tokenizer))
         ),
         train=encode(tokenizer, texts[0]),
         held_out=encode(tokenizer, texts[1]),
-        batch_texts=cfg.batch_texts,
+        batch_size=cfg.batch_size,
         seed=training.seed,
     )
 

@@ -406,9 +406,9 @@ def _bare(scratch: Path) -> Any:
     champion.look()
     batcher = Batcher(
         champion.serving,
-        batch_texts=cfg.batch_texts,
-        wait_ms=cfg.batch_wait_ms,
-        most_waiting=cfg.max_waiting_texts,
+        batch_size=cfg.max_batch_size,
+        wait_ms=cfg.max_batch_wait_ms,
+        most_waiting=cfg.max_queued_texts,
     )
 
     @contextlib.asynccontextmanager

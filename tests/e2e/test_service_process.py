@@ -279,7 +279,7 @@ def test_thousands_of_silent_slow_and_huge_requests_take_neither_its_memory_nor_
         pytest.skip(f"{lines} connections take more open files than the {hard} allowed here")
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with (
-        started(served.world(tmp_path / "w", max_waiting_texts=256, concurrent_requests=10_000)) as (
+        started(served.world(tmp_path / "w", max_queued_texts=256, concurrent_requests=10_000)) as (
             process,
             client,
         ),

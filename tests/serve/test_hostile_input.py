@@ -195,7 +195,7 @@ def test_while_hundreds_of_connections_say_nothing_others_are_answered_at_once(s
 
 
 def test_a_flood_is_answered_or_sent_away_and_the_service_is_well_right_after(tmp_path: Path) -> None:
-    places = served.world(tmp_path / "w", max_waiting_texts=64, concurrent_requests=1000)
+    places = served.world(tmp_path / "w", max_queued_texts=64, concurrent_requests=1000)
     with served.listening(places) as service:
         seen: list[tuple[int, str | None]] = []
 

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from pipeline.base.config import CompressConfig, Profile
 from pipeline.base.errors import DigestMismatch
 from pipeline.base.records import Receipt, TextRecord
-from pipeline.inference.predict import open_predictor
+from pipeline.inference.load import load_predictor
 from pipeline.io import files, parquet
 from pipeline.io.checkpoints import CheckpointFolder
 from pipeline.io.params_file import load_params
@@ -91,15 +91,15 @@ CONFIG = (
 def run(inputs, home, root, *, out="candidate", menu=MENU, **changes):
     params = load_params(root / "params.yaml")
     told = params.compress.model_dump()
-    recovery = {**told["recovery"], "steps": 12, "batch_texts": 16, "peak_rate": 3e-3, "checkpoint_every": 4}
+    recovery = {**told["recovery"], "steps": 12, "batch_texts": 16, "learning_rate": 3e-3, "save_every": 4}
     loose = {
-        "max_f1_fall": 0.5,
-        "max_slice_fall": 0.5,
+        "max_f1_drop": 0.5,
+        "max_slice_drop": 0.5,
         "min_agreement": 0.5,
         "max_megabytes": 5.0,
         "equal_speed": 0.1,
     }
-    sizes = {"importance_texts": 32, "timed_texts": 16, "uncertain_share": 0.1}
+    sizes = {"importance_texts": 32, "benchmark_texts": 16, "uncertain_share": 0.1}
     cfg = CompressConfig.model_validate(
         {**told, **sizes, "menu": menu, "recovery": recovery, "budget": loose, **changes}
     )
@@ -146,7 +146,7 @@ def test_what_is_served_answers_its_golden_texts_and_holds_no_time(home):
         json.loads((folder / name).read_text("utf-8")) for name in ("model.json", "golden.json")
     )
 
-    answers = open_predictor(folder).predict(golden["texts"])
+    answers = load_predictor(folder).predict(golden["texts"])
 
     assert {path.name for path in folder.iterdir()} == SERVED | {"menu.json", "receipt.json"}
     assert set(settings) == {"labels", "max_tokens", "variant", "temperature", "uncertain", "parent"}
@@ -157,7 +157,7 @@ def test_what_is_served_answers_its_golden_texts_and_holds_no_time(home):
 def test_about_as_many_validation_texts_are_uncertain_as_was_asked(home, inputs):
     texts = [record.text for record in parquet.read_texts(inputs[1] / "valid.parquet")]
 
-    uncertain = open_predictor(home / "candidate").predict(texts).uncertain
+    uncertain = load_predictor(home / "candidate").predict(texts).uncertain
 
     assert sum(uncertain) == pytest.approx(0.1 * len(texts), abs=2)
 
@@ -173,8 +173,8 @@ def test_made_again_every_variant_has_the_same_figures(home, inputs, root):
 
 def test_the_whole_parent_is_served_when_nothing_holds(inputs, root, tmp_path):
     nothing = {
-        "max_f1_fall": 0.0,
-        "max_slice_fall": 0.0,
+        "max_f1_drop": 0.0,
+        "max_slice_drop": 0.0,
         "min_agreement": 1.0,
         "max_megabytes": 0.001,
         "equal_speed": 0.0,

@@ -54,9 +54,9 @@ def collected(root: Path, lines: list[str], *, header: str = "words,tone", **col
         "group_pattern": None,
         "ratings": None,
     }
-    source = own | {"renames": {"0": "bad", "1": "good"}, "lang": "en", "licence": "own"}
+    source = own | {"label_map": {"0": "bad", "1": "good"}, "lang": "en", "licence": "own"}
     cfg = CollectConfig.model_validate(
-        {"max_megabytes": 1, "feedback_texts": 0, "replay_texts": 0, "labels": LABELS, "sources": [source]}
+        {"max_megabytes": 1, "labels": LABELS, "sources": [source]}
     )
     return collect_stage.collect(root, root / "downloads", root / "raw", cfg)
 
@@ -169,9 +169,9 @@ def test_what_the_raters_gave_reaches_every_side(tmp_path: Path) -> None:
         "lang": "en",
         "licence": "own",
     }
-    source = own | {"ratings": {"negative_to": -0.5, "positive_from": 0.5}, "renames": {}}
+    source = own | {"ratings": {"negative_to": -0.5, "positive_from": 0.5}, "label_map": {}}
     cfg = CollectConfig.model_validate(
-        {"max_megabytes": 1, "feedback_texts": 0, "replay_texts": 0, "labels": labels, "sources": [source]}
+        {"max_megabytes": 1, "labels": labels, "sources": [source]}
     )
     collect_stage.collect(tmp_path, tmp_path / "downloads", tmp_path / "raw", cfg)
     clean_stage.clean(tmp_path / "raw", tmp_path / "clean", CLEAN, labels)

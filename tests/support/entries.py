@@ -31,7 +31,7 @@ def entry(
         labels=labels,
         data_version="v1",
         fingerprint="f" * 64,
-        params={"seed": 20, "collect": {"labels": ["no", "yes"], "renames": {"ein Wort!": "yes"}}},
+        params={"seed": 20, "collect": {"labels": ["no", "yes"], "label_map": {"ein Wort!": "yes"}}},
         metrics={"macro_f1": 0.75, "per_source": {"tweet": {"macro_f1": 0.7}}},
         histories={
             "pretrain": [],

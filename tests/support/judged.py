@@ -16,7 +16,7 @@ GATE = GateConfig.model_validate(
         "min_macro_f1": 0.72,
         "baseline_margin": 0.0,
         "abilities": {"negation": 0.6, "typos": 0.8},
-        "max_attack_fall": 0.3,
+        "max_attack_drop": 0.3,
         "max_calibration_error": 0.08,
         "max_p95_ms": 50.0,
         "max_megabytes": 20.0,

@@ -72,7 +72,7 @@ def method(sentences, tokenizer, start):
         held_out=tokens,
         held_out_targets=targets,
         labels=2,
-        batch_texts=16,
+        batch_size=16,
         class_weights=0.0,
         score=score,
         seed=7,

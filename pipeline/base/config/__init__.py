@@ -1,18 +1,17 @@
-"""What was asked for: `params.yaml` and a profile, read into strict and frozen models."""
+"""`params.yaml` and a profile, read into strict and frozen models."""
 
-from pipeline.base.config.evaluate import (
-    BehaviourConfig,
+from pipeline.base.config.compress import (
     CompressConfig,
     CompressionBudget,
-    EvaluateConfig,
-    GateConfig,
     Int8Config,
     RecoveryConfig,
     VariantConfig,
 )
+from pipeline.base.config.evaluate import BehaviourConfig, EvaluateConfig
+from pipeline.base.config.gate import GateConfig
 from pipeline.base.config.operations import (
     DriftConfig,
-    EventsConfig,
+    ChangePointConfig,
     JournalConfig,
     QualityConfig,
     ScheduleConfig,
@@ -31,42 +30,55 @@ from pipeline.base.config.params import (
     SplitConfig,
     ValidateConfig,
 )
-from pipeline.base.config.sources import Columns, FileSource, PackageSource, PinnedFile, RatingRule, Source
+from pipeline.base.config.sources import (
+    Columns,
+    FeedbackSource,
+    FileSource,
+    PackageSource,
+    PinnedFile,
+    RatingRule,
+    ReplaySource,
+    Source,
+    TableSource,
+)
 from pipeline.base.config.workspace import Profile, Workspace, find_workspace
 
 __all__ = [
-    "NEWEST",
-    "OPERATIONAL_SECTIONS",
     "BehaviourConfig",
-    "CompressionBudget",
+    "ChangePointConfig",
     "CleanConfig",
     "CollectConfig",
     "Columns",
     "CompressConfig",
+    "CompressionBudget",
     "DriftConfig",
     "EncoderConfig",
     "EvaluateConfig",
-    "EventsConfig",
+    "FeedbackSource",
     "FileSource",
     "FinetuneConfig",
     "GateConfig",
     "Int8Config",
     "JournalConfig",
+    "NEWEST",
+    "OPERATIONAL_SECTIONS",
     "PackageSource",
     "Params",
     "PinnedFile",
-    "Workspace",
     "PretrainConfig",
     "Profile",
     "QualityConfig",
     "RatingRule",
-    "VariantConfig",
     "RecoveryConfig",
+    "ReplaySource",
     "ScheduleConfig",
     "ServeConfig",
     "Source",
     "SplitConfig",
+    "TableSource",
     "ValidateConfig",
+    "VariantConfig",
     "WatchConfig",
+    "Workspace",
     "find_workspace",
 ]

@@ -31,9 +31,9 @@ class ServeConfig(Section):
     max_texts: PositiveInt
     max_characters: PositiveInt
     max_body_kilobytes: PositiveInt
-    batch_texts: PositiveInt
-    batch_wait_ms: float = Field(ge=0)
-    max_waiting_texts: PositiveInt
+    max_batch_size: PositiveInt
+    max_batch_wait_ms: float = Field(ge=0)
+    max_queued_texts: PositiveInt
     concurrent_requests: PositiveInt
     requests_per_minute: PositiveInt
     request_seconds: PositiveFloat
@@ -47,8 +47,8 @@ class ServeConfig(Section):
     def _bounds_are_ordered(self) -> "ServeConfig":
         if self.min_replicas > self.max_replicas:
             raise ValueError("serve.min_replicas must not exceed serve.max_replicas")
-        if self.max_waiting_texts < self.max_texts:
-            raise ValueError("serve.max_waiting_texts must hold one whole request (serve.max_texts)")
+        if self.max_queued_texts < self.max_texts:
+            raise ValueError("serve.max_queued_texts must hold one whole request (serve.max_texts)")
         return self
 
 
@@ -69,7 +69,7 @@ class DriftConfig(Section):
         return self
 
 
-class EventsConfig(Section):
+class ChangePointConfig(Section):
     """Set when a change in the series of a share counts as a tone event."""
 
     min_windows: PositiveInt
@@ -81,7 +81,7 @@ class QualityConfig(Section):
     """Set how feedback is judged, and when a release is rolled back by itself."""
 
     min_labels: PositiveInt
-    baking_hours: PositiveFloat
+    rollback_hours: PositiveFloat
     rollback_margin: Fraction
 
 
@@ -96,7 +96,7 @@ class WatchConfig(Section):
     confidence: float = Field(gt=0.5, lt=1)
     quiet_hours: PositiveFloat
     drift: DriftConfig
-    events: EventsConfig
+    change_points: ChangePointConfig
     quality: QualityConfig
 
     @model_validator(mode="after")

@@ -1,31 +1,38 @@
-"""Every section of `params.yaml`. Units stand in the names; shares lie in 0..1."""
+"""Every section of `params.yaml`. Names carry units; shares lie in 0..1."""
 
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.base.config.evaluate import CompressConfig, EvaluateConfig, GateConfig
+from pipeline.base.config.compress import CompressConfig
+from pipeline.base.config.evaluate import EvaluateConfig
+from pipeline.base.config.gate import GateConfig
 from pipeline.base.config.operations import ScheduleConfig, ServeConfig, WatchConfig
 from pipeline.base.config.section import Fraction, PositiveFloat, PositiveInt, Section
-from pipeline.base.config.sources import PinnedFile, Sha256, Source
+from pipeline.base.config.sources import (
+    FeedbackSource,
+    PinnedFile,
+    ReplaySource,
+    Sha256,
+    Source,
+    TableSource,
+)
 
 NEWEST = "newest"
-# How the line is operated: no part of what a release is made of.
+# How the pipeline is operated: no part of a release.
 OPERATIONAL_SECTIONS = ("serve", "watch", "schedule")
 
 
 class DataConfig(Section):
-    """Say which data version to train on."""
+    """Set which data version to train on."""
 
     version: str = Field(pattern=r"^(newest|v[1-9][0-9]*)$")
 
 
 class CollectConfig(Section):
-    """Say where texts come from and which labels they may carry."""
+    """Set where texts come from and which labels they may carry."""
 
     max_megabytes: PositiveInt
-    feedback_texts: int = Field(ge=0)
-    replay_texts: int = Field(ge=0)
     labels: tuple[str, ...] = Field(min_length=2)
     sources: tuple[Source, ...] = Field(min_length=1)
 
@@ -34,20 +41,40 @@ class CollectConfig(Section):
         for what, values in (("label", self.labels), ("source name", tuple(s.name for s in self.sources))):
             if len(set(values)) < len(values):
                 raise ValueError(f"a {what} is written twice: {', '.join(values)}")
-        if any(s.ratings for s in self.sources) and len(self.labels) != 3:
+        for kind in ("feedback", "replay"):
+            if sum(source.kind == kind for source in self.sources) > 1:
+                raise ValueError(f"collect.sources lists more than one source of kind {kind}")
+        if not self.tables:
+            raise ValueError("collect.sources needs a table: kind package, csv, jsonl or parquet")
+        if any(table.ratings for table in self.tables) and len(self.labels) != 3:
             raise ValueError("ratings give three labels: negative, neutral, positive in this order")
         return self
 
+    @property
+    def tables(self) -> tuple[TableSource, ...]:
+        """Return the sources that are read from files, in order; not feedback and replay."""
+        return tuple(s for s in self.sources if not isinstance(s, FeedbackSource | ReplaySource))
+
+    @property
+    def feedback(self) -> FeedbackSource | None:
+        """Return the source of kind feedback, None where it is not listed."""
+        return next((source for source in self.sources if isinstance(source, FeedbackSource)), None)
+
+    @property
+    def replay(self) -> ReplaySource | None:
+        """Return the source of kind replay, None where it is not listed."""
+        return next((source for source in self.sources if isinstance(source, ReplaySource)), None)
+
 
 class CleanConfig(Section):
-    """Bound the length of a usable text."""
+    """Limit the length of a usable text."""
 
     min_words: PositiveInt
     max_words: PositiveInt
 
 
 class ValidateConfig(Section):
-    """Bound what the data may look like before anything is trained on it."""
+    """Set the limits the data must meet before training."""
 
     min_texts: PositiveInt
     min_label_share: Fraction
@@ -62,27 +89,27 @@ class ValidateConfig(Section):
 
 
 class SplitConfig(Section):
-    """Deal groups to train, valid and test."""
+    """Set the shares of the splits; groups of texts stay together."""
 
     valid: float = Field(gt=0, lt=1)
     test: float = Field(gt=0, lt=1)
     salt: str
 
     @model_validator(mode="after")
-    def _something_left(self) -> "SplitConfig":
+    def _train_is_not_empty(self) -> "SplitConfig":
         if self.valid + self.test >= 1:
             raise ValueError("valid and test leave nothing for train")
         return self
 
 
 class MiniLMConfig(PinnedFile):
-    """Pin the weights inside the pinned file too."""
+    """Pin the weights inside the pinned file as well."""
 
     weights_sha256: Sha256
 
 
 class ScratchConfig(Section):
-    """Size an encoder that starts from random weights."""
+    """Set the size of an encoder that starts from random weights."""
 
     vocabulary: PositiveInt
     width: PositiveInt
@@ -92,7 +119,7 @@ class ScratchConfig(Section):
 
 
 class EncoderConfig(Section):
-    """Say where the encoder starts."""
+    """Set the weights that pretraining starts from."""
 
     start: Literal["minilm", "scratch"]
     max_tokens: int = Field(ge=8, le=512)
@@ -101,23 +128,23 @@ class EncoderConfig(Section):
 
 
 class _Training(Section):
-    """Share what both training stages need."""
+    """Set what both training stages need."""
 
-    batch_texts: PositiveInt
-    peak_rate: PositiveFloat
-    warmup_share: Fraction
+    batch_size: PositiveInt
+    learning_rate: PositiveFloat
+    warmup_ratio: Fraction
     weight_decay: float = Field(ge=0)
-    clip: PositiveFloat
+    max_grad_norm: PositiveFloat
     dropout: float = Field(ge=0, lt=1)
-    checkpoint_every: PositiveInt
+    save_every: PositiveInt
 
 
 class PretrainConfig(_Training):
-    """Set masked-word pretraining."""
+    """Set masked-language-model pretraining."""
 
     steps: PositiveInt
-    mask_share: float = Field(gt=0, lt=1)
-    held_out_texts: PositiveInt
+    mlm_probability: float = Field(gt=0, lt=1)
+    eval_texts: PositiveInt
 
 
 class FinetuneConfig(_Training):
@@ -125,7 +152,7 @@ class FinetuneConfig(_Training):
 
     epochs: PositiveInt
     min_steps: PositiveInt
-    judge_every: PositiveInt
+    eval_every: PositiveInt
     patience: PositiveInt
     class_weights: Fraction
 
@@ -151,24 +178,25 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _abilities_are_known(self) -> "Params":
-        suites = self.evaluate.behaviour
-        if unknown := sorted(set(self.gate.abilities) - {ability.name for ability in suites.abilities}):
+        abilities = self.evaluate.behaviour.abilities
+        if unknown := sorted(set(self.gate.abilities) - {ability.name for ability in abilities}):
             raise ValueError(
                 f"gate.abilities names what evaluate.behaviour does not measure: {', '.join(unknown)}"
             )
-        if foreign := sorted(
-            {str(one.expect) for one in suites.abilities if one.expect} - set(self.collect.labels)
-        ):
+        expected = {ability.expect for ability in abilities if ability.expect}
+        if unknown := sorted(expected - set(self.collect.labels)):
             raise ValueError(
-                f"evaluate.behaviour expects labels that collect.labels does not name: {', '.join(foreign)}"
+                f"evaluate.behaviour expects labels that collect.labels does not name: {', '.join(unknown)}"
             )
         return self
 
     @model_validator(mode="after")
-    def _one_cut_between_two_labels(self) -> "Params":
-        cuts = self.evaluate.vader_cuts
-        if cuts is not None and (len(cuts) != len(self.collect.labels) - 1 or list(cuts) != sorted(cuts)):
+    def _one_threshold_between_two_labels(self) -> "Params":
+        thresholds, labels = self.evaluate.vader_thresholds, self.collect.labels
+        if thresholds is not None and (
+            len(thresholds) != len(labels) - 1 or list(thresholds) != sorted(thresholds)
+        ):
             raise ValueError(
-                "evaluate.vader_cuts needs one rising cut between each two of collect.labels, or null"
+                "evaluate.vader_thresholds needs one rising threshold between each two of collect.labels, or null"
             )
         return self

@@ -1,4 +1,4 @@
-"""The base of every section: strict, frozen, no unknown key, no default."""
+"""The base class of every section: strict, frozen, no unknown key, no default."""
 
 from typing import Annotated
 
@@ -7,12 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
 class Section(BaseModel):
-    """Refuse unknown keys and later changes; a default would be a second home for a number."""
+    """Reject unknown keys and later changes; a default would give a number a second home."""
 
-    # Labels such as 1 to 5 are words to us, and numbers to YAML.
+    # Labels such as 1 to 5 are strings here, and numbers to YAML.
     model_config = ConfigDict(
         extra="forbid", frozen=True, protected_namespaces=(), coerce_numbers_to_str=True
     )

@@ -1,18 +1,18 @@
-"""Where texts come from, and which of their columns mean what."""
+"""The entries of `collect.sources`: where texts come from, and what their columns mean."""
 
 import re
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from pipeline.base.config.section import Section
+from pipeline.base.config.section import PositiveInt, Section
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
 class PinnedFile(Section):
-    """Name one file of the package index by its SHA-256, and the members wanted from inside it."""
+    """Identify one file of the package index by its SHA-256, and the members to read from it."""
 
     project: Name
     sha256: Sha256
@@ -20,9 +20,9 @@ class PinnedFile(Section):
 
 
 class Columns(Section):
-    """Map our words to the columns of a source; null where the source has no such column.
+    """Map fields of a record to columns of a source; null where the source has no such column.
 
-    `rating` is a mean; `raters` is what every single rater gave, and few sources tell it: this key may be left out.
+    `rating` is a mean; `raters` holds the rating of every rater, and may be left out.
     """
 
     text: str
@@ -36,7 +36,7 @@ class Columns(Section):
 
 
 class RatingRule(Section):
-    """Turn a mean rating into negative, neutral or positive: the first, middle and last of three labels."""
+    """Set how a mean rating becomes negative, neutral or positive: the first, second or third label."""
 
     negative_to: float
     positive_from: float
@@ -48,27 +48,27 @@ class RatingRule(Section):
         return self
 
     def label(self, rating: float) -> int:
-        """Give the place of a rating among the three labels."""
+        """Return the index of a rating's label among the three labels."""
         if rating <= self.negative_to:
             return 0
         return 2 if rating >= self.positive_from else 1
 
 
 class JoinedTable(Section):
-    """Name a second table of a package; its rows belong to those of the first by the column mapped as `id`."""
+    """Describe a second table of a package, joined to the first by the column mapped as `id`."""
 
     members: tuple[str, ...] = Field(min_length=1)
     header: tuple[str, ...] = Field(min_length=1)
 
 
 class _Table(Section):
-    """Share what every source of rows has."""
+    """Set what every source of rows has."""
 
     name: Name
     columns: Columns
     group_pattern: str | None
     ratings: RatingRule | None
-    renames: dict[str, str]
+    label_map: dict[str, str]
     lang: str
     licence: str
 
@@ -103,27 +103,44 @@ class PackageSource(_Table):
     members: tuple[str, ...] = Field(min_length=1)
     delimiter: str = Field(min_length=1, max_length=1)
     header: tuple[str, ...] = Field(min_length=1)
-    beside: JoinedTable | None = None
+    join: JoinedTable | None = None
 
     @model_validator(mode="after")
     def _both_tables_have_the_id(self) -> "PackageSource":
-        if self.beside is not None and not {self.columns.id} <= set(self.header) & set(self.beside.header):
+        if self.join is not None and not {self.columns.id} <= set(self.header) & set(self.join.header):
             raise ValueError(
-                f"source {self.name}: the column mapped as `id` must stand in `header` and in `beside.header`"
+                f"source {self.name}: the column mapped as `id` must stand in `header` and in `join.header`"
             )
         return self
 
     @property
     def pinned(self) -> PinnedFile:
-        """Give the pinned file that the rows lie in."""
+        """Return the pinned file that holds the rows."""
         return PinnedFile(project=self.project, sha256=self.sha256, members=self.members)
 
 
 class FileSource(_Table):
-    """Read a local CSV, JSONL or Parquet file; the path is taken from the workspace's root."""
+    """Read a local CSV, JSONL or Parquet file; a relative path starts at the workspace's root."""
 
     kind: Literal["csv", "jsonl", "parquet"]
     path: str = Field(min_length=1)
 
 
-Source = Annotated[PackageSource | FileSource, Field(discriminator="kind")]
+class FeedbackSource(Section):
+    """Read the newest texts, at most `max_texts`, whose true label clients sent to the service."""
+
+    kind: Literal["feedback"]
+    name: Name
+    max_texts: PositiveInt
+
+
+class ReplaySource(Section):
+    """Read texts of sources that are no longer listed from the newest data version, at most `max_texts` each."""
+
+    kind: Literal["replay"]
+    name: Name
+    max_texts: PositiveInt
+
+
+TableSource = PackageSource | FileSource
+Source = Annotated[TableSource | FeedbackSource | ReplaySource, Field(discriminator="kind")]

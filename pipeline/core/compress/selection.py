@@ -108,11 +108,11 @@ def menu_document(
 
 def _fault(variant: MeasuredVariant, budget: CompressionBudget) -> str | None:
     """Say the first limit that a variant breaks, in the order in which they matter."""
-    if variant.macro_f1_fall > budget.max_f1_fall:
-        return f"macro F1 falls by {variant.macro_f1_fall:.4f}, at most {budget.max_f1_fall:.4f} is allowed"
-    if variant.worst_slice.fall > budget.max_slice_fall:
+    if variant.macro_f1_fall > budget.max_f1_drop:
+        return f"macro F1 falls by {variant.macro_f1_fall:.4f}, at most {budget.max_f1_drop:.4f} is allowed"
+    if variant.worst_slice.fall > budget.max_slice_drop:
         worst = variant.worst_slice
-        return f"macro F1 of {worst.name} falls by {worst.fall:.4f}, at most {budget.max_slice_fall:.4f} is allowed"
+        return f"macro F1 of {worst.name} falls by {worst.fall:.4f}, at most {budget.max_slice_drop:.4f} is allowed"
     if variant.agreement < budget.min_agreement:
         return f"it agrees with its parent on {variant.agreement:.4f}, at least {budget.min_agreement:.4f} is asked"
     if variant.megabytes > budget.max_megabytes:

@@ -132,9 +132,9 @@ class VariantFactory:
             targets=self.numbers(lessons),
             held_out=self._encoded(tokenizer, valid),
             held_out_targets=self.numbers(valid),
-            batch_texts=self.cfg.recovery.batch_texts,
+            batch_size=self.cfg.recovery.batch_size,
             temperature=self.cfg.recovery.temperature,
-            truth_share=self.cfg.recovery.truth_share,
+            label_weight=self.cfg.recovery.label_weight,
             score=score,
             seed=seed_for(self.seed, "recovery"),
         )
@@ -142,7 +142,7 @@ class VariantFactory:
     @cached_property
     def _lessons(self) -> Sequence[TextRecord]:
         """Take as many training texts as the recovery passes over: what is never read needs no teacher's answer."""
-        return evenly_spaced(self.sides["train"], self.cfg.recovery.steps * self.cfg.recovery.batch_texts)
+        return evenly_spaced(self.sides["train"], self.cfg.recovery.steps * self.cfg.recovery.batch_size)
 
     @cached_property
     def _teacher_NL(self) -> "NDArray[np.float64]":

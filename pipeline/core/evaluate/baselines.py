@@ -11,10 +11,10 @@ from pipeline.base.config.evaluate import TfidfConfig
 def predict_baselines(
     train: Sequence[str], truth: Sequence[int], test: Sequence[str], cfg: EvaluateConfig
 ) -> dict[str, list[int]]:
-    """Let every baseline label the test texts; the lexicon only where `evaluate.vader_cuts` is set."""
+    """Let every baseline label the test texts; the lexicon only where `evaluate.vader_thresholds` is set."""
     answers = {"tfidf": predict_tfidf(train, truth, test, cfg.tfidf)}
-    if cfg.vader_cuts is not None:
-        answers["vader"] = predict_vader(test, cfg.vader_cuts)
+    if cfg.vader_thresholds is not None:
+        answers["vader"] = predict_vader(test, cfg.vader_thresholds)
     return answers
 
 
@@ -29,7 +29,7 @@ def predict_tfidf(
     if len(set(truth)) < 2 or not _has_words(train, cfg):
         # Nothing to learn from: the commonest label is what is left of this baseline.
         return [Counter(truth).most_common(1)[0][0]] * len(test)
-    model = LogisticRegression(C=cfg.inverse_strength, max_iter=cfg.max_iterations)
+    model = LogisticRegression(C=cfg.regularization_c, max_iter=cfg.max_iterations)
     model.fit(counted.fit_transform(train), truth)
     return [int(label) for label in model.predict(counted.transform(test))]
 

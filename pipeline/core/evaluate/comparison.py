@@ -1,18 +1,19 @@
-"""Candidate against champion on the same texts: what differs, how sure we are of it, and what could not have been seen.
+"""Candidate against champion on the same texts: a paired bootstrap of figures, and changed predictions.
 
-Legend: N texts, G groups, S sets of texts (all of them, then each slice), M models (candidate, champion), L labels, C labels that occur,
-B resamples, K figures (macro F1 of each set, then F1 of each label that occurs).
+Legend: N texts, G groups, S sets of texts (all of them, then each slice), M models (candidate, champion), L
+labels, C labels that occur, B resamples, K figures (macro F1 of each set, then F1 of each label that occurs),
+R rows: a text once for each set it is in.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.config import GateConfig
+from pipeline.base.documents import ChangedPredictions, Comparison, Difference, McNemarTest, SliceDifference
 from pipeline.base.errors import DataRejected
 from pipeline.base.seeds import seed_for
 from pipeline.core.evaluate import bootstrap, metrics, significance
@@ -20,25 +21,33 @@ from pipeline.core.evaluate import bootstrap, metrics, significance
 
 @dataclass(frozen=True)
 class PairedPredictions:
-    """Hold N texts' truth beside both answers; labels by index. The texts of one group resemble each other."""
+    """Ground truth and predictions of N texts, as label indices; the texts of one group are dependent."""
 
     ids: Sequence[str]
     truth: Sequence[int]
     candidate: Sequence[int]
     champion: Sequence[int]
-    groups: Sequence[Any]
+    groups: Sequence[Hashable]
 
 
 @dataclass(frozen=True)
 class PairedMetric:
-    """Hold one figure of both models, the differences of B resamples, and in how many groups the models' counts differ."""
+    """One figure of both models, its B resampled differences, and how many groups' counts differ."""
 
     name: str
     texts: int
     candidate: float
     champion: float
-    gains: NDArray[np.float64]
-    differing: int
+    differences_B: NDArray[np.float64]
+    differing_groups: int
+
+
+@dataclass(frozen=True)
+class SourcePredictions:
+    """Predictions on a source of the champion's training data; `data_version` is empty for today's texts."""
+
+    pair: PairedPredictions
+    data_version: str
 
 
 def compare_models(
@@ -49,23 +58,21 @@ def compare_models(
     slices: Mapping[str, Sequence[int]],
     gate: GateConfig,
     seed: int,
-) -> dict[str, Any]:
-    """Build the document of a comparison by a paired bootstrap over groups (Efron and Tibshirani, 1993); equal inputs give equal values.
+) -> Comparison:
+    """Compare both models by a paired bootstrap over groups (Efron and Tibshirani, 1993).
 
-    `slices` are positions; to them each label that occurs adds its own F1, as `class=negative`. A slice that holds all texts is left
-    out: it is the whole once more. `low` and `high` are two-sided. `visible` is the smallest gain that would show with `gate.power`.
-    Of slices see `surely_worse`. `forgetting` is left empty.
-    Raises DataRejected when there is no text to compare on.
+    `slices` are positions of texts; one that holds all texts is left out. Each label that occurs adds its F1
+    to the slices, named `class=negative`; `forgetting` stays empty.
+
+    Raises DataRejected where there is no text to compare on.
     """
-    whole, *parts = _figures(
+    overall, *subsets = _paired_metrics(
         pair,
         slices,
         labels,
-        resamples=_enough(gate, len(slices) + len(labels)),
+        resamples=_resamples(gate, len(slices) + len(labels)),
         seed=seed_for(seed, "gate", "compare"),
     )
-    alpha = (1 - gate.confidence) / 2
-    spread = float(whole.gains.std())
     return {
         "champion": champion,
         "texts": len(pair.truth),
@@ -74,69 +81,61 @@ def compare_models(
         "margin": gate.slice_margin,
         "forgetting_margin": gate.forgetting_margin,
         "macro_f1": {
-            **_difference(whole, gate),
-            "visible": significance.minimum_detectable(spread, whole.texts, alpha=alpha, power=gate.power),
+            **_difference(overall, gate),
+            "minimum_detectable": _minimum_detectable(overall, (1 - gate.confidence) / 2, gate),
         },
         "mcnemar": _mcnemar(pair),
-        "slices": significant_drops(parts, margin=gate.slice_margin, gate=gate),
+        "slices": significant_drops(subsets, margin=gate.slice_margin, gate=gate),
         "forgetting": [],
-        "changed": _changed(pair, labels, listed=gate.changed_listed),
+        "changed": _changed(pair, labels, limit=gate.changed_listed),
     }
 
 
 def measure_forgetting(
-    pairs: Mapping[str, tuple[PairedPredictions, str]], *, labels: Sequence[str], gate: GateConfig, seed: int
-) -> list[dict[str, Any]]:
-    """Compare on each source the champion had learnt; beside its pair stands the data version its texts are from.
+    sources: Mapping[str, SourcePredictions], *, labels: Sequence[str], gate: GateConfig, seed: int
+) -> list[SliceDifference]:
+    """Compare both models on each source of the champion's training data, tested as `significant_drops` does.
 
-    Gives what `surely_worse` gives, with the `data_version`. Raises DataRejected when a source has no text to compare on.
+    Raises DataRejected where a source has no text to compare on.
     """
-    resamples = _enough(gate, len(pairs))
-    figures = [
-        _figures(
-            pair,
+    resamples = _resamples(gate, len(sources))
+    paired = [
+        _paired_metrics(
+            source.pair,
             {},
             labels,
             resamples=resamples,
             seed=seed_for(seed, "gate", "forgetting", name),
             name=f"source={name}",
         )[0]
-        for name, (pair, _) in sorted(pairs.items())
+        for name, source in sorted(sources.items())
     ]
-    versions = [version for _, (_, version) in sorted(pairs.items())]
-    found = significant_drops(figures, margin=gate.forgetting_margin, gate=gate)
-    return [{**entry, "data_version": version} for entry, version in zip(found, versions, strict=True)]
+    rows = significant_drops(paired, margin=gate.forgetting_margin, gate=gate)
+    versions = [source.data_version for _, source in sorted(sources.items())]
+    return [{**row, "data_version": version} for row, version in zip(rows, versions, strict=True)]
 
 
 def significant_drops(
-    figures: Sequence[PairedMetric], *, margin: float, gate: GateConfig
-) -> list[dict[str, Any]]:
-    """Say of each figure how surely it fell by more than the margin.
-
-    `p` is one-sided and never 0; `p_holm` is the same with all figures in view, and at most 1 - `gate.confidence` where one is surely
-    worse. `bound` is what its change surely does not exceed, and `visible` the smallest fall (the margin included) that would be named
-    with `gate.power`, both at Holm's first and strictest step.
-    """
-    alpha = (1 - gate.confidence) / max(1, len(figures))
-    p_values = [_p_value(figure, margin) for figure in figures]
+    paired: Sequence[PairedMetric], *, margin: float, gate: GateConfig
+) -> list[SliceDifference]:
+    """Test each figure for a drop beyond the margin: significant if `p_holm` <= 1 - `gate.confidence`."""
+    alpha = (1 - gate.confidence) / max(1, len(paired))
+    p_values = [_p_value(metric, margin) for metric in paired]
     return [
         {
-            "name": figure.name,
-            "texts": figure.texts,
-            **_difference(figure, gate),
+            "name": metric.name,
+            "texts": metric.texts,
+            **_difference(metric, gate),
             "p": p,
             "p_holm": p_holm,
-            "bound": _bound(figure.gains, alpha),
-            "visible": margin
-            + significance.minimum_detectable(
-                float(figure.gains.std()), figure.texts, alpha=alpha, power=gate.power
-            ),
+            "bound": _upper_bound(metric.differences_B, alpha),
+            "minimum_detectable": margin + _minimum_detectable(metric, alpha, gate),
         }
-        for figure, p, p_holm in zip(figures, p_values, significance.holm(p_values), strict=True)
+        for metric, p, p_holm in zip(paired, p_values, significance.holm(p_values), strict=True)
     ]
 
 
-def _figures(
+def _paired_metrics(
     pair: PairedPredictions,
     slices: Mapping[str, Sequence[int]],
     labels: Sequence[str],
@@ -147,31 +146,30 @@ def _figures(
 ) -> list[PairedMetric]:
     """Resample every figure with the same draws; the first is that of all texts."""
     if not pair.truth:
-        raise DataRejected(
-            f"Candidate and champion have no text in common to be compared on ({name}). Raise split.test."
-        )
+        raise DataRejected(f"Candidate and champion have no text in common ({name}). Raise split.test.")
     truth_N = np.asarray(pair.truth, dtype=np.int64)
-    parts = {part: rows for part, rows in slices.items() if 0 < len(rows) < len(truth_N)}
-    seen_C, texts_C = np.unique(truth_N, return_counts=True)
-    tallies_GSM2L = _tallies(pair, truth_N, [range(len(truth_N)), *parts.values()], labels=len(labels))
-    figures_KM = _measure(tallies_GSM2L.sum(axis=0), seen_C)
-    resampled_BKM = _measure(bootstrap.bootstrap_sums(tallies_GSM2L, resamples=resamples, seed=seed), seen_C)
-    gains_BK = resampled_BKM[..., 0] - resampled_BKM[..., 1]
+    subsets = {name: rows for name, rows in slices.items() if 0 < len(rows) < len(truth_N)}
+    label_C, texts_C = np.unique(truth_N, return_counts=True)
+    tallies_GSM2L = _tallies(pair, truth_N, [range(len(truth_N)), *subsets.values()], labels=len(labels))
+    figures_KM = _figures(tallies_GSM2L.sum(axis=0), label_C)
+    sums = bootstrap.bootstrap_sums(tallies_GSM2L, resamples=resamples, seed=seed)
+    resampled_BKM = _figures(sums, label_C)
+    differences_BK = resampled_BKM[..., 0] - resampled_BKM[..., 1]
     differs_GS2L = tallies_GSM2L[:, :, 0] != tallies_GSM2L[:, :, 1]
-    differing = [
+    differing_K = [
         *differs_GS2L.any(axis=(2, 3)).sum(axis=0),
-        *differs_GS2L[:, 0].any(axis=1)[:, seen_C].sum(axis=0),
+        *differs_GS2L[:, 0].any(axis=1)[:, label_C].sum(axis=0),
     ]
-    names = [name, *parts, *(f"class={labels[label]}" for label in seen_C)]
-    texts = [len(truth_N), *map(len, parts.values()), *texts_C.tolist()]
+    names = [name, *subsets, *(f"class={labels[label]}" for label in label_C)]
+    texts = [len(truth_N), *map(len, subsets.values()), *texts_C.tolist()]
     return [
         PairedMetric(
             names[k],
             texts[k],
             float(figures_KM[k, 0]),
             float(figures_KM[k, 1]),
-            gains_BK[:, k],
-            int(differing[k]),
+            differences_BK[:, k],
+            int(differing_K[k]),
         )
         for k in range(len(names))
     ]
@@ -181,76 +179,86 @@ def _tallies(
     pair: PairedPredictions, truth_N: metrics.Counts, sets: Sequence[Sequence[int]], *, labels: int
 ) -> metrics.Counts:
     names, group_N = np.unique(np.asarray(pair.groups), return_inverse=True)
-    # A text stands in R rows, one for each set it is in.
     text_R = np.concatenate([np.asarray(rows, dtype=np.int64) for rows in sets])
     cell_R = group_N[text_R] * len(sets) + np.repeat(np.arange(len(sets)), [len(rows) for rows in sets])
+    cells = len(names) * len(sets)
     tallies = [
         metrics.tally_by_group(
-            truth_N[text_R], np.asarray(guess)[text_R], cell_R, groups=len(names) * len(sets), labels=labels
+            truth_N[text_R], np.asarray(predicted)[text_R], cell_R, groups=cells, labels=labels
         )
-        for guess in (pair.candidate, pair.champion)
+        for predicted in (pair.candidate, pair.champion)
     ]
     return np.stack([tally.reshape(len(names), len(sets), 2, labels) for tally in tallies], axis=2)
 
 
-def _measure(tallies: NDArray[Any], seen_C: metrics.Counts) -> metrics.Figures:
-    """Give macro F1 of each set and F1 of each label that occurs; ...SxMx2xL to ...KxM."""
-    f1_CM = np.moveaxis(metrics.tallied_f1(tallies[..., 0, :, :, :])[..., seen_C], -1, -2)
+def _figures(tallies: metrics.Counts, label_C: metrics.Counts) -> metrics.Figures:
+    """Compute macro F1 of each set and F1 of each label that occurs; ...SxMx2xL to ...KxM."""
+    f1_CM = np.moveaxis(metrics.tallied_f1(tallies[..., 0, :, :, :])[..., label_C], -1, -2)
     return np.concatenate([metrics.tallied_macro_f1(tallies), f1_CM], axis=-2)
 
 
-def _enough(gate: GateConfig, figures: int) -> int:
-    # The smallest p of B resamples is 1/(B+1); with many slices Holm's first step must still be within its reach.
+def _resamples(gate: GateConfig, figures: int) -> int:
+    # The smallest p of B resamples is 1/(B+1); it must lie below Holm's first step also with many slices.
     return max(gate.resamples, math.ceil(figures / (1 - gate.confidence)))
 
 
-def _difference(figure: PairedMetric, gate: GateConfig) -> dict[str, float]:
-    low, high = bootstrap.percentile_interval(figure.gains, confidence=gate.confidence)
-    if significance.smallest_p(figure.differing) > (1 - gate.confidence) / 2:
-        # So few groups differ that the names of the models might have been dealt by lot.
+def _difference(metric: PairedMetric, gate: GateConfig) -> Difference:
+    low, high = bootstrap.percentile_interval(metric.differences_B, confidence=gate.confidence)
+    if significance.smallest_p(metric.differing_groups) > (1 - gate.confidence) / 2:
+        # With so few differing groups, swapping the models' names at random may give the same difference.
         low, high = min(low, 0.0), max(high, 0.0)
     return {
-        "candidate": figure.candidate,
-        "champion": figure.champion,
-        "difference": figure.candidate - figure.champion,
+        "candidate": metric.candidate,
+        "champion": metric.champion,
+        "difference": metric.candidate - metric.champion,
         "low": low,
         "high": high,
     }
 
 
-def _p_value(figure: PairedMetric, margin: float) -> float:
-    within = int((figure.gains >= -margin).sum())
-    return max((1 + within) / (1 + len(figure.gains)), significance.smallest_p(figure.differing))
+def _minimum_detectable(metric: PairedMetric, alpha: float, gate: GateConfig) -> float:
+    spread = float(metric.differences_B.std())
+    return significance.minimum_detectable(spread, metric.texts, alpha=alpha, power=gate.power)
 
 
-def _bound(gains_B: NDArray[np.float64], alpha: float) -> float:
-    """Give the change for which p would just exceed `alpha`, were the margin there."""
-    above = max(1, math.floor(alpha * (1 + len(gains_B))))
-    return float(np.partition(gains_B, -above)[-above])
+def _p_value(metric: PairedMetric, margin: float) -> float:
+    within = int((metric.differences_B >= -margin).sum())
+    p = (1 + within) / (1 + len(metric.differences_B))
+    return max(p, significance.smallest_p(metric.differing_groups))
 
 
-def _mcnemar(pair: PairedPredictions) -> dict[str, float]:
-    right = [
-        (mine == label, theirs == label)
-        for label, mine, theirs in zip(pair.truth, pair.candidate, pair.champion, strict=True)
+def _upper_bound(differences_B: NDArray[np.float64], alpha: float) -> float:
+    """Return the difference at which p would just exceed `alpha` if minus the margin were there."""
+    above = max(1, math.floor(alpha * (1 + len(differences_B))))
+    return float(np.partition(differences_B, -above)[-above])
+
+
+def _mcnemar(pair: PairedPredictions) -> McNemarTest:
+    correct = [
+        (candidate == label, champion == label)
+        for label, candidate, champion in zip(pair.truth, pair.candidate, pair.champion, strict=True)
     ]
-    mine, theirs = right.count((True, False)), right.count((False, True))
-    return {"only_candidate": mine, "only_champion": theirs, "p": significance.mcnemar(mine, theirs)}
+    candidate, champion = correct.count((True, False)), correct.count((False, True))
+    p = significance.mcnemar(candidate, champion)
+    return {"only_candidate": candidate, "only_champion": champion, "p": p}
 
 
-def _changed(pair: PairedPredictions, labels: Sequence[str], *, listed: int) -> dict[str, Any]:
-    rows = [row for row, mine in enumerate(pair.candidate) if mine != pair.champion[row]]
-    mended = [row for row in rows if pair.candidate[row] == pair.truth[row]]
+def _changed(pair: PairedPredictions, labels: Sequence[str], *, limit: int) -> ChangedPredictions:
+    rows = [row for row, label in enumerate(pair.candidate) if label != pair.champion[row]]
+    fixed = [row for row in rows if pair.candidate[row] == pair.truth[row]]
     broken = [row for row in rows if pair.champion[row] == pair.truth[row]]
-    # What is lost is asked about first.
-    order = [*broken, *mended, *sorted(set(rows).difference(broken, mended))]
-    columns = {"label": pair.truth, "champion": pair.champion, "candidate": pair.candidate}
+    order = [*broken, *fixed, *sorted(set(rows).difference(broken, fixed))]
     return {
         "count": len(rows),
-        "mended": len(mended),
+        "fixed": len(fixed),
         "broken": len(broken),
         "texts": [
-            {"id": pair.ids[row], **{name: labels[column[row]] for name, column in columns.items()}}
-            for row in order[:listed]
+            {
+                "id": pair.ids[row],
+                "label": labels[pair.truth[row]],
+                "champion": labels[pair.champion[row]],
+                "candidate": labels[pair.candidate[row]],
+            }
+            for row in order[:limit]
         ],
     }

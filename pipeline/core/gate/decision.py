@@ -1,76 +1,62 @@
-"""Whether a candidate may be released: an answer with reasons, made of parts that each give their own.
+"""The gate's decision on a candidate, made of checks.
 
-The answer depends on the figures handed in and on nothing else, so it can be made again from the record of a release.
+It depends on its arguments alone, so it can be made again from the record of a release.
 """
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 from pipeline.base.config import GateConfig
-from pipeline.core.gate import champion_checks
-from pipeline.core.gate import checks as parts
+from pipeline.base.documents import GateCheckRecord, GateDecisionRecord
+from pipeline.core.gate import champion_checks, checks
 from pipeline.core.gate.checks import GateCheck
 
 
 @dataclass(frozen=True)
 class GateDecision:
-    """Hold the answer; `reasons` are the sentences of the failed parts, or of all parts when none failed."""
+    """The outcome of all checks; `reasons` are the sentences of those that failed, or of all if none did."""
 
     accepted: bool
     reasons: tuple[str, ...]
-    parts: tuple[GateCheck, ...]
+    checks: tuple[GateCheck, ...]
 
     @classmethod
-    def of(cls, parts: tuple[GateCheck, ...]) -> "GateDecision":
-        """Accept when every part passed."""
-        assert parts
-        failed = tuple(part for part in parts if not part.passed)
-        return cls(accepted=not failed, reasons=tuple(part.sentence for part in failed or parts), parts=parts)
+    def of(cls, checks: tuple[GateCheck, ...]) -> "GateDecision":
+        """Accept where every check passed."""
+        assert checks
+        failed = tuple(check for check in checks if not check.passed)
+        return cls(not failed, tuple(check.sentence for check in failed or checks), checks)
 
-    @classmethod
-    def from_json(cls, text: str) -> "GateDecision":
-        """Make the decision again from the parts of its own record; what the record claims beside them is not believed."""
-        return cls.of(tuple(GateCheck(**part) for part in json.loads(text)["parts"]))
-
-    def as_dict(self) -> dict[str, Any]:
-        """Give plain values, as they stand in a release document."""
-        return {
-            "accepted": self.accepted,
-            "reasons": list(self.reasons),
-            "parts": [{**dataclasses.asdict(part), "figures": dict(part.figures)} for part in self.parts],
-        }
-
-    def to_json(self) -> str:
-        """Give the record that `from_json` reads."""
-        return json.dumps(self.as_dict(), sort_keys=True)
+    def record(self) -> GateDecisionRecord:
+        """Return the decision as it stands in a release record."""
+        records = [cast(GateCheckRecord, dataclasses.asdict(check)) for check in self.checks]
+        return {"accepted": self.accepted, "reasons": list(self.reasons), "checks": records}
 
 
 def decide(
-    candidate: Mapping[str, Any], champion: Mapping[str, Any] | None, gate: GateConfig
+    candidate: Mapping[str, object], comparison: Mapping[str, object] | None, gate: GateConfig
 ) -> GateDecision:
-    """Decide on one candidate.
+    """Decide whether a candidate may be released.
 
-    `candidate` holds the documents `evaluation` and `cost`, the `checks` of its data ({name, passed, sentence} each), and
-    `withdrawn`: who rolled this very candidate back, when and why, or None. `champion` is the document of the comparison with
-    what is in service, None when nothing is.
+    `candidate` holds the keys of `GateEvidence` but `comparison`, which is that with the champion, None where
+    there is none. A key or figure that is absent fails its check.
     """
-    evaluation, cost = candidate.get("evaluation"), candidate.get("cost")
+    evaluation, variant = candidate.get("evaluation"), candidate.get("variant")
     return GateDecision.of(
         (
-            parts.macro_f1_floor(evaluation, gate),
-            *parts.beats_baselines(evaluation, gate),
-            champion_checks.better_than_champion(champion, gate),
-            champion_checks.no_slice_regression(champion, gate),
-            champion_checks.no_forgetting(champion, gate),
-            *parts.ability_floors(evaluation, gate),
-            parts.attack_drop(evaluation, gate),
-            parts.calibration_error(evaluation, gate),
-            parts.latency(cost, gate),
-            parts.model_size(cost, gate),
-            parts.data_checks(candidate.get("checks")),
-            parts.not_rolled_back(candidate),
+            checks.macro_f1_floor(evaluation, gate),
+            *checks.beats_baselines(evaluation, gate),
+            champion_checks.better_than_champion(comparison, gate),
+            champion_checks.no_slice_regression(comparison, gate),
+            champion_checks.no_forgetting(comparison, gate),
+            *checks.ability_floors(evaluation, gate),
+            checks.attack_drop(evaluation, gate),
+            checks.calibration_error(evaluation, gate),
+            checks.latency(variant, gate),
+            checks.model_size(variant, gate),
+            checks.data_checks(candidate.get("checks")),
+            checks.not_rolled_back(candidate),
         )
     )

@@ -1,1 +1,1 @@
-"""What the answers say of the world, and how sure that is."""
+"""Monitoring as pure logic: prevalence, drift, quality, change points, quiet period."""

@@ -1,57 +1,61 @@
-"""Whether a window has drifted from the reference, in what way, and by which texts; chance alone alarms as seldom as was allowed.
+"""Drift: whether a window differs from the reference, in what way, and which texts moved it.
 
-What chance does is learnt by the bootstrap on two levels (Efron and Tibshirani, 1993): the reference's texts stand for the population,
-from which pseudo-references of the reference's size are drawn, and for each of them pseudo-windows of the window's size. So the
-sampling error of the reference is in every distance, as it is in the real one, and it is seen how alike the windows of one
-reference are, which raises the number of alarms by chance (`pipeline.core.monitor.alarm_budget`).
+Null distributions come from the bootstrap on two levels (Efron and Tibshirani, 1993): the reference's texts
+stand for the population, from which pseudo-references of the reference's size are drawn, and for each of them
+pseudo-windows of the window's size. The sampling error of the reference is thus in every simulated distance,
+as it is in the real one, and the correlation of windows that share a reference can be measured, which raises
+the rate of false alarms (`pipeline.core.monitor.alarm_budget`).
 
-Seven detectors that are asked together err more often than one. The chance is that of the largest score among them, taken jointly over
-the same resamples (Westfall and Young, 1993), so that detectors that move together cost no more than one.
+Seven detectors together err more often than one. The p-value is that of the largest surprise among them,
+taken jointly over the same resamples (Westfall and Young, 1993), so correlated detectors cost no more than
+one.
 
-What moved is named by the side that lies the most times its threshold away: language; encoding (unknown tokens, length); topic (the
-embedding, beside what the label shares explain). Where none of them moved, it is label: the shares or the confidence alone. So a
-few foreign texts among many new ones are a new topic, and texts that are foreign are no broken encoding, though both move all sides.
+The kind of drift is that of the detector furthest beyond its threshold: language; encoding (unknown tokens,
+length); topic (the embedding, given the predicted labels). Where none of these drifted, it is label: the
+shares or the confidence alone. So a few foreign texts among many new ones are a new topic, and foreign texts
+are no broken encoding, though both move all detectors.
 
-Its limit: texts are taken to come independently of each other. Where many of a window answer one another, or one is sent many times,
-it differs from the reference more than chance says, and drifts, as it should perhaps.
+Its limit: texts are assumed independent. A window in which many texts answer one another, or one text is sent
+many times, differs from the reference more than independent texts would, and drifts, as perhaps it should.
 
 Legend: N texts, F features, B resamples, H the two halves.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.config import DriftConfig
+from pipeline.base.documents import DetectorReport, DriftExample, DriftVerdict
 from pipeline.base.seeds import seed_for
 from pipeline.core.monitor import alarm_budget
 from pipeline.core.monitor.detectors import Array, FeatureMap, WindowSample
 from pipeline.core.monitor.tails import NullDistribution
 
-WINDOWS_A_REFERENCE = 20
-OFTEN = 0.10  # how often windows must drift for pairs of them to be counted
+WINDOWS_PER_REFERENCE = 20
+PAIR_RATE = 0.10  # at how rare a score windows count as drifted when pairs are counted
 KINDS = {"language": ("language",), "encoding": ("unknown", "length"), "topic": ("mmd", "classifier")}
-STEP = 1.10  # between two sizes of windows that are calibrated
+SIZE_STEP = 1.10  # from one calibrated window size to the next
 
 
 @dataclass(frozen=True)
 class DriftCalibration:
-    """Hold what chance does to windows of `texts` texts, and how far is too far.
+    """The null distributions of windows of `texts` texts, and the thresholds that meet the budget.
 
-    `level` is the chance that all detectors together call a window drifted, `critical` the score from which they do. `expected` is the
-    number of alarms by chance in a quarter, over all topics; `shared` the part of chance that the windows of one reference have in
-    common. `features_NF` describe the reference's texts, `halves_HF` are their sums.
+    `level` is the p-value at which a window has drifted, `critical` the surprise from which it has.
+    `expected` is the number of false alarms in a quarter over all topics; `shared` the part of the variance
+    that windows of one reference have in common. `features_NF` are the features of the reference's texts,
+    `halves_HF` their sums.
     """
 
     texts: int
-    gauge: FeatureMap
+    feature_map: FeatureMap
     features_NF: NDArray[np.float32]
     halves_HF: Array
-    tails: dict[str, NullDistribution]
-    joint: NullDistribution
+    null: dict[str, NullDistribution]
+    joint_null: NullDistribution
     level: float
     critical: float
     shared: float
@@ -60,17 +64,15 @@ class DriftCalibration:
 
 
 def comparable_size(texts: int, cfg: DriftConfig) -> int:
-    """Round the number of texts of a window down to one that windows are calibrated for: at most a tenth is left aside.
+    """Round a number of texts down to a calibrated window size; at most a tenth of the texts is left out.
 
-    Volume alone never counts: of a large window `max_texts` are compared, or ever smaller differences would count.
+    No size exceeds `max_texts`, or ever smaller differences would count as traffic grows.
     """
-    steps = int(np.log(max(1, min(texts, cfg.max_texts))) / np.log(STEP))
-    near = (round(STEP**step) for step in (steps + 1, steps, steps - 1))
-    return (
-        cfg.max_texts
-        if texts >= cfg.max_texts
-        else max(1, next(size for size in (*near, 1) if size <= texts))
-    )
+    if texts >= cfg.max_texts:
+        return cfg.max_texts
+    steps = int(np.log(max(1, texts)) / np.log(SIZE_STEP))
+    sizes = (round(SIZE_STEP**step) for step in (steps + 1, steps, steps - 1))
+    return max(1, next(size for size in (*sizes, 1) if size <= texts))
 
 
 def calibrate(
@@ -82,164 +84,169 @@ def calibrate(
     topics: int,
     seed: int,
 ) -> DriftCalibration:
-    """Learn from the reference what chance does to windows of so many texts, and set how far is too far by the budget.
+    """Simulate windows of `texts` texts from the reference, and set the thresholds by the budget.
 
-    The budget is for all `topics` that are watched, each in so many windows a quarter.
+    The budget is shared by all `topics`, each with `windows_per_quarter` windows.
     """
-    gauge = FeatureMap.of(reference, seed=seed)
-    features_NF = gauge.features(reference)
-    population_NF = np.concatenate([features_NF, gauge.stranger(features_NF)])
-    # What is rare in the resamples that a score was learnt from is less rare in others, so the joint chance is learnt from fresh ones.
-    first, fresh = (
-        gauge.distances(
-            *_resampled(population_NF, texts, resamples=cfg.resamples, seed=seed_for(seed, purpose))
-        )
+    feature_map = FeatureMap.of(reference, seed=seed)
+    features_NF = feature_map.features(reference)
+    population_NF = np.concatenate([features_NF, feature_map.unseen_row(features_NF)])
+    # A value that is rare in the resamples a surprise is fitted on is less rare in others, so the joint
+    # distribution takes fresh ones.
+    single_distances, fresh_distances = (
+        feature_map.distances(*_resample(population_NF, texts, cfg.resamples, seed_for(seed, purpose)))
         for purpose in ("each", "together")
     )
-    tails = {name: NullDistribution.of(distances_B) for name, distances_B in first.items()}
-    scores_B = np.max([tails[name].score(distances_B) for name, distances_B in fresh.items()], axis=0)
-    joint, shared = NullDistribution.of(scores_B), _shared(scores_B, most=texts / (texts + len(reference)))
-    rule = {"alarms": cfg.alarm_windows, "of": cfg.of_windows}
+    null = {name: NullDistribution.of(values_B) for name, values_B in single_distances.items()}
+    surprise_B = np.max([null[name].surprise(values_B) for name, values_B in fresh_distances.items()], axis=0)
+    joint_null = NullDistribution.of(surprise_B)
+    shared = _shared_variance(surprise_B, most=texts / (texts + len(reference)))
+    windows = windows_per_quarter * topics
     level = alarm_budget.drift_level(
-        cfg.false_alarms_per_quarter / (windows_per_quarter * topics), shared=shared, **rule
+        cfg.false_alarms_per_quarter / windows,
+        shared=shared,
+        alarm_windows=cfg.alarm_windows,
+        of_windows=cfg.of_windows,
     )
-    expected = windows_per_quarter * topics * alarm_budget.mean_alarm_start_rate(level, shared=shared, **rule)
+    start_rate = alarm_budget.mean_alarm_start_rate(
+        level, shared=shared, alarm_windows=cfg.alarm_windows, of_windows=cfg.of_windows
+    )
     return DriftCalibration(
-        texts,
-        gauge,
-        features_NF,
-        _halved(features_NF),
-        tails,
-        joint,
-        level,
-        joint.reached(level),
-        shared,
-        expected,
-        seed,
+        texts=texts,
+        feature_map=feature_map,
+        features_NF=features_NF,
+        halves_HF=_half_sums(features_NF),
+        null=null,
+        joint_null=joint_null,
+        level=level,
+        critical=joint_null.quantile(level),
+        shared=shared,
+        expected=windows * start_rate,
+        seed=seed,
     )
 
 
-def judge_window(window: WindowSample, calibration: DriftCalibration) -> dict[str, Any]:
-    """Say whether a window has drifted, which detectors say so, and what kind of drift it is (`kind` is None where there is none).
+def judge_window(window: WindowSample, calibration: DriftCalibration) -> DriftVerdict:
+    """Decide whether a window has drifted, by which detectors, and what kind of drift it is.
 
-    The chance `p` of a detector is already that of the largest among them all, so it is to be set beside `level`. Of a window with more
-    texts than were calibrated for, so many are drawn; one with fewer cannot be judged.
+    The p-value of a detector is already adjusted for all detectors, so it is compared with `level` as it is.
+    A window with more texts than the calibration is sampled down to its size; one with fewer cannot be
+    judged.
     """
-    found = _distances(_drawn(window, calibration), calibration)
-    detectors: dict[str, dict[str, Any]] = {}
-    for name, tail in calibration.tails.items():
-        p = float(calibration.joint.chance(tail.score(found[name]))[0])
-        threshold = tail.reached(float(np.exp(-calibration.critical)))
+    half_sums_HF = _half_sums(calibration.feature_map.features(_sample_down(window, calibration)))
+    distances = calibration.feature_map.distances(half_sums_HF[:, None], calibration.halves_HF[:, None])
+    detectors: dict[str, DetectorReport] = {}
+    for name, null in calibration.null.items():
+        p = float(calibration.joint_null.p_value(null.surprise(distances[name]))[0])
         detectors[name] = {
-            "statistic": float(found[name][0]),
-            "threshold": threshold,
+            "statistic": float(distances[name][0]),
+            "threshold": null.quantile(float(np.exp(-calibration.critical))),
             "p": p,
             "drifted": p <= calibration.level,
         }
     return {
-        "p": min(one["p"] for one in detectors.values()),
+        "p": min(report["p"] for report in detectors.values()),
         "level": calibration.level,
         "expected": calibration.expected,
         "texts": calibration.texts,
-        "drifted": any(one["drifted"] for one in detectors.values()),
-        "kind": _kind(detectors),
+        "drifted": any(report["drifted"] for report in detectors.values()),
+        "kind": _drift_kind(detectors),
         "detectors": detectors,
     }
 
 
-def alarm_is_active(history: Sequence[bool], cfg: DriftConfig) -> bool:
-    """Say whether an alarm stands after these windows, the newest last."""
-    return sum(history[-cfg.of_windows :]) >= cfg.alarm_windows
+def alarm_is_active(drifted: Sequence[bool], cfg: DriftConfig) -> bool:
+    """Return whether an alarm is active after these windows, the newest last."""
+    return sum(drifted[-cfg.of_windows :]) >= cfg.alarm_windows
 
 
-def alarm_starts(history: Sequence[bool], cfg: DriftConfig) -> bool:
-    """Say whether an alarm starts in the newest window: it stands now and did not stand before."""
-    return alarm_is_active(history, cfg) and not alarm_is_active(history[:-1], cfg)
+def alarm_starts(drifted: Sequence[bool], cfg: DriftConfig) -> bool:
+    """Return whether an alarm starts in the newest window: it is active now and was not before."""
+    return alarm_is_active(drifted, cfg) and not alarm_is_active(drifted[:-1], cfg)
 
 
-def most_moved_texts(
-    window: WindowSample, calibration: DriftCalibration, n: int
-) -> list[tuple[str, int, float]]:
-    """Name the texts that moved the window the most, with how much, in standard deviations of the reference's texts.
+def most_moved_texts(window: WindowSample, calibration: DriftCalibration, count: int) -> list[DriftExample]:
+    """Return the texts that moved the window most, the first one most.
 
-    A text counts by the witness function of each detector that drifted, or of all where none did: how far it lies from the reference
-    in the direction that the window moved (Gretton et al., 2012).
+    The score of a text is the witness function of each detector that drifted, or of all where none did: how
+    far the text lies from the reference in the direction that the window moved (Gretton et al., 2012).
     """
-    features_NF = calibration.gauge.features(window)
-    found = judge_window(window, calibration)["detectors"]
-    moved = [name for name, one in found.items() if one["drifted"]] or list(found)
-    scores_N = np.sum(
-        [_witness(features_NF, calibration, calibration.gauge.places[name]) for name in moved], axis=0
-    )
-    first = np.argsort(-scores_N, kind="stable")[:n]
-    return [(window.request[row], window.position[row], float(scores_N[row])) for row in first]
+    features_NF = calibration.feature_map.features(window)
+    detectors = judge_window(window, calibration)["detectors"]
+    names = [name for name, report in detectors.items() if report["drifted"]] or list(detectors)
+    columns = calibration.feature_map.columns
+    scores_N = np.sum([_witness(features_NF, calibration, columns[name]) for name in names], axis=0)
+    return [
+        {
+            "request": window.request[row],
+            "position": window.position[row],
+            "score": float(scores_N[row]),
+        }
+        for row in np.argsort(-scores_N, kind="stable")[:count]
+    ]
 
 
-def _witness(features_NF: NDArray[np.float32], calibration: DriftCalibration, place: slice) -> Array:
-    reference_NF = calibration.features_NF[:, place].astype(np.float64)
+def _witness(features_NF: NDArray[np.float32], calibration: DriftCalibration, columns: slice) -> Array:
+    reference_NF = calibration.features_NF[:, columns].astype(np.float64)
     mean_F = reference_NF.mean(axis=0)
-    direction_F = features_NF[:, place].mean(axis=0) - mean_F
+    direction_F = features_NF[:, columns].mean(axis=0) - mean_F
     spread = float((reference_NF @ direction_F).std())
-    return np.asarray((features_NF[:, place] - mean_F) @ direction_F / max(spread, 1e-9))
+    return np.asarray((features_NF[:, columns] - mean_F) @ direction_F / max(spread, 1e-9))
 
 
-def _drawn(window: WindowSample, calibration: DriftCalibration) -> WindowSample:
+def _sample_down(window: WindowSample, calibration: DriftCalibration) -> WindowSample:
     assert len(window) >= calibration.texts
     if len(window) == calibration.texts:
         return window
-    chosen = np.random.default_rng(calibration.seed).permutation(len(window))[: calibration.texts]
-    return window.only(np.sort(chosen))
+    rows = np.random.default_rng(calibration.seed).permutation(len(window))[: calibration.texts]
+    return window.take(np.sort(rows))
 
 
-def _distances(window: WindowSample, calibration: DriftCalibration) -> dict[str, Array]:
-    halves_HF = _halved(calibration.gauge.features(window))
-    return calibration.gauge.distances(halves_HF[:, None], calibration.halves_HF[:, None])
-
-
-def _halved(features_NF: NDArray[np.float32]) -> Array:
-    """Sum up every other text, for a journal and a reference are sorted; 2xF."""
+def _half_sums(features_NF: NDArray[np.float32]) -> Array:
+    """Sum the features of every other text, since journals and references are sorted; 2xF."""
     return np.stack([features_NF[half::2].sum(axis=0, dtype=np.float64) for half in (0, 1)])
 
 
-def _resampled(
-    features_NF: NDArray[np.float32], texts: int, *, resamples: int, seed: int
-) -> tuple[Array, Array]:
-    """Draw windows and, for each so many of them, a reference; sums over their halves, 2xBxF each.
+def _resample(features_NF: NDArray[np.float32], texts: int, resamples: int, seed: int) -> tuple[Array, Array]:
+    """Draw references, and WINDOWS_PER_REFERENCE windows for each; sums over the halves of windows and
+    references, 2xBxF each.
 
-    The last row is the stranger: it may be drawn, but a reference has as many texts as the rows before it.
+    The last row is the unseen one: it may be drawn, but a reference has as many texts as the rows before it.
     """
-    chance, rows = np.random.default_rng(seed), len(features_NF)
-    references = max(2, -(-resamples // WINDOWS_A_REFERENCE))
-    windows = np.empty((2, references * WINDOWS_A_REFERENCE, features_NF.shape[1]))
-    drawn = np.empty((2, references, features_NF.shape[1]))
+    random, rows = np.random.default_rng(seed), len(features_NF)
+    references = max(2, -(-resamples // WINDOWS_PER_REFERENCE))
+    window_sums = np.empty((2, references * WINDOWS_PER_REFERENCE, features_NF.shape[1]))
+    reference_sums = np.empty((2, references, features_NF.shape[1]))
     for number in range(references):
-        for half, size in enumerate(_halves(rows - 1)):
-            counts_N = np.bincount(chance.integers(rows, size=size), minlength=rows)
-            drawn[half, number] = counts_N.astype(np.float32) @ features_NF
-    for number in range(windows.shape[1]):
-        for half, size in enumerate(_halves(texts)):
-            windows[half, number] = features_NF[chance.integers(rows, size=size)].sum(axis=0)
-    return windows, np.repeat(drawn, WINDOWS_A_REFERENCE, axis=1)
+        for half, size in enumerate(_half_sizes(rows - 1)):
+            counts_N = np.bincount(random.integers(rows, size=size), minlength=rows)
+            reference_sums[half, number] = counts_N.astype(np.float32) @ features_NF
+    for number in range(window_sums.shape[1]):
+        for half, size in enumerate(_half_sizes(texts)):
+            window_sums[half, number] = features_NF[random.integers(rows, size=size)].sum(axis=0)
+    return window_sums, np.repeat(reference_sums, WINDOWS_PER_REFERENCE, axis=1)
 
 
-def _halves(texts: int) -> tuple[int, int]:
+def _half_sizes(texts: int) -> tuple[int, int]:
     return (texts + 1) // 2, texts // 2
 
 
-def _shared(scores_B: Array, *, most: float) -> float:
-    often = scores_B >= np.quantile(scores_B, 1 - OFTEN)
-    drifted = often.reshape(-1, WINDOWS_A_REFERENCE).sum(axis=1)
-    pairs = float((drifted * (drifted - 1)).mean()) / (WINDOWS_A_REFERENCE * (WINDOWS_A_REFERENCE - 1))
-    return alarm_budget.shared_variance(float(often.mean()), pairs, most=most)
+def _shared_variance(surprise_B: Array, *, most: float) -> float:
+    drifted_B = surprise_B >= np.quantile(surprise_B, 1 - PAIR_RATE)
+    drifted = drifted_B.reshape(-1, WINDOWS_PER_REFERENCE).sum(axis=1)
+    pairs = WINDOWS_PER_REFERENCE * (WINDOWS_PER_REFERENCE - 1)
+    pair_rate = float((drifted * (drifted - 1)).mean()) / pairs
+    return alarm_budget.shared_variance(float(drifted_B.mean()), pair_rate, most=most)
 
 
-def _kind(detectors: dict[str, dict[str, Any]]) -> str | None:
-    beyond = {
-        name: one["statistic"] / max(one["threshold"], 1e-12) if one["drifted"] else 0.0
-        for name, one in detectors.items()
+def _drift_kind(detectors: Mapping[str, DetectorReport]) -> str | None:
+    excess = {
+        name: report["statistic"] / max(report["threshold"], 1e-12)
+        for name, report in detectors.items()
+        if report["drifted"]
     }
-    sides = {kind: max(beyond.get(name, 0.0) for name in names) for kind, names in KINDS.items()}
-    furthest = max(sides, key=lambda kind: sides[kind])
-    if sides[furthest]:
+    kinds = {kind: max(excess.get(name, 0.0) for name in names) for kind, names in KINDS.items()}
+    furthest = max(kinds, key=lambda kind: kinds[kind])
+    if kinds[furthest]:
         return furthest
-    return "label" if any(beyond.values()) else None
+    return "label" if any(excess.values()) else None

@@ -1,198 +1,100 @@
-"""The share of each label among the texts of a window, corrected for the model's own mistakes: the number one can publish.
+"""Prevalence: the share of each label among the texts of a window, corrected for the model's errors.
 
-A model that takes every tenth neutral text for a positive one counts too many positive texts. From its test texts it is known what
-it makes of the texts of each label, so the count can be set right (Rogan and Gladen, 1978; Forman, 2008; Lipton, Wang and Smola,
-2018). The interval holds both errors: that of the window, which is a sample, and that of the model, which was judged on a sample.
-Two limits. The model must make the same mistakes now as on its test texts; a drift of the texts within a label breaks that. And
-test texts count as independent, though those of one review are a little alike.
+A model that takes every tenth neutral text for a positive one counts too many positive texts. The confusion
+on its test texts shows what it predicts for the texts of each label, so the counts can be corrected (Rogan
+and Gladen, 1978; Forman, 2008; Lipton, Wang and Smola, 2018). The interval holds both errors: that of the
+window, which is a sample, and that of the confusion, which is one too. Two limits. The model must make the
+same errors now as on its test texts; a drift of the texts within a label breaks that. And test texts count as
+independent, though those of one review resemble each other.
 
-Legend: B draws, L labels, N texts; `confusion_LL[t, g]` test texts of label t were guessed to be g; `free` are shares as they are
-solved, which may lie below 0 or above 1.
+Legend: B draws, L labels, N texts; `confusion_LL[t, g]` counts test texts of label t that were predicted to
+be g; `solved` shares are solutions of the linear system, which may lie below 0 or above 1.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from pipeline.base.documents import PrevalenceEntry
+from pipeline.core.evaluate.bootstrap import BootstrapConfig
+
 Array = NDArray[np.float64]
-# The climb to the likeliest shares ends after so many steps, or once a step moves no share by this much.
-CLIMB_STEPS, CLIMB_ENDS = 2000, 1e-9
+# Expectation maximisation ends after so many steps, or once a step moves no share by this much.
+EM_STEPS, EM_TOLERANCE = 2000, 1e-9
 
 
 def estimate_prevalence(
-    guessed_L: ArrayLike,
-    confusion_LL: ArrayLike,
-    labels: Sequence[str],
-    *,
-    resamples: int,
-    confidence: float,
-    seed: int,
-) -> dict[str, dict[str, Any]] | None:
-    """Estimate the share of each label from the counts of guesses in a window; None where the window is empty.
+    predicted_L: ArrayLike, confusion_LL: ArrayLike, labels: Sequence[str], bootstrap: BootstrapConfig
+) -> dict[str, PrevalenceEntry] | None:
+    """Estimate the share of each label from the counts of predictions in a window; None where the window is
+    empty.
 
-    For each label `raw` is the share of guesses, `share` the corrected one with `low` and `high`, `spread` its standard error and
-    `noise` the part of it that is new in every window; the rest is the model's, and the same in all windows it answers.
-    `corrected` is False, and `why` says so, where the confusion cannot bear a correction; the raw share then stands between 0 and 1.
+    Where the confusion allows no correction, the raw share stands with an interval from 0 to 1, and `why`
+    gives the reason.
 
-    The interval is made of the solutions for redrawn guesses and redrawn rows of the confusion, each from a Dirichlet distribution
-    with the weight of one text spread over the labels (Perks, 1947). They are cut to 0 and 1 only in the end: solutions pushed back
-    one by one would pile up on the border, and cover too little beside it.
+    The interval is that of the solutions for redrawn predictions and redrawn rows of the confusion, each from
+    a Dirichlet distribution with the weight of one text spread over the labels (Perks, 1947). They are
+    clipped to [0, 1] only in the end: clipped one by one they would pile up on the border, and cover too
+    little beside it.
     """
-    counts_L = np.asarray(guessed_L, dtype=np.float64)
+    counts_L = np.asarray(predicted_L, dtype=np.float64)
     assert counts_L.shape == (len(labels),)
     if not counts_L.sum():
         return None
-    judged = _Judged(np.asarray(confusion_LL, dtype=np.float64), tuple(labels), confidence)
-    raw_L, reach = counts_L / counts_L.sum(), _reach(confidence)
-    if judged.unfit:
-        wide = {
-            "low": 0.0,
-            "high": 1.0,
-            "spread": 0.5 / reach,
-            "noise": 0.5 / reach,
-            "corrected": False,
-            "why": judged.unfit,
-        }
-        return {
-            label: {"raw": float(raw), "share": float(raw), **wide}
-            for label, raw in zip(labels, raw_L, strict=True)
-        }
-    low_L, high_L = _ends(judged.redrawn(counts_L, resamples=resamples, seed=seed), confidence)
-    free_L, share_L = judged.free(raw_L), judged.share(raw_L)
-    # Where even the interval lies beyond the border, half of the error on that side is kept: it proves no share of exactly none.
-    lower_L = np.clip(np.minimum(low_L, share_L - (free_L - low_L) / 2), 0, 1)
-    upper_L = np.clip(np.maximum(high_L, share_L + (high_L - free_L) / 2), 0, 1)
-    figures = {"raw": raw_L, "share": share_L, "low": lower_L, "high": upper_L}
-    figures |= {"spread": (high_L - low_L) / 2 / reach, "noise": judged.noise(counts_L)}
-    return {label: {**found, "corrected": True} for label, found in _by_label(labels, figures).items()}
-
-
-def measure_model_shift(
-    old_N: Sequence[int], new_N: Sequence[int], old_LL: ArrayLike, new_LL: ArrayLike,
-    *, labels: Sequence[str], resamples: int, confidence: float, seed: int,
-) -> dict[str, dict[str, Any]] | None:  # fmt: skip
-    """Measure what a change of the model alone did to each share: the new release's less the old one's, on the same texts.
-
-    `old_N` and `new_N` are the guesses of both releases, as numbers of labels, `old_LL` and `new_LL` their confusions. Gives
-    `difference` with `low`, `high` and its standard error `spread`; `corrected` is False where either confusion cannot bear a
-    correction, whose raw share is compared then, as it stands in the series. None where there are no texts.
-
-    The texts are resampled with both answers (Efron and Tibshirani, 1993), so what both releases find hard cancels. The confusions
-    stay as they are: the error in them is what makes the series jump, so it is part of the difference and not of its error.
-    But it says how far a jump may go at all, for both series aim at the same truth. So `shift`, by which `bridged` moves, is the
-    difference drawn towards none by as much as few texts call for (the best linear prediction: Henderson, 1975; Robinson, 1991),
-    with its own `shift_low`, `shift_high` and `shift_spread`; a difference of few texts would bring in more error than it takes out.
-    """
-    assert len(old_N) == len(new_N)
-    if not len(old_N):
-        return None
-    many, texts, random = len(labels), len(old_N), np.random.default_rng(seed)
-    old, new = (
-        _Judged(np.asarray(one, dtype=np.float64), tuple(labels), confidence) for one in (old_LL, new_LL)
-    )
-    both_LL = (
-        np.bincount(np.asarray(old_N) * many + np.asarray(new_N), minlength=many**2).reshape(many, many)
-        / texts
-    )
-    # Texts that all got the same answer do not prove that the next one does: one text is spread over all pairs of answers.
-    spread_LL = (both_LL * texts + 1 / many**2) / (texts + 1)
-    drawn_BLL = random.multinomial(texts, spread_LL.ravel(), size=resamples).reshape(-1, many, many) / texts
-    ours_L, theirs_L = both_LL.sum(axis=0), both_LL.sum(axis=1)
-    found_L, fit = new.share(ours_L) - old.share(theirs_L), not (old.unfit or new.unfit)
-    drawn_BLL += both_LL - spread_LL
-    drawn_BL = (
-        new.free(drawn_BLL.sum(axis=1))
-        - old.free(drawn_BLL.sum(axis=2))
-        + found_L
-        - (new.free(ours_L) - old.free(theirs_L))
-    )
-    model_LL = new.error(ours_L, resamples, random) + old.error(theirs_L, resamples, random) if fit else None
+    correction = Correction(np.asarray(confusion_LL, dtype=np.float64), tuple(labels), bootstrap.confidence)
+    raw_L = counts_L / counts_L.sum()
+    if correction.fault:
+        return _uncorrected(labels, raw_L, correction.fault, bootstrap.confidence)
+    draws_BL = correction.redraw(counts_L, resamples=bootstrap.resamples, seed=bootstrap.seed)
+    low_L, high_L = interval(draws_BL, bootstrap.confidence)
+    solved_L, share_L = correction.solve(raw_L), correction.share(raw_L)
+    # Where even the interval lies beyond the border, half of the error on that side stays: it is no proof of
+    # a share of exactly 0.
+    lower_L = np.clip(np.minimum(low_L, share_L - (solved_L - low_L) / 2), 0, 1)
+    upper_L = np.clip(np.maximum(high_L, share_L + (high_L - solved_L) / 2), 0, 1)
+    spread_L = (high_L - low_L) / 2 / standard_errors(bootstrap.confidence)
+    noise_L = correction.noise(counts_L)
     return {
-        label: {**one, "corrected": fit}
-        for label, one in _by_label(labels, _jump(found_L, drawn_BL, model_LL, confidence)).items()
+        label: {
+            "raw": float(raw_L[row]),
+            "share": float(share_L[row]),
+            "low": float(lower_L[row]),
+            "high": float(upper_L[row]),
+            "spread": float(spread_L[row]),
+            "noise": float(noise_L[row]),
+            "corrected": True,
+        }
+        for row, label in enumerate(labels)
     }
 
 
-def _jump(found_L: Array, drawn_BL: Array, model_LL: Array | None, confidence: float) -> dict[str, Array]:
-    (low_L, high_L), reach = _ends(drawn_BL, confidence), _reach(confidence)
-    texts_LL = np.cov(drawn_BL, rowvar=False).reshape(len(found_L), -1)
-    kept_LL = (
-        np.eye(len(found_L))
-        if model_LL is None
-        else model_LL @ np.linalg.pinv(model_LL + texts_LL, hermitian=True)
-    )
-    shift_L, spread_L = kept_LL @ found_L, np.sqrt(np.maximum(np.diagonal(kept_LL @ texts_LL), 0))
-    figures = {"difference": found_L, "low": low_L, "high": high_L, "spread": (high_L - low_L) / 2 / reach}
-    return figures | {
-        "shift": shift_L, "shift_low": shift_L - reach * spread_L, "shift_high": shift_L + reach * spread_L, "shift_spread": spread_L
-    }  # fmt: skip
-
-
-def bridge_series(
-    points: Sequence[Mapping[str, Any]], breaks: Sequence[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """Shift the earlier part of a series of one label's shares by what each change of the model alone did.
-
-    `points` hold `start` and what `shares` gives of the label, `breaks` hold `time` (the start of the first window of the new
-    release) and what `bridge` gives of it. The interval widens by the error of each shift, the two taken as independent
-    (Zou and Donner, 2008). `raw` stays as it was, the share before the shift stands as `unbridged`; `shift` is how far it was moved
-    and `shift_spread` the standard error of that. Where the release changed and nothing was measured, nothing is shifted, but both
-    models' own errors stand in `shift_spread`, so that no change of tone is seen in them.
-    """
-    waiting, moved, later = sorted(breaks, key=lambda one: str(one["time"])), _Moved(), None
-    found = []
-    for point in reversed(points):
-        before = moved
-        while waiting and waiting[-1]["time"] > point["start"]:
-            moved = moved.by(waiting.pop())
-        if later and moved is before and point.get("release") != later.get("release"):
-            moved = moved.unmeasured(point, later)
-        found.append({**point, **moved.of(point)})
-        later = point
-    return found[::-1]
+def _uncorrected(
+    labels: Sequence[str], raw_L: Array, fault: str, confidence: float
+) -> dict[str, PrevalenceEntry]:
+    spread = 0.5 / standard_errors(confidence)
+    return {
+        label: {
+            "raw": float(raw),
+            "share": float(raw),
+            "low": 0.0,
+            "high": 1.0,
+            "spread": spread,
+            "noise": spread,
+            "corrected": False,
+            "why": fault,
+        }
+        for label, raw in zip(labels, raw_L, strict=True)
+    }
 
 
 @dataclass(frozen=True)
-class _Moved:
-    """Hold what all later changes of the model did together; the last three are squares."""
-
-    shift: float = 0.0
-    variance: float = 0.0
-    below: float = 0.0
-    above: float = 0.0
-
-    def by(self, one: Mapping[str, Any]) -> "_Moved":
-        shift, below, above = one["shift"], one["shift"] - one["shift_low"], one["shift_high"] - one["shift"]
-        return _Moved(
-            self.shift + shift,
-            self.variance + one["shift_spread"] ** 2,
-            self.below + below**2,
-            self.above + above**2,
-        )
-
-    def unmeasured(self, *points: Mapping[str, Any]) -> "_Moved":
-        models = math.fsum(max(0.0, point["spread"] ** 2 - point["noise"] ** 2) for point in points)
-        return _Moved(self.shift, self.variance + models, self.below, self.above)
-
-    def of(self, point: Mapping[str, Any]) -> dict[str, float]:
-        share = point["share"] + self.shift
-        low, high = (
-            math.hypot(point["share"] - point["low"], self.below**0.5),
-            math.hypot(point["high"] - point["share"], self.above**0.5),
-        )
-        ends = {"share": _cut(share), "low": _cut(share - low), "high": _cut(share + high)}
-        return {**ends, "unbridged": point["share"], "shift": self.shift, "shift_spread": self.variance**0.5}
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """Hold what a release makes of the texts of each label, as counted on its test texts."""
+class Correction:
+    """The correction of predicted shares by a release's confusion (LxL counts) on its test texts."""
 
     counts_LL: Array
     labels: tuple[str, ...]
@@ -202,101 +104,90 @@ class _Judged:
         assert self.counts_LL.shape == (len(self.labels), len(self.labels))
 
     @cached_property
-    def rows_LL(self) -> Array:
-        """Give the share of each guess among the texts of a label."""
-        rows_LL: Array = self.counts_LL / self.counts_LL.sum(axis=1, keepdims=True)
-        return rows_LL
+    def rates_LL(self) -> Array:
+        """Compute the share of each prediction among the texts of a label."""
+        rates_LL: Array = self.counts_LL / self.counts_LL.sum(axis=1, keepdims=True)
+        return rates_LL
 
     @cached_property
-    def unfit(self) -> str | None:
-        """Say why the confusion cannot bear a correction; None where it can.
+    def fault(self) -> str | None:
+        """Return why no correction is possible; None where one is.
 
-        It must surely not be singular: its smallest singular value is set beside its own error, for the interval of a quotient has
-        no bounds while the divisor may be nothing (Fieller, 1954).
+        The confusion must be significantly non-singular: its smallest singular value is compared with its own
+        error, since the interval of a quotient is unbounded where the divisor may be 0 (Fieller, 1954).
         """
         texts_L = self.counts_LL.sum(axis=1)
-        if unseen := [label for label, texts in zip(self.labels, texts_L, strict=True) if not texts]:
-            return f"no test text has the label {', '.join(unseen)}, so it is not known what the model makes of such texts"
-        left_LL, sizes_L, right_LL = np.linalg.svd(self.rows_LL)
-        variance_L = (
-            np.maximum(self.rows_LL @ right_LL[-1] ** 2 - (self.rows_LL @ right_LL[-1]) ** 2, 0) / texts_L
-        )
+        if absent := [label for label, texts in zip(self.labels, texts_L, strict=True) if not texts]:
+            return f"no test text has the label {', '.join(absent)}, so the model's errors on such texts are unknown"
+        left_LL, singular_L, right_LL = np.linalg.svd(self.rates_LL)
+        mean_L = self.rates_LL @ right_LL[-1]
+        variance_L = np.maximum(self.rates_LL @ right_LL[-1] ** 2 - mean_L**2, 0) / texts_L
         error = math.sqrt(float(left_LL[:, -1] ** 2 @ variance_L))
-        if sizes_L[-1] <= max(_reach(self.confidence) * error, 1e-9):
-            return "on its test texts the model does not surely tell its labels apart, so what it guesses does not say what is true"
+        if singular_L[-1] <= max(standard_errors(self.confidence) * error, 1e-9):
+            return "the model does not separate its labels on the test texts, so its predictions allow no correction"
         return None
 
-    def free(self, guess: Array) -> Array:
-        """Solve confusion^T p = q for one row of shares of guesses or for many; unfit, they are as they are."""
-        return guess if self.unfit else guess @ np.linalg.inv(self.rows_LL)
+    def solve(self, predicted: Array) -> Array:
+        """Solve confusion^T p = q for one row of predicted shares or many; with a fault they stay as they
+        are.
+        """
+        return predicted if self.fault else predicted @ np.linalg.inv(self.rates_LL)
 
-    def share(self, guess_L: Array) -> Array:
-        """Give the shares under which the guesses are likeliest, by expectation maximisation where solving leaves the simplex."""
-        free_L = self.free(guess_L)
-        if self.unfit or free_L.min() >= 0:
-            return free_L
-        share_L: Array = np.full(len(free_L), 1 / len(free_L))
-        for _ in range(CLIMB_STEPS):
-            expected_L = share_L @ self.rows_LL
-            ratio_L = np.divide(guess_L, expected_L, out=np.zeros_like(guess_L), where=expected_L > 0)
-            before_L, share_L = share_L, share_L * (self.rows_LL @ ratio_L)
-            if np.abs(share_L - before_L).max() < CLIMB_ENDS:
+    def share(self, predicted_L: Array) -> Array:
+        """Compute the likeliest shares, by expectation maximisation where the solution leaves the simplex."""
+        solved_L = self.solve(predicted_L)
+        if self.fault or solved_L.min() >= 0:
+            return solved_L
+        share_L: Array = np.full(len(solved_L), 1 / len(solved_L))
+        for _ in range(EM_STEPS):
+            expected_L = share_L @ self.rates_LL
+            ratio_L = np.divide(predicted_L, expected_L, out=np.zeros_like(predicted_L), where=expected_L > 0)
+            before_L, share_L = share_L, share_L * (self.rates_LL @ ratio_L)
+            if np.abs(share_L - before_L).max() < EM_TOLERANCE:
                 break
         return share_L
 
-    def redrawn(self, counts_L: Array, *, resamples: int, seed: int) -> Array:
-        """Draw guesses and confusions anew and solve each pair; BxL."""
+    def redraw(self, counts_L: Array, *, resamples: int, seed: int) -> Array:
+        """Draw predictions and confusions anew and solve each pair; BxL."""
         random = np.random.default_rng(seed)
-        return self._solved(
+        return self._solve_pairs(
             _dirichlet(counts_L, resamples, random), _dirichlet(self.counts_LL, resamples, random)
         )
 
-    def error(self, guess_L: Array, resamples: int, random: np.random.Generator) -> Array:
-        """Give the covariance of the solved shares that the sample of test texts alone makes; LxL."""
-        rows_BLL = _dirichlet(self.counts_LL, resamples, random)
-        return np.cov(
-            self._solved(np.broadcast_to(guess_L, rows_BLL.shape[:2]), rows_BLL), rowvar=False
-        ).reshape(len(guess_L), -1)
-
-    def _solved(self, guess_BL: Array, rows_BLL: Array) -> Array:
-        solved_BL: Array = np.linalg.solve(rows_BLL.swapaxes(1, 2), guess_BL[..., None])[..., 0].astype(
-            np.float64
-        )
-        return solved_BL
+    def model_covariance(self, predicted_L: Array, resamples: int, random: np.random.Generator) -> Array:
+        """Compute the covariance of the solved shares due to the sample of test texts alone; LxL."""
+        rates_BLL = _dirichlet(self.counts_LL, resamples, random)
+        solved_BL = self._solve_pairs(np.broadcast_to(predicted_L, rates_BLL.shape[:2]), rates_BLL)
+        return np.cov(solved_BL, rowvar=False).reshape(len(predicted_L), -1)
 
     def noise(self, counts_L: Array) -> Array:
-        """Give the standard error of the solved shares that the sample of texts alone makes."""
-        guess_L = (counts_L + 1 / len(counts_L)) / (counts_L.sum() + 1)
-        inverse_LL = np.linalg.inv(self.rows_LL)
-        variance_L = guess_L @ inverse_LL**2 - (guess_L @ inverse_LL) ** 2
+        """Compute the standard error of the solved shares due to the sample of texts alone."""
+        predicted_L = (counts_L + 1 / len(counts_L)) / (counts_L.sum() + 1)
+        inverse_LL = np.linalg.inv(self.rates_LL)
+        variance_L = predicted_L @ inverse_LL**2 - (predicted_L @ inverse_LL) ** 2
         noise_L: Array = np.sqrt(np.maximum(variance_L, 0) / counts_L.sum())
         return noise_L
 
-
-def _by_label(labels: Sequence[str], figures: Mapping[str, Array]) -> dict[str, dict[str, Any]]:
-    return {
-        label: {name: float(column_L[place]) for name, column_L in figures.items()}
-        for place, label in enumerate(labels)
-    }
+    def _solve_pairs(self, predicted_BL: Array, rates_BLL: Array) -> Array:
+        solved_BL1 = np.linalg.solve(rates_BLL.swapaxes(1, 2), predicted_BL[..., None])
+        solved_BL: Array = solved_BL1[..., 0].astype(np.float64)
+        return solved_BL
 
 
 def _dirichlet(counts: Array, resamples: int, random: np.random.Generator) -> Array:
     # A Dirichlet draw is gamma draws over their sum.
-    drawn: Array = random.standard_gamma(counts + 1 / counts.shape[-1], size=(resamples, *counts.shape))
-    drawn /= drawn.sum(axis=-1, keepdims=True)
-    return drawn
+    draws: Array = random.standard_gamma(counts + 1 / counts.shape[-1], size=(resamples, *counts.shape))
+    draws /= draws.sum(axis=-1, keepdims=True)
+    return draws
 
 
-def _ends(drawn_BL: Array, confidence: float) -> tuple[Array, Array]:
+def interval(draws_BL: Array, confidence: float) -> tuple[Array, Array]:
+    """Compute the two-sided percentile interval of each label."""
     tail = (1 - confidence) / 2
-    low_L, high_L = np.quantile(drawn_BL, [tail, 1 - tail], axis=0)
+    low_L, high_L = np.quantile(draws_BL, [tail, 1 - tail], axis=0)
     return low_L, high_L
 
 
-def _reach(confidence: float) -> float:
-    """Give how many standard errors the interval of a normal figure reaches to either side."""
+def standard_errors(confidence: float) -> float:
+    """Return how many standard errors the two-sided interval of a normal variable extends to either side."""
     return NormalDist().inv_cdf((1 + confidence) / 2)
-
-
-def _cut(value: float) -> float:
-    return min(1.0, max(0.0, value))

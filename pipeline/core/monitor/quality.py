@@ -1,4 +1,5 @@
-"""How often the answers are right: by true labels told later, by the model's own confidence, and beside the release before.
+"""How often the answers are right: by true labels told later, by the model's own confidence, and beside the
+release before.
 
 Legend: N texts, B resamples, L labels.
 """
@@ -18,17 +19,19 @@ from pipeline.base.config import QualityConfig
 from pipeline.core.evaluate import bootstrap, metrics
 
 Array = NDArray[np.float64]
-# A look is taken whenever the labels have grown by this factor; the density between two looks stands in so many cells.
+# A look is taken whenever the labels have grown by this factor; the density between two looks stands in so
+# many cells.
 GROWTH, CELLS = 1.05, 700
 HALVINGS = 40
 
 
 @dataclass(frozen=True)
 class RegressionVerdict:
-    """Hold the answer to whether the champion surely lost too much against the release before; `judged` is False where it is too soon.
+    """Hold the answer to whether the champion surely lost too much against the release before; `judged` is
+    False where it is too soon.
 
-    `figures` hold `labels`, and once judged the accuracies `champion` and `previous`, the `fall`, the one-sided bound `low` that it
-    surely exceeds and the `margin`.
+    `figures` hold `labels`, and once judged the accuracies `champion` and `previous`, the `fall`, the
+    one-sided bound `low` that it surely exceeds and the `margin`.
     """
 
     judged: bool
@@ -52,9 +55,10 @@ def observed_quality(
 ) -> dict[str, Any] | None:
     """Measure accuracy and macro F1 by the true labels that people told; None where there are none.
 
-    `labels` counts them. The interval of accuracy is Wilson's (1927), which holds near 0 and 1 too; that of macro F1 a percentile
-    bootstrap over texts (Efron and Tibshirani, 1993). A told label that the release does not know counts as a mistake.
-    Its limit: people tell of some texts more than of others, mostly of wrong answers, so it is the accuracy on the texts told of.
+    `labels` counts them. The interval of accuracy is Wilson's (1927), which holds near 0 and 1 too; that of
+    macro F1 a percentile bootstrap over texts (Efron and Tibshirani, 1993). A told label that the release
+    does not know counts as a mistake. Its limit: people tell of some texts more than of others, mostly of
+    wrong answers, so it is the accuracy on the texts told of.
     """
     assert len(truth) == len(guess)
     if not len(truth):
@@ -98,13 +102,15 @@ def wilson_interval(hits: int, texts: int, *, confidence: float) -> tuple[float,
 def estimated_quality(
     confidence_N: Sequence[float], *, confidence: float, resamples: int, seed: int
 ) -> dict[str, Any] | None:
-    """Estimate the accuracy in a window without labels, from the model's calibrated confidence in each answer; None without answers.
+    """Estimate the accuracy in a window without labels, from the model's calibrated confidence in each
+    answer; None without answers.
 
-    Of answers given with 0.8 eight in ten are right, if the release is calibrated (Guo et al., 2017), so the average confidence is
-    the accuracy to expect. The interval is of what is seen in so many texts: a text drawn anew is right with the average confidence,
-    so the right ones are binomial around it, with one text spread evenly so that a window of all ones has an interval too.
-    Its limit (Garg et al., 2022): it sees a change in which texts come, not a change in what their labels are; a release that is
-    calibrated on its test texts may be too sure of texts unlike them. Only `observed` finds that.
+    Of answers given with 0.8 eight in ten are right, if the release is calibrated (Guo et al., 2017), so the
+    average confidence is the accuracy to expect. The interval is of what is seen in so many texts: a text
+    drawn anew is right with the average confidence, so the right ones are binomial around it, with one text
+    spread evenly so that a window of all ones has an interval too. Its limit (Garg et al., 2022): it sees a
+    change in which texts come, not a change in what their labels are; a release that is calibrated on its
+    test texts may be too sure of texts unlike them. Only `observed` finds that.
     """
     if not len(confidence_N):
         return None
@@ -121,14 +127,17 @@ def detect_regression(
     truth: Sequence[str], now_guess: Sequence[str], before_guess: Sequence[str], cfg: QualityConfig,
     *, confidence: float, names: Mapping[str, str],
 ) -> RegressionVerdict:  # fmt: skip
-    """Decide whether the champion surely lost more accuracy than the margin against the release before, on the same texts.
+    """Decide whether the champion surely lost more accuracy than the margin against the release before, on
+    the same texts.
 
-    `names` hold those of `champion` and `previous`. Hand in all labels told since the promotion each time; the question may be asked
-    as often as labels come in. Asked only once, a one-sided test at `confidence` would do; asked again and again, chance alone would
-    pass it at last. So the bound rises as labels come in (`_reach`), and over the whole time a champion that lost no more than the
-    margin is taken back with a probability of at most 1 - confidence.
+    `names` hold those of `champion` and `previous`. Hand in all labels told since the promotion each time;
+    the question may be asked as often as labels come in. Asked only once, a one-sided test at `confidence`
+    would do; asked again and again, chance alone would pass it at last. So the bound rises as labels come in
+    (`_reach`), and over the whole time a champion that lost no more than the margin is taken back with a
+    probability of at most 1 - confidence.
 
-    The statistic is the score test of a paired difference against a margin (Tango, 1998), by the texts only one of them gets right.
+    The statistic is the score test of a paired difference against a margin (Tango, 1998), by the texts only
+    one of them gets right.
     """
     assert len(truth) == len(now_guess) == len(before_guess)
     labels = len(truth)
@@ -174,7 +183,9 @@ def _reason(figures: Mapping[str, float], names: Mapping[str, str], *, fell: boo
 
 
 def _surely(lost: int, won: int, labels: int, *, reach: float) -> float:
-    """Give the greatest fall that the score test of so many standard errors refuses, -1 where it refuses none."""
+    """Give the greatest fall that the score test of so many standard errors refuses, -1 where it refuses
+    none.
+    """
     low, high = -1.0, (lost - won) / labels
     for _ in range(HALVINGS):
         middle = (low + high) / 2
@@ -183,8 +194,11 @@ def _surely(lost: int, won: int, labels: int, *, reach: float) -> float:
 
 
 def _score(lost: int, won: int, labels: int, fall: float) -> float:
-    """Give how many standard errors the fall that is seen lies above the one supposed, the errors as they would be under that."""
-    # The likeliest share of texts that only the champion gets right, if the fall were what is supposed (Tango, 1998, appendix).
+    """Give how many standard errors the fall that is seen lies above the one supposed, the errors as they
+    would be under that.
+    """
+    # The likeliest share of texts that only the champion gets right, if the fall were what is supposed
+    # (Tango, 1998, appendix).
     linear, constant = (2 * labels - lost + won) * fall - lost - won, -won * fall * (1 - fall)
     won_share = (math.sqrt(linear**2 - 8 * labels * constant) - linear) / (4 * labels)
     variance = labels * (2 * won_share + fall * (1 - fall))
@@ -194,12 +208,14 @@ def _score(lost: int, won: int, labels: int, fall: float) -> float:
 
 @lru_cache(maxsize=256)
 def _reach(labels: int, first: int, confidence: float) -> float:
-    """Give by how many standard errors a fall must exceed the margin, when it was asked about from `first` labels on.
+    """Give by how many standard errors a fall must exceed the margin, when it was asked about from `first`
+    labels on.
 
-    Alpha spending (Lan and DeMets, 1983): at the first look half of 1 - confidence is spent, at twice as many labels half of what is
-    left, and so on; a look is taken whenever the labels have grown by a twentieth. The statistic of one look given that of the look
-    before is normal with a correlation of sqrt(1 / 1.05), so its density is carried from look to look by one matrix, without what
-    has crossed the bound already (Armitage, McPherson and Rowe, 1969).
+    Alpha spending (Lan and DeMets, 1983): at the first look half of 1 - confidence is spent, at twice as many
+    labels half of what is left, and so on; a look is taken whenever the labels have grown by a twentieth. The
+    statistic of one look given that of the look before is normal with a correlation of sqrt(1 / 1.05), so its
+    density is carried from look to look by one matrix, without what has crossed the bound already (Armitage,
+    McPherson and Rowe, 1969).
     """
     looks = math.ceil(math.log(labels / first) / math.log(GROWTH))
     edges, step = np.linspace(-7, 7, CELLS + 1, retstep=True)

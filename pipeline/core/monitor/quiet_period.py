@@ -1,4 +1,4 @@
-"""Which alerts are raised: one about the same thing within the quiet period, or a drift that lasts would tell of itself every hour."""
+"""The quiet period: one alert about the same thing, or a drift that lasts would be reported every hour."""
 
 from collections.abc import Sequence
 
@@ -9,15 +9,16 @@ from pipeline.base.times import hours_before, to_micros
 def filter_quiet(
     candidates: Sequence[Alert], past: Sequence[Alert], *, now: str, quiet_hours: float
 ) -> list[Alert]:
-    """Give the candidates that have to be told, in their order; of those with one key the first, if none was told lately.
+    """Return the candidates to raise, in their order: the first of each key that no recent alert bears.
 
-    An alert keeps its key quiet for so many hours from its time on. One that is dated after `now` (a clock was wrong) keeps nothing
-    quiet: its key would be silent until that day comes. So the thing may be told twice, but never not at all.
+    An alert silences its key for `quiet_hours` from its time on. An alert dated after `now` (a clock was
+    wrong) silences nothing, or its key would be silent until that day: an alert may be raised twice, but is
+    never lost.
     """
     since, until = to_micros(hours_before(now, hours=quiet_hours)), to_micros(now)
-    quiet = {alert.key for alert in past if since < to_micros(alert.time) <= until}
-    found: dict[str, Alert] = {}
+    quiet_keys = {alert.key for alert in past if since < to_micros(alert.time) <= until}
+    raised: dict[str, Alert] = {}
     for alert in candidates:
-        if alert.key not in quiet:
-            found.setdefault(alert.key, alert)
-    return list(found.values())
+        if alert.key not in quiet_keys:
+            raised.setdefault(alert.key, alert)
+    return list(raised.values())

@@ -47,9 +47,9 @@ class LengthBucketSampler:
     Texts are shuffled, sorted within pools of 50 batches, and the batches shuffled: nearly no padding, and still chance.
     """
 
-    def __init__(self, lengths: Sequence[int], *, batch_texts: int, seed: int) -> None:
+    def __init__(self, lengths: Sequence[int], *, batch_size: int, seed: int) -> None:
         self._lengths = np.asarray(lengths)
-        self._batch_texts = batch_texts
+        self._batch_size = batch_size
         self._seed = seed
         self._epoch = -1
         self._batches: list[NDArray[np.int64]] = []
@@ -57,8 +57,8 @@ class LengthBucketSampler:
     @property
     def steps_per_epoch(self) -> int:
         """Count the batches that pass once over all texts."""
-        pools, rest = divmod(len(self._lengths), self._batch_texts * POOL_BATCHES)
-        return pools * POOL_BATCHES + -(-rest // self._batch_texts)
+        pools, rest = divmod(len(self._lengths), self._batch_size * POOL_BATCHES)
+        return pools * POOL_BATCHES + -(-rest // self._batch_size)
 
     def rows(self, step: int) -> NDArray[np.int64]:
         """Give the numbers of the texts in the batch of one step."""
@@ -70,13 +70,13 @@ class LengthBucketSampler:
     def _plan(self, epoch: int) -> list[NDArray[np.int64]]:
         chance = np.random.default_rng(seed_for(self._seed, "epoch", epoch))
         order = chance.permutation(len(self._lengths))
-        size = self._batch_texts * POOL_BATCHES
+        size = self._batch_size * POOL_BATCHES
         batches = []
         for start in range(0, len(order), size):
             pool = order[start : start + size]
             pool = pool[np.argsort(self._lengths[pool], kind="stable")]
             # Split evenly: a last batch of three texts would be a step of pure noise, and could not be dealt to four workers.
-            batches += np.array_split(pool, -(-len(pool) // self._batch_texts))
+            batches += np.array_split(pool, -(-len(pool) // self._batch_size))
         return [batches[number] for number in chance.permutation(len(batches))]
 
 

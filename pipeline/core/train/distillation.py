@@ -21,7 +21,7 @@ from pipeline.core.train.objectives import Metrics, Tokens, predict_labels
 class DistillationObjective:
     """Train a student, given as it is before the first step, towards the teacher's logits, which were taken once.
 
-    Of the loss `truth_share` is the cross-entropy of the truth; the rest the divergence from the teacher's answer at
+    Of the loss `label_weight` is the cross-entropy of the truth; the rest the divergence from the teacher's answer at
     `temperature`, times its square, so that the gradient keeps its size. A batch's targets are the numbers of its texts.
     """
 
@@ -31,9 +31,9 @@ class DistillationObjective:
     targets: NDArray[np.int64]
     held_out: Tokens
     held_out_targets: NDArray[np.int64]
-    batch_texts: int
+    batch_size: int
     temperature: float
-    truth_share: float
+    label_weight: float
     score: Callable[[NDArray[np.int64], NDArray[np.int64], int], float]
     seed: int
     deal: LengthBucketSampler = field(init=False)
@@ -41,7 +41,7 @@ class DistillationObjective:
     def __post_init__(self) -> None:
         assert len(self.teacher_NL) == len(self.train) == len(self.targets)
         self.deal = LengthBucketSampler(
-            [len(ids) for ids in self.train], batch_texts=self.batch_texts, seed=self.seed
+            [len(ids) for ids in self.train], batch_size=self.batch_size, seed=self.seed
         )
 
     def model(self) -> nn.Module:
@@ -68,7 +68,7 @@ class DistillationObjective:
             functional.kl_div(soft_BL, wanted_BL, reduction="sum", log_target=True) * self.temperature**2
         )
         surprise = functional.cross_entropy(logits_BL, truth_B, reduction="sum")
-        return (self.truth_share * surprise + (1 - self.truth_share) * divergence) / batch.weight
+        return (self.label_weight * surprise + (1 - self.label_weight) * divergence) / batch.weight
 
     def judge(self, model: nn.Module) -> Metrics:
         """Give the score on held-out texts, and the share answered rightly."""

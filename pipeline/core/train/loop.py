@@ -18,9 +18,9 @@ class Schedule:
     """Say how long and how fast to train."""
 
     steps: int
-    peak_rate: float
-    warmup_share: float
-    clip: float
+    learning_rate: float
+    warmup_ratio: float
+    max_grad_norm: float
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def fit(
     for step in range(start, course.steps):
         torch.manual_seed(seed_for(method.seed, "dropout", step, share.rank))
         rate = learning_rate_at(
-            step, steps=course.steps, peak=course.peak_rate, warmup_share=course.warmup_share
+            step, steps=course.steps, peak=course.learning_rate, warmup_ratio=course.warmup_ratio
         )
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -83,6 +83,6 @@ def fit(
             piece = method.loss(model, part.to(device)) * share.workers
             piece.backward()  # type: ignore[no-untyped-call]
             loss += float(piece.detach()) / share.workers
-        norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), course.clip))
+        norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), course.max_grad_norm))
         optimizer.step()
         yield StepResult(step + 1, loss, rate, norm)

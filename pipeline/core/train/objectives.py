@@ -65,13 +65,13 @@ class MaskedWordObjective:
     masking: WholeWordMasking
     train: Tokens
     held_out: Tokens
-    batch_texts: int
+    batch_size: int
     seed: int
     deal: LengthBucketSampler = field(init=False)
 
     def __post_init__(self) -> None:
         self.deal = LengthBucketSampler(
-            [len(ids) for ids in self.train], batch_texts=self.batch_texts, seed=self.seed
+            [len(ids) for ids in self.train], batch_size=self.batch_size, seed=self.seed
         )
 
     def model(self) -> nn.Module:
@@ -119,7 +119,7 @@ class LabelObjective:
     held_out: Tokens
     held_out_targets: NDArray[np.int64]
     labels: int
-    batch_texts: int
+    batch_size: int
     class_weights: float
     score: Callable[[NDArray[np.int64], NDArray[np.int64], int], float]
     seed: int
@@ -128,7 +128,7 @@ class LabelObjective:
 
     def __post_init__(self) -> None:
         self.deal = LengthBucketSampler(
-            [len(ids) for ids in self.train], batch_texts=self.batch_texts, seed=self.seed
+            [len(ids) for ids in self.train], batch_size=self.batch_size, seed=self.seed
         )
         counts = np.bincount(self.targets, minlength=self.labels).clip(min=1)
         weights = (counts.mean() / counts) ** self.class_weights

@@ -13,9 +13,9 @@ def make_optimizer(model: nn.Module, *, weight_decay: float) -> torch.optim.Adam
     return torch.optim.AdamW(groups, lr=0.0, fused=True)
 
 
-def learning_rate_at(step: int, *, steps: int, peak: float, warmup_share: float) -> float:
+def learning_rate_at(step: int, *, steps: int, peak: float, warmup_ratio: float) -> float:
     """Give the rate of one step: up to the peak, then down to zero along straight lines."""
-    warmup = max(1, round(steps * warmup_share))
+    warmup = max(1, round(steps * warmup_ratio))
     if step < warmup:
         return peak * (step + 1) / warmup
     return peak * (steps - step) / max(1, steps - warmup)

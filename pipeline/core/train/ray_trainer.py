@@ -69,11 +69,11 @@ class OptimizerConfig(Protocol):
     """Describe the settings that every training shares."""
 
     @property
-    def peak_rate(self) -> float:
+    def learning_rate(self) -> float:
         """Return the highest learning rate."""
 
     @property
-    def warmup_share(self) -> float:
+    def warmup_ratio(self) -> float:
         """Return the share of steps in which the rate rises."""
 
     @property
@@ -81,11 +81,11 @@ class OptimizerConfig(Protocol):
         """Return the weight decay of AdamW."""
 
     @property
-    def clip(self) -> float:
+    def max_grad_norm(self) -> float:
         """Return the largest norm of a gradient."""
 
     @property
-    def checkpoint_every(self) -> int:
+    def save_every(self) -> int:
         """Return the steps between two checkpoints."""
 
 
@@ -99,7 +99,7 @@ class TrainingJob:
     weight_decay: float
     looks: frozenset[int]
     patience: int
-    checkpoint_every: int
+    save_every: int
     keep: CheckpointStore
 
     @classmethod
@@ -115,7 +115,7 @@ class TrainingJob:
         keep: CheckpointStore,
     ) -> "TrainingJob":
         """Build a job from a section of `params.yaml`."""
-        course = Schedule(steps, cfg.peak_rate, cfg.warmup_share, cfg.clip)
+        course = Schedule(steps, cfg.learning_rate, cfg.warmup_ratio, cfg.max_grad_norm)
         return cls(
             name=name,
             method=method,
@@ -123,7 +123,7 @@ class TrainingJob:
             weight_decay=cfg.weight_decay,
             looks=frozenset(looks),
             patience=patience,
-            checkpoint_every=cfg.checkpoint_every,
+            save_every=cfg.save_every,
             keep=keep,
         )
 
@@ -240,7 +240,7 @@ def _listen(
     if step.number in job.looks:
         _look(job, core, state, step.number, loss=_over_workers(step.loss, core), rate=step.rate)
     state.finished = step.number == job.course.steps or state.poorer_looks >= job.patience
-    if state.finished or step.number % job.checkpoint_every == 0:
+    if state.finished or step.number % job.save_every == 0:
         if ray.train.get_context().get_world_rank() == 0:
             tensors = {
                 "model": core.state_dict(),

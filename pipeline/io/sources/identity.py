@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from pipeline.base.config import PackageSource, Source
+from pipeline.base.config import PackageSource, TableSource
 from pipeline.io import files
 from pipeline.io.sources.readers import resolve_path
 
 
-def source_identity(source: Source, root: Path) -> str:
+def source_identity(source: TableSource, root: Path) -> str:
     """Give the SHA-256 of the bytes a source reads: the pinned one of a package, that of a local file now."""
     if isinstance(source, PackageSource):
         return source.sha256

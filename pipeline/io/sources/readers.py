@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from pipeline.base.config import FileSource, PackageSource, Source
+from pipeline.base.config import FileSource, PackageSource, TableSource
 from pipeline.base.errors import DataRejected, SourceUnreachable
 from pipeline.io.sources import packages
 
@@ -26,7 +26,7 @@ MAGIC = {
 }
 
 
-def read_rows(source: Source, *, root: Path, downloads: Path, max_bytes: int) -> Iterator[Row]:
+def read_rows(source: TableSource, *, root: Path, downloads: Path, max_bytes: int) -> Iterator[Row]:
     """Yield the rows of a source; missing values are empty strings.
 
     Raises SourceUnreachable when it is not there, DataRejected when it cannot be read as what params.yaml says it is.
@@ -66,9 +66,9 @@ def _packaged(source: PackageSource, archive: Path, max_bytes: int) -> tuple[Ite
         ), where
 
     rows, where = table(source.members, source.header)
-    if source.beside is None:
+    if source.join is None:
         return rows, where
-    return _joined(rows, *table(source.beside.members, source.beside.header), source.columns.id or ""), where
+    return _joined(rows, *table(source.join.members, source.join.header), source.columns.id or ""), where
 
 
 def _joined(rows: Iterator[Row], others: Iterator[Row], where: str, key: str) -> Iterator[Row]:
@@ -77,7 +77,7 @@ def _joined(rows: Iterator[Row], others: Iterator[Row], where: str, key: str) ->
     for row in others:
         if row[key] in beside:
             raise DataRejected(
-                f"{where} has two rows of the {key} {row[key]!r}. Name a table in `beside` that has one row for each."
+                f"{where} has two rows of the {key} {row[key]!r}. Name a table in `join` that has one row for each."
             )
         beside[row[key]] = row
     return (beside.get(row[key], {}) | row for row in rows)
@@ -101,7 +101,7 @@ def _readable(path: Path, where: str, source: FileSource, max_bytes: int) -> Non
             raise DataRejected(f"{where} is not {source.kind.upper()} but {what}.")
 
 
-def _checked(rows: Iterator[Row], source: Source, where: str) -> Iterator[Row]:
+def _checked(rows: Iterator[Row], source: TableSource, where: str) -> Iterator[Row]:
     """Pass rows on, and refuse at their end a mapped column that none had: a JSON line may leave out what others have."""
     missing = [(word, column) for word, column in source.columns if column is not None]
     found: dict[str, None] = {}

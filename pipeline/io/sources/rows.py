@@ -6,13 +6,13 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from pipeline.base.config import Source
+from pipeline.base.config import TableSource
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import TextRecord
 
 
 def rows_to_records(
-    rows: Iterable[Mapping[str, str]], source: Source, labels: tuple[str, ...]
+    rows: Iterable[Mapping[str, str]], source: TableSource, labels: tuple[str, ...]
 ) -> Iterator[TextRecord]:
     """Turn rows into records whose ids are unique.
 
@@ -34,7 +34,7 @@ def rows_to_records(
         yield dataclasses.replace(record, id=f"{record.id}#{times + 1}") if times else record
 
 
-def row_to_record(row: Mapping[str, str], source: Source, labels: tuple[str, ...], number: int) -> TextRecord:
+def row_to_record(row: Mapping[str, str], source: TableSource, labels: tuple[str, ...], number: int) -> TextRecord:
     """Turn one row into a record; a missing label stays empty and is a fault for `clean` to count.
 
     Without an id column the id is the digest of the text, so that it stays when rows come in before it;
@@ -63,7 +63,7 @@ def _cell(row: Mapping[str, str], column: str | None) -> str:
     return row.get(column, "").strip() if column else ""
 
 
-def _group(value: str, source: Source, number: int) -> str:
+def _group(value: str, source: TableSource, number: int) -> str:
     if not value or source.group_pattern is None:
         return value
     found = re.search(source.group_pattern, value)
@@ -76,15 +76,15 @@ def _group(value: str, source: Source, number: int) -> str:
     return found[part]
 
 
-def _label(row: Mapping[str, str], source: Source, labels: tuple[str, ...]) -> str:
+def _label(row: Mapping[str, str], source: TableSource, labels: tuple[str, ...]) -> str:
     if source.ratings is not None:
         rating = _number(_cell(row, source.columns.rating))
         return labels[source.ratings.label(rating)] if rating is not None else ""
     value = _cell(row, source.columns.label)
-    return source.renames.get(value, value)
+    return source.label_map.get(value, value)
 
 
-def _raters(value: str, source: Source, number: int) -> str:
+def _raters(value: str, source: TableSource, number: int) -> str:
     # A list as JSON, Python or a person writes it; sorted, since who gave which number is not told anyway.
     found = [_number(part) for part in re.split(r"[\s,;]+", value.strip("[]() ")) if part]
     numbers = sorted(rating for rating in found if rating is not None)

@@ -1,4 +1,4 @@
-"""Texts of several requests answered together: one batch at a time on all cores, none waiting longer than it must."""
+"""Predict texts of several requests together: one batch at a time on all cores."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -13,93 +13,98 @@ if TYPE_CHECKING:
 
 
 class QueueFull(Exception):
-    """Say that too many texts wait already."""
+    """Too many texts are queued already."""
+
+
+@dataclass(frozen=True)
+class BatchSlice:
+    """Hold the predictions of a batch, the release that made them, and the row where one request's texts start."""
+
+    release: LoadedRelease
+    predictions: "Predictions"
+    start: int
 
 
 @dataclass
 class QueuedRequest:
-    """Hold the texts of one request until they are answered."""
+    """Hold the texts of one request until they are predicted."""
 
     texts: Sequence[str]
-    answer: "asyncio.Future[tuple[LoadedRelease, Predictions, int]]"
+    result: "asyncio.Future[BatchSlice]"
 
 
 class Batcher:
-    """Answer requests in batches of up to so many texts; a request's texts are answered together, by one release."""
+    """Predict queued requests in batches of up to `batch_size` texts.
+
+    All texts of a request are predicted in one batch, by one release. A batch waits up to `wait_ms` for more texts.
+    """
 
     def __init__(
-        self, serving: Callable[[], LoadedRelease], *, batch_texts: int, wait_ms: float, most_waiting: int
+        self, serving: Callable[[], LoadedRelease], *, batch_size: int, wait_ms: float, max_queued: int
     ) -> None:
         self._serving = serving
-        self._batch_texts = batch_texts
-        self._wait = wait_ms / 1000
-        self._most_waiting = most_waiting
+        self._batch_size = batch_size
+        self._wait_seconds = wait_ms / 1000
+        self._max_queued = max_queued
         self._queue: asyncio.Queue[QueuedRequest] = asyncio.Queue()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="batch")
-        self._kept: QueuedRequest | None = None
-        self.waiting = 0
+        self._next: QueuedRequest | None = None
+        self.queued = 0
 
-    async def answer(self, texts: Sequence[str]) -> "tuple[LoadedRelease, Predictions, int]":
-        """Give the release that answered, its answers for a batch, and where in the batch this request's texts begin.
-
-        Raises Full when too many texts wait.
-        """
-        if self.waiting + len(texts) > self._most_waiting:
+    async def predict(self, texts: Sequence[str]) -> BatchSlice:
+        """Queue texts and return their predictions; raises QueueFull when too many texts are queued."""
+        if self.queued + len(texts) > self._max_queued:
             raise QueueFull
-        one = QueuedRequest(texts, asyncio.get_running_loop().create_future())
-        self.waiting += len(texts)
+        request = QueuedRequest(texts, asyncio.get_running_loop().create_future())
+        self.queued += len(texts)
         try:
-            self._queue.put_nowait(one)
-            return await one.answer
+            self._queue.put_nowait(request)
+            return await request.result
         finally:
-            self.waiting -= len(texts)
+            self.queued -= len(texts)
 
     async def run(self) -> None:
-        """Answer batch after batch, until it is cancelled."""
+        """Predict batch after batch, until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            batch = await self._gathered()
-            texts = [text for one in batch for text in one.texts]
+            batch = await self._collect_batch()
+            texts = [text for request in batch for text in request.texts]
             try:
-                # One look at who serves for the whole batch: no answer is a mixture of two releases.
-                serving = self._serving()
-                answers = await loop.run_in_executor(self._pool, serving.predictor.predict, texts)
-            except Exception as error:  # whoever waits must hear of it
-                self._told(batch, error)
+                # Read once per batch: no response mixes two releases.
+                release = self._serving()
+                predictions = await loop.run_in_executor(self._pool, release.predictor.predict, texts)
+            except Exception as error:  # every waiting request must end
+                for request in batch:
+                    if not request.result.done():
+                        request.result.set_exception(error)
                 continue
-            begins = 0
-            for one in batch:
-                if not one.answer.done():
-                    one.answer.set_result((serving, answers, begins))
-                begins += len(one.texts)
+            start = 0
+            for request in batch:
+                if not request.result.done():
+                    request.result.set_result(BatchSlice(release, predictions, start))
+                start += len(request.texts)
 
-    @staticmethod
-    def _told(batch: Sequence[QueuedRequest], error: Exception) -> None:
-        for one in batch:
-            if not one.answer.done():
-                one.answer.set_exception(error)
-
-    async def _gathered(self) -> list[QueuedRequest]:
-        """Take what waits, up to a batch; while there is room, wait a moment for more."""
-        batch = [self._kept or await self._queue.get()]
-        self._kept = None
-        room = self._batch_texts - len(batch[0].texts)
-        ends = asyncio.get_running_loop().time() + self._wait
+    async def _collect_batch(self) -> list[QueuedRequest]:
+        """Take queued requests up to a batch; while there is room, wait a moment for more."""
+        batch = [self._next or await self._queue.get()]
+        self._next = None
+        room = self._batch_size - len(batch[0].texts)
+        deadline = asyncio.get_running_loop().time() + self._wait_seconds
         while room > 0:
             try:
-                one = self._queue.get_nowait()
+                request = self._queue.get_nowait()
             except asyncio.QueueEmpty:
-                left = ends - asyncio.get_running_loop().time()
-                # Nobody else is on the way: waiting would help no one.
-                if left <= 0 or self.waiting <= sum(len(other.texts) for other in batch):
+                left = deadline - asyncio.get_running_loop().time()
+                # Every queued text is in this batch: waiting would only delay it.
+                if left <= 0 or self.queued <= sum(len(one.texts) for one in batch):
                     break
                 try:
-                    one = await asyncio.wait_for(self._queue.get(), left)
+                    request = await asyncio.wait_for(self._queue.get(), left)
                 except TimeoutError:
                     break
-            if len(one.texts) > room:
-                self._kept = one
+            if len(request.texts) > room:
+                self._next = request
                 break
-            batch.append(one)
-            room -= len(one.texts)
-        return [one for one in batch if not one.answer.done()] or await self._gathered()
+            batch.append(request)
+            room -= len(request.texts)
+        return [request for request in batch if not request.result.done()] or await self._collect_batch()

@@ -133,9 +133,9 @@ def test_a_student_learns_its_teachers_answers_again(taught, parts, method, batc
         targets=method.targets,
         held_out=method.train,
         held_out_targets=method.targets,
-        batch_texts=16,
+        batch_size=16,
         temperature=2.0,
-        truth_share=0.3,
+        label_weight=0.3,
         score=score_of,
         seed=3,
     )
@@ -163,9 +163,9 @@ def test_told_only_the_truth_nothing_is_asked_of_the_teacher(taught, method, bat
         teacher_NL=teacher,
         train=method.train,
         targets=method.targets,
-        batch_texts=16,
+        batch_size=16,
         temperature=2.0,
-        truth_share=1.0,
+        label_weight=1.0,
         **held,
     )
     step = alone.batch(0)

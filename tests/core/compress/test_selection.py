@@ -15,7 +15,7 @@ from pipeline.core.compress.selection import (
 )
 
 BUDGET = CompressionBudget(
-    max_f1_fall=0.01, max_slice_fall=0.05, min_agreement=0.9, max_megabytes=25.0, equal_speed=0.1
+    max_f1_drop=0.01, max_slice_drop=0.05, min_agreement=0.9, max_megabytes=25.0, equal_speed=0.1
 )
 
 

@@ -10,8 +10,8 @@ from pipeline.io.params_file import load_params
 
 CFG = load_params(Path(__file__).parents[3] / "params.yaml").evaluate.model_copy(
     update={
-        "vader_cuts": (-0.05, 0.05),
-        "tfidf": TfidfConfig(max_ngram=2, min_count=1, inverse_strength=1.0, max_iterations=200),
+        "vader_thresholds": (-0.05, 0.05),
+        "tfidf": TfidfConfig(max_ngram=2, min_count=1, regularization_c=1.0, max_iterations=200),
     }
 )
 TRAIN = ["the film is dreadful", "a dreadful evening", "wonderful, simply wonderful", "what a wonderful film"]
@@ -56,6 +56,6 @@ def test_five_labels_need_four_cuts() -> None:
 
 
 def test_without_cuts_there_is_no_lexicon() -> None:
-    without = CFG.model_copy(update={"vader_cuts": None})
+    without = CFG.model_copy(update={"vader_thresholds": None})
     assert set(baselines.predict_baselines(TRAIN, [0, 0, 1, 1], ["dreadful"], without)) == {"tfidf"}
     assert set(baselines.predict_baselines(TRAIN, [0, 0, 1, 1], ["dreadful"], CFG)) == {"tfidf", "vader"}

@@ -209,8 +209,8 @@ def test_no_suites_measure_nothing_and_ask_nothing() -> None:
         (ability("names", "So."), "needs a {name} to change"),
         (ability("addition", "It is good.", kind="direction", expect="bad"), "needs .a part. to add"),
         (ability("case", "It is [not ]good."), "and none otherwise"),
-        (ability("case", "So.", expect="bad"), "`expect` names a label, except for an invariance"),
-        (ability("case", "So.", kind="minimum", expect="bad"), "except for a minimum, where it is null"),
+        (ability("case", "So.", expect="bad"), "`expect` names a label, or is null for an invariance"),
+        (ability("case", "So.", kind="minimum", expect="bad"), "or is null for a minimum"),
     ],
 )
 def test_a_suite_that_cannot_be_tried_is_refused(wrong: dict[str, Any], message: str) -> None:

@@ -42,7 +42,7 @@ from pipeline.core.gate.decision import decide
         (
             measured(attack={"fall": 0.45}),
             "attack",
-            "The fall of macro F1 under attack is 0.450, above the limit of 0.300 (gate.max_attack_fall).",
+            "The fall of macro F1 under attack is 0.450, above the limit of 0.300 (gate.max_attack_drop).",
             0.15,
             "macro F1 under attack",
         ),

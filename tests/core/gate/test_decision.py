@@ -27,7 +27,7 @@ def test_the_first_candidate_is_accepted_with_a_sentence_for_each_question() -> 
         "There is no champion yet, so no sources the champion had learnt are compared.",
         "The pass rate of ability negation is 70.0%, at or above the floor of 60.0% (gate.abilities).",
         "The pass rate of ability typos is 90.0%, at or above the floor of 80.0% (gate.abilities).",
-        "The fall of macro F1 under attack is 0.120, within the limit of 0.300 (gate.max_attack_fall).",
+        "The fall of macro F1 under attack is 0.120, within the limit of 0.300 (gate.max_attack_drop).",
         "The expected calibration error is 0.035, within the limit of 0.080 (gate.max_calibration_error).",
         "The 95th percentile of milliseconds for one text is 12.3, within the limit of 50.0 (gate.max_p95_ms).",
         "The size in megabytes is 8.1, within the limit of 20.0 (gate.max_megabytes).",

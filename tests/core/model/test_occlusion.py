@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.model.occlusion import explain_by_occlusion
 from pipeline.core.model.predictor import Predictor
-from pipeline.inference.predict import open_predictor
+from pipeline.inference.load import load_predictor
 
 # One word of weight 3 and two labels of weight 0: e³ / (e³ + 2).
 SURE, EVEN = 0.9094, 1 / 3
@@ -17,7 +17,7 @@ SURE, EVEN = 0.9094, 1 / 3
 def predictor(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     folder = tmp_path_factory.mktemp("toy") / "candidate"
     toy.candidate(folder, {"good": "positive", "fine": "positive", "bad": "negative"})
-    return open_predictor(folder)
+    return load_predictor(folder)
 
 
 def test_a_word_is_worth_what_the_answer_loses_without_it(predictor: Predictor) -> None:

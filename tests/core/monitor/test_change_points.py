@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import poisson
 
-from pipeline.base.config import EventsConfig
+from pipeline.base.config import ChangePointConfig
 from pipeline.core.monitor import prevalence
 from pipeline.core.monitor.change_points import find_change_points
 
@@ -20,8 +20,8 @@ HOURS, DAYS = 2191, 91  # windows a quarter
 LABELS = ("negative", "neutral", "positive")
 
 
-def config(**other: Any) -> EventsConfig:
-    return EventsConfig(**{"min_windows": 3, "false_alarms_per_quarter": 1.0, "min_change": 0.05, **other})
+def config(**other: Any) -> ChangePointConfig:
+    return ChangePointConfig(**{"min_windows": 3, "false_alarms_per_quarter": 1.0, "min_change": 0.05, **other})
 
 
 def windows(shares: Iterable[float], noise: float = 0.03, **more: Any) -> list[dict[str, Any]]:
@@ -32,7 +32,7 @@ def windows(shares: Iterable[float], noise: float = 0.03, **more: Any) -> list[d
 
 
 def found(
-    *series: list[dict[str, Any]], quarter: float = HOURS, cfg: EventsConfig | None = None, **more: Any
+    *series: list[dict[str, Any]], quarter: float = HOURS, cfg: ChangePointConfig | None = None, **more: Any
 ) -> list[dict[str, Any]]:
     asked: dict[str, Any] = {"windows_per_quarter": quarter, "confidence": 0.95, "seed": 1, **more}
     return find_change_points(dict(zip(LABELS, series, strict=False)), cfg or config(), **asked)

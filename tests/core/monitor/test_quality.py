@@ -13,7 +13,7 @@ from pipeline.core.monitor import quality
 
 LABELS = ("negative", "neutral", "positive")
 CHANCE = {"confidence": 0.95, "resamples": 400, "seed": 7}
-CFG = QualityConfig(min_labels=100, baking_hours=72.0, rollback_margin=0.03)
+CFG = QualityConfig(min_labels=100, rollback_hours=72.0, rollback_margin=0.03)
 NAMES = {"champion": "r7", "previous": "r6"}
 # The truth is always `yes`; what each release makes of a text, and how often: champion lost it, won it, both right, both wrong.
 CELLS = (("no", "yes"), ("yes", "no"), ("yes", "yes"), ("no", "no"))

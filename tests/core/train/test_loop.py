@@ -13,7 +13,7 @@ ALONE = WorkerShard(rank=0, workers=1, micro_batch=64)
 
 
 def course(steps, peak=3e-3):
-    return Schedule(steps=steps, peak_rate=peak, warmup_share=0.1, clip=1.0)
+    return Schedule(steps=steps, learning_rate=peak, warmup_ratio=0.1, max_grad_norm=1.0)
 
 
 def trained(method, steps, share=ALONE):
@@ -23,7 +23,7 @@ def trained(method, steps, share=ALONE):
 
 
 def test_the_rate_rises_to_its_peak_and_falls_to_nothing():
-    rates = [learning_rate_at(step, steps=10, peak=1.0, warmup_share=0.2) for step in range(10)]
+    rates = [learning_rate_at(step, steps=10, peak=1.0, warmup_ratio=0.2) for step in range(10)]
 
     assert rates == [0.5, 1.0, *(step / 8 for step in range(8, 0, -1))]
 

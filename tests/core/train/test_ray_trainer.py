@@ -19,7 +19,7 @@ def job(method, root, *, steps=12, looks=(6, 12), patience=5, every=4):
         weight_decay=0.01,
         looks=frozenset(looks),
         patience=patience,
-        checkpoint_every=every,
+        save_every=every,
         keep=CheckpointFolder(root, "a" * 64),
     )
 

@@ -20,7 +20,7 @@ import entries
 import pytest
 
 from pipeline.base.errors import Fault, Unreachable, UnsafeModelFile
-from pipeline.inference.predict import open_predictor
+from pipeline.inference.load import load_predictor
 from pipeline.io import files
 from pipeline.io.registry import mlflow_tracking
 from pipeline.io.registry.mlflow_models import ModelRegistration, ModelRegistry
@@ -90,7 +90,7 @@ ASKED = ["good", "so-so", "unheard of"]
 @pytest.fixture
 def expected(entry: ModelRegistration) -> list[dict[str, Any]]:
     """What the predictor says that serves everywhere else."""
-    answers = open_predictor(entry.candidate).predict(ASKED)
+    answers = load_predictor(entry.candidate).predict(ASKED)
     return [
         {"label": label, "no": pytest.approx(row[0]), "yes": pytest.approx(row[1])}
         for label, row in zip(answers.labels, answers.probabilities.tolist(), strict=True)

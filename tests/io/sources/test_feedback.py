@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.base.config import CollectConfig
+from pipeline.base.config import CollectConfig, FeedbackSource, ReplaySource
 from pipeline.base.config.parsing import keep_operational_sections
 from pipeline.base.records import SPLITS, Feedback, JournalEntry, Receipt, TextRecord
 from pipeline.io import files, parquet
@@ -21,9 +21,12 @@ NOON = "2026-11-25T12:00:00.000000Z"
 
 @pytest.fixture
 def cfg() -> CollectConfig:
-    return load_params(ROOT / "params.yaml").collect.model_copy(
-        update={"feedback_texts": 3, "replay_texts": 2}
+    collect = load_params(ROOT / "params.yaml").collect
+    own = (
+        FeedbackSource(kind="feedback", name="feedback", max_texts=3),
+        ReplaySource(kind="replay", name="replay", max_texts=2),
     )
+    return collect.model_copy(update={"sources": (*collect.tables, *own)})
 
 
 def told(request: str, text: str, label: str, time: str = NOON) -> Feedback:
@@ -88,7 +91,7 @@ def test_a_source_that_is_no_longer_listed_is_replayed_within_bounds_and_stays_t
     assert feedback.records_digest(feedback.replayed_records(workspace, cfg)) == feedback.records_digest(
         first
     )
-    assert feedback.replayed_records(workspace, cfg.model_copy(update={"replay_texts": 0})) == []
+    assert feedback.replayed_records(workspace, cfg.model_copy(update={"sources": cfg.tables})) == []
 
 
 def test_how_the_line_is_operated_stays_as_it_is_when_params_follow_a_release() -> None:

@@ -35,7 +35,7 @@ def source(path: Path | str, kind: str = "csv", **columns: Any) -> FileSource:
         "columns": COLUMNS | columns,
         "group_pattern": None,
     }
-    return FileSource.model_validate(row | {"ratings": None, "renames": {}, "lang": "en", "licence": "MIT"})
+    return FileSource.model_validate(row | {"ratings": None, "label_map": {}, "lang": "en", "licence": "MIT"})
 
 
 def rows(asked: FileSource, root: Path, *, max_bytes: int = 1_000_000) -> list[dict[str, str]]:
@@ -202,7 +202,7 @@ def packaged(
     }
     asked = PackageSource.model_validate(
         {name: value for name, value in own.items() if name != "path"}
-        | {"delimiter": delimiter, "header": ("label", "text"), "beside": second}
+        | {"delimiter": delimiter, "header": ("label", "text"), "join": second}
     )
     assert source_identity(asked, root) == sha256
     return list(read_rows(asked, root=root, downloads=root / "downloads", max_bytes=1_000_000))
@@ -241,5 +241,5 @@ def test_a_second_table_with_an_id_twice_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_second_table_without_the_id_is_refused_before_anything_is_read(tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match=r"must stand in `header` and in `beside\.header`"):
+    with pytest.raises(ValidationError, match=r"must stand in `header` and in `join\.header`"):
         packaged(tmp_path, b"1\tgood\n", beside=b"1\t[2]\n", id="text")

@@ -24,7 +24,7 @@ RATINGS = {"negative_to": -0.5, "positive_from": 0.5}
 
 
 def source(
-    *, ratings: Any = None, pattern: str | None = None, renames: Any = None, **columns: Any
+    *, ratings: Any = None, pattern: str | None = None, label_map: Any = None, **columns: Any
 ) -> FileSource:
     row = {
         "name": "mine",
@@ -34,7 +34,7 @@ def source(
         "group_pattern": pattern,
     }
     return FileSource.model_validate(
-        row | {"ratings": ratings, "renames": renames or {}, "lang": "en", "licence": "MIT"}
+        row | {"ratings": ratings, "label_map": label_map or {}, "lang": "en", "licence": "MIT"}
     )
 
 
@@ -89,7 +89,7 @@ def test_raters_without_the_rule_that_makes_labels_are_refused() -> None:
 
 def test_a_row_becomes_a_record() -> None:
     asked = source(
-        id="key", group="key", time="day", split="side", pattern="^[^_]+", renames={"1": "positive"}
+        id="key", group="key", time="day", split="side", pattern="^[^_]+", label_map={"1": "positive"}
     )
     row = {"text": "a", "label": " 1 ", "key": "12_3", "day": "2026-11-22", "side": "dev"}
 
