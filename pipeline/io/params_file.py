@@ -1,4 +1,4 @@
-"""Reading and changing `params.yaml` and the profiles, with errors a person can act on."""
+"""Read and change `params.yaml` and the profiles, with errors a person can act on."""
 
 import importlib.resources
 import io
@@ -12,6 +12,7 @@ import yaml
 
 from pipeline.base.config.params import Params
 from pipeline.base.config.parsing import Model, read_yaml, validate_section
+from pipeline.base.config.renamed_keys import renamed_sentence
 from pipeline.base.config.workspace import Profile
 from pipeline.base.errors import ConfigError, Fault
 
@@ -19,7 +20,7 @@ from pipeline.base.errors import ConfigError, Fault
 def load_params(path: Path) -> Params:
     """Read `params.yaml`.
 
-    Raises ConfigError that names every missing, unknown or wrong key.
+    Raises ConfigError that names every missing, unknown, renamed or wrong key.
     """
     return _parse(Params, path)
 
@@ -35,29 +36,30 @@ def load_profile(name: str) -> Profile:
 
 
 def set_param(path: Path, assignment: str) -> str:
-    """Write one `section.key=value` into a params file; give the sentence that says so."""
+    """Write one `section.key=value` into a params file; return the sentence that reports it."""
     return set_params(path, [assignment])[0]
 
 
 def set_params(path: Path, assignments: Sequence[str]) -> list[str]:
-    """Write every `section.key=value` into a params file or none, keeping its comments; give a sentence for each.
+    """Write every `section.key=value` into a params file or none, keeping its comments.
 
-    A value is read as YAML. Raises ConfigError, and writes nothing, when the result would not be valid.
+    A value is read as YAML. Returns a sentence for each. Raises ConfigError, and writes nothing, when the
+    result is not valid.
     """
     editor = _editor()
     before = path.read_text("utf-8")
     document = editor.load(before)
-    told = [_assign(document, assignment, path) for assignment in assignments]
+    sentences = [_assign(document, assignment, path) for assignment in assignments]
     after = io.StringIO()
     editor.dump(document, after)
     validate_section(Params, yaml.safe_load(after.getvalue()), path)
-    if any(" was " in sentence for sentence in told):
+    if any(" was " in sentence for sentence in sentences):
         _replace(path, after.getvalue())
-    return told
+    return sentences
 
 
 def _editor() -> Any:
-    """Give an editor that leaves every line alone but those it is asked to change."""
+    """Return an editor that changes only the lines it is asked to change."""
     from ruamel.yaml import YAML
 
     editor = YAML()
@@ -65,7 +67,7 @@ def _editor() -> Any:
     editor.width = 4096
     editor.indent(mapping=2, sequence=4, offset=2)
     editor.representer.add_representer(
-        type(None), lambda told, _: told.represent_scalar("tag:yaml.org,2002:null", "null")
+        type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
     )
     return editor
 
@@ -76,30 +78,31 @@ def _assign(document: Any, assignment: str, path: Path) -> str:
         raise ConfigError(
             f"{assignment!r} is not of the form section.key=value, for example `--set finetune.epochs=3`."
         )
-    *parents, key = dotted.split(".")
-    place = document
-    for part in parents:
-        place = place.get(part) if hasattr(place, "get") else None
-    if not hasattr(place, "get") or key not in place:
-        raise ConfigError(f"{path} has no key {dotted!r}, so `--set` does not write it.")
-    before, place[key] = place[key], yaml.safe_load(text)
-    if before == place[key]:
+    *sections, key = dotted.split(".")
+    section = document
+    for name in sections:
+        section = section.get(name) if hasattr(section, "get") else None
+    if not hasattr(section, "get") or key not in section:
+        reason = renamed_sentence(dotted.split(".")) or "`--set` changes only keys that are there."
+        raise ConfigError(f"{path} has no key {dotted!r}. {reason}")
+    before, section[key] = section[key], yaml.safe_load(text)
+    if before == section[key]:
         return f"{path.name}: {dotted} is {json.dumps(before)} already"
-    return f"{path.name}: {dotted} was {json.dumps(before)}, is {json.dumps(place[key])}"
+    return f"{path.name}: {dotted} was {json.dumps(before)}, is {json.dumps(section[key])}"
 
 
 def _replace(path: Path, content: str) -> None:
     # Whole or not at all: this file is the user's own.
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    staging = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_text(content, "utf-8")
-        beside.replace(path)
+        staging.write_text(content, "utf-8")
+        staging.replace(path)
     except OSError as error:
         raise Fault(
-            f"{path} cannot be written ({error.strerror}); it is as it was. Free some space, then type the same again."
+            f"{path} cannot be written ({error.strerror}); it is unchanged. Free some space and try again."
         ) from error
     finally:
-        beside.unlink(missing_ok=True)
+        staging.unlink(missing_ok=True)
 
 
 def _profiles_folder() -> Path:

@@ -10,8 +10,8 @@ from pipeline.base.config.compress import (
 from pipeline.base.config.evaluate import BehaviourConfig, EvaluateConfig
 from pipeline.base.config.gate import GateConfig
 from pipeline.base.config.operations import (
-    DriftConfig,
     ChangePointConfig,
+    DriftConfig,
     JournalConfig,
     QualityConfig,
     ScheduleConfig,
@@ -44,6 +44,8 @@ from pipeline.base.config.sources import (
 from pipeline.base.config.workspace import Profile, Workspace, find_workspace
 
 __all__ = [
+    "NEWEST",
+    "OPERATIONAL_SECTIONS",
     "BehaviourConfig",
     "ChangePointConfig",
     "CleanConfig",
@@ -60,8 +62,6 @@ __all__ = [
     "GateConfig",
     "Int8Config",
     "JournalConfig",
-    "NEWEST",
-    "OPERATIONAL_SECTIONS",
     "PackageSource",
     "Params",
     "PinnedFile",

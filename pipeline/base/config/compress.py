@@ -10,7 +10,7 @@ KeptShare = Annotated[float, Field(gt=0, le=1)]
 
 
 class VariantConfig(Section):
-    """Set how one variant is made from the teacher: the share of each part that is kept, and the precision."""
+    """Set how one variant is made from the teacher: the share kept of each part, and the precision."""
 
     name: Slug
     vocabulary_min_count: PositiveInt | None

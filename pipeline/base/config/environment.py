@@ -1,4 +1,4 @@
-"""The environment that every door sets first: nothing reports home, and embedded stores lie in the workspace."""
+"""The environment that every entry point sets first: no telemetry, embedded stores in the workspace."""
 
 from collections.abc import MutableMapping
 
@@ -15,18 +15,18 @@ TELEMETRY_OFF = {
 }
 SAFE = {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
 PREFECT = {
-    # Our own log says what happens; Prefect's would repeat each refusal with a traceback.
+    # Our own log reports what happens; Prefect's would repeat each error with a traceback.
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
-    # The first start lays out its database and can take half a minute on a small machine; its default is to give up at 20 s.
+    # The first start creates its database, which takes half a minute on a small machine; the default is 20 s.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
 }
 
 
 def configure_environment(places: Workspace, environment: MutableMapping[str, str]) -> None:
-    """Set what is not set already; a place or a level that somebody chose stays theirs."""
-    # DVC would keep its index of digests under /var/tmp, shared by every user of the machine.
+    """Set the variables that are not set yet; what the user has set stays."""
+    # DVC keeps its index of digests under /var/tmp by default, shared by every user of the machine.
     embedded = {"PREFECT_HOME": str(places.home / "prefect"), "DVC_SITE_CACHE_DIR": str(places.home / "dvc")}
     for name, value in {**TELEMETRY_OFF, **SAFE, **PREFECT, **embedded}.items():
         environment.setdefault(name, value)

@@ -24,11 +24,11 @@ class TfidfConfig(Section):
 class Ability(Section):
     """Describe one ability by templates; `{noun}` is filled from the list of that name under `words`.
 
-    minimum: every text must get the label `expect`. invariance: the changed text must keep the label of the
-    plain one. direction: in the changed text the label `expect` must become more probable.
-    `change` names what is done to the plain text, null for `minimum`: `addition` adds what the template holds in
-    [square brackets], `names` puts another word of the list `name` in place of `{name}`, `emoji` appends one of
-    the list `emoji`.
+    minimum: every text must get the label `expect`. invariance: the changed text must keep the label of
+    the plain one. direction: in the changed text the label `expect` must become more probable.
+    `change` names what is done to the plain text, null for `minimum`: `addition` adds what the template has
+    in [square brackets], `names` puts another word of the list `name` in place of `{name}`, `emoji` appends
+    one of the list `emoji`.
     """
 
     name: Slug

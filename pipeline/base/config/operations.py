@@ -1,4 +1,4 @@
-"""The sections that say how the line is operated: serve, watch, schedule. They change no release, so none is judged anew for them."""
+"""The operational sections: serve, watch, schedule. They are no part of a release."""
 
 from typing import Annotated, Literal
 
@@ -11,14 +11,14 @@ Cron = Annotated[str, Field(pattern=r"^\S+( \S+){4}$")]
 
 
 class JournalConfig(Section):
-    """Say what the journal keeps of a text, and for how long."""
+    """Set what the journal stores of a text, and for how long."""
 
     texts: Literal["masked", "hash"]
     retention_days: PositiveInt
 
 
 class DashboardConfig(Section):
-    """Bound what the dashboard shows and explains, and how long a person stays signed in."""
+    """Limit what the dashboard shows and explains, and how long a person stays signed in."""
 
     shown_windows: PositiveInt
     explained_words: PositiveInt
@@ -26,7 +26,7 @@ class DashboardConfig(Section):
 
 
 class ServeConfig(Section):
-    """Bound what one client may ask of the service, and how long a text waits for others to be answered with."""
+    """Limit what one client may request of the service, and set how requests are batched."""
 
     max_texts: PositiveInt
     max_characters: PositiveInt
@@ -53,7 +53,7 @@ class ServeConfig(Section):
 
 
 class DriftConfig(Section):
-    """Set how a window is compared with the reference, and how often chance alone may raise an alarm."""
+    """Set how a window is compared with the reference, and the rate of false alarms."""
 
     false_alarms_per_quarter: PositiveFloat
     alarm_windows: PositiveInt
@@ -63,14 +63,14 @@ class DriftConfig(Section):
     examples: PositiveInt
 
     @model_validator(mode="after")
-    def _n_of_m(self) -> "DriftConfig":
+    def _alarm_windows_fit(self) -> "DriftConfig":
         if self.alarm_windows > self.of_windows:
             raise ValueError("watch.drift.alarm_windows must not exceed watch.drift.of_windows")
         return self
 
 
 class ChangePointConfig(Section):
-    """Set when a change in the series of a share counts as a tone event."""
+    """Set when a change in a label's prevalence counts as a change point."""
 
     min_windows: PositiveInt
     false_alarms_per_quarter: PositiveFloat
@@ -78,7 +78,7 @@ class ChangePointConfig(Section):
 
 
 class QualityConfig(Section):
-    """Set how feedback is judged, and when a release is rolled back by itself."""
+    """Set how feedback is evaluated, and when a release is rolled back automatically."""
 
     min_labels: PositiveInt
     rollback_hours: PositiveFloat
@@ -86,7 +86,7 @@ class QualityConfig(Section):
 
 
 class WatchConfig(Section):
-    """Set the windows, what is asked of each, and how long an alert stays quiet."""
+    """Set the windows, how each is evaluated, and how long an alert is not repeated."""
 
     window_minutes: PositiveInt
     min_texts: PositiveInt
@@ -103,7 +103,8 @@ class WatchConfig(Section):
     def _windows_fill_a_day(self) -> "WatchConfig":
         if MINUTES_A_DAY % self.window_minutes:
             raise ValueError(
-                f"watch.window_minutes must divide a day into equal windows: {MINUTES_A_DAY} is no multiple of it"
+                "watch.window_minutes must divide a day into equal windows: "
+                f"{MINUTES_A_DAY} is no multiple of it"
             )
         return self
 
@@ -117,5 +118,5 @@ class ScheduleConfig(Section):
     audit: Cron
     retrain_on_alert: bool
     retrain_on_labels: PositiveInt
-    # Younger than the releases that must still be read, so it may be left out.
+    # Newer than releases that must still be readable, so it may be left out.
     keep_checkpoints_days: PositiveInt = 30

@@ -197,6 +197,6 @@ class Params(Section):
             len(thresholds) != len(labels) - 1 or list(thresholds) != sorted(thresholds)
         ):
             raise ValueError(
-                "evaluate.vader_thresholds needs one rising threshold between each two of collect.labels, or null"
+                "evaluate.vader_thresholds needs one rising threshold between two of collect.labels, or null"
             )
         return self

@@ -135,7 +135,7 @@ class FeedbackSource(Section):
 
 
 class ReplaySource(Section):
-    """Read texts of sources that are no longer listed from the newest data version, at most `max_texts` each."""
+    """Read texts of sources that are no longer listed from the newest data version, `max_texts` each."""
 
     kind: Literal["replay"]
     name: Name

@@ -12,7 +12,7 @@ from pipeline.base.errors import NotAWorkspace
 
 
 class Profile(Section):
-    """Say what the machine offers; it never changes a result beyond floating point."""
+    """Set what the machine offers; it changes no result beyond floating point."""
 
     device: Literal["cpu", "cuda"]
     workers: int = Field(ge=0)
@@ -23,9 +23,9 @@ class Profile(Section):
 
 @dataclass(frozen=True)
 class Workspace:
-    """Name every place of one workspace; what is not set in the environment is embedded under `.tonewatch/`.
+    """Hold every place of one workspace; what the environment does not set is embedded under `.tonewatch/`.
 
-    With a signing key every new model is signed; with a verify key no model is used that its owner has not signed.
+    With a signing key every new model is signed; with a verify key only signed models are used.
     """
 
     root: Path
@@ -39,7 +39,7 @@ class Workspace:
 
     @classmethod
     def of(cls, root: Path, environment: Mapping[str, str]) -> "Workspace":
-        """Read the places of a workspace from the environment, embedded where it is silent."""
+        """Read the places of a workspace from the environment, embedded where it does not set them."""
         home = root / ".tonewatch"
         return cls(
             root=root,
@@ -48,71 +48,71 @@ class Workspace:
             signing_key=_path(environment.get("TONEWATCH_SIGNING_KEY")),
             verify_key=_path(environment.get("TONEWATCH_VERIFY_KEY")),
             keys_file=_path(environment.get("TONEWATCH_API_KEYS_FILE")),
-            # Addresses of apprise hold passwords, so they stand in the environment, parted by blanks.
+            # Apprise URLs hold passwords, so they stand in the environment, separated by spaces.
             alert_urls=tuple((environment.get("TONEWATCH_ALERTS") or "").split()),
-            # Where people reach the service, so that an alert can lead there.
+            # Where people reach the dashboard, so that an alert can link to it.
             dashboard=(environment.get("TONEWATCH_DASHBOARD") or "").rstrip("/"),
         )
 
     @property
     def home(self) -> Path:
-        """Give the folder of everything embedded."""
+        """Return the folder of everything embedded."""
         return self.root / ".tonewatch"
 
     @property
     def params(self) -> Path:
-        """Give the workspace's params.yaml."""
+        """Return the path of params.yaml."""
         return self.root / "params.yaml"
 
     @property
     def downloads(self) -> Path:
-        """Give the folder of fetched files, each named by its SHA-256."""
+        """Return the folder of downloaded files, each named by its SHA-256."""
         return self.home / "downloads"
 
     @property
     def checkpoints(self) -> Path:
-        """Give the folder of training checkpoints."""
+        """Return the folder of training checkpoints."""
         return self.home / "checkpoints"
 
     @property
     def releases(self) -> Path:
-        """Give the folder of verified local copies of released models."""
+        """Return the folder of verified local copies of released models."""
         return self.home / "releases"
 
     @property
     def journal(self) -> Path:
-        """Give the folder of what the service answered, and of true labels told to it."""
+        """Return the folder of predictions and feedback."""
         return self.home / "journal"
 
     @property
     def windows(self) -> Path:
-        """Give the folder of what was seen in each window."""
+        """Return the folder of window reports."""
         return self.home / "windows"
 
     @property
     def alerts(self) -> Path:
-        """Give the folder of alerts, told and not yet told."""
+        """Return the folder of alerts, sent and waiting."""
         return self.home / "alerts"
 
     @property
     def keys(self) -> Path:
-        """Give the file of API keys."""
+        """Return the file of API keys."""
         return self.keys_file or self.home / "keys.json"
 
     @property
     def reports(self) -> Path:
-        """Give the folder of HTML reports."""
+        """Return the folder of HTML reports."""
         return self.home / "reports"
 
 
-def _path(said: str | None) -> Path | None:
-    return Path(said).absolute() if said else None
+def _path(value: str | None) -> Path | None:
+    return Path(value).absolute() if value else None
 
 
 def find_workspace(start: Path) -> Path:
-    """Find the nearest folder upward that holds both dvc.yaml and params.yaml.
+    """Return the nearest folder upward that holds both dvc.yaml and params.yaml.
 
-    Raises NoWorkspace when there is none.
+    Raises NotAWorkspace when there is none.
     """
     for folder in (start, *start.parents):
         if (folder / "dvc.yaml").is_file() and (folder / "params.yaml").is_file():

@@ -1,0 +1,131 @@
+"""Keys of `params.yaml` that have a new name, and the upgrade of a text that has the old ones."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import yaml
+
+_TRAINING = {
+    "batch_texts": "batch_size",
+    "peak_rate": "learning_rate",
+    "warmup_share": "warmup_ratio",
+    "clip": "max_grad_norm",
+    "checkpoint_every": "save_every",
+}
+# Of each section the old keys and their new names; entries of a list share one section.
+RENAMED_KEYS: Mapping[str, Mapping[str, str]] = {
+    "collect.sources": {"beside": "join", "renames": "label_map"},
+    "pretrain": {**_TRAINING, "mask_share": "mlm_probability", "held_out_texts": "eval_texts"},
+    "finetune": {**_TRAINING, "judge_every": "eval_every"},
+    "compress": {"timed_texts": "benchmark_texts"},
+    "compress.recovery": {**_TRAINING, "truth_share": "label_weight"},
+    "compress.budget": {"max_f1_fall": "max_f1_drop", "max_slice_fall": "max_slice_drop"},
+    "evaluate": {"vader_cuts": "vader_thresholds"},
+    "evaluate.tfidf": {"inverse_strength": "regularization_c"},
+    "gate": {"max_attack_fall": "max_attack_drop"},
+    "serve": {
+        "batch_texts": "max_batch_size",
+        "batch_wait_ms": "max_batch_wait_ms",
+        "max_waiting_texts": "max_queued_texts",
+    },
+    "watch": {"events": "change_points"},
+    "watch.quality": {"baking_hours": "rollback_hours"},
+}
+# Keys of `collect` that are sources now.
+SOURCE_KEYS = {"feedback_texts": "feedback", "replay_texts": "replay"}
+_OLD = re.compile(
+    rf"\b({'|'.join({*SOURCE_KEYS, *(key for keys in RENAMED_KEYS.values() for key in keys)})})\b"
+)
+
+Edit = tuple[int, int, str]
+
+
+def renamed_sentence(path: Sequence[str | int]) -> str | None:
+    """Return the sentence that names the new key of an old one, None when `path` is not an old one."""
+    *section, key = path
+    names = [str(part) for part in path]
+    if (new := renamed_key(path)) is not None:
+        return f"{'.'.join(names)} is now {'.'.join([*names[:-1], new])}. Rename it."
+    if section == ["collect"] and key in SOURCE_KEYS:
+        kind = SOURCE_KEYS[str(key)]
+        entry = f"{{kind: {kind}, name: {kind}, max_texts: …}}"
+        return f"{'.'.join(names)} is now a source. Remove it, and list `- {entry}` under collect.sources."
+    return None
+
+
+def renamed_key(path: Sequence[str | int]) -> str | None:
+    """Return the new name of the last key of a path, None when it is not an old one."""
+    *section, key = path
+    return RENAMED_KEYS.get(_section(section), {}).get(str(key))
+
+
+def upgrade_params_text(text: str) -> str:
+    """Return the text of a `params.yaml` with old keys renamed; comments, layout and values stay.
+
+    A text without old keys is returned as it is.
+    """
+    if not _OLD.search(text):
+        return text
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    edits = set(_edits(root, (), text)) if isinstance(root, yaml.MappingNode) else set()
+    for start, end, new in sorted(edits, reverse=True):
+        text = text[:start] + new + text[end:]
+    return text
+
+
+def _section(path: Sequence[str | int]) -> str:
+    return ".".join(part for part in path if isinstance(part, str))
+
+
+def _edits(node: yaml.Node, path: tuple[str, ...], text: str) -> Iterator[Edit]:
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            yield from _edits(item, path, text)
+    elif isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if (new := renamed_key((*path, key.value))) is not None:
+                yield key.start_mark.index, key.end_mark.index, new
+            yield from _edits(value, (*path, key.value), text)
+        if path == ("collect",):
+            yield from _source_edits(node, text)
+
+
+def _source_edits(collect: yaml.MappingNode, text: str) -> Iterator[Edit]:
+    """Remove the old keys of feedback and replay, and append a source for each that is not 0."""
+    pairs = collect.value
+    entries = []
+    for place, (key, value) in enumerate(pairs):
+        if key.value not in SOURCE_KEYS:
+            continue
+        kind = SOURCE_KEYS[key.value]
+        if int(value.value):
+            entries.append(f"{{kind: {kind}, name: {kind}, max_texts: {value.value}}}")
+        if not collect.flow_style:
+            yield text.rfind("\n", 0, key.start_mark.index) + 1, _next_line(text, value.end_mark.index), ""
+        elif place + 1 < len(pairs):
+            yield key.start_mark.index, pairs[place + 1][0].start_mark.index, ""
+        else:
+            yield pairs[place - 1][1].end_mark.index, value.end_mark.index, ""
+    sources = next(value for key, value in pairs if key.value == "sources")
+    if entries and sources.flow_style:
+        place = sources.end_mark.index - 1
+        yield place, place, "".join(f", {entry}" for entry in entries)
+    elif entries:
+        place, margin = _next_line(text, _content_end(sources)), " " * sources.start_mark.column
+        line_break = "" if text[:place].endswith("\n") else "\n"
+        yield place, place, line_break + "".join(f"{margin}- {entry}\n" for entry in entries)
+
+
+def _content_end(node: yaml.Node) -> int:
+    """Return where the last value of a node ends; the end mark of a block lies after later comments."""
+    if isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        return _content_end(last[1] if isinstance(last, tuple) else last)
+    return int(node.end_mark.index)
+
+
+def _next_line(text: str, index: int) -> int:
+    if text[:index].endswith("\n"):
+        return index
+    end = text.find("\n", index)
+    return len(text) if end < 0 else end + 1
