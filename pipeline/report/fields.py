@@ -1,16 +1,23 @@
-"""Take what is named out of a record that may be older than today's and hold less."""
+"""Take named fields from a record that may be older than today's and hold less."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar, cast
+
+Document = TypeVar("Document")
 
 
-def pick(record: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    """Take these values and no others; one that is not there is None."""
-    return {name: record.get(name) for name in names}
+def pick(kind: type[Document], record: Mapping[str, Any], /, **values: Any) -> Document:
+    """Return a document with the keys of the TypedDict `kind` and no others.
+
+    A key is taken from `values`, else from the record, and is None where both lack it.
+    """
+    names = kind.__annotations__
+    assert values.keys() <= names.keys()
+    return cast(Document, {name: values.get(name, record.get(name)) for name in names})
 
 
 def get_path(record: Any, *path: str) -> Any:
-    """Follow names downwards; None where the way ends."""
+    """Return the value under a path of keys; None where the path ends early."""
     for name in path:
         if not isinstance(record, Mapping):
             return None

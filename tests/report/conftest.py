@@ -1,4 +1,4 @@
-"""What the tests of the report share: two releases with figures made up by hand, one accepted and one refused."""
+"""Two releases with made-up metrics, stored in the first version of the record: one accepted, one refused."""
 
 import json
 from pathlib import Path
@@ -6,14 +6,20 @@ from typing import Any
 
 import pytest
 
+from pipeline.base.documents import upgrade_release
+
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 
-@pytest.fixture
-def release() -> dict[str, Any]:
-    return dict(json.loads((FIXTURES / "release.json").read_text("utf-8")))
+def load_release(name: str) -> Any:
+    return upgrade_release(json.loads((FIXTURES / f"{name}.json").read_text("utf-8")))
 
 
 @pytest.fixture
-def refused() -> dict[str, Any]:
-    return dict(json.loads((FIXTURES / "refused.json").read_text("utf-8")))
+def release() -> Any:
+    return load_release("release")
+
+
+@pytest.fixture
+def refused() -> Any:
+    return load_release("refused")

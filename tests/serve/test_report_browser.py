@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from pipeline.base.documents import upgrade_release
 from pipeline.report.release.page import history_page, release_page
 
 pytestmark = pytest.mark.needs("chromium")
@@ -34,7 +35,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write an accepted, a refused and a first release, and the history."""
     folder = tmp_path_factory.mktemp("pages")
     release, refused = (
-        json.loads((FIXTURES / f"{name}.json").read_text("utf-8")) for name in ("release", "refused")
+        upgrade_release(json.loads((FIXTURES / f"{name}.json").read_text("utf-8")))
+        for name in ("release", "refused")
     )
     moves = [
         {

@@ -1,10 +1,10 @@
-"""Where the marks of a forest plot go: one row for each slice, its difference to the champion and the interval, over one axis."""
+"""Lay out a forest plot: for each slice its difference to the champion with its interval, over one axis."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
+from pipeline.base.documents.card import CardDifference
 from pipeline.report.charts.axes import Name, Tick, domain, scale, short_name, steps, tick_label
 
 LEFT, RIGHT = 112.0, 344.0  # of the axis: names stand before it, figures behind
@@ -13,7 +13,7 @@ ROW, HEAD, GAP = 24.0, 20.0, 8.0
 
 @dataclass(frozen=True)
 class Slice:
-    """Hold one slice in its place."""
+    """One placed slice."""
 
     name: Name
     y: float
@@ -21,13 +21,13 @@ class Slice:
     low: float
     high: float
     figure: str
-    surely_worse: bool
+    significant: bool
     title: str
 
 
 @dataclass(frozen=True)
 class ForestPlot:
-    """Hold rows under the heads of their kinds, with the line of no difference and that of the margin."""
+    """Rows under the heads of their kinds, with the lines of no difference and of the margin."""
 
     height: float
     top: float
@@ -40,14 +40,12 @@ class ForestPlot:
     worse: tuple[str, ...]
 
 
-def forest_plot(rows: Sequence[Mapping[str, Any]], *, margin: float | None) -> ForestPlot:
-    """Place slices named `kind=value`, kind by kind; `margin` is the fall that is tolerated."""
-    seen = [
-        0.0,
-        *(row[name] for row in rows for name in ("low", "difference", "high")),
-        *([-margin] if margin is not None else []),
-    ]
-    low, high, step = domain(min(seen), max(seen))
+def forest_plot(rows: Sequence[CardDifference], *, margin: float | None) -> ForestPlot:
+    """Place slices named `kind=value`, kind by kind; `margin` is the tolerated drop."""
+    values = [0.0, *(value for row in rows for value in (row["low"], row["difference"], row["high"]))]
+    if margin is not None:
+        values.append(-margin)
+    low, high, step = domain(min(values), max(values))
     x = scale(low, high, LEFT, RIGHT)
     heads, placed, y = [], [], 4.0
     for kind, members in groupby(rows, key=lambda row: str(row["name"]).partition("=")[0]):
@@ -66,11 +64,11 @@ def forest_plot(rows: Sequence[Mapping[str, Any]], *, margin: float | None) -> F
         rows=tuple(placed),
         zero=x(0),
         margin=None if margin is None else x(-margin),
-        worse=tuple(str(row["name"]) for row in rows if row["surely_worse"]),
+        worse=tuple(str(row["name"]) for row in rows if row["significant"]),
     )
 
 
-def _row(row: Mapping[str, Any], y: float, x: Callable[[float], float]) -> Slice:
+def _row(row: CardDifference, y: float, x: Callable[[float], float]) -> Slice:
     bounds = f"{row['low']:+.3f} to {row['high']:+.3f}"
     return Slice(
         name=short_name(str(row["name"]).partition("=")[2] or str(row["name"]), 0, LEFT - 20),
@@ -79,6 +77,6 @@ def _row(row: Mapping[str, Any], y: float, x: Callable[[float], float]) -> Slice
         low=x(row["low"]),
         high=x(row["high"]),
         figure=f"{row['difference']:+.3f}",
-        surely_worse=bool(row["surely_worse"]),
+        significant=row["significant"],
         title=f"{row['name']}: {row['difference']:+.3f} ({bounds}) on {row['texts']:,} texts",
     )

@@ -1,10 +1,10 @@
 """Where the marks of the menu's plot go: texts a second across, macro F1 upward, size in words, the chosen variant marked."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from pipeline.base.documents import CompressionMenu, MenuVariant
 from pipeline.report.charts.axes import CHARACTER, Tick, domain, scale, steps, tick_label
 
 LEFT, RIGHT, TOP, BOTTOM = 60.0, 392.0, 12.0, 262.0
@@ -41,14 +41,15 @@ class ParetoPlot:
     upward: tuple[Tick, ...]
     variants: tuple[Variant, ...]
     front: str
-    parent: float | None
+    teacher: float | None
 
 
-def pareto_plot(menu: Mapping[str, Any]) -> ParetoPlot:
+def pareto_plot(menu: CompressionMenu) -> ParetoPlot:
     """Place the variants of a menu; speed on a scale of ratios, since twice as quick is the same gain anywhere."""
-    variants, parent = menu["variants"], menu["parent"]["macro_f1"]
+    variants = menu["variants"]
+    teacher: float | None = menu["teacher"]["macro_f1"]
     speeds = [variant["texts_per_second"] for variant in variants]
-    scores = [variant["macro_f1"] for variant in variants] + ([parent] if parent is not None else [])
+    scores = [variant["macro_f1"] for variant in variants] + ([teacher] if teacher is not None else [])
     low, high, step = domain(min(scores), max(scores))
     slowest, quickest = math.log10(min(speeds) * 0.8), math.log10(max(speeds) * 1.25)
     ratio, y = scale(slowest, quickest, LEFT, RIGHT), scale(low, high, BOTTOM, TOP)
@@ -71,12 +72,12 @@ def pareto_plot(menu: Mapping[str, Any]) -> ParetoPlot:
         variants=tuple(
             _placed(
                 variants,
-                str(menu["chosen"]),
+                menu["chosen"],
                 [(x(one["texts_per_second"]), y(one["macro_f1"])) for one in variants],
             )
         ),
         front=" ".join(f"{x(one['texts_per_second'])},{y(one['macro_f1'])}" for one in front),
-        parent=None if parent is None else y(parent),
+        teacher=None if teacher is None else y(teacher),
     )
 
 
@@ -93,7 +94,7 @@ def _round_speeds(low: float, high: float) -> list[float]:
 
 
 def _placed(
-    variants: Sequence[Mapping[str, Any]], chosen: str, places: Sequence[tuple[float, float]]
+    variants: Sequence[MenuVariant], chosen: str, places: Sequence[tuple[float, float]]
 ) -> Iterator[Variant]:
     """Write each name beside its dot, where it covers no other dot and no other name; the chosen one comes first."""
     names: list[Box] = []
@@ -134,11 +135,11 @@ def _cover(one: Box, other: Box) -> bool:
     return one[0] < other[1] and other[0] < one[1] and one[2] < other[3] and other[2] < one[3]
 
 
-def _kind(variant: Mapping[str, Any], chosen: str) -> str:
+def _kind(variant: MenuVariant, chosen: str) -> str:
     if variant["name"] == chosen:
         return "chosen"
     return "fits" if variant["fits"] else "unfit"
 
 
-def _title(variant: Mapping[str, Any]) -> str:
+def _title(variant: MenuVariant) -> str:
     return f"{variant['name']}: {variant['texts_per_second']:,.0f} texts/s, macro F1 {variant['macro_f1']:.3f}, {variant['megabytes']:.1f} MB"

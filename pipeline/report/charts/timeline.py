@@ -3,10 +3,11 @@
 Places across are per cent of the width, so that the words keep their size on a phone and on a wall. Times are UTC.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from pipeline.base.documents import ReignRecord
+from pipeline.base.documents.card import ReleaseState
 from pipeline.report.charts.axes import Tick
 from pipeline.report.charts.time_axis import HOUR, MINUTE, TimeSpan, utc_seconds
 
@@ -46,31 +47,25 @@ class Timeline:
     lanes: tuple[Lane, ...]
 
 
-def timeline(
-    reigns: Sequence[Mapping[str, Any]], standings: Sequence[Mapping[str, Any]], *, now: str
-) -> Timeline:
+def timeline(reigns: Sequence[ReignRecord], states: Sequence[ReleaseState], *, now: str) -> Timeline:
     """Place reigns and releases; `now` ends the reign that lasts."""
-    times = [utc_seconds(one["created"]) for one in standings] + [
-        utc_seconds(reign["time"]) for reign in reigns
-    ]
+    times = [utc_seconds(one["created"]) for one in states] + [utc_seconds(reign["time"]) for reign in reigns]
     start = min(times, default=utc_seconds(now) - HOUR)
     span = TimeSpan(start, max(MINUTE, utc_seconds(now) - start))
     lanes = tuple(
-        _lane(one, ROW * index, reigns, span=span, now=now) for index, one in enumerate(reversed(standings))
+        _lane(one, ROW * index, reigns, span=span, now=now) for index, one in enumerate(reversed(states))
     )
     base = ROW * len(lanes) + 6
     return Timeline(height=base + 24, base=base, ticks=span.ticks(MARKS), lanes=lanes)
 
 
-def _lane(
-    standing: Mapping[str, Any], y: float, reigns: Sequence[Mapping[str, Any]], *, span: TimeSpan, now: str
-) -> Lane:
-    def bar(reign: Mapping[str, Any]) -> Bar:
+def _lane(state: ReleaseState, y: float, reigns: Sequence[ReignRecord], *, span: TimeSpan, now: str) -> Lane:
+    def bar(reign: ReignRecord) -> Bar:
         begin, end = span.at(reign["time"]), span.at(reign["until"] or now)
         # A reign of minutes in a history of years is still to be seen.
         width = max(LEAST, round(end - begin, 3))
         title = f"{reign['to']} in service from {reign['time']} to {reign['until'] or 'now'}"
         return Bar(min(begin, 100 - width), width, reign["until"] is None, title)
 
-    bars = tuple(bar(reign) for reign in reigns if reign["to"] == standing["release"])
-    return Lane(str(standing["release"]), str(standing["state"]), y, span.at(standing["created"]), bars)
+    bars = tuple(bar(reign) for reign in reigns if reign["to"] == state["release"])
+    return Lane(str(state["release"]), str(state["state"]), y, span.at(state["created"]), bars)

@@ -1,45 +1,49 @@
-"""Who was champion when, and why it changed: reckoned from the moves and the releases of the ledger, handed in as plain values."""
+"""Which release was champion when, and why it changed: from the moves and the releases of the ledger."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from typing import Literal
 
-from pipeline.report.fields import get_path
+from pipeline.base.documents import MoveRecord, ReignRecord, ReleaseRecord
+from pipeline.base.documents.card import ReleaseState
+from pipeline.report.fields import get_path, pick
 from pipeline.report.release.card import verdict
 
 
-def reigns(moves: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Turn moves, in any order, into reigns, the oldest first; each move with the time the next one ended it.
+def reigns(moves: Iterable[MoveRecord]) -> list[ReignRecord]:
+    """Return the moves, oldest first, each with the time the next one ended its reign and its kind.
 
-    `until` is None for the champion of now; `kind` is first, on (to a newer release) or back (to an older one).
+    `until` is None for today's champion. `kind` is first, on (to a newer release) or back (to an older one).
     """
     ordered = sorted(moves, key=lambda move: move["sequence"])
-    ends = [*(move["time"] for move in ordered[1:]), None][: len(ordered)]
-    return [{**move, "until": end, "kind": _kind(move)} for move, end in zip(ordered, ends, strict=True)]
+    ends = [*(move["time"] for move in ordered[1:]), None]
+    # One end more than there are moves where there is none at all.
+    return [
+        pick(ReignRecord, move, until=end, kind=_kind(move)) for move, end in zip(ordered, ends, strict=False)
+    ]
 
 
-def release_states(
-    releases: Iterable[Mapping[str, Any]], moves: Iterable[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """Say of each release, in the order given, where it stands: in service, served, accepted, waiting or refused, and why."""
-    held = reigns(moves)
-    served = {reign["to"] for reign in held}
-    champion = held[-1]["to"] if held else None
-    return [_standing(release, served, champion) for release in releases]
+def release_states(releases: Iterable[ReleaseRecord], moves: Iterable[MoveRecord]) -> list[ReleaseState]:
+    """Return where each release stands, in the given order."""
+    targets = [reign["to"] for reign in reigns(moves)]
+    return [_state(release, targets) for release in releases]
 
 
-def _standing(release: Mapping[str, Any], served: set[str], champion: str | None) -> dict[str, Any]:
+def _state(release: ReleaseRecord, champions: list[str]) -> ReleaseState:
     name = release["release"]
-    state = "in service" if name == champion else "served" if name in served else verdict(release)
-    return {
-        "release": name,
-        "created": release["created"],
-        "state": state,
-        "macro_f1": get_path(release, "evaluation", "macro_f1"),
-        "reasons": list(get_path(release, "decision", "reasons") or ()) if state == "refused" else [],
-    }
+    state: str = verdict(release)
+    if name in champions:
+        state = "in service" if name == champions[-1] else "served"
+    reasons = get_path(release, "decision", "reasons") if state == "refused" else ()
+    return pick(
+        ReleaseState,
+        release,
+        state=state,
+        macro_f1=get_path(release, "evaluation", "macro_f1"),
+        reasons=list(reasons or ()),
+    )
 
 
-def _kind(move: Mapping[str, Any]) -> str:
+def _kind(move: MoveRecord) -> Literal["first", "on", "back"]:
     if move["from"] is None:
         return "first"
     return "on" if _number(move["to"]) > _number(move["from"]) else "back"

@@ -1,285 +1,244 @@
-"""The card as Markdown: whole for a file and for Prefect's page, brief for the description of a version in MLflow."""
+"""The card as Markdown: in full for a file and for Prefect's page, in brief for a model version in MLflow."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from pipeline.report import formatting
-from pipeline.report.formatting import decimal, integer, percent
-from pipeline.report.formatting import score as three
+from pipeline.base.documents.card import CardComparison, CardDifference, ReleaseCard
+from pipeline.base.documents.evaluation import ModelScores
+from pipeline.base.documents.menu import MenuVariant
+from pipeline.report.formatting import (
+    NONE,
+    THRESHOLDS,
+    baseline_name,
+    decimal,
+    integer,
+    interval_name,
+    percent,
+    rounded,
+    score,
+    shortfall,
+    utc_time,
+)
 
 LENGTH = 4_500  # MLflow keeps 5,000 characters of a description
 SPECIAL = re.compile(r"([\\`*\[\]<>|])")
 
 
-def markdown(card: Mapping[str, Any]) -> str:
-    """Write the whole card."""
-    parts = (_head, _decision, _figures, _versus, _slices, _abilities, _people, _menu, _data, _use, _lineage)
-    return "\n".join(line for part in parts for line in part(card)).rstrip() + "\n"
+def markdown(card: ReleaseCard) -> str:
+    """Write the card in full."""
+    scores = (_metrics, _comparison, _slices, _behaviour, _human)
+    sections = (_head, _decision, *scores, _menu, _data, _use, _lineage)
+    return "\n".join(line for section in sections for line in section(card)).rstrip() + "\n"
 
 
-def brief(card: Mapping[str, Any]) -> str:
-    """Write what a registry has room for: verdict, figures, limits, and where the rest is."""
+def brief(card: ReleaseCard) -> str:
+    """Write what fits into a model registry: verdict, metrics, limits, and where the full card is."""
     limits = [f"- {_plain(sentence)}" for sentence in card["limits"][:3]]
-    more = f"The whole card: `tonewatch report {_plain(card['release'])}`."
-    lines = [*_head(card), *_figures(card), *_use_of(card["use"]), "**Limits**", "", *limits, ""]
-    # A long reason may take the room: then the end goes, and never the way to the whole.
+    more = f"The full card: `tonewatch report {_plain(card['release'])}`."
+    lines = [*_head(card), *_metrics(card), *_intended_use(card), "**Limits**", "", *limits, ""]
+    # A long reason may fill the space: then the end is cut, and never the reference to the full card.
     return "\n".join(lines)[: LENGTH - len(more) - 3].rstrip() + f"\n\n{more}\n"
 
 
-def _head(card: Mapping[str, Any]) -> Iterator[str]:
-    compared, figures, versus = card["compared"], card["figures"], card["comparison"]
+def _head(card: ReleaseCard) -> Iterator[str]:
+    compared, metrics, comparison = card["compared"], card["metrics"], card["comparison"]
     yield from (f"# {_plain(card['release'])}: {card['verdict']}", "")
-    against = (
-        f"judged against {_plain(compared['champion'])}"
-        if compared["champion"]
-        else "judged with no champion to compare with"
-    )
+    against = f"against {_plain(compared['champion'])}" if compared["champion"] else "without a champion"
     variant = f" ({_plain(compared['variant'])})" if compared["variant"] else ""
     yield (
-        f"Model version {_plain(compared['model_version'])}{variant}, {against} on {integer(compared['texts'])} texts "
-        f"of data version {_plain(compared['data_version'])}. Code `{_plain(card['lineage']['code_commit'])}`."
+        f"Model version {_plain(compared['model_version'])}{variant}, evaluated {against} on "
+        f"{integer(compared['texts'])} texts of data version {_plain(compared['data_version'])}. "
+        f"Code `{_plain(card['lineage']['code_commit'])}`."
     )
-    yield from ("", f"Macro F1 {_with_interval(figures)}, accuracy {three(figures['accuracy'])}.")
-    if versus:
-        found = versus["macro_f1"]
-        seen = (
-            ""
-            if found["visible"] is None
-            else f"; the smallest gain these texts can show is {three(found['visible'], True)}"
-        )
-        bounds = f"{three(found['low'], True)} to {three(found['high'], True)}"
-        yield f"Against {_plain(versus['champion'])}: {three(found['difference'], True)}, {bounds} ({_interval(versus)}){seen}."
+    yield from ("", f"Macro F1 {_with_interval(metrics)}, accuracy {score(metrics['accuracy'])}.")
+    if comparison:
+        yield _difference_sentence(comparison)
     yield ""
-    for part in card["decision"]["parts"]:
-        if not part["passed"]:
-            missing = formatting.shortfall(part["missing"], part["unit"])
-            change = (
-                f" The smallest change that would have passed: better by {_plain(missing)}."
-                if missing
-                else ""
-            )
-            yield from (f"**Failed: {_plain(part['name'])}.** {_plain(part['sentence'])}{change}", "")
+    for check in card["decision"]["checks"]:
+        if not check["passed"]:
+            amount = shortfall(check["shortfall"], check["unit"])
+            change = f" Smallest change that would have passed: better by {_plain(amount)}." if amount else ""
+            yield from (f"**Failed: {_plain(check['name'])}.** {_plain(check['sentence'])}{change}", "")
 
 
-def _decision(card: Mapping[str, Any]) -> Iterator[str]:
+def _difference_sentence(comparison: CardComparison) -> str:
+    overall = comparison["macro_f1"]
+    gain: float | None = overall["minimum_detectable"]
+    detectable = "" if gain is None else f"; minimum detectable gain {score(gain, True)}"
+    interval = f"{_bounds(overall['low'], overall['high'])} ({interval_name(comparison['confidence'])})"
+    difference = score(overall["difference"], True)
+    return f"Against {_plain(comparison['champion'])}: {difference}, {interval}{detectable}."
+
+
+def _decision(card: ReleaseCard) -> Iterator[str]:
     rows = [
-        (part["name"], "yes" if part["passed"] else "**no**", part["sentence"])
-        for part in card["decision"]["parts"]
+        (check["name"], "yes" if check["passed"] else "**no**", check["sentence"])
+        for check in card["decision"]["checks"]
     ]
-    yield from _table("The decision", ("part", "passed", "why"), rows)
+    yield from _table("Gate decision", ("check", "passed", "reason"), rows)
 
 
-def _figures(card: Mapping[str, Any]) -> Iterator[str]:
-    own = card["figures"]
-    rows = [
-        (card["release"], own),
-        *((formatting.baseline_name(row["name"]), row) for row in own["baselines"]),
-    ]
-    figures = [(name, _with_interval(row), three(row["accuracy"])) for name, row in rows]
-    yield from _table("Figures beside the baselines", ("", "macro F1", "accuracy"), figures)
+def _metrics(card: ReleaseCard) -> Iterator[str]:
+    own = card["metrics"]
+    models: list[tuple[str, ModelScores]] = [(card["release"], own)]
+    models += [(baseline_name(row["name"]), row) for row in own["baselines"]]
+    rows = [(name, _with_interval(row), score(row["accuracy"])) for name, row in models]
+    yield from _table("Metrics and baselines", ("", "macro F1", "accuracy"), rows)
 
 
-def _versus(card: Mapping[str, Any]) -> Iterator[str]:
-    versus = card["comparison"]
-    if not versus:
+def _comparison(card: ReleaseCard) -> Iterator[str]:
+    comparison = card["comparison"]
+    if not comparison:
         return
-    names = (
-        "slice",
-        "texts",
-        versus["champion"],
-        card["release"],
-        "difference",
-        _interval(versus),
-        "surely worse",
+    models = (comparison["champion"], card["release"])
+    interval = interval_name(comparison["confidence"])
+    names = ("slice", "texts", *models, "difference", interval, "significant drop")
+    yield from _table(
+        "Slices against the champion", names, [_difference(row) for row in comparison["slices"]]
     )
-    for title, rows in (
-        ("Slices against the champion", versus["slices"]),
-        ("What it may have forgotten", versus["forgetting"]),
-    ):
-        yield from _table(title, names, [_difference(row) for row in rows])
-    if changed := versus["changed"]:
-        yield from ("## Changed answers", "")
-        told = f"{integer(changed['mended'])} were wrong and are right, {integer(changed['broken'])} were right and are wrong"
-        yield from (
-            f"{integer(changed['count'])} of {integer(versus['texts'])} texts are answered differently: {told}.",
-            "",
+    yield from _table("Forgetting", names, [_difference(row) for row in comparison["forgetting"]])
+    if changed := comparison["changed"]:
+        yield from ("## Changed predictions", "")
+        yield (
+            f"{integer(changed['count'])} of {integer(comparison['texts'])} predictions changed: "
+            f"{integer(changed['fixed'])} fixed, {integer(changed['broken'])} broken."
         )
+        yield ""
 
 
-def _difference(row: Mapping[str, Any]) -> tuple[str, ...]:
-    bounds = f"{three(row['low'], True)} to {three(row['high'], True)}"
-    worse = "**yes**" if row["surely_worse"] else "no"
+def _difference(row: CardDifference) -> tuple[str, ...]:
     return (
         row["name"],
         integer(row["texts"]),
-        three(row["champion"]),
-        three(row["candidate"]),
-        three(row["difference"], True),
-        bounds,
-        worse,
+        score(row["champion"]),
+        score(row["candidate"]),
+        score(row["difference"], True),
+        _bounds(row["low"], row["high"]),
+        "**yes**" if row["significant"] else "no",
     )
 
 
-def _slices(card: Mapping[str, Any]) -> Iterator[str]:
-    names = [*((f"label {row['label']}", row["f1"], row) for row in card["labels"])]
-    names += [(row["name"], row["macro_f1"], row) for row in card["slices"]]
-    yield from _table(
-        "Labels and slices",
-        ("", "(macro) F1", "texts"),
-        [(name, three(score), integer(row["texts"])) for name, score, row in names],
-    )
-    found = card["calibration"]
-    yield from (
-        f"Expected calibration error {three(found['ece'])}, temperature {three(found['temperature'])}.",
-        "",
-    )
+def _slices(card: ReleaseCard) -> Iterator[str]:
+    rows = [(f"label {row['label']}", score(row["f1"]), integer(row["texts"])) for row in card["labels"]]
+    rows += [(row["name"], score(row["macro_f1"]), integer(row["texts"])) for row in card["slices"]]
+    yield from _table("Labels and slices", ("", "(macro) F1", "texts"), rows)
+    ece, temperature = card["calibration"]["ece"], card["calibration"]["temperature"]
+    yield from (f"Expected calibration error {score(ece)}, temperature {score(temperature)}.", "")
 
 
-def _abilities(card: Mapping[str, Any]) -> Iterator[str]:
+def _behaviour(card: ReleaseCard) -> Iterator[str]:
     rows = [
         (
             row["ability"],
             row["kind"],
             f"{integer(row['passed'])} of {integer(row['cases'])}",
             percent(row["pass_rate"], 1),
-            percent(row["needed"], 1),
+            percent(row["required"], 1),
         )
         for row in card["behaviour"]
     ]
-    yield from _table("What it can do", ("ability", "kind", "passed", "pass rate", "needed"), rows)
+    yield from _table("Behaviour tests", ("ability", "kind", "passed", "pass rate", "required"), rows)
     if attack := card["attack"]:
-        before, after = three(attack["macro_f1_before"]), three(attack["macro_f1_after"])
-        slips = f"With slips in up to {attack['edits']} words of a text, the worst of {attack['tries']} tries"
-        yield from (f"{slips}: macro F1 from {before} to {after}.", "")
+        before, after = score(attack["macro_f1_before"]), score(attack["macro_f1_after"])
+        typos = f"typos in up to {attack['edits']} words of a text, the worst of {attack['tries']} attempts"
+        yield from (f"Under attack ({typos}), macro F1 drops from {before} to {after}.", "")
 
 
-def _people(card: Mapping[str, Any]) -> Iterator[str]:
+def _human(card: ReleaseCard) -> Iterator[str]:
     if human := card["human"]:
-        names = {
-            "candidate": card["release"],
-            "one_rater": "one rater",
-            "ceiling": "ceiling: half against half",
+        scores = {
+            card["release"]: human["candidate"],
+            "one rater": human["one_rater"],
+            "ceiling: half of the raters against the other": human["ceiling"],
         }
-        rows = [
-            (name, three(human[who]["macro_f1"]), three(human[who]["accuracy"]))
-            for who, name in names.items()
-        ]
-        yield from _table(
-            f"Beside people, on {integer(human['texts'])} texts", ("", "macro F1", "accuracy"), rows
-        )
+        rows = [(name, score(row["macro_f1"]), score(row["accuracy"])) for name, row in scores.items()]
+        title = f"Human agreement on {integer(human['texts'])} texts"
+        yield from _table(title, ("", "macro F1", "accuracy"), rows)
 
 
-def _menu(card: Mapping[str, Any]) -> Iterator[str]:
+def _menu(card: ReleaseCard) -> Iterator[str]:
     if menu := card["menu"]:
-        names = ("variant", "macro F1", "fall", "agrees", "MB", "p50 ms", "p95 ms", "texts/s", "fits")
-        yield from _table(
-            f"The menu: chosen is {menu['chosen']}", names, [_variant(found) for found in menu["variants"]]
-        )
+        names = ("variant", "macro F1", "drop", "agreement", "MB", "p50 ms", "p95 ms", "texts/s", "fits")
+        title = f"Compression menu: {menu['chosen']} was chosen"
+        yield from _table(title, names, [_variant(variant) for variant in menu["variants"]])
 
 
-def _variant(found: Mapping[str, Any]) -> tuple[str, ...]:
-    figures = (
-        three(found["macro_f1"]),
-        three(found["macro_f1_fall"], True),
-        percent(found["agreement"], 1),
-        decimal(found["megabytes"]),
+def _variant(variant: MenuVariant) -> tuple[str, ...]:
+    return (
+        variant["name"],
+        score(variant["macro_f1"]),
+        score(variant["macro_f1_drop"], True),
+        percent(variant["agreement"], 1),
+        decimal(variant["megabytes"]),
+        decimal(variant["p50_ms"]),
+        decimal(variant["p95_ms"]),
+        rounded(variant["texts_per_second"]),
+        "yes" if variant["fits"] else "no",
     )
-    speed = (
-        decimal(found["p50_ms"]),
-        decimal(found["p95_ms"]),
-        formatting.rounded(found["texts_per_second"]),
-    )
-    return found["name"], *figures, *speed, "yes" if found["fits"] else "no"
 
 
-def _data(card: Mapping[str, Any]) -> Iterator[str]:
+def _data(card: ReleaseCard) -> Iterator[str]:
     data = card["data"]
-    kinds = [
-        (
-            source["name"],
-            source["project"] or source["kind"],
-            source["licence"],
-            source["lang"],
-            integer(source["texts"]),
-        )
-        for source in data["sources"]
+    rows = [
+        (row["name"], row["project"] or row["kind"], row["licence"], row["lang"], integer(row["texts"]))
+        for row in data["sources"]
     ]
-    yield from _table(
-        f"The data: {data['version']}", ("source", "from", "licence", "language", "texts"), kinds
-    )
+    names = ("source", "from", "licence", "language", "texts")
+    yield from _table(f"Data version {data['version']}", names, rows)
     if data["fingerprint"]:
         yield from (f"{integer(data['texts'])} texts, fingerprint `{_plain(data['fingerprint'])}`.", "")
 
 
-def _use(card: Mapping[str, Any]) -> Iterator[str]:
-    yield from ("## Intended use and limits", "")
-    yield from _use_of(card["use"])
+def _use(card: ReleaseCard) -> Iterator[str]:
+    yield from ("## Intended use and limits", "", *_intended_use(card))
     yield from ("**Limits**", "", *(f"- {_plain(sentence)}" for sentence in card["limits"]), "")
 
 
-def _use_of(sentences: Sequence[str]) -> Iterator[str]:
-    yield from ("**Intended use**", "", *(f"- {_plain(sentence)}" for sentence in sentences), "")
+def _intended_use(card: ReleaseCard) -> Iterator[str]:
+    yield from ("**Intended use**", "", *(f"- {_plain(sentence)}" for sentence in card["intended_use"]), "")
 
 
-def _lineage(card: Mapping[str, Any]) -> Iterator[str]:
-    line = card["lineage"]
-    names = (
-        "data_version",
-        "model_version",
-        "champion",
-        "approval",
-        "signature",
-        "code_commit",
-        "params_digest",
-        "parent",
-        "identity",
-    )
-    rows = [(name.replace("_", " "), line[name]) for name in names if line[name]]
-    rows += [
-        *((formatting.THRESHOLDS.get(name, name), value) for name, value in card["thresholds"].items()),
-        *line["files"].items(),
+def _lineage(card: ReleaseCard) -> Iterator[str]:
+    lineage = card["lineage"]
+    rows: list[tuple[str, object]] = [
+        (name.replace("_", " "), value) for name, value in lineage.items() if value and isinstance(value, str)
     ]
+    rows += [(THRESHOLDS.get(name, name), value) for name, value in card["thresholds"].items()]
+    rows += lineage["files"].items()
     rows += [
-        (f"approved by {entry['actor']}", f"{formatting.utc_time(entry['time'])}: {entry['reason']}")
-        for entry in line["approvals"]
+        (f"approved by {entry['actor']}", f"{utc_time(entry['time'])}: {entry['reason']}")
+        for entry in lineage["approvals"]
     ]
-    rows += [
-        (
-            f"move {move['sequence']}",
-            f"{move['from'] or 'none'} to {move['to']}, {formatting.utc_time(move['time'])}, {move['actor']}: {move['reason']}",
-        )
-        for move in line["moves"]
-    ]
-    yield from _table("Lineage", ("what", "which"), rows)
+    for move in lineage["moves"]:
+        releases = f"{move['from'] or 'none'} to {move['to']}"
+        text = f"{releases}, {utc_time(move['time'])}, {move['actor']}: {move['reason']}"
+        rows.append((f"move {move['sequence']}", text))
+    yield from _table("Lineage", ("what", "value"), rows)
 
 
-def _table(title: str, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[str]:
+def _table(title: str, names: Sequence[str], rows: Sequence[Sequence[object]]) -> Iterator[str]:
     if rows:
-        yield from (
-            f"## {_plain(title)}",
-            "",
-            f"| {' | '.join(map(_plain, names))} |",
-            f"|{' --- |' * len(names)}",
-        )
+        yield from (f"## {_plain(title)}", "")
+        yield from (f"| {' | '.join(map(_plain, names))} |", f"|{' --- |' * len(names)}")
         yield from (f"| {' | '.join(map(_cell, row))} |" for row in rows)
         yield ""
 
 
-def _cell(value: Any) -> str:
-    # The two words that are set in bold are our own.
-    return value if value in ("**yes**", "**no**") else _plain(value)
+def _cell(value: object) -> str:
+    # The two words that are set in bold are ours.
+    return str(value) if value in ("**yes**", "**no**") else _plain(value)
 
 
-def _with_interval(row: Mapping[str, Any]) -> str:
-    bounds = row["intervals"].get("macro_f1")
-    return three(row["macro_f1"]) + (f" ({three(bounds[0])} to {three(bounds[1])})" if bounds else "")
+def _with_interval(scores: ModelScores) -> str:
+    bounds = scores["intervals"].get("macro_f1")
+    interval = f" ({score(bounds[0])} to {score(bounds[1])})" if bounds else ""
+    return score(scores["macro_f1"]) + interval
 
 
-def _interval(versus: Mapping[str, Any]) -> str:
-    return formatting.interval_name(versus["confidence"])
+def _bounds(low: float, high: float) -> str:
+    return f"{score(low, True)} to {score(high, True)}"
 
 
-def _plain(value: Any) -> str:
-    """Write a value so that no reader of Markdown takes it for a link, an image, a tag or a cell."""
-    return SPECIAL.sub(r"\\\1", " ".join(str(formatting.NONE if value is None else value).split()))
+def _plain(value: object) -> str:
+    """Escape a value so that no Markdown reader takes it for a link, an image, a tag or a cell."""
+    return SPECIAL.sub(r"\\\1", " ".join(str(NONE if value is None else value).split()))

@@ -1,4 +1,4 @@
-"""Self-contained HTML pages: no network, no script, nothing that the record did not say."""
+"""Self-contained HTML pages of releases: no network, no script, nothing but what the record holds."""
 
 import base64
 import functools
@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipeline.base.documents import AbilityReport, GateCheckRecord, MoveRecord, ReleaseDetails, ReleaseRecord
+from pipeline.base.documents.card import CardComparison, ReleaseCard
 from pipeline.report import formatting
 from pipeline.report.charts import plots
 from pipeline.report.charts.forest import forest_plot
@@ -17,130 +19,125 @@ from pipeline.report.release.card import build_card, gate_limit
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-KINDS = {"first": "was the first", "on": "took over from", "back": "came back in place of"}
+KINDS = {"first": "was the first champion", "on": "replaced", "back": "came back in place of"}
+FILTERS = (
+    formatting.score,
+    formatting.integer,
+    formatting.percent,
+    formatting.decimal,
+    formatting.rounded,
+    formatting.p_value,
+    formatting.utc_time,
+    formatting.baseline_name,
+    formatting.interval_name,
+)
 
 
-def release_page(document: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> str:
-    """Draw the page of one release from its document in the ledger; equal documents give equal pages.
+def release_page(release: ReleaseDetails, texts: Mapping[str, str] | None = None) -> str:
+    """Render the page of one release from its record in the ledger; equal records give equal pages.
 
-    `texts` by their id are shown where their answer changed. The page stays on this machine; the cards never hold a text.
+    `texts` by id are shown where their prediction changed; unlike a card, the page stays on this machine.
     """
-    told = build_card(document)
-    menu = told["menu"]
-    return _draw(
+    card = build_card(release)
+    menu, comparison = card["menu"], card["comparison"]
+    checks = card["decision"]["checks"]
+    slices = comparison["slices"] if comparison else []
+    return _render(
         "release/page.html.j2",
-        card=told,
+        card=card,
         verdicts=formatting.VERDICTS,
         thresholds=formatting.THRESHOLDS,
-        changes=_changes(told["decision"]["parts"]),
-        best=max(told["figures"]["baselines"], key=lambda row: row["macro_f1"], default=None),
-        figure=_figure(told),
-        difference=_difference(told),
-        slices=_slices(told),
-        confusion=plots.confusion_plot(document["evaluation"]["labels"], told["confusion"]),
-        reliability=plots.reliability_plot(told["calibration"]["bins"]),
+        changes=_smallest_changes(checks),
+        best=max(card["metrics"]["baselines"], key=lambda row: row["macro_f1"], default=None),
+        metrics_plot=_metrics_plot(card),
+        difference=_difference_plot(comparison, checks) if comparison else None,
+        slices=forest_plot(slices, margin=comparison["margin"]) if comparison and slices else None,
+        confusion=plots.confusion_plot(release["evaluation"]["labels"], card["confusion"]),
+        reliability=plots.reliability_plot(card["calibration"]["bins"]),
         pareto=pareto_plot(menu) if menu and menu["variants"] else None,
-        examples=list(_examples(document["evaluation"].get("behaviour") or {})),
+        examples=list(_failed_cases(release["evaluation"].get("behaviour") or {})),
         texts=texts or {},
-        params=document.get("params") or "",
-        lock=document.get("lock") or "",
+        params=release.get("params") or "",
+        lock=release.get("lock") or "",
     )
 
 
-def history_page(
-    moves: Sequence[Mapping[str, Any]], releases: Sequence[Mapping[str, Any]], *, now: str
-) -> str:
-    """Draw who was champion when and why it changed, from the ledger's moves and release documents; `now` is a UTC time."""
-    reigns, standings = history.reigns(moves), history.release_states(releases, moves)
-    plot = timeline(reigns, standings, now=now)
-    return _draw(
-        "release/history.html.j2", reigns=reigns, standings=standings, plot=plot, kinds=KINDS, now=now
-    )
+def history_page(moves: Sequence[MoveRecord], releases: Sequence[ReleaseRecord], *, now: str) -> str:
+    """Render who was champion when and why, from the ledger's moves and releases; `now` is a UTC time."""
+    reigns, states = history.reigns(moves), history.release_states(releases, moves)
+    plot = timeline(reigns, states, now=now)
+    return _render("release/history.html.j2", reigns=reigns, states=states, plot=plot, kinds=KINDS, now=now)
 
 
 @functools.cache
 def content_security_policy() -> str:
-    """Give the content security policy of a page: its own style, and nothing else of anybody."""
+    """Return the content security policy of a page: its own style and nothing else."""
     digest = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 
-def _draw(template: str, **values: Any) -> str:
+def _render(template: str, **values: Any) -> str:
     from markupsafe import Markup
 
-    return (
-        _environment()
-        .get_template(template)
-        .render(**values, style=Markup(_style()), policy=Markup(content_security_policy()))
-    )
+    style, policy = Markup(_style()), Markup(content_security_policy())
+    return _environment().get_template(template).render(**values, style=style, policy=policy)
 
 
 def _style() -> str:
     return _environment().get_template("page.css").render()
 
 
-def _changes(parts: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    found = [
-        (part["name"], formatting.shortfall(part["missing"], part["unit"]))
-        for part in parts
-        if not part["passed"]
-    ]
-    return [(name, amount) for name, amount in found if amount]
+def _smallest_changes(checks: Sequence[GateCheckRecord]) -> list[tuple[str, str]]:
+    """List the failed checks with the smallest change that would have passed, where it is known."""
+    failed = [check for check in checks if not check["passed"]]
+    amounts = [(check["name"], formatting.shortfall(check["shortfall"], check["unit"])) for check in failed]
+    return [(name, amount) for name, amount in amounts if amount]
 
 
-def _figure(told: Mapping[str, Any]) -> plots.IntervalPlot:
-    own = told["figures"]
-    rows = [
-        plots.Row(
-            f"This release, {told['release']}", own["macro_f1"], own["intervals"].get("macro_f1"), own=True
-        )
-    ]
+def _metrics_plot(card: ReleaseCard) -> plots.IntervalPlot:
+    metrics = card["metrics"]
+    name = f"This release, {card['release']}"
+    rows = [plots.Row(name, metrics["macro_f1"], metrics["intervals"].get("macro_f1"), own=True)]
     rows += [
         plots.Row(formatting.baseline_name(row["name"]), row["macro_f1"], row["intervals"].get("macro_f1"))
-        for row in own["baselines"]
+        for row in metrics["baselines"]
     ]
-    floor = gate_limit(told["decision"]["parts"], "min_macro_f1")
+    floor = gate_limit(card["decision"]["checks"], "min_macro_f1")
     return plots.interval_plot(rows, line=None if floor is None else (floor, f"floor {floor:.3f}"))
 
 
-def _difference(told: Mapping[str, Any]) -> plots.IntervalPlot | None:
-    versus = told["comparison"]
-    if versus is None:
-        return None
-    found = versus["macro_f1"]
-    row = plots.Row(
-        f"Against {versus['champion']}", found["difference"], (found["low"], found["high"]), own=True
-    )
-    return plots.interval_plot([row], line=_asked(versus, told["decision"]["parts"]), signed=True)
+def _difference_plot(comparison: CardComparison, checks: Sequence[GateCheckRecord]) -> plots.IntervalPlot:
+    overall = comparison["macro_f1"]
+    name = f"Against {comparison['champion']}"
+    row = plots.Row(name, overall["difference"], (overall["low"], overall["high"]), own=True)
+    return plots.interval_plot([row], line=_rule_line(comparison, checks), signed=True)
 
 
-def _asked(versus: Mapping[str, Any], parts: Sequence[Mapping[str, Any]]) -> tuple[float, str] | None:
-    """Give the line that the rule of the gate draws: a fall that is tolerated, or a gain that would have shown."""
-    gain, margin = versus["macro_f1"]["visible"], gate_limit(parts, "champion_margin")
-    if versus["rule"] == "better":
-        return None if gain is None else (gain, f"a gain of {gain:.3f}, which would show")
-    return None if margin is None else (-margin, f"a fall of {margin:.3f}, which is tolerated")
+def _rule_line(comparison: CardComparison, checks: Sequence[GateCheckRecord]) -> tuple[float, str] | None:
+    """Return the line that the gate's rule draws: the tolerated drop, or the minimum detectable gain."""
+    if comparison["rule"] == "better":
+        gain: float | None = comparison["macro_f1"]["minimum_detectable"]
+        return None if gain is None else (gain, f"minimum detectable gain {gain:.3f}")
+    margin = gate_limit(checks, "champion_margin")
+    return None if margin is None else (-margin, f"tolerated drop {margin:.3f}")
 
 
-def _slices(told: Mapping[str, Any]) -> Any:
-    versus = told["comparison"]
-    return forest_plot(versus["slices"], margin=versus["margin"]) if versus and versus["slices"] else None
-
-
-def _examples(behaviour: Mapping[str, Any]) -> Iterator[tuple[str, list[list[tuple[str, str]]]]]:
-    """List the failures kept of each ability: its texts, made from templates, each with the answer."""
-    for name, found in behaviour.items():
-        tried = [
-            list(zip(example.get("texts") or (), example.get("labels") or (), strict=False))
-            for example in found.get("examples") or ()
+def _failed_cases(
+    behaviour: Mapping[str, AbilityReport],
+) -> Iterator[tuple[str, list[list[tuple[str, str]]]]]:
+    """Yield each ability with its recorded failures: texts made from templates, each with its prediction."""
+    for name, ability in behaviour.items():
+        cases = [
+            list(zip(case.get("texts") or (), case.get("labels") or (), strict=False))
+            for case in ability.get("examples") or ()
         ]
-        if tried:
-            yield name, tried
+        if cases:
+            yield name, cases
 
 
 @functools.cache
 def _environment() -> "Environment":
-    # jinja2 costs a tenth of a second, and only a report needs it.
+    # jinja2 takes a tenth of a second to import, and only a report needs it.
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -150,16 +147,5 @@ def _environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    read = (
-        formatting.score,
-        formatting.integer,
-        formatting.percent,
-        formatting.decimal,
-        formatting.rounded,
-        formatting.p_value,
-        formatting.utc_time,
-        formatting.baseline_name,
-        formatting.interval_name,
-    )
-    environment.filters |= {reader.__name__: reader for reader in read}
+    environment.filters |= {function.__name__: function for function in FILTERS}
     return environment

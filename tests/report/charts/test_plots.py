@@ -56,15 +56,15 @@ def test_a_bin_that_is_surer_than_right_lies_below_the_diagonal() -> None:
     assert dot.y > dot.expected  # y grows downward
 
 
-def slice_row(name: str, difference: float, *, surely_worse: bool = False) -> dict[str, Any]:
+def slice_row(name: str, difference: float, *, significant: bool = False) -> dict[str, Any]:
     bounds = {"low": difference - 0.02, "high": difference + 0.02}
-    return {"name": name, "texts": 200, "difference": difference, **bounds, "surely_worse": surely_worse}
+    return {"name": name, "texts": 200, "difference": difference, **bounds, "significant": significant}
 
 
 def test_slices_stand_under_the_heads_of_their_kinds_and_the_worse_are_named() -> None:
     rows = [
         slice_row("source=movie", 0.01),
-        slice_row("source=tweet", -0.09, surely_worse=True),
+        slice_row("source=tweet", -0.09, significant=True),
         slice_row("class=neutral", 0.0),
     ]
 
@@ -93,7 +93,7 @@ def variant(
 
 
 def menu(*variants: dict[str, Any], chosen: str = "a") -> dict[str, Any]:
-    return {"variants": list(variants), "chosen": chosen, "parent": {"macro_f1": 0.75}}
+    return {"variants": list(variants), "chosen": chosen, "teacher": {"macro_f1": 0.75}}
 
 
 def test_twice_as_quick_is_the_same_way_across_anywhere() -> None:

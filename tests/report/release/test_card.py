@@ -1,4 +1,4 @@
-"""The cards that travel: what they say, what they never say, and what an older release leaves out."""
+"""The card of a release: what it contains, what it never contains, and what an older release lacks."""
 
 import copy
 import html
@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from pipeline.base.documents import upgrade_release
 from pipeline.report.formatting import shortfall
 from pipeline.report.release.card import build_card
 from pipeline.report.release.markdown import LENGTH, brief, markdown
@@ -20,31 +21,31 @@ from pipeline.report.release.page import release_page
 HOSTILE = "[a](http://x.example) ![b](http://x.example/b.png) <img src=http://x.example/c.png> | `d` **e** \\"
 OPTIONAL = (
     "menu",
-    "cost",
+    "variant",
     "checks",
     "thresholds",
     "data",
     "approval",
     "signature",
-    "parent",
-    "withdrawn",
+    "teacher",
+    "previously_rolled_back",
     "comparison",
     "champion",
 )
 MEASURED = ("behaviour", "attack", "human", "slices")
-DOCUMENT = json.loads((Path(__file__).parents[2] / "fixtures" / "release.json").read_text("utf-8"))
+STORED = json.loads((Path(__file__).parents[2] / "fixtures" / "release.json").read_text("utf-8"))
 
 
 def rendered(text: str) -> str:
     return MarkdownIt("commonmark").enable("table").render(text)
 
 
-def test_the_card_says_what_was_compared_and_which_part_failed(refused: dict[str, Any]) -> None:
-    found = build_card(refused)
+def test_the_card_names_what_was_compared_and_which_checks_failed(refused: dict[str, Any]) -> None:
+    card = build_card(refused)
 
-    assert found["verdict"] == "refused"
-    assert found["decision"]["failed"] == ["floor", "champion", "slices"]
-    assert found["compared"] == {
+    assert card["verdict"] == "refused"
+    assert card["decision"]["failed"] == ["floor", "champion", "slices"]
+    assert card["compared"] == {
         "candidate": "R4",
         "model_version": "4",
         "data_version": "v2",
@@ -52,33 +53,33 @@ def test_the_card_says_what_was_compared_and_which_part_failed(refused: dict[str
         "champion": "R3",
         "texts": 3538,
     }
-    assert [row["name"] for row in found["comparison"]["slices"] if row["surely_worse"]] == [
+    assert [row["name"] for row in card["comparison"]["slices"] if row["significant"]] == [
         "source=tweet",
         "negated=yes",
         "class=negative",
     ]
 
 
-def test_the_card_holds_the_data_their_licences_and_the_lineage(release: dict[str, Any]) -> None:
-    found = build_card(release)
+def test_the_card_holds_data_licences_and_lineage(release: dict[str, Any]) -> None:
+    card = build_card(release)
 
-    assert [(source["name"], source["licence"], source["texts"]) for source in found["data"]["sources"]] == [
+    assert [(source["name"], source["licence"], source["texts"]) for source in card["data"]["sources"]] == [
         ("movie", "MIT", 10603),
         ("nyt", "MIT", 5108),
         ("tweet", "MIT", 4140),
         ("amazon", "MIT", 3692),
     ]
-    assert found["data"]["fingerprint"] == release["data"]["fingerprint"]
-    assert found["lineage"]["parent"] == release["parent"]
-    assert found["lineage"]["moves"][0]["reason"] == "tonewatch run"
-    assert found["thresholds"] == {"temperature": 1.318, "uncertain": 0.4712}
+    assert card["data"]["fingerprint"] == release["data"]["fingerprint"]
+    assert card["lineage"]["teacher"] == release["teacher"]
+    assert card["lineage"]["moves"][0]["reason"] == "tonewatch run"
+    assert card["thresholds"] == {"temperature": 1.318, "uncertain": 0.4712}
 
 
-def test_use_and_limits_rest_on_the_params_and_figures_of_the_release(release: dict[str, Any]) -> None:
+def test_intended_use_and_limits_follow_params_and_metrics(release: dict[str, Any]) -> None:
     limits = " ".join(build_card(release)["limits"])
 
-    assert "Not for decisions about single persons" in limits
-    assert "Only texts in English" in limits
+    assert "must not be used for decisions about individuals" in limits
+    assert "only on texts in English" in limits
     assert "the first 64 tokens" in limits
     assert "Its weakest slice is source=movie, with a macro F1 of 0.589 on 1,587 texts." in limits
     assert "agree on 90.7% of the texts" in limits
@@ -93,9 +94,9 @@ def test_a_signature_is_named_by_its_digest(refused: dict[str, Any]) -> None:
 
 
 def test_the_card_is_plain_json(release: dict[str, Any]) -> None:
-    found = build_card(release)
+    card = build_card(release)
 
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert json.loads(json.dumps(card, allow_nan=False)) == card
 
 
 def test_no_text_gets_into_a_card(release: dict[str, Any]) -> None:
@@ -106,23 +107,23 @@ def test_no_text_gets_into_a_card(release: dict[str, Any]) -> None:
     release["evaluation"]["worst"] = [secret]
     release["texts"] = {"tweet_0117": secret}
 
-    found = build_card(release)
+    card = build_card(release)
 
-    assert secret not in json.dumps(found)
-    assert secret not in markdown(found)
-    assert secret not in brief(found)
-    assert secret in release_page(release)  # the page stays at home, and shows what failed
+    assert secret not in json.dumps(card)
+    assert secret not in markdown(card)
+    assert secret not in brief(card)
+    assert secret in release_page(release)  # the page stays on this machine and shows failures
 
 
-def test_the_path_of_a_file_of_ones_own_stays_at_home(release: dict[str, Any]) -> None:
+def test_the_path_of_a_local_file_is_not_in_the_card(release: dict[str, Any]) -> None:
     release["params"] = (
-        "collect: {sources: [{kind: csv, name: inbox, path: /srv/ada/smith.csv, licence: internal, lang: en}]}"
+        "collect: {sources: [{kind: csv, name: inbox, path: /srv/ada/smith.csv, licence: internal}]}"
     )
 
-    found = build_card(release)
+    card = build_card(release)
 
-    assert found["data"]["sources"][0]["licence"] == "internal"
-    assert "smith" not in json.dumps(found)
+    assert card["data"]["sources"][0]["licence"] == "internal"
+    assert "smith" not in json.dumps(card)
 
 
 @pytest.mark.parametrize(
@@ -144,59 +145,56 @@ def test_the_verdict_is_one_word(accepted, approval, approvals, moves, verdict, 
     assert build_card(release)["verdict"] == verdict
 
 
-def test_a_comparison_from_before_there_were_slices_is_told_with_two_sided_bounds(
-    release: dict[str, Any],
-) -> None:
-    release["comparison"] = {
+def test_a_comparison_without_slices_gets_two_sided_bounds(release: dict[str, Any]) -> None:
+    stored = copy.deepcopy(STORED)
+    stored["comparison"] = {
         **{"champion": "R2", "champion_macro_f1": 0.70, "difference": 0.02, "low": 0.01, "high": 0.03},
         **{"confidence": 0.95, "texts": 3538},
     }
 
-    found = build_card(release)["comparison"]
+    release = upgrade_release(stored)
 
-    assert found["confidence"] == pytest.approx(0.90)
-    assert found["macro_f1"]["candidate"] == pytest.approx(0.72)
-    assert (found["macro_f1"]["visible"], found["slices"], found["changed"]) == (None, [], None)
+    card = build_card(release)["comparison"]
+
+    assert card["confidence"] == pytest.approx(0.90)
+    assert card["macro_f1"]["candidate"] == pytest.approx(0.72)
+    assert (card["macro_f1"]["minimum_detectable"], card["slices"], card["changed"]) == (None, [], None)
     assert "90% interval" in release_page(release)
 
 
-def test_a_p_value_at_the_limit_is_surely_worse_and_one_that_is_missing_is_not(
-    release: dict[str, Any],
-) -> None:
+def test_a_p_value_at_alpha_is_significant_and_a_missing_one_is_not(release: dict[str, Any]) -> None:
     first, second, third, *_ = release["comparison"]["slices"]
     first["p_holm"], second["p_holm"], third["p_holm"] = 0.05, 0.0501, None
     release["comparison"]["confidence"] = 0.95
 
     rows = build_card(release)["comparison"]["slices"][:3]
 
-    assert [row["surely_worse"] for row in rows] == [0.05 <= 1 - 0.95, False, False]
+    assert [row["significant"] for row in rows] == [0.05 <= 1 - 0.95, False, False]
 
 
 @given(st.sets(st.sampled_from(OPTIONAL)), st.sets(st.sampled_from(MEASURED)), st.booleans())
 @settings(max_examples=15, deadline=None)
-def test_what_an_older_release_lacks_is_left_out_and_nothing_fails(
-    missing: set[str], unmeasured: set[str], gone: bool
+def test_what_an_older_release_lacks_is_left_out(
+    missing: set[str], unmeasured: set[str], deleted: bool
 ) -> None:
-    document = copy.deepcopy(DOCUMENT)
+    document = copy.deepcopy(upgrade_release(STORED))
     for record, names in ((document, missing), (document["evaluation"], unmeasured)):
         for name in names:
             record[name] = None
-            if gone:
+            if deleted:
                 del record[name]
 
-    found = build_card(document)
+    card = build_card(document)
 
-    assert ("The menu it was chosen from" in release_page(document)) == ("menu" not in missing)
-    assert ("Beside people" in markdown(found)) == ("human" not in unmeasured)
-    assert len(brief(found)) <= LENGTH
+    assert ("Compression menu" in release_page(document)) == ("menu" not in missing)
+    assert ("Human agreement" in markdown(card)) == ("human" not in unmeasured)
+    assert len(brief(card)) <= LENGTH
 
 
 @pytest.mark.parametrize(
     "params", ["", "a: [", "just words", "collect: none", "{}", "gate: {abilities: null}\nencoder: 3"]
 )
-def test_params_that_cannot_be_read_only_cost_what_rests_on_them(
-    release: dict[str, Any], params: str
-) -> None:
+def test_unreadable_params_only_empty_what_depends_on_them(release: dict[str, Any], params: str) -> None:
     release["params"] = params
 
     assert "Release R3" in release_page(release)
@@ -204,7 +202,7 @@ def test_params_that_cannot_be_read_only_cost_what_rests_on_them(
 
 
 @pytest.mark.parametrize("write", [markdown, brief])
-def test_a_hostile_string_stays_words_in_markdown(refused: dict[str, Any], write) -> None:
+def test_a_hostile_string_stays_text_in_markdown(refused: dict[str, Any], write) -> None:
     refused |= {
         "actor": HOSTILE,
         "reason": HOSTILE,
@@ -212,13 +210,13 @@ def test_a_hostile_string_stays_words_in_markdown(refused: dict[str, Any], write
         "data_version": HOSTILE,
         "code_commit": "`x` [a](b)",
     }
-    refused["decision"]["parts"][0] |= {"sentence": HOSTILE, "name": HOSTILE, "unit": HOSTILE}
+    refused["decision"]["checks"][0] |= {"sentence": HOSTILE, "name": HOSTILE, "unit": HOSTILE}
     refused["comparison"] |= {"champion": HOSTILE}
     refused["approvals"] = [{"actor": HOSTILE, "reason": HOSTILE + "\n\n# x", "time": "2026-11-22T07:15:02Z"}]
 
-    found = rendered(write(build_card(refused)))
+    card = rendered(write(build_card(refused)))
 
-    assert set(re.findall(r"<(\w+)", found)) <= {
+    assert set(re.findall(r"<(\w+)", card)) <= {
         "h1",
         "h2",
         "p",
@@ -233,45 +231,41 @@ def test_a_hostile_string_stays_words_in_markdown(refused: dict[str, Any], write
         "th",
         "td",
     }
-    assert HOSTILE in html.unescape(found)
+    assert HOSTILE in html.unescape(card)
 
 
-def test_every_row_of_a_table_has_the_cells_of_its_head(refused: dict[str, Any]) -> None:
-    refused["decision"]["parts"][0]["sentence"] = "one | two"
+def test_every_table_row_has_as_many_cells_as_its_head(refused: dict[str, Any]) -> None:
+    refused["decision"]["checks"][0]["sentence"] = "one | two"
 
     for table in re.findall(r"<table>.*?</table>", rendered(markdown(build_card(refused))), re.DOTALL):
         head, *rows = (row.count("<t") for row in re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL))
         assert set(rows) == {head}
 
 
-def test_the_whole_card_as_markdown_names_every_part_every_slice_and_every_file(
-    refused: dict[str, Any],
-) -> None:
+def test_markdown_names_every_check_slice_and_file(refused: dict[str, Any]) -> None:
     text = markdown(build_card(refused))
 
     for name in (
         *refused["evaluation"]["slices"],
         *refused["files"],
-        *(part["name"] for part in refused["decision"]["parts"]),
+        *(check["name"] for check in refused["decision"]["checks"]),
     ):
         assert f"| {name} |" in text
     assert "better by 0.0441 macro F1 of source=tweet." in text
 
 
-def test_a_registry_with_little_room_still_gets_the_verdict_and_the_way_to_the_rest(
-    refused: dict[str, Any],
-) -> None:
-    refused["decision"]["parts"][0]["sentence"] = "word " * 5_000
+def test_the_brief_card_keeps_the_verdict_and_the_reference(refused: dict[str, Any]) -> None:
+    refused["decision"]["checks"][0]["sentence"] = "word " * 5_000
 
     text = brief(build_card(refused))
 
     assert text.startswith("# R4: refused")
-    assert text.endswith("The whole card: `tonewatch report R4`.\n")
+    assert text.endswith("The full card: `tonewatch report R4`.\n")
     assert len(text) <= LENGTH
 
 
 @pytest.mark.parametrize(
-    ("missing", "unit", "told"),
+    ("value", "unit", "text"),
     [
         (0.0298, "macro F1", "0.0298 macro F1"),
         (0.00412345, "pass rate", "0.00413 pass rate"),
@@ -283,12 +277,12 @@ def test_a_registry_with_little_room_still_gets_the_verdict_and_the_way_to_the_r
         (float("nan"), "ms", ""),
     ],
 )
-def test_the_smallest_change_is_told_in_three_figures(missing: float | None, unit: str, told: str) -> None:
-    assert shortfall(missing, unit) == told
+def test_a_shortfall_has_three_significant_digits(value: float | None, unit: str, text: str) -> None:
+    assert shortfall(value, unit) == text
 
 
 @given(st.floats(1e-6, 1e6))
-def test_the_change_that_is_told_would_have_been_enough(missing: float) -> None:
-    told = float(shortfall(missing, "").replace(",", ""))
+def test_a_change_by_the_shortfall_would_be_enough(value: float) -> None:
+    shown = float(shortfall(value, "").replace(",", ""))
 
-    assert missing * (1 - 1e-6) <= told <= missing * 1.0101
+    assert value * (1 - 1e-6) <= shown <= value * 1.0101

@@ -1,4 +1,4 @@
-"""Who was champion when: reckoned from the moves, and drawn over time."""
+"""Which release was champion when: computed from the moves, drawn over time."""
 
 from itertools import pairwise
 from typing import Any
@@ -28,7 +28,9 @@ def move(
     }
 
 
-def judged(name: str, created: str, *, accepted: bool = True, approval: str = "none") -> dict[str, Any]:
+def release_record(
+    name: str, created: str, *, accepted: bool = True, approval: str = "none"
+) -> dict[str, Any]:
     decision = {"accepted": accepted, "reasons": ["all is well" if accepted else "slice tweet fell"]}
     return {
         "release": name,
@@ -46,22 +48,22 @@ MOVES = [
     move(4, "R1", "R4", "2026-11-21T18:04:39Z"),
 ]
 RELEASES = [
-    judged("R1", "2026-10-02T09:09:00Z"),
-    judged("R2", "2026-10-20T10:58:00Z"),
-    judged("R3", "2026-10-30T10:00:00Z", accepted=False),
-    judged("R4", "2026-11-21T18:04:37Z"),
-    judged("R5", "2026-11-22T08:00:00Z", approval="human"),
-    judged("R6", "2026-11-22T08:30:00Z"),
+    release_record("R1", "2026-10-02T09:09:00Z"),
+    release_record("R2", "2026-10-20T10:58:00Z"),
+    release_record("R3", "2026-10-30T10:00:00Z", accepted=False),
+    release_record("R4", "2026-11-21T18:04:37Z"),
+    release_record("R5", "2026-11-22T08:00:00Z", approval="human"),
+    release_record("R6", "2026-11-22T08:30:00Z"),
 ]
 
 
-def test_a_reign_ends_when_the_next_one_begins_and_the_last_one_lasts() -> None:
-    found = [
+def test_a_reign_ends_when_the_next_one_begins() -> None:
+    rows = [
         (one["to"], one["time"][5:10], one["until"] and one["until"][5:10], one["kind"])
         for one in reigns(MOVES)
     ]
 
-    assert found == [
+    assert rows == [
         ("R1", "10-02", "10-20", "first"),
         ("R2", "10-20", "10-22", "on"),
         ("R1", "10-22", "11-21", "back"),
@@ -69,7 +71,7 @@ def test_a_reign_ends_when_the_next_one_begins_and_the_last_one_lasts() -> None:
     ]
 
 
-def test_no_move_is_no_reign() -> None:
+def test_without_a_move_there_is_no_reign() -> None:
     assert reigns([]) == []
 
 
@@ -78,7 +80,7 @@ def test_the_order_of_the_moves_does_not_matter(shuffled: list[dict[str, Any]]) 
     assert reigns(shuffled) == reigns(MOVES)
 
 
-def test_a_tenth_release_after_the_ninth_is_a_way_on_and_not_back() -> None:
+def test_r10_after_r9_is_a_move_forward() -> None:
     last = reigns(
         [move(1, None, "R9", "2026-10-02T09:10:00Z"), move(2, "R9", "R10", "2026-10-03T09:10:00Z")]
     )[-1]
@@ -86,10 +88,10 @@ def test_a_tenth_release_after_the_ninth_is_a_way_on_and_not_back() -> None:
     assert last["kind"] == "on"
 
 
-def test_every_release_stands_somewhere_and_a_refused_one_says_why() -> None:
-    found = release_states(RELEASES, MOVES)
+def test_every_release_has_a_state_and_a_refused_one_its_reasons() -> None:
+    states = release_states(RELEASES, MOVES)
 
-    assert [(one["release"], one["state"]) for one in found] == [
+    assert [(one["release"], one["state"]) for one in states] == [
         ("R1", "served"),
         ("R2", "served"),
         ("R3", "refused"),
@@ -97,10 +99,10 @@ def test_every_release_stands_somewhere_and_a_refused_one_says_why() -> None:
         ("R5", "waiting"),
         ("R6", "accepted"),
     ]
-    assert [one["reasons"] for one in found if one["reasons"]] == [["slice tweet fell"]]
+    assert [one["reasons"] for one in states if one["reasons"]] == [["slice tweet fell"]]
 
 
-def test_the_bars_lie_end_to_end_from_the_first_move_to_now() -> None:
+def test_the_bars_are_contiguous_from_the_first_move_to_now() -> None:
     plot = timeline(reigns(MOVES), release_states(RELEASES, MOVES), now=NOW)
 
     bars = sorted((bar.at, bar.at + bar.width, bar.now) for lane in plot.lanes for bar in lane.bars)
@@ -111,12 +113,15 @@ def test_the_bars_lie_end_to_end_from_the_first_move_to_now() -> None:
     assert [now for _, _, now in bars] == [False, False, False, True]
 
 
-def test_a_reign_of_a_minute_in_a_year_can_still_be_seen() -> None:
+def test_a_reign_of_a_minute_in_a_year_is_visible() -> None:
     moves = [move(1, None, "R1", "2025-11-22T09:00:00Z"), move(2, "R1", "R2", "2026-11-22T08:59:00Z")]
 
     plot = timeline(
         reigns(moves),
-        release_states([judged("R1", "2025-11-22T09:00:00Z"), judged("R2", "2026-11-22T08:59:00Z")], moves),
+        release_states(
+            [release_record("R1", "2025-11-22T09:00:00Z"), release_record("R2", "2026-11-22T08:59:00Z")],
+            moves,
+        ),
         now=NOW,
     )
 
@@ -134,20 +139,18 @@ def test_a_reign_of_a_minute_in_a_year_can_still_be_seen() -> None:
         ("2036-10-02T09:00:00Z", ["2026-10-03", "2030-10-02", "2034-10-01"]),
     ],
 )
-def test_the_marks_of_time_are_few_and_round(now: str, marks: list[str]) -> None:
+def test_time_ticks_are_few_and_round(now: str, marks: list[str]) -> None:
     plot = timeline(reigns(MOVES[:1]), release_states(RELEASES[:1], MOVES[:1]), now=now)
 
     assert [tick.label for tick in plot.ticks] == marks
     assert all(0 <= tick.at <= 100 for tick in plot.ticks)
 
 
-def test_the_page_says_who_serves_and_why_each_one_came() -> None:
+def test_the_page_shows_the_champion_and_the_reasons() -> None:
     words = " ".join(Reader(history_page(MOVES, RELEASES, now=NOW)).words.split())
 
-    assert (
-        "R4 has been in service since 2026-11-21 18:04 UTC. 6 releases were judged, the champion moved 4 times."
-        in words
-    )
+    assert "R4 has been in service since 2026-11-21 18:04 UTC." in words
+    assert "6 candidates were evaluated, the champion changed 4 times." in words
     assert "R1 came back in place of R2, 2026-10-22 16:30 UTC, by ada: complaints" in words
     assert "R3 refused, 2026-10-30 10:00 UTC, macro F1 0.700 slice tweet fell" in words.replace(
         "0.700slice", "0.700 slice"
@@ -155,15 +158,15 @@ def test_the_page_says_who_serves_and_why_each_one_came() -> None:
 
 
 @pytest.mark.parametrize("moves", [[], MOVES[:1]])
-def test_a_young_ledger_has_its_page_too(moves: list[dict[str, Any]]) -> None:
+def test_a_ledger_without_moves_has_a_page(moves: list[dict[str, Any]]) -> None:
     words = Reader(history_page(moves, RELEASES[: len(moves)], now="2026-10-02T09:10:00Z")).words
 
-    assert ("No release was ever in service." in words) == (not moves)
+    assert ("No release has been in service." in words) == (not moves)
 
 
-def test_a_hostile_reason_comes_out_as_words() -> None:
+def test_a_hostile_reason_is_escaped() -> None:
     hostile = "<script>alert(1)</script>"
-    refused = judged("R2", "2026-10-20T10:58:00Z", accepted=False)
+    refused = release_record("R2", "2026-10-20T10:58:00Z", accepted=False)
     refused["decision"]["reasons"] = [hostile]
 
     read = Reader(

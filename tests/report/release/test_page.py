@@ -1,4 +1,4 @@
-"""The page of a release: it says what the record says, fetches nothing, runs nothing, and lets nothing in."""
+"""The page of a release: it shows its record, fetches nothing, runs nothing and escapes everything."""
 
 import base64
 import copy
@@ -15,10 +15,10 @@ from pipeline.report.release.page import history_page, release_page
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 
 
-def test_the_page_says_what_the_release_is_made_of(release: dict[str, Any]) -> None:
+def test_the_page_shows_the_lineage(release: dict[str, Any]) -> None:
     words = Reader(release_page(release)).words
 
-    made_of = [
+    lineage = [
         release[key]
         for key in (
             "release",
@@ -31,11 +31,11 @@ def test_the_page_says_what_the_release_is_made_of(release: dict[str, Any]) -> N
             "identity",
         )
     ]
-    for part in (*made_of, *release["files"], *release["files"].values(), release["params"], release["lock"]):
+    for part in (*lineage, *release["files"], *release["files"].values(), release["params"], release["lock"]):
         assert part in words
 
 
-def test_the_page_shows_figures_with_intervals_beside_the_baselines(release: dict[str, Any]) -> None:
+def test_the_page_shows_metrics_with_intervals_and_baselines(release: dict[str, Any]) -> None:
     words = Reader(release_page(release)).words
 
     assert "0.728 [0.713, 0.742]" in words
@@ -45,7 +45,7 @@ def test_the_page_shows_figures_with_intervals_beside_the_baselines(release: dic
     assert "0.096 above" in " ".join(words.split())
 
 
-def test_every_part_of_the_decision_stands_there_with_its_answer(refused: dict[str, Any]) -> None:
+def test_every_check_of_the_gate_is_on_the_page(refused: dict[str, Any]) -> None:
     text = release_page(refused)
     words = Reader(text).words
 
@@ -57,58 +57,54 @@ def test_every_part_of_the_decision_stands_there_with_its_answer(refused: dict[s
         "failed",
         "failed",
     ]
-    for part in refused["decision"]["parts"]:
+    for part in refused["decision"]["checks"]:
         assert part["sentence"] in words
 
 
-def test_a_refused_one_is_told_the_smallest_change_that_would_have_passed(
+def test_a_refused_release_shows_the_smallest_change_that_would_pass(
     refused: dict[str, Any], release: dict[str, Any]
 ) -> None:
     words = " ".join(Reader(release_page(refused)).words.split())
 
     assert "slices: better by 0.0441 macro F1 of source=tweet" in words
-    assert "Every one of the 3 parts would have had to pass." in words
+    assert "All 3 failed checks would have had to pass." in words
     assert "smallest change" not in Reader(release_page(release)).words
 
 
-def test_what_waits_for_a_person_says_what_to_type(release: dict[str, Any]) -> None:
+def test_a_release_waiting_for_approval_shows_the_command(release: dict[str, Any]) -> None:
     release |= {"approval": "human", "moves": [], "in_service": False}
 
     words = Reader(release_page(release)).words
 
-    assert "waits for a person" in words
+    assert "waiting for approval" in words
     assert "tonewatch release approve R3" in words
 
 
-def test_the_champion_is_compared_with_what_the_texts_could_have_shown(release: dict[str, Any]) -> None:
+def test_the_comparison_shows_the_minimum_detectable_gain(release: dict[str, Any]) -> None:
     words = " ".join(Reader(release_page(release)).words.split())
 
     assert "Against the champion R2 on the same texts: +0.016, between +0.005 and +0.027." in words
-    assert "Smallest gain these texts can show, 80% of the times+0.016" in words.replace("times +", "times+")
-    assert (
-        "403 of 3,538 texts are answered differently: 214 were wrong and are right, 158 were right and are wrong."
-        in words
-    )
+    assert "Minimum detectable gain, power 80%+0.016" in words.replace("80% +", "80%+")
+    assert "403 of 3,538 predictions changed: 214 fixed, 158 broken." in words
 
 
-def test_a_slice_that_is_surely_worse_is_marked_in_plot_and_table(refused: dict[str, Any]) -> None:
+def test_a_significant_drop_is_marked_in_plot_and_table(refused: dict[str, Any]) -> None:
     text = release_page(refused)
     words = " ".join(Reader(text).words.split())
 
-    assert (
-        "Surely worse by more than the margin of 0.030: source=tweet, negated=yes, class=negative." in words
-    )
-    assert text.count('<span class="mark no">surely worse</span>') == 3
+    drops = "source=tweet, negated=yes, class=negative"
+    assert f"Significant drops beyond the margin of 0.030: {drops}." in words
+    assert text.count('<span class="mark no">significant</span>') == 3
     assert text.count('<g class="worse">') == 3
 
 
-def test_texts_are_shown_only_where_they_are_handed_in(release: dict[str, Any]) -> None:
-    handed = {"tweet_0117": "so <b>great</b> a day", "nobody_asked": "never shown"}
+def test_texts_are_shown_only_if_they_are_passed_in(release: dict[str, Any]) -> None:
+    texts = {"tweet_0117": "so <b>great</b> a day", "unchanged": "never shown"}
 
-    without, words = Reader(release_page(release)).words, Reader(release_page(release, handed)).words
+    without, words = Reader(release_page(release)).words, Reader(release_page(release, texts)).words
 
     assert "tweet_0117" in without
-    assert "The texts themselves stay with the data" in without
+    assert "The texts stay with the data" in without
     assert "so <b>great</b> a day" in words
     assert "never shown" not in words
 
@@ -145,7 +141,7 @@ def test_nothing_on_the_page_is_fetched_or_run(release: dict[str, Any]) -> None:
         *("ability", "example", "variant", "menu", "unit", "check", "slice", "move", "approval", "threshold"),
     ],
 )
-def test_a_hostile_string_comes_out_as_words(refused: dict[str, Any], where: str) -> None:
+def test_a_hostile_string_is_escaped(refused: dict[str, Any], where: str) -> None:
     refused["moves"] = [
         {
             "sequence": 1,
@@ -170,23 +166,23 @@ def test_a_hostile_string_comes_out_as_words(refused: dict[str, Any], where: str
     assert set(read.names) == set(clean.names)
 
 
-def test_equal_records_give_equal_pages(release: dict[str, Any]) -> None:
+def test_equal_records_render_equal_pages(release: dict[str, Any]) -> None:
     assert release_page(release) == release_page(copy.deepcopy(release))
 
 
-def test_the_first_release_has_no_champion_to_be_compared_with(release: dict[str, Any]) -> None:
+def test_the_first_release_has_no_champion(release: dict[str, Any]) -> None:
     release["comparison"] = None
 
     assert "There was no champion" in Reader(release_page(release)).words
 
 
-def test_a_workspace_without_baselines_still_gets_its_page(release: dict[str, Any]) -> None:
+def test_a_release_without_baselines_has_a_page(release: dict[str, Any]) -> None:
     release["evaluation"]["baselines"] = {}
 
     assert "the best baseline" not in Reader(release_page(release)).words
 
 
-def test_the_style_is_allowed_by_the_digest_that_the_page_states(release: dict[str, Any]) -> None:
+def test_the_style_is_allowed_by_its_digest(release: dict[str, Any]) -> None:
     for text in (release_page(release), history_page([], [], now="2026-11-22T09:00:00Z")):
         (style,) = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
         (allowed,) = re.findall(r"style-src 'sha256-([^']+)'", text)
@@ -202,9 +198,7 @@ def test_headings_go_down_one_step_at_a_time(refused: dict[str, Any]) -> None:
     assert max(after - before for before, after in pairwise(levels)) == 1
 
 
-def test_every_head_of_a_table_says_what_it_heads_and_every_table_what_it_holds(
-    refused: dict[str, Any],
-) -> None:
+def test_every_table_has_a_caption_and_scoped_heads(refused: dict[str, Any]) -> None:
     read = Reader(release_page(refused))
 
     assert {attributes.get("scope") for name, attributes in read.tags if name == "th"} == {
@@ -215,7 +209,7 @@ def test_every_head_of_a_table_says_what_it_heads_and_every_table_what_it_holds(
     assert read.names.count("table") == read.names.count("caption") > 8
 
 
-def test_every_plot_has_a_title_and_says_in_words_what_it_shows(refused: dict[str, Any]) -> None:
+def test_every_plot_has_a_title_and_a_description(refused: dict[str, Any]) -> None:
     read = Reader(release_page(refused))
     ids = [attributes["id"] for _, attributes in read.tags if "id" in attributes]
     plots = [
@@ -230,10 +224,11 @@ def test_every_plot_has_a_title_and_says_in_words_what_it_shows(refused: dict[st
 
 
 def _with_hostile(release: dict[str, Any], where: str) -> dict[str, Any]:
-    evaluation, comparison, parts = release["evaluation"], release["comparison"], release["decision"]["parts"]
+    evaluation, comparison = release["evaluation"], release["comparison"]
+    checks = release["decision"]["checks"]
     places: dict[str, tuple[Any, Any]] = {
-        "part": (parts[0], "sentence"),
-        "unit": (parts[0], "unit"),
+        "part": (checks[0], "sentence"),
+        "unit": (checks[0], "unit"),
         "champion": (comparison, "champion"),
         "slice": (comparison["slices"][0], "name"),
         "changed": (comparison["changed"]["texts"][0], "candidate"),

@@ -1,0 +1,44 @@
+"""The data version and the lineage of a release, as the card shows them."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.base.documents import MoveRecord, ReleaseDetails
+from pipeline.base.documents.card import CardApproval, CardData, CardLineage, CardSource
+from pipeline.report.fields import get_path, pick
+
+
+def data_card(release: ReleaseDetails, params: Any) -> CardData:
+    """Return the data version a release is trained on, and its sources as the params list them."""
+    data: Mapping[str, Any] = release.get("data") or {}
+    texts = data.get("sources") or {}
+    sources = get_path(params, "collect", "sources") or ()
+    return pick(
+        CardData,
+        data,
+        version=release["data_version"],
+        texts=data.get("rows"),
+        sides=dict(data.get("sides") or {}),
+        labels=dict(data.get("labels") or {}),
+        languages=dict(data.get("languages") or {}),
+        sources=[
+            pick(CardSource, source, texts=texts.get(str(source.get("name"))))
+            for source in sources
+            if isinstance(source, Mapping)
+        ],
+    )
+
+
+def lineage_card(release: ReleaseDetails) -> CardLineage:
+    """Return versions, digests, approvals and moves; a signature is named by its SHA-256."""
+    signature = release.get("signature")
+    return pick(
+        CardLineage,
+        release,
+        # In full, a signature is as long as the card.
+        signature=hashlib.sha256(signature.encode()).hexdigest() if signature else None,
+        approvals=[pick(CardApproval, approval) for approval in release.get("approvals") or ()],
+        moves=[pick(MoveRecord, move) for move in release.get("moves") or ()],
+        files=dict(release.get("files") or {}),
+    )
