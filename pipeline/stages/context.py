@@ -14,6 +14,7 @@ from pipeline.stages.table import find_stage
 
 if TYPE_CHECKING:
     from pipeline.core.train.ray_trainer import TrainingJob, TrainingResult
+    from pipeline.io.sources.source_reader import SourceReader
     from pipeline.io.versioning.dvc_cache import DvcCache
 
 
@@ -65,6 +66,13 @@ class StageContext:
         from pipeline.io.versioning.dvc_cache import DvcCache
 
         return DvcCache(self.workspace.root)
+
+    @cached_property
+    def source_reader(self) -> "SourceReader":
+        """Open the sources of texts; `identity` and `collect` of one run read the same feedback and replay."""
+        from pipeline.io.sources.source_reader import SourceReader
+
+        return SourceReader(self.workspace, self.params.collect)
 
     def folder(self, stage: str) -> Path:
         """Return the folder that a stage writes."""

@@ -1,105 +1,60 @@
-"""What a new training learns from besides its sources: true labels people sent to the service, and a bounded replay of the past.
+"""The source of kind `feedback`: texts whose true label clients sent to the service."""
 
-Each has an identity, as a source has: while it stays the same, `collect` is unchanged.
-"""
-
-import dataclasses
-import hashlib
-import json
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pipeline.base.config import CollectConfig, Workspace
-from pipeline.base.records import SPLITS, Feedback, TextRecord
+from pipeline.base.config.sources import FeedbackSource
+from pipeline.base.digests import text_digest
+from pipeline.base.records import Feedback, TextRecord
 from pipeline.io import parquet
 from pipeline.io.journal.journal import Journal
-from pipeline.io.versioning import data_branch
-from pipeline.io.versioning.git import GitRefused
-from pipeline.io.versioning.data_versions import read_split
 
-FEEDBACK = "feedback"
+# Data versions store this text and their fingerprints cover it, so it stays as it is.
+LICENCE = "told by users of the service"
 
 
-def past(root: Path, journal: Path, cfg: CollectConfig) -> list[TextRecord]:
-    """Give the texts that come from no source: told labels first, then what is replayed."""
-    return [*feedback_records(journal, cfg), *replayed_records(root, cfg)]
+def read_feedback(journal: Path, source: FeedbackSource, cfg: CollectConfig) -> list[TextRecord]:
+    """Return the newest labelled texts, at most `source.max_texts`, in the order of their ids.
 
-
-def records_digest(records: Sequence[TextRecord]) -> str:
-    """Digest records; equal ones give equal digests."""
-    rows = (json.dumps(dataclasses.astuple(record)) for record in records)
-    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
-
-
-def feedback_records(journal: Path, cfg: CollectConfig) -> list[TextRecord]:
-    """Give the newest texts whose label somebody told, at most `max_texts`, in the order of their ids.
-
-    The last label told for an answer counts; one whose text was not kept teaches nothing.
+    The last label sent for a text counts. Feedback without its text, or with a label that is not collected, is left out.
     """
-    if cfg.feedback is None or not journal.is_dir():
+    if not journal.is_dir():
         return []
     latest = {
-        entry.text: entry
-        for entry in Journal.reading(journal).labels()
-        if entry.text and entry.label in cfg.labels
+        feedback.text: feedback
+        for feedback in Journal.reading(journal).labels()
+        if feedback.text and feedback.label in cfg.labels
     }
-    newest = sorted(latest.values(), key=lambda entry: (entry.time, entry.request, entry.position))[
-        -cfg.feedback.max_texts :
-    ]
-    return sorted((_record(entry, cfg) for entry in newest), key=lambda record: record.id)
+    by_time = sorted(
+        latest.values(), key=lambda feedback: (feedback.time, feedback.request, feedback.position)
+    )
+    newest = by_time[-source.max_texts :]
+    lang = cfg.tables[0].lang
+    return sorted(
+        (_to_record(feedback, source.name, lang) for feedback in newest), key=lambda record: record.id
+    )
 
 
 def count_new_labels(workspace: Workspace, cfg: CollectConfig) -> int:
-    """Count the told texts that the data in the work tree were not made of."""
+    """Count the labelled texts that the collected data in the work tree lack, or hold with another label."""
+    if cfg.feedback is None:
+        return 0
     raw = workspace.root / "data" / "raw" / "texts.parquet"
-    learnt = {record.id: record.label for record in parquet.read_texts(raw)} if raw.is_file() else {}
-    return sum(
-        1 for record in feedback_records(workspace.journal, cfg) if learnt.get(record.id) != record.label
-    )
+    collected = {record.id: record.label for record in parquet.read_texts(raw)} if raw.is_file() else {}
+    labelled = read_feedback(workspace.journal, cfg.feedback, cfg)
+    return sum(collected.get(record.id) != record.label for record in labelled)
 
 
-def replayed_records(root: Path, cfg: CollectConfig) -> list[TextRecord]:
-    """Give texts of sources that are no longer listed, from the newest data version: of each at most `max_texts`.
-
-    Which ones hangs on their ids alone, so a replay of a replay is the same.
-    """
-    version = _newest(root) if cfg.replay else None
-    listed = {FEEDBACK, *(source.name for source in cfg.sources)}
-    gone = sorted(set(version.sources) - listed) if version else []
-    if cfg.replay is None or version is None or not gone:
-        return []
-    records = [record for record in read_split(root, version.name, *SPLITS) if record.label in cfg.labels]
-    return [
-        record
-        for name in gone
-        for record in _drawn((one for one in records if one.source == name), cfg.replay.max_texts)
-    ]
-
-
-def _record(entry: Feedback, cfg: CollectConfig) -> TextRecord:
-    # One text, however often it was asked about, stays on one side of the split.
-    key = hashlib.sha256(entry.text.encode()).hexdigest()[:16]
-    first = cfg.tables[0]
+def _to_record(feedback: Feedback, source: str, lang: str) -> TextRecord:
+    # The id and group are those of the text: however often it was sent, it stays in one split.
+    key = f"{source}:{text_digest(feedback.text)[:16]}"
     return TextRecord(
-        id=f"{FEEDBACK}:{key}",
-        text=entry.text,
-        label=entry.label,
-        source=FEEDBACK,
-        group=f"{FEEDBACK}:{key}",
-        lang=first.lang,
-        time=entry.time,
-        licence="told by users of the service",
+        id=key,
+        text=feedback.text,
+        label=feedback.label,
+        source=source,
+        group=key,
+        lang=lang,
+        time=feedback.time,
+        licence=LICENCE,
     )
-
-
-def _newest(root: Path) -> data_branch.DataVersion | None:
-    try:
-        known = data_branch.list_versions(root)
-    except GitRefused:
-        return None
-    return known[0] if known else None
-
-
-def _drawn(records: Iterable[TextRecord], most: int) -> list[TextRecord]:
-    by_lot = sorted(records, key=lambda record: hashlib.sha256(record.id.encode()).digest())
-    return sorted(by_lot[:most], key=lambda record: record.id)

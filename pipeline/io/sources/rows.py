@@ -34,7 +34,9 @@ def rows_to_records(
         yield dataclasses.replace(record, id=f"{record.id}#{times + 1}") if times else record
 
 
-def row_to_record(row: Mapping[str, str], source: TableSource, labels: tuple[str, ...], number: int) -> TextRecord:
+def row_to_record(
+    row: Mapping[str, str], source: TableSource, labels: tuple[str, ...], number: int
+) -> TextRecord:
     """Turn one row into a record; a missing label stays empty and is a fault for `clean` to count.
 
     Without an id column the id is the digest of the text, so that it stays when rows come in before it;

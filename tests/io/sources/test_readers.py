@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from pipeline.base.config import FileSource, PackageSource
 from pipeline.base.errors import DataRejected, SourceUnreachable
-from pipeline.io.sources.identity import source_identity
 from pipeline.io.sources.readers import read_rows
 from pipeline.io.sources.rows import rows_to_records
 
@@ -176,12 +175,6 @@ def test_only_an_absolute_path_leaves_the_workspace(tmp_path: Path) -> None:
     assert rows(source(tmp_path / "t.csv"), root) == [{"text": "a", "label": "b"}]
 
 
-def test_the_identity_of_a_file_is_that_of_its_bytes(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_bytes(b"abc")
-
-    assert source_identity(source("t.csv"), tmp_path).startswith("ba7816bf8f01cfea")
-
-
 def packaged(
     root: Path, content: bytes, delimiter: str = "\t", *, beside: bytes | None = None, **columns: str
 ) -> list[dict[str, str]]:
@@ -204,7 +197,6 @@ def packaged(
         {name: value for name, value in own.items() if name != "path"}
         | {"delimiter": delimiter, "header": ("label", "text"), "join": second}
     )
-    assert source_identity(asked, root) == sha256
     return list(read_rows(asked, root=root, downloads=root / "downloads", max_bytes=1_000_000))
 
 

@@ -1,0 +1,47 @@
+"""The source of kind `replay`: texts of sources that are no longer listed, from the newest data version."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from pipeline.base.config import CollectConfig
+from pipeline.base.config.sources import ReplaySource
+from pipeline.base.records import SPLITS, TextRecord
+from pipeline.io.versioning import data_branch
+from pipeline.io.versioning.data_versions import read_split
+from pipeline.io.versioning.git import GitRefused
+
+# The source of feedback, which is not replayed when it is no longer listed.
+FEEDBACK = "feedback"
+
+
+def read_replay(root: Path, source: ReplaySource, cfg: CollectConfig) -> list[TextRecord]:
+    """Return at most `source.max_texts` texts of each source that is no longer listed, under their own source names.
+
+    The choice depends on their ids alone, so a replay of a replay is the same.
+    """
+    version = _newest_version(root)
+    if version is None:
+        return []
+    unlisted = sorted(set(version.sources) - {FEEDBACK, *(listed.name for listed in cfg.sources)})
+    if not unlisted:
+        return []
+    records = [record for record in read_split(root, version.name, *SPLITS) if record.label in cfg.labels]
+    return [
+        record
+        for name in unlisted
+        for record in _sample((record for record in records if record.source == name), source.max_texts)
+    ]
+
+
+def _newest_version(root: Path) -> data_branch.DataVersion | None:
+    try:
+        versions = data_branch.list_versions(root)
+    except GitRefused:
+        return None
+    return versions[0] if versions else None
+
+
+def _sample(records: Iterable[TextRecord], size: int) -> list[TextRecord]:
+    by_digest = sorted(records, key=lambda record: hashlib.sha256(record.id.encode()).digest())
+    return sorted(by_digest[:size], key=lambda record: record.id)
