@@ -34,10 +34,11 @@ def explain_by_occlusion(predictor: Predictor, text: str, *, most: int) -> Expla
     A weight above zero speaks for the label, one below against it. Words stand alone here: of two that only matter together,
     each gets all of what both are worth.
     """
-    words = clean_text(text)[0].split()
+    cleaned = clean_text(text)[0]
+    words = cleaned.split()
     tried = words[:most]
     without = [" ".join(words[:place] + words[place + 1 :]) for place in range(len(tried))]
-    answers = predictor.predict([text, *without])
+    answers = predictor.predict_cleaned([cleaned, *without])
     label = predictor.labels.index(answers.labels[0])
     chances = answers.probabilities[:, label].tolist()
     return Explanation(

@@ -87,8 +87,11 @@ class Predictor:
         return cls(session, load_tokenizer(tokenizer, int(settings["max_tokens"])), settings, threads=threads)
 
     def predict(self, texts: Sequence[str]) -> Predictions:
-        """Clean and label texts, in their order."""
-        cleaned = tuple(clean_text(text)[0] for text in texts)
+        """Clean texts, and predict them in their order."""
+        return self.predict_cleaned([clean_text(text)[0] for text in texts])
+
+    def predict_cleaned(self, cleaned: Sequence[str]) -> Predictions:
+        """Predict texts that are cleaned already, in their order."""
         tokens = self._tokens(cleaned)
         probabilities_NL = softmax(self._gathered(tokens, LOGITS) / self.temperature)
         guesses_N = probabilities_NL.argmax(1)
@@ -99,7 +102,7 @@ class Predictor:
             probabilities_NL,
             tuple((~sure_N).tolist()),
             unknown,
-            cleaned,
+            tuple(cleaned),
         )
 
     def logits(self, cleaned: Sequence[str]) -> NDArray[np.float64]:
