@@ -184,11 +184,8 @@ def _champion(workspace: Workspace) -> dict[str, Any]:
     from pipeline.io.registry.ledger import Ledger
 
     ledger = Ledger(workspace.ledger)
-    moves, documents = (
-        [move.as_dict() for move in ledger.moves()],
-        [release.document for release in ledger.releases()],
-    )
-    reigns, standings = history.reigns(moves), history.release_states(documents, moves)
+    reigns = ledger.reigns()
+    standings = history.release_states([release.record for release in ledger.releases()], reigns)
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     waiting = [
         one["release"]

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from pipeline.base.documents import upgrade_release
+from pipeline.io.registry.ledger_entries import ChampionMove, reigns
 from pipeline.report.release.page import history_page, release_page
 
 pytestmark = pytest.mark.needs("chromium")
@@ -38,16 +39,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         upgrade_release(json.loads((FIXTURES / f"{name}.json").read_text("utf-8")))
         for name in ("release", "refused")
     )
-    moves = [
-        {
-            "sequence": 1,
-            "from": None,
-            "to": "R3",
-            "actor": "ada",
-            "reason": "first",
-            "time": "2026-11-21T18:04:39Z",
-        }
-    ]
+    move = ChampionMove(1, None, "R3", actor="ada", reason="first", time="2026-11-21T18:04:39Z", gate="")
     texts = {
         "tweet_0117": "<script>window.ran = 1</script><img src=http://example.invalid/x.png>"
         + "unbroken" * 60
@@ -56,7 +48,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "release": release_page(release, texts),
         "refused": release_page(refused),
         "first": release_page(_first(release)),
-        "history": history_page(moves, [release, refused], now="2026-11-22T09:00:00Z"),
+        "history": history_page(reigns([move]), [release, refused], now="2026-11-22T09:00:00Z"),
     }
     for name, text in written.items():
         (folder / f"{name}.html").write_text(text, "utf-8")

@@ -57,8 +57,12 @@ class CardMetrics(ModelScores):
 
 
 class CardDifference(SliceDifference):
-    """The difference to the champion on one slice; `significant` marks a significant regression."""
+    """The difference to the champion on one slice; `significant` marks a significant regression.
 
+    `data_version` is set where the texts are those of the champion's own data.
+    """
+
+    data_version: str | None
     significant: bool
 
 

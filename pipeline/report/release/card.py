@@ -20,7 +20,6 @@ from pipeline.base.documents import (
     HumanAgreement,
     MenuVariant,
     ModelScores,
-    ReleaseDetails,
     ReleaseRecord,
     Scores,
     SubsetScores,
@@ -45,7 +44,7 @@ from pipeline.report.release import intended_use, lineage
 from pipeline.report.release.comparison import comparison_card
 
 
-def build_card(release: ReleaseDetails) -> ReleaseCard:
+def build_card(release: ReleaseRecord) -> ReleaseCard:
     """Build the card from a release's record with its moves, approvals and data version."""
     params = _params(release)
     evaluation = release["evaluation"]
@@ -86,7 +85,7 @@ def verdict(release: ReleaseRecord) -> Verdict:
         return "refused"
     moves = get_path(release, "moves") or ()
     served = any(release.get("release") in (move.get("from"), move.get("to")) for move in moves)
-    approved = release.get("approval") != "human" or bool(release.get("approvals"))
+    approved = release.get("approval") != "human" or bool(get_path(release, "approvals"))
     return "accepted" if approved or served else "waiting"
 
 
@@ -95,7 +94,7 @@ def gate_limit(checks: Sequence[GateCheckRecord], name: str) -> float | None:
     return next((check["figures"][name] for check in checks if name in check["figures"]), None)
 
 
-def _params(release: ReleaseDetails) -> Any:
+def _params(release: ReleaseRecord) -> Any:
     """Parse the params of the release, whatever today's params are; an empty mapping if that fails."""
     try:
         return read_yaml(release.get("params") or "")
@@ -103,7 +102,7 @@ def _params(release: ReleaseDetails) -> Any:
         return {}
 
 
-def _subject(release: ReleaseDetails, comparison: CardComparison | None) -> CardSubject:
+def _subject(release: ReleaseRecord, comparison: CardComparison | None) -> CardSubject:
     texts = (comparison and comparison["texts"]) or release["evaluation"]["texts"]
     return pick(
         CardSubject,
@@ -115,7 +114,7 @@ def _subject(release: ReleaseDetails, comparison: CardComparison | None) -> Card
     )
 
 
-def _decision(release: ReleaseDetails) -> CardDecision:
+def _decision(release: ReleaseRecord) -> CardDecision:
     decision = release["decision"]
     checks = [
         pick(GateCheckRecord, check, figures=dict(check.get("figures") or {}))
@@ -202,7 +201,7 @@ def _agreement(row: AgreementScores) -> AgreementScores:
     )
 
 
-def _menu(release: ReleaseDetails) -> CompressionMenu | None:
+def _menu(release: ReleaseRecord) -> CompressionMenu | None:
     menu = get_path(release, "menu")
     if not menu:
         return None

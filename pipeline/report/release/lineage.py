@@ -4,14 +4,14 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.base.documents import MoveRecord, ReleaseDetails
+from pipeline.base.documents import MoveRecord, ReleaseRecord
 from pipeline.base.documents.card import CardApproval, CardData, CardLineage, CardSource
 from pipeline.report.fields import get_path, pick
 
 
-def data_card(release: ReleaseDetails, params: Any) -> CardData:
+def data_card(release: ReleaseRecord, params: Any) -> CardData:
     """Return the data version a release is trained on, and its sources as the params list them."""
-    data: Mapping[str, Any] = release.get("data") or {}
+    data: Mapping[str, Any] = get_path(release, "data") or {}
     texts = data.get("sources") or {}
     sources = get_path(params, "collect", "sources") or ()
     return pick(
@@ -30,7 +30,7 @@ def data_card(release: ReleaseDetails, params: Any) -> CardData:
     )
 
 
-def lineage_card(release: ReleaseDetails) -> CardLineage:
+def lineage_card(release: ReleaseRecord) -> CardLineage:
     """Return versions, digests, approvals and moves; a signature is named by its SHA-256."""
     signature = release.get("signature")
     return pick(
@@ -38,7 +38,7 @@ def lineage_card(release: ReleaseDetails) -> CardLineage:
         release,
         # In full, a signature is as long as the card.
         signature=hashlib.sha256(signature.encode()).hexdigest() if signature else None,
-        approvals=[pick(CardApproval, approval) for approval in release.get("approvals") or ()],
-        moves=[pick(MoveRecord, move) for move in release.get("moves") or ()],
+        approvals=[pick(CardApproval, approval) for approval in get_path(release, "approvals") or ()],
+        moves=[pick(MoveRecord, move) for move in get_path(release, "moves") or ()],
         files=dict(release.get("files") or {}),
     )

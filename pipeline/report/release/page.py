@@ -6,15 +6,15 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipeline.base.documents import AbilityReport, GateCheckRecord, MoveRecord, ReleaseDetails, ReleaseRecord
+from pipeline.base.documents import AbilityReport, GateCheckRecord, ReignRecord, ReleaseRecord
 from pipeline.base.documents.card import CardComparison, ReleaseCard
 from pipeline.report import formatting
 from pipeline.report.charts import plots
 from pipeline.report.charts.forest import forest_plot
 from pipeline.report.charts.pareto import pareto_plot
 from pipeline.report.charts.timeline import timeline
-from pipeline.report.release import history
 from pipeline.report.release.card import build_card, gate_limit
+from pipeline.report.release.history import release_states
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -33,7 +33,7 @@ FILTERS = (
 )
 
 
-def release_page(release: ReleaseDetails, texts: Mapping[str, str] | None = None) -> str:
+def release_page(release: ReleaseRecord, texts: Mapping[str, str] | None = None) -> str:
     """Render the page of one release from its record in the ledger; equal records give equal pages.
 
     `texts` by id are shown where their prediction changed; unlike a card, the page stays on this machine.
@@ -62,9 +62,9 @@ def release_page(release: ReleaseDetails, texts: Mapping[str, str] | None = None
     )
 
 
-def history_page(moves: Sequence[MoveRecord], releases: Sequence[ReleaseRecord], *, now: str) -> str:
-    """Render who was champion when and why, from the ledger's moves and releases; `now` is a UTC time."""
-    reigns, states = history.reigns(moves), history.release_states(releases, moves)
+def history_page(reigns: Sequence[ReignRecord], releases: Sequence[ReleaseRecord], *, now: str) -> str:
+    """Render who was champion when and why, from the ledger's reigns and releases; `now` is a UTC time."""
+    states = release_states(releases, reigns)
     plot = timeline(reigns, states, now=now)
     return _render("release/history.html.j2", reigns=reigns, states=states, plot=plot, kinds=KINDS, now=now)
 

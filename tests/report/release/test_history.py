@@ -4,12 +4,11 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from reader import Reader
 
+from pipeline.io.registry.ledger_entries import ChampionMove, reigns
 from pipeline.report.charts.timeline import timeline
-from pipeline.report.release.history import reigns, release_states
+from pipeline.report.release.history import release_states
 from pipeline.report.release.page import history_page
 
 NOW = "2026-11-22T09:00:00Z"
@@ -17,15 +16,8 @@ NOW = "2026-11-22T09:00:00Z"
 
 def move(
     sequence: int, origin: str | None, target: str, time: str, reason: str = "tonewatch run"
-) -> dict[str, Any]:
-    return {
-        "sequence": sequence,
-        "from": origin,
-        "to": target,
-        "actor": "ada",
-        "reason": reason,
-        "time": time,
-    }
+) -> ChampionMove:
+    return ChampionMove(sequence, origin, target, actor="ada", reason=reason, time=time, gate="")
 
 
 def release_record(
@@ -41,12 +33,14 @@ def release_record(
     }
 
 
-MOVES = [
-    move(1, None, "R1", "2026-10-02T09:10:00Z"),
-    move(2, "R1", "R2", "2026-10-20T11:00:00Z", "new data"),
-    move(3, "R2", "R1", "2026-10-22T16:30:00Z", "complaints"),
-    move(4, "R1", "R4", "2026-11-21T18:04:39Z"),
-]
+REIGNS = reigns(
+    [
+        move(1, None, "R1", "2026-10-02T09:10:00Z"),
+        move(2, "R1", "R2", "2026-10-20T11:00:00Z", "new data"),
+        move(3, "R2", "R1", "2026-10-22T16:30:00Z", "complaints"),
+        move(4, "R1", "R4", "2026-11-21T18:04:39Z"),
+    ]
+)
 RELEASES = [
     release_record("R1", "2026-10-02T09:09:00Z"),
     release_record("R2", "2026-10-20T10:58:00Z"),
@@ -57,39 +51,8 @@ RELEASES = [
 ]
 
 
-def test_a_reign_ends_when_the_next_one_begins() -> None:
-    rows = [
-        (one["to"], one["time"][5:10], one["until"] and one["until"][5:10], one["kind"])
-        for one in reigns(MOVES)
-    ]
-
-    assert rows == [
-        ("R1", "10-02", "10-20", "first"),
-        ("R2", "10-20", "10-22", "on"),
-        ("R1", "10-22", "11-21", "back"),
-        ("R4", "11-21", None, "on"),
-    ]
-
-
-def test_without_a_move_there_is_no_reign() -> None:
-    assert reigns([]) == []
-
-
-@given(st.permutations(MOVES))
-def test_the_order_of_the_moves_does_not_matter(shuffled: list[dict[str, Any]]) -> None:
-    assert reigns(shuffled) == reigns(MOVES)
-
-
-def test_r10_after_r9_is_a_move_forward() -> None:
-    last = reigns(
-        [move(1, None, "R9", "2026-10-02T09:10:00Z"), move(2, "R9", "R10", "2026-10-03T09:10:00Z")]
-    )[-1]
-
-    assert last["kind"] == "on"
-
-
 def test_every_release_has_a_state_and_a_refused_one_its_reasons() -> None:
-    states = release_states(RELEASES, MOVES)
+    states = release_states(RELEASES, REIGNS)
 
     assert [(one["release"], one["state"]) for one in states] == [
         ("R1", "served"),
@@ -103,7 +66,7 @@ def test_every_release_has_a_state_and_a_refused_one_its_reasons() -> None:
 
 
 def test_the_bars_are_contiguous_from_the_first_move_to_now() -> None:
-    plot = timeline(reigns(MOVES), release_states(RELEASES, MOVES), now=NOW)
+    plot = timeline(REIGNS, release_states(RELEASES, REIGNS), now=NOW)
 
     bars = sorted((bar.at, bar.at + bar.width, bar.now) for lane in plot.lanes for bar in lane.bars)
     assert [lane.release for lane in plot.lanes] == ["R6", "R5", "R4", "R3", "R2", "R1"]
@@ -114,10 +77,10 @@ def test_the_bars_are_contiguous_from_the_first_move_to_now() -> None:
 
 
 def test_a_reign_of_a_minute_in_a_year_is_visible() -> None:
-    moves = [move(1, None, "R1", "2025-11-22T09:00:00Z"), move(2, "R1", "R2", "2026-11-22T08:59:00Z")]
+    moves = reigns([move(1, None, "R1", "2025-11-22T09:00:00Z"), move(2, "R1", "R2", "2026-11-22T08:59:00Z")])
 
     plot = timeline(
-        reigns(moves),
+        moves,
         release_states(
             [release_record("R1", "2025-11-22T09:00:00Z"), release_record("R2", "2026-11-22T08:59:00Z")],
             moves,
@@ -140,14 +103,14 @@ def test_a_reign_of_a_minute_in_a_year_is_visible() -> None:
     ],
 )
 def test_time_ticks_are_few_and_round(now: str, marks: list[str]) -> None:
-    plot = timeline(reigns(MOVES[:1]), release_states(RELEASES[:1], MOVES[:1]), now=now)
+    plot = timeline(REIGNS[:1], release_states(RELEASES[:1], REIGNS[:1]), now=now)
 
     assert [tick.label for tick in plot.ticks] == marks
     assert all(0 <= tick.at <= 100 for tick in plot.ticks)
 
 
 def test_the_page_shows_the_champion_and_the_reasons() -> None:
-    words = " ".join(Reader(history_page(MOVES, RELEASES, now=NOW)).words.split())
+    words = " ".join(Reader(history_page(REIGNS, RELEASES, now=NOW)).words.split())
 
     assert "R4 has been in service since 2026-11-21 18:04 UTC." in words
     assert "6 candidates were evaluated, the champion changed 4 times." in words
@@ -157,7 +120,7 @@ def test_the_page_shows_the_champion_and_the_reasons() -> None:
     )
 
 
-@pytest.mark.parametrize("moves", [[], MOVES[:1]])
+@pytest.mark.parametrize("moves", [[], REIGNS[:1]])
 def test_a_ledger_without_moves_has_a_page(moves: list[dict[str, Any]]) -> None:
     words = Reader(history_page(moves, RELEASES[: len(moves)], now="2026-10-02T09:10:00Z")).words
 
@@ -170,7 +133,9 @@ def test_a_hostile_reason_is_escaped() -> None:
     refused["decision"]["reasons"] = [hostile]
 
     read = Reader(
-        history_page([move(1, None, "R1", "2026-10-02T09:10:00Z", hostile)], [RELEASES[0], refused], now=NOW)
+        history_page(
+            reigns([move(1, None, "R1", "2026-10-02T09:10:00Z", hostile)]), [RELEASES[0], refused], now=NOW
+        )
     )
 
     assert read.words.count(hostile) == 2
