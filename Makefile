@@ -5,12 +5,14 @@
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/sh
 
-# 3.11 first: the constraints were resolved on it. Set it yourself with `make run PYTHON=/path/to/python`.
+# 3.11 first: the tests run on it. Set it yourself with `make run PYTHON=/path/to/python`.
+is_supported := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))
 PYTHON ?= $(shell for name in python3.11 python3.12 python3 python; do \
-	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null && echo $$name && break; done)
+	$$name -c '$(is_supported)' 2>/dev/null && echo $$name && break; done)
 RUN_ARGS ?=
 DEMO ?= demo
 TEST_ARGS ?=
+LOCK_ARGS ?=
 
 # No tool reports home.
 export DO_NOT_TRACK := true
@@ -21,6 +23,9 @@ export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 export GX_ANALYTICS_ENABLED := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# The install compiles only what the commands import. The rest is compiled when first imported, and kept.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Its date is that of the last install that finished.
 READY := .venv/.ready
@@ -58,22 +63,19 @@ bench: $(READY) ## how fast the parts are on this machine
 demo: $(READY) ## the whole story in a folder of its own: drift, retrain, a bad release, rollback (DEMO=folder)
 	@.venv/bin/python infra/demo.py $(DEMO)
 
-lock: ## resolve infra/constraints.txt anew from pyproject.toml and infra/pins.txt
+lock: ## resolve infra/lock.txt anew from pyproject.toml and infra/pins.txt (LOCK_ARGS='--upgrade-package mlflow')
 	$(need_python)
-	@infra/lock.sh "$(PYTHON)"
+	@"$(PYTHON)" infra/lock.py $(LOCK_ARGS)
 
 clean: ## remove caches and built files; .venv, data and releases stay
 	@rm -rf dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
-	@find pipeline flows tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find pipeline flows infra tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 define need_python
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 or 3.12 was found. Install one, or name it: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@"$(PYTHON)" -c '$(is_supported)' || { echo "$(PYTHON) is not Python 3.11 or 3.12." >&2; exit 2; }
 endef
 
-# The stamp goes first and comes back last: a killed install leaves none and is begun anew.
-$(READY): infra/constraints.txt pyproject.toml
+$(READY): infra/lock.txt infra/torch.txt $(wildcard infra/torch-cpu.txt) infra/uv.txt pyproject.toml
 	$(need_python)
-	@test -e $@ || { echo "Making .venv (some minutes the first time)." >&2; rm -rf .venv; "$(PYTHON)" -m venv .venv; }
-	@rm -f $@
-	@.venv/bin/python -m pip install -qq -c infra/constraints.txt -e '.[serve,dev]'
-	@touch $@
+	@"$(PYTHON)" infra/install.py

@@ -7,6 +7,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 
+# Compiled once, and kept: the install compiles only what the commands import.
+unset PYTHONDONTWRITEBYTECODE
+
 bin=.venv/bin
 if [ ! -x "$bin/ruff" ]; then
     echo "infra/check.sh needs .venv. Type: make check" >&2

