@@ -1,4 +1,4 @@
-"""The schedule: which flows run when, served by Prefect's runner, and looked after while it serves."""
+"""The schedule: which flows run when, served by Prefect's runner and supervised while it serves."""
 
 import asyncio
 import contextlib
@@ -27,76 +27,85 @@ from pipeline.base.config import ScheduleConfig, Workspace
 from pipeline.base.errors import ConfigError
 
 log = logs.get("schedule")
-CODE = Path(__file__).parents[1]
+CHECKOUT = Path(__file__).parents[1]
 STOP_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Plan:
-    """Say when a flow runs, and with what."""
+class PlannedFlow:
+    """Hold a flow, its schedule and its parameters."""
 
     flow: Flow[..., Any]
     schedule: Schedule
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, str | float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class PollSettings:
-    """Say how often is asked what is due, how long before its time a run's process starts, and how often runs are looked at; seconds."""
+    """Set how often due runs are polled, how early processes start, how often runs are inspected."""
 
-    poll: float = 5.0
-    ahead: float = 5.0
-    look: float = 5.0
+    poll_seconds: float = 5.0
+    prefetch_seconds: float = 5.0
+    inspect_seconds: float = 5.0
 
 
-def plan_deployments(workspace: Workspace, cfg: ScheduleConfig, profile: str) -> list[Plan]:
-    """Give the plans of a workspace: watch, retrain and audit, each by its cron in the schedule's time zone.
+def plan_deployments(workspace: Workspace, cfg: ScheduleConfig, profile: str) -> list[PlannedFlow]:
+    """Plan watch, retrain and audit of a workspace, each by its cron in the schedule's time zone.
 
-    Raises ConfigError for a cron or a time zone that is none.
+    Raises ConfigError for an invalid cron or time zone.
     """
     from flows.audit import audit
     from flows.scheduled_retrain import scheduled_retrain
     from flows.watch import watch
 
     root = str(workspace.root)
-    line = {"root": root, "profile": profile, "actor": "schedule", "reason": "by the calendar"}
+    retrain = {"root": root, "profile": profile, "actor": "schedule", "reason": "scheduled"}
     return [
-        Plan(watch, _calendar("watch", cfg.watch, cfg.time_zone), {"root": root, "actor": "schedule"}),
-        Plan(scheduled_retrain, _calendar("retrain", cfg.retrain, cfg.time_zone), line),
-        Plan(audit, _calendar("audit", cfg.audit, cfg.time_zone), {"root": root}),
+        PlannedFlow(
+            watch, cron_schedule("watch", cfg.watch, cfg.time_zone), {"root": root, "actor": "schedule"}
+        ),
+        PlannedFlow(scheduled_retrain, cron_schedule("retrain", cfg.retrain, cfg.time_zone), retrain),
+        PlannedFlow(audit, cron_schedule("audit", cfg.audit, cfg.time_zone), {"root": root}),
     ]
 
 
-def _calendar(kind: str, cron: str, zone: str) -> Schedule:
+def cron_schedule(kind: str, cron: str, time_zone: str) -> Schedule:
+    """Return the schedule of a kind of run.
+
+    Raises ConfigError for an invalid cron or time zone.
+    """
     try:
-        CronSchedule(cron=cron, timezone=zone)
+        CronSchedule(cron=cron, timezone=time_zone)
     except ValueError:
-        said = f"schedule.{kind} ({cron!r}) or schedule.time_zone ({zone!r}) in params.yaml is not known."
-        raise ConfigError(f"{said} Write them as `5 * * * *` and `Europe/Berlin`.") from None
-    return Cron(cron, timezone=zone)
+        raise ConfigError(
+            f"schedule.{kind} ({cron!r}) or schedule.time_zone ({time_zone!r}) in params.yaml is invalid. "
+            "Write them as `5 * * * *` and `Europe/Berlin`."
+        ) from None
+    return Cron(cron, timezone=time_zone)
 
 
 def serve(
     workspace: Workspace,
-    plans: Sequence[Plan],
+    flows: Sequence[PlannedFlow],
     *,
     server: PrefectServer | None,
-    pace: PollSettings = PollSettings(),
+    polling: PollSettings = PollSettings(),
 ) -> None:
-    """Run what is due until SIGTERM or Ctrl-C; runs that are going on then are cancelled, and keep what they finished."""
-    # A `pipeline` folder of the workspace must not stand in for ours in the process of a run.
+    """Run what is due until SIGTERM or Ctrl-C; runs in progress are then cancelled and keep completed stages.
+
+    `server` is the server to keep running, None where another one is in use.
+    """
+    # A `pipeline` folder of the workspace must not shadow ours in the process of a run.
     os.environ["PYTHONSAFEPATH"] = "1"
-    os.environ["PYTHONPATH"] = os.pathsep.join(
-        dict.fromkeys([str(CODE), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))])
-    )
+    path = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([str(CHECKOUT), *filter(None, path)]))
     stop = threading.Event()
-    # The runner sets its own signals where it may, and would leave in the middle; in another thread it may not.
     before = {
         number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)
     }
-    serving = threading.Thread(
-        target=lambda: asyncio.run(_kept_up(workspace, plans, server, pace, stop)), name="schedule"
-    )
+    service = _ScheduleService(workspace, flows, server, polling, stop)
+    # In the main thread the runner would install signal handlers of its own and stop at once.
+    serving = threading.Thread(target=lambda: asyncio.run(service.serve_until_stopped()), name="schedule")
     serving.start()
     try:
         while serving.is_alive():
@@ -106,84 +115,72 @@ def serve(
             signal.signal(number, handler)
 
 
-async def _kept_up(
-    workspace: Workspace,
-    plans: Sequence[Plan],
-    server: PrefectServer | None,
-    pace: PollSettings,
-    stop: threading.Event,
-) -> None:
-    while not stop.is_set():
-        try:
-            await _served(workspace, plans, server, pace, stop)
-        except Exception as error:  # the server was away for too long; the schedule outlives that
-            log.warning("runner ended", why=type(error).__name__)
-            await asyncio.sleep(pace.look)
+@dataclass(frozen=True)
+class _ScheduleService:
+    workspace: Workspace
+    flows: Sequence[PlannedFlow]
+    server: PrefectServer | None
+    polling: PollSettings
+    stop: threading.Event
 
+    async def serve_until_stopped(self) -> None:
+        while not self.stop.is_set():
+            try:
+                await self._serve()
+            except Exception as error:  # the server was down for too long; the schedule starts over
+                log.warning("runner.failed", error=type(error).__name__)
+                await asyncio.sleep(self.polling.inspect_seconds)
 
-async def _served(
-    workspace: Workspace,
-    plans: Sequence[Plan],
-    server: PrefectServer | None,
-    pace: PollSettings,
-    stop: threading.Event,
-) -> None:
-    runner = Runner(
-        name="tonewatch",
-        query_seconds=pace.poll,
-        prefetch_seconds=pace.ahead,
-        limit=len(plans) + 1,
-        pause_on_shutdown=False,
-    )
-    if server is not None:
-        await asyncio.to_thread(server.ensure)
-    ids = [
-        await runner.aadd_deployment(_deployment(workspace, plan, limited=server is not None))
-        for plan in plans
-    ]
-    keeper = RunSupervisor(workspace, ids)
-    # Before anything is run: what was missed, and what died, while nobody looked.
-    async with get_client() as client:
-        await keeper.look(client)
-    running = asyncio.create_task(runner.start())
-    keeping = asyncio.create_task(_kept(keeper, server, pace, stop))
-    await asyncio.wait({running, keeping}, return_when=asyncio.FIRST_COMPLETED)
-    if running.done():
-        keeping.cancel()
-    else:
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(runner.astop(), STOP_SECONDS)
-        await asyncio.wait({running}, timeout=STOP_SECONDS)
-        running.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await running
+    async def _serve(self) -> None:
+        runner = Runner(
+            name="tonewatch",
+            query_seconds=self.polling.poll_seconds,
+            prefetch_seconds=self.polling.prefetch_seconds,
+            limit=len(self.flows) + 1,
+            pause_on_shutdown=False,
+        )
+        await self._ensure_server()
+        ids = [await runner.aadd_deployment(self._deployment(planned)) for planned in self.flows]
+        supervisor = RunSupervisor(self.workspace, ids)
+        # Before any run starts: what was missed, and what died, while no schedule ran.
+        async with get_client() as client:
+            await supervisor.inspect(client)
+        running = asyncio.create_task(runner.start())
+        supervising = asyncio.create_task(self._supervise(supervisor))
+        await asyncio.wait({running, supervising}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            supervising.cancel()
+        else:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(runner.astop(), STOP_SECONDS)
+            await asyncio.wait({running}, timeout=STOP_SECONDS)
+            running.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
 
+    async def _supervise(self, supervisor: RunSupervisor) -> None:
+        while not await asyncio.to_thread(self.stop.wait, self.polling.inspect_seconds):
+            try:
+                await self._ensure_server()
+                async with get_client() as client:
+                    await supervisor.inspect(client)
+            except Exception as error:  # the next inspection may reach the server again
+                log.warning("inspection.failed", error=type(error).__name__)
 
-def _deployment(workspace: Workspace, plan: Plan, *, limited: bool) -> RunnerDeployment:
-    # Of a server that is not ours we do not know whether it remembers who holds a slot; there our own locks alone keep order.
-    limit = (
-        ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
-        if limited
-        else None
-    )
-    return RunnerDeployment.from_flow(
-        plan.flow,
-        name=deployment_name(workspace),
-        schedule=plan.schedule,
-        parameters=dict(plan.parameters),
-        concurrency_limit=limit,
-        entrypoint_type=EntrypointType.MODULE_PATH,
-    )
+    async def _ensure_server(self) -> None:
+        if self.server is not None:
+            await asyncio.to_thread(self.server.ensure_running)
 
-
-async def _kept(
-    keeper: RunSupervisor, server: PrefectServer | None, pace: PollSettings, stop: threading.Event
-) -> None:
-    while not await asyncio.to_thread(stop.wait, pace.look):
-        try:
-            if server is not None:
-                await asyncio.to_thread(server.ensure)
-            async with get_client() as client:
-                await keeper.look(client)
-        except Exception as error:  # the next look may find it there again
-            log.warning("look failed", why=type(error).__name__)
+    def _deployment(self, planned: PlannedFlow) -> RunnerDeployment:
+        limit = None
+        if self.server is not None:
+            # Only our own server is known to store who holds a slot; elsewhere our locks alone keep order.
+            limit = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
+        return RunnerDeployment.from_flow(
+            planned.flow,
+            name=deployment_name(self.workspace),
+            schedule=planned.schedule,
+            parameters=dict(planned.parameters),
+            concurrency_limit=limit,
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        )

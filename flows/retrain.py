@@ -1,15 +1,14 @@
 """The retrain flow: from the sources to a promoted release."""
 
-from typing import Any
-
 from prefect import flow
 
 from flows import tasks
 from pipeline.io.locks import workspace_lock
+from pipeline.operations.retrain import RetrainResult
 
 
 @flow(name="retrain", persist_result=False)
-def retrain(root: str, profile: str, actor: str, reason: str) -> dict[str, Any]:
+def retrain(root: str, profile: str, actor: str, reason: str) -> RetrainResult:
     """Run every stage that has changed, judge the candidate, and promote it if the gate accepts it."""
     run = tasks.RetrainRun(root, profile, actor, reason)
     with workspace_lock(run.workspace.home):
@@ -27,4 +26,4 @@ def retrain(root: str, profile: str, actor: str, reason: str) -> dict[str, Any]:
         model_version = tasks.register(run, data_version)
         document = tasks.judge(run, data_version, model_version)
         tasks.publish_decision(run, document)
-        return tasks.release(run, document)  # type: ignore[no-any-return]
+        return tasks.release(run, document)

@@ -1,10 +1,9 @@
-"""What every scheduled run keeps to, whatever it does: it takes its turn or says why not, and ends with a state that tells how."""
+"""The policy of every scheduled run: it runs only if it is due, and its final state says how it ended."""
 
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
@@ -19,32 +18,33 @@ from pipeline.operations import schedule
 log = logs.get("schedule")
 
 
-def run_if_due(kind: str, root: str, act: Callable[[Workspace], str]) -> State[Any]:
-    """Do `act` if it is this run's turn; it gives a sentence for whoever looks at the run.
+def run_if_due(kind: str, root: str, act: Callable[[Workspace], str]) -> State[str]:
+    """Call `act` if the current flow run is due; return its final state, whose message `act` returns.
 
-    A run that has no turn ends as Skipped, an honest no as Refused, both with the reason and both completed: nothing is to be
-    repaired. A fault is told as an alert, and the run ends as Failed; the next one is made when it is due.
+    A run that is not due or finds the workspace busy ends as Skipped, a refusal as Refused; both states are
+    completed ones with the reason. Any other error is alerted and ends as Failed; the next run starts when
+    due.
     """
     logs.configure(json=True, debug=False)
     workspace = Workspace.of(Path(root), os.environ)
     configure_environment(workspace, os.environ)
-    planned = flow_run.scheduled_start_time
-    with schedule.take_turn(workspace, kind, run=str(flow_run.id), due=planned, now=_now()) as why:
-        if why:
-            return _ended(kind, "Skipped", why)
-        log.info("run begins", kind=kind, due=str(planned))
+    due = flow_run.scheduled_start_time
+    with schedule.take_turn(workspace, kind, run=str(flow_run.id), due=due, now=_now()) as skip_reason:
+        if skip_reason:
+            return _completed(kind, "Skipped", skip_reason)
+        log.info("run.started", kind=kind, due=str(due))
         try:
-            return _ended(kind, "Completed", act(workspace))
+            return _completed(kind, "Completed", act(workspace))
         except WorkspaceBusy as error:
-            return _ended(kind, "Skipped", str(error))
+            return _completed(kind, "Skipped", str(error))
         except Refusal as error:
-            return _ended(kind, "Refused", str(error))
-        except Exception as error:  # a traceback would repeat what the error holds, so it ends here
+            return _completed(kind, "Refused", str(error))
+        except Exception as error:  # Prefect would log the traceback, which may repeat a text
             return Failed(message=schedule.report_failure(workspace, kind, error, now=_now()))
 
 
-def _ended(kind: str, name: str, message: str) -> State[Any]:
-    log.info("run ends", kind=kind, state=name)
+def _completed(kind: str, name: str, message: str) -> State[str]:
+    log.info("run.finished", kind=kind, state=name)
     return Completed(name=name, message=message)
 
 

@@ -1,9 +1,8 @@
-"""What keeps the schedule's runs honest: the dead are called dead, of the missed only the newest is made, no slot stays taken."""
+"""Supervision of scheduled runs: dead runs are marked as crashed, missed runs skipped, stuck slots freed."""
 
 import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
@@ -26,92 +25,102 @@ from pipeline.operations import schedule
 
 log = logs.get("schedule")
 OPEN = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
-# A run that no process has taken up yet: its own may still be starting. Counted on our own watch, not by clocks.
+# Grace for a run that no process has claimed yet, measured by our own monotonic clock.
 STARTING_SECONDS = {StateType.PENDING: 180.0, StateType.RUNNING: 30.0, StateType.CANCELLING: 60.0}
-LOOKS_BEFORE_FREEING = 3
-MOST = 200  # runs read in one look; the next look reads on
+IDLE_INSPECTIONS = 3  # without an open run, before a slot is freed
+MAX_RUNS = 200  # in one inspection; the next one reads on
+DIED = "The worker process died. Completed stages are kept; the next run resumes from them."
 
 
 class RunSupervisor:
-    """Look at the runs of some deployments, again and again, and before any is started; remembers only since when it has seen what."""
+    """Inspect the runs of some deployments, first before any is started and then again and again."""
 
     def __init__(self, workspace: Workspace, deployments: Iterable[UUID]) -> None:
         self._workspace = workspace
         self._deployments = list(deployments)
-        self._seen: dict[UUID, float] = {}
-        self._idle: dict[UUID, int] = {}
-        self._looked = False
+        self._first_seen: dict[UUID, float] = {}
+        self._idle_inspections: dict[UUID, int] = {}
+        self._has_inspected = False
 
-    async def look(self, client: PrefectClient) -> list[UUID]:
-        """Look once; gives the runs that were found dead."""
-        opened = await self._read(client, OPEN)
-        dead = [run for run in opened if self._is_dead(run)]
+    async def inspect(self, client: PrefectClient) -> list[UUID]:
+        """Mark dead runs as crashed, skip missed ones, free stuck slots; return the dead runs' ids."""
+        open_runs = await self._read_runs(client, OPEN)
+        dead = [run for run in open_runs if self._is_dead(run)]
         for run in dead:
             await self._crash(client, run)
-        gone = [str(run.id) for run in dead]
         schedule.forget_ended_runs(
-            self._workspace, but=[str(run.id) for run in opened if str(run.id) not in gone]
+            self._workspace, keep=[str(run.id) for run in open_runs if run not in dead]
         )
-        self._seen = {run.id: self._seen[run.id] for run in opened if run.id in self._seen}
+        self._first_seen = {
+            run.id: self._first_seen[run.id] for run in open_runs if run.id in self._first_seen
+        }
         await self._skip_missed(client)
-        await self._free_slots(client, opened)
-        self._looked = True
+        await self._free_slots(client, open_runs)
+        self._has_inspected = True
         return [run.id for run in dead]
 
-    async def _read(self, client: PrefectClient, types: Sequence[StateType], **more: Any) -> list[FlowRun]:
-        state = FlowRunFilterState(type=FlowRunFilterStateType(any_=list(types)))
-        chosen = FlowRunFilter(
-            deployment_id=FlowRunFilterDeploymentId(any_=self._deployments), state=state, **more
+    async def _read_runs(
+        self,
+        client: PrefectClient,
+        types: Sequence[StateType],
+        due: FlowRunFilterNextScheduledStartTime | None = None,
+    ) -> list[FlowRun]:
+        run_filter = FlowRunFilter(
+            deployment_id=FlowRunFilterDeploymentId(any_=self._deployments),
+            state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(types))),
+            next_scheduled_start_time=due,
         )
-        # Some servers refuse the empty order and number that the client would send.
+        # Some servers refuse the empty order and limit that the client would send.
         return await client.read_flow_runs(
-            flow_run_filter=chosen, sort=FlowRunSort.EXPECTED_START_TIME_ASC, limit=MOST
+            flow_run_filter=run_filter, sort=FlowRunSort.EXPECTED_START_TIME_ASC, limit=MAX_RUNS
         )
 
     def _is_dead(self, run: FlowRun) -> bool:
-        lives = schedule.run_is_alive(self._workspace, str(run.id))
-        if lives is not None:
-            return not lives
-        if not self._looked and run.state is not None and run.state.type == StateType.PENDING:
-            # Whoever would have started its process is gone: there is one schedule of a workspace, and it looks before it starts any.
+        alive = schedule.run_is_alive(self._workspace, str(run.id))
+        if alive is not None:
+            return not alive
+        if not self._has_inspected and run.state is not None and run.state.type == StateType.PENDING:
+            # This schedule, the only one, has started no run yet: an earlier one left it.
             return True
-        since = self._seen.setdefault(run.id, time.monotonic())
+        since = self._first_seen.setdefault(run.id, time.monotonic())
         return run.state is not None and time.monotonic() - since > STARTING_SECONDS[run.state.type]
 
     async def _crash(self, client: PrefectClient, run: FlowRun) -> None:
-        # Its end may have been told between the two looks; its process is gone, so what is open now stays open.
-        now = await client.read_flow_run(run.id)
-        if now.state is not None and now.state.type in OPEN:
-            why = "Its process is gone and told no end. What it had finished is kept; the next run goes on from there."
-            await client.set_flow_run_state(run.id, Crashed(message=why))
-            log.warning("run was dead", run=str(run.id))
+        # It may have reported its end since it was read; its process is gone, so an open state stays open.
+        current = await client.read_flow_run(run.id)
+        if current.state is not None and current.state.type in OPEN:
+            await client.set_flow_run_state(run.id, Crashed(message=DIED))
+            log.warning("run.died", run=str(run.id))
 
     async def _skip_missed(self, client: PrefectClient) -> None:
         past = FlowRunFilterNextScheduledStartTime(before_=datetime.now(UTC))
         late: dict[UUID | None, list[FlowRun]] = {}
-        for run in await self._read(client, (StateType.SCHEDULED,), next_scheduled_start_time=past):
+        for run in await self._read_runs(client, (StateType.SCHEDULED,), past):
             late.setdefault(run.deployment_id, []).append(run)
         for runs in late.values():
             *missed, newest = sorted(runs, key=lambda run: (str(run.next_scheduled_start_time), str(run.id)))
-            why = f"It was missed, and the one due at {newest.next_scheduled_start_time} does its work."
+            message = f"Missed; the run due at {newest.next_scheduled_start_time} covers it."
             for run in missed:
-                await client.set_flow_run_state(run.id, Cancelled(name="Skipped", message=why))
+                await client.set_flow_run_state(run.id, Cancelled(name="Skipped", message=message))
             if missed:
-                log.info("missed runs skipped", runs=len(missed))
+                log.info("runs.skipped", runs=len(missed))
 
-    async def _free_slots(self, client: PrefectClient, opened: Sequence[FlowRun]) -> None:
-        """Free the slot of a deployment none of whose runs is open: a server killed at the wrong moment leaves it taken for ever."""
-        busy = {run.deployment_id for run in opened}
+    async def _free_slots(self, client: PrefectClient, open_runs: Sequence[FlowRun]) -> None:
+        """Free the slot of a deployment without an open run; a killed server may leave it taken."""
+        busy = {run.deployment_id for run in open_runs}
         for deployment in self._deployments:
-            self._idle[deployment] = 0 if deployment in busy else self._idle.get(deployment, 0) + 1
-            if self._idle[deployment] == LOOKS_BEFORE_FREEING:
-                name = f"deployment:{deployment}"
-                try:
-                    taken = (await client.read_global_concurrency_limit_by_name(name)).active_slots
-                except ObjectNotFound:
-                    continue
-                if taken:
-                    await client.update_global_concurrency_limit(
-                        name, GlobalConcurrencyLimitUpdate(active_slots=0)
-                    )
-                    log.warning("slot freed", deployment=str(deployment))
+            idle = 0 if deployment in busy else self._idle_inspections.get(deployment, 0) + 1
+            self._idle_inspections[deployment] = idle
+            if idle == IDLE_INSPECTIONS:
+                await _free_slot(client, deployment)
+
+
+async def _free_slot(client: PrefectClient, deployment: UUID) -> None:
+    name = f"deployment:{deployment}"
+    try:
+        limit = await client.read_global_concurrency_limit_by_name(name)
+    except ObjectNotFound:
+        return
+    if limit.active_slots:
+        await client.update_global_concurrency_limit(name, GlobalConcurrencyLimitUpdate(active_slots=0))
+        log.warning("slot.freed", deployment=str(deployment))

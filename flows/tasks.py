@@ -1,34 +1,37 @@
-"""Each stage and each step of a release as a Prefect task: retried where the world failed, never where the answer was no."""
+"""Stages and release steps as Prefect tasks, retried only when a service is unreachable."""
 
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from prefect import Task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
 from pipeline.base.config import Workspace
+from pipeline.base.documents import ReleaseRecord
 from pipeline.base.errors import Unreachable
-from pipeline.io.params_file import load_profile
 from pipeline.io.versioning import data_versions
 from pipeline.io.versioning.git import code_version
 from pipeline.operations import retrain as operation
+from pipeline.operations.retrain import RetrainResult
 from pipeline.release import judge as judging
 from pipeline.release import promote, reports
 from pipeline.release import register as registering
-from pipeline.stages.context import StageContext
 
 RETRIES = 2
 RETRY_DELAY_SECONDS = (2, 10)
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class RetrainRun:
     """Hold one retrain: the context of its stages, who asks and why, and which stages ran."""
 
     def __init__(self, root: str, profile: str, actor: str, reason: str) -> None:
-        self.context = StageContext(Workspace.of(Path(root), os.environ), load_profile(profile))
+        self.context = operation.open_context(Workspace.of(Path(root), os.environ), profile)
         self.actor = actor
         self.reason = reason
         self.ran: list[str] = []
@@ -40,7 +43,7 @@ class RetrainRun:
 
     @property
     def timeout_seconds(self) -> int:
-        """Return the time a stage may take on this machine."""
+        """Return the time limit of a task on this machine."""
         return self.context.profile.stage_minutes * 60
 
 
@@ -48,11 +51,13 @@ def _is_retryable(_task: Any, _run: Any, state: Any) -> bool:
     return isinstance(state.result(raise_on_failure=False), Unreachable | ConnectionError)
 
 
-def _task(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    task: Task[..., Any] = Task(
+def _task(
+    name: str, function: Callable[Concatenate[RetrainRun, P], R]
+) -> Callable[Concatenate[RetrainRun, P], R]:
+    task = Task(
         function,
         name=name,
-        # Prefect's cache would forget after a kill; DVC remembers.
+        # A killed process loses Prefect's cache; DVC's record outlives it.
         cache_policy=NO_CACHE,
         persist_result=False,
         retries=RETRIES,
@@ -60,13 +65,13 @@ def _task(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         retry_condition_fn=_is_retryable,
     )
 
-    def call(run: RetrainRun, *rest: Any) -> Any:
-        return task.with_options(timeout_seconds=run.timeout_seconds)(run, *rest)
+    def call(run: RetrainRun, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return task.with_options(timeout_seconds=run.timeout_seconds)(run, *args, **kwargs)
 
     return call
 
 
-def _stage_task(name: str) -> Callable[..., Any]:
+def _stage_task(name: str) -> Callable[[RetrainRun], None]:
     def run_stage(run: RetrainRun) -> None:
         if operation.run_if_changed(run.context, name).ran:
             run.ran.append(name)
@@ -79,7 +84,7 @@ def _prepare(run: RetrainRun) -> None:
 
 
 def _keep_data_version(run: RetrainRun) -> str:
-    return str(data_versions.keep_data_version(run.workspace.root, run.reason).name)
+    return data_versions.keep_data_version(run.workspace.root, run.reason).name
 
 
 def _register(run: RetrainRun, data_version: str) -> str:
@@ -87,26 +92,23 @@ def _register(run: RetrainRun, data_version: str) -> str:
     return registering.register(run.workspace, data_version)
 
 
-def _judge(run: RetrainRun, data_version: str, model_version: str) -> dict[str, Any]:
+def _judge(run: RetrainRun, data_version: str, model_version: str) -> ReleaseRecord:
     lineage = judging.CandidateLineage(data_version, model_version, code_version())
     return judging.judge(run.workspace, lineage, actor=run.actor, reason=run.reason)
 
 
-def _publish_decision(run: RetrainRun, document: dict[str, Any]) -> None:
+def _publish_decision(run: RetrainRun, document: ReleaseRecord) -> None:
     reports.describe_in_registry(run.workspace, document)
-    key = f"decision-{str(document['release']).lower()}"
+    key = f"decision-{document['release'].lower()}"
     create_markdown_artifact(reports.decision_card(document), key=key, description="The gate's decision")
 
 
-def _release(run: RetrainRun, document: dict[str, Any]) -> dict[str, Any]:
+def _release(run: RetrainRun, document: ReleaseRecord) -> RetrainResult:
     moved = promote.release(run.workspace, document, actor=run.actor, reason=run.reason)
-    waits = moved is None and promote.awaits_approval(run.workspace, document)
-    return {
-        "document": document,
-        "ran": run.ran,
-        "moved": moved.as_dict() if moved else None,
-        "waiting": waits,
-    }
+    waiting = moved is None and promote.awaits_approval(run.workspace, document)
+    return RetrainResult(
+        document=document, ran=run.ran, moved=moved.as_dict() if moved else None, waiting=waiting
+    )
 
 
 prepare = _task("prepare", _prepare)

@@ -1,6 +1,4 @@
-"""The hourly watch: every window that has ended, whom to tell, and whether a new training is due."""
-
-from typing import Any
+"""The hourly watch flow: report each window that has ended, and request a retrain if one is due."""
 
 from prefect import flow
 from prefect.client.schemas.objects import State
@@ -8,18 +6,18 @@ from prefect.client.schemas.objects import State
 from flows import run_policy
 from flows.request_retrain import request_retrain
 from pipeline.base.config import Workspace
-from pipeline.monitoring import watch as watching
+from pipeline.monitoring.watch import run_watch
 
 
 @flow(name="watch", persist_result=False)
-def watch(root: str, actor: str) -> State[Any]:
-    """Watch the windows that have ended, and ask for a new training if they call for one."""
+def watch(root: str, actor: str) -> State[str]:
+    """Run the watch, and request the retrain that it recommends."""
 
     def act(workspace: Workspace) -> str:
-        seen = watching.run_watch(workspace, actor=actor)
-        told = f"Windows: {len(seen['windows'])}. Alerts: {', '.join(seen['alerts']) or 'none'}."
-        if why := seen["retrain"]:
-            told += f" {request_retrain(workspace, why, day=seen['now'][:10])}"
-        return told
+        summary = run_watch(workspace, actor=actor)
+        message = f"Windows: {len(summary['windows'])}. Alerts: {', '.join(summary['alerts']) or 'none'}."
+        if summary["retrain"]:
+            message += f" {request_retrain(workspace, summary['retrain'], day=summary['now'][:10])}"
+        return message
 
     return run_policy.run_if_due("watch", root, act)

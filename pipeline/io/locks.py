@@ -1,4 +1,4 @@
-"""One writer a workspace, and one writer a folder."""
+"""Locks between processes, freed by the system when their holder dies: a workspace, a folder."""
 
 import contextlib
 import os
@@ -8,44 +8,47 @@ from pathlib import Path
 from pipeline.base.errors import Fault, WorkspaceBusy
 
 WAIT_SECONDS = 900
+UNKNOWN_HOLDER = "unknown"
 
 
 @contextlib.contextmanager
 def workspace_lock(home: Path) -> Iterator[None]:
-    """Hold the workspace; the system lets go of it when the process dies, however it dies.
+    """Lock a workspace for the block; `home` is its `.tonewatch` folder.
 
-    Raises RunGoingOn with the number of the process that holds it.
+    Raises WorkspaceBusy with the number of the process that holds the lock.
     """
     home.mkdir(parents=True, exist_ok=True)
-    told = f"Process WHO is working on {home.parent} already. Wait for it, or end it with `kill WHO`, then type the same again."
-    with exclusive_lock(home / "run", told):
+    message = (
+        f"Process {{pid}} is working on {home.parent} already. "
+        "Wait for it, or end it with `kill {pid}`, then type the same again."
+    )
+    with exclusive_lock(home / "run", message):
         yield
 
 
 @contextlib.contextmanager
-def exclusive_lock(place: Path, told: str) -> Iterator[None]:
-    """Hold `place`.lock, with this process's number beside it in `place`.pid.
+def exclusive_lock(place: Path, message: str) -> Iterator[None]:
+    """Lock `place`.lock for the block, with the number of this process in `place`.pid.
 
-    Raises RunGoingOn with what is `told`, in which the number of the process that holds it stands for WHO.
+    Raises WorkspaceBusy with `message`, in which `{pid}` stands for the process that holds the lock.
     """
     from filelock import FileLock, Timeout
 
-    lock_holder, lock = place.with_suffix(".pid"), FileLock(place.with_suffix(".lock"))
+    pid_file, lock = place.with_suffix(".pid"), FileLock(place.with_suffix(".lock"))
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        who = lock_holder.read_text("utf-8").strip() if lock_holder.exists() else "unknown"
-        raise WorkspaceBusy(told.replace("WHO", who)) from None
+        raise WorkspaceBusy(message.replace("{pid}", _read_pid(pid_file))) from None
     try:
-        lock_holder.write_text(f"{os.getpid()}\n", "utf-8")
+        pid_file.write_text(f"{os.getpid()}\n", "utf-8")
         yield
     finally:
-        lock_holder.unlink(missing_ok=True)
+        pid_file.unlink(missing_ok=True)
         lock.release()
 
 
 def lock_holder(home: Path) -> str | None:
-    """Name the process that holds the workspace; None when nobody does, whatever a killed one has left."""
+    """Return the number of the process that holds a workspace, None when it is free."""
     from filelock import FileLock, Timeout
 
     if not home.is_dir():
@@ -54,17 +57,16 @@ def lock_holder(home: Path) -> str | None:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        named = home / "run.pid"
-        return named.read_text("utf-8").strip() if named.exists() else "unknown"
+        return _read_pid(home / "run.pid")
     lock.release()
     return None
 
 
 @contextlib.contextmanager
 def folder_lock(target: Path) -> Iterator[None]:
-    """Be the only one who makes this folder, once whoever is at it has finished; look again at what is there by then.
+    """Wait to be the only process that writes a folder for the block; check again inside what is there.
 
-    Raises Fault when that takes too long.
+    Raises Fault when that takes longer than WAIT_SECONDS.
     """
     from filelock import FileLock, Timeout
 
@@ -74,9 +76,14 @@ def folder_lock(target: Path) -> Iterator[None]:
         lock.acquire(timeout=WAIT_SECONDS)
     except Timeout:
         raise Fault(
-            f"Another process has been making {target} for {WAIT_SECONDS} s. End it, then type the same again."
+            f"Another process has been writing {target} for {WAIT_SECONDS} s. "
+            "End it, then type the same again."
         ) from None
     try:
         yield
     finally:
         lock.release()
+
+
+def _read_pid(path: Path) -> str:
+    return path.read_text("utf-8").strip() if path.exists() else UNKNOWN_HOLDER

@@ -11,7 +11,7 @@ from pipeline.io import checkpoints, locks
 from pipeline.io.journal.journal import Journal
 from pipeline.io.params_file import load_params
 from pipeline.operations import schedule
-from pipeline.release import promote
+from pipeline.release import reconcile
 from pipeline.release.verify import verify_releases
 
 log = logs.get("schedule")
@@ -21,7 +21,8 @@ log = logs.get("schedule")
 class AuditResult:
     """Hold what an audit found and did.
 
-    `fault` is the first fault of the releases, `remaining` the fault that the repair left, None where there is none.
+    `fault` is the first fault of the releases, `remaining` the fault that the repair left, None where there
+    is none.
     `sealed` counts journal segments, `removed` names journal hours, `doubts` say why old hours are kept.
     """
 
@@ -36,7 +37,7 @@ class AuditResult:
 
 
 def run_audit(workspace: Workspace, *, now: datetime) -> AuditResult:
-    """Verify the releases, repair what follows the ledger, seal and clear the journal, and alert on a fault."""
+    """Verify releases, repair what follows the ledger, put the journal in order, alert on a fault."""
     fault = _release_fault(workspace)
     repaired = _reconcile(workspace)
     remaining = _release_fault(workspace) if fault else None
@@ -89,7 +90,7 @@ def _release_fault(workspace: Workspace) -> str | None:
 
 def _reconcile(workspace: Workspace) -> list[str]:
     try:
-        return promote.reconcile(workspace)
+        return reconcile.reconcile(workspace)
     except WorkspaceBusy:
         # Whoever holds the workspace reconciles before it begins.
         return []

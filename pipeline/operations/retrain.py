@@ -1,19 +1,21 @@
-"""When a stage runs: unchanged stages are skipped, pinned data stay, and DVC records nothing that did not run."""
+"""Retraining: unchanged stages are skipped, pinned data stay, and DVC records only what ran."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from pipeline.base import logs
 from pipeline.base.config import NEWEST, Workspace
+from pipeline.base.documents import ReleaseRecord
 from pipeline.base.errors import TonewatchError, UsageError
 from pipeline.base.records import Receipt
 from pipeline.io import files
 from pipeline.io.locks import workspace_lock
 from pipeline.io.params_file import load_params, load_profile, set_params
 from pipeline.io.versioning import data_versions
-from pipeline.release import promote, reconcile
+from pipeline.release import reconcile
 from pipeline.release.judge import champion_of_candidate
+from pipeline.release.promote import MoveResultRecord
 from pipeline.stages.context import StageContext
 from pipeline.stages.runner import run_stage
 from pipeline.stages.table import STAGES
@@ -25,10 +27,23 @@ DATA_STAGES = ("collect", "clean", "validate", "split")
 
 @dataclass(frozen=True)
 class StageOutcome:
-    """Hold how a stage ended: its receipt, and whether it ran or was skipped as unchanged."""
+    """Hold the receipt of a stage and whether it ran or was skipped as unchanged."""
 
     receipt: Receipt
     ran: bool
+
+
+class RetrainResult(TypedDict):
+    """Describe how a retrain ended.
+
+    `document` is the release, `ran` the stages that were not skipped, `moved` the promotion if there was one;
+    `waiting` is true when the release waits for a person's approval.
+    """
+
+    document: ReleaseRecord
+    ran: list[str]
+    moved: MoveResultRecord | None
+    waiting: bool
 
 
 def open_context(workspace: Workspace, profile_name: str) -> StageContext:
@@ -41,13 +56,13 @@ def open_context(workspace: Workspace, profile_name: str) -> StageContext:
 
 
 def prepare(context: StageContext) -> None:
-    """Finish a move that was interrupted, and check out the data that `data.version` pins."""
-    promote.finish_interrupted_move(context.workspace)
+    """Finish an interrupted move, and check out the data that `data.version` pins."""
+    reconcile.finish_interrupted_move(context.workspace)
     checkout_pinned_data(context)
 
 
 def run_if_changed(context: StageContext, name: str) -> StageOutcome:
-    """Run a stage unless it ran before on what it depends on, and record in DVC that it ran."""
+    """Run a stage unless it ran before on the same inputs, and record the run in DVC."""
     if name in DATA_STAGES and context.params.data.version != NEWEST:
         log.info("stage.pinned", stage=name, data_version=context.params.data.version)
     elif name in ALWAYS_RUN or not (context.dvc_cache.unchanged(name) or context.dvc_cache.restored(name)):
@@ -61,19 +76,23 @@ def run_if_changed(context: StageContext, name: str) -> StageOutcome:
 
 
 def checkout_pinned_data(context: StageContext) -> None:
-    """Make the work tree's data those of the version that `data.version` pins, if it pins one."""
+    """Check out the data version that `data.version` pins, if it pins one.
+
+    Raises UsageError when the version holds a label that `collect.labels` lacks.
+    """
     if context.params.data.version == NEWEST:
         return
     version = data_versions.checkout_version(context.workspace.root, context.params.data.version)
-    if unknown := sorted(set(version.labels) - set(context.params.collect.labels)):
+    unknown = sorted(set(version.labels) - set(context.params.collect.labels))
+    if unknown:
         raise UsageError(
-            f"{version.name} holds texts labelled {', '.join(unknown)}, which collect.labels does not name. "
-            f"Name them there, or type `tonewatch run --set data.version={NEWEST}`."
+            f"{version.name} holds texts with the label {', '.join(unknown)}, which collect.labels lacks. "
+            f"Add it there, or type `tonewatch run --set data.version={NEWEST}`."
         )
 
 
 def ensure_params_unchanged(context: StageContext) -> None:
-    """Raise WrongUse when params.yaml is no longer what this run was started with: DVC would record what did not run."""
+    """Raise UsageError when params.yaml changed during the run: DVC would record params that did not run."""
     path = context.workspace.params
     if load_params(path) != context.params:
         raise UsageError(
@@ -82,13 +101,13 @@ def ensure_params_unchanged(context: StageContext) -> None:
 
 
 def run_stage_by_hand(context: StageContext, name: str) -> Receipt:
-    """Run one stage as `tonewatch stage` does, and so `dvc repro`.
+    """Run one stage whatever DVC has recorded of it, as `tonewatch stage` and `dvc repro` do.
 
-    Raises WrongUse for a stage of the data while `data.version` pins one: it would put other texts in its place.
+    Raises UsageError for a data stage while `data.version` pins a version: it would replace the pinned texts.
     """
     if name in DATA_STAGES and context.params.data.version != NEWEST:
         raise UsageError(
-            f"data.version pins {context.params.data.version}, so `{name}` would change what should stay. "
+            f"data.version pins {context.params.data.version}, and `{name}` would replace those data. "
             f"Type `tonewatch run --set data.version={NEWEST}` to collect again."
         )
     with workspace_lock(context.workspace.home):
@@ -96,19 +115,20 @@ def run_stage_by_hand(context: StageContext, name: str) -> Receipt:
 
 
 def change_params(workspace: Workspace, assignments: Sequence[str]) -> list[str]:
-    """Write values into params.yaml, all or none, while nothing runs; return a sentence for each.
+    """Write `section.key=value` assignments into params.yaml, all or none; return a sentence for each.
 
-    A move that was interrupted is finished first: it may still have to put its own params there.
+    An interrupted move is finished first: it may still have to write its own params.
+    Raises WorkspaceBusy while a run works, ConfigError when the result would not be valid.
     """
     with workspace_lock(workspace.home):
-        promote.finish_interrupted_move(workspace)
+        reconcile.finish_interrupted_move(workspace)
         return set_params(workspace.params, assignments)
 
 
-def up_to_date_release(context: StageContext) -> dict[str, Any] | None:
-    """Return the champion when every stage is unchanged and it is what they led to; None when there is work to do.
+def up_to_date_release(context: StageContext) -> ReleaseRecord | None:
+    """Return the champion if it is the result of the present code, params and sources; else None.
 
-    Asked before a flow is started, which takes longer than the answer.
+    Call it before a flow is started: starting one takes longer.
     """
     with workspace_lock(context.workspace.home):
         if context.params.data.version != NEWEST or reconcile.is_behind(context.workspace):
@@ -118,15 +138,15 @@ def up_to_date_release(context: StageContext) -> dict[str, Any] | None:
             if not context.dvc_cache.unchanged(stage.name):
                 return None
             log.info("stage.unchanged", stage=stage.name)
-        return _champion_made_of_it(context)
+        return _champion_of_data(context)
 
 
-def _champion_made_of_it(context: StageContext) -> dict[str, Any] | None:
+def _champion_of_data(context: StageContext) -> ReleaseRecord | None:
     fingerprint = files.read_receipt(context.folder("split")).notes["fingerprint"]
     versions = data_versions.list_versions(context.workspace.root)
     names = [version.name for version in versions if version.fingerprint == fingerprint]
     try:
         return champion_of_candidate(context.workspace, names[0]) if names else None
     except TonewatchError:
-        # Something does not hold; the run will find out what, and say it.
+        # The run meets the same error and reports it.
         return None

@@ -1,8 +1,8 @@
-"""The discipline of a scheduled run: one at a time of a kind, none twice, at most one for all that were missed, and its end told.
+"""The rules of scheduled runs: one at a time of a kind, none twice, and one for all that were missed.
 
-schedule/retrain.json       when the last run of that kind began, what it was due for, and the times made before it
-schedule/retrain.lock       held by the one that runs
-schedule/runs/<id>.json     held by the process of a run as long as it lives, so that whoever looks knows a dead one
+schedule/retrain.json     the last run of that kind: when it was due and began, and the due times before it
+schedule/retrain.lock     locked by the run in progress
+schedule/runs/<id>.json   locked by the process of a run while it lives, so that a dead run is recognized
 """
 
 import contextlib
@@ -10,11 +10,10 @@ import fcntl
 import json
 import os
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from pipeline.base import logs, times
 from pipeline.base.config import Workspace
@@ -26,14 +25,15 @@ from pipeline.io.params_file import load_params
 
 log = logs.get("schedule")
 DUES_KEPT = 200
-_HELD: list[
-    int
-] = []  # let go of by the system alone: the end of a run is told after the run's own code has returned
+# What to type to start a run of a kind by hand, where it is not the name of the kind.
+COMMANDS = {"retrain": "run", "audit": "release verify"}
+# Locks of runs that this process began; only its end frees them, since Prefect reports a run's end later.
+_RUN_LOCKS: list[int] = []
 
 
 @dataclass(frozen=True)
 class LastRun:
-    """Hold which run of a kind began last: its number in their order, its id, and when it was due and began, in UTC to the microsecond."""
+    """Hold the last run of a kind: number, id, when it was due and began (UTC, microseconds)."""
 
     sequence: int = 0
     run: str = ""
@@ -43,21 +43,21 @@ class LastRun:
 
 
 def folder(workspace: Workspace) -> Path:
-    """Give the folder of the schedule's own notes."""
+    """Return the folder in which the schedule keeps its state."""
     return workspace.home / "schedule"
 
 
 def skip_reason(last: LastRun, *, run: str, due: str, now: str) -> str | None:
-    """Say why a run need not be made; None when it must.
+    """Return why a run is to be skipped, None when it is due.
 
-    A clock that was set back does not stop the schedule: a beginning that lies in the future says nothing.
+    A clock that was set back does not stop the schedule: a last run that began in the future is ignored.
     """
     if run == last.run:
         return None
     if due in last.dues:
-        return f"The run due at {due} was made already."
+        return f"The run due at {due} was started before."
     if last.began <= now and due <= last.began:
-        return f"It was due at {due}; another began after that, at {last.began}, and did its work."
+        return f"Missed: it was due at {due}, and the run that began at {last.began} covers it."
     return None
 
 
@@ -65,52 +65,52 @@ def skip_reason(last: LastRun, *, run: str, due: str, now: str) -> str | None:
 def take_turn(
     workspace: Workspace, kind: str, *, run: str, due: datetime, now: datetime
 ) -> Iterator[str | None]:
-    """Take the turn of a run and give None, or say why it has none; the turn ends with the block, or with the process."""
+    """Take the turn of a run until the block or the process ends; yield None, or why the run is skipped."""
     from filelock import FileLock, Timeout
 
-    planned, began = times.format_micros(due), times.format_micros(now)
-    _live(workspace, run, {"kind": kind, "due": planned, "began": began, "pid": os.getpid()})
-    note = folder(workspace) / f"{kind}.json"
+    due_text, began = times.format_micros(due), times.format_micros(now)
+    _lock_run(workspace, run, {"kind": kind, "due": due_text, "began": began, "pid": os.getpid()})
     lock = FileLock(folder(workspace) / f"{kind}.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        yield f"Another run of this kind ({kind}) is going on: {last_run(workspace, kind).run or 'it has just begun'}."
+        yield f"Another {kind} is in progress: {last_run(workspace, kind).run or 'it has just begun'}."
         return
     try:
         last = last_run(workspace, kind)
-        why = skip_reason(last, run=run, due=planned, now=began)
-        if why is None:
-            dues = tuple(dict.fromkeys((*last.dues, planned)))[-DUES_KEPT:]
-            files.write_json(note, asdict(LastRun(last.sequence + 1, run, planned, began, dues)))
-        yield why
+        reason = skip_reason(last, run=run, due=due_text, now=began)
+        if reason is None:
+            dues = tuple(dict.fromkeys((*last.dues, due_text)))[-DUES_KEPT:]
+            begun = LastRun(last.sequence + 1, run, due_text, began, dues)
+            files.write_json(folder(workspace) / f"{kind}.json", asdict(begun))
+        yield reason
     finally:
         lock.release()
 
 
 def last_run(workspace: Workspace, kind: str) -> LastRun:
-    """Read which run of a kind began last; garbage counts as none."""
+    """Return the last run of a kind; an unreadable file counts as none."""
     try:
-        found = files.read_json(folder(workspace) / f"{kind}.json")
-        return LastRun(**{**found, "dues": tuple(found["dues"])})
+        fields = files.read_json(folder(workspace) / f"{kind}.json")
+        return LastRun(**{**fields, "dues": tuple(fields["dues"])})
     except (OSError, ValueError, TypeError, KeyError):
         return LastRun()
 
 
-def _live(workspace: Workspace, run: str, about: dict[str, Any]) -> None:
+def _lock_run(workspace: Workspace, run: str, content: dict[str, str | int]) -> None:
     path = folder(workspace) / "runs" / f"{run}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Held before it has its name: nobody ever finds it there and free while its run lives.
-    beside = path.with_suffix(f".{os.getpid()}")
-    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # Locked before it gets its name: while the run lives nobody finds the file unlocked.
+    temporary = path.with_suffix(f".{os.getpid()}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     fcntl.flock(handle, fcntl.LOCK_EX)
-    os.write(handle, json.dumps(about).encode())
-    beside.rename(path)
-    _HELD.append(handle)
+    os.write(handle, json.dumps(content).encode())
+    temporary.rename(path)
+    _RUN_LOCKS.append(handle)
 
 
 def run_is_alive(workspace: Workspace, run: str) -> bool | None:
-    """Say whether the process of a run lives; None when no process has taken it up on this machine."""
+    """Return whether the process of a run lives; None when no process on this machine has claimed it."""
     try:
         handle = os.open(folder(workspace) / "runs" / f"{run}.json", os.O_RDONLY)
     except FileNotFoundError:
@@ -124,24 +124,30 @@ def run_is_alive(workspace: Workspace, run: str) -> bool | None:
     return False
 
 
-def forget_ended_runs(workspace: Workspace, *, but: Sequence[str]) -> None:
-    """Remove the notes of runs whose processes have ended, but for those whose end is still to be told."""
+def forget_ended_runs(workspace: Workspace, *, keep: Collection[str]) -> None:
+    """Remove the files of runs whose processes have ended, except those in `keep`."""
     for path in (folder(workspace) / "runs").glob("*.json"):
-        if path.stem not in but and run_is_alive(workspace, path.stem) is False:
+        if path.stem not in keep and run_is_alive(workspace, path.stem) is False:
             path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def single_schedule(workspace: Workspace) -> Iterator[None]:
-    """Be the only schedule of a workspace; raises RunGoingOn where one runs already."""
+    """Be the only schedule of a workspace for the block.
+
+    Raises WorkspaceBusy where another one runs.
+    """
     folder(workspace).mkdir(parents=True, exist_ok=True)
-    told = f"Process WHO runs the schedule of {workspace.root} already. End it with `kill WHO`, then type the same again."
-    with locks.exclusive_lock(folder(workspace) / "schedule", told):
+    message = (
+        f"Process {{pid}} runs the schedule of {workspace.root} already. "
+        "End it with `kill {pid}`, then type the same again."
+    )
+    with locks.exclusive_lock(folder(workspace) / "schedule", message):
         yield
 
 
 def raise_and_send(workspace: Workspace, candidates: Sequence[Alert], *, now: datetime) -> list[Alert]:
-    """Raise alerts that are not quiet yet, and send what waits; gives the raised ones."""
+    """Raise the alerts that are not in their quiet period, deliver the outbox, and return the raised ones."""
     past = [entry.alert for entry in alerts.list_outbox(workspace.alerts)]
     raised = quiet_period.filter_quiet(
         candidates,
@@ -155,25 +161,24 @@ def raise_and_send(workspace: Workspace, candidates: Sequence[Alert], *, now: da
 
 
 def report_failure(workspace: Workspace, kind: str, error: BaseException, *, now: datetime) -> str:
-    """Tell that a scheduled run failed, and give why; of an error that is not ours only its kind and place, for it may repeat a text."""
-    why = str(error) if isinstance(error, TonewatchError) else f"{type(error).__name__} at {_place(error)}"
-    log.error("run failed", kind=kind, why=why)
-    title = f"The scheduled {kind} failed"
-    message = (
-        f"{why}\nThe next one is made when it is due. Try it now with `tonewatch {COMMANDS.get(kind, kind)}`."
+    """Raise an alert that a scheduled run failed, and return the reason.
+
+    Of an unexpected error the reason is only its type and place: its message may repeat a text.
+    """
+    reason = f"{type(error).__name__} at {_place(error)}"
+    if isinstance(error, TonewatchError):
+        reason = str(error)
+    log.error("run.failed", kind=kind, reason=reason)
+    command = COMMANDS.get(kind, kind)
+    message = f"{reason}\nThe next run starts when it is due. To try now, type `tonewatch {command}`."
+    alert = Alert(
+        f"run/{kind}", "run", "all", times.format_seconds(now), f"The scheduled {kind} failed", message
     )
     with contextlib.suppress(TonewatchError):
-        raise_and_send(
-            workspace,
-            [Alert(f"run/{kind}", "run", "all", times.format_seconds(now), title, message)],
-            now=now,
-        )
-    return why
+        raise_and_send(workspace, [alert], now=now)
+    return reason
 
 
 def _place(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "nowhere"
-
-
-COMMANDS = {"retrain": "run", "audit": "release verify"}

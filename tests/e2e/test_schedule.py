@@ -1,4 +1,4 @@
-"""The schedule with a real Prefect server, its runner and real processes: overlap, a server that dies, a schedule that is killed."""
+"""The schedule with a real Prefect server, runner and processes: overlaps, killed server, killed schedule."""
 
 import asyncio
 import contextlib
@@ -15,20 +15,19 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
 from prefect.server.schemas.schedules import CronSchedule
 
 from pipeline.base.config.environment import TELEMETRY_OFF
 from pipeline.base.errors import ConfigError
 from pipeline.io import alerts
 
+ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parents[1] / "support"
 OPEN = {"PENDING", "RUNNING", "CANCELLING"}
 
 
 class Ticking:
-    """Serve the tiny flow in a process of its own, and read what came of it."""
+    """Serve the tiny flow in a process of its own, and read its log and its runs."""
 
     def __init__(self, root, server, *, every, work):
         kept = {
@@ -65,12 +64,12 @@ class Ticking:
         with urllib.request.urlopen(body, timeout=10) as answer:
             return [run for run in json.load(answer) if run["parameters"]["root"] == str(self.root)]
 
-    def wait(self, told, seconds=90):
+    def wait(self, condition, seconds=90):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             try:
-                if found := told():
-                    return found
+                if condition():
+                    return
             except OSError:
                 pass
             assert self.process.poll() is None, self.log
@@ -88,7 +87,7 @@ class Ticking:
 
 @pytest.fixture(scope="module")
 def overlapping(tmp_path_factory):
-    """Run for 6 s every 3 s, with a server of the schedule's own that is killed on the way; then stop it."""
+    """Run for 6 s every 3 s, kill the schedule's own server in between, then stop the schedule."""
     root = workspace(tmp_path_factory)
     ticking = Ticking(root, None, every=3, work=6)
     story = {"ticking": ticking}
@@ -112,7 +111,7 @@ def overlapping(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory, prefect_server):
-    """Kill the schedule and its run together, on a server of somebody else's, miss three runs, and start it again."""
+    """On a configured server, kill the schedule with its run, miss three runs, and start it again."""
     root = workspace(tmp_path_factory)
     ticking = Ticking(root, prefect_server, every=3, work=1.5)
     story = {"ticking": ticking}
@@ -151,7 +150,7 @@ def test_never_more_than_one_run_of_a_kind_executes(overlapping):
         assert ended[run] <= at
 
 
-def test_a_run_that_overlaps_ends_as_skipped_or_cancelled_and_none_as_failed(overlapping):
+def test_an_overlapping_run_is_skipped_or_cancelled_and_never_failed(overlapping):
     states = {(run["state_type"], run["state_name"]) for run in overlapping["runs"]}
     ended = {one for one in states if one[0] not in {"SCHEDULED", *OPEN}}
 
@@ -164,13 +163,13 @@ def test_a_run_that_overlaps_ends_as_skipped_or_cancelled_and_none_as_failed(ove
     }
 
 
-def test_a_server_of_our_own_that_was_killed_is_started_again_and_its_runs_go_on(overlapping):
+def test_a_killed_server_is_restarted_and_its_runs_continue(overlapping):
     assert overlapping["back"] - overlapping["killed"] < 60
-    # What ran while the server was away told its end to the one that came after.
+    # Runs in progress while the server was down reported their end to the restarted one.
     assert [run for run in overlapping["runs"] if run["state_type"] in {"FAILED", "CRASHED"}] == []
 
 
-def test_after_a_down_time_at_most_one_missed_run_is_made(overlapping):
+def test_after_a_downtime_at_most_one_missed_run_starts(overlapping):
     ticking = overlapping["ticking"]
     dues = {run["id"]: due(run) for run in overlapping["runs"]}
     offset = time.time() - time.monotonic()
@@ -191,55 +190,53 @@ def test_sigterm_ends_the_schedule_and_its_server(overlapping):
     assert processes_of(overlapping["ticking"].root) == []
 
 
-def test_a_run_that_was_killed_is_crashed_and_its_lock_is_free(killed):
+def test_a_killed_run_is_crashed_and_its_lock_is_free(killed):
     begun = killed["begun"][0][2]
 
     assert begun in killed["left"]
     assert killed["runs"][begun]["state_type"] == "CRASHED"
-    assert "process is gone" in killed["runs"][begun]["state"]["message"]
+    assert "worker process died" in killed["runs"][begun]["state"]["message"]
     assert len(killed["ticking"].ticks("ends")) >= 2
 
 
-def test_no_run_is_left_running_by_a_schedule_that_was_killed_or_stopped(killed):
+def test_a_killed_or_stopped_schedule_leaves_no_run_running(killed):
     assert [run for run in killed["runs"].values() if run["state_type"] == "RUNNING"] == []
 
 
-def test_of_all_runs_missed_while_no_schedule_ran_at_most_one_is_made(killed):
+def test_of_runs_missed_without_a_schedule_at_most_one_starts(killed):
     made = [run for _, _, run in killed["ticking"].ticks("begins") if run in killed["missed"]]
     rest = [killed["runs"][run] for run in killed["missed"] if run not in made]
 
     assert len(killed["missed"]) >= 3
     assert len(made) <= 1
     assert {run["state_name"] for run in rest} <= {"Skipped"}
-    assert all(
-        "does its work" in run["state"]["message"] or "did its work" in run["state"]["message"]
-        for run in rest
-    )
+    assert all("covers it" in run["state"]["message"] for run in rest)
 
 
-def test_a_run_ends_as_what_it_came_to_and_only_faults_alarm(tmp_path_factory, prefect_server):
+def test_the_final_state_says_how_a_run_ended_and_only_faults_alert(tmp_path_factory, prefect_server):
     root = workspace(tmp_path_factory)
-    told = said(root, prefect_server)
+    printed = final_states(root, prefect_server)
 
-    assert told["states"] == [
+    assert printed["states"] == [
         ["COMPLETED", "Completed", "done"],
         ["COMPLETED", "Refused", "R2 was refused."],
         ["COMPLETED", "Skipped", "Process 7 is working here."],
         ["FAILED", "Failed", "No texts.csv."],
-        ["FAILED", "Failed", told["states"][4][2]],
+        ["FAILED", "Failed", printed["states"][4][2]],
     ]
-    assert told["states"][4][2].startswith("KeyError at ticking.py:")
+    assert printed["states"][4][2].startswith("KeyError at ticking.py:")
     assert [entry.alert.key for entry in alerts.list_outbox(root / ".tonewatch/alerts")] == [
         "run/kind3",
         "run/kind4",
     ]
-    # Without a schedule one is told what to type; equal wishes of a day make one run.
-    assert "tonewatch run --reason 'Drift in all'" in told["before"]
-    assert told["asked"][0] == told["asked"][1] != told["asked"][2]
-    assert told["asked"][2].rpartition(" ")[2] == told["asked"][3].rpartition(" ")[2]
+    # Without a schedule the sentence says what to type; equal requests of a day start one run.
+    requested = printed["requested"]
+    assert "tonewatch run --reason 'Drift in all'" in printed["manual"]
+    assert requested[0] == requested[1] != requested[2]
+    assert requested[2].rpartition(" ")[2] == requested[3].rpartition(" ")[2]
 
 
-def said(root, server):
+def final_states(root, server):
     environment = {
         **os.environ,
         **TELEMETRY_OFF,
@@ -262,10 +259,10 @@ def said(root, server):
     ("zone", "since"),
     [("Europe/Berlin", "2026-03-27"), ("Europe/Berlin", "2026-10-23"), ("UTC", "2026-03-27")],
 )
-def test_a_change_of_the_clocks_by_the_season_makes_one_run_a_day(zone, since):
-    from flows.deploy import _calendar
+def test_daylight_saving_keeps_one_run_a_day(zone, since):
+    from flows.deploy import cron_schedule
 
-    plan = _calendar("audit", "30 2 * * *", zone)
+    plan = cron_schedule("audit", "30 2 * * *", zone)
     schedule = CronSchedule(cron=plan.cron, timezone=plan.timezone)
     start = datetime.fromisoformat(since).replace(tzinfo=ZoneInfo(zone))
 
@@ -277,11 +274,11 @@ def test_a_change_of_the_clocks_by_the_season_makes_one_run_a_day(zone, since):
 @pytest.mark.parametrize(
     ("cron", "zone"), [("61 2 * * *", "UTC"), ("5 * * * *", "Mars/Olympus"), ("a b c d e", "UTC")]
 )
-def test_a_cron_or_time_zone_that_is_none_is_refused_before_anything_starts(cron, zone):
-    from flows.deploy import _calendar
+def test_an_invalid_cron_or_time_zone_is_refused_before_anything_starts(cron, zone):
+    from flows.deploy import cron_schedule
 
     with pytest.raises(ConfigError, match=r"schedule\.watch"):
-        _calendar("watch", cron, zone)
+        cron_schedule("watch", cron, zone)
 
 
 def workspace(factory):

@@ -1,4 +1,4 @@
-"""The discipline of a scheduled run: whose turn it is, whatever the clock says and whoever dies."""
+"""The rules of scheduled runs hold whatever the clock says and whichever process dies."""
 
 import json
 import multiprocessing
@@ -28,25 +28,25 @@ def places(tmp_path):
     return Workspace.of(tmp_path, {})
 
 
-def made(places, due, now, *, run=None, kind="retrain"):
-    """Take the turn of a run; give whether it was made."""
+def starts(places, due, now, *, run=None, kind="retrain"):
+    """Take the turn of a run; return whether it is due."""
     with schedule.take_turn(
         places, kind, run=run or f"{due.isoformat()}-{now.isoformat()}", due=due, now=now
-    ) as why:
-        return why is None
+    ) as reason:
+        return reason is None
 
 
-def test_the_first_run_of_a_kind_has_its_turn(places):
-    assert made(places, MONDAY, MONDAY)
+def test_the_first_run_of_a_kind_is_due(places):
+    assert starts(places, MONDAY, MONDAY)
     assert schedule.last_run(places, "retrain").sequence == 1
     assert schedule.last_run(places, "watch") == LastRun()
 
 
-def test_of_runs_missed_in_a_down_time_one_is_made(places):
+def test_of_runs_missed_in_a_down_time_one_is_starts(places):
     back = MONDAY + 5 * HOUR + timedelta(minutes=20)
     late = [MONDAY + n * HOUR for n in range(6)]
 
-    assert [made(places, due, back + timedelta(seconds=n)) for n, due in enumerate(late)] == [
+    assert [starts(places, due, back + timedelta(seconds=n)) for n, due in enumerate(late)] == [
         True,
         False,
         False,
@@ -54,65 +54,65 @@ def test_of_runs_missed_in_a_down_time_one_is_made(places):
         False,
         False,
     ]
-    assert made(places, MONDAY + 6 * HOUR, MONDAY + 6 * HOUR)
+    assert starts(places, MONDAY + 6 * HOUR, MONDAY + 6 * HOUR)
 
 
-def test_a_run_asked_for_before_another_began_is_done_by_it(places):
+def test_a_run_requested_before_another_began_is_covered_by_it(places):
     asked = MONDAY - timedelta(seconds=2)
 
-    assert made(places, MONDAY, MONDAY)
-    assert not made(places, asked, MONDAY + HOUR)
-    assert made(places, MONDAY + 2 * HOUR, MONDAY + 2 * HOUR)
+    assert starts(places, MONDAY, MONDAY)
+    assert not starts(places, asked, MONDAY + HOUR)
+    assert starts(places, MONDAY + 2 * HOUR, MONDAY + 2 * HOUR)
 
 
-def test_the_same_run_may_be_tried_again_by_hand(places):
-    assert made(places, MONDAY, MONDAY, run="r1")
-    assert made(places, MONDAY, MONDAY + HOUR, run="r1")
-    assert not made(places, MONDAY, MONDAY + HOUR, run="r2")
+def test_the_same_run_may_be_retried_by_hand(places):
+    assert starts(places, MONDAY, MONDAY, run="r1")
+    assert starts(places, MONDAY, MONDAY + HOUR, run="r1")
+    assert not starts(places, MONDAY, MONDAY + HOUR, run="r2")
 
 
-def test_a_clock_set_back_two_hours_makes_no_run_twice_and_keeps_none_from_being_made(places):
+def test_a_clock_set_back_two_hours_makes_no_run_twice_and_keeps_none_from_being_starts(places):
     for hour in range(3):
-        assert made(places, MONDAY + hour * HOUR, MONDAY + hour * HOUR)
+        assert starts(places, MONDAY + hour * HOUR, MONDAY + hour * HOUR)
 
-    # It is 03:10 again; the server offers the runs of 04:00 and 05:00 a second time, and then that of 06:00.
-    assert not made(places, MONDAY + HOUR, MONDAY + HOUR, run="again 04:00")
-    assert not made(places, MONDAY + 2 * HOUR, MONDAY + 2 * HOUR, run="again 05:00")
-    assert made(places, MONDAY + 3 * HOUR, MONDAY + 3 * HOUR)
+    # It is 03:10 again; the server offers the runs of 04:00 and 05:00 a second time, then that of 06:00.
+    assert not starts(places, MONDAY + HOUR, MONDAY + HOUR, run="again 04:00")
+    assert not starts(places, MONDAY + 2 * HOUR, MONDAY + 2 * HOUR, run="again 05:00")
+    assert starts(places, MONDAY + 3 * HOUR, MONDAY + 3 * HOUR)
 
 
-def test_a_clock_forty_days_ahead_makes_one_run_and_when_it_is_right_again_the_next_one(places):
-    assert made(places, MONDAY, MONDAY)
+def test_after_a_clock_forty_days_ahead_the_next_run_starts(places):
+    assert starts(places, MONDAY, MONDAY)
     ahead = MONDAY + 40 * DAY
     missed = [MONDAY + n * WEEK for n in range(1, 6)]
 
-    assert [made(places, due, ahead + timedelta(seconds=n)) for n, due in enumerate(missed)] == [
+    assert [starts(places, due, ahead + timedelta(seconds=n)) for n, due in enumerate(missed)] == [
         True,
         False,
         False,
         False,
         False,
     ]
-    # The record says that the last one began in forty days; next week's run is made all the same.
-    assert made(places, MONDAY + 2 * WEEK, MONDAY + 2 * WEEK, run="right again")
+    # The last run is recorded as forty days ahead; next week's run starts all the same.
+    assert starts(places, MONDAY + 2 * WEEK, MONDAY + 2 * WEEK, run="right again")
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(-50, 50)), max_size=25))
-def test_no_due_time_is_made_twice_whatever_the_clock_does(offers):
-    last, made_dues = LastRun(), []
+def test_no_due_time_starts_twice_whatever_the_clock_does(offers):
+    last, started = LastRun(), []
     for number, (due, clock) in enumerate(offers):
         planned, now = f"{due:04d}", f"{clock + 100:04d}"
         if skip_reason(last, run=str(number), due=planned, now=now) is None:
-            made_dues.append(planned)
+            started.append(planned)
             last = LastRun(last.sequence + 1, str(number), planned, now, (*last.dues, planned))
 
-    assert len(made_dues) == len(set(made_dues))
+    assert len(started) == len(set(started))
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=20), st.integers(0, 60))
-def test_with_a_clock_that_only_goes_on_a_due_run_that_comes_in_time_is_always_made(steps, jump):
+def test_with_a_steady_clock_every_due_run_starts(steps, jump):
     last, now = LastRun(), 0
     for number, step in enumerate([*steps, jump + 1, 1]):
         now += step
@@ -120,31 +120,31 @@ def test_with_a_clock_that_only_goes_on_a_due_run_that_comes_in_time_is_always_m
         last = LastRun(number, str(number), f"{now:06d}", f"{now:06d}", (*last.dues, f"{now:06d}"))
 
 
-def test_two_runs_of_a_kind_at_once_are_one(places):
+def test_concurrent_runs_of_a_kind_are_one(places):
     inside, beside = threading.Event(), threading.Event()
     turns = []
 
     def first():
-        with schedule.take_turn(places, "retrain", run="cron", due=MONDAY, now=MONDAY) as why:
-            turns.append(why)
+        with schedule.take_turn(places, "retrain", run="cron", due=MONDAY, now=MONDAY) as reason:
+            turns.append(reason)
             inside.set()
             beside.wait(10)
 
     thread = threading.Thread(target=first)
     thread.start()
     inside.wait(10)
-    with schedule.take_turn(places, "retrain", run="drift", due=MONDAY + HOUR, now=MONDAY + HOUR) as why:
-        turns.append(why)
+    with schedule.take_turn(places, "retrain", run="drift", due=MONDAY + HOUR, now=MONDAY + HOUR) as reason:
+        turns.append(reason)
     with schedule.take_turn(places, "watch", run="other", due=MONDAY, now=MONDAY) as other:
         pass
     beside.set()
     thread.join()
 
-    assert turns == [None, "Another run of this kind (retrain) is going on: cron."]
+    assert turns == [None, "Another retrain is in progress: cron."]
     assert other is None
 
 
-def test_a_run_that_is_killed_is_known_to_be_dead_and_frees_its_turn(places):
+def test_a_killed_run_is_dead_and_frees_its_turn(places):
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=_holding, args=(places, there))
@@ -152,17 +152,17 @@ def test_a_run_that_is_killed_is_known_to_be_dead_and_frees_its_turn(places):
     assert here.poll(60)
     assert here.recv() == "holds"
     assert schedule.run_is_alive(places, "r1") is True
-    assert not made(places, MONDAY + HOUR, MONDAY + HOUR)
+    assert not starts(places, MONDAY + HOUR, MONDAY + HOUR)
 
     os.kill(process.pid, signal.SIGKILL)
     process.join()
 
     assert schedule.run_is_alive(places, "r1") is False
     assert schedule.run_is_alive(places, "nobody") is None
-    assert made(places, MONDAY + 2 * HOUR, MONDAY + 2 * HOUR)
-    schedule.forget_ended_runs(places, but=["r1"])
+    assert starts(places, MONDAY + 2 * HOUR, MONDAY + 2 * HOUR)
+    schedule.forget_ended_runs(places, keep=["r1"])
     assert schedule.run_is_alive(places, "r1") is False
-    schedule.forget_ended_runs(places, but=[])
+    schedule.forget_ended_runs(places, keep=[])
     assert schedule.run_is_alive(places, "r1") is None
 
 
@@ -172,20 +172,20 @@ def _holding(places, there):
         signal.pause()
 
 
-def test_a_run_lives_on_after_its_turn_until_its_process_ends(places):
-    made(places, MONDAY, MONDAY, run="r1")
+def test_a_run_is_alive_until_its_process_ends(places):
+    starts(places, MONDAY, MONDAY, run="r1")
 
-    # Its end is told only after its code returned; meanwhile nobody may call it dead.
+    # Prefect reports its end after our code has returned; until then it must not count as dead.
     assert schedule.run_is_alive(places, "r1") is True
 
 
 @pytest.mark.parametrize("garbage", ["", "{", "[]", "null", '{"sequence": 1}', '{"dues": 3}', '"x"'])
-def test_garbage_in_the_record_counts_as_no_run(places, garbage):
-    made(places, MONDAY, MONDAY)
+def test_an_unreadable_record_counts_as_no_run(places, garbage):
+    starts(places, MONDAY, MONDAY)
     (schedule.folder(places) / "retrain.json").write_text(garbage)
 
     assert schedule.last_run(places, "retrain") == LastRun()
-    assert made(places, MONDAY + HOUR, MONDAY + HOUR)
+    assert starts(places, MONDAY + HOUR, MONDAY + HOUR)
 
 
 def test_a_workspace_has_one_schedule(places):
@@ -199,32 +199,32 @@ def test_a_workspace_has_one_schedule(places):
         pass
 
 
-def test_a_fault_is_told_once_within_the_quiet_time_and_again_after_it(places):
+def test_a_repeated_fault_is_alerted_once_within_the_quiet_period(places):
     error = SourceUnreachable("texts.csv does not exist. Put it there.")
 
     for hours in (0, 5, 30):
-        why = schedule.report_failure(places, "retrain", error, now=MONDAY + hours * HOUR)
+        reason = schedule.report_failure(places, "retrain", error, now=MONDAY + hours * HOUR)
 
-    told = [entry.alert for entry in alerts.list_outbox(places.alerts)]
-    assert why == "texts.csv does not exist. Put it there."
-    assert [alert.time for alert in told] == ["2026-11-23T03:00:00Z", "2026-11-24T09:00:00Z"]
-    assert (told[0].kind, told[0].key) == ("run", "run/retrain")
-    assert "tonewatch run" in told[0].message
+    sent = [entry.alert for entry in alerts.list_outbox(places.alerts)]
+    assert reason == "texts.csv does not exist. Put it there."
+    assert [alert.time for alert in sent] == ["2026-11-23T03:00:00Z", "2026-11-24T09:00:00Z"]
+    assert (sent[0].kind, sent[0].key) == ("run", "run/retrain")
+    assert "tonewatch run" in sent[0].message
 
 
-def test_an_error_that_is_not_ours_is_told_without_what_it_repeats(places, capfd):
+def test_of_an_unexpected_error_only_type_and_place_are_reported(places, capfd):
     try:
         int("a text of somebody, secret canary")
     except ValueError as error:
-        why = schedule.report_failure(places, "watch", error, now=MONDAY)
+        reason = schedule.report_failure(places, "watch", error, now=MONDAY)
 
-    kept = "".join(path.read_text() for path in places.alerts.glob("*.json"))
-    assert why.startswith("ValueError at test_schedule.py:")
-    assert "canary" not in why + kept + "".join(capfd.readouterr())
+    stored = "".join(path.read_text() for path in places.alerts.glob("*.json"))
+    assert reason.startswith("ValueError at test_schedule.py:")
+    assert "canary" not in reason + stored + "".join(capfd.readouterr())
 
 
-def test_the_note_of_a_run_says_what_it_is(places):
-    made(places, MONDAY, MONDAY, run="r1")
+def test_the_file_of_a_run_describes_it(places):
+    starts(places, MONDAY, MONDAY, run="r1")
 
     note = json.loads((schedule.folder(places) / "runs" / "r1.json").read_text())
 

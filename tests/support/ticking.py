@@ -1,4 +1,4 @@
-"""A tiny scheduled flow, served as the real ones are: it writes down when it begins and ends, and who it is.
+"""A tiny scheduled flow, served as the real ones are: it logs when it begins and ends, and its process.
 
 python -m ticking WORKSPACE EVERY_SECONDS WORK_SECONDS
 """
@@ -38,7 +38,7 @@ def flow():
 
 
 def states(root):
-    """Print how runs end that do their work, are refused, find the workspace taken, and fail; and what asking for a training gives."""
+    """Print the final states of runs of every kind of end, and the answers to retrain requests."""
     from prefect import flow
     from prefect.deployments.runner import RunnerDeployment
     from prefect.schedules import Cron
@@ -54,7 +54,7 @@ def states(root):
         SourceUnreachable("No texts.csv."),
         KeyError("canary"),
     ]
-    told = []
+    ended = []
     for number in range(len(ends)):
 
         @flow(name="end", persist_result=False)
@@ -67,14 +67,14 @@ def states(root):
             return run_policy.run_if_due(f"kind{number}", root, act)
 
         state = end(number, return_state=True)
-        told.append([state.type.value, state.name, state.message])
+        ended.append([state.type.value, state.name, state.message])
 
-    @flow(name=request_retrain.RETRAIN)
+    @flow(name=request_retrain.SCHEDULED_RETRAIN)
     def retrain(reason: str):
         pass
 
     places = Workspace.of(Path(root), os.environ)
-    before = request_retrain.request_retrain(places, "Drift in all", day="2026-11-25")
+    manual = request_retrain.request_retrain(places, "Drift in all", day="2026-11-25")
     deployment = RunnerDeployment.from_flow(
         retrain,
         name=request_retrain.deployment_name(places),
@@ -82,9 +82,9 @@ def states(root):
         parameters={"reason": "x"},
     )
     deployment.apply()
-    whys = ("Drift in all", "Drift in all", "612 true labels are new", "655 true labels are new")
-    asked = [request_retrain.request_retrain(places, why, day="2026-11-25") for why in whys]
-    print(json.dumps({"states": told, "before": before, "asked": asked}))
+    reasons = ("Drift in all", "Drift in all", "612 new labels", "655 new labels")
+    requested = [request_retrain.request_retrain(places, reason, day="2026-11-25") for reason in reasons]
+    print(json.dumps({"states": ended, "manual": manual, "requested": requested}))
 
 
 def main(root, every, work=None):
@@ -106,12 +106,13 @@ def main(root, every, work=None):
         import ticking
         from prefect.schedules import Interval
 
-        from flows.deploy import Plan, PollSettings, serve
+        from flows.deploy import PlannedFlow, PollSettings, serve
 
-        plan = Plan(
+        planned = PlannedFlow(
             ticking.tick, Interval(timedelta(seconds=float(every))), {"root": root, "work": float(work)}
         )
-        serve(places, [plan], server=server, pace=PollSettings(poll=1, ahead=1, look=2))
+        polling = PollSettings(poll_seconds=1, prefetch_seconds=1, inspect_seconds=2)
+        serve(places, [planned], server=server, polling=polling)
 
 
 if __name__ == "__main__":
