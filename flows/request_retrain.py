@@ -27,8 +27,10 @@ def request_retrain(workspace: Workspace, reason: str, *, day: str) -> str:
     Requests of one day whose reasons differ only in their numbers start one run. Without a schedule the
     sentence says what to type.
     """
-    manual = f"No schedule is running. Type `tonewatch run --reason '{reason}'`, "
+    manual = (
+        f"No schedule is running. Type `tonewatch run --reason '{reason}'`, "
         "or start a schedule with `tonewatch schedule`."
+    )
     url = find_server_url(workspace, os.environ)
     if url is None:
         return manual
