@@ -1,141 +1,143 @@
-"""The time after a promotion: true labels judge the champion, and it is taken back by itself when it surely fails."""
+"""Automatic rollback: feedback judges a new champion, and a significant regression rolls it back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pipeline.base import logs, times
 from pipeline.base.config import Params, Workspace
+from pipeline.base.documents import ObservedQuality
 from pipeline.base.errors import TonewatchError
-from pipeline.base.records import Alert, JournalEntry
+from pipeline.base.records import Alert
+from pipeline.core.evaluate.bootstrap import BootstrapConfig
 from pipeline.core.monitor import quality
-from pipeline.io.journal.journal import Journal, latest_labels
-from pipeline.io.registry.ledger import ChampionMove, Ledger
-from pipeline.monitoring.model_change import read_windows
-from pipeline.monitoring.reference import ReleaseReference
+from pipeline.io.journal.journal import Journal
+from pipeline.io.registry.ledger import Ledger
+from pipeline.io.registry.ledger_entries import ChampionMove
+from pipeline.monitoring.labelled import LabelledPrediction, read_labelled
+from pipeline.monitoring.reference import ReferenceCache
+from pipeline.monitoring.window_files import read_windows
+from pipeline.monitoring.window_report import observe_quality
 from pipeline.release import promote
-from pipeline.report.release.history import reigns
 
 
 @dataclass(frozen=True)
 class RollbackDecision:
-    """Hold what true labels say of the champion: how it stands, and whether the release before it surely was better."""
+    """Whether the champion is rolled back.
+
+    `observed` is its quality by feedback, None where there is too little. `expected` is the accuracy it is
+    expected to reach at least. `verdict` compares it with the previous release, None where it is not eligible
+    for a rollback.
+    """
 
     now: str
-    champion: str | None
-    move: ChampionMove | None
-    observed: dict[str, Any] | None
-    expected: float | None
-    fallen: quality.RegressionVerdict | None
+    champion: str | None = None
+    move: ChampionMove | None = None
+    observed: ObservedQuality | None = None
+    expected: float | None = None
+    verdict: quality.RegressionVerdict | None = None
 
-    def alerts(self, moved: "promote.MoveResult | None") -> Iterator[Alert]:
-        """Tell that a release was taken back, or should be and could not be, or that it does worse than it was judged to."""
-        if self.fallen and self.fallen.fell and self.move:
-            done = "was rolled back" if moved else "should be rolled back, and could not be now"
-            title = f"{self.champion} {done} to {self.move.origin}"
+    def alerts(self, *, rolled_back: bool) -> Iterator[Alert]:
+        """Yield an alert about the rollback, or about an accuracy below what the gate measured."""
+        if self.verdict and self.verdict.degraded and self.move:
+            outcome = "was rolled back" if rolled_back else "could not be rolled back"
             yield Alert(
-                f"rollback/{self.champion}/{self.move.sequence}/{bool(moved)}",
-                "rollback",
-                "all",
-                self.now,
-                title,
-                self.fallen.reason,
+                key=f"rollback/{self.champion}/{self.move.sequence}/{rolled_back}",
+                kind="rollback",
+                topic="all",
+                time=self.now,
+                title=f"{self.champion} {outcome} to {self.move.origin}",
+                message=self.verdict.reason,
             )
         elif self.observed and self.expected is not None and self.observed["high"] < self.expected:
-            reason = (
-                f"By {self.observed['labels']} true labels {self.champion} has an accuracy of {self.observed['accuracy']:.3f} "
-                f"({self.observed['low']:.3f} to {self.observed['high']:.3f}); when it was judged it had {self.expected:.3f} at least."
+            yield Alert(
+                key=f"quality/{self.champion}",
+                kind="quality",
+                topic="all",
+                time=self.now,
+                title=f"{self.champion} is less accurate than the gate measured",
+                message=(
+                    f"By {self.observed['labels']:,} true labels the accuracy of {self.champion} is "
+                    f"{self.observed['accuracy']:.3f} "
+                    f"({self.observed['low']:.3f} to {self.observed['high']:.3f}); "
+                    f"the gate measured at least {self.expected:.3f}."
+                ),
+                requests_retrain=True,
             )
-            title = f"{self.champion} does worse than it was judged to"
-            yield Alert(f"quality/{self.champion}", "quality", "all", self.now, title, reason, hard=True)
 
 
-def judge_champion(workspace: Workspace, journal: Journal, *, now: str, params: Params) -> RollbackDecision:
-    """Judge the champion by the true labels told of its answers within the baking time before `now`."""
-    ledger, cfg = Ledger(workspace.ledger), params.watch.quality
-    moves = ledger.moves()
-    if not moves:
-        return RollbackDecision(now, None, None, None, None, None)
-    last, champion = moves[-1], ReleaseReference.of(workspace, moves[-1].target)
-    pairs = _pairs(
-        journal,
-        champion.name,
-        since=times.to_micros(times.hours_before(now, hours=cfg.rollback_hours)),
-        until=times.to_micros(now),
-    )
-    if len(pairs) < cfg.min_labels:
-        return RollbackDecision(now, champion.name, last, None, None, None)
-    truth, guess = [label for label, _ in pairs], [answer.label for _, answer in pairs]
-    chance: dict[str, Any] = {
-        "resamples": params.watch.resamples,
-        "confidence": params.watch.confidence,
-        "seed": params.seed,
-    }
-    observed = quality.observed_quality(truth, guess, champion.labels, **chance)
-    # Of a wholly other mix of texts less may be expected; what it had at least, less the margin, is no matter of the mix.
-    expected = float(champion.document["intervals"]["accuracy"][0]) - cfg.rollback_margin
-    # Whether a release surely fails may be asked often only because all its labels are looked at, and only while it bakes.
-    bakes = (_begun(workspace, champion.name) or now) >= times.hours_before(now, hours=cfg.rollback_hours)
+def decide_rollback(
+    workspace: Workspace, journal: Journal, references: ReferenceCache, *, now: str, params: Params
+) -> RollbackDecision:
+    """Judge the champion by the feedback of the last `watch.quality.rollback_hours` before `now`."""
+    cfg, move = params.watch.quality, Ledger(workspace.ledger).last_move()
+    if not move:
+        return RollbackDecision(now)
+    champion = references.get(move.target)
+    since = times.hours_before(now, hours=cfg.rollback_hours)
+    start, end = times.to_micros(since), times.to_micros(now)
+    labelled = [
+        prediction
+        for prediction in read_labelled(journal, champion.name, since=start, until=end)
+        if start <= prediction.entry.time < end
+    ]
+    if len(labelled) < cfg.min_labels:
+        return RollbackDecision(now, champion.name, move)
+    bootstrap = BootstrapConfig(params.watch.resamples, params.watch.confidence, params.seed)
+    # The mix of texts differs from the test split. Less the margin, the lower bound is what the champion
+    # reaches on any mix.
+    expected = champion.record["intervals"]["accuracy"][0] - cfg.rollback_margin
+    # Repeated tests keep their error only while all labels since the promotion count, so only a new champion
+    # is eligible.
+    is_new = (_first_window(workspace, champion.name) or now) >= since
+    eligible = is_new and move.origin is not None and not move.is_rollback
     return RollbackDecision(
         now,
         champion.name,
-        last,
-        observed,
+        move,
+        observe_quality(labelled, champion.labels, bootstrap),
         expected,
-        _fallen(workspace, ledger, pairs, params) if bakes else None,
+        _regression(references, move, labelled, params) if eligible else None,
     )
 
 
 def rollback_if_degraded(
-    workspace: Workspace, baked: RollbackDecision, *, actor: str
-) -> "promote.MoveResult | None":
-    """Roll back when the release before is surely better by the margin; None when it is not, or when that could not be done now."""
-    if not (baked.fallen and baked.fallen.fell and baked.move and baked.move.origin):
+    workspace: Workspace, decision: RollbackDecision, *, actor: str
+) -> promote.MoveResult | None:
+    """Roll the champion back where the decision says so; None where it does not, or where the rollback fails
+    now.
+    """
+    if not (decision.verdict and decision.verdict.degraded and decision.move and decision.move.origin):
         return None
     try:
-        return promote.rollback(workspace, to=baked.move.origin, actor=actor, reason=baked.fallen.reason)
+        return promote.rollback(
+            workspace, to=decision.move.origin, actor=actor, reason=decision.verdict.reason
+        )
     except TonewatchError as error:
-        # The next pass tries again; until then an alert says so.
-        logs.get("watch").error("rollback failed", release=baked.champion, why=str(error))
+        # The next pass tries again; an alert reports it.
+        logs.get("watch").error("rollback.failed", release=decision.champion, reason=str(error))
         return None
 
 
-def _begun(workspace: Workspace, release: str) -> str | None:
-    """Give the start of the first window that a release answered."""
-    return next(
-        (
-            document["window"]["start"]
-            for document in read_windows(workspace)
-            if document["release"] == release
-        ),
-        None,
-    )
+def _first_window(workspace: Workspace, release: str) -> str | None:
+    starts = (window["window"]["start"] for window in read_windows(workspace) if window["release"] == release)
+    return next(starts, None)
 
 
-def _fallen(
-    workspace: Workspace, ledger: Ledger, pairs: list[tuple[str, JournalEntry]], params: Params
-) -> "quality.RegressionVerdict | None":
-    """Let the release before answer the same texts, if the champion is a new one that it could be taken back for."""
-    reign = reigns([move.as_dict() for move in ledger.moves()])[-1]
-    readable = [(label, answer) for label, answer in pairs if answer.text]
-    if reign["kind"] != "on" or not readable:
+def _regression(
+    references: ReferenceCache, move: ChampionMove, labelled: Sequence[LabelledPrediction], params: Params
+) -> quality.RegressionVerdict | None:
+    """Compare the champion with the previous release on the same texts; None where no text is readable."""
+    readable = [prediction for prediction in labelled if prediction.entry.text]
+    if not readable or move.origin is None:
         return None
-    before = ReleaseReference.of(workspace, str(reign["from"]))
-    theirs = before.predictor.predict([answer.text for _, answer in readable]).labels
-    truth, mine = [label for label, _ in readable], [answer.label for _, answer in readable]
-    names = {"champion": str(reign["to"]), "previous": before.name}
+    previous = references.get(move.origin)
+    predicted = previous.predictor.predict([prediction.entry.text for prediction in readable]).labels
     return quality.detect_regression(
-        truth, mine, list(theirs), params.watch.quality, confidence=params.watch.confidence, names=names
+        [prediction.truth for prediction in readable],
+        [prediction.entry.label for prediction in readable],
+        predicted,
+        params.watch.quality,
+        confidence=params.watch.confidence,
+        champion=move.target,
+        previous=previous.name,
     )
-
-
-def _pairs(journal: Journal, release: str, *, since: str, until: str) -> list[tuple[str, JournalEntry]]:
-    """Give the true labels told of a release's answers since then, each with its answer; the last told label counts."""
-    entries = latest_labels(entry for entry in journal.labels(since) if entry.time < until)
-    found = journal.find_all((entry.request, entry.position) for entry in entries)
-    pairs = ((entry.label, found.get((entry.request, entry.position))) for entry in entries)
-    return [
-        (label, answer)
-        for label, answer in pairs
-        if answer and answer.release == release and since <= answer.time < until
-    ]

@@ -1,118 +1,128 @@
-"""The windows in their order: where the model changed in them, and where the tone did."""
+"""The series of windows: where the model changed, what that did to the prevalence, and change points beyond
+that.
+"""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.base.config import Params, Workspace
+from pipeline.base.config import Params
+from pipeline.base.documents import BridgedPoint, ChangePoint, ModelChange, PrevalenceEntry, WindowReport
 from pipeline.base.errors import TonewatchError
 from pipeline.base.records import JournalEntry
 from pipeline.base.seeds import seed_for
-from pipeline.core.monitor import change_points as changes
-from pipeline.core.monitor import prevalence
+from pipeline.core.evaluate.bootstrap import BootstrapConfig
+from pipeline.core.monitor import bridging
+from pipeline.core.monitor.bridging import SeriesPoint, TimedShift
+from pipeline.core.monitor.change_points import find_change_points
 from pipeline.core.monitor.windows import windows_per_quarter
-from pipeline.io import files
-from pipeline.monitoring.reference import ReleaseReference
-
-Document = Mapping[str, Any]
+from pipeline.monitoring.reference import ReferenceCache, ReleaseReference
 
 
-def read_windows(workspace: Workspace) -> list[Document]:
-    """Read every window that was written, the oldest first."""
-    return [files.read_json(path) for path in sorted(workspace.windows.glob("2*.json"))]
-
-
-def drifted_windows(before: Sequence[Document], release: str) -> dict[str, list[bool]]:
-    """Say of each topic which of these windows had drifted from what the release was judged by."""
-    found: dict[str, list[bool]] = {}
-    for document in before:
-        for topic, told in document["topics"].items() if document["release"] == release else ():
-            found.setdefault(topic, []).append(bool(told["drift"] and told["drift"]["drifted"]))
-    return found
+def drifted_windows(windows: Sequence[WindowReport], release: str) -> dict[str, list[bool]]:
+    """Return, for each topic, which of the release's windows drifted."""
+    drifted: dict[str, list[bool]] = {}
+    for window in windows:
+        for topic, report in window["topics"].items() if window["release"] == release else ():
+            drifted.setdefault(topic, []).append(bool(report["drift"] and report["drift"]["drifted"]))
+    return drifted
 
 
 def measure_model_change(
-    workspace: Workspace, watched: ReleaseReference, answers: Sequence[JournalEntry], params: Params
-) -> dict[str, Any] | None:
-    """Measure what a change of the model alone did to the shares: the release before answers this window's texts as well.
-
-    None where the release is that of the window before.
+    references: ReferenceCache,
+    reference: ReleaseReference,
+    predictions: Sequence[JournalEntry],
+    *,
+    previous: str,
+    params: Params,
+) -> ModelChange:
+    """Measure what a change of the model alone did to the prevalence: the previous release predicts this
+    window's texts too.
     """
-    before = read_windows(workspace)
-    if not before or before[-1]["release"] == watched.name:
-        return None
-    found: dict[str, Any] = {"from": before[-1]["release"], "to": watched.name, "texts": 0, "labels": None}
-    overlap = _overlap(answers, params)
+    change: ModelChange = {"from": previous, "to": reference.name, "texts": 0, "labels": None}
+    overlap = _overlap(predictions, params)
     if len(overlap) < params.watch.min_texts:
-        return {
-            **found,
-            "why": f"only {len(overlap)} texts of this window can be read, too few to measure the change of the model",
-        }
+        change["why"] = (
+            f"only {len(overlap)} texts of this window are readable, too few to measure the change"
+        )
+        return change
     try:
-        old = ReleaseReference.of(workspace, found["from"])
-        theirs = old.predictor.predict([answer.text for answer in overlap]).labels
+        old = references.get(previous)
+        old_labels = old.predictor.predict([entry.text for entry in overlap]).labels
     except TonewatchError as error:
-        return {**found, "why": str(error)}
-    if old.labels != watched.labels:
-        return {**found, "why": "the two releases know different labels"}
-    before_N, after_N = (
-        [watched.labels.index(label) for label in column]
-        for column in (theirs, [answer.label for answer in overlap])
+        change["why"] = str(error)
+        return change
+    if old.labels != reference.labels:
+        change["why"] = "the two releases have different labels"
+        return change
+    index = reference.labels.index
+    change["texts"] = len(overlap)
+    change["labels"] = bridging.measure_model_shift(
+        [index(label) for label in old_labels],
+        [index(entry.label) for entry in overlap],
+        old.confusion,
+        reference.confusion,
+        reference.labels,
+        bootstrap=BootstrapConfig(params.watch.resamples, params.watch.confidence, params.seed),
     )
-    chance: dict[str, Any] = {
-        "resamples": params.watch.resamples,
-        "confidence": params.watch.confidence,
-        "seed": params.seed,
-    }
-    measured = prevalence.measure_model_shift(
-        before_N, after_N, old.confusion, watched.confusion, labels=watched.labels, **chance
-    )
-    return {**found, "texts": len(overlap), "labels": measured}
+    return change
 
 
-def _overlap(answers: Sequence[JournalEntry], params: Params) -> list[JournalEntry]:
-    """Draw the texts that both releases answer."""
-    chance = np.random.default_rng(seed_for(params.seed, "watch", "overlap"))
-    readable = [answer for answer in answers if answer.text]
-    rows = sorted(chance.permutation(len(readable))[: params.watch.overlap_texts])
+def _overlap(predictions: Sequence[JournalEntry], params: Params) -> list[JournalEntry]:
+    """Draw the texts that both releases predict."""
+    random = np.random.default_rng(seed_for(params.seed, "watch", "overlap"))
+    readable = [entry for entry in predictions if entry.text]
+    rows = sorted(random.permutation(len(readable))[: params.watch.overlap_texts])
     return [readable[row] for row in rows]
 
 
-def bridge_topic(seen: Sequence[Document], topic: str) -> dict[str, list[dict[str, Any]]]:
-    """Give the series of each label's share in a topic, with what came before a change of the model shifted by what it did."""
-    labels = {label for document in seen for label in (_shares(document, topic) or ())}
-    found = {}
-    for label in sorted(labels):
-        points = [
-            {"start": document["window"]["start"], "release": document["release"], **shares[label]}
-            for document in seen
-            if (shares := _shares(document, topic)) and label in shares
-        ]
-        breaks = [
-            {"time": document["window"]["start"], **document["break"]["labels"][label]}
-            for document in seen
-            if document["break"] and (document["break"]["labels"] or {}).get(label)
-        ]
-        found[label] = prevalence.bridge_series(points, breaks)
-    return found
-
-
-def find_topic_changes(seen: Sequence[Document], params: Params) -> dict[str, list[dict[str, Any]]]:
-    """Find where the tone of each topic changed, the model's own changes bridged."""
-    topics = sorted({topic for document in seen for topic in document["topics"]})
-    asked: dict[str, Any] = {
-        "windows_per_quarter": windows_per_quarter(params.watch.window_minutes),
-        "confidence": params.watch.confidence,
-        "seed": params.seed,
-        "topics": max(1, len(topics)),
-    }
+def bridge_topic(windows: Sequence[WindowReport], topic: str) -> dict[str, list[BridgedPoint]]:
+    """Return the series of each label's share in a topic; what precedes a change of the model is shifted by
+    its effect.
+    """
+    labels = {label for window in windows for label in _prevalence(window, topic)}
     return {
-        topic: changes.find_change_points(bridge_topic(seen, topic), params.watch.change_points, **asked)
+        label: bridging.bridge_series(_series_points(windows, topic, label), _shifts(windows, label))
+        for label in sorted(labels)
+    }
+
+
+def _series_points(windows: Sequence[WindowReport], topic: str, label: str) -> list[SeriesPoint]:
+    return [
+        {
+            "start": window["window"]["start"],
+            "release": window["release"],
+            **_prevalence(window, topic)[label],
+        }
+        for window in windows
+        if label in _prevalence(window, topic)
+    ]
+
+
+def _shifts(windows: Sequence[WindowReport], label: str) -> list[TimedShift]:
+    return [
+        {"time": window["window"]["start"], **change["labels"][label]}
+        for window in windows
+        if (change := window["model_change"]) and change["labels"] and label in change["labels"]
+    ]
+
+
+def find_topic_changes(windows: Sequence[WindowReport], params: Params) -> dict[str, list[ChangePoint]]:
+    """Find the change points of each topic, with changes of the model bridged."""
+    topics = sorted({topic for window in windows for topic in window["topics"]})
+    return {
+        topic: find_change_points(
+            bridge_topic(windows, topic),
+            params.watch.change_points,
+            windows_per_quarter=windows_per_quarter(params.watch.window_minutes),
+            confidence=params.watch.confidence,
+            seed=params.seed,
+            topics=max(1, len(topics)),
+        )
         for topic in topics
     }
 
 
-def _shares(document: Document, topic: str) -> Mapping[str, Any] | None:
-    found = document["topics"].get(topic)
-    return found["shares"] if found else None
+def _prevalence(window: WindowReport, topic: str) -> dict[str, PrevalenceEntry]:
+    report = window["topics"].get(topic)
+    return (report["prevalence"] if report else None) or {}

@@ -1,19 +1,22 @@
-"""What a release said of the texts it was judged by: the reference that every window is compared with."""
+"""The reference of a release: its predictions on its test texts, which every window is compared with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.base import logs
 from pipeline.base.config import WatchConfig, Workspace
+from pipeline.base.documents import ReleaseRecord
 from pipeline.base.errors import TonewatchError
 from pipeline.base.records import Receipt
 from pipeline.base.seeds import seed_for
 from pipeline.core.clean.faults import count_words
-from pipeline.core.clean.language import detect_language as language
+from pipeline.core.clean.language import detect_language
 from pipeline.core.monitor.detectors import WindowSample
 from pipeline.core.monitor.drift import DriftCalibration, calibrate, comparable_size
 from pipeline.core.monitor.windows import windows_per_quarter
@@ -29,129 +32,160 @@ if TYPE_CHECKING:
     from pipeline.core.model.predictor import Predictor
 
 TABLE = "texts.parquet"
-# With four times as many texts of its own, 24 references gave 321 starts of alarms for 432 allowed; the error of fewer comes back in
-# every window.
+ALL_SOURCES = ""
+# A topic's own reference holds four times as many texts as its windows: the error of a smaller one comes back
+# in every window. With this factor 24 references gave 321 alarm starts for 432 allowed.
 OWN_FACTOR = 4
+
+
+class SampleColumns(TypedDict):
+    """The columns of a sample; `predicted` are indices of labels, `embedding` is empty where texts are
+    hashed.
+    """
+
+    request: list[str]
+    position: list[int]
+    predicted: list[int]
+    confidence: list[float]
+    words: list[int]
+    unknown: list[float]
+    lang: list[str]
+    embedding: list[list[float]]
+
+
+class ReferenceColumns(SampleColumns):
+    """The columns of a reference; `source` is that of each test text."""
+
+    source: list[str]
 
 
 @dataclass(frozen=True)
 class ReleaseReference:
-    """Hold a release as the watch needs it; its files and its reference are opened at their first use."""
+    """A release as monitoring needs it; its model and its reference are loaded at their first use."""
 
     workspace: Workspace
-    document: dict[str, Any]
-    _calibrated: dict[tuple[str, int, int, bool], DriftCalibration] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, workspace: Workspace, name: str) -> "ReleaseReference":
-        """Read a release by its name."""
-        return cls(workspace, dict(Ledger(workspace.ledger).get(name).document))
+    record: ReleaseRecord
+    _calibrations: dict[tuple[str, int, int, bool], DriftCalibration] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
-        """Give the name of the release."""
-        return str(self.document["release"])
+        """Return the name of the release."""
+        return self.record["release"]
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Give its labels in their order."""
-        return tuple(self.document["evaluation"]["labels"])
+        """Return the labels in the order of the model."""
+        return tuple(self.record["evaluation"]["labels"])
 
     @property
-    def confusion(self) -> Any:
-        """Give its counts of truth against guess on its test texts."""
-        return np.array(self.document["evaluation"]["confusion"])
+    def confusion(self) -> NDArray[np.int64]:
+        """Return the confusion on the test texts; LxL, ground truth by prediction."""
+        return np.array(self.record["evaluation"]["confusion"])
 
     @cached_property
     def predictor(self) -> "Predictor":
-        """Open its verified copy."""
-        return load_predictor(release_files.verified_copy(self.workspace, self.document))
+        """Load the model from the verified copy of the release."""
+        return load_predictor(release_files.verified_copy(self.workspace, self.record))
 
     @cached_property
-    def reference(self) -> dict[str, WindowSample]:
-        """Give what it said of its test texts: of all of them under the empty name, and of each source."""
-        columns = parquet.read_rows(self._kept() / TABLE)
-        source_N = np.array(columns.pop("source"))
-        whole = build_sample(columns)
-        return {
-            "": whole,
-            **{str(name): whole.only(np.flatnonzero(source_N == name)) for name in np.unique(source_N)},
-        }
+    def samples(self) -> dict[str, WindowSample]:
+        """Read the predictions on the test texts: all under the empty name, and those of each source."""
+        columns = self._read_columns()
+        sources_N, sample = np.array(columns["source"]), build_sample(columns)
+        rows = {str(name): np.flatnonzero(sources_N == name) for name in np.unique(sources_N)}
+        return {ALL_SOURCES: sample, **{name: sample.take(rows_N) for name, rows_N in rows.items()}}
 
     def calibration(
         self, topic: str, window: WindowSample, cfg: WatchConfig, *, topics: int
     ) -> DriftCalibration:
-        """Learn what chance does to windows of this size, once for each size.
+        """Calibrate drift detection for windows of this size, once for each size.
 
-        A topic named as a source of the test texts is compared with those of that source; of its window only so many texts that there
-        are OWN times as many of them. Where that would be too few, it is compared with all test texts as any other topic is.
+        A topic named as a source of the test texts is compared with those of that source, and its windows are
+        sampled down until the source has OWN_FACTOR times as many texts. Where that is too few, it is
+        compared with all test texts as any other topic is.
         """
         embedded = window.embedding is not None
-        own, source, texts = self.reference.get(topic), "", len(window)
+        own, source, texts = self.samples.get(topic), ALL_SOURCES, len(window)
         if own and len(own) >= OWN_FACTOR * cfg.min_texts:
             source, texts = topic, comparable_size(min(texts, len(own) // OWN_FACTOR), cfg.drift)
         key = (source, texts, topics, embedded)
-        if key not in self._calibrated:
-            reference = (
-                self.reference[source] if embedded else replace(self.reference[source], embedding=None)
+        if key not in self._calibrations:
+            sample = self.samples[source]
+            self._calibrations[key] = calibrate(
+                sample if embedded else replace(sample, embedding=None),
+                texts,
+                cfg.drift,
+                windows_per_quarter=windows_per_quarter(cfg.window_minutes),
+                topics=topics,
+                seed=seed_for(0, "watch", self.name, source),
             )
-            asked: dict[str, Any] = {
-                "windows_per_quarter": windows_per_quarter(cfg.window_minutes),
-                "topics": topics,
-            }
-            self._calibrated[key] = calibrate(
-                reference, texts, cfg.drift, seed=seed_for(0, "watch", self.name, source), **asked
-            )
-        return self._calibrated[key]
+        return self._calibrations[key]
 
     def language(self, text: str) -> str:
-        """Tell the language of a text as the validation does."""
-        return language(text, min_words=self._least)
+        """Detect the language of a text as the stage `validate` does."""
+        return detect_language(text, min_words=self._language_min_words)
 
     @cached_property
-    def _least(self) -> int:
+    def _language_min_words(self) -> int:
         return load_params(self.workspace.params).validation.language_min_words
 
-    def _kept(self) -> Path:
-        """Find what was reckoned once for this very release, or reckon it."""
+    def _read_columns(self) -> ReferenceColumns:
         folder = self.workspace.windows / f"reference-{self.name}"
         try:
             files.verified_receipt(folder, made_by="watch")
         except TonewatchError:
-            logs.get("watch").info("reference", release=self.name)
-            self._keep(folder)
-        return folder
+            logs.get("watch").info("reference.computed", release=self.name)
+            self._write(folder)
+        columns = parquet.read_rows(folder / TABLE)
+        if "guess" in columns:  # written by an earlier version
+            columns["predicted"] = columns.pop("guess")
+        return cast(ReferenceColumns, columns)
 
-    def _keep(self, folder: Path) -> None:
-        records = read_split(self.workspace.root, str(self.document["data_version"]), "test")
-        # As the journal keeps them: what is compared is masked on both sides.
+    def _write(self, folder: Path) -> None:
+        records = read_split(self.workspace.root, self.record["data_version"], "test")
+        # The journal stores masked texts, so the reference is computed from masked texts.
         texts = [mask_pii(record.text)[0] for record in records]
-        answers = self.predictor.predict(texts)
-        columns = {
+        predictions = self.predictor.predict(texts)
+        columns: ReferenceColumns = {
             "source": [record.source for record in records],
             "request": [record.id for record in records],
             "position": [0] * len(records),
-            "guess": [self.labels.index(label) for label in answers.labels],
-            "confidence": answers.probabilities.max(axis=1).tolist(),
+            "predicted": [self.labels.index(label) for label in predictions.labels],
+            "confidence": predictions.probabilities.max(axis=1).tolist(),
             "words": [count_words(text) for text in texts],
-            "unknown": list(answers.unknown),
+            "unknown": list(predictions.unknown),
             "lang": [self.language(text) for text in texts],
             "embedding": self.predictor.embed(texts).tolist(),
         }
         with files.staging_dir(folder) as staging:
-            parquet.write_rows(staging / TABLE, columns)
+            parquet.write_rows(staging / TABLE, cast(Mapping[str, list[object]], columns))
             files.write_receipt(staging, Receipt("watch", counts={"texts": len(texts)}))
 
 
-def build_sample(columns: dict[str, list[Any]]) -> WindowSample:
-    """Build the values that windows are compared by from named columns of equal length; `embedding` may be missing."""
+class ReferenceCache:
+    """The references of one pass over the windows: each release is opened once."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._references: dict[str, ReleaseReference] = {}
+
+    def get(self, name: str) -> ReleaseReference:
+        """Open a release by its name."""
+        if name not in self._references:
+            record = Ledger(self._workspace.ledger).get(name).record
+            self._references[name] = ReleaseReference(self._workspace, record)
+        return self._references[name]
+
+
+def build_sample(columns: SampleColumns) -> WindowSample:
+    """Build the sample that detectors compare from its columns."""
     return WindowSample(
-        guess=np.array(columns["guess"], dtype=np.int64),
+        predicted=np.array(columns["predicted"], dtype=np.int64),
         confidence=np.array(columns["confidence"], dtype=np.float64),
         words=np.array(columns["words"], dtype=np.float64),
         unknown=np.array(columns["unknown"], dtype=np.float64),
         lang=np.array(columns["lang"], dtype=str),
-        embedding=np.array(columns["embedding"], dtype=np.float64) if columns.get("embedding") else None,
+        embedding=np.array(columns["embedding"], dtype=np.float64) if columns["embedding"] else None,
         request=tuple(columns["request"]),
         position=tuple(columns["position"]),
     )

@@ -1,143 +1,140 @@
-"""One pass of the watch: every window that has ended since the last pass, what it tells, whom to tell, and whether to go back.
+"""One pass of the watch: report each window that has ended, detect changes, roll back if needed, send alerts.
 
-A window is a file, written whole; a pass that was killed is taken up by the next one where it stopped.
+A window is one file, written atomically; a pass that was killed continues in the next one.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
 from urllib.parse import quote
 
 from pipeline.base import logs, times
 from pipeline.base.config import Params, Workspace
+from pipeline.base.documents import WatchSummary, WindowReport
 from pipeline.base.errors import UsageError
 from pipeline.base.records import Alert
-from pipeline.core.monitor import quiet_period, windows
-from pipeline.core.monitor.windows import Window
+from pipeline.core.monitor import quiet_period
+from pipeline.core.monitor.windows import Window, due_windows
 from pipeline.io import alerts, files, locks
-from pipeline.io.journal.journal import Journal, latest_labels
+from pipeline.io.journal.journal import Journal
 from pipeline.io.params_file import load_params
 from pipeline.io.sources import feedback
 from pipeline.monitoring import auto_rollback
-from pipeline.monitoring.model_change import (
-    drifted_windows,
-    find_topic_changes,
-    measure_model_change,
-    read_windows,
-)
-from pipeline.monitoring.reference import ReleaseReference
+from pipeline.monitoring.labelled import read_labelled
+from pipeline.monitoring.model_change import drifted_windows, find_topic_changes, measure_model_change
+from pipeline.monitoring.reference import ReferenceCache
 from pipeline.monitoring.window_alerts import alerts_from_windows
-from pipeline.monitoring.window_report import ALL, LabelledEntry, describe_window
+from pipeline.monitoring.window_files import read_window, read_windows, window_paths
+from pipeline.monitoring.window_report import ALL, describe_topics
 
 log = logs.get("watch")
-FOR_EVER = "9999"
+FAR_FUTURE = "9999"
 
 
 def run_watch(
     workspace: Workspace, *, now: str | None = None, actor: str = "tonewatch watch"
-) -> dict[str, Any]:
-    """Watch all windows that are due, raise and send what should be known, and go back from a release that surely fails.
+) -> WatchSummary:
+    """Report all due windows, raise and send alerts, and roll back a champion with a significant regression.
 
-    `now` is a UTC time, by default the clock's; answers dated after it belong to no window and are counted. Two passes at once
-    take turns. Raises WrongUse for a `now` that is no time.
+    `now` is a UTC time, by default the clock's; predictions dated after it belong to no window and are
+    counted. Concurrent passes run one after the other. Raises UsageError for a `now` that is no time.
     """
-    params, now = load_params(workspace.params), _time(now)
+    params, now = load_params(workspace.params), _parse_now(now)
     with locks.folder_lock(workspace.windows):
-        journal = Journal.reading(workspace.journal)
-        watched = WatchPass(workspace, journal, params)
+        journal, references = Journal.reading(workspace.journal), ReferenceCache(workspace)
         written = [
-            name for window in _due(workspace, journal, now, params) if (name := watched.written(window))
+            window
+            for window in _due_windows(workspace, journal, now, params)
+            if _write_window(workspace, journal, references, window, params)
         ]
-        seen = read_windows(workspace)
-        files.write_json(workspace.windows / "events.json", happened := find_topic_changes(seen, params))
-        baked = auto_rollback.judge_champion(workspace, journal, now=now, params=params)
-        moved = auto_rollback.rollback_if_degraded(workspace, baked, actor=actor)
-        raised = _raised(
-            workspace,
-            [*alerts_from_windows(seen, happened, written), *baked.alerts(moved)],
-            now=now,
-            params=params,
-        )
-    delivered = alerts.deliver_alerts(workspace.alerts, workspace.alert_urls)
-    hard = [alert for alert in raised if alert.hard]
-    fresh = feedback.count_new_labels(workspace, params.collect)
+        change_points = find_topic_changes(read_windows(workspace), params)
+        files.write_json(workspace.windows / "events.json", change_points)
+        decision = auto_rollback.decide_rollback(workspace, journal, references, now=now, params=params)
+        move = auto_rollback.rollback_if_degraded(workspace, decision, actor=actor)
+        new_windows = [read_window(_window_path(workspace, window)) for window in written]
+        candidates = [
+            *alerts_from_windows(new_windows, change_points),
+            *decision.alerts(rolled_back=move is not None),
+        ]
+        raised = _raise_alerts(workspace, candidates, now=now, params=params)
+    delivery = alerts.deliver_alerts(workspace.alerts, workspace.alert_urls)
+    new_labels = feedback.count_new_labels(workspace, params.collect)
     return {
         "now": now,
-        "windows": written,
-        "future": sum(1 for _ in journal.answers(times.to_micros(now), FOR_EVER)),
+        "windows": [window.name for window in written],
+        "future": sum(1 for _ in journal.answers(times.to_micros(now), FAR_FUTURE)),
         "alerts": [alert.title for alert in raised],
-        "undelivered": delivered.waiting,
-        "moved": moved and moved.as_dict(),
-        "labels": fresh,
-        "retrain": _asked(hard, fresh, params),
+        "undelivered": delivery.waiting,
+        "rollback": move.as_dict() if move else None,
+        "labels": new_labels,
+        "retrain": _retrain_reason(raised, new_labels, params),
     }
 
 
-def _time(told: str | None) -> str:
+def _parse_now(now: str | None) -> str:
     try:
-        return times.format_seconds(times.parse_time(told) if told else datetime.now(UTC))
+        return times.format_seconds(times.parse_time(now) if now else datetime.now(UTC))
     except ValueError:
-        raise UsageError(f"{told!r} is no time. Write it in UTC as 2026-11-25T08:00:00Z.") from None
+        raise UsageError(f"{now!r} is no time. Write it in UTC as 2026-11-25T08:00:00Z.") from None
 
 
-def _due(workspace: Workspace, journal: Journal, now: str, params: Params) -> list[Window]:
-    cfg = params.watch
-    last = max((path.stem for path in workspace.windows.glob("2*.json")), default=None)
-    since = files.read_json(workspace.windows / f"{last}.json")["window"]["end"] if last else journal.first()
-    return (
-        windows.due_windows(since=since, now=now, minutes=cfg.window_minutes, most=cfg.catch_up_windows)
-        if since
-        else []
-    )
+def _due_windows(workspace: Workspace, journal: Journal, now: str, params: Params) -> list[Window]:
+    cfg, paths = params.watch, window_paths(workspace)
+    since = read_window(paths[-1])["window"]["end"] if paths else journal.first()
+    if not since:
+        return []
+    return due_windows(since=since, now=now, minutes=cfg.window_minutes, most=cfg.catch_up_windows)
 
 
-@dataclass(frozen=True)
-class WatchPass:
-    """Hold a pass: each release of it is opened once."""
-
-    workspace: Workspace
-    journal: Journal
-    params: Params
-    _opened: dict[str, ReleaseReference] = field(default_factory=dict)
-
-    def written(self, window: Window) -> str | None:
-        """Write the document of one window, if anything was answered in it; give its name."""
-        start, end = times.to_micros(window.start), times.to_micros(window.end)
-        answers = list(self.journal.answers(start, end))
-        if not answers:
-            return None
-        watched = self._release(Counter(answer.release for answer in answers).most_common(1)[0][0])
-        mine = [answer for answer in answers if answer.release == watched.name]
-        told = [pair for pair in _told(self.journal, start, end) if pair[1].release == watched.name]
-        before = drifted_windows(
-            read_windows(self.workspace)[-self.params.watch.drift.of_windows :], watched.name
+def _write_window(
+    workspace: Workspace, journal: Journal, references: ReferenceCache, window: Window, params: Params
+) -> bool:
+    """Write the report of one window; return whether there were predictions in it."""
+    start, end = times.to_micros(window.start), times.to_micros(window.end)
+    entries = list(journal.answers(start, end))
+    if not entries:
+        return False
+    releases = Counter(entry.release for entry in entries)
+    reference = references.get(releases.most_common(1)[0][0])
+    predictions = [entry for entry in entries if entry.release == reference.name]
+    earlier = read_windows(workspace)
+    model_change = None
+    if earlier and earlier[-1]["release"] != reference.name:
+        model_change = measure_model_change(
+            references, reference, predictions, previous=earlier[-1]["release"], params=params
         )
-        document = describe_window(
-            watched, mine, told, window=window, cfg=self.params.watch, seed=self.params.seed, before=before
-        )
-        document["releases"] = dict(Counter(answer.release for answer in answers))
-        document["break"] = measure_model_change(self.workspace, watched, mine, self.params)
-        files.write_json(self.workspace.windows / f"{window.name}.json", document)
-        log.info("window", start=window.start, answers=len(answers), release=watched.name)
-        return window.name
+    report: WindowReport = {
+        "window": {"start": window.start, "end": window.end},
+        "release": reference.name,
+        "data_version": reference.record["data_version"],
+        "predictions": len(predictions),
+        "releases": dict(releases),
+        "topics": describe_topics(
+            reference,
+            predictions,
+            read_labelled(journal, reference.name, since=start, until=end),
+            window=window,
+            cfg=params.watch,
+            seed=params.seed,
+            drifted=drifted_windows(earlier[-params.watch.drift.of_windows :], reference.name),
+        ),
+        "model_change": model_change,
+    }
+    files.write_json(_window_path(workspace, window), report)
+    log.info("window.written", start=window.start, predictions=len(entries), release=reference.name)
+    return True
 
-    def _release(self, name: str) -> ReleaseReference:
-        if name not in self._opened:
-            self._opened[name] = ReleaseReference.of(self.workspace, name)
-        return self._opened[name]
+
+def _window_path(workspace: Workspace, window: Window) -> Path:
+    return workspace.windows / f"{window.name}.json"
 
 
-def _told(journal: Journal, start: str, end: str) -> list[LabelledEntry]:
-    entries = latest_labels(journal.labels(start, end))
-    found = journal.find_all((entry.request, entry.position) for entry in entries)
-    return [
-        (entry.label, found[name]) for entry in entries if (name := (entry.request, entry.position)) in found
-    ]
-
-
-def _raised(workspace: Workspace, candidates: Sequence[Alert], *, now: str, params: Params) -> list[Alert]:
+def _raise_alerts(
+    workspace: Workspace, candidates: Sequence[Alert], *, now: str, params: Params
+) -> list[Alert]:
+    """Put the alerts that no quiet period silences into the outbox."""
     past = [entry.alert for entry in alerts.list_outbox(workspace.alerts)]
     linked = [replace(alert, link=_link(workspace, alert)) for alert in candidates]
     raised = quiet_period.filter_quiet(linked, past, now=now, quiet_hours=params.watch.quiet_hours)
@@ -146,20 +143,21 @@ def _raised(workspace: Workspace, candidates: Sequence[Alert], *, now: str, para
 
 
 def _link(workspace: Workspace, alert: Alert) -> str:
-    """Lead to the page of the alert's topic; where nobody said where the dashboard is, to the folder of the windows."""
+    """Return the address of the topic's page, or the folder of the windows where the dashboard has no
+    address.
+    """
     if not workspace.dashboard:
         return str(workspace.windows)
-    return (
-        f"{workspace.dashboard}/"
-        if alert.topic == ALL
-        else f"{workspace.dashboard}/topics/{quote(alert.topic, safe='')}"
-    )
+    if alert.topic == ALL:
+        return f"{workspace.dashboard}/"
+    return f"{workspace.dashboard}/topics/{quote(alert.topic, safe='')}"
 
 
-def _asked(hard: Sequence[Alert], fresh: int, params: Params) -> str | None:
-    """Say why a new training is due, if it is."""
-    if hard and params.schedule.retrain_on_alert:
-        return "; ".join(alert.title for alert in hard)
-    if fresh >= params.schedule.retrain_on_labels:
-        return f"{fresh} true labels are new since the data were collected"
+def _retrain_reason(raised: Sequence[Alert], new_labels: int, params: Params) -> str | None:
+    """Return why retraining is recommended; None where it is not."""
+    requests = [alert.title for alert in raised if alert.requests_retrain]
+    if requests and params.schedule.retrain_on_alert:
+        return "; ".join(requests)
+    if new_labels >= params.schedule.retrain_on_labels:
+        return f"{new_labels:,} new labels since the data were collected"
     return None

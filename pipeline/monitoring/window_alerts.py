@@ -1,74 +1,74 @@
-"""What in the windows somebody should know: drift that lasts, and a change of tone."""
+"""Alerts from windows: drift that lasts, and change points."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
+from pipeline.base.documents import ChangePoint, DriftReport, WindowReport
 from pipeline.base.records import Alert
+from pipeline.monitoring.window_report import ALL
 
-Document = Mapping[str, Any]
-ONE = 2  # all texts together, and the one topic they are of
+KINDS = {"topic": "embedding", "label": "predicted labels", "encoding": "unknown tokens or length"}
 
 
 def alerts_from_windows(
-    seen: Sequence[Document], happened: Mapping[str, Sequence[Mapping[str, Any]]], written: Sequence[str]
+    windows: Sequence[WindowReport], change_points: Mapping[str, Sequence[ChangePoint]]
 ) -> list[Alert]:
-    """Give an alert for each alarm and each tone event that the windows just written brought."""
-    fresh = [document for document in seen if document["window"]["start"].replace(":", "-") in set(written)]
-    return [*_drifts(fresh), *_events(happened, fresh)]
+    """Return an alert for each drift alarm in these new windows, and for each change point."""
+    alerts = [
+        _drift_alert(window, topic, report)
+        for window in windows
+        for topic in _distinct_topics(window)
+        if (report := window["topics"][topic]["drift"]) and report["alarm"]
+    ]
+    return [*alerts, *_change_point_alerts(windows[-1], change_points)] if windows else []
 
 
-def _drifts(fresh: Sequence[Document]) -> Iterator[Alert]:
-    for document in fresh:
-        for topic in _told_apart(document):
-            drift = document["topics"][topic]["drift"]
-            if drift and drift["alarm"]:
-                yield _drift(document, topic, drift)
-
-
-def _drift(document: Document, topic: str, drift: Mapping[str, Any]) -> Alert:
-    start = document["window"]["start"]
-    moved = (
-        ", ".join(name for name, detector in drift["detectors"].items() if detector["drifted"])
-        or "all detectors together"
-    )
-    ids = ", ".join(f"{example['request']}/{example['position']}" for example in drift["examples"])
+def _drift_alert(window: WindowReport, topic: str, report: DriftReport) -> Alert:
+    drifted = ", ".join(name for name, detector in report["detectors"].items() if detector["drifted"])
+    examples = ", ".join(f"{example['request']}/{example['position']}" for example in report["examples"])
+    kind = str(report["kind"])
     return Alert(
-        key=f"drift/{topic}/{drift['kind']}",
+        key=f"drift/{topic}/{kind}",
         kind="drift",
         topic=topic,
-        time=document["window"]["end"],
-        title=f"Drift of kind {drift['kind']} in {topic}",
+        time=window["window"]["end"],
+        title=f"Drift in {_topic_name(topic)}: {KINDS.get(kind, kind)}",
         message=(
-            f"Since {start} the texts of topic {topic} differ from what {document['release']} was judged by (moved: {moved}; "
-            f"p = {drift['p']:.4f}, alarms below {drift['level']:.4f}). The texts that moved it most: {ids}."
+            f"Since {window['window']['start']} the texts of {_topic_name(topic)} differ from the test texts "
+            f"of {window['release']}. Detectors that drifted: {drifted or 'all together'} "
+            f"(p = {report['p']:.4f}, alarms below {report['level']:.4f}). Texts that moved most: {examples}."
         ),
-        hard=True,
+        requests_retrain=True,
     )
 
 
-def _told_apart(document: Document) -> list[str]:
-    """Name the topics of a window; where there is only one, it is all texts, and nothing is told of it twice."""
-    topics = list(document["topics"])
-    return topics if len(topics) > ONE else topics[:1]
+def _distinct_topics(window: WindowReport) -> list[str]:
+    """Return the topics of a window; a single topic equals all texts, so only `all` remains."""
+    topics = list(window["topics"])
+    return topics if len(topics) > 2 else topics[:1]
 
 
-def _events(
-    happened: Mapping[str, Sequence[Mapping[str, Any]]], fresh: Sequence[Document]
+def _change_point_alerts(
+    newest: WindowReport, change_points: Mapping[str, Sequence[ChangePoint]]
 ) -> Iterator[Alert]:
-    if not fresh:
-        return
-    last, apart = fresh[-1]["window"]["end"], _told_apart(fresh[-1])
-    for topic, found in happened.items():
-        for event in found if topic in apart else ():
+    topics = _distinct_topics(newest)
+    for topic, points in change_points.items():
+        for point in points if topic in topics else ():
+            name, label = _topic_name(topic), point["label"]
+            verb = "rose" if point["change"] > 0 else "fell"
             yield Alert(
-                # Found again in every later pass, it is known by the window that showed it first.
-                key=f"event/{topic}/{event['label']}/{event['found']}",
+                # Later passes detect the change point again; the window that first showed it stays the same.
+                key=f"event/{topic}/{label}/{point['detected']}",
                 kind="event",
                 topic=topic,
-                time=last,
-                title=f"{event['label']} in {topic} went from {event['before']:.0%} to {event['after']:.0%}",
+                time=newest["window"]["end"],
+                title=f"{label} in {name} {verb} from {point['before']:.0%} to {point['after']:.0%}",
                 message=(
-                    f"Since {event['time']} the share of {event['label']} in topic {topic} is {event['after']:.3f}, before it was "
-                    f"{event['before']:.3f}: a change of {event['change']:+.3f} ({event['low']:+.3f} to {event['high']:+.3f})."
+                    f"Since {point['time']} the share of {label} in {name} is {point['after']:.3f}; "
+                    f"before it was {point['before']:.3f}: a change of {point['change']:+.3f} "
+                    f"({point['low']:+.3f} to {point['high']:+.3f})."
                 ),
             )
+
+
+def _topic_name(topic: str) -> str:
+    return "all texts" if topic == ALL else f"topic {topic}"

@@ -1,145 +1,144 @@
-"""One window of the journal as figures: shares with their error, drift and quality, of all texts together and of each topic."""
+"""The topics of one window: prevalence, drift and quality of all texts together and of each topic."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from pipeline.base.config import WatchConfig
+from pipeline.base.documents import DriftReport, ObservedQuality, TopicReport
 from pipeline.base.records import JournalEntry
 from pipeline.base.seeds import seed_for
+from pipeline.core.evaluate.bootstrap import BootstrapConfig
 from pipeline.core.monitor import drift, prevalence, quality
 from pipeline.core.monitor.detectors import WindowSample
 from pipeline.core.monitor.windows import Window
+from pipeline.monitoring.labelled import LabelledPrediction
 from pipeline.monitoring.reference import ReleaseReference, build_sample
 
 ALL = "all"
-NOT_JUDGED = {"shares": None, "estimated": None, "drift": None}
-# A true label, and the answer it is about.
-LabelledEntry = tuple[str, JournalEntry]
 Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True)
 class WindowContext:
-    """Hold what every topic of a window is judged by: how many are, what the windows before said of each, and the chance of this one."""
+    """What all topics of a window are judged by.
 
+    `topics` is how many are judged, `drifted` which earlier windows of each topic drifted, the newest last.
+    """
+
+    reference: ReleaseReference
     cfg: WatchConfig
     seed: int
-    among: int
-    before: Mapping[str, Sequence[bool]]
+    topics: int
+    drifted: Mapping[str, Sequence[bool]]
 
     @property
-    def chance(self) -> dict[str, Any]:
-        """Give what every interval is drawn with."""
-        return {"resamples": self.cfg.resamples, "confidence": self.cfg.confidence, "seed": self.seed}
+    def bootstrap(self) -> BootstrapConfig:
+        """Return the settings of every interval of the window."""
+        return BootstrapConfig(self.cfg.resamples, self.cfg.confidence, self.seed)
 
 
-def describe_window(
-    watched: ReleaseReference,
-    answers: Sequence[JournalEntry],
-    told: Sequence[LabelledEntry],
+def describe_topics(
+    reference: ReleaseReference,
+    predictions: Sequence[JournalEntry],
+    labelled: Sequence[LabelledPrediction],
     *,
     window: Window,
     cfg: WatchConfig,
     seed: int,
-    before: Mapping[str, Sequence[bool]],
-) -> dict[str, Any]:
-    """Build the document of a window from the answers that the watched release gave in it, and the true labels told in it.
+    drifted: Mapping[str, Sequence[bool]],
+) -> dict[str, TopicReport]:
+    """Describe each topic of a window from the release's predictions in it and the feedback sent in it.
 
-    `before` says of each topic which of the windows before, the newest last, had drifted.
+    `drifted` holds, for each topic, which earlier windows drifted, the newest last.
     """
-    topics, labels = (
-        by_topic(answers, [answer.topic for answer in answers]),
-        by_topic(told, [answer.topic for _, answer in told]),
-    )
-    judged = [topic for topic, part in topics.items() if len(part) >= cfg.min_texts]
-    at = WindowContext(cfg, seed_for(seed, "watch", window.start), len(judged), before)
+    topics = group_by_topic(predictions, [entry.topic for entry in predictions])
+    labelled_topics = group_by_topic(labelled, [prediction.entry.topic for prediction in labelled])
+    judged = [topic for topic, entries in topics.items() if len(entries) >= cfg.min_texts]
+    context = WindowContext(reference, cfg, seed_for(seed, "watch", window.start), len(judged), drifted)
     return {
-        "window": {"start": window.start, "end": window.end},
-        "release": watched.name,
-        "data_version": watched.document["data_version"],
-        "answers": len(answers),
-        "topics": {
-            topic: {
-                "texts": len(part),
-                "observed": _observed(watched, labels.get(topic, ()), at),
-                **(_judged(watched, topic, part, at) if topic in judged else NOT_JUDGED),
-            }
-            for topic, part in topics.items()
-        },
+        topic: _topic_report(topic, entries, labelled_topics.get(topic, ()), context)
+        for topic, entries in topics.items()
     }
 
 
-def _observed(
-    watched: ReleaseReference, told: Sequence[LabelledEntry], at: WindowContext
-) -> dict[str, Any] | None:
-    truth, guess = [label for label, _ in told], [answer.label for _, answer in told]
-    return quality.observed_quality(truth, guess, watched.labels, **at.chance) if told else None
-
-
-def _judged(
-    watched: ReleaseReference, topic: str, answers: Sequence[JournalEntry], at: WindowContext
-) -> dict[str, Any]:
-    return {
-        "shares": prevalence.estimate_prevalence(
-            count_labels(answers, watched.labels), watched.confusion, watched.labels, **at.chance
-        ),
-        "estimated": quality.estimated_quality(
-            [max(answer.probabilities) for answer in answers], **at.chance
-        ),
-        "drift": _drift(watched, topic, answers, at),
+def _topic_report(
+    topic: str,
+    entries: Sequence[JournalEntry],
+    labelled: Sequence[LabelledPrediction],
+    context: WindowContext,
+) -> TopicReport:
+    reference, judged = context.reference, len(entries) >= context.cfg.min_texts
+    report: TopicReport = {
+        "texts": len(entries),
+        "observed": observe_quality(labelled, reference.labels, context.bootstrap),
+        "prevalence": None,
+        "estimated": None,
+        "drift": None,
     }
+    if judged:
+        report["prevalence"] = prevalence.estimate_prevalence(
+            count_labels(entries, reference.labels), reference.confusion, reference.labels, context.bootstrap
+        )
+        confidences = [max(entry.probabilities) for entry in entries]
+        report["estimated"] = quality.estimated_quality(confidences, context.bootstrap)
+        report["drift"] = _drift_report(topic, entries, context)
+    return report
 
 
-def by_topic(entries: Sequence[Entry], topics: Sequence[str]) -> dict[str, list[Entry]]:
-    """Part entries by their topics; all of them stand under `all` as well."""
-    found: dict[str, list[Entry]] = {ALL: list(entries)}
+def observe_quality(
+    labelled: Sequence[LabelledPrediction], labels: Sequence[str], bootstrap: BootstrapConfig
+) -> ObservedQuality | None:
+    """Measure quality by ground truth; None where there is none."""
+    truth = [prediction.truth for prediction in labelled]
+    predicted = [prediction.entry.label for prediction in labelled]
+    return quality.observed_quality(truth, predicted, labels, bootstrap)
+
+
+def group_by_topic(entries: Sequence[Entry], topics: Sequence[str]) -> dict[str, list[Entry]]:
+    """Group entries by their topics; `all` holds all of them."""
+    groups: dict[str, list[Entry]] = {ALL: list(entries)}
     for entry, topic in zip(entries, topics, strict=True):
-        found.setdefault(topic, []).append(entry)
-    return found
+        groups.setdefault(topic, []).append(entry)
+    return groups
 
 
-def count_labels(answers: Sequence[JournalEntry], labels: Sequence[str]) -> list[int]:
-    """Count the answers of each label."""
-    counts = Counter(answer.label for answer in answers)
+def count_labels(entries: Sequence[JournalEntry], labels: Sequence[str]) -> list[int]:
+    """Count the predictions of each label."""
+    counts = Counter(entry.label for entry in entries)
     return [counts[label] for label in labels]
 
 
-def _drift(
-    watched: ReleaseReference, topic: str, answers: Sequence[JournalEntry], at: WindowContext
-) -> dict[str, Any]:
-    cfg = at.cfg.drift
-    rows = sorted(
-        np.random.default_rng(at.seed).permutation(len(answers))[: drift.comparable_size(len(answers), cfg)]
-    )
-    window = _compared(watched, [answers[row] for row in rows])
-    calibration = watched.calibration(topic, window, at.cfg, topics=at.among)
-    found = drift.judge_window(window, calibration)
-    examples = drift.most_moved_texts(window, calibration, cfg.examples)
-    named = [
-        {"request": request, "position": position, "score": score} for request, position, score in examples
-    ]
+def _drift_report(topic: str, entries: Sequence[JournalEntry], context: WindowContext) -> DriftReport:
+    cfg = context.cfg.drift
+    order = np.random.default_rng(context.seed).permutation(len(entries))
+    rows = sorted(order[: drift.comparable_size(len(entries), cfg)])
+    sample = _window_sample(context.reference, [entries[row] for row in rows])
+    calibration = context.reference.calibration(topic, sample, context.cfg, topics=context.topics)
+    verdict = drift.judge_window(sample, calibration)
     return {
-        **found,
-        "alarm": drift.alarm_starts([*at.before.get(topic, ()), found["drifted"]], cfg),
-        "examples": named,
+        **verdict,
+        "alarm": drift.alarm_starts([*context.drifted.get(topic, ()), verdict["drifted"]], cfg),
+        "examples": drift.most_moved_texts(sample, calibration, cfg.examples),
     }
 
 
-def _compared(watched: ReleaseReference, answers: Sequence[JournalEntry]) -> WindowSample:
-    columns: Mapping[str, list[Any]] = {
-        "request": [answer.request for answer in answers],
-        "position": [answer.position for answer in answers],
-        "guess": [watched.labels.index(answer.label) for answer in answers],
-        "confidence": [max(answer.probabilities) for answer in answers],
-        "words": [answer.words for answer in answers],
-        "unknown": [answer.unknown for answer in answers],
-        "lang": [answer.lang or watched.language(answer.text) for answer in answers],
-    }
-    whole = all(answer.text for answer in answers)
-    # Where only hashes are kept, what the model saw of a text is gone with it.
-    seen = watched.predictor.embed([answer.text for answer in answers]).tolist() if whole else []
-    return build_sample({**columns, "embedding": seen})
+def _window_sample(reference: ReleaseReference, entries: Sequence[JournalEntry]) -> WindowSample:
+    texts = [entry.text for entry in entries]
+    # Where only hashes of texts are stored, their embeddings cannot be computed.
+    embedding = reference.predictor.embed(texts).tolist() if all(texts) else []
+    return build_sample(
+        {
+            "request": [entry.request for entry in entries],
+            "position": [entry.position for entry in entries],
+            "predicted": [reference.labels.index(entry.label) for entry in entries],
+            "confidence": [max(entry.probabilities) for entry in entries],
+            "words": [entry.words for entry in entries],
+            "unknown": [entry.unknown for entry in entries],
+            "lang": [entry.lang or reference.language(entry.text) for entry in entries],
+            "embedding": embedding,
+        }
+    )

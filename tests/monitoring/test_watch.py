@@ -1,4 +1,4 @@
-"""A pass of the watch over a real journal: what it writes, whom it tells, and when it goes back."""
+"""A pass of the watch over a real journal: window reports, alerts, automatic rollback."""
 
 import dataclasses
 import hashlib
@@ -14,12 +14,13 @@ from world import LABELS, TEXTS, build, serve
 from pipeline.base.config import Workspace
 from pipeline.base.errors import UsageError
 from pipeline.base.records import SPLITS, Feedback, JournalEntry, Receipt
+from pipeline.base.times import format_micros, format_seconds
 from pipeline.io import alerts, files, parquet
 from pipeline.io.journal.journal import Journal, request_id
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.versioning import data_versions
 from pipeline.io.versioning.dvc_cache import DvcCache
-from pipeline.monitoring.reference import ReleaseReference
+from pipeline.monitoring.reference import ReferenceCache
 from pipeline.monitoring.watch import run_watch
 
 EIGHT = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
@@ -39,12 +40,12 @@ WATCH = {
 
 
 def now(hour: float) -> str:
-    return (EIGHT + timedelta(hours=hour)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return format_seconds(EIGHT + timedelta(hours=hour))
 
 
 @pytest.fixture
 def places(workspace: Path, mlflow_uri: str) -> Workspace:
-    """Give a workspace under git and DVC with data version v1, in which no release serves yet."""
+    """Return a workspace under git and DVC with data version v1 and no release in service."""
     lock = (workspace / "dvc.lock").read_bytes()
     places = build(workspace, mlflow_uri)
     (workspace / "dvc.lock").write_bytes(lock)
@@ -63,53 +64,52 @@ def places(workspace: Path, mlflow_uri: str) -> Workspace:
 
 
 @pytest.fixture
-def say(places: Workspace) -> Callable[..., list[JournalEntry]]:
-    """Give a function that lets the champion answer texts, by their numbers, in some hour, as the service would."""
-    journal = Journal(places.journal, retention_days=9)
+def serve_texts(places: Workspace) -> Callable[..., list[JournalEntry]]:
+    """Return a function that journals the champion's predictions for texts, by number, in some hour."""
+    journal, references = Journal(places.journal, retention_days=9), ReferenceCache(places)
 
-    def _say(
-        numbers: Sequence[int], hour: float, topic: str = "general", told: bool = False
+    def _serve(
+        numbers: Sequence[int], hour: float, topic: str = "general", with_feedback: bool = False
     ) -> list[JournalEntry]:
-        champion = ReleaseReference.of(places, str(Ledger(places.ledger).current()))
+        champion = references.get(str(Ledger(places.ledger).champion()))
         texts = [TEXTS[number].text for number in numbers]
-        answers = champion.predictor.predict(texts)
+        predictions = champion.predictor.predict(texts)
         when = EIGHT + timedelta(hours=hour)
-        made = [
+        entries = [
             JournalEntry(
                 request=request_id(when),
                 position=0,
-                time=(when + timedelta(seconds=row)).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+                time=format_micros(when + timedelta(seconds=row)),
                 text=text,
                 digest=hashlib.sha256(text.encode()).hexdigest(),
-                label=answers.labels[row],
-                uncertain=answers.uncertain[row],
-                probabilities=tuple(answers.probabilities[row].tolist()),
+                label=predictions.labels[row],
+                uncertain=predictions.uncertain[row],
+                probabilities=tuple(predictions.probabilities[row].tolist()),
                 release=champion.name,
                 data_version="v1",
                 client="shop",
                 topic=topic,
                 lang="und",
                 words=1,
-                unknown=answers.unknown[row],
+                unknown=predictions.unknown[row],
             )
             for row, text in enumerate(texts)
         ]
-        journal.append(made)
-        if told:
-            pairs = zip(made, numbers, strict=True)
+        journal.append(entries)
+        if with_feedback:
             journal.feedback(
                 [
-                    Feedback(a.request, 0, a.time, TEXTS[number].label, "shop", a.text, topic)
-                    for a, number in pairs
+                    Feedback(entry.request, 0, entry.time, TEXTS[number].label, "shop", entry.text, topic)
+                    for entry, number in zip(entries, numbers, strict=True)
                 ]
             )
-        return made
+        return entries
 
-    return _say
+    return _serve
 
 
 def mixed(seed: int, size: int = 100) -> list[int]:
-    """Draw texts as the test split has them."""
+    """Draw numbers of texts with the label shares of the test split."""
     return [(seed * 7919 + step * 131) % len(TEXTS) for step in range(size)]
 
 
@@ -117,14 +117,16 @@ def window(places: Workspace, hour: int) -> dict[str, Any]:
     return dict(files.read_json(places.windows / f"{now(hour).replace(':', '-')}.json"))
 
 
-def test_a_window_tells_shares_that_hold_the_truth_and_no_alarm(places: Workspace, say: Any) -> None:
+def test_the_prevalence_of_a_window_covers_the_truth_without_an_alarm(
+    places: Workspace, serve_texts: Any
+) -> None:
     serve(places, wrong=10)
     numbers = mixed(1)
-    say(numbers, 0)
+    serve_texts(numbers, 0)
 
-    seen = run_watch(places, now=now(1))
+    summary = run_watch(places, now=now(1))
 
-    assert (seen["windows"], seen["alerts"], seen["moved"], seen["retrain"]) == (
+    assert (summary["windows"], summary["alerts"], summary["rollback"], summary["retrain"]) == (
         ["2026-11-25T08-00-00Z"],
         [],
         None,
@@ -133,18 +135,16 @@ def test_a_window_tells_shares_that_hold_the_truth_and_no_alarm(places: Workspac
     topic = window(places, 0)["topics"]["all"]
     for label in LABELS:
         truth = sum(TEXTS[number].label == label for number in numbers) / len(numbers)
-        assert topic["shares"][label]["low"] <= truth <= topic["shares"][label]["high"]
+        assert topic["prevalence"][label]["low"] <= truth <= topic["prevalence"][label]["high"]
     assert topic["drift"]["drifted"] is False
     assert topic["estimated"]["low"] < topic["estimated"]["high"]
     assert window(places, 0)["releases"] == {"R1": 100}
 
 
-def test_a_topic_named_as_a_source_is_compared_with_a_quarter_as_many_texts_as_its_own(
-    places: Workspace, say: Any
-) -> None:
+def test_a_topic_named_as_a_source_is_compared_with_that_source(places: Workspace, serve_texts: Any) -> None:
     serve(places, wrong=10)
-    say(mixed(1), 0, topic="tweet")
-    say(mixed(2), 0, topic="phones")
+    serve_texts(mixed(1), 0, topic="tweet")
+    serve_texts(mixed(2), 0, topic="phones")
 
     run_watch(places, now=now(1))
 
@@ -154,132 +154,138 @@ def test_a_topic_named_as_a_source_is_compared_with_a_quarter_as_many_texts_as_i
     assert topics["tweet"]["drift"]["drifted"] is False
 
 
-def test_a_window_is_watched_once_and_only_when_it_has_ended(places: Workspace, say: Any) -> None:
+def test_a_window_is_reported_once_and_only_after_it_has_ended(places: Workspace, serve_texts: Any) -> None:
     serve(places, wrong=10)
-    say(mixed(1), 0)
-    say(mixed(2), 1)
+    serve_texts(mixed(1), 0)
+    serve_texts(mixed(2), 1)
 
     assert run_watch(places, now=now(1.9))["windows"] == ["2026-11-25T08-00-00Z"]
     assert run_watch(places, now=now(1.95))["windows"] == []
     assert run_watch(places, now=now(2))["windows"] == ["2026-11-25T09-00-00Z"]
 
 
-def test_drift_that_lasts_is_told_once_and_asks_for_a_training(places: Workspace, say: Any) -> None:
+def test_lasting_drift_is_reported_once_and_recommends_retraining(
+    places: Workspace, serve_texts: Any
+) -> None:
     serve(places, wrong=10)
     positive = [number for number in range(len(TEXTS)) if TEXTS[number].label == "positive"]
     for hour in range(2):
-        say(mixed(hour), hour)
+        serve_texts(mixed(hour), hour)
     for hour in range(2, 6):
-        say(positive[:100], hour)
+        serve_texts(positive[:100], hour)
 
-    quiet, loud = run_watch(places, now=now(2)), run_watch(places, now=now(4))
+    before, during = run_watch(places, now=now(2)), run_watch(places, now=now(4))
     later = run_watch(places, now=now(6))
 
-    assert quiet["alerts"] == []
-    assert any("Drift" in title for title in loud["alerts"])
-    assert "Drift" in loud["retrain"]
+    assert before["alerts"] == []
+    assert any("Drift" in title for title in during["alerts"])
+    assert "Drift" in during["retrain"]
     assert not any("Drift" in title for title in later["alerts"])
     alert = next(entry.alert for entry in alerts.list_outbox(places.alerts) if entry.alert.kind == "drift")
     assert "word" not in alert.message  # ids, and no text of anyone
 
 
-def test_ten_times_the_traffic_is_no_drift(places: Workspace, say: Any) -> None:
+def test_ten_times_the_traffic_is_no_drift(places: Workspace, serve_texts: Any) -> None:
     serve(places, wrong=10)
     for hour in range(4):
-        say(mixed(hour, size=100 if hour < 2 else 1000), hour)
+        serve_texts(mixed(hour, size=100 if hour < 2 else 1000), hour)
 
     assert [title for title in run_watch(places, now=now(4))["alerts"] if "Drift" in title] == []
 
 
-def test_a_change_of_the_model_is_marked_and_measured(places: Workspace, say: Any) -> None:
+def test_a_change_of_the_model_is_marked_and_measured(places: Workspace, serve_texts: Any) -> None:
     serve(places, wrong=5)
-    say(mixed(1), 0)
+    serve_texts(mixed(1), 0)
     serve(places, wrong=40)
-    say(mixed(2), 1)
+    serve_texts(mixed(2), 1)
 
     run_watch(places, now=now(2))
 
-    assert window(places, 0)["break"] is None
-    found = window(places, 1)["break"]
-    assert (found["from"], found["to"], found["texts"]) == ("R1", "R2", 100)
-    assert set(found["labels"]) == set(LABELS)
+    assert window(places, 0)["model_change"] is None
+    change = window(places, 1)["model_change"]
+    assert (change["from"], change["to"], change["texts"]) == ("R1", "R2", 100)
+    assert set(change["labels"]) == set(LABELS)
 
 
-def test_a_release_that_surely_fails_is_taken_back_with_the_reason(places: Workspace, say: Any) -> None:
+def test_a_significant_regression_is_rolled_back_with_the_reason(places: Workspace, serve_texts: Any) -> None:
     serve(places, wrong=7)
     serve(places, wrong=20)
-    # What R2 gets wrong and R1 gets right, beside as much of what both get right.
-    bad = [number for number in range(len(TEXTS)) if number % 20 == 0 and number % 7]
-    good = [number for number in range(len(TEXTS)) if number % 20 and number % 7]
-    say([*(bad * 12)[:120], *good[:120]], 0, told=True)
+    # Texts that only R1 predicts right, and as many that both do.
+    only_previous_right = [number for number in range(len(TEXTS)) if number % 20 == 0 and number % 7]
+    both_right = [number for number in range(len(TEXTS)) if number % 20 and number % 7]
+    serve_texts([*(only_previous_right * 12)[:120], *both_right[:120]], 0, with_feedback=True)
 
-    seen = run_watch(places, now=now(1))
+    summary = run_watch(places, now=now(1))
 
-    assert (seen["moved"]["from"], seen["moved"]["to"]) == ("R2", "R1")
-    assert Ledger(places.ledger).current() == "R1"
+    assert (summary["rollback"]["from"], summary["rollback"]["to"]) == ("R2", "R1")
+    assert Ledger(places.ledger).champion() == "R1"
     assert Ledger(places.ledger).moves()[-1].actor == "tonewatch watch"
     assert "accuracy" in Ledger(places.ledger).moves()[-1].reason
-    assert any("R2 was rolled back to R1" in title for title in seen["alerts"])
-    assert run_watch(places, now=now(2))["moved"] is None
+    assert any("R2 was rolled back to R1" in title for title in summary["alerts"])
+    assert run_watch(places, now=now(2))["rollback"] is None
 
 
-def test_after_its_baking_time_a_release_is_no_longer_taken_back_by_itself(
-    places: Workspace, say: Any
+def test_after_the_rollback_hours_a_release_is_not_rolled_back_automatically(
+    places: Workspace, serve_texts: Any
 ) -> None:
     serve(places, wrong=7)
     serve(places, wrong=20)
-    say(mixed(1), 0)
-    bad = [number for number in range(len(TEXTS)) if number % 20 == 0 and number % 7]
-    say((bad * 20)[:200], 100, told=True)
+    serve_texts(mixed(1), 0)
+    only_previous_right = [number for number in range(len(TEXTS)) if number % 20 == 0 and number % 7]
+    serve_texts((only_previous_right * 20)[:200], 100, with_feedback=True)
 
-    assert run_watch(places, now=now(101))["moved"] is None
-    assert Ledger(places.ledger).current() == "R2"
+    assert run_watch(places, now=now(101))["rollback"] is None
+    assert Ledger(places.ledger).champion() == "R2"
 
 
-def test_a_release_that_does_well_stays(places: Workspace, say: Any) -> None:
+def test_a_release_without_a_regression_stays(places: Workspace, serve_texts: Any) -> None:
     serve(places, wrong=7)
     serve(places, wrong=20)
-    say(mixed(1, size=200), 0, told=True)
+    serve_texts(mixed(1, size=200), 0, with_feedback=True)
 
-    assert run_watch(places, now=now(1))["moved"] is None
-    assert Ledger(places.ledger).current() == "R2"
+    assert run_watch(places, now=now(1))["rollback"] is None
+    assert Ledger(places.ledger).champion() == "R2"
 
 
-def test_answers_dated_ahead_are_counted_and_belong_to_no_window(places: Workspace, say: Any) -> None:
+def test_predictions_dated_in_the_future_are_counted_and_belong_to_no_window(
+    places: Workspace, serve_texts: Any
+) -> None:
     serve(places, wrong=10)
-    say(mixed(1), 0)
-    say(mixed(2, size=7), 960)  # forty days ahead
+    serve_texts(mixed(1), 0)
+    serve_texts(mixed(2, size=7), 960)  # forty days ahead
 
-    seen = run_watch(places, now=now(1))
+    summary = run_watch(places, now=now(1))
 
-    assert (seen["windows"], seen["future"]) == (["2026-11-25T08-00-00Z"], 7)
+    assert (summary["windows"], summary["future"]) == (["2026-11-25T08-00-00Z"], 7)
 
 
-def test_texts_kept_as_hashes_are_watched_without_their_meaning(places: Workspace, say: Any) -> None:
+def test_hashed_texts_are_watched_without_the_embedding_detectors(
+    places: Workspace, serve_texts: Any
+) -> None:
     serve(places, wrong=10)
     journal = Journal(places.journal, retention_days=9)
     journal.append(
-        [dataclasses.replace(answer, text="", request=request_id(EIGHT)) for answer in say(mixed(1), 1)]
+        [dataclasses.replace(entry, text="", request=request_id(EIGHT)) for entry in serve_texts(mixed(1), 1)]
     )
 
     run_watch(places, now=now(2))
 
     detectors = window(places, 1)["topics"]["all"]["drift"]["detectors"]
-    assert "label" in detectors
+    assert set(detectors) == {"label", "language", "confidence", "length", "unknown"}
 
 
-def test_new_true_labels_ask_for_a_training(places: Workspace, say: Any) -> None:
+def test_new_labels_recommend_retraining(places: Workspace, serve_texts: Any) -> None:
     serve(places, wrong=10)
     params = yaml.safe_load(places.params.read_text("utf-8"))
     params["schedule"]["retrain_on_labels"] = 30
     places.params.write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
-    say(mixed(1), 0, told=True)
+    serve_texts(mixed(1), 0, with_feedback=True)
 
-    seen = run_watch(places, now=now(1))
+    summary = run_watch(places, now=now(1))
 
-    assert "true labels are new" in seen["retrain"]
+    assert summary["retrain"] == "100 new labels since the data were collected"
 
 
-def test_a_time_that_is_none_is_refused(places: Workspace) -> None:
+def test_an_invalid_time_is_rejected(places: Workspace) -> None:
     with pytest.raises(UsageError, match="Write it in UTC"):
         run_watch(places, now="yesterday")

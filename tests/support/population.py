@@ -1,4 +1,4 @@
-"""A world whose texts are figures only: what its people write does not change, unless it is told to."""
+"""A simulated population of texts as numbers only: it stays the same unless a shift is applied."""
 
 import dataclasses
 from collections.abc import Callable
@@ -26,58 +26,58 @@ def drift_config(**changed: float) -> DriftConfig:
     return DriftConfig.model_validate({**settings, **changed})
 
 
-def texts(many: int, chance: np.random.Generator) -> WindowSample:
-    """Draw texts: a guess is what a linear head makes of the embedding; in 300 texts one is foreign, and one has unknown tokens."""
-    embedding = chance.standard_normal((many, WIDTH)) / np.sqrt(np.arange(1, WIDTH + 1))
-    words = np.floor(chance.lognormal(2.7, 0.5, many)) + 1
-    foreign = chance.random(many) < 1 / 300
-    unknown = np.where(chance.random(many) < 1 / 300, chance.uniform(0.05, 0.3, many), 0.0)
+def texts(count: int, random: np.random.Generator) -> WindowSample:
+    """Draw texts; a linear head predicts the label, one text in 300 is foreign, one has unknown tokens."""
+    embedding = random.standard_normal((count, WIDTH)) / np.sqrt(np.arange(1, WIDTH + 1))
+    words = np.floor(random.lognormal(2.7, 0.5, count)) + 1
+    foreign = random.random(count) < 1 / 300
+    unknown = np.where(random.random(count) < 1 / 300, random.uniform(0.05, 0.3, count), 0.0)
     lang = np.where(words < 8, "und", np.where(foreign, "la", "en"))
-    guess, confidence = answered(embedding)
+    predicted, confidence = _predict(embedding)
     return WindowSample(
-        guess,
+        predicted,
         confidence,
         words,
         unknown,
         lang,
         embedding,
-        tuple(f"r{row}" for row in range(many)),
-        (0,) * many,
+        tuple(f"r{row}" for row in range(count)),
+        (0,) * count,
     )
 
 
-def answered(embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _predict(embedding: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     logits = embedding @ HEAD_WL
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     return logits.argmax(axis=1), odds.max(axis=1) / odds.sum(axis=1)
 
 
-def new_topic(sample: WindowSample, chance: np.random.Generator) -> WindowSample:
-    """Move what is written about, by three quarters of a standard deviation along eight axes."""
+def new_topic(sample: WindowSample, random: np.random.Generator) -> WindowSample:
+    """Move the embeddings by three quarters of a standard deviation along eight axes."""
     embedding = sample.embedding + np.where(np.arange(WIDTH) < 8, 0.75, 0) / np.sqrt(np.arange(1, WIDTH + 1))
-    guess, confidence = answered(embedding)
-    return dataclasses.replace(sample, embedding=embedding, guess=guess, confidence=confidence)
+    predicted, confidence = _predict(embedding)
+    return dataclasses.replace(sample, embedding=embedding, predicted=predicted, confidence=confidence)
 
 
-def broken_encoding(sample: WindowSample, chance: np.random.Generator) -> WindowSample:
-    """Turn every fourth text into signs that the model has no words for, so that it sees next to nothing."""
-    broken = chance.random(len(sample)) < 0.25
+def broken_encoding(sample: WindowSample, random: np.random.Generator) -> WindowSample:
+    """Turn most tokens of every fourth text into unknown ones."""
+    broken = random.random(len(sample)) < 0.25
     embedding = np.where(broken[:, None], 0.3, sample.embedding)
-    guess, confidence = answered(embedding)
+    predicted, confidence = _predict(embedding)
     unknown = np.where(broken, 0.6, sample.unknown)
     return dataclasses.replace(
-        sample, embedding=embedding, guess=guess, confidence=confidence, unknown=unknown
+        sample, embedding=embedding, predicted=predicted, confidence=confidence, unknown=unknown
     )
 
 
-def other_language(sample: WindowSample, chance: np.random.Generator) -> WindowSample:
-    """Let every fourth text be German, which the model sees otherwise too."""
-    german = chance.random(len(sample)) < 0.25
+def other_language(sample: WindowSample, random: np.random.Generator) -> WindowSample:
+    """Make every fourth text German, which moves its embedding too."""
+    german = random.random(len(sample)) < 0.25
     embedding = sample.embedding + np.where(german[:, None], 0.3, 0)
     lang = np.where(german & (sample.lang != "und"), "de", sample.lang)
     return dataclasses.replace(sample, embedding=embedding, lang=lang)
 
 
-def worse_mood(sample: WindowSample, chance: np.random.Generator) -> WindowSample:
-    """Keep every text of the first label and but one in four of the others: the same texts, in other shares."""
-    return sample.only(np.flatnonzero((sample.guess == 0) | (chance.random(len(sample)) < 0.25)))
+def worse_mood(sample: WindowSample, random: np.random.Generator) -> WindowSample:
+    """Keep all texts with the first label and one in four of the others: equal texts, other shares."""
+    return sample.take(np.flatnonzero((sample.predicted == 0) | (random.random(len(sample)) < 0.25)))

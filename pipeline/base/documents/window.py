@@ -1,5 +1,6 @@
 """The report of one window of predictions, and the change points found in a series of windows."""
 
+from collections.abc import Mapping
 from typing import NotRequired, TypedDict
 
 
@@ -177,3 +178,22 @@ class ChangePoint(TypedDict):
     low: float
     high: float
     detected: str
+
+
+class WatchSummary(TypedDict):
+    """What one pass of the watch did, up to the UTC time `now`.
+
+    `windows` are the names of the new windows, `future` counts predictions dated after `now`, `alerts` are
+    the titles of the raised alerts, `undelivered` counts alerts that a sink has not accepted, `rollback` is the
+    automatic rollback, `labels` counts new true labels, and `retrain` is the reason to retrain, None where
+    there is none.
+    """
+
+    now: str
+    windows: list[str]
+    future: int
+    alerts: list[str]
+    undelivered: int
+    rollback: Mapping[str, object] | None
+    labels: int
+    retrain: str | None

@@ -20,14 +20,14 @@ C categories, B resamples, H the two halves.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.clean.language import UNDETERMINED
+from pipeline.core.monitor.embedding_map import Array, EmbeddingMap
 
-Array = NDArray[np.float64]
 CATEGORIES, ORDERED, EMBEDDED = (
     ("label", "language"),
     ("confidence", "length", "unknown"),
@@ -35,9 +35,6 @@ CATEGORIES, ORDERED, EMBEDDED = (
 )
 RARE = 0.01  # categories with a smaller share of the reference are pooled
 QUANTILES = 32  # of the reference
-FREQUENCIES = 64
-MAX_AXES, TEXTS_PER_AXIS = 32, 50
-MEDIAN_TEXTS = 500  # the width of the kernel is the median distance between so many texts
 
 
 @dataclass(frozen=True)
@@ -88,14 +85,16 @@ class FeatureMap:
 
     categories: Mapping[str, tuple[str, ...]]
     quantiles: Mapping[str, Array]
-    embedding: "_EmbeddingMap | None"
+    embedding: EmbeddingMap | None
 
     @classmethod
     def of(cls, reference: WindowSample, *, seed: int) -> "FeatureMap":
         """Fit categories, quantiles, the width of the kernel and the principal axes."""
         categories = {name: _frequent(_category(reference, name)) for name in CATEGORIES}
         quantiles = {name: _quantiles(_ordered(reference, name)) for name in ORDERED}
-        embedding = None if reference.embedding is None else _EmbeddingMap.of(reference, seed=seed)
+        embedding = None
+        if reference.embedding is not None:
+            embedding = EmbeddingMap.of(reference.embedding, reference.predicted, seed=seed)
         return cls(categories, quantiles, embedding)
 
     @property
@@ -118,7 +117,8 @@ class FeatureMap:
         ]
         parts += [_ordered(sample, name)[:, None] <= values for name, values in self.quantiles.items()]
         if self.embedding is not None:
-            parts += self.embedding.features(sample)
+            assert sample.embedding is not None
+            parts += self.embedding.features(sample.embedding, sample.predicted)
         parts.append(np.ones((len(sample), 1)))
         return np.concatenate([part.astype(np.float32) for part in parts], axis=1)
 
@@ -157,50 +157,6 @@ class FeatureMap:
         return distances
 
 
-@dataclass(frozen=True)
-class _EmbeddingMap:
-    """The frequencies of the kernel, the whitened principal axes, and the mean features of each predicted
-    label in the reference.
-    """
-
-    frequencies_DF: Array
-    centre_D: Array
-    axes_DF: Array
-    label_means: Mapping[int, tuple[Array, Array]]
-    mean: tuple[Array, Array]
-
-    @classmethod
-    def of(cls, reference: WindowSample, *, seed: int) -> "_EmbeddingMap":
-        embedding_ND, random = _finite(reference.embedding), np.random.default_rng(seed)
-        rows = random.permutation(len(embedding_ND))[:MEDIAN_TEXTS]
-        normal_DF = random.standard_normal((embedding_ND.shape[1], FREQUENCIES))
-        frequencies_DF = normal_DF / _median_distance(embedding_ND[rows])
-        labels = np.unique(reference.predicted)
-        centred_ND = embedding_ND.copy()
-        for label in labels:
-            rows_N = reference.predicted == label
-            centred_ND[rows_N] -= embedding_ND[rows_N].mean(axis=0)
-        no_means = (np.zeros(1), np.zeros(1))
-        uncentred = cls(frequencies_DF, embedding_ND.mean(axis=0), _axes(centred_ND), {}, no_means)
-        raw = uncentred._raw(embedding_ND)
-        label_means = {int(label): _means(raw, reference.predicted == label) for label in labels}
-        mean = _means(raw, np.full(len(reference), True))
-        return replace(uncentred, label_means=label_means, mean=mean)
-
-    def _raw(self, embedding_ND: Array) -> tuple[Array, Array]:
-        angles_NF = embedding_ND @ self.frequencies_DF
-        waves_NF = np.concatenate([np.cos(angles_NF), np.sin(angles_NF)], axis=1) / np.sqrt(FREQUENCIES)
-        return waves_NF, (embedding_ND - self.centre_D) @ self.axes_DF
-
-    def features(self, sample: WindowSample) -> list[Array]:
-        raw = self._raw(_finite(sample.embedding))
-        means = [self.label_means.get(int(label), self.mean) for label in sample.predicted]
-        return [
-            part - np.array([mean[side] for mean in means]).reshape(part.shape)
-            for side, part in enumerate(raw)
-        ]
-
-
 def _category(sample: WindowSample, name: str) -> NDArray[np.str_]:
     return sample.lang if name == "language" else sample.predicted.astype(str)
 
@@ -223,30 +179,6 @@ def _one_hot(values_N: NDArray[np.str_], categories: Sequence[str]) -> NDArray[n
     hot_NC = hot_CN.T
     other_N = ~hot_NC.any(axis=1) & (values_N != UNDETERMINED)
     return np.concatenate([hot_NC, other_N[:, None]], axis=1)
-
-
-def _finite(embedding_ND: Array | None) -> Array:
-    assert embedding_ND is not None
-    return np.nan_to_num(np.asarray(embedding_ND, dtype=np.float64), posinf=0.0, neginf=0.0)
-
-
-def _median_distance(embedding_ND: Array) -> float:
-    squares_N = (embedding_ND**2).sum(axis=1)
-    squared_NN = squares_N[:, None] + squares_N - 2 * embedding_ND @ embedding_ND.T
-    median = float(np.median(squared_NN[np.triu_indices(len(squares_N), 1)])) if len(squares_N) > 1 else 0.0
-    return median**0.5 if median > 0 else 1.0
-
-
-def _axes(centred_ND: Array) -> Array:
-    values_D, vectors_DD = np.linalg.eigh(centred_ND.T @ centred_ND / max(1, len(centred_ND)))
-    count = max(1, min(MAX_AXES, len(centred_ND) // TEXTS_PER_AXIS))
-    least = 1e-9 * max(values_D[-1], 1e-300)
-    axes = [axis for axis in range(len(values_D))[::-1][:count] if values_D[axis] > least]
-    return np.asarray(vectors_DD[:, axes] / np.sqrt(values_D[axes]))
-
-
-def _means(raw: tuple[Array, Array], rows_N: NDArray[np.bool_]) -> tuple[Array, Array]:
-    return raw[0][rows_N].mean(axis=0), raw[1][rows_N].mean(axis=0)
 
 
 def _mean_difference(window_BF: Array, reference_BF: Array, columns: slice) -> Array:

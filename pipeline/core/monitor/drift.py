@@ -31,7 +31,8 @@ from pipeline.base.config import DriftConfig
 from pipeline.base.documents import DetectorReport, DriftExample, DriftVerdict
 from pipeline.base.seeds import seed_for
 from pipeline.core.monitor import alarm_budget
-from pipeline.core.monitor.detectors import Array, FeatureMap, WindowSample
+from pipeline.core.monitor.detectors import FeatureMap, WindowSample
+from pipeline.core.monitor.embedding_map import Array
 from pipeline.core.monitor.tails import NullDistribution
 
 WINDOWS_PER_REFERENCE = 20
@@ -177,11 +178,7 @@ def most_moved_texts(window: WindowSample, calibration: DriftCalibration, count:
     columns = calibration.feature_map.columns
     scores_N = np.sum([_witness(features_NF, calibration, columns[name]) for name in names], axis=0)
     return [
-        {
-            "request": window.request[row],
-            "position": window.position[row],
-            "score": float(scores_N[row]),
-        }
+        {"request": window.request[row], "position": window.position[row], "score": float(scores_N[row])}
         for row in np.argsort(-scores_N, kind="stable")[:count]
     ]
 

@@ -118,13 +118,13 @@ class Correction:
         """
         texts_L = self.counts_LL.sum(axis=1)
         if absent := [label for label, texts in zip(self.labels, texts_L, strict=True) if not texts]:
-            return f"no test text has the label {', '.join(absent)}, so the model's errors on such texts are unknown"
+            return f"no test text has the label {', '.join(absent)}, so the errors on such texts are unknown"
         left_LL, singular_L, right_LL = np.linalg.svd(self.rates_LL)
         mean_L = self.rates_LL @ right_LL[-1]
         variance_L = np.maximum(self.rates_LL @ right_LL[-1] ** 2 - mean_L**2, 0) / texts_L
         error = math.sqrt(float(left_LL[:, -1] ** 2 @ variance_L))
         if singular_L[-1] <= max(standard_errors(self.confidence) * error, 1e-9):
-            return "the model does not separate its labels on the test texts, so its predictions allow no correction"
+            return "the model does not separate its labels on the test texts, so no correction is possible"
         return None
 
     def solve(self, predicted: Array) -> Array:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.core.monitor.detectors import Array
+from pipeline.core.monitor.embedding_map import Array
 
 EXTREME, TAIL = 0.01, 0.05  # of the values
 MIN_P = 1e-9
