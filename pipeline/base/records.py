@@ -1,4 +1,4 @@
-"""The words everyone shares: what a text is, and what a stage leaves behind."""
+"""The records everyone shares: a text, a prediction and its feedback, an alert, a stage's receipt."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,10 +11,11 @@ SPLITS: tuple[SplitName, ...] = ("train", "valid", "test")
 
 @dataclass(frozen=True, slots=True)
 class TextRecord:
-    """Hold one text and where it comes from.
+    """Hold one labelled text and its origin.
 
-    `split` is set only by a source that brings its own, `raters` only by one that tells what each rater gave:
-    numbers in rising order, parted by spaces.
+    `group` names what it belongs to (a thread, an author): a group stays in one split. `split` is set where
+    the source brings its own. `raters` holds the number each rater gave, where the source has them:
+    ascending, separated by spaces.
     """
 
     id: str
@@ -31,11 +32,12 @@ class TextRecord:
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """Hold one answer of the service as the journal keeps it.
+    """Hold one prediction of the service; the fields are the columns of the journal.
 
-    `request` and `position` name it. `time` is UTC as 2026-11-25T08:00:00.000000Z, so that times sort as words do. `text` is
-    masked, and empty where only its hash may be kept; `digest` is the SHA-256 of the masked text, and `lang` is empty unless the
-    text is. `probabilities` stand in the order of the release's labels. `unknown` is the share of tokens the model has no word for.
+    `request` and `position` identify it. `time` is UTC as 2026-11-25T08:00:00.000000Z, so that times sort as
+    text. `text` is masked, and empty where only its hash is kept; then `lang` is empty too. `digest` is the
+    SHA-256 of the masked text. `probabilities` are in the order of the release's labels. `unknown` is the
+    share of unknown tokens.
     """
 
     request: str
@@ -57,7 +59,10 @@ class JournalEntry:
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """Hold the true label of a past answer, and who told it when; `text` is that of the answer, empty where only its hash is kept."""
+    """Hold the true label of a prediction and its sender; the fields are the columns of the journal.
+
+    `text` is that of the prediction, empty where only its hash is kept.
+    """
 
     request: str
     position: int
@@ -70,10 +75,10 @@ class Feedback:
 
 @dataclass(frozen=True)
 class Alert:
-    """Say what somebody should know, once.
+    """Hold what somebody should know.
 
-    `key` is what it is about, equal for the same thing: it stays quiet for a while after it was told. `kind` is drift, quality,
-    event, rollback, data, integrity or run; a `hard` one asks for a new training. `link` is the page that tells more.
+    `key` names its subject: alerts with the same key are not repeated within the quiet period. `kind` is
+    drift, quality, event, rollback, data, integrity or run. `link` is the page with details.
     """
 
     key: str
@@ -82,15 +87,15 @@ class Alert:
     time: str
     title: str
     message: str
-    hard: bool = False
+    requests_retrain: bool = False
     link: str = ""
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """Say what a stage did: counts of things, figures measured, SHA-256 of each file it left.
+    """Describe what a stage did: counts, figures, notes, and the SHA-256 of each file it left.
 
-    It holds no clock and no place, so equal work leaves equal receipts.
+    It holds neither time nor place, so equal work leaves equal receipts.
     """
 
     stage: str
@@ -100,6 +105,6 @@ class Receipt:
     files: Mapping[str, str] = field(default_factory=dict)
 
 
-def counts_by(what: str, values: Iterable[str]) -> dict[str, int]:
-    """Count equal values, each under `what/value` as a receipt keeps it, in the order of their names."""
-    return {f"{what}/{value}": number for value, number in sorted(Counter(values).items())}
+def counts_by(name: str, values: Iterable[str]) -> dict[str, int]:
+    """Count equal values under the keys `name/value`, sorted by value."""
+    return {f"{name}/{value}": number for value, number in sorted(Counter(values).items())}

@@ -214,7 +214,7 @@ def _alerts(workspace: Workspace) -> list[dict[str, Any]]:
 
 
 def _alert(entry: Any) -> dict[str, Any]:
-    many = len(entry.told) + len(entry.waiting)
+    many = len(entry.delivered) + len(entry.waiting)
     state = (
         f"waits for {len(entry.waiting)} of {many} sinks"
         if entry.waiting

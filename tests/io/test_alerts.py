@@ -1,4 +1,4 @@
-"""Alerts with real sinks on loopback: one that takes, one that is down, one that is slow, one that hangs up, and a mail server."""
+"""Alerts with real sinks on loopback: web hooks that accept, fail, wait or hang up, and a mail server."""
 
 import contextlib
 import email
@@ -25,21 +25,21 @@ SECRET = "hunter2-canary"
 
 
 def alert(key="drift/all/label", time="2026-11-25T08:00:00Z", **fields):
-    said = {
+    defaults = {
         "kind": "drift",
         "topic": "all",
         "title": f"Drift {key}",
         "message": "p = 0.0001 of 400 texts",
         **fields,
     }
-    return Alert(key, time=time, **said)
+    return Alert(key, time=time, **defaults)
 
 
 class Web:
-    """Answer webhooks on loopback: note what came, wait, and answer with a code; `hang_up` closes without an answer."""
+    """A web hook on loopback that waits and answers with a code; `hang_up` closes without an answer."""
 
     def __init__(self, *, code=200, wait=0.0, hang_up=False, port=0):
-        self.taken, self.code, self.wait, self.hang_up = [], code, wait, hang_up
+        self.accepted, self.code, self.wait, self.hang_up = [], code, wait, hang_up
         web = self
 
         class Answer(BaseHTTPRequestHandler):
@@ -50,7 +50,7 @@ class Web:
                     self.connection.shutdown(socket.SHUT_RDWR)
                     return
                 if web.code == 200:
-                    web.taken.append(body["title"])
+                    web.accepted.append(body["title"])
                 with contextlib.suppress(OSError):
                     self.send_response(web.code)
                     self.end_headers()
@@ -101,7 +101,7 @@ def at_once(monkeypatch):
     monkeypatch.setattr(alerts, "FIRST_RETRY_SECONDS", 0.0)
 
 
-def test_an_alert_is_in_the_outbox_once_by_its_key_and_time(tmp_path):
+def test_an_alert_is_stored_once_by_its_key_and_time(tmp_path):
     first, again, later = alert(), alert(message="other words"), alert(time="2026-11-25T09:00:00Z")
 
     assert add_alerts(tmp_path, [first, again]) == [first]
@@ -109,20 +109,20 @@ def test_an_alert_is_in_the_outbox_once_by_its_key_and_time(tmp_path):
     assert [(entry.sequence, entry.alert) for entry in list_outbox(tmp_path)] == [(1, first), (2, later)]
 
 
-def test_order_is_that_of_raising_and_not_of_clocks(tmp_path):
+def test_alerts_are_ordered_by_raising_and_not_by_clocks(tmp_path):
     add_alerts(tmp_path, [alert("b", "2026-12-25T08:00:00Z")])
     add_alerts(tmp_path, [alert("a", "2020-01-01T08:00:00Z")])
 
     assert [entry.alert.key for entry in list_outbox(tmp_path)] == ["b", "a"]
 
 
-def test_each_sink_is_told_each_alert_once(tmp_path, web):
+def test_each_sink_gets_each_alert_once(tmp_path, web):
     one, other = web(), web()
     add_alerts(tmp_path, [alert("a"), alert("b")])
 
     assert deliver_alerts(tmp_path, [one.url, other.url]) == DeliveryReport(4, 0, ())
     assert deliver_alerts(tmp_path, [one.url, other.url]) == DeliveryReport(0, 0, ())
-    assert one.taken == other.taken == ["Drift a", "Drift b"]
+    assert one.accepted == other.accepted == ["Drift a", "Drift b"]
 
 
 def test_without_a_sink_the_outbox_is_the_file_and_nothing_waits(tmp_path):
@@ -132,7 +132,7 @@ def test_without_a_sink_the_outbox_is_the_file_and_nothing_waits(tmp_path):
     assert json.loads((tmp_path / "000001.json").read_text())["key"] == "a"
 
 
-def test_a_sink_that_is_down_keeps_no_other_and_gets_its_alerts_when_it_is_up(tmp_path, web, at_once):
+def test_a_sink_that_was_down_gets_its_alerts_later(tmp_path, web, at_once):
     up, down = web(), web()
     down.close()
     add_alerts(tmp_path, [alert("a")])
@@ -143,12 +143,12 @@ def test_a_sink_that_is_down_keeps_no_other_and_gets_its_alerts_when_it_is_up(tm
     again = web(port=down.port)
     last = deliver_alerts(tmp_path, [down.url, up.url])
 
-    assert (first.told, first.waiting, len(first.down)) == (1, 1, 1)
-    assert (last.told, last.waiting) == (2, 0)
-    assert up.taken == again.taken == ["Drift a", "Drift b"]
+    assert (first.delivered, first.waiting, len(first.down)) == (1, 1, 1)
+    assert (last.delivered, last.waiting) == (2, 0)
+    assert up.accepted == again.accepted == ["Drift a", "Drift b"]
 
 
-def test_a_sink_that_failed_is_left_alone_for_ever_longer_times(tmp_path, web):
+def test_a_failed_sink_is_retried_at_growing_intervals(tmp_path, web):
     broken = web(code=503)
     add_alerts(tmp_path, [alert("a")])
     waits = []
@@ -162,29 +162,29 @@ def test_a_sink_that_failed_is_left_alone_for_ever_longer_times(tmp_path, web):
     assert waits == [15, 30, 60, 120]
     broken.code = 200
     path.write_text(json.dumps({**memory, "not_before": time.time() + 100}))
-    assert deliver_alerts(tmp_path, [broken.url]).told == 0
+    assert deliver_alerts(tmp_path, [broken.url]).delivered == 0
     # The clock was 40 days ahead when it failed.
     path.write_text(json.dumps({**memory, "not_before": time.time() + 40 * 86400}))
-    assert deliver_alerts(tmp_path, [broken.url]).told == 1
+    assert deliver_alerts(tmp_path, [broken.url]).delivered == 1
 
 
-def test_an_alert_that_a_sink_cannot_take_does_not_keep_the_next(tmp_path, web, at_once):
+def test_an_alert_that_a_sink_refuses_does_not_stop_the_next(tmp_path, web, at_once):
     sink = web()
     add_alerts(tmp_path, [alert("a", title=""), alert("b")])
-    real, sink.code = alerts._sent, 200
+    real, sink.code = alerts._send, 200
 
     def picky(url, one):
         return one.key != "a" and real(url, one)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(alerts, "_sent", picky)
+        patch.setattr(alerts, "_send", picky)
         done = deliver_alerts(tmp_path, [sink.url])
 
-    assert (done.told, done.waiting) == (1, 1)
-    assert sink.taken == ["Drift b"]
+    assert (done.delivered, done.waiting) == (1, 1)
+    assert sink.accepted == ["Drift b"]
 
 
-def test_a_slow_sink_keeps_no_other_and_no_caller(tmp_path, web, monkeypatch):
+def test_a_slow_sink_delays_no_other_and_no_caller(tmp_path, web, monkeypatch):
     monkeypatch.setattr(alerts, "PATIENCE_SECONDS", 0.6)
     slow, quick = web(wait=1.5), web()
     add_alerts(tmp_path, [alert("a")])
@@ -193,11 +193,11 @@ def test_a_slow_sink_keeps_no_other_and_no_caller(tmp_path, web, monkeypatch):
     done = deliver_alerts(tmp_path, [slow.url, quick.url])
 
     assert time.monotonic() - began < 1.4
-    assert (quick.taken, done.told, done.waiting) == (["Drift a"], 1, 1)
-    # It goes on by itself, and whoever comes meanwhile does not tell it twice.
-    assert deliver_alerts(tmp_path, [slow.url]).told == 0
-    _until(lambda: len(list_outbox(tmp_path)[0].told) == 2)
-    assert slow.taken == ["Drift a"]
+    assert (quick.accepted, done.delivered, done.waiting) == (["Drift a"], 1, 1)
+    # Its thread goes on by itself, and a concurrent call does not send the alert twice.
+    assert deliver_alerts(tmp_path, [slow.url]).delivered == 0
+    _until(lambda: len(list_outbox(tmp_path)[0].delivered) == 2)
+    assert slow.accepted == ["Drift a"]
 
 
 def test_a_sink_that_hangs_up_is_down(tmp_path, web, at_once):
@@ -229,16 +229,16 @@ def test_a_mail_server_gets_the_message_and_the_link(tmp_path):
 @pytest.mark.parametrize(
     "address", ["nosuch://x", "", "://", "json://", f"mailto://a:{SECRET}@", "\x00", "json://[::1"]
 )
-def test_a_wrong_address_is_down_and_stops_nothing(tmp_path, web, address):
+def test_a_wrong_address_stops_no_other_sink(tmp_path, web, address):
     sink = web()
     add_alerts(tmp_path, [alert("a")])
 
     done = deliver_alerts(tmp_path, [address, sink.url])
 
-    assert (done.told, done.waiting, len(done.down)) == (1, 1, 1)
+    assert (done.delivered, done.waiting, len(done.down)) == (1, 1, 1)
 
 
-def test_no_password_is_written_down_or_logged(tmp_path, web, capfd, caplog):
+def test_no_password_is_stored_or_logged(tmp_path, web, capfd, caplog):
     logs.configure(json=True, debug=True)
     logging.getLogger("apprise").setLevel(logging.DEBUG)
     sinks = [web(code=500), web(hang_up=True), web()]
@@ -252,10 +252,10 @@ def test_no_password_is_written_down_or_logged(tmp_path, web, capfd, caplog):
     captured = capfd.readouterr()
     kept = "".join(path.name + path.read_text() for path in tmp_path.rglob("*.json"))
     assert SECRET not in captured.out + captured.err + caplog.text + kept
-    assert "sink down" in captured.err
+    assert "sink.down" in captured.err
 
 
-def test_two_deliverers_at_once_tell_each_sink_once(tmp_path, web):
+def test_concurrent_deliveries_send_each_alert_once(tmp_path, web):
     sink = web(wait=0.05)
     add_alerts(tmp_path, [alert(str(number)) for number in range(6)])
     threads = [threading.Thread(target=deliver_alerts, args=(tmp_path, [sink.url])) for _ in range(4)]
@@ -264,10 +264,10 @@ def test_two_deliverers_at_once_tell_each_sink_once(tmp_path, web):
     for thread in threads:
         thread.join()
 
-    assert sink.taken == [f"Drift {number}" for number in range(6)]
+    assert sink.accepted == [f"Drift {number}" for number in range(6)]
 
 
-def test_raisers_at_once_number_without_a_gap_and_lose_none(tmp_path):
+def test_concurrent_alerts_are_numbered_without_a_gap(tmp_path):
     threads = [threading.Thread(target=add_alerts, args=(tmp_path, [alert(f"{n % 10}")])) for n in range(20)]
     for thread in threads:
         thread.start()
@@ -278,7 +278,7 @@ def test_raisers_at_once_number_without_a_gap_and_lose_none(tmp_path):
     assert sorted(entry.alert.key for entry in list_outbox(tmp_path)) == sorted(str(n) for n in range(10))
 
 
-def test_a_deliverer_that_was_killed_lets_go_and_its_alert_is_told(tmp_path, web):
+def test_after_a_killed_delivery_the_alert_is_sent(tmp_path, web):
     sink = web(wait=30.0)
     add_alerts(tmp_path, [alert("a")])
     process = multiprocessing.get_context("spawn").Process(target=deliver_alerts, args=(tmp_path, [sink.url]))
@@ -291,42 +291,59 @@ def test_a_deliverer_that_was_killed_lets_go_and_its_alert_is_told(tmp_path, web
     assert deliver_alerts(tmp_path, [sink.url]) == DeliveryReport(1, 0, ())
 
 
-def test_a_new_sink_is_not_flooded_with_the_past(tmp_path, web):
+def test_a_new_sink_is_not_flooded_with_old_alerts(tmp_path, web):
     sink = web()
     add_alerts(tmp_path, [alert(str(number)) for number in range(25)])
 
-    assert deliver_alerts(tmp_path, [sink.url]).told == 20
-    assert sink.taken[0] == "Drift 5"
+    assert deliver_alerts(tmp_path, [sink.url]).delivered == 20
+    assert sink.accepted[0] == "Drift 5"
     assert list_outbox(tmp_path)[0].waiting == ()
 
 
-def test_garbage_in_the_outbox_hides_nothing_else(tmp_path, web):
+def test_an_unreadable_file_hides_no_other_alert(tmp_path, web):
     sink = web()
     add_alerts(tmp_path, [alert("a")])
     (tmp_path / "000002.json").write_text("{")
     (tmp_path / "000003.json").write_text('{"strange": 1}')
     (tmp_path / "note.json").write_text("[]")
 
-    assert deliver_alerts(tmp_path, [sink.url]).told == 1
+    assert deliver_alerts(tmp_path, [sink.url]).delivered == 1
     assert add_alerts(tmp_path, [alert("b")]) == [alert("b")]
     assert (tmp_path / "000004.json").is_file()
     assert [entry.alert.key for entry in list_outbox(tmp_path)] == ["a", "b"]
 
 
-def test_who_was_told_and_who_waits_is_listed_by_names_without_addresses(tmp_path, web):
+def test_the_outbox_names_sinks_without_addresses(tmp_path, web):
     up, down = web(), web(code=500)
     add_alerts(tmp_path, [alert("a")])
     deliver_alerts(tmp_path, [up.url, down.url])
 
     (entry,) = list_outbox(tmp_path)
 
-    assert [len(entry.told), len(entry.waiting)] == [1, 1]
-    assert all(re.fullmatch(r"json-[0-9a-f]{12}", name) for name in (*entry.told, *entry.waiting))
+    assert [len(entry.delivered), len(entry.waiting)] == [1, 1]
+    assert all(re.fullmatch(r"json-[0-9a-f]{12}", name) for name in (*entry.delivered, *entry.waiting))
 
 
-def _until(told, seconds=10):
+def test_files_of_earlier_versions_are_read(tmp_path, web):
+    sink = web()
+    add_alerts(tmp_path, [alert("a"), alert("b")])
+    deliver_alerts(tmp_path, [sink.url])
+    (path,) = (tmp_path / "sinks").glob("*.json")
+    path.write_text(json.dumps({"told": [1], "failed": 2, "not_before": 0.0}))
+    fields = json.loads((tmp_path / "000001.json").read_text())
+    del fields["requests_retrain"]
+    (tmp_path / "000001.json").write_text(json.dumps({**fields, "hard": True}))
+
+    first, second = list_outbox(tmp_path)
+
+    assert (first.alert.requests_retrain, len(first.delivered), len(second.waiting)) == (True, 1, 1)
+    assert deliver_alerts(tmp_path, [sink.url]) == DeliveryReport(1, 0, ())
+    assert json.loads(path.read_text()) == {"delivered": [1, 2], "failures": 0, "not_before": 0.0}
+
+
+def _until(condition, seconds=10):
     deadline = time.monotonic() + seconds
-    while not told():
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 

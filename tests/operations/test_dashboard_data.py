@@ -173,7 +173,7 @@ def test_alerts_come_newest_first_with_what_became_of_them(places: Workspace) ->
         "2026-11-25T07:00:00Z",
         "Drift",
         "m",
-        hard=True,
+        requests_retrain=True,
         link="javascript:alert(1)",
     )
     alerts.add_alerts(places.alerts, [one, replace(one, key="b", title="Later", link="/topics/x")])
