@@ -1,129 +1,157 @@
-"""The champion beside the candidate: re-scored on today's frozen items, and on those of its own past."""
+"""Predict today's test texts and those of the champion's own sources with both models, and compare them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from pipeline.base.config import Params, Workspace
+from pipeline.base.documents import Comparison, ReleaseRecord
 from pipeline.base.errors import Fault, TonewatchError
 from pipeline.base.records import TextRecord
-from pipeline.core.evaluate.comparison import PairedPredictions, compare_models, measure_forgetting
+from pipeline.core.evaluate.comparison import (
+    PairedPredictions,
+    SourcePredictions,
+    compare_models,
+    measure_forgetting,
+)
 from pipeline.core.evaluate.slices import slice_members
 from pipeline.io import files, parquet
 from pipeline.io.registry import release_files
 from pipeline.io.versioning.data_versions import read_split
 
 
-class TextPredictor(Protocol):
-    """Label texts; the `labels` of the answer are names, in the texts' order."""
+class LabelledTexts(Protocol):
+    """Predictions; `labels` are names, in the order of the texts."""
 
-    def predict(self, texts: Sequence[str], /) -> Any:
-        """Answer each text."""
+    @property
+    def labels(self) -> Sequence[str]:
+        """The predicted label of each text."""
+
+
+class TextPredictor(Protocol):
+    """Anything that predicts the labels of texts."""
+
+    def predict(self, texts: Sequence[str], /) -> LabelledTexts:
+        """Predict each text."""
 
 
 PredictorLoader = Callable[[Path], TextPredictor]
-Answered = Mapping[str, Sequence[str]]
-Part = tuple[Sequence[TextRecord], Answered]
+
+
+@dataclass(frozen=True)
+class _PredictedTexts:
+    """Texts with both models' predictions, all by name."""
+
+    records: Sequence[TextRecord]
+    candidate: Sequence[str]
+    champion: Sequence[str]
+
+    def of_source(self, source: str) -> "_PredictedTexts":
+        rows = [row for row, record in enumerate(self.records) if record.source == source]
+        return _PredictedTexts(
+            [self.records[row] for row in rows],
+            [self.candidate[row] for row in rows],
+            [self.champion[row] for row in rows],
+        )
+
+    def paired(self, labels: Sequence[str]) -> PairedPredictions:
+        index = {name: number for number, name in enumerate(labels)}
+        return PairedPredictions(
+            [record.id for record in self.records],
+            [index[record.label] for record in self.records],
+            [index[label] for label in self.candidate],
+            [index[label] for label in self.champion],
+            [record.group for record in self.records],
+        )
+
+
+@dataclass(frozen=True)
+class _SourceTexts:
+    texts: _PredictedTexts
+    data_version: str
 
 
 def compare_with_champion(
-    workspace: Workspace, params: Params, champion: Mapping[str, Any], load: PredictorLoader
-) -> dict[str, Any]:
-    """Compare the candidate of the work tree with the champion, text by text; gives the comparison document.
+    workspace: Workspace, params: Params, champion: ReleaseRecord, load: PredictorLoader
+) -> Comparison:
+    """Compare the candidate in the working tree with the champion, text by text.
 
-    Raises Fault when the texts that were judged are no longer there.
+    Raises Fault where the texts that the candidate was evaluated on are gone.
     """
     data = workspace.root / "data"
     files.verified_receipt(data / "splits", made_by="split")
-    records, mine = _judged(data)
-    theirs = load(release_files.verified_copy(workspace, champion))
-    today = records, {"candidate": mine, "champion": _labels(theirs, records)}
-    learnt = _learnt(workspace, champion, today, load, theirs)
-    labels = _names(params, [today, *(part for part, _ in learnt.values())])
-    texts = ([r.text for r in records], [r.source for r in records], [r.lang for r in records])
-    judged: dict[str, Any] = {"labels": labels, "gate": params.gate, "seed": params.seed}
-    document = compare_models(
-        _pair(*today, labels),
-        champion=champion["release"],
-        slices=slice_members(*texts, params.evaluate),
-        **judged,
+    records, candidate = _evaluated_texts(data)
+    predictor = load(release_files.verified_copy(workspace, champion))
+    today = _PredictedTexts(records, candidate, _labels(predictor, records))
+    sources = _champion_sources(workspace, champion, today, load, predictor)
+    labels = _all_labels(params, [today, *(source.texts for source in sources.values())])
+    slices = slice_members(
+        [record.text for record in records],
+        [record.source for record in records],
+        [record.lang for record in records],
+        params.evaluate,
     )
-    return {
-        **document,
-        "forgetting": measure_forgetting(
-            {n: (_pair(*part, labels), v) for n, (part, v) in learnt.items()}, **judged
-        ),
+    comparison = compare_models(
+        today.paired(labels),
+        champion=champion["release"],
+        labels=labels,
+        slices=slices,
+        gate=params.gate,
+        seed=params.seed,
+    )
+    pairs = {
+        name: SourcePredictions(source.texts.paired(labels), source.data_version)
+        for name, source in sources.items()
     }
+    forgetting = measure_forgetting(pairs, labels=labels, gate=params.gate, seed=params.seed)
+    return {**comparison, "forgetting": forgetting}
 
 
-def _judged(data: Path) -> tuple[list[TextRecord], list[str]]:
-    """Give the test texts in the order in which the candidate answered them, and its answers."""
+def _evaluated_texts(data: Path) -> tuple[list[TextRecord], list[str]]:
+    """Return the test texts in the order of the candidate's stored predictions, and those predictions."""
     texts = {record.id: record for record in parquet.read_texts(data / "splits" / "test.parquet")}
-    answered = parquet.read_rows(data / "evaluation" / "predictions.parquet")
-    if set(answered["id"]) != set(texts):
-        raise Fault(
-            "data/evaluation and data/splits hold different texts. Make the first anew with `tonewatch stage evaluate`."
-        )
-    return [texts[name] for name in answered["id"]], list(answered["guess"])
+    predictions = parquet.read_rows(data / "evaluation" / "predictions.parquet")
+    if set(predictions["id"]) != set(texts):
+        raise Fault("data/evaluation and data/splits hold different texts. Type `tonewatch stage evaluate`.")
+    return [texts[name] for name in predictions["id"]], list(predictions["predicted"])
 
 
-def _learnt(
+def _champion_sources(
     workspace: Workspace,
-    champion: Mapping[str, Any],
-    today: Part,
+    champion: ReleaseRecord,
+    today: _PredictedTexts,
     load: PredictorLoader,
-    theirs: TextPredictor,
-) -> dict[str, tuple[Part, str]]:
-    """Give texts and answers for each source the champion had learnt; those that today's data lack come from its own."""
-    names, version = set(champion["evaluation"]["per_source"]), str(champion["data_version"])
-    here = names & {record.source for record in today[0]}
-    found = {name: (_only(name, today), "") for name in sorted(here)}
-    if gone := sorted(names - here):
+    predictor: TextPredictor,
+) -> dict[str, _SourceTexts]:
+    """Predict texts of each of the champion's sources: today's texts, or else those of its data version."""
+    names, version = set(champion["evaluation"]["per_source"]), champion["data_version"]
+    present = names & {record.source for record in today.records}
+    sources = {name: _SourceTexts(today.of_source(name), "") for name in sorted(present)}
+    if absent := sorted(names - present):
         try:
-            old = read_split(workspace.root, version, "test")
+            records = read_split(workspace.root, version, "test")
         except TonewatchError as error:
             raise Fault(
-                f"{champion['release']} learnt from {', '.join(gone)}, which today's texts lack, and its own test texts (data {version}) "
-                f"cannot be read, so nobody can say what would be forgotten: {error}"
+                f"{champion['release']} was trained on {', '.join(absent)}, which today's texts lack, "
+                f"and its own test texts (data {version}) cannot be read, so forgetting cannot be measured: {error}"
             ) from error
-        past = (
-            old,
-            {
-                "candidate": _labels(load(workspace.root / "data" / "candidate"), old),
-                "champion": _labels(theirs, old),
-            },
-        )
-        found |= {name: (_only(name, past), version) for name in gone}
-    return found
+        candidate = load(workspace.root / "data" / "candidate")
+        past = _PredictedTexts(records, _labels(candidate, records), _labels(predictor, records))
+        sources |= {name: _SourceTexts(past.of_source(name), version) for name in absent}
+    return sources
 
 
-def _only(source: str, part: Part) -> Part:
-    records, answered = part
-    rows = [row for row, record in enumerate(records) if record.source == source]
-    return [records[row] for row in rows], {
-        who: [labels[row] for row in rows] for who, labels in answered.items()
-    }
+def _labels(predictor: TextPredictor, records: Sequence[TextRecord]) -> list[str]:
+    return list(predictor.predict([record.text for record in records]).labels)
 
 
-def _labels(answering: TextPredictor, records: Sequence[TextRecord]) -> list[str]:
-    return list(answering.predict([record.text for record in records]).labels)
-
-
-def _names(params: Params, parts: Sequence[Part]) -> tuple[str, ...]:
-    # A champion may know labels that today's texts no longer have; its answers there are simply wrong.
-    seen = (
+def _all_labels(params: Params, parts: Sequence[_PredictedTexts]) -> tuple[str, ...]:
+    # A champion may predict labels that today's texts no longer have; those predictions are simply wrong.
+    occurring = (
         label
-        for records, answered in parts
-        for column in ([r.label for r in records], *answered.values())
+        for part in parts
+        for column in ([record.label for record in part.records], part.candidate, part.champion)
         for label in column
     )
-    return tuple(dict.fromkeys([*params.collect.labels, *seen]))
-
-
-def _pair(records: Sequence[TextRecord], answered: Answered, labels: Sequence[str]) -> PairedPredictions:
-    index = {name: number for number, name in enumerate(labels)}
-    truth, mine, theirs = (
-        [index[label] for label in column]
-        for column in ([r.label for r in records], answered["candidate"], answered["champion"])
-    )
-    return PairedPredictions([r.id for r in records], truth, mine, theirs, [r.group for r in records])
+    return tuple(dict.fromkeys([*params.collect.labels, *occurring]))

@@ -1,221 +1,209 @@
-"""Moves of the champion: verified before anything changes, decided in the ledger, followed by everything else."""
+"""Promote, approve and roll back releases: verify first, then move the ledger, then apply the move."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
 from pipeline.base.config import Workspace
 from pipeline.base.config.parsing import parse_params
+from pipeline.base.documents import MoveRecord, ReleaseRecord
 from pipeline.base.errors import CandidateRejected, NothingToRollBack, UsageError
 from pipeline.io.locks import workspace_lock
 from pipeline.io.registry import release_files
-from pipeline.io.registry.ledger import ChampionMove, Ledger
-from pipeline.release import reconcile as projections
+from pipeline.io.registry.ledger import Ledger
+from pipeline.io.registry.ledger_entries import ChampionMove
+from pipeline.release import reconcile
 from pipeline.release.smoke_test import smoke_test
+
+MovePreview = TypedDict(
+    "MovePreview", {"from": str | None, "to": str, "steps": list[str], "pending": list[str]}
+)
+
+
+class MoveResultRecord(MoveRecord):
+    """A move, and why some projections do not follow it yet."""
+
+    pending: list[str]
 
 
 @dataclass(frozen=True)
 class MoveResult:
-    """Hold a move of the champion, and what could not follow it yet."""
+    """A move of the champion, and why some projections do not follow it yet."""
 
     move: ChampionMove
     pending: tuple[str, ...]
 
-    def as_dict(self) -> dict[str, Any]:
-        """Give plain values."""
+    def as_dict(self) -> MoveResultRecord:
+        """Return the move under the ledger's column names, and `pending`."""
         return {**self.move.as_dict(), "pending": list(self.pending)}
 
 
-def release(
-    workspace: Workspace, document: Mapping[str, Any], *, actor: str, reason: str
-) -> MoveResult | None:
-    """Put a judged candidate in service; None when it is there already, and when it waits for a person's approval.
+@dataclass(frozen=True)
+class _LedgerState:
+    """The ledger and its moves, read once for a whole command."""
 
-    Raises CandidateRefused with the reasons when the gate said no, and when its answer is no longer about today's champion.
+    workspace: Workspace
+    ledger: Ledger
+    moves: list[ChampionMove]
+
+    @classmethod
+    def read(cls, workspace: Workspace) -> "_LedgerState":
+        ledger = Ledger(workspace.ledger)
+        return cls(workspace, ledger, ledger.moves())
+
+    @property
+    def champion(self) -> str | None:
+        return self.moves[-1].target if self.moves else None
+
+    @property
+    def previous(self) -> str | None:
+        return self.moves[-1].origin if self.moves else None
+
+    def champion_record(self) -> ReleaseRecord | None:
+        return self.ledger.get(self.champion).record if self.champion else None
+
+
+def release(workspace: Workspace, candidate: ReleaseRecord, *, actor: str, reason: str) -> MoveResult | None:
+    """Promote a judged candidate; return None where it is the champion already or waits for approval.
+
+    Raises CandidateRejected, with the reasons, where the gate rejected it or it was judged against another
+    champion.
     """
-    ledger, name = Ledger(workspace.ledger), str(document["release"])
-    _accepted(document)
-    current = ledger.current()
-    if awaits_approval(workspace, document):
+    _ensure_accepted(candidate)
+    name, state = candidate["release"], _LedgerState.read(workspace)
+    if name == state.champion:
+        reconcile.finish_interrupted_move(workspace, state.moves)
         return None
-    if name == current:
-        if projections.is_behind(workspace):
-            projections.apply(workspace)
+    if awaits_approval(workspace, candidate):
         return None
-    left = next((move for move in reversed(ledger.moves()) if move.origin == name), None)
+    left = next((move for move in reversed(state.moves) if move.origin == name), None)
     if left:
         raise CandidateRejected(
-            f"This candidate is {name}, which served before; {left.actor} moved on to {left.target} at {left.time} ({left.reason}). "
-            f"If it is meant to serve again, type `tonewatch release promote {name}`."
+            f"This candidate is {name}, which served before; {left.actor} replaced it by {left.target} "
+            f"at {left.time} ({left.reason}). To serve it again, type `tonewatch release promote {name}`."
         )
-    _timely(document, current)
-    return _move(workspace, document, expected=current, actor=actor, reason=reason)
+    _ensure_judged_against(candidate, state.champion)
+    return _move(state, candidate, actor=actor, reason=reason)
 
 
-def awaits_approval(workspace: Workspace, document: Mapping[str, Any]) -> bool:
-    """Say whether a release that is not in service needs a person's approval that nobody has given."""
-    ledger, name = Ledger(workspace.ledger), str(document["release"])
-    return (
-        bool(document["approval"] == "human") and name != ledger.current() and ledger.approval(name) is None
-    )
+def awaits_approval(workspace: Workspace, candidate: ReleaseRecord) -> bool:
+    """Return whether a release needs a person's approval before it may serve, and has none."""
+    ledger, name = Ledger(workspace.ledger), candidate["release"]
+    return candidate["approval"] == "human" and name != ledger.champion() and ledger.approval(name) is None
 
 
 def approve(workspace: Workspace, name: str, *, actor: str, reason: str) -> MoveResult:
-    """Record who lets a waiting release serve, and why, and put it in service.
+    """Record who approves a waiting release and why, and promote it.
 
-    Raises WrongUse for one that asks for no approval or is in service, CandidateRefused for one the gate refused or
-    that was judged against another champion than today's.
+    Raises UsageError where it needs no approval or is the champion, CandidateRejected where the gate rejected
+    it or it was judged against another champion.
     """
     with workspace_lock(workspace.home):
-        finish_interrupted_move(workspace)
-        ledger = Ledger(workspace.ledger)
-        document, current = ledger.get(name).document, ledger.current()
-        _accepted(document)
-        if name == current:
-            raise UsageError(f"{name} is in service already. Look with `tonewatch release list`.")
-        if document["approval"] != "human":
+        state = _LedgerState.read(workspace)
+        reconcile.finish_interrupted_move(workspace, state.moves)
+        candidate = state.ledger.get(name).record
+        _ensure_accepted(candidate)
+        _ensure_not_champion(state, name)
+        if candidate["approval"] != "human":
             raise UsageError(
-                f"{name} asks for no approval (gate.approval was none). Type `tonewatch release promote {name}`."
+                f"{name} needs no approval (gate.approval was none). Type `tonewatch release promote {name}`."
             )
-        _timely(document, current)
-        release_files.verified_copy(workspace, document)
-        ledger.approve(name, actor=actor, reason=reason)
-        return _move(workspace, document, expected=current, actor=actor, reason=reason)
+        _ensure_judged_against(candidate, state.champion)
+        release_files.verified_copy(workspace, candidate)
+        state.ledger.approve(name, actor=actor, reason=reason)
+        return _move(state, candidate, actor=actor, reason=reason)
 
 
 def promote(workspace: Workspace, name: str, *, actor: str, reason: str) -> MoveResult:
-    """Put an accepted release in service by its name.
+    """Make an accepted release the champion.
 
-    Raises WrongUse for an unknown one and for the one in service, CandidateRefused for one that was refused or waits.
+    Raises UsageError where it is unknown or the champion, CandidateRejected where it was rejected or needs
+    approval.
     """
     with workspace_lock(workspace.home):
-        finish_interrupted_move(workspace)
-        ledger = Ledger(workspace.ledger)
-        document = _promotable(workspace, ledger, name)
-        return _move(workspace, document, expected=ledger.current(), actor=actor, reason=reason)
+        state = _LedgerState.read(workspace)
+        reconcile.finish_interrupted_move(workspace, state.moves)
+        return _move(state, _promotable(state, name), actor=actor, reason=reason)
 
 
 def rollback(workspace: Workspace, *, to: str | None, actor: str, reason: str) -> MoveResult:
-    """Go back to the release that served before, or to a named one that ever served; twice returns.
+    """Make the previous champion, or a named earlier one, the champion again; twice returns.
 
-    Raises NothingToRollBack when there is none.
+    Raises NothingToRollBack where there is none, UsageError where the named one never served.
     """
     with workspace_lock(workspace.home):
-        finish_interrupted_move(workspace)
-        ledger = Ledger(workspace.ledger)
-        current, target = ledger.current(), to or ledger.previous()
-        document = _earlier(ledger, current, target)
-        return _move(workspace, document, expected=current, actor=actor, reason=reason)
+        state = _LedgerState.read(workspace)
+        reconcile.finish_interrupted_move(workspace, state.moves)
+        return _move(state, _rollback_target(state, to), actor=actor, reason=reason)
 
 
-def preview_move(workspace: Workspace, name: str | None, *, back: bool) -> dict[str, Any]:
-    """Tell what a promotion or a rollback would do, step by step, and change nothing; refused as the move itself would be."""
-    ledger = Ledger(workspace.ledger)
-    current = ledger.current()
-    document = (
-        _earlier(ledger, current, name or ledger.previous())
-        if back
-        else _promotable(workspace, ledger, str(name))
-    )
-    followed = projections.preview(workspace, document, ledger.get(current).document if current else None)
-    first = f"The ledger records the move from {current or 'none'} to {document['release']}."
+def preview_move(workspace: Workspace, name: str | None, *, back: bool) -> MovePreview:
+    """Describe a promotion or a rollback step by step, without doing it; raise what the move would raise."""
+    state = _LedgerState.read(workspace)
+    target = _rollback_target(state, name) if back else _promotable(state, str(name))
+    result = reconcile.preview(workspace, target, state.champion_record())
+    move = f"The ledger records the move from {state.champion or 'none'} to {target['release']}."
     return {
-        "from": current,
-        "to": document["release"],
-        "steps": [first, *followed.done],
-        "pending": list(followed.pending),
+        "from": state.champion,
+        "to": target["release"],
+        "steps": [move, *result.done],
+        "pending": list(result.pending),
     }
 
 
-def finish_interrupted_move(workspace: Workspace) -> list[str]:
-    """Finish a move that was killed half-way and say how; costs one look at the ledger when there is none."""
-    return _told(projections.apply(workspace)) if projections.is_behind(workspace) else []
+def _ensure_accepted(candidate: ReleaseRecord) -> None:
+    if not candidate["decision"]["accepted"]:
+        name, reasons = candidate["release"], " ".join(candidate["decision"]["reasons"])
+        raise CandidateRejected(f"{name} was rejected: {reasons} See `tonewatch release show {name}`.")
 
 
-def reconcile(workspace: Workspace) -> list[str]:
-    """Make everything that follows the ledger what it says; gives a sentence for each repair and for each that has to wait."""
-    with workspace_lock(workspace.home):
-        return _told(projections.apply(workspace))
+def _ensure_not_champion(state: _LedgerState, name: str) -> None:
+    if name == state.champion:
+        raise UsageError(f"{name} is the champion already. See `tonewatch release list`.")
 
 
-def show(workspace: Workspace, name: str | None) -> dict[str, Any]:
-    """Give the document of a release, by default of the one in service, and its moves."""
-    ledger = Ledger(workspace.ledger)
-    current = ledger.current()
-    if name is None and current is None:
-        raise UsageError("No release is in service yet. Make one with `tonewatch run`.")
-    found = ledger.get(name or str(current))
-    moves = [move.as_dict() for move in ledger.moves() if found.name in (move.origin, move.target)]
-    return {**found.document, "in_service": found.name == current, "moves": moves}
+def _ensure_judged_against(candidate: ReleaseRecord, champion: str | None) -> None:
+    if candidate["champion"] == champion:
+        return
+    name, other = candidate["release"], candidate["champion"] or "no champion"
+    anyway = f", or `tonewatch release promote {name}` to promote it anyway."
+    raise CandidateRejected(
+        f"{name} was judged against {other}, but the champion is {champion}. "
+        f"Type `tonewatch run` to judge it again{anyway if candidate['approval'] == 'none' else '.'}"
+    )
 
 
-def list_moves(workspace: Workspace) -> list[dict[str, Any]]:
-    """Give every move of the champion, the newest first."""
-    return [move.as_dict() for move in reversed(Ledger(workspace.ledger).moves())]
-
-
-def _told(followed: projections.ReconcileResult) -> list[str]:
-    return [*followed.done, *(f"Pending: {why}" for why in followed.pending)]
-
-
-def _accepted(document: Mapping[str, Any]) -> None:
-    if not document["decision"]["accepted"]:
-        reasons = " ".join(document["decision"]["reasons"])
+def _promotable(state: _LedgerState, name: str) -> ReleaseRecord:
+    candidate = state.ledger.get(name).record
+    _ensure_accepted(candidate)
+    _ensure_not_champion(state, name)
+    if awaits_approval(state.workspace, candidate):
         raise CandidateRejected(
-            f"{document['release']} was refused: {reasons} See `tonewatch release show {document['release']}`."
+            f"{name} waits for approval. Type `tonewatch release approve {name} --reason ...`."
         )
+    return candidate
 
 
-def _promotable(workspace: Workspace, ledger: Ledger, name: str) -> Mapping[str, Any]:
-    document = ledger.get(name).document
-    _accepted(document)
-    if name == ledger.current():
-        raise UsageError(f"{name} is in service already. Look with `tonewatch release list`.")
-    if awaits_approval(workspace, document):
-        raise CandidateRejected(
-            f"{name} waits for a person's approval. Type `tonewatch release approve {name} --reason ...`."
-        )
-    return document
-
-
-def _timely(document: Mapping[str, Any], current: str | None) -> None:
-    if document["champion"] != current:
-        raise CandidateRejected(
-            f"{document['release']} was judged against {document['champion'] or 'no champion'}, but {current} is in service now. "
-            "Type `tonewatch run` to have it judged against that one"
-            + (
-                f", or `tonewatch release promote {document['release']}` if it is meant all the same."
-                if document["approval"] == "none"
-                else "."
-            )
-        )
-
-
-def _earlier(ledger: Ledger, current: str | None, target: str | None) -> Mapping[str, Any]:
-    if target is None:
-        served = f"{current} is the first release" if current else "No release is in service yet"
+def _rollback_target(state: _LedgerState, name: str | None) -> ReleaseRecord:
+    name = name or state.previous
+    if name is None:
+        champion = state.champion
+        reason = f"{champion} is the first release" if champion else "No release is in service yet"
         raise NothingToRollBack(
-            f"{served}, so there is nothing to go back to. Look with `tonewatch release list`."
+            f"{reason}, so there is nothing to roll back to. See `tonewatch release list`."
         )
-    document = ledger.get(target).document
-    if target == current:
-        raise UsageError(f"{target} is in service already. Look with `tonewatch release list`.")
-    if target not in {move.target for move in ledger.moves()}:
+    target = state.ledger.get(name).record
+    _ensure_not_champion(state, name)
+    if name not in {move.target for move in state.moves}:
         raise UsageError(
-            f"{target} never served, so one cannot go back to it. Type `tonewatch release promote {target}`."
+            f"{name} never served, so it cannot be rolled back to. Type `tonewatch release promote {name}`."
         )
-    return document
+    return target
 
 
-def _move(
-    workspace: Workspace, document: Mapping[str, Any], *, expected: str | None, actor: str, reason: str
-) -> MoveResult:
-    # Everything that can say no says it before the ledger moves.
-    smoke_test(
-        release_files.verified_copy(workspace, document),
-        parse_params(str(document["params"])).gate.golden_tolerance,
-    )
-    move = Ledger(workspace.ledger).move(
-        expected=expected, target=str(document["release"]), actor=actor, reason=reason
-    )
-    return MoveResult(move, projections.apply(workspace).pending)
+def _move(state: _LedgerState, target: ReleaseRecord, *, actor: str, reason: str) -> MoveResult:
+    # Everything that can fail is tried before the ledger moves.
+    copy = release_files.verified_copy(state.workspace, target)
+    smoke_test(copy, parse_params(target["params"]).gate.golden_tolerance)
+    previous = state.champion_record()
+    move = state.ledger.move(expected=state.champion, target=target["release"], actor=actor, reason=reason)
+    return MoveResult(move, reconcile.apply_move(state.workspace, move, target, previous).pending)

@@ -1,29 +1,30 @@
-"""What follows the ledger: the model registry's aliases, the work tree's data and params, the local copy of what is in service.
+"""Make everything that follows the ledger agree with it: local copy, MLflow's aliases, data, params.yaml.
 
-Each projection is first looked at and then changed, so the same words tell what would happen and what happened.
-A marker says which move was followed last on this machine, so a move whose follower was killed is finished by the next command.
+Each projection is inspected before it is changed, so a preview and the change itself use the same sentences.
+A marker holds the last move that was applied on this machine, so the next command finishes a move that was
+interrupted.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pipeline.base.config import OPERATIONAL_SECTIONS, Workspace
 from pipeline.base.config.parsing import keep_operational_sections, parse_params
+from pipeline.base.documents import ReleaseRecord
 from pipeline.base.errors import ConfigError, TonewatchError
 from pipeline.io import files
+from pipeline.io.locks import workspace_lock
 from pipeline.io.params_file import load_params
 from pipeline.io.registry import release_files
 from pipeline.io.registry.ledger import Ledger
+from pipeline.io.registry.ledger_entries import ChampionMove
 from pipeline.io.registry.mlflow_models import ModelRegistry
 from pipeline.release.judge import read_lock
-
-Document = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Step:
-    """Hold one change that lets something follow the ledger, and the sentence that tells it."""
+    """One change of a projection, and the sentence that describes it."""
 
     sentence: str
     act: Callable[[], object]
@@ -31,69 +32,89 @@ class Step:
 
 @dataclass(frozen=True)
 class ReconcileResult:
-    """Say what was repaired, and what has to wait and why."""
+    """Sentences: what was (or would be) changed, and what cannot be changed now and why."""
 
     done: tuple[str, ...]
     pending: tuple[str, ...]
 
+    def sentences(self) -> list[str]:
+        """Return both in one list."""
+        return [*self.done, *(f"Pending: {why}" for why in self.pending)]
+
+
+NOTHING = ReconcileResult((), ())
+
 
 @dataclass(frozen=True)
 class ReconcileTarget:
-    """Hold what everything should follow: the release in service, the one before it, and whether the move is new here."""
+    """What the projections must agree with; `moved` is whether the move is new to this machine."""
 
-    champion: Document
-    previous: Document | None
+    champion: ReleaseRecord
+    previous: ReleaseRecord | None
     moved: bool
 
 
-def is_behind(workspace: Workspace) -> bool:
-    """Say whether the last move was not followed to its end on this machine; asks the ledger only."""
-    moves = Ledger(workspace.ledger).moves()
-    return bool(moves) and _followed(workspace) != moves[-1].sequence
+def reconcile(workspace: Workspace) -> list[str]:
+    """Repair every projection of the ledger; return a sentence for each repair, done or pending."""
+    with workspace_lock(workspace.home):
+        return apply(workspace).sentences()
+
+
+def finish_interrupted_move(workspace: Workspace, moves: list[ChampionMove] | None = None) -> list[str]:
+    """Apply the last move where it was interrupted; return a sentence for each change."""
+    return apply(workspace).sentences() if is_behind(workspace, moves) else []
+
+
+def is_behind(workspace: Workspace, moves: list[ChampionMove] | None = None) -> bool:
+    """Return whether the last move was not fully applied on this machine."""
+    moves = Ledger(workspace.ledger).moves() if moves is None else moves
+    return bool(moves) and _applied(workspace) != moves[-1].sequence
 
 
 def apply(workspace: Workspace) -> ReconcileResult:
-    """Make every projection what the ledger says; one that cannot follow now does not keep the others from it."""
+    """Make every projection agree with the last move; one that fails now does not stop the others."""
     ledger = Ledger(workspace.ledger)
-    moves = ledger.moves()
-    if not moves:
-        return ReconcileResult((), ())
-    last = moves[-1]
-    previous = ledger.get(last.origin).document if last.origin else None
-    aim = ReconcileTarget(
-        ledger.get(last.target).document, previous, moved=_followed(workspace) != last.sequence
-    )
-    followed = _walk(workspace, aim, act=True)
-    if not followed.pending:
-        files.write_json(workspace.home / "followed.json", {"sequence": last.sequence})
-    return followed
+    move = ledger.last_move()
+    if move is None:
+        return NOTHING
+    previous = ledger.get(move.origin).record if move.origin else None
+    return apply_move(workspace, move, ledger.get(move.target).record, previous)
+
+
+def apply_move(
+    workspace: Workspace, move: ChampionMove, champion: ReleaseRecord, previous: ReleaseRecord | None
+) -> ReconcileResult:
+    """Apply a move whose releases were read already."""
+    target = ReconcileTarget(champion, previous, moved=_applied(workspace) != move.sequence)
+    result = _walk(workspace, target, act=True)
+    if not result.pending:
+        files.write_json(workspace.home / "followed.json", {"sequence": move.sequence})
+    return result
 
 
 def diff(workspace: Workspace) -> ReconcileResult:
-    """Tell what does not follow the ledger now, and change nothing."""
+    """Return what does not agree with the ledger, without changing it."""
     ledger = Ledger(workspace.ledger)
-    moves = ledger.moves()
-    if not moves:
-        return ReconcileResult((), ())
-    previous = ledger.get(moves[-1].origin).document if moves[-1].origin else None
-    return _walk(
-        workspace,
-        ReconcileTarget(ledger.get(moves[-1].target).document, previous, moved=is_behind(workspace)),
-        act=False,
-    )
+    move = ledger.last_move()
+    if move is None:
+        return NOTHING
+    previous = ledger.get(move.origin).record if move.origin else None
+    moved = _applied(workspace) != move.sequence
+    target = ReconcileTarget(ledger.get(move.target).record, previous, moved)
+    return _walk(workspace, target, act=False)
 
 
-def preview(workspace: Workspace, champion: Document, previous: Document | None) -> ReconcileResult:
-    """Tell what would follow if this release were put in service, and change nothing."""
+def preview(workspace: Workspace, champion: ReleaseRecord, previous: ReleaseRecord | None) -> ReconcileResult:
+    """Return what would change if this release became the champion, without changing it."""
     return _walk(workspace, ReconcileTarget(champion, previous, moved=True), act=False)
 
 
-def _walk(workspace: Workspace, aim: ReconcileTarget, *, act: bool) -> ReconcileResult:
+def _walk(workspace: Workspace, target: ReconcileTarget, *, act: bool) -> ReconcileResult:
     done: list[str] = []
     pending: list[str] = []
-    for look in (_copy, _aliases, _work_tree, _params):
+    for inspect in (_local_copy, _aliases, _data, _params):
         try:
-            step = look(workspace, aim)
+            step = inspect(workspace, target)
             if step and act:
                 step.act()
         except TonewatchError as error:
@@ -103,86 +124,81 @@ def _walk(workspace: Workspace, aim: ReconcileTarget, *, act: bool) -> Reconcile
     return ReconcileResult(tuple(done), tuple(pending))
 
 
-def _followed(workspace: Workspace) -> int:
+def _applied(workspace: Workspace) -> int:
+    """Return the sequence of the last move that was fully applied on this machine, 0 before the first."""
     marker = workspace.home / "followed.json"
     return int(files.read_json(marker)["sequence"]) if marker.is_file() else 0
 
 
-def _copy(workspace: Workspace, aim: ReconcileTarget) -> Step | None:
-    if release_files.copy_is_intact(workspace, aim.champion):
+def _local_copy(workspace: Workspace, target: ReconcileTarget) -> Step | None:
+    if release_files.copy_is_intact(workspace, target.champion):
         return None
-    name = aim.champion["release"]
     return Step(
-        f"The local copy of {name} is fetched from MLflow.",
-        lambda: release_files.verified_copy(workspace, aim.champion),
+        f"The local copy of {target.champion['release']} is fetched from MLflow.",
+        lambda: release_files.verified_copy(workspace, target.champion),
     )
 
 
-def _aliases(workspace: Workspace, aim: ReconcileTarget) -> Step | None:
-    models = ModelRegistry(workspace.mlflow)
-    wanted = {"champion": str(aim.champion["model_version"])}
-    if aim.previous:
-        wanted["previous"] = str(aim.previous["model_version"])
-    found = models.aliases()
-    if found == wanted:
+def _aliases(workspace: Workspace, target: ReconcileTarget) -> Step | None:
+    registry = ModelRegistry(workspace.mlflow)
+    wanted = {"champion": target.champion["model_version"]}
+    if target.previous:
+        wanted["previous"] = target.previous["model_version"]
+    aliases = registry.aliases()
+    if aliases == wanted:
         return None
-    sentence = f"The aliases in MLflow go from {_spoken(found)} to {_spoken(wanted)}."
-    return Step(sentence, lambda: models.project(wanted["champion"], wanted.get("previous")))
+    sentence = f"The aliases in MLflow change from {_spelled(aliases)} to {_spelled(wanted)}."
+    return Step(sentence, lambda: registry.project(wanted["champion"], wanted.get("previous")))
 
 
-def _work_tree(workspace: Workspace, aim: ReconcileTarget) -> Step | None:
-    lock = str(aim.champion["lock"])
+def _data(workspace: Workspace, target: ReconcileTarget) -> Step | None:
+    lock = target.champion["lock"]
     if not lock:
         return None
     from pipeline.io.versioning.data_branch import holds_lock, restore_lock
 
-    # The same text is not enough: a move killed after the lock and before the folders leaves it over other data.
+    # Equal text is not enough: a process may die between writing the lock and restoring the folders.
     if lock == read_lock(workspace) and holds_lock(workspace.root, lock):
         return None
-    if not aim.moved and _left_by_a_refused(workspace):
+    if not target.moved and _holds_waiting_candidate(workspace):
         return None
-    sentence = (
-        f"dvc.lock and the data become those of {aim.champion['release']} ({aim.champion['data_version']})."
-    )
+    release, version = target.champion["release"], target.champion["data_version"]
+    sentence = f"dvc.lock and the data become those of {release} ({version})."
     return Step(sentence, lambda: restore_lock(workspace.root, lock))
 
 
-def _left_by_a_refused(workspace: Workspace) -> bool:
-    """Say whether the work tree holds what a run left whose candidate was refused or waits: no fault, but its next run's beginning."""
+def _holds_waiting_candidate(workspace: Workspace) -> bool:
+    """Return whether the working tree holds a rejected or waiting candidate, where the next run starts."""
     ledger, lock = Ledger(workspace.ledger), read_lock(workspace)
     served = {move.target for move in ledger.moves()}
-    return any(
-        release.document["lock"] == lock for release in ledger.releases() if release.name not in served
-    )
+    return any(release.record["lock"] == lock for release in ledger.releases() if release.name not in served)
 
 
-def _params(workspace: Workspace, aim: ReconcileTarget) -> Step | None:
-    # Only with a move: later edits of params.yaml are somebody's next run, and no fault to repair.
-    if not aim.moved or _equal_params(workspace, aim.champion):
+def _params(workspace: Workspace, target: ReconcileTarget) -> Step | None:
+    # Only with a move: later edits of params.yaml belong to the next run.
+    if not target.moved or _equal_params(workspace, target.champion):
         return None
-    name, kept = aim.champion["release"], workspace.home / "params" / f"before-{aim.champion['release']}.yaml"
+    name = target.champion["release"]
+    backup = workspace.home / "params" / f"before-{name}.yaml"
 
     def act() -> None:
-        files.write_bytes(kept, workspace.params.read_bytes())
-        operated = keep_operational_sections(str(aim.champion["params"]), workspace.params.read_text("utf-8"))
-        files.write_bytes(workspace.params, operated.encode())
+        files.write_bytes(backup, workspace.params.read_bytes())
+        text = keep_operational_sections(target.champion["params"], workspace.params.read_text("utf-8"))
+        files.write_bytes(workspace.params, text.encode())
 
-    return Step(
-        f"params.yaml becomes that of {name}; what stood there is kept as {kept.relative_to(workspace.root)}.",
-        act,
-    )
+    sentence = f"params.yaml becomes that of {name}; a backup goes to {backup.relative_to(workspace.root)}."
+    return Step(sentence, act)
 
 
-def _equal_params(workspace: Workspace, champion: Document) -> bool:
+def _equal_params(workspace: Workspace, champion: ReleaseRecord) -> bool:
     try:
-        here, there = load_params(workspace.params), parse_params(str(champion["params"]))
+        current, released = load_params(workspace.params), parse_params(champion["params"])
     except ConfigError:
         return False
-    # Who edits how the line is operated keeps that, whatever is in service.
-    return here.model_dump(exclude=set(OPERATIONAL_SECTIONS)) == there.model_dump(
-        exclude=set(OPERATIONAL_SECTIONS)
-    )
+    # The operational sections stay as they are, whichever release is the champion.
+    excluded = set(OPERATIONAL_SECTIONS)
+    return current.model_dump(exclude=excluded) == released.model_dump(exclude=excluded)
 
 
-def _spoken(aliases: Mapping[str, str]) -> str:
+def _spelled(aliases: Mapping[str, str]) -> str:
     return ", ".join(f"{name} = version {version}" for name, version in sorted(aliases.items())) or "none"

@@ -1,152 +1,161 @@
-"""The report of a release: a page for everybody, cards that travel, and the history of the champions."""
+"""Show releases: their records, the page and cards of a release, and the history of the champions."""
 
 import json
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import cast
 
+from pipeline.base import times
 from pipeline.base.config import Workspace
+from pipeline.base.documents import (
+    ApprovalRecord,
+    DataVersionRecord,
+    ReignRecord,
+    ReleaseDetails,
+    ReleaseRecord,
+)
 from pipeline.base.errors import TonewatchError, UsageError
 from pipeline.io import files, parquet
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.registry.mlflow_models import ModelRegistry
 from pipeline.io.versioning import data_versions
-from pipeline.release import promote
 
 
 @dataclass(frozen=True)
 class Report:
-    """Name the three files of a report."""
+    """The three files of a report."""
 
     report: Path
     markdown: Path
     json: Path
 
     def as_dict(self) -> dict[str, str]:
-        """Give plain values."""
-        return {"report": str(self.report), "markdown": str(self.markdown), "json": str(self.json)}
+        """Return the paths as text."""
+        return {name: str(path) for name, path in vars(self).items()}
+
+
+def show_release(workspace: Workspace, name: str | None) -> ReleaseDetails:
+    """Return the record of a release, by default of the champion, with its moves.
+
+    Raises UsageError where no release is in service, or none has this name.
+    """
+    ledger = Ledger(workspace.ledger)
+    moves = ledger.moves()
+    champion = moves[-1].target if moves else None
+    if name is None and champion is None:
+        raise UsageError("No release is in service yet. Make one with `tonewatch run`.")
+    release = ledger.get(name or str(champion))
+    own = [move.as_dict() for move in moves if release.name in (move.origin, move.target)]
+    return cast(ReleaseDetails, {**release.record, "in_service": release.name == champion, "moves": own})
 
 
 def write_report(workspace: Workspace, name: str | None, out: Path | None) -> Report:
-    """Write the page of a release, and its card as Markdown and JSON beside it; by default under `.tonewatch/reports/`.
+    """Write the page of a release, and its card as Markdown and JSON beside it.
 
-    The page shows changed answers with their texts where these lie in the work tree; the cards never do.
+    The default place is `.tonewatch/reports/`. The page shows the texts of changed predictions where these
+    are in the working tree; the cards never hold a text.
     """
     from pipeline.report.release.card import build_card
     from pipeline.report.release.markdown import markdown
     from pipeline.report.release.page import release_page
 
-    document = _document(workspace, name)
-    target = (out or workspace.reports / f"{document['release']}.html").resolve()
-    if target.suffix in (".md", ".json"):
+    release = _details(workspace, name)
+    page = (out or workspace.reports / f"{release['release']}.html").resolve()
+    if page.suffix in (".md", ".json"):
         raise UsageError(
-            f"{target.name} is where a card beside the page would go. Name the page, as --out {target.stem}.html."
+            f"{page.name} would collide with a card beside the page. Type --out {page.stem}.html."
         )
-    told = build_card(document)
-    written = Report(target, target.with_suffix(".md"), target.with_suffix(".json"))
-    files.write_bytes(written.report, release_page(document, _texts(workspace, document)).encode())
-    files.write_bytes(written.markdown, markdown(told).encode())
-    files.write_bytes(written.json, (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode())
-    return written
+    card = build_card(release)
+    report = Report(page, page.with_suffix(".md"), page.with_suffix(".json"))
+    files.write_bytes(report.report, release_page(release, _changed_texts(workspace, release)).encode())
+    files.write_bytes(report.markdown, markdown(card).encode())
+    files.write_bytes(report.json, (json.dumps(card, indent=1, ensure_ascii=False) + "\n").encode())
+    return report
 
 
 def render_report(workspace: Workspace, name: str) -> tuple[str, str]:
-    """Draw the page of a release for whoever may read the dashboard, with no text of anyone; give it with its policy.
+    """Return the page of a release, without any text of a user, and its content security policy.
 
-    Raises WrongUse for a release that there is none of.
+    Raises UsageError where no release has this name.
     """
     from pipeline.report.release.page import content_security_policy, release_page
 
-    return release_page(_document(workspace, name)), content_security_policy()
+    return release_page(_details(workspace, name)), content_security_policy()
 
 
-def decision_card(document: Mapping[str, Any]) -> str:
-    """Give the whole card of a release as Markdown, as it is shown beside the flow; it holds no text of anyone."""
+def decision_card(release: ReleaseRecord) -> str:
+    """Return the full card of a release as Markdown; it holds no text of a user."""
     from pipeline.report.release.card import build_card
     from pipeline.report.release.markdown import markdown
 
-    return markdown(build_card(document))
+    return markdown(build_card(cast(ReleaseDetails, release)))
 
 
-def model_card(document: Mapping[str, Any]) -> str:
-    """Give the card of a release in so much Markdown as MLflow keeps for a version; it holds no text of anyone."""
+def model_card(release: ReleaseRecord) -> str:
+    """Return the card of a release, as short as MLflow requires of a version's description."""
     from pipeline.report.release.card import build_card
     from pipeline.report.release.markdown import brief
 
-    return brief(build_card(document))
+    return brief(build_card(cast(ReleaseDetails, release)))
 
 
-def describe_in_registry(workspace: Workspace, document: Mapping[str, Any]) -> None:
-    """Let the model registry tell of a version which release it became, and how that was judged."""
-    verdict = "accepted" if document["decision"]["accepted"] else "refused"
+def describe_in_registry(workspace: Workspace, release: ReleaseRecord) -> None:
+    """Tag the version in MLflow with its release and the gate's decision; describe it by its card."""
     tags = {
-        "release": str(document["release"]),
-        "decision": verdict,
-        "data_version": str(document["data_version"]),
+        "release": release["release"],
+        "decision": "accepted" if release["decision"]["accepted"] else "refused",
+        "data_version": release["data_version"],
     }
-    told = _document(workspace, str(document["release"]))
-    ModelRegistry(workspace.mlflow).describe(str(document["model_version"]), model_card(told), tags)
+    card = model_card(_details(workspace, release["release"]))
+    ModelRegistry(workspace.mlflow).describe(release["model_version"], card, tags)
 
 
-def history(workspace: Workspace) -> list[dict[str, Any]]:
-    """Give every move of the champion, the newest first, with the time that ended its reign."""
-    from pipeline.report.release.history import reigns
-
-    return list(reversed(reigns(promote.list_moves(workspace))))
+def history(workspace: Workspace) -> list[ReignRecord]:
+    """Return every move of the champion, newest first, with the time that the next one ended it."""
+    return list(reversed(Ledger(workspace.ledger).reigns()))
 
 
 def write_history(workspace: Workspace, out: Path | None) -> Path:
-    """Write the timeline of the champions as one page, by default under `.tonewatch/reports/`; give its path."""
+    """Write the timeline of the champions as a page, by default to `.tonewatch/reports/`; return its path."""
     from pipeline.report.release.page import history_page
 
     ledger = Ledger(workspace.ledger)
-    documents = [
-        {**release.document, **_approvals(ledger, release.document)} for release in ledger.releases()
-    ]
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    target = (out or workspace.reports / "history.html").resolve()
-    files.write_bytes(
-        target, history_page([move.as_dict() for move in ledger.moves()], documents, now=now).encode()
-    )
-    return target
+    releases = [_with_approvals(ledger, release.record) for release in ledger.releases()]
+    page = (out or workspace.reports / "history.html").resolve()
+    text = history_page(ledger.reigns(), releases, now=times.format_seconds(datetime.now(UTC)))
+    files.write_bytes(page, text.encode())
+    return page
 
 
-def _document(workspace: Workspace, name: str | None) -> dict[str, Any]:
-    document = promote.show(workspace, name)
-    found = {**document, **_approvals(Ledger(workspace.ledger), document)}
+def _details(workspace: Workspace, name: str | None) -> ReleaseDetails:
+    release = show_release(workspace, name)
+    details = _with_approvals(Ledger(workspace.ledger), release)
     try:
-        return {
-            **found,
-            "data": data_versions.show_version(workspace.root, str(document["data_version"])).as_dict(),
-        }
+        version = data_versions.show_version(workspace.root, release["data_version"])
     except TonewatchError:
-        # The release stands without its data version; its card only tells less of the data.
-        return found
+        # A release is complete without its data version; only its card shows less.
+        return details
+    details["data"] = cast(DataVersionRecord, version.as_dict())
+    return details
 
 
-def _approvals(ledger: Ledger, document: Mapping[str, Any]) -> dict[str, Any]:
-    given = ledger.approval(str(document["release"])) if document.get("approval") == "human" else None
-    return {"approvals": [given.as_dict()] if given else []}
+def _with_approvals(ledger: Ledger, release: ReleaseRecord) -> ReleaseDetails:
+    approval = ledger.approval(release["release"]) if release.get("approval") == "human" else None
+    approvals = [cast(ApprovalRecord, vars(approval))] if approval else []
+    return cast(ReleaseDetails, {**release, "approvals": approvals})
 
 
-def _texts(workspace: Workspace, document: Mapping[str, Any]) -> dict[str, str]:
-    """Find the texts whose answer changed, if the release's own data lie in the work tree."""
-    changed = ((document.get("comparison") or {}).get("changed") or {}).get("texts") or ()
-    wanted = {entry["id"] for entry in changed}
-    try:
-        return dict(_found(workspace, document, wanted)) if wanted else {}
-    except TonewatchError:
-        return {}
-
-
-def _found(workspace: Workspace, document: Mapping[str, Any], wanted: set[str]) -> Iterator[tuple[str, str]]:
+def _changed_texts(workspace: Workspace, release: ReleaseDetails) -> dict[str, str]:
+    """Return the texts of changed predictions by id, where the release's own data are in the working tree."""
     splits = workspace.root / "data" / "splits"
-    receipt = files.verified_receipt(splits, made_by="split")
-    if receipt.notes["fingerprint"] == (document.get("data") or {}).get("fingerprint"):
-        yield from (
-            (record.id, record.text)
-            for record in parquet.read_texts(splits / "test.parquet")
-            if record.id in wanted
-        )
+    try:
+        fingerprint = files.verified_receipt(splits, made_by="split").notes["fingerprint"]
+        comparison = release.get("comparison")
+        changed = {entry["id"] for entry in comparison["changed"]["texts"]} if comparison else set()
+        if not changed or fingerprint != release["data"]["fingerprint"]:
+            return {}
+        records = parquet.read_texts(splits / "test.parquet")
+        return {record.id: record.text for record in records if record.id in changed}
+    except (TonewatchError, KeyError):
+        return {}

@@ -1,4 +1,4 @@
-"""The smoke test before a move: the very files, loaded by the serving code in a fresh process, must answer as they did when made."""
+"""The smoke test before a move: a fresh process loads the files and predicts the golden texts."""
 
 import json
 import subprocess
@@ -8,42 +8,41 @@ from pathlib import Path
 from pipeline.base.errors import Fault
 
 GOLDEN = "golden.json"
-SECONDS = 120  # a machine under load starts slowly; a good artefact takes one or two
-CODE = Path(__file__).parents[2]  # so that a `pipeline` folder of the workspace cannot stand in for ours
+TIMEOUT_SECONDS = 120  # a loaded machine starts slowly; a sound model takes one or two
+CODE = Path(__file__).parents[2]  # a folder `pipeline` in the workspace must not shadow ours
 
 
 def smoke_test(folder: Path, tolerance: float) -> float:
-    """Have a fresh process answer the golden texts; gives how far the furthest probability lies from the kept one.
+    """Return the largest difference between a golden probability and the one a fresh process predicts.
 
-    Raises Fault when the process dies or takes too long, and when it differs by more than the tolerance.
+    Raises Fault where the process fails or takes too long, or the difference exceeds the tolerance.
     """
     if not (folder / GOLDEN).is_file():
+        raise Fault(f"{folder} has no {GOLDEN}, so it cannot be tested. Make a new release: `tonewatch run`.")
+    result = _predict_golden(folder)
+    worst = float(result["worst"])
+    if not worst <= tolerance:  # NaN fails too
         raise Fault(
-            f"{folder} has no {GOLDEN}, so nobody can say what it should answer. Make a new release with `tonewatch run`."
-        )
-    told = _told(folder)
-    worst = float(told["worst"])
-    if not worst <= tolerance:  # so written, NaN fails too
-        raise Fault(
-            f"{folder} answers its {told['texts']} golden texts otherwise than when it was made: a probability differs by {worst:.4f}, "
-            f"at most {tolerance} is allowed (gate.golden_tolerance). Nothing was moved."
+            f"{folder} predicts its {result['texts']} golden texts differently: a probability differs by "
+            f"{worst:.4f}, at most {tolerance} is allowed (gate.golden_tolerance). Nothing was moved."
         )
     return worst
 
 
-def _told(folder: Path) -> dict[str, float]:
+def _predict_golden(folder: Path) -> dict[str, float]:
     command = [sys.executable, "-m", "pipeline.serve.smoke_test", str(folder.resolve())]
     try:
-        ended = subprocess.run(
-            command, cwd=CODE, capture_output=True, text=True, timeout=SECONDS, check=False
+        process = subprocess.run(
+            command, cwd=CODE, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
         raise Fault(
-            f"{folder} did not answer its golden texts within {SECONDS} s in a process of its own. Nothing was moved."
+            f"{folder} did not predict its golden texts within {TIMEOUT_SECONDS} s. Nothing was moved."
         ) from None
-    if ended.returncode:
-        last = ended.stderr.strip().rpartition("\n")[2] or "it said nothing"
+    if process.returncode:
+        error = process.stderr.strip().rpartition("\n")[2] or "no error message"
         raise Fault(
-            f"{folder} cannot be served: a fresh process that loaded it ended with {ended.returncode} ({last}). Nothing was moved."
+            f"{folder} cannot be served: a fresh process that loaded it exited with {process.returncode} "
+            f"({error}). Nothing was moved."
         )
-    return dict(json.loads(ended.stdout.splitlines()[-1]))
+    return dict(json.loads(process.stdout.splitlines()[-1]))

@@ -1,10 +1,11 @@
-"""Whether the record holds: the ledger's chain, each decision made again from its own figures, every file, every projection."""
+"""Verify releases: the ledger's hash chain, decisions from their own evidence, files, projections."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, TypedDict
 
 from pipeline.base.config import Workspace
 from pipeline.base.config.parsing import parse_params
+from pipeline.base.documents import GateDecisionRecord, ReleaseRecord
 from pipeline.base.errors import DigestMismatch, TonewatchError
 from pipeline.io import locks
 from pipeline.io.registry import release_files
@@ -13,47 +14,65 @@ from pipeline.release import reconcile
 from pipeline.release.judge import redecide
 
 
-def verify_releases(workspace: Workspace, name: str | None) -> dict[str, Any]:
-    """Check one release, or all of them and what follows the ledger; gives what was checked.
+class VerifiedLedger(TypedDict):
+    """What was verified; `working` is the process that held the workspace, whose projections were skipped."""
 
-    While somebody works in the workspace what follows is on its way, and is not judged: `working` is the process that does.
-    Raises DigestMismatch that tells everything that does not hold.
+    releases: list[str]
+    moves: int
+    head: str
+    working: str | None
+
+
+def verify_releases(workspace: Workspace, name: str | None) -> VerifiedLedger:
+    """Verify one release, or all releases and the projections of the ledger.
+
+    Projections are skipped while another process works in the workspace. Raises DigestMismatch that lists
+    every fault.
     """
     ledger = Ledger(workspace.ledger)
-    documents = [ledger.get(name).document] if name else [release.document for release in ledger.releases()]
-    faults = [*ledger.faults(), *(fault for document in documents for fault in _faults(workspace, document))]
+    records = [ledger.get(name).record] if name else [release.record for release in ledger.releases()]
+    faults = [*ledger.faults(), *(fault for record in records for fault in _faults(workspace, record))]
     working = locks.lock_holder(workspace.home)
     if name is None and working is None:
-        followed = reconcile.diff(workspace)
-        # One who began meanwhile has moved it.
+        result = reconcile.diff(workspace)
+        # A process that started in the meantime may have changed a projection.
         working = locks.lock_holder(workspace.home)
-        found = () if working else (*followed.done, *followed.pending)
-        faults += [f"Does not follow the ledger: {sentence}" for sentence in found]
+        sentences = () if working else (*result.done, *result.pending)
+        faults += [f"Does not agree with the ledger: {sentence}" for sentence in sentences]
     if faults:
-        raise DigestMismatch(
-            "\n".join(faults)
-            + "\nLook with `tonewatch release list`; `tonewatch release reconcile` repairs what follows."
-        )
-    names = [document["release"] for document in documents]
+        advice = "See `tonewatch release list`; `tonewatch release reconcile` repairs the projections."
+        raise DigestMismatch("\n".join([*faults, advice]))
+    names = [record["release"] for record in records]
     return {"releases": names, "moves": len(ledger.moves()), "head": ledger.head(), "working": working}
 
 
-def _faults(workspace: Workspace, document: Mapping[str, Any]) -> Iterator[str]:
-    name = document["release"]
+def _faults(workspace: Workspace, record: ReleaseRecord) -> Iterator[str]:
+    name = record["release"]
     try:
-        again = redecide(document, parse_params(str(document["params"])).gate).as_dict()
+        decision = redecide(record, parse_params(record["params"]).gate).record()
     except (TonewatchError, KeyError, TypeError, ValueError) as error:
         yield f"The decision on {name} cannot be made again from its record: {error}."
     else:
-        if again != document["decision"]:
-            yield f"The decision on {name} does not follow from its own figures: recorded {_said(document['decision'])}, is {_said(again)}."
-    if (workspace.releases / str(name)).is_dir():
+        if _outcome(decision) != _outcome(record["decision"]):
+            yield (
+                f"The decision on {name} does not follow from its own evidence: recorded is "
+                f"{_summary(record['decision'])}, the gate decides {_summary(decision)}."
+            )
+    if (workspace.releases / name).is_dir():
         try:
-            release_files.check_copy(workspace, document)
+            release_files.check_copy(workspace, record)
         except TonewatchError as error:
             yield str(error)
 
 
-def _said(decision: Mapping[str, Any]) -> str:
-    failed = [part["name"] for part in decision["parts"] if not part["passed"]]
-    return ("accepted" if decision["accepted"] else "refused") + (f" ({', '.join(failed)})" if failed else "")
+def _outcome(decision: GateDecisionRecord) -> dict[str, Any]:
+    """Return a decision without its sentences, whose wording differs between versions of Tonewatch."""
+    compared = ("name", "passed", "figures", "shortfall", "unit")
+    checks = [{key: value for key, value in check.items() if key in compared} for check in decision["checks"]]
+    return {"accepted": decision["accepted"], "checks": checks}
+
+
+def _summary(decision: GateDecisionRecord) -> str:
+    failed = [check["name"] for check in decision["checks"] if not check["passed"]]
+    outcome = "accepted" if decision["accepted"] else "rejected"
+    return f"{outcome} ({', '.join(failed)})" if failed else outcome

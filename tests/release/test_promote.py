@@ -1,4 +1,4 @@
-"""From a candidate to a champion and back, on a real ledger and a real MLflow."""
+"""Promotion and rollback on a real ledger and a real MLflow."""
 
 import subprocess
 import sys
@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine, event
 from world import DOWN, WHO, build, in_service, judged, serve
 
 from pipeline.base.config import Workspace
@@ -13,7 +14,7 @@ from pipeline.base.errors import CandidateRejected, DigestMismatch, NothingToRol
 from pipeline.io import files
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.registry.mlflow_models import ModelRegistry
-from pipeline.release import promote
+from pipeline.release import promote, reconcile, reports
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def places(tmp_path: Path, mlflow_uri: str) -> Workspace:
     return build(tmp_path, mlflow_uri)
 
 
-def test_the_first_good_candidate_becomes_a_whole_release(places: Workspace) -> None:
+def test_a_first_candidate_becomes_a_complete_release(places: Workspace) -> None:
     document = serve(places, wrong=10)
 
     assert in_service(places) == ("R1", {"champion": "1"})
@@ -43,7 +44,7 @@ def test_the_first_good_candidate_becomes_a_whole_release(places: Workspace) -> 
         "baselines",
         "intervals",
         "menu",
-        "cost",
+        "variant",
         "checks",
         "thresholds",
     } <= set(document)
@@ -59,21 +60,21 @@ def test_the_first_good_candidate_becomes_a_whole_release(places: Workspace) -> 
         "golden.json",
         "evaluation.json",
     }
-    shown = promote.show(places, None)
+    shown = reports.show_release(places, None)
     assert (shown["release"], shown["in_service"], len(shown["moves"])) == ("R1", True, 1)
 
 
-def test_the_same_candidate_again_is_found_and_nothing_moves(places: Workspace) -> None:
+def test_an_equal_candidate_is_looked_up_and_nothing_moves(places: Workspace) -> None:
     first = serve(places, wrong=10)
     again = judged(places, wrong=10)
 
     assert again == first
     assert promote.release(places, again, **WHO) is None
-    assert [move["to"] for move in promote.list_moves(places)] == ["R1"]
+    assert [move.target for move in Ledger(places.ledger).moves()] == ["R1"]
     assert first["model_version"] == again["model_version"] == "1"
 
 
-def test_a_better_candidate_takes_over_and_rolling_back_twice_returns(places: Workspace) -> None:
+def test_a_better_candidate_is_promoted_and_two_rollbacks_return(places: Workspace) -> None:
     serve(places, wrong=10)
     better = serve(places, wrong=20)
     assert better["comparison"]["macro_f1"]["difference"] == pytest.approx(0.05, abs=0.01)
@@ -85,41 +86,39 @@ def test_a_better_candidate_takes_over_and_rolling_back_twice_returns(places: Wo
 
     promote.rollback(places, to=None, actor="bob", reason="they were wrong")
     assert in_service(places) == ("R2", {"champion": "2", "previous": "1"})
-    assert [(move["from"], move["to"]) for move in promote.list_moves(places)] == [
-        ("R1", "R2"),
-        ("R2", "R1"),
-        ("R1", "R2"),
-        (None, "R1"),
-    ]
+    moves = [(move.origin, move.target) for move in Ledger(places.ledger).moves()]
+    assert moves == [(None, "R1"), ("R1", "R2"), ("R2", "R1"), ("R1", "R2")]
 
 
-def test_a_worse_candidate_is_refused_recorded_and_can_never_be_promoted(places: Workspace) -> None:
+def test_a_worse_candidate_is_rejected_and_can_never_be_promoted(places: Workspace) -> None:
     serve(places, wrong=20)
     worse = judged(places, wrong=8)
 
-    with pytest.raises(CandidateRejected, match=r"R2 was refused: Against champion R1 on the same 300 texts"):
+    with pytest.raises(
+        CandidateRejected, match=r"R2 was rejected: On the same 300 texts macro F1 changes by"
+    ):
         promote.release(places, worse, **WHO)
     with pytest.raises(CandidateRejected):
         promote.promote(places, "R2", **WHO)
     assert in_service(places) == ("R1", {"champion": "1"})
-    assert promote.show(places, "R2")["decision"]["accepted"] is False
+    assert reports.show_release(places, "R2")["decision"]["accepted"] is False
     assert not (places.releases / "R2").exists()
 
 
-def test_what_was_rolled_back_comes_again_only_by_name(places: Workspace) -> None:
+def test_a_rolled_back_candidate_is_promoted_only_by_name(places: Workspace) -> None:
     serve(places, wrong=10)
     serve(places, wrong=20)
     promote.rollback(places, to="R1", actor="bob", reason="complaints")
 
     with pytest.raises(
-        CandidateRejected, match=r"bob moved on to R1 at .* \(complaints\).*release promote R2"
+        CandidateRejected, match=r"bob replaced it by R1 at .* \(complaints\).*release promote R2"
     ):
         promote.release(places, judged(places, wrong=20), **WHO)
     fresh = judged(places, wrong=20, data_version="v2")  # the same files under another identity
     assert fresh["decision"]["reasons"][0].startswith(
-        "This very candidate is R2, and bob went back from it to R1"
+        "This very candidate is R2, and bob rolled it back to R1"
     )
-    assert [part["name"] for part in fresh["decision"]["parts"] if not part["passed"]] == ["withdrawn"]
+    assert [check["name"] for check in fresh["decision"]["checks"] if not check["passed"]] == ["rollback"]
 
     promote.promote(places, "R2", **WHO)
     assert in_service(places) == ("R2", {"champion": "2", "previous": "1"})
@@ -130,7 +129,7 @@ def test_a_decision_about_another_champion_promotes_nothing(places: Workspace) -
     slow = judged(places, wrong=20)
     serve(places, wrong=40)
 
-    with pytest.raises(CandidateRejected, match="R2 was judged against R1, but R3 is in service now"):
+    with pytest.raises(CandidateRejected, match="R2 was judged against R1, but the champion is R3"):
         promote.release(places, slow, **WHO)
     assert in_service(places)[0] == "R3"
 
@@ -161,28 +160,29 @@ def test_a_release_whose_files_are_lost_everywhere_moves_nothing(places: Workspa
     assert in_service(places) == ("R2", {"champion": "2", "previous": "1"})
 
 
-def test_rolling_back_needs_no_registry_and_its_aliases_follow_later(places: Workspace) -> None:
+def test_a_rollback_needs_no_registry_and_aliases_follow_later(places: Workspace) -> None:
     serve(places, wrong=10)
     serve(places, wrong=20)
 
     moved = promote.rollback(replace(places, mlflow=DOWN), to=None, **WHO)
     assert len(moved.pending) == 1
-    assert "127.0.0.1:9 does not answer" in moved.pending[0]
+    assert "127.0.0.1:9 does not respond" in moved.pending[0]
     assert in_service(places) == ("R1", {"champion": "2", "previous": "1"})
 
-    assert promote.finish_interrupted_move(places) == [
-        "The aliases in MLflow go from champion = version 2, previous = version 1 to champion = version 1, previous = version 2."
+    assert reconcile.finish_interrupted_move(places) == [
+        "The aliases in MLflow change from champion = version 2, previous = version 1 "
+        "to champion = version 1, previous = version 2."
     ]
-    assert promote.finish_interrupted_move(places) == []
+    assert reconcile.finish_interrupted_move(places) == []
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from pipeline.base.config import Places
+from pipeline.base.config import Workspace
 from pipeline.io.registry import ledger
 from pipeline.release import promote as releases
-places = Places(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
+places = Workspace(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
 move = ledger.Ledger.move
 def die_after(*args, **kwargs):
     move(*args, **kwargs)
@@ -203,12 +203,12 @@ def test_a_move_killed_after_the_ledger_is_finished_by_the_next_command(places: 
     assert died.returncode == -9
     assert in_service(places) == ("R1", {"champion": "2", "previous": "1"})
 
-    with pytest.raises(UsageError, match="R1 is in service already"):
+    with pytest.raises(UsageError, match="R1 is the champion already"):
         promote.promote(places, "R1", **WHO)
     assert in_service(places) == ("R1", {"champion": "1", "previous": "2"})
 
 
-def test_the_line_itself_finishes_a_killed_move(places: Workspace) -> None:
+def test_a_release_task_finishes_an_interrupted_move(places: Workspace) -> None:
     document = judged(places, wrong=10)
     Ledger(places.ledger).move(expected=None, target="R1", **WHO)  # and here it was killed
 
@@ -216,64 +216,84 @@ def test_the_line_itself_finishes_a_killed_move(places: Workspace) -> None:
     assert in_service(places) == ("R1", {"champion": "1"})
 
 
-def test_an_alias_moved_by_hand_is_reported_and_put_back(places: Workspace) -> None:
+def test_a_changed_alias_is_reported_and_repaired(places: Workspace) -> None:
     serve(places, wrong=10)
     serve(places, wrong=20)
     ModelRegistry(places.mlflow).project("1", None)
 
-    assert promote.reconcile(places) == [
-        "The aliases in MLflow go from champion = version 1 to champion = version 2, previous = version 1."
+    assert reconcile.reconcile(places) == [
+        "The aliases in MLflow change from champion = version 1 to champion = version 2, previous = version 1."
     ]
-    assert promote.reconcile(places) == []
+    assert reconcile.reconcile(places) == []
 
 
-def test_what_a_refused_candidate_left_in_the_work_tree_is_no_fault(places: Workspace) -> None:
+def test_data_of_a_rejected_candidate_need_no_repair(places: Workspace) -> None:
     serve(places, wrong=20)
     (places.root / "dvc.lock").write_text("stages: {} # of a later run\n")
     judged(places, wrong=8)
 
-    assert promote.reconcile(places) == []
+    assert reconcile.reconcile(places) == []
 
     (places.root / "dvc.lock").write_text("stages: {} # of nobody\n")
-    (told,) = promote.reconcile(places)
-    assert told.startswith(
+    (sentence,) = reconcile.reconcile(places)
+    assert sentence.startswith(
         "Pending: Data versions are kept in git"
-    )  # it would be put back, were this folder under git
+    )  # it would be restored if this folder were under git
 
 
-def test_there_is_nothing_to_go_back_to_at_first(places: Workspace) -> None:
+def test_there_is_nothing_to_roll_back_to_at_first(places: Workspace) -> None:
     with pytest.raises(NothingToRollBack, match="No release is in service yet"):
         promote.rollback(places, to=None, **WHO)
     with pytest.raises(UsageError, match="tonewatch run"):
-        promote.show(places, None)
+        reports.show_release(places, None)
     serve(places, wrong=10)
     with pytest.raises(NothingToRollBack, match="R1 is the first release"):
         promote.rollback(places, to=None, **WHO)
 
 
-def test_wrong_names_are_refused_and_nothing_moves(places: Workspace) -> None:
+def test_wrong_names_are_rejected_and_nothing_moves(places: Workspace) -> None:
     serve(places, wrong=10)
     judged(places, wrong=20)
 
     with pytest.raises(UsageError, match=r"no release 'R9' \(known: R1, R2\)"):
         promote.promote(places, "R9", **WHO)
-    with pytest.raises(UsageError, match="R1 is in service already"):
+    with pytest.raises(UsageError, match="R1 is the champion already"):
         promote.rollback(places, to="R1", **WHO)
     with pytest.raises(UsageError, match="R2 never served"):
         promote.rollback(places, to="R2", **WHO)
     assert in_service(places) == ("R1", {"champion": "1"})
 
 
-def test_a_refusal_against_another_champion_is_not_todays_answer(places: Workspace) -> None:
+def test_a_rejection_against_another_champion_is_judged_again(places: Workspace) -> None:
     serve(places, wrong=10)
     better = serve(places, wrong=40)
-    refused = judged(places, wrong=20)
-    assert not refused["decision"]["accepted"]
-    assert judged(places, wrong=20)["release"] == refused["release"]
+    rejected = judged(places, wrong=20)
+    assert not rejected["decision"]["accepted"]
+    assert judged(places, wrong=20)["release"] == rejected["release"]
     promote.rollback(places, to="R1", **WHO)
 
     again = judged(places, wrong=20)
 
     assert (better["release"], again["champion"]) == ("R2", "R1")
-    assert again["release"] != refused["release"]
+    assert again["release"] != rejected["release"]
     assert again["decision"]["accepted"]
+
+
+def test_a_move_reads_the_record_of_each_release_once(places: Workspace) -> None:
+    serve(places, wrong=10)
+    serve(places, wrong=20)
+    statements: list[str] = []
+
+    def listen(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        statements.append(" ".join(statement.split()))
+
+    event.listen(Engine, "before_cursor_execute", listen)
+    try:
+        promote.rollback(places, to=None, **WHO)
+    finally:
+        event.remove(Engine, "before_cursor_execute", listen)
+
+    records = [one for one in statements if one.startswith("SELECT releases.") and "document" in one]
+    # R1, R2, and in the transaction of the move R1 and the last release, whose digest it stores.
+    assert len(records) == 4
+    assert len([one for one in statements if one.startswith("SELECT moves.")]) <= 3

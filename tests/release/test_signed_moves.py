@@ -1,4 +1,4 @@
-"""Once a key is configured, no release moves, serves or answers unless its owner has signed it."""
+"""With a verification key configured, only releases signed with its private key move and serve."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,16 +21,16 @@ USES: tuple[Callable[[Workspace], object], ...] = (
 )
 
 
-def test_the_places_of_the_keys_come_from_the_environment(tmp_path: Path) -> None:
-    told = Workspace.of(
+def test_the_paths_of_the_keys_come_from_the_environment(tmp_path: Path) -> None:
+    workspace = Workspace.of(
         tmp_path, {"TONEWATCH_SIGNING_KEY": "/keys/ours.pem", "TONEWATCH_VERIFY_KEY": "ours.pub"}
     )
 
-    assert (told.signing_key, told.verify_key) == (Path("/keys/ours.pem"), Path.cwd() / "ours.pub")
+    assert (workspace.signing_key, workspace.verify_key) == (Path("/keys/ours.pem"), Path.cwd() / "ours.pub")
     assert Workspace.of(tmp_path, {"TONEWATCH_SIGNING_KEY": ""}).signing_key is None
 
 
-def test_signed_releases_move_and_answer_and_nobody_elses_do(tmp_path: Path, mlflow_uri: str) -> None:
+def test_only_releases_signed_with_the_right_key_move_and_serve(tmp_path: Path, mlflow_uri: str) -> None:
     private, public = keypairs.key(tmp_path, "ours")
     ours = replace(world.build(tmp_path, mlflow_uri), signing_key=private, verify_key=public)
     world.serve(ours, wrong=10)
@@ -49,7 +49,7 @@ def test_signed_releases_move_and_answer_and_nobody_elses_do(tmp_path: Path, mlf
     assert promote.rollback(ours, to=None, **world.WHO).move.target == "R1"
 
 
-def test_what_was_released_before_there_was_a_key_is_judged_and_signed_anew(
+def test_an_unsigned_release_is_judged_and_signed_again_once_there_is_a_key(
     tmp_path: Path, mlflow_uri: str
 ) -> None:
     unsigned = world.build(tmp_path, mlflow_uri)
@@ -58,7 +58,7 @@ def test_what_was_released_before_there_was_a_key_is_judged_and_signed_anew(
     first = world.judged(unsigned, wrong=10)
 
     with pytest.raises(
-        InvalidSignature, match="R1 is not signed, and TONEWATCH_VERIFY_KEY asks for a signature"
+        InvalidSignature, match="R1 is not signed, but TONEWATCH_VERIFY_KEY requires a signature"
     ):
         promote.release(ours, first, **world.WHO)
 

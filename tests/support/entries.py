@@ -1,4 +1,4 @@
-"""What is registered: a toy candidate, the least of a classifier, and some words and figures."""
+"""A model registration: a toy candidate, a minimal classifier, parameters and metrics."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -14,15 +14,15 @@ SERVING = Path(pipeline.__file__).parent / "serve" / "mlflow_model.py"
 
 
 def entry(
-    folder: Path, answers: Mapping[str, str], *, labels: Sequence[str] = toy.LABELS, **changes: Any
+    folder: Path, predictions: Mapping[str, str], *, labels: Sequence[str] = toy.LABELS, **changes: Any
 ) -> ModelRegistration:
-    """Leave the files in a folder and give the entry of them."""
-    toy.candidate(folder / "candidate", answers, labels=labels)
+    """Write the files to a folder and return their registration."""
+    toy.candidate(folder / "candidate", predictions, labels=labels)
     (folder / "classifier").mkdir(exist_ok=True)
     (folder / "classifier" / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
     (folder / "classifier" / "config.json").write_text("{}")
     (folder / "evaluation.json").write_text('{"macro_f1": 0.5}')
-    made = ModelRegistration(
+    registration = ModelRegistration(
         digest="d" * 64,
         candidate=folder / "candidate",
         classifier=folder / "classifier",
@@ -38,4 +38,4 @@ def entry(
             "finetune": [{"step": 10, "loss": 0.9}, {"step": 20, "loss": 0.5, "macro_f1": 0.7}],
         },
     )
-    return dataclasses.replace(made, **changes)
+    return dataclasses.replace(registration, **changes)

@@ -1,4 +1,4 @@
-"""Documents as a gate is handed them, each with figures that pass until a test changes one."""
+"""The evidence of a gate, with figures that pass until a test changes one."""
 
 from typing import Any
 
@@ -45,13 +45,13 @@ def candidate(macro_f1: float = 0.77, *, tfidf: float = 0.63, **changes: Any) ->
         {"name": "language", "passed": True, "sentence": "…"},
         {"name": "duplicates", "passed": True, "sentence": "…"},
     ]
-    whole = {
+    evidence = {
         "evaluation": evaluation,
-        "cost": {"p95_ms": 12.3, "megabytes": 8.14},
+        "variant": {"p95_ms": 12.3, "megabytes": 8.14},
         "checks": checks,
-        "withdrawn": None,
+        "previously_rolled_back": None,
     }
-    return {**whole, **changes}
+    return {**evidence, **changes}
 
 
 def measured(**changes: Any) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def entry(name: str, difference: float, p_holm: float = 1.0, bound: float = 0.0)
         "p": p_holm,
         "p_holm": p_holm,
         "bound": bound,
-        "visible": 0.05,
+        "minimum_detectable": 0.05,
     }
 
 
@@ -86,19 +86,19 @@ def champion(difference: float = 0.02, *, low: float = 0.008, **changes: Any) ->
         "power": 0.8,
         "margin": 0.03,
         "forgetting_margin": 0.04,
-        "macro_f1": {**figures, "low": low, "high": 2 * difference - low, "visible": 0.018},
+        "macro_f1": {**figures, "low": low, "high": 2 * difference - low, "minimum_detectable": 0.018},
         "mcnemar": {"only_candidate": 200, "only_champion": 180, "p": 0.3},
         "slices": [entry("source=movie", -0.01), entry("class=negative", 0.02)],
         "forgetting": [{**entry("source=movie", -0.01), "data_version": ""}],
-        "changed": {"count": 400, "mended": 200, "broken": 180, "texts": []},
+        "changed": {"count": 400, "fixed": 200, "broken": 180, "texts": []},
         **changes,
     }
 
 
 def named(decision: GateDecision, name: str) -> GateCheck:
-    (found,) = (part for part in decision.parts if part.name == name)
-    return found
+    (check,) = (check for check in decision.checks if check.name == name)
+    return check
 
 
-def refused(decision: GateDecision) -> list[str]:
-    return [part.name for part in decision.parts if not part.passed]
+def failed(decision: GateDecision) -> list[str]:
+    return [check.name for check in decision.checks if not check.passed]

@@ -1,8 +1,8 @@
-"""Move the champion many times, each time in a process that kills itself at one of its writes; print what was found afterwards.
+"""Move the champion many times, each time in a process that kills itself at one write; print the states.
 
     python killing.py ROOT MLFLOW LEDGER ROUNDS
 
-Everything heavy is imported once; each round is a fork, so it begins as a fresh process would, a second later.
+Everything heavy is imported once; each round is a fork, which starts like a fresh process.
 """
 
 import json
@@ -34,7 +34,7 @@ class Writes:
 
     def __init__(self, fatal: int | None) -> None:
         self.fatal = fatal
-        self.seen: list[str] = []
+        self.names: list[str] = []
         sys.addaudithook(self._file)
         event.listen(sqlalchemy.Engine, "before_cursor_execute", self._sql)
         event.listen(sqlalchemy.Engine, "commit", lambda _: self._point("commit"))
@@ -47,68 +47,67 @@ class Writes:
         if statement.lstrip().upper().startswith(SQL):
             self._point(" ".join(statement.split()[:3]))
 
-    def _point(self, what: str) -> None:
-        if len(self.seen) == self.fatal:
+    def _point(self, name: str) -> None:
+        if len(self.names) == self.fatal:
             os.kill(os.getpid(), signal.SIGKILL)
-        self.seen.append(what)
+        self.names.append(name)
 
 
 def forked(work: Callable[[], Any]) -> tuple[int, Any]:
-    """Do work in a fork; give how it ended (a negative signal) and what it returned."""
+    """Run work in a fork; return its exit code (a negative signal) and its result."""
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
         os.close(reading)
         try:
-            answer = json.dumps(work()).encode()
-            os.write(writing, answer)
+            os.write(writing, json.dumps(work()).encode())
             os._exit(0)
         except BaseException as error:
             os.write(writing, json.dumps(repr(error)).encode())
             os._exit(1)
     os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
-        answer = pipe.read()
+        result = pipe.read()
     _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status), json.loads(answer) if answer else None
+    return os.waitstatus_to_exitcode(status), json.loads(result) if result else None
 
 
 def moved(places: Workspace, fatal: int | None) -> list[str]:
-    """Go to the other of two releases; give the writes that were made."""
+    """Move to the other of two releases; return the writes."""
     writes = Writes(fatal)
     move(places)
     writes.fatal = None
-    return writes.seen
+    return writes.names
 
 
 def move(places: Workspace) -> None:
-    """Go to the other of two releases."""
-    if Ledger(places.ledger).current() == "R2":
+    """Move to the other of two releases."""
+    if Ledger(places.ledger).champion() == "R2":
         promote.rollback(places, to=None, actor="ada", reason="a round")
     else:
         promote.promote(places, "R2", actor="ada", reason="a round")
 
 
 def warm(places: Workspace) -> None:
-    """Do all of it once on a copy, so that no round has to import or to compile anything."""
+    """Do everything once on a copy, so that no round has to import or compile anything."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(shutil.copytree(places.root, Path(folder) / "copy"))
         copied = Workspace(
             root, *(place.replace(str(places.root), str(root)) for place in (places.mlflow, places.ledger))
         )
         move(copied)
-        found(copied)
+        state(copied)
 
 
-def found(places: Workspace) -> dict[str, Any]:
-    """Do what any next command does first, and tell how things stand."""
-    promote.finish_interrupted_move(places)
-    ledger, differing = Ledger(places.ledger), reconcile.diff(places)
+def state(places: Workspace) -> dict[str, Any]:
+    """Do what any next command does first; return the state afterwards."""
+    reconcile.finish_interrupted_move(places)
+    ledger, diff = Ledger(places.ledger), reconcile.diff(places)
     return {
-        "current": ledger.current(),
+        "champion": ledger.champion(),
         "moves": len(ledger.moves()),
         "faults": ledger.faults(),
-        "differing": [*differing.done, *differing.pending],
+        "diff": [*diff.done, *diff.pending],
         "aliases": ModelRegistry(places.mlflow).aliases(),
         "margin": next(
             line.strip()
@@ -119,31 +118,31 @@ def found(places: Workspace) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print one JSON line: the writes of an unhurt move, and each round."""
+    """Print one JSON line: the writes of an undisturbed move, and each round."""
     root, uri, ledger, rounds = sys.argv[1:]
     places = Workspace(Path(root), uri, ledger)
     assert mlflow
-    # It writes nothing and is over before the first write; a second in each of many rounds would tell nothing.
+    # The smoke test writes nothing; a second of it in each round would show nothing.
     promote.smoke_test = lambda *_: 0.0
     warm(places)
     _, writes = forked(lambda: moved(places, None))
     assert isinstance(writes, list), writes
-    _, state = forked(lambda: found(places))
-    told = []
+    _, last = forked(lambda: state(places))
+    rounds_done = []
     for number in range(int(rounds)):
-        before, fatal = state, number % len(writes)
-        ended, said = forked(lambda fatal=fatal: moved(places, fatal))
-        _, state = forked(lambda: found(places))
-        told.append(
+        before, fatal = last, number % len(writes)
+        exit_code, error = forked(lambda fatal=fatal: moved(places, fatal))
+        _, last = forked(lambda: state(places))
+        rounds_done.append(
             {
                 "fatal": writes[fatal],
-                "ended": ended,
-                "said": said if ended == 1 else None,
+                "exit_code": exit_code,
+                "error": error if exit_code == 1 else None,
                 "before": before,
-                "after": state,
+                "after": last,
             }
         )
-    print(json.dumps({"writes": writes, "rounds": told}))
+    print(json.dumps({"writes": writes, "rounds": rounds_done}))
 
 
 if __name__ == "__main__":

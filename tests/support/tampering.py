@@ -1,4 +1,4 @@
-"""What a person with the database's password can do to a ledger: raw SQL past every guard, and at the worst moment."""
+"""What somebody with the password of the database can do to a ledger: raw SQL past every trigger."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
@@ -8,7 +8,7 @@ from sqlalchemy import Engine, NullPool, create_engine, event, text
 
 
 def execute(url: str, *statements: str, **values: Any) -> list[Mapping[str, Any]]:
-    """Run raw SQL in one transaction and give the rows of the last statement."""
+    """Run raw SQL in one transaction and return the rows of the last statement."""
     engine = create_engine(url, poolclass=NullPool)
     with engine.begin() as connection:
         for statement in statements:
@@ -17,10 +17,10 @@ def execute(url: str, *statements: str, **values: Any) -> list[Mapping[str, Any]
 
 
 def tamper(url: str, *statements: str, **values: Any) -> None:
-    """Take the guards away, and then run raw SQL that no foreign key holds up."""
+    """Drop the triggers, then run raw SQL without foreign keys."""
     if url.startswith("sqlite"):
-        guards = execute(url, "SELECT name FROM sqlite_master WHERE type = 'trigger'")
-        execute(url, *(f"DROP TRIGGER {guard['name']}" for guard in guards), *statements, **values)
+        triggers = execute(url, "SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        execute(url, *(f"DROP TRIGGER {trigger['name']}" for trigger in triggers), *statements, **values)
     else:
         execute(
             url,
@@ -32,7 +32,7 @@ def tamper(url: str, *statements: str, **values: Any) -> None:
 
 
 def carry(source: str, target: str) -> None:
-    """Copy every row of one ledger into another, whose tables are there and empty."""
+    """Copy every row of one ledger to another with empty tables."""
     with (
         create_engine(source, poolclass=NullPool).connect() as old,
         create_engine(target, poolclass=NullPool).begin() as new,
@@ -48,11 +48,11 @@ def carry(source: str, target: str) -> None:
 
 @contextlib.contextmanager
 def once(name: str, act: Callable[[], object], when: Callable[..., bool] = lambda *_: True) -> Iterator[None]:
-    """Do something once, when SQLAlchemy's next event of this name meets the condition."""
+    """Act once, at the next SQLAlchemy event of this name that meets the condition."""
     done: list[bool] = []
 
-    def listen(*words: object) -> None:
-        if not done and when(*words):
+    def listen(*arguments: object) -> None:
+        if not done and when(*arguments):
             done.append(True)
             act()
 
@@ -65,5 +65,5 @@ def once(name: str, act: Callable[[], object], when: Callable[..., bool] = lambd
 
 
 def beginning(statement: str) -> Callable[..., bool]:
-    """Meet the statements that begin like this."""
-    return lambda _connection, _cursor, told, *_rest: told.startswith(statement)
+    """Return a condition for statements that begin with this."""
+    return lambda _connection, _cursor, sql, *_rest: sql.startswith(statement)

@@ -1,6 +1,5 @@
-"""A candidate that is real to every reader (ONNX, tokenizer, settings) and yet says exactly what a test wants it to say."""
+"""A candidate with a real ONNX model, tokenizer and settings that predicts exactly what a test wants."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,29 +14,29 @@ from pipeline.core.model.predictor import Predictor
 from pipeline.io import files
 
 LABELS = ("negative", "neutral", "positive")
-SURE = 3.0
+LOGIT = 3.0
 GOLDEN_WORDS = 32
 
 
 def candidate(
     folder: Path,
-    answers: Mapping[str, str],
+    predictions: Mapping[str, str],
     *,
     labels: Sequence[str] = LABELS,
-    cost: Mapping[str, float] | None = None,
+    variant: Mapping[str, float] | None = None,
 ) -> None:
-    """Write a candidate folder that answers each word with its label, and any other word with nothing but doubt."""
-    words = {"[PAD]": 0, "[UNK]": 1, **{word: number for number, word in enumerate(answers, start=2)}}
+    """Write a candidate folder that predicts a label for each of these words; others get equal logits."""
+    words = {"[PAD]": 0, "[UNK]": 1, **{word: number for number, word in enumerate(predictions, start=2)}}
     weights = np.zeros((len(words), len(labels)), dtype=np.float32)
-    for word, label in answers.items():
-        weights[words[word], list(labels).index(label)] = SURE
+    for word, label in predictions.items():
+        weights[words[word], list(labels).index(label)] = LOGIT
     settings = {
         "labels": list(labels),
         "max_tokens": 8,
         "variant": "fp32",
         "temperature": 1.0,
         "uncertain": 0.4,
-        "parent": "p" * 64,
+        "teacher": "p" * 64,
     }
     model, tokenizer = _model(weights), _tokenizer(words)
     with files.staging_dir(folder) as staging:
@@ -45,9 +44,9 @@ def candidate(
         files.write_bytes(staging / "tokenizer.json", tokenizer.encode())
         files.write_json(staging / "model.json", settings)
         files.write_json(
-            staging / "golden.json", _golden(Predictor.of(model, tokenizer, settings), list(answers))
+            staging / "golden.json", _golden(Predictor.of(model, tokenizer, settings), list(predictions))
         )
-        files.write_json(staging / "menu.json", _menu(cost or {}))
+        files.write_json(staging / "menu.json", _menu(variant or {}))
         files.write_receipt(staging, Receipt("compress"))
 
 
@@ -88,7 +87,7 @@ def _golden(predictor: Predictor, words: Sequence[str]) -> dict[str, Any]:
     return {"texts": texts, "probabilities": predictor.predict(texts).probabilities.tolist()}
 
 
-def _menu(cost: Mapping[str, float]) -> dict[str, Any]:
+def _menu(measured: Mapping[str, float]) -> dict[str, Any]:
     variant = {
         "name": "fp32",
         "recipe": {
@@ -101,8 +100,8 @@ def _menu(cost: Mapping[str, float]) -> dict[str, Any]:
         "parameters": 900,
         "megabytes": 0.1,
         "macro_f1": 0.9,
-        "macro_f1_fall": 0.0,
-        "worst_slice": {"name": "source=tweet", "fall": 0.0},
+        "macro_f1_drop": 0.0,
+        "worst_slice": {"name": "source=tweet", "drop": 0.0},
         "agreement": 1.0,
         "p50_ms": 0.1,
         "p95_ms": 0.2,
@@ -110,24 +109,20 @@ def _menu(cost: Mapping[str, float]) -> dict[str, Any]:
         "p95_ms_32": 2.0,
         "texts_per_second": 9000.0,
         "fits": True,
-        "reason": "The parent itself.",
+        "reason": "The teacher itself.",
         "pareto": True,
-        **cost,
+        **measured,
     }
-    parent = {"macro_f1": 0.9, "parameters": 900, "megabytes": 0.1}
-    return json.loads(
-        json.dumps(
-            {
-                "threads": 1,
-                "reasons": ["The parent itself."],
-                "chosen": "fp32",
-                "parent": parent,
-                "variants": [variant],
-            }
-        )
-    )
+    teacher = {"macro_f1": 0.9, "parameters": 900, "megabytes": 0.1}
+    return {
+        "threads": 1,
+        "teacher": teacher,
+        "chosen": "fp32",
+        "reasons": ["The teacher itself."],
+        "variants": [variant],
+    }
 
 
 def assert_sound(folder: Path) -> None:
-    """Check what `candidate` wrote as any reader of ONNX would."""
+    """Check the model that `candidate` wrote with ONNX itself."""
     onnx.checker.check_model(onnx.load_model_from_string((folder / "model.onnx").read_bytes()))

@@ -1,14 +1,14 @@
-"""A small world to judge and move in: 300 texts of one word, and candidates that are wrong for every so-manieth of them."""
+"""A small workspace to judge and move in: 300 one-word texts, and candidates wrong on every n-th of them."""
 
 from pathlib import Path
-from typing import Any
 
 import toy
 import yaml
 
 from pipeline.base.config import Workspace
+from pipeline.base.documents import ReleaseRecord
 from pipeline.base.records import Receipt, TextRecord
-from pipeline.core.evaluate.report import LabelledPredictions, evaluation_report
+from pipeline.core.evaluate.report import NOT_MEASURED, LabelledPredictions, evaluation_report
 from pipeline.io import files, parquet
 from pipeline.io.params_file import load_params
 from pipeline.io.registry.ledger import Ledger
@@ -35,7 +35,7 @@ DOWN = "http://127.0.0.1:9"
 
 
 def build(root: Path, mlflow_uri: str, ledger: str | None = None) -> Workspace:
-    """Make everything that a candidate is judged by, but no candidate."""
+    """Write everything that a candidate is judged by, but no candidate."""
     params = yaml.safe_load((CHECKOUT / "params.yaml").read_text("utf-8"))
     params["evaluate"] |= {"resamples": 200, "behaviour": {"max_cases": 1, "words": {}, "abilities": []}}
     params["gate"] |= {"resamples": 500, "abilities": {}, "max_calibration_error": 1.0}
@@ -64,59 +64,66 @@ def set_gate(places: Workspace, **values: object) -> None:
     places.params.write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
 
 
-def answers(wrong: int) -> dict[str, str]:
-    """Give the answer to each text: its label, or the next one for every so-manieth."""
-
-    def answer(number: int) -> str:
-        return TEXTS[number].label if number % wrong else LABELS[(number + 1) % 3]
-
-    return {text.text: answer(number) for number, text in enumerate(TEXTS)}
+def predictions(wrong: int) -> dict[str, str]:
+    """Return the prediction for each text: its label, or the next one for every `wrong`-th text."""
+    return {
+        text.text: text.label if number % wrong else LABELS[(number + 1) % 3]
+        for number, text in enumerate(TEXTS)
+    }
 
 
 def candidate(places: Workspace, *, wrong: int) -> None:
-    """Leave what compress and evaluate leave of such a candidate."""
-    told = answers(wrong)
-    toy.candidate(places.root / "data" / "candidate", told)
-    guess, truth = (
+    """Write what compress and evaluate write of a candidate that is wrong on every `wrong`-th text."""
+    predicted = predictions(wrong)
+    toy.candidate(places.root / "data" / "candidate", predicted)
+    predicted_N, truth = (
         [LABELS.index(label) for label in column]
-        for column in (told.values(), [text.label for text in TEXTS])
+        for column in (predicted.values(), [text.label for text in TEXTS])
     )
-    sure = [[0.909 if label == number else 0.0455 for number in range(3)] for label in guess]
+    probabilities = [[0.909 if label == number else 0.0455 for number in range(3)] for label in predicted_N]
     groups, words = [text.group for text in TEXTS], [text.text for text in TEXTS]
     answered = LabelledPredictions(
-        LABELS, truth, guess, sure, groups, ["tweet"] * 300, ["en"] * 300, words, temperature=1.0
+        LABELS,
+        truth,
+        predicted_N,
+        probabilities,
+        groups,
+        ["tweet"] * 300,
+        ["en"] * 300,
+        words,
+        temperature=1.0,
     )
     params = load_params(places.params)
     with files.staging_dir(places.root / "data" / "evaluation") as staging:
         baselines = {"tfidf": [0] * len(TEXTS), "vader": [1] * len(TEXTS)}
         document = evaluation_report(
-            answered, baselines=baselines, extra={}, cfg=params.evaluate, seed=params.seed
+            answered, baselines=baselines, robustness=NOT_MEASURED, cfg=params.evaluate, seed=params.seed
         )
         files.write_json(staging / "evaluation.json", document)
         columns = {
             "id": [t.id for t in TEXTS],
             "group": groups,
             "label": [t.label for t in TEXTS],
-            "guess": list(told.values()),
+            "predicted": list(predicted.values()),
         }
         parquet.write_rows(staging / "predictions.parquet", columns)
         files.write_receipt(staging, Receipt("evaluate"))
 
 
-def judged(places: Workspace, *, wrong: int, data_version: str = "v1") -> dict[str, Any]:
-    """Make a candidate, register it and judge it."""
+def judged(places: Workspace, *, wrong: int, data_version: str = "v1") -> ReleaseRecord:
+    """Write a candidate, register it and judge it."""
     candidate(places, wrong=wrong)
     version = register.register(places, data_version, code=places.root / "serving.py")
     return judge.judge(places, judge.CandidateLineage(data_version, version, "c" * 40), **WHO)
 
 
-def serve(places: Workspace, *, wrong: int) -> dict[str, Any]:
-    """Judge a candidate and put it in service."""
+def serve(places: Workspace, *, wrong: int) -> ReleaseRecord:
+    """Judge a candidate and promote it."""
     document = judged(places, wrong=wrong)
     promote.release(places, document, **WHO)
     return document
 
 
 def in_service(places: Workspace) -> tuple[str | None, dict[str, str]]:
-    """Give the champion by the ledger and the aliases by MLflow."""
-    return Ledger(places.ledger).current(), ModelRegistry(places.mlflow).aliases()
+    """Return the champion by the ledger and the aliases by MLflow."""
+    return Ledger(places.ledger).champion(), ModelRegistry(places.mlflow).aliases()

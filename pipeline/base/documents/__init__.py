@@ -5,6 +5,7 @@ from pipeline.base.documents.comparison import (
     ChangedPredictions,
     Comparison,
     Difference,
+    ForgettingDifference,
     McNemarTest,
     OverallDifference,
     SliceDifference,
@@ -30,6 +31,7 @@ from pipeline.base.documents.menu import (
     TeacherFigures,
     VariantRecipe,
 )
+from pipeline.base.documents.model import ModelSettings
 from pipeline.base.documents.release import (
     ApprovalRecord,
     CandidateRecord,
@@ -61,6 +63,7 @@ from pipeline.base.documents.window import (
     QualityEntry,
     TimeRange,
     TopicReport,
+    WatchSummary,
     WindowReport,
 )
 
@@ -88,6 +91,7 @@ __all__ = [
     "EstimatedQuality",
     "EvaluationReport",
     "FailedCase",
+    "ForgettingDifference",
     "GateCheckRecord",
     "GateDecisionRecord",
     "GateEvidence",
@@ -99,6 +103,7 @@ __all__ = [
     "MenuVariant",
     "ModelChange",
     "ModelScores",
+    "ModelSettings",
     "MoveRecord",
     "ObservedQuality",
     "OverallDifference",
@@ -116,6 +121,7 @@ __all__ = [
     "TimeRange",
     "TopicReport",
     "VariantRecipe",
+    "WatchSummary",
     "WindowReport",
     "upgrade_release",
     "upgrade_window",

@@ -1,6 +1,6 @@
 """The comparison of a candidate with the champion on the same texts."""
 
-from typing import NotRequired, TypedDict
+from typing import TypedDict
 
 
 class Difference(TypedDict):
@@ -24,7 +24,7 @@ class SliceDifference(OverallDifference):
 
     `p` is one-sided, `p_holm` the same adjusted for all slices (Holm, 1979). `bound` is an upper bound of the
     difference and `minimum_detectable` the smallest drop, margin included, that is detected; both at Holm's
-    first and strictest step. `data_version` is set where the texts are those of the champion's own data.
+    first and strictest step.
     """
 
     name: str
@@ -32,7 +32,12 @@ class SliceDifference(OverallDifference):
     p: float
     p_holm: float
     bound: float
-    data_version: NotRequired[str]
+
+
+class ForgettingDifference(SliceDifference):
+    """The same on a source of the champion's training data; `data_version` is empty for today's texts."""
+
+    data_version: str
 
 
 class McNemarTest(TypedDict):
@@ -77,5 +82,5 @@ class Comparison(TypedDict):
     macro_f1: OverallDifference
     mcnemar: McNemarTest
     slices: list[SliceDifference]
-    forgetting: list[SliceDifference]
+    forgetting: list[ForgettingDifference]
     changed: ChangedPredictions

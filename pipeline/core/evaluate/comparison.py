@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.config import GateConfig
-from pipeline.base.documents import ChangedPredictions, Comparison, Difference, McNemarTest, SliceDifference
+from pipeline.base.documents import (
+    ChangedPredictions,
+    Comparison,
+    Difference,
+    ForgettingDifference,
+    McNemarTest,
+    SliceDifference,
+)
 from pipeline.base.errors import DataRejected
 from pipeline.base.seeds import seed_for
 from pipeline.core.evaluate import bootstrap, metrics, significance
@@ -93,7 +100,7 @@ def compare_models(
 
 def measure_forgetting(
     sources: Mapping[str, SourcePredictions], *, labels: Sequence[str], gate: GateConfig, seed: int
-) -> list[SliceDifference]:
+) -> list[ForgettingDifference]:
     """Compare both models on each source of the champion's training data, tested as `significant_drops` does.
 
     Raises DataRejected where a source has no text to compare on.
@@ -191,7 +198,7 @@ def _tallies(
     return np.stack([tally.reshape(len(names), len(sets), 2, labels) for tally in tallies], axis=2)
 
 
-def _figures(tallies: metrics.Counts, label_C: metrics.Counts) -> metrics.Figures:
+def _figures(tallies: metrics.Counts | metrics.Values, label_C: metrics.Counts) -> metrics.Values:
     """Compute macro F1 of each set and F1 of each label that occurs; ...SxMx2xL to ...KxM."""
     f1_CM = np.moveaxis(metrics.tallied_f1(tallies[..., 0, :, :, :])[..., label_C], -1, -2)
     return np.concatenate([metrics.tallied_macro_f1(tallies), f1_CM], axis=-2)

@@ -1,4 +1,4 @@
-"""The database under the ledger: SQLite by default, PostgreSQL by its address; one writer at a time in both."""
+"""The database of the ledger: SQLite by default, or PostgreSQL; one writer at a time in both."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine
 
 BUSY_SECONDS = 30
-ANSWER_SECONDS = 10
-WRITE_LOCK = 7_267_001  # any number that is ours, for PostgreSQL's advisory lock
-# Both give UTC to the second; PostgreSQL's now() would be the time at which a writer began to wait for its turn.
+CONNECT_SECONDS = 10
+WRITE_LOCK = 7_267_001  # an arbitrary number for PostgreSQL's advisory lock
+# UTC to the second; PostgreSQL's now() is the start of the transaction, before it waited for the lock.
 CLOCKS = {
     "sqlite": "SELECT strftime('%Y-%m-%dT%H:%M:%SZ', 'now')",
     "postgresql": "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')",
@@ -22,7 +22,7 @@ CLOCKS = {
 
 
 class Database:
-    """Open one database at its first use, with its tables made if they are not there; safe for many processes at once."""
+    """One database, opened at its first use, which creates missing tables; safe for concurrent processes."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -31,13 +31,13 @@ class Database:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator["Connection"]:
-        """Give one unchanging view of the database."""
+        """Yield a connection with one consistent view of the database."""
         with self._transaction(writes=False) as connection:
             yield connection
 
     @contextlib.contextmanager
     def writing(self) -> Iterator["Connection"]:
-        """Give the only transaction that writes now; on any error it leaves everything as it was."""
+        """Yield the connection of the only transaction that may write now; any error rolls it back."""
         with self._transaction(writes=True) as connection:
             yield connection
 
@@ -55,11 +55,12 @@ class Database:
         except (SQLAlchemyError, OSError) as error:
             reason = " ".join(str(getattr(error, "orig", None) or error).split())
             raise Unreachable(
-                f"The ledger at {_shown(place)} does not answer as it should: {reason}. Look at TONEWATCH_LEDGER, then type the same again."
+                f"The ledger at {_shown(place)} failed: {reason}. "
+                "Check TONEWATCH_LEDGER, then repeat the command."
             ) from error
 
     def _opened(self, place: "URL") -> "Engine":
-        """Open the database; anew where another file was put in its place, which an open one would never see."""
+        """Open the database, again where its file was replaced, which an open connection does not notice."""
         file = _file(place)
         if self._engine is not None and file != self._file:
             if file is None:
@@ -72,7 +73,7 @@ class Database:
 
 
 def database_time(connection: "Connection") -> str:
-    """Tell the time by the database's clock, in UTC."""
+    """Return the UTC time by the clock of the database."""
     return str(connection.exec_driver_sql(CLOCKS[connection.dialect.name]).scalar_one())
 
 
@@ -84,20 +85,20 @@ def _place(url: str) -> "URL":
         place = make_url(url)
         if place.get_backend_name() in CLOCKS and place.database:
             return place.set(drivername="postgresql+psycopg") if place.drivername == "postgresql" else place
-    # The address itself is not shown: it may hold a password.
+    # The message omits the address, which may contain a password.
     raise UsageError(
-        "TONEWATCH_LEDGER is no address of a database the ledger can be kept in. "
+        "TONEWATCH_LEDGER is not the address of a supported database. "
         "Write sqlite:////folder/ledger.db or postgresql+psycopg://user@host/database."
     )
 
 
 def _file(place: "URL") -> tuple[int, int] | None:
-    """Tell SQLite's file from any other; None where there is none."""
+    """Return device and inode of the SQLite file, None where there is none."""
     try:
-        found = Path(str(place.database)).stat() if place.get_backend_name() == "sqlite" else None
+        stat = Path(str(place.database)).stat() if place.get_backend_name() == "sqlite" else None
     except OSError:
         return None
-    return (found.st_dev, found.st_ino) if found else None
+    return (stat.st_dev, stat.st_ino) if stat else None
 
 
 def _shown(place: "URL") -> str:
@@ -110,13 +111,13 @@ def _open(place: "URL") -> "Engine":
 
     if place.get_backend_name() == "sqlite":
         return _open_sqlite(place)
-    patience = {} if "connect_timeout" in place.query else {"connect_timeout": ANSWER_SECONDS}
+    timeout = {} if "connect_timeout" in place.query else {"connect_timeout": CONNECT_SECONDS}
     try:
-        # No pool: a transaction that begins after the server was restarted finds no dead connection.
-        engine = create_engine(place, poolclass=NullPool, connect_args=patience)
+        # Without a pool no transaction gets a connection that died with a restarted server.
+        engine = create_engine(place, poolclass=NullPool, connect_args=timeout)
     except (ImportError, NoSuchModuleError) as error:
         raise UsageError(
-            f"The ledger at {_shown(place)} needs a driver that is missing. Type: pip install 'psycopg[binary]'"
+            f"The ledger at {_shown(place)} needs a missing driver. Type: pip install 'psycopg[binary]'"
         ) from error
     event.listen(engine, "begin", _begin_postgres)
     _create(engine)
@@ -130,16 +131,16 @@ def _open_sqlite(place: "URL") -> "Engine":
     path = Path(str(place.database))
     path.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(place, connect_args={"timeout": BUSY_SECONDS})
-    event.listen(engine, "connect", _settle_sqlite)
+    event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
-    # Turning a new file to WAL needs it alone, and SQLite does not wait for that by itself.
+    # Switching a new file to WAL needs exclusive access, and SQLite does not wait for that.
     with FileLock(f"{path}.lock", timeout=BUSY_SECONDS):
         _create(engine)
     return engine
 
 
-def _settle_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # the driver's own BEGIN comes too late to take the write lock first
+def _configure_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN would take the write lock too late
     for setting in (
         f"busy_timeout={BUSY_SECONDS * 1000}",
         "journal_mode=WAL",
@@ -150,7 +151,7 @@ def _settle_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: "Connection") -> None:
-    # A writer that first reads and then writes would fail at once where another wrote in between; taking the lock first waits.
+    # A writer that reads first fails if another wrote in between; taking the write lock first waits instead.
     connection.exec_driver_sql(
         "BEGIN IMMEDIATE" if connection.get_execution_options().get("writes", True) else "BEGIN"
     )
@@ -160,10 +161,10 @@ def _begin_postgres(connection: "Connection") -> None:
     if not connection.get_execution_options().get("writes", True):
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         return
-    # Read committed whatever the server prefers: what is read after the lock was waited for is what the one before has written.
+    # Read committed, whatever the server's default: after waiting for the lock, reads see the last commit.
     connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE")
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
-    # A writer that was stopped half-way does not hold up the others for ever.
+    # A stopped writer does not block the others for ever.
     connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{BUSY_SECONDS}s'")
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})")
 
@@ -172,25 +173,24 @@ def _create(engine: "Engine") -> None:
     with engine.connect().execution_options(writes=False) as connection:
         if set(ledger_schema().tables) <= _tables(connection):
             return
-    with engine.begin() as connection:  # only one at a time, so whoever comes second finds them
+    with engine.begin() as connection:  # one writer at a time, so create_all skips what another created
         ledger_schema().create_all(connection)
 
 
 def _tables(connection: "Connection") -> set[str]:
-    """Name those of our tables that are there; raises Fault when one has the shape of another version."""
+    """Return those of our tables that exist; raise Fault where one has other columns."""
     from sqlalchemy import inspect
 
-    found = inspect(connection)
-    there = set(ledger_schema().tables) & set(found.get_table_names())
-    for name in sorted(there):
-        columns, ours = (
-            {column["name"] for column in found.get_columns(name)},
-            set(ledger_schema().tables[name].columns.keys()),
-        )
-        if columns != ours:
+    inspector = inspect(connection)
+    tables = set(ledger_schema().tables) & set(inspector.get_table_names())
+    for name in sorted(tables):
+        columns = {column["name"] for column in inspector.get_columns(name)}
+        expected = set(ledger_schema().tables[name].columns.keys())
+        if columns != expected:
             raise Fault(
-                f"The ledger at {_shown(connection.engine.url)} was made by another version of Tonewatch: its table {name} differs in "
-                f"{', '.join(sorted(columns ^ ours))}, and rows that were never chained cannot be chained afterwards. Keep it under "
-                "another name or point TONEWATCH_LEDGER at a new place, then type the same again: a new ledger begins."
+                f"The ledger at {_shown(connection.engine.url)} was made by another version of Tonewatch: "
+                f"its table {name} differs in {', '.join(sorted(columns ^ expected))}, and its rows cannot "
+                "be chained afterwards. Rename it or point TONEWATCH_LEDGER at a new place, then repeat "
+                "the command: a new ledger begins."
             )
-    return there
+    return tables

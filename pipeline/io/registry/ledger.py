@@ -1,154 +1,107 @@
-"""The release ledger: what was judged, who approved, and every move of the champion. Rows are added and never changed.
+"""The release ledger: judged candidates, approvals, and moves of the champion. Rows are only ever added.
 
-It is the truth; MLflow's aliases and the work tree's dvc.lock follow it.
+The ledger decides which release is the champion; MLflow's aliases and the working tree's dvc.lock follow it.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pipeline.base.errors import ChampionChanged, Fault, UsageError
+from pipeline.base.documents import ReignRecord
+from pipeline.base.errors import ChampionChanged, UsageError
 from pipeline.io.registry import hash_chain
 from pipeline.io.registry.database import Database, database_time
+from pipeline.io.registry.ledger_entries import Approval, ChampionMove, Release, reigns
 from pipeline.io.registry.ledger_tables import key_column, ledger_schema
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-@dataclass(frozen=True)
-class Release:
-    """Hold one judged candidate as it was recorded."""
-
-    name: str
-    identity: str
-    created: str
-    document: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Approval:
-    """Hold who let a release serve that waited for a person, and why."""
-
-    sequence: int
-    release: str
-    actor: str
-    reason: str
-    time: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """Give plain values under the ledger's own column names."""
-        return {
-            "sequence": self.sequence,
-            "release": self.release,
-            "actor": self.actor,
-            "reason": self.reason,
-            "time": self.time,
-        }
-
-
-@dataclass(frozen=True)
-class ChampionMove:
-    """Hold one change of the champion; `origin` is None for the first, `gate` is the digest of the target's decision."""
-
-    sequence: int
-    origin: str | None
-    target: str
-    actor: str
-    reason: str
-    time: str
-    gate: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """Give plain values under the ledger's own column names."""
-        return {
-            "sequence": self.sequence,
-            "from": self.origin,
-            "to": self.target,
-            "actor": self.actor,
-            "reason": self.reason,
-            "time": self.time,
-            "gate": self.gate,
-        }
-
-
 class Ledger:
-    """Read and extend one ledger; its tables come to be at the first use."""
+    """One ledger, read and extended; its tables are created at the first use."""
 
     def __init__(self, url: str) -> None:
         self._database = Database(url)
 
-    def add(self, document: Mapping[str, Any]) -> Release:
-        """Record a judged candidate under the next number; one already known by its `identity` is given back unchanged.
+    def add(self, candidate: Mapping[str, object]) -> Release:
+        """Record a judged candidate (`CandidateRecord`); return the existing release of a known identity.
 
-        The release is named and dated by the ledger, so the document comes without `release` and `created`.
+        The ledger adds `release` and `created`, so the candidate must not hold them.
         """
-        assert not {"release", "created"} & set(document)
-        identity, told = str(document["identity"]), json.dumps(dict(document), allow_nan=False)
+        assert not {"release", "created"} & set(candidate)
+        identity, document = str(candidate["identity"]), json.dumps(dict(candidate), allow_nan=False)
         with self._database.writing() as connection:
-            known = _rows(connection, "releases", identity=identity)
-            return _release(
-                known[0] if known else _append(connection, "releases", identity=identity, document=told)
-            )
+            rows = _rows(connection, "releases", identity=identity)
+            if not rows:
+                rows = [_append(connection, "releases", identity=identity, document=document)]
+            return Release.of(rows[0])
 
     def get(self, name: str) -> Release:
-        """Give one release by its name; raises WrongUse that lists the known ones."""
+        """Return a release by its name; raise UsageError that lists the known ones."""
         with self._database.reading() as connection:
-            return _release(_named(connection, name))
+            return Release.of(_release_row(connection, name))
 
     def find(self, identity: str) -> Release | None:
-        """Give the release with this identity, if it was recorded."""
-        found = self._read("releases", identity=identity)
-        return _release(found[0]) if found else None
+        """Return the release with this identity, None where there is none."""
+        rows = self._read("releases", identity=identity)
+        return Release.of(rows[0]) if rows else None
 
     def releases(self) -> list[Release]:
-        """Give every release, the oldest first."""
-        return [_release(row) for row in self._read("releases")]
+        """Return all releases, oldest first."""
+        return [Release.of(row) for row in self._read("releases")]
 
     def approve(self, name: str, *, actor: str, reason: str) -> Approval:
-        """Record who lets a release serve and why; one that was approved before keeps its first approval."""
-        _writable(actor=actor, reason=reason)
+        """Record who approves a release and why; an earlier approval stays and is returned."""
+        _ensure_storable(actor=actor, reason=reason)
         with self._database.writing() as connection:
-            number = _named(connection, name)["number"]
-            known = _rows(connection, "approvals", release=number)
-            return _approval(
-                known[0]
-                if known
-                else _append(connection, "approvals", release=number, actor=actor, reason=reason)
-            )
+            number = _release_row(connection, name)["number"]
+            rows = _rows(connection, "approvals", release=number)
+            if not rows:
+                rows = [_append(connection, "approvals", release=number, actor=actor, reason=reason)]
+            return Approval.of(rows[0])
 
     def approval(self, name: str) -> Approval | None:
-        """Give the approval of a release, if somebody gave it."""
+        """Return the approval of a release, None where nobody approved it."""
         with self._database.reading() as connection:
-            found = _rows(connection, "approvals", release=_named(connection, name)["number"])
-        return _approval(found[0]) if found else None
+            rows = _rows(connection, "approvals", release=_release_row(connection, name)["number"])
+        return Approval.of(rows[0]) if rows else None
 
     def moves(self) -> list[ChampionMove]:
-        """Give every move, the oldest first."""
-        return [_move(row) for row in self._read("moves")]
+        """Return all moves of the champion, oldest first."""
+        return [ChampionMove.of(row) for row in self._read("moves")]
 
-    def current(self) -> str | None:
-        """Name the release in service."""
-        moves = self.moves()
-        return moves[-1].target if moves else None
+    def reigns(self) -> list[ReignRecord]:
+        """Return who served from when until when, oldest first."""
+        return reigns(self.moves())
+
+    def last_move(self) -> ChampionMove | None:
+        """Return the last move, None where no release ever served."""
+        with self._database.reading() as connection:
+            row = _last(connection, "moves")
+        return ChampionMove.of(row) if row else None
+
+    def champion(self) -> str | None:
+        """Return the name of the champion, the release in service."""
+        move = self.last_move()
+        return move.target if move else None
 
     def previous(self) -> str | None:
-        """Name the release that was in service before the last move."""
-        moves = self.moves()
-        return moves[-1].origin if moves else None
+        """Return the name of the release that served before the champion."""
+        move = self.last_move()
+        return move.origin if move else None
 
     def move(self, *, expected: str | None, target: str, actor: str, reason: str) -> ChampionMove:
-        """Put a release in service if the one in service is still the one expected, in one transaction.
+        """Make a release the champion, in one transaction and only if the champion is the expected one.
 
-        Raises StaleMove, which names who was first, and leaves the ledger as it was.
+        Otherwise raises ChampionChanged, which names the move in between, and leaves the ledger as it is.
         """
-        _writable(actor=actor, reason=reason)
+        _ensure_storable(actor=actor, reason=reason)
         with self._database.writing() as connection:
-            release, row = _named(connection, target), _last(connection, "moves")
-            last = _move(row) if row else None
+            release, row = _release_row(connection, target), _last(connection, "moves")
+            last = ChampionMove.of(row) if row else None
             if (last.target if last else None) != expected:
-                raise _stale(expected, last)
+                raise _champion_changed(expected, last)
             values = {
                 "from": row and row["to"],
                 "to": release["number"],
@@ -160,17 +113,17 @@ class Ledger:
                     for table in ("releases", "approvals")
                 },
             }
-            return _move(_append(connection, "moves", **values))
+            return ChampionMove.of(_append(connection, "moves", **values))
 
     def faults(self) -> list[str]:
-        """Say where somebody changed, removed or reordered rows by hand, in a sentence each; none when all is as it was written."""
+        """Return a sentence for each place where rows were changed, removed or reordered by hand."""
         with self._database.reading() as connection:
             return hash_chain.find_faults(
                 {table: _rows(connection, table) for table in ledger_schema().tables}
             )
 
     def head(self) -> str:
-        """Give one digest of the whole ledger; kept elsewhere, it shows later whether an end was cut off."""
+        """Return a digest of the whole ledger; whoever keeps it can tell later that rows were cut off."""
         with self._database.reading() as connection:
             return hash_chain.canonical_digest(
                 {table: hash_chain.chain_head(_last(connection, table)) for table in ledger_schema().tables}
@@ -189,17 +142,16 @@ def _rows(connection: "Connection", name: str, **where: object) -> list[hash_cha
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _named(connection: "Connection", name: str) -> hash_chain.Row:
-    """Find a release by its name; raises WrongUse that lists the known ones."""
+def _release_row(connection: "Connection", name: str) -> hash_chain.Row:
     number = int(name[1:]) if name[:1] == "R" and name[1:].isdecimal() and name.isascii() else 0
-    found = _rows(connection, "releases", number=number) if 0 < number < 2**31 else []
-    if not found:
+    rows = _rows(connection, "releases", number=number) if 0 < number < 2**31 else []
+    if not rows:
         known = (
             ", ".join(f"R{row['number']}" for row in _rows(connection, "releases"))
-            or "none yet; `tonewatch run` makes the first"
+            or "none yet; `tonewatch run` creates the first"
         )
         raise UsageError(f"The ledger has no release {name!r} (known: {known}).")
-    return found[0]
+    return rows[0]
 
 
 def _last(connection: "Connection", name: str) -> hash_chain.Row | None:
@@ -221,45 +173,21 @@ def _append(connection: "Connection", name: str, **values: object) -> hash_chain
     return row
 
 
-def _release(row: hash_chain.Row) -> Release:
-    name = f"R{row['number']}"
-    try:
-        document = json.loads(row["document"])
-    except ValueError as error:
-        raise Fault(
-            f"The ledger's row of {name} was damaged: its document is no JSON. Restore the ledger from a backup."
-        ) from error
-    return Release(
-        name, row["identity"], row["created"], {"release": name, "created": row["created"], **document}
-    )
-
-
-def _approval(row: hash_chain.Row) -> Approval:
-    return Approval(row["sequence"], f"R{row['release']}", row["actor"], row["reason"], row["time"])
-
-
-def _move(row: hash_chain.Row) -> ChampionMove:
-    origin = None if row["from"] is None else f"R{row['from']}"
-    return ChampionMove(
-        row["sequence"], origin, f"R{row['to']}", row["actor"], row["reason"], row["time"], row["gate"]
-    )
-
-
-def _writable(**words: str) -> None:
-    """Refuse what a database cannot keep: PostgreSQL no NUL, none of them half a character."""
-    for name, word in words.items():
-        if "\0" in word or any("\ud800" <= character <= "\udfff" for character in word):
+def _ensure_storable(**columns: str) -> None:
+    """Reject NUL, which PostgreSQL cannot store, and half a surrogate pair, which no database can."""
+    for name, text in columns.items():
+        if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
             raise UsageError(
-                f"The {name} holds characters that cannot be kept: {word!a}. Write it again without them."
+                f"The {name} contains characters that cannot be stored: {text!a}. Write it without them."
             )
 
 
-def _stale(expected: str | None, last: ChampionMove | None) -> ChampionChanged:
+def _champion_changed(expected: str | None, last: ChampionMove | None) -> ChampionChanged:
     if last is None:
         return ChampionChanged(
-            f"No release is in service, but this move expected {expected}. Look with `tonewatch release list`."
+            f"No release is in service, but this move expected {expected}. See `tonewatch release list`."
         )
     return ChampionChanged(
-        f"{last.target} is in service now and not {expected or 'nothing'}: {last.actor} moved it at {last.time} ({last.reason}). "
-        "Nothing was changed. Look with `tonewatch release list`, then type the same again if it still holds."
+        f"{last.target} is in service now, not {expected or 'nothing'}: {last.actor} moved it at {last.time} "
+        f"({last.reason}). Nothing was changed. See `tonewatch release list` before you repeat the move."
     )

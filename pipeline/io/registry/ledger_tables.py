@@ -1,4 +1,4 @@
-"""The three tables of the ledger, and the guards by which the database itself keeps them append-only."""
+"""The three tables of the ledger, and the triggers with which the database keeps them append-only."""
 
 import functools
 from typing import TYPE_CHECKING
@@ -6,28 +6,29 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sqlalchemy import Column, MetaData, Table
 
-# PostgreSQL: one guard a table, before the statement, so that it holds for a statement that meets no row as well.
+# PostgreSQL: one trigger a table; statement level, so that a statement without matching rows fails too.
 REFUSAL = """
 CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION 'the table %% only grows: no row of it is changed or removed', TG_TABLE_NAME; END $$
 """
 POSTGRES_GUARDS = (
-    "CREATE TRIGGER {table}_only_grow BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
+    "CREATE TRIGGER {table}_only_grow BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+    "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
 )
-# SQLite: INSERT OR REPLACE removes rows without asking the guard against DELETE, so what is added is looked at too.
+# SQLite: INSERT OR REPLACE deletes rows without firing a DELETE trigger, so inserts are checked too.
 SQLITE_GUARDS = (
     "CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table} BEGIN SELECT RAISE(ABORT, '{why}'); END",
     "CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} BEGIN SELECT RAISE(ABORT, '{why}'); END",
-    "CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} WHEN EXISTS (SELECT 1 FROM {table} WHERE {same}) "
-    "BEGIN SELECT RAISE(ABORT, '{why}'); END",
+    "CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} "
+    "WHEN EXISTS (SELECT 1 FROM {table} WHERE {same}) BEGIN SELECT RAISE(ABORT, '{why}'); END",
 )
 
 
 @functools.cache
 def ledger_schema() -> "MetaData":
-    """Give every judged candidate, every move, and every approval; creating them creates their guards.
+    """Return the tables of releases, moves and approvals; creating them creates their triggers.
 
-    A release's document and every time are kept as text, so that a digest of them is the same in any database.
+    Release documents and times are stored as text, so that their digests are equal in every database.
     """
     from sqlalchemy import Column, ForeignKey, MetaData, String, Table
 
@@ -53,7 +54,7 @@ def ledger_schema() -> "MetaData":
 
 
 def key_column(table: "Table") -> "Column[int]":
-    """Give the column that counts a table's rows from 1."""
+    """Return the primary key of a table, which numbers its rows from 1."""
     (key,) = table.primary_key
     return key
 

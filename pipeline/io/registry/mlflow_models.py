@@ -1,4 +1,4 @@
-"""The registered model `tonewatch`: one version per candidate, and the two aliases that follow the ledger."""
+"""The registered model `tonewatch`: one version per candidate, and the aliases that follow the ledger."""
 
 import contextlib
 import importlib.metadata
@@ -21,19 +21,17 @@ NAME = "tonewatch"
 CANDIDATE = "candidate"  # the tag that holds the digest of the candidate's files
 ALIASES = ("champion", "previous")
 SIGNATURE = "signature/model.sig"
-MENU = (
-    "menu.json"  # lies with a candidate to tell how it was chosen; it is logged for people and never served
-)
-# What a process needs to load the model, pinned to what it was judged with.
+MENU = "menu.json"  # logged for people, never served
+# What a process needs to load the model, pinned to the versions it was judged with.
 NEEDS = ("mlflow", "numpy", "onnxruntime", "pandas", "tokenizers")
 
 
 @dataclass(frozen=True)
 class ModelRegistration:
-    """Hold what is registered: two folders and evaluation.json, and the words and figures logged beside them.
+    """What is registered: the folders of candidate and classifier, evaluation.json, and what is logged.
 
-    `code` is the Python file that serves the candidate's files (MLflow's "models from code"); `signature` the text of
-    the signature over them, where there is a key to sign with.
+    `code` is the Python file that serves the candidate ("models from code"); `signature` the text of the
+    signature over its files, if there is one.
     """
 
     digest: str
@@ -51,42 +49,42 @@ class ModelRegistration:
 
 
 def served_files(candidate: Mapping[str, str]) -> dict[str, str]:
-    """Give those of a candidate's files, by name, that are copied, registered, signed and served."""
+    """Return the digests, by name, of the files that are copied, registered, signed and served."""
     return {name: digest for name, digest in candidate.items() if name != MENU}
 
 
 class ModelRegistry:
-    """Read and extend the registered model of one MLflow."""
+    """The registered model of one MLflow, read and extended."""
 
     def __init__(self, uri: str) -> None:
         self._uri = uri
 
     def register(self, entry: ModelRegistration) -> str:
-        """Register a candidate and give its version; one with the same digest is found and not made twice.
+        """Register a candidate and return its version; one with the same digest is registered once.
 
-        Raises ArtefactRefused, and logs nothing, when one of its files may not be part of a model.
+        Raises UnsafeModelFile, and logs nothing, where a file may not be part of a model.
         """
         for folder in (entry.candidate, entry.classifier):
             model_files.inspect_folder(folder)
         model_files.inspect_file(entry.evaluation)
         with mlflow_tracking.mlflow_at(self._uri) as client:
-            known = self._find(client, entry.digest)
-            if known and entry.signature:
-                _log_signature(client, client.get_model_version(NAME, known).run_id, entry.signature)
-            return known or self._create(client, entry)
+            version = self._find(client, entry.digest)
+            if version and entry.signature:
+                _log_signature(client, client.get_model_version(NAME, version).run_id, entry.signature)
+            return version or self._create(client, entry)
 
     def describe(self, version: str, description: str, tags: Mapping[str, str]) -> None:
-        """Write what people read of a version, unless it stands there already."""
+        """Set the description and the tags of a version where they differ."""
         with mlflow_tracking.mlflow_at(self._uri) as client:
-            found = client.get_model_version(NAME, version)
-            if found.description != description:
+            current = client.get_model_version(NAME, version)
+            if current.description != description:
                 client.update_model_version(NAME, version, description)
             for name, value in tags.items():
-                if found.tags.get(name) != value:
+                if current.tags.get(name) != value:
                     client.set_model_version_tag(NAME, version, name, value)
 
     def project(self, champion: str, previous: str | None) -> None:
-        """Let the two aliases point at these versions; without a previous one that alias is taken away."""
+        """Set both aliases to these versions; without a previous one, delete its alias."""
         with mlflow_tracking.mlflow_at(self._uri) as client:
             client.set_registered_model_alias(NAME, "champion", champion)
             if previous is None:
@@ -95,17 +93,17 @@ class ModelRegistry:
                 client.set_registered_model_alias(NAME, "previous", previous)
 
     def aliases(self) -> dict[str, str]:
-        """Give the version each of our aliases points at."""
+        """Return the version of each of our aliases."""
         with mlflow_tracking.mlflow_at(self._uri) as client:
             if not client.search_registered_models(f"name='{NAME}'"):
                 return {}
-            found = client.get_registered_model(NAME).aliases
-            return {alias: str(version) for alias, version in found.items() if alias in ALIASES}
+            aliases = client.get_registered_model(NAME).aliases
+            return {alias: str(version) for alias, version in aliases.items() if alias in ALIASES}
 
     def fetch(self, version: str, folder: Path, names: Sequence[str]) -> None:
-        """Download these files of a version into a folder, inspected; the caller checks their digests.
+        """Download these files of a version into a folder and inspect them; the caller checks their digests.
 
-        Raises ArtefactRefused when a name or a file may not be part of a model.
+        Raises UnsafeModelFile where a name or a file may not be part of a model.
         """
         import mlflow
         from mlflow.exceptions import MlflowException
@@ -114,15 +112,15 @@ class ModelRegistry:
         with mlflow_tracking.mlflow_at(self._uri), tempfile.TemporaryDirectory() as staging:
             for name in names:
                 try:
-                    got = mlflow.artifacts.download_artifacts(
+                    path = mlflow.artifacts.download_artifacts(
                         f"models:/{NAME}/{int(version)}/artifacts/{name}", dst_path=staging
                     )
                 except (OSError, ValueError, MlflowException) as error:
                     raise Fault(
-                        f"Version {version} of the registered model {NAME} does not give its file {name}."
+                        f"Version {version} of the registered model {NAME} does not provide its file {name}."
                     ) from error
-                model_files.inspect_file(Path(got))
-                shutil.move(got, folder / name)
+                model_files.inspect_file(Path(path))
+                shutil.move(path, folder / name)
 
     def _find(self, client: "MlflowClient", digest: str) -> str | None:
         versions = client.search_model_versions(f"name='{NAME}' and tags.`{CANDIDATE}` = '{digest}'")
@@ -132,7 +130,7 @@ class ModelRegistry:
         import mlflow
 
         experiment = mlflow_tracking.ensure_experiment(client, self._uri)
-        # A registration that was killed has left its run open; it is told apart from the one that counts.
+        # A killed registration leaves its run open.
         for run in client.search_runs(
             [experiment], f"tags.`{CANDIDATE}` = '{entry.digest}' and status = 'RUNNING'"
         ):
@@ -144,10 +142,10 @@ class ModelRegistry:
             model = _log(client, run.info.run_id, entry)
         if not client.search_registered_models(f"name='{NAME}'"):
             client.create_registered_model(NAME)
-        made = client.create_model_version(
+        version = client.create_model_version(
             NAME, model.model_uri, run.info.run_id, tags, model_id=model.model_id
         )
-        return str(made.version)
+        return str(version.version)
 
 
 def _log(client: "MlflowClient", run: str, entry: ModelRegistration) -> Any:
@@ -169,7 +167,7 @@ def _log(client: "MlflowClient", run: str, entry: ModelRegistration) -> Any:
         python_model=str(entry.code),
         artifacts={name: str(entry.candidate / name) for name in served_files(names)},
         signature=_signature(entry.labels),
-        pip_requirements=_needs(),
+        pip_requirements=_requirements(),
     )
 
 
@@ -177,30 +175,32 @@ def _log_signature(client: "MlflowClient", run: str, signature: str) -> None:
     client.log_text(run, signature, SIGNATURE)
 
 
-def _needs() -> list[str]:
-    found = []
+def _requirements() -> list[str]:
+    pinned = []
     for need in NEEDS:
-        # A machine may carry another build under another name (onnxruntime-gpu); what is not there was not used.
+        # Another build may have another name (onnxruntime-gpu); a package that is absent was not used.
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found.append(f"{need}=={importlib.metadata.version(need)}")
-    return found
+            pinned.append(f"{need}=={importlib.metadata.version(need)}")
+    return pinned
 
 
 def _signature(labels: Sequence[str]) -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    answers = [ColSpec("string", "label"), *(ColSpec("double", label) for label in labels)]
-    return ModelSignature(Schema([ColSpec("string", "text")]), Schema(answers))
+    outputs = [ColSpec("string", "label"), *(ColSpec("double", label) for label in labels)]
+    return ModelSignature(Schema([ColSpec("string", "text")]), Schema(outputs))
 
 
 def _tags(entry: ModelRegistration) -> dict[str, str]:
-    owned = {
+    folders = {
         "candidate": served_files(files.folder_digests(entry.candidate)),
         "classifier": files.folder_digests(entry.classifier),
     }
     digests = {
-        f"sha256/{owner}/{name}": digest for owner, found in owned.items() for name, digest in found.items()
+        f"sha256/{folder}/{name}": digest
+        for folder, digests_by_name in folders.items()
+        for name, digest in digests_by_name.items()
     }
     return {
         CANDIDATE: entry.digest,

@@ -1,4 +1,4 @@
-"""MLflow at one address: its client, its experiment, and the run that a registered model came from."""
+"""MLflow at one address: its client, our experiment, and what a run logs."""
 
 import contextlib
 import logging
@@ -21,40 +21,40 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "tonewatch"
 ARTIFACTS = "mlflow-artifacts"
-ANSWER_SECONDS = 5
-DIGEST_CHARACTERS = 36  # as many as MLflow keeps of a dataset's digest; the whole one stands in a tag
-ROWS_AT_ONCE = 100  # as many parameters as MLflow takes in one call
-# What MLflow is told while we call it; its own two places are set by its calls, and put back with these.
-TOLD = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
-OURS = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", *TOLD)
-# MLflow keeps its place in the process and its environment, so two threads would leave each other's behind.
-_PLACE = threading.RLock()
+CONNECT_SECONDS = 5
+DIGEST_CHARACTERS = 36  # the most MLflow stores of a dataset's digest; a tag holds the full one
+BATCH_ROWS = 100  # the most parameters MLflow takes in one call
+# MLflow's settings during a call; its two addresses are set by its own functions, and all are restored.
+SETTINGS = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", *SETTINGS)
+# MLflow keeps its addresses in the process and its environment, which two threads would overwrite.
+_LOCK = threading.RLock()
 
 
 @contextlib.contextmanager
 def mlflow_at(uri: str) -> Iterator["MlflowClient"]:
-    """Point MLflow at one address for a while, quietly, and leave the process as it was; one thread at a time.
+    """Yield a client of MLflow at one address, and leave the process as it was; one thread at a time.
 
-    Raises Unreachable when the address does not answer: MLflow itself would try again for minutes.
+    Raises Unreachable where the address does not respond; MLflow itself would retry for minutes.
     """
-    _knock(uri)
-    with _PLACE, _placed(uri) as client:
+    _ensure_reachable(uri)
+    with _LOCK, _configured(uri) as client:
         yield client
 
 
 @contextlib.contextmanager
-def _placed(uri: str) -> Iterator["MlflowClient"]:
+def _configured(uri: str) -> Iterator["MlflowClient"]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import mlflow
 
-    before = {name: os.environ.get(name) for name in OURS}
-    for name in ("mlflow", "alembic"):  # importing MLflow sets its own levels, so this comes after
+    before = {name: os.environ.get(name) for name in VARIABLES}
+    for name in ("mlflow", "alembic"):  # after the import, which sets its own levels
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings(), _told(uri):
+        with warnings.catch_warnings(), _mlflow_errors(uri):
             warnings.simplefilter("ignore")
-            os.environ.update(TOLD)
+            os.environ.update(SETTINGS)
             mlflow.set_tracking_uri(uri)
             mlflow.set_registry_uri(uri)
             yield mlflow.MlflowClient(uri, uri)
@@ -68,31 +68,31 @@ def _placed(uri: str) -> Iterator["MlflowClient"]:
 
 
 def ensure_experiment(client: "MlflowClient", uri: str) -> str:
-    """Give the experiment's id, made if it is not there; the embedded store keeps artefacts beside its database."""
+    """Return the id of our experiment, created if missing; SQLite stores keep artifacts beside the file."""
     from mlflow.exceptions import MlflowException
 
-    found = client.get_experiment_by_name(EXPERIMENT)
-    if found is None:
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is None:
         database = _sqlite(uri)
-        place = (database.resolve().parent / ARTIFACTS).as_uri() if database else None
+        location = (database.resolve().parent / ARTIFACTS).as_uri() if database else None
         try:
-            return str(client.create_experiment(EXPERIMENT, artifact_location=place))
+            return str(client.create_experiment(EXPERIMENT, artifact_location=location))
         except MlflowException:
-            found = client.get_experiment_by_name(EXPERIMENT)  # another process made it in between
-            if found is None:
+            experiment = client.get_experiment_by_name(EXPERIMENT)  # another process created it in between
+            if experiment is None:
                 raise
-    return str(found.experiment_id)
+    return str(experiment.experiment_id)
 
 
 def log_numbers(
     client: "MlflowClient", run: str, *, params: Mapping[str, Any], metrics: Mapping[str, Any]
 ) -> None:
-    """Log parameters and figures, both flattened to dotted names."""
+    """Log parameters and metrics, both flattened to dotted names."""
     from mlflow.entities import Metric, Param
 
     flat = [Param(name, value) for name, value in flatten(params).items()]
-    for start in range(0, len(flat), ROWS_AT_ONCE):
-        client.log_batch(run, params=flat[start : start + ROWS_AT_ONCE])
+    for start in range(0, len(flat), BATCH_ROWS):
+        client.log_batch(run, params=flat[start : start + BATCH_ROWS])
     now = int(time.time() * 1000)
     client.log_batch(
         run, metrics=[Metric(name, float(value), now, 0) for name, value in flatten(metrics).items()]
@@ -102,7 +102,7 @@ def log_numbers(
 def log_history(
     client: "MlflowClient", run: str, training: str, history: Sequence[Mapping[str, float]]
 ) -> None:
-    """Log the figures of one training by their `step`, under the training's name."""
+    """Log the metrics of one training by their `step`, prefixed with the name of the training."""
     from mlflow.entities import Metric
 
     now = int(time.time() * 1000)
@@ -112,14 +112,14 @@ def log_history(
         for name, value in entry.items()
         if name != "step" and isinstance(value, int | float)
     ]
-    for start in range(0, len(rows), ROWS_AT_ONCE):
-        client.log_batch(run, metrics=rows[start : start + ROWS_AT_ONCE])
+    for start in range(0, len(rows), BATCH_ROWS):
+        client.log_batch(run, metrics=rows[start : start + BATCH_ROWS])
 
 
 def log_data(*, data_version: str, fingerprint: str) -> None:
-    """Log the data version as the dataset of the active run, under our own fingerprint.
+    """Log the data version as the dataset of the active run, with our fingerprint as its digest.
 
-    MLflow's own digest reads only the first 10,000 rows, so it could not tell two versions apart.
+    MLflow's own digest covers only the first 10,000 rows, so it may be equal for two versions.
     """
     import mlflow
     from mlflow.data.code_dataset_source import CodeDatasetSource
@@ -131,11 +131,11 @@ def log_data(*, data_version: str, fingerprint: str) -> None:
     )
 
 
-def flatten(values: Mapping[str, Any], above: str = "") -> dict[str, str]:
-    """Name every leaf of nested sections by its dotted path, in characters MLflow allows; lists are counted from 0."""
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Flatten nested sections to dotted names in characters MLflow allows; list items are numbered from 0."""
     flat: dict[str, str] = {}
     for name, value in values.items():
-        path = above + re.sub(r"[^\w.-]", "_", str(name))
+        path = prefix + re.sub(r"[^\w.-]", "_", str(name))
         if isinstance(value, list | tuple):
             value = {str(index): item for index, item in enumerate(value)}
         if isinstance(value, Mapping):
@@ -146,7 +146,7 @@ def flatten(values: Mapping[str, Any], above: str = "") -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _told(uri: str) -> Iterator[None]:
+def _mlflow_errors(uri: str) -> Iterator[None]:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -154,25 +154,26 @@ def _told(uri: str) -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError) as error:
         raise Fault(
-            f"The model registry at {_shown(uri)} failed: {error} Look at MLFLOW_TRACKING_URI, then type the same again."
+            f"The model registry at {_shown(uri)} failed: {error} "
+            "Check MLFLOW_TRACKING_URI, then repeat the command."
         ) from error
 
 
-def _knock(uri: str) -> None:
+def _ensure_reachable(uri: str) -> None:
     parts, database = urlsplit(uri), _sqlite(uri)
     try:
         if database is not None:
             database.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.closing(sqlite3.connect(database, timeout=ANSWER_SECONDS)) as connection:
+            with contextlib.closing(sqlite3.connect(database, timeout=CONNECT_SECONDS)) as connection:
                 connection.execute("SELECT count(*) FROM sqlite_master")
         elif parts.hostname:
             port = parts.port or {"https": 443, "http": 80, "postgresql": 5432, "mysql": 3306}.get(
                 parts.scheme.partition("+")[0], 443
             )
-            socket.create_connection((parts.hostname, port), timeout=ANSWER_SECONDS).close()
+            socket.create_connection((parts.hostname, port), timeout=CONNECT_SECONDS).close()
     except (OSError, sqlite3.Error) as error:
         raise Unreachable(
-            f"The model registry at {_shown(uri)} does not answer: {error}. Look at MLFLOW_TRACKING_URI."
+            f"The model registry at {_shown(uri)} does not respond: {error}. Check MLFLOW_TRACKING_URI."
         ) from error
 
 
@@ -182,5 +183,5 @@ def _sqlite(uri: str) -> Path | None:
 
 
 def _shown(uri: str) -> str:
-    # The address without a password.
+    # Without the user and password.
     return uri.rpartition("@")[2]

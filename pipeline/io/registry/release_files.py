@@ -1,162 +1,148 @@
-"""The local copy of a release: checked when it is made and before every use, fetched again when it is lost.
+"""The local copy of a release: verified when written and before every use, fetched from MLflow when lost.
 
-What is in service can so be served, and gone back to, while the model registry is down. The ledger's document says which
-bytes a release has; a signature, where a key to check it is configured, says who made them, and is then asked of every use.
+So a champion can be served, and rolled back to, while MLflow is down. The record in the ledger holds the
+digest of each file; where a verification key is configured, a signature must cover them too.
 """
 
 import hashlib
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pipeline.base.config import Workspace
+from pipeline.base.documents import EvaluationReport, ReleaseRecord
 from pipeline.base.errors import DigestMismatch, InvalidSignature, TonewatchError
 from pipeline.io import files, locks
-from pipeline.io.registry.mlflow_models import MENU, ModelRegistry, served_files
+from pipeline.io.registry.mlflow_models import ModelRegistry, served_files
 from pipeline.io.security import model_files, signing
-
-__all__ = [
-    "MENU",
-    "check_copy",
-    "release_digests",
-    "copy_is_intact",
-    "keep_local_copy",
-    "served_files",
-    "sign_candidate",
-    "signer_fingerprint",
-    "verified_copy",
-]
 
 EVALUATION = "evaluation.json"
 
 
-def release_digests(candidate: Mapping[str, str], evaluation: Mapping[str, Any]) -> dict[str, str]:
-    """Give the digests the copy of a release must have: the candidate's served files, and its evaluation as we write it."""
+def release_digests(candidate: Mapping[str, str], evaluation: EvaluationReport) -> dict[str, str]:
+    """Return the SHA-256 of each file of a release: the served files, and the evaluation report."""
     return {**served_files(candidate), EVALUATION: hashlib.sha256(files.json_bytes(evaluation)).hexdigest()}
 
 
 def signer_fingerprint(workspace: Workspace) -> str | None:
-    """Name the key that new models are signed with; None where there is none."""
+    """Return the fingerprint of the signing key, None where none is configured."""
     return signing.key_fingerprint(workspace.signing_key) if workspace.signing_key else None
 
 
 def sign_candidate(workspace: Workspace) -> str | None:
-    """Sign the served files of `data/candidate`; the same text as long as neither they nor the key change, None without a key."""
+    """Return the signature over the served files of `data/candidate`, None without a signing key.
+
+    It is stored: elliptic-curve signatures differ each time, and MLflow and the ledger must hold the same.
+    """
     if workspace.signing_key is None:
         return None
     folder = workspace.root / "data" / "candidate"
-    covered = served_files(files.folder_digests(folder))
-    made_of = hashlib.sha256(
-        files.json_bytes({"files": covered, "signer": signer_fingerprint(workspace)})
-    ).hexdigest()
-    # Kept, because an elliptic-curve signature is another one each time, and MLflow and the ledger are to hold the same.
-    kept = workspace.home / "signatures" / f"{made_of}.sig"
-    if not kept.is_file():
-        files.write_bytes(kept, signing.sign(folder, sorted(covered), workspace.signing_key).encode())
-    return kept.read_text("utf-8")
+    digests = served_files(files.folder_digests(folder))
+    signed = files.json_bytes({"files": digests, "signer": signer_fingerprint(workspace)})
+    path = workspace.home / "signatures" / f"{hashlib.sha256(signed).hexdigest()}.sig"
+    if not path.is_file():
+        files.write_bytes(path, signing.sign(folder, sorted(digests), workspace.signing_key).encode())
+    return path.read_text("utf-8")
 
 
-def keep_local_copy(workspace: Workspace, document: Mapping[str, Any]) -> Path:
-    """Copy `data/candidate` to the release it has become, unless a good copy is there already."""
-    copy = _place(workspace, document)
+def keep_local_copy(workspace: Workspace, release: ReleaseRecord) -> Path:
+    """Copy `data/candidate` to the folder of its release, unless that is intact; return the folder."""
+    copy = _folder(workspace, release)
     with locks.folder_lock(copy):
-        if _fault(copy, document) is not None:
+        if _fault(copy, release) is not None:
             with files.staging_dir(copy) as staging:
-                for name in _names(document):
+                for name in _names(release):
                     shutil.copyfile(workspace.root / "data" / "candidate" / name, staging / name)
-                _finish(staging, document)
-    _check_signature(workspace, document)
+                _finish(staging, release)
+    _check_signature(workspace, release)
     return copy
 
 
-def verified_copy(workspace: Workspace, document: Mapping[str, Any]) -> Path:
-    """Give the folder of a release's files, each checked; fetched from MLflow when missing or changed.
+def verified_copy(workspace: Workspace, release: ReleaseRecord) -> Path:
+    """Return the folder of a release, verified; fetch it from MLflow where it is missing or changed.
 
-    Raises DigestMismatch when neither place has the right bytes, SignatureRefused when they are not signed as they must be.
+    Raises DigestMismatch where neither has the right bytes, InvalidSignature for a missing or wrong
+    signature.
     """
-    copy = _place(workspace, document)
-    if _fault(copy, document) is not None:
+    copy = _folder(workspace, release)
+    if _fault(copy, release) is not None:
         with locks.folder_lock(copy):
             # Another process may have fetched it while this one waited.
-            fault = _fault(copy, document)
+            fault = _fault(copy, release)
             if fault is not None:
-                _fetch(workspace, document, fault)
-    _check_signature(workspace, document)
+                _fetch(workspace, release, fault)
+    _check_signature(workspace, release)
     return copy
 
 
-def check_copy(workspace: Workspace, document: Mapping[str, Any]) -> None:
-    """Check a release's local copy and its signature as they are, and fetch nothing.
-
-    Raises DigestMismatch and SignatureRefused as `verified` does.
-    """
-    fault = _fault(_place(workspace, document), document)
+def check_copy(workspace: Workspace, release: ReleaseRecord) -> None:
+    """Verify the local copy of a release without fetching it; raise as `verified_copy` does."""
+    fault = _fault(_folder(workspace, release), release)
     if fault is not None:
-        raise DigestMismatch(f"The local copy of {document['release']} does not hold: {fault}")
-    _check_signature(workspace, document)
+        raise DigestMismatch(f"The local copy of {release['release']} is not intact: {fault}")
+    _check_signature(workspace, release)
 
 
-def copy_is_intact(workspace: Workspace, document: Mapping[str, Any]) -> bool:
-    """Say whether a release's local copy can be used as it is."""
+def copy_is_intact(workspace: Workspace, release: ReleaseRecord) -> bool:
+    """Return whether `check_copy` passes."""
     try:
-        check_copy(workspace, document)
+        check_copy(workspace, release)
     except TonewatchError:
         return False
     return True
 
 
-def _fetch(workspace: Workspace, document: Mapping[str, Any], fault: str) -> None:
+def _fetch(workspace: Workspace, release: ReleaseRecord, fault: str) -> None:
     try:
-        with files.staging_dir(_place(workspace, document)) as staging:
-            ModelRegistry(workspace.mlflow).fetch(document["model_version"], staging, _names(document))
-            _finish(staging, document)
+        with files.staging_dir(_folder(workspace, release)) as staging:
+            ModelRegistry(workspace.mlflow).fetch(release["model_version"], staging, _names(release))
+            _finish(staging, release)
     except TonewatchError as error:
         raise DigestMismatch(
-            f"{document['release']} cannot be used. Its local copy: {fault} Its copy in MLflow: {error} "
-            "Nothing was changed. Mend one of the two, then type the same again."
+            f"{release['release']} cannot be used. Its local copy: {fault} Its copy in MLflow: {error} "
+            "Nothing was changed. Repair one of the two, then repeat the command."
         ) from error
 
 
-def _finish(staging: Path, document: Mapping[str, Any]) -> None:
-    files.write_json(staging / EVALUATION, document["evaluation"])
-    files.verify_folder(staging, dict(document["files"]))
+def _finish(staging: Path, release: ReleaseRecord) -> None:
+    files.write_json(staging / EVALUATION, release["evaluation"])
+    files.verify_folder(staging, dict(release["files"]))
     model_files.inspect_folder(staging)
 
 
-def _place(workspace: Workspace, document: Mapping[str, Any]) -> Path:
-    model_files.check_names(_names(document))
-    return workspace.releases / str(document["release"])
+def _folder(workspace: Workspace, release: ReleaseRecord) -> Path:
+    model_files.check_names(_names(release))
+    return workspace.releases / str(release["release"])
 
 
-def _names(document: Mapping[str, Any]) -> list[str]:
-    return sorted(set(document["files"]) - {EVALUATION})
+def _names(release: ReleaseRecord) -> list[str]:
+    return sorted(set(release["files"]) - {EVALUATION})
 
 
-def _fault(copy: Path, document: Mapping[str, Any]) -> str | None:
+def _fault(copy: Path, release: ReleaseRecord) -> str | None:
     if not copy.is_dir():
         return f"{copy} is missing."
-    if (copy / files.RECEIPT).exists():  # which `verify` passes over
+    if (copy / files.RECEIPT).exists():  # `verify_folder` skips receipts
         return f"{copy / files.RECEIPT} does not belong there."
     try:
-        files.verify_folder(copy, dict(document["files"]))
+        files.verify_folder(copy, dict(release["files"]))
     except DigestMismatch as error:
         return str(error)
     return None
 
 
-def _check_signature(workspace: Workspace, document: Mapping[str, Any]) -> None:
+def _check_signature(workspace: Workspace, release: ReleaseRecord) -> None:
     if workspace.verify_key is None:
         return
-    name, signature = document["release"], document.get("signature")
+    name, signature = release["release"], release.get("signature")
     if not signature:
         raise InvalidSignature(
-            f"{name} is not signed, and TONEWATCH_VERIFY_KEY asks for a signature. Sign what is released with TONEWATCH_SIGNING_KEY "
-            "and `tonewatch run`."
+            f"{name} is not signed, but TONEWATCH_VERIFY_KEY requires a signature. "
+            "Set TONEWATCH_SIGNING_KEY and type `tonewatch run`."
         )
     try:
         signing.check_signature(
-            _place(workspace, document), _names(document), str(signature), workspace.verify_key
+            _folder(workspace, release), _names(release), str(signature), workspace.verify_key
         )
     except InvalidSignature as error:
         raise InvalidSignature(f"{name} cannot be used: {error}") from error

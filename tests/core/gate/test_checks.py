@@ -1,15 +1,15 @@
-"""The questions that need no champion, one fault at a time."""
+"""The checks that need no champion, one failure at a time."""
 
 from typing import Any
 
 import pytest
-from judged import GATE, candidate, champion, measured, named, refused
+from judged import GATE, candidate, champion, failed, measured, named
 
 from pipeline.core.gate.decision import decide
 
 
 @pytest.mark.parametrize(
-    ("changed", "name", "reason", "missing", "unit"),
+    ("evidence", "name", "reason", "shortfall", "unit"),
     [
         (
             candidate(0.71),
@@ -21,7 +21,7 @@ from pipeline.core.gate.decision import decide
         (
             candidate(0.75, tfidf=0.76),
             "baseline tfidf",
-            "Macro F1 is 0.750 and tfidf reaches 0.760: the baseline is not beaten.",
+            "Macro F1 of 0.750 does not beat the 0.760 of baseline tfidf.",
             0.01,
             "macro F1",
         ),
@@ -35,14 +35,14 @@ from pipeline.core.gate.decision import decide
         (
             measured(behaviour={"negation": {"pass_rate": 0.6}}),
             "ability typos",
-            "The pass rate of ability typos was not measured, and gate.abilities bounds it.",
+            "The pass rate of ability typos was not measured, but gate.abilities limits it.",
             None,
             "",
         ),
         (
             measured(attack={"fall": 0.45}),
             "attack",
-            "The fall of macro F1 under attack is 0.450, above the limit of 0.300 (gate.max_attack_drop).",
+            "The drop of macro F1 under attack is 0.450, above the limit of 0.300 (gate.max_attack_drop).",
             0.15,
             "macro F1 under attack",
         ),
@@ -54,14 +54,15 @@ from pipeline.core.gate.decision import decide
             "calibration error",
         ),
         (
-            candidate(cost={"p95_ms": 71.0, "megabytes": 8.0}),
+            candidate(variant={"p95_ms": 71.0, "megabytes": 8.0}),
             "latency",
-            "The 95th percentile of milliseconds for one text is 71.0, above the limit of 50.0 (gate.max_p95_ms).",
+            "The 95th percentile of milliseconds for one text is 71.0, "
+            "above the limit of 50.0 (gate.max_p95_ms).",
             21.0,
             "ms",
         ),
         (
-            candidate(cost={"p95_ms": 50.0, "megabytes": 86.5}),
+            candidate(variant={"p95_ms": 50.0, "megabytes": 86.5}),
             "size",
             "The size in megabytes is 86.5, above the limit of 20.0 (gate.max_megabytes).",
             66.5,
@@ -81,38 +82,37 @@ from pipeline.core.gate.decision import decide
         ),
         (candidate(checks=[]), "data", "No check of the data is recorded.", None, ""),
         (
-            candidate(withdrawn="ada went back from it (complaints)."),
-            "withdrawn",
-            "ada went back from it (complaints).",
+            candidate(previously_rolled_back="ada rolled it back (complaints)."),
+            "rollback",
+            "ada rolled it back (complaints).",
             None,
             "",
         ),
     ],
 )
-def test_one_fault_refuses_for_that_alone_and_says_what_was_missing(
-    changed: dict[str, Any], name: str, reason: str, missing: float | None, unit: str
+def test_one_failed_check_rejects_and_reports_its_shortfall(
+    evidence: dict[str, Any], name: str, reason: str, shortfall: float | None, unit: str
 ) -> None:
-    decision = decide(changed, champion(), GATE)
+    decision = decide(evidence, champion(), GATE)
 
-    assert refused(decision) == [name]
+    assert failed(decision) == [name]
     assert decision.reasons == (reason,)
-    assert (named(decision, name).missing, named(decision, name).unit) == (
-        missing if missing is None else pytest.approx(missing),
-        unit,
-    )
+    check = named(decision, name)
+    assert check.shortfall == (shortfall if shortfall is None else pytest.approx(shortfall))
+    assert check.unit == unit
 
 
-def test_a_margin_above_the_baselines_is_asked_for() -> None:
+def test_baselines_must_be_beaten_by_more_than_the_margin() -> None:
     strict = GATE.model_copy(update={"baseline_margin": 0.05})
     assert decide(candidate(0.77, tfidf=0.73), None, strict).reasons == (
-        "Macro F1 is 0.770 and tfidf reaches 0.730: the baseline is not beaten by more than 0.050 (gate.baseline_margin).",
+        "Macro F1 of 0.770 does not beat the 0.730 of baseline tfidf "
+        "by more than 0.050 (gate.baseline_margin).",
     )
 
 
-def test_an_ability_without_a_floor_is_no_question_and_neither_is_an_attack_that_was_not_made() -> None:
+def test_abilities_without_a_floor_and_absent_attacks_are_not_checked() -> None:
     decision = decide(measured(attack=None), None, GATE)
     assert decision.accepted
-    assert "ability emoji" not in {part.name for part in decision.parts}
-    assert (
-        named(decision, "attack").sentence == "The candidate was not attacked, so there is no fall to bound."
-    )
+    assert "ability emoji" not in {check.name for check in decision.checks}
+    sentence = "The candidate was not attacked, so there is no drop to limit."
+    assert named(decision, "attack").sentence == sentence
