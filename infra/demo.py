@@ -148,7 +148,7 @@ def main() -> None:
         _in_effect(story)
         _hours(story, texts["tweet"], hours=1, told=0.5, until=lambda _: False)
         _slip_in_a_bad_release(story)
-        _hours(story, texts["tweet"], hours=6, told=0.8, until=lambda seen: bool(seen["moved"]))
+        _hours(story, texts["tweet"], hours=6, told=0.8, until=lambda seen: bool(seen["rollback"]))
         _in_effect(story)
         _end(story)
 
@@ -255,7 +255,7 @@ def _hours(
         alerts += len(seen["alerts"])
         for title in seen["alerts"]:
             story.tell(f"alert: {title}")
-        if seen["moved"]:
+        if seen["rollback"]:
             story.tell(f"rolled back by itself: {seen['moved']['reason']}")
         if until(seen):
             break

@@ -8,20 +8,18 @@ from typing import Any
 
 import structlog
 
-# Loggers that tell what nobody asked; the last one, that torchvision is not installed.
+# Loggers of libraries that are noise below an error; the last warns that torchvision is not installed.
 SILENCED = (
-    *(
-        "httpx",
-        "httpcore",
-        "urllib3",
-        "alembic",
-        "mlflow",
-        "prefect",
-        "dvc",
-        "great_expectations",
-        "asyncio",
-        "ray.train",
-    ),
+    "alembic",
+    "asyncio",
+    "dvc",
+    "great_expectations",
+    "httpcore",
+    "httpx",
+    "mlflow",
+    "prefect",
+    "ray.train",
+    "urllib3",
     "torch.onnx._internal.exporter._registration",
 )
 
@@ -41,7 +39,7 @@ def configure(*, json: bool, debug: bool) -> None:
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.INFO),
-        # Asked anew each time: a door or a test may have put another stream in its place.
+        # A function, because a caller or a test may have replaced the stream since.
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
     for name in SILENCED:
@@ -49,13 +47,13 @@ def configure(*, json: bool, debug: bool) -> None:
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:
-    """Give the logger of one room."""
-    return structlog.stdlib.get_logger(room=name)
+    """Return the logger of one component."""
+    return structlog.stdlib.get_logger(component=name)
 
 
 @contextlib.contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar on a terminal and nothing elsewhere; the caller says how much is done."""
+def progress(task_name: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on a terminal, and nothing elsewhere; call the yielded function with the count."""
     if not sys.stderr.isatty():
         yield lambda _done: None
         return
@@ -64,5 +62,5 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
+        task = bar.add_task(task_name, total=total)
         yield lambda done: bar.update(task, completed=done)

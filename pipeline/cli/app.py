@@ -1,9 +1,9 @@
-"""`tonewatch`: the commands that do the work; `data` and `release` have files of their own."""
+"""`tonewatch`: the app, and the commands init, run, stage, predict and report."""
 
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,17 +12,21 @@ from pipeline.cli.options import (
     ActorOption,
     DebugOption,
     JsonOption,
+    ProfileOption,
     ReasonOption,
     WorkspaceOption,
     open_workspace,
     print_result,
 )
 
+if TYPE_CHECKING:
+    from pipeline.operations.retrain import RetrainResult
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="Watch the tone of what people write.",
+    help="An MLOps pipeline for sentiment monitoring: train, evaluate, release, serve, monitor, retrain.",
 )
 app.add_typer(data.app, name="data")
 app.add_typer(release.app, name="release")
@@ -32,85 +36,77 @@ app.command()(watch.watch)
 app.command()(schedule.schedule)
 app.command()(doctor.doctor)
 
-Assignments = Annotated[
+AssignmentOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Write a value into params.yaml first."),
-]
-ProfileName = Annotated[
-    str, typer.Option("--profile", help="laptop, gpu or cluster: what the machine offers.")
 ]
 
 
 @app.command()
 def init(
-    folder: Annotated[Path, typer.Argument(help="The folder; made if it is missing.")],
+    folder: Annotated[Path, typer.Argument(help="The folder; created if it is missing.")],
     preset: Annotated[
         str, typer.Option(help="english: the default data · csv: a table of your own.")
     ] = "english",
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Make a fresh workspace.  Example: tonewatch init reviews --preset csv."""
+    """Create a workspace.  Example: tonewatch init reviews --preset csv."""
     from pipeline.base import logs
     from pipeline.operations.workspace import init_workspace
 
     logs.configure(json=json, debug=debug)
-    made = init_workspace(folder.resolve(), preset)
-    text = f"{made} is a workspace. Look at its params.yaml, then type:\n  cd {made} && tonewatch run"
-    print_result({"workspace": str(made), "preset": preset}, json=json, text=text)
+    root = init_workspace(folder.resolve(), preset)
+    text = f"{root} is a workspace. Review its params.yaml, then type:\n  cd {root} && tonewatch run"
+    print_result({"workspace": str(root), "preset": preset}, json=json, text=text)
 
 
 @app.command()
 def run(
     *,
     actor: ActorOption,
-    assignments: Assignments = None,
-    profile: ProfileName = "laptop",
+    assignments: AssignmentOption = None,
+    profile: ProfileOption = "laptop",
     reason: ReasonOption = "tonewatch run",
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Take texts from their sources to a promoted release.  Example: tonewatch run --set finetune.epochs=3."""
+    """Train, evaluate and release what changed.  Example: tonewatch run --set finetune.epochs=3."""
     from pipeline.cli import printing
-    from pipeline.io.params_file import load_params, load_profile
-    from pipeline.operations.retrain import change_params, up_to_date_release
-    from pipeline.stages.context import StageContext
+    from pipeline.operations.retrain import change_params, open_context, up_to_date_release
 
-    at = open_workspace(workspace, json=json, debug=debug)
-    load_params(at.params)
-    for sentence in change_params(at, assignments) if assignments else []:
-        typer.echo(sentence, err=True)
-    result: dict[str, Any]
-    if document := up_to_date_release(StageContext(at, load_profile(profile))):
-        result = {"document": document, "ran": [], "moved": None, "waiting": False}
+    opened = open_workspace(workspace, json=json, debug=debug)
+    context = open_context(opened, profile)
+    if assignments:
+        for sentence in change_params(opened, assignments):
+            typer.echo(sentence, err=True)
+        context = open_context(opened, profile)
+    if record := up_to_date_release(context):
+        result: RetrainResult = {"document": record, "ran": [], "moved": None, "waiting": False}
     else:
-        # The one door that opens another: `run` is the Prefect flow, and Prefect is imported only here and by `schedule`.
+        # `run` is the Prefect flow; Prefect is imported only here and by `schedule`.
         from flows.retrain import retrain
 
-        result = retrain(str(at.root), profile=profile, actor=actor, reason=reason)
-    print_result(result, json=json, text=printing.run(result, at))
+        result = retrain(str(opened.root), profile=profile, actor=actor, reason=reason)
+    print_result(result, json=json, text=printing.run(result, opened))
 
 
 @app.command()
 def stage(
-    name: str,
-    profile: ProfileName = "laptop",
+    name: Annotated[str, typer.Argument(help="A stage of dvc.yaml, as clean.")],
+    profile: ProfileOption = "laptop",
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Run one stage by hand, as dvc.yaml does.  Example: tonewatch stage clean."""
-    import dataclasses
+    """Run one stage, as dvc.yaml does.  Example: tonewatch stage clean."""
+    from pipeline.operations.retrain import open_context, run_stage_by_hand
 
-    from pipeline.io.params_file import load_profile
-    from pipeline.operations.retrain import run_stage_by_hand
-    from pipeline.stages.context import StageContext
-
-    at = StageContext(open_workspace(workspace, json=json, debug=debug), load_profile(profile))
-    receipt = dataclasses.asdict(run_stage_by_hand(at, name))
-    counts = ", ".join(f"{key} {value}" for key, value in receipt["counts"].items())
-    print_result(receipt, json=json, text=f"{name}: {counts or 'done'}")
+    context = open_context(open_workspace(workspace, json=json, debug=debug), profile)
+    receipt = run_stage_by_hand(context, name)
+    counts = ", ".join(f"{key} {value}" for key, value in receipt.counts.items())
+    print_result(asdict(receipt), json=json, text=f"{name}: {counts or 'done'}")
 
 
 @app.command()
@@ -118,7 +114,7 @@ def predict(
     texts: Annotated[list[str] | None, typer.Argument(help="Texts to label.")] = None,
     file: Annotated[
         Path | None,
-        typer.Option("--file", help="A file with one text a line; - for standard input.", allow_dash=True),
+        typer.Option("--file", help="A file with one text per line; - for standard input.", allow_dash=True),
     ] = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
@@ -126,20 +122,18 @@ def predict(
 ) -> None:
     """Label texts with the champion.  Example: tonewatch predict "not bad at all"."""
     from pipeline.cli import printing
-    from pipeline.inference.predict import predict as answer
-    from pipeline.inference.predict import read_lines
+    from pipeline.inference import predict as inference
 
-    at = open_workspace(workspace, json=json, debug=debug)
-    lines = read_lines(file, sys.stdin.buffer) if file else []
-    told = answer(at, [*(texts or []), *lines])
-    print_result([asdict(one) for one in told], json=json, text=printing.answers(told))
+    opened = open_workspace(workspace, json=json, debug=debug)
+    lines = inference.read_lines(file, sys.stdin.buffer) if file else []
+    predictions = inference.predict(opened, [*(texts or []), *lines])
+    rows = [asdict(prediction) for prediction in predictions]
+    print_result(rows, json=json, text=printing.predictions(predictions))
 
 
 @app.command()
 def report(
-    name: Annotated[
-        str | None, typer.Argument(help="A release, as R1; the one in service if none is named.")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(help="A release, as R1; by default the champion.")] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Where to write the page; the cards go beside it.", show_default=False),
@@ -148,9 +142,9 @@ def report(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Write the page of a release, and its card as Markdown and JSON.  Example: tonewatch report R1."""
+    """Write the HTML page of a release, and its card as Markdown and JSON.  Example: tonewatch report R1."""
     from pipeline.release.reports import write_report
 
-    written = write_report(open_workspace(workspace, json=json, debug=debug), name, out).as_dict()
-    text = f"The report is {written['report']}; open it in a browser.\nIts card: {written['markdown']} and {written['json']}"
-    print_result(written, json=json, text=text)
+    paths = write_report(open_workspace(workspace, json=json, debug=debug), name, out).as_dict()
+    text = f"Page: {paths['report']}\nCard: {paths['markdown']} and {paths['json']}"
+    print_result(paths, json=json, text=text)

@@ -14,9 +14,9 @@ from pipeline.cli.options import (
 )
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="List, show and roll back data data_versions."
+    no_args_is_help=True, rich_markup_mode=None, help="List, show and roll back versions of the data."
 )
-Version = Annotated[str | None, typer.Argument(help="A data version, as v1.")]
+VersionArgument = Annotated[str | None, typer.Argument(help="A data version, as v1.")]
 
 
 @app.command("list")
@@ -27,45 +27,42 @@ def list_versions(
     from pipeline.cli import printing
     from pipeline.operations import data_versions
 
-    found = [
-        version.as_dict()
-        for version in data_versions.list_versions(open_workspace(workspace, json=json, debug=debug).root)
-    ]
-    print_result(found, json=json, text=printing.data_versions(found))
+    opened = open_workspace(workspace, json=json, debug=debug)
+    versions = [version.as_dict() for version in data_versions.list_versions(opened.root)]
+    print_result(versions, json=json, text=printing.data_versions(versions))
 
 
 @app.command("show")
 def show_version(
-    name: Version = None,
+    name: VersionArgument = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Show one data version; the newest if none is named.  Example: tonewatch data show v1."""
+    """Show one data version, by default the newest.  Example: tonewatch data show v1."""
     from pipeline.cli import printing
     from pipeline.operations import data_versions
 
-    version = data_versions.show_version(
-        open_workspace(workspace, json=json, debug=debug).root, name
-    ).as_dict()
+    opened = open_workspace(workspace, json=json, debug=debug)
+    version = data_versions.show_version(opened.root, name).as_dict()
     print_result(version, json=json, text=printing.fields(version))
 
 
 @app.command()
 def rollback(
-    name: Version = None,
+    name: VersionArgument = None,
     reason: ReasonOption = "tonewatch data rollback",
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Take the work tree's data back to a version, and stay there.  Example: tonewatch data rollback v1."""
+    """Check out and pin a data version, by default the previous.  Example: tonewatch data rollback v1."""
     from pipeline.operations import data_versions
 
-    at = open_workspace(workspace, json=json, debug=debug)
-    version = data_versions.rollback_data(at.root, name, reason).as_dict()
+    opened = open_workspace(workspace, json=json, debug=debug)
+    version = data_versions.rollback_data(opened.root, name, reason).as_dict()
     text = (
-        f"The data are those of {version['name']}, and params.yaml says so (data.version).\n"
-        "`tonewatch run` trains on them; `tonewatch run --set data.version=newest` collects again."
+        f"Data version {version['name']} is checked out and pinned in params.yaml (data.version).\n"
+        "`tonewatch run` trains on it; `tonewatch run --set data.version=newest` collects again."
     )
     print_result(version, json=json, text=text)

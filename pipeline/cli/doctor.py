@@ -1,4 +1,4 @@
-"""`tonewatch doctor`: what is installed, reachable, unfinished."""
+"""`tonewatch doctor`: versions, places, and checks of everything a workspace depends on."""
 
 import os
 
@@ -10,11 +10,11 @@ FAULT = 3
 
 
 def doctor(workspace: WorkspaceOption = None, json: JsonOption = False, debug: DebugOption = False) -> None:
-    """Look at versions, places, locks, moves, disk, keys and clock; exit 3 when one does not hold.  Example: tonewatch doctor."""
+    """Check stores, locks, moves, disk, keys and clock; exit 3 on a failure.  Example: tonewatch doctor."""
     from pipeline.cli import printing
-    from pipeline.operations.doctor import examine
+    from pipeline.operations.doctor import diagnose
 
-    found = examine(open_workspace(workspace, json=json, debug=debug), dict(os.environ))
-    print_result(found, json=json, text=printing.examined(found))
-    if not found["ok"]:
+    result = diagnose(open_workspace(workspace, json=json, debug=debug), dict(os.environ))
+    print_result(result, json=json, text=printing.diagnosis(result))
+    if not result["ok"]:
         raise typer.Exit(FAULT)

@@ -1,216 +1,239 @@
-"""Answers as people read them."""
+"""Results of the commands as text for people."""
 
 import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import yaml
+from typing import TYPE_CHECKING
 
 from pipeline.base.config import Workspace
+from pipeline.base.config.parsing import read_yaml
+from pipeline.base.documents import ReignRecord, ReleaseRecord, WatchSummary
+from pipeline.cli.tables import table
 
 if TYPE_CHECKING:
     from pipeline.inference.predict import Prediction
+    from pipeline.operations.api_keys import KeyRecord
+    from pipeline.operations.doctor import Diagnosis
+    from pipeline.operations.retrain import RetrainResult
+    from pipeline.release.promote import MovePreview, MoveResultRecord
+    from pipeline.release.verify import VerifiedLedger
 
-MOVE_COLUMNS = ("sequence", "time", "until", "from", "to", "kind", "actor", "reason")
+REIGN_COLUMNS = ("sequence", "time", "until", "from", "to", "kind", "actor", "reason")
 
 
-def run(result: Mapping[str, Any], at: Workspace) -> str:
-    """Tell how a run ended: what ran, the release, and what to type next."""
-    document, ran = result["document"], result["ran"]
-    name = document["release"]
+def run(result: "RetrainResult", workspace: Workspace) -> str:
+    """Write how a run ended in at most 15 lines: release, metrics, gate and what to type next."""
+    record, ran = result["document"], result["ran"]
+    name = record["release"]
+    head = f"Ran {', '.join(ran)}." if ran else "Nothing changed: every stage was skipped."
     if result["waiting"]:
-        head = f"{name} is accepted and waits for a person. Type `tonewatch release approve {name} --reason ...`."
-    elif not ran and not result["moved"]:
-        head = f"Nothing changed: every stage was skipped, there is no new data version, and {name} stays in service."
+        state = f"is accepted and waits for approval: tonewatch release approve {name} --reason ..."
     else:
-        head = f"Ran: {', '.join(ran) or 'nothing'}. {'In service: ' if result['moved'] else 'Still in service: '}{name}."
-    return "\n\n".join((head, release(document), _next(at)))
+        state = "is in service." if result["moved"] else "stays in service."
+    metrics = table(_metrics(record), header=_metrics_header(record))
+    parts = (head, f"{name} {state} {_lineage(record)}", "", metrics, "", _gate(record), "", _next(workspace))
+    return "\n".join(parts)
 
 
-def release(document: Mapping[str, Any]) -> str:
-    """Tell what a release is made of, its figures beside the baselines, and the decision."""
-    confidence = yaml.safe_load(document["params"])["evaluate"]["confidence"]
-    verdict = "accepted" if document["decision"]["accepted"] else "refused"
-    made = f"data {document['data_version']} · model version {document['model_version']} · code {document['code_commit'][:20]}"
-    figures = [
-        ("", "macro F1", f"{confidence:.0%} interval", "accuracy"),
-        _row(document["release"], document["metrics"], document["intervals"]),
+def release(record: ReleaseRecord) -> str:
+    """Write what a release is made of, its metrics beside the baselines and every check of the gate."""
+    sources = [
+        (f"  {name}", f"{scores['macro_f1']:.3f}", "", f"{scores['accuracy']:.3f}")
+        for name, scores in record["metrics"]["per_source"].items()
     ]
-    baselines = document["evaluation"]["baselines"]
-    figures += [_row(name, row, row["intervals"]) for name, row in sorted(baselines.items())]
-    figures += [("", "", "", "")]
-    sources = document["metrics"]["per_source"].items()
-    figures += [
-        (f"  {name}", f"{row['macro_f1']:.3f}", "", f"{row['accuracy']:.3f}") for name, row in sources
-    ]
-    reasons = [f"  {reason}" for reason in document["decision"]["reasons"]]
-    return "\n".join(
-        [f"{document['release']}: {made}", "", *_table(figures), "", f"The gate: {verdict}.", *reasons]
+    metrics = table([*_metrics(record), *sources], header=_metrics_header(record))
+    checks = table(
+        [
+            ("ok" if check["passed"] else "!!", check["name"], check["sentence"])
+            for check in record["decision"]["checks"]
+        ],
+        indent=2,
     )
+    return "\n".join((f"{record['release']}: {_lineage(record)}", "", metrics, "", _gate(record), checks))
 
 
-def moves(found: Sequence[Mapping[str, Any]]) -> str:
-    """Tell the moves of the champion as a table."""
-    if not found:
-        return "No release was ever in service. Make one with `tonewatch run`."
-    rows = [("no.", "time", "until", "from", "to", "actor", "reason")]
-    rows += [
+def reigns(rows: Sequence[ReignRecord]) -> str:
+    """Write who served from when until when."""
+    if not rows:
+        return "No release has been in service. Train one with `tonewatch run`."
+    cells = [
         (
-            str(m["sequence"]),
-            m["time"],
-            m["until"] or "now",
-            m["from"] or "-",
-            m["to"],
-            m["actor"],
-            m["reason"],
+            str(row["sequence"]),
+            row["time"],
+            row["until"] or "now",
+            row["from"] or "-",
+            row["to"],
+            row["actor"],
+            row["reason"],
         )
-        for m in found
+        for row in rows
     ]
-    return "\n".join(_table(rows))
+    return table(cells, header=("no.", "time", "until", "from", "to", "actor", "reason"))
 
 
-def moves_csv(found: Sequence[Mapping[str, Any]]) -> str:
-    """Write the moves of the champion as CSV; a cell that a spreadsheet would reckon out is marked as words."""
+def reigns_csv(rows: Sequence[ReignRecord]) -> str:
+    """Write who served when as CSV; a cell that a spreadsheet would evaluate is quoted as text."""
     import csv
     import io
 
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(MOVE_COLUMNS)
-    writer.writerows([_inert(move[column]) for column in MOVE_COLUMNS] for move in found)
-    return table.getvalue().rstrip("\n")
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(REIGN_COLUMNS)
+    for row in rows:
+        values: Mapping[str, object] = row
+        writer.writerow([_inert(values[column]) for column in REIGN_COLUMNS])
+    return file.getvalue().rstrip("\n")
 
 
-def moved(move: Mapping[str, Any]) -> str:
-    """Tell one move."""
-    lines = [
-        f"In service: {move['to']} (before: {move['from'] or 'none'}). Model and data version moved with it."
-    ]
-    lines += [f"Pending: {why} Type `tonewatch release reconcile`." for why in move["pending"]]
+def move(result: "MoveResultRecord") -> str:
+    """Write a move of the champion, and what could not follow it yet."""
+    lines = [f"{result['to']} is in service (before: {result['from'] or 'none'}), with its model and data."]
+    lines += [f"Pending: {reason} Type `tonewatch release reconcile`." for reason in result["pending"]]
     return "\n".join(lines)
 
 
-def foreseen(found: Mapping[str, Any]) -> str:
-    """Tell what a move would do."""
-    lines = [
-        f"Would put {found['to']} in service (now: {found['from'] or 'none'}). Nothing was changed.",
-        *found["steps"],
-    ]
-    return "\n".join([*lines, *(f"Would have to wait: {why}" for why in found["pending"])])
+def move_preview(preview: "MovePreview") -> str:
+    """Write the steps that a move would take."""
+    head = (
+        f"This would put {preview['to']} in service (now: {preview['from'] or 'none'}). Nothing was changed."
+    )
+    return "\n".join([head, *preview["steps"], *(f"Would wait: {reason}" for reason in preview["pending"])])
 
 
-def watched(seen: Mapping[str, Any]) -> str:
-    """Tell what one pass of the watch found."""
-    lines = [
-        f"Windows watched: {len(seen['windows'])}."
-        + (f" The last began {seen['windows'][-1]}." if seen["windows"] else "")
-    ]
-    lines += [f"Alert: {title}" for title in seen["alerts"]] or ["No new alert."]
-    if seen["moved"]:
+def verification(result: "VerifiedLedger") -> str:
+    """Write what was verified."""
+    names = ", ".join(result["releases"]) or "No release"
+    text = f"{names}: verified. Moves: {result['moves']}. Head of the ledger: {result['head'][:16]}."
+    if result["working"]:
+        text += f" What follows the ledger was not checked: process {result['working']} is working here."
+    return text
+
+
+def watch(summary: WatchSummary) -> str:
+    """Write what one pass of the watch did."""
+    windows, alerts, rollback = summary["windows"], summary["alerts"], summary["rollback"]
+    last = f" The last one starts at {windows[-1]}." if windows else ""
+    lines = [f"Windows: {len(windows)}.{last}"]
+    lines += [f"Alert: {title}" for title in alerts] or ["No new alert."]
+    if summary["undelivered"]:
+        lines.append(f"Undelivered alerts: {summary['undelivered']}. They are sent again by the next watch.")
+    if rollback:
+        lines.append(f"Rolled back from {rollback['from']} to {rollback['to']}: {rollback['reason']}")
+    if summary["future"]:
         lines.append(
-            f"Rolled back from {seen['moved']['from']} to {seen['moved']['to']}: {seen['moved']['reason']}"
+            f"{summary['future']} predictions are dated after {summary['now']} and were left out. "
+            "Check the clocks."
         )
-    if seen["future"]:
-        lines.append(
-            f"{seen['future']} answers are dated after {seen['now']} and were left out. Look at the clocks."
-        )
-    if seen["retrain"]:
-        lines.append(f"A new training is due: {seen['retrain']}. Type `tonewatch run`.")
+    if summary["retrain"]:
+        lines.append(f"Retraining recommended: {summary['retrain']}. Run `tonewatch run`.")
     return "\n".join(lines)
 
 
-def keys(found: Sequence[Mapping[str, Any]]) -> str:
-    """Tell API keys as a table."""
-    if not found:
-        return (
-            "There is no key yet, so the service binds to loopback only. Make one with `tonewatch keys new`."
+def keys(records: "Sequence[KeyRecord]") -> str:
+    """Write API keys without their secrets."""
+    if not records:
+        return "There is no API key, so the service binds only to loopback. Create one: tonewatch keys new"
+    rows = [
+        (
+            key["id"],
+            key["name"],
+            " ".join(key["scopes"]),
+            key["created"],
+            key["expires"] or "-",
+            key["revoked"] or "-",
         )
-    rows = [("id", "name", "scopes", "created", "expires", "revoked")]
-    rows += [
-        (k["id"], k["name"], " ".join(k["scopes"]), k["created"], k["expires"] or "-", k["revoked"] or "-")
-        for k in found
+        for key in records
     ]
-    return "\n".join(_table(rows))
+    return table(rows, header=("id", "name", "scopes", "created", "expires", "revoked"))
 
 
-def examined(found: Mapping[str, Any]) -> str:
-    """Tell how everything stands that a workspace stands on."""
-    versions = ", ".join(f"{name} {version or 'missing'}" for name, version in found["versions"].items())
-    rows = [("", "check", "")]
-    rows += [
-        ("ok" if check["ok"] else "!!", check["name"], f"{check['told']} {check['do']}".strip())
-        for check in found["checks"]
+def diagnosis(result: "Diagnosis") -> str:
+    """Write versions, places and checks of a workspace."""
+    versions = ", ".join(f"{name} {version or 'missing'}" for name, version in result["versions"].items())
+    places = [(name, place) for name, place in result["places"].items() if place]
+    checks = [
+        ("ok" if check["ok"] else "!!", check["name"], f"{check['message']} {check['action']}".strip())
+        for check in result["checks"]
     ]
-    where = [(f"  {name}", str(place)) for name, place in found["places"].items() if place]
-    return "\n".join([f"Python {found['python']}, {versions}", "", *_table(where), "", *_table(rows)])
+    return "\n\n".join((f"Python {result['python']}, {versions}", table(places, indent=2), table(checks)))
 
 
-def data_versions(found: Sequence[Mapping[str, Any]]) -> str:
-    """Tell data versions as a table."""
-    if not found:
-        return "There is no data version yet. Make one with `tonewatch run`."
-    rows = [("version", "texts", "fingerprint", "parent", "reason")]
-    rows += [
-        (v["name"], str(v["rows"]), str(v["fingerprint"])[:12], v["parent"] or "-", v["reason"])
-        for v in found
+def data_versions(versions: Sequence[Mapping[str, object]]) -> str:
+    """Write data versions, one a row."""
+    if not versions:
+        return "There is no data version yet. Create one with `tonewatch run`."
+    columns = ("name", "rows", "fingerprint", "parent", "reason")
+    rows = [tuple(str(version[column] or "-") for column in columns) for version in versions]
+    cells = [(name, texts, fingerprint[:12], *rest) for name, texts, fingerprint, *rest in rows]
+    return table(cells, header=("version", "texts", "fingerprint", "parent", "reason"))
+
+
+def fields(document: Mapping[str, object]) -> str:
+    """Write a record, one field a row."""
+    return table([(name, _value(value)) for name, value in document.items()])
+
+
+def predictions(rows: "Sequence[Prediction]") -> str:
+    """Write labels with their probabilities, and the release that predicted them."""
+    cells = [
+        (row.label, " ".join(f"{label} {share:.3f}" for label, share in row.probabilities.items()))
+        for row in rows
     ]
-    return "\n".join(_table(rows))
+    return f"{table(cells)}\nrelease {rows[0].release}, data {rows[0].data_version}"
 
 
-def fields(document: Mapping[str, Any]) -> str:
-    """Tell a record, a field a line."""
-    return "\n".join(_table([(str(name), _value(value)) for name, value in document.items()]))
+def _lineage(record: ReleaseRecord) -> str:
+    code = record["code_commit"][:20]
+    return f"Data {record['data_version']}, model version {record['model_version']}, code {code}."
 
 
-def answers(told: "Sequence[Prediction]") -> str:
-    """Tell labels with their probabilities."""
-    rows = [
-        (one.label, " ".join(f"{label} {share:.3f}" for label, share in one.probabilities.items()))
-        for one in told
+def _metrics_header(record: ReleaseRecord) -> tuple[str, ...]:
+    confidence = read_yaml(record["params"])["evaluate"]["confidence"]
+    return "model", "macro F1", f"{confidence:.0%} interval", "accuracy"
+
+
+def _metrics(record: ReleaseRecord) -> list[tuple[str, ...]]:
+    baselines = sorted(record["evaluation"]["baselines"].items())
+    models = [(record["release"], record["evaluation"]), *baselines]
+    rows = []
+    for name, scores in models:
+        low, high = scores["intervals"]["macro_f1"]
+        interval = f"{low:.3f} to {high:.3f}"
+        rows.append((name, f"{scores['macro_f1']:.3f}", interval, f"{scores['accuracy']:.3f}"))
+    return rows
+
+
+def _gate(record: ReleaseRecord) -> str:
+    decision = record["decision"]
+    passed = sum(check["passed"] for check in decision["checks"])
+    verdict = "accepted" if decision["accepted"] else "refused"
+    return f"Gate: {verdict}, {passed} of {len(decision['checks'])} checks passed."
+
+
+def _next(workspace: Workspace) -> str:
+    home = os.path.relpath(workspace.home)
+    # An address that somebody set may hold a password: show the variable instead.
+    embedded = str(workspace.home) in workspace.mlflow
+    tracking = f"sqlite:///{home}/mlflow.db" if embedded else '"$MLFLOW_TRACKING_URI"'
+    # Each line works as shown: `make run` puts nothing on the path.
+    program = "" if shutil.which("tonewatch") else f"{os.path.relpath(Path(sys.executable).parent)}/"
+    commands = [
+        (f"{program}tonewatch release show", "every check of the gate, metrics by source"),
+        (f"{program}tonewatch report", "the same and more as an HTML page"),
+        (f'{program}tonewatch predict "not bad at all"', "labels from the champion"),
+        (f"{program}mlflow ui --backend-store-uri {tracking}", "runs and the model registry"),
     ]
-    return "\n".join([*_table(rows), f"release {told[0].release}, data {told[0].data_version}"])
+    return "\n".join(["Next:", table(commands, indent=2)])
 
 
-def _inert(value: Any) -> Any:
-    return (
-        f"'{value}"
-        if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
-        else value
-    )
+def _inert(value: object) -> object:
+    evaluated = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if evaluated else value
 
 
-def _value(value: Any) -> str:
-    return (
-        ", ".join(f"{key} {count}" for key, count in value.items()) if isinstance(value, dict) else str(value)
-    )
-
-
-def _row(name: str, figures: Mapping[str, Any], intervals: Mapping[str, Sequence[float]]) -> tuple[str, ...]:
-    low, high = intervals["macro_f1"]
-    return name, f"{figures['macro_f1']:.3f}", f"{low:.3f} to {high:.3f}", f"{figures['accuracy']:.3f}"
-
-
-def _next(at: Workspace) -> str:
-    home = os.path.relpath(at.home)
-    # An address that somebody set may hold a password: it is named, not shown.
-    tracking = f"sqlite:///{home}/mlflow.db" if str(at.home) in at.mlflow else '"$MLFLOW_TRACKING_URI"'
-    # Typed as shown, each line works: `make run` puts nothing on the path.
-    here = "" if shutil.which("tonewatch") else f"{os.path.relpath(Path(sys.executable).parent)}/"
-    rows = [
-        (f"  {here}tonewatch report", "the HTML page of this release"),
-        (f'  {here}tonewatch predict "not bad at all"', "labels from the release in service"),
-        (f"  {here}tonewatch release list", "who was in service when, and why"),
-        (f"  {here}mlflow ui --backend-store-uri {tracking}", "models and runs"),
-        (f"  PREFECT_HOME={home}/prefect {here}prefect server start", "flows and decision cards"),
-    ]
-    return "\n".join(["Next:", *_table(rows)])
-
-
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+def _value(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {count}" for key, count in value.items())
+    return str(value)

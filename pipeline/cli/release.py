@@ -1,4 +1,4 @@
-"""`tonewatch release`: what is in service, since when and why, and the moves between releases."""
+"""`tonewatch release`: which release is in service, since when and why, and the moves between releases."""
 
 from pathlib import Path
 from typing import Annotated
@@ -20,15 +20,14 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="List, show, approve, promote, roll back, verify and reconcile releases.",
 )
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Tell the exact moves and change nothing.")]
-Name = Annotated[str | None, typer.Argument(help="A release, as R1; the one in service if none is named.")]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the steps and change nothing.")]
 
 
 @app.command("list")
-def list_moves(
+def list_reigns(
     *,
-    csv: Annotated[bool, typer.Option("--csv", help="A table for a spreadsheet.")] = False,
-    plot: Annotated[bool, typer.Option("--plot", help="Draw the timeline on a page.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV for a spreadsheet.")] = False,
+    plot: Annotated[bool, typer.Option("--plot", help="Write the timeline as an HTML page.")] = False,
     out: Annotated[
         Path | None, typer.Option("--out", help="Where to write that page.", show_default=False)
     ] = None,
@@ -36,33 +35,37 @@ def list_moves(
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List the moves of the champion, newest first.  Example: tonewatch release list --plot."""
+    """List who was champion when and why, newest first.  Example: tonewatch release list --plot."""
     from pipeline.cli import printing
     from pipeline.release import reports
 
     if csv and (json or plot):
-        raise typer.BadParameter("--csv goes neither with --json nor with --plot")
+        raise typer.BadParameter("--csv excludes --json and --plot")
     if out and not plot:
-        raise typer.BadParameter("--out says where --plot writes its page; add --plot")
-    at = open_workspace(workspace, json=json, debug=debug)
+        raise typer.BadParameter("--out is where --plot writes its page; add --plot")
+    opened = open_workspace(workspace, json=json, debug=debug)
     if plot:
-        page = str(reports.write_history(at, out))
-        print_result({"history": page}, json=json, text=f"The timeline is {page}; open it in a browser.")
+        page = str(reports.write_history(opened, out))
+        print_result({"history": page}, json=json, text=f"Page: {page}")
         return
-    moves = reports.history(at)
-    print_result(moves, json=json, text=printing.moves_csv(moves) if csv else printing.moves(moves))
+    reigns = reports.history(opened)
+    text = printing.reigns_csv(reigns) if csv else printing.reigns(reigns)
+    print_result(reigns, json=json, text=text)
 
 
 @app.command("show")
 def show_release(
-    name: Name = None, workspace: WorkspaceOption = None, json: JsonOption = False, debug: DebugOption = False
+    name: Annotated[str | None, typer.Argument(help="A release, as R1; by default the champion.")] = None,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
 ) -> None:
-    """Show a release: what it is made of, its figures, and the gate's decision.  Example: tonewatch release show --json."""
+    """Show lineage, metrics and gate checks of a release.  Example: tonewatch release show --json."""
     from pipeline.cli import printing
-    from pipeline.release import promote as releases
+    from pipeline.release import reports
 
-    document = releases.show(open_workspace(workspace, json=json, debug=debug), name)
-    print_result(document, json=json, text=printing.release(document))
+    record = reports.show_release(open_workspace(workspace, json=json, debug=debug), name)
+    print_result(record, json=json, text=printing.release(record))
 
 
 @app.command()
@@ -71,106 +74,94 @@ def promote(
     *,
     actor: ActorOption,
     reason: ReasonOption = "tonewatch release promote",
-    dry_run: DryRun = False,
+    dry_run: DryRunOption = False,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Put an accepted release in service.  Example: tonewatch release promote R2 --reason "after the fix"."""
     from pipeline.cli import printing
-    from pipeline.release import promote as releases
+    from pipeline.release import promote as moves
 
-    at = open_workspace(workspace, json=json, debug=debug)
+    opened = open_workspace(workspace, json=json, debug=debug)
     if dry_run:
-        foreseen = releases.preview_move(at, name, back=False)
-        print_result(foreseen, json=json, text=printing.foreseen(foreseen))
+        preview = moves.preview_move(opened, name, back=False)
+        print_result(preview, json=json, text=printing.move_preview(preview))
         return
-    moved = releases.promote(at, name, actor=actor, reason=reason).as_dict()
-    print_result(moved, json=json, text=printing.moved(moved))
+    result = moves.promote(opened, name, actor=actor, reason=reason).as_dict()
+    print_result(result, json=json, text=printing.move(result))
 
 
 @app.command()
 def approve(
-    name: Annotated[str, typer.Argument(help="The release that waits, as R2.")],
+    name: Annotated[str, typer.Argument(help="The release that waits for approval, as R2.")],
     *,
     actor: ActorOption,
     reason: Annotated[
-        str, typer.Option("--reason", help="Why it may serve; kept in the ledger.", show_default=False)
+        str, typer.Option("--reason", help="Why it may serve; recorded in the ledger.", show_default=False)
     ],
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Let a waiting release serve, and say why.  Example: tonewatch release approve R2 --reason "read 50 answers"."""
+    """Approve a waiting release and promote it.  Example: tonewatch release approve R2 --reason checked."""
     from pipeline.cli import printing
-    from pipeline.release import promote as releases
+    from pipeline.release import promote as moves
 
-    at = open_workspace(workspace, json=json, debug=debug)
-    moved = releases.approve(at, name, actor=actor, reason=reason).as_dict()
-    print_result(moved, json=json, text=printing.moved(moved))
+    opened = open_workspace(workspace, json=json, debug=debug)
+    result = moves.approve(opened, name, actor=actor, reason=reason).as_dict()
+    print_result(result, json=json, text=printing.move(result))
 
 
 @app.command()
 def rollback(
     *,
     actor: ActorOption,
-    to: Annotated[
-        str | None, typer.Option("--to", help="A release; the previous one if none is named.")
-    ] = None,
+    to: Annotated[str | None, typer.Option("--to", help="A release; by default the previous one.")] = None,
     reason: ReasonOption = "tonewatch release rollback",
-    dry_run: DryRun = False,
+    dry_run: DryRunOption = False,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Go back to the previous release: model, data, thresholds and params together.  Example: tonewatch release rollback."""
+    """Return to the previous release, its data and params.  Example: tonewatch release rollback."""
     from pipeline.cli import printing
-    from pipeline.release import promote as releases
+    from pipeline.release import promote as moves
 
-    at = open_workspace(workspace, json=json, debug=debug)
+    opened = open_workspace(workspace, json=json, debug=debug)
     if dry_run:
-        foreseen = releases.preview_move(at, to, back=True)
-        print_result(foreseen, json=json, text=printing.foreseen(foreseen))
+        preview = moves.preview_move(opened, to, back=True)
+        print_result(preview, json=json, text=printing.move_preview(preview))
         return
-    moved = releases.rollback(at, to=to, actor=actor, reason=reason).as_dict()
-    print_result(moved, json=json, text=printing.moved(moved))
+    result = moves.rollback(opened, to=to, actor=actor, reason=reason).as_dict()
+    print_result(result, json=json, text=printing.move(result))
 
 
 @app.command()
 def verify(
     name: Annotated[
         str | None,
-        typer.Argument(help="A release, as R1; all of them and what follows the ledger if none is named."),
+        typer.Argument(help="A release, as R1; by default all, and what follows the ledger."),
     ] = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Check chain, decisions, files and what follows the ledger; one release if named.  Example: tonewatch release verify R2."""
-    from pipeline.release.verify import verify_releases as check
+    """Verify hash chain, decisions, files and signatures.  Example: tonewatch release verify R2."""
+    from pipeline.cli import printing
+    from pipeline.release.verify import verify_releases
 
-    found = check(open_workspace(workspace, json=json, debug=debug), name)
-    names = ", ".join(found["releases"]) or "No release"
-    unlooked = (
-        f" What follows the ledger was left out, since process {found['working']} works here."
-        if found["working"]
-        else ""
-    )
-    text = f"{names}: everything holds. Moves: {found['moves']}. Head of the ledger: {found['head'][:16]}.{unlooked}"
-    print_result(found, json=json, text=text)
+    result = verify_releases(open_workspace(workspace, json=json, debug=debug), name)
+    print_result(result, json=json, text=printing.verification(result))
 
 
 @app.command()
 def reconcile(
     workspace: WorkspaceOption = None, json: JsonOption = False, debug: DebugOption = False
 ) -> None:
-    """Repair what should follow the ledger: aliases, local copy, work tree.  Example: tonewatch release reconcile."""
-    from pipeline.release import promote as releases
+    """Make aliases, local copy and work tree follow the ledger.  Example: tonewatch release reconcile."""
+    from pipeline.release import reconcile as projections
 
-    at = open_workspace(workspace, json=json, debug=debug)
-    repaired = releases.reconcile(at)
-    print_result(
-        {"repaired": repaired},
-        json=json,
-        text="\n".join(repaired) or "Everything follows the ledger already.",
-    )
+    repaired = projections.reconcile(open_workspace(workspace, json=json, debug=debug))
+    text = "\n".join(repaired) or "Everything follows the ledger."
+    print_result({"repaired": repaired}, json=json, text=text)

@@ -1,39 +1,39 @@
-"""`tonewatch schedule`: watch, retrain and audit by the calendar, until it is stopped."""
+"""`tonewatch schedule`: watch, retrain and audit on a schedule, until it is stopped."""
 
 import os
-from typing import Annotated
 
-import typer
-
-from pipeline.cli.options import DebugOption, JsonOption, WorkspaceOption, open_workspace, print_result
+from pipeline.cli.options import (
+    DebugOption,
+    JsonOption,
+    ProfileOption,
+    WorkspaceOption,
+    open_workspace,
+    print_result,
+)
 
 
 def schedule(
-    profile: Annotated[
-        str, typer.Option("--profile", help="laptop, gpu or cluster: what the machine offers.")
-    ] = "laptop",
+    profile: ProfileOption = "laptop",
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Run watch, retrain and audit when they are due, until Ctrl-C.  Example: tonewatch schedule."""
     from flows.prefect_server import prefect_server
-    from pipeline.io.params_file import load_params
-    from pipeline.operations import schedule as scheduling
+    from pipeline.cli.tables import table
+    from pipeline.operations.retrain import open_context
+    from pipeline.operations.schedule import single_schedule
 
-    at = open_workspace(workspace, json=json, debug=debug)
-    cfg = load_params(at.params).schedule
-    with scheduling.single_schedule(at), prefect_server(at, os.environ) as server:
-        # Prefect reads where its server is when it is imported.
+    opened = open_workspace(workspace, json=json, debug=debug)
+    cfg = open_context(opened, profile).params.schedule
+    with single_schedule(opened), prefect_server(opened, os.environ) as server:
+        # Prefect reads the address of its server when it is imported.
         from flows.deploy import plan_deployments, serve
 
-        plans = plan_deployments(at, cfg, profile)
+        plans = plan_deployments(opened, cfg, profile)
         address = os.environ["PREFECT_API_URL"].removesuffix("/api")
-        kinds = {"watch": cfg.watch, "retrain": cfg.retrain, "audit": cfg.audit}
-        text = "\n".join(f"{kind:8} {cron:14} {cfg.time_zone}" for kind, cron in kinds.items())
-        print_result(
-            {"server": address, "time_zone": cfg.time_zone, **kinds},
-            json=json,
-            text=f"{text}\nRuns: {address}\nEnd it with Ctrl-C.",
-        )
-        serve(at, plans, server=server)
+        flows = {"watch": cfg.watch, "retrain": cfg.retrain, "audit": cfg.audit}
+        rows = table([(name, cron, cfg.time_zone) for name, cron in flows.items()])
+        document = {"server": address, "time_zone": cfg.time_zone, **flows}
+        print_result(document, json=json, text=f"{rows}\nRuns: {address}\nStop it with Ctrl-C.")
+        serve(opened, plans, server=server)

@@ -1,4 +1,4 @@
-"""`tonewatch watch`: one pass over the windows of the journal that have ended."""
+"""`tonewatch watch`: one pass of monitoring over the windows of the journal that have ended."""
 
 from typing import Annotated
 
@@ -10,16 +10,15 @@ from pipeline.cli.options import DebugOption, JsonOption, WorkspaceOption, open_
 def watch(
     now: Annotated[
         str | None,
-        typer.Option("--now", help="Watch as at this UTC time, as 2026-11-25T08:00:00Z.", show_default=False),
+        typer.Option("--now", help="The UTC time to watch at, as 2026-11-25T08:00:00Z.", show_default=False),
     ] = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Watch the windows that have ended, tell what should be known.  Example: tonewatch watch."""
+    """Measure prevalence, drift and quality of new windows, and send alerts.  Example: tonewatch watch."""
     from pipeline.cli import printing
-    from pipeline.monitoring.watch import run_watch as look
+    from pipeline.monitoring.watch import run_watch
 
-    at = open_workspace(workspace, json=json, debug=debug)
-    seen = look(at, now=now)
-    print_result(seen, json=json, text=printing.watched(seen))
+    summary = run_watch(open_workspace(workspace, json=json, debug=debug), now=now)
+    print_result(summary, json=json, text=printing.watch(summary))

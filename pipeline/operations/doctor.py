@@ -1,6 +1,5 @@
-"""What is installed, reachable and unfinished: one look at everything a workspace stands on, in which nothing is changed."""
+"""Diagnose a workspace: versions, places, and a check of each thing it depends on; nothing is changed."""
 
-import functools
 import importlib.metadata
 import os
 import platform
@@ -8,10 +7,11 @@ import shutil
 import stat
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TypedDict
 
+from pipeline.base import times
 from pipeline.base.config import Workspace
 from pipeline.base.errors import TonewatchError
 from pipeline.io import alerts, locks
@@ -30,41 +30,71 @@ PACKAGES = (
     "onnxruntime",
     "fastapi",
 )
-LEAST_FREE = 5 * 10**9  # bytes; a run of the default line leaves about one
-CLOCK_SECONDS = 60.0
-PATIENCE_SECONDS = 3.0
+MIN_FREE_BYTES = 5 * 10**9  # a run on the default data writes about one billion
+MAX_CLOCK_SECONDS = 60.0
+HEALTH_TIMEOUT_SECONDS = 3.0
+RECONCILE = "Type `tonewatch release reconcile`."
 
 
 @dataclass(frozen=True)
-class Check:
-    """Say how one thing stands, and what to type if it does not."""
+class Finding:
+    """The outcome of one check: what was found, and what to do if it is not ok."""
+
+    ok: bool
+    message: str
+    action: str = ""
+
+
+class CheckRecord(TypedDict):
+    """A finding with the name of its check."""
 
     name: str
     ok: bool
-    told: str
-    do: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Give plain values."""
-        return {"name": self.name, "ok": self.ok, "told": self.told, "do": self.do}
+    message: str
+    action: str
 
 
-def examine(workspace: Workspace, environment: dict[str, str]) -> dict[str, Any]:
-    """Look at versions, places, reachability, locks, unfinished moves, disk, keys and clock; gives them all, sound or not."""
-    asked = functools.partial(_prefect, environment.get("PREFECT_API_URL"))
-    looks: dict[str, Callable[[Workspace], Check]] = {**LOOKS, "prefect": asked}
-    checks = [_tried(name, look, workspace) for name, look in looks.items()]
+class Diagnosis(TypedDict):
+    """All findings; `versions` of missing packages and unset `places` are None."""
+
+    ok: bool
+    python: str
+    versions: dict[str, str | None]
+    places: dict[str, str | None]
+    checks: list[CheckRecord]
+
+
+def diagnose(workspace: Workspace, environment: dict[str, str]) -> Diagnosis:
+    """Run every check, also after one has failed; passwords in addresses are masked."""
+    prefect = environment.get("PREFECT_API_URL")
+    findings = {name: _run(check, workspace) for name, check in CHECKS.items()}
+    findings["prefect"] = _prefect(prefect)
     return {
-        "ok": all(check.ok for check in checks),
+        "ok": all(finding.ok for finding in findings.values()),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in PACKAGES},
         "places": {
-            **_workspace(workspace),
-            "prefect": environment.get("PREFECT_API_URL"),
+            "workspace": str(workspace.root),
+            "mlflow": mask_password(workspace.mlflow),
+            "ledger": mask_password(workspace.ledger),
+            "journal": str(workspace.journal),
+            "keys": str(workspace.keys),
+            "alerts": str(workspace.alerts),
+            "prefect": mask_password(prefect) if prefect else None,
             "ray": environment.get("RAY_ADDRESS"),
         },
-        "checks": [check.as_dict() for check in checks],
+        "checks": [
+            {"name": name, "ok": finding.ok, "message": finding.message, "action": finding.action}
+            for name, finding in findings.items()
+        ],
     }
+
+
+def mask_password(address: str) -> str:
+    """Return an address with its password, if any, replaced by `***`."""
+    scheme, separator, rest = address.partition("://")
+    user, at, host = rest.rpartition("@")
+    return f"{scheme}{separator}{user.partition(':')[0]}:***@{host}" if at and ":" in user else address
 
 
 def _version(name: str) -> str | None:
@@ -74,191 +104,122 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _workspace(workspace: Workspace) -> dict[str, str]:
-    return {
-        "workspace": str(workspace.root),
-        "mlflow": without_password(workspace.mlflow),
-        "ledger": without_password(workspace.ledger),
-        "journal": str(workspace.journal),
-        "keys": str(workspace.keys),
-        "alerts": str(workspace.alerts),
-    }
-
-
-def without_password(address: str) -> str:
-    """Give an address without the password it may hold."""
-    scheme, found, rest = address.partition("://")
-    user, at, host = rest.rpartition("@")
-    return f"{scheme}{found}{user.partition(':')[0]}:***@{host}" if at and ":" in user else address
-
-
-def _tried(name: str, look: Callable[[Workspace], Check], workspace: Workspace) -> Check:
+def _run(check: Callable[[Workspace], Finding], workspace: Workspace) -> Finding:
     try:
-        return look(workspace)
+        return check(workspace)
     except TonewatchError as error:
-        return Check(name, ok=False, told=str(error))
-    except Exception as error:  # whatever is broken, the rest is still looked at
-        return Check(
-            name,
-            ok=False,
-            told=f"{type(error).__name__}: {error}",
-            do="Add `--debug` to the command that needs it.",
-        )
+        return Finding(False, str(error))
+    except Exception as error:  # whatever is broken, the other checks still run
+        action = "Add `--debug` to the command that needs it."
+        return Finding(False, f"{type(error).__name__}: {error}", action)
 
 
-def _params(workspace: Workspace) -> Check:
+def _params(workspace: Workspace) -> Finding:
     load_params(workspace.params)
-    return Check("params", ok=True, told=f"{workspace.params} is valid")
+    return Finding(True, f"{workspace.params} is valid")
 
 
-def _git(workspace: Workspace) -> Check:
+def _git(workspace: Workspace) -> Finding:
     from pipeline.io.versioning.git import ensure_git_and_dvc
 
     ensure_git_and_dvc(workspace.root)
-    return Check("git and DVC", ok=True, told="the workspace is the root of a repository and knows DVC")
+    return Finding(True, "the workspace is the root of a git repository with DVC")
 
 
-def _ledger(workspace: Workspace) -> Check:
+def _ledger(workspace: Workspace) -> Finding:
     ledger = Ledger(workspace.ledger)
     if faults := ledger.faults():
-        return Check(
-            "ledger",
-            ok=False,
-            told=" ".join(faults),
-            do="Restore it from a backup; see `tonewatch release verify`.",
-        )
-    return Check(
-        "ledger", ok=True, told=f"{len(ledger.moves())} moves, in service: {ledger.current() or 'none'}"
-    )
+        action = "Restore it from a backup; see `tonewatch release verify`."
+        return Finding(False, " ".join(faults), action)
+    return Finding(True, f"{len(ledger.moves())} moves, champion: {ledger.champion() or 'none'}")
 
 
-def _mlflow(workspace: Workspace) -> Check:
+def _mlflow(workspace: Workspace) -> Finding:
     from pipeline.io.registry.mlflow_models import ModelRegistry
 
-    aliases = ModelRegistry(workspace.mlflow).aliases()
-    return Check(
-        "mlflow",
-        ok=True,
-        told=", ".join(f"{name} = version {version}" for name, version in sorted(aliases.items()))
-        or "no alias",
-    )
+    aliases = sorted(ModelRegistry(workspace.mlflow).aliases().items())
+    return Finding(True, ", ".join(f"{name} = version {number}" for name, number in aliases) or "no alias")
 
 
-def _prefect(address: str | None, _workspace: Workspace) -> Check:
+def _prefect(address: str | None) -> Finding:
     if address is None:
-        return Check("prefect", ok=True, told="its server is started when it is needed")
+        return Finding(True, "a server is started when it is needed")
+    shown = mask_password(address)
     try:
-        with urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=PATIENCE_SECONDS):
-            return Check("prefect", ok=True, told=f"{without_password(address)} answers")
+        with urllib.request.urlopen(f"{address.rstrip('/')}/health", timeout=HEALTH_TIMEOUT_SECONDS):
+            return Finding(True, f"{shown} responds")
     except OSError:
-        return Check(
-            "prefect",
-            ok=False,
-            told=f"{without_password(address)} does not answer",
-            do="Start it, or unset PREFECT_API_URL.",
-        )
+        return Finding(False, f"{shown} does not respond", "Start it, or unset PREFECT_API_URL.")
 
 
-def _alerts(workspace: Workspace) -> Check:
+def _alerts(workspace: Workspace) -> Finding:
     waiting = [entry for entry in alerts.list_outbox(workspace.alerts) if entry.waiting]
     if waiting:
-        return Check(
-            "alerts",
-            ok=False,
-            told=f"{len(waiting)} wait for a sink that did not take them",
-            do="Look at TONEWATCH_ALERTS.",
-        )
-    return Check("alerts", ok=True, told="none waits to be told")
+        return Finding(False, f"{len(waiting)} are not delivered yet", "Check TONEWATCH_ALERTS.")
+    return Finding(True, "all are delivered")
 
 
-def _moves(workspace: Workspace) -> Check:
+def _moves(workspace: Workspace) -> Finding:
     from pipeline.release import reconcile
 
     if reconcile.is_behind(workspace):
-        return Check(
-            "moves",
-            ok=False,
-            told="the last move was not followed to its end here",
-            do="Type `tonewatch release reconcile`.",
-        )
-    return Check("moves", ok=True, told="none is unfinished")
+        return Finding(False, "this workspace does not follow the last move yet", RECONCILE)
+    return Finding(True, "none is unfinished")
 
 
-def _copy(workspace: Workspace) -> Check:
+def _copy(workspace: Workspace) -> Finding:
     from pipeline.io.registry import release_files
 
     ledger = Ledger(workspace.ledger)
-    if (name := ledger.current()) is None:
-        return Check("copy", ok=True, told="nothing is in service")
-    if release_files.copy_is_intact(workspace, ledger.get(name).document):
-        return Check("copy", ok=True, told=f"the local copy of {name} is whole")
-    return Check(
-        "copy",
-        ok=False,
-        told=f"the local copy of {name} is missing or changed",
-        do="Type `tonewatch release reconcile`.",
-    )
+    if (name := ledger.champion()) is None:
+        return Finding(True, "no release is in service")
+    if release_files.copy_is_intact(workspace, ledger.get(name).record):
+        return Finding(True, f"the local copy of {name} is intact")
+    return Finding(False, f"the local copy of {name} is missing or changed", RECONCILE)
 
 
-def _lock(workspace: Workspace) -> Check:
+def _lock(workspace: Workspace) -> Finding:
     holder = locks.lock_holder(workspace.home)
-    return Check(
-        "lock", ok=True, told=f"process {holder} works here now" if holder else "nobody works here now"
-    )
+    return Finding(True, f"process {holder} is working here" if holder else "no process is working here")
 
 
-def _disk(workspace: Workspace) -> Check:
+def _disk(workspace: Workspace) -> Finding:
     free = shutil.disk_usage(workspace.root).free
-    told = f"{free / 1e9:.1f} GB are free at {workspace.root}"
-    return Check(
-        "disk",
-        free >= LEAST_FREE,
-        told,
-        "" if free >= LEAST_FREE else f"Free some space: below {LEAST_FREE / 1e9:.0f} GB a run may fail.",
-    )
+    message = f"{free / 1e9:.1f} GB are free at {workspace.root}"
+    if free < MIN_FREE_BYTES:
+        action = f"Free some space: below {MIN_FREE_BYTES / 1e9:.0f} GB a run may fail."
+        return Finding(False, message, action)
+    return Finding(True, message)
 
 
-def _keys(workspace: Workspace) -> Check:
+def _keys(workspace: Workspace) -> Finding:
     if not workspace.keys.exists():
-        return Check("keys", ok=True, told="there are none, so the service binds to loopback only")
+        return Finding(True, "there are none, so the service binds only to loopback")
     mode = stat.S_IMODE(workspace.keys.stat().st_mode)
     if mode & 0o077:
-        return Check(
-            "keys",
-            ok=False,
-            told=f"{workspace.keys} can be read by others ({mode:03o})",
-            do=f"Type `chmod 600 {workspace.keys}`.",
-        )
-    return Check("keys", ok=True, told=f"{workspace.keys} is its owner's alone")
+        message = f"{workspace.keys} can be read by others ({mode:03o})"
+        return Finding(False, message, f"Type `chmod 600 {workspace.keys}`.")
+    return Finding(True, f"{workspace.keys} is readable only by its owner")
 
 
-def _clock(workspace: Workspace) -> Check:
-    """Compare the clock with that of the disk: the file just touched tells the time of whoever keeps it."""
+def _clock(workspace: Workspace) -> Finding:
+    """Compare the clock with the file system's, which may be another machine's, and with the last move."""
     workspace.home.mkdir(parents=True, exist_ok=True)
     probe = workspace.home / f".clock-{os.getpid()}"
     try:
         probe.touch()
-        apart = abs(probe.stat().st_mtime - time.time())
+        offset = abs(probe.stat().st_mtime - time.time())
     finally:
         probe.unlink(missing_ok=True)
-    newest = max(_times(workspace), default=0.0)
-    ahead = newest - time.time()
-    if apart > CLOCK_SECONDS or ahead > CLOCK_SECONDS:
-        return Check(
-            "clock",
-            ok=False,
-            told=f"the clock is {max(apart, ahead):.0f} s behind what was written here",
-            do="Set the clock (NTP).",
-        )
-    return Check("clock", ok=True, told="agrees with what was written here")
+    moves = Ledger(workspace.ledger).moves()
+    ahead = times.parse_time(moves[-1].time).timestamp() - time.time() if moves else 0.0
+    if max(offset, ahead) > MAX_CLOCK_SECONDS:
+        message = f"the clock is {max(offset, ahead):.0f} s behind what was written here"
+        return Finding(False, message, "Set the clock (NTP).")
+    return Finding(True, "agrees with what was written here")
 
 
-def _times(workspace: Workspace) -> Iterator[float]:
-    for move in Ledger(workspace.ledger).moves()[-1:]:
-        yield time.mktime(time.strptime(move.time, "%Y-%m-%dT%H:%M:%SZ")) - time.timezone
-
-
-LOOKS: dict[str, Callable[[Workspace], Check]] = {
+CHECKS: dict[str, Callable[[Workspace], Finding]] = {
     "params": _params,
     "git and DVC": _git,
     "ledger": _ledger,

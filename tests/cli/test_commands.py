@@ -1,4 +1,4 @@
-"""Wrong use and bad input at the door: what is said, with which code, and that nothing half-written is left."""
+"""Wrong use and bad input of the command line: the message, the exit code, and nothing half-written."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.__main__ import _code
+from pipeline.__main__ import run_command
 from pipeline.base.config import Workspace
 from pipeline.base.errors import ConfigError, UsageError
 from pipeline.io.params_file import load_profile, set_param, set_params
@@ -26,7 +26,7 @@ GOOD = [
 
 @pytest.fixture
 def workspace(tmp_path, monkeypatch):
-    """Stand in a fresh workspace of one's own table."""
+    """Create a workspace for a CSV table, and change into it."""
     init_workspace(tmp_path / "ws", "csv")
     monkeypatch.chdir(tmp_path / "ws")
     return tmp_path / "ws"
@@ -36,20 +36,20 @@ def table(rows):
     return "".join(",".join(row) + "\n" for row in rows).encode()
 
 
-def said(capsys, *arguments):
-    """Give the code of a command, what it printed and what it told."""
-    code = _code(list(arguments))
+def run(capsys, *arguments):
+    """Run a command; return its exit code, stdout and stderr."""
+    code = run_command(list(arguments))
     captured = capsys.readouterr()
     return code, captured.out, captured.err
 
 
-def test_outside_a_workspace_one_is_told_how_to_make_one(tmp_path, monkeypatch, capsys):
+def test_outside_a_workspace_the_message_names_init(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
-    code, _, told = said(capsys, "release", "show")
+    code, _, message = run(capsys, "release", "show")
 
     assert code == 2
-    assert "tonewatch init" in told
+    assert "tonewatch init" in message
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_outside_a_workspace_one_is_told_how_to_make_one(tmp_path, monkeypatch, 
     ],
 )
 def test_wrong_use_is_code_2(workspace, capsys, arguments):
-    assert said(capsys, *arguments)[0] == 2
+    assert run(capsys, *arguments)[0] == 2
 
 
 @pytest.mark.parametrize(
@@ -77,21 +77,21 @@ def test_wrong_use_is_code_2(workspace, capsys, arguments):
         ("split:\n", "splitt:\n", "'split'"),
     ],
 )
-def test_a_wrong_params_file_is_named_with_its_key(workspace, capsys, before, after, named):
+def test_an_invalid_params_file_is_reported_with_its_key(workspace, capsys, before, after, named):
     params = workspace / "params.yaml"
     params.write_text(params.read_text("utf-8").replace(before, after, 1), "utf-8")
 
-    code, _, told = said(capsys, "stage", "collect")
+    code, _, message = run(capsys, "stage", "collect")
 
     assert code == 2
-    assert named in told
+    assert named in message
 
 
-def test_set_refuses_what_would_not_be_valid_and_writes_nothing(workspace, capsys):
+def test_set_rejects_an_invalid_value_and_writes_nothing(workspace, capsys):
     before = (workspace / "params.yaml").read_text("utf-8")
 
     for assignment in ("clean.min_words=zero", "clean.nosuch=1", "clean.min_words", "nosuch.key=1"):
-        assert said(capsys, "run", "--set", assignment)[0] == 2
+        assert run(capsys, "run", "--set", assignment)[0] == 2
 
     assert (workspace / "params.yaml").read_text("utf-8") == before
 
@@ -107,13 +107,13 @@ def test_set_refuses_what_would_not_be_valid_and_writes_nothing(workspace, capsy
         ("text,label\nstra\u00dfe,positive\n".encode("latin-1"), 1, "UTF-8"),
     ],
 )
-def test_a_table_that_cannot_be_read_is_refused_and_leaves_nothing(workspace, capsys, content, code, named):
+def test_an_unreadable_table_is_rejected_and_leaves_nothing(workspace, capsys, content, code, named):
     if content is not None:
         (workspace / "texts.csv").write_bytes(content)
 
-    found, _, told = said(capsys, "stage", "collect")
+    exit_code, _, message = run(capsys, "stage", "collect")
 
-    assert (found, named in told) == (code, True), told
+    assert (exit_code, named in message) == (code, True), message
     assert not (workspace / "data" / "raw").exists()
 
 
@@ -128,14 +128,14 @@ def test_a_table_that_cannot_be_read_is_refused_and_leaves_nothing(workspace, ca
         ([("text", "label"), *(("the very same words", "positive") for _ in range(60))], "texts"),
     ],
 )
-def test_data_that_cannot_teach_are_rejected_before_training(workspace, capsys, rows, named):
+def test_unusable_data_are_rejected_before_training(workspace, capsys, rows, named):
     (workspace / "texts.csv").write_bytes(table(rows))
-    assert [said(capsys, "stage", stage)[0] for stage in ("collect", "clean")] == [0, 0]
+    assert [run(capsys, "stage", stage)[0] for stage in ("collect", "clean")] == [0, 0]
 
-    code, _, told = said(capsys, "stage", "validate")
+    code, _, message = run(capsys, "stage", "validate")
 
     assert code == 1
-    assert named in told
+    assert named in message
     assert not (workspace / "data" / "validation").exists()
 
 
@@ -147,7 +147,7 @@ def test_labels_may_be_numbers(workspace, capsys):
     (workspace / "texts.csv").write_bytes(table(rows))
     set_param(workspace / "params.yaml", "collect.labels=[1, 2, 3, 4, 5]")
 
-    assert [said(capsys, "stage", stage)[0] for stage in ("collect", "clean", "validate", "split")] == [
+    assert [run(capsys, "stage", stage)[0] for stage in ("collect", "clean", "validate", "split")] == [
         0,
         0,
         0,
@@ -155,64 +155,64 @@ def test_labels_may_be_numbers(workspace, capsys):
     ]
 
 
-def test_a_bad_source_leaves_what_a_good_one_had_made(workspace, capsys):
+def test_a_bad_source_keeps_the_output_of_a_good_one(workspace, capsys):
     (workspace / "texts.csv").write_bytes(table(GOOD))
-    assert said(capsys, "stage", "collect")[0] == 0
+    assert run(capsys, "stage", "collect")[0] == 0
     before = (workspace / "data" / "raw" / "texts.parquet").read_bytes()
     (workspace / "texts.csv").write_bytes(b"\x00\x01\x02")
 
-    assert said(capsys, "stage", "collect")[0] == 1
+    assert run(capsys, "stage", "collect")[0] == 1
 
     assert (workspace / "data" / "raw" / "texts.parquet").read_bytes() == before
 
 
-def test_a_changed_byte_between_two_stages_is_found(workspace, capsys):
+def test_a_changed_byte_between_two_stages_is_detected(workspace, capsys):
     (workspace / "texts.csv").write_bytes(table(GOOD))
-    assert said(capsys, "stage", "collect")[0] == 0
+    assert run(capsys, "stage", "collect")[0] == 0
     path = workspace / "data" / "raw" / "texts.parquet"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
 
-    code, _, told = said(capsys, "stage", "clean")
+    code, _, message = run(capsys, "stage", "clean")
 
     assert code == 3
-    assert "texts.parquet was changed" in told
+    assert "texts.parquet was changed" in message
 
 
-def test_a_stage_without_its_inputs_says_which_stage_makes_them(workspace, capsys):
-    code, _, told = said(capsys, "stage", "split")
+def test_a_stage_without_inputs_names_the_stage_that_writes_them(workspace, capsys):
+    code, _, message = run(capsys, "stage", "split")
 
     assert code == 3
-    assert "tonewatch stage validate" in told
+    assert "tonewatch stage validate" in message
 
 
-def test_before_the_first_release_there_is_nothing_to_show_predict_or_roll_back(workspace, capsys):
-    assert said(capsys, "release", "show")[0] == 2
-    assert said(capsys, "predict", "a text")[0] == 2
-    assert said(capsys, "report")[0] == 2
-    assert said(capsys, "release", "rollback")[0] == 1
-    assert said(capsys, "data", "rollback")[0] == 1
-    assert said(capsys, "release", "list", "--json")[:2] == (0, "[]\n")
+def test_before_the_first_release_commands_are_refused(workspace, capsys):
+    assert run(capsys, "release", "show")[0] == 2
+    assert run(capsys, "predict", "a text")[0] == 2
+    assert run(capsys, "report")[0] == 2
+    assert run(capsys, "release", "rollback")[0] == 1
+    assert run(capsys, "data", "rollback")[0] == 1
+    assert run(capsys, "release", "list", "--json")[:2] == (0, "[]\n")
 
 
-def test_without_git_one_is_told_what_to_type(workspace, capsys):
+def test_without_git_the_message_names_git_init(workspace, capsys):
     (workspace / ".git").rename(workspace / "git-aside")
     (workspace / "texts.csv").write_bytes(table(GOOD))
 
-    code, _, told = said(capsys, "data", "list")
+    code, _, message = run(capsys, "data", "list")
 
     assert code == 2
-    assert "git init" in told
+    assert "git init" in message
 
 
 def test_an_error_with_json_is_one_document(workspace, capsys):
-    code, out, _ = said(capsys, "release", "show", "--json")
+    code, out, _ = run(capsys, "release", "show", "--json")
 
     assert json.loads(out)["code"] == code == 2
 
 
-def test_a_full_disk_is_named_and_the_folder_before_stays(workspace, capsys, tmp_path):
+def test_a_full_disk_is_reported_and_the_old_output_kept(workspace, capsys, tmp_path):
     (workspace / "texts.csv").write_bytes(table(GOOD))
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(workspace / "data")], capture_output=True
@@ -220,15 +220,15 @@ def test_a_full_disk_is_named_and_the_folder_before_stays(workspace, capsys, tmp
     if mounted.returncode:
         pytest.skip(f"no small disk can be mounted here: {mounted.stderr.decode().strip()}")
     try:
-        assert said(capsys, "stage", "collect")[0] == 0
+        assert run(capsys, "stage", "collect")[0] == 0
         before = sorted((workspace / "data" / "raw").iterdir())
         (workspace / "data" / "ballast").write_bytes(b"")
         _fill(workspace / "data" / "ballast")
 
-        code, _, told = said(capsys, "stage", "collect")
+        code, _, message = run(capsys, "stage", "collect")
 
         assert code == 3
-        assert "No space is left" in told
+        assert "No space is left" in message
         assert sorted((workspace / "data" / "raw").iterdir()) == before
     finally:
         subprocess.run(["umount", str(workspace / "data")], check=True)
@@ -243,13 +243,13 @@ def _fill(path: Path):
             return
 
 
-def test_set_says_what_it_wrote_and_keeps_the_comments(workspace):
+def test_set_reports_the_change_and_keeps_comments(workspace):
     params = workspace / "params.yaml"
     comments = params.read_text("utf-8").count("#")
 
-    told = set_param(params, "finetune.epochs=3")
+    message = set_param(params, "finetune.epochs=3")
 
-    assert told == "params.yaml: finetune.epochs was 1, is 3"
+    assert message == "params.yaml: finetune.epochs was 1, is 3"
     assert params.read_text("utf-8").count("#") == comments
 
 
@@ -266,7 +266,7 @@ def test_set_writes_all_or_nothing(workspace):
     assert not list(workspace.glob(".params.yaml.*"))
 
 
-def test_params_edited_under_a_running_line_are_not_recorded_as_what_ran(workspace, capsys):
+def test_params_edited_during_a_run_are_not_recorded(workspace, capsys):
     at = StageContext(Workspace.of(workspace, {}), load_profile("laptop"))
     (workspace / "texts.csv").write_bytes(table(GOOD))
     assert run_if_changed(at, "identity").ran is False
@@ -281,7 +281,7 @@ def test_params_edited_under_a_running_line_are_not_recorded_as_what_ran(workspa
     assert run_if_changed(fresh, "clean").ran is True
 
 
-def test_a_pinned_version_needs_no_source_and_turns_away_a_stage_by_hand(workspace, capsys):
+def test_a_pinned_version_needs_no_source_and_blocks_data_stages(workspace, capsys):
     (workspace / "texts.csv").write_bytes(table(GOOD))
     at = StageContext(Workspace.of(workspace, {}), load_profile("laptop"))
     for name in ("identity", "collect", "clean", "validate", "split"):
@@ -296,7 +296,7 @@ def test_a_pinned_version_needs_no_source_and_turns_away_a_stage_by_hand(workspa
     assert [
         run_if_changed(pinned, name).ran for name in ("identity", "collect", "clean", "validate", "split")
     ] == [False] * 5
-    assert said(capsys, "stage", "collect")[0] == 2
+    assert run(capsys, "stage", "collect")[0] == 2
     set_param(workspace / "params.yaml", "collect.labels=[some, other]")
     with pytest.raises(UsageError, match="negative"):
         checkout_pinned_data(StageContext(Workspace.of(workspace, {}), load_profile("laptop")))

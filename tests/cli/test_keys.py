@@ -1,4 +1,4 @@
-"""`tonewatch keys`: made, listed and revoked by hand; the secret is seen once and nowhere else."""
+"""`tonewatch keys`: create, list and revoke; the secret is shown once and stored nowhere."""
 
 import json
 import logging
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from pipeline.__main__ import _code
+from pipeline.__main__ import run_command
 from pipeline.io.security.api_keys import KeyStore
 
 NOW = datetime.now(UTC)
@@ -16,7 +16,7 @@ NOW = datetime.now(UTC)
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stand in a folder that is a workspace to the commands of keys, which need no git."""
+    """Change into a folder that is a workspace to the commands of keys, which need no git."""
     for name in ("dvc.yaml", "params.yaml"):
         (tmp_path / name).touch()
     monkeypatch.chdir(tmp_path)
@@ -24,56 +24,54 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """Give the code of a command, what it printed and what it told."""
-    code = _code(["keys", *arguments])
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Run a command; return its exit code, stdout and stderr."""
+    code = run_command(["keys", *arguments])
     captured = capsys.readouterr()
     return code, captured.out, captured.err
 
 
-def test_a_key_is_made_shown_once_listed_and_revoked(
-    workspace: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, printed, _ = said(
+def test_a_key_is_created_listed_and_revoked(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, printed, _ = run(
         capsys, "new", "--name", "shop", "--scope", "predict", "--scope", "feedback", "--days", "90"
     )
-    told = printed.splitlines()[0]
-    number = told.split("_")[1]
+    secret = printed.splitlines()[0]
+    key_id = secret.split("_")[1]
     gate = KeyStore(workspace / ".tonewatch" / "keys.json")
     assert code == 0
-    assert gate.check(told, "feedback", now=NOW).refused == ""
+    assert gate.check(secret, "feedback", now=NOW).rejection == ""
 
-    code, printed, _ = said(capsys, "list")
+    code, printed, _ = run(capsys, "list")
     assert code == 0
-    assert number in printed
+    assert key_id in printed
     assert "predict feedback" in printed
-    assert told.split("_", 2)[2] not in printed
+    assert secret.split("_", 2)[2] not in printed
 
-    code, printed, _ = said(capsys, "revoke", number)
+    code, printed, _ = run(capsys, "revoke", key_id)
     assert code == 0
-    assert printed.startswith(f"Revoked: {number} (shop)")
-    assert gate.check(told, "predict", now=NOW).refused == "revoked"
+    assert printed.startswith(f"Revoked: {key_id} (shop)")
+    assert gate.check(secret, "predict", now=NOW).rejection == "revoked"
 
 
-def test_each_command_gives_one_json_document(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made = json.loads(said(capsys, "new", "--name", "shop", "--scope", "admin", "--json")[1])
-    (listed,) = json.loads(said(capsys, "list", "--json")[1])
-    revoked = json.loads(said(capsys, "revoke", made["id"], "--json")[1])
+def test_each_command_prints_one_json_document(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    created = json.loads(run(capsys, "new", "--name", "shop", "--scope", "admin", "--json")[1])
+    (listed,) = json.loads(run(capsys, "list", "--json")[1])
+    revoked = json.loads(run(capsys, "revoke", created["id"], "--json")[1])
 
-    assert made["key"].startswith(f"tw_{made['id']}_")
-    assert {**listed, "key": made["key"]} == made
+    assert created["key"].startswith(f"tw_{created['id']}_")
+    assert {**listed, "key": created["key"]} == created
     assert set(listed) == {"id", "name", "scopes", "created", "expires", "revoked"}
     assert (listed["expires"], listed["revoked"], bool(revoked["revoked"])) == ("", "", True)
 
 
-def test_without_a_key_the_list_says_how_to_make_one(
+def test_without_a_key_the_list_names_the_command(
     workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, printed, _ = said(capsys, "list")
+    code, printed, _ = run(capsys, "list")
 
     assert code == 0
     assert "tonewatch keys new" in printed
-    assert json.loads(said(capsys, "list", "--json")[1]) == []
+    assert json.loads(run(capsys, "list", "--json")[1]) == []
 
 
 @pytest.mark.parametrize(
@@ -88,51 +86,53 @@ def test_without_a_key_the_list_says_how_to_make_one(
         (["revoke", "../../etc/passwd"], "tonewatch keys list"),
     ],
 )
-def test_wrong_use_is_code_2_says_what_to_type_and_leaves_no_file(
+def test_wrong_use_is_code_2_and_leaves_no_file(
     workspace: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], named: str
 ) -> None:
-    code, _, told = said(capsys, *arguments)
+    code, _, message = run(capsys, *arguments)
 
     assert code == 2
-    assert named in told
+    assert named in message
     assert not (workspace / ".tonewatch" / "keys.json").exists()
 
 
-def test_a_damaged_file_is_code_3_and_one_open_to_others_code_2(
+def test_a_damaged_file_is_code_3_a_readable_one_code_2(
     workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said(capsys, "new", "--name", "shop", "--scope", "predict")
+    run(capsys, "new", "--name", "shop", "--scope", "predict")
     path = workspace / ".tonewatch" / "keys.json"
 
     path.chmod(0o644)
-    code, _, told = said(capsys, "list")
-    assert (code, f"chmod 600 {path}" in told) == (2, True)
+    code, _, message = run(capsys, "list")
+    assert (code, f"chmod 600 {path}" in message) == (2, True)
 
     path.chmod(0o600)
     path.write_text("{")
-    code, _, told = said(capsys, "new", "--name", "shop", "--scope", "predict")
-    assert (code, "move it aside" in told) == (3, True)
+    code, _, message = run(capsys, "new", "--name", "shop", "--scope", "predict")
+    assert (code, "move it away" in message) == (3, True)
 
 
-def test_the_environment_names_another_file(
+def test_the_environment_can_name_another_file(
     workspace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TONEWATCH_API_KEYS_FILE", str(workspace / "elsewhere" / "keys.json"))
 
-    assert said(capsys, "new", "--name", "shop", "--scope", "predict")[0] == 0
+    assert run(capsys, "new", "--name", "shop", "--scope", "predict")[0] == 0
     assert (workspace / "elsewhere" / "keys.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_the_secret_stands_in_no_file_and_no_log(
+def test_the_secret_is_in_no_file_and_no_log(
     workspace: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     with capture_logs() as events:
-        made = json.loads(said(capsys, "new", "--name", "shop", "--scope", "predict", "--json", "--debug")[1])
-        said(capsys, "list", "--debug")
-        said(capsys, "revoke", made["id"], "--debug")
-        KeyStore(workspace / ".tonewatch" / "keys.json").check(made["key"], "predict", now=NOW)
-    secret = made["key"].split("_", 2)[2]
+        created = json.loads(
+            run(capsys, "new", "--name", "shop", "--scope", "predict", "--json", "--debug")[1]
+        )
+        run(capsys, "list", "--debug")
+        run(capsys, "revoke", created["id"], "--debug")
+        KeyStore(workspace / ".tonewatch" / "keys.json").check(created["key"], "predict", now=NOW)
+    secret = created["key"].split("_", 2)[2]
 
     assert secret not in str(events)
     assert secret not in caplog.text

@@ -1,4 +1,4 @@
-"""`tonewatch report` and `tonewatch release list`: the files they write, what stands in them, and what never does."""
+"""`tonewatch report` and `tonewatch release list`: the files they write and what these hold."""
 
 import csv
 import io
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from pipeline.__main__ import _code
+from pipeline.__main__ import run_command
 from pipeline.base.config import Workspace
 from pipeline.base.records import Receipt
 from pipeline.io import files, parquet
@@ -32,8 +32,8 @@ ROWS = [
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """Make one workspace with a data version and three judged releases: R1 and R2 served, R3 was refused."""
+def template(tmp_path_factory):
+    """Create a workspace with a data version and three releases: R1 and R2 served, R3 was refused."""
     root = tmp_path_factory.mktemp("reports") / "ws"
     init_workspace(root, "csv")
     (root / "texts.csv").write_text("".join(",".join(row) + "\n" for row in ROWS), "utf-8")
@@ -41,7 +41,7 @@ def made(tmp_path_factory):
     at = StageContext(places, load_profile("laptop"))
     for stage in ("identity", "collect", "clean"):
         run_if_changed(at, stage)
-    # Great Expectations takes seconds to import, and nothing here asks what it found.
+    # Great Expectations takes seconds to import, and no test here needs its report.
     with files.staging_dir(root / "data" / "validation") as staging:
         files.write_json(staging / "checks.json", [])
         files.write_receipt(staging, Receipt("validate"))
@@ -57,16 +57,16 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture
-def workspace(made, tmp_path, monkeypatch):
-    """Stand in a copy of it."""
-    shutil.copytree(made, tmp_path / "ws", symlinks=True)
+def workspace(template, tmp_path, monkeypatch):
+    """Copy the workspace, and change into it."""
+    shutil.copytree(template, tmp_path / "ws", symlinks=True)
     monkeypatch.chdir(tmp_path / "ws")
     return tmp_path / "ws"
 
 
-def said(capsys, *arguments):
-    """Give the code of a command, what it printed and what it told."""
-    code = _code(list(arguments))
+def run(capsys, *arguments):
+    """Run a command; return its exit code, stdout and stderr."""
+    code = run_command(list(arguments))
     captured = capsys.readouterr()
     return code, captured.out, captured.err
 
@@ -77,8 +77,8 @@ def texts_of(root):
     }
 
 
-def test_a_report_is_a_page_and_two_cards_beside_it(workspace, capsys):
-    code, out, _ = said(capsys, "report", "R2", "--json")
+def test_a_report_is_a_page_with_two_cards_beside_it(workspace, capsys):
+    code, out, _ = run(capsys, "report", "R2", "--json")
 
     written = json.loads(out)
     folder = workspace / ".tonewatch" / "reports"
@@ -93,21 +93,21 @@ def test_a_report_is_a_page_and_two_cards_beside_it(workspace, capsys):
 
 
 def test_the_data_card_comes_from_the_data_version(workspace, capsys):
-    assert said(capsys, "report", "R2")[0] == 0
+    assert run(capsys, "report", "R2")[0] == 0
 
     data = json.loads((workspace / ".tonewatch" / "reports" / "R2.json").read_text("utf-8"))["data"]
-    kept = data_versions.show_version(workspace, "v1")
+    version = data_versions.show_version(workspace, "v1")
     assert (data["fingerprint"], data["texts"], data["labels"]) == (
-        kept.fingerprint,
+        version.fingerprint,
         60,
         {"negative": 20, "neutral": 20, "positive": 20},
     )
 
 
-def test_changed_texts_stand_on_the_page_and_on_no_card(workspace, capsys):
+def test_changed_texts_are_on_the_page_and_on_no_card(workspace, capsys):
     texts = texts_of(workspace)
 
-    assert said(capsys, "report", "R2", "--out", "here.html")[0] == 0
+    assert run(capsys, "report", "R2", "--out", "here.html")[0] == 0
 
     assert set(texts.values()) & {
         text for text in texts.values() if text in Path("here.html").read_text("utf-8")
@@ -116,7 +116,7 @@ def test_changed_texts_stand_on_the_page_and_on_no_card(workspace, capsys):
         assert not [text for text in texts.values() if text in Path(card).read_text("utf-8")]
 
 
-def test_texts_of_other_data_are_not_shown_as_those_of_the_release(workspace, capsys):
+def test_texts_of_another_data_version_are_not_shown(workspace, capsys):
     texts = texts_of(workspace)
     splits = workspace / "data" / "splits"
     records, receipt = list(parquet.read_texts(splits / "test.parquet")), files.read_receipt(splits)
@@ -124,38 +124,38 @@ def test_texts_of_other_data_are_not_shown_as_those_of_the_release(workspace, ca
         parquet.write_texts(staging / "test.parquet", records)
         files.write_receipt(staging, Receipt("split", notes={**receipt.notes, "fingerprint": "0" * 64}))
 
-    assert said(capsys, "report", "R2", "--out", "here.html")[0] == 0
+    assert run(capsys, "report", "R2", "--out", "here.html")[0] == 0
 
     assert not [text for text in texts.values() if text in Path("here.html").read_text("utf-8")]
 
 
-def test_a_release_outlives_its_data_version_and_its_page_too(workspace, capsys):
+def test_a_release_without_its_data_version_has_a_page(workspace, capsys):
     shutil.rmtree(workspace / "data" / "splits")
     shutil.rmtree(workspace / ".git")
 
-    assert said(capsys, "report", "R2", "--out", "here.html")[0] == 0
+    assert run(capsys, "report", "R2", "--out", "here.html")[0] == 0
 
     assert json.loads(Path("here.json").read_text("utf-8"))["data"]["fingerprint"] is None
 
 
 @pytest.mark.parametrize("out", ["here.md", "here.json"])
-def test_a_page_does_not_take_the_place_of_a_card(workspace, capsys, out):
-    code, _, told = said(capsys, "report", "R2", "--out", out)
+def test_a_page_cannot_replace_a_card(workspace, capsys, out):
+    code, _, message = run(capsys, "report", "R2", "--out", out)
 
     assert code == 2
-    assert "--out here.html" in told
+    assert "--out here.html" in message
     assert not Path(out).exists()
 
 
 def test_an_unknown_release_has_no_report(workspace, capsys):
-    code, _, told = said(capsys, "report", "R9")
+    code, _, message = run(capsys, "report", "R9")
 
     assert code == 2
-    assert "known: R1, R2, R3" in told
+    assert "known: R1, R2, R3" in message
 
 
-def test_the_list_says_who_served_from_when_until_when_and_why(workspace, capsys):
-    code, out, _ = said(capsys, "release", "list", "--json")
+def test_the_list_shows_who_served_when_and_why(workspace, capsys):
+    code, out, _ = run(capsys, "release", "list", "--json")
     moves = json.loads(out)
 
     assert code == 0
@@ -164,13 +164,13 @@ def test_the_list_says_who_served_from_when_until_when_and_why(workspace, capsys
         (None, "R1", "first"),
     ]
     assert (moves[0]["until"], moves[1]["until"]) == (None, moves[0]["time"])
-    table = said(capsys, "release", "list")[1].splitlines()
+    table = run(capsys, "release", "list")[1].splitlines()
     assert table[0].split() == ["no.", "time", "until", "from", "to", "actor", "reason"]
     assert "now" in table[1]
 
 
-def test_the_list_as_csv_is_one_row_a_move_and_nothing_a_spreadsheet_would_reckon(workspace, capsys):
-    code, out, _ = said(capsys, "release", "list", "--csv")
+def test_the_csv_has_a_row_per_move_and_no_formula(workspace, capsys):
+    code, out, _ = run(capsys, "release", "list", "--csv")
 
     rows = list(csv.DictReader(io.StringIO(out)))
     assert code == 0
@@ -182,8 +182,8 @@ def test_the_list_as_csv_is_one_row_a_move_and_nothing_a_spreadsheet_would_recko
     assert rows[0]["reason"] == 'new data, "as agreed"'
 
 
-def test_the_timeline_shows_reigns_and_the_one_that_was_refused(workspace, capsys):
-    code, out, _ = said(capsys, "release", "list", "--plot", "--out", "champions.html", "--json")
+def test_the_timeline_shows_reigns_and_the_refused_candidate(workspace, capsys):
+    code, out, _ = run(capsys, "release", "list", "--plot", "--out", "champions.html", "--json")
 
     page = Path("champions.html").read_text("utf-8")
     assert code == 0
@@ -193,12 +193,12 @@ def test_the_timeline_shows_reigns_and_the_one_that_was_refused(workspace, capsy
 
 
 @pytest.mark.parametrize("wrong", [["--csv", "--json"], ["--csv", "--plot"], ["--out", "x.html"]])
-def test_options_that_do_not_go_together_are_refused(workspace, capsys, wrong):
-    assert said(capsys, "release", "list", *wrong)[0] == 2
+def test_exclusive_options_are_wrong_use(workspace, capsys, wrong):
+    assert run(capsys, "release", "list", *wrong)[0] == 2
 
 
 def test_the_cards_for_mlflow_and_prefect_hold_no_text(workspace):
-    document = Ledger(Workspace.of(workspace, {}).ledger).get("R3").document
+    document = Ledger(Workspace.of(workspace, {}).ledger).get("R3").record
     texts = texts_of(workspace)
 
     for text in (reports.model_card(document), reports.decision_card(document)):

@@ -1,11 +1,11 @@
-"""The loop on Ray Train: in this process when the profile has no workers, else on a group of them with DDP.
+"""The training loop on Ray Train: in this process when the profile has no workers, else on workers with DDP.
 
-The one room of the logic that knows Ray. What a worker must know travels in one `Job`; what it leaves lies in the
-checkpoints, whose last one is the outcome. So a training that died goes on, wherever it died.
+The only module of the logic that knows Ray. A worker gets all it needs in one TrainingJob and leaves
+checkpoints, the last of which is the result; so a training that died resumes from the newest.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import structlog
@@ -14,49 +14,51 @@ from torch import Tensor, nn
 
 from pipeline.base.logs import progress
 from pipeline.core.train.loop import Schedule, StepResult, WorkerShard, fit
-from pipeline.core.train.objectives import Objective
+from pipeline.core.train.objectives import Metrics, Objective
 from pipeline.core.train.optimizer import make_optimizer
 
-log = structlog.get_logger(room="train")
+log = structlog.get_logger(component="train")
 TIMEOUT_SECONDS = 1800
 
 
 class SavedCheckpoint(Protocol):
-    """Describe a checkpoint as the loop needs it."""
+    """Describe a checkpoint: the steps done, the tensors by group, and the rest as JSON."""
 
     @property
     def step(self) -> int:
-        """Give the number of steps done."""
+        """Return the number of steps done."""
 
     @property
     def tensors(self) -> Mapping[str, Mapping[str, Tensor]]:
-        """Give the groups of tensors: model, optimizer, best."""
+        """Return the groups of tensors: model, optimizer, best."""
 
     @property
     def notes(self) -> Mapping[str, Any]:
-        """Give the rest."""
+        """Return the fields of TrainingProgress but the tensors."""
 
 
 class CheckpointStore(Protocol):
-    """Describe where checkpoints are kept; every worker must reach the same place."""
+    """Describe the checkpoints of one training; every worker must reach the same place."""
 
     @property
     def key(self) -> str:
-        """Name the training by all that it depends on."""
+        """Return the digest of all that the training depends on."""
 
-    def save(self, step: int, tensors: Mapping[str, Mapping[str, Tensor]], notes: Mapping[str, Any]) -> None:
-        """Write one whole."""
+    def save(
+        self, step: int, tensors: Mapping[str, Mapping[str, Tensor]], notes: Mapping[str, object]
+    ) -> None:
+        """Write one checkpoint whole."""
 
     def newest(self) -> SavedCheckpoint | None:
-        """Read the newest that is whole."""
+        """Read the newest whole checkpoint, None when there is none."""
 
-    def forget(self) -> None:
-        """Remove all of them."""
+    def delete(self) -> None:
+        """Delete all of them."""
 
 
 @dataclass(frozen=True)
 class WorkerResources:
-    """Say what the loop may use."""
+    """Set what a training may use; `micro_batch` is the number of texts a worker has in memory at once."""
 
     device: str
     workers: int
@@ -70,11 +72,11 @@ class OptimizerConfig(Protocol):
 
     @property
     def learning_rate(self) -> float:
-        """Return the highest learning rate."""
+        """Return the peak learning rate."""
 
     @property
     def warmup_ratio(self) -> float:
-        """Return the share of steps in which the rate rises."""
+        """Return the share of steps in which the learning rate rises."""
 
     @property
     def weight_decay(self) -> float:
@@ -82,7 +84,7 @@ class OptimizerConfig(Protocol):
 
     @property
     def max_grad_norm(self) -> float:
-        """Return the largest norm of a gradient."""
+        """Return the norm that gradients are clipped to."""
 
     @property
     def save_every(self) -> int:
@@ -91,111 +93,105 @@ class OptimizerConfig(Protocol):
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """Hold all that a worker must know. `looks` are the steps after which the model is judged."""
+    """Hold all that a worker needs. The model is evaluated after each of `eval_steps`."""
 
     name: str
-    method: Objective
-    course: Schedule
+    objective: Objective
+    schedule: Schedule
     weight_decay: float
-    looks: frozenset[int]
+    eval_steps: frozenset[int]
     patience: int
     save_every: int
-    keep: CheckpointStore
+    checkpoints: CheckpointStore
 
     @classmethod
     def of(
         cls,
         name: str,
-        method: Objective,
+        objective: Objective,
         cfg: OptimizerConfig,
         *,
         steps: int,
-        looks: Collection[int],
+        eval_steps: Collection[int],
         patience: int,
-        keep: CheckpointStore,
+        checkpoints: CheckpointStore,
     ) -> "TrainingJob":
         """Build a job from a section of `params.yaml`."""
-        course = Schedule(steps, cfg.learning_rate, cfg.warmup_ratio, cfg.max_grad_norm)
         return cls(
             name=name,
-            method=method,
-            course=course,
+            objective=objective,
+            schedule=Schedule(steps, cfg.learning_rate, cfg.warmup_ratio, cfg.max_grad_norm),
             weight_decay=cfg.weight_decay,
-            looks=frozenset(looks),
+            eval_steps=frozenset(eval_steps),
             patience=patience,
             save_every=cfg.save_every,
-            keep=keep,
+            checkpoints=checkpoints,
         )
 
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """Hold the best weights seen and the history of the training."""
+    """Hold the best weights and the metrics of every evaluation."""
 
     weights: Mapping[str, Tensor]
-    history: tuple[Mapping[str, float], ...]
+    history: tuple[Metrics, ...]
 
 
 @dataclass
 class TrainingProgress:
-    """Hold where a training stands; this, beside model and optimizer, is what a checkpoint keeps."""
+    """Hold the progress of a training, which a checkpoint keeps beside model and optimizer."""
 
-    history: list[dict[str, float]]
-    best: dict[str, Tensor]
+    history: list[Metrics] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
     best_score: float | None = None
-    poorer_looks: int = 0
+    evals_without_gain: int = 0
     finished: bool = False
 
-    def look(self, figures: dict[str, float], step: int, model: nn.Module) -> None:
-        """Take in a judgement, and the weights if they are the best so far."""
-        self.history.append({"step": step, **figures})
-        if self.best_score is None or figures["score"] > self.best_score:
-            self.best_score, self.poorer_looks = figures["score"], 0
+    def add(self, metrics: Metrics, step: int, model: nn.Module) -> None:
+        """Record an evaluation, and the weights if they are the best so far."""
+        self.history.append({"step": step, **metrics})
+        if self.best_score is None or metrics["score"] > self.best_score:
+            self.best_score, self.evals_without_gain = metrics["score"], 0
             self.best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
         else:
-            self.poorer_looks += 1
+            self.evals_without_gain += 1
 
-    def notes(self) -> dict[str, Any]:
-        """Give what is not a tensor."""
-        return {
-            "history": self.history,
-            "best_score": self.best_score,
-            "poorer_looks": self.poorer_looks,
-            "finished": self.finished,
-        }
+    def notes(self) -> dict[str, object]:
+        """Return all fields but the tensors."""
+        return {name: value for name, value in vars(self).items() if name != "best"}
 
 
-def run_training(job: TrainingJob, machine: WorkerResources) -> TrainingResult:
+def run_training(job: TrainingJob, resources: WorkerResources) -> TrainingResult:
     """Train to the end of the job, from its newest checkpoint if there is one.
 
-    Raises ray.train.TrainingFailedError when workers died more often than is allowed.
+    Raises ray.train.TrainingFailedError when workers die more often than is allowed.
     """
-    saved = job.keep.newest()
-    if saved is None or not saved.notes["finished"]:
-        _run(job, machine)
-        saved = job.keep.newest()
-    assert saved is not None
-    assert saved.notes["finished"]
-    return TrainingResult(saved.tensors["best"], tuple(saved.notes["history"]))
+    checkpoint = job.checkpoints.newest()
+    if checkpoint is None or not checkpoint.notes["finished"]:
+        _run(job, resources)
+        checkpoint = job.checkpoints.newest()
+    assert checkpoint is not None
+    assert checkpoint.notes["finished"]
+    return TrainingResult(checkpoint.tensors["best"], tuple(checkpoint.notes["history"]))
 
 
-def _run(job: TrainingJob, machine: WorkerResources) -> None:
+def _run(job: TrainingJob, resources: WorkerResources) -> None:
     import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    if machine.workers and not ray.is_initialized():
+    if resources.workers and not ray.is_initialized():
         # RAY_ADDRESS, which Ray reads itself, names a cluster; without it one is started here.
         ray.init(include_dashboard=False, log_to_driver=False, configure_logging=False)
-    gpu = machine.device == "cuda"
+    gpu = resources.device == "cuda"
     trainer = TorchTrainer(
         _work,
-        train_loop_config={"job": job, "machine": machine},
+        train_loop_config={"job": job, "resources": resources},
         torch_config=TorchConfig(backend="nccl" if gpu else "gloo", timeout_s=TIMEOUT_SECONDS),
-        scaling_config=ScalingConfig(num_workers=machine.workers, use_gpu=gpu and machine.workers > 0),
+        scaling_config=ScalingConfig(num_workers=resources.workers, use_gpu=gpu and resources.workers > 0),
         run_config=RunConfig(
-            name=f"{job.name}-{job.keep.key[:16]}",
-            storage_path=machine.storage,
+            name=f"{job.name}-{job.checkpoints.key[:16]}",
+            storage_path=resources.storage,
             # Ray's own default is no retry of a worker and endless retry of the controller.
             failure_config=FailureConfig(
                 max_failures=2, controller_failure_limit=3, max_preemption_failures=5
@@ -209,93 +205,98 @@ def _work(config: dict[str, Any]) -> None:
     import ray.train
     import ray.train.torch
 
-    job, machine = config["job"], config["machine"]
+    job: TrainingJob = config["job"]
+    resources: WorkerResources = config["resources"]
     context = ray.train.get_context()
-    share = WorkerShard(context.get_world_rank(), context.get_world_size(), machine.micro_batch)
-    torch.set_num_threads(max(1, machine.threads // max(1, context.get_local_world_size())))
-    device = ray.train.torch.get_device() if machine.workers else torch.device(machine.device)
-    core = job.method.model().to(device)
-    optimizer = make_optimizer(core, weight_decay=job.weight_decay)
-    start, state = _resume(job, core, optimizer)
-    model = ray.train.torch.prepare_model(core, move_to_device=False) if share.workers > 1 else core
-    if start == 0 and 0 in job.looks:
-        _look(job, core, state, 0)
-    with progress(job.name, job.course.steps if share.rank == 0 else 0) as show:
-        for step in fit(model, job.method, optimizer, job.course, share, start=start):
+    shard = WorkerShard(context.get_world_rank(), context.get_world_size(), resources.micro_batch)
+    torch.set_num_threads(max(1, resources.threads // max(1, context.get_local_world_size())))
+    device = ray.train.torch.get_device() if resources.workers else torch.device(resources.device)
+    model = job.objective.build_model().to(device)
+    optimizer = make_optimizer(model, weight_decay=job.weight_decay)
+    start, state = _resume(job, model, optimizer)
+    wrapped = ray.train.torch.prepare_model(model, move_to_device=False) if shard.workers > 1 else model
+    if start == 0 and 0 in job.eval_steps:
+        _evaluate(job, model, state, 0, {})
+    with progress(job.name, job.schedule.steps if shard.rank == 0 else 0) as show:
+        for step in fit(wrapped, job.objective, optimizer, job.schedule, shard, start=start):
             show(step.number)
-            if _listen(job, core, optimizer, state, step):
+            _after_step(job, model, optimizer, state, step)
+            if state.finished:
                 break
 
 
-def _listen(
+def _after_step(
     job: TrainingJob,
-    core: nn.Module,
+    model: nn.Module,
     optimizer: torch.optim.Optimizer,
     state: TrainingProgress,
     step: StepResult,
-) -> bool:
-    """Judge, save and report after a step; say whether training ends here."""
+) -> None:
+    """Evaluate, save and report after a step, and set `state.finished` when training ends here."""
     import ray.train
 
-    if step.number in job.looks:
-        _look(job, core, state, step.number, loss=_over_workers(step.loss, core), rate=step.rate)
-    state.finished = step.number == job.course.steps or state.poorer_looks >= job.patience
+    if step.number in job.eval_steps:
+        loss = _sum_over_workers(step.loss, model)
+        _evaluate(job, model, state, step.number, {"loss": loss, "learning_rate": step.learning_rate})
+    state.finished = step.number == job.schedule.steps or state.evals_without_gain >= job.patience
     if state.finished or step.number % job.save_every == 0:
         if ray.train.get_context().get_world_rank() == 0:
             tensors = {
-                "model": core.state_dict(),
-                "optimizer": _flat(optimizer),
-                "best": state.best or core.state_dict(),
+                "model": model.state_dict(),
+                "optimizer": _optimizer_tensors(optimizer),
+                "best": state.best or model.state_dict(),
             }
-            job.keep.save(step.number, tensors, state.notes())
-        # Every worker reports equally often, or Ray waits for ever.
+            job.checkpoints.save(step.number, tensors, state.notes())
+        # Every worker must report equally often, or Ray waits for ever.
         ray.train.report({"step": step.number, "loss": step.loss})
-    return state.finished
 
 
-def _over_workers(part: float, core: nn.Module) -> float:
+def _sum_over_workers(loss: float, model: nn.Module) -> float:
     if not torch.distributed.is_initialized():
-        return part
-    total = torch.tensor(part, device=next(core.parameters()).device)
+        return loss
+    total = torch.tensor(loss, device=next(model.parameters()).device)
     torch.distributed.all_reduce(total)
     return float(total)
 
 
-def _look(job: TrainingJob, core: nn.Module, state: TrainingProgress, step: int, **seen: float) -> None:
+def _evaluate(
+    job: TrainingJob, model: nn.Module, state: TrainingProgress, step: int, measured: Metrics
+) -> None:
     from ray.train import get_context
     from ray.train.collective import broadcast_from_rank_zero
 
-    # One worker judges and tells the others: two could differ in the last digit, and part ways at the early stop.
-    figures = job.method.judge(core) if get_context().get_world_rank() == 0 else {}
-    state.look(broadcast_from_rank_zero({**figures, **seen}), step, core)
+    # One worker evaluates for all: the last digit could differ between two, and so the early stop.
+    metrics = job.objective.evaluate(model) if get_context().get_world_rank() == 0 else {}
+    state.add(broadcast_from_rank_zero({**metrics, **measured}), step, model)
     log.info(
-        "judged",
+        "training.evaluated",
         training=job.name,
-        of=job.course.steps,
-        **{key: round(value, 4) for key, value in state.history[-1].items()},
+        of=job.schedule.steps,
+        **{name: round(value, 4) for name, value in state.history[-1].items()},
     )
 
 
 def _resume(
-    job: TrainingJob, core: nn.Module, optimizer: torch.optim.Optimizer
+    job: TrainingJob, model: nn.Module, optimizer: torch.optim.Optimizer
 ) -> tuple[int, TrainingProgress]:
-    saved = job.keep.newest()
-    if saved is None:
-        return 0, TrainingProgress(history=[], best={})
-    core.load_state_dict(saved.tensors["model"])
-    _fill(optimizer, saved.tensors["optimizer"])
-    log.info("resumed", training=job.name, step=saved.step, of=job.course.steps)
-    return saved.step, TrainingProgress(best=dict(saved.tensors["best"]), **saved.notes)
+    """Load the newest checkpoint; return the steps done and the progress."""
+    checkpoint = job.checkpoints.newest()
+    if checkpoint is None:
+        return 0, TrainingProgress()
+    model.load_state_dict(checkpoint.tensors["model"])
+    _load_optimizer(optimizer, checkpoint.tensors["optimizer"])
+    log.info("training.resumed", training=job.name, step=checkpoint.step, of=job.schedule.steps)
+    return checkpoint.step, TrainingProgress(best=dict(checkpoint.tensors["best"]), **checkpoint.notes)
 
 
-def _flat(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     state = optimizer.state_dict()["state"]
     return {f"{number}.{name}": value for number, values in state.items() for name, value in values.items()}
 
 
-def _fill(optimizer: torch.optim.Optimizer, flat: Mapping[str, Tensor]) -> None:
+def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
     state: dict[int, dict[str, Tensor]] = {}
-    for key, value in flat.items():
+    for key, value in tensors.items():
         number, _, name = key.partition(".")
         state.setdefault(int(number), {})[name] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
