@@ -20,7 +20,10 @@ fi
 while [ $# -gt 0 ]; do
     case $1 in
         format) "$bin/ruff" format --check --quiet . || { echo "Mend the files above with: .venv/bin/ruff format ." >&2; exit 1; } ;;
-        lint) "$bin/ruff" check --quiet . ;;
+        lint)
+            "$bin/ruff" check --quiet .
+            # Its banner is shown only with a broken contract.
+            report=$("$bin/lint-imports" --no-cache) || { echo "$report" >&2; exit 1; } ;;
         types) "$bin/mypy" --no-error-summary ;;
         tests) shift; exec "$bin/python" -m pytest -q --durations=8 -n "${TEST_WORKERS:-2}" --dist loadfile --no-loadscope-reorder "$@" ;;
         *) echo "infra/check.sh knows format, lint, types and tests, not: $1" >&2; exit 2 ;;

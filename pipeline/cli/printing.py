@@ -197,7 +197,7 @@ def _metrics_header(record: ReleaseRecord) -> tuple[str, ...]:
 def _metrics(record: ReleaseRecord) -> list[tuple[str, ...]]:
     baselines = sorted(record["evaluation"]["baselines"].items())
     models = [(record["release"], record["evaluation"]), *baselines]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, scores in models:
         low, high = scores["intervals"]["macro_f1"]
         interval = f"{low:.3f} to {high:.3f}"

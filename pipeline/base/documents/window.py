@@ -184,9 +184,9 @@ class WatchSummary(TypedDict):
     """What one pass of the watch did, up to the UTC time `now`.
 
     `windows` are the names of the new windows, `future` counts predictions dated after `now`, `alerts` are
-    the titles of the raised alerts, `undelivered` counts alerts that a sink has not accepted, `rollback` is the
-    automatic rollback, `labels` counts new true labels, and `retrain` is the reason to retrain, None where
-    there is none.
+    the titles of the raised alerts, `undelivered` counts alerts that a sink has not accepted, `rollback` is
+    the automatic rollback, `labels` counts new true labels, and `retrain` is the reason to retrain, None
+    where there is none.
     """
 
     now: str

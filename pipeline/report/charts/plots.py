@@ -5,9 +5,10 @@ equal figures give equal bytes, and nothing costs seconds to import.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from pipeline.base.documents import CalibrationBin
 from pipeline.report.charts.axes import (
     CHARACTER,
     WIDTH,
@@ -167,7 +168,7 @@ def confusion_plot(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Co
     )
 
 
-def reliability_plot(bins: Sequence[Mapping[str, float]]) -> ReliabilityPlot:
+def reliability_plot(bins: Sequence[CalibrationBin]) -> ReliabilityPlot:
     """Place one dot for each bin of confidence, as large as the bin has texts, beside where a perfect one would lie."""
     left, right, top, bottom, floor = 54.0, 392.0, 12.0, 272.0, 342.0
     x, y = scale(0, 1, left, right), scale(0, 1, bottom, top)
@@ -216,7 +217,7 @@ def _cell(
 
 
 def _bin(
-    entry: Mapping[str, float],
+    entry: CalibrationBin,
     x: Callable[[float], float],
     y: Callable[[float], float],
     *,
