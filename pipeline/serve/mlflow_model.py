@@ -15,9 +15,9 @@ class Scorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
 
     def load_context(self, context: Any) -> None:
         """Open the candidate's files, once each was found to be plainly what its name says."""
-        from pipeline.inference.predict import open_predictor
+        from pipeline.inference.load import load_predictor
 
-        self.predictor = open_predictor(Path(context.artifacts["model.json"]).parent)
+        self.predictor = load_predictor(Path(context.artifacts["model.json"]).parent)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
         """Give one row a text: the label, then one probability a label."""

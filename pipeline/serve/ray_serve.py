@@ -1,6 +1,6 @@
-"""The same app on Ray Serve: as many replicas as the load asks for, each with its own champion, replaced one by one.
+"""Serve the app on Ray Serve: replicas come and go with the load, each with the champion in its own memory.
 
-Every replica looks at the ledger itself, so a promotion reaches all of them within `serve.reload_seconds`.
+Every replica polls the ledger itself, so a promotion reaches all of them within `serve.reload_seconds`.
 """
 
 import os
@@ -12,45 +12,44 @@ from typing import Any
 from pipeline.base import logs
 from pipeline.base.config import Workspace
 from pipeline.io.params_file import load_params
+from pipeline.serve.build import build_app, require_keys_beyond_loopback
 
 NAME = "tonewatch"
-CORES_A_REPLICA = 1.0
-GRACE_SECONDS = 20
-PATIENCE_SECONDS = 60
-WANTED = 2  # requests at once that a replica should have; with more another one is started
-GROW_SECONDS, SHRINK_SECONDS = (
-    10,
-    120,
-)  # for which load has to last before one comes, and to be gone before one goes
+CORES_PER_REPLICA = 1.0
+SHUTDOWN_SECONDS = 20
+PROXY_CHECK_SECONDS = 60
+TARGET_ONGOING_REQUESTS = 2  # per replica; above it Ray Serve starts another one
+UPSCALE_SECONDS, DOWNSCALE_SECONDS = 10, 120  # how long the load must be high or low before replicas change
 
 
 def serve(workspace: Workspace, *, host: str, port: int) -> int:
-    """Serve until a signal ends it; requests that came before are answered. Raises WrongUse as `guarded` does."""
-    from pipeline.serve.main import require_keys_beyond_loopback
+    """Serve until a signal arrives, and finish the requests in progress.
 
+    Raises UsageError as `require_keys_beyond_loopback` does.
+    """
     require_keys_beyond_loopback(workspace, host)
     connect()
-    ended = threading.Event()
-    # Only now: Ray has put a handler of its own in their place, which ends the process before its replicas have answered.
+    stopped = threading.Event()
+    # After `connect`: Ray installs handlers that end the process before its replicas have responded.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda *_: stopped.set())
     stop = start(workspace, host=host, port=port)
     logs.get("serve").info("listening", address=f"http://{host}:{port}", replicas="by load")
     try:
-        ended.wait()
+        stopped.wait()
     finally:
         stop()
     return 0
 
 
 def connect() -> None:
-    """Join the cluster of RAY_ADDRESS, or start one of this machine's own."""
+    """Join the Ray cluster at RAY_ADDRESS, or start one on this machine."""
     import ray
 
     if not ray.is_initialized():
-        # On a small busy machine a worker of Ray takes longer to start than the 5 s after which Serve gives it up.
-        os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", str(PATIENCE_SECONDS))
-        os.environ.setdefault("RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S", str(PATIENCE_SECONDS))
+        # On a small busy machine a Ray worker takes longer to start than Serve's default limit of 5 s.
+        os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", str(PROXY_CHECK_SECONDS))
+        os.environ.setdefault("RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S", str(PROXY_CHECK_SECONDS))
         ray.init(
             address=os.environ.get("RAY_ADDRESS"),
             include_dashboard=False,
@@ -60,11 +59,11 @@ def connect() -> None:
 
 
 def start(
-    workspace: Workspace, *, host: str, port: int, cores: float = CORES_A_REPLICA
+    workspace: Workspace, *, host: str, port: int, cores: float = CORES_PER_REPLICA
 ) -> Callable[[], None]:
-    """Start the service on the cluster this process has joined; gives what stops both.
+    """Start the service on the Ray cluster of this process; return a function that shuts both down.
 
-    Where it runs already its replicas are replaced one by one.
+    Where the service runs already, its replicas are replaced one by one.
     """
     import ray
     from ray import serve as rayserve
@@ -81,28 +80,22 @@ def start(
 
 
 def deployment(workspace: Workspace, *, host: str, cores: float) -> Any:
-    """Describe the service for Ray Serve: the app of every replica is built where the replica lives."""
+    """Return the Ray Serve deployment; every replica builds its own app where it runs."""
     from ray import serve as rayserve
 
     cfg = load_params(workspace.params).serve
-
-    def built() -> Any:
-        from pipeline.serve.main import build_app
-
-        return build_app(workspace, host=host, opened=True)
-
-    described = rayserve.deployment(
-        rayserve.ingress(built)(),
+    replica = rayserve.deployment(
+        rayserve.ingress(lambda: build_app(workspace, host=host, load_champion=True))(),
         name=NAME,
         ray_actor_options={"num_cpus": cores},
         autoscaling_config={
             "min_replicas": cfg.min_replicas,
             "max_replicas": cfg.max_replicas,
-            "target_ongoing_requests": WANTED,
-            "upscale_delay_s": GROW_SECONDS,
-            "downscale_delay_s": SHRINK_SECONDS,
+            "target_ongoing_requests": TARGET_ONGOING_REQUESTS,
+            "upscale_delay_s": UPSCALE_SECONDS,
+            "downscale_delay_s": DOWNSCALE_SECONDS,
         },
         max_ongoing_requests=cfg.concurrent_requests,
-        graceful_shutdown_timeout_s=GRACE_SECONDS,
+        graceful_shutdown_timeout_s=SHUTDOWN_SECONDS,
     )
-    return described.bind()
+    return replica.bind()

@@ -1,6 +1,7 @@
-"""An artefact answering its golden texts in a process of its own: `python -m pipeline.serve.smoke_test FOLDER`.
+"""Predict a model's golden texts in a fresh process: `python -m pipeline.serve.smoke_test FOLDER`.
 
-Prints one line of JSON: how many texts were answered, and how far the furthest probability lies from the kept one.
+Print one line of JSON: `texts`, the number of golden texts, and `worst`, the largest absolute difference
+between a probability and the stored one.
 """
 
 import json
@@ -9,17 +10,18 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.inference.load import load_predictor
+
 
 def main(folder: Path) -> None:
-    """Open the artefact as the service does and compare its answers with golden.json."""
-    from pipeline.inference.predict import open_predictor
-
+    """Load the model as the service does and compare its predictions with golden.json."""
     golden = json.loads((folder / "golden.json").read_text("utf-8"))
-    kept = np.array(golden["probabilities"])
-    found = open_predictor(folder).predict(golden["texts"]).probabilities
-    if not kept.size or found.shape != kept.shape:
-        raise ValueError(f"golden.json keeps {kept.shape} probabilities, and {found.shape} were found")
-    print(json.dumps({"texts": len(found), "worst": float(np.abs(found - kept).max())}))
+    expected = np.array(golden["probabilities"])
+    probabilities = load_predictor(folder).predict(golden["texts"]).probabilities
+    if not expected.size or probabilities.shape != expected.shape:
+        shapes = f"{expected.shape} in golden.json, {probabilities.shape} predicted"
+        raise ValueError(f"The shapes of the probabilities differ: {shapes}.")
+    print(json.dumps({"texts": len(probabilities), "worst": float(np.abs(probabilities - expected).max())}))
 
 
 if __name__ == "__main__":

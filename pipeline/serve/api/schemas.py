@@ -1,13 +1,12 @@
-"""What is asked of the service and what it answers: the models behind its OpenAPI document."""
+"""Request and response bodies: the models behind the OpenAPI document."""
 
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-# `all` is what the watch calls all topics together.
+DEFAULT_TOPIC, ALL_TOPICS = "general", "all"  # window reports use `all` for all topics together
+REQUEST_ID = "2026112508-0f1e2d3c4b5a69788796"
 Topic = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-DEFAULT_TOPIC, RESERVED_TOPIC = "general", "all"
-REQUEST = "2026112508-0f1e2d3c4b5a69788796"
 
 
 def _model(example: dict[str, Any]) -> ConfigDict:
@@ -15,7 +14,7 @@ def _model(example: dict[str, Any]) -> ConfigDict:
 
 
 class PredictRequest(BaseModel):
-    """Texts to label; the topic is what the watch tells apart."""
+    """Texts to predict; monitoring reports each topic on its own."""
 
     model_config = _model({"texts": ["not bad at all", "I want my money back"], "topic": "phones"})
 
@@ -24,7 +23,7 @@ class PredictRequest(BaseModel):
 
 
 class Prediction(BaseModel):
-    """The answer for one text: `label` is `uncertain` where the model is too little sure of `best`."""
+    """The prediction for one text; `label` is `uncertain` where the probability of `best` is too low."""
 
     label: str
     best: str
@@ -33,15 +32,15 @@ class Prediction(BaseModel):
 
 
 class PredictResponse(BaseModel):
-    """The answers in the order of the texts, and who gave them."""
+    """The predictions in the order of the texts, and the release that made them."""
 
     model_config = _model(
         {
-            "request": REQUEST,
+            "request": REQUEST_ID,
             "release": "R2",
             "data_version": "v1",
             "model": "9f86d081884c7d65",
-            "answers": [
+            "predictions": [
                 {
                     "label": "positive",
                     "best": "positive",
@@ -56,13 +55,13 @@ class PredictResponse(BaseModel):
     release: str
     data_version: str
     model: str
-    answers: list[Prediction]
+    predictions: list[Prediction]
 
 
 class FeedbackRequest(BaseModel):
-    """The true label of a past answer: the request's id, and the place of the text in it."""
+    """The true label of an earlier prediction: the id of its request, and the text's position in it."""
 
-    model_config = _model({"request": REQUEST, "position": 0, "label": "negative"})
+    model_config = _model({"request": REQUEST_ID, "position": 0, "label": "negative"})
 
     request: str = Field(pattern=r"^[0-9]{10}-[0-9a-f]{20}$")
     position: int = Field(ge=0, le=10_000)
@@ -70,13 +69,13 @@ class FeedbackRequest(BaseModel):
 
 
 class FeedbackResponse(BaseModel):
-    """What was kept."""
+    """Whether the feedback is stored."""
 
     kept: bool
 
 
 class ReleaseResponse(BaseModel):
-    """Who answers now, and whether the ledger can be asked."""
+    """The release in service, and whether the ledger is reachable."""
 
     release: str
     data_version: str
@@ -87,7 +86,7 @@ class ReleaseResponse(BaseModel):
 
 
 class ErrorResponse(BaseModel):
-    """What went wrong, in words; never the text that was sent."""
+    """What went wrong; it never contains the text that was sent."""
 
     error: str
     request: str

@@ -1,9 +1,9 @@
-"""Signing in, and what only an admin may do: go back to a release, or let one serve that waits. Each act is shown before it is done."""
+"""Sign-in and the actions of an admin: roll back or approve a release, after a preview and a confirmation."""
 
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 from fastapi import Form, Request
 from starlette.responses import RedirectResponse, Response
@@ -12,63 +12,71 @@ from pipeline.base.errors import TonewatchError
 from pipeline.operations.dashboard_actions import (
     MAX_REASON,
     ActionKind,
+    Confirmation,
     Session,
     perform_action,
     preview_action,
 )
-from pipeline.serve.dashboard import forms
+from pipeline.serve.dashboard import cookies
 from pipeline.serve.dashboard.context import (
+    NO_STORE,
     DashboardContext,
+    redirect_to_sign_in,
     reject_forged_form,
+    render_message,
     render_page,
     status_of,
-    to_sign_in,
 )
 
-Text = Annotated[str, Form()]
+FormText = Annotated[str, Form()]
 RELEASE = re.compile(r"R[1-9][0-9]{0,8}")
-# What a browser takes for another machine's address is none of ours.
+# A path of this host; browsers read // and /\ as another host's address.
 OWN_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
-WORDS = {
-    "rollback": {"title": "Roll back to {release}", "button": "Roll back to {release}"},
-    "approve": {"title": "Approve {release}", "button": "Approve {release} and let it serve"},
+TITLES: Mapping[ActionKind, str] = {"rollback": "Roll back to {}", "approve": "Approve {}"}
+BUTTONS: Mapping[ActionKind, str] = {
+    "rollback": "Roll back to {}",
+    "approve": "Approve {} and put it in service",
 }
 
 
 def sign_in_page(context: DashboardContext, next: str = "/") -> Response:
-    """Ask for a key."""
-    return _asking(context, next)
+    """Show the sign-in form."""
+    return _sign_in_form(context, next)
 
 
-def sign_in(context: DashboardContext, request: Request, key: Text = "", next: Text = "/") -> Response:
-    """Take a key once and give a session for it."""
-    if forged := reject_forged_form(request, None, ""):
-        return forged
+def sign_in(
+    context: DashboardContext, request: Request, key: FormText = "", next: FormText = "/"
+) -> Response:
+    """Check an API key once and start a session for it."""
+    if rejection := reject_forged_form(request, None, ""):
+        return rejection
     cookie = context.sessions.open(key.strip(), now=datetime.now(UTC))
     if cookie is None:
-        return _asking(
-            context, next, fault="This is no key that opens anything here: unknown, expired or revoked."
-        )
-    context.sessions.close(forms.cookie_of(request))
-    answer = RedirectResponse(_own(next), status_code=303, headers={"Cache-Control": "no-store"})
-    forms.sign_in(request, answer, cookie, minutes=context.cfg.dashboard.session_minutes)
-    return answer
+        return _sign_in_form(context, next, error="This API key is unknown, expired or revoked.")
+    context.sessions.close(cookies.read_cookie(request))
+    response = RedirectResponse(_own_path(next), status_code=303, headers=NO_STORE)
+    cookies.set_cookie(request, response, cookie, minutes=context.cfg.dashboard.session_minutes)
+    return response
 
 
-def sign_out(context: DashboardContext, request: Request, token: Text = "") -> Response:
+def sign_out(context: DashboardContext, request: Request, csrf_token: FormText = "") -> Response:
     """End the session."""
-    reader = forms.current_session(request, context.sessions)
-    if reader and (forged := reject_forged_form(request, reader, token)):
-        return forged
-    answer = RedirectResponse("/sign-in", status_code=303, headers={"Cache-Control": "no-store"})
-    forms.sign_out(request, answer, context.sessions)
-    return answer
+    session = cookies.current_session(request, context.sessions)
+    if session and (rejection := reject_forged_form(request, session, csrf_token)):
+        return rejection
+    response = RedirectResponse("/sign-in", status_code=303, headers=NO_STORE)
+    context.sessions.close(cookies.read_cookie(request))
+    cookies.delete_cookie(request, response)
+    return response
 
 
 def action_page(context: DashboardContext, request: Request, kind: str, release: str) -> Response:
-    """Show what an act would do, and ask to confirm it."""
-    reader, stopped = _admin(context, request, kind, release)
-    return stopped or _confirming(context, reader, kind, release)
+    """Preview an action and ask to confirm it."""
+    action = _action(kind, release)
+    if action is None:
+        return render_message("Not found", [], status=404)
+    session, rejection = _admit_admin(context, request)
+    return rejection or _action_form(context, session, action, release)
 
 
 def submit_action(
@@ -77,102 +85,94 @@ def submit_action(
     kind: str,
     release: str,
     *,
-    token: Text = "",
-    typed: Text = "",
-    reason: Text = "",
-    expected: Text = "",
+    csrf_token: FormText = "",
+    confirmation: FormText = "",
+    reason: FormText = "",
+    expected: FormText = "",
 ) -> Response:
-    """Do what was confirmed, and say what came of it."""
-    reader, stopped = _admin(context, request, kind, release)
-    if reader is None:
-        return stopped or to_sign_in(request)
-    if forged := reject_forged_form(request, reader, token):
-        return forged
-    words: dict[str, Any] = {
-        "expected": expected,
-        "typed": typed,
-        "reason": reason,
-        "actor": f"{reader.name} ({reader.key})",
-    }
+    """Perform a confirmed action and show the result."""
+    action = _action(kind, release)
+    if action is None:
+        return render_message("Not found", [], status=404)
+    session, rejection = _admit_admin(context, request)
+    if session is None:
+        return rejection or redirect_to_sign_in(request)
+    if rejection := reject_forged_form(request, session, csrf_token):
+        return rejection
+    confirmed = Confirmation(
+        release=release,
+        typed=confirmation,
+        expected_champion=expected,
+        reason=reason,
+        actor=f"{session.name} ({session.key})",
+    )
     try:
-        moved = perform_action(context.workspace, cast(ActionKind, kind), release, **words)
+        result = perform_action(context.workspace, action, confirmed)
     except TonewatchError as error:
-        return _confirming(
-            context,
-            reader,
-            kind,
-            release,
-            fault=str(error),
-            reason=reason[:MAX_REASON],
-            status=status_of(error),
-        )
-    sentences = [
-        f"{moved.move.target} is in service instead of {moved.move.origin or 'nothing'}; the service takes it up by itself."
-    ]
-    sentences += [f"To be done later: {why}" for why in moved.pending]
-    return render_page("told.html.j2", heading="Done", sentences=sentences, back="/#champion", reader=reader)
+        return _action_form(context, session, action, release, error=error, reason=reason[:MAX_REASON])
+    before = f" instead of {result.move.origin}" if result.move.origin else ""
+    sentences = [f"{result.move.target} is the champion{before}. The service loads it by itself."]
+    sentences += [f"Pending: {why}" for why in result.pending]
+    return render_message("Done", sentences, back="/#champion", session=session)
 
 
-def _admin(
-    context: DashboardContext, request: Request, kind: str, release: str
-) -> tuple[Session | None, Response | None]:
-    """Let in an admin to an act that there is; the key behind the session is looked at anew each time."""
-    if kind not in WORDS or not RELEASE.fullmatch(release):
-        return None, render_page(
-            "told.html.j2", status=404, heading="There is nothing here", sentences=[], back="/"
-        )
-    reader = forms.current_session(request, context.sessions)
-    if reader is None:
-        return None, to_sign_in(request)
-    if reader.admin:
-        return reader, None
-    sentences = [f"The key {reader.name} may look and not act; this asks for one of scope admin."]
-    return None, render_page(
-        "told.html.j2",
-        status=403,
-        heading="Not with this key",
-        sentences=sentences,
-        back="/#champion",
-        reader=reader,
+def _action(kind: str, release: str) -> ActionKind | None:
+    return cast(ActionKind, kind) if kind in TITLES and RELEASE.fullmatch(release) else None
+
+
+def _admit_admin(context: DashboardContext, request: Request) -> tuple[Session | None, Response | None]:
+    """Return the session of an admin, or the response that rejects the request."""
+    session = cookies.current_session(request, context.sessions)
+    if session is None:
+        return None, redirect_to_sign_in(request)
+    if session.is_admin:
+        return session, None
+    sentences = [f"The key {session.name} lacks the scope admin, which this action requires."]
+    return None, render_message("Not allowed", sentences, status=403, back="/#champion", session=session)
+
+
+def _action_form(
+    context: DashboardContext,
+    session: Session | None,
+    kind: ActionKind,
+    release: str,
+    *,
+    error: TonewatchError | None = None,
+    reason: str = "",
+) -> Response:
+    try:
+        preview = preview_action(context.workspace, kind, release)
+    except TonewatchError as failure:
+        preview, error = None, error or failure
+    return render_page(
+        "action.html.j2",
+        status=status_of(error) if error else 200,
+        session=session,
+        kind=kind,
+        release=release,
+        title=TITLES[kind].format(release),
+        button=BUTTONS[kind].format(release),
+        preview=preview,
+        error=str(error or ""),
+        reason=reason,
+        max_reason=MAX_REASON,
     )
 
 
-def _confirming(
-    context: DashboardContext,
-    reader: Session | None,
-    kind: str,
-    release: str,
-    *,
-    fault: str = "",
-    reason: str = "",
-    status: int = 200,
-) -> Response:
-    try:
-        steps: Mapping[str, Any] | None = preview_action(context.workspace, cast(ActionKind, kind), release)
-    except TonewatchError as error:
-        steps, fault, status = None, fault or str(error), status if fault else status_of(error)
-    words = {name: told.format(release=release) for name, told in WORDS[kind].items()}
-    values = {
-        "kind": kind,
-        "release": release,
-        "words": words,
-        "steps": steps,
-        "fault": fault,
-        "reason": reason,
-    }
-    return render_page("act.html.j2", status=status, reader=reader, most_reason=MAX_REASON, **values)
+def _sign_in_form(context: DashboardContext, target: str, *, error: str = "") -> Response:
+    if not context.sessions.has_keys():
+        error = "There are no API keys yet. Create one with `tonewatch keys new --scope admin`."
+    return render_page(
+        "sign-in.html.j2",
+        status=401 if error else 200,
+        show_sign_in=False,
+        next=_own_path(target),
+        minutes=context.cfg.dashboard.session_minutes,
+        error=error,
+    )
 
 
-def _asking(context: DashboardContext, target: str, *, fault: str = "") -> Response:
-    if not context.sessions.guarded():
-        fault = (
-            "There are no keys here yet. Make one with `tonewatch keys new --scope admin`, then come back."
-        )
-    values = {"next": _own(target), "minutes": context.cfg.dashboard.session_minutes, "fault": fault}
-    return render_page("sign-in.html.j2", status=401 if fault else 200, signing=True, **values)
-
-
-def _own(target: str) -> str:
+def _own_path(target: str) -> str:
     return target if OWN_PATH.fullmatch(target) else "/"
 
 
@@ -180,6 +180,6 @@ ROUTES: Mapping[tuple[str, str], Callable[..., Response]] = {
     ("GET", "/sign-in"): sign_in_page,
     ("POST", "/sign-in"): sign_in,
     ("POST", "/sign-out"): sign_out,
-    ("GET", "/acts/{kind}/{release}"): action_page,
-    ("POST", "/acts/{kind}/{release}"): submit_action,
+    ("GET", "/actions/{kind}/{release}"): action_page,
+    ("POST", "/actions/{kind}/{release}"): submit_action,
 }

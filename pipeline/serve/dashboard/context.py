@@ -1,4 +1,4 @@
-"""What every page of the dashboard needs: whom it is for, whether a form is our own, and the headers it travels with."""
+"""What all pages of the dashboard share: data, access, rejection of forged forms, and rendering."""
 
 import threading
 from collections.abc import Callable
@@ -14,62 +14,72 @@ from pipeline.base.errors import ChampionChanged, Fault, TonewatchError, UsageEr
 from pipeline.inference.champion import LoadedRelease
 from pipeline.operations.dashboard_actions import Session, SessionStore
 from pipeline.operations.dashboard_data import DashboardData
-from pipeline.serve.dashboard import forms as sessions
-from pipeline.serve.dashboard import pages
+from pipeline.serve.dashboard import cookies, csrf, pages
+
+NO_STORE = {"Cache-Control": "no-store"}
 
 
 @dataclass(frozen=True)
 class DashboardContext:
-    """Hold all that the dashboard needs.
+    """Hold what the dashboard needs.
 
-    `serving` raises Unreachable as long as nothing can answer; `loopback` says that only this machine can ask at all.
+    `serving` returns the release in service and raises Unreachable while there is none; `loopback`: only this
+    machine reaches the service.
     """
 
     workspace: Workspace
-    overview: DashboardData
+    data: DashboardData
     sessions: SessionStore
     serving: Callable[[], LoadedRelease]
     cfg: ServeConfig
     loopback: bool
-    # One page is drawn at a time: however many look on, the answers of the service wait for one at most.
+    # Pages are drawn one at a time, so that many readers slow predictions down by one page at most.
     drawing: threading.Lock = field(default_factory=threading.Lock)
 
 
 def admit_reader(context: DashboardContext, request: Request) -> tuple[Session | None, Response | None]:
-    """Say who reads, or where to send whom: on this machine everybody may read, beyond it whoever has shown a key of any scope."""
-    reader = sessions.current_session(request, context.sessions)
-    return (reader, None) if reader or context.loopback else (None, to_sign_in(request))
+    """Return the session of a reader, or the response that rejects the request.
+
+    On this machine everybody may read; from other machines only who is signed in with a key of any scope.
+    """
+    session = cookies.current_session(request, context.sessions)
+    return (session, None) if session or context.loopback else (None, redirect_to_sign_in(request))
 
 
-def to_sign_in(request: Request) -> Response:
-    """Ask for a key first; after it one lands where one wanted to go, but a form that was sent is not sent again."""
+def redirect_to_sign_in(request: Request) -> Response:
+    """Redirect to the sign-in page, and from there to the requested page; a form is not sent again."""
     target = quote(request.url.path if request.method == "GET" else "/", safe="")
-    return RedirectResponse(f"/sign-in?next={target}", status_code=303, headers={"Cache-Control": "no-store"})
+    return RedirectResponse(f"/sign-in?next={target}", status_code=303, headers=NO_STORE)
 
 
-def reject_forged_form(request: Request, reader: Session | None, token: str) -> Response | None:
-    """Refuse a form that our own page did not send in this session; None where it did."""
-    if sessions.is_same_origin(request) and (reader is None or sessions.is_valid_token(reader, token)):
+def reject_forged_form(request: Request, session: Session | None, token: str) -> Response | None:
+    """Return the response that rejects a forged form; None where the form is our own."""
+    if csrf.is_own_form(request, session, token):
         return None
-    sentences = [
-        "This form did not come from a page of this service in your session, so nothing was done. Load the page again."
-    ]
-    return render_page(
-        "told.html.j2", status=403, heading="Refused", sentences=sentences, back="/", reader=reader
-    )
+    message = "This form does not belong to your session. Nothing was changed; reload the page."
+    return render_message("Form rejected", [message], status=403, session=session)
+
+
+def render_message(
+    heading: str,
+    sentences: list[str],
+    *,
+    status: int = 200,
+    back: str = "/",
+    session: Session | None = None,
+) -> Response:
+    """Return a page with a heading, some sentences and a link back."""
+    values = {"heading": heading, "sentences": sentences, "back": back, "session": session}
+    return render_page("message.html.j2", status=status, **values)
 
 
 def render_page(template: str, *, status: int = 200, **values: Any) -> Response:
-    """Answer with a page and the headers that bind it."""
+    """Return a page with its security headers."""
     return HTMLResponse(pages.render_template(template, **values), status_code=status, headers=pages.HEADERS)
 
 
 def status_of(error: TonewatchError) -> int:
-    """Give the status of an error: 400 where the person can mend it, 503 where the world outside has to, 409 where the answer is no."""
-    return (
-        400
-        if isinstance(error, UsageError)
-        else 503
-        if isinstance(error, Fault) and not isinstance(error, ChampionChanged)
-        else 409
-    )
+    """Return the HTTP status of an error: 400 for wrong use, 503 for a fault outside, 409 for a refusal."""
+    if isinstance(error, UsageError):
+        return 400
+    return 503 if isinstance(error, Fault) and not isinstance(error, ChampionChanged) else 409

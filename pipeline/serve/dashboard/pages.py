@@ -1,8 +1,7 @@
-"""The pages of the dashboard: templates and assets of this folder beside those of the reports, and the headers they travel with."""
+"""Render the dashboard's templates and serve its assets, with the security headers of a page."""
 
 import functools
 import hashlib
-from collections.abc import Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -12,89 +11,99 @@ from pipeline.operations.dashboard_data import READERS
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-# What a browser may load and do here: our own style and script by their address, and nothing else of anybody.
+    from pipeline.operations.dashboard_actions import Explanation
+
+# Only our own style sheet, script and images; no inline code, nothing from other hosts.
 POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; "
-    "base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # With `no-referrer` a browser sends `Origin: null` with our own forms, and they could not be told from forged ones.
+    # `no-referrer` would make browsers send `Origin: null` with our own forms, as with forged ones.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
-TYPES = {
+CONTENT_TYPES = {
     "dashboard.css": "text/css; charset=utf-8",
     "dashboard.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
-LEVELS = (0.02, 0.1, 0.25)  # of a probability, from which a word is shown in a stronger colour
+LEVELS = (0.02, 0.1, 0.25)  # changes of probability at which a word's colour gets stronger
 
 
 def render_template(template: str, **values: Any) -> str:
-    """Draw a page or a part of one."""
-    return _environment().get_template(template).render(**{"reader": None, "signing": False, **values})
+    """Render a page or a fragment; StrictUndefined raises where a value is missing."""
+    return _environment().get_template(template).render(**{"session": None, "show_sign_in": True, **values})
 
 
 @functools.cache
 def asset(name: str) -> bytes:
-    """Give an asset that pages ask for; the style of the reports comes first in ours."""
-    assert name in TYPES
+    """Return the bytes of an asset; the style sheet starts with that of the reports."""
+    assert name in CONTENT_TYPES
     own = (files("pipeline") / "serve" / "dashboard" / "assets" / name).read_bytes()
-    return (
-        (files("pipeline") / "report" / "templates" / "page.css").read_bytes() + own
-        if name == "dashboard.css"
-        else own
-    )
+    if name != "dashboard.css":
+        return own
+    return (files("pipeline") / "report" / "templates" / "page.css").read_bytes() + own
 
 
 def asset_address(name: str) -> str:
-    """Give the address of an asset, another one whenever its bytes change, so that it may be kept for long."""
+    """Return the path of an asset with a digest of its bytes, so that browsers may cache it for a year."""
     return f"/assets/{name}?v={hashlib.sha256(asset(name)).hexdigest()[:12]}"
 
 
 def topic_address(topic: str) -> str:
-    """Give the address of a topic's page; a name may hold anything."""
+    """Return the path of a topic's page."""
     return "/" if topic == "all" else f"/topics/{quote(topic, safe='')}"
 
 
 def topic_name(topic: str) -> str:
-    """Name a topic for a reader."""
+    """Return the heading of a topic's page."""
     return "All topics" if topic == "all" else topic
 
 
-def describe_explanation(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Give an explained answer the words' colours and what each is worth in words."""
-    words = [
-        {**word, "kind": _kind(word["weight"]), "told": f"{word['weight']:+.3f}"} for word in found["words"]
-    ]
-    names = list(found["probabilities"])
-    chances = [(name, _hue(name, names), chance) for name, chance in found["probabilities"].items()]
-    return {**found, "words": words, "probabilities": chances}
+def describe_explanation(explanation: "Explanation", release: str) -> dict[str, Any]:
+    """Return the values of explanation.html.j2.
+
+    Keys: release, label, uncertain, `probabilities` as (label, CSS class, probability), `words` with word,
+    weight and CSS class, and `further`, the number of words without an importance.
+    """
+    labels = list(explanation.probabilities)
+    return {
+        "release": release,
+        "label": explanation.label,
+        "uncertain": explanation.uncertain,
+        "probabilities": [(name, _hue(name, labels), p) for name, p in explanation.probabilities.items()],
+        "words": [
+            {"word": one.word, "weight": one.weight, "kind": _word_class(one.weight)}
+            for one in explanation.words
+        ],
+        "further": explanation.further,
+    }
 
 
-def _kind(weight: float) -> str:
+def _word_class(weight: float) -> str:
     level = sum(abs(weight) >= least for least in LEVELS)
     return f"{'for' if weight > 0 else 'against'}-{level}" if level else "plain"
 
 
-def _hue(name: str, names: list[str]) -> str:
-    return name if name in ("negative", "neutral", "positive") else f"other-{names.index(name) % 4}"
+def _hue(label: str, labels: list[str]) -> str:
+    return label if label in ("negative", "neutral", "positive") else f"other-{labels.index(label) % 4}"
 
 
-def _coded(sentence: str) -> str:
-    """Set what a sentence has between backticks as code; all of it is escaped first."""
+def _with_code(sentence: str) -> str:
+    """Escape a sentence and mark what stands between backticks as code."""
     from markupsafe import Markup, escape
 
     parts = str(escape(sentence)).split("`")
     if len(parts) % 2 == 0:
         return Markup("`".join(parts))
-    return Markup("".join(f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts)))
+    return Markup("".join(f"<code>{part}</code>" if index % 2 else part for index, part in enumerate(parts)))
 
 
 @functools.cache
@@ -110,6 +119,6 @@ def _environment() -> "Environment":
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {**READERS, "trim_zeros": lambda value: f"{value:g}", "coded": _coded}
+    environment.filters |= {**READERS, "trim_zeros": lambda value: f"{value:g}", "coded": _with_code}
     environment.globals |= {"asset": asset_address}
     return environment

@@ -1,10 +1,9 @@
-"""Who may ask what: a policy for every route, keys, and limits on how much and how often."""
+"""Authorize requests: a policy per route, API keys, and limits on how many requests a client sends."""
 
 import ipaddress
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -13,9 +12,12 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from pipeline.base.config import ServeConfig
+from pipeline.serve.http.errors import HttpError
 
-# open: anybody · reading: anybody on this machine, any key beyond it · predict, feedback: on this machine anybody while there are
-# no keys, else that scope · pages: the dashboard sees to itself, by sessions
+# open: anybody.
+# reading: anybody on this machine; from other machines any valid key.
+# predict, feedback: a key of that scope; on this machine anybody while no keys exist.
+# pages: the dashboard authorizes by its own sessions.
 Policy = Literal["open", "reading", "predict", "feedback", "pages"]
 
 POLICIES: dict[str, Policy] = {
@@ -34,47 +36,37 @@ POLICIES: dict[str, Policy] = {
     "GET /sign-in": "pages",
     "POST /sign-in": "pages",
     "POST /sign-out": "pages",
-    "GET /acts/{kind}/{release}": "pages",
-    "POST /acts/{kind}/{release}": "pages",
+    "GET /actions/{kind}/{release}": "pages",
+    "POST /actions/{kind}/{release}": "pages",
     "GET /assets/{name}": "pages",
 }
-# What a key of any scope may read.
 ANY_SCOPE = ("predict", "feedback", "admin")
 
 
 class CheckedKey(Protocol):
-    """Say whose key it is, or why it is refused."""
+    """The result of checking a key."""
 
     @property
     def client(self) -> str:
-        """Name the client."""
+        """Return the id of the key."""
 
     @property
-    def refused(self) -> str:
-        """Say why it is refused; empty where it is not."""
+    def rejection(self) -> str:
+        """Return why the key is rejected, empty where it is accepted."""
 
 
 class KeyChecker(Protocol):
-    """Check keys as they are now."""
+    """Check API keys against the current list of keys."""
 
     def any(self) -> bool:
-        """Say whether there are keys at all."""
+        """Return whether any key was ever created."""
 
-    def check(self, told: str, scope: str, *, now: datetime) -> CheckedKey:
-        """Say whose key it is, if it opens this scope."""
-
-
-@dataclass(frozen=True)
-class HttpError(Exception):
-    """Say no: with a status, in words, and when to come back."""
-
-    status: int
-    error: str
-    retry_after: int | None = None
+    def check(self, secret: str, scope: str, *, now: datetime) -> CheckedKey:
+        """Check a secret for a scope."""
 
 
 class AccessGuard:
-    """Let requests in, or say why not. `loopback` tells whether only this machine can ask at all."""
+    """Admit or reject requests. `loopback`: only this machine reaches the service."""
 
     def __init__(
         self, keys: KeyChecker, cfg: ServeConfig, *, loopback: bool, now: Callable[[], datetime]
@@ -83,73 +75,65 @@ class AccessGuard:
         self._cfg = cfg
         self._now = now
         self.loopback = loopback
-        self._rate = MovingWindowRateLimiter(MemoryStorage())
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._per_minute = RateLimitItemPerMinute(cfg.requests_per_minute)
-        self._running: dict[str, int] = {}
+        self._in_progress: dict[str, int] = {}
 
-    def admit(self, policy: Policy, key: str, *, host: str, client: str) -> str:
-        """Name the client whose request this is.
+    def admit(self, policy: Policy, secret: str, *, host: str, address: str) -> str:
+        """Return the client of a request: the id of its key, or its address where no key is needed.
 
-        Raises Refusal: 401 without a key that is known, 403 with one that does not reach so far or for a foreign host name, 429
-        when it asks too often.
+        Raises HttpError: 401 for a missing or invalid key, 403 for a key without the scope or a foreign
+        Host header, 429 above the rate limit.
         """
         if self.loopback and not is_loopback(host):
-            raise HttpError(
-                403, "This service answers on this machine only; ask it as 127.0.0.1 or localhost."
-            )
+            raise HttpError(403, "This service accepts requests to 127.0.0.1 or localhost only.")
         try:
-            name = self._client(policy, key, client)
+            client = self._client(policy, secret, address)
         except HttpError:
-            # Whoever tries keys is counted by address, so that no key is found by trying.
-            self._count(client)
+            # Failed attempts count by address, so that nobody finds a key by trying.
+            self._count_request(address)
             raise
         if policy != "open":
-            self._count(name)
-        return name
+            self._count_request(client)
+        return client
 
-    def enter(self, name: str) -> None:
-        """Count a request that is being answered; raises Refusal when a client has too many of them."""
-        if self._running.get(name, 0) >= self._cfg.concurrent_requests:
-            raise HttpError(
-                429,
-                f"More than {self._cfg.concurrent_requests} requests at once. Wait for their answers.",
-                retry_after=1,
-            )
-        self._running[name] = self._running.get(name, 0) + 1
+    def enter(self, client: str) -> None:
+        """Count a request in progress; raises HttpError 429 when the client has too many."""
+        if self._in_progress.get(client, 0) >= self._cfg.concurrent_requests:
+            message = f"More than {self._cfg.concurrent_requests} requests in progress. Wait for responses."
+            raise HttpError(429, message, retry_after=1)
+        self._in_progress[client] = self._in_progress.get(client, 0) + 1
 
-    def leave(self, name: str) -> None:
-        """Count it no more."""
-        self._running[name] -= 1
-        if not self._running[name]:
-            del self._running[name]
+    def leave(self, client: str) -> None:
+        """Count a request as done."""
+        self._in_progress[client] -= 1
+        if not self._in_progress[client]:
+            del self._in_progress[client]
 
-    def _count(self, name: str) -> None:
-        if not self._rate.hit(self._per_minute, name):
-            wait = self._rate.get_window_stats(self._per_minute, name).reset_time - time.time()
-            said = f"More than {self._cfg.requests_per_minute} requests within a minute. Ask again later."
-            raise HttpError(429, said, retry_after=max(1, math.ceil(wait)))
+    def _count_request(self, client: str) -> None:
+        if not self._limiter.hit(self._per_minute, client):
+            wait = self._limiter.get_window_stats(self._per_minute, client).reset_time - time.time()
+            message = f"More than {self._cfg.requests_per_minute} requests per minute. Retry later."
+            raise HttpError(429, message, retry_after=max(1, math.ceil(wait)))
 
-    def _client(self, policy: Policy, key: str, client: str) -> str:
-        free = self.loopback and (policy == "reading" or not self._keys.any())
-        if policy in ("open", "pages") or (free and not key):
-            return client
-        scopes = ANY_SCOPE if policy == "reading" else (policy,)
-        refused = ""
-        for scope in scopes:
-            checked = self._keys.check(key, scope, now=self._now())
-            if not checked.refused:
+    def _client(self, policy: Policy, secret: str, address: str) -> str:
+        keyless = self.loopback and (policy == "reading" or not self._keys.any())
+        if policy in ("open", "pages") or (keyless and not secret):
+            return address
+        rejection = ""
+        for scope in ANY_SCOPE if policy == "reading" else (policy,):
+            checked = self._keys.check(secret, scope, now=self._now())
+            if not checked.rejection:
                 return checked.client
-            refused = checked.refused
-        if refused == "scope":
-            raise HttpError(403, f"This key does not reach so far; it takes one with the scope {policy}.")
-        # Unknown, expired and revoked sound alike to a stranger.
-        raise HttpError(
-            401, "A key is needed, and this is none that is valid. Send it as `Authorization: Bearer KEY`."
-        )
+            rejection = checked.rejection
+        if rejection == "scope":
+            raise HttpError(403, f"This API key lacks the scope {policy}.")
+        # One message for unknown, expired and revoked keys: it tells a guesser nothing.
+        raise HttpError(401, "Missing or invalid API key. Send it as `Authorization: Bearer KEY`.")
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a name or address, with or without a port, is this machine's own."""
+    """Return whether a host name or address, with or without a port, is a loopback one."""
     name = host.rpartition(":")[0] if host.count(":") == 1 or "]:" in host else host
     name = name.strip("[]").lower()
     if name == "localhost":

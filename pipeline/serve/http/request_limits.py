@@ -1,4 +1,4 @@
-"""What every request passes through: size and time of its body, its policy, the headers of its answer, one shape for every error."""
+"""ASGI middleware for every request: access, body limits, security headers, metrics, and errors."""
 
 import asyncio
 import time
@@ -11,8 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.base import logs
 from pipeline.base.config import ServeConfig
-from pipeline.serve.api.errors import send_error
-from pipeline.serve.http.access import AccessGuard, HttpError, Policy
+from pipeline.serve.http.access import AccessGuard, Policy
+from pipeline.serve.http.errors import HttpError, send_error
 from pipeline.serve.runtime.metrics import ServiceMetrics
 
 log = logs.get("serve")
@@ -27,7 +27,10 @@ BEARER = "bearer "
 
 
 class RequestLimits:
-    """Let a request through to the app, or answer it with the refusal."""
+    """Pass admitted requests on to the app; answer others with an error.
+
+    `policy_of` maps an ASGI scope to a route and its policy, `request_id` creates the id of a request.
+    """
 
     def __init__(
         self,
@@ -35,27 +38,27 @@ class RequestLimits:
         *,
         guard: AccessGuard,
         cfg: ServeConfig,
-        meters: ServiceMetrics,
+        metrics: ServiceMetrics,
         policy_of: Callable[[Scope], tuple[str, Policy | None]],
         request_id: Callable[[], str],
     ) -> None:
         self._app = app
         self._guard = guard
         self._cfg = cfg
-        self._meters = meters
+        self._metrics = metrics
         self._policy_of = policy_of
         self._request_id = request_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         route, policy = self._policy_of(scope)
-        began, status, name = time.monotonic(), 500, self._request_id()
-        scope.setdefault("state", {})["request"] = name
+        start, status, request = time.monotonic(), 500, self._request_id()
+        scope.setdefault("state", {})["request"] = request
 
-        async def told(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -65,85 +68,85 @@ class RequestLimits:
             await send(message)
 
         try:
-            await self._let_in(policy, scope, receive, told)
-        except HttpError as refusal:
-            await send_error(refusal, told, request=name)
+            await self._handle(policy, scope, receive, send_with_headers)
+        except HttpError as error:
+            await send_error(error, send_with_headers, request=request)
         except Exception as error:
-            # Where it happened is for us to find; what was sent stays out of the log and of the answer.
-            log.error("fault", route=route, request=name, why=type(error).__name__, at=_line(error))
+            # The log names the place of the error; what the client sent stays out of log and response.
+            log.error(
+                "request.failed", route=route, request=request, why=type(error).__name__, at=_place(error)
+            )
             if status == 500:
-                await send_error(
-                    HttpError(500, "The service failed at this request. It was logged under it."),
-                    told,
-                    request=name,
-                )
+                failure = HttpError(500, "Internal error. It is logged under this request id.")
+                await send_error(failure, send_with_headers, request=request)
         finally:
-            self._meters.requests.labels(route, str(status)).inc()
-            self._meters.seconds.labels(route).observe(time.monotonic() - began)
+            self._metrics.requests.labels(route, str(status)).inc()
+            self._metrics.request_seconds.labels(route).observe(time.monotonic() - start)
 
-    async def _let_in(self, policy: Policy | None, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _handle(self, policy: Policy | None, scope: Scope, receive: Receive, send: Send) -> None:
         if policy is None:
-            raise HttpError(404, "There is nothing here. See /openapi.json.")
+            raise HttpError(404, "Not found. See /openapi.json.")
         headers = Headers(scope=scope)
-        key = headers.get("authorization", "")
-        secret = key[len(BEARER) :].strip() if key[: len(BEARER)].lower() == BEARER else ""
+        authorization = headers.get("authorization", "")
+        bearer = authorization[: len(BEARER)].lower() == BEARER
+        secret = authorization[len(BEARER) :].strip() if bearer else ""
         address = (scope.get("client") or ("unknown",))[0]
-        client = self._guard.admit(policy, secret, host=headers.get("host", ""), client=address)
+        client = self._guard.admit(policy, secret, host=headers.get("host", ""), address=address)
         scope["state"]["client"] = client
         if policy == "open":
             await self._app(scope, receive, send)
             return
         self._guard.enter(client)
         try:
-            body = await self._body(headers, receive)
-            await self._app(scope, _again(body, receive), send)
+            body = await self._read_body(headers, receive)
+            await self._app(scope, _replay(body, receive), send)
         finally:
             self._guard.leave(client)
 
-    async def _body(self, headers: Headers, receive: Receive) -> bytes:
-        most = self._cfg.max_body_kilobytes * 1000
-        too_much = HttpError(
-            413, f"The body is larger than {self._cfg.max_body_kilobytes} kB. Send less at once."
-        )
+    async def _read_body(self, headers: Headers, receive: Receive) -> bytes:
+        max_bytes = self._cfg.max_body_kilobytes * 1000
+        too_large = HttpError(413, f"The body is larger than {self._cfg.max_body_kilobytes} kB. Send less.")
         if headers.get("content-encoding", "identity") != "identity":
-            raise HttpError(415, "A body must come as it is, not compressed.")
-        if int(told) > most if (told := headers.get("content-length", "")).isdecimal() else False:
-            raise too_much
+            raise HttpError(415, "Compressed bodies are not supported.")
+        length = headers.get("content-length", "")
+        if length.isdecimal() and int(length) > max_bytes:
+            raise too_large
         try:
             async with asyncio.timeout(self._cfg.request_seconds):
-                return await _received(receive, most, too_much)
+                return await _receive_body(receive, max_bytes, too_large)
         except TimeoutError:
-            raise HttpError(408, f"The body took longer than {self._cfg.request_seconds:.0f} s.") from None
+            message = f"The body took longer than {self._cfg.request_seconds:.0f} s."
+            raise HttpError(408, message) from None
 
 
-async def _received(receive: Receive, most: int, too_much: HttpError) -> bytes:
+async def _receive_body(receive: Receive, max_bytes: int, too_large: HttpError) -> bytes:
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise HttpError(400, "The connection ended before the body did.")
+            raise HttpError(400, "The connection closed before the body was complete.")
         body += message.get("body", b"")
-        if len(body) > most:
-            raise too_much
+        if len(body) > max_bytes:
+            raise too_large
         if not message.get("more_body", False):
             return bytes(body)
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
-    """Hand the app the body that was read, and after it whatever else comes."""
-    given = False
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Return an ASGI receive that yields a body already read, then what comes after it."""
+    replayed = False
 
-    async def once() -> Message:
-        nonlocal given
-        if given:
+    async def receive_again() -> Message:
+        nonlocal replayed
+        if replayed:
             return await receive()
-        given = True
+        replayed = True
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return once
+    return receive_again
 
 
-def _line(error: Exception) -> str:
-    """Say in which line it happened, without a value of it."""
+def _place(error: Exception) -> str:
+    """Return the file and line where an error occurred, without any value."""
     last = traceback.extract_tb(error.__traceback__)[-1:]
     return f"{Path(last[0].filename).name}:{last[0].lineno}" if last else ""

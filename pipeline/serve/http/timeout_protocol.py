@@ -1,6 +1,6 @@
-"""The connection below the app: a request whose head comes too slowly, or is too large, is ended before anybody else has to wait.
+"""Time-outs below the app: end requests whose head is too slow or too large, and bound open connections.
 
-How many lines may be open is bounded, so that a flood of them takes no memory from those that are answered.
+The bound keeps a flood of idle connections from taking memory from requests that are served.
 """
 
 import asyncio
@@ -8,96 +8,102 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-MOST_LINES = 4096  # each costs some 14 kB, also one that says nothing
-MOST_HEAD = 32_768  # bytes of an address and its headers
-MOST_REST = 8_000_000  # bytes of a body that are taken after it was refused, so that a small excess does not cost the line
-LINGER_SECONDS = 1.0
-ANSWER = b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+MAX_CONNECTIONS = 4096  # each costs about 14 kB, an idle one too
+MAX_HEAD = 32_768  # bytes of a request line and its headers
+# Bytes of a rejected body that are still read, so that a slightly too large one keeps its connection.
+MAX_DRAINED = 8_000_000
+DRAIN_SECONDS = 1.0
+RESPONSE = (
+    b"HTTP/1.1 %b\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+)
 
 
 class TimeoutProtocol(HttpToolsProtocol):
-    """Speak HTTP/1.1, and wait so many seconds for the head of a request; what comes after it is for the app to bound."""
+    """Speak HTTP/1.1 and wait up to `seconds` for the head of a request; the app bounds the body."""
 
-    def __init__(self, *arguments: Any, seconds: float, **named: Any) -> None:
-        super().__init__(*arguments, **named)
+    def __init__(self, *args: Any, seconds: float, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self._seconds = seconds
-        self._late: asyncio.TimerHandle | None = None
-        self._rest: asyncio.TimerHandle | None = None
-        self._head = self._swallowed = 0
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._drain_timer: asyncio.TimerHandle | None = None
+        self._head_bytes = self._drained_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Wait for a first request; a line too many is told so and closed."""
+        """Wait for the first request; reject a connection above the limit."""
         super().connection_made(transport)
-        self._wait()
-        if len(self.connections) > MOST_LINES:
-            self._end(b"503 Service Unavailable", b"Too many connections are open. Come back in a moment.")
+        self._start_timer()
+        if len(self.connections) > MAX_CONNECTIONS:
+            self._reject(b"503 Service Unavailable", b"Too many open connections. Retry in a moment.")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
-        self._wait_no_more()
+        """Stop the timer."""
+        self._stop_timer()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         """Wait for the head of this request."""
         super().on_message_begin()
-        self._wait()
+        self._start_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Take what comes, as long as it is not too much of a head."""
-        if self._late is not None:
-            self._head += len(data)
-        elif self._rest is not None:
-            self._swallowed += len(data)
-            if self._swallowed > MOST_REST:
+        """Parse received bytes; reject a head that is too large."""
+        if self._head_timer is not None:
+            self._head_bytes += len(data)
+        elif self._drain_timer is not None:
+            self._drained_bytes += len(data)
+            if self._drained_bytes > MAX_DRAINED:
                 self.flow.pause_reading()
         super().data_received(data)
-        if self._late is not None and self._head > MOST_HEAD:
+        if self._head_timer is not None and self._head_bytes > MAX_HEAD:
             if self._idle():
-                self._end(b"431 Request Header Fields Too Large", b"The headers are too large.")
-            else:  # one that is sent before the answer to another
+                self._reject(b"431 Request Header Fields Too Large", b"The headers are too large.")
+            else:  # pipelined: the previous request has no response yet
                 self.transport.close()
 
     def on_headers_complete(self) -> None:
-        """Hand the request to the app."""
-        self._wait_no_more()
-        self._head = 0
+        """Pass the request to the app."""
+        self._stop_timer()
+        self._head_bytes = 0
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:
-        """Give the rest of a body that was refused before it ended a moment to come, and then close the line."""
+        """Give the rest of a rejected body a moment to arrive, then close the connection."""
         super().on_response_complete()
         if self.cycle.more_body and not self.transport.is_closing():
-            self._rest, self._swallowed = self.loop.call_later(LINGER_SECONDS, self.transport.close), 0
+            self._drain_timer, self._drained_bytes = (
+                self.loop.call_later(DRAIN_SECONDS, self.transport.close),
+                0,
+            )
 
     def on_message_complete(self) -> None:
-        """Keep the line where the rest did come."""
+        """Keep the connection when the rest of a rejected body has arrived."""
         super().on_message_complete()
-        if self._rest is not None:
-            self._rest.cancel()
-            self._rest = None
-            self._wait()
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+            self._drain_timer = None
+            self._start_timer()
 
     def _idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
-    def _wait(self) -> None:
-        self._wait_no_more()
-        self._late = self.loop.call_later(self._seconds, self._too_late)
+    def _start_timer(self) -> None:
+        self._stop_timer()
+        self._head_timer = self.loop.call_later(self._seconds, self._time_out)
 
-    def _too_late(self) -> None:
+    def _time_out(self) -> None:
         if self._idle():
-            self._end(b"408 Request Timeout", b"The request took too long to come.")
-        else:  # the one before it is being answered
-            self._wait()
+            self._reject(b"408 Request Timeout", b"The request head took too long.")
+        else:  # the previous request is in progress
+            self._start_timer()
 
-    def _wait_no_more(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
-    def _end(self, status: bytes, why: bytes) -> None:
-        self._wait_no_more()
+    def _reject(self, status: bytes, message: bytes) -> None:
+        self._stop_timer()
         if not self.transport.is_closing():
-            body = b'{"error": "%b", "request": ""}' % why
-            self.transport.write(ANSWER % (status, len(body), body))
+            body = b'{"error": "%b", "request": ""}' % message
+            self.transport.write(RESPONSE % (status, len(body), body))
             self.transport.close()

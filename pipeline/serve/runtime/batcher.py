@@ -18,7 +18,7 @@ class QueueFull(Exception):
 
 @dataclass(frozen=True)
 class BatchSlice:
-    """Hold the predictions of a batch, the release that made them, and the row where one request's texts start."""
+    """Hold a batch's predictions, the release that made them, and the row where a request's texts start."""
 
     release: LoadedRelease
     predictions: "Predictions"
@@ -36,7 +36,7 @@ class QueuedRequest:
 class Batcher:
     """Predict queued requests in batches of up to `batch_size` texts.
 
-    All texts of a request are predicted in one batch, by one release. A batch waits up to `wait_ms` for more texts.
+    All texts of a request are in one batch, predicted by one release. It waits up to `wait_ms` for texts.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What Prometheus can read of the service."""
+"""Prometheus metrics of the service."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -6,36 +6,52 @@ SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class ServiceMetrics:
-    """Count what one app does, in a registry of its own."""
+    """Hold the metrics of one app, in a registry of its own."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        made = self._registry
+        registry = CollectorRegistry()
+        self._registry = registry
         self.requests = Counter(
-            "tonewatch_requests_total", "Requests by route and status.", ["route", "status"], registry=made
+            "tonewatch_requests_total",
+            "Requests by route and status.",
+            ["route", "status"],
+            registry=registry,
         )
-        self.seconds = Histogram(
-            "tonewatch_request_seconds", "Time to answer by route.", ["route"], buckets=SECONDS, registry=made
+        self.request_seconds = Histogram(
+            "tonewatch_request_seconds",
+            "Time to respond, by route.",
+            ["route"],
+            buckets=SECONDS,
+            registry=registry,
         )
-        self.texts = Counter(
-            "tonewatch_texts_total",
-            "Texts answered by release and label.",
+        self.predictions = Counter(
+            "tonewatch_predictions_total",
+            "Predictions by release and label.",
             ["release", "label"],
-            registry=made,
+            registry=registry,
         )
-        self.waiting = Gauge("tonewatch_waiting_texts", "Texts that wait to be answered.", registry=made)
-        self.unkept = Counter(
-            "tonewatch_journal_failures_total", "Answers that the journal could not keep.", registry=made
+        self.queued_texts = Gauge(
+            "tonewatch_queued_texts", "Texts that wait for a prediction.", registry=registry
         )
-        self.serving = Gauge(
-            "tonewatch_release", "1 for the release in service.", ["release", "data_version"], registry=made
+        self.journal_failures = Counter(
+            "tonewatch_journal_failures_total", "Predictions the journal could not store.", registry=registry
         )
-        self.reloads = Counter("tonewatch_reloads_total", "Times a new champion took over.", registry=made)
-        self.refused = Counter(
-            "tonewatch_releases_refused_total", "Times a new champion could not be opened.", registry=made
+        self.champion_info = Gauge(
+            "tonewatch_champion_info",
+            "1 for the release in service.",
+            ["release", "data_version"],
+            registry=registry,
         )
-        self.ledger = Gauge("tonewatch_ledger_reachable", "1 while the ledger can be asked.", registry=made)
+        self.reloads = Counter("tonewatch_reloads_total", "Changes of the champion.", registry=registry)
+        self.releases_refused = Counter(
+            "tonewatch_releases_refused_total",
+            "Failed attempts to load a new champion.",
+            registry=registry,
+        )
+        self.ledger_reachable = Gauge(
+            "tonewatch_ledger_reachable", "1 while the ledger can be read.", registry=registry
+        )
 
-    def written(self) -> bytes:
-        """Give all of it as Prometheus reads it."""
+    def render(self) -> bytes:
+        """Return all metrics in the Prometheus text format."""
         return generate_latest(self._registry)

@@ -1,8 +1,8 @@
-// Reads a chart's own table aloud where the pointer or the arrow keys are, and answers the text box in its place.
-// The page is whole without it: charts are drawn by the server, and the form is a form.
+// Shows a chart's values at the pointer or by arrow keys, and loads explanations without a new page.
+// The page works without this script: the server draws the charts, and the form is a plain form.
 "use strict";
 
-function readOuts(chart) {
+function addReadOut(chart) {
   const plot = chart.querySelector("svg.over-time");
   const body = document.getElementById(chart.dataset.table);
   if (!plot || !body) return;
@@ -10,14 +10,14 @@ function readOuts(chart) {
   const rows = [...body.rows].map((row) => ({ at: Number(row.dataset.at), row })).sort((one, other) => one.at - other.at);
   if (!rows.length) return;
   const rule = chart.appendChild(document.createElement("div"));
-  const told = chart.appendChild(document.createElement("div"));
+  const readOut = chart.appendChild(document.createElement("div"));
   rule.className = "rule";
-  told.className = "read-out";
-  told.setAttribute("role", "status");
-  rule.hidden = told.hidden = true;
+  readOut.className = "read-out";
+  readOut.setAttribute("role", "status");
+  rule.hidden = readOut.hidden = true;
   let place = -1;
 
-  const hide = () => { rule.hidden = told.hidden = true; place = -1; };
+  const hide = () => { rule.hidden = readOut.hidden = true; place = -1; };
   const show = (number) => {
     place = Math.max(0, Math.min(rows.length - 1, number));
     const { at, row } = rows[place];
@@ -29,17 +29,17 @@ function readOuts(chart) {
       line.textContent = `${heads[index + 1]}: ${word}`;
       return line;
     });
-    told.replaceChildren(title, ...lines);
-    rule.hidden = told.hidden = false;
+    readOut.replaceChildren(title, ...lines);
+    rule.hidden = readOut.hidden = false;
     const box = plot.getBoundingClientRect();
     const width = chart.clientWidth;
     const left = box.left - chart.getBoundingClientRect().left + (box.width * at) / 100;
     rule.style.left = `${left}px`;
     rule.style.top = `${plot.getBoundingClientRect().top - chart.getBoundingClientRect().top}px`;
     rule.style.height = `${box.height - 24}px`;
-    const room = told.offsetWidth;
-    told.style.left = `${Math.max(0, Math.min(width - room, left + 14 + room > width ? left - room - 14 : left + 14))}px`;
-    told.style.top = "16px";
+    const room = readOut.offsetWidth;
+    readOut.style.left = `${Math.max(0, Math.min(width - room, left + 14 + room > width ? left - room - 14 : left + 14))}px`;
+    readOut.style.top = "16px";
   };
   const nearest = (event) => {
     const box = plot.getBoundingClientRect();
@@ -61,28 +61,28 @@ function readOuts(chart) {
   });
 }
 
-function answerInPlace(form, answer) {
+function explainInPlace(form, explanation) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const button = form.querySelector("button");
     button.disabled = true;
     try {
-      const found = await fetch(`${form.action}?part=1`, { method: "POST", body: new URLSearchParams(new FormData(form)) });
-      // The service escapes every word of it; what it does not mean as a page is shown as words.
-      if ((found.headers.get("content-type") || "").startsWith("text/html")) {
-        const parsed = new DOMParser().parseFromString(await found.text(), "text/html");
-        answer.replaceChildren(...parsed.body.childNodes);
+      const response = await fetch(`${form.action}?fragment=1`, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+      // The service escapes the text in its HTML; anything else is shown as plain text.
+      if ((response.headers.get("content-type") || "").startsWith("text/html")) {
+        const parsed = new DOMParser().parseFromString(await response.text(), "text/html");
+        explanation.replaceChildren(...parsed.body.childNodes);
       } else {
-        answer.textContent = `No answer (${found.status}). Try again in a moment.`;
+        explanation.textContent = `No prediction (${response.status}). Retry in a moment.`;
       }
     } catch {
-      answer.textContent = "The service does not answer. Try again in a moment.";
+      explanation.textContent = "The service does not respond. Retry in a moment.";
     } finally {
       button.disabled = false;
     }
   });
 }
 
-document.querySelectorAll("figure.chart").forEach(readOuts);
+document.querySelectorAll("figure.chart").forEach(addReadOut);
 const form = document.getElementById("try-form");
-if (form) answerInPlace(form, document.getElementById("tried"));
+if (form) explainInPlace(form, document.getElementById("explanation"));

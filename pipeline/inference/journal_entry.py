@@ -1,0 +1,33 @@
+"""What the journal stores of a text that was predicted."""
+
+from dataclasses import dataclass
+
+from pipeline.base.digests import text_digest
+from pipeline.core.clean.faults import count_words
+from pipeline.core.clean.language import detect_language
+from pipeline.core.privacy.masking import mask_pii
+
+
+@dataclass(frozen=True)
+class JournalFields:
+    """Hold the fields of a journal entry that depend on its text alone; see JournalEntry."""
+
+    text: str
+    lang: str
+    digest: str
+    words: int
+
+
+def journal_fields(cleaned: str, *, hashed: bool, min_words: int) -> JournalFields:
+    """Mask a cleaned text; where texts are stored hashed, return its digest and language instead of the text.
+
+    `min_words` is the length below which no language is detected.
+    """
+    masked = mask_pii(cleaned)[0]
+    # Detecting a language takes as long as all else here, so readers do it where the text is stored.
+    return JournalFields(
+        text="" if hashed else masked,
+        lang=detect_language(masked, min_words=min_words) if hashed else "",
+        digest=text_digest(masked),
+        words=count_words(masked),
+    )

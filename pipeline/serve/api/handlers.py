@@ -1,0 +1,220 @@
+"""Handlers of the API routes: predict, feedback, release, health and metrics."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from fastapi import Request
+from starlette.responses import JSONResponse, Response
+
+from pipeline.base import logs, times
+from pipeline.base.config import ServeConfig
+from pipeline.base.records import Feedback, JournalEntry
+from pipeline.inference.journal_entry import journal_fields
+from pipeline.serve.api.schemas import (
+    ALL_TOPICS,
+    FeedbackRequest,
+    FeedbackResponse,
+    Prediction,
+    PredictRequest,
+    PredictResponse,
+    ReleaseResponse,
+)
+from pipeline.serve.http.access import AccessGuard
+from pipeline.serve.http.errors import HttpError
+from pipeline.serve.runtime.batcher import Batcher, BatchSlice, QueueFull
+from pipeline.serve.runtime.champion import ChampionHolder
+from pipeline.serve.runtime.metrics import ServiceMetrics
+
+log = logs.get("serve")
+UNCERTAIN = "uncertain"
+DIGEST_CHARACTERS = 16
+PROBABILITY_DIGITS = 6
+
+
+class JournalWriter(Protocol):
+    """Store predictions and feedback, and look predictions up."""
+
+    def append(self, entries: Sequence[JournalEntry]) -> None:
+        """Store predictions."""
+
+    def feedback(self, entries: Sequence[Feedback]) -> None:
+        """Store true labels."""
+
+    def find(self, request: str, position: int) -> JournalEntry | None:
+        """Return one prediction, None where it is unknown or expired."""
+
+    def close(self) -> None:
+        """Close open files."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """Hold what the app is built from; clock and request ids are arguments too."""
+
+    cfg: ServeConfig
+    champion: ChampionHolder
+    guard: AccessGuard
+    journal: JournalWriter
+    metrics: ServiceMetrics
+    now: Callable[[], datetime]
+    request_id: Callable[[datetime], str]
+    min_words: int
+
+
+@dataclass(frozen=True)
+class PredictedRequest:
+    """Hold a request and its predictions: `rows` of the batch, one per text."""
+
+    request_id: str
+    client: str
+    topic: str
+    batch: BatchSlice
+    rows: range
+
+
+class ApiHandlers:
+    """Handle the API routes of one app."""
+
+    def __init__(self, service: Service, batcher: Batcher) -> None:
+        self._service = service
+        self._batcher = batcher
+        self._journal_pool = ThreadPoolExecutor(1, thread_name_prefix="journal")
+
+    async def predict(self, body: PredictRequest, request: Request) -> PredictResponse:
+        """Predict the labels of texts with the champion."""
+        _check(body, self._service.cfg)
+        self._service.metrics.queued_texts.set(self._batcher.queued)
+        try:
+            async with asyncio.timeout(self._service.cfg.request_seconds):
+                batch = await self._batcher.predict(body.texts)
+        except (QueueFull, TimeoutError):
+            raise HttpError(503, "The queue of texts is full. Retry in a moment.", retry_after=1) from None
+        rows = range(batch.start, batch.start + len(body.texts))
+        state = request.state
+        predicted = PredictedRequest(str(state.request), str(state.client), body.topic, batch, rows)
+        await asyncio.get_running_loop().run_in_executor(self._journal_pool, self._store, predicted)
+        predictions = [_prediction(batch, row) for row in rows]
+        for prediction in predictions:
+            self._service.metrics.predictions.labels(batch.release.name, prediction.label).inc()
+        return PredictResponse(
+            request=predicted.request_id,
+            release=batch.release.name,
+            data_version=batch.release.data_version,
+            model=batch.release.model_digest[:DIGEST_CHARACTERS],
+            predictions=predictions,
+        )
+
+    async def feedback(self, body: FeedbackRequest, request: Request) -> FeedbackResponse:
+        """Store the true label of an earlier prediction."""
+        labels = self._service.champion.serving().labels
+        if body.label not in labels:
+            raise HttpError(422, f"Unknown label. Labels: {', '.join(labels)}.")
+        journal = self._service.journal
+        # Not in the journal's own thread: predictions would wait while an hour of them is searched.
+        entry = await asyncio.to_thread(journal.find, body.request, body.position)
+        if entry is None:
+            raise HttpError(404, "There is no such prediction, or it has expired.")
+        feedback = Feedback(
+            request=body.request,
+            position=body.position,
+            time=times.format_micros(self._service.now()),
+            label=body.label,
+            client=str(request.state.client),
+            text=entry.text,
+            topic=entry.topic,
+        )
+        await asyncio.to_thread(journal.feedback, [feedback])
+        return FeedbackResponse(kept=True)
+
+    async def release(self) -> ReleaseResponse:
+        """Return the release in service."""
+        champion = self._service.champion
+        release = champion.serving()
+        return ReleaseResponse(
+            release=release.name,
+            data_version=release.data_version,
+            model=release.model_digest[:DIGEST_CHARACTERS],
+            labels=list(release.labels),
+            ledger_unreachable_since=champion.unreachable_since,
+            refused=champion.refused,
+        )
+
+    async def health(self) -> JSONResponse:
+        """Return 200 while the process is alive."""
+        return JSONResponse({"alive": True})
+
+    async def ready(self) -> JSONResponse:
+        """Return 200 once a release is loaded, else 503."""
+        ready = self._service.champion.ready
+        return JSONResponse({"ready": ready}, status_code=200 if ready else 503)
+
+    async def metrics(self) -> Response:
+        """Return the metrics in the Prometheus text format."""
+        return Response(self._service.metrics.render(), media_type="text/plain; version=0.0.4")
+
+    def _store(self, predicted: PredictedRequest) -> None:
+        """Append predictions to the journal before the response is sent; a failure is counted, not raised."""
+        try:
+            self._service.journal.append(self._entries(predicted))
+        except Exception as error:
+            self._service.metrics.journal_failures.inc(len(predicted.rows))
+            log.error("journal.failed", why=type(error).__name__)
+
+    def _entries(self, predicted: PredictedRequest) -> list[JournalEntry]:
+        service, release, predictions = self._service, predicted.batch.release, predicted.batch.predictions
+        hashed, time = service.cfg.journal.texts == "hash", times.format_micros(service.now())
+        entries = []
+        for position, row in enumerate(predicted.rows):
+            fields = journal_fields(predictions.cleaned[row], hashed=hashed, min_words=service.min_words)
+            entry = JournalEntry(
+                request=predicted.request_id,
+                position=position,
+                time=time,
+                text=fields.text,
+                digest=fields.digest,
+                label=predictions.labels[row],
+                uncertain=predictions.uncertain[row],
+                probabilities=_rounded(predicted.batch, row),
+                release=release.name,
+                data_version=release.data_version,
+                client=predicted.client,
+                topic=predicted.topic,
+                lang=fields.lang,
+                words=fields.words,
+                unknown=predictions.unknown[row],
+            )
+            entries.append(entry)
+        return entries
+
+
+def _check(body: PredictRequest, cfg: ServeConfig) -> None:
+    if len(body.texts) > cfg.max_texts:
+        raise HttpError(422, f"A request may contain at most {cfg.max_texts} texts.")
+    if any(len(text) > cfg.max_characters for text in body.texts):
+        raise HttpError(422, f"A text may have at most {cfg.max_characters} characters.")
+    try:
+        "".join(body.texts).encode()
+    except UnicodeEncodeError:
+        raise HttpError(422, "A text contains half of a surrogate pair.") from None
+    if body.topic == ALL_TOPICS:
+        raise HttpError(
+            422, f"The topic {ALL_TOPICS!r} is reserved for all topics together. Use another name."
+        )
+
+
+def _prediction(batch: BatchSlice, row: int) -> Prediction:
+    best, uncertain = batch.predictions.labels[row], batch.predictions.uncertain[row]
+    return Prediction(
+        label=UNCERTAIN if uncertain else best,
+        best=best,
+        uncertain=uncertain,
+        probabilities=dict(zip(batch.release.labels, _rounded(batch, row), strict=True)),
+    )
+
+
+def _rounded(batch: BatchSlice, row: int) -> tuple[float, ...]:
+    return tuple(round(float(value), PROBABILITY_DIGITS) for value in batch.predictions.probabilities[row])
