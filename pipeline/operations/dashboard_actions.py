@@ -1,7 +1,7 @@
-"""What a person may do from the dashboard: sign in, go back to a release or approve one, having seen what that does."""
+"""Actions on the dashboard: sign in, roll back or approve a release after a preview, explain a prediction."""
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from pipeline.base import logs
 from pipeline.base.config import Workspace
@@ -10,82 +10,99 @@ from pipeline.io.params_file import load_params
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.security.sessions import Session, SessionStore
 from pipeline.release import promote, reconcile
-from pipeline.release.promote import MoveResult
+from pipeline.release.promote import MovePreview, MoveResult
 
 if TYPE_CHECKING:
+    from pipeline.core.model.occlusion import Explanation
     from pipeline.core.model.predictor import Predictor
 
 __all__ = [
     "MAX_REASON",
     "ActionKind",
+    "Confirmation",
+    "Explanation",
     "Session",
     "SessionStore",
-    "perform_action",
     "explain",
+    "open_sessions",
+    "perform_action",
     "preview_action",
-    "sessions_of",
 ]
 
 ActionKind = Literal["rollback", "approve"]
 MAX_REASON = 500  # characters
 
 
-def sessions_of(workspace: Workspace) -> SessionStore:
-    """Give the sessions of a workspace, kept under `.tonewatch/sessions`."""
+@dataclass(frozen=True)
+class Confirmation:
+    """Hold what a person confirmed: a release, its name as typed, the champion shown, a reason, and who."""
+
+    release: str
+    typed: str
+    expected_champion: str
+    reason: str
+    actor: str
+
+
+def open_sessions(workspace: Workspace) -> SessionStore:
+    """Open the store of a workspace's sessions, in `.tonewatch/sessions`."""
     minutes = load_params(workspace.params).serve.dashboard.session_minutes
     return SessionStore(workspace.home / "sessions", workspace.keys, minutes=minutes)
 
 
-def preview_action(workspace: Workspace, kind: ActionKind, name: str) -> dict[str, Any]:
-    """Tell what an act would do, step by step, and change nothing; refused as the act itself would be."""
+def preview_action(workspace: Workspace, kind: ActionKind, name: str) -> MovePreview:
+    """Return what an action would do, without doing it: keys from, to, steps, pending (lists of sentences).
+
+    Raises what the action itself would raise.
+    """
     if kind == "rollback":
         return promote.preview_move(workspace, name, back=True)
     ledger = Ledger(workspace.ledger)
-    document, current = ledger.get(name).document, ledger.current()
-    if not document["decision"]["accepted"] or not promote.awaits_approval(workspace, document):
-        raise UsageError(f"{name} does not wait for an approval. Look with `tonewatch release list`.")
-    if document["champion"] != current:
+    record, champion = ledger.get(name).record, ledger.champion()
+    if not record["decision"]["accepted"] or not promote.awaits_approval(workspace, record):
+        raise UsageError(f"{name} does not wait for approval. Type `tonewatch release list`.")
+    if record["champion"] != champion:
         raise CandidateRejected(
-            f"{name} was judged against {document['champion'] or 'no champion'}, but {current} is in service now."
+            f"{name} was judged against {record['champion'] or 'no champion'}, "
+            f"but the champion is {champion}."
         )
-    followed = reconcile.preview(workspace, document, ledger.get(current).document if current else None)
-    first = (
+    outcome = reconcile.preview(workspace, record, ledger.get(champion).record if champion else None)
+    steps = [
         f"The ledger records who approved {name}, and why.",
-        f"The ledger records the move from {current or 'none'} to {name}.",
-    )
-    return {"from": current, "to": name, "steps": [*first, *followed.done], "pending": list(followed.pending)}
+        f"The ledger records the move from {champion or 'none'} to {name}.",
+        *outcome.done,
+    ]
+    return {"from": champion, "to": name, "steps": steps, "pending": list(outcome.pending)}
 
 
-def perform_action(
-    workspace: Workspace, kind: ActionKind, name: str, *, expected: str, typed: str, reason: str, actor: str
-) -> MoveResult:
-    """Do what was foreseen, if the person typed the release's name, said why, and nobody moved the champion meanwhile.
+def perform_action(workspace: Workspace, kind: ActionKind, confirmed: Confirmation) -> MoveResult:
+    """Move the champion as previewed.
 
-    Raises WrongUse, StaleMove, and whatever the move itself refuses with.
+    Raises UsageError when the typed name or the reason is missing, ChampionChanged when the champion is not
+    the one that was shown, and what the move itself raises.
     """
-    if typed.strip() != name:
-        raise UsageError(f"What you typed is not {name}, so nothing was changed. Type {name} to confirm.")
-    if not reason.strip() or len(reason) > MAX_REASON:
-        raise UsageError(
-            f"Say why, in at most {MAX_REASON} characters; the ledger keeps it. Nothing was changed."
-        )
-    current = Ledger(workspace.ledger).current()
-    if (current or "") != expected:
+    name = confirmed.release
+    if confirmed.typed.strip() != name:
+        raise UsageError(f"The name you typed is not {name}. Nothing was changed; type {name} to confirm.")
+    if not confirmed.reason.strip() or len(confirmed.reason) > MAX_REASON:
+        raise UsageError(f"Enter a reason of at most {MAX_REASON} characters. Nothing was changed.")
+    champion = Ledger(workspace.ledger).champion()
+    if (champion or "") != confirmed.expected_champion:
         raise ChampionChanged(
-            f"{current} is in service now and not {expected or 'nothing'} as when you looked. Nothing was changed; look again."
+            f"The champion is now {champion}, no longer {confirmed.expected_champion or 'none'}. "
+            "Nothing was changed; reload the page."
         )
-    words = {"actor": actor, "reason": " ".join(reason.split())}
-    moved = (
-        promote.rollback(workspace, to=name, **words)
-        if kind == "rollback"
-        else promote.approve(workspace, name, **words)
-    )
-    logs.get("dashboard").info(kind, release=name, actor=actor)
-    return moved
+    reason = " ".join(confirmed.reason.split())
+    if kind == "rollback":
+        result = promote.rollback(workspace, to=name, actor=confirmed.actor, reason=reason)
+    else:
+        result = promote.approve(workspace, name, actor=confirmed.actor, reason=reason)
+    logs.get("dashboard").info(f"dashboard.{kind}", release=name, actor=confirmed.actor)
+    return result
 
 
-def explain(predictor: "Predictor", text: str, *, most: int) -> dict[str, Any]:
-    """Answer a text, and say of its first `most` words what each was worth."""
+def explain(predictor: "Predictor", text: str, *, max_words: int) -> "Explanation":
+    """Predict a text and compute the importance of its first `max_words` words."""
     from pipeline.core.model.occlusion import explain_by_occlusion
 
-    return asdict(explain_by_occlusion(predictor, text, most=most))
+    return explain_by_occlusion(predictor, text, most=max_words)

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
-import served
+import running_service
 
 from pipeline.base.config import Workspace
 from pipeline.io.journal.journal import Journal
@@ -24,14 +24,14 @@ ROOT = Path(__file__).parents[2]
 
 @contextmanager
 def started(
-    places: Workspace, *more: str, seconds: float = 60
+    workspace: Workspace, *more: str, seconds: float = 60
 ) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
     """Start `tonewatch serve` as a process of its own and wait until it is ready."""
-    port = served.free_port()
-    process = serving(places, *more, port=str(port))
+    port = running_service.free_port()
+    process = serving(workspace, *more, port=str(port))
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            served.until(lambda: process.poll() is not None or ready(client), seconds)
+            running_service.wait_until(lambda: process.poll() is not None or ready(client), seconds)
             yield process, client
     finally:
         if process.poll() is None:
@@ -39,7 +39,7 @@ def started(
         process.communicate()
 
 
-def serving(places: Workspace, *more: str, port: str, **environment: str) -> subprocess.Popen[str]:
+def serving(workspace: Workspace, *more: str, port: str, **environment: str) -> subprocess.Popen[str]:
     """Start `tonewatch serve` in an environment that says only this of us."""
     command = [
         sys.executable,
@@ -49,7 +49,7 @@ def serving(places: Workspace, *more: str, port: str, **environment: str) -> sub
         "--port",
         port,
         "--workspace",
-        str(places.root),
+        str(workspace.root),
         "--json",
         *more,
     ]
@@ -77,8 +77,8 @@ def cpu_seconds(process: int) -> float:
 
 
 def test_it_is_ready_within_4_seconds_of_work_and_a_signal_loses_no_answer(tmp_path: Path) -> None:
-    places = served.world(tmp_path / "w")
-    with started(places) as (process, client):
+    workspace = running_service.make_workspace(tmp_path / "w")
+    with started(workspace) as (process, client):
         assert cpu_seconds(process.pid) < 4
         seen: list[Any] = []
 
@@ -93,7 +93,7 @@ def test_it_is_ready_within_4_seconds_of_work_and_a_signal_loses_no_answer(tmp_p
         threads = [threading.Thread(target=ask) for _ in range(4)]
         for thread in threads:
             thread.start()
-        served.until(lambda: len(seen) > 20)
+        running_service.wait_until(lambda: len(seen) > 20)
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=30)
         for thread in threads:
@@ -108,9 +108,9 @@ def test_it_is_ready_within_4_seconds_of_work_and_a_signal_loses_no_answer(tmp_p
         "ReadError",
         "WriteError",
     }
-    assert all(len(one["answers"]) == 32 for one in seen if isinstance(one, dict))
-    assert list(places.journal.glob("answers/*/*.jsonl")) == []
-    kept = {one.request for one in Journal.reading(places.journal).answers("2000", "9999")}
+    assert all(len(one["predictions"]) == 32 for one in seen if isinstance(one, dict))
+    assert list(workspace.journal.glob("answers/*/*.jsonl")) == []
+    kept = {one.request for one in Journal.reading(workspace.journal).answers("2000", "9999")}
     assert set(answered) <= kept
     # What was begun was also told: at most the requests in flight were kept and not heard of.
     assert len(kept - set(answered)) <= len(threads)
@@ -118,8 +118,8 @@ def test_it_is_ready_within_4_seconds_of_work_and_a_signal_loses_no_answer(tmp_p
 
 
 def test_killed_without_warning_it_has_kept_every_answer_it_gave(tmp_path: Path) -> None:
-    places = served.world(tmp_path / "w")
-    with started(places) as (process, client):
+    workspace = running_service.make_workspace(tmp_path / "w")
+    with started(workspace) as (process, client):
         told = [
             client.post("/v1/predict", json={"texts": ["word1", "word2"]}).json()["request"]
             for _ in range(20)
@@ -127,12 +127,12 @@ def test_killed_without_warning_it_has_kept_every_answer_it_gave(tmp_path: Path)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
 
-    kept = [one.request for one in Journal.reading(places.journal).answers("2000", "9999")]
+    kept = [one.request for one in Journal.reading(workspace.journal).answers("2000", "9999")]
     assert sorted(kept) == sorted(told * 2)
 
 
 def test_a_port_that_is_taken_is_said_and_nothing_is_left(tmp_path: Path) -> None:
-    places = served.world(tmp_path / "w")
+    workspace = running_service.make_workspace(tmp_path / "w")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -144,7 +144,7 @@ def test_a_port_that_is_taken_is_said_and_nothing_is_left(tmp_path: Path) -> Non
             "--port",
             str(taken.getsockname()[1]),
             "--workspace",
-            str(places.root),
+            str(workspace.root),
         ]
         ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
 
@@ -155,12 +155,12 @@ def test_a_port_that_is_taken_is_said_and_nothing_is_left(tmp_path: Path) -> Non
 
 @pytest.mark.timeout(240)
 def test_on_ray_serve_it_answers_reloads_and_ends_with_nothing_left(tmp_path: Path) -> None:
-    places = served.world(tmp_path / "w", releases=2, min_replicas=1, max_replicas=2)
+    workspace = running_service.make_workspace(tmp_path / "w", releases=2, min_replicas=1, max_replicas=2)
     before = ray_processes()
-    with started(places, "--ray", seconds=150) as (process, client):
+    with started(workspace, "--ray", seconds=150) as (process, client):
         assert process.poll() is None, process.communicate()[1]
         first = client.post("/v1/predict", json={"texts": ["word1"]}).json()
-        assert (first["release"], served.labels_of(first)) == ("R1", {"negative"})
+        assert (first["release"], running_service.labels_of(first)) == ("R1", {"negative"})
         assert client.get("/metrics").status_code == 200
         assert client.get("/v1/release", headers={"Host": "rebound.example.org"}).status_code == 403
         seen: list[dict[str, Any]] = []
@@ -175,8 +175,8 @@ def test_on_ray_serve_it_answers_reloads_and_ends_with_nothing_left(tmp_path: Pa
         threads = [threading.Thread(target=ask) for _ in range(6)]
         for thread in threads:
             thread.start()
-        served.move(places, "R2")
-        took = served.until(
+        running_service.promote(workspace, "R2")
+        took = running_service.wait_until(
             lambda: {one["release"] for one in seen[-12:]} == {"R2"} if len(seen) > 12 else False, 60
         )
         ends.set()
@@ -187,12 +187,13 @@ def test_on_ray_serve_it_answers_reloads_and_ends_with_nothing_left(tmp_path: Pa
 
     assert {one["status"] for one in seen} == {200}
     assert all(
-        served.labels_of(one) == ({"negative"} if one["release"] == "R1" else {"positive"}) for one in seen
+        running_service.labels_of(one) == ({"negative"} if one["release"] == "R1" else {"positive"})
+        for one in seen
     )
     assert took < 60
     assert process.returncode == 0
-    served.until(lambda: ray_processes() <= before, 30)
-    kept = {one.request for one in Journal.reading(places.journal).answers("2000", "9999")}
+    running_service.wait_until(lambda: ray_processes() <= before, 30)
+    kept = {one.request for one in Journal.reading(workspace.journal).answers("2000", "9999")}
     assert {one["request"] for one in seen} <= kept
 
 
@@ -201,19 +202,19 @@ def test_on_ray_serve_it_answers_reloads_and_ends_with_nothing_left(tmp_path: Pa
 def test_on_ray_serve_replicas_come_and_go_by_load_and_a_new_start_replaces_them_without_a_failed_answer(
     tmp_path: Path,
 ) -> None:
-    places = served.world(tmp_path / "w", min_replicas=1, max_replicas=2)
-    with started(places, "--ray", seconds=150) as (process, client):
+    workspace = running_service.make_workspace(tmp_path / "w", min_replicas=1, max_replicas=2)
+    with started(workspace, "--ray", seconds=150) as (process, client):
         assert len(replicas()) == 1
         seen: list[str] = []
         with asking(client, seen, lines=8):
-            served.until(lambda: len(replicas()) == 2, 120)
+            running_service.wait_until(lambda: len(replicas()) == 2, 120)
             old = replicas()
             port = str(client.base_url.port)
-            again = serving(places, "--ray", port=port, RAY_ADDRESS="auto")
-            served.until(lambda: len(new := replicas()) == 2 and not new & old, 180)
+            again = serving(workspace, "--ray", port=port, RAY_ADDRESS="auto")
+            running_service.wait_until(lambda: len(new := replicas()) == 2 and not new & old, 180)
         again.kill()  # the service is the cluster's and not its starter's
         again.communicate()
-        served.until(lambda: len(replicas()) == 1, 300)
+        running_service.wait_until(lambda: len(replicas()) == 1, 300)
         assert client.post("/v1/predict", json={"texts": ["word1"]}).status_code == 200
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
@@ -279,7 +280,9 @@ def test_thousands_of_silent_slow_and_huge_requests_take_neither_its_memory_nor_
         pytest.skip(f"{lines} connections take more open files than the {hard} allowed here")
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with (
-        started(served.world(tmp_path / "w", max_queued_texts=256, concurrent_requests=10_000)) as (
+        started(
+            running_service.make_workspace(tmp_path / "w", max_queued_texts=256, concurrent_requests=10_000)
+        ) as (
             process,
             client,
         ),
@@ -311,7 +314,9 @@ def test_thousands_of_silent_slow_and_huge_requests_take_neither_its_memory_nor_
             peak = max(peak, resident(process.pid))
         refused = silent[-1].recv(99)
         held.close()
-        well = served.until(lambda: client.post("/v1/predict", json={"texts": ["word1"]}).status_code == 200)
+        well = running_service.wait_until(
+            lambda: client.post("/v1/predict", json={"texts": ["word1"]}).status_code == 200
+        )
 
     print(
         f"resident {before:.0f} MB before, {peak:.0f} MB at most; /healthz {max(health) * 1000:.0f} ms at most of {len(health)}"

@@ -1,9 +1,9 @@
-"""What the service keeps of a text."""
+"""What the journal stores of a text."""
 
 import pytest
 
 from pipeline.core.clean.rules import clean_text
-from pipeline.inference.champion import journal_fields
+from pipeline.inference.journal_entry import journal_fields
 
 
 @pytest.mark.parametrize(
@@ -16,19 +16,17 @@ from pipeline.inference.champion import journal_fields
     ],
 )
 def test_an_address_is_masked_however_it_is_hidden(text: str) -> None:
-    note = journal_fields(clean_text(text)[0], hashed=False, min_words=8)
+    fields = journal_fields(clean_text(text)[0], hashed=False, min_words=8)
 
-    assert (note["text"], note["words"]) == ("write to [email]", 3)
+    assert (fields.text, fields.words) == ("write to [email]", 3)
 
 
-def test_the_language_is_told_at_once_only_where_the_text_is_not_kept() -> None:
+def test_the_language_is_detected_only_where_the_text_is_not_stored() -> None:
     text = "this is a plain sentence in the English language"
 
-    hashed, kept = (
-        journal_fields(text, hashed=True, min_words=3),
-        journal_fields(text, hashed=False, min_words=3),
-    )
+    hashed = journal_fields(text, hashed=True, min_words=3)
+    stored = journal_fields(text, hashed=False, min_words=3)
 
-    assert (hashed["text"], hashed["lang"]) == ("", "en")
-    assert (kept["text"], kept["lang"]) == (text, "")
-    assert hashed["digest"] == kept["digest"]
+    assert (hashed.text, hashed.lang) == ("", "en")
+    assert (stored.text, stored.lang) == (text, "")
+    assert hashed.digest == stored.digest

@@ -1,4 +1,4 @@
-"""The routes of the dashboard asked over HTTP: who may read, which headers bind a page, and what a wrong request is answered with."""
+"""The routes of the dashboard over HTTP: who may read, security headers, and wrong requests."""
 
 import shutil
 from datetime import UTC, datetime
@@ -10,40 +10,45 @@ from starlette.testclient import TestClient
 
 from pipeline.base.config import Workspace
 from pipeline.io.security import api_keys
-from pipeline.serve.main import build_app
+from pipeline.serve.build import build_app
 
 CHECKOUT = Path(__file__).parents[2]
-HERE, AWAY = "http://127.0.0.1:8000", "https://tone.example"
-PAGES = ["/", "/topics/phones", "/try", "/sign-in", "/acts/rollback/R1"]
+LOCAL, REMOTE = "http://127.0.0.1:8000", "https://tone.example"
+PAGES = ["/", "/topics/phones", "/try", "/sign-in", "/actions/rollback/R1"]
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Workspace:
+def workspace(tmp_path: Path) -> Workspace:
     shutil.copyfile(CHECKOUT / "params.yaml", tmp_path / "params.yaml")
     return Workspace.of(tmp_path, {})
 
 
-def key(places: Workspace, scope: str = "admin") -> str:
-    return api_keys.create_key(places.keys, name="ada", scopes=[scope], days=None, now=datetime.now(UTC))[1]
+def create_key(workspace: Workspace, scope: str = "admin") -> str:
+    return api_keys.create_key(workspace.keys, name="ada", scopes=[scope], days=None, now=datetime.now(UTC))[
+        1
+    ]
 
 
-def client(places: Workspace, *, at: str = HERE, **headers: str) -> TestClient:
-    """Ask a service that only this machine reaches, or one that everybody does."""
-    host = "127.0.0.1" if at == HERE else "0.0.0.0"
+def client(workspace: Workspace, *, at: str = LOCAL, **headers: str) -> TestClient:
+    """Return a client of a service that only this machine reaches, or of one that everybody does."""
+    host = "127.0.0.1" if at == LOCAL else "0.0.0.0"
     return TestClient(
-        build_app(places, host=host), base_url=at, headers={"Origin": at, **headers}, follow_redirects=False
+        build_app(workspace, host=host),
+        base_url=at,
+        headers={"Origin": at, **headers},
+        follow_redirects=False,
     )
 
 
 @pytest.fixture
-def here(places: Workspace) -> TestClient:
-    return client(places)
+def local(workspace: Workspace) -> TestClient:
+    return client(workspace)
 
 
-def test_every_page_is_bound_by_its_headers(here: TestClient, places: Workspace) -> None:
-    seen.write(places.windows, windows=6)
+def test_every_page_has_its_security_headers(local: TestClient, workspace: Workspace) -> None:
+    seen.write(workspace.windows, windows=6)
     for path in PAGES:
-        headers = here.get(path).headers
+        headers = local.get(path).headers
         if "location" not in headers:
             assert headers["content-security-policy"].startswith(
                 "default-src 'none'; style-src 'self'; script-src 'self';"
@@ -55,10 +60,10 @@ def test_every_page_is_bound_by_its_headers(here: TestClient, places: Workspace)
         assert headers["cache-control"] == "no-store"
 
 
-def test_no_page_holds_a_style_or_a_script_of_its_own(here: TestClient, places: Workspace) -> None:
-    seen.write(places.windows, windows=6)
+def test_no_page_holds_a_style_or_a_script_of_its_own(local: TestClient, workspace: Workspace) -> None:
+    seen.write(workspace.windows, windows=6)
 
-    page = here.get("/topics/phones").text
+    page = local.get("/topics/phones").text
 
     assert " style=" not in page
     assert "<style" not in page
@@ -66,98 +71,102 @@ def test_no_page_holds_a_style_or_a_script_of_its_own(here: TestClient, places: 
     assert page.count("<script") == 1
 
 
-def test_assets_may_be_kept_for_as_long_as_their_address_stands(here: TestClient) -> None:
+def test_assets_are_cached_for_good(local: TestClient) -> None:
     for name, kind in (
         ("dashboard.css", "text/css"),
         ("dashboard.js", "text/javascript"),
         ("icon.svg", "image/svg+xml"),
     ):
-        found = here.get(f"/assets/{name}?v=1")
-        assert found.headers["content-type"].startswith(kind)
-        assert "immutable" in found.headers["cache-control"]
+        response = local.get(f"/assets/{name}?v=1")
+        assert response.headers["content-type"].startswith(kind)
+        assert "immutable" in response.headers["cache-control"]
     for name in ("dashboard.html.j2", "..%2fpages.py", "page.css", "%00"):
-        assert here.get(f"/assets/{name}").status_code == 404
+        assert local.get(f"/assets/{name}").status_code == 404
 
 
-def test_the_pages_are_no_part_of_the_api(here: TestClient) -> None:
-    assert not [path for path in here.get("/openapi.json").json()["paths"] if not path.startswith("/v1/")]
+def test_openapi_does_not_list_the_pages(local: TestClient) -> None:
+    assert not [path for path in local.get("/openapi.json").json()["paths"] if not path.startswith("/v1/")]
 
 
-def test_an_empty_workspace_has_its_page_too(here: TestClient) -> None:
-    found = here.get("/")
+def test_an_empty_workspace_has_a_page(local: TestClient) -> None:
+    response = local.get("/")
 
-    assert found.status_code == 200
-    assert "No window was watched yet" in found.text
-    assert "No release was judged yet" in found.text
+    assert response.status_code == 200
+    assert "No window report yet" in response.text
+    assert "No release yet" in response.text
 
 
-def test_a_workspace_whose_parts_are_all_broken_still_has_its_page(
-    here: TestClient, places: Workspace
-) -> None:
-    seen.write(places.windows, windows=6)
-    (places.windows / "events.json").write_text("{")
-    places.params.write_text("nonsense: [")
-    (places.home / "ledger.db").unlink(missing_ok=True)
-    (places.home / "ledger.db").mkdir()
-    places.alerts.mkdir()
-    (places.alerts / "A000001.json").write_text("{")
+def test_a_workspace_with_damaged_files_has_a_page(local: TestClient, workspace: Workspace) -> None:
+    seen.write(workspace.windows, windows=6)
+    (workspace.windows / "events.json").write_text("{")
+    workspace.params.write_text("nonsense: [")
+    (workspace.home / "ledger.db").unlink(missing_ok=True)
+    (workspace.home / "ledger.db").mkdir()
+    workspace.alerts.mkdir()
+    (workspace.alerts / "A000001.json").write_text("{")
 
-    found = here.get("/")
+    response = local.get("/")
 
-    assert found.status_code == 200
-    assert found.text.count("not there") >= 4
+    assert response.status_code == 200
+    assert response.text.count("unavailable") >= 4
 
 
 @pytest.mark.parametrize(
     "path",
     [
-        *("/topics/nobody%20speaks%20of", "/acts/destroy/R1", "/acts/rollback/R0", "/acts/rollback/.."),
+        *(
+            "/topics/nobody%20speaks%20of",
+            "/actions/destroy/R1",
+            "/actions/rollback/R0",
+            "/actions/rollback/..",
+        ),
         *("/releases/R0", "/releases/..%2fR1", "/assets/x"),
     ],
 )
-def test_what_is_not_there_is_404(here: TestClient, path: str) -> None:
-    assert here.get(path).status_code == 404
+def test_unknown_paths_are_404(local: TestClient, path: str) -> None:
+    assert local.get(path).status_code == 404
 
 
-def test_on_this_machine_everybody_may_read_but_only_an_admin_may_act(
-    here: TestClient, places: Workspace
-) -> None:
-    key(places)
+def test_locally_everybody_reads_but_only_an_admin_acts(local: TestClient, workspace: Workspace) -> None:
+    create_key(workspace)
 
-    assert here.get("/").status_code == 200
-    assert here.get("/acts/rollback/R1").headers["location"] == "/sign-in?next=%2Facts%2Frollback%2FR1"
-    assert here.post("/acts/rollback/R1", data={"typed": "R1"}).headers["location"] == "/sign-in?next=%2F"
+    assert local.get("/").status_code == 200
+    assert local.get("/actions/rollback/R1").headers["location"] == "/sign-in?next=%2Factions%2Frollback%2FR1"
+    assert (
+        local.post("/actions/rollback/R1", data={"confirmation": "R1"}).headers["location"]
+        == "/sign-in?next=%2F"
+    )
 
 
-def test_beyond_this_machine_a_key_is_asked_for_first(places: Workspace) -> None:
-    told = key(places, "feedback")
-    away = client(places, at=AWAY)
+def test_remote_readers_sign_in_first(workspace: Workspace) -> None:
+    secret = create_key(workspace, "feedback")
+    remote = client(workspace, at=REMOTE)
 
-    assert away.get("/topics/a").headers["location"] == "/sign-in?next=%2Ftopics%2Fa"
-    assert away.get("/releases/R1").headers["location"] == "/sign-in?next=%2Freleases%2FR1"
-    assert away.post("/try", data={"text": "x"}).status_code == 303
-    signed = away.post("/sign-in", data={"key": told, "next": "/topics/a"})
+    assert remote.get("/topics/a").headers["location"] == "/sign-in?next=%2Ftopics%2Fa"
+    assert remote.get("/releases/R1").headers["location"] == "/sign-in?next=%2Freleases%2FR1"
+    assert remote.post("/try", data={"text": "x"}).status_code == 303
+    signed_in = remote.post("/sign-in", data={"key": secret, "next": "/topics/a"})
 
-    assert (signed.status_code, signed.headers["location"]) == (303, "/topics/a")
-    cookie = signed.headers["set-cookie"]
+    assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/topics/a")
+    cookie = signed_in.headers["set-cookie"]
     assert cookie.startswith("__Host-tonewatch=")
     assert {"HttpOnly", "Secure", "SameSite=strict", "Path=/", "Max-Age=1800"} <= set(cookie.split("; "))
-    assert away.get("/").status_code == 200
+    assert remote.get("/").status_code == 200
 
 
-def test_keys_that_are_gone_close_the_pages_and_do_not_open_them(places: Workspace) -> None:
-    told = key(places)
-    away = client(places, at=AWAY)
-    away.post("/sign-in", data={"key": told})
+def test_deleting_the_keys_does_not_open_the_pages(workspace: Workspace) -> None:
+    secret = create_key(workspace)
+    remote = client(workspace, at=REMOTE)
+    remote.post("/sign-in", data={"key": secret})
 
-    places.keys.unlink()
+    workspace.keys.unlink()
 
-    assert away.get("/").status_code == 303
+    assert remote.get("/").status_code == 303
 
 
-def test_another_name_for_this_machine_is_refused(places: Workspace) -> None:
+def test_a_foreign_host_header_is_rejected(workspace: Workspace) -> None:
     # A page elsewhere can let its own name lead here (DNS rebinding).
-    assert client(places, at=HERE).get("/", headers={"Host": "evil.example"}).status_code == 403
+    assert client(workspace, at=LOCAL).get("/", headers={"Host": "evil.example"}).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -172,33 +181,35 @@ def test_another_name_for_this_machine_is_refused(places: Workspace) -> None:
         "/a b",
     ],
 )
-def test_signing_in_leads_nowhere_else(here: TestClient, places: Workspace, target: str) -> None:
-    assert here.post("/sign-in", data={"key": key(places), "next": target}).headers["location"] == "/"
-
-
-def test_a_key_in_a_form_of_somebody_else_signs_nobody_in(places: Workspace) -> None:
-    found = client(places).post(
-        "/sign-in", data={"key": key(places)}, headers={"Origin": "http://evil.example"}
+def test_sign_in_redirects_to_own_pages_only(local: TestClient, workspace: Workspace, target: str) -> None:
+    assert (
+        local.post("/sign-in", data={"key": create_key(workspace), "next": target}).headers["location"] == "/"
     )
 
-    assert (found.status_code, found.headers.get("set-cookie")) == (403, None)
+
+def test_a_sign_in_form_of_another_site_is_rejected(workspace: Workspace) -> None:
+    response = client(workspace).post(
+        "/sign-in", data={"key": create_key(workspace)}, headers={"Origin": "http://evil.example"}
+    )
+
+    assert (response.status_code, response.headers.get("set-cookie")) == (403, None)
 
 
-def test_signing_in_anew_ends_the_session_before(here: TestClient, places: Workspace) -> None:
-    told = key(places)
-    here.post("/sign-in", data={"key": told})
-    here.post("/sign-in", data={"key": told})
+def test_a_new_sign_in_ends_the_earlier_session(local: TestClient, workspace: Workspace) -> None:
+    secret = create_key(workspace)
+    local.post("/sign-in", data={"key": secret})
+    local.post("/sign-in", data={"key": secret})
 
-    assert len(list((places.home / "sessions").glob("*.json"))) == 1
+    assert len(list((workspace.home / "sessions").glob("*.json"))) == 1
 
 
-def test_without_keys_nobody_signs_in_and_the_page_says_how_to(here: TestClient) -> None:
-    assert "tonewatch keys new" in here.get("/sign-in").text
-    assert here.post("/sign-in", data={"key": "x"}).status_code == 401
+def test_without_keys_the_sign_in_page_names_the_command(local: TestClient) -> None:
+    assert "tonewatch keys new" in local.get("/sign-in").text
+    assert local.post("/sign-in", data={"key": "x"}).status_code == 401
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "There is no text"),
         (" \n", "There is no text"),
@@ -206,18 +217,20 @@ def test_without_keys_nobody_signs_in_and_the_page_says_how_to(here: TestClient)
         ("x", "No release"),
     ],
 )
-def test_a_text_that_cannot_be_answered_says_why(here: TestClient, text: str, told: str) -> None:
-    found = here.post("/try?part=1", data={"text": text})
+def test_a_text_that_cannot_be_explained_has_a_message(local: TestClient, text: str, message: str) -> None:
+    response = local.post("/try?fragment=1", data={"text": text})
 
-    assert (found.status_code, told in found.text) == (400, True)
-    assert "<html" not in found.text
-
-
-def test_a_try_from_elsewhere_is_refused(here: TestClient) -> None:
-    assert here.post("/try", data={"text": "x"}, headers={"Origin": "http://evil.example"}).status_code == 403
+    assert (response.status_code, message in response.text) == (400, True)
+    assert "<html" not in response.text
 
 
-def test_a_route_is_asked_in_its_own_way_only(here: TestClient, places: Workspace) -> None:
-    for path in ("/", "/try", "/sign-in", "/acts/rollback/R1"):
-        assert here.delete(path).status_code == 405
-    assert here.get("/sign-out").status_code == 405
+def test_a_text_from_another_site_is_rejected(local: TestClient) -> None:
+    assert (
+        local.post("/try", data={"text": "x"}, headers={"Origin": "http://evil.example"}).status_code == 403
+    )
+
+
+def test_a_wrong_method_is_405(local: TestClient, workspace: Workspace) -> None:
+    for path in ("/", "/try", "/sign-in", "/actions/rollback/R1"):
+        assert local.delete(path).status_code == 405
+    assert local.get("/sign-out").status_code == 405

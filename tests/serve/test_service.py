@@ -1,4 +1,4 @@
-"""The service over real HTTP: what it answers, what it keeps, and what it tells of itself."""
+"""The service over real HTTP: predictions, journal, feedback, metrics and state."""
 
 import contextlib
 import json
@@ -9,53 +9,59 @@ from pathlib import Path
 
 import httpx
 import pytest
-import served
-from served import Listening
+import running_service
+from running_service import RunningService
 
 from pipeline.io.journal.journal import Journal
+from pipeline.serve.build import build_app
 from pipeline.serve.http import timeout_protocol
-from pipeline.serve.main import build_app
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listening]:
-    """Serve one release, to be asked by every test of this file that changes nothing."""
-    with served.listening(served.world(tmp_path_factory.mktemp("service") / "w")) as found:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """Serve one release to the tests that change nothing."""
+    with running_service.running(
+        running_service.make_workspace(tmp_path_factory.mktemp("service") / "w")
+    ) as found:
         yield found
 
 
-def test_every_text_gets_a_label_and_the_answer_says_who_gave_it(service: Listening) -> None:
-    answer = service.client.post(
+def test_every_text_gets_a_label_and_the_response_names_the_release(service: RunningService) -> None:
+    response = service.client.post(
         "/v1/predict", json={"texts": ["word1", "word2 word3"], "topic": "phones"}
     ).json()
 
-    assert served.labels_of(answer) == {"negative"}
-    assert (answer["release"], answer["data_version"], len(answer["model"])) == ("R1", "v1", 16)
+    assert running_service.labels_of(response) == {"negative"}
+    assert (response["release"], response["data_version"], len(response["model"])) == ("R1", "v1", 16)
     # e^3 / (e^3 + 2) by hand: the toy's logits are 3, 0, 0.
-    assert answer["answers"][0]["probabilities"]["negative"] == pytest.approx(0.909443, abs=1e-6)
+    assert response["predictions"][0]["probabilities"]["negative"] == pytest.approx(0.909443, abs=1e-6)
 
 
-def test_below_the_threshold_the_label_is_uncertain_and_the_best_one_stays_visible(
-    service: Listening,
+def test_below_the_threshold_the_label_is_uncertain(
+    service: RunningService,
 ) -> None:
-    (one,) = service.predict("nobody taught this").json()["answers"]
+    (one,) = service.predict("nobody taught this").json()["predictions"]
 
     # Three equal thirds lie below the toy's threshold of 0.4.
     assert (one["label"], one["best"], one["uncertain"]) == ("uncertain", "negative", True)
 
 
-def test_answers_come_in_the_order_of_their_texts_however_they_are_batched(service: Listening) -> None:
+def test_predictions_keep_the_order_of_texts(service: RunningService) -> None:
     texts = ["word1", "what is this", "word2 word3 word4", "never heard", "word5"] * 12
 
-    told = [one["uncertain"] for one in service.predict(*texts).json()["answers"]]
+    response = [one["uncertain"] for one in service.predict(*texts).json()["predictions"]]
 
-    assert told == [False, True, False, True, False] * 12
+    assert response == [False, True, False, True, False] * 12
 
 
-def test_the_journal_holds_the_answer_masked_before_it_leaves(service: Listening) -> None:
-    answer = service.predict("write to ann@example.com or call +1 650 253 0000").json()
+def test_the_journal_has_the_masked_text_before_the_response(service: RunningService) -> None:
+    response = service.predict("write to ann@example.com or call +1 650 253 0000").json()
 
-    (entry,) = [one for one in served.entries(service.places) if one["request"] == answer["request"]]
+    (entry,) = [
+        one
+        for one in running_service.journal_entries(service.workspace)
+        if one["request"] == response["request"]
+    ]
     assert entry["text"] == "write to [email] or call [telephone]"
     assert (entry["release"], entry["topic"], entry["client"], entry["position"]) == (
         "R1",
@@ -63,16 +69,20 @@ def test_the_journal_holds_the_answer_masked_before_it_leaves(service: Listening
         "127.0.0.1",
         0,
     )
-    assert "ann@example.com" not in served.kept(service.places)
+    assert "ann@example.com" not in running_service.journal_text(service.workspace)
 
 
-def test_a_true_label_of_a_past_answer_is_kept_beside_it(service: Listening) -> None:
-    asked = service.predict("word1", "word2").json()["request"]
+def test_feedback_is_stored_with_its_prediction(service: RunningService) -> None:
+    request_id = service.predict("word1", "word2").json()["request"]
 
-    told = service.client.post("/v1/feedback", json={"request": asked, "position": 1, "label": "positive"})
+    response = service.client.post(
+        "/v1/feedback", json={"request": request_id, "position": 1, "label": "positive"}
+    )
 
-    assert (told.status_code, told.json()) == (200, {"kept": True})
-    (entry,) = [one for one in Journal.reading(service.places.journal).labels() if one.request == asked]
+    assert (response.status_code, response.json()) == (200, {"kept": True})
+    (entry,) = [
+        one for one in Journal.reading(service.workspace.journal).labels() if one.request == request_id
+    ]
     assert (entry.position, entry.label, entry.text, entry.topic) == (1, "positive", "word2", "general")
 
 
@@ -89,55 +99,55 @@ def test_a_true_label_of_a_past_answer_is_kept_beside_it(service: Listening) -> 
         ({"request": "2026999999-00000000000000000000"}, 404),
     ],
 )
-def test_a_true_label_of_nothing_that_was_answered_is_refused(
-    service: Listening, change: dict[str, object], status: int
+def test_feedback_without_a_prediction_is_rejected(
+    service: RunningService, change: dict[str, object], status: int
 ) -> None:
-    asked = service.predict("word1", "word2").json()["request"]
-    told = {"request": asked, "position": 0, "label": "positive", **change}
+    request_id = service.predict("word1", "word2").json()["request"]
+    response = {"request": request_id, "position": 0, "label": "positive", **change}
 
-    refused = service.client.post(
-        "/v1/feedback", content=json.dumps(told), headers={"content-type": "application/json"}
+    rejected = service.client.post(
+        "/v1/feedback", content=json.dumps(response), headers={"content-type": "application/json"}
     )
 
-    assert refused.status_code == status
-    assert set(refused.json()) == {"error", "request"}
+    assert rejected.status_code == status
+    assert set(rejected.json()) == {"error", "request"}
 
 
-def test_it_says_which_release_answers_and_that_the_ledger_can_be_asked(service: Listening) -> None:
-    told = service.client.get("/v1/release").json()
+def test_the_release_and_the_state_of_the_ledger_are_reported(service: RunningService) -> None:
+    response = service.client.get("/v1/release").json()
 
-    assert (told["release"], told["labels"], told["refused"]) == (
+    assert (response["release"], response["labels"], response["refused"]) == (
         "R1",
         ["negative", "neutral", "positive"],
         None,
     )
-    assert told["ledger_unreachable_since"] is None
+    assert response["ledger_unreachable_since"] is None
 
 
-def test_meters_count_requests_texts_and_the_release_in_service(service: Listening) -> None:
-    before = service.meter("tonewatch_texts_total", label="negative", release="R1")
+def test_metrics_count_requests_and_predictions(service: RunningService) -> None:
+    before = service.metric("tonewatch_predictions_total", label="negative", release="R1")
 
     service.predict("word1", "word2")
 
-    assert service.meter("tonewatch_texts_total", label="negative", release="R1") == before + 2
-    assert service.meter("tonewatch_release", data_version="v1", release="R1") == 1
-    assert service.meter("tonewatch_requests_total", route="POST /v1/predict", status="200") > 0
+    assert service.metric("tonewatch_predictions_total", label="negative", release="R1") == before + 2
+    assert service.metric("tonewatch_champion_info", data_version="v1", release="R1") == 1
+    assert service.metric("tonewatch_requests_total", route="POST /v1/predict", status="200") > 0
 
 
-def test_two_apps_in_one_process_count_each_for_itself(service: Listening, tmp_path: Path) -> None:
+def test_two_apps_in_one_process_count_separately(service: RunningService, tmp_path: Path) -> None:
     service.predict()
 
-    with served.listening(served.world(tmp_path / "other")) as other:
-        assert other.meter("tonewatch_requests_total", route="POST /v1/predict", status="200") == 0
+    with running_service.running(running_service.make_workspace(tmp_path / "other")) as other:
+        assert other.metric("tonewatch_requests_total", route="POST /v1/predict", status="200") == 0
 
 
-def test_the_openapi_document_has_an_example_of_every_body(service: Listening) -> None:
+def test_openapi_has_an_example_of_every_body(service: RunningService) -> None:
     document = service.client.get("/openapi.json").json()
 
     assert set(document["paths"]) == {"/v1/predict", "/v1/feedback", "/v1/release"}
     assert all(
         document["components"]["schemas"][name]["examples"]
-        for name in ("PredictIn", "PredictOut", "FeedbackIn")
+        for name in ("PredictRequest", "PredictResponse", "FeedbackRequest")
     )
 
 
@@ -145,101 +155,106 @@ def test_the_openapi_document_has_an_example_of_every_body(service: Listening) -
     "path",
     ["/docs", "/redoc", "/docs/oauth2-redirect", "/v1", "/v1/predict/", "/%2e%2e/params.yaml", "/v1/../keys"],
 )
-def test_nothing_lies_at_any_other_address(service: Listening, path: str) -> None:
+def test_unknown_paths_are_404(service: RunningService, path: str) -> None:
     assert service.client.get(path).status_code == 404
 
 
-def test_without_a_release_it_lives_and_is_not_ready_until_one_is_promoted(tmp_path: Path) -> None:
-    places = served.world(tmp_path / "w", releases=0)
-    with served.listening(places, ready=False) as service:
+def test_without_a_release_it_is_alive_but_not_ready(tmp_path: Path) -> None:
+    workspace = running_service.make_workspace(tmp_path / "w", releases=0)
+    with running_service.running(workspace, ready=False) as service:
         assert service.client.get("/healthz").status_code == 200
         assert service.client.get("/readyz").status_code == 503
-        refused = service.predict()
-        assert (refused.status_code, "tonewatch run" in refused.json()["error"]) == (503, True)
+        rejected = service.predict()
+        assert (rejected.status_code, "tonewatch run" in rejected.json()["error"]) == (503, True)
 
-        served.move(places, served.release(places, always="neutral"))
+        running_service.promote(workspace, running_service.add_release(workspace, label="neutral"))
 
-        served.until(lambda: service.client.get("/readyz").status_code == 200)
-        assert served.labels_of(service.predict().json()) == {"neutral"}
+        running_service.wait_until(lambda: service.client.get("/readyz").status_code == 200)
+        assert running_service.labels_of(service.predict().json()) == {"neutral"}
 
 
-def test_by_setting_the_journal_keeps_no_text_but_its_hash(tmp_path: Path) -> None:
-    with served.listening(
-        served.world(tmp_path / "w", journal={"texts": "hash", "retention_days": 90})
+def test_the_journal_can_store_hashes_instead_of_texts(tmp_path: Path) -> None:
+    with running_service.running(
+        running_service.make_workspace(tmp_path / "w", journal={"texts": "hash", "retention_days": 90})
     ) as service:
         service.predict("word1 canary")
         service.predict("word1 canary")
 
-        first, second = served.entries(service.places)
+        first, second = running_service.journal_entries(service.workspace)
         assert (first["text"], first["digest"]) == ("", second["digest"])
-        assert "canary" not in served.kept(service.places)
+        assert "canary" not in running_service.journal_text(service.workspace)
 
 
-def test_the_clock_that_is_handed_in_dates_the_journal(tmp_path: Path) -> None:
-    places = served.world(tmp_path / "w")
+def test_the_journal_uses_the_injected_clock(tmp_path: Path) -> None:
+    workspace = running_service.make_workspace(tmp_path / "w")
     past = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
 
-    with served.listening(places, app=build_app(places, host="127.0.0.1", now=lambda: past)) as service:
-        asked = service.predict().json()["request"]
+    with running_service.running(
+        workspace, app=build_app(workspace, host="127.0.0.1", now=lambda: past)
+    ) as service:
+        request_id = service.predict().json()["request"]
 
-        assert asked.startswith("2031050607-")
-        assert [one["time"] for one in served.entries(places)] == ["2031-05-06T07:08:09.000000Z"]
+        assert request_id.startswith("2031050607-")
+        assert [one["time"] for one in running_service.journal_entries(workspace)] == [
+            "2031-05-06T07:08:09.000000Z"
+        ]
         assert (
             service.client.post(
-                "/v1/feedback", json={"request": asked, "position": 0, "label": "neutral"}
+                "/v1/feedback", json={"request": request_id, "position": 0, "label": "neutral"}
             ).status_code
             == 200
         )
 
 
-def test_a_journal_that_cannot_write_loses_no_answer(tmp_path: Path) -> None:
-    places = served.world(tmp_path / "w")
-    with served.listening(places) as service:
-        places.journal.mkdir(exist_ok=True)
+def test_a_broken_journal_loses_no_response(tmp_path: Path) -> None:
+    workspace = running_service.make_workspace(tmp_path / "w")
+    with running_service.running(workspace) as service:
+        workspace.journal.mkdir(exist_ok=True)
         # A file where a folder must be: it stops root too, which a mode would not.
-        (places.journal / "answers").write_text("")
+        (workspace.journal / "answers").write_text("")
 
         answered = service.predict("word1", "word2")
 
-        assert (answered.status_code, served.labels_of(answered.json())) == (200, {"negative"})
-        assert service.meter("tonewatch_journal_failures_total") == 2
-        told = service.client.post(
+        assert (answered.status_code, running_service.labels_of(answered.json())) == (200, {"negative"})
+        assert service.metric("tonewatch_journal_failures_total") == 2
+        response = service.client.post(
             "/v1/feedback", json={"request": answered.json()["request"], "position": 0, "label": "positive"}
         )
-        assert (told.status_code, str(places.root) in told.text) == (404, False)
-        (places.journal / "answers").unlink()
+        assert (response.status_code, str(workspace.root) in response.text) == (404, False)
+        (workspace.journal / "answers").unlink()
         service.predict("word3")
-        assert [one["text"] for one in served.entries(places)] == ["word3"]
+        assert [one["text"] for one in running_service.journal_entries(workspace)] == ["word3"]
 
 
-def test_feedback_that_cannot_be_kept_is_not_said_to_be_kept(tmp_path: Path) -> None:
-    places = served.world(tmp_path / "w")
-    with served.listening(places) as service:
-        asked = service.predict().json()["request"]
-        (places.journal / "feedback").write_text("")
+def test_feedback_that_cannot_be_stored_is_503(tmp_path: Path) -> None:
+    workspace = running_service.make_workspace(tmp_path / "w")
+    with running_service.running(workspace) as service:
+        request_id = service.predict().json()["request"]
+        (workspace.journal / "feedback").write_text("")
 
-        told = service.client.post(
-            "/v1/feedback", json={"request": asked, "position": 0, "label": "positive"}
+        response = service.client.post(
+            "/v1/feedback", json={"request": request_id, "position": 0, "label": "positive"}
         )
 
-        assert (told.status_code, set(told.json())) == (503, {"error", "request"})
-        assert str(places.root) not in told.text
+        assert (response.status_code, set(response.json())) == (503, {"error", "request"})
+        assert str(workspace.root) not in response.text
 
 
-def test_what_was_answered_is_sealed_when_the_service_ends(tmp_path: Path) -> None:
-    places = served.world(tmp_path / "w")
-    with served.listening(places) as service:
+def test_the_journal_is_sealed_at_shutdown(tmp_path: Path) -> None:
+    workspace = running_service.make_workspace(tmp_path / "w")
+    with running_service.running(workspace) as service:
         service.predict("word1", "word2")
 
-    assert list(places.journal.glob("answers/*/*.jsonl")) == []
-    assert len(list(Journal.reading(places.journal).answers("2000", "9999"))) == 2
+    assert list(workspace.journal.glob("answers/*/*.jsonl")) == []
+    assert len(list(Journal.reading(workspace.journal).answers("2000", "9999"))) == 2
 
 
-def test_a_line_too_many_is_told_so_and_those_that_were_there_are_answered(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(timeout_protocol, "MOST_LINES", 3)
-    with served.listening(served.world(tmp_path / "w")) as service, contextlib.ExitStack() as held:
+def test_a_connection_above_the_limit_gets_503(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeout_protocol, "MAX_CONNECTIONS", 3)
+    with (
+        running_service.running(running_service.make_workspace(tmp_path / "w")) as service,
+        contextlib.ExitStack() as held,
+    ):
         lines = [
             held.enter_context(contextlib.closing(socket.create_connection(("127.0.0.1", service.port), 10)))
             for _ in range(3)
@@ -248,4 +263,6 @@ def test_a_line_too_many_is_told_so_and_those_that_were_there_are_answered(
         assert lines[-1].recv(99).startswith(b"HTTP/1.1 503 ")
         assert service.predict().status_code == 200
         held.close()
-        served.until(lambda: httpx.get(f"http://127.0.0.1:{service.port}/healthz").status_code == 200)
+        running_service.wait_until(
+            lambda: httpx.get(f"http://127.0.0.1:{service.port}/healthz").status_code == 200
+        )

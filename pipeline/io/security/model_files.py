@@ -1,6 +1,7 @@
-"""What a model may be made of: plain files of four kinds, each of which is what its name says and nothing besides.
+"""Inspect model files before they are loaded: four formats are allowed, each file must be valid in its own.
 
-Nothing is unpickled, unpacked or run here. A file is read by the strictest reading of its format and refused on any doubt.
+Nothing is unpickled, unpacked or executed here. A file is parsed as strictly as its format allows and
+rejected when in doubt. The registered MLflow model carries this module with it.
 """
 
 import json
@@ -9,6 +10,7 @@ import pickletools
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,176 +20,193 @@ from pipeline.base.errors import UnsafeModelFile
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-# A word and an ending: no folder, no "..", no hidden file, no character that a terminal or a URL reads otherwise.
+    from pipeline.base.documents import ModelSettings
+
+# A name and a suffix: no folder, no "..", no hidden file, no special character of terminals or URLs.
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*\.[a-z]+")
-MOST_CHARACTERS = 100
+MAX_NAME = 100
 CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-CALLS = (
-    "GLOBAL",
-    "STACK_GLOBAL",
-    "INST",
-    "EXT1",
-    "EXT2",
-    "EXT4",
-)  # every pickle that runs something names it by one of these
-REMOTE = (
-    "auto_map",
-    "trust_remote_code",
-    "custom_pipelines",
-)  # keys by which a configuration names code to fetch and run
-HEADER_BYTES = 100_000_000  # the format's own limit
+# Opcodes: every pickle that calls something imports it by one of these.
+IMPORT_OPCODES = ("GLOBAL", "STACK_GLOBAL", "INST", "EXT1", "EXT2", "EXT4")
+# Keys by which a configuration names code to download and run.
+REMOTE_CODE_KEYS = ("auto_map", "trust_remote_code", "custom_pipelines")
+MAX_HEADER = 100_000_000  # bytes; the limit of the format
 LENGTH_BYTES = 8
 BITS = {
     **{"BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "U16": 16, "I16": 16, "F16": 16, "BF16": 16},
     **{"U32": 32, "I32": 32, "F32": 32, "U64": 64, "I64": 64, "F64": 64},
 }
-# Named one by one: "ai.onnx.contrib" is where onnxruntime-extensions runs Python.
+# An explicit list: "ai.onnx.contrib" is where onnxruntime-extensions runs Python.
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
-ELSEWHERE = ("EPContext",)  # an operator of com.microsoft that reads another file
+FILE_READING_OPERATORS = ("EPContext",)
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """Hold the ONNX model, the tokenizer as JSON text, and the settings from model.json."""
+
+    model: bytes
+    tokenizer: str
+    settings: "ModelSettings"
+
+
+def read_model_folder(folder: Path) -> ModelFiles:
+    """Inspect every file of a folder, then read the three a predictor is made of.
+
+    Raises UnsafeModelFile when a file may not be part of a model, OSError when one is missing.
+    """
+    inspect_folder(folder)
+    return ModelFiles(
+        model=(folder / "model.onnx").read_bytes(),
+        tokenizer=(folder / "tokenizer.json").read_text("utf-8"),
+        settings=json.loads((folder / "model.json").read_text("utf-8")),
+    )
 
 
 def inspect_folder(folder: Path) -> None:
-    """Raise ArtefactRefused unless every file of a folder may be part of a model."""
+    """Raise UnsafeModelFile unless every file of a folder may be part of a model."""
     for path in sorted(folder.iterdir()):
         inspect_file(path)
 
 
 def inspect_file(path: Path) -> None:
-    """Raise ArtefactRefused unless this file may be part of a model."""
+    """Raise UnsafeModelFile unless a file may be part of a model."""
     check_names([path.name])
     try:
         _check(path)
     except RecursionError as error:
-        raise _refused(str(path), "it is nested too deeply") from error
+        raise _rejection(str(path), "it is nested too deeply") from error
     except ValueError as error:
-        raise _refused(str(path), str(error)) from error
+        raise _rejection(str(path), str(error)) from error
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Raise ArtefactRefused unless each is a plain file name with an ending we know."""
+    """Raise UnsafeModelFile unless each name is a plain file name with an allowed suffix."""
     for name in names:
-        if not NAME.fullmatch(name) or len(name) > MOST_CHARACTERS:
-            raise _refused(
+        if not NAME.fullmatch(name) or len(name) > MAX_NAME:
+            raise _rejection(
                 repr(name),
-                "it is no plain file name, which is a word of letters, digits, _ and -, and an ending",
+                "it is no plain file name of letters, digits, _ and -, and a suffix",
             )
-        if Path(name).suffix not in KINDS:
-            raise _refused(repr(name), f"of all kinds of files only {', '.join(KINDS)} may")
+        if Path(name).suffix not in FORMATS:
+            raise _rejection(repr(name), f"allowed suffixes are {', '.join(FORMATS)}")
 
 
-def _refused(what: str, why: str) -> UnsafeModelFile:
-    logs.get("security").warning("artefact refused", file=what, why=why)
+def _rejection(file: str, why: str) -> UnsafeModelFile:
+    logs.get("security").warning("model_file.rejected", file=file, why=why)
     return UnsafeModelFile(
-        f"{what} may not be part of a model: {why}. Nothing of it was loaded; look at who wrote it."
+        f"{file} may not be part of a model: {why}. It was not loaded; find out who wrote it."
     )
 
 
 def _check(path: Path) -> None:
     if path.is_symlink():
-        raise ValueError("it is a symbolic link, and what that points to can change")
+        raise ValueError("it is a symbolic link, whose target can change")
     if not path.is_file():
-        raise ValueError("it is no plain file")
-    most, read = KINDS[path.suffix]
-    if path.stat().st_size > most:
-        raise ValueError(f"it has {path.stat().st_size} bytes, at most {most} are allowed")
+        raise ValueError("it is not a regular file")
+    max_bytes, parse = FORMATS[path.suffix]
+    if path.stat().st_size > max_bytes:
+        raise ValueError(f"it has {path.stat().st_size} bytes; the maximum is {max_bytes}")
     if _is_archive(path):
-        raise ValueError("it is a zip archive as well")
-    read(path)
+        raise ValueError("it is also a zip archive")
+    parse(path)
 
 
 def _is_archive(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path):
             return True
-    except Exception:  # zipfile raises a dozen kinds on what is no archive
+    except Exception:  # zipfile raises many types for other files
         return False
 
 
-def _read_text(path: Path) -> None:
+def _check_text(path: Path) -> None:
     content = path.read_bytes()
-    found = CONTROLS.search(content.decode("utf-8"))
-    if found:
-        raise ValueError(f"it holds the control character {found.group()!r}")
-    if _calls(content):
+    control = CONTROLS.search(content.decode("utf-8"))
+    if control:
+        raise ValueError(f"it contains the control character {control.group()!r}")
+    if _is_pickle(content):
         raise ValueError("it is a pickle")
 
 
-def _calls(content: bytes) -> bool:
-    """Say whether this is a pickle that calls something; the oldest kind is plain text. Its words are listed, never followed."""
+def _is_pickle(content: bytes) -> bool:
+    """Return whether this is a pickle with a call (protocol 0 is plain text), without executing it."""
     try:
-        return not {code.name for code, _, _ in pickletools.genops(content)}.isdisjoint(CALLS)
-    except Exception:  # pickletools raises several kinds on what is no pickle
+        return not {code.name for code, _, _ in pickletools.genops(content)}.isdisjoint(IMPORT_OPCODES)
+    except Exception:  # pickletools raises several types for other files
         return False
 
 
-def _read_json(path: Path) -> None:
+def _check_json(path: Path) -> None:
     _parse(path.read_bytes())
 
 
 def _parse(content: bytes) -> Any:
     try:
-        return json.loads(content.decode("utf-8"), object_pairs_hook=_object, parse_constant=_no_number)
+        return json.loads(
+            content.decode("utf-8"), object_pairs_hook=_unique_keys, parse_constant=_reject_constant
+        )
     except UnicodeDecodeError as error:
-        raise ValueError("it is no JSON: not UTF-8") from error
+        raise ValueError("it is not valid JSON: not UTF-8") from error
     except json.JSONDecodeError as error:
-        raise ValueError(f"it is no JSON: {error}") from error
+        raise ValueError(f"it is not valid JSON: {error}") from error
 
 
-def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        raise ValueError("a key stands twice in one object, and readers differ in which one they take")
-    for key in REMOTE:
+        raise ValueError("an object has a key twice, and parsers differ in which one they use")
+    for key in REMOTE_CODE_KEYS:
         if key in content:
-            raise ValueError(f"{key!r} asks for code from elsewhere")
+            raise ValueError(f"{key!r} requests remote code")
     return content
 
 
-def _no_number(word: str) -> None:
-    raise ValueError(f"{word} is no JSON")
+def _reject_constant(name: str) -> None:
+    raise ValueError(f"{name} is not valid JSON")
 
 
-def _read_safetensors(path: Path) -> None:
+def _check_safetensors(path: Path) -> None:
     size = path.stat().st_size - LENGTH_BYTES
     with path.open("rb") as file:
         length = int.from_bytes(file.read(LENGTH_BYTES), "little")
-        if size < 0 or length > min(size, HEADER_BYTES):
-            raise ValueError("it is no safetensors file: its header reaches past its end")
+        if size < 0 or length > min(size, MAX_HEADER):
+            raise ValueError("it is not a safetensors file: its header is longer than the file")
         content = file.read(length)
     header = _parse(content)
     if not content.startswith(b"{"):
-        raise ValueError("it is no safetensors file: it has no header")
-    notes = header.pop("__metadata__", {})
-    if not isinstance(notes, dict) or not all(isinstance(note, str) for note in notes.values()):
-        raise ValueError("its __metadata__ holds more than words")
+        raise ValueError("it is not a safetensors file: it has no header")
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise ValueError("its __metadata__ contains values other than strings")
     end = 0
     for start, stop in sorted(_span(name, tensor) for name, tensor in header.items()):
         if start != end:
             raise ValueError(f"its tensors overlap or leave a gap at byte {end}")
         end = stop
     if end != size - length:
-        raise ValueError("it holds bytes that belong to no tensor")
+        raise ValueError("it contains bytes outside of its tensors")
 
 
 def _span(name: str, tensor: Any) -> tuple[int, int]:
-    """Give where a tensor's numbers begin and end, checked against its type and shape."""
+    """Return the first and last byte offset of a tensor, checked against its type and shape."""
     if (
         not isinstance(tensor, dict)
         or set(tensor) != {"dtype", "shape", "data_offsets"}
         or tensor["dtype"] not in BITS
     ):
-        raise ValueError(f"its tensor {name!r} is not described as the format asks")
+        raise ValueError(f"its tensor {name!r} has an invalid description")
     shape, offsets = tensor["shape"], tensor["data_offsets"]
     numbers = [*shape, *offsets] if isinstance(shape, list) and isinstance(offsets, list) else [None]
     if not all(type(number) is int and number >= 0 for number in numbers) or len(offsets) != 2:
-        raise ValueError(f"its tensor {name!r} has no true shape or place")
+        raise ValueError(f"its tensor {name!r} has an invalid shape or offset")
     start, stop = offsets
     if (stop - start) * 8 != math.prod(shape) * BITS[tensor["dtype"]]:
-        raise ValueError(f"its tensor {name!r} has another size than its shape says")
+        raise ValueError(f"its tensor {name!r} has a size that differs from its shape")
     return start, stop
 
 
-def _read_onnx(path: Path) -> None:
+def _check_onnx(path: Path) -> None:
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
@@ -195,41 +214,41 @@ def _read_onnx(path: Path) -> None:
     try:
         model = onnx.load_model_from_string(content)
     except DecodeError as error:
-        raise ValueError("it is no ONNX model") from error
+        raise ValueError("it is not an ONNX model") from error
     if not (model.ir_version and model.opset_import and model.graph.node):
-        raise ValueError("it is no ONNX model")
-    _check_graph(model)
+        raise ValueError("it is not an ONNX model")
+    _check_nodes(model)
     try:
         onnx.checker.check_model(content)
     except onnx.checker.ValidationError as error:
-        raise ValueError(f"it is no sound ONNX model: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"it is not a valid ONNX model: {str(error).splitlines()[0]}") from error
 
 
-def _check_graph(model: "ModelProto") -> None:
+def _check_nodes(model: "ModelProto") -> None:
     from google.protobuf.unknown_fields import UnknownFieldSet  # type: ignore[import-untyped]
     from onnx import NodeProto, TensorProto
 
     if model.functions or model.training_info:
-        raise ValueError("it brings functions of its own")
+        raise ValueError("it defines functions of its own")
     domains = [entry.domain for entry in model.opset_import]
     for message in _messages(model):
         if len(UnknownFieldSet(message)):
-            raise ValueError("it holds bytes that are no part of an ONNX model")
+            raise ValueError("it contains bytes that are no part of an ONNX model")
         if isinstance(message, TensorProto) and (
             message.data_location == TensorProto.EXTERNAL or message.external_data
         ):
-            raise ValueError(f"its tensor {message.name!r} lies in another file")
+            raise ValueError(f"its tensor {message.name!r} is stored in another file")
         if isinstance(message, NodeProto):
             domains.append(message.domain)
-            if message.op_type in ELSEWHERE:
+            if message.op_type in FILE_READING_OPERATORS:
                 raise ValueError(f"its operator {message.op_type} reads another file")
-    strange = sorted(set(domains) - set(DOMAINS))
-    if strange:
-        raise ValueError(f"its operators of {strange[0]!r} are none of the runtime's own")
+    foreign = sorted(set(domains) - set(DOMAINS))
+    if foreign:
+        raise ValueError(f"its operators of {foreign[0]!r} are not built into the runtime")
 
 
 def _messages(message: Any) -> Iterator[Any]:
-    """Walk through everything a model holds, graphs inside graphs too, but not through the numbers of a tensor."""
+    """Yield every message of a model, those of nested graphs too, but not the values of tensors."""
     from onnx import TensorProto
 
     yield message
@@ -241,10 +260,10 @@ def _messages(message: Any) -> Iterator[Any]:
                 yield from _messages(inner)
 
 
-# What each ending promises, and how many bytes are believable: an ONNX model beyond protobuf's limit cannot be one file.
-KINDS: Mapping[str, tuple[int, Callable[[Path], None]]] = {
-    ".onnx": (2**31 - 1, _read_onnx),
-    ".json": (2**26, _read_json),
-    ".safetensors": (2**34, _read_safetensors),
-    ".txt": (2**26, _read_text),
+# The maximum size in bytes and the parser of each suffix; protobuf limits an ONNX model in one file to 2 GiB.
+FORMATS: Mapping[str, tuple[int, Callable[[Path], None]]] = {
+    ".onnx": (2**31 - 1, _check_onnx),
+    ".json": (2**26, _check_json),
+    ".safetensors": (2**34, _check_safetensors),
+    ".txt": (2**26, _check_text),
 }

@@ -1,4 +1,4 @@
-"""Only plain files whose content is what their name says may be part of a model; nothing else is ever read further, let alone run."""
+"""Only valid files of four formats may be part of a model; nothing else is loaded or executed."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from safetensors.numpy import save
 from structlog.testing import capture_logs
 
 from pipeline.base.errors import UnsafeModelFile
-from pipeline.inference.predict import open_predictor
+from pipeline.inference.load import load_predictor
 from pipeline.io.security.model_files import check_names, inspect_file, inspect_folder
 
 NAMES = ("model.safetensors", "model.onnx", "model.json", "notes.txt")
@@ -33,20 +33,20 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def refused(folder: Path, name: str, content: bytes, why: str) -> None:
+def assert_rejected(folder: Path, name: str, content: bytes, why: str) -> None:
     (folder / name).write_bytes(content)
     with pytest.raises(UnsafeModelFile, match=why):
         inspect_folder(folder)
 
 
-def test_what_we_make_ourselves_may_be_part_of_a_model(good: Path) -> None:
+def test_our_own_files_may_be_part_of_a_model(good: Path) -> None:
     inspect_folder(good)
 
     assert {path.suffix for path in good.iterdir()} == {".onnx", ".json", ".safetensors", ".txt"}
 
 
 @pytest.mark.parametrize("kind", canaries.KINDS)
-def test_a_canary_sings_where_something_is_unpickled(kind: Callable[[Path], bytes], tmp_path: Path) -> None:
+def test_unpickling_a_canary_leaves_its_file(kind: Callable[[Path], bytes], tmp_path: Path) -> None:
     canaries.unpickle(kind(tmp_path / "canary"))
 
     assert (tmp_path / "canary").exists()
@@ -54,20 +54,22 @@ def test_a_canary_sings_where_something_is_unpickled(kind: Callable[[Path], byte
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", canaries.KINDS)
-def test_a_malicious_pickle_is_refused_under_every_name_and_never_runs(
+def test_a_malicious_pickle_is_rejected_under_every_name(
     kind: Callable[[Path], bytes], name: str, good: Path, tmp_path: Path
 ) -> None:
     for path in good.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / name).write_bytes(kind(tmp_path / "canary"))
 
-    with capture_logs() as logs, pytest.raises(UnsafeModelFile, match="Nothing of it was loaded"):
+    with capture_logs() as logs, pytest.raises(UnsafeModelFile, match="It was not loaded"):
         inspect_folder(tmp_path)
     with pytest.raises(UnsafeModelFile, match=name):
-        open_predictor(tmp_path)  # by which a candidate is evaluated, a release predicts, and MLflow serves
+        load_predictor(tmp_path)  # as evaluation, prediction and MLflow do
 
     assert not (tmp_path / "canary").exists()
-    assert [(entry["event"], entry["file"]) for entry in logs] == [("artefact refused", str(tmp_path / name))]
+    assert [(entry["event"], entry["file"]) for entry in logs] == [
+        ("model_file.rejected", str(tmp_path / name))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,7 @@ def test_a_malicious_pickle_is_refused_under_every_name_and_never_runs(
         ),
     ],
 )
-def test_a_name_that_is_not_plain_is_refused(name: str) -> None:
+def test_an_unsafe_name_is_rejected(name: str) -> None:
     with pytest.raises(UnsafeModelFile, match="no plain file name"):
         check_names(["model.onnx", name])
 
@@ -112,12 +114,12 @@ def test_a_name_that_is_not_plain_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["model.pkl", "model.bin", "model.pt", "run.py", "model.gguf", "lib.so", "model.ckpt"]
 )
-def test_a_kind_we_do_not_know_is_refused(name: str) -> None:
-    with pytest.raises(UnsafeModelFile, match=r"only \.onnx, \.json, \.safetensors, \.txt may"):
+def test_an_unknown_suffix_is_rejected(name: str) -> None:
+    with pytest.raises(UnsafeModelFile, match=r"allowed suffixes are \.onnx, \.json, \.safetensors, \.txt"):
         check_names([name])
 
 
-def test_links_folders_and_pipes_are_refused(tmp_path: Path) -> None:
+def test_links_folders_and_pipes_are_rejected(tmp_path: Path) -> None:
     (tmp_path / "real.json").write_text("{}")
     (tmp_path / "link.json").symlink_to(tmp_path / "real.json")
     (tmp_path / "folder.json").mkdir()
@@ -125,8 +127,8 @@ def test_links_folders_and_pipes_are_refused(tmp_path: Path) -> None:
 
     for name, why in (
         ("link.json", "symbolic link"),
-        ("folder.json", "no plain file"),
-        ("pipe.json", "no plain file"),
+        ("folder.json", "not a regular file"),
+        ("pipe.json", "not a regular file"),
     ):
         with pytest.raises(UnsafeModelFile, match=why):
             inspect_file(tmp_path / name)
@@ -135,36 +137,34 @@ def test_links_folders_and_pipes_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b'{"a": 1, "b": {"c": 1, "c": 2}}', "stands twice"),
+        (b'{"a": 1, "b": {"c": 1, "c": 2}}', "has a key twice"),
         (
             b'{"config": [{"auto_map": {"AutoModel": "them/theirs--model.Model"}}]}',
-            "'auto_map' asks for code",
+            "'auto_map' requests remote code",
         ),
-        (b'{"trust_remote_code": false}', "'trust_remote_code' asks for code"),
-        (b'{"custom_pipelines": {}}', "'custom_pipelines' asks for code"),
-        (b'{"a": NaN}', "NaN is no JSON"),
+        (b'{"trust_remote_code": false}', "'trust_remote_code' requests remote code"),
+        (b'{"custom_pipelines": {}}', "'custom_pipelines' requests remote code"),
+        (b'{"a": NaN}', "NaN is not valid JSON"),
         (b'{"a": 1} {"b": 2}', "Extra data"),
-        (b'\xef\xbb\xbf{"a": 1}', "no JSON"),
+        (b'\xef\xbb\xbf{"a": 1}', "not valid JSON"),
         (b'{"a": "\xff"}', "not UTF-8"),
-        (b"", "no JSON"),
+        (b"", "not valid JSON"),
         (b"[" * 100_000 + b"]" * 100_000, "nested too deeply"),
     ],
 )
-def test_json_that_two_readers_could_take_differently_is_refused(
-    content: bytes, why: str, tmp_path: Path
-) -> None:
-    refused(tmp_path, "config.json", content, why)
+def test_ambiguous_json_is_rejected(content: bytes, why: str, tmp_path: Path) -> None:
+    assert_rejected(tmp_path, "config.json", content, why)
 
 
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "reaches past its end"),
-        (forged.tensors({}, length=2**64 - 1), "reaches past its end"),
-        (forged.tensors({}, length=3), "reaches past its end"),
+        (b"", "longer than the file"),
+        (forged.tensors({}, length=2**64 - 1), "longer than the file"),
+        (forged.tensors({}, length=3), "longer than the file"),
         (forged.tensors(b" {}"), "has no header"),
-        (forged.tensors(b'{"a": {}, "a": {}}'), "stands twice"),
-        (forged.tensors({"__metadata__": {"a": {"b": "c"}}}), "more than words"),
+        (forged.tensors(b'{"a": {}, "a": {}}'), "has a key twice"),
+        (forged.tensors({"__metadata__": {"a": {"b": "c"}}}), "other than strings"),
         (
             forged.tensors({"a": forged.tensor(0, 8), "b": forged.tensor(4, 12)}, b"x" * 12),
             "overlap or leave a gap at byte 8",
@@ -173,58 +173,58 @@ def test_json_that_two_readers_could_take_differently_is_refused(
             forged.tensors({"a": forged.tensor(0, 8), "b": forged.tensor(12, 20)}, b"x" * 20),
             "overlap or leave a gap at byte 8",
         ),
-        (forged.tensors({"a": forged.tensor(0, 8)}, b"x" * 9), "belong to no tensor"),
-        (forged.tensors({"a": forged.tensor(0, 8)}, b"x" * 7), "belong to no tensor"),
-        (forged.tensors({"a": forged.tensor(0, 8, dtype="O")}, b"x" * 8), "not described"),
-        (forged.tensors({"a": {**forged.tensor(0, 8), "code": "x"}}, b"x" * 8), "not described"),
-        (forged.tensors({"a": forged.tensor(0, 8, shape=(-1, -2))}, b"x" * 8), "no true shape"),
-        (forged.tensors({"a": forged.tensor(False, 8)}, b"x" * 8), "no true shape"),
-        (forged.tensors({"a": forged.tensor(0, 8, shape=(3,))}, b"x" * 8), "another size"),
+        (forged.tensors({"a": forged.tensor(0, 8)}, b"x" * 9), "outside of its tensors"),
+        (forged.tensors({"a": forged.tensor(0, 8)}, b"x" * 7), "outside of its tensors"),
+        (forged.tensors({"a": forged.tensor(0, 8, dtype="O")}, b"x" * 8), "invalid description"),
+        (forged.tensors({"a": {**forged.tensor(0, 8), "code": "x"}}, b"x" * 8), "invalid description"),
+        (forged.tensors({"a": forged.tensor(0, 8, shape=(-1, -2))}, b"x" * 8), "invalid shape or offset"),
+        (forged.tensors({"a": forged.tensor(False, 8)}, b"x" * 8), "invalid shape or offset"),
+        (forged.tensors({"a": forged.tensor(0, 8, shape=(3,))}, b"x" * 8), "differs from its shape"),
     ],
 )
-def test_safetensors_that_break_their_format_are_refused(content: bytes, why: str, tmp_path: Path) -> None:
-    refused(tmp_path, "model.safetensors", content, why)
+def test_invalid_safetensors_are_rejected(content: bytes, why: str, tmp_path: Path) -> None:
+    assert_rejected(tmp_path, "model.safetensors", content, why)
 
 
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (forged.graph(weights=forged.numbers(location="/etc/passwd")), "'w' lies in another file"),
-        (forged.graph(weights=forged.numbers(location="../../model.bin")), "'w' lies in another file"),
-        (forged.graph(node=forged.hidden()), "'far' lies in another file"),
+        (forged.graph(weights=forged.numbers(location="/etc/passwd")), "'w' is stored in another file"),
+        (forged.graph(weights=forged.numbers(location="../../model.bin")), "'w' is stored in another file"),
+        (forged.graph(node=forged.hidden()), "'far' is stored in another file"),
         (
             forged.graph(node=helper.make_node("Run", ["w"], ["y"], domain="evil"), domains=["evil"]),
-            "'evil' are none of the runtime's own",
+            "'evil' are not built into the runtime",
         ),
         (
             forged.graph(node=helper.make_node("PyOp", ["w"], ["y"], domain="ai.onnx.contrib")),
-            "'ai.onnx.contrib' are none",
+            "'ai.onnx.contrib' are not built in",
         ),
-        (forged.graph(domains=["org.pytorch.aten"]), "'org.pytorch.aten' are none"),
+        (forged.graph(domains=["org.pytorch.aten"]), "'org.pytorch.aten' are not built in"),
         (
             forged.graph(node=helper.make_node("EPContext", ["w"], ["y"], domain="com.microsoft")),
             "EPContext reads another file",
         ),
         (forged.graph(functions=[forged.function()]), "functions of its own"),
-        (forged.graph(node=helper.make_node("NoSuchOperator", ["w"], ["y"])), "no sound ONNX model"),
+        (forged.graph(node=helper.make_node("NoSuchOperator", ["w"], ["y"])), "not a valid ONNX model"),
         (forged.graph() + b"\xf2\x3f\x04evil", "no part of an ONNX model"),
-        (forged.graph()[:-3], "no ONNX model"),
-        (onnx.ModelProto(ir_version=9).SerializeToString(), "no ONNX model"),
+        (forged.graph()[:-3], "not an ONNX model"),
+        (onnx.ModelProto(ir_version=9).SerializeToString(), "not an ONNX model"),
     ],
 )
-def test_onnx_that_reaches_outside_itself_is_refused(content: bytes, why: str, tmp_path: Path) -> None:
-    refused(tmp_path, "model.onnx", content, why)
+def test_onnx_that_reaches_outside_itself_is_rejected(content: bytes, why: str, tmp_path: Path) -> None:
+    assert_rejected(tmp_path, "model.onnx", content, why)
 
 
-def test_an_archive_hidden_in_the_numbers_is_found(tmp_path: Path) -> None:
+def test_an_archive_hidden_in_tensor_values_is_rejected(tmp_path: Path) -> None:
     import numpy as np
 
     archive = np.frombuffer(canaries.checkpoint(tmp_path / "canary"), dtype=np.uint8)
 
-    refused(tmp_path, "model.safetensors", bytes(save({"a": archive})), "zip archive as well")
+    assert_rejected(tmp_path, "model.safetensors", bytes(save({"a": archive})), "also a zip archive")
 
 
-def test_what_runs_in_microsofts_own_domain_may_be_part_of_a_model(tmp_path: Path) -> None:
+def test_operators_of_com_microsoft_are_allowed(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(
         forged.graph(
             node=helper.make_node("Gelu", ["w"], ["y"], domain="com.microsoft"), domains=["com.microsoft"]
@@ -250,7 +250,7 @@ def accepted(staging: Path, name: str, content: bytes) -> bool:
 
 @settings(max_examples=150, deadline=None)
 @given(content=st.binary(max_size=300))
-def test_random_bytes_are_a_model_only_where_they_are_valid(content: bytes, staging: Path) -> None:
+def test_random_bytes_are_accepted_only_when_valid(content: bytes, staging: Path) -> None:
     assert not accepted(staging, "model.onnx", content)
     if accepted(staging, "model.json", content):
         json.loads(content)
@@ -260,9 +260,7 @@ def test_random_bytes_are_a_model_only_where_they_are_valid(content: bytes, stag
 
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
-def test_a_valid_file_with_bytes_changed_added_or_cut_is_refused_or_still_valid(
-    data: st.DataObject, staging: Path
-) -> None:
+def test_a_mutated_file_is_rejected_or_still_valid(data: st.DataObject, staging: Path) -> None:
     name, whole = data.draw(
         st.sampled_from([("model.safetensors", forged.sound()), ("model.onnx", forged.graph())])
     )

@@ -1,4 +1,4 @@
-"""Sessions of the dashboard: opened by a key, ended with it, and nothing on the disk that would open another."""
+"""Sessions of the dashboard: they start with a key, end with it, and their files sign nobody in."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.io.security import api_keys
-from pipeline.io.security.sessions import OPEN_AT_ONCE, Session, SessionStore, form_token
+from pipeline.io.security.sessions import MAX_SESSIONS, Session, SessionStore, csrf_token
 
 NOW = datetime(2026, 11, 25, 8, tzinfo=UTC)
 
@@ -24,97 +24,103 @@ def sessions(tmp_path: Path, path: Path) -> SessionStore:
     return SessionStore(tmp_path / "sessions", path, minutes=30)
 
 
-def made(path: Path, *scopes: str, days: int | None = None) -> tuple[str, str]:
-    key, told = api_keys.create_key(path, name="ada", scopes=scopes, days=days, now=NOW)
-    return key.id, told
+def create_key(path: Path, *scopes: str, days: int | None = None) -> tuple[str, str]:
+    key, secret = api_keys.create_key(path, name="ada", scopes=scopes, days=days, now=NOW)
+    return key.id, secret
 
 
-def test_a_key_opens_a_session_that_knows_whose_it_is(sessions: SessionStore, path: Path) -> None:
-    number, told = made(path, "predict", "admin")
+def test_a_session_carries_its_key_and_scopes(sessions: SessionStore, path: Path) -> None:
+    number, secret = create_key(path, "predict", "admin")
 
-    cookie = sessions.open(told, now=NOW)
+    cookie = sessions.open(secret, now=NOW)
 
     assert cookie is not None
-    found = sessions.find(cookie, now=NOW)
-    assert found == Session(number, "ada", ("predict", "admin"), form_token(cookie))
-    assert (found.admin, found.may_ask) == (True, True)
+    session = sessions.find(cookie, now=NOW)
+    assert session == Session(number, "ada", ("predict", "admin"), csrf_token(cookie))
+    assert (session.is_admin, session.can_predict) == (True, True)
 
 
 @pytest.mark.parametrize(
-    ("scope", "admin", "may_ask"),
+    ("scope", "is_admin", "can_predict"),
     [("predict", False, True), ("feedback", False, False), ("admin", True, True)],
 )
-def test_a_key_of_any_scope_may_look_but_only_some_may_do(
-    sessions: SessionStore, path: Path, scope: str, admin: bool, may_ask: bool
+def test_each_scope_starts_a_session_with_its_rights(
+    sessions: SessionStore, path: Path, scope: str, is_admin: bool, can_predict: bool
 ) -> None:
-    cookie = sessions.open(made(path, scope)[1], now=NOW)
+    cookie = sessions.open(create_key(path, scope)[1], now=NOW)
 
-    found = sessions.find(str(cookie), now=NOW)
+    session = sessions.find(str(cookie), now=NOW)
 
-    assert found is not None
-    assert (found.admin, found.may_ask) == (admin, may_ask)
+    assert session is not None
+    assert (session.is_admin, session.can_predict) == (is_admin, can_predict)
 
 
-@pytest.mark.parametrize("told", ["", "tw_00000000_x", "nonsense", "tw__", "ü" * 50])
-def test_what_is_no_key_opens_nothing(sessions: SessionStore, path: Path, told: str) -> None:
-    made(path, "admin")
+@pytest.mark.parametrize("secret", ["", "tw_00000000_x", "nonsense", "tw__", "ü" * 50])
+def test_an_invalid_key_starts_no_session(sessions: SessionStore, path: Path, secret: str) -> None:
+    create_key(path, "admin")
 
-    assert sessions.open(told, now=NOW) is None
+    assert sessions.open(secret, now=NOW) is None
 
 
 def test_without_keys_nobody_can_sign_in(sessions: SessionStore) -> None:
-    assert not sessions.guarded()
+    assert not sessions.has_keys()
     assert sessions.open("tw_00000000_x", now=NOW) is None
 
 
 def test_a_session_ends_after_its_minutes(sessions: SessionStore, path: Path) -> None:
-    cookie = str(sessions.open(made(path, "admin")[1], now=NOW))
+    cookie = str(sessions.open(create_key(path, "admin")[1], now=NOW))
 
     assert sessions.find(cookie, now=NOW + timedelta(minutes=29)) is not None
     assert sessions.find(cookie, now=NOW + timedelta(minutes=30)) is None
 
 
 def test_a_session_ends_with_its_key_at_once(sessions: SessionStore, path: Path) -> None:
-    number, told = made(path, "admin")
-    cookie = str(sessions.open(told, now=NOW))
+    number, secret = create_key(path, "admin")
+    cookie = str(sessions.open(secret, now=NOW))
 
     api_keys.revoke_key(path, number, now=NOW)
 
     assert sessions.find(cookie, now=NOW) is None
-    assert sessions.open(told, now=NOW) is None
+    assert sessions.open(secret, now=NOW) is None
 
 
-def test_a_session_does_not_outlive_a_key_that_expires(sessions: SessionStore, path: Path) -> None:
-    cookie = str(sessions.open(made(path, "admin", days=1)[1], now=NOW + timedelta(hours=23, minutes=50)))
+def test_a_session_ends_when_its_key_expires(sessions: SessionStore, path: Path) -> None:
+    cookie = str(
+        sessions.open(create_key(path, "admin", days=1)[1], now=NOW + timedelta(hours=23, minutes=50))
+    )
 
     assert sessions.find(cookie, now=NOW + timedelta(hours=23, minutes=59)) is not None
     assert sessions.find(cookie, now=NOW + timedelta(hours=24, minutes=1)) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"salt": "", "keys": 3}', b"[]"])
-def test_a_damaged_list_of_keys_opens_no_door(sessions: SessionStore, path: Path, content: bytes) -> None:
-    cookie = str(sessions.open(made(path, "admin")[1], now=NOW))
+def test_a_damaged_list_of_keys_ends_every_session(
+    sessions: SessionStore, path: Path, content: bytes
+) -> None:
+    cookie = str(sessions.open(create_key(path, "admin")[1], now=NOW))
 
     path.write_bytes(content)
 
-    assert sessions.guarded()
+    assert sessions.has_keys()
     assert sessions.find(cookie, now=NOW) is None
 
 
-def test_what_lies_on_the_disk_opens_nothing(sessions: SessionStore, path: Path, tmp_path: Path) -> None:
-    _, told = made(path, "admin")
-    cookie = str(sessions.open(told, now=NOW))
+def test_the_files_of_sessions_sign_nobody_in(sessions: SessionStore, path: Path, tmp_path: Path) -> None:
+    _, secret = create_key(path, "admin")
+    cookie = str(sessions.open(secret, now=NOW))
 
-    (kept,) = (tmp_path / "sessions").glob("*.json")
+    (file,) = (tmp_path / "sessions").glob("*.json")
 
-    assert kept.stat().st_mode & 0o077 == 0
-    assert cookie not in kept.name + kept.read_text()
-    assert told.rpartition("_")[2] not in kept.read_text()
-    assert sessions.find(kept.stem, now=NOW) is None
+    assert file.stat().st_mode & 0o077 == 0
+    assert cookie not in file.name + file.read_text()
+    assert secret.rpartition("_")[2] not in file.read_text()
+    assert sessions.find(file.stem, now=NOW) is None
 
 
-def test_signing_out_ends_it_everywhere(sessions: SessionStore, path: Path, tmp_path: Path) -> None:
-    cookie = str(sessions.open(made(path, "admin")[1], now=NOW))
+def test_closing_a_session_ends_it_in_every_process(
+    sessions: SessionStore, path: Path, tmp_path: Path
+) -> None:
+    cookie = str(sessions.open(create_key(path, "admin")[1], now=NOW))
 
     SessionStore(tmp_path / "sessions", path, minutes=30).close(cookie)
 
@@ -122,34 +128,32 @@ def test_signing_out_ends_it_everywhere(sessions: SessionStore, path: Path, tmp_
     sessions.close(cookie)
 
 
-def test_sessions_that_ended_or_are_too_many_are_swept_away(
-    sessions: SessionStore, path: Path, tmp_path: Path
-) -> None:
-    _, told = made(path, "admin")
+def test_ended_and_surplus_sessions_are_deleted(sessions: SessionStore, path: Path, tmp_path: Path) -> None:
+    _, secret = create_key(path, "admin")
     folder = tmp_path / "sessions"
-    first = str(sessions.open(told, now=NOW - timedelta(days=1)))
+    first = str(sessions.open(secret, now=NOW - timedelta(days=1)))
     (folder / "junk.json").write_text("{")
-    for number in range(OPEN_AT_ONCE + 5):
+    for number in range(MAX_SESSIONS + 5):
         (folder / f"{number:064d}.json").write_text(
             json.dumps({"key": "x", "until": f"2026-11-25T09:{number % 60:02d}:00Z"})
         )
 
-    last = str(sessions.open(told, now=NOW))
+    last = str(sessions.open(secret, now=NOW))
 
-    assert len(list(folder.glob("*.json"))) == OPEN_AT_ONCE
+    assert len(list(folder.glob("*.json"))) == MAX_SESSIONS
     assert sessions.find(first, now=NOW - timedelta(days=1)) is None
     assert sessions.find(last, now=NOW) is not None
 
 
 @given(cookie=st.text(max_size=200))
 def test_no_other_cookie_is_a_session(tmp_path_factory: pytest.TempPathFactory, cookie: str) -> None:
-    folder = tmp_path_factory.getbasetemp() / "strangers"
-    found = SessionStore(folder / "sessions", folder / "api_keys.json", minutes=30)
+    folder = tmp_path_factory.getbasetemp() / "unknown_cookies"
+    store = SessionStore(folder / "sessions", folder / "api_keys.json", minutes=30)
 
-    assert found.find(cookie, now=NOW) is None
-    found.close(cookie)
+    assert store.find(cookie, now=NOW) is None
+    store.close(cookie)
 
 
-def test_tokens_tell_nothing_of_each_other() -> None:
-    assert len({form_token("a"), form_token("b"), form_token("")}) == 3
-    assert "a" * 43 not in form_token("a" * 43)
+def test_csrf_tokens_differ_and_hide_the_cookie() -> None:
+    assert len({csrf_token("a"), csrf_token("b"), csrf_token("")}) == 3
+    assert "a" * 43 not in csrf_token("a" * 43)
