@@ -1,4 +1,4 @@
-"""Checkpoints of a training, each whole or not used, and gone once nobody has touched them for long."""
+"""Checkpoints of a training: each is whole or ignored, and deleted when nobody resumes it for long."""
 
 import shutil
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def sweep_checkpoints(root: Path, *, before: float) -> list[str]:
-    """Remove the checkpoints of trainings that last wrote before this time, in seconds since 1970; give their keys."""
+    """Delete checkpoints last written before a time, in seconds since 1970; return their keys."""
     old = [folder for folder in sorted(root.glob("*")) if folder.is_dir() and _last_written(folder) < before]
     for folder in old:
         shutil.rmtree(folder, ignore_errors=True)
@@ -27,7 +27,7 @@ def _last_written(folder: Path) -> float:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Hold named groups of tensors and a JSON document as they were after a step."""
+    """Hold groups of tensors by name and a JSON document as they are after `step` steps."""
 
     step: int
     tensors: Mapping[str, Mapping[str, "Tensor"]]
@@ -36,29 +36,27 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class CheckpointFolder:
-    """Keep the checkpoints of one training under a key made of all that it depends on."""
+    """Store the checkpoints of one training under a key made of all that it depends on."""
 
     root: Path
     key: str
 
     @property
     def folder(self) -> Path:
-        """Give the folder of this training."""
+        """Return the folder of this training."""
         return self.root / self.key
 
     def save(
-        self, step: int, tensors: Mapping[str, Mapping[str, "Tensor"]], notes: Mapping[str, Any]
+        self, step: int, tensors: Mapping[str, Mapping[str, "Tensor"]], notes: Mapping[str, object]
     ) -> None:
-        """Write a checkpoint whole, then let go of the older ones."""
+        """Write a checkpoint whole, then delete the older ones."""
         from safetensors.torch import save_file
 
         out = self.folder / f"step-{step:08d}"
         with files.staging_dir(out) as staging:
             for name, group in tensors.items():
-                save_file(
-                    {key: value.detach().cpu().contiguous() for key, value in group.items()},
-                    staging / f"{name}.safetensors",
-                )
+                values = {key: value.detach().cpu().contiguous() for key, value in group.items()}
+                save_file(values, staging / f"{name}.safetensors")
             files.write_json(staging / "notes.json", notes)
             files.write_json(staging / files.RECEIPT, files.folder_digests(staging))
         for older in self.folder.glob("step-*"):
@@ -66,7 +64,7 @@ class CheckpointFolder:
                 shutil.rmtree(older, ignore_errors=True)
 
     def newest(self) -> Checkpoint | None:
-        """Read the newest checkpoint whose every byte is as it was written; None when there is none."""
+        """Read the newest checkpoint whose digests match its files, None when there is none."""
         from safetensors.torch import load_file
 
         for folder in sorted(self.folder.glob("step-*"), reverse=True):
@@ -74,12 +72,11 @@ class CheckpointFolder:
                 files.verify_folder(folder, files.read_json(folder / files.RECEIPT))
             except (TonewatchError, OSError, ValueError):
                 continue
+            step = int(folder.name.removeprefix("step-"))
             tensors = {path.stem: load_file(path) for path in folder.glob("*.safetensors")}
-            return Checkpoint(
-                int(folder.name.removeprefix("step-")), tensors, files.read_json(folder / "notes.json")
-            )
+            return Checkpoint(step, tensors, files.read_json(folder / "notes.json"))
         return None
 
-    def forget(self) -> None:
-        """Remove every checkpoint of this training."""
+    def delete(self) -> None:
+        """Delete every checkpoint of this training."""
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,18 @@ from pipeline.base.errors import DigestMismatch, Fault
 from pipeline.base.records import Receipt
 
 RECEIPT = "receipt.json"
-BLOCK = 1 << 20
+STAGING = "staging"
 
 
 @contextlib.contextmanager
 def staging_dir(out: Path) -> Iterator[Path]:
-    """Give an empty desk beside `out` and move it into place at the end; on any error `out` stays as it was.
+    """Yield an empty folder beside `out`, renamed to `out` at the end; on any error `out` stays as it was.
 
     Raises Fault with the path when the disk is full.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     sweep_staging(out)
-    staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.desk-", dir=out.parent))
+    staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.{STAGING}-", dir=out.parent))
     staging.chmod(0o755)
     try:
         with report_disk_full(out):
@@ -40,30 +40,34 @@ def staging_dir(out: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def report_disk_full(where: Path) -> Iterator[None]:
-    """Turn "no space left on device" into an error that names the place."""
+    """Turn "no space left on device" within the block into a Fault that names `where`."""
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise Fault(
-            f"No space is left for {where}. What was there is untouched; free some space and type the same again."
+            f"No space is left for {where}, which is unchanged. Free some space, then type the same again."
         ) from error
 
 
 def sweep_staging(out: Path) -> None:
-    """Remove the desks that killed writers of `out` have left, and bring back a folder caught between two renames."""
-    for aside in out.parent.glob(f".{out.name}.old-*"):
+    """Remove the staging folders of killed writers of `out`, and restore it if a swap was interrupted."""
+    for old in out.parent.glob(f".{out.name}.old-*"):
         if out.exists():
-            shutil.rmtree(aside, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
         else:
-            aside.rename(out)
-    for staging in out.parent.glob(f".{out.name}.desk-*"):
-        shutil.rmtree(staging, ignore_errors=True)
+            old.rename(out)
+    for name in (STAGING, "desk"):  # earlier versions used the latter
+        for staging in out.parent.glob(f".{out.name}.{name}-*"):
+            shutil.rmtree(staging, ignore_errors=True)
 
 
 def write_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:
-    """Write one file whole or not at all, and flush it to the disk."""
+    """Write one file whole or not at all, and flush it to the disk.
+
+    Raises Fault with the path when the disk is full.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with report_disk_full(path):
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -85,7 +89,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def json_bytes(content: Any) -> bytes:
-    """Give the bytes that `write_json` writes."""
+    """Return the bytes that `write_json` writes."""
     return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
@@ -95,49 +99,38 @@ def read_json(path: Path) -> Any:
 
 
 def sha256(path: Path) -> str:
-    """Digest one file, streamed."""
-    digest = hashlib.sha256()
+    """Return the SHA-256 of a file, read in blocks."""
     with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def folder_digests(folder: Path) -> dict[str, str]:
-    """Digest every file below a folder, its receipt aside, by its path from there."""
-    found = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != RECEIPT)
-    return {path.relative_to(folder).as_posix(): sha256(path) for path in found}
+    """Return the SHA-256 of every file below a folder but its receipt, by its path within the folder."""
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != RECEIPT)
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in paths}
 
 
-def verify_folder(folder: Path, expected: dict[str, str]) -> None:
-    """Raise DigestMismatch unless the folder holds exactly these files with these digests, its receipt aside."""
-    strange = next(
-        (
-            path
-            for path in sorted(folder.rglob("*"))
-            if path.is_symlink() or not (path.is_file() or path.is_dir())
-        ),
-        None,
-    )
-    if strange is not None:
-        what = (
-            "a symbolic link, and what that points to can change" if strange.is_symlink() else "no plain file"
-        )
-        raise DigestMismatch(f"{strange} is {what}.")
-    found = folder_digests(folder)
-    for name in sorted(set(found) | set(expected)):
-        if name not in found:
+def verify_folder(folder: Path, expected: Mapping[str, str]) -> None:
+    """Raise DigestMismatch unless a folder holds its receipt and exactly these files with these digests."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink():
+            raise DigestMismatch(f"{path} is a symbolic link, whose target can change.")
+        if not (path.is_file() or path.is_dir()):
+            raise DigestMismatch(f"{path} is not a regular file.")
+    digests = folder_digests(folder)
+    for name in sorted(digests.keys() | expected.keys()):
+        if name not in digests:
             raise DigestMismatch(f"{folder / name} is missing.")
         if name not in expected:
             raise DigestMismatch(f"{folder / name} does not belong there.")
-        if found[name] != expected[name]:
+        if digests[name] != expected[name]:
             raise DigestMismatch(
-                f"{folder / name} was changed: SHA-256 {found[name][:12]}, recorded {expected[name][:12]}."
+                f"{folder / name} was changed: SHA-256 {digests[name][:12]}, recorded {expected[name][:12]}."
             )
 
 
 def write_receipt(staging: Path, receipt: Receipt) -> Receipt:
-    """Write the receipt last, with the digest of every file beside it."""
+    """Write the receipt, last, with the digest of every file beside it; return it complete."""
     complete = dataclasses.replace(receipt, files=folder_digests(staging))
     write_json(staging / RECEIPT, dataclasses.asdict(complete))
     return complete
@@ -149,19 +142,21 @@ def read_receipt(folder: Path) -> Receipt:
 
 
 def verified_receipt(folder: Path, *, made_by: str) -> Receipt:
-    """Read a finished stage's receipt after checking every file beside it against it.
+    """Read the receipt of a finished stage after verifying every file beside it.
 
-    DVC trusts its cache without looking (a flipped byte checks out as "up to date"), so each reader looks.
+    DVC trusts its cache (to it a flipped byte is "up to date"), so each reader verifies. Raises Fault when the
+    folder is missing or unfinished, DigestMismatch when a file differs from the receipt.
     """
     if not (folder / RECEIPT).is_file():
         raise Fault(
-            f"{folder} is missing or unfinished. Make it with `tonewatch stage {made_by}`, or all of it with `tonewatch run`."
+            f"{folder} is missing or unfinished. Type `tonewatch stage {made_by}`, "
+            "or `tonewatch run` for all stages."
         )
     receipt = read_receipt(folder)
     try:
-        verify_folder(folder, dict(receipt.files))
+        verify_folder(folder, receipt.files)
     except DigestMismatch as error:
-        raise DigestMismatch(f"{error} Make it anew with `tonewatch stage {made_by}`.") from error
+        raise DigestMismatch(f"{error} To rebuild it, type `tonewatch stage {made_by}`.") from error
     return receipt
 
 
@@ -173,8 +168,8 @@ def _flush(folder: Path) -> None:
 
 
 def _swap(staging: Path, out: Path) -> None:
-    aside = out.with_name(f".{out.name}.old-{staging.name.rpartition('-')[2]}")
+    old = out.with_name(f".{out.name}.old-{staging.name.rpartition('-')[2]}")
     if out.exists():
-        out.rename(aside)
+        out.rename(old)
     staging.rename(out)
-    shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.io import files
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 def write_model(
     folder: Path,
     weights: "Mapping[str, Tensor]",
-    config: Mapping[str, Any],
+    config: Mapping[str, object],
     tokenizer: str,
     history: Sequence[Mapping[str, float]],
 ) -> None:
-    """Write a trained model into a folder."""
+    """Write a trained model into a folder: model.safetensors, config.json, tokenizer.json, history.json."""
     from safetensors.torch import save
 
     content = save({key: value.contiguous() for key, value in weights.items()})

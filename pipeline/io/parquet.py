@@ -1,26 +1,25 @@
-"""Texts as Parquet, equal records as equal bytes."""
+"""Texts as Parquet files: equal records are equal bytes. The fingerprint of a split covers all its content."""
 
 import dataclasses
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pipeline.base.records import SplitName, TextRecord
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(TextRecord))
-# A data version made before a column was thought of has none: its texts get what a record has by default.
+# An older data version lacks newer columns; its texts get the defaults of the record.
 DEFAULTS = {
     field.name: field.default
     for field in dataclasses.fields(TextRecord)
     if field.default is not dataclasses.MISSING
 }
-BATCH_ROWS = 10_000
 
 
 def write_texts(path: Path, records: Iterable[TextRecord]) -> int:
-    """Write records to one Parquet file; give their number."""
+    """Write records to one Parquet file, and return their number."""
     rows = [dataclasses.asdict(record) for record in records]
     write_rows(path, {name: [row[name] for row in rows] for name in COLUMNS})
     return len(rows)
@@ -31,8 +30,8 @@ def read_texts(path: Path) -> list[TextRecord]:
     return list(_records(read_rows(path)))
 
 
-def write_rows(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
-    """Write named columns of equal length to one Parquet file; a column without rows is one of strings."""
+def write_rows(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
+    """Write named columns of equal length to one Parquet file; a column without rows is of strings."""
     import pyarrow
     import pyarrow.parquet
 
@@ -43,33 +42,24 @@ def write_rows(path: Path, columns: Mapping[str, Sequence[Any]]) -> None:
     pyarrow.parquet.write_table(pyarrow.table(arrays), path, compression="zstd")
 
 
-def read_rows(path: Path, *, among: tuple[str, Collection[Any]] | None = None) -> dict[str, list[Any]]:
-    """Read every column of one Parquet file; only the rows in which a column holds one of some values, if they are named."""
+def read_rows(path: Path) -> dict[str, list[Any]]:
+    """Read every column of one Parquet file."""
     import pyarrow.parquet
 
-    filters = None if among is None else [(among[0], "in", set(among[1]))]
-    return pyarrow.parquet.read_table(path, filters=filters).to_pydict()  # type: ignore[no-any-return]
-
-
-def stream_texts(path: Path) -> Iterator[TextRecord]:
-    """Yield the records of one Parquet file, a batch in memory at a time."""
-    import pyarrow.parquet
-
-    with pyarrow.parquet.ParquetFile(path) as table:
-        for batch in table.iter_batches(batch_size=BATCH_ROWS, columns=list(COLUMNS)):
-            yield from _records(batch.to_pydict())
+    return pyarrow.parquet.read_table(path).to_pydict()  # type: ignore[no-any-return]
 
 
 def split_fingerprint(rows: Iterable[tuple[SplitName, TextRecord]]) -> str:
-    """Digest all content of a split, streamed, whatever the order of the rows.
+    """Return a digest of all rows of the splits, whatever their order.
 
-    SHA-256 of each row and its side; their sum modulo 2**256 (where XOR would let two equal rows vanish) and their number, digested again.
+    It is the SHA-256 of the number of rows and of the sum modulo 2**256 of the SHA-256 of each row with its split;
+    with XOR instead of the sum two equal rows would cancel out.
     """
     total = count = 0
-    for side, record in rows:
-        # `raters` is younger than the first data versions: left out where empty, so that their content keeps its fingerprint.
+    for split, record in rows:
+        # The first data versions have no `raters`: left out where empty, so that their fingerprints stay.
         values = [getattr(record, name) for name in COLUMNS if name != "raters" or record.raters]
-        row = json.dumps([side, *values], ensure_ascii=True).encode()
+        row = json.dumps([split, *values], ensure_ascii=True).encode()
         total = (total + int.from_bytes(hashlib.sha256(row).digest(), "big")) % 2**256
         count += 1
     return hashlib.sha256(f"{count}:{total:064x}".encode()).hexdigest()

@@ -92,7 +92,7 @@ def data_ignores(dvc_yaml: str) -> str:
     ]
     lines = ["# Every out of dvc.yaml, and what a killed writer leaves beside it."]
     lines += [f"/{out.removeprefix('data/')}" for out in outs]
-    return "\n".join([*lines, "/.*.desk-*", "/.*.old-*", ""])
+    return "\n".join([*lines, "/.*.staging-*", "/.*.old-*", ""])
 
 
 def _contents(preset: str) -> dict[str, str]:

@@ -1,11 +1,11 @@
 """Identity: a digest of the code that each stage runs, so that DVC sees when it changes."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.base.config import Source
+from pipeline.base.digests import text_digest
 from pipeline.base.errors import SourceUnreachable
 from pipeline.base.records import Receipt
 from pipeline.io.sources.source_reader import SourceReader
@@ -23,7 +23,7 @@ def identity(reader: SourceReader, out: Path, stages: Mapping[str, tuple[str, st
     """
     digests = {name: code_digest(module, function) for name, (module, function) in stages.items()}
     sources = [f"{source.name}:{_identity_of(source, reader)}" for source in reader.sources]
-    collect = hashlib.sha256("\n".join([digests["collect"], *sources]).encode()).hexdigest()
+    collect = text_digest("\n".join([digests["collect"], *sources]))
     return write_identities(out, {**digests, "collect": collect})
 
 

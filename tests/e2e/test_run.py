@@ -213,4 +213,4 @@ def test_killed_in_every_stage_the_line_goes_on_and_ends_as_if_it_never_was(
     assert [move["to"] for move in killed("release", "list").answer] == ["R1"]
     assert killed("release", "show").answer["model_version"] == "1"
     assert [version["name"] for version in killed("data", "list").answer] == ["v1"]
-    assert not list(Path(killed.folder, "data").glob(".*.desk-*"))
+    assert not list(Path(killed.folder, "data").glob(".*.staging-*"))

@@ -11,14 +11,14 @@ from pipeline.base.records import Receipt
 from pipeline.io import files
 
 
-def made(out: Path, content: str) -> Receipt:
+def write(out: Path, content: str) -> Receipt:
     with files.staging_dir(out) as staging:
         (staging / "a.txt").write_text(content)
         return files.write_receipt(staging, Receipt("clean", counts={"kept": 1}))
 
 
 def test_a_finished_folder_can_be_trusted(tmp_path: Path) -> None:
-    receipt = made(tmp_path / "out", "one")
+    receipt = write(tmp_path / "out", "one")
 
     assert files.verified_receipt(tmp_path / "out", made_by="clean") == receipt
     assert list(receipt.files) == ["a.txt"]
@@ -26,13 +26,13 @@ def test_a_finished_folder_can_be_trusted(tmp_path: Path) -> None:
 
 def test_equal_work_leaves_equal_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
-        made(tmp_path / name, "one")
+        write(tmp_path / name, "one")
 
     assert (tmp_path / "a" / "receipt.json").read_bytes() == (tmp_path / "b" / "receipt.json").read_bytes()
 
 
 def test_a_killed_writer_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
-    made(tmp_path / "out", "one")
+    write(tmp_path / "out", "one")
 
     def killed() -> None:
         with files.staging_dir(tmp_path / "out") as staging:
@@ -45,11 +45,10 @@ def test_a_killed_writer_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_what_a_killed_writer_left_is_swept_and_a_folder_between_two_renames_comes_back(
-    tmp_path: Path,
-) -> None:
-    made(tmp_path / ".out.old-x", "one")
-    (tmp_path / ".out.desk-y").mkdir()
+def test_staging_of_killed_writers_is_removed_and_a_half_renamed_folder_restored(tmp_path: Path) -> None:
+    write(tmp_path / ".out.old-x", "one")
+    (tmp_path / ".out.staging-y").mkdir()
+    (tmp_path / ".out.desk-z").mkdir()
 
     files.sweep_staging(tmp_path / "out")
 
@@ -57,19 +56,19 @@ def test_what_a_killed_writer_left_is_swept_and_a_folder_between_two_renames_com
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_a_full_disk_is_told_with_the_place(tmp_path: Path) -> None:
+def test_a_full_disk_is_a_fault_that_names_the_place(tmp_path: Path) -> None:
     with pytest.raises(Fault, match=r"No space is left for .*out"), files.staging_dir(tmp_path / "out"):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_another_error_of_the_disk_passes_as_it_is(tmp_path: Path) -> None:
+def test_another_error_of_the_disk_is_not_changed(tmp_path: Path) -> None:
     with pytest.raises(PermissionError), files.report_disk_full(tmp_path):
         raise PermissionError(errno.EACCES, "no")
 
 
 @pytest.mark.parametrize(
-    ("spoil", "message"),
+    ("tamper", "message"),
     [
         (lambda out: (out / "a.txt").write_text("two"), "was changed"),
         (lambda out: (out / "a.txt").unlink(), "is missing"),
@@ -82,12 +81,12 @@ def test_another_error_of_the_disk_passes_as_it_is(tmp_path: Path) -> None:
             "is a symbolic link",
         ),
         (lambda out: (out / "folder").symlink_to(out.parent), "is a symbolic link"),
-        (lambda out: os.mkfifo(out / "pipe"), "is no plain file"),
+        (lambda out: os.mkfifo(out / "pipe"), "is not a regular file"),
     ],
 )
-def test_a_spoilt_folder_is_not_used(spoil: object, message: str, tmp_path: Path) -> None:
-    made(tmp_path / "out", "one")
-    spoil(tmp_path / "out")  # type: ignore[operator]
+def test_a_tampered_folder_is_not_used(tamper: object, message: str, tmp_path: Path) -> None:
+    write(tmp_path / "out", "one")
+    tamper(tmp_path / "out")  # type: ignore[operator]
 
     with pytest.raises(DigestMismatch, match=f"{message}.*tonewatch stage clean"):
         files.verified_receipt(tmp_path / "out", made_by="clean")

@@ -1,4 +1,4 @@
-"""Texts go to Parquet and come back; their fingerprint knows every byte and no order."""
+"""Texts survive a round trip through Parquet; their fingerprint covers every byte and no order."""
 
 import dataclasses
 import random
@@ -13,7 +13,6 @@ from pipeline.io.parquet import (
     read_rows,
     read_texts,
     split_fingerprint,
-    stream_texts,
     write_rows,
     write_texts,
 )
@@ -23,15 +22,14 @@ RECORDS = st.builds(TextRecord, *[st.text(max_size=4)] * len(COLUMNS))
 ROWS = st.lists(st.tuples(st.sampled_from(["train", "test"]), RECORDS), max_size=8)
 
 
-def test_texts_come_back_as_they_went(tmp_path: Path) -> None:
+def test_texts_survive_a_round_trip(tmp_path: Path) -> None:
     other = dataclasses.replace(SAMPLE, id="s:2", text="")
 
     assert write_texts(tmp_path / "t.parquet", [SAMPLE, other]) == 2
     assert read_texts(tmp_path / "t.parquet") == [SAMPLE, other]
-    assert list(stream_texts(tmp_path / "t.parquet")) == [SAMPLE, other]
 
 
-def test_no_texts_make_a_table_too(tmp_path: Path) -> None:
+def test_a_table_may_have_no_texts(tmp_path: Path) -> None:
     write_texts(tmp_path / "t.parquet", [])
 
     assert read_texts(tmp_path / "t.parquet") == []
@@ -44,18 +42,14 @@ def test_equal_texts_are_equal_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_a_table_older_than_a_column_is_read_with_what_a_record_has_by_default(tmp_path: Path) -> None:
+def test_a_missing_newer_column_is_read_as_its_default(tmp_path: Path) -> None:
     old = {name: [getattr(SAMPLE, name)] for name in COLUMNS if name != "raters"}
     write_rows(tmp_path / "t", old)
 
-    assert (
-        read_texts(tmp_path / "t")
-        == list(stream_texts(tmp_path / "t"))
-        == [dataclasses.replace(SAMPLE, raters="")]
-    )
+    assert read_texts(tmp_path / "t") == [dataclasses.replace(SAMPLE, raters="")]
 
 
-def test_texts_without_raters_keep_the_fingerprint_of_before() -> None:
+def test_texts_without_raters_keep_their_earlier_fingerprint() -> None:
     plain = TextRecord("s:1", "so good", "good", "s", "s:1", "en", "", "MIT")
 
     # As written in the first data versions, before texts had a column for their raters.
@@ -65,14 +59,14 @@ def test_texts_without_raters_keep_the_fingerprint_of_before() -> None:
     )
 
 
-def test_named_columns_come_back(tmp_path: Path) -> None:
+def test_named_columns_survive_a_round_trip(tmp_path: Path) -> None:
     write_rows(tmp_path / "t", {"reason": ["a", "b"], "number": [1, 2]})
 
     assert read_rows(tmp_path / "t") == {"reason": ["a", "b"], "number": [1, 2]}
 
 
 @given(ROWS, st.randoms(use_true_random=False))
-def test_the_fingerprint_knows_no_order(
+def test_the_fingerprint_ignores_the_order(
     rows: list[tuple[SplitName, TextRecord]], chance: random.Random
 ) -> None:
     shuffled = list(rows)
@@ -82,13 +76,13 @@ def test_the_fingerprint_knows_no_order(
 
 
 @given(ROWS)
-def test_the_fingerprint_counts_a_row_that_is_there_twice(rows: list[tuple[SplitName, TextRecord]]) -> None:
+def test_the_fingerprint_counts_repeated_rows(rows: list[tuple[SplitName, TextRecord]]) -> None:
     twice: list[tuple[SplitName, TextRecord]] = [*rows, ("train", SAMPLE), ("train", SAMPLE)]
 
     assert split_fingerprint(twice) != split_fingerprint(rows)
 
 
-def test_the_fingerprint_knows_every_field_and_the_side() -> None:
+def test_the_fingerprint_covers_every_field_and_the_split() -> None:
     changed = [dataclasses.replace(SAMPLE, **{name: "other"}) for name in COLUMNS]
     moved = dataclasses.replace(SAMPLE, id="s:1It", text="’s 👩‍🚀 \x00")
 

@@ -9,7 +9,7 @@ from pipeline.base.config import CleanConfig, CollectConfig, SplitConfig, Valida
 from pipeline.base.errors import DataRejected, DigestMismatch
 from pipeline.base.records import SPLITS, Receipt
 from pipeline.io import parquet
-from pipeline.io.sources.source_reader import SourceReader
+from pipeline.io.sources.source_reader import open_sources
 from pipeline.stages import clean as clean_stage
 from pipeline.stages import collect as collect_stage
 from pipeline.stages import split as split_stage
@@ -57,7 +57,7 @@ def collected(root: Path, lines: list[str], *, header: str = "words,tone", **col
     }
     source = own | {"label_map": {"0": "bad", "1": "good"}, "lang": "en", "licence": "own"}
     cfg = CollectConfig.model_validate({"max_megabytes": 1, "labels": LABELS, "sources": [source]})
-    return collect_stage.collect(SourceReader(Workspace.of(root, {}), cfg), root / "raw")
+    return collect_stage.collect(open_sources(Workspace.of(root, {}), cfg), root / "raw")
 
 
 def lines_of(number: int) -> list[str]:
@@ -170,7 +170,7 @@ def test_what_the_raters_gave_reaches_every_side(tmp_path: Path) -> None:
     }
     source = own | {"ratings": {"negative_to": -0.5, "positive_from": 0.5}, "label_map": {}}
     cfg = CollectConfig.model_validate({"max_megabytes": 1, "labels": labels, "sources": [source]})
-    collect_stage.collect(SourceReader(Workspace.of(tmp_path, {}), cfg), tmp_path / "raw")
+    collect_stage.collect(open_sources(Workspace.of(tmp_path, {}), cfg), tmp_path / "raw")
     clean_stage.clean(tmp_path / "raw", tmp_path / "clean", CLEAN, labels)
     validate_stage.validate(tmp_path / "clean", tmp_path / "validation", VALIDATE, labels)
     split_stage.split(tmp_path / "clean", tmp_path / "validation", tmp_path / "splits", SPLIT)

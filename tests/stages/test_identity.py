@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline.base.config import Workspace
 from pipeline.io.params_file import load_params
-from pipeline.io.sources.source_reader import SourceReader
+from pipeline.io.sources.source_reader import open_sources
 from pipeline.operations.workspace import init_workspace
 from pipeline.stages.identity import identity
 
@@ -13,7 +13,7 @@ STAGES = {name: (f"pipeline.stages.{name}", name) for name in ("collect", "clean
 
 def identities(root: Path) -> dict[str, str]:
     cfg = load_params(root / "params.yaml").collect
-    identity(SourceReader(Workspace(root, "", ""), cfg), root / "data/identity", STAGES)
+    identity(open_sources(Workspace(root, "", ""), cfg), root / "data/identity", STAGES)
     return {name: (root / "data/identity" / name).read_text() for name in STAGES}
 
 

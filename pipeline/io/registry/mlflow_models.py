@@ -1,7 +1,5 @@
 """The registered model `tonewatch`: one version per candidate, and the aliases that follow the ledger."""
 
-import contextlib
-import importlib.metadata
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.base.errors import Fault
 from pipeline.io import files
 from pipeline.io.registry import mlflow_tracking
+from pipeline.io.registry.model_code import copy_model_code, model_requirements
 from pipeline.io.security import model_files
 
 if TYPE_CHECKING:
@@ -22,8 +21,6 @@ CANDIDATE = "candidate"  # the tag that holds the digest of the candidate's file
 ALIASES = ("champion", "previous")
 SIGNATURE = "signature/model.sig"
 MENU = "menu.json"  # logged for people, never served
-# What a process needs to load the model, pinned to the versions it was judged with.
-NEEDS = ("mlflow", "numpy", "onnxruntime", "pandas", "tokenizers")
 
 
 @dataclass(frozen=True)
@@ -162,26 +159,19 @@ def _log(client: "MlflowClient", run: str, entry: ModelRegistration) -> Any:
         _log_signature(client, run, entry.signature)
     for name in files.folder_digests(entry.classifier):
         client.log_artifact(run, str(entry.classifier / name), "classifier")
-    return mlflow.pyfunc.log_model(
-        name=NAME,
-        python_model=str(entry.code),
-        artifacts={name: str(entry.candidate / name) for name in served_files(names)},
-        signature=_signature(entry.labels),
-        pip_requirements=_requirements(),
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        return mlflow.pyfunc.log_model(
+            name=NAME,
+            python_model=str(entry.code),
+            code_paths=[str(copy_model_code(Path(folder)))],
+            artifacts={name: str(entry.candidate / name) for name in served_files(names)},
+            signature=_signature(entry.labels),
+            pip_requirements=model_requirements(),
+        )
 
 
 def _log_signature(client: "MlflowClient", run: str, signature: str) -> None:
     client.log_text(run, signature, SIGNATURE)
-
-
-def _requirements() -> list[str]:
-    pinned = []
-    for need in NEEDS:
-        # Another build may have another name (onnxruntime-gpu); a package that is absent was not used.
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            pinned.append(f"{need}=={importlib.metadata.version(need)}")
-    return pinned
 
 
 def _signature(labels: Sequence[str]) -> Any:

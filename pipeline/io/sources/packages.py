@@ -18,7 +18,7 @@ from pipeline.io.sources.pip_settings import PipSettings, open_session, read_pip
 if TYPE_CHECKING:
     from pypi_simple import DistributionPackage, PyPISimple
 
-__all__ = ["fetch_pinned_file", "read_nested_member", "read_members"]
+__all__ = ["fetch_pinned_file", "read_members", "read_nested_member"]
 
 LOCK_SECONDS = 900
 

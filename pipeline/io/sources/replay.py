@@ -1,11 +1,11 @@
 """The source of kind `replay`: texts of sources that are no longer listed, from the newest data version."""
 
-import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.base.config import CollectConfig
 from pipeline.base.config.sources import ReplaySource
+from pipeline.base.digests import text_digest
 from pipeline.base.records import SPLITS, TextRecord
 from pipeline.io.versioning import data_branch
 from pipeline.io.versioning.data_versions import read_split
@@ -43,5 +43,5 @@ def _newest_version(root: Path) -> data_branch.DataVersion | None:
 
 
 def _sample(records: Iterable[TextRecord], size: int) -> list[TextRecord]:
-    by_digest = sorted(records, key=lambda record: hashlib.sha256(record.id.encode()).digest())
+    by_digest = sorted(records, key=lambda record: text_digest(record.id))
     return sorted(by_digest[:size], key=lambda record: record.id)

@@ -1,12 +1,12 @@
 """One row of any source as a record in the one shape that everything after knows."""
 
 import dataclasses
-import hashlib
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from pipeline.base.config import TableSource
+from pipeline.base.digests import text_digest
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import TextRecord
 
@@ -46,7 +46,7 @@ def row_to_record(
     columns = source.columns
     # A JSON line may lack the key: then it has no text, and `clean` counts it.
     text = row.get(columns.text, "")
-    key = _cell(row, columns.id) or hashlib.sha256(text.encode()).hexdigest()[:16]
+    key = _cell(row, columns.id) or text_digest(text)[:16]
     return TextRecord(
         id=f"{source.name}:{key}",
         text=text,

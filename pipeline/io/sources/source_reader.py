@@ -1,12 +1,19 @@
 """Every source as records with an identity: tables, feedback and replay are read in one way."""
 
 import dataclasses
-import hashlib
-import json
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Iterable
 
-from pipeline.base.config import CollectConfig, Source, Workspace
-from pipeline.base.config.sources import FeedbackSource, FileSource, PackageSource
+from pipeline.base.config import (
+    CollectConfig,
+    FeedbackSource,
+    FileSource,
+    PackageSource,
+    ReplaySource,
+    Source,
+    Workspace,
+)
+from pipeline.base.digests import json_digest
 from pipeline.base.records import TextRecord
 from pipeline.io import files
 from pipeline.io.sources.feedback import read_feedback
@@ -14,17 +21,26 @@ from pipeline.io.sources.readers import read_rows, resolve_path
 from pipeline.io.sources.replay import read_replay
 from pipeline.io.sources.rows import rows_to_records
 
+# What Tonewatch itself recorded: in the journal, in data versions.
+RecordedSource = FeedbackSource | ReplaySource
+
 
 class SourceReader:
-    """Read the sources that `collect.sources` of a workspace lists.
+    """Read the sources that `collect.sources` lists; `read_recorded` reads those of kind feedback and replay.
 
-    Feedback and replay are read once: what `collect` writes is what `identity` digested, whatever comes in between.
+    The code of `read_recorded` is no part of the code that `collect` runs: the identity of such a source is the
+    digest of its records.
     """
 
-    def __init__(self, workspace: Workspace, cfg: CollectConfig) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        cfg: CollectConfig,
+        read_recorded: Callable[[RecordedSource], list[TextRecord]],
+    ) -> None:
         self._workspace = workspace
         self._cfg = cfg
-        self._memory: dict[str, list[TextRecord]] = {}
+        self._read_recorded = read_recorded
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -34,37 +50,41 @@ class SourceReader:
     def records(self, source: Source) -> Iterable[TextRecord]:
         """Return the records of a source.
 
-        Raises SourceUnreachable when it is not there, DataRejected when params.yaml does not describe its content.
+        Raises SourceUnreachable when it is missing, DataRejected when its content is not as params.yaml says.
         """
-        if isinstance(source, PackageSource | FileSource):
-            rows = read_rows(
-                source,
-                root=self._workspace.root,
-                downloads=self._workspace.downloads,
-                max_bytes=self._cfg.max_megabytes * 1_000_000,
-            )
-            return rows_to_records(rows, source, self._cfg.labels)
-        if source.name not in self._memory:
-            if isinstance(source, FeedbackSource):
-                self._memory[source.name] = read_feedback(self._workspace.journal, source, self._cfg)
-            else:
-                self._memory[source.name] = read_replay(self._workspace.root, source, self._cfg)
-        return self._memory[source.name]
+        if isinstance(source, RecordedSource):
+            return self._read_recorded(source)
+        rows = read_rows(
+            source,
+            root=self._workspace.root,
+            downloads=self._workspace.downloads,
+            max_bytes=self._cfg.max_megabytes * 1_000_000,
+        )
+        return rows_to_records(rows, source, self._cfg.labels)
 
     def identity(self, source: Source) -> str:
-        """Return a SHA-256 that changes exactly when the records of a source change.
+        """Return a SHA-256 that changes when the records of a source may have changed.
 
-        That of the bytes of a table (pinned for a package), that of the records of feedback and replay.
+        It is that of a table's bytes (pinned for a package), and that of the records of feedback and replay.
         Raises SourceUnreachable for a missing file.
         """
         if isinstance(source, PackageSource):
             return source.sha256
         if isinstance(source, FileSource):
             return files.sha256(resolve_path(source, self._workspace.root))
-        return records_digest([*self.records(source)])
+        return json_digest([dataclasses.astuple(record) for record in self._read_recorded(source)])
 
 
-def records_digest(records: Sequence[TextRecord]) -> str:
-    """Return the SHA-256 of records in their order."""
-    rows = (json.dumps(dataclasses.astuple(record)) for record in records)
-    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+def open_sources(workspace: Workspace, cfg: CollectConfig) -> SourceReader:
+    """Return a reader that reads feedback and replay once.
+
+    So `collect` writes the records that `identity` digested, whatever feedback arrives in between.
+    """
+
+    @functools.cache
+    def read_recorded(source: RecordedSource) -> list[TextRecord]:
+        if isinstance(source, FeedbackSource):
+            return read_feedback(workspace.journal, source, cfg)
+        return read_replay(workspace.root, source, cfg)
+
+    return SourceReader(workspace, cfg, read_recorded)

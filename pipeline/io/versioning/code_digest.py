@@ -5,11 +5,10 @@ as far as our own package goes. So a stage runs again when code it uses has chan
 What cannot be followed for certain (a module handed on as a value, a star import) counts as a whole.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from pipeline.base.digests import json_digest
 from pipeline.base.records import Receipt
 from pipeline.io import files
 from pipeline.io.versioning.module_reader import Chain, Module, bindings, chains, plain_tree, read_module
@@ -26,7 +25,7 @@ Place = tuple[str, str]
 def code_digest(module: str, function: str, *, package: Path = PACKAGE) -> str:
     """Digest all code that a function of ours runs; comments, docstrings and layout do not count."""
     found = _Search(package).reach((module, function))
-    return hashlib.sha256(json.dumps(sorted(found.items())).encode()).hexdigest()
+    return json_digest(sorted(found.items()))
 
 
 def code_definitions(module: str, function: str, *, package: Path = PACKAGE) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from pipeline.base.records import SPLITS, Feedback, Receipt, TextRecord
 from pipeline.io import files, parquet
 from pipeline.io.journal.journal import Journal
 from pipeline.io.params_file import load_params, load_profile
-from pipeline.io.sources.source_reader import SourceReader
+from pipeline.io.sources.source_reader import SourceReader, open_sources
 from pipeline.io.versioning import data_versions
 from pipeline.io.versioning.dvc_cache import DvcCache
 from pipeline.stages.context import StageContext
@@ -43,7 +43,7 @@ def reader(root: Path, sources: list[dict[str, Any]] = SOURCES) -> SourceReader:
     cfg = CollectConfig.model_validate(
         {"max_megabytes": 1, "labels": ("positive", "negative"), "sources": sources}
     )
-    return SourceReader(Workspace.of(root, {}), cfg)
+    return open_sources(Workspace.of(root, {}), cfg)
 
 
 def identities(root: Path) -> dict[str, str]:

@@ -96,7 +96,7 @@ def test_the_place_of_the_package_does_not_count(package: Path, tmp_path: Path) 
         "pipeline.rules.plain.RULES",
         "pipeline.rules.plain._one",
         "pipeline.rules.plain.clean",
-        "pipeline.base.records.SIDES",
+        "pipeline.schema.SIDES",
         "pipeline.stages.data.LIMIT",
         "pipeline.stages.data.clean",
     )
