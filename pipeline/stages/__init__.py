@@ -1,1 +1,1 @@
-"""The stages of dvc.yaml, one file each and of the same name; beside them their table, their context and their runner."""
+"""The stages of dvc.yaml, one file each with the same name; and their table, context and runner."""

@@ -1,24 +1,25 @@
-"""From a classifier to a candidate: a measured menu of variants, and the one that the written rule chooses."""
+"""Compress: measure a menu of variants of the classifier, and write the candidate that the rule chooses."""
 
-import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.base.config import CompressConfig, EvaluateConfig
-from pipeline.base.records import Receipt, TextRecord
+from pipeline.base.documents import ModelSettings, TeacherFigures, VariantRecipe
+from pipeline.base.records import Receipt
 from pipeline.io import files, parquet
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pipeline.core.compress.selection import MeasuredVariant, SliceDrop
     from pipeline.core.compress.speed import Speed
     from pipeline.core.compress.variants import CompressedModel, VariantFactory
+    from pipeline.core.model.heads import Classifier
     from pipeline.core.model.predictor import Predictor
     from pipeline.stages.context import StageContext, TrainingContext
-
-# Until a variant is chosen: its logits as they are, and no answer is uncertain.
-UNFITTED = {"temperature": 1.0, "uncertain": 0.0}
 
 
 def compress(
@@ -29,56 +30,74 @@ def compress(
     labels: Sequence[str],
     max_tokens: int,
     cfg: CompressConfig,
-    judging: EvaluateConfig,
+    slices: EvaluateConfig,
     training: "TrainingContext",
 ) -> Receipt:
-    """Make the menu's variants, measure each against its parent on the validation split, and keep the one the rule chooses."""
+    """Make the menu's variants, measure each against the teacher, and write the chosen one.
+
+    All measurements are on the validation split; `slices` sets its slices.
+    """
     from pipeline.core.compress.selection import choose_variant, menu_document
 
-    shop = workshop(classifier, splits, {"labels": list(labels), "max_tokens": max_tokens}, cfg, training)
-    valid, threads = shop.sides["valid"], training.profile.threads
-    made = {recipe.name: shop.make(recipe) for recipe in cfg.menu}
-    predictors = {name: _predictor(one, shop.settings, threads) for name, one in made.items()}
-    logits = {
-        name: predictor.logits([record.text for record in valid]) for name, predictor in predictors.items()
+    factory = open_factory(
+        classifier, splits, labels=labels, max_tokens=max_tokens, cfg=cfg, training=training
+    )
+    valid, threads = factory.splits["valid"], training.profile.threads
+    models = {variant.name: factory.make(variant) for variant in cfg.menu}
+    predictors = {name: open_model(model, factory.settings, threads) for name, model in models.items()}
+    texts = [record.text for record in valid]
+    logits = {name: predictor.logits(texts) for name, predictor in predictors.items()}
+    variants = measure_variants(factory, models, logits, measure_speed(predictors, factory), slices)
+    choice = choose_variant(variants, cfg.budget, teacher=cfg.teacher)
+    teacher = next(variant for variant in variants if variant.name == cfg.teacher)
+    figures: TeacherFigures = {
+        "macro_f1": teacher.macro_f1,
+        "parameters": teacher.parameters,
+        "megabytes": teacher.megabytes,
     }
-    variants = measured(shop, made, logits, timed(predictors, shop), judging)
-    whole = next(variant for variant in variants if variant.name == cfg.teacher)
-    choice = choose_variant(variants, cfg.budget, whole=cfg.teacher)
-    fitted = _fitted(logits[choice.chosen], shop.numbers(valid), cfg)
+    temperature, uncertain = _calibrate(logits[choice.chosen], factory.labels_of(valid), cfg.uncertain_share)
+    settings: ModelSettings = {
+        **factory.settings,
+        "temperature": temperature,
+        "uncertain": uncertain,
+        "variant": choice.chosen,
+    }
     with files.staging_dir(out) as staging:
-        _write_served(
-            staging, made[choice.chosen], {**shop.settings, **fitted, "variant": choice.chosen}, training.seed
-        )
-        figures = {name: getattr(whole, name) for name in ("macro_f1", "parameters", "megabytes")}
-        files.write_json(
-            staging / "menu.json", menu_document(variants, choice, parent=figures, threads=threads)
-        )
-        receipt = files.write_receipt(staging, _receipt(variants, choice.chosen, shop.sides))
-    shop.forget()
+        _write_candidate(staging, models[choice.chosen], settings, seed=training.seed)
+        menu = menu_document(variants, choice, teacher=figures, threads=threads)
+        files.write_json(staging / "menu.json", menu)
+        receipt = files.write_receipt(staging, _receipt(variants, choice.chosen, factory))
+    factory.delete_checkpoints()
     return receipt
 
 
-def workshop(
+def open_factory(
     classifier: Path,
     splits: Path,
-    settings: Mapping[str, Any],
+    *,
+    labels: Sequence[str],
+    max_tokens: int,
     cfg: CompressConfig,
     training: "TrainingContext",
 ) -> "VariantFactory":
-    """Open a workshop on a trained classifier; `settings` are the labels and the most tokens a text may have."""
+    """Read a trained classifier and the splits into a factory of its variants."""
     from pipeline.core.compress.variants import VariantFactory
 
-    parent, texts = (
-        files.verified_receipt(classifier, made_by="finetune"),
-        files.verified_receipt(splits, made_by="split"),
-    )
+    teacher_files = files.verified_receipt(classifier, made_by="finetune").files
+    split_files = files.verified_receipt(splits, made_by="split").files
     return VariantFactory(
-        parent=_read_classifier(classifier, len(settings["labels"])),
+        teacher=_read_classifier(classifier, len(labels)),
         tokenizer=(classifier / "tokenizer.json").read_text("utf-8"),
-        settings={**settings, "parent": parent.files["model.safetensors"], **UNFITTED},
-        sides={side: parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "valid")},
-        digests=[dict(parent.files), dict(texts.files)],
+        # Until a variant is chosen its logits are not scaled, and no prediction is uncertain.
+        settings={
+            "labels": list(labels),
+            "max_tokens": max_tokens,
+            "teacher": teacher_files["model.safetensors"],
+            "temperature": 1.0,
+            "uncertain": 0.0,
+        },
+        splits={side: parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "valid")},
+        input_digests=[dict(teacher_files), dict(split_files)],
         cfg=cfg,
         train=training.train,
         checkpoint_store=training.checkpoint_store,
@@ -87,7 +106,59 @@ def workshop(
     )
 
 
-def _read_classifier(folder: Path, labels: int) -> Any:
+def open_model(model: "CompressedModel", settings: ModelSettings, threads: int) -> "Predictor":
+    """Return the predictor of a variant."""
+    from pipeline.core.model.predictor import Predictor
+
+    return Predictor.of(model.model, model.tokenizer, settings, threads=threads)
+
+
+def measure_speed(predictors: "Mapping[str, Predictor]", factory: "VariantFactory") -> "dict[str, Speed]":
+    """Measure the speed of variants on texts of the validation split."""
+    from pipeline.core.compress.speed import measure_speeds
+    from pipeline.core.compress.variants import evenly_spaced
+
+    records = evenly_spaced(factory.splits["valid"], factory.cfg.benchmark_texts)
+    return measure_speeds(predictors, [record.text for record in records], clock=time.perf_counter)
+
+
+def measure_variants(
+    factory: "VariantFactory",
+    models: "Mapping[str, CompressedModel]",
+    logits: "Mapping[str, NDArray[np.float64]]",
+    speeds: "Mapping[str, Speed]",
+    cfg: EvaluateConfig,
+) -> "list[MeasuredVariant]":
+    """Measure every variant against the teacher by its logits (texts x labels) of the validation split."""
+    from pipeline.core.compress.selection import MeasuredVariant
+    from pipeline.core.evaluate.metrics import score
+    from pipeline.core.evaluate.slices import slice_members
+
+    valid, labels = factory.splits["valid"], len(factory.settings["labels"])
+    slices = slice_members([r.text for r in valid], [r.source for r in valid], [r.lang for r in valid], cfg)
+    truth_N, teacher_N = factory.labels_of(valid), logits[factory.cfg.teacher].argmax(1)
+    variants = []
+    for name, model in models.items():
+        predicted_N = logits[name].argmax(1)
+        macro_f1 = score(truth_N, predicted_N, labels)
+        recipe: VariantRecipe = model.variant.model_dump(exclude={"name"})  # type: ignore[assignment]
+        variants.append(
+            MeasuredVariant(
+                name=name,
+                recipe=recipe,
+                parameters=model.parameters,
+                megabytes=model.megabytes,
+                macro_f1=macro_f1,
+                macro_f1_drop=score(truth_N, teacher_N, labels) - macro_f1,
+                worst_slice=_worst_slice(truth_N, teacher_N, predicted_N, slices, labels=labels),
+                agreement=float((predicted_N == teacher_N).mean()),
+                speed=speeds[name],
+            )
+        )
+    return variants
+
+
+def _read_classifier(folder: Path, labels: int) -> "Classifier":
     from safetensors.torch import load
 
     from pipeline.core.model.encoder import build_encoder
@@ -99,74 +170,31 @@ def _read_classifier(folder: Path, labels: int) -> Any:
     return model.eval()
 
 
-def _predictor(made: "CompressedModel", settings: Mapping[str, Any], threads: int) -> "Predictor":
-    from pipeline.core.model.predictor import Predictor
-
-    return Predictor.of(made.model, made.tokenizer, settings, threads=threads)
-
-
-def timed(predictors: "Mapping[str, Predictor]", shop: "VariantFactory") -> "dict[str, Speed]":
-    """Measure how fast variants answer texts of the validation split."""
-    from pipeline.core.compress.speed import measure_speeds
-    from pipeline.core.compress.variants import evenly_spaced
-
-    texts = [record.text for record in evenly_spaced(shop.sides["valid"], shop.cfg.benchmark_texts)]
-    return measure_speeds(predictors, texts, clock=time.perf_counter)
-
-
-def measured(
-    shop: "VariantFactory",
-    made: "Mapping[str, CompressedModel]",
-    logits: Mapping[str, Any],
-    speed: "Mapping[str, Speed]",
-    judging: EvaluateConfig,
-) -> "list[MeasuredVariant]":
-    """Measure every variant beside its parent."""
-    from pipeline.core.compress.selection import MeasuredVariant
-    from pipeline.core.evaluate.metrics import score
-    from pipeline.core.evaluate.slices import slice_members
-
-    valid, labels = shop.sides["valid"], len(shop.settings["labels"])
-    slices = slice_members(
-        [r.text for r in valid], [r.source for r in valid], [r.lang for r in valid], judging
-    )
-    truth, parents, variants = shop.numbers(valid), logits[shop.cfg.teacher].argmax(1), []
-    for name, one in made.items():
-        guesses = logits[name].argmax(1)
-        variants.append(
-            MeasuredVariant(
-                name=name,
-                recipe=one.recipe.model_dump(exclude={"name"}),
-                parameters=one.parameters,
-                megabytes=(len(one.model) + len(one.tokenizer.encode())) / 1e6,
-                macro_f1=score(truth, guesses, labels),
-                macro_f1_fall=score(truth, parents, labels) - score(truth, guesses, labels),
-                worst_slice=_worst(truth, (parents, guesses), slices, labels),
-                agreement=float((guesses == parents).mean()),
-                **dataclasses.asdict(speed[name]),
-            )
-        )
-    return variants
-
-
-def _worst(
-    truth: Any, answers: tuple[Any, Any], slices: Mapping[str, Sequence[int]], labels: int
+def _worst_slice(
+    truth_N: "NDArray[np.int64]",
+    teacher_N: "NDArray[np.int64]",
+    predicted_N: "NDArray[np.int64]",
+    slices: Mapping[str, Sequence[int]],
+    *,
+    labels: int,
 ) -> "SliceDrop":
-    """Find the slice that loses most; all texts where there are too few for a slice."""
+    """Return the slice with the largest drop; all texts where there are too few for a slice."""
     from pipeline.core.compress.selection import SliceDrop
     from pipeline.core.evaluate.metrics import score
 
-    def fall(rows: Any) -> float:
-        before, after = (score(truth[rows], answer[rows], labels) for answer in answers)
-        return before - after
+    def drop(rows: Sequence[int] | slice) -> float:
+        teacher = score(truth_N[rows], teacher_N[rows], labels)
+        return teacher - score(truth_N[rows], predicted_N[rows], labels)
 
-    falls = {name: fall(rows) for name, rows in slices.items()} or {"all texts": fall(slice(None))}
-    worst = max(falls, key=falls.__getitem__)
-    return SliceDrop(worst, falls[worst])
+    drops = {name: drop(rows) for name, rows in slices.items()} or {"all texts": drop(slice(None))}
+    worst = max(drops, key=drops.__getitem__)
+    return SliceDrop(worst, drops[worst])
 
 
-def _fitted(logits_NL: Any, truth_N: Any, cfg: CompressConfig) -> dict[str, float]:
-    """Fit to the validation split by what the logits are divided, and below which probability an answer is uncertain."""
+def _calibrate(
+    logits_NL: "NDArray[np.float64]", truth_N: "NDArray[np.int64]", uncertain_share: float
+) -> tuple[float, float]:
+    """Fit the temperature, and the probability below which a prediction is uncertain."""
     import numpy as np
 
     from pipeline.core.evaluate.calibration import fit_temperature
@@ -174,29 +202,34 @@ def _fitted(logits_NL: Any, truth_N: Any, cfg: CompressConfig) -> dict[str, floa
 
     temperature = fit_temperature(logits_NL, truth_N)
     confidence_N = softmax(logits_NL / temperature).max(axis=1)
-    return {"temperature": temperature, "uncertain": float(np.quantile(confidence_N, cfg.uncertain_share))}
+    return temperature, float(np.quantile(confidence_N, uncertain_share))
 
 
-def _write_served(staging: Path, made: "CompressedModel", settings: Mapping[str, Any], seed: int) -> None:
+def _write_candidate(staging: Path, model: "CompressedModel", settings: ModelSettings, *, seed: int) -> None:
     from pipeline.core.compress.golden_texts import golden_texts
 
-    texts = golden_texts(made.tokenizer, seed)
-    probabilities = _predictor(made, settings, threads=1).predict(texts).probabilities
-    files.write_bytes(staging / "model.onnx", made.model)
-    files.write_bytes(staging / "tokenizer.json", made.tokenizer.encode())
+    texts = golden_texts(model.tokenizer, seed)
+    probabilities = open_model(model, settings, threads=1).predict(texts).probabilities
+    files.write_bytes(staging / "model.onnx", model.model)
+    files.write_bytes(staging / "tokenizer.json", model.tokenizer.encode())
     files.write_json(staging / "model.json", settings)
     files.write_json(staging / "golden.json", {"texts": texts, "probabilities": probabilities.tolist()})
 
 
-def _receipt(
-    variants: "Sequence[MeasuredVariant]", chosen: str, sides: Mapping[str, Sequence[TextRecord]]
-) -> Receipt:
-    # No time: equal work leaves an equal receipt, but for the digest of the menu.
-    told = ("macro_f1", "macro_f1_fall", "agreement", "megabytes")
-    figures = {f"{variant.name}_{name}": getattr(variant, name) for variant in variants for name in told}
-    return Receipt(
-        "compress", {side: len(records) for side, records in sides.items()}, figures, {"variant": chosen}
-    )
+def _receipt(variants: "Sequence[MeasuredVariant]", chosen: str, factory: "VariantFactory") -> Receipt:
+    # No timings: equal work leaves an equal receipt, but for the digest of the menu.
+    figures = {
+        f"{variant.name}_{name}": float(value)
+        for variant in variants
+        for name, value in (
+            ("macro_f1", variant.macro_f1),
+            ("macro_f1_drop", variant.macro_f1_drop),
+            ("agreement", variant.agreement),
+            ("megabytes", variant.megabytes),
+        )
+    }
+    counts = {side: len(records) for side, records in factory.splits.items()}
+    return Receipt("compress", counts, figures, {"variant": chosen})
 
 
 def run(context: "StageContext") -> Receipt:
@@ -209,6 +242,6 @@ def run(context: "StageContext") -> Receipt:
         labels=params.collect.labels,
         max_tokens=params.encoder.max_tokens,
         cfg=params.compress,
-        judging=params.evaluate,
+        slices=params.evaluate,
         training=context.training_context("compress"),
     )

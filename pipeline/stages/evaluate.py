@@ -1,15 +1,19 @@
-"""From a candidate to its figures, measured by the very predictor that serves."""
+"""Evaluate: measure the candidate on the test split with the predictor that serves."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.base.config import EvaluateConfig, RatingRule
 from pipeline.base.records import Receipt, TextRecord
 from pipeline.io import files, parquet
+from pipeline.io.security.model_files import read_model_folder
 
 if TYPE_CHECKING:
-    from pipeline.core.evaluate.report import LabelledPredictions
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pipeline.core.evaluate.report import LabelledPredictions, RobustnessReports
     from pipeline.core.model.predictor import Predictor
     from pipeline.stages.context import StageContext
 
@@ -24,84 +28,91 @@ def evaluate(
     seed: int,
     threads: int,
 ) -> Receipt:
-    """Let the candidate and the baselines answer the test split; leave figures with intervals, and every single answer.
+    """Evaluate the candidate and the baselines on the test split; write the report and every prediction.
 
-    `rules` turn the single ratings of a source's texts into labels, for the comparison with people.
+    `rules` turn the single ratings of a source's texts into labels, for human agreement.
     """
-    from pipeline.core.evaluate import baselines
+    from pipeline.core.evaluate.baselines import predict_baselines
     from pipeline.core.evaluate.report import evaluation_report
-    from pipeline.inference.load import load_predictor
+    from pipeline.core.model.predictor import Predictor
 
     files.verified_receipt(candidate, made_by="compress")
     files.verified_receipt(splits, made_by="split")
     train, test = (parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "test"))
-    predictor = load_predictor(candidate, threads=threads)
-    answered = _answered(predictor, test)
-    lessons = [record.text for record in train], _numbers(train, predictor.labels)
-    guesses = baselines.predict_baselines(*lessons, [record.text for record in test], cfg)
-    extra = _tried(predictor, test, answered, cfg=cfg, rules=rules, seed=seed)
-    document = evaluation_report(answered, baselines=guesses, extra=extra, cfg=cfg, seed=seed)
+    model = read_model_folder(candidate)
+    predictor = Predictor.of(model.model, model.tokenizer, model.settings, threads=threads)
+    predictions = _predict(predictor, test)
+    texts, truth = [record.text for record in train], _label_indices(train, predictor.labels)
+    report = evaluation_report(
+        predictions,
+        baselines=predict_baselines(texts, truth, predictions.texts, cfg),
+        robustness=_robustness(predictor, test, predictions, cfg=cfg, rules=rules, seed=seed),
+        cfg=cfg,
+        seed=seed,
+    )
     with files.staging_dir(out) as staging:
-        files.write_json(staging / "evaluation.json", document)
-        parquet.write_rows(staging / "predictions.parquet", _rows(test, answered))
-        figures = {"macro_f1": document["macro_f1"], "accuracy": document["accuracy"]}
+        files.write_json(staging / "evaluation.json", report)
+        parquet.write_rows(staging / "predictions.parquet", _columns(test, predictions))
+        figures = {"macro_f1": report["macro_f1"], "accuracy": report["accuracy"]}
         return files.write_receipt(staging, Receipt("evaluate", {"test": len(test)}, figures))
 
 
-def _answered(predictor: "Predictor", test: Sequence[TextRecord]) -> "LabelledPredictions":
+def _predict(predictor: "Predictor", test: Sequence[TextRecord]) -> "LabelledPredictions":
     from pipeline.core.evaluate.report import LabelledPredictions
 
-    answers = predictor.predict([record.text for record in test])
+    texts = [record.text for record in test]
+    predictions = predictor.predict(texts)
     return LabelledPredictions(
         labels=predictor.labels,
-        truth=_numbers(test, predictor.labels),
-        guess=[predictor.labels.index(label) for label in answers.labels],
-        probabilities=answers.probabilities,
+        truth=_label_indices(test, predictor.labels),
+        predicted=[predictor.labels.index(label) for label in predictions.labels],
+        probabilities=predictions.probabilities,
         groups=[record.group for record in test],
         sources=[record.source for record in test],
         langs=[record.lang for record in test],
-        texts=[record.text for record in test],
+        texts=texts,
         temperature=predictor.temperature,
     )
 
 
-def _tried(
+def _robustness(
     predictor: "Predictor",
     test: Sequence[TextRecord],
-    answered: "LabelledPredictions",
+    predictions: "LabelledPredictions",
     *,
     cfg: EvaluateConfig,
     rules: Mapping[str, RatingRule],
     seed: int,
-) -> dict[str, Any]:
-    """Measure what a test split alone does not show: abilities, slips of the keyboard, and how people do."""
-    from pipeline.core.evaluate import attack, behaviour, human_agreement
+) -> "RobustnessReports":
+    """Measure what the test metrics do not show: abilities, robustness to typos, and human agreement."""
+    from pipeline.core.evaluate.attack import measure_attack
+    from pipeline.core.evaluate.behaviour import make_cases, measure_abilities
+    from pipeline.core.evaluate.human_agreement import human_agreement
+    from pipeline.core.evaluate.report import RobustnessReports
 
-    def answer(texts: Sequence[str]) -> Any:
+    def predict(texts: Sequence[str]) -> "NDArray[np.float64]":
         return predictor.predict(texts).probabilities
 
-    return {
-        "behaviour": behaviour.measure_abilities(
-            behaviour.make_cases(cfg.behaviour, seed), answer, predictor.labels
-        ),
-        "attack": attack.measure_attack(answered.texts, answered.truth, answer, cfg=cfg.attack, seed=seed),
-        "human": human_agreement.human_agreement(test, rules, answered.guess, predictor.labels, seed),
-    }
+    cases = make_cases(cfg.behaviour, seed)
+    return RobustnessReports(
+        behaviour=measure_abilities(cases, predict, predictor.labels),
+        attack=measure_attack(predictions.texts, predictions.truth, predict, cfg=cfg.attack, seed=seed),
+        human=human_agreement(test, rules, predictions.predicted, predictor.labels, seed),
+    )
 
 
-def _numbers(records: Sequence[TextRecord], labels: Sequence[str]) -> list[int]:
+def _label_indices(records: Sequence[TextRecord], labels: Sequence[str]) -> list[int]:
     return [labels.index(record.label) for record in records]
 
 
-def _rows(test: Sequence[TextRecord], answered: "LabelledPredictions") -> dict[str, list[object]]:
-    columns = zip(*answered.probabilities.tolist(), strict=True)  # type: ignore[union-attr]
+def _columns(test: Sequence[TextRecord], predictions: "LabelledPredictions") -> dict[str, list[object]]:
     return {
         "id": [record.id for record in test],
         "group": [record.group for record in test],
         "source": [record.source for record in test],
         "label": [record.label for record in test],
-        "guess": [answered.labels[guess] for guess in answered.guess],
-        **{f"p{number}": list(column) for number, column in enumerate(columns)},
+        "predicted": [predictions.labels[label] for label in predictions.predicted],
+        **{f"p{number}": column.tolist() for number, column in enumerate(predictions.probabilities.T)},
     }
 
 

@@ -1,6 +1,6 @@
 """Fine-tune: train encoder and head on the labels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,9 @@ from pipeline.io import files, parquet
 from pipeline.io.model_folder import write_model
 
 if TYPE_CHECKING:
-    from pipeline.core.train.objectives import LabelObjective
+    from tokenizers import Tokenizer
+
+    from pipeline.core.train.objectives import LabelledTokens
     from pipeline.stages.context import StageContext, TrainingContext
 
 
@@ -24,74 +26,65 @@ def finetune(
     cfg: FinetuneConfig,
     training: "TrainingContext",
 ) -> Receipt:
-    """Train encoder and head on the labels; leave the classifier that was best on the validation split."""
+    """Train encoder and head on the labels; write the classifier that is best on the validation split."""
+    from safetensors.torch import load
+
+    from pipeline.core.evaluate.metrics import score
+    from pipeline.core.model.tokenizer import load_tokenizer
+    from pipeline.core.train.objectives import EncoderStart, LabelObjective
     from pipeline.core.train.ray_trainer import TrainingJob
 
     inputs = [
         dict(files.verified_receipt(splits, made_by="split").files),
         dict(files.verified_receipt(encoder, made_by="pretrain").files),
     ]
-    sides = {side: parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "valid")}
-    method = _label_method(sides, encoder, labels=labels, max_tokens=max_tokens, cfg=cfg, seed=training.seed)
-    steps = max(cfg.min_steps, cfg.epochs * method.deal.steps_per_epoch)
-    keep = training.checkpoint_store("finetune", inputs, list(labels), max_tokens, cfg.model_dump())
-    looks = (*range(cfg.eval_every, steps, cfg.eval_every), steps)
-    outcome = training.train(
-        TrainingJob.of("finetune", method, cfg, steps=steps, looks=looks, patience=cfg.patience, keep=keep)
-    )
-    best = max(outcome.history, key=lambda look: look["score"])
-    with files.staging_dir(out) as staging:
-        config, tokenizer = (
-            files.read_json(encoder / "config.json"),
-            (encoder / "tokenizer.json").read_text("utf-8"),
-        )
-        write_model(staging, outcome.weights, config, tokenizer, outcome.history)
-        counts = {
-            "train": len(sides["train"]),
-            "valid": len(sides["valid"]),
-            "steps": steps,
-            "best_step": int(best["step"]),
-        }
-        figures = {"valid_macro_f1": best["score"], "valid_accuracy": best["accuracy"]}
-        receipt = files.write_receipt(staging, Receipt("finetune", counts, figures))
-    keep.forget()
-    return receipt
-
-
-def _label_method(
-    sides: Mapping[str, Sequence[TextRecord]],
-    encoder: Path,
-    *,
-    labels: Sequence[str],
-    max_tokens: int,
-    cfg: FinetuneConfig,
-    seed: int,
-) -> "LabelObjective":
-    import numpy as np
-    from safetensors.torch import load
-
-    from pipeline.core.evaluate.metrics import score
-    from pipeline.core.model.tokenizer import encode, load_tokenizer
-    from pipeline.core.train.objectives import EncoderStart, LabelObjective
-
-    tokenizer = load_tokenizer((encoder / "tokenizer.json").read_text("utf-8"), max_tokens)
-    tokens = {side: encode(tokenizer, [record.text for record in records]) for side, records in sides.items()}
-    targets = {
-        side: np.array([labels.index(record.label) for record in records]) for side, records in sides.items()
-    }
-    weights = load((encoder / "model.safetensors").read_bytes())
-    return LabelObjective(
-        start=EncoderStart(files.read_json(encoder / "config.json"), weights, cfg.dropout),
-        train=tokens["train"],
-        targets=targets["train"],
-        held_out=tokens["valid"],
-        held_out_targets=targets["valid"],
+    train, valid = (parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "valid"))
+    config = files.read_json(encoder / "config.json")
+    document = (encoder / "tokenizer.json").read_text("utf-8")
+    tokenizer = load_tokenizer(document, max_tokens)
+    objective = LabelObjective(
+        start=EncoderStart(config, load((encoder / "model.safetensors").read_bytes()), cfg.dropout),
+        train=_labelled(train, tokenizer, labels),
+        valid=_labelled(valid, tokenizer, labels),
         labels=len(labels),
         batch_size=cfg.batch_size,
         class_weights=cfg.class_weights,
         score=score,
-        seed=seed,
+        seed=training.seed,
     )
+    steps = max(cfg.min_steps, cfg.epochs * objective.sampler.steps_per_epoch)
+    checkpoints = training.checkpoint_store("finetune", inputs, list(labels), max_tokens, cfg.model_dump())
+    result = training.train(
+        TrainingJob.of(
+            "finetune",
+            objective,
+            cfg,
+            steps=steps,
+            eval_steps=(*range(cfg.eval_every, steps, cfg.eval_every), steps),
+            patience=cfg.patience,
+            checkpoints=checkpoints,
+        )
+    )
+    best = max(result.history, key=lambda metrics: metrics["score"])
+    with files.staging_dir(out) as staging:
+        write_model(staging, result.weights, config, document, result.history)
+        counts = {"train": len(train), "valid": len(valid), "steps": steps, "best_step": int(best["step"])}
+        figures = {"valid_macro_f1": best["score"], "valid_accuracy": best["accuracy"]}
+        receipt = files.write_receipt(staging, Receipt("finetune", counts, figures))
+    checkpoints.delete()
+    return receipt
+
+
+def _labelled(
+    records: Sequence[TextRecord], tokenizer: "Tokenizer", labels: Sequence[str]
+) -> "LabelledTokens":
+    import numpy as np
+
+    from pipeline.core.model.tokenizer import encode
+    from pipeline.core.train.objectives import LabelledTokens
+
+    tokens = encode(tokenizer, [record.text for record in records])
+    return LabelledTokens(tokens, np.array([labels.index(record.label) for record in records]))
 
 
 def run(context: "StageContext") -> Receipt:

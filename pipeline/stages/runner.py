@@ -1,4 +1,4 @@
-"""Run one stage of the table; nothing heavy is imported until then."""
+"""Run one stage of the table; its module is imported only then."""
 
 import importlib
 import time
@@ -12,9 +12,9 @@ log = logs.get("stages")
 
 
 def run_stage(context: StageContext, name: str) -> Receipt:
-    """Run one stage, whatever DVC has recorded of it, and return its receipt.
+    """Run one stage, even where DVC would skip it, and return its receipt.
 
-    Raises WrongUse for a name that is no stage.
+    Raises UsageError for an unknown name.
     """
     stage = find_stage(name)
     started = time.monotonic()

@@ -1,4 +1,4 @@
-"""The table of the stages: what each reads, where it writes, and which sections of `params.yaml` it obeys."""
+"""The table of the stages: what each reads, where it writes, and its sections of `params.yaml`."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from pipeline.base.errors import UsageError
 class Stage:
     """Describe a stage: the stages whose folders it reads, its own folder, its sections of `params.yaml`.
 
-    Its module is `pipeline.stages.<name>`, its function has its name, and `run` of that module calls it.
+    Its module is `pipeline.stages.<name>`, its function has the same name, and `run` of the module calls it.
     """
 
     name: str
@@ -23,9 +23,9 @@ class Stage:
         return f"pipeline.stages.{self.name}"
 
 
-# What makes a slice; the rest of `evaluate` may change without a new candidate.
+# What defines a slice; the rest of `evaluate` may change without a new candidate.
 SLICE_SECTIONS = ("evaluate.length_bands", "evaluate.min_slice_texts", "evaluate.negations")
-TRAINED_BY = ("seed", "collect.labels", "encoder.max_tokens")
+TRAINING_SECTIONS = ("seed", "collect.labels", "encoder.max_tokens")
 
 STAGES = (
     Stage("identity", (), "data/identity", ()),
@@ -34,8 +34,10 @@ STAGES = (
     Stage("validate", ("clean",), "data/validation", ("validate", "collect.labels")),
     Stage("split", ("clean", "validate"), "data/splits", ("split",)),
     Stage("pretrain", ("split",), "data/encoder", ("seed", "encoder", "pretrain")),
-    Stage("finetune", ("split", "pretrain"), "data/classifier", (*TRAINED_BY, "finetune")),
-    Stage("compress", ("finetune", "split"), "data/candidate", (*TRAINED_BY, "compress", *SLICE_SECTIONS)),
+    Stage("finetune", ("split", "pretrain"), "data/classifier", (*TRAINING_SECTIONS, "finetune")),
+    Stage(
+        "compress", ("finetune", "split"), "data/candidate", (*TRAINING_SECTIONS, "compress", *SLICE_SECTIONS)
+    ),
     Stage("evaluate", ("compress", "split"), "data/evaluation", ("seed", "collect.sources", "evaluate")),
 )
 
@@ -43,7 +45,7 @@ STAGES = (
 def find_stage(name: str) -> Stage:
     """Return the stage of this name.
 
-    Raises WrongUse for a name that is no stage.
+    Raises UsageError for an unknown name.
     """
     by_name = {stage.name: stage for stage in STAGES}
     if name not in by_name:

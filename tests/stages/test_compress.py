@@ -1,4 +1,4 @@
-"""The stage that makes a menu, on a tiny classifier: what it leaves, and what it does after it was killed."""
+"""The compress stage on a tiny classifier: the menu, the candidate, and resuming after a kill."""
 
 import json
 import multiprocessing
@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from pipeline.base.config import CompressConfig, Profile
 from pipeline.base.errors import DigestMismatch
 from pipeline.base.records import Receipt, TextRecord
+from pipeline.core.model.encoder import EncoderSettings
 from pipeline.inference.load import load_predictor
 from pipeline.io import files, parquet
 from pipeline.io.checkpoints import CheckpointFolder
@@ -22,10 +23,10 @@ from pipeline.stages.context import TrainingContext
 
 LABELS = ["bad", "good"]
 SERVED = {"model.onnx", "tokenizer.json", "model.json", "golden.json"}
-WHOLE = {"vocabulary_min_count": None, "layers": 1.0, "heads": 1.0, "feed_forward": 1.0, "int8": False}
+UNCOMPRESSED = {"vocabulary_min_count": None, "layers": 1.0, "heads": 1.0, "feed_forward": 1.0, "int8": False}
 MENU = (
-    {**WHOLE, "name": "fp32"},
-    {**WHOLE, "name": "int8", "int8": True},
+    {**UNCOMPRESSED, "name": "fp32"},
+    {**UNCOMPRESSED, "name": "int8", "int8": True},
     {
         "name": "small",
         "vocabulary_min_count": 1,
@@ -46,14 +47,14 @@ MENU = (
 
 
 @pytest.fixture(scope="module")
-def inputs(taught, tokenizer_json, sentences, tmp_path_factory):
-    """Leave what finetune and split would: the folders of a classifier and of its texts."""
+def inputs(classifier, tokenizer_json, sentences, tmp_path_factory):
+    """Write the folders of finetune and split: a classifier and its texts."""
     from safetensors.torch import save
 
     base = tmp_path_factory.mktemp("inputs")
     with files.staging_dir(base / "classifier") as staging:
-        files.write_bytes(staging / "model.safetensors", save(dict(taught.state_dict())))
-        config = {name: getattr(taught.encoder.config, name) for name in CONFIG}
+        files.write_bytes(staging / "model.safetensors", save(dict(classifier.state_dict())))
+        config = {name: getattr(classifier.encoder.config, name) for name in EncoderSettings.__annotations__}
         files.write_json(staging / "config.json", config)
         files.write_bytes(staging / "tokenizer.json", tokenizer_json.encode())
         files.write_receipt(staging, Receipt("finetune"))
@@ -68,30 +69,10 @@ def inputs(taught, tokenizer_json, sentences, tmp_path_factory):
     return base / "classifier", base / "splits"
 
 
-CONFIG = (
-    *(
-        "model_type",
-        "vocab_size",
-        "hidden_size",
-        "num_hidden_layers",
-        "num_attention_heads",
-        "intermediate_size",
-    ),
-    *(
-        "max_position_embeddings",
-        "type_vocab_size",
-        "hidden_act",
-        "layer_norm_eps",
-        "initializer_range",
-        "pad_token_id",
-    ),
-)
-
-
 def run(inputs, home, root, *, out="candidate", menu=MENU, **changes):
     params = load_params(root / "params.yaml")
-    told = params.compress.model_dump()
-    recovery = {**told["recovery"], "steps": 12, "batch_texts": 16, "learning_rate": 3e-3, "save_every": 4}
+    values = params.compress.model_dump()
+    recovery = {**values["recovery"], "steps": 12, "batch_texts": 16, "learning_rate": 3e-3, "save_every": 4}
     loose = {
         "max_f1_drop": 0.5,
         "max_slice_drop": 0.5,
@@ -101,12 +82,12 @@ def run(inputs, home, root, *, out="candidate", menu=MENU, **changes):
     }
     sizes = {"importance_texts": 32, "benchmark_texts": 16, "uncertain_share": 0.1}
     cfg = CompressConfig.model_validate(
-        {**told, **sizes, "menu": menu, "recovery": recovery, "budget": loose, **changes}
+        {**values, **sizes, "menu": menu, "recovery": recovery, "budget": loose, **changes}
     )
     profile = Profile(device="cpu", workers=0, micro_batch=64, threads=2, stage_minutes=5)
     training = TrainingContext(3, profile, home / "checkpoints", home, "code")
     return compress(
-        *inputs, home / out, labels=LABELS, max_tokens=32, cfg=cfg, judging=params.evaluate, training=training
+        *inputs, home / out, labels=LABELS, max_tokens=32, cfg=cfg, slices=params.evaluate, training=training
     )
 
 
@@ -117,15 +98,15 @@ def home(inputs, tmp_path_factory, root):
     return home
 
 
-def test_the_menu_tells_what_each_variant_takes_and_gives(home):
+def test_the_menu_holds_the_measurements_of_each_variant(home):
     menu = json.loads((home / "candidate" / "menu.json").read_text("utf-8"))
     variants = {variant["name"]: variant for variant in menu["variants"]}
 
     assert list(variants) == ["fp32", "int8", "small", "small-int8"]
-    assert menu["parent"] == {
+    assert menu["teacher"] == {
         name: variants["fp32"][name] for name in ("macro_f1", "parameters", "megabytes")
     }
-    assert variants["fp32"]["macro_f1_fall"] == 0.0
+    assert variants["fp32"]["macro_f1_drop"] == 0.0
     assert variants["fp32"]["agreement"] == 1.0
     assert (
         variants["small"]["parameters"]
@@ -140,21 +121,21 @@ def test_the_menu_tells_what_each_variant_takes_and_gives(home):
     assert menu["threads"] == 2
 
 
-def test_what_is_served_answers_its_golden_texts_and_holds_no_time(home):
+def test_the_candidate_predicts_its_golden_texts_and_holds_no_time(home):
     folder = home / "candidate"
     settings, golden = (
         json.loads((folder / name).read_text("utf-8")) for name in ("model.json", "golden.json")
     )
 
-    answers = load_predictor(folder).predict(golden["texts"])
+    predictions = load_predictor(folder).predict(golden["texts"])
 
     assert {path.name for path in folder.iterdir()} == SERVED | {"menu.json", "receipt.json"}
-    assert set(settings) == {"labels", "max_tokens", "variant", "temperature", "uncertain", "parent"}
+    assert set(settings) == {"labels", "max_tokens", "variant", "temperature", "uncertain", "teacher"}
     assert len(golden["texts"]) == 32
-    assert np.array_equal(answers.probabilities, golden["probabilities"])
+    assert np.array_equal(predictions.probabilities, golden["probabilities"])
 
 
-def test_about_as_many_validation_texts_are_uncertain_as_was_asked(home, inputs):
+def test_the_set_share_of_validation_texts_is_uncertain(home, inputs):
     texts = [record.text for record in parquet.read_texts(inputs[1] / "valid.parquet")]
 
     uncertain = load_predictor(home / "candidate").predict(texts).uncertain
@@ -162,7 +143,7 @@ def test_about_as_many_validation_texts_are_uncertain_as_was_asked(home, inputs)
     assert sum(uncertain) == pytest.approx(0.1 * len(texts), abs=2)
 
 
-def test_made_again_every_variant_has_the_same_figures(home, inputs, root):
+def test_a_second_run_has_the_same_figures(home, inputs, root):
     first = files.read_receipt(home / "candidate")
 
     again = run(inputs, home, root, out="again")
@@ -171,7 +152,7 @@ def test_made_again_every_variant_has_the_same_figures(home, inputs, root):
     assert list((home / "checkpoints").glob("*/step-*")) == []
 
 
-def test_the_whole_parent_is_served_when_nothing_holds(inputs, root, tmp_path):
+def test_the_teacher_is_served_when_no_variant_fits(inputs, root, tmp_path):
     nothing = {
         "max_f1_drop": 0.0,
         "max_slice_drop": 0.0,
@@ -185,7 +166,7 @@ def test_the_whole_parent_is_served_when_nothing_holds(inputs, root, tmp_path):
     assert json.loads((tmp_path / "candidate" / "model.json").read_text("utf-8"))["variant"] == "fp32"
 
 
-def test_a_changed_parent_is_not_compressed(inputs, root, tmp_path):
+def test_a_changed_teacher_is_rejected(inputs, root, tmp_path):
     shutil.copytree(inputs[0], tmp_path / "classifier")
     (tmp_path / "classifier" / "config.json").write_text("{}", "utf-8")
 
@@ -193,23 +174,21 @@ def test_a_changed_parent_is_not_compressed(inputs, root, tmp_path):
         run((tmp_path / "classifier", inputs[1]), tmp_path, root)
 
 
-def fatal(inputs, home, root):
-    """Make the menu, and die when the recovery writes its second checkpoint."""
+def run_and_die(inputs, home, root):
+    """Run the stage, and die when the recovery writes its second checkpoint."""
     save = CheckpointFolder.save
 
-    def once_more(self, step, *rest):
+    def save_and_die(self, step, *rest):
         save(self, step, *rest)
         if step == 8:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    CheckpointFolder.save = once_more
+    CheckpointFolder.save = save_and_die
     run(inputs, home, root)
 
 
-def test_killed_while_a_variant_recovers_it_goes_on_from_there_to_the_same_figures(
-    home, inputs, root, tmp_path
-):
-    process = multiprocessing.get_context("spawn").Process(target=fatal, args=(inputs, tmp_path, root))
+def test_a_killed_recovery_resumes_to_the_same_figures(home, inputs, root, tmp_path):
+    process = multiprocessing.get_context("spawn").Process(target=run_and_die, args=(inputs, tmp_path, root))
     process.start()
     process.join(120)
 
@@ -217,7 +196,7 @@ def test_killed_while_a_variant_recovers_it_goes_on_from_there_to_the_same_figur
         resumed = run(inputs, tmp_path, root)
 
     assert process.exitcode == -signal.SIGKILL
-    assert [(event["training"], event["step"]) for event in events if event["event"] == "resumed"] == [
-        ("recover-small", 8)
-    ]
+    assert [
+        (event["training"], event["step"]) for event in events if event["event"] == "training.resumed"
+    ] == [("recover-small", 8)]
     assert resumed.figures == files.read_receipt(home / "candidate").figures

@@ -1,4 +1,4 @@
-"""A tiny encoder and tokenizer, trained on the spot from sentences written here."""
+"""A tiny encoder and tokenizer, trained from the sentences in this file."""
 
 import itertools
 
@@ -10,7 +10,7 @@ THINGS = ("film", "book", "phone", "meal", "song", "train ride", "hotel room", "
 
 @pytest.fixture(scope="session")
 def sentences():
-    """Give (text, label) pairs of several lengths: 0 bad, 1 good."""
+    """Return (text, label) pairs of several lengths: 0 bad, 1 good."""
     pairs = []
     for label, words in enumerate((BAD, GOOD)):
         pairs += [(f"a {word} {thing}", label) for word, thing in itertools.product(words, THINGS)]
@@ -53,24 +53,20 @@ def start(tokenizer_json):
 
 
 @pytest.fixture(scope="session")
-def method(sentences, tokenizer, start):
-    """Give the method that learns the sentences' labels; held out are the training texts themselves."""
+def objective(sentences, tokenizer, start):
+    """Return the objective of the sentences' labels; it validates on the training texts."""
     import numpy as np
 
     from pipeline.core.evaluate.metrics import score
     from pipeline.core.model.tokenizer import encode
-    from pipeline.core.train.objectives import LabelObjective
+    from pipeline.core.train.objectives import LabelledTokens, LabelObjective
 
-    tokens, targets = (
-        encode(tokenizer, [text for text, _ in sentences]),
-        np.array([label for _, label in sentences]),
-    )
+    tokens = encode(tokenizer, [text for text, _ in sentences])
+    labelled = LabelledTokens(tokens, np.array([label for _, label in sentences]))
     return LabelObjective(
         start=start,
-        train=tokens,
-        targets=targets,
-        held_out=tokens,
-        held_out_targets=targets,
+        train=labelled,
+        valid=labelled,
         labels=2,
         batch_size=16,
         class_weights=0.0,
@@ -80,15 +76,15 @@ def method(sentences, tokenizer, start):
 
 
 @pytest.fixture(scope="session")
-def taught(method):
-    """Give a classifier that has learnt the sentences' labels."""
+def classifier(objective):
+    """Return a classifier trained on the sentences' labels."""
     from pipeline.core.train.loop import Schedule, WorkerShard, fit
     from pipeline.core.train.optimizer import make_optimizer
 
-    model = method.model()
+    model = objective.build_model()
     for _ in fit(
         model,
-        method,
+        objective,
         make_optimizer(model, weight_decay=0.0),
         Schedule(60, 3e-3, 0.1, 1.0),
         WorkerShard(0, 1, 64),
@@ -98,7 +94,7 @@ def taught(method):
 
 
 @pytest.fixture(scope="session")
-def score_of():
+def score_function():
     from pipeline.core.evaluate.metrics import score
 
     return score

@@ -1,6 +1,6 @@
-"""Golden texts: what a copy of a model must answer as the original did, made of the tokenizer's own words.
+"""Golden texts: a copy of a model must predict them as the original does.
 
-Nobody's text travels with a model.
+They are made of the tokenizer's own words, so no text of a person travels with a model.
 """
 
 import json
@@ -14,13 +14,13 @@ SHORTEST, LONGEST = 3, 24
 
 
 def golden_texts(document: str, seed: int) -> list[str]:
-    """Draw words of a tokenizer into texts of several lengths, the same for the same seed."""
-    chance = np.random.default_rng(seed_for(seed, "golden"))
-    # Plain lower-case letters: cleaning leaves them as they are, on every machine.
+    """Draw texts of several lengths from the words of a tokenizer, the same for the same seed."""
+    generator = np.random.default_rng(seed_for(seed, "golden"))
+    # Lower-case ASCII letters, which cleaning does not change on any machine.
     words = sorted(
         piece
         for piece in json.loads(document)["model"]["vocab"]
         if piece.isascii() and piece.isalpha() and piece.islower()
     )
     lengths = np.linspace(SHORTEST, LONGEST, GOLDEN_TEXTS).round().astype(int)
-    return [" ".join(chance.choice(words, length).tolist()) for length in lengths]
+    return [" ".join(generator.choice(words, length).tolist()) for length in lengths]

@@ -1,13 +1,14 @@
-"""Removal of layers, heads and channels by what they are worth to the answers; what is left is really smaller.
+"""Prune layers, heads and channels by their importance; the matrices that are left are smaller.
 
-A part's worth is the first-order guess of what its removal would do to the loss: |dL/dg| of a factor g = 1 on what the part
-puts out, summed over texts. Heads: Michel et al., 2019. Channels: Molchanov et al., 2017, "|w·g|". Layers: the same, on what a
-layer changes.
-Shapes: B texts of one batch, T tokens, D width, H heads, E width of a head, F channels, L layers; a matrix is out x in.
+The importance of a part is the first-order estimate of what its removal does to the loss: |dL/dg| of a factor
+g = 1 on the part's output, summed over texts. Heads: Michel et al., 2019. Channels: Molchanov et al., 2017,
+"|w·g|". Layers: the same, on what a layer adds.
+Shapes: B texts of one batch, T tokens, D width, H heads, E width of a head, F channels, L layers; a matrix is
+out x in.
 """
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,13 +21,16 @@ from pipeline.base.config import VariantConfig
 from pipeline.core.model.heads import Classifier
 from pipeline.core.train.batches import Batch
 
-# Channels are kept in whole vectors of the processor: fewer would take as long.
-CHANNELS_TOGETHER = 16
+# The processor computes whole vectors of channels: fewer would take as long.
+CHANNEL_MULTIPLE = 16
+
+
+Hook = Callable[..., Tensor | tuple[Tensor]]
 
 
 @dataclass(frozen=True)
 class Importance:
-    """Hold what each layer, and in each layer each head and each channel, is worth."""
+    """Hold the importance of each layer, and of the heads and channels in each layer."""
 
     layers_L: Tensor
     heads: tuple[Tensor, ...]
@@ -35,7 +39,7 @@ class Importance:
 
 @dataclass(frozen=True)
 class ImportanceFactors:
-    """Hold the factors by which each text's parts are multiplied: one a layer, a head, a channel."""
+    """Hold the factors on the output of each layer, head and channel, a row for each text."""
 
     layers: tuple[Tensor, ...]
     heads: tuple[Tensor, ...]
@@ -43,50 +47,56 @@ class ImportanceFactors:
 
     @classmethod
     def of(cls, model: Classifier, texts: int) -> "ImportanceFactors":
-        """Make them all 1."""
+        """Create factors of 1."""
         sizes = [(1, *_sizes(layer)) for layer in model.encoder.encoder.layer]
-        return cls(
-            *(tuple(torch.ones(texts, size[kind], requires_grad=True) for size in sizes) for kind in range(3))
+        layers, heads, channels = (
+            tuple(torch.ones(texts, size[kind], requires_grad=True) for size in sizes) for kind in range(3)
         )
+        return cls(layers, heads, channels)
 
-    def all(self) -> list[Tensor]:
-        """Give them in one order."""
+    def flat(self) -> list[Tensor]:
+        """Return all factors: layers, heads, channels."""
         return [*self.layers, *self.heads, *self.channels]
 
 
 def measure_importance(model: Classifier, batches: Sequence[Batch]) -> Importance:
-    """Measure what the parts of a classifier are worth on labelled texts."""
+    """Measure the importance of the parts of a classifier on labelled texts."""
     model.eval()
-    found = [torch.zeros(one.shape[1]) for one in ImportanceFactors.of(model, 1).all()]
+    totals = [torch.zeros(factor.shape[1]) for factor in ImportanceFactors.of(model, 1).flat()]
     for batch in batches:
         factors = ImportanceFactors.of(model, len(batch))
-        with _multiplied(model, factors):
+        with _multiplied_by(model, factors):
             loss = functional.cross_entropy(
                 model(batch.tokens_BT, batch.mask_BT), batch.targets, reduction="sum"
             )
-        for total, new in zip(found, torch.autograd.grad(loss, factors.all()), strict=True):
-            total += new.abs().sum(0)
+        for total, gradient in zip(totals, torch.autograd.grad(loss, factors.flat()), strict=True):
+            total += gradient.abs().sum(0)
     count = len(model.encoder.encoder.layer)
-    return Importance(torch.cat(found[:count]), tuple(found[count : 2 * count]), tuple(found[2 * count :]))
+    return Importance(torch.cat(totals[:count]), tuple(totals[count : 2 * count]), tuple(totals[2 * count :]))
 
 
-def prune_model(model: Classifier, parts: Importance, recipe: VariantConfig) -> Classifier:
-    """Give a smaller classifier: of each kind of part the share that the recipe keeps, the most worth of them, at least one."""
+def prune_model(model: Classifier, importance: Importance, variant: VariantConfig) -> Classifier:
+    """Return a smaller classifier that keeps the most important layers, heads and channels.
+
+    `variant` sets the share of each that is kept, at least one.
+    """
     small = copy.deepcopy(model)
     body = small.encoder.encoder
-    kept = _best(parts.layers_L, recipe.layers)
-    for number in kept:
-        _keep_heads(body.layer[number].attention, _best(parts.heads[number], recipe.heads))
-        _keep_channels(
-            body.layer[number], _best(parts.channels[number], recipe.feed_forward, together=CHANNELS_TOGETHER)
+    layers = _most_important(importance.layers_L, variant.layers)
+    for number in layers:
+        heads = _most_important(importance.heads[number], variant.heads)
+        channels = _most_important(
+            importance.channels[number], variant.feed_forward, multiple=CHANNEL_MULTIPLE
         )
-    body.layer = nn.ModuleList(body.layer[number] for number in kept)
-    small.encoder.config.num_hidden_layers = len(kept)
+        _keep_heads(body.layer[number].attention, heads)
+        _keep_channels(body.layer[number], channels)
+    body.layer = nn.ModuleList(body.layer[number] for number in layers)
+    small.encoder.config.num_hidden_layers = len(layers)
     return small
 
 
 def with_vocabulary(model: Classifier, kept: Sequence[int]) -> Classifier:
-    """Give a classifier whose table of words holds only these rows, in this order."""
+    """Return a classifier whose word embeddings are these rows alone, in this order."""
     small = copy.deepcopy(model)
     words: Any = small.encoder.embeddings.word_embeddings
     words.weight = nn.Parameter(words.weight.detach()[list(kept)].clone())
@@ -94,11 +104,11 @@ def with_vocabulary(model: Classifier, kept: Sequence[int]) -> Classifier:
     return small
 
 
-def _best(worth_P: Tensor, share: float, *, together: int = 1) -> list[int]:
-    """Give the numbers of the parts that are worth most, rising; where two are worth the same, the first."""
-    count = max(1, round(share * len(worth_P)))
-    count = min(len(worth_P), -(-count // together) * together)
-    return sorted(torch.argsort(worth_P, descending=True, stable=True)[:count].tolist())
+def _most_important(importance_P: Tensor, share: float, *, multiple: int = 1) -> list[int]:
+    """Return the numbers of the most important parts, at least one, in rising order."""
+    count = max(1, round(share * len(importance_P)))
+    count = min(len(importance_P), -(-count // multiple) * multiple)
+    return sorted(torch.argsort(importance_P, descending=True, stable=True)[:count].tolist())
 
 
 def _keep_heads(attention: Any, heads: Sequence[int]) -> None:
@@ -115,32 +125,32 @@ def _keep_channels(layer: Any, channels: Sequence[int]) -> None:
     _keep_inputs(layer.output.dense, channels)
 
 
-def _keep_outputs(linear: nn.Linear, kept: Sequence[int]) -> None:
-    linear.weight = nn.Parameter(linear.weight.detach()[list(kept)].clone())
-    linear.bias = nn.Parameter(linear.bias.detach()[list(kept)].clone())
-    linear.out_features = len(kept)
+def _keep_outputs(linear: nn.Linear, rows: Sequence[int]) -> None:
+    linear.weight = nn.Parameter(linear.weight.detach()[list(rows)].clone())
+    linear.bias = nn.Parameter(linear.bias.detach()[list(rows)].clone())
+    linear.out_features = len(rows)
 
 
-def _keep_inputs(linear: nn.Linear, kept: Sequence[int]) -> None:
-    linear.weight = nn.Parameter(linear.weight.detach()[:, list(kept)].clone())
-    linear.in_features = len(kept)
+def _keep_inputs(linear: nn.Linear, columns: Sequence[int]) -> None:
+    linear.weight = nn.Parameter(linear.weight.detach()[:, list(columns)].clone())
+    linear.in_features = len(columns)
 
 
 def _sizes(layer: Any) -> tuple[int, int]:
-    """Count the heads and the channels of a layer."""
+    """Return the numbers of heads and channels of a layer."""
     return int(layer.attention.self.num_attention_heads), int(layer.intermediate.dense.out_features)
 
 
 @contextmanager
-def _multiplied(model: Classifier, factors: ImportanceFactors) -> Iterator[None]:
+def _multiplied_by(model: Classifier, factors: ImportanceFactors) -> Iterator[None]:
     hooks = []
-    for layer, one, heads, channels in zip(
+    for layer, factor_B1, heads, channels in zip(
         model.encoder.encoder.layer, factors.layers, factors.heads, factors.channels, strict=True
     ):
         hooks += [
-            layer.register_forward_hook(_changing_less(one)),
-            layer.attention.output.dense.register_forward_pre_hook(_times(heads)),
-            layer.output.dense.register_forward_pre_hook(_times(channels)),
+            layer.register_forward_hook(_scale_change(factor_B1)),
+            layer.attention.output.dense.register_forward_pre_hook(_scale_parts(heads)),
+            layer.output.dense.register_forward_pre_hook(_scale_parts(channels)),
         ]
     try:
         yield
@@ -149,16 +159,16 @@ def _multiplied(model: Classifier, factors: ImportanceFactors) -> Iterator[None]
             hook.remove()
 
 
-def _changing_less(factor_B1: Tensor) -> Any:
+def _scale_change(factor_B1: Tensor) -> Hook:
     def change(_layer: nn.Module, inputs: tuple[Tensor, ...], output_BTD: Tensor) -> Tensor:
         return inputs[0] + (output_BTD - inputs[0]) * factor_B1.unsqueeze(1)
 
     return change
 
 
-def _times(factor_BP: Tensor) -> Any:
+def _scale_parts(factor_BP: Tensor) -> Hook:
     def multiply(_linear: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor]:
-        # Each part, a head or a channel, is a run of neighbours of one width.
+        # A part, head or channel, is a run of neighbouring columns.
         parts_BTPE = inputs[0].reshape(*inputs[0].shape[:-1], factor_BP.shape[1], -1)
         return ((parts_BTPE * factor_BP[:, None, :, None]).flatten(-2),)
 

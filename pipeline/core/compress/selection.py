@@ -1,135 +1,144 @@
-"""Which variant is served: a written rule over a measured menu, so that the choice can be read and repeated."""
+"""Choose the variant to serve by a fixed rule over a measured menu."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pipeline.base.config import CompressionBudget
+from pipeline.base.documents import CompressionMenu, MenuVariant, TeacherFigures, VariantRecipe
+from pipeline.core.compress.speed import Speed
 
 
 @dataclass(frozen=True)
 class SliceDrop:
-    """Hold the slice that loses most against the parent, and how much macro F1 it loses."""
+    """Hold the slice that loses most macro F1 against the teacher, and how much."""
 
     name: str
-    fall: float
+    drop: float
 
 
 @dataclass(frozen=True)
 class MeasuredVariant:
-    """Hold one way to serve the parent: what it takes, and what it answers on the validation split beside its parent.
+    """Hold the measurements of a variant on the validation split, against the teacher.
 
-    Times are those of one text (ms) and of 32 together; `macro_f1_fall` is the parent's macro F1 less this one's; `agreement`
-    the share of texts that both answer alike.
+    `macro_f1_drop` is the teacher's macro F1 less the variant's, `agreement` the share of equal predictions.
     """
 
     name: str
-    recipe: Mapping[str, Any]
+    recipe: VariantRecipe
     parameters: int
     megabytes: float
     macro_f1: float
-    macro_f1_fall: float
+    macro_f1_drop: float
     worst_slice: SliceDrop
     agreement: float
-    p50_ms: float
-    p95_ms: float
-    p50_ms_32: float
-    p95_ms_32: float
-    texts_per_second: float
+    speed: Speed
 
 
 @dataclass(frozen=True)
 class VariantChoice:
-    """Hold the chosen variant, why it was, and what is said of each."""
+    """Hold the chosen variant, the reasons, and the limit that each variant breaks, None where none."""
 
     chosen: str
     reasons: tuple[str, ...]
-    verdicts: Mapping[str, str | None]
+    faults: Mapping[str, str | None]
 
 
 def choose_variant(
-    variants: Sequence[MeasuredVariant], budget: CompressionBudget, *, whole: str
+    variants: Sequence[MeasuredVariant], budget: CompressionBudget, *, teacher: str
 ) -> VariantChoice:
-    """Take the quickest variant that holds the budget, of those as quick the smallest; the whole parent when none holds.
+    """Choose the fastest variant within the budget, of equally fast ones the smallest.
 
-    A served model must never be worse for being small. A variant's verdict is what it breaks, None where it holds.
+    Where none is within the budget it is the uncompressed model, named `teacher`: compression must not make
+    the served model worse.
     """
-    verdicts = {variant.name: _fault(variant, budget) for variant in variants}
-    fitting = [variant for variant in variants if verdicts[variant.name] is None]
-    broken = tuple(f"{name} does not hold: {fault}." for name, fault in verdicts.items() if fault is not None)
+    faults = {variant.name: _fault(variant, budget) for variant in variants}
+    fitting = [variant for variant in variants if faults[variant.name] is None]
+    broken = [f"{name} exceeds the budget: {fault}." for name, fault in faults.items() if fault is not None]
     if not fitting:
-        return VariantChoice(
-            whole, (*broken, f"{whole} is served, for no variant holds compress.budget."), verdicts
-        )
-    slowest = (1 - budget.equal_speed) * max(variant.texts_per_second for variant in fitting)
-    best = min(
-        (variant for variant in fitting if variant.texts_per_second >= slowest),
-        key=lambda variant: variant.megabytes,
-    )
-    slower = len(fitting) - 1
-    among = f"the quickest of {len(fitting)} that hold" if slower else "the only one that holds"
-    return VariantChoice(
-        best.name, (*broken, f"{best.name} is served, {among} compress.budget: {_figures(best)}."), verdicts
-    )
+        reason = f"{teacher} is served: no variant is within compress.budget."
+        return VariantChoice(teacher, (*broken, reason), faults)
+    slowest = (1 - budget.equal_speed) * max(variant.speed.texts_per_second for variant in fitting)
+    fast = [variant for variant in fitting if variant.speed.texts_per_second >= slowest]
+    best = min(fast, key=lambda variant: variant.megabytes)
+    rank = f"the fastest of {len(fitting)}" if len(fitting) > 1 else "the only one"
+    reason = f"{best.name} is served, {rank} within compress.budget: {_summary(best)}."
+    return VariantChoice(best.name, (*broken, reason), faults)
 
 
 def pareto_front(variants: Sequence[MeasuredVariant]) -> set[str]:
-    """Name the variants that no other beats: at least as good in macro F1, megabytes and texts a second, and better in one."""
-    figures = {
-        variant.name: (variant.macro_f1, -variant.megabytes, variant.texts_per_second) for variant in variants
+    """Return the names of variants that no other dominates in macro F1, megabytes and texts per second."""
+    objectives = {
+        variant.name: (variant.macro_f1, -variant.megabytes, variant.speed.texts_per_second)
+        for variant in variants
     }
     return {
-        name for name, mine in figures.items() if not any(_beats(other, mine) for other in figures.values())
+        name
+        for name, values in objectives.items()
+        if not any(_dominates(other, values) for other in objectives.values())
     }
 
 
 def menu_document(
-    variants: Sequence[MeasuredVariant], choice: VariantChoice, *, parent: Mapping[str, float], threads: int
-) -> dict[str, Any]:
-    """Give the menu as plain values: the parent, every variant with what is said of it, the choice and its reasons."""
-    best = pareto_front(variants)
+    variants: Sequence[MeasuredVariant], choice: VariantChoice, *, teacher: TeacherFigures, threads: int
+) -> CompressionMenu:
+    """Build the document of `menu.json`: the teacher, every variant, the choice and its reasons."""
+    front = pareto_front(variants)
     return {
         "threads": threads,
-        "parent": dict(parent),
+        "teacher": teacher,
         "chosen": choice.chosen,
         "reasons": list(choice.reasons),
         "variants": [
-            {
-                **dataclasses.asdict(variant),
-                "fits": choice.verdicts[variant.name] is None,
-                "reason": _sentence(variant, choice.verdicts[variant.name]),
-                "pareto": variant.name in best,
-            }
+            _menu_variant(variant, choice.faults[variant.name], pareto=variant.name in front)
             for variant in variants
         ],
     }
 
 
+def _menu_variant(variant: MeasuredVariant, fault: str | None, *, pareto: bool) -> MenuVariant:
+    speed = variant.speed
+    return {
+        "name": variant.name,
+        "recipe": variant.recipe,
+        "parameters": variant.parameters,
+        "megabytes": variant.megabytes,
+        "macro_f1": variant.macro_f1,
+        "macro_f1_drop": variant.macro_f1_drop,
+        "worst_slice": {"name": variant.worst_slice.name, "drop": variant.worst_slice.drop},
+        "agreement": variant.agreement,
+        "p50_ms": speed.p50_ms,
+        "p95_ms": speed.p95_ms,
+        "p50_ms_32": speed.p50_ms_32,
+        "p95_ms_32": speed.p95_ms_32,
+        "texts_per_second": speed.texts_per_second,
+        "fits": fault is None,
+        "reason": f"Exceeds the budget: {fault}." if fault else f"Within the budget: {_summary(variant)}.",
+        "pareto": pareto,
+    }
+
+
 def _fault(variant: MeasuredVariant, budget: CompressionBudget) -> str | None:
-    """Say the first limit that a variant breaks, in the order in which they matter."""
-    if variant.macro_f1_fall > budget.max_f1_drop:
-        return f"macro F1 falls by {variant.macro_f1_fall:.4f}, at most {budget.max_f1_drop:.4f} is allowed"
-    if variant.worst_slice.fall > budget.max_slice_drop:
-        worst = variant.worst_slice
-        return f"macro F1 of {worst.name} falls by {worst.fall:.4f}, at most {budget.max_slice_drop:.4f} is allowed"
+    """Return the first limit that a variant breaks, the most important first."""
+    worst = variant.worst_slice
+    if variant.macro_f1_drop > budget.max_f1_drop:
+        return f"macro F1 drops by {variant.macro_f1_drop:.4f}, the limit is {budget.max_f1_drop:.4f}"
+    if worst.drop > budget.max_slice_drop:
+        return f"macro F1 of {worst.name} drops by {worst.drop:.4f}, the limit is {budget.max_slice_drop:.4f}"
     if variant.agreement < budget.min_agreement:
-        return f"it agrees with its parent on {variant.agreement:.4f}, at least {budget.min_agreement:.4f} is asked"
+        agreement = f"agreement with the teacher is {variant.agreement:.4f}"
+        return f"{agreement}, the minimum is {budget.min_agreement:.4f}"
     if variant.megabytes > budget.max_megabytes:
-        return f"it takes {variant.megabytes:.1f} MB, at most {budget.max_megabytes:.1f} are allowed"
+        return f"the size is {variant.megabytes:.1f} MB, the limit is {budget.max_megabytes:.1f} MB"
     return None
 
 
-def _sentence(variant: MeasuredVariant, fault: str | None) -> str:
-    return f"It does not hold: {fault}." if fault else f"It holds: {_figures(variant)}."
-
-
-def _figures(variant: MeasuredVariant) -> str:
+def _summary(variant: MeasuredVariant) -> str:
     return (
-        f"macro F1 {variant.macro_f1:.4f} ({-variant.macro_f1_fall:+.4f}), agreement {variant.agreement:.4f}, "
-        f"{variant.megabytes:.1f} MB, {variant.texts_per_second:,.0f} texts/s"
+        f"macro F1 {variant.macro_f1:.4f} ({-variant.macro_f1_drop:+.4f}), "
+        f"agreement {variant.agreement:.4f}, {variant.megabytes:.1f} MB, "
+        f"{variant.speed.texts_per_second:,.0f} texts/s"
     )
 
 
-def _beats(other: Sequence[float], mine: Sequence[float]) -> bool:
-    return other != mine and all(theirs >= ours for theirs, ours in zip(other, mine, strict=True))
+def _dominates(other: Sequence[float], values: Sequence[float]) -> bool:
+    return other != values and all(theirs >= own for theirs, own in zip(other, values, strict=True))

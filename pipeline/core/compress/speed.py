@@ -1,4 +1,4 @@
-"""How fast variants answer, measured through the predictor that serves, turn by turn: a slow minute of the machine is everybody's."""
+"""Measure the speed of variants through the serving predictor, in turns: a slow minute affects all."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,10 +10,12 @@ if TYPE_CHECKING:
 BATCH_SIZE = 32
 ROUNDS = 3
 
+Clock = Callable[[], float]
+
 
 @dataclass(frozen=True)
 class Speed:
-    """Hold milliseconds for one text and for 32 together, half the time and nineteen times of twenty, and texts a second."""
+    """Hold median and 95th percentile of the latency of one text and of 32, and the throughput."""
 
     p50_ms: float
     p95_ms: float
@@ -23,32 +25,32 @@ class Speed:
 
 
 def measure_speeds(
-    predictors: Mapping[str, "Predictor"], texts: Sequence[str], *, clock: Callable[[], float]
+    predictors: Mapping[str, "Predictor"], texts: Sequence[str], *, clock: Clock
 ) -> dict[str, Speed]:
-    """Let every predictor answer the texts one by one, 32 by 32, and all at once; `clock` tells seconds."""
+    """Measure every predictor on texts one by one, 32 by 32, and all at once; `clock` returns seconds."""
     import numpy as np
 
-    def turns(work: Callable[["Predictor"], list[float]]) -> dict[str, list[float]]:
-        return {name: work(predictor) for name, predictor in predictors.items()}
+    def measure(batches: Sequence[Sequence[str]]) -> dict[str, list[float]]:
+        return {
+            name: [_seconds(predictor, batch, clock) for batch in batches]
+            for name, predictor in predictors.items()
+        }
 
-    def of(some: Sequence[Sequence[str]]) -> Callable[["Predictor"], list[float]]:
-        return lambda predictor: [_seconds(predictor, batch, clock) for batch in some]
-
-    turns(of([texts[:BATCH_SIZE]]))  # the first answers warm the caches and are not counted
-    ones = turns(of([[text] for text in texts]))
-    groups = [texts[start : start + BATCH_SIZE] for start in range(0, len(texts), BATCH_SIZE)]
-    rounds = [(turns(of(groups)), turns(of([texts]))) for _ in range(ROUNDS)]
-    found = {}
+    measure([texts[:BATCH_SIZE]])  # warms the caches and is not counted
+    singles = measure([[text] for text in texts])
+    batches = [texts[start : start + BATCH_SIZE] for start in range(0, len(texts), BATCH_SIZE)]
+    rounds = [(measure(batches), measure([texts])) for _ in range(ROUNDS)]
+    speeds = {}
     for name in predictors:
-        together = [seconds for several, _ in rounds for seconds in several[name]]
-        p50, p95 = np.percentile(ones[name], [50, 95]) * 1000
-        p50_32, p95_32 = np.percentile(together, [50, 95]) * 1000
-        whole = float(np.median([all_of_them[name][0] for _, all_of_them in rounds]))
-        found[name] = Speed(float(p50), float(p95), float(p50_32), float(p95_32), len(texts) / whole)
-    return found
+        p50, p95 = np.percentile(singles[name], [50, 95]) * 1000
+        batch_seconds = [seconds for by_batch, _ in rounds for seconds in by_batch[name]]
+        p50_32, p95_32 = np.percentile(batch_seconds, [50, 95]) * 1000
+        seconds = float(np.median([at_once[name][0] for _, at_once in rounds]))
+        speeds[name] = Speed(float(p50), float(p95), float(p50_32), float(p95_32), len(texts) / seconds)
+    return speeds
 
 
-def _seconds(predictor: "Predictor", texts: Sequence[str], clock: Callable[[], float]) -> float:
+def _seconds(predictor: "Predictor", texts: Sequence[str], clock: Clock) -> float:
     start = clock()
     predictor.predict(texts)
     return clock() - start

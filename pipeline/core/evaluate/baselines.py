@@ -1,4 +1,4 @@
-"""Two simple models every candidate must beat: counted words, and a lexicon."""
+"""Two baselines every candidate must beat: TF-IDF with logistic regression, and the VADER lexicon."""
 
 import bisect
 from collections import Counter
@@ -11,40 +11,40 @@ from pipeline.base.config.evaluate import TfidfConfig
 def predict_baselines(
     train: Sequence[str], truth: Sequence[int], test: Sequence[str], cfg: EvaluateConfig
 ) -> dict[str, list[int]]:
-    """Let every baseline label the test texts; the lexicon only where `evaluate.vader_thresholds` is set."""
-    answers = {"tfidf": predict_tfidf(train, truth, test, cfg.tfidf)}
+    """Predict the test texts with every baseline; VADER only where `evaluate.vader_thresholds` is set."""
+    predictions = {"tfidf": predict_tfidf(train, truth, test, cfg.tfidf)}
     if cfg.vader_thresholds is not None:
-        answers["vader"] = predict_vader(test, cfg.vader_thresholds)
-    return answers
+        predictions["vader"] = predict_vader(test, cfg.vader_thresholds)
+    return predictions
 
 
 def predict_tfidf(
     train: Sequence[str], truth: Sequence[int], test: Sequence[str], cfg: TfidfConfig
 ) -> list[int]:
-    """Guess by logistic regression over weighted words and word pairs, fitted on the training texts."""
+    """Predict by logistic regression on TF-IDF features, fitted on the training texts."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
-    counted = TfidfVectorizer(ngram_range=(1, cfg.max_ngram), min_df=cfg.min_count)
+    features = TfidfVectorizer(ngram_range=(1, cfg.max_ngram), min_df=cfg.min_count)
     if len(set(truth)) < 2 or not _has_words(train, cfg):
-        # Nothing to learn from: the commonest label is what is left of this baseline.
+        # Nothing to fit: the baseline predicts the most common label.
         return [Counter(truth).most_common(1)[0][0]] * len(test)
     model = LogisticRegression(C=cfg.regularization_c, max_iter=cfg.max_iterations)
-    model.fit(counted.fit_transform(train), truth)
-    return [int(label) for label in model.predict(counted.transform(test))]
+    model.fit(features.fit_transform(train), truth)
+    return [int(label) for label in model.predict(features.transform(test))]
 
 
-def predict_vader(test: Sequence[str], cuts: Sequence[float]) -> list[int]:
-    """Guess from the compound score of the VADER lexicon (Hutto and Gilbert, 2014): the label is the number of cuts below it."""
+def predict_vader(test: Sequence[str], thresholds: Sequence[float]) -> list[int]:
+    """Predict the number of thresholds below the compound score of VADER (Hutto and Gilbert, 2014)."""
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
     lexicon = SentimentIntensityAnalyzer()
-    return [bisect.bisect_left(cuts, lexicon.polarity_scores(text)["compound"]) for text in test]
+    return [bisect.bisect_left(thresholds, lexicon.polarity_scores(text)["compound"]) for text in test]
 
 
 def _has_words(train: Sequence[str], cfg: TfidfConfig) -> bool:
     from sklearn.feature_extraction.text import CountVectorizer
 
     words = CountVectorizer().build_analyzer()
-    seen = Counter(word for text in train for word in set(words(text)))
-    return any(count >= cfg.min_count for count in seen.values())
+    counts = Counter(word for text in train for word in set(words(text)))
+    return any(count >= cfg.min_count for count in counts.values())

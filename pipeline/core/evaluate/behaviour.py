@@ -1,34 +1,35 @@
-"""What a model must be able to do, tried on texts made from templates (CheckList; Ribeiro et al., 2020)."""
+"""Behaviour suites: test abilities on texts made from templates (CheckList; Ribeiro et al., 2020)."""
 
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.config.evaluate import ADDITION, PLACEHOLDER, Ability, BehaviourConfig
+from pipeline.base.documents import AbilityReport
 from pipeline.base.seeds import seed_for
 from pipeline.core.evaluate import typos
 
-Answer = Callable[[Sequence[str]], NDArray[np.float64]]
+# Texts to probabilities (texts x labels).
+PredictProbabilities = Callable[[Sequence[str]], NDArray[np.float64]]
 Words = dict[str, tuple[str, ...]]
 
-# More than the last digits of a float: any true rise of a probability counts.
+# Above rounding errors: any real rise of a probability counts.
 MIN_RISE = 1e-6
 EXAMPLES = 5
-# Of each template; chosen from however many there are.
-MOST_WAYS = 10_000
+# At most so many fillings of each template are drawn.
+MAX_FILLINGS = 10_000
 MARKS = ".,;:!?"
-# How a text may end without another tone; "!" and "..." have one.
-TRAILS = ("..", " .", ",", ";")
+# Endings that do not change the sentiment, as "!" and "..." do.
+ENDINGS = ("..", " .", ",", ";")
 
 
 @dataclass(frozen=True)
 class Case:
-    """Hold one trial: the plain text, for a change the changed one after it, and the label asked for, if any."""
+    """Hold one case: the plain text, the changed one if there is one, and the expected label if any."""
 
     ability: str
     kind: str
@@ -37,10 +38,10 @@ class Case:
 
 
 def make_cases(cfg: BehaviourConfig, seed: int) -> list[Case]:
-    """Fill the templates, equal seeds alike: up to `max_cases` of each ability, none twice, templates taking turns."""
-    made: list[Case] = []
+    """Fill the templates in turn: up to `max_cases` of each ability, none twice, the same for a seed."""
+    cases: list[Case] = []
     for ability in cfg.abilities:
-        rows = [
+        by_template = [
             _of_template(
                 template,
                 ability,
@@ -49,109 +50,108 @@ def make_cases(cfg: BehaviourConfig, seed: int) -> list[Case]:
             )
             for template in ability.templates
         ]
-        made += _in_turns(rows, cfg.max_cases)
-    return made
+        cases += _in_turns(by_template, cfg.max_cases)
+    return cases
 
 
 def measure_abilities(
-    tried: Sequence[Case], answer: Answer, labels: Sequence[str]
-) -> dict[str, dict[str, Any]]:
-    """Give each ability's pass rate and the first failures; `answer` is called once, with each text once, for probabilities NxL."""
-    texts = list(dict.fromkeys(text for case in tried for text in case.texts))
-    row_of = dict(zip(texts, answer(texts), strict=True)) if texts else {}
-    found: dict[str, dict[str, Any]] = {}
-    for case in tried:
-        rows = [row_of[text] for text in case.texts]
-        entry = found.setdefault(
+    cases: Sequence[Case], predict: PredictProbabilities, labels: Sequence[str]
+) -> dict[str, AbilityReport]:
+    """Measure the pass rate of each ability; `predict` is called once, with each text once."""
+    texts = list(dict.fromkeys(text for case in cases for text in case.texts))
+    probabilities = dict(zip(texts, predict(texts), strict=True)) if texts else {}
+    reports: dict[str, AbilityReport] = {}
+    for case in cases:
+        rows = [probabilities[text] for text in case.texts]
+        report = reports.setdefault(
             case.ability, {"kind": case.kind, "cases": 0, "passed": 0, "pass_rate": 0.0, "examples": []}
         )
-        entry["cases"] += 1
+        report["cases"] += 1
         if case_passes(case, rows, labels):
-            entry["passed"] += 1
-        elif len(entry["examples"]) < EXAMPLES:
-            entry["examples"].append(
-                {"texts": list(case.texts), "labels": [labels[int(row.argmax())] for row in rows]}
-            )
-        entry["pass_rate"] = entry["passed"] / entry["cases"]
-    return found
+            report["passed"] += 1
+        elif len(report["examples"]) < EXAMPLES:
+            predicted = [labels[int(row.argmax())] for row in rows]
+            report["examples"].append({"texts": list(case.texts), "labels": predicted})
+        report["pass_rate"] = report["passed"] / report["cases"]
+    return reports
 
 
 def case_passes(case: Case, rows: Sequence[NDArray[np.float64]], labels: Sequence[str]) -> bool:
-    """Judge one case by the probabilities of its texts."""
+    """Return whether a case passes, by the probabilities of its texts."""
     plain, last = rows[0], rows[-1]
     if case.expect is None:
         return bool(plain.argmax() == last.argmax())
-    wanted = labels.index(case.expect)
+    expected = labels.index(case.expect)
     if case.kind == "minimum":
-        return bool(last.argmax() == wanted)
-    return bool(last[wanted] - plain[wanted] > MIN_RISE)
+        return bool(last.argmax() == expected)
+    return bool(last[expected] - plain[expected] > MIN_RISE)
 
 
-def _in_turns(rows: Sequence[Iterator[Case]], number: int) -> list[Case]:
-    """Take cases from each template in turn, until there are enough or no template has another."""
-    taken: dict[tuple[str, ...], Case] = {}
-    waiting = list(rows)
-    while waiting and len(taken) < number:
-        for row in list(waiting):
-            case = next((case for case in row if case.texts not in taken), None)
+def _in_turns(by_template: Sequence[Iterator[Case]], count: int) -> list[Case]:
+    """Select cases from each template in turn, until there are enough or no template has another."""
+    selected: dict[tuple[str, ...], Case] = {}
+    remaining = list(by_template)
+    while remaining and len(selected) < count:
+        for cases in list(remaining):
+            case = next((case for case in cases if case.texts not in selected), None)
             if case is None:
-                waiting.remove(row)
-            elif len(taken) < number:
-                taken[case.texts] = case
-    return list(taken.values())
+                remaining.remove(cases)
+            elif len(selected) < count:
+                selected[case.texts] = case
+    return list(selected.values())
 
 
-def _of_template(template: str, ability: Ability, words: Words, chance: random.Random) -> Iterator[Case]:
-    """Yield a case for each filling of a template, in random order; a filling that the change leaves as it is gives none."""
+def _of_template(template: str, ability: Ability, words: Words, generator: random.Random) -> Iterator[Case]:
+    """Yield a case for each filling of a template that the change alters, in random order."""
     nouns = list(dict.fromkeys(PLACEHOLDER.findall(template)))
-    ways = math.prod(len(words[noun]) for noun in nouns)
-    for way in chance.sample(range(ways), min(ways, MOST_WAYS)):
-        chosen = {}
+    fillings = math.prod(len(words[noun]) for noun in nouns)
+    for number in generator.sample(range(fillings), min(fillings, MAX_FILLINGS)):
+        filling, rest = {}, number
         for noun in nouns:
-            way, index = divmod(way, len(words[noun]))
-            chosen[noun] = words[noun][index]
-        texts = _texts(template, chosen, ability.change, words, chance)
+            rest, index = divmod(rest, len(words[noun]))
+            filling[noun] = words[noun][index]
+        texts = _texts(template, filling, ability.change, words, generator)
         if len(set(texts)) == len(texts):
             yield Case(ability.name, ability.kind, texts, ability.expect)
 
 
 def _texts(
-    template: str, chosen: dict[str, str], change: str | None, words: Words, chance: random.Random
+    template: str, filling: dict[str, str], change: str | None, words: Words, generator: random.Random
 ) -> tuple[str, ...]:
-    plain = _filled(ADDITION.sub("", template), chosen)
+    plain = _filled(ADDITION.sub("", template), filling)
     if change is None:
         return (plain,)
     if change == "addition":
-        return plain, _filled(ADDITION.sub(r"\1", template), chosen)
+        return plain, _filled(ADDITION.sub(r"\1", template), filling)
     if change == "names":
-        others = [name for name in words["name"] if name != chosen["name"]]
-        return plain, _filled(template, chosen | {"name": chance.choice(others)})
+        others = [name for name in words["name"] if name != filling["name"]]
+        return plain, _filled(template, filling | {"name": generator.choice(others)})
     if change == "emoji":
-        return plain, f"{plain} {chance.choice(words['emoji'])}"
-    return plain, CHANGES[change](plain, chance)
+        return plain, f"{plain} {generator.choice(words['emoji'])}"
+    return plain, CHANGES[change](plain, generator)
 
 
-def _filled(template: str, chosen: dict[str, str]) -> str:
-    return PLACEHOLDER.sub(lambda blank: chosen[blank[1]], template)
+def _filled(template: str, filling: dict[str, str]) -> str:
+    return PLACEHOLDER.sub(lambda match: filling[match[1]], template)
 
 
-def _typo(text: str, chance: random.Random) -> str:
+def _typo(text: str, generator: random.Random) -> str:
     spans = typos.typo_spans(text)
-    for start, end in chance.sample(spans, len(spans)):
-        slipped = typos.swap(text[start:end], chance)
-        if slipped != text[start:end]:
-            return text[:start] + slipped + text[end:]
+    for start, end in generator.sample(spans, len(spans)):
+        word = typos.swap(text[start:end], generator)
+        if word != text[start:end]:
+            return text[:start] + word + text[end:]
     return text
 
 
-def _case(text: str, chance: random.Random) -> str:
-    return chance.choice([other for other in (text.upper(), text.lower()) if other != text] or [text])
+def _case(text: str, generator: random.Random) -> str:
+    return generator.choice([other for other in (text.upper(), text.lower()) if other != text] or [text])
 
 
-def _punctuation(text: str, chance: random.Random) -> str:
+def _punctuation(text: str, generator: random.Random) -> str:
     bare = text.translate(dict.fromkeys(map(ord, MARKS)))
-    others = [bare, *(text.rstrip(MARKS) + trail for trail in TRAILS)]
-    return chance.choice([other for other in others if other != text])
+    others = [bare, *(text.rstrip(MARKS) + ending for ending in ENDINGS)]
+    return generator.choice([other for other in others if other != text])
 
 
 CHANGES: dict[str, Callable[[str, random.Random], str]] = {

@@ -1,32 +1,36 @@
-"""The document of an evaluation: every figure of one candidate beside those of the baselines."""
+"""Build the evaluation report: the measurements of one candidate and of the baselines."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.base.config import EvaluateConfig
+from pipeline.base.documents import (
+    AbilityReport,
+    AttackReport,
+    EvaluationReport,
+    HumanAgreement,
+    ModelScores,
+)
 from pipeline.base.errors import DataRejected
 from pipeline.base.seeds import seed_for
 from pipeline.core.evaluate import bootstrap, calibration, metrics
 from pipeline.core.evaluate.slices import slice_members
 
-# What stands in the document for that which nobody measured.
-NOT_MEASURED: Mapping[str, Any] = {"behaviour": {}, "attack": None, "human": None}
-
 
 @dataclass(frozen=True)
 class LabelledPredictions:
-    """Hold N test texts' truth beside what was answered; labels by their index in `labels`, probabilities NxL.
+    """Hold ground truth and predictions of N test texts, as indices of `labels`, and the probabilities (NxL).
 
-    `temperature` is the one the probabilities were made with.
+    `temperature` is the one the logits are divided by.
     """
 
     labels: tuple[str, ...]
     truth: Sequence[int]
-    guess: Sequence[int]
-    probabilities: ArrayLike
+    predicted: Sequence[int]
+    probabilities: NDArray[np.float64]
     groups: Sequence[str]
     sources: Sequence[str]
     langs: Sequence[str]
@@ -34,59 +38,72 @@ class LabelledPredictions:
     temperature: float
 
 
+@dataclass(frozen=True)
+class RobustnessReports:
+    """Hold what is measured beyond the test set; empty or None where it is not measured."""
+
+    behaviour: Mapping[str, AbilityReport]
+    attack: AttackReport | None
+    human: HumanAgreement | None
+
+
+NOT_MEASURED = RobustnessReports(behaviour={}, attack=None, human=None)
+
+
 def evaluation_report(
-    answered: LabelledPredictions,
+    test: LabelledPredictions,
     *,
     baselines: Mapping[str, Sequence[int]],
-    extra: Mapping[str, Any],
+    robustness: RobustnessReports,
     cfg: EvaluateConfig,
     seed: int,
-) -> dict[str, Any]:
-    """Build the document of `evaluation.json`; it holds plain values only.
+) -> EvaluationReport:
+    """Build the document of `evaluation.json`; `baselines` holds the predictions of each baseline.
 
-    `extra` brings the documents that others measured, under `behaviour`, `attack` and `human`; one that is absent was not measured.
-    Raises DataRejected when there is no text to judge by.
+    Raises DataRejected when the test set is empty.
     """
-    if not answered.truth:
+    if not test.truth:
         raise DataRejected(
-            "The test split holds no texts, so nothing can be judged. Raise split.test, or collect more texts."
+            "The test split is empty, so nothing can be evaluated. Raise split.test, or collect more texts."
         )
-    assert set(extra) <= set(NOT_MEASURED), extra
-    truth, guess, labels = answered.truth, answered.guess, len(answered.labels)
-    counts_LL = metrics.confusion(truth, guess, labels=labels)
-    slices = slice_members(answered.texts, answered.sources, answered.langs, cfg)
+    labels = len(test.labels)
+    counts_LL = metrics.confusion(test.truth, test.predicted, labels=labels)
+    slices = slice_members(test.texts, test.sources, test.langs, cfg)
     return {
-        **NOT_MEASURED,
-        **extra,
-        "labels": list(answered.labels),
-        **_figures(answered, guess, cfg, seed),
-        "texts": len(truth),
-        "per_class": metrics.per_class(counts_LL, answered.labels),
+        **_model_scores(test, test.predicted, cfg, seed),
+        "labels": list(test.labels),
+        "texts": len(test.truth),
+        "per_class": metrics.per_class(counts_LL, test.labels),
         "confusion": counts_LL.tolist(),
-        "slices": metrics.per_slice(truth, guess, slices, labels=labels),
+        "slices": metrics.per_slice(test.truth, test.predicted, slices, labels=labels),
         "calibration": calibration.measure_calibration(
-            truth, guess, answered.probabilities, bins=cfg.calibration_bins, temperature=answered.temperature
+            test.truth,
+            test.predicted,
+            test.probabilities,
+            bins=cfg.calibration_bins,
+            temperature=test.temperature,
         ),
+        "behaviour": dict(robustness.behaviour),
+        "attack": robustness.attack,
+        "human": robustness.human,
         "baselines": {
-            name: _figures(answered, theirs, cfg, seed) for name, theirs in sorted(baselines.items())
+            name: _model_scores(test, predicted, cfg, seed) for name, predicted in sorted(baselines.items())
         },
     }
 
 
-def _figures(
-    answered: LabelledPredictions, guess: Sequence[int], cfg: EvaluateConfig, seed: int
-) -> dict[str, Any]:
-    labels = len(answered.labels)
-    counts_GLL = metrics.confusion_by_group(answered.truth, guess, answered.groups, labels=labels)
+def _model_scores(
+    test: LabelledPredictions, predicted: Sequence[int], cfg: EvaluateConfig, seed: int
+) -> ModelScores:
+    labels = len(test.labels)
+    counts_GLL = metrics.confusion_by_group(test.truth, predicted, test.groups, labels=labels)
     overall = metrics.summary(counts_GLL.sum(axis=0))
+    sampling = bootstrap.BootstrapConfig(
+        cfg.resamples, cfg.confidence, seed_for(seed, "evaluate", "intervals")
+    )
     return {
         "macro_f1": overall["macro_f1"],
         "accuracy": overall["accuracy"],
-        "per_source": metrics.per_source(answered.truth, guess, answered.sources, labels=labels),
-        "intervals": bootstrap.metric_intervals(
-            counts_GLL,
-            resamples=cfg.resamples,
-            confidence=cfg.confidence,
-            seed=seed_for(seed, "evaluate", "intervals"),
-        ),
+        "per_source": metrics.per_source(test.truth, predicted, test.sources, labels=labels),
+        "intervals": bootstrap.metric_intervals(counts_GLL, sampling),
     }

@@ -1,4 +1,4 @@
-"""Which texts belong together when a candidate is judged: those of a source, of a language, of a length, negated or not."""
+"""Slices of the test set: texts of a source, of a language, of a length, negated or not."""
 
 import re
 from collections import defaultdict
@@ -10,9 +10,9 @@ from pipeline.base.config import EvaluateConfig
 def slice_members(
     texts: Sequence[str], sources: Sequence[str], langs: Sequence[str], cfg: EvaluateConfig
 ) -> dict[str, list[int]]:
-    """Give the positions of the texts of each slice, such as `source=movie`, `lang=en`, `length=9-16`, `negated=yes`.
+    """Return the rows of each slice, such as `source=movie`, `lang=en`, `length=9-16`, `negated=yes`.
 
-    A slice of fewer than `evaluate.min_slice_texts` texts is left out.
+    Slices of fewer than `evaluate.min_slice_texts` texts are left out.
     """
     assert len(texts) == len(sources) == len(langs)
     bands = _bands(cfg.length_bands)
@@ -23,10 +23,10 @@ def slice_members(
         ("length", [bands[number] for number in lengths], bands),
         *_negated(texts, cfg.negations),
     ]
-    found = {
+    slices = {
         f"{name}={value}": rows for name, values, order in dimensions for value, rows in _rows(values, order)
     }
-    return {name: rows for name, rows in found.items() if len(rows) >= cfg.min_slice_texts}
+    return {name: rows for name, rows in slices.items() if len(rows) >= cfg.min_slice_texts}
 
 
 def _rows(values: Sequence[str], order: Iterable[str]) -> list[tuple[str, list[int]]]:
@@ -51,7 +51,7 @@ def _negated(
 ) -> Iterable[tuple[str, list[str], tuple[str, str]]]:
     if not negations:
         return
-    # An entry with an apostrophe is an ending: "n't" stands for "isn't" and, in texts already cut into words, for itself.
+    # An entry with an apostrophe is an ending: "n't" matches "isn't" and, in tokenized texts, itself.
     words = [re.escape(entry) for entry in negations if "'" not in entry]
     endings = [re.escape(entry) for entry in negations if "'" in entry]
     any_word = [rf"(?<!\w)(?:{'|'.join(words)})"] if words else []

@@ -1,21 +1,43 @@
-"""The encoder: a BERT body without its pooler, from given weights or from chance."""
+"""The encoder: a BERT body without its pooler, with given or random weights."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias, TypedDict, cast
 
 import torch
 from torch import Tensor
 
 from pipeline.base.errors import Fault
 
-# Keys that a sentence encoder carries and this body does not have.
-SPARE = ("pooler.", "embeddings.position_ids")
+if TYPE_CHECKING:
+    from transformers import BertModel
+
+    Encoder: TypeAlias = BertModel
+
+# Weights of a published sentence encoder that this body does not have.
+UNUSED = ("pooler.", "embeddings.position_ids")
+
+
+class EncoderSettings(TypedDict):
+    """The entries of config.json that make an encoder, as transformers names them."""
+
+    model_type: str
+    vocab_size: int
+    hidden_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    intermediate_size: int
+    max_position_embeddings: int
+    type_vocab_size: int
+    hidden_act: str
+    layer_norm_eps: float
+    initializer_range: float
+    pad_token_id: int
 
 
 def scratch_config(
     *, vocabulary: int, width: int, layers: int, heads: int, feed_forward: int, max_tokens: int
-) -> dict[str, Any]:
-    """Describe an encoder that does not exist yet."""
+) -> EncoderSettings:
+    """Return the config of an encoder that starts from random weights."""
     return {
         "model_type": "bert",
         "vocab_size": vocabulary,
@@ -33,11 +55,11 @@ def scratch_config(
 
 
 def build_encoder(
-    config: Mapping[str, Any], *, dropout: float, seed: int, weights: Mapping[str, Tensor] | None = None
-) -> Any:
-    """Build the body; random weights come from `seed`, given ones must fit exactly.
+    config: EncoderSettings, *, dropout: float, seed: int, weights: Mapping[str, Tensor] | None = None
+) -> "Encoder":
+    """Build an encoder with the given weights, or with random ones from `seed`.
 
-    Raises Fault that names the keys which do not fit.
+    Raises Fault that names the weights that do not fit.
     """
     from transformers import BertConfig, BertModel
 
@@ -45,16 +67,16 @@ def build_encoder(
     torch.manual_seed(seed)
     encoder = BertModel(BertConfig.from_dict(settings), add_pooling_layer=False)
     if weights is not None:
-        kept = {name: value for name, value in weights.items() if not name.startswith(SPARE)}
-        wrong = encoder.load_state_dict(kept, strict=False)
+        used = {name: value for name, value in weights.items() if not name.startswith(UNUSED)}
+        wrong = encoder.load_state_dict(used, strict=False)
         if wrong.missing_keys or wrong.unexpected_keys:
             raise Fault(
-                f"The weights do not fit the encoder: missing {wrong.missing_keys[:3]}, unexpected {wrong.unexpected_keys[:3]}."
+                f"The weights do not fit the encoder: missing {wrong.missing_keys[:3]}, "
+                f"unexpected {wrong.unexpected_keys[:3]}."
             )
     return encoder
 
 
-def encoder_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep of a published description only what makes an encoder: no names, no paths, no code to load."""
-    keys = scratch_config(vocabulary=1, width=1, layers=1, heads=1, feed_forward=1, max_tokens=1)
-    return {key: config[key] for key in keys}
+def encoder_config(published: Mapping[str, object]) -> EncoderSettings:
+    """Return the entries of a published config that make an encoder: no names, no paths, no code to load."""
+    return cast(EncoderSettings, {key: published[key] for key in EncoderSettings.__annotations__})

@@ -1,6 +1,6 @@
-"""Which words an answer rests on: each is left out in turn, and the answer's probability falls or rises.
+"""Explain a prediction by occlusion: the change of the label's probability when a word is left out.
 
-Occlusion (Zeiler and Fergus, 2014), word by word (Li, Monroe and Jurafsky, 2016). It asks the model that serves, and no other.
+Occlusion (Zeiler and Fergus, 2014), word by word (Li, Monroe and Jurafsky, 2016), with the model that serves.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from pipeline.core.model.predictor import Predictor
 
 @dataclass(frozen=True)
 class WordImportance:
-    """Hold one word of a cleaned text, and by how much the label's probability falls without it."""
+    """Hold a word of a cleaned text, and by how much the label's probability drops without it."""
 
     word: str
     weight: float
@@ -19,7 +19,7 @@ class WordImportance:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Hold the label of a text, all its probabilities, its words, and how many further words were not left out."""
+    """Hold a prediction, the importance of its words, and how many `further` words were not tried."""
 
     label: str
     uncertain: bool
@@ -29,24 +29,24 @@ class Explanation:
 
 
 def explain_by_occlusion(predictor: Predictor, text: str, *, most: int) -> Explanation:
-    """Answer a text, and leave out each of its first `most` words in turn; all in one call of the predictor.
+    """Predict a text, and again without each of its first `most` words, in one call of the predictor.
 
-    A weight above zero speaks for the label, one below against it. Words stand alone here: of two that only matter together,
-    each gets all of what both are worth.
+    A positive weight supports the label, a negative one opposes it. Words are left out one at a time: of two
+    words that matter only together, each gets the importance of both.
     """
     cleaned = clean_text(text)[0]
     words = cleaned.split()
-    tried = words[:most]
-    without = [" ".join(words[:place] + words[place + 1 :]) for place in range(len(tried))]
-    answers = predictor.predict_cleaned([cleaned, *without])
-    label = predictor.labels.index(answers.labels[0])
-    chances = answers.probabilities[:, label].tolist()
+    occluded = [" ".join(words[:place] + words[place + 1 :]) for place in range(min(most, len(words)))]
+    predictions = predictor.predict_cleaned([cleaned, *occluded])
+    label = predictor.labels.index(predictions.labels[0])
+    probability, *without_word = predictions.probabilities[:, label].tolist()
     return Explanation(
-        label=answers.labels[0],
-        uncertain=answers.uncertain[0],
-        probabilities=dict(zip(predictor.labels, answers.probabilities[0].tolist(), strict=True)),
+        label=predictions.labels[0],
+        uncertain=predictions.uncertain[0],
+        probabilities=dict(zip(predictor.labels, predictions.probabilities[0].tolist(), strict=True)),
         words=tuple(
-            WordImportance(word, chances[0] - chance) for word, chance in zip(tried, chances[1:], strict=True)
+            WordImportance(word, probability - other)
+            for word, other in zip(words, without_word, strict=False)
         ),
-        further=len(words) - len(tried),
+        further=len(words) - len(occluded),
     )

@@ -1,14 +1,13 @@
-"""The one way from a text to a label: training's cleaning, the exported model, the kept labels.
+"""Predict labels of texts with an ONNX model, the same in evaluation, on the command line and in the service.
 
-Evaluation calls it, the command line calls it, the service calls it; the menu is measured through it.
-Shapes: N texts, B texts of one length, T tokens, L labels, D width, X whatever is asked for.
+Shapes: N texts, B texts of one length, T tokens, L labels, D width, X width of an output.
 """
 
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,17 +19,19 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
     from tokenizers import Tokenizer
 
-# What passes through a model of half a million parameters a layer then stays in the nearest cache of its core.
+    from pipeline.base.documents import ModelSettings
+
+# With so many tokens the activations of half a million parameters a layer stay in the core's nearest cache.
 BATCH_TOKENS = 512
-# What an artefact tells of a text: logits of its labels, and the vector they were made of.
+# The outputs of a model: logits of labels, and the input of its head.
 LOGITS, POOLED = "logits", "pooled"
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Hold the labels of some texts, the probabilities they were chosen from (N x L), and which of them are uncertain.
+    """Hold the predicted labels of texts, their probabilities (N x L), and which predictions are uncertain.
 
-    `unknown` is the share of each text's tokens that the model has no word for, `cleaned` what it read.
+    `unknown` is the share of unknown tokens of each text, `cleaned` the text as the model reads it.
     """
 
     labels: tuple[str, ...]
@@ -41,16 +42,17 @@ class Predictions:
 
 
 class Predictor:
-    """Answer texts with labels.
+    """Predict labels of texts.
 
-    `temperature` divides the logits (Guo et al., 2017); an answer whose probability is below `uncertain` is uncertain.
+    `temperature` divides the logits (Guo et al., 2017); a prediction of a probability below `uncertain` is
+    uncertain.
     """
 
     def __init__(
         self,
         session: "InferenceSession",
         tokenizer: "Tokenizer",
-        settings: Mapping[str, Any],
+        settings: "ModelSettings",
         *,
         threads: int,
     ) -> None:
@@ -58,29 +60,27 @@ class Predictor:
         self._tokenizer = tokenizer
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="predict") if threads > 1 else None
         self._threads = threads
-        self._outputs = {output.name: int(output.shape[-1]) for output in session.get_outputs()}
+        self._widths = {output.name: int(output.shape[-1]) for output in session.get_outputs()}
         unknown = tokenizer.token_to_id("[UNK]")
-        # A vocabulary of every letter needs none.
+        # A vocabulary with every letter needs no unknown token.
         self._unknown = -1 if unknown is None else unknown
         self.labels = tuple(settings["labels"])
         self.temperature = float(settings["temperature"])
         self.uncertain = float(settings["uncertain"])
 
     @classmethod
-    def of(
-        cls, model: bytes, tokenizer: str, settings: Mapping[str, Any], *, threads: int = 1
-    ) -> "Predictor":
-        """Build a predictor from an ONNX model, a tokenizer's JSON and the settings kept beside them.
+    def of(cls, model: bytes, tokenizer: str, settings: "ModelSettings", *, threads: int = 1) -> "Predictor":
+        """Build a predictor from an ONNX model, a tokenizer's JSON and the content of model.json.
 
-        It answers on as many cores as there are threads, but a single text on one.
+        It uses `threads` cores, but only one for a single text.
         """
         from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
 
         options = SessionOptions()
-        # Two batches on a core each are nearly twice as fast as one batch on two: its parts are too small to be shared out.
+        # Two batches on a core each are nearly twice as fast as one batch on two cores.
         options.intra_op_num_threads = 1
-        # The graph runs as it was written and measured. What onnxruntime would do to it makes it slower: its fused norm takes
-        # nine times as long as norm and addition, and it quantises what is turned round before and after.
+        # The graph runs as it is exported. onnxruntime's optimizations make it slower: its fused norm takes
+        # nine times as long as norm and addition, and it quantizes transposed matrices.
         options.graph_optimization_level = GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 3
         session = InferenceSession(model, options, providers=["CPUExecutionProvider"])
@@ -93,67 +93,63 @@ class Predictor:
     def predict_cleaned(self, cleaned: Sequence[str]) -> Predictions:
         """Predict texts that are cleaned already, in their order."""
         tokens = self._tokens(cleaned)
-        probabilities_NL = softmax(self._gathered(tokens, LOGITS) / self.temperature)
-        guesses_N = probabilities_NL.argmax(1)
-        sure_N = probabilities_NL.max(1, initial=0.0) >= self.uncertain
+        probabilities_NL = softmax(self._outputs_of(tokens, LOGITS) / self.temperature)
+        certain_N = probabilities_NL.max(1, initial=0.0) >= self.uncertain
         unknown = tuple(ids.count(self._unknown) / max(1, len(ids)) for ids in tokens)
         return Predictions(
-            tuple(self.labels[guess] for guess in guesses_N),
+            tuple(self.labels[label] for label in probabilities_NL.argmax(1)),
             probabilities_NL,
-            tuple((~sure_N).tolist()),
+            tuple((~certain_N).tolist()),
             unknown,
             tuple(cleaned),
         )
 
     def logits(self, cleaned: Sequence[str]) -> NDArray[np.float64]:
-        """Give logits_NL of cleaned texts, before the temperature."""
-        return self._gathered(self._tokens(cleaned), LOGITS)
+        """Return logits_NL of cleaned texts, before the temperature."""
+        return self._outputs_of(self._tokens(cleaned), LOGITS)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """Give what the model's head sees of each text (N x D); of an artefact that does not tell it, the logits."""
-        return self._gathered(
-            self._tokens([clean_text(text)[0] for text in texts]),
-            POOLED if POOLED in self._outputs else LOGITS,
-        )
+        """Return the input of the model's head for each text (N x D), or the logits of an older model."""
+        tokens = self._tokens([clean_text(text)[0] for text in texts])
+        return self._outputs_of(tokens, POOLED if POOLED in self._widths else LOGITS)
 
     def _tokens(self, cleaned: Sequence[str]) -> list[list[int]]:
         return encode(self._tokenizer, cleaned)
 
-    def _gathered(self, tokens: Sequence[Sequence[int]], output: str) -> NDArray[np.float64]:
-        gathered_NX = np.zeros((len(tokens), self._outputs[output]))
+    def _outputs_of(self, tokens: Sequence[Sequence[int]], output: str) -> NDArray[np.float64]:
+        values_NX = np.zeros((len(tokens), self._widths[output]))
         batches = list(length_batches([len(ids) for ids in tokens], threads=self._threads))
-        work = self._pool.map if self._pool and len(batches) > 1 else map
+        run_all = self._pool.map if self._pool and len(batches) > 1 else map
         run = functools.partial(self._run, output)
-        for rows, found_BX in zip(
-            batches, work(run, ([tokens[row] for row in rows] for rows in batches)), strict=True
-        ):
-            gathered_NX[rows] = found_BX
-        return gathered_NX
+        inputs = ([tokens[row] for row in rows] for rows in batches)
+        for rows, values_BX in zip(batches, run_all(run, inputs), strict=True):
+            values_NX[rows] = values_BX
+        return values_NX
 
     def _run(self, output: str, tokens: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         tokens_BT = np.asarray(tokens, dtype=np.int64)
-        (found_BX,) = self._session.run([output], {"tokens": tokens_BT, "mask": np.ones_like(tokens_BT)})
-        return np.asarray(found_BX)
+        (values_BX,) = self._session.run([output], {"tokens": tokens_BT, "mask": np.ones_like(tokens_BT)})
+        return np.asarray(values_BX)
 
 
 def length_batches(lengths: Sequence[int], *, threads: int) -> Iterator[list[int]]:
-    """Give the rows that are answered together: texts of one length, the longest first.
+    """Yield the rows of each batch: texts of equal length, the longest first.
 
-    Without padding a text's sums are added up in one order, so its answer has one last digit, whoever is asked beside it.
+    Without padding the order of all sums is fixed, so a prediction does not depend on the other texts.
     """
-    alike: dict[int, list[int]] = {}
+    by_length: dict[int, list[int]] = {}
     for row, length in enumerate(lengths):
-        alike.setdefault(length, []).append(row)
-    for length, rows in sorted(alike.items(), reverse=True):
-        # No thread waits while another has a batch of many.
-        together = max(1, min(BATCH_TOKENS // max(1, length), -(-len(rows) // threads)))
-        for start in range(0, len(rows), together):
-            yield rows[start : start + together]
+        by_length.setdefault(length, []).append(row)
+    for length, rows in sorted(by_length.items(), reverse=True):
+        # Rows are shared out evenly, so that no thread is idle.
+        size = max(1, min(BATCH_TOKENS // max(1, length), -(-len(rows) // threads)))
+        for start in range(0, len(rows), size):
+            yield rows[start : start + size]
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Turn logits (texts x labels) into probabilities."""
+    """Convert logits (texts x labels) into probabilities."""
     if not len(logits):
         return logits
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))

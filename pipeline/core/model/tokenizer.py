@@ -1,4 +1,4 @@
-"""Text to token ids, with the tokenizer kept as one JSON document."""
+"""Tokenize texts; a tokenizer is stored as one JSON document."""
 
 import json
 from collections import Counter
@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 
 from tokenizers import Tokenizer
 
-# Of the vocabulary at most this part are single letters, twice: at the start of a word and within it.
-ALPHABET_PART = 4
+# At most a quarter of the vocabulary are letters at the start of a word, and a quarter letters within one.
+ALPHABET_DIVISOR = 4
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def load_tokenizer(document: str, max_tokens: int) -> Tokenizer:
-    """Read a tokenizer that truncates to `max_tokens` and does not pad."""
+    """Load a tokenizer that truncates to `max_tokens` and does not pad."""
     tokenizer = Tokenizer.from_str(document)
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
@@ -20,7 +20,7 @@ def load_tokenizer(document: str, max_tokens: int) -> Tokenizer:
 
 
 def train_tokenizer(texts: Iterable[str], *, vocabulary: int) -> str:
-    """Train a lower-casing WordPiece tokenizer and give it as JSON, the same for the same texts.
+    """Train a lower-casing WordPiece tokenizer and return its JSON, the same for the same texts.
 
     Source: Wu et al., 2016 (WordPiece); the layout is that of BERT (Devlin et al., 2019).
     """
@@ -30,15 +30,16 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary: int) -> str:
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
-    lessons = [tokenizer.normalizer.normalize_str(text) for text in texts]
-    letters = _letters(lessons, most=vocabulary // ALPHABET_PART)
-    # The trainer numbers letters in the order of a salted hash map and breaks ties by number, so two processes would give
-    # two tokenizers. Named as special tokens they have their numbers beforehand; `_plain` makes them plain pieces again.
-    first = [*SPECIAL, *letters, *(f"##{letter}" for letter in letters)]
-    trainer = trainers.WordPieceTrainer(vocab_size=vocabulary, special_tokens=first, show_progress=False)
+    normalized = [tokenizer.normalizer.normalize_str(text) for text in texts]
+    letters = _letters(normalized, most=vocabulary // ALPHABET_DIVISOR)
+    # The trainer numbers letters in the order of a salted hash map and breaks ties by number, so two
+    # processes would train two tokenizers. Special tokens are numbered beforehand; `_plain` makes letters
+    # plain again.
+    special = [*SPECIAL, *letters, *(f"##{letter}" for letter in letters)]
+    trainer = trainers.WordPieceTrainer(vocab_size=vocabulary, special_tokens=special, show_progress=False)
     known = {*letters, " "}
     tokenizer.train_from_iterator(
-        ("".join(letter if letter in known else " " for letter in text) for text in lessons), trainer
+        ("".join(letter if letter in known else " " for letter in text) for text in normalized), trainer
     )
     ends = [(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -48,35 +49,35 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary: int) -> str:
 
 
 def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    """Turn texts into token ids."""
+    """Return the token ids of texts."""
     return [encoding.ids for encoding in tokenizer.encode_batch_fast(list(texts))]
 
 
 def special_ids(tokenizer: Tokenizer) -> dict[str, int]:
-    """Give the ids of the special tokens by their names."""
+    """Return the ids of the special tokens by name."""
     vocabulary = tokenizer.get_vocab()
     return {name: vocabulary[name] for name in SPECIAL}
 
 
 def continuations(tokenizer: Tokenizer) -> list[bool]:
-    """Say for every id whether its piece continues the word before it."""
+    """Return for every id whether its piece continues a word."""
     pieces = {number: piece for piece, number in tokenizer.get_vocab().items()}
     return [pieces.get(number, "").startswith("##") for number in range(max(pieces) + 1)]
 
 
 def vocabulary_size(document: str) -> int:
-    """Count the pieces of a tokenizer."""
+    """Return the number of pieces of a tokenizer."""
     return Tokenizer.from_str(document).get_vocab_size()
 
 
 def _letters(texts: Iterable[str], *, most: int) -> list[str]:
     counts = Counter(letter for text in texts for letter in text if not letter.isspace())
-    commonest = sorted(counts, key=lambda letter: (-counts[letter], letter))[: max(1, most)]
-    return sorted(commonest)
+    most_common = sorted(counts, key=lambda letter: (-counts[letter], letter))[: max(1, most)]
+    return sorted(most_common)
 
 
 def _plain(document: str) -> str:
-    """Leave only the true special tokens special, and order the vocabulary by number: equal training is equal bytes."""
+    """Make letters plain pieces again, and order the vocabulary, so that equal training is equal bytes."""
     content = json.loads(document)
     content["added_tokens"] = [token for token in content["added_tokens"] if token["content"] in SPECIAL]
     content["model"]["vocab"] = dict(sorted(content["model"]["vocab"].items(), key=lambda item: item[1]))

@@ -1,4 +1,4 @@
-"""Which texts go together, and how they become tensors; the same on every worker, for any step, from a seed.
+"""Batches of texts as tensors; the same on every worker, for any step, from a seed.
 
 Shapes: B texts, T tokens.
 """
@@ -18,10 +18,10 @@ POOL_BATCHES = 50
 
 @dataclass(frozen=True)
 class Batch:
-    """Hold padded texts, what is to be guessed for them, and the weight that the whole batch's loss is divided by.
+    """Hold padded texts, their targets, and the weight that divides the loss of the full batch.
 
-    `targets` is one label a text, or one id a token where `masked` says so. `weight` counts the batch before it is dealt
-    to workers, so that the gradient is the same however many there are.
+    `targets` holds a label for each text, or an id for each token. `weight` is that of the batch before it is
+    split over workers, so that the gradient does not depend on their number.
     """
 
     tokens_BT: Tensor
@@ -29,9 +29,9 @@ class Batch:
     targets: Tensor
     weight: float
 
-    def rows(self, chosen: slice) -> "Batch":
-        """Give some of the texts, with the weight of the whole."""
-        return Batch(self.tokens_BT[chosen], self.mask_BT[chosen], self.targets[chosen], self.weight)
+    def rows(self, selected: slice) -> "Batch":
+        """Return some of the texts, with the weight of the full batch."""
+        return Batch(self.tokens_BT[selected], self.mask_BT[selected], self.targets[selected], self.weight)
 
     def to(self, device: torch.device) -> "Batch":
         """Move the tensors to a device."""
@@ -42,9 +42,10 @@ class Batch:
 
 
 class LengthBucketSampler:
-    """Deal texts into batches of like length, each text once an epoch; any step can be asked for, in any order.
+    """Sample batches of texts of similar length, each text once an epoch; steps may be read in any order.
 
-    Texts are shuffled, sorted within pools of 50 batches, and the batches shuffled: nearly no padding, and still chance.
+    Texts are shuffled, sorted within pools of 50 batches, and the batches shuffled: random, with little
+    padding.
     """
 
     def __init__(self, lengths: Sequence[int], *, batch_size: int, seed: int) -> None:
@@ -56,32 +57,32 @@ class LengthBucketSampler:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Count the batches that pass once over all texts."""
+        """Return the number of batches in an epoch."""
         pools, rest = divmod(len(self._lengths), self._batch_size * POOL_BATCHES)
         return pools * POOL_BATCHES + -(-rest // self._batch_size)
 
     def rows(self, step: int) -> NDArray[np.int64]:
-        """Give the numbers of the texts in the batch of one step."""
+        """Return the row numbers of the texts in the batch of a step."""
         epoch, place = divmod(step, self.steps_per_epoch)
         if epoch != self._epoch:
             self._epoch, self._batches = epoch, self._plan(epoch)
         return self._batches[place]
 
     def _plan(self, epoch: int) -> list[NDArray[np.int64]]:
-        chance = np.random.default_rng(seed_for(self._seed, "epoch", epoch))
-        order = chance.permutation(len(self._lengths))
+        generator = np.random.default_rng(seed_for(self._seed, "epoch", epoch))
+        order = generator.permutation(len(self._lengths))
         size = self._batch_size * POOL_BATCHES
         batches = []
         for start in range(0, len(order), size):
             pool = order[start : start + size]
             pool = pool[np.argsort(self._lengths[pool], kind="stable")]
-            # Split evenly: a last batch of three texts would be a step of pure noise, and could not be dealt to four workers.
+            # Split evenly: a last batch of three texts would be pure noise, and too small for four workers.
             batches += np.array_split(pool, -(-len(pool) // self._batch_size))
-        return [batches[number] for number in chance.permutation(len(batches))]
+        return [batches[number] for number in generator.permutation(len(batches))]
 
 
 def pad(tokens: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Give tokens_BT and mask_BT; padding is token 0 under mask 0."""
+    """Return tokens_BT and mask_BT; padding is token 0 under mask 0."""
     longest = max(map(len, tokens))
     tokens_BT = torch.zeros(len(tokens), longest, dtype=torch.long)
     mask_BT = torch.zeros(len(tokens), longest, dtype=torch.long)

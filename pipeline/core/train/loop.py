@@ -1,4 +1,4 @@
-"""The training loop: it yields, and whoever calls it listens, saves, judges and stops."""
+"""The training loop: it yields each step; the caller evaluates, saves checkpoints and stops."""
 
 import math
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from pipeline.core.train.optimizer import learning_rate_at
 
 @dataclass(frozen=True)
 class Schedule:
-    """Say how long and how fast to train."""
+    """Set the number of steps, the learning rate over them, and the largest norm of a gradient."""
 
     steps: int
     learning_rate: float
@@ -25,64 +25,64 @@ class Schedule:
 
 @dataclass(frozen=True)
 class WorkerShard:
-    """Say which texts of a batch this worker takes, and how many at once."""
+    """Identify the texts of a batch that this worker takes, and how many fit its memory at once."""
 
     rank: int
     workers: int
     micro_batch: int
 
-    def parts(self, batch: Batch) -> Iterator[Batch]:
-        """Give this worker's texts in pieces that fit its memory, equally many on every worker: each piece is a meeting.
+    def micro_batches(self, batch: Batch) -> Iterator[Batch]:
+        """Yield this worker's texts in pieces that fit its memory, equally many on every worker.
 
-        A worker that has no text left comes with one that weighs nothing.
+        Workers synchronize after each piece; one without texts left yields a piece of no weight.
         """
-        mine = batch.rows(slice(self.rank, None, self.workers))
+        shard = batch.rows(slice(self.rank, None, self.workers))
         largest = -(-len(batch) // self.workers)
         pieces = -(-largest // self.micro_batch)
-        for piece in range(pieces):
-            part = mine.rows(slice(piece, None, pieces))
-            yield part if len(part) else replace(batch.rows(slice(0, 1)), weight=math.inf)
+        for number in range(pieces):
+            piece = shard.rows(slice(number, None, pieces))
+            yield piece if len(piece) else replace(batch.rows(slice(0, 1)), weight=math.inf)
 
 
 @dataclass(frozen=True)
 class StepResult:
-    """Hold what one step was: its number from 1, this worker's part of the loss, the rate, the gradient's norm."""
+    """Hold a finished step: its number from 1, this worker's part of the loss, the learning rate."""
 
     number: int
     loss: float
-    rate: float
-    norm: float
+    learning_rate: float
 
 
 def fit(
     model: nn.Module,
-    method: Objective,
+    objective: Objective,
     optimizer: torch.optim.Optimizer,
-    course: Schedule,
-    share: WorkerShard,
+    schedule: Schedule,
+    shard: WorkerShard,
     *,
     start: int = 0,
 ) -> Iterator[StepResult]:
-    """Train from step `start` to the end of the course, giving each step when it is done.
+    """Train from step `start` to the end of the schedule, and yield each step when it is done.
 
-    Chance is seeded anew at every step, so a run that continues equals one that never stopped.
+    Random numbers are seeded at every step, so a resumed run equals one that never stopped.
     """
     device = next(model.parameters()).device
     model.train()
-    for step in range(start, course.steps):
-        torch.manual_seed(seed_for(method.seed, "dropout", step, share.rank))
-        rate = learning_rate_at(
-            step, steps=course.steps, peak=course.learning_rate, warmup_ratio=course.warmup_ratio
+    for step in range(start, schedule.steps):
+        torch.manual_seed(seed_for(objective.seed, "dropout", step, shard.rank))
+        learning_rate = learning_rate_at(
+            step, steps=schedule.steps, peak=schedule.learning_rate, warmup_ratio=schedule.warmup_ratio
         )
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = learning_rate
         optimizer.zero_grad(set_to_none=True)
         loss = 0.0
-        for part in share.parts(method.batch(step)):
-            # DDP averages over workers; times their number it is the sum, and the batch's weight has divided already.
-            piece = method.loss(model, part.to(device)) * share.workers
-            piece.backward()  # type: ignore[no-untyped-call]
-            loss += float(piece.detach()) / share.workers
-        norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), course.max_grad_norm))
+        for piece in shard.micro_batches(objective.batch(step)):
+            # DDP averages over workers; times their number it is the sum, and the weight of the batch divides
+            # it.
+            piece_loss = objective.loss(model, piece.to(device)) * shard.workers
+            piece_loss.backward()  # type: ignore[no-untyped-call]
+            loss += float(piece_loss.detach()) / shard.workers
+        torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.max_grad_norm)
         optimizer.step()
-        yield StepResult(step + 1, loss, rate, norm)
+        yield StepResult(step + 1, loss, learning_rate)

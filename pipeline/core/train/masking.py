@@ -10,35 +10,40 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-KEPT, IGNORED = 0.9, -100
+# Shares of the selected pieces; the rest stay as they are.
+MASKED, RANDOM = 0.8, 0.1
+# The target of a token that is not masked.
+IGNORED = -100
 
 
 @dataclass(frozen=True)
 class WholeWordMasking:
-    """Hold what masking must know of the vocabulary: pieces that continue a word, ids that stand for no word."""
+    """Hold the masking probability and the vocabulary: special ids, and which pieces continue a word."""
 
-    share: float
+    probability: float
     mask_id: int
     special: tuple[int, ...]
     continues: NDArray[np.bool_]
 
-    def hide(self, tokens_BT: Tensor, chance: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Give (tokens with words hidden, targets): a target is the hidden id, or -100 where nothing was hidden.
+    def mask(self, tokens_BT: Tensor, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Return (masked tokens, targets): a target is the original id, or -100 where nothing is masked.
 
-        Of the chosen words' pieces 80 % become the mask, 10 % a random piece, 10 % stay. At least one word is chosen a text.
+        Of the pieces of masked words 80 % become [MASK], 10 % a random piece, 10 % stay. At least one word of
+        each text is masked.
         """
         tokens = tokens_BT.numpy()
         usable = ~np.isin(tokens, self.special)
         word = np.cumsum(~(self.continues[tokens] & usable), axis=1) - 1
-        chosen = np.zeros_like(usable)
+        selected = np.zeros_like(usable)
         for row in range(len(tokens)):
             words = np.unique(word[row][usable[row]])
             if len(words):
-                count = max(1, round(self.share * len(words)))
-                chosen[row] = usable[row] & np.isin(word[row], chance.choice(words, count, replace=False))
-        lot = chance.random(tokens.shape)
-        hidden = np.where(chosen & (lot < 0.8), self.mask_id, tokens)
-        # Random pieces come from behind the special ids, which stand at the front of a WordPiece vocabulary.
-        swapped = chance.integers(max(self.special) + 1, len(self.continues), tokens.shape)
-        hidden = np.where(chosen & (lot >= 0.8) & (lot < KEPT), swapped, hidden)
-        return torch.from_numpy(hidden), torch.from_numpy(np.where(chosen, tokens, IGNORED))
+                count = max(1, round(self.probability * len(words)))
+                words = generator.choice(words, count, replace=False)
+                selected[row] = usable[row] & np.isin(word[row], words)
+        draw = generator.random(tokens.shape)
+        masked = np.where(selected & (draw < MASKED), self.mask_id, tokens)
+        # The special ids stand at the front of a WordPiece vocabulary.
+        random_ids = generator.integers(max(self.special) + 1, len(self.continues), tokens.shape)
+        masked = np.where(selected & (draw >= MASKED) & (draw < MASKED + RANDOM), random_ids, masked)
+        return torch.from_numpy(masked), torch.from_numpy(np.where(selected, tokens, IGNORED))

@@ -1,11 +1,11 @@
-"""AdamW with warm-up and linear decay."""
+"""AdamW with linear warm-up and decay."""
 
 import torch
 from torch import nn
 
 
 def make_optimizer(model: nn.Module, *, weight_decay: float) -> torch.optim.AdamW:
-    """Give AdamW (Loshchilov & Hutter, 2019) that leaves biases and norms undecayed."""
+    """Build AdamW (Loshchilov & Hutter, 2019) without weight decay on biases and norms."""
     matrices = [p for p in model.parameters() if p.ndim >= 2]
     vectors = [p for p in model.parameters() if p.ndim < 2]
     groups = [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
@@ -14,7 +14,7 @@ def make_optimizer(model: nn.Module, *, weight_decay: float) -> torch.optim.Adam
 
 
 def learning_rate_at(step: int, *, steps: int, peak: float, warmup_ratio: float) -> float:
-    """Give the rate of one step: up to the peak, then down to zero along straight lines."""
+    """Return the learning rate of a step: it rises linearly to the peak, then falls linearly to 0."""
     warmup = max(1, round(steps * warmup_ratio))
     if step < warmup:
         return peak * (step + 1) / warmup

@@ -1,6 +1,4 @@
-"""The rule that chooses what is served, with figures that a person can check."""
-
-import dataclasses
+"""The rule that chooses the variant to serve, with numbers that a person can check."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,106 +11,105 @@ from pipeline.core.compress.selection import (
     menu_document,
     pareto_front,
 )
+from pipeline.core.compress.speed import Speed
 
 BUDGET = CompressionBudget(
     max_f1_drop=0.01, max_slice_drop=0.05, min_agreement=0.9, max_megabytes=25.0, equal_speed=0.1
 )
+SHAPE = {"vocabulary_min_count": None, "layers": 1.0, "heads": 1.0, "feed_forward": 1.0, "int8": True}
 
 
-def variant(name="int8", **figures):
-    plain = {
-        **{
-            "recipe": {},
-            "parameters": 100,
-            "megabytes": 20.0,
-            "macro_f1": 0.74,
-            "macro_f1_fall": 0.0,
-            "agreement": 0.98,
-        },
-        **{
-            "worst_slice": SliceDrop("source=tweet", 0.01),
-            "p50_ms": 1.0,
-            "p95_ms": 2.0,
-            "p50_ms_32": 20.0,
-            "p95_ms_32": 30.0,
-        },
-        "texts_per_second": 500.0,
-    }
-    return MeasuredVariant(name=name, **{**plain, **figures})
-
-
-WHOLE = variant("fp32", megabytes=90.0, texts_per_second=200.0, agreement=1.0)
-
-
-def test_the_quickest_that_holds_is_served():
-    choice = choose_variant(
-        [WHOLE, variant(), variant("half", texts_per_second=900.0, macro_f1_fall=0.009)], BUDGET, whole="fp32"
+def variant(
+    name="int8",
+    *,
+    megabytes=20.0,
+    macro_f1=0.74,
+    macro_f1_drop=0.0,
+    worst_slice=SliceDrop("source=tweet", 0.01),  # noqa: B008
+    agreement=0.98,
+    texts_per_second=500.0,
+):
+    return MeasuredVariant(
+        name=name,
+        recipe=SHAPE,
+        parameters=100,
+        megabytes=megabytes,
+        macro_f1=macro_f1,
+        macro_f1_drop=macro_f1_drop,
+        worst_slice=worst_slice,
+        agreement=agreement,
+        speed=Speed(1.0, 2.0, 20.0, 30.0, texts_per_second),
     )
+
+
+TEACHER = variant("fp32", megabytes=90.0, texts_per_second=200.0, agreement=1.0)
+
+
+def test_the_fastest_within_the_budget_is_served():
+    fast = variant("half", texts_per_second=900.0, macro_f1_drop=0.009)
+
+    choice = choose_variant([TEACHER, variant(), fast], BUDGET, teacher="fp32")
 
     assert choice.chosen == "half"
-    assert choice.reasons[0] == "fp32 does not hold: it takes 90.0 MB, at most 25.0 are allowed."
+    assert choice.reasons[0] == "fp32 exceeds the budget: the size is 90.0 MB, the limit is 25.0 MB."
     assert choice.reasons[1].startswith(
-        "half is served, the quickest of 2 that hold compress.budget: macro F1 0.7400 (-0.0090)"
+        "half is served, the fastest of 2 within compress.budget: macro F1 0.7400 (-0.0090)"
     )
 
 
-def test_of_two_as_quick_the_smaller_is_served():
-    both = [
-        variant("large", texts_per_second=1000.0),
-        variant("small", texts_per_second=901.0, megabytes=10.0),
-    ]
+def test_of_two_equally_fast_the_smaller_is_served():
+    large = variant("large", texts_per_second=1000.0)
+    equal = variant("small", texts_per_second=901.0, megabytes=10.0)
+    slower = variant("small", texts_per_second=899.0, megabytes=10.0)
 
-    assert choose_variant(both, BUDGET, whole="large").chosen == "small"
-    assert (
-        choose_variant(
-            [both[0], dataclasses.replace(both[1], texts_per_second=899.0)], BUDGET, whole="large"
-        ).chosen
-        == "large"
-    )
+    assert choose_variant([large, equal], BUDGET, teacher="large").chosen == "small"
+    assert choose_variant([large, slower], BUDGET, teacher="large").chosen == "large"
 
 
-def test_each_limit_refuses_with_its_own_sentence():
+def test_each_limit_has_its_own_sentence():
     broken = {
-        "macro F1 falls by 0.0110, at most 0.0100 is allowed": {"macro_f1_fall": 0.011},
-        "macro F1 of length=33+ falls by 0.0600, at most 0.0500 is allowed": {
-            "worst_slice": SliceDrop("length=33+", 0.06)
-        },
-        "it agrees with its parent on 0.8900, at least 0.9000 is asked": {"agreement": 0.89},
-        "it takes 26.0 MB, at most 25.0 are allowed": {"megabytes": 26.0},
+        "macro F1 drops by 0.0110, the limit is 0.0100": variant(macro_f1_drop=0.011),
+        "macro F1 of length=33+ drops by 0.0600, the limit is 0.0500": variant(
+            worst_slice=SliceDrop("length=33+", 0.06)
+        ),
+        "agreement with the teacher is 0.8900, the minimum is 0.9000": variant(agreement=0.89),
+        "the size is 26.0 MB, the limit is 25.0 MB": variant(megabytes=26.0),
     }
-    for sentence, figures in broken.items():
-        choice = choose_variant([WHOLE, variant(**figures)], BUDGET, whole="fp32")
+    for sentence, measured in broken.items():
+        choice = choose_variant([TEACHER, measured], BUDGET, teacher="fp32")
 
-        assert choice.verdicts["int8"] == sentence
+        assert choice.faults["int8"] == sentence
         assert choice.chosen == "fp32"
-        assert choice.reasons[-1] == "fp32 is served, for no variant holds compress.budget."
+        assert choice.reasons[-1] == "fp32 is served: no variant is within compress.budget."
 
 
-def test_a_variant_that_another_beats_in_everything_is_not_on_the_edge():
-    assert pareto_front(
-        [variant("a"), variant("b", megabytes=30.0), variant("c", texts_per_second=900.0, macro_f1=0.70)]
-    ) == {"a", "c"}
+def test_a_dominated_variant_is_not_on_the_pareto_front():
+    worse, faster = variant("b", megabytes=30.0), variant("c", texts_per_second=900.0, macro_f1=0.70)
+
+    assert pareto_front([variant("a"), worse, faster]) == {"a", "c"}
     assert pareto_front([variant("a"), variant("twin")]) == {"a", "twin"}
 
 
-def test_the_menu_tells_of_every_variant_whether_it_fits():
-    found = [WHOLE, variant()]
-    told = menu_document(
-        found, choose_variant(found, BUDGET, whole="fp32"), parent={"macro_f1": 0.74}, threads=2
-    )
+def test_the_menu_holds_every_variant_and_whether_it_fits():
+    variants = [TEACHER, variant()]
+    choice = choose_variant(variants, BUDGET, teacher="fp32")
+    figures = {"macro_f1": 0.74, "parameters": 100, "megabytes": 90.0}
 
-    assert (told["chosen"], told["threads"]) == ("int8", 2)
-    assert [(one["name"], one["fits"], one["pareto"]) for one in told["variants"]] == [
+    menu = menu_document(variants, choice, teacher=figures, threads=2)
+
+    assert (menu["chosen"], menu["threads"], menu["teacher"]) == ("int8", 2, figures)
+    assert [(entry["name"], entry["fits"], entry["pareto"]) for entry in menu["variants"]] == [
         ("fp32", False, False),
         ("int8", True, True),
     ]
-    assert told["variants"][1]["worst_slice"] == {"name": "source=tweet", "fall": 0.01}
-    assert told["variants"][0]["reason"] == "It does not hold: it takes 90.0 MB, at most 25.0 are allowed."
+    assert menu["variants"][1]["worst_slice"] == {"name": "source=tweet", "drop": 0.01}
+    assert menu["variants"][1]["texts_per_second"] == 500.0
+    assert menu["variants"][0]["reason"] == "Exceeds the budget: the size is 90.0 MB, the limit is 25.0 MB."
 
 
-figures = st.fixed_dictionaries(
+MEASUREMENTS = st.fixed_dictionaries(
     {
-        "macro_f1_fall": st.floats(-0.02, 0.03),
+        "macro_f1_drop": st.floats(-0.02, 0.03),
         "agreement": st.floats(0.8, 1.0),
         "megabytes": st.floats(5, 50),
         "texts_per_second": st.floats(50, 2000),
@@ -120,13 +117,13 @@ figures = st.fixed_dictionaries(
 )
 
 
-@given(st.lists(figures, min_size=1, max_size=6))
-def test_what_is_served_holds_the_budget_or_is_the_whole_parent(drawn):
-    found = [WHOLE, *(variant(f"v{number}", **one) for number, one in enumerate(drawn))]
+@given(st.lists(MEASUREMENTS, min_size=1, max_size=6))
+def test_the_served_variant_is_within_the_budget_or_the_teacher(measurements):
+    variants = [TEACHER, *(variant(f"v{number}", **values) for number, values in enumerate(measurements))]
 
-    choice = choose_variant(found, BUDGET, whole="fp32")
+    choice = choose_variant(variants, BUDGET, teacher="fp32")
 
-    served = next(one for one in found if one.name == choice.chosen)
-    assert choice.verdicts[served.name] is None or served.name == "fp32"
-    fitting = [one for one in found if choice.verdicts[one.name] is None]
-    assert all(one.texts_per_second * 0.9 <= served.texts_per_second for one in fitting)
+    served = next(one for one in variants if one.name == choice.chosen)
+    assert choice.faults[served.name] is None or served.name == "fp32"
+    fitting = [one for one in variants if choice.faults[one.name] is None]
+    assert all(one.speed.texts_per_second * 0.9 <= served.speed.texts_per_second for one in fitting)

@@ -11,16 +11,16 @@ from pipeline.core.train.batches import LengthBucketSampler, pad
     batch_size=st.integers(1, 32),
     epoch=st.integers(0, 3),
 )
-def test_every_text_is_dealt_once_an_epoch(lengths, batch_size, epoch):
-    deal = LengthBucketSampler(lengths, batch_size=batch_size, seed=1)
+def test_every_text_is_sampled_once_an_epoch(lengths, batch_size, epoch):
+    sampler = LengthBucketSampler(lengths, batch_size=batch_size, seed=1)
 
-    rows = [deal.rows(epoch * deal.steps_per_epoch + step) for step in range(deal.steps_per_epoch)]
+    rows = [sampler.rows(epoch * sampler.steps_per_epoch + step) for step in range(sampler.steps_per_epoch)]
 
     assert sorted(np.concatenate(rows).tolist()) == list(range(len(lengths)))
     assert max(map(len, rows)) <= batch_size
 
 
-def test_a_step_is_the_same_whichever_steps_were_asked_for_before():
+def test_a_step_does_not_depend_on_the_steps_read_before():
     lengths = list(range(1, 101))
     forward, backward = (LengthBucketSampler(lengths, batch_size=8, seed=3) for _ in range(2))
 
@@ -30,20 +30,22 @@ def test_a_step_is_the_same_whichever_steps_were_asked_for_before():
     assert first == second[::-1]
 
 
-def test_texts_of_like_length_stand_together():
+def test_texts_of_similar_length_share_a_batch():
     lengths = [4] * 500 + [40] * 500
-    deal = LengthBucketSampler(lengths, batch_size=50, seed=3)
+    sampler = LengthBucketSampler(lengths, batch_size=50, seed=3)
 
-    mixed = sum(len({lengths[row] for row in deal.rows(step)}) > 1 for step in range(deal.steps_per_epoch))
+    mixed = sum(
+        len({lengths[row] for row in sampler.rows(step)}) > 1 for step in range(sampler.steps_per_epoch)
+    )
 
     assert mixed <= 1
 
 
-def test_two_epochs_are_two_different_orders():
-    deal = LengthBucketSampler(list(range(1, 65)), batch_size=8, seed=3)
+def test_epochs_differ_in_order():
+    sampler = LengthBucketSampler(list(range(1, 65)), batch_size=8, seed=3)
 
-    assert [deal.rows(step).tolist() for step in range(8)] != [
-        deal.rows(8 + step).tolist() for step in range(8)
+    assert [sampler.rows(step).tolist() for step in range(8)] != [
+        sampler.rows(8 + step).tolist() for step in range(8)
     ]
 
 

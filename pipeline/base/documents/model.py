@@ -1,0 +1,19 @@
+"""The settings of a served model, `model.json`."""
+
+from typing import NotRequired, TypedDict
+
+
+class ModelSettings(TypedDict):
+    """What a predictor needs besides the network and the tokenizer.
+
+    Logits are divided by `temperature`; a prediction of a probability below `uncertain` is uncertain.
+    `teacher` is the digest of the uncompressed fine-tuned model, `variant` the name of the variant on the
+    menu.
+    """
+
+    labels: list[str]
+    max_tokens: int
+    temperature: float
+    uncertain: float
+    teacher: NotRequired[str]
+    variant: NotRequired[str]
