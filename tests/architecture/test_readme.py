@@ -9,6 +9,11 @@ from typing import Any
 import pytest
 import typer.main
 
+# What somebody searches for who needs this project.
+FIELD_WORDS = (
+    "sentiment monitoring", "MLOps", "dataset", "inference", "retraining", "drift", "model registry",
+    "monitor", "rollback", "ground truth",
+)  # fmt: skip
 BLOCK = re.compile(r"^```(?:console|sh|bash|shell)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -39,6 +44,13 @@ def test_every_command_is_in_the_readme(root: Path, tonewatch: Any) -> None:
     assert [
         name for name in sorted(set(tonewatch.commands) - hidden) if f"tonewatch {name}" not in text
     ] == []
+
+
+def test_the_readme_is_short_and_uses_the_words_of_the_field(root: Path) -> None:
+    text = (root / "README.md").read_text("utf-8")
+
+    assert len(text.splitlines()) <= 250
+    assert [word for word in FIELD_WORDS if word not in text] == []
 
 
 def test_every_make_target_in_the_readme_exists(root: Path, shown: list[str]) -> None:

@@ -35,11 +35,9 @@ def test_functions_take_at_most_five_positional_arguments(sources: dict[str, ast
 
 
 def test_a_docstring_and_a_decorator_do_not_count_as_lines() -> None:
-    (function,) = _functions(
-        ast.parse(
-            '@cache\ndef area(width: int) -> int:\n    """Return it.\n\n    In cells.\n    """\n    return width\n'
-        )
-    )
+    docstring = '    """Return it.\n\n    In cells.\n    """\n'
+    source = f"@cache\ndef area(width: int) -> int:\n{docstring}    return width\n"
+    (function,) = _functions(ast.parse(source))
 
     assert _lines(function) == 2
 
