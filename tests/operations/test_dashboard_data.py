@@ -1,4 +1,4 @@
-"""What the dashboard shows: gathered from what others leave, and whole also where they left nothing or something broken."""
+"""The data of the dashboard, also where a store is empty, slow or broken."""
 
 import json
 import shutil
@@ -9,15 +9,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import seen
+import window_fixtures
 
 from pipeline.base.config import Workspace
 from pipeline.base.errors import Unreachable
 from pipeline.base.records import Alert
 from pipeline.io import alerts
 from pipeline.io.registry.ledger import Ledger
-from pipeline.operations import dashboard_charts, dashboard_data, schedule
-from pipeline.operations.dashboard_data import CachedLookup, DashboardData
+from pipeline.operations import dashboard_data, dashboard_quality, schedule
+from pipeline.operations.dashboard_data import CachedLookup, DashboardData, DashboardPage
 
 CHECKOUT = Path(__file__).parents[2]
 STAMPS = 24
@@ -26,133 +26,141 @@ STAMPS = 24
 @pytest.fixture
 def places(tmp_path: Path) -> Workspace:
     shutil.copyfile(CHECKOUT / "params.yaml", tmp_path / "params.yaml")
-    found = Workspace.of(tmp_path, {})
-    seen.write(found.windows, windows=STAMPS)
-    return found
+    workspace = Workspace.of(tmp_path, {})
+    window_fixtures.write(workspace.windows, windows=STAMPS)
+    return workspace
+
+
+def page(places: Workspace, topic: str | None = None) -> DashboardPage:
+    data = DashboardData(places)
+    return data.page(data.cards(), topic)
 
 
 def windows(places: Workspace) -> list[Path]:
     return sorted(places.windows.glob("2*.json"))
 
 
-def test_topics_come_with_all_together_first_and_then_by_their_texts(places: Workspace) -> None:
-    assert DashboardData(places).page(None)["topics"] == ["all", "phones", "trains"]
+def test_all_texts_come_first_and_then_topics_by_their_texts(places: Workspace) -> None:
+    assert page(places)["topics"] == ["all", "phones", "trains"]
 
 
-def test_the_tone_of_a_topic_is_drawn_with_the_change_of_model_and_the_event(places: Workspace) -> None:
-    found = DashboardData(places).page("phones")["tone"].value
+def test_prevalence_is_drawn_with_model_changes_and_change_points(places: Workspace) -> None:
+    chart = page(places, "phones")["prevalence"].value
 
-    assert [line.name for line in found["plot"].lines] == ["negative", "neutral", "positive"]
-    assert [mark.label for mark in found["plot"].marks] == ["R1 → R2"]
-    assert [event.kind for event in found["plot"].events] == ["negative rising"]
-    assert "negative rose from 24.0% to 41.0%" in found["events"][0]["told"]
-    assert "on 400 texts that both answered it moved negative -2.0%" in found["breaks"][0]["told"]
-    assert len(found["rows"]) == STAMPS - 1
+    assert [line.name for line in chart["plot"].lines] == ["negative", "neutral", "positive"]
+    assert [mark.label for mark in chart["plot"].marks] == ["R1 → R2"]
+    assert [event.kind for event in chart["plot"].events] == ["negative rising"]
+    assert "negative rose from 24.0% to 41.0%" in chart["change_points"][0].description
+    assert (
+        "on 400 texts predicted by both it moved negative -2.0%" in chart["model_changes"][0]["description"]
+    )
+    assert len(chart["rows"]) == STAMPS - 1
     # One window of the night is missing, so the line is in two parts.
-    assert found["plot"].lines[0].path.count("M") == 2
+    assert chart["plot"].lines[0].path.count("M") == 2
 
 
-def test_shares_that_could_not_be_corrected_are_said_to_be_counts_and_why(places: Workspace) -> None:
-    assert DashboardData(places).page("phones")["tone"].value["uncorrected"] is None
+def test_uncorrected_shares_are_marked_with_the_reason(places: Workspace) -> None:
+    assert page(places, "phones")["prevalence"].value["uncorrected"] is None
     document = json.loads(windows(places)[-1].read_text())
-    for one in document["topics"]["phones"]["shares"].values():
-        one |= {"corrected": False, "why": "it has no test texts of some label"}
+    for entry in document["topics"]["phones"]["prevalence"].values():
+        entry |= {"corrected": False, "why": "it has no test texts of some label"}
     windows(places)[-1].write_text(json.dumps(document))
 
-    assert (
-        DashboardData(places).page("phones")["tone"].value["uncorrected"]
-        == "it has no test texts of some label"
-    )
+    assert page(places, "phones")["prevalence"].value["uncorrected"] == "it has no test texts of some label"
 
 
-def test_what_came_before_a_change_of_model_is_shifted_by_what_it_did(places: Workspace) -> None:
-    first = json.loads(windows(places)[0].read_text())["topics"]["phones"]["shares"]["negative"]["share"]
+def test_values_before_a_change_of_the_model_are_shifted_by_its_effect(places: Workspace) -> None:
+    first = json.loads(windows(places)[0].read_text())["topics"]["phones"]["prevalence"]["negative"]["share"]
 
-    shown = DashboardData(places).page("phones")["tone"].value["rows"][-1]["shares"]["negative"].value
+    shown = page(places, "phones")["prevalence"].value["rows"][-1]["prevalence"]["negative"].value
 
     assert shown == pytest.approx(first - 0.02)
 
 
-def test_a_change_of_model_that_nobody_measured_is_said_to_be_unknown(places: Workspace) -> None:
+def test_an_unmeasured_change_of_the_model_is_said_to_be_unknown(places: Workspace) -> None:
     for path in windows(places):
         document = json.loads(path.read_text())
-        if document["break"]:
-            document["break"] |= {"labels": None, "texts": 0, "why": "too few texts"}
+        if document["model_change"]:
+            document["model_change"] |= {"labels": None, "texts": 0, "why": "too few texts"}
             path.write_text(json.dumps(document))
 
-    (found,) = DashboardData(places).page(None)["tone"].value["breaks"]
+    (change,) = page(places)["prevalence"].value["model_changes"]
 
-    assert (found["bridged"], found["told"]) == (False, "what it did is not known: too few texts")
+    assert (change["bridged"], change["description"]) == (False, "its effect is unknown: too few texts")
 
 
-def test_alarms_in_a_row_are_one_with_the_texts_that_moved_it(places: Workspace) -> None:
-    found = DashboardData(places).page("phones")["drift"].value
+def test_consecutive_alarms_are_merged_with_their_examples(places: Workspace) -> None:
+    chart = page(places, "phones")["drift"].value
 
-    (alarm,) = found["alarms"]
+    (alarm,) = chart["alarms"]
     assert (alarm["kind"], len(alarm["examples"]), alarm["windows"] > 1) == ("topic", 10, True)
     assert alarm["examples"][0] == "7f3a9c00/0"
-    assert found["plot"].lanes[0].name == dashboard_charts.TOGETHER
-    assert "alarm" in found["plot"].lanes[0].stretches
+    assert chart["plot"].lanes[0].name == dashboard_quality.ALL_DETECTORS
+    assert "alarm" in chart["plot"].lanes[0].states
 
 
-def test_an_unknown_topic_shows_all_of_them_and_says_so(places: Workspace) -> None:
-    found = DashboardData(places).page("no such <topic>")
+def test_an_unknown_topic_shows_all_texts_and_says_so(places: Workspace) -> None:
+    shown = page(places, "no such <topic>")
 
-    assert (found["topic"], found["known"]) == ("all", False)
+    assert (shown["topic"], shown["known"]) == ("all", False)
 
 
 def test_only_the_newest_windows_are_drawn(places: Workspace) -> None:
     params = places.params.read_text("utf-8").replace("shown_windows: 336", "shown_windows: 5")
     places.params.write_text(params, "utf-8")
 
-    assert len(DashboardData(places).page(None)["windows"].value) == 5
+    assert len(page(places)["prevalence"].value["rows"]) == 5
 
 
-def test_a_window_that_is_none_is_passed_over_and_the_rest_is_drawn(places: Workspace) -> None:
+def test_a_broken_window_file_is_skipped_and_the_rest_is_drawn(places: Workspace) -> None:
     broken = ["", "{", "[]", "3", '{"window": 3}', '{"window": {"start": "x", "end": "y"}, "topics": {}}']
     for path, content in zip(windows(places), broken, strict=False):
         path.write_text(content)
 
-    assert len(DashboardData(places).page(None)["tone"].value["rows"]) == STAMPS - 1 - len(broken)
+    assert len(page(places)["prevalence"].value["rows"]) == STAMPS - 1 - len(broken)
 
 
-def test_a_window_of_another_shape_costs_the_charts_and_not_the_page(places: Workspace) -> None:
+def test_a_malformed_window_costs_its_charts_and_not_the_page(places: Workspace) -> None:
     path = windows(places)[3]
     document = json.loads(path.read_text())
     document["topics"]["all"]["drift"] = {"detectors": 7}
     path.write_text(json.dumps(document))
 
-    found = DashboardData(places).page(None)
+    shown = page(places)
 
-    assert "cannot be drawn" in found["drift"].fault
-    assert found["tone"].value["rows"]
+    assert "cannot be drawn" in shown["drift"].fault
+    assert shown["prevalence"].value["rows"]
 
 
-def test_nothing_at_all_is_an_empty_page(tmp_path: Path) -> None:
-    found = DashboardData(Workspace.of(tmp_path, {})).page(None)
+def test_an_empty_workspace_is_an_empty_page(tmp_path: Path) -> None:
+    shown = page(Workspace.of(tmp_path, {}))
 
-    assert [found[name].value for name in ("tone", "drift", "quality")] == [None] * 3
-    assert (found["topics"], found["alerts"].value, found["champion"].value["current"]) == ([], [], None)
-    assert "params.yaml" in found["params"].fault
+    assert [shown[name].value for name in ("prevalence", "drift", "quality")] == [None] * 3
+    assert (shown["topics"], shown["alerts"].value, shown["champion"].value["current"]) == (
+        [],
+        [],
+        None,
+    )
+    assert "params.yaml" in shown["params"].fault
 
 
 def test_a_ledger_that_is_down_costs_its_own_card(places: Workspace) -> None:
-    found = DashboardData(replace(places, ledger=f"sqlite:///{places.params}/ledger.db")).page(None)
+    shown = page(replace(places, ledger=f"sqlite:///{places.params}/ledger.db"))
 
-    assert found["champion"].value is None
-    assert found["champion"].fault
-    assert found["tone"].value["rows"]
+    assert shown["champion"].value is None
+    assert shown["champion"].fault
+    assert shown["prevalence"].value["rows"]
 
 
 def test_a_workspace_without_git_has_no_data_versions_and_says_why(places: Workspace) -> None:
-    found = DashboardData(places).page(None)["versions"]
+    shown = page(places)["versions"]
 
-    assert found.value is None
-    assert "git" in found.fault
+    assert shown.value is None
+    assert "git" in shown.fault
 
 
 def test_data_versions_are_those_of_the_workspace(workspace: Path) -> None:
-    assert DashboardData(Workspace.of(workspace, {})).page(None)["versions"].value == []
+    assert page(Workspace.of(workspace, {}))["versions"].value == []
 
 
 def test_an_address_with_a_password_is_no_link(places: Workspace) -> None:
@@ -165,8 +173,8 @@ def test_an_address_with_a_password_is_no_link(places: Workspace) -> None:
     )
 
 
-def test_alerts_come_newest_first_with_what_became_of_them(places: Workspace) -> None:
-    one = Alert(
+def test_alerts_come_newest_first_with_their_delivery(places: Workspace) -> None:
+    alert = Alert(
         "drift/all/topic",
         "drift",
         "all",
@@ -176,17 +184,17 @@ def test_alerts_come_newest_first_with_what_became_of_them(places: Workspace) ->
         requests_retrain=True,
         link="javascript:alert(1)",
     )
-    alerts.add_alerts(places.alerts, [one, replace(one, key="b", title="Later", link="/topics/x")])
+    alerts.add_alerts(places.alerts, [alert, replace(alert, key="b", title="Later", link="/topics/x")])
 
-    found = DashboardData(places).page(None)["alerts"].value
+    entries = page(places)["alerts"].value
 
-    assert [(one["title"], one["state"], one["link"]) for one in found] == [
-        ("Later", "kept here", "/topics/x"),
-        ("Drift", "kept here", ""),
+    assert [(entry["title"], entry["state"], entry["link"]) for entry in entries] == [
+        ("Later", "not sent: no address is set", "/topics/x"),
+        ("Drift", "not sent: no address is set", ""),
     ]
 
 
-def test_flows_that_run_come_first_and_the_last_of_each_kind_after(places: Workspace) -> None:
+def test_running_flows_come_before_the_last_run_of_each_kind(places: Workspace) -> None:
     due = datetime(2026, 11, 25, 8, tzinfo=UTC)
     with schedule.take_turn(places, "watch", run="one", due=due, now=due):
         pass
@@ -196,13 +204,13 @@ def test_flows_that_run_come_first_and_the_last_of_each_kind_after(places: Works
     )
     (notes / "audit.json").write_text("{")
 
-    found = DashboardData(places).page(None)["runs"].value
+    runs = page(places)["runs"].value
 
-    assert [(one["flow"], one["run"], one["state"]) for one in found] == [
+    assert [(run["flow"], run["run"], run["state"]) for run in runs] == [
         ("watch", "one", "running"),
         ("retrain", "gone", "ended"),
     ]
-    assert found[1]["past"] == ["x"]
+    assert runs[1]["due_times"] == ["x"]
 
 
 def test_the_champion_and_its_reasons_come_from_the_ledger(places: Workspace) -> None:
@@ -219,56 +227,58 @@ def test_the_champion_and_its_reasons_come_from_the_ledger(places: Workspace) ->
     ledger.move(expected=None, target="R1", actor="ada", reason="first")
     ledger.move(expected="R1", target="R2", actor="bob", reason="<b>better</b>")
 
-    found = DashboardData(places).page(None)["champion"].value
+    history = page(places)["champion"].value
 
-    assert (found["current"], found["previous"]) == ("R2", "R1")
-    assert [(one["to"], one["actor"], one["reason"], one["told"]) for one in found["reigns"]] == [
+    assert (history["current"], history["previous"]) == ("R2", "R1")
+    assert [
+        (reign["to"], reign["actor"], reign["reason"], reign["description"]) for reign in history["reigns"]
+    ] == [
         ("R2", "bob", "<b>better</b>", "took over from"),
         ("R1", "ada", "first", "was the first"),
     ]
 
 
-def test_a_look_that_hangs_is_told_in_time_and_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    ended, looks = threading.Event(), []
+def test_a_hanging_lookup_times_out_and_runs_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended, runs = threading.Event(), []
 
     def hang() -> None:
-        looks.append(1)
+        runs.append(1)
         ended.wait(10)
 
-    look = CachedLookup(hang)
+    lookup = CachedLookup(hang)
     before = time.monotonic()
-    parts = [dashboard_data._waited("ledger", look.start(), 0.05) for _ in range(5)]
+    cards = [dashboard_data._await_card("ledger", lookup.start(), 0.05) for _ in range(5)]
     ended.set()
 
     assert time.monotonic() - before < 2
-    assert [part.value for part in parts] == [None] * 5
-    assert "does not answer" in str(parts[0].fault)
-    assert len(looks) == 1
+    assert [card.value for card in cards] == [None] * 5
+    assert "No response" in str(cards[0].fault)
+    assert len(runs) == 1
 
 
-def test_many_readers_at_once_cost_one_look() -> None:
-    looks: list[int] = []
+def test_concurrent_readers_share_one_lookup() -> None:
+    runs: list[int] = []
 
     def slow() -> int:
         time.sleep(0.05)
-        looks.append(1)
-        return len(looks)
+        runs.append(1)
+        return len(runs)
 
-    look = CachedLookup(slow)
+    lookup = CachedLookup(slow)
 
-    assert {look.start().result() for _ in range(50)} == {1}
+    assert {lookup.start().result() for _ in range(50)} == {1}
 
 
-def test_a_look_that_failed_is_taken_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_lookup_is_repeated_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dashboard_data, "FRESH_SECONDS", 0.0)
-    found = iter([Unreachable("down"), None])
+    outcomes = iter([Unreachable("down"), None])
 
     def sometimes() -> str:
-        if error := next(found):
+        if error := next(outcomes):
             raise error
         return "there"
 
-    look = CachedLookup(sometimes)
-    assert dashboard_data._waited("x", look.start(), 1).fault == "down"
+    lookup = CachedLookup(sometimes)
+    assert dashboard_data._await_card("x", lookup.start(), 1).fault == "down"
     time.sleep(0.01)
-    assert dashboard_data._waited("x", look.start(), 1).value == "there"
+    assert dashboard_data._await_card("x", lookup.start(), 1).value == "there"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import seen
+import window_fixtures
 from starlette.testclient import TestClient
 
 from pipeline.base.config import Workspace
@@ -46,7 +46,7 @@ def local(workspace: Workspace) -> TestClient:
 
 
 def test_every_page_has_its_security_headers(local: TestClient, workspace: Workspace) -> None:
-    seen.write(workspace.windows, windows=6)
+    window_fixtures.write(workspace.windows, windows=6)
     for path in PAGES:
         headers = local.get(path).headers
         if "location" not in headers:
@@ -61,7 +61,7 @@ def test_every_page_has_its_security_headers(local: TestClient, workspace: Works
 
 
 def test_no_page_holds_a_style_or_a_script_of_its_own(local: TestClient, workspace: Workspace) -> None:
-    seen.write(workspace.windows, windows=6)
+    window_fixtures.write(workspace.windows, windows=6)
 
     page = local.get("/topics/phones").text
 
@@ -97,7 +97,7 @@ def test_an_empty_workspace_has_a_page(local: TestClient) -> None:
 
 
 def test_a_workspace_with_damaged_files_has_a_page(local: TestClient, workspace: Workspace) -> None:
-    seen.write(workspace.windows, windows=6)
+    window_fixtures.write(workspace.windows, windows=6)
     (workspace.windows / "events.json").write_text("{")
     workspace.params.write_text("nonsense: [")
     (workspace.home / "ledger.db").unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import seen
+import window_fixtures
 import uvicorn
 import world
 
@@ -45,7 +45,7 @@ def run_dashboard(root: Path) -> Iterator[Dashboard]:
     world.serve(workspace, wrong=20)
     world.set_gate(workspace, approval="human")
     world.judged(workspace, wrong=290)
-    seen.write(workspace.windows, topics=("phones", HOSTILE))
+    window_fixtures.write(workspace.windows, topics=("phones", HOSTILE))
     now = datetime.now(UTC)
     keys = {
         scope: api_keys.create_key(workspace.keys, name=f"{scope} <b>", scopes=[scope], days=None, now=now)

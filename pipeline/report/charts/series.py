@@ -1,7 +1,7 @@
-"""Where the marks of a series over time go: figures of windows in, places out. `series.svg.j2` draws them.
+"""Lay out charts over time: figures of windows in, places out; `series.svg.j2` draws them.
 
-Places across are per cent of the width and paths lie in a sheet that is stretched over it, so one drawing fits a phone and a
-wall. A line is broken where a window is missing: nothing is drawn that nobody measured.
+Horizontal places are per cent of the width and paths lie in a stretched coordinate system, so one drawing
+fits any screen. A line is broken where a window is missing: nothing is drawn that was not measured.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ from pipeline.report.charts.axes import Tick, domain, scale, steps
 from pipeline.report.charts.time_axis import TimeSpan, utc_seconds
 
 TOP, BASE, HEIGHT = 14.0, 224.0, 250.0
-WIDE, NARROW = 6, 3  # marks of time at most; on a phone every other one of a wide drawing is left out
+WIDE, NARROW = 6, 3  # time marks at most; a narrow screen hides every other one of a wide chart
 LANE, TRACK = 34.0, 10.0
 KINDS = ("negative", "neutral", "positive")
 OTHER_KINDS = 4
@@ -20,7 +20,7 @@ Scale = Callable[[float], float]
 
 @dataclass(frozen=True)
 class Point:
-    """Hold one figure with its interval, and the window it is about."""
+    """A value with its interval, and its window."""
 
     start: str
     end: str
@@ -31,7 +31,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Dot:
-    """Hold the place of one figure that stands alone, or of an event."""
+    """The place of a single value or of an event."""
 
     x: float
     y: float
@@ -43,7 +43,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Line:
-    """Hold one line: its name, its colour's name, the paths of its band and of itself, and the figures that stand alone."""
+    """A line: its name, its CSS class, the paths of its band and of itself, and its single values."""
 
     name: str
     kind: str
@@ -54,7 +54,7 @@ class Line:
 
 @dataclass(frozen=True)
 class SeriesPlot:
-    """Hold the lines, the marks of both axes, the upright lines (`marks`) and the events on the lines."""
+    """Lines, ticks of both axes, vertical lines (`marks`) and events on the lines."""
 
     height: float
     base: float
@@ -67,27 +67,27 @@ class SeriesPlot:
 
 @dataclass(frozen=True)
 class SeriesEvent:
-    """Hold an event on a line: when, which line, where it led, up or down, and the sentence that tells it."""
+    """An event on the line `name`: when, the value after it, up or down, and its description."""
 
     time: str
     name: str
     value: float
     rising: bool
-    told: str
+    description: str
 
 
 @dataclass(frozen=True)
 class Lane:
-    """Hold one row of a strip: its name and the paths of its stretches, by what they mean."""
+    """One row of a strip chart: its name and a path for each state."""
 
     name: str
     y: float
-    stretches: Mapping[str, str]
+    states: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class StripPlot:
-    """Hold the rows of a strip over one axis of time."""
+    """Rows of states over one time axis."""
 
     height: float
     base: float
@@ -105,20 +105,24 @@ def series_plot(
     marks: Iterable[tuple[str, str]] = (),
     events: Iterable[SeriesEvent] = (),
 ) -> SeriesPlot:
-    """Place lines with their bands; the axis begins at `floor`, or just below the lowest where that is None.
+    """Lay out lines with their bands; the axis starts at `floor`, or just below the lowest value where that
+    is None.
 
-    The figures of a `scattered` line stand alone: each is about other texts, and what lies between two of them is not known.
+    `most` limits the time marks. The values of a `scattered` line are not joined, since each is about
+    different texts.
     """
-    seen = [
+    values = [
         bound for line in lines.values() for point in line for bound in (point.low, point.high, point.value)
     ]
     low, high, step = domain(
-        min(seen, default=0.0) if floor is None else floor, min(1.0, max(seen, default=1.0))
+        min(values, default=0.0) if floor is None else floor, min(1.0, max(values, default=1.0))
     )
     y = scale(low, high, BASE, TOP)
     names = list(lines)
-    happened = (
-        _event(one, y(one.value), span, _kind(one.name, names)) for one in events if one.name in lines
+    event_dots = (
+        _event(event, y(event.value), span, _kind(event.name, names))
+        for event in events
+        if event.name in lines
     )
     return SeriesPlot(
         height=HEIGHT,
@@ -129,29 +133,29 @@ def series_plot(
             _line(name, _kind(name, names), points, span, y=y, joined=name not in scattered)
             for name, points in lines.items()
         ),
-        marks=tuple(Tick(span.at(time), told) for time, told in marks),
-        events=tuple(happened),
+        marks=tuple(Tick(span.at(time), label) for time, label in marks),
+        events=tuple(event_dots),
     )
 
 
 def strip_plot(lanes: Mapping[str, Sequence[tuple[str, str, str]]], span: TimeSpan) -> StripPlot:
-    """Place rows of stretches, each from a UTC time to another and with the name of what it means."""
+    """Lay out rows of states, each (start, end, state) in UTC times."""
     base = LANE * len(lanes) + 4
     return StripPlot(
         height=base + 24,
         base=base,
         across=span.ticks(NARROW),
         lanes=tuple(
-            _lane(name, LANE * index, found, span) for index, (name, found) in enumerate(lanes.items())
+            _lane(name, LANE * row, states, span) for row, (name, states) in enumerate(lanes.items())
         ),
     )
 
 
 def volume_path(texts: Sequence[tuple[str, str, int]], span: TimeSpan, height: float) -> str:
-    """Draw a bar for each window, as high as its texts are many beside the most."""
-    most = max((many for _, _, many in texts), default=0) or 1
+    """Return the path of one bar for each window, in proportion to its texts."""
+    most = max((count for _, _, count in texts), default=0) or 1
     return "".join(
-        _box(span.at(start), span.at(end), height * (1 - many / most), height) for start, end, many in texts
+        _box(span.at(start), span.at(end), height * (1 - count / most), height) for start, end, count in texts
     )
 
 
@@ -163,12 +167,12 @@ def _line(name: str, kind: str, points: Sequence[Point], span: TimeSpan, *, y: S
             runs[-1].append((x, point))
         else:
             runs.append([(x, point)])
-    long = [run for run in runs if len(run) > 1]
+    joined_runs = [run for run in runs if len(run) > 1]
     return Line(
         name=name,
         kind=kind,
-        band="".join(_band(run, y) for run in long),
-        path="".join("M" + "L".join(f"{x:g} {y(point.value):g}" for x, point in run) for run in long),
+        band="".join(_band(run, y) for run in joined_runs),
+        path="".join("M" + "L".join(f"{x:g} {y(point.value):g}" for x, point in run) for run in joined_runs),
         dots=tuple(
             Dot(x, y(point.value), y(point.low), y(point.high))
             for run in runs
@@ -179,32 +183,34 @@ def _line(name: str, kind: str, points: Sequence[Point], span: TimeSpan, *, y: S
 
 
 def _band(run: Sequence[tuple[float, Point]], y: Scale) -> str:
-    there = [f"{x:g} {y(point.high):g}" for x, point in run]
-    back = [f"{x:g} {y(point.low):g}" for x, point in reversed(run)]
-    return "M" + "L".join(there + back) + "z"
+    upper = [f"{x:g} {y(point.high):g}" for x, point in run]
+    lower = [f"{x:g} {y(point.low):g}" for x, point in reversed(run)]
+    return "M" + "L".join(upper + lower) + "z"
 
 
 def _middle(point: Point, span: TimeSpan) -> float:
     return span.place((utc_seconds(point.start) + utc_seconds(point.end)) / 2)
 
 
-def _event(one: SeriesEvent, y: float, span: TimeSpan, kind: str) -> Dot:
-    return Dot(span.at(one.time), y, y, y, one.told, f"{kind} {'rising' if one.rising else 'falling'}")
+def _event(event: SeriesEvent, y: float, span: TimeSpan, kind: str) -> Dot:
+    return Dot(
+        span.at(event.time), y, y, y, event.description, f"{kind} {'rising' if event.rising else 'falling'}"
+    )
 
 
 def _kind(name: str, names: Sequence[str]) -> str:
-    # A name comes from outside; only these words ever become a class of the page.
+    # A label comes from outside; only known words become a CSS class.
     return name if name in KINDS else f"other-{names.index(name) % OTHER_KINDS}"
 
 
-def _lane(name: str, y: float, found: Sequence[tuple[str, str, str]], span: TimeSpan) -> Lane:
-    stretches: dict[str, str] = {}
-    for start, end, meaning in found:
-        stretches[meaning] = stretches.get(meaning, "") + _box(span.at(start), span.at(end), 0, TRACK)
-    return Lane(name, y, stretches)
+def _lane(name: str, y: float, states: Sequence[tuple[str, str, str]], span: TimeSpan) -> Lane:
+    paths: dict[str, str] = {}
+    for start, end, state in states:
+        paths[state] = paths.get(state, "") + _box(span.at(start), span.at(end), 0, TRACK)
+    return Lane(name, y, paths)
 
 
 def _box(left: float, right: float, top: float, bottom: float) -> str:
-    # A minute in a year is still to be seen.
+    # A minute in a year stays visible.
     width = max(0.15, right - left)
     return f"M{left:g} {top:g}h{width:.3f}V{bottom:g}h-{width:.3f}z"

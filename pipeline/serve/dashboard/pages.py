@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from pipeline.operations.dashboard_data import READERS
+from pipeline.operations.dashboard_data import FILTERS
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -119,6 +119,6 @@ def _environment() -> "Environment":
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {**READERS, "trim_zeros": lambda value: f"{value:g}", "coded": _with_code}
+    environment.filters |= {**FILTERS, "trim_zeros": lambda value: f"{value:g}", "coded": _with_code}
     environment.globals |= {"asset": asset_address}
     return environment

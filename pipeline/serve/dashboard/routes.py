@@ -22,7 +22,9 @@ from pipeline.serve.dashboard.context import (
     status_of,
 )
 
-SIGN_IN_FIRST = Card(fault="Sign in with a key of scope predict or admin to explain a text.")
+SIGN_IN_FIRST: Card[dict[str, Any]] = Card(
+    fault="Sign in with a key of scope predict or admin to explain a text."
+)
 CACHE_A_YEAR = "public, max-age=31536000, immutable"
 FormText = Annotated[str, Form()]
 
@@ -55,9 +57,9 @@ def home(context: DashboardContext, request: Request, topic: str | None = None) 
     session, rejection = admit_reader(context, request)
     if rejection:
         return rejection
-    cards = context.data.parts()
+    cards = context.data.cards()
     with context.drawing:
-        values = context.data.drawn(cards, topic)
+        values = context.data.page(cards, topic)
         params = values["params"].value
         return render_page(
             "dashboard.html.j2",
@@ -124,7 +126,7 @@ def try_text(
     return render_page(template, status=200 if explanation.value else 400, session=session, **values)
 
 
-def _explain(context: DashboardContext, text: str) -> Card:
+def _explain(context: DashboardContext, text: str) -> Card[dict[str, Any]]:
     if not text.strip():
         return Card(fault="There is no text. Write one.")
     if len(text) > context.cfg.max_characters:
@@ -137,7 +139,9 @@ def _explain(context: DashboardContext, text: str) -> Card:
     return Card(pages.describe_explanation(explanation, release.name))
 
 
-def _explanation_values(context: DashboardContext, text: str, explanation: Card | None) -> dict[str, Any]:
+def _explanation_values(
+    context: DashboardContext, text: str, explanation: Card[dict[str, Any]] | None
+) -> dict[str, Any]:
     return {
         "explanation": explanation and asdict(explanation),
         "explained_text": text,

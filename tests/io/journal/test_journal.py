@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from answered import EIGHT, answers, everything, stamp, told
+from journal_fixtures import EIGHT, make_entries, make_feedback, read_all, stamp
 
 from pipeline.base.errors import Fault
 from pipeline.io.journal.journal import Journal, latest_labels, request_id
@@ -18,19 +18,19 @@ from pipeline.io.journal.journal import Journal, latest_labels, request_id
 
 def test_what_was_appended_is_read_in_the_order_of_its_time_open_and_sealed(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
-    written = answers(5)
+    written = make_entries(5)
     journal.append(written[3:])
     journal.append(written[:3])
-    assert everything(tmp_path) == written
+    assert read_all(tmp_path) == written
 
     journal.close()
-    assert everything(tmp_path) == written
+    assert read_all(tmp_path) == written
     assert [path.suffix for path in tmp_path.glob("answers/*/*")] == [".parquet"]
 
 
 def test_only_the_window_asked_for_is_given(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
-    written = [*answers(2), *answers(2, EIGHT + timedelta(hours=1))]
+    written = [*make_entries(2), *make_entries(2, EIGHT + timedelta(hours=1))]
     journal.append(written)
 
     found = list(journal.answers("2026-11-25T08:00:01.000000Z", "2026-11-25T09:00:01.000000Z"))
@@ -40,7 +40,7 @@ def test_only_the_window_asked_for_is_given(tmp_path: Path) -> None:
 
 def test_an_answer_is_found_by_its_name(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
-    (one,) = answers(1)
+    (one,) = make_entries(1)
     late = dataclasses.replace(one, request=request_id(EIGHT), time=stamp(EIGHT + timedelta(minutes=61)))
     journal.append([one, late])
 
@@ -54,9 +54,9 @@ def test_an_answer_is_found_by_its_name(tmp_path: Path) -> None:
 
 def test_labels_are_kept_and_the_last_one_told_counts(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
-    (one,) = answers(1)
-    journal.feedback([told(one, "negative")])
-    journal.feedback([told(one, "neutral", EIGHT + timedelta(days=40))])
+    (one,) = make_entries(1)
+    journal.feedback([make_feedback(one, "negative")])
+    journal.feedback([make_feedback(one, "neutral", EIGHT + timedelta(days=40))])
     journal.close()
 
     assert [entry.label for entry in Journal.reading(tmp_path).labels()] == ["negative", "neutral"]
@@ -66,29 +66,29 @@ def test_labels_are_kept_and_the_last_one_told_counts(tmp_path: Path) -> None:
 
 def test_a_torn_last_line_is_no_answer_and_no_harm(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
-    written = answers(2)
+    written = make_entries(2)
     journal.append(written)
     (segment,) = tmp_path.glob("answers/*/*.jsonl")
     with segment.open("ab") as file:
         file.write(b'{"request": "half of a li')
 
-    assert everything(tmp_path) == written
+    assert read_all(tmp_path) == written
     journal.close()
-    assert everything(tmp_path) == written
+    assert read_all(tmp_path) == written
 
 
 def test_killed_between_the_table_and_the_removal_no_answer_is_lost_or_twice(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
-    written = answers(3)
+    written = make_entries(3)
     journal.append(written)
     (segment,) = tmp_path.glob("answers/*/*.jsonl")
     content = segment.read_bytes()
     journal.close()
     segment.write_bytes(content)  # as if the process had died right before it removed this
 
-    assert everything(tmp_path) == written
+    assert read_all(tmp_path) == written
     Journal(tmp_path, retention_days=9).seal()
-    assert everything(tmp_path) == written
+    assert read_all(tmp_path) == written
     assert not segment.exists()
 
 
@@ -97,11 +97,11 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from answered import answers
+from journal_fixtures import make_entries
 from pipeline.io.journal.journal import Journal
 journal = Journal(Path(sys.argv[1]), retention_days=9)
 while True:
-    part = answers(3)
+    part = make_entries(3)
     journal.append(part)
     print(*(answer.request for answer in part), flush=True)
 """
@@ -123,39 +123,39 @@ def test_what_was_answered_before_a_kill_is_there_after_it(tmp_path: Path) -> No
 
     assert len(list(tmp_path.glob("answers/*/*.jsonl"))) == 1
     assert living.seal() == 1
-    found = [answer.request for answer in everything(tmp_path)]
+    found = [answer.request for answer in read_all(tmp_path)]
     assert {request for line in promised for request in line} <= set(found)
     assert len(found) == len(set(found))
 
 
 def test_many_threads_lose_nothing(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
-    parts = [answers(5) for _ in range(40)]
+    parts = [make_entries(5) for _ in range(40)]
     threads = [threading.Thread(target=journal.append, args=(part,)) for part in parts]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
-    assert {answer.request for answer in everything(tmp_path)} == {
+    assert {answer.request for answer in read_all(tmp_path)} == {
         answer.request for part in parts for answer in part
     }
 
 
 def test_a_damaged_table_is_named(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
-    journal.append(answers(1))
+    journal.append(make_entries(1))
     journal.close()
     (table,) = tmp_path.glob("answers/*/*.parquet")
     table.write_bytes(b"PAR1 no more")
 
     with pytest.raises(Fault, match=table.name):
-        everything(tmp_path)
+        read_all(tmp_path)
 
 
 def test_a_text_that_may_not_be_kept_is_not(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
-    (one,) = answers(1)
+    (one,) = make_entries(1)
     journal.append([dataclasses.replace(one, text="")])
     journal.close()
 

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from answered import EIGHT, answers, everything, told
+from journal_fixtures import EIGHT, make_entries, make_feedback, read_all
 
 from pipeline.io.journal.journal import Journal
 from pipeline.io.journal.retention import believed_today
@@ -17,20 +17,20 @@ TODAY = date(2026, 11, 25)
 def journal(folder: Path, days_before: Iterable[float], *, retention_days: int = 30) -> Journal:
     """Keep one answer on each of these days before EIGHT, sealed."""
     made = Journal(folder, retention_days=retention_days)
-    made.append([one for before in days_before for one in answers(1, EIGHT - DAY * before)])
+    made.append([one for before in days_before for one in make_entries(1, EIGHT - DAY * before)])
     made.close()
     return made
 
 
 def test_whole_old_hours_go_and_every_label_stays(tmp_path: Path) -> None:
     kept = journal(tmp_path, range(33))
-    kept.feedback([told(answers(1)[0], "neutral", EIGHT - 100 * DAY)])
+    kept.feedback([make_feedback(make_entries(1)[0], "neutral", EIGHT - 100 * DAY)])
 
     done = kept.retain(EIGHT + timedelta(minutes=59))
 
     assert done.removed == ("2026-10-24T08", "2026-10-25T08")
     assert (done.kept, done.reasons) == (31, ())
-    assert len(everything(tmp_path)) == 31
+    assert len(read_all(tmp_path)) == 31
     assert len(kept.labels()) == 1
 
 
@@ -38,7 +38,7 @@ def test_a_clock_40_days_ahead_removes_nothing_though_the_service_writes_on_unde
     kept = journal(tmp_path, range(30))
     ahead = EIGHT + 40 * DAY
     for hour in range(5):
-        kept.append(answers(1, ahead + timedelta(hours=hour)))
+        kept.append(make_entries(1, ahead + timedelta(hours=hour)))
         done = kept.retain(ahead + timedelta(hours=hour))
         assert done.removed == ()
     assert "The clock went from 2026-11-25 to 2027-01-04" in done.reasons[0]
@@ -55,7 +55,7 @@ def test_a_clock_two_hours_back_or_at_its_beginning_removes_nothing(tmp_path: Pa
     assert kept.retain(EIGHT - timedelta(hours=2)).removed == ()
     assert kept.retain(datetime(1970, 1, 1, tzinfo=UTC)).removed == ()
     assert kept.retain(datetime(1, 1, 2, tzinfo=UTC)).removed == ()
-    assert len(everything(tmp_path)) == 30
+    assert len(read_all(tmp_path)) == 30
 
 
 def test_a_jump_is_believed_after_a_week_of_life(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_how_far_the_clock_is_believed(days_before: list[int], last: int) -> Non
 def test_an_old_hour_that_somebody_still_writes_to_stays_whole(tmp_path: Path) -> None:
     kept = journal(tmp_path, range(40))
     late = Journal(tmp_path, retention_days=30)
-    late.append(answers(1, EIGHT - 35 * DAY))
+    late.append(make_entries(1, EIGHT - 35 * DAY))
 
     done = kept.retain(EIGHT)
     assert "2026-10-21T08" not in done.removed
@@ -103,7 +103,7 @@ def test_a_removal_that_was_killed_is_finished_and_never_seen(tmp_path: Path) ->
     hour = tmp_path / "answers" / "2026-10-26T08"
     hour.rename(hour.with_name(".gone-2026-10-26T08"))
 
-    assert len(everything(tmp_path)) == 30
+    assert len(read_all(tmp_path)) == 30
     kept.retain(EIGHT)
 
     assert not list((tmp_path / "answers").glob(".gone-*"))
@@ -112,20 +112,20 @@ def test_a_removal_that_was_killed_is_finished_and_never_seen(tmp_path: Path) ->
 def test_an_answer_dated_long_ago_goes_at_once_where_the_retention_looked_each_day(tmp_path: Path) -> None:
     kept = journal(tmp_path, [], retention_days=2)
     for before in range(20, -1, -1):
-        kept.append(answers(1, EIGHT - DAY * before))
+        kept.append(make_entries(1, EIGHT - DAY * before))
         kept.retain(EIGHT - DAY * before)
-    kept.append(answers(1, EIGHT - 100 * DAY))
+    kept.append(make_entries(1, EIGHT - 100 * DAY))
     kept.close()
 
     assert kept.retain(EIGHT).removed == ("2026-08-17T08",)
-    assert len(everything(tmp_path)) == 3
+    assert len(read_all(tmp_path)) == 3
 
 
 def test_the_days_on_which_the_retention_looked_are_forgotten_in_the_end(tmp_path: Path) -> None:
     kept = journal(tmp_path, range(2), retention_days=2)
     for day in range(45):
         kept.retain(EIGHT + DAY * day)
-        kept.append(answers(1, EIGHT + DAY * day))
+        kept.append(make_entries(1, EIGHT + DAY * day))
 
     assert len(list((tmp_path / "passes").iterdir())) == 33
 

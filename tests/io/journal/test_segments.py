@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pyarrow.parquet
 import pytest
-from answered import EIGHT, answers, everything, told
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from journal_fixtures import EIGHT, make_entries, make_feedback, read_all
 
 from pipeline.base.errors import Fault
 from pipeline.base.records import Feedback, JournalEntry
@@ -28,7 +28,7 @@ TOLD = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from answered import answers
+from journal_fixtures import make_entries
 from pipeline.base.errors import Fault
 from pipeline.io.journal.journal import Journal
 journal = Journal(Path(sys.argv[1]), retention_days=9)
@@ -36,7 +36,7 @@ journal = Journal(Path(sys.argv[1]), retention_days=9)
 
 
 def child(program: str, folder: Path) -> "subprocess.Popen[str]":
-    """Run a program that has `answers` and a `journal` in this folder."""
+    """Run a program that has `make_entries` and a `journal` in this folder."""
     command = [sys.executable, "-c", TOLD + program, str(folder), str(TESTS)]
     return subprocess.Popen(command, cwd=TESTS.parents[1], stdout=subprocess.PIPE, text=True)
 
@@ -45,7 +45,7 @@ def test_processes_that_open_segments_while_others_seal_them_lose_and_double_not
     # A segment is made, then locked: a sealer that comes between must not take it from under its writer.
     program = """
 for _ in range(25):
-    part = answers(1)
+    part = make_entries(1)
     journal.append(part)
     print(part[0].request, flush=True)
     journal.close()
@@ -54,18 +54,18 @@ for _ in range(25):
     sealing = Journal(tmp_path, retention_days=9)
     while any(one.poll() is None for one in children):
         sealing.seal()
-        seen = Counter(answer.request for answer in everything(tmp_path))
+        seen = Counter(answer.request for answer in read_all(tmp_path))
         assert max(seen.values(), default=1) == 1
     promised = [request for one in children for request in one.communicate()[0].split()]
     sealing.seal()
 
     assert len(promised) == 50
-    assert sorted(answer.request for answer in everything(tmp_path)) == sorted(promised)
+    assert sorted(answer.request for answer in read_all(tmp_path)) == sorted(promised)
     assert not list(tmp_path.rglob("*.jsonl"))
 
 
 def test_a_reader_sees_every_answer_once_while_segments_are_sealed(tmp_path: Path) -> None:
-    written = [answer for _ in range(20) for answer in _left(tmp_path, answers(3))]
+    written = [answer for _ in range(20) for answer in _left(tmp_path, make_entries(3))]
     reading = Journal.reading(tmp_path)
     thread = threading.Thread(target=Journal(tmp_path, retention_days=9).seal)
     thread.start()
@@ -74,13 +74,13 @@ def test_a_reader_sees_every_answer_once_while_segments_are_sealed(tmp_path: Pat
         assert reading.find(written[-1].request, 0) == written[-1]
     thread.join()
 
-    assert {answer.request for answer in everything(tmp_path)} == {answer.request for answer in written}
+    assert {answer.request for answer in read_all(tmp_path)} == {answer.request for answer in written}
 
 
 def test_a_segment_sealed_between_two_looks_is_seen_in_one_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    written = _left(tmp_path, answers(3))
+    written = _left(tmp_path, make_entries(3))
     look, journal = segments.list_files, Journal(tmp_path / "empty", retention_days=9)
     journal._folder = tmp_path
 
@@ -92,17 +92,17 @@ def test_a_segment_sealed_between_two_looks_is_seen_in_one_of_them(
 
     monkeypatch.setattr(segments, "list_files", look_and_then_it_is_sealed)
 
-    assert everything(tmp_path) == written
+    assert read_all(tmp_path) == written
     assert not list(tmp_path.rglob("*.jsonl"))
 
 
 def test_hours_can_be_read_and_sealed_while_the_retention_takes_them_away(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=2)
     for days in range(60, 0, -1):
-        journal.append(answers(1, EIGHT - timedelta(days=days)))
+        journal.append(make_entries(1, EIGHT - timedelta(days=days)))
     threads = [
         threading.Thread(target=one)
-        for one in (journal.seal, lambda: everything(tmp_path), lambda: journal.retain(EIGHT))
+        for one in (journal.seal, lambda: read_all(tmp_path), lambda: journal.retain(EIGHT))
     ]
     for thread in threads:
         thread.start()
@@ -110,23 +110,23 @@ def test_hours_can_be_read_and_sealed_while_the_retention_takes_them_away(tmp_pa
         thread.join()
     journal.close()
 
-    assert [answer.time[:10] for answer in everything(tmp_path)][-2:] == ["2026-11-23", "2026-11-24"]
+    assert [answer.time[:10] for answer in read_all(tmp_path)][-2:] == ["2026-11-23", "2026-11-24"]
 
 
 def test_a_write_that_fails_half_way_costs_no_answer_before_or_after_it(tmp_path: Path) -> None:
     program = """
 import resource
-first = answers(1)
+first = make_entries(1)
 journal.append(first)
 size = next(Path(sys.argv[1]).glob("answers/*/*.jsonl")).stat().st_size
 hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
 resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, hard))  # as a disk that is full after 100 bytes more
 try:
-    journal.append(answers(1))
+    journal.append(make_entries(1))
 except Fault as error:
     print(str(error))
 resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-last = answers(1)
+last = make_entries(1)
 journal.append(last)
 print(first[0].request, last[0].request)
 """
@@ -134,30 +134,30 @@ print(first[0].request, last[0].request)
 
     assert "cannot write to" in fault
     assert "free" in fault or "Mend" in fault
-    assert sorted(answer.request for answer in everything(tmp_path)) == sorted(requests.split())
+    assert sorted(answer.request for answer in read_all(tmp_path)) == sorted(requests.split())
 
 
 def test_a_folder_removed_under_its_writer_costs_what_was_in_it_and_no_more(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
-    journal.append(answers(1))
+    journal.append(make_entries(1))
     shutil.rmtree(tmp_path / "answers")
 
-    after = answers(1)
+    after = make_entries(1)
     journal.append(after)
 
-    assert everything(tmp_path) == after
+    assert read_all(tmp_path) == after
 
 
 def test_a_folder_that_cannot_be_written_to_is_a_fault_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "answers").write_text("in the way")
 
     with pytest.raises(Fault, match="answers"):
-        Journal(tmp_path, retention_days=9).append(answers(1))
+        Journal(tmp_path, retention_days=9).append(make_entries(1))
 
 
 def test_a_living_writers_segment_is_left_alone(tmp_path: Path) -> None:
     living = Journal(tmp_path, retention_days=9)
-    living.append(answers(1))
+    living.append(make_entries(1))
     (path,) = tmp_path.glob("answers/*/*.jsonl")
 
     with lock_if_unheld(path) as free:
@@ -170,8 +170,8 @@ def test_a_living_writers_segment_is_left_alone(tmp_path: Path) -> None:
 
 def test_an_hour_that_has_passed_is_sealed_while_its_writer_goes_on(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
-    journal.append(answers(2))
-    journal.append(answers(1, EIGHT.replace(hour=9)))
+    journal.append(make_entries(2))
+    journal.append(make_entries(1, EIGHT.replace(hour=9)))
     for thread in threading.enumerate():
         if thread.name == "journal-seal":
             thread.join()
@@ -181,9 +181,9 @@ def test_an_hour_that_has_passed_is_sealed_while_its_writer_goes_on(tmp_path: Pa
 
 
 def test_what_is_sealed_is_its_owners_alone_and_has_the_same_columns_always(tmp_path: Path) -> None:
-    empty = dataclasses.replace(answers(1)[0], probabilities=(), unknown=0)
+    empty = dataclasses.replace(make_entries(1)[0], probabilities=(), unknown=0)
     _left(tmp_path, [empty])
-    _left(tmp_path, answers(2))
+    _left(tmp_path, make_entries(2))
     Journal(tmp_path, retention_days=9).seal()
 
     paths = sorted(tmp_path.rglob("*.parquet"))
@@ -196,7 +196,7 @@ def test_what_is_sealed_is_its_owners_alone_and_has_the_same_columns_always(tmp_
 
 
 def test_lines_of_another_version_are_set_aside_and_the_others_are_sealed(tmp_path: Path) -> None:
-    written = _left(tmp_path, answers(2))
+    written = _left(tmp_path, make_entries(2))
     (path,) = tmp_path.rglob("*.jsonl")
     newer = {**json.loads(path.read_bytes().splitlines()[0]), "request": "newer", "mood": "blue"}
     older = {name: value for name, value in newer.items() if name != "lang"}
@@ -210,7 +210,7 @@ def test_lines_of_another_version_are_set_aside_and_the_others_are_sealed(tmp_pa
 
     Journal(tmp_path, retention_days=9).seal()
 
-    assert {answer.request for answer in everything(tmp_path)} == {answer.request for answer in written} | {
+    assert {answer.request for answer in read_all(tmp_path)} == {answer.request for answer in written} | {
         "newer"
     }
     (aside,) = tmp_path.rglob("*.unread")
@@ -218,20 +218,20 @@ def test_lines_of_another_version_are_set_aside_and_the_others_are_sealed(tmp_pa
 
 
 def test_one_segment_that_cannot_be_sealed_does_not_keep_the_service_from_starting(tmp_path: Path) -> None:
-    written = _left(tmp_path, answers(1))
+    written = _left(tmp_path, make_entries(1))
     (path,) = tmp_path.rglob("*.jsonl")
     path.with_suffix(".sealing").mkdir()  # in the way
 
     journal = Journal(tmp_path, retention_days=9)
 
     assert journal.seal() == 0
-    assert everything(tmp_path) == written
+    assert read_all(tmp_path) == written
     path.with_suffix(".sealing").rmdir()
     assert journal.seal() == 1
 
 
 def test_many_requests_are_found_at_once_in_living_and_sealed_segments(tmp_path: Path) -> None:
-    sealed, living = answers(30), answers(30)
+    sealed, living = make_entries(30), make_entries(30)
     _left(tmp_path, sealed)
     journal = Journal(tmp_path, retention_days=9)
     journal.seal()
@@ -245,7 +245,7 @@ def test_many_requests_are_found_at_once_in_living_and_sealed_segments(tmp_path:
 def test_an_answer_of_many_texts_is_found_by_its_position_in_a_text_that_looks_like_a_line(
     tmp_path: Path,
 ) -> None:
-    one = answers(1)[0]
+    one = make_entries(1)[0]
     sly = dataclasses.replace(one, position=1, text='{"request":"' + one.request + '","position":0')
     journal = Journal(tmp_path, retention_days=9)
     journal.append([sly, one])
@@ -264,7 +264,7 @@ def test_an_entry_comes_back_as_it_was_from_a_line_and_from_a_table(
     text: str, shares: list[float], sure: bool, words: int
 ) -> None:
     made = dataclasses.replace(
-        answers(1)[0], text=text, topic=text, probabilities=tuple(shares), uncertain=sure, words=words
+        make_entries(1)[0], text=text, topic=text, probabilities=tuple(shares), uncertain=sure, words=words
     )
 
     table, strange = lines.parse_lines(lines.to_line(made), JournalEntry)
@@ -275,7 +275,9 @@ def test_an_entry_comes_back_as_it_was_from_a_line_and_from_a_table(
 
 def test_half_a_character_is_replaced_and_a_label_of_it_is_kept(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
-    journal.feedback([told(dataclasses.replace(answers(1)[0], text="so \ud800 good"), "neutral")])
+    journal.feedback(
+        [make_feedback(dataclasses.replace(make_entries(1)[0], text="so \ud800 good"), "neutral")]
+    )
     journal.close()
 
     assert [entry.text for entry in journal.labels()] == ["so ? good"]

@@ -1,4 +1,4 @@
-"""Window files as the watch pass leaves them, with a story: the model changes, one topic turns negative, and drift is found."""
+"""Window reports as the watch writes them: a change of the model, then a negative topic that drifts."""
 
 import json
 import math
@@ -15,19 +15,19 @@ END = datetime(2026, 11, 25, 8, tzinfo=UTC)
 def write(
     folder: Path, *, windows: int = 72, topics: tuple[str, ...] = ("phones", "trains"), until: datetime = END
 ) -> None:
-    """Write so many hourly windows up to `until`; two thirds of the way the model changes, then `topics[0]` turns."""
+    """Write hourly windows up to `until`: after two thirds the model changes, then `topics[0]` drifts."""
     folder.mkdir(parents=True, exist_ok=True)
-    chance = np.random.default_rng(20)
+    random = np.random.default_rng(20)
     for number in range(windows):
         start = until - timedelta(hours=windows - number)
-        # One window in the night is missing: nothing was answered.
+        # One window in the night has no predictions.
         if number != windows // 4:
-            document = _window(start, number / windows, (number - 1) / windows, topics, chance)
+            document = _window(start, number / windows, (number - 1) / windows, topics, random)
             (folder / f"{start.strftime('%Y-%m-%dT%H-%M-%SZ')}.json").write_text(
                 json.dumps(document), "utf-8"
             )
     when = (until - timedelta(hours=windows - round(windows * 0.75))).strftime("%Y-%m-%dT%H:%M:%SZ")
-    event = {
+    change_point = {
         "time": when,
         "label": "negative",
         "before": 0.24,
@@ -35,27 +35,28 @@ def write(
         "change": 0.17,
         "low": 0.12,
         "high": 0.22,
+        "detected": when,
     }
-    (folder / "events.json").write_text(json.dumps({topics[0]: [event]}), "utf-8")
+    (folder / "events.json").write_text(json.dumps({topics[0]: [change_point]}), "utf-8")
 
 
 def _window(
-    start: datetime, part: float, before: float, topics: tuple[str, ...], chance: np.random.Generator
+    start: datetime, part: float, before: float, topics: tuple[str, ...], random: np.random.Generator
 ) -> dict[str, Any]:
     turned, new, older = part >= 0.75, part >= 0.66, before >= 0.66
     night = 0.55 + 0.45 * math.sin((start.hour - 9) / 24 * 2 * math.pi)
     sizes = {
-        topic: int(max(170 - 10 * number, 60, 300 - 130 * number) * night + chance.integers(20, 60))
+        topic: int(max(170 - 10 * number, 60, 300 - 130 * number) * night + random.integers(20, 60))
         for number, topic in enumerate(topics)
     }
-    found = {
-        topic: _topic(size, chance, turned=turned and topic == topics[0], part=part)
+    topic_reports = {
+        topic: _topic(size, random, turned=turned and topic == topics[0], part=part)
         for topic, size in sizes.items()
     }
-    whole = _topic(sum(sizes.values()), chance, turned=turned, part=part, mild=True)
-    broke = new and not older
+    all_texts = _topic(sum(sizes.values()), random, turned=turned, part=part, mild=True)
+    changed = new and not older
     labels = {
-        label: _moved(by) for label, by in (("negative", -0.02), ("neutral", 0.005), ("positive", 0.015))
+        label: _shift(by) for label, by in (("negative", -0.02), ("neutral", 0.005), ("positive", 0.015))
     }
     return {
         "window": {
@@ -64,29 +65,29 @@ def _window(
         },
         "release": "R2" if new else "R1",
         "data_version": "v1",
-        "answers": sum(sizes.values()),
+        "predictions": sum(sizes.values()),
         "releases": {"R2" if new else "R1": sum(sizes.values())},
-        "topics": {"all": whole, **found},
-        "break": {"from": "R1", "to": "R2", "texts": 400, "labels": labels} if broke else None,
+        "topics": {"all": all_texts, **topic_reports},
+        "model_change": {"from": "R1", "to": "R2", "texts": 400, "labels": labels} if changed else None,
     }
 
 
-def _moved(by: float) -> dict[str, float]:
-    found = {"difference": by, "low": by - 0.01, "high": by + 0.01, "spread": 0.005}
-    return {**found, "shift": by, "shift_low": by - 0.01, "shift_high": by + 0.01, "shift_spread": 0.005}
+def _shift(by: float) -> dict[str, float]:
+    difference = {"difference": by, "low": by - 0.01, "high": by + 0.01, "spread": 0.005}
+    return {**difference, "shift": by, "shift_low": by - 0.01, "shift_high": by + 0.01, "shift_spread": 0.005}
 
 
 def _topic(
-    texts: int, chance: np.random.Generator, *, turned: bool, part: float, mild: bool = False
+    texts: int, random: np.random.Generator, *, turned: bool, part: float, mild: bool = False
 ) -> dict[str, Any]:
     if texts < 50:
-        return {"texts": texts, "shares": None, "drift": None, "observed": None, "estimated": None}
+        return {"texts": texts, "prevalence": None, "drift": None, "observed": None, "estimated": None}
     true = np.array([0.24, 0.33, 0.43]) + (
         np.array([0.17, -0.02, -0.15]) * (0.6 if mild else 1) if turned else 0
     )
-    guess = chance.multinomial(texts, true) / texts
+    predicted = random.multinomial(texts, true) / texts
     spread = np.sqrt(true * (1 - true) / texts) * 1.4 + 0.006
-    shares = {
+    prevalence = {
         name: {
             "raw": float(g),
             "share": float(g),
@@ -96,25 +97,25 @@ def _topic(
             "noise": float(s) * 0.8,
             "corrected": True,
         }
-        for name, g, s in zip(("negative", "neutral", "positive"), guess, spread, strict=True)
+        for name, g, s in zip(("negative", "neutral", "positive"), predicted, spread, strict=True)
     }
-    p = {name: float(chance.uniform(0.03, 1)) for name in DETECTORS}
+    p = {name: float(random.uniform(0.03, 1)) for name in DETECTORS}
     if turned and part >= 0.79:
         p |= {"label": 0.0004, "mmd": 0.0009, "classifier": 0.002, "confidence": 0.03}
     detectors = {
         name: {"statistic": 0.1, "threshold": 0.2, "p": value, "drifted": value < 0.01}
         for name, value in p.items()
     }
-    drifted = any(one["drifted"] for one in detectors.values())
-    observed = chance.binomial(40, 0.78) / 40
-    right = 0.79 + float(chance.normal(0, 0.008)) - (0.05 if turned else 0)
+    drifted = any(report["drifted"] for report in detectors.values())
+    observed = random.binomial(40, 0.78) / 40
+    right = 0.79 + float(random.normal(0, 0.008)) - (0.05 if turned else 0)
     examples = [
         {"request": f"7f3a9c{number:02d}", "position": number % 3, "score": 1.0 - number / 10}
         for number in range(10)
     ]
     return {
         "texts": texts,
-        "shares": shares,
+        "prevalence": prevalence,
         "drift": {
             "p": min(p.values()) * 7,
             "level": 0.002,
