@@ -1,6 +1,6 @@
-"""The door for MLflow: any MLflow client or scoring server loads a registered model through this file.
+"""The registered MLflow model: MLflow clients and scoring servers run this file ("models from code").
 
-MLflow runs it as it is ("models from code"), so nothing is pickled. Answers are those of the predictor that serves.
+It imports only modules that are logged beside it; `pipeline.io.registry.model_code` lists them.
 """
 
 from pathlib import Path
@@ -9,25 +9,22 @@ from typing import Any
 import mlflow
 import pandas as pd
 
+from pipeline.inference.load import load_predictor
 
-class Scorer(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
-    """Answer a frame with the column `text` by labels and probabilities."""
+
+class SentimentModel(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    """Predict the label of each text in the column `text`, with the probability of every label."""
 
     def load_context(self, context: Any) -> None:
-        """Open the candidate's files, once each was found to be plainly what its name says."""
-        from pipeline.inference.load import load_predictor
-
+        """Load the model files; raises UnsafeModelFile when one may not be part of a model."""
         self.predictor = load_predictor(Path(context.artifacts["model.json"]).parent)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
-        """Give one row a text: the label, then one probability a label."""
-        answers = self.predictor.predict([str(text) for text in model_input["text"]])
-        columns = {"label": list(answers.labels)}
-        columns |= {
-            label: list(answers.probabilities[:, number])
-            for number, label in enumerate(self.predictor.labels)
-        }
+        """Return one row per text: `label`, then one column of probabilities per label."""
+        predictions = self.predictor.predict([str(text) for text in model_input["text"]])
+        columns: dict[str, Any] = {"label": list(predictions.labels)}
+        columns |= dict(zip(self.predictor.labels, predictions.probabilities.T.tolist(), strict=True))
         return pd.DataFrame(columns, index=model_input.index)
 
 
-mlflow.models.set_model(Scorer())
+mlflow.models.set_model(SentimentModel())

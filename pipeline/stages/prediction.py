@@ -1,0 +1,17 @@
+"""The module from which models that MLflow registered before the layout changed import `open_predictor`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.io.security.model_files import read_model_folder
+
+if TYPE_CHECKING:
+    from pipeline.core.model.predictor import Predictor
+
+
+def open_predictor(folder: Path) -> "Predictor":
+    """Load the model files of a registered model; newer models call `pipeline.inference.load`."""
+    from pipeline.core.model.predictor import Predictor
+
+    content = read_model_folder(folder)
+    return Predictor.of(content.model, content.tokenizer, content.settings)
