@@ -1,6 +1,7 @@
-"""The menu of a trained classifier beside its peer, transformers' own pipeline on the uncompressed parent: part of `make bench`.
+"""The menu of a trained classifier beside its peer, transformers' pipeline on the teacher: part of `make bench`.
 
-Needs what `make run` leaves. Prints figures and judges none; peer and variants take turns, so that a slow minute is everybody's.
+Needs what `make run` leaves. Prints figures and judges none; peer and variants take turns, so that a slow
+minute is everybody's.
 """
 
 import logging
@@ -41,9 +42,10 @@ MORE = (
         "int8": True,
     },
 )
-# fall: of macro F1 against the parent, on the validation split and on the test split; p50, p95: ms of one text and of 32.
+# fall: of macro F1 against the parent, on the validation split and on the test split; p50, p95: ms of one
+# text and of 32.
 HEADS = (
-    *("variant", "MB", "parameters", "fall", "agrees", "worst slice", "test fall", "test agrees"),
+    *("variant", "MB", "parameters", "drop", "agrees", "worst slice", "test drop", "test agrees"),
     *("p50", "p95", "p50-32", "p95-32", "texts/s", "x peer"),
 )
 PEER_BATCHES = (1, 4, 8, 16, 32, 64)
@@ -60,41 +62,44 @@ def main() -> None:
     from pipeline.base.config import CompressConfig, Profile
     from pipeline.io import parquet
     from pipeline.io.params_file import load_params
-    from pipeline.stages.compress import workshop
+    from pipeline.stages.compress import open_factory
     from pipeline.stages.context import TrainingContext
 
     logs.configure(json=False, debug=False)
     params = load_params(ROOT / "params.yaml")
     profile = Profile(device="cpu", workers=0, micro_batch=64, threads=THREADS, stage_minutes=30)
-    told = params.compress.model_dump()
-    cfg = CompressConfig.model_validate({**told, "menu": (*told["menu"], *MORE)})
+    values = params.compress.model_dump()
+    cfg = CompressConfig.model_validate({**values, "menu": (*values["menu"], *MORE)})
     with tempfile.TemporaryDirectory(prefix="tonewatch-menu-") as folder:
         training = TrainingContext(params.seed, profile, Path(folder), Path(folder), "")
-        settings = {"labels": list(params.collect.labels), "max_tokens": params.encoder.max_tokens}
-        shop = workshop(data / "classifier", data / "splits", settings, cfg, training)
-        made = {recipe.name: shop.make(recipe) for recipe in cfg.menu}
+        factory = open_factory(
+            data / "classifier",
+            data / "splits",
+            labels=params.collect.labels,
+            max_tokens=params.encoder.max_tokens,
+            cfg=cfg,
+            training=training,
+        )
+        models = {variant.name: factory.make(variant) for variant in cfg.menu}
     test = parquet.read_texts(data / "splits" / "test.parquet")
-    _show(shop, made, test, params.evaluate)
+    _show(factory, models, test, params.evaluate)
 
 
-def _show(shop: Any, made: Mapping[str, Any], test: Sequence[Any], judging: Any) -> None:
-    from pipeline.core.model.predictor import Predictor
-    from pipeline.stages.runner import compress
+def _show(factory: Any, models: Mapping[str, Any], test: Sequence[Any], slices: Any) -> None:
+    from pipeline.stages.compress import measure_speed, measure_variants, open_model
 
-    predictors = {
-        name: Predictor.of(one.model, one.tokenizer, shop.settings, threads=THREADS)
-        for name, one in made.items()
-    }
+    predictors = {name: open_model(model, factory.settings, THREADS) for name, model in models.items()}
     logits = {
-        name: one.logits([record.text for record in shop.sides["valid"]]) for name, one in predictors.items()
+        name: one.logits([record.text for record in factory.splits["valid"]])
+        for name, one in predictors.items()
     }
-    speed = compress.timed(predictors, shop)
-    variants = compress.measured(shop, made, logits, speed, judging)
-    tested = _tested(shop, predictors, test)
-    rates, peer_batch = _rates(shop, predictors, [record.text for record in test])
+    speeds = measure_speed(predictors, factory)
+    variants = measure_variants(factory, models, logits, speeds, slices)
+    tested = _tested(factory, predictors, test)
+    rates, peer_batch = _rates(factory, predictors, [record.text for record in test])
     peer = statistics.median(rates["peer"])
     print(
-        f"\nmenu, {THREADS} threads; the peer is pipeline('text-classification') on the parent at its best batch size, {peer_batch}:"
+        f"\nmenu, {THREADS} threads; the peer is pipeline('text-classification') on the teacher at its best batch size, {peer_batch}:"
     )
     print(
         f"{peer:,.0f} texts/s. Ratios are medians over {ROUNDS} rounds in which all take turns on texts of the test split.\n"
@@ -104,43 +109,47 @@ def _show(shop: Any, made: Mapping[str, Any], test: Sequence[Any], judging: Any)
         ratio = statistics.median(
             ours / theirs for ours, theirs in zip(rates[one.name], rates["peer"], strict=True)
         )
-        times = [f"{value:.1f}" for value in (one.p50_ms, one.p95_ms, one.p50_ms_32, one.p95_ms_32)]
-        worst = f"{one.worst_slice.name} {one.worst_slice.fall:+.3f}"
-        falls = [
-            f"{one.macro_f1_fall:+.4f}",
+        times = [f"{value:.1f}" for value in list(vars(one.speed).values())[:4]]
+        worst = f"{one.worst_slice.name} {one.worst_slice.drop:+.3f}"
+        quality = [
+            f"{one.macro_f1_drop:+.4f}",
             f"{one.agreement:.3f}",
             worst,
             f"{tested[one.name][0]:+.4f}",
             f"{tested[one.name][1]:.3f}",
         ]
         ends = [f"{statistics.median(rates[one.name]):,.0f}", f"{ratio:.1f}"]
-        rows.append([one.name, f"{one.megabytes:.1f}", f"{one.parameters / 1e6:.1f}M", *falls, *times, *ends])
+        rows.append(
+            [one.name, f"{one.megabytes:.1f}", f"{one.parameters / 1e6:.1f}M", *quality, *times, *ends]
+        )
     widths = [max(len(row[place]) for row in rows) for place in range(len(HEADS))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _tested(shop: Any, predictors: Mapping[str, Any], test: Sequence[Any]) -> dict[str, tuple[float, float]]:
-    """Give each variant's fall of macro F1 on the test split, and how often it agrees with the parent there."""
+def _tested(
+    factory: Any, predictors: Mapping[str, Any], test: Sequence[Any]
+) -> dict[str, tuple[float, float]]:
+    """Return each variant's drop of macro F1 on the test split, and its agreement with the teacher there."""
     from pipeline.core.evaluate.metrics import score
 
-    labels, truth = len(shop.settings["labels"]), shop.numbers(test)
-    guesses = {
+    labels, truth = len(factory.settings["labels"]), factory.labels_of(test)
+    predicted = {
         name: one.logits([record.text for record in test]).argmax(1) for name, one in predictors.items()
     }
-    parents = guesses[shop.cfg.parent]
-    whole = score(truth, parents, labels)
+    teacher = predicted[factory.cfg.teacher]
+    teacher_f1 = score(truth, teacher, labels)
     return {
-        name: (whole - score(truth, found, labels), float((found == parents).mean()))
-        for name, found in guesses.items()
+        name: (teacher_f1 - score(truth, found, labels), float((found == teacher).mean()))
+        for name, found in predicted.items()
     }
 
 
 def _rates(
-    shop: Any, predictors: Mapping[str, Any], texts: Sequence[str]
+    factory: Any, predictors: Mapping[str, Any], texts: Sequence[str]
 ) -> tuple[dict[str, list[float]], int]:
-    """Let the peer and every variant answer in turn; gives texts a second of each round, and the peer's best batch size."""
-    answer = _peer(shop)
+    """Run the peer and every variant in turn; return texts per second of each round, and the peer's best batch."""
+    answer = _peer(factory)
     few, many = (list(texts[:: max(1, len(texts) // count)][:count]) for count in (PEER_TEXTS, OUR_TEXTS))
     tried = {
         size: max(_rate(lambda size=size: answer(few, size), len(few)) for _ in range(2))
@@ -161,26 +170,26 @@ def _rate(work: Callable[[], object], amount: int) -> float:
     return amount / (time.perf_counter() - start)
 
 
-def _peer(shop: Any) -> Callable[[Sequence[str], int], object]:
-    """Wrap the parent as transformers wants it: the same weights, the same mean over tokens."""
+def _peer(factory: Any) -> Callable[[Sequence[str], int], object]:
+    """Wrap the teacher for transformers: the same weights, the same mean over tokens."""
     import torch
     import transformers
     from transformers import PreTrainedModel, PreTrainedTokenizerFast, TextClassificationPipeline
     from transformers.modeling_outputs import SequenceClassifierOutput
 
     torch.set_num_threads(THREADS)
-    # It says at length that it does not know our class, and then answers with it.
+    # It warns at length about an unknown class, and then works with it.
     transformers.utils.logging.set_verbosity(logging.CRITICAL)
-    parent, longest = shop.parent, shop.settings["max_tokens"]
+    teacher, longest = factory.teacher, factory.settings["max_tokens"]
 
     class Wrapped(PreTrainedModel):  # type: ignore[misc]
-        config_class = type(parent.encoder.config)
-        # The encoder inside has chosen its own attention; this shell has none that could be asked.
+        config_class = type(teacher.encoder.config)
+        # The encoder inside chooses its own attention.
         _supports_sdpa = True
 
         def __init__(self, config: Any) -> None:
             super().__init__(config)
-            self.classifier = parent
+            self.classifier = teacher
 
         def forward(self, input_ids: Any, attention_mask: Any) -> Any:
             return SequenceClassifierOutput(logits=self.classifier(input_ids, attention_mask))
@@ -188,12 +197,12 @@ def _peer(shop: Any) -> Callable[[Sequence[str], int], object]:
     from tokenizers import Tokenizer
 
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer.from_str(shop.tokenizer),
+        tokenizer_object=Tokenizer.from_str(factory.tokenizer),
         pad_token="[PAD]",
         model_input_names=["input_ids", "attention_mask"],
     )
-    config = parent.encoder.config
-    config.id2label = dict(enumerate(shop.settings["labels"]))
+    config = teacher.encoder.config
+    config.id2label = dict(enumerate(factory.settings["labels"]))
     pipe = TextClassificationPipeline(model=Wrapped(config).eval(), tokenizer=tokenizer, device=-1)
     return lambda texts, size: pipe(list(texts), batch_size=size, truncation=True, max_length=longest)
 

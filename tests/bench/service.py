@@ -2,8 +2,9 @@
 
     python tests/bench/service.py [WORKSPACE] [--seconds 10] [--rounds 3]
 
-Needs what `make run` leaves. Prints figures and judges none. Three services listen at once and are asked in turn, so that a slow minute
-is everybody's: ours as it is, ours without guard and journal, and the peer on the uncompressed parent at its best batch size.
+Needs what `make run` leaves. Prints figures and judges none. Three services listen at once and are asked in
+turn, so that a slow minute is everybody's: ours as it is, ours without guard and journal, and the peer on the
+uncompressed parent at its best batch size.
 """
 
 import argparse
@@ -296,8 +297,8 @@ def _moving(scratch: Path) -> Iterator[list[str]]:
 
     places = Workspace.of(scratch, {})
     ledger = Ledger(places.ledger)
-    one = ledger.get(str(ledger.current()))
-    document = {name: value for name, value in one.document.items() if name not in ("release", "created")}
+    one = ledger.get(str(ledger.champion()))
+    document = {name: value for name, value in one.record.items() if name not in ("release", "created")}
     other = ledger.add({**document, "identity": "the same once more"})
     shutil.copytree(places.releases / one.name, places.releases / other.name)
     moves: list[str] = []
@@ -305,8 +306,8 @@ def _moving(scratch: Path) -> Iterator[list[str]]:
 
     def move() -> None:
         while not end.wait(MOVE_SECONDS):
-            moves.append(other.name if ledger.current() == one.name else one.name)
-            ledger.move(expected=ledger.current(), target=moves[-1], actor="bench", reason="bench")
+            moves.append(other.name if ledger.champion() == one.name else one.name)
+            ledger.move(expected=ledger.champion(), target=moves[-1], actor="bench", reason="bench")
 
     with ThreadPoolExecutor(1) as beside:
         going = beside.submit(move)
@@ -443,21 +444,25 @@ def _peer(scratch: Path) -> Any:
     from pipeline.base.config import Profile
     from pipeline.io.params_file import load_params
     from pipeline.serve.api.schemas import Prediction, PredictRequest, PredictResponse
-    from pipeline.stages.compress import workshop
-    from pipeline.stages.finetune import Bench
+    from pipeline.stages.compress import open_factory
+    from pipeline.stages.context import TrainingContext
 
     params = load_params(scratch / "params.yaml")
     profile = Profile(device="cpu", workers=0, micro_batch=64, threads=menu.THREADS, stage_minutes=30)
-    settings = {"labels": list(params.collect.labels), "max_tokens": params.encoder.max_tokens}
-    bench = Bench(params.seed, profile, scratch, scratch, "")
-    shop = workshop(
-        scratch / "data" / "classifier", scratch / "data" / "splits", settings, params.compress, bench
+    labels = list(params.collect.labels)
+    factory = open_factory(
+        scratch / "data" / "classifier",
+        scratch / "data" / "splits",
+        labels=labels,
+        max_tokens=params.encoder.max_tokens,
+        cfg=params.compress,
+        training=TrainingContext(params.seed, profile, scratch, scratch, ""),
     )
-    answer: Any = menu._peer(shop)
+    answer: Any = menu._peer(factory)
     some = [text for body in _bodies(scratch)[:4] for text in json.loads(body)["texts"]]
     best = min(PEER_BATCHES, key=lambda size: min(_seconds(lambda: answer(some, size)) for _ in range(2)))
     print(f"the peer answers best by {best}", file=sys.stderr)
-    pool, labels, app = ThreadPoolExecutor(1), settings["labels"], FastAPI()
+    pool, app = ThreadPoolExecutor(1), FastAPI()
 
     async def predict(asked: PredictRequest) -> PredictResponse:
         found = await asyncio.get_running_loop().run_in_executor(pool, answer, asked.texts, best)

@@ -68,16 +68,16 @@ def _report() -> None:
 
 def _predictions() -> None:
     from pipeline.base.config import Workspace
-    from pipeline.inference.predict import open_predictor
+    from pipeline.inference.load import load_predictor
     from pipeline.io.registry import release_files
     from pipeline.io.registry.ledger import Ledger
 
     places = Workspace.of(ROOT, os.environ)
-    name = Ledger(places.ledger).current() if places.home.is_dir() else None
+    name = Ledger(places.ledger).champion() if places.home.is_dir() else None
     if name is None:
         _say("predict", "no release yet; type `make run`")
         return
-    predictor = open_predictor(release_files.verified_copy(places, Ledger(places.ledger).get(name).document))
+    predictor = load_predictor(release_files.verified_copy(places, Ledger(places.ledger).get(name).record))
     _say(
         f"predict ({name}), one text",
         f"{_rate(lambda: predictor.predict(TEXTS[:1]), 1, times=50):,.0f} texts/s",

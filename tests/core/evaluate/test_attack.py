@@ -1,4 +1,4 @@
-"""Slips inside words, bounded in number; the worst of a few tries counts."""
+"""Typos inside words, limited in number; the worst of a few attempts counts."""
 
 import random
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ TEXTS = st.lists(
 
 
 class Reader:
-    """Answer 1 to texts that hold one of some words, surely; else 0."""
+    """Predict 1 for texts with one of some words, else 0, with certainty."""
 
     def __init__(self, *words: str) -> None:
         self.words = words
-        self.asked: list[list[str]] = []
+        self.calls: list[list[str]] = []
 
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
-        self.asked.append(list(texts))
+        self.calls.append(list(texts))
         return np.array([[0.0, 1.0] if set(text.split()) & set(self.words) else [1.0, 0.0] for text in texts])
 
 
@@ -35,7 +35,7 @@ def bounds(texts: int = 100, edits: int = 1, tries: int = 20) -> AttackConfig:
 
 
 @given(TEXTS, st.integers(1, 3), st.integers(0, 2**32))
-def test_an_attempt_changes_at_most_so_many_words_and_only_inside(text: str, edits: int, seed: int) -> None:
+def test_an_attempt_changes_few_words_and_only_inside(text: str, edits: int, seed: int) -> None:
     changed = perturb(text, edits, random.Random(seed))
 
     words = list(zip(text.split(" "), changed.split(" "), strict=True))
@@ -48,7 +48,7 @@ def test_an_attempt_changes_at_most_so_many_words_and_only_inside(text: str, edi
 
 
 @pytest.mark.parametrize(
-    ("slip", "word", "possible"),
+    ("typo", "word", "possible"),
     [
         (typos.swap, "good", {"good"}),
         (typos.swap, "fine", {"fnie"}),
@@ -59,23 +59,23 @@ def test_an_attempt_changes_at_most_so_many_words_and_only_inside(text: str, edi
         (typos.miss, "我们都好", {"我们都好"}),
     ],
 )
-def test_each_slip(slip: typos.Slip, word: str, possible: set[str]) -> None:
-    assert {slip(word, random.Random(seed)) for seed in range(60)} == possible
+def test_each_typo(typo: typos.Typo, word: str, possible: set[str]) -> None:
+    assert {typo(word, random.Random(seed)) for seed in range(60)} == possible
 
 
-def test_short_words_and_numbers_are_left_alone() -> None:
+def test_short_words_and_numbers_get_no_typo() -> None:
     assert [text for text in ("not", "2026", "ab1cd", "a b c") if typos.typo_spans(text)] == []
     assert typos.typo_spans("a good day, 3 fine ones") == [(2, 6), (14, 18), (19, 23)]
 
 
-def test_macro_f1_falls_where_one_word_carries_the_answer() -> None:
-    # Right on all four before; "brilliant" cannot be read any more with a slip in it, the others have nothing to slip on.
+def test_macro_f1_drops_where_one_word_decides_the_prediction() -> None:
+    # All four are correct before; "brilliant" is unknown with a typo in it, the others are too short for one.
     texts, truth = ["a brilliant one", "so brilliant", "a so so one", "bad"], [1, 1, 0, 0]
 
-    found = measure_attack(texts, truth, Reader("brilliant"), cfg=bounds(), seed=20)
+    report = measure_attack(texts, truth, Reader("brilliant"), cfg=bounds(), seed=20)
 
-    # Afterwards all four are called 0: F1 is 2/3 for label 0 and 0 for label 1.
-    assert found == {
+    # Afterwards all four are predicted 0: F1 is 2/3 for label 0 and 0 for label 1.
+    assert report == {
         "texts": 4,
         "edits": 1,
         "tries": 20,
@@ -85,8 +85,8 @@ def test_macro_f1_falls_where_one_word_carries_the_answer() -> None:
     }
 
 
-def test_one_try_that_flips_an_answer_is_enough() -> None:
-    # One slip in one of two words: about half the tries leave "brilliant" as it is, and some text ends with such a try.
+def test_one_attempt_that_changes_a_prediction_is_enough() -> None:
+    # One typo in one of two words: about half the attempts leave "brilliant" as it is.
     texts = [
         f"brilliant {thing}"
         for thing in ("weather", "garden", "meal", "film", "camera", "phone", "hotel", "concert")
@@ -95,44 +95,44 @@ def test_one_try_that_flips_an_answer_is_enough() -> None:
     assert measure_attack(texts, [1] * 8, Reader("brilliant"), cfg=bounds(), seed=20)["macro_f1_after"] == 0.0
 
 
-def test_an_answer_that_hangs_on_short_words_stands() -> None:
-    found = measure_attack(
+def test_a_prediction_that_depends_on_short_words_is_robust() -> None:
+    report = measure_attack(
         ["it was bad then", "it was big then"], [1, 0], Reader("bad"), cfg=bounds(), seed=20
     )
 
-    assert (found["macro_f1_after"], found["fall"]) == (1.0, 0.0)
+    assert (report["macro_f1_after"], report["fall"]) == (1.0, 0.0)
 
 
-def test_a_wrong_answer_is_not_attacked_and_cannot_become_right() -> None:
+def test_a_wrong_prediction_is_not_attacked() -> None:
     reader = Reader("brilliant")
 
-    found = measure_attack(
+    report = measure_attack(
         ["a brilliant disguise", "a brilliant film"], [0, 1], reader, cfg=bounds(tries=3), seed=20
     )
 
-    first, *attempts = reader.asked
+    first, *attempts = reader.calls
     assert len(first) == 2
     assert len(attempts) >= 1
-    # One slip makes a text longer or shorter by one letter at most, so these are the 16 letters of the second.
+    # A typo changes the length by one letter at most, so these are variants of the second text.
     assert all(len(texts) == 1 and len(texts[0]) in (15, 16, 17) for texts in attempts)
-    assert found["macro_f1_before"] == pytest.approx(1 / 3)
+    assert report["macro_f1_before"] == pytest.approx(1 / 3)
 
 
-def test_when_every_answer_is_wrong_nothing_is_attacked() -> None:
+def test_with_only_wrong_predictions_nothing_is_attacked() -> None:
     reader = Reader("brilliant")
 
-    found = measure_attack(["brilliant", "dull thing"], [0, 1], reader, cfg=bounds(), seed=20)
+    report = measure_attack(["brilliant", "dull thing"], [0, 1], reader, cfg=bounds(), seed=20)
 
-    assert (len(reader.asked), found["macro_f1_before"], found["fall"]) == (1, 0.0, 0.0)
+    assert (len(reader.calls), report["macro_f1_before"], report["fall"]) == (1, 0.0, 0.0)
 
 
-def test_a_sample_is_drawn_by_the_seed() -> None:
+def test_the_sample_depends_on_the_seed() -> None:
     texts, truth = [f"text number {n}" for n in range(50)], [0] * 50
     drawn = []
     for seed in (20, 20, 21):
         reader = Reader()
         assert measure_attack(texts, truth, reader, cfg=bounds(texts=5, tries=2), seed=seed)["texts"] == 5
-        drawn.append(reader.asked)
+        drawn.append(reader.calls)
 
     assert drawn[0] == drawn[1]
     assert drawn[0][0] != drawn[2][0]

@@ -1,4 +1,4 @@
-"""The two simple models every candidate is set beside."""
+"""The two baselines every candidate is compared with."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ CFG = load_params(Path(__file__).parents[3] / "params.yaml").evaluate.model_copy
 TRAIN = ["the film is dreadful", "a dreadful evening", "wonderful, simply wonderful", "what a wonderful film"]
 
 
-def test_counted_words_learn_which_word_means_what() -> None:
+def test_tfidf_learns_the_labels_of_words() -> None:
     assert baselines.predict_tfidf(
         TRAIN, [0, 0, 1, 1], ["dreadful weather", "wonderful weather"], CFG.tfidf
     ) == [0, 1]
@@ -30,13 +30,13 @@ def test_counted_words_learn_which_word_means_what() -> None:
         (["!", "?", "…"], [1, 1, 0], "no word at all"),
     ],
 )
-def test_with_nothing_to_learn_the_commonest_label_is_left(
+def test_without_features_tfidf_predicts_the_most_common_label(
     train: list[str], truth: list[int], why: str
 ) -> None:
     assert baselines.predict_tfidf(train, truth, ["anything", "else"], CFG.tfidf) == [1, 1], why
 
 
-def test_words_rarer_than_asked_are_not_counted() -> None:
+def test_words_rarer_than_min_count_are_ignored() -> None:
     rare = CFG.tfidf.model_copy(update={"min_count": 5})
     assert baselines.predict_tfidf(TRAIN, [0, 0, 0, 1], ["wonderful"], rare) == [0]
 
@@ -45,17 +45,17 @@ def test_words_rarer_than_asked_are_not_counted() -> None:
     ("text", "label"),
     [("I love this, it is great!", 2), ("I hate this, it is horrible.", 0), ("The chair is brown.", 1)],
 )
-def test_the_lexicon_counts_the_cuts_below_its_score(text: str, label: int) -> None:
+def test_vader_counts_the_thresholds_below_its_score(text: str, label: int) -> None:
     assert baselines.predict_vader([text], [-0.05, 0.05]) == [label]
 
 
-def test_five_labels_need_four_cuts() -> None:
+def test_five_labels_need_four_thresholds() -> None:
     assert baselines.predict_vader(
         ["I love this, it is great!", "The chair is brown."], [-0.6, -0.05, 0.05, 0.6]
     ) == [4, 2]
 
 
-def test_without_cuts_there_is_no_lexicon() -> None:
+def test_without_thresholds_there_is_no_vader() -> None:
     without = CFG.model_copy(update={"vader_thresholds": None})
     assert set(baselines.predict_baselines(TRAIN, [0, 0, 1, 1], ["dreadful"], without)) == {"tfidf"}
     assert set(baselines.predict_baselines(TRAIN, [0, 0, 1, 1], ["dreadful"], CFG)) == {"tfidf", "vader"}

@@ -1,4 +1,4 @@
-"""Abilities are tried on texts made from templates: which texts are made, and which answers pass."""
+"""Behaviour suites: which texts the templates make, and which predictions pass."""
 
 import re
 from collections import Counter
@@ -41,18 +41,18 @@ def pairs(
     ]
 
 
-def test_a_template_gives_a_case_for_each_way_to_fill_it() -> None:
-    made = make_cases(config(ability(None, "The {thing} is {good}.", kind="minimum", expect="good")), 20)
+def test_a_template_gives_a_case_for_each_filling() -> None:
+    cases = make_cases(config(ability(None, "The {thing} is {good}.", kind="minimum", expect="good")), 20)
 
-    assert sorted(case.texts for case in made) == [
+    assert sorted(case.texts for case in cases) == [
         (f"The {thing} is {good}.",) for thing in ("film", "phone") for good in ("good", "great", "superb")
     ]
-    assert {(case.ability, case.kind, case.expect) for case in made} == {("a", "minimum", "good")}
+    assert {(case.ability, case.kind, case.expect) for case in cases} == {("a", "minimum", "good")}
 
 
-def test_templates_take_turns_and_a_poor_one_leaves_its_share_to_others() -> None:
+def test_templates_take_turns_and_a_short_one_yields_to_others() -> None:
     few, many = "It is over.", "The {thing} of {name} is {good}."
-    made = make_cases(
+    cases = make_cases(
         config(
             ability("case", few, many),
             ability("case", many, "{name} has a {good} {thing}.", name="b"),
@@ -61,26 +61,26 @@ def test_templates_take_turns_and_a_poor_one_leaves_its_share_to_others() -> Non
         20,
     )
 
-    of_a = Counter("over" in case.texts[0] for case in made if case.ability == "a")
-    of_b = Counter("has" in case.texts[0] for case in made if case.ability == "b")
+    of_a = Counter("over" in case.texts[0] for case in cases if case.ability == "a")
+    of_b = Counter("has" in case.texts[0] for case in cases if case.ability == "b")
 
     assert (of_a, of_b) == ({True: 1, False: 9}, {True: 5, False: 5})
 
 
 @given(st.integers(0, 2**40), st.integers(1, 30))
-def test_equal_seeds_make_equal_cases_never_too_many_and_none_twice(seed: int, most: int) -> None:
+def test_equal_seeds_make_equal_distinct_cases(seed: int, most: int) -> None:
     cfg = config(
         ability("typos", "What {name} did is {good}.", "The {thing} in {thing} is {good}."),
         ability("names", "{name} has it.", name="b"),
         most=most,
     )
 
-    made = make_cases(cfg, seed)
+    cases = make_cases(cfg, seed)
 
-    assert made == make_cases(cfg, seed)
-    assert max(Counter(case.ability for case in made).values()) <= most
-    assert len({(case.ability, case.texts) for case in made}) == len(made)
-    assert all(len(set(case.texts)) == 2 for case in made)
+    assert cases == make_cases(cfg, seed)
+    assert max(Counter(case.ability for case in cases).values()) <= most
+    assert len({(case.ability, case.texts) for case in cases}) == len(cases)
+    assert all(len(set(case.texts)) == 2 for case in cases)
 
 
 def test_another_seed_makes_other_cases() -> None:
@@ -89,7 +89,7 @@ def test_another_seed_makes_other_cases() -> None:
     assert len({tuple(make_cases(cfg, seed)) for seed in range(5)}) > 1
 
 
-def test_an_addition_stands_only_in_the_changed_text() -> None:
+def test_an_addition_is_only_in_the_changed_text() -> None:
     found = pairs("addition", "The {thing} is [not ]good.", kind="direction", expect="bad")
 
     assert sorted(found) == [
@@ -128,7 +128,7 @@ def test_a_text_without_a_word_long_enough_for_a_typo_gives_no_case() -> None:
     assert pairs("typos", "It is so so.") == []
 
 
-def test_the_other_changes_touch_case_marks_and_the_end_only() -> None:
+def test_other_changes_touch_only_case_punctuation_and_the_end() -> None:
     plain = "Oh, {name}, a {good} day!"
 
     assert all(changed in (text.upper(), text.lower()) for text, changed in pairs("case", plain))
@@ -149,13 +149,13 @@ def probabilities(bad: float, fair: float, good: float) -> np.ndarray:
         ("minimum", "good", [(0.2, 0.5, 0.3)], False),
         ("invariance", None, [(0.2, 0.3, 0.5), (0.0, 0.4, 0.6)], True),
         ("invariance", None, [(0.2, 0.3, 0.5), (0.0, 0.6, 0.4)], False),
-        # A direction asks for a rise, not for the label.
+        # A direction needs a rise of the probability, not the label.
         ("direction", "bad", [(0.1, 0.0, 0.9), (0.2, 0.0, 0.8)], True),
         ("direction", "bad", [(0.9, 0.0, 0.1), (0.8, 0.0, 0.2)], False),
         ("direction", "bad", [(0.9, 0.0, 0.1), (0.9 + 1e-9, 0.0, 0.1)], False),
     ],
 )
-def test_what_passes(
+def test_which_cases_pass(
     kind: str, expect: str | None, rows: list[tuple[float, float, float]], passed: bool
 ) -> None:
     case = Case("a", kind, ("plain", "changed")[: len(rows)], expect)
@@ -163,11 +163,11 @@ def test_what_passes(
     assert case_passes(case, [probabilities(*row) for row in rows], LABELS) is passed
 
 
-def test_pass_rates_and_the_first_failures_are_told() -> None:
-    asked: list[Sequence[str]] = []
+def test_pass_rates_and_first_failures_are_reported() -> None:
+    calls: list[Sequence[str]] = []
 
-    def answer(texts: Sequence[str]) -> np.ndarray:
-        asked.append(texts)
+    def predict(texts: Sequence[str]) -> np.ndarray:
+        calls.append(texts)
         return np.stack(
             [
                 probabilities(0.0, 0.4, 0.6) if "good" in text else probabilities(0.7, 0.3, 0.0)
@@ -175,29 +175,29 @@ def test_pass_rates_and_the_first_failures_are_told() -> None:
             ]
         )
 
-    tried = [
+    cases = [
         Case("praise", "minimum", (f"{word} {n}",), "good") for n in range(6) for word in ("good", "fine")
     ]
-    tried += [
+    cases += [
         Case("case", "invariance", ("good 1", "GOOD 1"), None),
         Case("case", "invariance", ("good 1", "good 2"), None),
     ]
 
-    found = measure_abilities(tried, answer, LABELS)
+    found = measure_abilities(cases, predict, LABELS)
 
     assert (found["praise"]["cases"], found["praise"]["passed"], found["praise"]["pass_rate"]) == (12, 6, 0.5)
     assert found["praise"]["examples"] == [{"texts": [f"fine {n}"], "labels": ["bad"]} for n in range(5)]
     assert found["case"]["examples"] == [{"texts": ["good 1", "GOOD 1"], "labels": ["good", "bad"]}]
     assert found["case"]["kind"] == "invariance"
     # One call, and no text twice.
-    assert [len(texts) for texts in asked] == [13]
+    assert [len(texts) for texts in calls] == [13]
 
 
-def test_no_suites_measure_nothing_and_ask_nothing() -> None:
-    def answer(_: Sequence[str]) -> np.ndarray:
-        raise AssertionError("there is nothing to ask")
+def test_no_suites_measure_and_predict_nothing() -> None:
+    def predict(_: Sequence[str]) -> np.ndarray:
+        raise AssertionError("there is nothing to predict")
 
-    assert measure_abilities(make_cases(config(), 20), answer, LABELS) == {}
+    assert measure_abilities(make_cases(config(), 20), predict, LABELS) == {}
 
 
 @pytest.mark.parametrize(
@@ -213,11 +213,11 @@ def test_no_suites_measure_nothing_and_ask_nothing() -> None:
         (ability("case", "So.", kind="minimum", expect="bad"), "or is null for a minimum"),
     ],
 )
-def test_a_suite_that_cannot_be_tried_is_refused(wrong: dict[str, Any], message: str) -> None:
+def test_an_invalid_suite_is_rejected(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         config(wrong, emoji=[], name=["Wei", "Wei"])
 
 
-def test_an_ability_is_named_once() -> None:
+def test_an_ability_may_be_named_once() -> None:
     with pytest.raises(ValidationError, match="names an ability twice"):
         config(ability("case", "So."), ability("case", "Oh."))

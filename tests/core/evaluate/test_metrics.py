@@ -1,4 +1,4 @@
-"""Counts and figures, by hand and against scikit-learn."""
+"""Confusion counts and metrics, by hand and against scikit-learn."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from pipeline.core.evaluate import metrics
 PAIRS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60)
 
 
-def test_counts_stand_in_the_row_of_the_truth() -> None:
+def test_rows_are_truth_and_columns_predictions() -> None:
     assert metrics.confusion([0, 0, 1, 2], [0, 1, 1, 0], labels=3).tolist() == [
         [1, 1, 0],
         [0, 1, 0],
@@ -18,10 +18,10 @@ def test_counts_stand_in_the_row_of_the_truth() -> None:
     ]
 
 
-def test_figures_of_four_texts_worked_by_hand() -> None:
+def test_metrics_of_four_texts_worked_by_hand() -> None:
     counts = metrics.confusion([0, 0, 1, 1], [0, 1, 1, 1], labels=2)
 
-    # label 0: one hit of one guess and two texts; label 1: two hits of three guesses and two texts.
+    # label 0: 1 hit of 1 prediction and 2 texts; label 1: 2 hits of 3 predictions and 2 texts.
     assert metrics.per_class(counts, ["no", "yes"]) == {
         "no": {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "texts": 2},
         "yes": {"precision": pytest.approx(2 / 3), "recall": 1.0, "f1": pytest.approx(0.8), "texts": 2},
@@ -33,26 +33,26 @@ def test_figures_of_four_texts_worked_by_hand() -> None:
     }
 
 
-def test_a_label_that_is_guessed_and_never_true_pulls_the_average_down() -> None:
+def test_a_label_without_support_lowers_macro_f1() -> None:
     counts = metrics.confusion([0, 0], [0, 1], labels=3)
     assert metrics.macro_f1(counts) == pytest.approx((2 / 3) / 2)
 
 
-def test_a_source_is_judged_on_its_own_texts() -> None:
-    found = metrics.per_source([0, 1, 0, 1], [0, 1, 1, 0], ["tweet", "tweet", "movie", "movie"], labels=2)
-    assert found == {
+def test_a_source_is_measured_on_its_own_texts() -> None:
+    scores = metrics.per_source([0, 1, 0, 1], [0, 1, 1, 0], ["tweet", "tweet", "movie", "movie"], labels=2)
+    assert scores == {
         "movie": {"macro_f1": 0.0, "accuracy": 0.0, "texts": 2},
         "tweet": {"macro_f1": 1.0, "accuracy": 1.0, "texts": 2},
     }
 
 
-def test_a_slice_is_judged_on_the_texts_at_its_positions() -> None:
-    found = metrics.per_slice(
+def test_a_slice_is_measured_on_its_rows() -> None:
+    scores = metrics.per_slice(
         [0, 1, 0, 1], [0, 1, 1, 0], {"length=1-8": [0, 1], "negated=yes": [1, 2, 3]}, labels=2
     )
-    assert found == {
+    assert scores == {
         "length=1-8": {"macro_f1": 1.0, "accuracy": 1.0, "texts": 2},
-        # label 0: no hit of one text; label 1: one hit of two guesses and two texts.
+        # label 0: no hit of 1 text; label 1: 1 hit of 2 predictions and 2 texts.
         "negated=yes": {"macro_f1": pytest.approx(0.5 / 2), "accuracy": pytest.approx(1 / 3), "texts": 3},
     }
 
@@ -67,41 +67,41 @@ def test_no_texts_give_zeros_and_no_warning() -> None:
 
 @settings(deadline=None)  # the first example pays for importing the oracle
 @given(PAIRS)
-def test_every_figure_equals_scikit_learn(pairs: list[tuple[int, int]]) -> None:
+def test_every_metric_equals_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
 
-    truth, guess = zip(*pairs, strict=True)
-    counts = metrics.confusion(truth, guess, labels=4)
+    truth, predicted = zip(*pairs, strict=True)
+    counts = metrics.confusion(truth, predicted, labels=4)
 
-    assert counts.tolist() == confusion_matrix(truth, guess, labels=range(4)).tolist()
-    assert metrics.macro_f1(counts) == pytest.approx(f1_score(truth, guess, average="macro", zero_division=0))
-    assert metrics.accuracy(counts) == pytest.approx(accuracy_score(truth, guess))
-    theirs = precision_recall_fscore_support(truth, guess, labels=range(4), zero_division=0)
+    assert counts.tolist() == confusion_matrix(truth, predicted, labels=range(4)).tolist()
+    assert metrics.macro_f1(counts) == pytest.approx(
+        f1_score(truth, predicted, average="macro", zero_division=0)
+    )
+    assert metrics.accuracy(counts) == pytest.approx(accuracy_score(truth, predicted))
+    theirs = precision_recall_fscore_support(truth, predicted, labels=range(4), zero_division=0)
     ours = metrics.per_class(counts, "abcd").values()
     assert np.allclose([list(entry.values()) for entry in ours], np.array(theirs).T)
 
 
 @given(PAIRS, st.integers(1, 5))
-def test_the_counts_of_the_groups_add_up_to_the_counts_of_all(
-    pairs: list[tuple[int, int]], groups: int
-) -> None:
-    truth, guess = zip(*pairs, strict=True)
+def test_group_counts_sum_to_the_total(pairs: list[tuple[int, int]], groups: int) -> None:
+    truth, predicted = zip(*pairs, strict=True)
     names = [f"group {number % groups}" for number in range(len(truth))]
-    by_group = metrics.confusion_by_group(truth, guess, names, labels=4)
+    by_group = metrics.confusion_by_group(truth, predicted, names, labels=4)
 
     assert by_group.shape == (len(set(names)), 4, 4)
-    assert by_group.sum(axis=0).tolist() == metrics.confusion(truth, guess, labels=4).tolist()
+    assert by_group.sum(axis=0).tolist() == metrics.confusion(truth, predicted, labels=4).tolist()
 
 
 @given(PAIRS, st.integers(1, 5))
-def test_the_tally_of_a_group_holds_all_that_its_f1_needs(pairs: list[tuple[int, int]], groups: int) -> None:
-    truth, guess = (np.array(column) for column in zip(*pairs, strict=True))
+def test_the_tally_of_a_group_is_enough_for_f1(pairs: list[tuple[int, int]], groups: int) -> None:
+    truth, predicted = (np.array(column) for column in zip(*pairs, strict=True))
     numbers = np.arange(len(truth)) % groups
 
-    tallies = metrics.tally_by_group(truth, guess, numbers, groups=groups, labels=4)
+    tallies = metrics.tally_by_group(truth, predicted, numbers, groups=groups, labels=4)
 
     counts = [
-        metrics.confusion(truth[numbers == group].tolist(), guess[numbers == group].tolist(), labels=4)
+        metrics.confusion(truth[numbers == group].tolist(), predicted[numbers == group].tolist(), labels=4)
         for group in range(groups)
     ]
     assert tallies.tolist() == metrics.tally(np.array(counts)).tolist()

@@ -1,13 +1,19 @@
-"""The document of an evaluation: a candidate beside the baselines, plain values only."""
+"""The evaluation report: measurements of a candidate and of the baselines, as JSON values."""
 
 import json
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
 
+from pipeline.base.documents import AbilityReport, AttackReport, EvaluationReport, HumanAgreement, Scores
 from pipeline.base.errors import DataRejected
-from pipeline.core.evaluate.report import LabelledPredictions, evaluation_report
+from pipeline.core.evaluate.report import (
+    NOT_MEASURED,
+    LabelledPredictions,
+    RobustnessReports,
+    evaluation_report,
+)
 from pipeline.io.params_file import load_params
 
 CFG = load_params(Path(__file__).parents[3] / "params.yaml").evaluate.model_copy(
@@ -22,43 +28,44 @@ CFG = load_params(Path(__file__).parents[3] / "params.yaml").evaluate.model_copy
 )
 
 
-def answered(texts: int = 4) -> LabelledPredictions:
-    columns: dict[str, list[Any]] = {
-        "truth": [0, 0, 1, 1],
-        "guess": [0, 1, 1, 1],
-        "probabilities": [[0.9, 0.1], [0.3, 0.7], [0.2, 0.8], [0.4, 0.6]],
-        "groups": ["a", "a", "b", "c"],
-        "sources": ["tweet", "tweet", "movie", "movie"],
-        "langs": ["en", "en", "en", "nl"],
-        "texts": ["this is not good", "bad", "it is not bad at all", "good"],
-    }
+def predictions(texts: int = 4) -> LabelledPredictions:
     return LabelledPredictions(
-        labels=("no", "yes"), temperature=1.2, **{name: column[:texts] for name, column in columns.items()}
+        labels=("no", "yes"),
+        truth=[0, 0, 1, 1][:texts],
+        predicted=[0, 1, 1, 1][:texts],
+        probabilities=np.array([[0.9, 0.1], [0.3, 0.7], [0.2, 0.8], [0.4, 0.6]])[:texts],
+        groups=["a", "a", "b", "c"][:texts],
+        sources=["tweet", "tweet", "movie", "movie"][:texts],
+        langs=["en", "en", "en", "nl"][:texts],
+        texts=["this is not good", "bad", "it is not bad at all", "good"][:texts],
+        temperature=1.2,
     )
 
 
-def document(baselines: dict[str, list[int]], **extra: Any) -> dict[str, Any]:
-    return evaluation_report(answered(), baselines=baselines, extra=extra, cfg=CFG, seed=20)
+def report(
+    *, texts: int = 4, robustness: RobustnessReports = NOT_MEASURED, **baselines: list[int]
+) -> EvaluationReport:
+    return evaluation_report(predictions(texts), baselines=baselines, robustness=robustness, cfg=CFG, seed=20)
 
 
-def test_the_document_holds_plain_values_and_every_figure_of_the_contract() -> None:
-    found = document({"tfidf": [0, 0, 0, 0]})
+def test_the_report_holds_json_values_and_every_measurement() -> None:
+    document = report(tfidf=[0, 0, 0, 0])
 
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    figures = {"macro_f1", "accuracy", "intervals", "per_source"}
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    scores = {"macro_f1", "accuracy", "intervals", "per_source"}
     counts = {"labels", "texts", "per_class", "confusion", "slices", "calibration", "baselines"}
-    assert set(found) == {*figures, *counts, "behaviour", "attack", "human"}
-    assert (found["texts"], found["accuracy"], found["confusion"]) == (4, 0.75, [[1, 1], [0, 2]])
-    assert set(found["baselines"]["tfidf"]) == figures
-    assert found["baselines"]["tfidf"]["macro_f1"] == pytest.approx((2 / 3) / 2)
-    assert set(found["calibration"]) == {"ece", "adaptive_ece", "brier", "temperature", "bins"}
-    assert found["calibration"]["temperature"] == 1.2
+    assert set(document) == {*scores, *counts, "behaviour", "attack", "human"}
+    assert (document["texts"], document["accuracy"], document["confusion"]) == (4, 0.75, [[1, 1], [0, 2]])
+    assert set(document["baselines"]["tfidf"]) == scores
+    assert document["baselines"]["tfidf"]["macro_f1"] == pytest.approx((2 / 3) / 2)
+    assert set(document["calibration"]) == {"ece", "adaptive_ece", "brier", "temperature", "bins"}
+    assert document["calibration"]["temperature"] == 1.2
 
 
-def test_each_slice_that_is_large_enough_has_its_figures() -> None:
-    found = document({})["slices"]
+def test_each_slice_of_enough_texts_has_its_scores() -> None:
+    document = report()["slices"]
 
-    assert set(found) == {
+    assert set(document) == {
         "source=movie",
         "source=tweet",
         "lang=en",
@@ -67,28 +74,39 @@ def test_each_slice_that_is_large_enough_has_its_figures() -> None:
         "negated=yes",
         "negated=no",
     }
-    assert found["negated=yes"] == {"macro_f1": 1.0, "accuracy": 1.0, "texts": 2}
-    assert found["length=1-3"] == {"macro_f1": pytest.approx((2 / 3) / 2), "accuracy": 0.5, "texts": 2}
+    assert document["negated=yes"] == {"macro_f1": 1.0, "accuracy": 1.0, "texts": 2}
+    assert document["length=1-3"] == {"macro_f1": pytest.approx((2 / 3) / 2), "accuracy": 0.5, "texts": 2}
 
 
-def test_what_others_measured_stands_in_it_and_what_nobody_did_is_said_to_be_absent() -> None:
-    bare, whole = (
-        document({}),
-        document({}, behaviour={"negation": {"pass_rate": 0.5}}, attack={"fall": 0.1}, human={"texts": 3}),
-    )
+def test_robustness_is_reported_or_absent() -> None:
+    ability: AbilityReport = {"kind": "direction", "cases": 2, "passed": 1, "pass_rate": 0.5, "examples": []}
+    attack: AttackReport = {
+        "texts": 4,
+        "edits": 1,
+        "tries": 2,
+        "macro_f1_before": 0.7,
+        "macro_f1_after": 0.6,
+        "fall": 0.1,
+    }
+    scores: Scores = {"macro_f1": 1.0, "accuracy": 1.0}
+    human: HumanAgreement = {
+        "texts": 3,
+        "one_rater": scores,
+        "ceiling": scores,
+        "candidate": scores,
+        "per_source": {},
+    }
+    bare, complete = report(), report(robustness=RobustnessReports({"negation": ability}, attack, human))
 
     assert (bare["behaviour"], bare["attack"], bare["human"]) == ({}, None, None)
-    assert (whole["behaviour"], whole["attack"], whole["human"]) == (
-        {"negation": {"pass_rate": 0.5}},
-        {"fall": 0.1},
-        {"texts": 3},
-    )
+    assert complete["behaviour"] == {"negation": ability}
+    assert (complete["attack"], complete["human"]) == (attack, human)
 
 
-def test_equal_answers_make_an_equal_document() -> None:
-    assert document({}) == document({})
+def test_equal_predictions_give_an_equal_report() -> None:
+    assert report() == report()
 
 
-def test_no_test_texts_say_what_to_change() -> None:
+def test_an_empty_test_set_is_rejected_with_advice() -> None:
     with pytest.raises(DataRejected, match=r"Raise split\.test"):
-        evaluation_report(answered(0), baselines={}, extra={}, cfg=CFG, seed=20)
+        report(texts=0)

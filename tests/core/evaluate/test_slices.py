@@ -1,4 +1,4 @@
-"""Which texts are judged together."""
+"""The slices of a set of texts."""
 
 import pytest
 from hypothesis import given
@@ -20,12 +20,12 @@ def of(texts: list[str], **changes: object) -> dict[str, list[int]]:
     return slice_members(texts, ["tweet"] * len(texts), ["en"] * len(texts), cfg(**changes))  # type: ignore[arg-type]
 
 
-def test_four_texts_stand_in_a_slice_of_each_dimension() -> None:
+def test_texts_are_in_one_slice_of_each_dimension() -> None:
     texts = ["so good", "it was never good", "a film about a film", "I do not like it"]
 
-    found = slice_members(texts, ["tweet", "movie", "movie", "tweet"], ["en", "en", "nl", "en"], cfg())
+    slices = slice_members(texts, ["tweet", "movie", "movie", "tweet"], ["en", "en", "nl", "en"], cfg())
 
-    assert found == {
+    assert slices == {
         "source=movie": [1, 2],
         "source=tweet": [0, 3],
         "lang=en": [0, 1, 3],
@@ -38,15 +38,15 @@ def test_four_texts_stand_in_a_slice_of_each_dimension() -> None:
     }
 
 
-def test_bands_are_named_by_their_first_and_last_number_of_words() -> None:
-    found = of(["a " * 8, "a " * 9, "a " * 16, "a " * 32, "a " * 33], bands=(8, 16, 32))
-    lengths = {name: rows for name, rows in found.items() if name.startswith("length")}
+def test_length_slices_are_named_by_their_bounds() -> None:
+    slices = of(["a " * 8, "a " * 9, "a " * 16, "a " * 32, "a " * 33], bands=(8, 16, 32))
+    lengths = {name: rows for name, rows in slices.items() if name.startswith("length")}
     assert lengths == {"length=1-8": [0], "length=9-16": [1, 2], "length=17-32": [3], "length=33+": [4]}
 
 
 def test_a_slice_of_too_few_texts_is_left_out() -> None:
-    found = slice_members(["a", "b", "c"], ["tweet", "tweet", "movie"], ["en"] * 3, cfg(least=2))
-    assert set(found) == {"source=tweet", "lang=en", "length=1-2", "negated=no"}
+    slices = slice_members(["a", "b", "c"], ["tweet", "tweet", "movie"], ["en"] * 3, cfg(least=2))
+    assert set(slices) == {"source=tweet", "lang=en", "length=1-2", "negated=no"}
 
 
 @pytest.mark.parametrize(
@@ -63,18 +63,18 @@ def test_a_slice_of_too_few_texts_is_left_out() -> None:
         ("", False),
     ],
 )
-def test_a_negation_is_a_whole_word_or_an_ending_with_an_apostrophe(text: str, negated: bool) -> None:
+def test_a_negation_is_a_word_or_an_ending_with_an_apostrophe(text: str, negated: bool) -> None:
     assert of([text]).keys() & {"negated=yes", "negated=no"} == {f"negated={'yes' if negated else 'no'}"}
 
 
-@pytest.mark.parametrize(("negations", "found"), [(("n't",), [0]), (("no.",), [1]), (("geen",), [2])])
-def test_a_list_may_hold_endings_only_signs_of_its_own_or_another_language(
-    negations: tuple[str, ...], found: list[int]
+@pytest.mark.parametrize(("negations", "slices"), [(("n't",), [0]), (("no.",), [1]), (("geen",), [2])])
+def test_negations_may_be_endings_signs_or_of_any_language(
+    negations: tuple[str, ...], slices: list[int]
 ) -> None:
-    assert of(["don't", "no. 7", "geen idee"], negations=negations)["negated=yes"] == found
+    assert of(["don't", "no. 7", "geen idee"], negations=negations)["negated=yes"] == slices
 
 
-def test_without_negations_or_bands_those_dimensions_say_nothing() -> None:
+def test_without_negations_or_bands_there_are_no_such_slices() -> None:
     assert of(["not so", "so"], negations=(), bands=()) == {
         "source=tweet": [0, 1],
         "lang=en": [0, 1],
@@ -92,12 +92,12 @@ TEXTS = st.lists(
 
 
 @given(TEXTS)
-def test_each_text_stands_in_exactly_one_slice_of_each_dimension(rows: list[tuple[str, str, str]]) -> None:
+def test_each_text_is_in_exactly_one_slice_of_each_dimension(rows: list[tuple[str, str, str]]) -> None:
     texts, sources, langs = ([row[place] for row in rows] for place in range(3))
-    found = slice_members(texts, sources, langs, cfg())
+    slices = slice_members(texts, sources, langs, cfg())
 
     for dimension in ("source", "lang", "length", "negated"):
         places = [
-            place for name, slice_ in found.items() if name.startswith(f"{dimension}=") for place in slice_
+            place for name, slice_ in slices.items() if name.startswith(f"{dimension}=") for place in slice_
         ]
         assert sorted(places) == list(range(len(rows)))

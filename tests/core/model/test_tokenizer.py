@@ -13,11 +13,12 @@ from pipeline.core.model.tokenizer import (
 
 PROGRAM = (
     "from pipeline.core.model.tokenizer import train_tokenizer;"
-    "print(train_tokenizer([f'a {x}{y} film was {y}{x}ly {x}ing' for x in 'abcdefgh' for y in 'ijklmnop'], vocabulary=120))"
+    "texts = [f'a {x}{y} film was {y}{x}ly {x}ing' for x in 'abcdefgh' for y in 'ijklmnop'];"
+    "print(train_tokenizer(texts, vocabulary=120))"
 )
 
 
-def test_two_processes_train_the_very_same_tokenizer():
+def test_two_processes_train_equal_tokenizers():
     first, second = (
         subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True).stdout
         for _ in range(2)
@@ -34,14 +35,14 @@ def test_only_the_five_special_tokens_are_special(tokenizer_json, tokenizer):
     assert vocabulary_size(tokenizer_json) <= 200
 
 
-def test_pieces_that_continue_a_word_are_told_apart(tokenizer):
+def test_pieces_that_continue_a_word_are_marked(tokenizer):
     continues = continuations(tokenizer)
 
     assert {tokenizer.id_to_token(number)[:2] for number, within in enumerate(continues) if within} == {"##"}
     assert not any(continues[number] for number in special_ids(tokenizer).values())
 
 
-def test_letters_never_seen_are_unknown_and_rare_ones_do_not_fill_the_vocabulary():
+def test_unseen_letters_are_unknown_and_rare_ones_do_not_fill_the_vocabulary():
     document = train_tokenizer(
         ["".join(map(chr, range(0x4E00, 0x4E00 + 500))), "common words " * 50], vocabulary=100
     )
