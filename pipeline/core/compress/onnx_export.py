@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
     from onnx import NodeProto, TensorProto
@@ -24,7 +24,12 @@ CONTRIB = "com.microsoft"
 # Subtracted from the score of padding, whose attention becomes exactly 0.
 FAR_BELOW = 1e9
 
-Matrix = tuple[NDArray[Any], NDArray[Any]]
+# Of float32 or int8.
+Array = NDArray[Any]
+# A module of transformers, which has no types.
+Part = Any
+# Weight (out x in) and bias.
+Matrix = tuple[Array, Array]
 
 
 class OnnxGraph:
@@ -34,7 +39,7 @@ class OnnxGraph:
         self._nodes: list[NodeProto] = []
         self._constants: dict[str, TensorProto] = {}
 
-    def constant(self, name: str, value: Any) -> str:
+    def constant(self, name: str, value: ArrayLike) -> str:
         """Add a constant and return its name."""
         from onnx import numpy_helper
 
@@ -76,7 +81,7 @@ class OnnxGraph:
 class Precision(Protocol):
     """Describe a precision: how a graph looks up rows and multiplies matrices."""
 
-    def rows(self, graph: OnnxGraph, name: str, table_VD: NDArray[Any], ids: str) -> str:
+    def rows(self, graph: OnnxGraph, name: str, table_VD: Array, ids: str) -> str:
         """Look up one row of a table for every id."""
 
     def products(self, graph: OnnxGraph, place: str, hidden: str, matrices: Sequence[Matrix]) -> list[str]:
@@ -86,7 +91,7 @@ class Precision(Protocol):
 class Float32:
     """Use 32-bit floating point, as in training."""
 
-    def rows(self, graph: OnnxGraph, name: str, table_VD: NDArray[Any], ids: str) -> str:
+    def rows(self, graph: OnnxGraph, name: str, table_VD: Array, ids: str) -> str:
         """Look up rows of a float table."""
         return graph.node("Gather", graph.constant(name, table_VD), ids)
 
@@ -106,7 +111,7 @@ def export_onnx(model: "nn.Module", *, max_tokens: int, precision: Precision | N
     Inputs: `tokens` and `mask` (texts x tokens, int64; at most `max_tokens` tokens). Outputs: `logits` (texts
     x labels) and `pooled` (texts x width), the input of the head, computed only when it is requested.
     """
-    encoder: Any = model.encoder
+    encoder: Part = model.encoder
     assert encoder.config.hidden_act == "gelu"
     graph, precision = OnnxGraph(), precision or Float32()
     counted = graph.node("Cast", "mask", to=FLOAT)
@@ -128,7 +133,7 @@ def export_onnx(model: "nn.Module", *, max_tokens: int, precision: Precision | N
     mean_BD = graph.node(
         "Div", total_BD, graph.node("ReduceSum", counted, graph.integers(1), keepdims=1), out="pooled"
     )
-    head: Any = model.head
+    head: Part = model.head
     graph.node(
         "Gemm",
         mean_BD,
@@ -140,17 +145,17 @@ def export_onnx(model: "nn.Module", *, max_tokens: int, precision: Precision | N
     return graph.model({"logits": len(head.weight), "pooled": len(head.weight[0])})
 
 
-def to_numpy(values: "Tensor") -> NDArray[Any]:
+def to_numpy(values: "Tensor") -> Array:
     """Return a parameter as a numpy array."""
     return values.detach().cpu().numpy()
 
 
-def linear_weights(linear: Any) -> Matrix:
+def linear_weights(linear: Part) -> Matrix:
     """Return weight (out x in) and bias of a linear layer."""
     return to_numpy(linear.weight), to_numpy(linear.bias)
 
 
-def _embedded(graph: OnnxGraph, embeddings: Any, precision: Precision, max_tokens: int) -> str:
+def _embedded(graph: OnnxGraph, embeddings: Part, precision: Precision, max_tokens: int) -> str:
     words_BTD = precision.rows(graph, "words", to_numpy(embeddings.word_embeddings.weight), "tokens")
     # Every token has the first token type, so its embedding is added to that of the position.
     table_TD = (
@@ -165,7 +170,7 @@ def _embedded(graph: OnnxGraph, embeddings: Any, precision: Precision, max_token
 
 
 def _layer(
-    graph: OnnxGraph, layer: Any, hidden_BTD: str, padding_B11T: str, precision: Precision, name: str
+    graph: OnnxGraph, layer: Part, hidden_BTD: str, padding_B11T: str, precision: Precision, name: str
 ) -> str:
     heads = layer.attention.self
     # A score is divided by the root of a head's width; here the query's weights are.
@@ -193,7 +198,7 @@ def _layer(
     return _normed(graph, layer.output.LayerNorm, fed_BTD, hidden_BTD, f"{name}.fed")
 
 
-def _attended(graph: OnnxGraph, vectors: Sequence[str], padding_B11T: str, heads: Any) -> str:
+def _attended(graph: OnnxGraph, vectors: Sequence[str], padding_B11T: str, heads: Part) -> str:
     by_head = graph.integers(0, 0, -1, heads.attention_head_size)
     query_BHTE, key_BHTE, value_BHTE = (
         graph.node("Transpose", graph.node("Reshape", vector_BTD, by_head), perm=[0, 2, 1, 3])
@@ -207,7 +212,7 @@ def _attended(graph: OnnxGraph, vectors: Sequence[str], padding_B11T: str, heads
     return graph.node("Reshape", context_BTHE, graph.integers(0, 0, len(heads.query.weight)))
 
 
-def _normed(graph: OnnxGraph, norm: Any, new: str, old: str, name: str) -> str:
+def _normed(graph: OnnxGraph, norm: Part, new: str, old: str, name: str) -> str:
     scale, shift = (
         graph.constant(f"{name}.scale", to_numpy(norm.weight)),
         graph.constant(f"{name}.shift", to_numpy(norm.bias)),

@@ -26,6 +26,8 @@ CHANNEL_MULTIPLE = 16
 
 
 Hook = Callable[..., Tensor | tuple[Tensor]]
+# A module of transformers, which has no types.
+Part = Any
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def prune_model(model: Classifier, importance: Importance, variant: VariantConfi
 def with_vocabulary(model: Classifier, kept: Sequence[int]) -> Classifier:
     """Return a classifier whose word embeddings are these rows alone, in this order."""
     small = copy.deepcopy(model)
-    words: Any = small.encoder.embeddings.word_embeddings
+    words: Part = small.encoder.embeddings.word_embeddings
     words.weight = nn.Parameter(words.weight.detach()[list(kept)].clone())
     words.num_embeddings = small.encoder.config.vocab_size = len(kept)
     return small
@@ -111,7 +113,7 @@ def _most_important(importance_P: Tensor, share: float, *, multiple: int = 1) ->
     return sorted(torch.argsort(importance_P, descending=True, stable=True)[:count].tolist())
 
 
-def _keep_heads(attention: Any, heads: Sequence[int]) -> None:
+def _keep_heads(attention: Part, heads: Sequence[int]) -> None:
     inner, width = attention.self, attention.self.attention_head_size
     rows = [head * width + place for head in heads for place in range(width)]
     for linear in (inner.query, inner.key, inner.value):
@@ -120,7 +122,7 @@ def _keep_heads(attention: Any, heads: Sequence[int]) -> None:
     inner.num_attention_heads, inner.all_head_size = len(heads), len(rows)
 
 
-def _keep_channels(layer: Any, channels: Sequence[int]) -> None:
+def _keep_channels(layer: Part, channels: Sequence[int]) -> None:
     _keep_outputs(layer.intermediate.dense, channels)
     _keep_inputs(layer.output.dense, channels)
 
@@ -136,7 +138,7 @@ def _keep_inputs(linear: nn.Linear, columns: Sequence[int]) -> None:
     linear.in_features = len(columns)
 
 
-def _sizes(layer: Any) -> tuple[int, int]:
+def _sizes(layer: Part) -> tuple[int, int]:
     """Return the numbers of heads and channels of a layer."""
     return int(layer.attention.self.num_attention_heads), int(layer.intermediate.dense.out_features)
 

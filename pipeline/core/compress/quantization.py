@@ -13,7 +13,6 @@ is out x in.
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.base.config import Int8Config
-from pipeline.core.compress.onnx_export import CONTRIB, FLOAT, Matrix, OnnxGraph, export_onnx
+from pipeline.core.compress.onnx_export import CONTRIB, FLOAT, Array, Matrix, OnnxGraph, Part, export_onnx
 from pipeline.core.train.objectives import evaluation_mode
 
 MEASURE_BATCH = 32
@@ -91,7 +90,7 @@ class Int8:
         self._ranges = ranges
         self._cfg = cfg
 
-    def rows(self, graph: OnnxGraph, name: str, table_VD: NDArray[Any], ids: str) -> str:
+    def rows(self, graph: OnnxGraph, name: str, table_VD: Array, ids: str) -> str:
         """Look up integers and scale each row by its own step."""
         step_V1 = _steps(table_VD)
         table = graph.constant(name, np.round(table_VD / step_V1).astype(np.int8))
@@ -155,14 +154,15 @@ def _integer_products(
     return products
 
 
-def _steps(table: NDArray[Any]) -> Floats:
+def _steps(table: Array) -> Floats:
     """Return the step of each row, such that its largest absolute value becomes 127."""
     steps: Floats = np.maximum(np.abs(table).max(axis=1, keepdims=True) / HALF, MIN_SCALE).astype(np.float32)
     return steps
 
 
-def _linears(model: Any) -> Iterator[tuple[str, nn.Module]]:
-    for number, layer in enumerate(model.encoder.encoder.layer):
+def _linears(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    encoder: Part = model.encoder
+    for number, layer in enumerate(encoder.encoder.layer):
         yield f"layer.{number}.attention", layer.attention.self.query
         yield f"layer.{number}.context", layer.attention.output.dense
         yield f"layer.{number}.channels", layer.intermediate.dense

@@ -16,6 +16,7 @@ from pipeline.base.documents import LabelScores, SubsetScores
 
 Counts = NDArray[np.int64]
 Values = NDArray[np.float64]
+Array = NDArray[Any]
 
 
 def confusion(truth: Sequence[int], predicted: Sequence[int], *, labels: int) -> Counts:
@@ -24,7 +25,7 @@ def confusion(truth: Sequence[int], predicted: Sequence[int], *, labels: int) ->
 
 
 def confusion_by_group(
-    truth: Sequence[int], predicted: Sequence[int], groups: Sequence[Any], *, labels: int
+    truth: Sequence[int], predicted: Sequence[int], groups: Sequence[object], *, labels: int
 ) -> Counts:
     """Count every pair of truth and prediction in each group; GxLxL, groups in rising order."""
     assert len(truth) == len(predicted) == len(groups)
@@ -37,7 +38,7 @@ def confusion_by_group(
     return np.bincount(cell_N, minlength=len(names) * labels * labels).reshape(len(names), labels, labels)
 
 
-def tally(counts: NDArray[Any]) -> NDArray[Any]:
+def tally(counts: Array) -> Array:
     """Return the true positives of each label, and support plus predictions; ...xLxL to ...x2xL."""
     return np.stack(
         [np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1) + counts.sum(axis=-2)], axis=-2
@@ -49,7 +50,7 @@ def tally_by_group(
 ) -> Counts:
     """Return the tally of each group by its number; Gx2xL."""
 
-    def counted(rows_N: NDArray[Any], label_N: Counts) -> Counts:
+    def counted(rows_N: Array, label_N: Counts) -> Counts:
         cell_N = group_N[rows_N] * labels + label_N[rows_N]
         return np.bincount(cell_N, minlength=groups * labels).reshape(groups, labels)
 
@@ -60,27 +61,27 @@ def tally_by_group(
     )
 
 
-def tallied_f1(tallies: NDArray[Any]) -> Values:
+def tallied_f1(tallies: Array) -> Values:
     """Compute F1 of each label, 0 where it has neither support nor predictions; ...x2xL to ...xL."""
     return _ratio(2.0 * tallies[..., 0, :], tallies[..., 1, :])
 
 
-def tallied_macro_f1(tallies: NDArray[Any]) -> Values:
+def tallied_macro_f1(tallies: Array) -> Values:
     """Average F1 over labels with support or predictions, as scikit-learn does; ...x2xL to ...."""
     return _ratio(tallied_f1(tallies).sum(axis=-1), (tallies[..., 1, :] > 0).sum(axis=-1))
 
 
-def f1(counts: NDArray[Any]) -> Values:
+def f1(counts: Array) -> Values:
     """Compute F1 of each label; ...xLxL to ...xL."""
     return tallied_f1(tally(counts))
 
 
-def macro_f1(counts: NDArray[Any]) -> Values:
+def macro_f1(counts: Array) -> Values:
     """Average F1 over labels with support or predictions; ...xLxL to ...."""
     return tallied_macro_f1(tally(counts))
 
 
-def accuracy(counts: NDArray[Any]) -> Values:
+def accuracy(counts: Array) -> Values:
     """Compute the share of correct predictions; ...xLxL to ...."""
     return _ratio(np.trace(counts, axis1=-2, axis2=-1), counts.sum(axis=(-2, -1)))
 
@@ -134,6 +135,6 @@ def score(truth: Counts, predicted: Counts, labels: int) -> float:
     return float(macro_f1(confusion(truth.tolist(), predicted.tolist(), labels=labels)))
 
 
-def _ratio(above: NDArray[Any], below: NDArray[Any]) -> Values:
+def _ratio(above: Array, below: Array) -> Values:
     numerator, denominator = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
     return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
