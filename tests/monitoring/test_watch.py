@@ -97,7 +97,7 @@ def serve_texts(places: Workspace) -> Callable[..., list[JournalEntry]]:
         ]
         journal.append(entries)
         if with_feedback:
-            journal.feedback(
+            journal.append_feedback(
                 [
                     Feedback(entry.request, 0, entry.time, TEXTS[number].label, "shop", entry.text, topic)
                     for entry, number in zip(entries, numbers, strict=True)

@@ -120,6 +120,18 @@ def test_a_broken_window_file_is_skipped_and_the_rest_is_drawn(places: Workspace
     assert len(page(places)["prevalence"].value["rows"]) == STAMPS - 1 - len(broken)
 
 
+def test_windows_of_an_earlier_version_give_the_same_charts(places: Workspace) -> None:
+    cards = ("prevalence", "drift", "quality")
+    today = page(places, "phones")
+    for path in windows(places):
+        window_fixtures.downgrade(path)
+
+    earlier = page(places, "phones")
+
+    assert [earlier[card] for card in cards] == [today[card] for card in cards]
+    assert today["prevalence"].value["model_changes"]
+
+
 def test_a_malformed_window_costs_its_charts_and_not_the_page(places: Workspace) -> None:
     path = windows(places)[3]
     document = json.loads(path.read_text())

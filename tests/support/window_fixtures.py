@@ -136,3 +136,13 @@ def _topic(
         else None,
         "estimated": {"accuracy": right, "low": right - 0.025, "high": right + 0.025},
     }
+
+
+def downgrade(path: Path) -> None:
+    """Rewrite a window report in the shape of the first version."""
+    document = json.loads(path.read_text("utf-8"))
+    document["answers"] = document.pop("predictions")
+    document["break"] = document.pop("model_change")
+    for topic in document["topics"].values():
+        topic["shares"] = topic.pop("prevalence")
+    path.write_text(json.dumps(document), "utf-8")

@@ -1,7 +1,7 @@
-"""Where the marks of each plot go: figures in, coordinates out. `plots.svg.j2` draws them.
+"""Lay out plots: figures in, coordinates out; `plots.svg.j2` draws them.
 
-Drawn by hand and not by matplotlib: shapes follow the page's colours in the light and in the dark, text stays text,
-equal figures give equal bytes, and nothing costs seconds to import.
+Drawn by hand and not by matplotlib: shapes follow the page's colours in the light and in the dark, text stays
+text, equal figures give equal bytes, and nothing costs seconds to import.
 """
 
 import math
@@ -26,7 +26,7 @@ ROW = 52.0  # the height of one row of an interval plot
 
 @dataclass(frozen=True)
 class Row:
-    """Name one value and its interval, before they have a place."""
+    """One value with its interval; `own` marks the model of the report."""
 
     label: str
     value: float
@@ -36,7 +36,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Placed:
-    """Hold one row of an interval plot in its place."""
+    """One placed row of an interval plot."""
 
     label: str
     figures: str
@@ -49,7 +49,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class IntervalPlot:
-    """Hold rows of values over one axis, with a named line across them."""
+    """Rows of values over one axis, with a named line across them."""
 
     height: float
     base: float
@@ -61,7 +61,7 @@ class IntervalPlot:
 
 @dataclass(frozen=True)
 class Cell:
-    """Hold one square of the confusion matrix."""
+    """One cell of the confusion matrix."""
 
     x: float
     y: float
@@ -72,7 +72,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class ConfusionPlot:
-    """Hold the squares and the names along both sides."""
+    """The cells and the labels along both sides."""
 
     height: float
     left: float
@@ -86,7 +86,7 @@ class ConfusionPlot:
 
 @dataclass(frozen=True)
 class Bin:
-    """Hold one dot of the reliability diagram and its bar in the histogram below."""
+    """One dot of the reliability diagram and its bar in the histogram below."""
 
     x: float
     y: float
@@ -101,7 +101,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class ReliabilityPlot:
-    """Hold the dots, the frame and the ticks of both axes."""
+    """The dots, the frame and the ticks of both axes."""
 
     height: float
     left: float
@@ -117,7 +117,8 @@ class ReliabilityPlot:
 def interval_plot(
     rows: Sequence[Row], *, line: tuple[float, str] | None, signed: bool = False
 ) -> IntervalPlot:
-    """Place rows of values with their intervals over one axis that just holds them all; `signed` marks differences and shows zero."""
+    """Lay out rows of values with their intervals over one axis; `signed` is for differences and shows zero.
+    """
     seen = [value for row in rows for value in (row.value, *(row.interval or ()))]
     seen += ([line[0]] if line else []) + ([0.0] if signed else [])
     low, high, step = domain(min(seen), max(seen))
@@ -136,7 +137,7 @@ def interval_plot(
 
 
 def confusion_plot(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> ConfusionPlot:
-    """Place one square for each truth (down) and answer (across), shaded by its share of the truth's row."""
+    """Lay out one cell for each true label (down) and prediction (across), shaded by its share of the row."""
     left = min(130.0, 26 + CHARACTER * max(len(label) for label in labels))
     side = round(min(92.0, (WIDTH - left - 2) / len(labels)), 2)
     slanted = CHARACTER * max(len(label) for label in labels) > side
@@ -153,12 +154,12 @@ def confusion_plot(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Co
                 labels,
                 counts,
                 truth=truth,
-                answer=answer,
-                x=round(left + side * answer, 2),
+                predicted=predicted,
+                x=round(left + side * predicted, 2),
                 y=round(top + side * truth, 2),
             )
             for truth in range(len(labels))
-            for answer in range(len(labels))
+            for predicted in range(len(labels))
         ),
         rows=tuple(short_name(label, top + at, left - 22) for label, at in zip(labels, middles, strict=True)),
         columns=tuple(
@@ -169,7 +170,9 @@ def confusion_plot(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Co
 
 
 def reliability_plot(bins: Sequence[CalibrationBin]) -> ReliabilityPlot:
-    """Place one dot for each bin of confidence, as large as the bin has texts, beside where a perfect one would lie."""
+    """Lay out one dot for each bin of confidence, in proportion to its texts, and its perfectly calibrated
+    place.
+    """
     left, right, top, bottom, floor = 54.0, 392.0, 12.0, 272.0, 342.0
     x, y = scale(0, 1, left, right), scale(0, 1, bottom, top)
     most = max((entry["texts"] for entry in bins), default=1)
@@ -203,16 +206,16 @@ def _placed(row: Row, y: float, x: Callable[[float], float], form: str) -> Place
 
 
 def _cell(
-    labels: Sequence[str], counts: Sequence[Sequence[int]], *, truth: int, answer: int, x: float, y: float
+    labels: Sequence[str], counts: Sequence[Sequence[int]], *, truth: int, predicted: int, x: float, y: float
 ) -> Cell:
-    count = counts[truth][answer]
+    count = counts[truth][predicted]
     share = count / max(1, sum(counts[truth]))
     return Cell(
         x,
         y,
         count,
         share,
-        f"{labels[truth]} answered as {labels[answer]}: {count:,} texts, {share:.1%} of {labels[truth]}",
+        f"{labels[truth]} predicted as {labels[predicted]}: {count:,} texts, {share:.1%} of {labels[truth]}",
     )
 
 
@@ -235,5 +238,8 @@ def _bin(
         bar_y=round(floor - height, 2),
         bar_width=round(x(entry["high"]) - x(entry["low"]) - 2, 2),
         bar_height=height,
-        title=f"{entry['texts']:,} texts answered with confidence {entry['confidence']:.2f}: {entry['accuracy']:.2f} of them right",
+        title=(
+            f"{entry['texts']:,} texts with confidence {entry['confidence']:.2f}: "
+            f"{entry['accuracy']:.2f} predicted right"
+        ),
     )

@@ -22,7 +22,7 @@ STYLE = (Path(pipeline.report.__file__).parent / "templates" / "page.css").read_
         *(("yes", "yes-wash"), ("no", "no-wash"), ("wait", "wait-wash")),
     ],
 )
-def test_words_stand_out_from_their_ground(scheme: str, words: str, ground: str) -> None:
+def test_text_contrasts_with_its_background(scheme: str, words: str, ground: str) -> None:
     # WCAG 2.2, 1.4.3: at least 4.5 to 1.
     colours = _colours(scheme)
 
@@ -31,7 +31,7 @@ def test_words_stand_out_from_their_ground(scheme: str, words: str, ground: str)
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("line", ["negative", "neutral", "positive", "violet", "ochre"])
-def test_lines_stand_out_from_the_sheet(scheme: str, line: str) -> None:
+def test_lines_contrast_with_the_background(scheme: str, line: str) -> None:
     # WCAG 2.2, 1.4.11: at least 3 to 1 for what has to be seen and is no word.
     colours = _colours(scheme) | _colours(scheme, DASHBOARD)
 
@@ -40,7 +40,7 @@ def test_lines_stand_out_from_the_sheet(scheme: str, line: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("ground", ["accent", "no"])
-def test_words_on_a_button_stand_out(scheme: str, ground: str) -> None:
+def test_text_on_a_button_contrasts(scheme: str, ground: str) -> None:
     assert _contrast(_colours(scheme)["sheet"], _colours(scheme)[ground]) >= 4.5
 
 

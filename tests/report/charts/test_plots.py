@@ -13,7 +13,7 @@ from pipeline.report.charts.forest import forest_plot
 from pipeline.report.charts.pareto import WIDE, pareto_plot
 
 
-def test_an_interval_lies_around_its_value_on_the_axis() -> None:
+def test_an_interval_lies_around_its_value() -> None:
     plot = plots.interval_plot(
         [plots.Row("R1", 0.75, (0.70, 0.80)), plots.Row("other", 0.60, None)], line=(0.65, "floor")
     )
@@ -32,7 +32,7 @@ def test_equal_values_still_get_an_axis() -> None:
     assert plot.ticks[0].at < plot.ticks[-1].at
 
 
-def test_a_square_is_as_dark_as_its_share_of_the_truths_row() -> None:
+def test_a_cell_is_shaded_by_its_share_of_the_row() -> None:
     plot = plots.confusion_plot(["bad", "good"], [[3, 1], [0, 0]])
 
     assert [(cell.count, cell.share) for cell in plot.cells] == [(3, 0.75), (1, 0.25), (0, 0.0), (0, 0.0)]
@@ -48,7 +48,7 @@ def test_the_confusion_matrix_fits_any_number_of_labels(labels: int) -> None:
     assert all(len(name.short) < len(name.full) for name in plot.columns)
 
 
-def test_a_bin_that_is_surer_than_right_lies_below_the_diagonal() -> None:
+def test_an_overconfident_bin_lies_below_the_diagonal() -> None:
     (dot,) = plots.reliability_plot(
         [{"low": 0.8, "high": 0.9, "confidence": 0.85, "accuracy": 0.60, "texts": 10}]
     ).bins
@@ -61,7 +61,7 @@ def slice_row(name: str, difference: float, *, significant: bool = False) -> dic
     return {"name": name, "texts": 200, "difference": difference, **bounds, "significant": significant}
 
 
-def test_slices_stand_under_the_heads_of_their_kinds_and_the_worse_are_named() -> None:
+def test_slices_are_grouped_by_kind_and_significant_drops_are_named() -> None:
     rows = [
         slice_row("source=movie", 0.01),
         slice_row("source=tweet", -0.09, significant=True),
@@ -96,33 +96,33 @@ def menu(*variants: dict[str, Any], chosen: str = "a") -> dict[str, Any]:
     return {"variants": list(variants), "chosen": chosen, "teacher": {"macro_f1": 0.75}}
 
 
-def test_twice_as_quick_is_the_same_way_across_anywhere() -> None:
+def test_equal_ratios_of_speed_are_equally_far_apart() -> None:
     plot = pareto_plot(menu(variant("a", 100, 0.75), variant("b", 200, 0.75), variant("c", 400, 0.75)))
 
     first, second, third = sorted(one.x for one in plot.variants)
     assert second - first == pytest.approx(third - second, abs=0.02)
 
 
-def test_the_chosen_one_the_fitting_and_the_others_look_different() -> None:
+def test_chosen_fitting_and_other_variants_differ() -> None:
     plot = pareto_plot(
         menu(variant("a", 100, 0.75), variant("b", 300, 0.74), variant("c", 900, 0.60, fits=False))
     )
 
-    assert {one.words: one.kind for one in plot.variants} == {
+    assert {one.name: one.kind for one in plot.variants} == {
         "a · 12.3 MB": "chosen",
         "b · 12.3 MB": "fits",
         "c · 12.3 MB": "unfit",
     }
 
 
-def test_the_line_joins_those_that_none_beats_from_the_slowest_on() -> None:
+def test_the_pareto_front_runs_from_the_slowest_variant() -> None:
     plot = pareto_plot(
         menu(
             variant("a", 900, 0.70, pareto=True), variant("b", 100, 0.75, pareto=True), variant("c", 90, 0.71)
         )
     )
 
-    at = {one.words[0]: f"{one.x},{one.y}" for one in plot.variants}
+    at = {one.name[0]: f"{one.x},{one.y}" for one in plot.variants}
     assert plot.front == f"{at['b']} {at['a']}"
 
 
@@ -130,7 +130,7 @@ def test_the_line_joins_those_that_none_beats_from_the_slowest_on() -> None:
     st.lists(st.tuples(st.floats(1, 1e5), st.floats(0, 1)), min_size=1, max_size=7),
     st.lists(st.text("abcdefgh-", min_size=1, max_size=40), min_size=7, max_size=7),
 )
-def test_no_name_on_the_menu_covers_another_or_leaves_the_paper(
+def test_no_name_covers_another_or_leaves_the_plot(
     measured: list[tuple[float, float]], names: list[str]
 ) -> None:
     plot = pareto_plot(
@@ -138,13 +138,13 @@ def test_no_name_on_the_menu_covers_another_or_leaves_the_paper(
     )
 
     for one in plot.variants:
-        assert one.words_x >= 0
-        assert one.words_x + WIDE * len(one.words) <= WIDTH
+        assert one.name_x >= 0
+        assert one.name_x + WIDE * len(one.name) <= WIDTH
         assert plot.top <= one.y <= plot.bottom
     for one, other in combinations(plot.variants, 2):
-        apart = abs(one.words_y - other.words_y) >= 15
+        apart = abs(one.name_y - other.name_y) >= 15
         beside = (
-            one.words_x + WIDE * len(one.words) <= other.words_x
-            or other.words_x + WIDE * len(other.words) <= one.words_x
+            one.name_x + WIDE * len(one.name) <= other.name_x
+            or other.name_x + WIDE * len(other.name) <= one.name_x
         )
         assert apart or beside

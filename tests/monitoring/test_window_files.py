@@ -1,0 +1,48 @@
+"""Window reports on disk: those of earlier versions are read in today's shape."""
+
+import json
+import os
+from pathlib import Path
+
+import window_fixtures
+
+from pipeline.base.config import Workspace
+from pipeline.base.documents import upgrade_window
+from pipeline.monitoring.model_change import bridge_topic, drifted_windows
+from pipeline.monitoring.window_files import read_window, read_windows, window_paths
+
+
+def make_workspace(root: Path) -> Workspace:
+    workspace = Workspace.of(root, {})
+    window_fixtures.write(workspace.windows, windows=24)
+    return workspace
+
+
+def test_windows_of_an_earlier_version_are_read_in_todays_shape(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path)
+    today = [json.loads(path.read_text("utf-8")) for path in window_paths(workspace)]
+    for path in window_paths(workspace):
+        window_fixtures.downgrade(path)
+
+    windows = read_windows(workspace)
+
+    assert windows == today
+    assert any(window["model_change"] for window in windows)
+    assert drifted_windows(windows, "R2") == drifted_windows(today, "R2")
+    assert bridge_topic(windows, "phones") == bridge_topic(today, "phones")
+
+
+def test_a_window_in_todays_shape_is_returned_as_it_is(tmp_path: Path) -> None:
+    window = read_windows(make_workspace(tmp_path))[0]
+
+    assert upgrade_window(window) is window
+
+
+def test_an_unchanged_file_is_parsed_once_and_a_changed_one_again(tmp_path: Path) -> None:
+    path = window_paths(make_workspace(tmp_path))[0]
+    first = read_window(path)
+
+    assert read_window(path) is first
+    path.write_text(json.dumps({**first, "predictions": 7}), "utf-8")
+    os.utime(path, ns=(1, 1))
+    assert read_window(path)["predictions"] == 7
