@@ -14,13 +14,15 @@ from pipeline.cli.options import (
     JsonOption,
     ProfileOption,
     ReasonOption,
-    WorkspaceOption,
-    open_workspace,
+    command,
     print_result,
 )
 
 if TYPE_CHECKING:
+    from pipeline.base.config import Workspace
     from pipeline.operations.retrain import RetrainResult
+
+Result = tuple[object, str]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,18 +30,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="An MLOps pipeline for sentiment monitoring: train, evaluate, release, serve, monitor, retrain.",
 )
-app.add_typer(data.app, name="data")
-app.add_typer(release.app, name="release")
-app.add_typer(keys.app, name="keys")
-app.command()(serve.serve)
-app.command()(watch.watch)
-app.command()(schedule.schedule)
-app.command()(doctor.doctor)
-
-AssignmentOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Write a value into params.yaml first."),
-]
 
 
 @app.command()
@@ -62,89 +52,92 @@ def init(
 
 
 @app.command()
+@command
 def run(
+    workspace: "Workspace",
     *,
     actor: ActorOption,
-    assignments: AssignmentOption = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Write a value into params.yaml first."),
+    ] = None,
     profile: ProfileOption = "laptop",
     reason: ReasonOption = "tonewatch run",
-    workspace: WorkspaceOption = None,
-    json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
+) -> Result:
     """Train, evaluate and release what changed.  Example: tonewatch run --set finetune.epochs=3."""
     from pipeline.cli import printing
     from pipeline.operations.retrain import change_params, open_context, up_to_date_release
 
-    opened = open_workspace(workspace, json=json, debug=debug)
-    context = open_context(opened, profile)
+    context = open_context(workspace, profile)
     if assignments:
-        for sentence in change_params(opened, assignments):
+        for sentence in change_params(workspace, assignments):
             typer.echo(sentence, err=True)
-        context = open_context(opened, profile)
+        context = open_context(workspace, profile)
     if record := up_to_date_release(context):
         result: RetrainResult = {"document": record, "ran": [], "moved": None, "waiting": False}
     else:
         # `run` is the Prefect flow; Prefect is imported only here and by `schedule`.
         from flows.retrain import retrain
 
-        result = retrain(str(opened.root), profile=profile, actor=actor, reason=reason)
-    print_result(result, json=json, text=printing.run(result, opened))
+        result = retrain(str(workspace.root), profile=profile, actor=actor, reason=reason)
+    return result, printing.run(result, workspace)
 
 
 @app.command()
+@command
 def stage(
+    workspace: "Workspace",
     name: Annotated[str, typer.Argument(help="A stage of dvc.yaml, as clean.")],
     profile: ProfileOption = "laptop",
-    workspace: WorkspaceOption = None,
-    json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
+) -> Result:
     """Run one stage, as dvc.yaml does.  Example: tonewatch stage clean."""
     from pipeline.operations.retrain import open_context, run_stage_by_hand
 
-    context = open_context(open_workspace(workspace, json=json, debug=debug), profile)
-    receipt = run_stage_by_hand(context, name)
+    receipt = run_stage_by_hand(open_context(workspace, profile), name)
     counts = ", ".join(f"{key} {value}" for key, value in receipt.counts.items())
-    print_result(asdict(receipt), json=json, text=f"{name}: {counts or 'done'}")
+    return asdict(receipt), f"{name}: {counts or 'done'}"
 
 
 @app.command()
+@command
 def predict(
+    workspace: "Workspace",
     texts: Annotated[list[str] | None, typer.Argument(help="Texts to label.")] = None,
     file: Annotated[
         Path | None,
         typer.Option("--file", help="A file with one text per line; - for standard input.", allow_dash=True),
     ] = None,
-    workspace: WorkspaceOption = None,
-    json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
+) -> Result:
     """Label texts with the champion.  Example: tonewatch predict "not bad at all"."""
     from pipeline.cli import printing
     from pipeline.inference import predict as inference
 
-    opened = open_workspace(workspace, json=json, debug=debug)
     lines = inference.read_lines(file, sys.stdin.buffer) if file else []
-    predictions = inference.predict(opened, [*(texts or []), *lines])
-    rows = [asdict(prediction) for prediction in predictions]
-    print_result(rows, json=json, text=printing.predictions(predictions))
+    predictions = inference.predict(workspace, [*(texts or []), *lines])
+    return [asdict(prediction) for prediction in predictions], printing.predictions(predictions)
 
 
 @app.command()
+@command
 def report(
+    workspace: "Workspace",
     name: Annotated[str | None, typer.Argument(help="A release, as R1; by default the champion.")] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Where to write the page; the cards go beside it.", show_default=False),
     ] = None,
-    workspace: WorkspaceOption = None,
-    json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
+) -> Result:
     """Write the HTML page of a release, and its card as Markdown and JSON.  Example: tonewatch report R1."""
     from pipeline.release.reports import write_report
 
-    paths = write_report(open_workspace(workspace, json=json, debug=debug), name, out).as_dict()
-    text = f"Page: {paths['report']}\nCard: {paths['markdown']} and {paths['json']}"
-    print_result(paths, json=json, text=text)
+    paths = write_report(workspace, name, out).as_dict()
+    return paths, f"Page: {paths['report']}\nCard: {paths['markdown']} and {paths['json']}"
+
+
+app.command()(serve.serve)
+app.command()(watch.watch)
+app.command()(schedule.schedule)
+app.command()(doctor.doctor)
+app.add_typer(release.app, name="release")
+app.add_typer(data.app, name="data")
+app.add_typer(keys.app, name="keys")

@@ -1,17 +1,13 @@
 """`tonewatch data`: the versions of the data."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.options import (
-    DebugOption,
-    JsonOption,
-    ReasonOption,
-    WorkspaceOption,
-    open_workspace,
-    print_result,
-)
+from pipeline.cli.options import ReasonOption, command
+
+if TYPE_CHECKING:
+    from pipeline.base.config import Workspace
 
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="List, show and roll back versions of the data."
@@ -20,49 +16,37 @@ VersionArgument = Annotated[str | None, typer.Argument(help="A data version, as 
 
 
 @app.command("list")
-def list_versions(
-    workspace: WorkspaceOption = None, json: JsonOption = False, debug: DebugOption = False
-) -> None:
+@command
+def list_versions(workspace: "Workspace") -> tuple[object, str]:
     """List the data versions, newest first.  Example: tonewatch data list."""
     from pipeline.cli import printing
     from pipeline.operations import data_versions
 
-    opened = open_workspace(workspace, json=json, debug=debug)
-    versions = [version.as_dict() for version in data_versions.list_versions(opened.root)]
-    print_result(versions, json=json, text=printing.data_versions(versions))
+    versions = [version.as_dict() for version in data_versions.list_versions(workspace.root)]
+    return versions, printing.data_versions(versions)
 
 
 @app.command("show")
-def show_version(
-    name: VersionArgument = None,
-    workspace: WorkspaceOption = None,
-    json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
+@command
+def show_version(workspace: "Workspace", name: VersionArgument = None) -> tuple[object, str]:
     """Show one data version, by default the newest.  Example: tonewatch data show v1."""
     from pipeline.cli import printing
     from pipeline.operations import data_versions
 
-    opened = open_workspace(workspace, json=json, debug=debug)
-    version = data_versions.show_version(opened.root, name).as_dict()
-    print_result(version, json=json, text=printing.fields(version))
+    version = data_versions.show_version(workspace.root, name).as_dict()
+    return version, printing.fields(version)
 
 
 @app.command()
+@command
 def rollback(
-    name: VersionArgument = None,
-    reason: ReasonOption = "tonewatch data rollback",
-    workspace: WorkspaceOption = None,
-    json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
+    workspace: "Workspace", name: VersionArgument = None, reason: ReasonOption = "tonewatch data rollback"
+) -> tuple[object, str]:
     """Check out and pin a data version, by default the previous.  Example: tonewatch data rollback v1."""
     from pipeline.operations import data_versions
 
-    opened = open_workspace(workspace, json=json, debug=debug)
-    version = data_versions.rollback_data(opened.root, name, reason).as_dict()
-    text = (
+    version = data_versions.rollback_data(workspace.root, name, reason).as_dict()
+    return version, (
         f"Data version {version['name']} is checked out and pinned in params.yaml (data.version).\n"
         "`tonewatch run` trains on it; `tonewatch run --set data.version=newest` collects again."
     )
-    print_result(version, json=json, text=text)

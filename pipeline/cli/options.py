@@ -1,8 +1,10 @@
 """What every command shares: its options, the workspace, and how a result is printed."""
 
 import getpass
+import inspect
 import json as jsonlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,3 +51,28 @@ def open_workspace(workspace: Path | None, *, json: bool, debug: bool) -> "Works
 def print_result(document: object, *, json: bool, text: str) -> None:
     """Print a result: the document for machines, the text for people."""
     typer.echo(jsonlib.dumps(document, indent=1, ensure_ascii=False) if json else text)
+
+
+def command(function: Callable[..., tuple[object, str]]) -> Callable[..., None]:
+    """Add the options that every command has, open the workspace, and print the result.
+
+    The function takes the workspace first, and returns a document for machines and a text for people.
+    """
+
+    def run(
+        workspace: WorkspaceOption = None,
+        json: JsonOption = False,
+        debug: DebugOption = False,
+        **arguments: object,
+    ) -> None:
+        document, text = function(open_workspace(workspace, json=json, debug=debug), **arguments)
+        print_result(document, json=json, text=text)
+
+    own = [*inspect.signature(function).parameters.values()][1:]
+    shared = [*inspect.signature(run).parameters.values()][:-1]
+    parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own, *shared)]
+    # Typer reads the options from here.
+    vars(run).update(__signature__=inspect.Signature(parameters))
+    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    run.__name__, run.__doc__ = function.__name__, function.__doc__
+    return run

@@ -1,7 +1,7 @@
 """`tonewatch release`: which release is in service, since when and why, and the moves between releases."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,9 +11,15 @@ from pipeline.cli.options import (
     JsonOption,
     ReasonOption,
     WorkspaceOption,
+    command,
     open_workspace,
     print_result,
 )
+
+if TYPE_CHECKING:
+    from pipeline.base.config import Workspace
+
+Result = tuple[object, str]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -54,114 +60,101 @@ def list_reigns(
 
 
 @app.command("show")
+@command
 def show_release(
+    workspace: "Workspace",
     name: Annotated[str | None, typer.Argument(help="A release, as R1; by default the champion.")] = None,
-    workspace: WorkspaceOption = None,
-    json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
+) -> Result:
     """Show lineage, metrics and gate checks of a release.  Example: tonewatch release show --json."""
     from pipeline.cli import printing
     from pipeline.release import reports
 
-    record = reports.show_release(open_workspace(workspace, json=json, debug=debug), name)
-    print_result(record, json=json, text=printing.release(record))
+    record = reports.show_release(workspace, name)
+    return record, printing.release(record)
 
 
 @app.command()
+@command
 def promote(
+    workspace: "Workspace",
     name: Annotated[str, typer.Argument(help="The release to put in service, as R2.")],
     *,
     actor: ActorOption,
     reason: ReasonOption = "tonewatch release promote",
     dry_run: DryRunOption = False,
-    workspace: WorkspaceOption = None,
-    json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
+) -> Result:
     """Put an accepted release in service.  Example: tonewatch release promote R2 --reason "after the fix"."""
     from pipeline.cli import printing
     from pipeline.release import promote as moves
 
-    opened = open_workspace(workspace, json=json, debug=debug)
     if dry_run:
-        preview = moves.preview_move(opened, name, back=False)
-        print_result(preview, json=json, text=printing.move_preview(preview))
-        return
-    result = moves.promote(opened, name, actor=actor, reason=reason).as_dict()
-    print_result(result, json=json, text=printing.move(result))
+        preview = moves.preview_move(workspace, name, back=False)
+        return preview, printing.move_preview(preview)
+    result = moves.promote(workspace, name, actor=actor, reason=reason).as_dict()
+    return result, printing.move(result)
 
 
 @app.command()
+@command
 def approve(
+    workspace: "Workspace",
     name: Annotated[str, typer.Argument(help="The release that waits for approval, as R2.")],
     *,
     actor: ActorOption,
     reason: Annotated[
         str, typer.Option("--reason", help="Why it may serve; recorded in the ledger.", show_default=False)
     ],
-    workspace: WorkspaceOption = None,
-    json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
+) -> Result:
     """Approve a waiting release and promote it.  Example: tonewatch release approve R2 --reason checked."""
     from pipeline.cli import printing
     from pipeline.release import promote as moves
 
-    opened = open_workspace(workspace, json=json, debug=debug)
-    result = moves.approve(opened, name, actor=actor, reason=reason).as_dict()
-    print_result(result, json=json, text=printing.move(result))
+    result = moves.approve(workspace, name, actor=actor, reason=reason).as_dict()
+    return result, printing.move(result)
 
 
 @app.command()
+@command
 def rollback(
+    workspace: "Workspace",
     *,
     actor: ActorOption,
     to: Annotated[str | None, typer.Option("--to", help="A release; by default the previous one.")] = None,
     reason: ReasonOption = "tonewatch release rollback",
     dry_run: DryRunOption = False,
-    workspace: WorkspaceOption = None,
-    json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
+) -> Result:
     """Return to the previous release, its data and params.  Example: tonewatch release rollback."""
     from pipeline.cli import printing
     from pipeline.release import promote as moves
 
-    opened = open_workspace(workspace, json=json, debug=debug)
     if dry_run:
-        preview = moves.preview_move(opened, to, back=True)
-        print_result(preview, json=json, text=printing.move_preview(preview))
-        return
-    result = moves.rollback(opened, to=to, actor=actor, reason=reason).as_dict()
-    print_result(result, json=json, text=printing.move(result))
+        preview = moves.preview_move(workspace, to, back=True)
+        return preview, printing.move_preview(preview)
+    result = moves.rollback(workspace, to=to, actor=actor, reason=reason).as_dict()
+    return result, printing.move(result)
 
 
 @app.command()
+@command
 def verify(
+    workspace: "Workspace",
     name: Annotated[
-        str | None,
-        typer.Argument(help="A release, as R1; by default all, and what follows the ledger."),
+        str | None, typer.Argument(help="A release, as R1; by default all, and what follows the ledger.")
     ] = None,
-    workspace: WorkspaceOption = None,
-    json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
+) -> Result:
     """Verify hash chain, decisions, files and signatures.  Example: tonewatch release verify R2."""
     from pipeline.cli import printing
     from pipeline.release.verify import verify_releases
 
-    result = verify_releases(open_workspace(workspace, json=json, debug=debug), name)
-    print_result(result, json=json, text=printing.verification(result))
+    result = verify_releases(workspace, name)
+    return result, printing.verification(result)
 
 
 @app.command()
-def reconcile(
-    workspace: WorkspaceOption = None, json: JsonOption = False, debug: DebugOption = False
-) -> None:
+@command
+def reconcile(workspace: "Workspace") -> Result:
     """Make aliases, local copy and work tree follow the ledger.  Example: tonewatch release reconcile."""
     from pipeline.release import reconcile as projections
 
-    repaired = projections.reconcile(open_workspace(workspace, json=json, debug=debug))
-    text = "\n".join(repaired) or "Everything follows the ledger."
-    print_result({"repaired": repaired}, json=json, text=text)
+    repaired = projections.reconcile(workspace)
+    return {"repaired": repaired}, "\n".join(repaired) or "Everything follows the ledger."
