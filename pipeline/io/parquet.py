@@ -1,4 +1,4 @@
-"""Texts as Parquet files: equal records are equal bytes. The fingerprint of a split covers all its content."""
+"""Texts as Parquet files: equal records are equal bytes; a fingerprint covers all content of a split."""
 
 import dataclasses
 import hashlib
@@ -52,8 +52,8 @@ def read_rows(path: Path) -> dict[str, list[Any]]:
 def split_fingerprint(rows: Iterable[tuple[SplitName, TextRecord]]) -> str:
     """Return a digest of all rows of the splits, whatever their order.
 
-    It is the SHA-256 of the number of rows and of the sum modulo 2**256 of the SHA-256 of each row with its split;
-    with XOR instead of the sum two equal rows would cancel out.
+    It is the SHA-256 of the number of rows and of the sum modulo 2**256 of the SHA-256 of each row with its
+    split; with XOR instead of the sum two equal rows would cancel out.
     """
     total = count = 0
     for split, record in rows:

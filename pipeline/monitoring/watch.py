@@ -64,7 +64,7 @@ def run_watch(
     return {
         "now": now,
         "windows": [window.name for window in written],
-        "future": sum(1 for _ in journal.answers(times.to_micros(now), FAR_FUTURE)),
+        "future": sum(1 for _ in journal.predictions(times.to_micros(now), FAR_FUTURE)),
         "alerts": [alert.title for alert in raised],
         "undelivered": delivery.waiting,
         "rollback": move.as_dict() if move else None,
@@ -82,7 +82,7 @@ def _parse_now(now: str | None) -> str:
 
 def _due_windows(workspace: Workspace, journal: Journal, now: str, params: Params) -> list[Window]:
     cfg, paths = params.watch, window_paths(workspace)
-    since = read_window(paths[-1])["window"]["end"] if paths else journal.first()
+    since = read_window(paths[-1])["window"]["end"] if paths else journal.first_time()
     if not since:
         return []
     return due_windows(since=since, now=now, minutes=cfg.window_minutes, most=cfg.catch_up_windows)
@@ -93,7 +93,7 @@ def _write_window(
 ) -> bool:
     """Write the report of one window; return whether there were predictions in it."""
     start, end = times.to_micros(window.start), times.to_micros(window.end)
-    entries = list(journal.answers(start, end))
+    entries = list(journal.predictions(start, end))
     if not entries:
         return False
     releases = Counter(entry.release for entry in entries)

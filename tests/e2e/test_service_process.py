@@ -110,7 +110,7 @@ def test_it_is_ready_within_4_seconds_of_work_and_a_signal_loses_no_answer(tmp_p
     }
     assert all(len(one["predictions"]) == 32 for one in seen if isinstance(one, dict))
     assert list(workspace.journal.glob("answers/*/*.jsonl")) == []
-    kept = {one.request for one in Journal.reading(workspace.journal).answers("2000", "9999")}
+    kept = {one.request for one in Journal.reading(workspace.journal).predictions("2000", "9999")}
     assert set(answered) <= kept
     # What was begun was also told: at most the requests in flight were kept and not heard of.
     assert len(kept - set(answered)) <= len(threads)
@@ -127,7 +127,7 @@ def test_killed_without_warning_it_has_kept_every_answer_it_gave(tmp_path: Path)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
 
-    kept = [one.request for one in Journal.reading(workspace.journal).answers("2000", "9999")]
+    kept = [one.request for one in Journal.reading(workspace.journal).predictions("2000", "9999")]
     assert sorted(kept) == sorted(told * 2)
 
 
@@ -193,7 +193,7 @@ def test_on_ray_serve_it_answers_reloads_and_ends_with_nothing_left(tmp_path: Pa
     assert took < 60
     assert process.returncode == 0
     running_service.wait_until(lambda: ray_processes() <= before, 30)
-    kept = {one.request for one in Journal.reading(workspace.journal).answers("2000", "9999")}
+    kept = {one.request for one in Journal.reading(workspace.journal).predictions("2000", "9999")}
     assert {one["request"] for one in seen} <= kept
 
 

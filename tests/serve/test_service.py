@@ -246,7 +246,7 @@ def test_the_journal_is_sealed_at_shutdown(tmp_path: Path) -> None:
         service.predict("word1", "word2")
 
     assert list(workspace.journal.glob("answers/*/*.jsonl")) == []
-    assert len(list(Journal.reading(workspace.journal).answers("2000", "9999"))) == 2
+    assert len(list(Journal.reading(workspace.journal).predictions("2000", "9999"))) == 2
 
 
 def test_a_connection_above_the_limit_gets_503(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

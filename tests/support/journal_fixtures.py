@@ -48,4 +48,4 @@ def make_feedback(entry: JournalEntry, label: str, when: datetime = EIGHT) -> Fe
 
 def read_all(folder: Path) -> list[JournalEntry]:
     """Read the whole journal."""
-    return list(Journal.reading(folder).answers("", "9999"))
+    return list(Journal.reading(folder).predictions("", "9999"))

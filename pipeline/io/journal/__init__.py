@@ -1,1 +1,1 @@
-"""The journal: every prediction the service made, and the feedback it received."""
+"""The journal: every prediction of the service, and the feedback it received."""

@@ -1,7 +1,7 @@
-"""What is old enough to be removed from the journal, by a clock that is not believed at once.
+"""The retention of predictions in the journal, by a clock that is not trusted at once.
 
-A clock that jumps ahead would make the whole journal old. So a jump is doubted: time that nobody was seen to live through does
-not count until the journal has been alive on some days after it. Alive is a day with an answer or with a pass of the retention.
+A clock that jumps ahead would make the whole journal old. So the days of a jump do not count until the
+journal was active on some days after it; an active day has a prediction or a pass of the retention.
 """
 
 import shutil
@@ -12,16 +12,19 @@ from pathlib import Path
 
 from pipeline.io.journal.segments import OPEN, list_files, lock_if_unheld
 
-SILENT_DAYS = 3  # without a sign of life are a long weekend; more may be a clock that jumped
-BELIEVED_DAYS = 7  # alive after a jump, and it was none: somebody would have set the clock by then
-SIGN_DAYS = 30  # that passes are kept beyond the answers: an answer dated long ago must not make the time since doubtful
+# So many days without activity are a long weekend; more may be a clock that jumped.
+MAX_INACTIVE_DAYS = 3
+# After so many active days a jump is trusted: a wrong clock would have been set by then.
+TRUSTED_AFTER_DAYS = 7
+# Passes are kept so much longer than predictions: a prediction dated long ago must not look like a jump.
+PASS_DAYS = 30
 HOUR = len("2026-11-25T08")
-GONE = ".gone-"
+REMOVED_PREFIX = ".gone-"
 
 
 @dataclass(frozen=True)
 class RetentionReport:
-    """Say which hours are gone, how many are kept, and why some are kept although they look old or wrong."""
+    """Name the removed hours, count the kept ones, and say why old or future ones are kept."""
 
     removed: tuple[str, ...]
     kept: int
@@ -29,41 +32,41 @@ class RetentionReport:
 
 
 def list_hours(answers: Path) -> list[str]:
-    """Give the hours that have a folder, the oldest first."""
+    """Return the hours that have a folder, the oldest first."""
     return [path.name for path in list_files(answers) if is_hour(path.name)]
 
 
 def is_hour(name: str) -> bool:
-    """Say whether a name is that of an hour, as 2026-11-25T08."""
+    """Return whether a name is that of an hour, as 2026-11-25T08."""
     try:
         return datetime.strptime(name, "%Y-%m-%dT%H").isoformat()[:HOUR] == name
     except ValueError:
         return False
 
 
-def believed_today(today: date, lived: Collection[date]) -> date:
-    """Give the last day that surely came: today, or the day before a jump of the clock that too few days of life have followed."""
-    days = sorted({day for day in lived if day < today} | {today})
+def trusted_today(today: date, active: Collection[date]) -> date:
+    """Return the last trusted day: today, or the day before a jump that too few active days follow."""
+    days = sorted({day for day in active if day < today} | {today})
     last = today
-    for after in range(1, min(BELIEVED_DAYS, len(days))):
-        if days[-after] - days[-after - 1] > timedelta(days=SILENT_DAYS):
+    for after in range(1, min(TRUSTED_AFTER_DAYS, len(days))):
+        if days[-after] - days[-after - 1] > timedelta(days=MAX_INACTIVE_DAYS):
             last = days[-after - 1]
     return last
 
 
 def apply_retention(folder: Path, *, days: int, now: datetime) -> RetentionReport:
-    """Remove whole hours of answers that are older than so many days, as far as the clock is believed."""
+    """Remove the hours of predictions that are older than so many days, as far as the clock is trusted."""
     answers, passes, now = folder / "answers", folder / "passes", now.astimezone(UTC)
     hours = list_hours(answers)
     if not hours:
         return RetentionReport((), 0, ())
-    _sign(passes, now.date())
-    last = believed_today(now.date(), [*_days(hours), *_days(_names(passes))])
+    _record_pass(passes, now.date())
+    last = trusted_today(now.date(), [*_days(hours), *_days(_names(passes))])
     moment = now if last == now.date() else datetime(last.year, last.month, last.day, tzinfo=UTC)
-    oldest = _back(moment, days)
-    removed = [hour for hour in hours if hour < oldest and _removed(answers / hour)]
-    _forget(passes, _back(moment, days + SIGN_DAYS))
-    _sweep(answers)
+    oldest = _hour_before(moment, days)
+    removed = [hour for hour in hours if hour < oldest and _remove_hour(answers / hour)]
+    _remove_old_passes(passes, _hour_before(moment, days + PASS_DAYS))
+    _remove_leftovers(answers)
     kept = [hour for hour in hours if hour not in removed]
     return RetentionReport(
         tuple(removed), len(kept), _reasons(kept, oldest=oldest, now=now, last=last, days=days)
@@ -72,50 +75,50 @@ def apply_retention(folder: Path, *, days: int, now: datetime) -> RetentionRepor
 
 def _reasons(kept: Sequence[str], *, oldest: str, now: datetime, last: date, days: int) -> tuple[str, ...]:
     reasons = []
-    if last < now.date() and any(hour < _back(now, days) for hour in kept):
+    if last < now.date() and any(hour < _hour_before(now, days) for hour in kept):
         reasons.append(
-            f"The clock went from {last} to {now.date()} without a sign of life; it is believed after {BELIEVED_DAYS} days with one. "
-            "Set it if it is wrong."
+            f"The clock went from {last} to {now.date()} without activity; it is trusted after "
+            f"{TRUSTED_AFTER_DAYS} active days. Set it if it is wrong."
         )
     if held := sum(hour < oldest for hour in kept):
-        reasons.append(f"Hours that somebody still writes to, although they are old: {held}.")
+        reasons.append(f"Old hours with a living writer: {held}.")
     if future := sum(hour > now.isoformat()[:HOUR] for hour in kept):
-        reasons.append(f"Hours dated after now: {future}. Look at the clocks.")
+        reasons.append(f"Hours dated in the future: {future}. Check the clocks.")
     return tuple(reasons)
 
 
-def _back(moment: datetime, days: int) -> str:
+def _hour_before(moment: datetime, days: int) -> str:
     try:
         return (moment - timedelta(days=days)).isoformat()[:HOUR]
-    except OverflowError:  # before the first year: nothing is as old
+    except OverflowError:  # before the year 1: nothing is as old
         return ""
 
 
-def _removed(hour: Path) -> bool:
+def _remove_hour(hour: Path) -> bool:
     for path in list_files(hour, OPEN):
         with lock_if_unheld(path) as free:
             if not free and path.exists():
                 return False
-    # Renamed first: an hour is there wholly or not at all, and of two passes at once one does it.
+    # Renamed first: an hour exists completely or not at all, and one of two concurrent passes removes it.
     try:
-        aside = hour.rename(hour.with_name(f"{GONE}{hour.name}"))
+        removed = hour.rename(hour.with_name(f"{REMOVED_PREFIX}{hour.name}"))
     except OSError:
         return not hour.exists()
-    shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(removed, ignore_errors=True)
     return True
 
 
-def _sweep(answers: Path) -> None:
-    for aside in answers.glob(f"{GONE}*"):
-        shutil.rmtree(aside, ignore_errors=True)
+def _remove_leftovers(answers: Path) -> None:
+    for removed in answers.glob(f"{REMOVED_PREFIX}*"):
+        shutil.rmtree(removed, ignore_errors=True)
 
 
-def _sign(passes: Path, today: date) -> None:
+def _record_pass(passes: Path, today: date) -> None:
     passes.mkdir(parents=True, exist_ok=True, mode=0o700)
     (passes / today.isoformat()).touch()
 
 
-def _forget(passes: Path, oldest: str) -> None:
+def _remove_old_passes(passes: Path, oldest: str) -> None:
     for name in _names(passes):
         if name < oldest[:10]:
             (passes / name).unlink(missing_ok=True)

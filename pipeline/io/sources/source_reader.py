@@ -28,8 +28,8 @@ RecordedSource = FeedbackSource | ReplaySource
 class SourceReader:
     """Read the sources that `collect.sources` lists; `read_recorded` reads those of kind feedback and replay.
 
-    The code of `read_recorded` is no part of the code that `collect` runs: the identity of such a source is the
-    digest of its records.
+    The code of `read_recorded` is no part of the code that `collect` runs: the identity of such a source is
+    the digest of its records.
     """
 
     def __init__(

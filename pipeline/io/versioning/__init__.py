@@ -1,1 +1,1 @@
-"""Memory of the work: what ran on what, and data versions, over DVC and git; the only room that knows the two."""
+"""Versions of data and code, kept by DVC and git; the only package that knows the two."""

@@ -1,6 +1,7 @@
-"""Data versions: commits on a branch of their own, made without touching the user's branch, index or work tree.
+"""Data versions: commits on a branch of their own; the user's branch, index and work tree stay untouched.
 
-The branch `data/main` is the truth; the tags `data/v1`, `data/v2`, ... are its signposts and are put up again when they are missing.
+The branch `data/main` is the truth; the tags `data/v1`, `data/v2`, ... follow it and are restored when
+missing.
 """
 
 import dataclasses
@@ -23,16 +24,19 @@ from pipeline.io.versioning.git import Git, GitRefused
 BRANCH = "refs/heads/data/main"
 TAGS = "refs/tags/data/"
 MANIFEST = "data/manifest.json"
-# `identity` stays out: it is made anew each time, and it tells the code of later stages too.
+# Not `identity`: every run writes it anew, and it covers the code of later stages too.
 STAGES = ("collect", "clean", "validate", "split")
 # What DVC needs beside dvc.lock to read a version as a repository of its own.
-CARRIED = ("dvc.yaml", "params.yaml", ".dvc/config", ".dvc/.gitignore")
-TRIES, PAUSE_SECONDS = 20, 0.05
+COMMITTED_FILES = ("dvc.yaml", "params.yaml", ".dvc/config", ".dvc/.gitignore")
+ATTEMPTS, PAUSE_SECONDS = 20, 0.05
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Say what a data version holds: texts in all, by side, label, language and source, and their digest in no order."""
+    """Describe the texts of a data version: fingerprint, and numbers by split, label, language, source.
+
+    `sides` counts the texts of each split; its name is stored.
+    """
 
     fingerprint: str
     rows: int
@@ -44,7 +48,7 @@ class Manifest:
 
 @dataclass(frozen=True)
 class DataVersion(Manifest):
-    """Hold one data version, the commit that keeps it, and the version before it."""
+    """Describe a data version, its commit, and its `parent`, the version before it."""
 
     name: str
     commit: str
@@ -53,85 +57,87 @@ class DataVersion(Manifest):
     reason: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Give plain values, the name first."""
+        """Return the fields, the name first."""
         return {"name": self.name, **dataclasses.asdict(self)}
 
 
 def commit_version(root: Path, manifest: Manifest, *, reason: str) -> DataVersion:
-    """Keep the data that lie in the work tree as a version; equal content is an existing version.
+    """Commit the data of the work tree as a version; equal content is an existing version.
 
-    Two at once make one. Killed half-way it leaves nothing that counts, and the next call does it.
+    Concurrent calls commit one version. A killed call leaves no version, and the next call commits it.
+    Raises Fault when the data differ from dvc.lock or git refuses.
     """
-    if not DvcCache(root).kept(STAGES):
+    if not DvcCache(root).holds(STAGES):
         raise Fault(
-            f"The data in {root / 'data'} are not those recorded in dvc.lock. Type `tonewatch run`, which records what it makes."
+            f"The data in {root / 'data'} differ from dvc.lock. Type `tonewatch run`, which records them."
         )
     git = Git(root)
-    for _ in range(TRIES):
-        here = git.commit_of(BRANCH)
-        tip = _tip(git, here)
-        known = _versions(git, tip)
-        _put_up_tags(git, known)
-        for version in known:
+    for _ in range(ATTEMPTS):
+        branch = git.commit_of(BRANCH)
+        tip = _tip(git, branch)
+        versions = _versions(git, tip)
+        _restore_tags(git, versions)
+        for version in versions:
             if version.fingerprint == manifest.fingerprint:
                 return version
-        name = f"v{int(known[0].name[1:]) + 1 if known else 1}"
-        parent = known[0].name if known else None
+        name = f"v{int(versions[0].name[1:]) + 1 if versions else 1}"
+        parent = versions[0].name if versions else None
         commit = _commit(git, manifest, name=name, parent=parent, reason=reason, tip=tip)
         try:
             git.move(
                 (
-                    f"update {BRANCH} {commit} {here}" if here else f"create {BRANCH} {commit}",
+                    f"update {BRANCH} {commit} {branch}" if branch else f"create {BRANCH} {commit}",
                     f"create {TAGS}{name} {commit}",
                 )
             )
         except GitRefused as error:
-            refused = error
-            # Somebody else moved the branch, or is just doing so.
+            refusal = error
+            # Another process moved the branch, or is moving it.
             time.sleep(PAUSE_SECONDS)
             continue
         return _versions(git, commit)[0]
     raise Fault(
-        f"The data version could not be kept: {refused}. Follow git's advice, then type the same again."
+        f"The data version could not be committed: {refusal}. Follow git's advice, then type the same again."
     )
 
 
 def list_versions(root: Path) -> tuple[DataVersion, ...]:
-    """Give every data version, the newest first."""
+    """Return every data version, the newest first."""
     git = Git(root)
     return _versions(git, _tip(git, git.commit_of(BRANCH)))
 
 
 def version_of(root: Path, name: str) -> DataVersion:
-    """Give one data version by its name.
+    """Return one data version by its name.
 
-    Raises WrongUse for one that does not exist.
+    Raises UsageError for one that does not exist.
     """
-    known = list_versions(root)
-    for version in known:
-        if version.name == name:
-            return version
-    raise UsageError(
-        f"There is no data version {name!r} (known: {', '.join(v.name for v in known) or 'none'}). Look with `tonewatch data list`."
-    )
+    by_name = {version.name: version for version in list_versions(root)}
+    if name not in by_name:
+        raise UsageError(
+            f"There is no data version {name!r} (known: {', '.join(by_name) or 'none'}). "
+            "List them with `tonewatch data list`."
+        )
+    return by_name[name]
 
 
 def restore(root: Path, name: str) -> DataVersion:
-    """Put a version's data into the work tree and pin it in params.yaml; what later stages left is no longer recorded.
+    """Put a version's data into the work tree and pin it in params.yaml; later stages are no longer recorded.
 
-    Raises DigestMismatch with the path of a cache object that was changed, before anything is touched.
-    Killed half-way, the same call finishes.
+    Raises DigestMismatch with the path of a changed cache object, before anything is changed.
+    A killed call is finished by the same call.
     """
     version = version_of(root, name)
-    memory = DvcCache(root)
-    kept = _stages_of(Git(root), version)
-    text = lock_text({**_only(memory.lock()["stages"], ("identity",)), **_only(kept, STAGES)})
-    # The pin goes first: whatever is killed after it, the next run stands on this version and so finishes.
-    memory.restore(text, first=lambda: set_param(root / "params.yaml", f"data.version={name}"))
-    found = files.verified_receipt(root / "data" / "splits", made_by="split").notes["fingerprint"]
-    if found != version.fingerprint:
+    cache = DvcCache(root)
+    stages = _stages_of(Git(root), version)
+    text = lock_text({**_pick(cache.lock()["stages"], ("identity",)), **_pick(stages, STAGES)})
+    # The pin goes first: if the process is killed after it, the next run checks out this version.
+    cache.restore(text, first=lambda: set_param(root / "params.yaml", f"data.version={name}"))
+    fingerprint = files.verified_receipt(root / "data" / "splits", made_by="split").notes["fingerprint"]
+    if fingerprint != version.fingerprint:
         raise Fault(
-            f"The data of {name} have the fingerprint {found[:12]} now. Look with `tonewatch data show {name}`."
+            f"The data of {name} now have the fingerprint {fingerprint[:12]}. "
+            f"Compare it with `tonewatch data show {name}`."
         )
     return version
 
@@ -139,7 +145,7 @@ def restore(root: Path, name: str) -> DataVersion:
 def export_folder(root: Path, name: str, path: str, out: Path) -> None:
     """Write a folder of a version to `out`, which must not exist; the work tree is not touched.
 
-    Raises Fault when the cache no longer holds it; the reader checks it against its receipt.
+    The caller verifies its receipt. Raises Fault when the cache lacks one of its files.
     """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
@@ -149,38 +155,38 @@ def export_folder(root: Path, name: str, path: str, out: Path) -> None:
         Repo.get(str(root), path, out=str(out), rev=version.commit)
     except DvcException as error:
         raise Fault(
-            f"{path} of data version {name} can no longer be read: {error}. Bring its files back with `dvc pull` or `dvc fetch`, "
-            "then type the same again."
+            f"{path} of data version {name} cannot be read: {error}. "
+            "Restore its files with `dvc pull` or `dvc fetch`, then type the same again."
         ) from error
 
 
 def holds_version(root: Path, version: DataVersion) -> bool:
-    """Say whether the data that lie in the work tree, and are recorded, are those of a version."""
-    memory = DvcCache(root)
-    here, there = (_outs(stages) for stages in (memory.lock()["stages"], _stages_of(Git(root), version)))
-    return here == there and memory.kept(STAGES)
+    """Return whether the data in the work tree, as recorded in dvc.lock, are those of a version."""
+    cache = DvcCache(root)
+    same_outs = _outs(cache.lock()["stages"]) == _outs(_stages_of(Git(root), version))
+    return same_outs and cache.holds(STAGES)
 
 
 def holds_lock(root: Path, text: str) -> bool:
-    """Say whether the folders in the work tree are those that a dvc.lock records."""
+    """Return whether the folders in the work tree are those that a dvc.lock records."""
     stages = [stage for stage in yaml.safe_load(text)["stages"] if stage != "identity"]
-    return not stages or DvcCache(root).kept(stages)
+    return not stages or DvcCache(root).holds(stages)
 
 
 def restore_lock(root: Path, text: str) -> None:
-    """Make a text the work tree's dvc.lock and take out all its folders, each checked; killed half-way, the same call finishes."""
+    """Write a dvc.lock and check out and verify its folders; a killed call is finished by the same call."""
     DvcCache(root).restore(text)
 
 
 def lock_text(stages: Mapping[str, Any]) -> str:
-    """Write stages as a dvc.lock."""
+    """Return the text of a dvc.lock with these stages."""
     from dvc.utils.serialize import dumps_yaml
 
     return str(dumps_yaml({"schema": "2.0", "stages": dict(stages)}))
 
 
 def _tip(git: Git, branch: str | None) -> str | None:
-    """Find the newest version's commit: the branch's, or the newest tag's where the branch is missing or behind, as after a fetch."""
+    """Return the newest version's commit: of the branch, or of the newest tag where the branch is behind."""
     tags = git.run(
         "for-each-ref", "--format=%(objectname)", "--sort=-version:refname", "--count=1", f"{TAGS}v[0-9]*"
     ).split()
@@ -203,8 +209,8 @@ def _stages_of(git: Git, version: DataVersion) -> dict[str, Any]:
     return dict(yaml.safe_load(git.run("show", f"{version.commit}:dvc.lock"))["stages"])
 
 
-def _put_up_tags(git: Git, known: tuple[DataVersion, ...]) -> None:
-    for version in known:
+def _restore_tags(git: Git, versions: tuple[DataVersion, ...]) -> None:
+    for version in versions:
         if git.commit_of(f"{TAGS}{version.name}") is None:
             git.run("update-ref", f"{TAGS}{version.name}", version.commit)
 
@@ -213,15 +219,17 @@ def _commit(
     git: Git, manifest: Manifest, *, name: str, parent: str | None, reason: str, tip: str | None
 ) -> str:
     document = {**dataclasses.asdict(manifest), "name": name, "parent": parent, "reason": reason}
-    contents = {path: (git.root / path).read_bytes() for path in CARRIED if (git.root / path).is_file()}
-    contents["dvc.lock"] = lock_text(_only(DvcCache(git.root).lock()["stages"], STAGES)).encode()
+    contents = {
+        path: (git.root / path).read_bytes() for path in COMMITTED_FILES if (git.root / path).is_file()
+    }
+    contents["dvc.lock"] = lock_text(_pick(DvcCache(git.root).lock()["stages"], STAGES)).encode()
     contents[MANIFEST] = files.json_bytes(document)
     with tempfile.TemporaryDirectory(prefix="tonewatch-") as staging:
         message = f"data {name}: {manifest.rows} texts\n\n{reason}\n"
         return git.commit_files(contents, message, parent=tip, index=Path(staging) / "index")
 
 
-def _only(stages: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+def _pick(stages: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     return {name: stages[name] for name in names if name in stages}
 
 

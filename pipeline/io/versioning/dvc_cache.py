@@ -1,4 +1,4 @@
-"""What DVC remembers: which stage ran on what, and every folder it left."""
+"""DVC's record of a workspace: which stage ran on which inputs, and the folders it left."""
 
 import contextlib
 import hashlib
@@ -23,9 +23,9 @@ Outs = Mapping[str, tuple[Any, str]]
 
 
 class DvcCache:
-    """Answer from `dvc.lock` and the DVC cache of one workspace; each call waits for other users of DVC.
+    """Read and write `dvc.lock` and the DVC cache of a workspace; each call waits for other users of DVC.
 
-    Raises NoWorkspace at once for a folder that is not under git and DVC.
+    Raises NotAWorkspace for a folder that is not under git and DVC.
     """
 
     def __init__(self, root: Path) -> None:
@@ -33,64 +33,65 @@ class DvcCache:
         self.root = root
 
     def unchanged(self, stage: str) -> bool:
-        """Say whether a stage's command, inputs, parameters and outputs are those recorded.
+        """Return whether a stage's command, inputs, parameters and outputs are those recorded.
 
-        Outputs that are missing or different are first taken from the cache: they are what the present inputs gave.
+        Outputs that are missing or different are first restored from the cache.
         """
         with self._opened() as repo:
-            found = _stage(repo, stage)
-            if found.always_changed or found.changed_stage() or found.changed_deps():
+            definition = _stage(repo, stage)
+            if definition.always_changed or definition.changed_stage() or definition.changed_deps():
                 return False
-            return all(_back(out) for out in found.outs)
+            return all(_restore_out(out) for out in definition.outs)
 
     def restored(self, stage: str) -> bool:
-        """Bring back what a stage left when it last ran on these inputs and parameters, however long ago; False when it never did."""
+        """Restore the outputs of an earlier run on the same inputs; return whether there was one."""
         from dvc.stage.cache import RunCacheNotFoundError
 
         with self._opened() as repo:
-            found = _stage(repo, stage)
-            if found.always_changed or not all(dep.exists for dep in found.deps):
+            definition = _stage(repo, stage)
+            if definition.always_changed or not all(dep.exists for dep in definition.deps):
                 return False
             try:
-                repo.stage_cache.restore(found)
+                repo.stage_cache.restore(definition)
             except RunCacheNotFoundError:
                 return False
-            found.save(run_cache=False)
-            if not all(_sound(out) for out in found.outs):
+            definition.save(run_cache=False)
+            if not all(_keep_if_verified(out) for out in definition.outs):
                 return False
-            found.dump(update_pipeline=False)
+            definition.dump(update_pipeline=False)
             return True
 
     def commit(self, stage: str) -> None:
-        """Record that a stage ran: its inputs, parameters and outputs in `dvc.lock`, its folder in the cache."""
+        """Record a run of a stage: inputs, parameters and outputs in `dvc.lock`, its folder in the cache."""
         with self._opened() as repo:
-            found = _stage(repo, stage)
-            found.save()
-            for out in found.outs:
-                _let_go(out)
-            # Not linked back: the folder just written is whole, and so it stays.
-            found.commit(relink=False)
-            found.dump(update_pipeline=False)
+            definition = _stage(repo, stage)
+            definition.save()
+            for out in definition.outs:
+                _remove_changed_objects(out)
+            # Not relinked: the folder just written is complete and stays as it is.
+            definition.commit(relink=False)
+            definition.dump(update_pipeline=False)
 
-    def kept(self, stages: Sequence[str]) -> bool:
-        """Say whether the folders of these stages are recorded as they lie there, and in the cache."""
+    def holds(self, stages: Sequence[str]) -> bool:
+        """Return whether the folders of these stages are recorded in dvc.lock as they are, and cached."""
         with self._opened() as repo:
             return not any(_stage(repo, stage).changed_outs() for stage in stages)
 
     def restore(self, lock: str, *, first: Callable[[], object] | None = None) -> None:
-        """Make a text the work tree's `dvc.lock` and take out all its folders, unless cache objects are missing or changed.
+        """Write `dvc.lock` and check out all its folders.
 
-        `first` is done when everything is known to be there. The lock goes before the folders: when killed in between,
-        the next call or the next run takes them from the cache.
+        `first` is called once every cache object is verified. The lock is written before the folders: after a
+        kill in between, the next call or run restores them from the cache. Raises Fault or DigestMismatch for
+        a missing or changed cache object, before anything is changed.
         """
         with self._opened() as repo:
             outs = self._outs(repo, yaml.safe_load(lock))
-            _examine(outs)
+            _verify_objects(outs)
             if first:
                 first()
             files.write_bytes(self.root / LOCK, lock.encode())
             repo._reset()
-            self._take(repo, outs)
+            self._check_out(repo, outs)
 
     def lock(self) -> dict[str, Any]:
         """Read the work tree's `dvc.lock`; no stages when there is none."""
@@ -102,7 +103,7 @@ class DvcCache:
         from dvc.exceptions import DvcException
         from dvc.repo import Repo, lock_repo
 
-        # DVC tells what it does on stdout, where our own answer goes; importing it sets its level anew.
+        # DVC prints what it does to stdout, where our own output goes; importing it resets its log level.
         logging.getLogger("dvc").setLevel(logging.ERROR)
         try:
             # Its run cache takes "dvc.yaml" from the current folder.
@@ -114,35 +115,35 @@ class DvcCache:
                 yield repo
         except DvcException as error:
             raise Fault(
-                f"DVC could not do its part in {self.root}: {error}. Look with `dvc status` there."
+                f"DVC failed in {self.root}: {error}. Type `dvc status` there for details."
             ) from error
 
     def _outs(self, repo: Any, lock: Mapping[str, Any]) -> Outs:
-        """Give the outs that both the lock and dvc.yaml know and that DVC keeps, by path, each with its recorded hash."""
+        """Return the cached outs in both the lock and dvc.yaml, by path, with their recorded hashes."""
         recorded = {
             out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage.get("outs", ())
         }
-        known = (
+        listed = (
             out
             for stage in repo.index.stages
             for out in stage.outs
             if out.use_cache and out.def_path in recorded
         )
-        return {out.def_path: (out, recorded[out.def_path]) for out in known}
+        return {out.def_path: (out, recorded[out.def_path]) for out in listed}
 
-    def _take(self, repo: Any, outs: Outs) -> None:
-        _examine(outs)
+    def _check_out(self, repo: Any, outs: Outs) -> None:
+        _verify_objects(outs)
         folders = {path: Path(out.fs_path) for path, (out, _) in outs.items()}
         if folders:
             repo.checkout([str(folder) for folder in folders.values()], force=True)
         for path, folder in folders.items():
             if not _verified(folder):
-                # DVC leaves alone what was changed without a trace in times and sizes.
+                # DVC skips a file whose content changed while its time and size did not.
                 shutil.rmtree(folder, ignore_errors=True)
                 repo.checkout([str(folder)], force=True)
             if not _verified(folder):
                 raise DigestMismatch(
-                    f"{path} came from the cache, but is not what its receipt says. Make it anew with `tonewatch run`."
+                    f"{path} from the cache differs from its receipt. To rebuild it, type `tonewatch run`."
                 )
 
 
@@ -153,54 +154,55 @@ def _stage(repo: Any, name: str) -> Any:
         return repo.stage.load_one(path=f"{repo.root_dir}/dvc.yaml", name=name)
     except StageNotFound as error:
         raise ConfigError(
-            f"{repo.root_dir}/dvc.yaml has no stage {name!r}. Compare it with the one `tonewatch init` writes."
+            f"{repo.root_dir}/dvc.yaml has no stage {name!r}. "
+            "Compare it with the one `tonewatch init` writes."
         ) from error
 
 
-def _back(out: Any) -> bool:
-    """Say whether an out is as recorded, after taking it from the cache if need be."""
+def _restore_out(out: Any) -> bool:
+    """Restore an out from the cache unless it is as recorded; return whether it is now."""
     if not out.hash_info:
         return False
     if not out.workspace_status():
         if out.changed_cache():
-            # Somebody emptied the cache; the folder is still right.
+            # The cache was emptied; the folder is still right.
             out.commit(relink=False)
         return True
     missing, changed = _objects(out.cache, out.hash_info.value)
     if missing or changed:
         return False
     out.checkout(force=True)
-    return _sound(out)
+    return _keep_if_verified(out)
 
 
-def _sound(out: Any) -> bool:
-    """Say whether a folder is as its receipt says; if not, remove it and let go of bad objects, so that a new run replaces both."""
+def _keep_if_verified(out: Any) -> bool:
+    """Return whether a folder matches its receipt; if not, remove it and its changed objects."""
     if _verified(Path(out.fs_path)):
         return True
-    _let_go(out)
+    _remove_changed_objects(out)
     shutil.rmtree(out.fs_path, ignore_errors=True)
     return False
 
 
-def _let_go(out: Any) -> None:
-    """Remove the changed cache objects of an out: DVC would take them for good because of their names."""
+def _remove_changed_objects(out: Any) -> None:
+    """Remove the changed cache objects of an out, which DVC would trust because of their names."""
     for path in _objects(out.cache, out.hash_info.value)[1]:
-        logs.get("version").warning("a cache object was changed on the disk", path=str(path))
+        logs.get("versions").warning("cache_object.changed", path=str(path))
         path.unlink()
 
 
-def _examine(outs: Outs) -> None:
+def _verify_objects(outs: Outs) -> None:
     for path, (out, digest) in outs.items():
         missing, changed = _objects(out.cache, digest)
         if changed:
             raise DigestMismatch(
-                f"{changed[0]} was changed on the disk, and {path} needs it. Nothing was touched. "
-                "Remove that file, then make it anew with `tonewatch run`, or fetch it with `dvc fetch` if you keep a DVC remote."
+                f"{changed[0]}, which {path} needs, was changed on the disk. This command changed nothing. "
+                "Remove that file, then type `tonewatch run`, or `dvc fetch` if you have a DVC remote."
             )
         if missing:
             raise Fault(
-                f"{missing[0]} is missing from the cache, and {path} needs it. Nothing was touched. "
-                "Make it anew with `tonewatch run`, or fetch it with `dvc fetch` if you keep a DVC remote."
+                f"{missing[0]} is missing from the cache, and {path} needs it. This command changed nothing. "
+                "Type `tonewatch run`, or `dvc fetch` if you have a DVC remote."
             )
 
 
@@ -208,14 +210,14 @@ def _verified(folder: Path) -> bool:
     if not folder.is_dir() or not (folder / files.RECEIPT).is_file():
         return False
     try:
-        files.verify_folder(folder, dict(files.read_receipt(folder).files))
+        files.verify_folder(folder, files.read_receipt(folder).files)
     except (DigestMismatch, ValueError, TypeError):
         return False
     return True
 
 
 def _objects(cache: Any, digest: str) -> tuple[list[Path], list[Path]]:
-    """Give the objects behind a hash that are missing from the cache, and those whose bytes are not what their names say."""
+    """Return the objects of a hash that the cache lacks, and those whose bytes were changed."""
     missing: list[Path] = []
     changed: list[Path] = []
     waiting = [digest]
@@ -232,6 +234,6 @@ def _objects(cache: Any, digest: str) -> tuple[list[Path], list[Path]]:
 
 
 def _md5(path: Path) -> str:
-    # DVC's own names of objects; against accidents, where our receipts hold SHA-256.
+    # DVC names its objects by MD5, against accidents; our receipts hold SHA-256.
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

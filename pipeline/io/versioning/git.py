@@ -1,4 +1,4 @@
-"""Git, called so that nothing of the caller's own state is touched: no index, no hooks, no name that must be configured."""
+"""Git, called without touching the user's index, hooks or configuration; the version of the code."""
 
 import os
 import subprocess
@@ -9,8 +9,8 @@ from pathlib import Path
 from pipeline import __version__
 from pipeline.base.errors import Fault, NotAWorkspace
 
-# Inside a hook git names its own places in the environment, and they would lead us into another repository.
-PLACES = (
+# Inside a hook git sets these variables, which would point our calls to another repository.
+VARIABLES = (
     "GIT_DIR",
     "GIT_WORK_TREE",
     "GIT_INDEX_FILE",
@@ -20,89 +20,79 @@ PLACES = (
     "GIT_NAMESPACE",
     "GIT_PREFIX",
 )
-WHO = {"NAME": "tonewatch", "EMAIL": "tonewatch@localhost"}
+IDENTITY = {"NAME": "tonewatch", "EMAIL": "tonewatch@localhost"}
 
 
 class GitRefused(Fault):
-    """Say what git answered when it did not do as asked."""
+    """Raised with git's own message when a git command fails."""
 
 
 @dataclass(frozen=True)
 class Git:
-    """Hold the root of one repository."""
+    """Run git in one repository."""
 
     root: Path
 
-    def run(self, *words: str, given: bytes = b"", index: Path | None = None) -> str:
-        """Run git and give what it printed.
+    def run(self, *words: str, stdin: bytes = b"", index: Path | None = None) -> str:
+        """Run git with `stdin` as its input, and return what it printed.
 
-        Raises GitRefused with git's own words.
+        Raises GitRefused with git's own message.
         """
-        command = (
-            "git",
-            "-c",
-            "core.hooksPath=/dev/null",
-            "-c",
-            "commit.gpgSign=false",
-            "-c",
-            "gc.auto=0",
-            *words,
-        )
-        environment = {name: value for name, value in os.environ.items() if name not in PLACES}
+        settings = ("core.hooksPath=/dev/null", "commit.gpgSign=false", "gc.auto=0")
+        command = ("git", *(word for setting in settings for word in ("-c", setting)), *words)
+        environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
         environment |= {
-            f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in WHO.items()
+            f"GIT_{role}_{field}": value
+            for role in ("AUTHOR", "COMMITTER")
+            for field, value in IDENTITY.items()
         }
         environment |= {"LC_ALL": "C", **({"GIT_INDEX_FILE": str(index)} if index else {})}
         try:
-            done = subprocess.run(
-                command, cwd=self.root, input=given, env=environment, capture_output=True, check=False
+            process = subprocess.run(
+                command, cwd=self.root, input=stdin, env=environment, capture_output=True, check=False
             )
         except FileNotFoundError as error:
             raise Fault(
                 "git is not installed, and data versions are kept in git. Install it (`apt-get install git`)."
             ) from error
-        if done.returncode:
-            raise GitRefused(
-                f"`git {' '.join(words[:2])}` failed in {self.root}: {done.stderr.decode(errors='replace').strip().rstrip('.')}"
-            )
-        return done.stdout.decode()
+        if process.returncode:
+            reason = process.stderr.decode(errors="replace").strip().rstrip(".")
+            raise GitRefused(f"`git {' '.join(words[:2])}` failed in {self.root}: {reason}")
+        return process.stdout.decode()
 
     def ask(self, *words: str) -> str | None:
-        """Run git and give the line it printed; None when it says no."""
+        """Run git and return the line it printed, None when it fails."""
         try:
             return self.run(*words).strip()
         except GitRefused:
             return None
 
     def commit_of(self, name: str) -> str | None:
-        """Give the commit that a branch or a tag means."""
+        """Return the commit of a branch or a tag, None where there is none."""
         return self.ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
 
     def commit_files(
         self, contents: Mapping[str, bytes], message: str, *, parent: str | None, index: Path
     ) -> str:
-        """Write a commit of exactly these files, by way of an index of its own; no branch knows it yet."""
+        """Write a commit of exactly these files through its own index, and return it; no branch moves."""
         lines = []
         for path, content in contents.items():
-            blob = self.run("hash-object", "-w", "--stdin", given=content).strip()
+            blob = self.run("hash-object", "-w", "--stdin", stdin=content).strip()
             lines.append(f"100644 {blob}\t{path}\n")
         index.unlink(missing_ok=True)
-        self.run("update-index", "--add", "--index-info", given="".join(lines).encode(), index=index)
+        self.run("update-index", "--add", "--index-info", stdin="".join(lines).encode(), index=index)
         tree = self.run("write-tree", index=index).strip()
         return self.run(
-            "commit-tree", tree, *(("-p", parent) if parent else ()), given=message.encode()
+            "commit-tree", tree, *(("-p", parent) if parent else ()), stdin=message.encode()
         ).strip()
 
     def move(self, updates: Sequence[str]) -> None:
-        """Change several names at once, each only from the value it is expected to have.
+        """Apply `git update-ref` instructions in one transaction.
 
-        Raises GitRefused when one of them is not as expected any more.
+        Raises GitRefused when a reference does not have its expected value any more.
         """
-        self.run(
-            "update-ref",
-            "--stdin",
-            given="".join(f"{line}\n" for line in ("start", *updates, "prepare", "commit")).encode(),
-        )
+        lines = "".join(f"{line}\n" for line in ("start", *updates, "prepare", "commit"))
+        self.run("update-ref", "--stdin", stdin=lines.encode())
 
 
 def ensure_git_and_dvc(root: Path) -> None:
@@ -114,7 +104,7 @@ def ensure_git_and_dvc(root: Path) -> None:
         top = Path(Git(root).run("rev-parse", "--show-toplevel").strip()).resolve()
     except GitRefused as error:
         raise NotAWorkspace(
-            f"Data versions are kept in git, and {error}. If there is no repository yet, type `git init {root}`."
+            f"Data versions are kept in git, and {error}. Without a repository, type `git init {root}`."
         ) from error
     if top != root.resolve():
         raise NotAWorkspace(
@@ -126,7 +116,7 @@ def ensure_git_and_dvc(root: Path) -> None:
 
 
 def code_version() -> str:
-    """Return the commit of the checkout that runs, with `+` for uncommitted changes; else the installed version."""
+    """Return the commit of our checkout, with `+` for uncommitted changes; else the installed version."""
     home = Path(__file__).parents[3]
     git = Git(home)
     top, head = git.ask("rev-parse", "--show-toplevel"), git.commit_of("HEAD")

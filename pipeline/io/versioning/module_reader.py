@@ -1,4 +1,4 @@
-"""Reading one module as a tree: what it defines, what it imports, which names a definition uses."""
+"""One module as a syntax tree: what it defines and imports, and which names a definition uses."""
 
 import ast
 import functools
@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 Chain = tuple[str, ...]
-# What an imported name means: a module, and the names to follow from there.
-Meaning = tuple[str, Chain]
+# The target of an imported name: a module, and the names to follow from there.
+Target = tuple[str, Chain]
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, eq=False)
 class Module:
-    """Hold one module: its definitions by name, its imports by name, and the statements that belong to neither.
+    """Hold the definitions and imports of a module by name, and the statements that are neither.
 
     `home` is the package that the dots of a relative import start from.
     """
@@ -22,11 +22,11 @@ class Module:
     tree: ast.Module
     home: str
     definitions: dict[str, list[ast.stmt]] = field(default_factory=dict)
-    imports: dict[str, Meaning] = field(default_factory=dict)
+    imports: dict[str, Target] = field(default_factory=dict)
     loose: list[ast.stmt] = field(default_factory=list)
 
     def nodes(self, name: str, *, whole: str, loaded: str) -> list[ast.AST]:
-        """Give the trees behind a name, or behind one of the two words for the module itself."""
+        """Return the trees of a definition, of the `whole` module, or of what runs when it is `loaded`."""
         if name == whole:
             return [self.tree]
         return [*self.loose] if name == loaded else [*self.definitions[name]]
@@ -34,7 +34,7 @@ class Module:
 
 @functools.cache
 def read_module(source: str, home: str) -> Module:
-    """Sort the statements of a module."""
+    """Parse a module and sort its statements; `home` is the package that relative imports start from."""
     tree = ast.parse(source)
     module = Module(tree, home)
     for statement in tree.body:
@@ -54,47 +54,46 @@ def read_module(source: str, home: str) -> Module:
             isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
         ):
             module.loose.append(statement)
-    tabled = (
-        one for group in module.definitions.values() for one in group if _decorated_by_ours(one, module)
-    )
-    module.loose.extend(tabled)
+    for statements in module.definitions.values():
+        module.loose.extend(statement for statement in statements if _decorated_by_ours(statement, module))
     return module
 
 
 @functools.cache
-def bindings(tree: ast.AST, home: str) -> dict[str, Meaning]:
-    """Give each name that an import anywhere in the tree binds, and what it means."""
-    found: dict[str, Meaning] = {}
+def bindings(tree: ast.AST, home: str) -> dict[str, Target]:
+    """Return each name that an import anywhere in the tree binds, with its target."""
+    targets: dict[str, Target] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 first = alias.name.partition(".")[0]
-                found[alias.asname or first] = (alias.name if alias.asname else first, ())
+                targets[alias.asname or first] = (alias.name if alias.asname else first, ())
         elif isinstance(node, ast.ImportFrom):
-            above = home.split(".")[: len(home.split(".")) - node.level + 1] if node.level else []
-            start = ".".join([*above, *filter(None, [node.module])])
-            found |= {
+            parents = home.split(".")[: len(home.split(".")) - node.level + 1] if node.level else []
+            start = ".".join([*parents, *filter(None, [node.module])])
+            targets |= {
                 alias.asname or alias.name: (start, () if alias.name == "*" else (alias.name,))
                 for alias in node.names
             }
-    return found
+    return targets
 
 
 @functools.cache
 def chains(tree: ast.AST) -> frozenset[Chain]:
-    """Give every dotted name that a tree reads; a function's own arguments hide what they are named like."""
+    """Return every dotted name that a tree reads; a function's arguments hide equal names in its body."""
     if not isinstance(tree, Function):
         return frozenset(_chains(tree))
-    own = {one.arg for one in ast.walk(tree.args) if isinstance(one, ast.arg)}
-    around = {
+    arguments = {node.arg for node in ast.walk(tree.args) if isinstance(node, ast.arg)}
+    signature = {
         chain for part in (tree.args, tree.returns, *tree.decorator_list) if part for chain in _chains(part)
     }
-    return frozenset(around | {chain for part in tree.body for chain in _chains(part) if chain[0] not in own})
+    body = {chain for part in tree.body for chain in _chains(part) if chain[0] not in arguments}
+    return frozenset(signature | body)
 
 
 @functools.cache
 def plain_tree(tree: ast.AST) -> str:
-    """Write a tree without docstrings and places, alike in every Python: newer ones add fields that are empty."""
+    """Return a tree as JSON without docstrings, positions and empty fields, which differ between Pythons."""
     return json.dumps(_plain(tree))
 
 
@@ -114,7 +113,7 @@ def _bound(statement: ast.stmt) -> set[str]:
 
 
 def _decorated_by_ours(statement: ast.stmt, module: Module) -> bool:
-    """Say whether code of ours sees this definition when the module is loaded, as a table of methods does."""
+    """Return whether a decorator of ours receives this definition when the module is loaded."""
     roots = (chain[0] for node in getattr(statement, "decorator_list", ()) for chain in _chains(node))
     return any(
         root in module.definitions or module.imports.get(root, ("", ()))[0].startswith("pipeline")
@@ -140,7 +139,7 @@ def _chain(node: ast.AST) -> Chain:
 
 def _plain(node: object) -> object:
     if isinstance(node, list):
-        return [_plain(one) for one in node]
+        return [_plain(item) for item in node]
     if not isinstance(node, ast.AST):
         return repr(node)
     documented = (
@@ -150,9 +149,9 @@ def _plain(node: object) -> object:
     fields = (
         (name, value[1:] if documented and name == "body" else value) for name, value in ast.iter_fields(node)
     )
-    kept = [
+    filled = [
         [name, _plain(value)]
         for name, value in fields
         if value != [] and (value is not None or isinstance(node, ast.Constant))
     ]
-    return [type(node).__name__, *kept]
+    return [type(node).__name__, *filled]

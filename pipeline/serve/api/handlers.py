@@ -41,7 +41,7 @@ class JournalWriter(Protocol):
     def append(self, entries: Sequence[JournalEntry]) -> None:
         """Store predictions."""
 
-    def feedback(self, entries: Sequence[Feedback]) -> None:
+    def append_feedback(self, entries: Sequence[Feedback]) -> None:
         """Store true labels."""
 
     def find(self, request: str, position: int) -> JournalEntry | None:
@@ -127,7 +127,7 @@ class ApiHandlers:
             text=entry.text,
             topic=entry.topic,
         )
-        await asyncio.to_thread(journal.feedback, [feedback])
+        await asyncio.to_thread(journal.append_feedback, [feedback])
         return FeedbackResponse(kept=True)
 
     async def release(self) -> ReleaseResponse:

@@ -33,7 +33,7 @@ def test_only_the_window_asked_for_is_given(tmp_path: Path) -> None:
     written = [*make_entries(2), *make_entries(2, EIGHT + timedelta(hours=1))]
     journal.append(written)
 
-    found = list(journal.answers("2026-11-25T08:00:01.000000Z", "2026-11-25T09:00:01.000000Z"))
+    found = list(journal.predictions("2026-11-25T08:00:01.000000Z", "2026-11-25T09:00:01.000000Z"))
 
     assert found == written[1:3]
 
@@ -55,8 +55,8 @@ def test_an_answer_is_found_by_its_name(tmp_path: Path) -> None:
 def test_labels_are_kept_and_the_last_one_told_counts(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
     (one,) = make_entries(1)
-    journal.feedback([make_feedback(one, "negative")])
-    journal.feedback([make_feedback(one, "neutral", EIGHT + timedelta(days=40))])
+    journal.append_feedback([make_feedback(one, "negative")])
+    journal.append_feedback([make_feedback(one, "neutral", EIGHT + timedelta(days=40))])
     journal.close()
 
     assert [entry.label for entry in Journal.reading(tmp_path).labels()] == ["negative", "neutral"]

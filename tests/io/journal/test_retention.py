@@ -8,7 +8,7 @@ import pytest
 from journal_fixtures import EIGHT, make_entries, make_feedback, read_all
 
 from pipeline.io.journal.journal import Journal
-from pipeline.io.journal.retention import believed_today
+from pipeline.io.journal.retention import trusted_today
 
 DAY = timedelta(days=1)
 TODAY = date(2026, 11, 25)
@@ -24,7 +24,7 @@ def journal(folder: Path, days_before: Iterable[float], *, retention_days: int =
 
 def test_whole_old_hours_go_and_every_label_stays(tmp_path: Path) -> None:
     kept = journal(tmp_path, range(33))
-    kept.feedback([make_feedback(make_entries(1)[0], "neutral", EIGHT - 100 * DAY)])
+    kept.append_feedback([make_feedback(make_entries(1)[0], "neutral", EIGHT - 100 * DAY)])
 
     done = kept.retain(EIGHT + timedelta(minutes=59))
 
@@ -46,7 +46,7 @@ def test_a_clock_40_days_ahead_removes_nothing_though_the_service_writes_on_unde
     back = kept.retain(EIGHT + DAY)  # somebody has set the clock
 
     assert (back.removed, back.kept) == ((), 35)
-    assert back.reasons == ("Hours dated after now: 5. Look at the clocks.",)
+    assert back.reasons == ("Hours dated in the future: 5. Check the clocks.",)
 
 
 def test_a_clock_two_hours_back_or_at_its_beginning_removes_nothing(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_jump_is_believed_after_a_week_of_life(tmp_path: Path) -> None:
     ],
 )
 def test_how_far_the_clock_is_believed(days_before: list[int], last: int) -> None:
-    assert believed_today(TODAY, [TODAY - DAY * before for before in days_before]) == TODAY - DAY * last
+    assert trusted_today(TODAY, [TODAY - DAY * before for before in days_before]) == TODAY - DAY * last
 
 
 def test_an_old_hour_that_somebody_still_writes_to_stays_whole(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_an_old_hour_that_somebody_still_writes_to_stays_whole(tmp_path: Path) -
 
     done = kept.retain(EIGHT)
     assert "2026-10-21T08" not in done.removed
-    assert done.reasons == ("Hours that somebody still writes to, although they are old: 1.",)
+    assert done.reasons == ("Old hours with a living writer: 1.",)
 
     late.close()
     assert kept.retain(EIGHT).removed == ("2026-10-21T08",)

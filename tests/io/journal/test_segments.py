@@ -70,7 +70,7 @@ def test_a_reader_sees_every_answer_once_while_segments_are_sealed(tmp_path: Pat
     thread = threading.Thread(target=Journal(tmp_path, retention_days=9).seal)
     thread.start()
     while thread.is_alive():
-        assert len(list(reading.answers("", "9999"))) == len(written)
+        assert len(list(reading.predictions("", "9999"))) == len(written)
         assert reading.find(written[-1].request, 0) == written[-1]
     thread.join()
 
@@ -133,7 +133,7 @@ print(first[0].request, last[0].request)
     fault, requests = child(program, tmp_path).communicate()[0].splitlines()
 
     assert "cannot write to" in fault
-    assert "free" in fault or "Mend" in fault
+    assert "free" in fault or "Fix that" in fault
     assert sorted(answer.request for answer in read_all(tmp_path)) == sorted(requests.split())
 
 
@@ -275,7 +275,7 @@ def test_an_entry_comes_back_as_it_was_from_a_line_and_from_a_table(
 
 def test_half_a_character_is_replaced_and_a_label_of_it_is_kept(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
-    journal.feedback(
+    journal.append_feedback(
         [make_feedback(dataclasses.replace(make_entries(1)[0], text="so \ud800 good"), "neutral")]
     )
     journal.close()

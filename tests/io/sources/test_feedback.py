@@ -28,7 +28,7 @@ def feedback(request: str, text: str, label: str, time: str = NOON) -> Feedback:
 
 def journal(folder: Path, *entries: Feedback) -> Path:
     writer = Journal(folder, retention_days=30)
-    writer.feedback(entries)
+    writer.append_feedback(entries)
     writer.close()
     return folder
 

@@ -66,8 +66,8 @@ def test_csv_jsonl_and_parquet_give_the_same_rows(tmp_path: Path) -> None:
         (b"text,label\n", "holds no rows"),
         (b"\xef\xbb\xbf", "holds no rows"),
         (b"words,tone\na,b\n", r"no column 'text' \(found: 'words', 'tone'\).*`columns.text`"),
-        (b"text,label\na,b,c\n", "line 2: 3 columns where 2 belong"),
-        (b"text,text\na,b\n", "column name twice"),
+        (b"text,label\na,b,c\n", "line 2: 3 columns, expected 2"),
+        (b"text,text\na,b\n", "repeats a column name"),
         (b"text,label\ngood,1\nb\xff\xfed,0\n", "not UTF-8 text near line"),
         (bytes(range(256)) * 8, "not UTF-8"),
         (b"PK\x03\x04rest", "Excel"),
@@ -212,7 +212,7 @@ def test_a_quote_in_comma_separated_text_keeps_commas_together(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b" \n", "is empty"), (b"1\tb\xffd\n", "UTF-8"), (b"1\n", "line 1: 1 columns where 2 belong")],
+    [(b" \n", "is empty"), (b"1\tb\xffd\n", "UTF-8"), (b"1\n", "line 1: 1 columns, expected 2")],
 )
 def test_a_packaged_table_that_cannot_be_used_is_refused(
     content: bytes, message: str, tmp_path: Path
@@ -228,7 +228,7 @@ def test_a_second_table_adds_its_columns_to_the_rows_of_the_same_id(tmp_path: Pa
 
 
 def test_a_second_table_with_an_id_twice_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataRejected, match=r"raters\.txt.*two rows of the label '1'"):
+    with pytest.raises(DataRejected, match=r"raters\.txt.*two rows with the label '1'"):
         packaged(tmp_path, b"1\tgood\n", beside=b"1\t[2]\n1\t[3]\n", id="label")
 
 

@@ -117,8 +117,8 @@ def test_a_row_that_is_there_twice_gets_a_number() -> None:
 @pytest.mark.parametrize(
     ("second", "message"),
     [
-        ({"text": "b", "key": "7_1"}, r"rows 1 and 2\).*map this one as `group`"),
-        ({"text": "b", "key": "8"}, "row 2: group_pattern .* finds nothing"),
+        ({"text": "b", "key": "7_1"}, r"rows 1 and 2 .*map this one as `group`"),
+        ({"text": "b", "key": "8"}, "row 2: group_pattern .* matches nothing"),
     ],
 )
 def test_an_id_of_two_texts_and_a_group_that_is_not_found_are_refused(

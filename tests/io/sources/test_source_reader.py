@@ -55,7 +55,9 @@ def send_feedback(root: Path, request: str) -> Journal:
     """Write one label with a writer that lives on, so that its segment is not sealed."""
     journal = Journal(Workspace.of(root, {}).journal, retention_days=30)
     time = "2026-11-25T12:00:00.000000Z"
-    journal.feedback([Feedback(request, 0, time, "positive", "client", f"text of {request}", "general")])
+    journal.append_feedback(
+        [Feedback(request, 0, time, "positive", "client", f"text of {request}", "general")]
+    )
     return journal
 
 

@@ -140,7 +140,7 @@ def test_other_content_is_the_next_version_and_old_content_the_old_one(workspace
 def test_data_that_are_not_recorded_are_not_kept(workspace: Path, leave: Leave) -> None:
     leave(workspace, "split", "split 2")
 
-    with pytest.raises(Fault, match="not those recorded"):
+    with pytest.raises(Fault, match="differ from dvc.lock"):
         keep(workspace, "split 2")
 
 
@@ -219,7 +219,7 @@ def test_what_git_refuses_for_good_is_told_in_its_own_words(
     monkeypatch.setattr(data_branch, "TRIES", 2)
     git(workspace, "branch", "data")
 
-    with pytest.raises(Fault, match=r"could not be kept.*'refs/heads/data' exists"):
+    with pytest.raises(Fault, match=r"could not be committed.*'refs/heads/data' exists"):
         keep(workspace, "split 1")
 
 

@@ -178,7 +178,7 @@ def test_a_missing_cache_object_is_told_by_name(workspace: Path) -> None:
 def test_what_dvc_cannot_read_is_told_in_its_own_words(workspace: Path) -> None:
     (workspace / "dvc.yaml").write_text("stages: [")
 
-    with pytest.raises(Fault, match=r"DVC could not do its part.*dvc\.yaml"):
+    with pytest.raises(Fault, match=r"DVC failed in.*dvc\.yaml"):
         DvcCache(workspace).unchanged("split")
 
 
