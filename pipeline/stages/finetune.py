@@ -55,12 +55,12 @@ def finetune(
     steps = max(cfg.min_steps, cfg.epochs * objective.sampler.steps_per_epoch)
     checkpoints = training.checkpoint_store("finetune", inputs, list(labels), max_tokens, cfg.model_dump())
     result = training.train(
-        TrainingJob.of(
+        TrainingJob(
             "finetune",
             objective,
             cfg,
             steps=steps,
-            eval_steps=(*range(cfg.eval_every, steps, cfg.eval_every), steps),
+            eval_steps=frozenset({*range(cfg.eval_every, steps, cfg.eval_every), steps}),
             patience=cfg.patience,
             checkpoints=checkpoints,
         )

@@ -50,12 +50,12 @@ def pretrain(
         "pretrain", dict(inputs.files), encoder.model_dump(), cfg.model_dump()
     )
     result = training.train(
-        TrainingJob.of(
+        TrainingJob(
             "pretrain",
             objective,
             cfg,
             steps=cfg.steps,
-            eval_steps=(0, cfg.steps),
+            eval_steps=frozenset({0, cfg.steps}),
             patience=2,
             checkpoints=checkpoints,
         )

@@ -30,6 +30,7 @@ from pipeline.base.config.params import (
     SplitConfig,
     ValidateConfig,
 )
+from pipeline.base.config.section import OptimizerConfig
 from pipeline.base.config.sources import (
     Columns,
     FeedbackSource,
@@ -62,6 +63,7 @@ __all__ = [
     "GateConfig",
     "Int8Config",
     "JournalConfig",
+    "OptimizerConfig",
     "PackageSource",
     "Params",
     "PinnedFile",

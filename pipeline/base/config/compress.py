@@ -4,7 +4,14 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from pipeline.base.config.section import Fraction, PositiveFloat, PositiveInt, Section, Slug
+from pipeline.base.config.section import (
+    Fraction,
+    OptimizerConfig,
+    PositiveFloat,
+    PositiveInt,
+    Section,
+    Slug,
+)
 
 KeptShare = Annotated[float, Field(gt=0, le=1)]
 
@@ -30,18 +37,12 @@ class VariantConfig(Section):
         return not (self.pruned or self.int8 or self.vocabulary_min_count)
 
 
-class RecoveryConfig(Section):
+class RecoveryConfig(OptimizerConfig):
     """Set how a pruned variant is distilled from the teacher."""
 
     steps: PositiveInt
-    batch_size: PositiveInt
-    learning_rate: PositiveFloat
-    warmup_ratio: Fraction
-    weight_decay: float = Field(ge=0)
-    max_grad_norm: PositiveFloat
     temperature: PositiveFloat
     label_weight: Fraction
-    save_every: PositiveInt
 
 
 class Int8Config(Section):

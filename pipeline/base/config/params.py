@@ -1,6 +1,6 @@
 """Every section of `params.yaml`. Names carry units; shares lie in 0..1."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -8,7 +8,7 @@ from pipeline.base.config.compress import CompressConfig
 from pipeline.base.config.evaluate import EvaluateConfig
 from pipeline.base.config.gate import GateConfig
 from pipeline.base.config.operations import ScheduleConfig, ServeConfig, WatchConfig
-from pipeline.base.config.section import Fraction, PositiveFloat, PositiveInt, Section
+from pipeline.base.config.section import Fraction, OptimizerConfig, PositiveFloat, PositiveInt, Section
 from pipeline.base.config.sources import (
     FeedbackSource,
     PinnedFile,
@@ -18,6 +18,7 @@ from pipeline.base.config.sources import (
     TableSource,
 )
 
+Dropout = Annotated[float, Field(ge=0, lt=1)]
 NEWEST = "newest"
 # How the pipeline is operated: no part of a release.
 OPERATIONAL_SECTIONS = ("serve", "watch", "schedule")
@@ -127,29 +128,19 @@ class EncoderConfig(Section):
     scratch: ScratchConfig
 
 
-class _Training(Section):
-    """Set what both training stages need."""
-
-    batch_size: PositiveInt
-    learning_rate: PositiveFloat
-    warmup_ratio: Fraction
-    weight_decay: float = Field(ge=0)
-    max_grad_norm: PositiveFloat
-    dropout: float = Field(ge=0, lt=1)
-    save_every: PositiveInt
-
-
-class PretrainConfig(_Training):
+class PretrainConfig(OptimizerConfig):
     """Set masked-language-model pretraining."""
 
+    dropout: Dropout
     steps: PositiveInt
     mlm_probability: float = Field(gt=0, lt=1)
     eval_texts: PositiveInt
 
 
-class FinetuneConfig(_Training):
+class FinetuneConfig(OptimizerConfig):
     """Set training on labels."""
 
+    dropout: Dropout
     epochs: PositiveInt
     min_steps: PositiveInt
     eval_every: PositiveInt

@@ -17,3 +17,14 @@ class Section(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, protected_namespaces=(), coerce_numbers_to_str=True
     )
+
+
+class OptimizerConfig(Section):
+    """Set what every training needs: pretraining, fine-tuning and the recovery of a pruned variant."""
+
+    batch_size: PositiveInt
+    learning_rate: PositiveFloat
+    warmup_ratio: Fraction
+    weight_decay: float = Field(ge=0)
+    max_grad_norm: PositiveFloat
+    save_every: PositiveInt

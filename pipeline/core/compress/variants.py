@@ -149,12 +149,12 @@ class VariantFactory:
             score=score,
             seed=seed_for(self.seed, "recovery"),
         )
-        return TrainingJob.of(
+        return TrainingJob(
             f"recover-{variant.name}",
             objective,
             cfg,
             steps=cfg.steps,
-            eval_steps={cfg.steps},
+            eval_steps=frozenset({cfg.steps}),
             patience=1,
             checkpoints=self._checkpoints(variant),
         )

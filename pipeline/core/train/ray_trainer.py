@@ -4,7 +4,7 @@ The only module of the logic that knows Ray. A worker gets all it needs in one T
 checkpoints, the last of which is the result; so a training that died resumes from the newest.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ import structlog
 import torch
 from torch import Tensor, nn
 
+from pipeline.base.config import OptimizerConfig
 from pipeline.base.logs import progress
 from pipeline.core.train.loop import Schedule, StepResult, WorkerShard, fit
 from pipeline.core.train.objectives import Metrics, Objective
@@ -67,66 +68,23 @@ class WorkerResources:
     storage: str
 
 
-class OptimizerConfig(Protocol):
-    """Describe the settings that every training shares."""
-
-    @property
-    def learning_rate(self) -> float:
-        """Return the peak learning rate."""
-
-    @property
-    def warmup_ratio(self) -> float:
-        """Return the share of steps in which the learning rate rises."""
-
-    @property
-    def weight_decay(self) -> float:
-        """Return the weight decay of AdamW."""
-
-    @property
-    def max_grad_norm(self) -> float:
-        """Return the norm that gradients are clipped to."""
-
-    @property
-    def save_every(self) -> int:
-        """Return the steps between two checkpoints."""
-
-
 @dataclass(frozen=True)
 class TrainingJob:
     """Hold all that a worker needs. The model is evaluated after each of `eval_steps`."""
 
     name: str
     objective: Objective
-    schedule: Schedule
-    weight_decay: float
+    cfg: OptimizerConfig
+    steps: int
     eval_steps: frozenset[int]
     patience: int
-    save_every: int
     checkpoints: CheckpointStore
 
-    @classmethod
-    def of(
-        cls,
-        name: str,
-        objective: Objective,
-        cfg: OptimizerConfig,
-        *,
-        steps: int,
-        eval_steps: Collection[int],
-        patience: int,
-        checkpoints: CheckpointStore,
-    ) -> "TrainingJob":
-        """Build a job from a section of `params.yaml`."""
-        return cls(
-            name=name,
-            objective=objective,
-            schedule=Schedule(steps, cfg.learning_rate, cfg.warmup_ratio, cfg.max_grad_norm),
-            weight_decay=cfg.weight_decay,
-            eval_steps=frozenset(eval_steps),
-            patience=patience,
-            save_every=cfg.save_every,
-            checkpoints=checkpoints,
-        )
+    @property
+    def schedule(self) -> Schedule:
+        """Return the schedule of the training loop."""
+        cfg = self.cfg
+        return Schedule(self.steps, cfg.learning_rate, cfg.warmup_ratio, cfg.max_grad_norm)
 
 
 @dataclass(frozen=True)
@@ -212,12 +170,12 @@ def _work(config: dict[str, Any]) -> None:
     torch.set_num_threads(max(1, resources.threads // max(1, context.get_local_world_size())))
     device = ray.train.torch.get_device() if resources.workers else torch.device(resources.device)
     model = job.objective.build_model().to(device)
-    optimizer = make_optimizer(model, weight_decay=job.weight_decay)
+    optimizer = make_optimizer(model, weight_decay=job.cfg.weight_decay)
     start, state = _resume(job, model, optimizer)
     wrapped = ray.train.torch.prepare_model(model, move_to_device=False) if shard.workers > 1 else model
     if start == 0 and 0 in job.eval_steps:
         _evaluate(job, model, state, 0, {})
-    with progress(job.name, job.schedule.steps if shard.rank == 0 else 0) as show:
+    with progress(job.name, job.steps if shard.rank == 0 else 0) as show:
         for step in fit(wrapped, job.objective, optimizer, job.schedule, shard, start=start):
             show(step.number)
             _after_step(job, model, optimizer, state, step)
@@ -238,8 +196,8 @@ def _after_step(
     if step.number in job.eval_steps:
         loss = _sum_over_workers(step.loss, model)
         _evaluate(job, model, state, step.number, {"loss": loss, "learning_rate": step.learning_rate})
-    state.finished = step.number == job.schedule.steps or state.evals_without_gain >= job.patience
-    if state.finished or step.number % job.save_every == 0:
+    state.finished = step.number == job.steps or state.evals_without_gain >= job.patience
+    if state.finished or step.number % job.cfg.save_every == 0:
         if ray.train.get_context().get_world_rank() == 0:
             tensors = {
                 "model": model.state_dict(),
@@ -271,7 +229,7 @@ def _evaluate(
     log.info(
         "training.evaluated",
         training=job.name,
-        of=job.schedule.steps,
+        of=job.steps,
         **{name: round(value, 4) for name, value in state.history[-1].items()},
     )
 
@@ -285,7 +243,7 @@ def _resume(
         return 0, TrainingProgress()
     model.load_state_dict(checkpoint.tensors["model"])
     _load_optimizer(optimizer, checkpoint.tensors["optimizer"])
-    log.info("training.resumed", training=job.name, step=checkpoint.step, of=job.schedule.steps)
+    log.info("training.resumed", training=job.name, step=checkpoint.step, of=job.steps)
     return checkpoint.step, TrainingProgress(best=dict(checkpoint.tensors["best"]), **checkpoint.notes)
 
 

@@ -5,7 +5,7 @@ import signal
 import pytest
 import torch
 
-from pipeline.core.train.loop import Schedule
+from pipeline.base.config import OptimizerConfig
 from pipeline.core.train.objectives import LabelObjective
 from pipeline.core.train.ray_trainer import TrainingJob, WorkerResources, run_training
 from pipeline.io.checkpoints import CheckpointFolder
@@ -15,11 +15,17 @@ def job(objective, root, *, steps=12, eval_steps=(6, 12), patience=5, every=4):
     return TrainingJob(
         name="finetune",
         objective=objective,
-        schedule=Schedule(steps, 3e-3, 0.1, 1.0),
-        weight_decay=0.01,
+        cfg=OptimizerConfig(
+            batch_size=16,
+            learning_rate=3e-3,
+            warmup_ratio=0.1,
+            weight_decay=0.01,
+            max_grad_norm=1.0,
+            save_every=every,
+        ),
+        steps=steps,
         eval_steps=frozenset(eval_steps),
         patience=patience,
-        save_every=every,
         checkpoints=CheckpointFolder(root, "a" * 64),
     )
 
