@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from pipeline.base.config.parsing import read_yaml
+from pipeline.base.config.renamed_keys import upgrade_params_text
 from pipeline.base.documents import (
     AgreementScores,
     CalibrationBin,
@@ -97,7 +98,7 @@ def gate_limit(checks: Sequence[GateCheckRecord], name: str) -> float | None:
 def _params(release: ReleaseRecord) -> Any:
     """Parse the params of the release, whatever today's params are; an empty mapping if that fails."""
     try:
-        return read_yaml(release.get("params") or "")
+        return read_yaml(upgrade_params_text(release.get("params") or ""))
     except yaml.YAMLError:
         return {}
 
@@ -178,11 +179,8 @@ def _behaviour(evaluation: EvaluationReport, params: Any) -> list[CardAbility]:
 
 
 def _attack(evaluation: EvaluationReport, params: Any) -> CardAttack | None:
-    gate = get_path(params, "gate") or {}
-    # Releases before `max_attack_drop` wrote `max_attack_fall`.
-    limit = gate.get("max_attack_drop", gate.get("max_attack_fall"))
     attack = evaluation.get("attack")
-    return pick(CardAttack, attack, limit=limit) if attack else None
+    return pick(CardAttack, attack, limit=get_path(params, "gate", "max_attack_drop")) if attack else None
 
 
 def _human(evaluation: EvaluationReport) -> HumanAgreement | None:
