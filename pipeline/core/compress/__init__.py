@@ -1,1 +1,1 @@
-"""Compression: what training made, as something small and quick that answers the same."""
+"""Compression: smaller and faster variants of the fine-tuned model."""

@@ -1,1 +1,1 @@
-"""Models: from text to tokens, from tokens to hidden states, from these to labels."""
+"""Models: tokenizer, encoder, heads, and the predictor that serves."""
