@@ -103,15 +103,7 @@ def calibrate(
     joint_null = NullDistribution.of(surprise_B)
     shared = _shared_variance(surprise_B, most=texts / (texts + len(reference)))
     windows = windows_per_quarter * topics
-    level = alarm_budget.drift_level(
-        cfg.false_alarms_per_quarter / windows,
-        shared=shared,
-        alarm_windows=cfg.alarm_windows,
-        of_windows=cfg.of_windows,
-    )
-    start_rate = alarm_budget.mean_alarm_start_rate(
-        level, shared=shared, alarm_windows=cfg.alarm_windows, of_windows=cfg.of_windows
-    )
+    level, start_rate = _alarm_level(cfg, windows, shared)
     return DriftCalibration(
         texts=texts,
         feature_map=feature_map,
@@ -125,6 +117,13 @@ def calibrate(
         expected=windows * start_rate,
         seed=seed,
     )
+
+
+def _alarm_level(cfg: DriftConfig, windows: float, shared: float) -> tuple[float, float]:
+    """Find the drift level that meets the budget, and the rate at which alarms start with it."""
+    rule = {"alarm_windows": cfg.alarm_windows, "of_windows": cfg.of_windows}
+    level = alarm_budget.drift_level(cfg.false_alarms_per_quarter / windows, shared=shared, **rule)
+    return level, alarm_budget.mean_alarm_start_rate(level, shared=shared, **rule)
 
 
 def judge_window(window: WindowSample, calibration: DriftCalibration) -> DriftVerdict:

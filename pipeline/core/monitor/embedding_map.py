@@ -17,7 +17,7 @@ MEDIAN_TEXTS = 500  # the width of the kernel is the median distance between so 
 
 @dataclass(frozen=True)
 class EmbeddingMap:
-    """The frequencies of the kernel, the whitened principal axes, and the mean features by predicted label."""
+    """The kernel's frequencies, the whitened principal axes, and the mean features by predicted label."""
 
     frequencies_DF: Array
     centre_D: Array

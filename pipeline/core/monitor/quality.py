@@ -147,30 +147,37 @@ def detect_regression(
             f"(watch.quality.min_labels is {cfg.min_labels:,})."
         )
         return RegressionVerdict(degraded=False, reason=reason, figures=None)
-    pairs = [
+    right = [
         (true == ours, true == theirs)
         for true, ours, theirs in zip(truth, champion_predicted, previous_predicted, strict=True)
     ]
-    lost, won = pairs.count((False, True)), pairs.count((True, False))
-    champion_accuracy = sum(ours for ours, _ in pairs) / labels
-    previous_accuracy = sum(theirs for _, theirs in pairs) / labels
-    figures = RegressionFigures(
-        labels=labels,
-        champion=champion_accuracy,
-        previous=previous_accuracy,
-        drop=previous_accuracy - champion_accuracy,
-        low=_lower_bound(
-            lost, won, labels, critical_value=_critical_value(labels, cfg.min_labels, confidence)
-        ),
-        margin=cfg.rollback_margin,
-    )
+    figures = _regression_figures(right, cfg, confidence)
     degraded = figures.low > figures.margin
     reason = (
         f"On the same {labels:,} texts with true labels {champion} has an accuracy of {figures.champion:.3f} "
         f"and {previous} of {figures.previous:.3f}: {_outcome(figures, degraded)} "
-        f"(watch.quality.rollback_margin; {confidence:.0%} lower bound {figures.low:+.3f}, corrected for repeated looks)."
+        f"(watch.quality.rollback_margin; {confidence:.0%} lower bound {figures.low:+.3f}, "
+        "corrected for repeated looks)."
     )
     return RegressionVerdict(degraded, reason, figures)
+
+
+def _regression_figures(
+    right: Sequence[tuple[bool, bool]], cfg: QualityConfig, confidence: float
+) -> RegressionFigures:
+    """Compute the figures from whether champion and previous release are right on each text."""
+    labels, lost, won = len(right), right.count((False, True)), right.count((True, False))
+    critical_value = _critical_value(labels, cfg.min_labels, confidence)
+    champion = sum(ours for ours, _ in right) / labels
+    previous = sum(theirs for _, theirs in right) / labels
+    return RegressionFigures(
+        labels=labels,
+        champion=champion,
+        previous=previous,
+        drop=previous - champion,
+        low=_lower_bound(lost, won, labels, critical_value=critical_value),
+        margin=cfg.rollback_margin,
+    )
 
 
 def _outcome(figures: RegressionFigures, degraded: bool) -> str:
