@@ -58,19 +58,8 @@ def reigns(rows: Sequence[ReignRecord]) -> str:
     """Write who served from when until when."""
     if not rows:
         return "No release has been in service. Train one with `tonewatch run`."
-    cells = [
-        (
-            str(row["sequence"]),
-            row["time"],
-            row["until"] or "now",
-            row["from"] or "-",
-            row["to"],
-            row["actor"],
-            row["reason"],
-        )
-        for row in rows
-    ]
-    return table(cells, header=("no.", "time", "until", "from", "to", "actor", "reason"))
+    columns = ("sequence", "time", "until", "from", "to", "actor", "reason")
+    return table(_cells(rows, columns, until="now"), header=("no.", *columns[1:]))
 
 
 def reigns_csv(rows: Sequence[ReignRecord]) -> str:
@@ -135,18 +124,9 @@ def keys(records: "Sequence[KeyRecord]") -> str:
     """Write API keys without their secrets."""
     if not records:
         return "There is no API key, so the service binds only to loopback. Create one: tonewatch keys new"
-    rows = [
-        (
-            key["id"],
-            key["name"],
-            " ".join(key["scopes"]),
-            key["created"],
-            key["expires"] or "-",
-            key["revoked"] or "-",
-        )
-        for key in records
-    ]
-    return table(rows, header=("id", "name", "scopes", "created", "expires", "revoked"))
+    columns = ("id", "name", "scopes", "created", "expires", "revoked")
+    rows = [{**key, "scopes": " ".join(key["scopes"])} for key in records]
+    return table(_cells(rows, columns), header=columns)
 
 
 def diagnosis(result: "Diagnosis") -> str:
@@ -165,9 +145,8 @@ def data_versions(versions: Sequence[Mapping[str, object]]) -> str:
     if not versions:
         return "There is no data version yet. Create one with `tonewatch run`."
     columns = ("name", "rows", "fingerprint", "parent", "reason")
-    rows = [tuple(str(version[column] or "-") for column in columns) for version in versions]
-    cells = [(name, texts, fingerprint[:12], *rest) for name, texts, fingerprint, *rest in rows]
-    return table(cells, header=("version", "texts", "fingerprint", "parent", "reason"))
+    rows = [{**version, "fingerprint": str(version["fingerprint"])[:12]} for version in versions]
+    return table(_cells(rows, columns), header=("version", "texts", *columns[2:]))
 
 
 def fields(document: Mapping[str, object]) -> str:
@@ -226,6 +205,13 @@ def _next(workspace: Workspace) -> str:
         (f"{program}mlflow ui --backend-store-uri {tracking}", "runs and the model registry"),
     ]
     return "\n".join(["Next:", table(commands, indent=2)])
+
+
+def _cells(
+    rows: Sequence[Mapping[str, object]], columns: Sequence[str], **empty: str
+) -> list[tuple[str, ...]]:
+    """Return the columns of rows as text; `empty` is what to write for a missing value, by default a dash."""
+    return [tuple(str(row[name] or empty.get(name, "-")) for name in columns) for row in rows]
 
 
 def _inert(value: object) -> object:
