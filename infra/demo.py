@@ -1,8 +1,9 @@
-"""The whole story on one laptop: `make demo`. Real texts, the real line, the real service; only the clock is simulated.
+"""Run the whole pipeline as a demo on one laptop: `make demo`. Only the clock is simulated.
 
-Train on movie texts, serve, let tweets arrive as traffic; drift is found and named, a retrain learns from what people said of
-the answers, the gate lets it through, it is promoted while it serves. Then a bad release slips in by hand, quality falls, and it
-is rolled back by itself. Ends with the timeline and the address of the page.
+Train on movie reviews and serve; tweets arrive as traffic. Drift is detected and named, a retrain learns from
+feedback, the gate accepts it, and it is promoted without a restart. Then a person approves a bad release, its
+accuracy drops, and it is rolled back automatically. The demo ends with the timeline and the address of the
+dashboard.
 """
 
 import argparse
@@ -28,11 +29,11 @@ import yaml
 CHECKOUT = Path(__file__).parents[1]
 HOUR = timedelta(hours=1)
 SEED = 20
-BATCH, TEXTS_AN_HOUR = 50, 200
-ENOUGH = 1100  # true labels, before the story trains on them
+BATCH_SIZE, TEXTS_PER_HOUR = 50, 200
+LABELS_TO_RETRAIN = 1100
 
-# A line short enough to be run three times; the floors are those of one source, which is all it begins with.
-RECIPE: dict[str, dict[str, Any]] = {
+# Short enough to run three times; the thresholds are those of the one source it begins with.
+SETTINGS: dict[str, dict[str, Any]] = {
     "validate": {"min_label_share": 0.03},
     "pretrain": {"steps": 20, "eval_texts": 200},
     "finetune": {"min_steps": 240, "eval_every": 120},
@@ -41,42 +42,42 @@ RECIPE: dict[str, dict[str, Any]] = {
     "schedule": {"retrain_on_alert": True},
 }
 MENU = ("fp32", "trimmed-int8")
-TIMED_TEXTS = 32
+BENCHMARK_TEXTS = 32
 
 
 @dataclass
 class Clock:
-    """Tell the time of the story."""
+    """Hold the simulated time."""
 
     now: datetime
 
     def __call__(self) -> datetime:
-        """Give it."""
+        """Return the simulated time."""
         return self.now
 
 
 @dataclass
-class Story:
-    """Hold the workspace, the clock, and what happened when."""
+class Demo:
+    """Hold the workspace, the clock, and the timeline."""
 
     root: Path
     clock: Clock
     address: str = ""
-    began: float = field(default_factory=time.monotonic)
-    lines: list[str] = field(default_factory=list)
+    started: float = field(default_factory=time.monotonic)
+    timeline: list[str] = field(default_factory=list)
 
-    def tell(self, what: str) -> None:
-        """Say what happened, at the story's time and at ours."""
-        line = f"{self.clock.now:%a %H:%M}  +{time.monotonic() - self.began:4.0f} s  {what}"
-        self.lines.append(line)
-        print(line, flush=True)
+    def log(self, event: str) -> None:
+        """Print an event with the simulated and the real time."""
+        entry = f"{self.clock.now:%a %H:%M}  +{time.monotonic() - self.started:4.0f} s  {event}"
+        self.timeline.append(entry)
+        print(entry, flush=True)
 
     def command(self, *arguments: str, allowed: Sequence[int] = (0,)) -> Any:
-        """Run `tonewatch` in the workspace; give its answer."""
+        """Run `tonewatch` in the workspace and return its JSON."""
         command = [sys.executable, "-m", "pipeline", *arguments, "--json", "--workspace", str(self.root)]
-        # dvc.yaml calls `tonewatch`, which `make` puts on no path.
+        # dvc.yaml calls `tonewatch`, which `make` does not put on the path.
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        ended = subprocess.run(
+        process = subprocess.run(
             command,
             cwd=CHECKOUT,
             capture_output=True,
@@ -84,11 +85,11 @@ class Story:
             env={**os.environ, "PATH": path},
             check=False,
         )
-        if ended.returncode not in allowed:
+        if process.returncode not in allowed:
             raise SystemExit(
-                f"tonewatch {' '.join(arguments)} ended with {ended.returncode}:\n{ended.stderr[-3000:]}"
+                f"tonewatch {' '.join(arguments)} ended with {process.returncode}:\n{process.stderr[-3000:]}"
             )
-        return json.loads(ended.stdout)
+        return json.loads(process.stdout)
 
     def params(self) -> dict[str, Any]:
         """Read the workspace's params."""
@@ -104,20 +105,20 @@ class Story:
         )
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        """Ask the service."""
-        asked = urllib.request.Request(
+        """Post JSON to the service and return its response."""
+        request = urllib.request.Request(
             self.address + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(asked, timeout=60) as answer:
-            return json.load(answer)
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return json.load(response)
 
     def get(self, path: str) -> Any:
-        """Read from the service."""
-        with urllib.request.urlopen(self.address + path, timeout=60) as answer:
-            return json.load(answer)
+        """Return JSON from the service."""
+        with urllib.request.urlopen(self.address + path, timeout=60) as response:
+            return json.load(response)
 
     def ready(self) -> bool:
-        """Say whether the service can answer."""
+        """Return whether the service is ready."""
         try:
             return bool(self.get("/readyz")["ready"])
         except OSError:
@@ -125,178 +126,181 @@ class Story:
 
 
 def main() -> None:
-    """Tell the story in a fresh folder."""
+    """Run the demo in a new folder."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="a folder for the story's workspace; it must not exist")
-    asked = parser.parse_args()
-    story = Story(asked.folder.resolve(), Clock(datetime.now(UTC).replace(minute=0, second=0, microsecond=0)))
-    _prepare(story)
-    made = story.command("run", "--reason", "the first model, of movie texts")
-    story.tell(f"{_released(made)}: trained on movie texts alone")
-    texts = _texts(story)
-    with _serving(story):
-        alerts = _hours(story, texts["movie"], hours=3, told=0.0, until=lambda _: False)
-        story.tell(f"three hours of movie texts; alerts: {alerts}")
-        _hours(
-            story,
+    parser.add_argument("folder", type=Path, help="a folder for the workspace; it must not exist")
+    now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    demo = Demo(parser.parse_args().folder.resolve(), Clock(now))
+    _prepare(demo)
+    result = demo.command("run", "--reason", "the first model, trained on movie reviews")
+    demo.log(f"{_summary(result)}: trained on movie reviews alone")
+    texts = _texts(demo)
+    with _serving(demo):
+        alerts = _simulate_hours(demo, texts["movie"], hours=3, feedback=0.0, until=lambda _: False)
+        demo.log(f"three hours of movie reviews; alerts: {alerts}")
+        _simulate_hours(
+            demo,
             texts["tweet"],
             hours=14,
-            told=0.8,
-            until=lambda seen: seen["retrain"] and seen["labels"] >= ENOUGH,
+            feedback=0.8,
+            until=lambda summary: summary["retrain"] and summary["labels"] >= LABELS_TO_RETRAIN,
         )
-        story.tell(_released(story.command("run", "--reason", "the texts are tweets now", allowed=(0, 1))))
-        _in_effect(story)
-        _hours(story, texts["tweet"], hours=1, told=0.5, until=lambda _: False)
-        _slip_in_a_bad_release(story)
-        _hours(story, texts["tweet"], hours=6, told=0.8, until=lambda seen: bool(seen["rollback"]))
-        _in_effect(story)
-        _end(story)
+        demo.log(_summary(demo.command("run", "--reason", "the texts are tweets now", allowed=(0, 1))))
+        _wait_for_champion(demo)
+        _simulate_hours(demo, texts["tweet"], hours=1, feedback=0.5, until=lambda _: False)
+        _approve_bad_release(demo)
+        _simulate_hours(
+            demo, texts["tweet"], hours=6, feedback=0.8, until=lambda summary: bool(summary["rollback"])
+        )
+        _wait_for_champion(demo)
+        _end(demo)
 
 
-def _prepare(story: Story) -> None:
+def _prepare(demo: Demo) -> None:
     subprocess.run(
-        [sys.executable, "-m", "pipeline", "init", str(story.root)],
+        [sys.executable, "-m", "pipeline", "init", str(demo.root)],
         cwd=CHECKOUT,
         check=True,
         capture_output=True,
     )
-    params = story.params()
-    # Tweets come later, from the people who use the service.
+    params = demo.params()
+    # Tweets arrive later, as traffic.
     wanted = ("movie", "feedback", "replay")
     movies = [source for source in params["collect"]["sources"] if source["name"] in wanted]
-    menu = [recipe for recipe in params["compress"]["menu"] if recipe["name"] in MENU]
-    # How fast each variant is decides nothing here.
-    story.change(
-        collect={"sources": movies}, compress={"menu": menu, "benchmark_texts": TIMED_TEXTS}, **RECIPE
+    menu = [variant for variant in params["compress"]["menu"] if variant["name"] in MENU]
+    # The speed of variants is of no interest here.
+    demo.change(
+        collect={"sources": movies}, compress={"menu": menu, "benchmark_texts": BENCHMARK_TEXTS}, **SETTINGS
     )
 
 
-def _released(made: dict[str, Any]) -> str:
-    if "document" not in made:
-        return f"the gate says no. {made['error'].partition(' See ')[0]}"
-    document = made["document"]
-    low, high = document["intervals"]["macro_f1"]
-    versus = document["comparison"]
-    gain = (
-        f", {versus['macro_f1']['difference']:+.3f} against {versus['champion']} on the same texts"
-        if versus
-        else ""
-    )
-    figure = f"macro F1 {document['metrics']['macro_f1']:.3f} [{low:.3f}, {high:.3f}] on {document['evaluation']['texts']} texts"
-    return f"{document['release']} in service (data {document['data_version']}, {figure}{gain})"
+def _summary(result: dict[str, Any]) -> str:
+    if "document" not in result:
+        return f"rejected by the gate: {result['error'].partition(' See ')[0]}"
+    release = result["document"]
+    low, high = release["intervals"]["macro_f1"]
+    comparison = release["comparison"]
+    macro_f1 = f"macro F1 {release['metrics']['macro_f1']:.3f} [{low:.3f}, {high:.3f}]"
+    texts = f"{release['evaluation']['texts']} texts"
+    gain = ""
+    if comparison:
+        difference = comparison["macro_f1"]["difference"]
+        gain = f", {difference:+.3f} against {comparison['champion']} on the same texts"
+    return f"{release['release']} in service (data {release['data_version']}, {macro_f1} on {texts}{gain})"
 
 
-def _texts(story: Story) -> dict[str, Iterator[tuple[str, str]]]:
-    """Give texts with their labels that no model of the story was trained on: the movie texts of the validation split, and all tweets."""
+def _texts(demo: Demo) -> dict[str, Iterator[tuple[str, str]]]:
+    """Return labelled texts that no model is trained on: movie reviews for validation, and tweets."""
     from pipeline.io import parquet
     from pipeline.io.params_file import load_params
-    from pipeline.io.sources import readers
-    from pipeline.io.sources import rows as records
+    from pipeline.io.sources.readers import read_rows
+    from pipeline.io.sources.rows import rows_to_records
 
-    whole = load_params(CHECKOUT / "params.yaml").collect
-    source = next(source for source in whole.tables if source.name == "tweet")
-    rows = readers.read_rows(
+    cfg = load_params(CHECKOUT / "params.yaml").collect
+    source = next(source for source in cfg.tables if source.name == "tweet")
+    rows = read_rows(
         source,
-        root=story.root,
-        downloads=story.root / ".tonewatch" / "downloads",
-        max_bytes=whole.max_megabytes * 1_000_000,
+        root=demo.root,
+        downloads=demo.root / ".tonewatch" / "downloads",
+        max_bytes=cfg.max_megabytes * 1_000_000,
     )
-    tweets = [(record.text, record.label) for record in records.rows_to_records(rows, source, whole.labels)]
+    tweets = [(record.text, record.label) for record in rows_to_records(rows, source, cfg.labels)]
     movies = [
         (record.text, record.label)
-        for record in parquet.read_texts(story.root / "data" / "splits" / "valid.parquet")
+        for record in parquet.read_texts(demo.root / "data" / "splits" / "valid.parquet")
     ]
-    # In their files the texts stand sorted by what they say; traffic does not.
-    chance = random.Random(SEED)
-    chance.shuffle(movies)
-    chance.shuffle(tweets)
+    # The files are sorted by content; traffic is not.
+    generator = random.Random(SEED)
+    generator.shuffle(movies)
+    generator.shuffle(tweets)
     return {"movie": iter(movies), "tweet": itertools.cycle(tweets)}
 
 
 @contextlib.contextmanager
-def _serving(story: Story) -> Iterator[None]:
-    """Serve the workspace as `tonewatch serve` does, but by the story's clock."""
+def _serving(demo: Demo) -> Iterator[None]:
+    """Serve the workspace as `tonewatch serve` does, with the simulated clock."""
     import uvicorn
 
     from pipeline.base.config import Workspace
-    from pipeline.serve.main import build_app
+    from pipeline.serve.build import build_app
 
-    places = Workspace.of(story.root, os.environ)
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = int(found.getsockname()[1])
-    story.address = f"http://127.0.0.1:{port}"
+    workspace = Workspace.of(demo.root, os.environ)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    demo.address = f"http://127.0.0.1:{port}"
     server = uvicorn.Server(
-        uvicorn.Config(build_app(places, host="127.0.0.1", now=story.clock), port=port, log_level="error")
+        uvicorn.Config(build_app(workspace, host="127.0.0.1", now=demo.clock), port=port, log_level="error")
     )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    _wait(lambda: server.started and story.ready(), "the service did not start")
-    story.tell(f"serving at {story.address}")
+    _wait(lambda: server.started and demo.ready(), "the service is not ready")
+    demo.log(f"serving at {demo.address}")
     yield
     server.should_exit = True
     thread.join(30)
 
 
-def _hours(
-    story: Story,
+def _simulate_hours(
+    demo: Demo,
     texts: Iterator[tuple[str, str]],
     *,
     hours: int,
-    told: float,
+    feedback: float,
     until: Callable[[dict[str, Any]], bool],
 ) -> int:
-    """Let so many hours of traffic pass, each watched as it ends, until what was seen is what is waited for; counts the alerts."""
+    """Send traffic and watch each hour as it ends, until `until` is true; return the number of alerts."""
     alerts = 0
     for _ in range(hours):
-        _traffic(story, list(itertools.islice(texts, TEXTS_AN_HOUR)), told)
-        story.clock.now += HOUR
-        seen = story.command("watch", "--now", story.clock.now.strftime("%Y-%m-%dT%H:%M:%SZ"))
-        alerts += len(seen["alerts"])
-        for title in seen["alerts"]:
-            story.tell(f"alert: {title}")
-        if seen["rollback"]:
-            story.tell(f"rolled back by itself: {seen['moved']['reason']}")
-        if until(seen):
+        _send_traffic(demo, list(itertools.islice(texts, TEXTS_PER_HOUR)), feedback)
+        demo.clock.now += HOUR
+        summary = demo.command("watch", "--now", demo.clock.now.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        alerts += len(summary["alerts"])
+        for title in summary["alerts"]:
+            demo.log(f"alert: {title}")
+        if summary["rollback"]:
+            demo.log(f"rolled back automatically: {summary['rollback']['reason']}")
+        if until(summary):
             break
     return alerts
 
 
-def _traffic(story: Story, texts: Sequence[tuple[str, str]], told: float) -> None:
-    begun = story.clock.now
-    for start in range(0, len(texts), BATCH):
-        part = texts[start : start + BATCH]
-        story.clock.now = begun + HOUR * start / len(texts)
-        answer = story.post("/v1/predict", {"texts": [text for text, _ in part], "topic": "reviews"})
-        for position, (_, label) in enumerate(part[: round(len(part) * told)]):
-            story.post("/v1/feedback", {"request": answer["request"], "position": position, "label": label})
-    story.clock.now = begun
+def _send_traffic(demo: Demo, texts: Sequence[tuple[str, str]], feedback: float) -> None:
+    start_time = demo.clock.now
+    for start in range(0, len(texts), BATCH_SIZE):
+        batch = texts[start : start + BATCH_SIZE]
+        demo.clock.now = start_time + HOUR * start / len(texts)
+        response = demo.post("/v1/predict", {"texts": [text for text, _ in batch], "topic": "reviews"})
+        for position, (_, label) in enumerate(batch[: round(len(batch) * feedback)]):
+            demo.post("/v1/feedback", {"request": response["request"], "position": position, "label": label})
+    demo.clock.now = start_time
 
 
-def _slip_in_a_bad_release(story: Story) -> None:
-    """Turn the labels of the sources round, as a slip in a table does; when the gate says no, let a person open it and wave it through."""
-    collect = story.params()["collect"]
+def _approve_bad_release(demo: Demo) -> None:
+    """Reverse the labels, as a mistake in a table does; the gate rejects it, a person approves it."""
+    collect = demo.params()["collect"]
     tables = [source for source in collect["sources"] if source["kind"] != "feedback"]
-    story.change(collect={"labels": collect["labels"][::-1], "sources": tables})
-    story.tell(_released(story.command("run", "--reason", "a new table of labels", allowed=(0, 1))))
-    story.change(gate={"approval": "human", "forgetting_margin": 1.0, "slice_margin": 1.0})
-    made = story.command("run", "--reason", "a new table of labels, with a wider gate", allowed=(0, 1))
-    if not made.get("waiting"):
+    demo.change(collect={"labels": collect["labels"][::-1], "sources": tables})
+    demo.log(_summary(demo.command("run", "--reason", "a new table of labels", allowed=(0, 1))))
+    demo.change(gate={"approval": "human", "forgetting_margin": 1.0, "slice_margin": 1.0})
+    reason = "a new table of labels, with a looser gate"
+    result = demo.command("run", "--reason", reason, allowed=(0, 1))
+    if not result.get("waiting"):
         raise SystemExit(
-            f"The bad release does not wait for a person: {made.get('error') or _released(made)}"
+            f"The bad release does not wait for approval: {result.get('error') or _summary(result)}"
         )
-    name = made["document"]["release"]
-    story.command(
-        "release", "approve", name, "--actor", "someone in a hurry", "--reason", "the figures look fine"
+    name = result["document"]["release"]
+    demo.command(
+        "release", "approve", name, "--actor", "someone in a hurry", "--reason", "the metrics look fine"
     )
-    story.tell(f"somebody opened the gate; the same again is {name}, and was approved by hand")
-    _in_effect(story)
+    demo.log(f"a person loosened the gate and approved the same candidate as {name}")
+    _wait_for_champion(demo)
 
 
-def _in_effect(story: Story) -> None:
-    champion = story.command("release", "show")["release"]
-    _wait(lambda: story.get("/v1/release")["release"] == champion, f"{champion} did not come into effect")
-    story.tell(f"the service answers with {champion}, no restart")
+def _wait_for_champion(demo: Demo) -> None:
+    champion = demo.command("release", "show")["release"]
+    _wait(lambda: demo.get("/v1/release")["release"] == champion, f"{champion} is not served")
+    demo.log(f"the service predicts with {champion}, without a restart")
 
 
 def _wait(done: Callable[[], bool], why: str) -> None:
@@ -307,12 +311,12 @@ def _wait(done: Callable[[], bool], why: str) -> None:
     raise SystemExit(f"{why} within 20 s")
 
 
-def _end(story: Story) -> None:
-    print("\nThe story:\n" + "\n".join(story.lines))
-    print(f"\nThe page: {story.address}/   (workspace: {story.root})")
+def _end(demo: Demo) -> None:
+    print("\nTimeline:\n" + "\n".join(demo.timeline))
+    print(f"\nDashboard: {demo.address}/   (workspace: {demo.root})")
     if sys.stdin.isatty():
         with contextlib.suppress(KeyboardInterrupt):
-            input("It is served until you press Enter. ")
+            input("Press Enter to stop the service. ")
 
 
 if __name__ == "__main__":
