@@ -77,6 +77,15 @@ def test_every_file_linked_in_the_readme_exists(root: Path) -> None:
     assert [link for link in links if link and not (root / link).exists()] == []
 
 
+@pytest.mark.parametrize("document", ["README.md", "infra/README.md", "data/README.md"])
+def test_every_module_named_in_the_docs_exists(root: Path, document: str) -> None:
+    text = (root / document).read_text("utf-8")
+    names = set(re.findall(r"[\w./-]+\.py\b", text))
+    folders = (root, root / "pipeline", root / "infra")
+
+    assert [name for name in names if not any((folder / name).is_file() for folder in folders)] == []
+
+
 def test_a_command_ends_before_pipes_and_comments() -> None:
     lines = '$ tonewatch predict "so good # really" | head -1  # one line\npositive\n$ A=1 make run &\n'
     text = f"```console\n{lines}```\n"
