@@ -1,4 +1,4 @@
-"""Which side of the split a text stands on: dealt by the hash of its group, so that nothing moves when data grows."""
+"""The split of texts by the hash of their group, so that no text moves when data are added."""
 
 import hashlib
 from collections.abc import Collection, Sequence
@@ -19,61 +19,62 @@ SPLIT_NAMES: dict[str, SplitName] = {
 
 
 def assign_split(group: str, cfg: SplitConfig) -> SplitName:
-    """Deal a group to a side by the hash of salt and group; no other group has a say in it."""
-    place = _place(group, cfg)
-    if place < cfg.test:
+    """Assign a group to a split by the hash of salt and group, independently of other groups."""
+    position = _hash_position(group, cfg)
+    if position < cfg.test:
         return "test"
-    return "valid" if place < cfg.test + cfg.valid else "train"
+    return "valid" if position < cfg.test + cfg.valid else "train"
 
 
 def split_records(
     records: Sequence[TextRecord], cfg: SplitConfig, labels: Collection[str]
 ) -> dict[SplitName, list[TextRecord]]:
-    """Deal records to the three sides, in their order.
+    """Assign records to train, valid and test, in their order.
 
-    A record that brings its own side keeps it. Where a source brings sides but no valid one (as many benchmarks do), its train
-    groups are dealt anew by the same hash, the share `valid` of them to valid; its test side is never touched.
-    Raises DataRejected on an unknown name of a side, an empty side, or a label that train has no text of.
+    A record keeps the split that its source brings. Where a source brings train and test but no valid (as
+    many benchmarks do), the share `valid` of its train groups goes to valid, by the same hash; its test is
+    not changed. Raises DataRejected on an unknown split name, an empty split, or a label without texts in
+    train.
     """
-    own = {record.id: _own_side(record) for record in records if record.split}
+    own = {record.id: _source_split(record) for record in records if record.split}
     with_valid = {record.source for record in records if own.get(record.id) == "valid"}
-    sides: dict[SplitName, list[TextRecord]] = {side: [] for side in SPLITS}
+    splits: dict[SplitName, list[TextRecord]] = {split: [] for split in SPLITS}
     for record in records:
-        side = own.get(record.id) or assign_split(record.group, cfg)
-        if (
-            own.get(record.id) == "train"
-            and record.source not in with_valid
-            and _place(record.group, cfg) < cfg.valid
-        ):
-            side = "valid"
-        sides[side].append(record)
-    _usable(sides, labels)
-    return sides
+        split = own.get(record.id) or assign_split(record.group, cfg)
+        lacks_valid = own.get(record.id) == "train" and record.source not in with_valid
+        if lacks_valid and _hash_position(record.group, cfg) < cfg.valid:
+            split = "valid"
+        splits[split].append(record)
+    _check_usable(splits, labels)
+    return splits
 
 
-def _place(group: str, cfg: SplitConfig) -> float:
+def _hash_position(group: str, cfg: SplitConfig) -> float:
     digest = hashlib.sha256(f"{cfg.salt}\0{group}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def _own_side(record: TextRecord) -> SplitName:
-    side = SPLIT_NAMES.get(record.split.strip().casefold())
-    if side is None:
+def _source_split(record: TextRecord) -> SplitName:
+    split = SPLIT_NAMES.get(record.split.strip().casefold())
+    if split is None:
         raise DataRejected(
-            f"source {record.source}: {record.split[:40]!r} is not a side of the split (known: {', '.join(SPLIT_NAMES)}). "
-            "Mend the column, or set `columns.split` of this source to null to have it dealt by hash."
+            f"source {record.source}: {record.split[:40]!r} is not a split "
+            f"(known: {', '.join(SPLIT_NAMES)}). "
+            "Correct the column, or set `columns.split` of this source to null to split it by hash."
         )
-    return side
+    return split
 
 
-def _usable(sides: dict[SplitName, list[TextRecord]], labels: Collection[str]) -> None:
-    for side, records in sides.items():
+def _check_usable(splits: dict[SplitName, list[TextRecord]], labels: Collection[str]) -> None:
+    for split, records in splits.items():
         if not records:
             raise DataRejected(
-                f"No text falls to {side}. Collect more texts or groups, or change the shares under `split` in params.yaml."
+                f"The {split} split is empty. "
+                "Collect more texts or groups, or change the shares under `split` in params.yaml."
             )
-    missing = [label for label in labels if label not in {record.label for record in sides["train"]}]
+    missing = [label for label in labels if label not in {record.label for record in splits["train"]}]
     if missing:
         raise DataRejected(
-            f"The train side has no text labelled {', '.join(missing)}. Collect more of them, or change `split.salt`."
+            f"The train split has no text with the label {', '.join(missing)}. "
+            "Collect more of them, or change `split.salt`."
         )

@@ -1,4 +1,4 @@
-"""Clean: make texts plain, and set aside with a reason what cannot be used."""
+"""Clean: apply the cleaning rules, and quarantine what cannot be used, with a reason."""
 
 import dataclasses
 from collections import Counter
@@ -20,42 +20,45 @@ QUARANTINE = "quarantine.parquet"
 
 
 def clean(raw: Path, out: Path, cfg: CleanConfig, labels: Sequence[str]) -> Receipt:
-    """Make texts plain, and set aside with a reason what cannot be used; nothing is lost uncounted."""
+    """Clean the collected texts, quarantine the unusable; the receipt counts every rule and reason."""
     files.verified_receipt(raw, made_by="collect")
-    cleaned, changes = _cleaned(parquet.read_texts(raw / TEXTS))
+    cleaned, changes = _clean_texts(parquet.read_texts(raw / TEXTS))
     reasons = [faults.find_fault(record, cfg, labels) for record in cleaned]
-    sound = [place for place, reason in enumerate(reasons) if reason is None]
-    for place, reason in zip(
-        sound, duplicates.find_duplicates([cleaned[place] for place in sound]), strict=True
-    ):
-        reasons[place] = reason
+    usable = [index for index, reason in enumerate(reasons) if reason is None]
+    duplicate_reasons = duplicates.find_duplicates([cleaned[index] for index in usable])
+    for index, reason in zip(usable, duplicate_reasons, strict=True):
+        reasons[index] = reason
     kept = [record for record, reason in zip(cleaned, reasons, strict=True) if reason is None]
-    aside = [(record, reason) for record, reason in zip(cleaned, reasons, strict=True) if reason is not None]
-    assert len(kept) + len(aside) == len(cleaned)
-    counts = {"in": len(cleaned), "kept": len(kept), "quarantined": len(aside)}
+    quarantined = [
+        (record, reason) for record, reason in zip(cleaned, reasons, strict=True) if reason is not None
+    ]
+    assert len(kept) + len(quarantined) == len(cleaned)
+    counts = {"in": len(cleaned), "kept": len(kept), "quarantined": len(quarantined)}
     counts |= {f"rule/{name}": changes[name] for name, _ in rules.RULES}
-    counts |= counts_by("reason", (reason for _, reason in aside))
-    # A benchmark's own split must not shrink unseen.
-    counts |= counts_by("own split", (f"{record.split}/{reason}" for record, reason in aside if record.split))
+    counts |= counts_by("reason", (reason for _, reason in quarantined))
+    # A benchmark's own split must not shrink unnoticed.
+    counts |= counts_by(
+        "own split", (f"{record.split}/{reason}" for record, reason in quarantined if record.split)
+    )
     with files.staging_dir(out) as staging:
         parquet.write_texts(staging / TEXTS, kept)
-        _write_quarantine(staging / QUARANTINE, aside)
-        logs.get("clean").info("texts.cleaned", kept=len(kept), quarantined=len(aside))
+        _write_quarantine(staging / QUARANTINE, quarantined)
+        logs.get("clean").info("texts.cleaned", kept=len(kept), quarantined=len(quarantined))
         return files.write_receipt(staging, Receipt("clean", counts=counts))
 
 
-def _cleaned(found: Sequence[TextRecord]) -> tuple[list[TextRecord], Counter[str]]:
+def _clean_texts(records: Sequence[TextRecord]) -> tuple[list[TextRecord], Counter[str]]:
     cleaned, changes = [], Counter[str]()
-    for record in found:
-        text, changed = rules.clean_text(record.text)
+    for record in records:
+        text, rule_names = rules.clean_text(record.text)
         cleaned.append(dataclasses.replace(record, text=text))
-        changes.update(changed)
+        changes.update(rule_names)
     return cleaned, changes
 
 
-def _write_quarantine(path: Path, aside: Sequence[tuple[TextRecord, str]]) -> None:
-    columns = {name: [getattr(record, name) for record, _ in aside] for name in parquet.COLUMNS}
-    parquet.write_rows(path, {**columns, "reason": [reason for _, reason in aside]})
+def _write_quarantine(path: Path, quarantined: Sequence[tuple[TextRecord, str]]) -> None:
+    columns = {name: [getattr(record, name) for record, _ in quarantined] for name in parquet.COLUMNS}
+    parquet.write_rows(path, {**columns, "reason": [reason for _, reason in quarantined]})
 
 
 def run(context: "StageContext") -> Receipt:

@@ -1,4 +1,4 @@
-"""Split: deal the validated texts to train, valid and test."""
+"""Split: divide the validated texts into train, valid and test."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,7 +7,7 @@ from pipeline.base import logs
 from pipeline.base.config import SplitConfig
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import Receipt, counts_by
-from pipeline.core import split as sides
+from pipeline.core import split as splitting
 from pipeline.core.validate import leakage
 from pipeline.io import files, parquet
 from pipeline.stages.collect import TEXTS
@@ -17,35 +17,33 @@ if TYPE_CHECKING:
 
 
 def split(clean: Path, validation: Path, out: Path, cfg: SplitConfig) -> Receipt:
-    """Deal the validated texts to train, valid and test.
+    """Split the validated texts into train, valid and test.
 
-    Raises DataRejected when a side is unusable or anything stands on two sides.
+    The receipt counts labels, languages and sources by split, and notes the fingerprint of the split. Raises
+    DataRejected when a split is unusable, or an id, text or group is in two of them.
     """
     files.verified_receipt(validation, made_by="validate")
     files.verified_receipt(clean, made_by="clean")
     texts = parquet.read_texts(clean / TEXTS)
-    dealt = sides.split_records(texts, cfg, sorted({record.label for record in texts}))
-    if found := leakage.leaks(dealt):
+    splits = splitting.split_records(texts, cfg, sorted({record.label for record in texts}))
+    if found := leakage.leaks(splits):
         raise DataRejected(
-            "The sides of the split know each other:\n"
+            "The splits leak into each other:\n"
             + "\n".join(f"  {leak}" for leak in found)
-            + "\nGive such texts one `group`, or mend the "
-            "source's own split column in the data; without that column (`columns.split: null`) whole groups are dealt by hash."
+            + "\nGive such texts one `group`, or correct the source's own split column; "
+            "without that column (`columns.split: null`) whole groups are split by hash."
         )
     counts: dict[str, int] = {}
-    for side, part in dealt.items():
-        counts[side] = len(part)
-        for what in ("label", "lang", "source"):
-            counts |= counts_by(f"{side}/{what}", (getattr(record, what) for record in part))
+    for name, records in splits.items():
+        counts[name] = len(records)
+        for field in ("label", "lang", "source"):
+            counts |= counts_by(f"{name}/{field}", (getattr(record, field) for record in records))
     with files.staging_dir(out) as staging:
-        for side, part in dealt.items():
-            parquet.write_texts(staging / f"{side}.parquet", part)
-        notes = {
-            "fingerprint": parquet.split_fingerprint(
-                (side, record) for side, part in dealt.items() for record in part
-            )
-        }
-        logs.get("split").info("texts.split", **{side: len(part) for side, part in dealt.items()})
+        for name, records in splits.items():
+            parquet.write_texts(staging / f"{name}.parquet", records)
+        rows = ((name, record) for name, records in splits.items() for record in records)
+        notes = {"fingerprint": parquet.split_fingerprint(rows)}
+        logs.get("split").info("texts.split", **{name: len(records) for name, records in splits.items()})
         return files.write_receipt(staging, Receipt("split", counts=counts, notes=notes))
 
 

@@ -1,4 +1,4 @@
-"""Validate: judge the cleaned texts by the Great Expectations suite."""
+"""Validate: check the cleaned texts by the Great Expectations suite."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ CHECKS = "checks.json"
 
 
 def validate(clean: Path, out: Path, cfg: ValidateConfig, labels: Sequence[str]) -> Receipt:
-    """Judge the cleaned texts by the suite.
+    """Check the cleaned texts by the suite.
 
-    Raises DataRejected that lists every check that failed, and then leaves `out` as it was.
+    Raises DataRejected with every failed check; `out` then stays as it was.
     """
     files.verified_receipt(clean, made_by="clean")
     kept, reasons = parquet.read_texts(clean / TEXTS), parquet.read_rows(clean / QUARANTINE)["reason"]
@@ -31,9 +31,10 @@ def validate(clean: Path, out: Path, cfg: ValidateConfig, labels: Sequence[str])
     failed = [check.sentence for check in checks if not check.passed]
     if failed:
         raise DataRejected(
-            f"The texts in {clean} may not be used; {len(failed)} of {len(checks)} checks failed:\n"
+            f"The texts in {clean} failed validation: {len(failed)} of {len(checks)} checks failed:\n"
             + "\n".join(f"  {sentence}" for sentence in failed)
-            + f"\nLook at {clean / QUARANTINE}, mend the sources, or change the limits under `validate` in params.yaml."
+            + f"\nLook at {clean / QUARANTINE}, correct the sources, "
+            "or change the limits under `validate` in params.yaml."
         )
     with files.staging_dir(out) as staging:
         files.write_json(staging / CHECKS, [dataclasses.asdict(check) for check in checks])

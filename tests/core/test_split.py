@@ -90,13 +90,13 @@ def test_a_source_without_valid_gives_some_of_its_train_groups_and_none_of_its_t
 
 def test_an_unknown_side_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        DataRejected, match=r"source a: 'trian' is not a side of the split \(known: train, .*columns.split"
+        DataRejected, match=r"source a: 'trian' is not a split \(known: train, .*columns.split"
     ):
         split([record(1, split="trian")], CFG, LABELS)
 
 
 def test_a_side_without_texts_is_refused() -> None:
-    with pytest.raises(DataRejected, match="No text falls to valid"):
+    with pytest.raises(DataRejected, match="The valid split is empty"):
         split(
             [record(1, split="train"), record(2, split="test")],
             CFG.model_copy(update={"valid": 1e-9}),
@@ -107,5 +107,5 @@ def test_a_side_without_texts_is_refused() -> None:
 def test_a_label_that_train_never_saw_is_refused() -> None:
     records = [record(1, split="train"), record(2, split="valid"), record(3, split="test")]
 
-    with pytest.raises(DataRejected, match="no text labelled bad"):
+    with pytest.raises(DataRejected, match="no text with the label bad"):
         split(records, CFG, LABELS)

@@ -1,1 +1,1 @@
-"""Texts made plain, faults named, duplicates found. Nothing here opens a file."""
+"""Cleaning of texts: rules, faults, duplicates, language."""

@@ -1,4 +1,4 @@
-"""Texts that are there more than once: one stays when they agree on the label, none when they do not."""
+"""Duplicate texts: one is kept when their labels agree, none when they conflict."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -10,26 +10,26 @@ CONFLICT = "conflicting labels"
 
 
 def duplicate_key(text: str) -> str:
-    """Give the key under which two cleaned texts count as one: case aside, since an uncased encoder reads them alike."""
+    """Return the key of equal cleaned texts; it ignores case, as an uncased encoder does."""
     return text.casefold()
 
 
 def find_duplicates(records: Sequence[TextRecord]) -> list[str | None]:
-    """Give each record's reason to go, in their order, or None.
+    """Return for each record why it is to be removed, or None.
 
-    Of copies that agree the first stays, but one of a source's own test split before all others: a benchmark
-    keeps its test texts, and what goes is the copy that would have leaked into training.
+    Of copies with the same label the first is kept, but one of a source's own test split before all others: a
+    benchmark keeps its test texts, and the copy that would have leaked into training is removed.
     """
-    places: dict[str, list[int]] = defaultdict(list)
-    for place, record in enumerate(records):
-        places[duplicate_key(record.text)].append(place)
+    copies_by_key: dict[str, list[int]] = defaultdict(list)
+    for index, record in enumerate(records):
+        copies_by_key[duplicate_key(record.text)].append(index)
     reasons: list[str | None] = [None] * len(records)
-    for copies in places.values():
-        if len({records[place].label for place in copies}) > 1:
-            gone, reason = copies, CONFLICT
+    for copies in copies_by_key.values():
+        if len({records[index].label for index in copies}) > 1:
+            removed, reason = copies, CONFLICT
         else:
-            stays = min(copies, key=lambda place: (records[place].split.casefold() != "test", place))
-            gone, reason = [place for place in copies if place != stays], DUPLICATE
-        for place in gone:
-            reasons[place] = reason
+            kept = min(copies, key=lambda index: (records[index].split.casefold() != "test", index))
+            removed, reason = [index for index in copies if index != kept], DUPLICATE
+        for index in removed:
+            reasons[index] = reason
     return reasons

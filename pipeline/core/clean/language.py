@@ -1,4 +1,4 @@
-"""Which language a text is written in, told offline."""
+"""The language of a text, detected offline."""
 
 from pipeline.core.clean.faults import count_words
 
@@ -6,7 +6,7 @@ UNDETERMINED = "und"
 
 
 def detect_language(text: str, *, min_words: int) -> str:
-    """Name the language of a text as two letters; `und` where it is too short to tell."""
+    """Return the two-letter code of a text's language, `und` where it has fewer than `min_words` words."""
     if count_words(text) < min_words:
         return UNDETERMINED
     import py3langid

@@ -1,4 +1,4 @@
-"""The rules that make a text plain; negation, case and emoji stay, because they carry the tone."""
+"""The rules that turn mark-up into plain text; negation, case and emoji stay: they carry the sentiment."""
 
 import html
 import unicodedata
@@ -6,27 +6,36 @@ from collections.abc import Callable
 
 import regex
 
-# Only real elements count as mark-up: <grin> or <3 is something a person wrote.
+# Only real elements count as mark-up: <grin> and <3 are text.
 BLOCKS = (
-    "address|article|aside|blockquote|body|br|center|dd|div|dl|dt|fieldset|figcaption|figure|footer|form|h[1-6]|head|header|hr|html|iframe"
-    "|img|input|li|link|main|meta|nav|ol|option|p|pre|section|select|table|tbody|td|tfoot|th|thead|title|tr|ul|video"
+    "address|article|aside|blockquote|body|br|center|dd|div|dl|dt|fieldset|figcaption|figure|footer|form|h[1-6]"
+    "|head|header|hr|html|iframe|img|input|li|link|main|meta|nav|ol|option|p|pre|section|select|table|tbody|td"
+    "|tfoot|th|thead|title|tr|ul|video"
 )
-INLINE = "a|abbr|b|big|button|cite|code|del|em|font|i|ins|kbd|label|mark|q|s|samp|small|span|strike|strong|style|script|sub|sup|svg|tt|u|var"
-# An attribute needs its "=", so that "3 <a and b> 2" stays. The bounds keep hostile text from being scanned to its end once for each "<".
-ATTRIBUTE = r"\s++(?:[\w:.-]{1,50}+\s*+=\s*+(?:\"[^\"<]{0,2000}+\"|'[^'<]{0,2000}+'|[^\s\"'<>]{1,2000}+)|checked|disabled|hidden|selected)"
+INLINE = (
+    "a|abbr|b|big|button|cite|code|del|em|font|i|ins|kbd|label|mark|q|s|samp|small|span|strike|strong|style|script"
+    "|sub|sup|svg|tt|u|var"
+)
+# An attribute needs its "=", so that "3 <a and b> 2" stays. The bounds limit the scan after each "<" of
+# hostile text.
+ATTRIBUTE = (
+    r"\s++(?:[\w:.-]{1,50}+\s*+=\s*+(?:\"[^\"<]{0,2000}+\"|'[^'<]{0,2000}+'|[^\s\"'<>]{1,2000}+)"
+    r"|checked|disabled|hidden|selected)"
+)
 TAG = regex.compile(
     r"<!--.{0,2000}?-->|<(?P<unseen>script|style)\b[^<>]{0,500}>.{0,5000}?</(?P=unseen)\s*>"
     rf"|</?(?:(?P<block>{BLOCKS})|(?P<inline>{INLINE}))\b(?:{ATTRIBUTE}){{0,50}}+\s*+/?>",
     regex.IGNORECASE | regex.DOTALL,
 )
 AMPERSANDS = regex.compile(r"&(?:amp;|#0*38;|#x0*26;)+", regex.IGNORECASE)
-# Scripts that spell with joiners; everywhere else a joiner outside an emoji is invisible noise.
+# Scripts that spell with joiners; elsewhere a joiner outside an emoji is invisible noise.
 JOINED = (
-    r"\p{Arabic}\p{Syriac}\p{Mongolian}\p{Devanagari}\p{Bengali}\p{Gurmukhi}\p{Gujarati}\p{Oriya}\p{Tamil}\p{Telugu}"
-    r"\p{Kannada}\p{Malayalam}\p{Sinhala}\p{Khmer}\p{Myanmar}\p{Tibetan}"
+    r"\p{Arabic}\p{Syriac}\p{Mongolian}\p{Devanagari}\p{Bengali}\p{Gurmukhi}\p{Gujarati}\p{Oriya}\p{Tamil}"
+    r"\p{Telugu}\p{Kannada}\p{Malayalam}\p{Sinhala}\p{Khmer}\p{Myanmar}\p{Tibetan}"
 )
 NOISE = regex.compile(
-    # Kept: the flags of England, Scotland and Wales; joiners inside an emoji; joiners in scripts that spell with them.
+    # Kept: the flags of England, Scotland and Wales; joiners inside an emoji; joiners in scripts that spell
+    # with them.
     r"(?P<kept>\U0001F3F4[\U000E0020-\U000E007E]{1,8}\U000E007F"
     r"|(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\uFE0F\uFE0E])\u200D(?=\p{Extended_Pictographic})"
     rf"|(?<=[{JOINED}])[\u200C\u200D])"
@@ -39,7 +48,7 @@ MAX_PASSES = 8
 
 
 def clean_text(text: str) -> tuple[str, tuple[str, ...]]:
-    """Make a text plain; give it with the names of the rules that changed it. Cleaning twice changes nothing more."""
+    """Return a cleaned text and the names of the rules that changed it; cleaning it again changes nothing."""
     if _is_plain(text):
         return text, ()
     changed: dict[str, None] = {}
@@ -52,20 +61,20 @@ def clean_text(text: str) -> tuple[str, tuple[str, ...]]:
             text = after
         if text == before:
             break
-        # A pass can bare another tag or entity ("<<b>b>"); only a text made to be a nuisance does so again and again.
+        # A pass can expose another tag or entity ("<<b>b>"); only hostile text does so again and again.
         if passed >= MAX_PASSES // 2:
             text = text.replace("<", " ").replace("&", " ")
     return text, tuple(changed)
 
 
 def _is_plain(text: str) -> bool:
-    """Say, in a tenth of the time, that no rule has anything to do with a text; most texts are of this kind."""
-    seen = text.isascii() and text.isprintable()
-    return seen and "&" not in text and "<" not in text and "  " not in text and text == text.strip(" ")
+    """Return, in a tenth of the time of the rules, whether none of them applies, as to most texts."""
+    printable = text.isascii() and text.isprintable()
+    return printable and "&" not in text and "<" not in text and "  " not in text and text == text.strip(" ")
 
 
 def _entities(text: str) -> str:
-    # Once is not enough ("&amp;lt;" takes two), and a fixed point by single steps is quadratic on "&amp;amp;amp;…".
+    # Once is not enough ("&amp;lt;" takes two), and repeated single steps are quadratic on "&amp;amp;amp;…".
     return html.unescape(AMPERSANDS.sub("&", text)) if "&" in text else text
 
 
@@ -74,8 +83,8 @@ def _mojibake(text: str) -> str:
         return text
     import ftfy
 
-    # Encoding is mended and nothing else: quotes, ligatures and wide letters stay as people wrote them.
-    mended = ftfy.TextFixerConfig(
+    # Only the encoding is fixed: quotes, ligatures and wide letters stay as people wrote them.
+    only_encoding = ftfy.TextFixerConfig(
         unescape_html=False,
         remove_terminal_escapes=False,
         fix_latin_ligatures=False,
@@ -86,15 +95,13 @@ def _mojibake(text: str) -> str:
         normalization=None,
         explain=False,
     )
-    return ftfy.fix_text(text, mended)
+    return ftfy.fix_text(text, only_encoding)
 
 
 def _controls(text: str) -> str:
-    return (
-        text
-        if text.isascii() and text.isprintable()
-        else str(NOISE.sub(lambda found: found["kept"] or "", text))
-    )
+    if text.isascii() and text.isprintable():
+        return text
+    return str(NOISE.sub(lambda match: match["kept"] or "", text))
 
 
 def _html(text: str) -> str:
@@ -102,17 +109,18 @@ def _html(text: str) -> str:
         return text
     from selectolax.lexbor import LexborHTMLParser
 
-    # What is not mark-up is escaped first: a parser would swallow all that follows "a <b and c".
+    # Text outside mark-up is escaped first: a parser would drop all that follows "a <b and c".
     parts, end = [], 0
     for tag in TAG.finditer(text):
-        parts += [html.escape(text[end : tag.start()], quote=False), _spaced(tag)]
+        parts += [html.escape(text[end : tag.start()], quote=False), _padded(tag)]
         end = tag.end()
     tree = LexborHTMLParser("".join([*parts, html.escape(text[end:], quote=False)]))
     return tree.root.text(deep=True, separator="", strip=False) if tree.root else ""
 
 
-def _spaced(tag: "regex.Match[str]") -> str:
-    # A block parts two words, "<b>un</b>real" is one. A script that was never closed would take the rest of the text with it.
+def _padded(tag: "regex.Match[str]") -> str:
+    # A block separates words, "<b>un</b>real" is one word. An unclosed script would drop the rest of the
+    # text.
     if tag["block"]:
         return f" {tag[0]} "
     return tag[0] if tag["inline"] and tag["inline"].lower() not in ("script", "style") else " "
@@ -126,8 +134,9 @@ def _spaces(text: str) -> str:
     return str(BLANKS.sub(" ", text)).strip(" ")
 
 
-# Entities go first, as they hide every other thing; mojibake before controls, which are half of it; both before the tags,
-# which a zero-width character can break; composing after all that took characters away between a letter and its mark.
+# Entities first, since they hide all else; mojibake before controls, which are half of it; both before tags,
+# which a zero-width character can break; composition after the rules that remove characters between a letter
+# and its mark.
 RULES: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("entities", _entities),
     ("mojibake", _mojibake),

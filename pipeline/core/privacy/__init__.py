@@ -1,1 +1,1 @@
-"""Personal data: finding it in a text and masking it."""
+"""Masking of personal data in texts."""

@@ -1,1 +1,1 @@
-"""Whether the data may be used: expectations of all of it, and leaks between the sides of the split."""
+"""Validation of the data: an expectation suite for all of it, and leakage between the splits."""

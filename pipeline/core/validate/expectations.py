@@ -1,4 +1,4 @@
-"""The suite that says whether the texts may be trained on: Great Expectations over flags that we measure per row."""
+"""The expectation suite of the data: Great Expectations over measures of every row."""
 
 import dataclasses
 import logging
@@ -16,12 +16,12 @@ from pipeline.core.validate.row_measures import in_language, residues
 
 COLUMNS = [field.name for field in dataclasses.fields(TextRecord)]
 FILLED = ("id", "text", "label", "source", "group", "lang", "licence")
-TRAITS = ("words", "residue", "in_language")
+MEASURES = ("words", "residue", "in_language")
 
 
 @dataclass(frozen=True)
 class Check:
-    """Hold one answer of the suite: what was found, the limit, and both in a sentence."""
+    """Hold the value that one expectation found, its limit, and both in a sentence; stored as JSON."""
 
     name: str
     passed: bool
@@ -32,7 +32,7 @@ class Check:
 
 @dataclass(frozen=True)
 class _Rule:
-    """Join an expectation to the words that explain it; `least` says which way the limit points."""
+    """Hold an expectation, its name, its limit (a minimum where `least`), and its key in params.yaml."""
 
     name: str
     limit: float
@@ -44,30 +44,26 @@ class _Rule:
 def check(
     kept: Sequence[TextRecord], reasons: Sequence[str], cfg: ValidateConfig, labels: Sequence[str]
 ) -> tuple[Check, ...]:
-    """Judge the texts that were kept and the reasons why the others were not; give every answer, good and bad."""
-    answers = _judge(_raw_frame(len(kept), reasons), _raw_rules(cfg)) if kept or reasons else ()
+    """Check the clean texts and the reasons of the quarantined ones; return every check."""
+    raw_checks = _run_suite(_raw_frame(len(kept), reasons), _raw_rules(cfg)) if kept or reasons else ()
     if not kept:
-        # With no text at all every other measure is undefined, and one plain sentence says more than ten.
-        why = (
-            ", ".join(f"{number} {reason}" for reason, number in Counter(reasons).most_common())
-            or "nothing was collected"
-        )
-        return (Check("texts", False, 0, cfg.min_texts, f"texts: no text is left ({why})"), *answers)
+        # Without texts every other measure is undefined.
+        counts = [f"{number} {reason}" for reason, number in Counter(reasons).most_common()]
+        sentence = f"texts: no text is left ({', '.join(counts) or 'nothing was collected'})"
+        return (Check("texts", False, 0, cfg.min_texts, sentence), *raw_checks)
     frame = _text_frame(kept, cfg, labels)
-    return (
-        *_judge(frame, _text_rules(cfg, labels, judged=bool(frame["in_language"].notna().any()))),
-        *answers,
-    )
+    has_language = bool(frame["in_language"].notna().any())
+    return (*_run_suite(frame, _text_rules(cfg, labels, has_language=has_language)), *raw_checks)
 
 
 def _text_frame(kept: Sequence[TextRecord], cfg: ValidateConfig, labels: Sequence[str]) -> Any:
     import pandas
 
     columns: dict[str, list[Any]] = {name: [getattr(record, name) for record in kept] for name in COLUMNS}
-    # To Great Expectations an empty string is a value; to us it is none.
+    # To Great Expectations an empty string is a value, so it becomes None.
     columns |= {name: [value or None for value in columns[name]] for name in FILLED}
     columns["words"] = [count_words(record.text) for record in kept]
-    columns["residue"] = [float(left) for left in residues(kept)]
+    columns["residue"] = [float(residue) for residue in residues(kept)]
     columns["in_language"] = in_language(kept, cfg)
     columns |= {_indicator(label): [float(record.label == label) for record in kept] for label in labels}
     return pandas.DataFrame(columns).astype({"in_language": "float64"})
@@ -85,11 +81,11 @@ def _raw_frame(kept: int, reasons: Sequence[str]) -> Any:
     )
 
 
-def _text_rules(cfg: ValidateConfig, labels: Sequence[str], *, judged: bool) -> list[_Rule]:
+def _text_rules(cfg: ValidateConfig, labels: Sequence[str], *, has_language: bool) -> list[_Rule]:
     import great_expectations.expectations as gxe
 
-    # The frame's columns in full: the schema, then what was measured beside it.
-    columns = [*COLUMNS, *TRAITS, *map(_indicator, labels)]
+    # All columns of the frame: the record's fields, then the measures.
+    columns = [*COLUMNS, *MEASURES, *map(_indicator, labels)]
     longest = gxe.ExpectColumnMaxToBeBetween(column="words", max_value=cfg.max_words)
     rules = [
         _Rule("columns", 0, gxe.ExpectTableColumnsToMatchOrderedList(column_list=columns)),
@@ -118,8 +114,8 @@ def _text_rules(cfg: ValidateConfig, labels: Sequence[str], *, judged: bool) -> 
         _at_most("words of the mean text", "words", cfg.max_mean_words, "max_mean_words"),
         _at_most("share with HTML or mojibake left", "residue", cfg.max_residue_share, "max_residue_share"),
     ]
-    # Texts too short to tell their language have no say; where all are, there is nothing to judge.
-    if judged:
+    # The language of short texts is undetermined; where all are short, there is nothing to check.
+    if has_language:
         rules.append(
             _at_least(
                 f"share in language {cfg.language}",
@@ -156,12 +152,12 @@ def _indicator(label: str) -> str:
     return f"is {label}"
 
 
-def _judge(frame: Any, rules: Sequence[_Rule]) -> tuple[Check, ...]:
-    """Run one suite over one frame in a fresh context: names used twice in one context raise (great_expectations#10269)."""
+def _run_suite(frame: Any, rules: Sequence[_Rule]) -> tuple[Check, ...]:
+    """Run a suite in a fresh context: a name used twice in one context raises (great_expectations#10269)."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
-    # It sets itself to INFO at import, and tells of temporary folders.
+    # It sets its level to INFO at import, and logs temporary folders.
     logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
@@ -173,33 +169,31 @@ def _judge(frame: Any, rules: Sequence[_Rule]) -> tuple[Check, ...]:
     for number, rule in enumerate(rules):
         rule.expectation.meta = {"number": number}
         suite.add_expectation(rule.expectation)
-    # The answers come back in an order of their own.
-    answers = sorted(
-        batch.validate(suite).results, key=lambda answer: answer.expectation_config.meta["number"]
+    # Great Expectations returns the results in another order.
+    results = sorted(
+        batch.validate(suite).results, key=lambda result: result.expectation_config.meta["number"]
     )
-    return tuple(_answered(rule, answer) for rule, answer in zip(rules, answers, strict=True))
+    return tuple(_to_check(rule, result) for rule, result in zip(rules, results, strict=True))
 
 
-def _answered(rule: _Rule, answer: Any) -> Check:
-    found = answer.result.get("unexpected_count", answer.result.get("observed_value"))
-    # A table of the wrong columns, or a measure that could not be taken, has no number.
-    number = (
-        float(found)
-        if isinstance(found, int | float) or hasattr(found, "item")
-        else (0.0 if answer.success else math.nan)
-    )
-    if rule.limit == 0 and not rule.key:
-        sentence = f"{rule.name}: {_written(number)}, none is allowed"
+def _to_check(rule: _Rule, result: Any) -> Check:
+    value = result.result.get("unexpected_count", result.result.get("observed_value"))
+    if isinstance(value, int | float) or hasattr(value, "item"):
+        number = float(value)
     else:
-        sentence = f"{rule.name}: {_written(number)}, {'at least' if rule.least else 'at most'} {_written(rule.limit)} asked for"
-    return Check(
-        rule.name,
-        bool(answer.success),
-        number,
-        rule.limit,
-        sentence + (f" (validate.{rule.key})" if rule.key else ""),
-    )
+        # A table with other columns, or a measure that could not be taken, has no number.
+        number = 0.0 if result.success else math.nan
+    sentence = f"{rule.name}: {_format(number)}, {_format_limit(rule)}"
+    if rule.key:
+        sentence += f" (validate.{rule.key})"
+    return Check(rule.name, bool(result.success), number, rule.limit, sentence)
 
 
-def _written(number: float) -> str:
+def _format_limit(rule: _Rule) -> str:
+    if rule.limit == 0 and not rule.key:
+        return "none is allowed"
+    return f"{'at least' if rule.least else 'at most'} {_format(rule.limit)} required"
+
+
+def _format(number: float) -> str:
     return f"{number:,.0f}" if math.isfinite(number) and number == int(number) else f"{number:.4g}"

@@ -1,4 +1,4 @@
-"""What stands on two sides of the split at once."""
+"""Leakage: ids, texts and groups that are in two splits at once."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
@@ -6,7 +6,7 @@ from itertools import combinations
 from pipeline.base.records import SplitName, TextRecord
 from pipeline.core.clean.duplicates import duplicate_key
 
-# What may not be shared, from the plainest copy to the subtlest: sentences of one article know each other.
+# From the plainest copy to the subtlest: sentences of one article are alike.
 SHARED: tuple[tuple[str, Callable[[TextRecord], str]], ...] = (
     ("id", lambda record: record.id),
     ("text", lambda record: duplicate_key(record.text)),
@@ -14,16 +14,15 @@ SHARED: tuple[tuple[str, Callable[[TextRecord], str]], ...] = (
 )
 
 
-def leaks(sides: Mapping[SplitName, Sequence[TextRecord]]) -> tuple[str, ...]:
-    """Say for each kind and pair of sides how much is shared, with the id of one example; empty when nothing is."""
-    found = []
-    for what, key in SHARED:
-        keys = {side: {key(record): record.id for record in records} for side, records in sides.items()}
-        for one, other in combinations(sides, 2):
-            shared = sorted(keys[one].keys() & keys[other].keys(), key=lambda value: keys[one][value])
+def leaks(splits: Mapping[SplitName, Sequence[TextRecord]]) -> tuple[str, ...]:
+    """Return a sentence for each kind of leak between two splits, with its number and an example's id."""
+    sentences = []
+    for kind, key in SHARED:
+        ids = {split: {key(record): record.id for record in records} for split, records in splits.items()}
+        for first, second in combinations(splits, 2):
+            shared = sorted(ids[first].keys() & ids[second].keys(), key=lambda value: ids[first][value])
             if shared:
-                plural = what if len(shared) == 1 else f"{what}s"
-                found.append(
-                    f"{len(shared)} {plural} in both {one} and {other}, for example that of {keys[one][shared[0]]}"
-                )
-    return tuple(found)
+                count = f"{len(shared)} {kind if len(shared) == 1 else f'{kind}s'}"
+                example = ids[first][shared[0]]
+                sentences.append(f"{count} in both {first} and {second}, for example that of {example}")
+    return tuple(sentences)

@@ -1,4 +1,4 @@
-"""What is measured of each single text before the suite judges all of them."""
+"""The measures of single texts that the expectation suite checks."""
 
 import re
 from collections.abc import Sequence
@@ -7,16 +7,17 @@ from pipeline.base.config import ValidateConfig
 from pipeline.base.records import TextRecord
 from pipeline.core.clean.language import UNDETERMINED, detect_language
 
-# Written apart from the rules of `clean`, so that a mistake there does not hide itself here.
+# Independent of the rules of `clean`, so that a mistake there is found here.
 MARKUP = re.compile(
-    r"</?(?:p|br|div|span|a|b|i|u|em|strong|img|ul|ol|li|td|tr|th|table|font|h[1-6]|script|style)(?:\s[^<>]*=[^<>]*)?/?>"
+    r"</?(?:p|br|div|span|a|b|i|u|em|strong|img|ul|ol|li|td|tr|th|table|font|h[1-6]|script|style)"
+    r"(?:\s[^<>]*=[^<>]*)?/?>"
     r"|&(?:amp|lt|gt|quot|apos|nbsp|#[0-9]{1,7}|#x[0-9a-f]{1,6});",
     re.IGNORECASE,
 )
 
 
 def residues(records: Sequence[TextRecord]) -> list[bool]:
-    """Say for each text whether HTML, mojibake or a replacement character is left in it."""
+    """Return for each text whether HTML, mojibake or a replacement character is left in it."""
     from ftfy.badness import is_bad
 
     return [
@@ -26,6 +27,6 @@ def residues(records: Sequence[TextRecord]) -> list[bool]:
 
 
 def in_language(records: Sequence[TextRecord], cfg: ValidateConfig) -> list[float | None]:
-    """Say for each text whether it is in the language asked for; None where it is too short to tell."""
-    found = (detect_language(record.text, min_words=cfg.language_min_words) for record in records)
-    return [None if name == UNDETERMINED else float(name == cfg.language) for name in found]
+    """Return for each text 1.0 if it is in `cfg.language`, else 0.0; None where it is too short to tell."""
+    languages = (detect_language(record.text, min_words=cfg.language_min_words) for record in records)
+    return [None if name == UNDETERMINED else float(name == cfg.language) for name in languages]

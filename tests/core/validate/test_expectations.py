@@ -61,7 +61,7 @@ def test_sound_texts_pass_every_check() -> None:
     assert found["share quarantined"].found == pytest.approx(1 / 6)
     assert (
         found["share in language en"].sentence
-        == "share in language en: 1, at least 0.7 asked for (validate.min_language_share)"
+        == "share in language en: 1, at least 0.7 required (validate.min_language_share)"
     )
 
 
@@ -93,7 +93,7 @@ def test_one_class_is_refused() -> None:
     found = answers([record(number, label="good") for number in range(4)])
 
     assert not found["labels"].passed
-    assert found["labels"].sentence == "labels: 1, at least 2 asked for"
+    assert found["labels"].sentence == "labels: 1, at least 2 required"
     assert found["share of label bad"].found == 0
 
 
