@@ -4,7 +4,6 @@ import contextlib
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import structlog
 
@@ -26,17 +25,16 @@ SILENCED = (
 
 def configure(*, json: bool, debug: bool) -> None:
     """Send events to stderr, as lines for people or as JSON for machines."""
-    render: Any = (
-        structlog.processors.JSONRenderer()
-        if json
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-    )
+    if json:
+        renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
+    else:
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S" if not json else "iso"),
-            render,
+            renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.INFO),
         # A function, because a caller or a test may have replaced the stream since.

@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 Document = TypeVar("Document")
 
 
-def pick(kind: type[Document], record: Mapping[str, Any], /, **values: Any) -> Document:
+def pick(kind: type[Document], record: Mapping[str, object], /, **values: object) -> Document:
     """Return a document with the keys of the TypedDict `kind` and no others.
 
     A key is taken from `values`, else from the record, and is None where both lack it.
@@ -16,7 +16,7 @@ def pick(kind: type[Document], record: Mapping[str, Any], /, **values: Any) -> D
     return cast(Document, {name: values.get(name, record.get(name)) for name in names})
 
 
-def get_path(record: Any, *path: str) -> Any:
+def get_path(record: object, *path: str) -> Any:
     """Return the value under a path of keys; None where the path ends early."""
     for name in path:
         if not isinstance(record, Mapping):

@@ -4,8 +4,7 @@ Page, Markdown and JSON are rendered from it. Every value is taken by its name, 
 and no text that a person wrote, gets in. What an older record lacks is None or empty.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import yaml
 
@@ -95,7 +94,7 @@ def gate_limit(checks: Sequence[GateCheckRecord], name: str) -> float | None:
     return next((check["figures"][name] for check in checks if name in check["figures"]), None)
 
 
-def _params(release: ReleaseRecord) -> Any:
+def _params(release: ReleaseRecord) -> object:
     """Parse the params of the release, whatever today's params are; an empty mapping if that fails."""
     try:
         return read_yaml(upgrade_params_text(release.get("params") or ""))
@@ -127,7 +126,7 @@ def _decision(release: ReleaseRecord) -> CardDecision:
     )
 
 
-def _metrics(evaluation: EvaluationReport, params: Any) -> CardMetrics:
+def _metrics(evaluation: EvaluationReport, params: object) -> CardMetrics:
     baselines = [
         pick(BaselineScores, _model_scores(scores), name=name)
         for name, scores in (evaluation.get("baselines") or {}).items()
@@ -160,7 +159,7 @@ def _slices(evaluation: EvaluationReport) -> list[CardSlice]:
     return [pick(CardSlice, row, name=name) for name, row in slices.items()]
 
 
-def _calibration(evaluation: EvaluationReport, params: Any) -> CardCalibration:
+def _calibration(evaluation: EvaluationReport, params: object) -> CardCalibration:
     calibration = evaluation["calibration"]
     return pick(
         CardCalibration,
@@ -170,7 +169,7 @@ def _calibration(evaluation: EvaluationReport, params: Any) -> CardCalibration:
     )
 
 
-def _behaviour(evaluation: EvaluationReport, params: Any) -> list[CardAbility]:
+def _behaviour(evaluation: EvaluationReport, params: object) -> list[CardAbility]:
     required = get_path(params, "gate", "abilities") or {}
     return [
         pick(CardAbility, row, ability=name, required=required.get(name))
@@ -178,7 +177,7 @@ def _behaviour(evaluation: EvaluationReport, params: Any) -> list[CardAbility]:
     ]
 
 
-def _attack(evaluation: EvaluationReport, params: Any) -> CardAttack | None:
+def _attack(evaluation: EvaluationReport, params: object) -> CardAttack | None:
     attack = evaluation.get("attack")
     return pick(CardAttack, attack, limit=get_path(params, "gate", "max_attack_drop")) if attack else None
 
@@ -192,11 +191,8 @@ def _human(evaluation: EvaluationReport) -> HumanAgreement | None:
 
 
 def _agreement(row: AgreementScores) -> AgreementScores:
-    scores: Mapping[str, Any] = row
-    return pick(
-        AgreementScores,
-        {who: pick(Scores, scores.get(who) or {}) for who in AgreementScores.__annotations__},
-    )
+    scores = {who: pick(Scores, get_path(row, who) or {}) for who in AgreementScores.__annotations__}
+    return pick(AgreementScores, scores)
 
 
 def _menu(release: ReleaseRecord) -> CompressionMenu | None:

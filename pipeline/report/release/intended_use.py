@@ -1,7 +1,6 @@
 """What a release is for and where it must not be trusted: sentences based on its own params and metrics."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from pipeline.base.documents.card import ReleaseCard
 from pipeline.report.fields import get_path
@@ -9,7 +8,7 @@ from pipeline.report.fields import get_path
 LANGUAGES = {"en": "English"}
 
 
-def intended_use(card: ReleaseCard, params: Any) -> list[str]:
+def intended_use(card: ReleaseCard, params: object) -> list[str]:
     """List the uses that the release is meant for."""
     labels = _enumerate([row["label"] for row in card["labels"]])
     return [
@@ -21,7 +20,7 @@ def intended_use(card: ReleaseCard, params: Any) -> list[str]:
     ]
 
 
-def limits(card: ReleaseCard, params: Any) -> list[str]:
+def limits(card: ReleaseCard, params: object) -> list[str]:
     """List where the release must not be used, and where it was measured to be weak."""
     return [
         "It must not be used for decisions about individuals: "
@@ -39,14 +38,14 @@ def limits(card: ReleaseCard, params: Any) -> list[str]:
     ]
 
 
-def _language(params: Any) -> str:
+def _language(params: object) -> str:
     sources = get_path(params, "collect", "sources") or ()
     codes = sorted({str(source["lang"]) for source in sources if get_path(source, "lang")})
     names = [LANGUAGES.get(code, f"the language {code!r}") for code in codes]
     return f"in {_enumerate(names)}" if names else "in the language of its data"
 
 
-def _length(params: Any) -> Iterator[str]:
+def _length(params: object) -> Iterator[str]:
     low, high = (get_path(params, "clean", name) for name in ("min_words", "max_words"))
     if tokens := get_path(params, "encoder", "max_tokens"):
         yield f"It reads the first {tokens} tokens of a text and ignores the rest."

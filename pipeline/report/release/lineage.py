@@ -2,16 +2,15 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
 
 from pipeline.base.documents import MoveRecord, ReleaseRecord
 from pipeline.base.documents.card import CardApproval, CardData, CardLineage, CardSource
 from pipeline.report.fields import get_path, pick
 
 
-def data_card(release: ReleaseRecord, params: Any) -> CardData:
+def data_card(release: ReleaseRecord, params: object) -> CardData:
     """Return the data version a release is trained on, and its sources as the params list them."""
-    data: Mapping[str, Any] = get_path(release, "data") or {}
+    data = get_path(release, "data") or {}
     texts = data.get("sources") or {}
     sources = get_path(params, "collect", "sources") or ()
     return pick(

@@ -4,7 +4,7 @@ import base64
 import functools
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.base.documents import AbilityReport, GateCheckRecord, ReignRecord, ReleaseRecord
 from pipeline.base.documents.card import CardComparison, ReleaseCard
@@ -76,7 +76,7 @@ def content_security_policy() -> str:
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 
-def _render(template: str, **values: Any) -> str:
+def _render(template: str, **values: object) -> str:
     from markupsafe import Markup
 
     style, policy = Markup(_style()), Markup(content_security_policy())
