@@ -103,9 +103,7 @@ def decide_rollback(
 def rollback_if_degraded(
     workspace: Workspace, decision: RollbackDecision, *, actor: str
 ) -> promote.MoveResult | None:
-    """Roll the champion back where the decision says so; None where it does not, or where the rollback fails
-    now.
-    """
+    """Roll the champion back if the decision says so; None if it does not, or if the rollback fails."""
     if not (decision.verdict and decision.verdict.degraded and decision.move and decision.move.origin):
         return None
     try:

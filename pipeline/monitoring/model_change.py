@@ -1,6 +1,4 @@
-"""The series of windows: where the model changed, what that did to the prevalence, and change points beyond
-that.
-"""
+"""The series of windows: changes of the model, their effect, and change points beyond them."""
 
 from collections.abc import Sequence
 
@@ -36,9 +34,7 @@ def measure_model_change(
     previous: str,
     params: Params,
 ) -> ModelChange:
-    """Measure what a change of the model alone did to the prevalence: the previous release predicts this
-    window's texts too.
-    """
+    """Measure the effect of a change of the model: the previous release predicts this window's texts too."""
     change: ModelChange = {"from": previous, "to": reference.name, "texts": 0, "labels": None}
     overlap = _overlap(predictions, params)
     if len(overlap) < params.watch.min_texts:
@@ -77,9 +73,7 @@ def _overlap(predictions: Sequence[JournalEntry], params: Params) -> list[Journa
 
 
 def bridge_topic(windows: Sequence[WindowReport], topic: str) -> dict[str, list[BridgedPoint]]:
-    """Return the series of each label's share in a topic; what precedes a change of the model is shifted by
-    its effect.
-    """
+    """Return the series of each label's share in a topic, with changes of the model bridged."""
     labels = {label for window in windows for label in _prevalence(window, topic)}
     return {
         label: bridging.bridge_series(_series_points(windows, topic, label), _shifts(windows, label))

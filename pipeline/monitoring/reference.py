@@ -39,9 +39,7 @@ OWN_FACTOR = 4
 
 
 class SampleColumns(TypedDict):
-    """The columns of a sample; `predicted` are indices of labels, `embedding` is empty where texts are
-    hashed.
-    """
+    """The columns of a sample; `predicted` are label indices, `embedding` is empty for hashed texts."""
 
     request: list[str]
     position: list[int]

@@ -143,9 +143,7 @@ def _raise_alerts(
 
 
 def _link(workspace: Workspace, alert: Alert) -> str:
-    """Return the address of the topic's page, or the folder of the windows where the dashboard has no
-    address.
-    """
+    """Return the address of the topic's page, or the windows' folder without a dashboard address."""
     if not workspace.dashboard:
         return str(workspace.windows)
     if alert.topic == ALL:

@@ -1,6 +1,4 @@
-"""The data of the dashboard: each card is looked up on its own, so a store that is broken or slow costs one
-card only.
-"""
+"""The data of the dashboard: a store that is broken or slow costs its own card only."""
 
 import functools
 import threading
@@ -67,9 +65,7 @@ class DashboardPage(TypedDict):
 
 
 class DashboardData:
-    """Look up the data of one workspace for any number of readers; each lookup runs in one thread, once at a
-    time.
-    """
+    """Look up a workspace for any number of readers; each lookup runs in one thread, once at a time."""
 
     def __init__(self, workspace: Workspace, *, prefect: str | None = None) -> None:
         self._workspace = workspace

@@ -32,9 +32,7 @@ class Reign(ReignRecord):
 
 
 class ChampionHistory(TypedDict):
-    """The champion, its reigns and the state of every release, the newest first; `waiting` releases need
-    approval.
-    """
+    """The champion, its reigns and the states of all releases, newest first; `waiting` ones need approval."""
 
     current: str | None
     previous: str | None

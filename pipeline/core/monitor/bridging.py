@@ -37,12 +37,11 @@ def measure_model_shift(
     *,
     bootstrap: BootstrapConfig,
 ) -> dict[str, LabelShift] | None:
-    """Measure what a change of the model alone did to each share: the new release less the old one, on the
-    same texts.
+    """Measure what a change of the model alone did to each share, on the same texts.
 
-    `old_N` and `new_N` are the predictions of both releases, as indices of labels. Where either confusion
-    allows no correction, the raw share of that release is compared, as it stands in the series. None where
-    there are no texts.
+    The difference is the new release less the old one. `old_N` and `new_N` are the predictions of both
+    releases, as indices of labels. Where either confusion allows no correction, the raw share of that release
+    is compared, as it stands in the series. None where there are no texts.
 
     The texts are resampled with both predictions (Efron and Tibshirani, 1993), so texts that are hard for
     both cancel out. The confusions stay as they are: their error is what makes the series jump, so it is part
@@ -131,9 +130,7 @@ def bridge_series(points: Sequence[SeriesPoint], shifts: Sequence[TimedShift]) -
 
 @dataclass(frozen=True)
 class _TotalShift:
-    """The sum of all later shifts: its size, its variance, and the squares of how far its interval extends
-    below and above.
-    """
+    """The sum of all later shifts, with its variance and the squared extents of its interval."""
 
     shift: float = 0.0
     variance: float = 0.0

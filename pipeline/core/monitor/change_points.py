@@ -61,8 +61,7 @@ def find_change_points(
 
 @lru_cache(maxsize=64)
 def _bound(min_windows: int, quarter: int, budget: float, seed: int) -> float:
-    """Learn which contrast, in standard errors, is exceeded without a change as often in a quarter as the
-    budget allows.
+    """Learn the contrast, in standard errors, that is exceeded by chance as often as the budget allows.
 
     Exceedances of levels that are not too rare are counted in simulated series. Heights h that are too rare
     to be counted are exceeded in proportion to h exp(-h^2 / 2) (Siegmund and Venkatraman, 1995).

@@ -1,5 +1,4 @@
-"""Contrasts between the means of neighbouring stretches of a series, and where the first of them exceeds a
-bound.
+"""Contrasts between the means of neighbouring stretches of a series.
 
 Legend: N windows, S series; `y` is a share, `v` the square of its noise, `g` the square of the error that its
 bridges have in common.
@@ -152,8 +151,7 @@ def _step_variance(y: Array, v: Array, block: int, apart: int) -> Array:
 
 
 def _pull_in_outliers(y: Array, allowed: Array, min_windows: int) -> tuple[Array, Array]:
-    """Clip each window to the median of those around it, and to that of those before it, so that one alone is
-    no change.
+    """Clip each window to the median around it, and to that before it, so one alone is no change.
 
     The median of those around it keeps a change sharp (running median: Tukey, 1977), but is known only later.
     """

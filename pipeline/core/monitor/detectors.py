@@ -123,11 +123,11 @@ class FeatureMap:
         return np.concatenate([part.astype(np.float32) for part in parts], axis=1)
 
     def unseen_row(self, features_NF: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Make the features of a text unlike the reference: another label and language, more unknown tokens
-        than any; 1xF.
+        """Make the features of a text unlike any in the reference; 1xF.
 
-        What did not occur among n texts is not impossible. It gets the probability of one more text
-        (Laplace's rule of succession), or the first such text in a window would be an alarm.
+        It has another label and language, and more unknown tokens than any. What did not occur among n texts
+        is not impossible. It gets the probability of one more text (Laplace's rule of succession), or the
+        first such text in a window would be an alarm.
         """
         unseen_1F, columns = features_NF[:1].copy(), self.columns
         for name in CATEGORIES:
@@ -137,9 +137,7 @@ class FeatureMap:
         return unseen_1F
 
     def distances(self, window_HBF: Array, reference_HBF: Array) -> dict[str, Array]:
-        """Measure windows from references, both given as sums of the features over each half (2xBxF); B
-        distances each.
-        """
+        """Measure windows from references, given the sums over each half (2xBxF); B distances each."""
         window_BF, reference_BF = window_HBF.sum(axis=0), reference_HBF.sum(axis=0)
         distances: dict[str, Array] = {}
         for name, columns in self.columns.items():
@@ -197,9 +195,7 @@ def _hellinger(window_BC: Array, reference_BC: Array, texts_B1: Array) -> Array:
 
 
 def _discriminant_score(first_BF: Array, second_BF: Array) -> Array:
-    """Score each half along the direction fitted on the other; on whitened axes that is the difference of the
-    means.
-    """
+    """Score each half along the direction fitted on the other: on whitened axes the mean difference."""
     inner_B = (first_BF * second_BF).sum(axis=1)
     lengths = [np.maximum(np.linalg.norm(half_BF, axis=1), 1e-12) for half_BF in (first_BF, second_BF)]
     return np.asarray((inner_B / lengths[0] + inner_B / lengths[1]) / 2)

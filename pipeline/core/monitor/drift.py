@@ -204,8 +204,7 @@ def _half_sums(features_NF: NDArray[np.float32]) -> Array:
 
 
 def _resample(features_NF: NDArray[np.float32], texts: int, resamples: int, seed: int) -> tuple[Array, Array]:
-    """Draw references, and WINDOWS_PER_REFERENCE windows for each; sums over the halves of windows and
-    references, 2xBxF each.
+    """Draw references and windows of them; return the sums over the halves of both, 2xBxF each.
 
     The last row is the unseen one: it may be drawn, but a reference has as many texts as the rows before it.
     """

@@ -31,8 +31,7 @@ EM_STEPS, EM_TOLERANCE = 2000, 1e-9
 def estimate_prevalence(
     predicted_L: ArrayLike, confusion_LL: ArrayLike, labels: Sequence[str], bootstrap: BootstrapConfig
 ) -> dict[str, PrevalenceEntry] | None:
-    """Estimate the share of each label from the counts of predictions in a window; None where the window is
-    empty.
+    """Estimate the share of each label from counts of predictions; None where there are none.
 
     Where the confusion allows no correction, the raw share stands with an interval from 0 to 1, and `why`
     gives the reason.
@@ -128,9 +127,7 @@ class Correction:
         return None
 
     def solve(self, predicted: Array) -> Array:
-        """Solve confusion^T p = q for one row of predicted shares or many; with a fault they stay as they
-        are.
-        """
+        """Solve confusion^T p = q for rows of predicted shares; with a fault return them unchanged."""
         return predicted if self.fault else predicted @ np.linalg.inv(self.rates_LL)
 
     def share(self, predicted_L: Array) -> Array:

@@ -1,5 +1,4 @@
-"""Quality: accuracy by ground truth, accuracy estimated from confidence, and regression against the previous
-release.
+"""Quality by ground truth and by confidence, and regression against the previous release.
 
 Legend: N texts, B resamples, L labels.
 """
@@ -27,9 +26,7 @@ BISECTIONS = 40
 
 @dataclass(frozen=True)
 class RegressionFigures:
-    """Accuracies of both releases on the same texts, the drop between them, its one-sided lower bound, and
-    the margin.
-    """
+    """The accuracies of both releases, the drop, its one-sided lower bound, and the margin."""
 
     labels: int
     champion: float
@@ -41,9 +38,7 @@ class RegressionFigures:
 
 @dataclass(frozen=True)
 class RegressionVerdict:
-    """Whether the champion lost significantly more accuracy than the margin; `figures` is None where there
-    are too few labels.
-    """
+    """Whether the champion regressed significantly; `figures` is None with too few labels."""
 
     degraded: bool
     reason: str
@@ -97,8 +92,7 @@ def wilson_interval(successes: int, texts: int, *, confidence: float) -> tuple[f
 
 
 def estimated_quality(confidence_N: Sequence[float], bootstrap: BootstrapConfig) -> EstimatedQuality | None:
-    """Estimate accuracy without labels, from the calibrated confidence of each prediction; None without
-    predictions.
+    """Estimate accuracy from the calibrated confidence of each prediction; None without predictions.
 
     Of predictions with confidence 0.8 eight in ten are right, if the release is calibrated (Guo et al.,
     2017), so the mean confidence is the expected accuracy. The interval is that of the accuracy observed on
@@ -127,8 +121,7 @@ def detect_regression(
     champion: str,
     previous: str,
 ) -> RegressionVerdict:
-    """Decide whether the champion lost significantly more accuracy than the margin against the previous
-    release, on the same texts.
+    """Decide whether the champion lost significantly more accuracy than the margin.
 
     `champion` and `previous` are the names of the releases. Pass all true labels since the promotion each
     time; the test may be repeated as often as labels come in. A single one-sided test at `confidence` would,
@@ -211,8 +204,7 @@ def _score(lost: int, won: int, labels: int, drop: float) -> float:
 
 @lru_cache(maxsize=256)
 def _critical_value(labels: int, first: int, confidence: float) -> float:
-    """Compute by how many standard errors a drop must exceed the margin, tested repeatedly from `first`
-    labels on.
+    """Compute how many standard errors a drop must exceed the margin by, from `first` labels on.
 
     Alpha spending (Lan and DeMets, 1983): at the first look half of 1 - confidence is spent, at twice as many
     labels half of what is left, and so on; a look is taken whenever the labels have grown by a twentieth. The

@@ -23,9 +23,7 @@ class Window:
 
 
 def due_windows(*, since: str, now: str, minutes: int, most: int) -> list[Window]:
-    """Return the windows from the one that holds `since` on that have ended by `now`; the newest `most` of
-    them.
-    """
+    """Return the newest `most` windows that ended by `now`, from the one that holds `since` on."""
     windows = _windows(_floor(parse_time(since), minutes), parse_time(now), timedelta(minutes=minutes))
     return list(windows)[-most:]
 

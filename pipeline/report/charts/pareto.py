@@ -82,8 +82,7 @@ def pareto_plot(menu: CompressionMenu) -> ParetoPlot:
 
 
 def _round_speeds(low: float, high: float) -> list[float]:
-    """Return 1, 2 and 5 times each power of ten between two bounds (logarithms); fewer where they are many.
-    """
+    """Return 1, 2 and 5 times each power of ten between two logarithms; fewer where they are many."""
     for factors in ((1, 2, 5), (1, 5), (1,)):
         speeds = [
             factor * 10.0**power
@@ -117,8 +116,7 @@ def _placed(
 def _free_place(
     x: float, y: float, width: float, names: Sequence[Box], dots: Sequence[Box]
 ) -> tuple[float, float]:
-    """Find a free place for a name near its dot; other names are never covered, dots only as a last resort.
-    """
+    """Find a free place for a name near its dot; names are never covered, dots as a last resort."""
     lines = sorted((y + 4 + LINE * away for away in range(-LINES, LINES + 1)), key=lambda line: abs(line - y))
     places = [
         (min(max(left, LEFT), RIGHT - width), line)

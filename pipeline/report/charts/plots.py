@@ -117,8 +117,7 @@ class ReliabilityPlot:
 def interval_plot(
     rows: Sequence[Row], *, line: tuple[float, str] | None, signed: bool = False
 ) -> IntervalPlot:
-    """Lay out rows of values with their intervals over one axis; `signed` is for differences and shows zero.
-    """
+    """Lay out values with their intervals over one axis; `signed` shows differences and zero."""
     seen = [value for row in rows for value in (row.value, *(row.interval or ()))]
     seen += ([line[0]] if line else []) + ([0.0] if signed else [])
     low, high, step = domain(min(seen), max(seen))
@@ -170,9 +169,7 @@ def confusion_plot(labels: Sequence[str], counts: Sequence[Sequence[int]]) -> Co
 
 
 def reliability_plot(bins: Sequence[CalibrationBin]) -> ReliabilityPlot:
-    """Lay out one dot for each bin of confidence, in proportion to its texts, and its perfectly calibrated
-    place.
-    """
+    """Lay out one dot for each bin, in proportion to its texts, and its perfectly calibrated place."""
     left, right, top, bottom, floor = 54.0, 392.0, 12.0, 272.0, 342.0
     x, y = scale(0, 1, left, right), scale(0, 1, bottom, top)
     most = max((entry["texts"] for entry in bins), default=1)

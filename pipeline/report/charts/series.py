@@ -105,8 +105,7 @@ def series_plot(
     marks: Iterable[tuple[str, str]] = (),
     events: Iterable[SeriesEvent] = (),
 ) -> SeriesPlot:
-    """Lay out lines with their bands; the axis starts at `floor`, or just below the lowest value where that
-    is None.
+    """Lay out lines with their bands; `floor` is the start of the axis, None for the lowest value.
 
     `most` limits the time marks. The values of a `scattered` line are not joined, since each is about
     different texts.
