@@ -24,7 +24,7 @@ class NullDistribution:
 
     @classmethod
     def of(cls, values_B: Array) -> "NullDistribution":
-        """Fit an exponential tail, whose slope is the mean excess of its values (Knijnenburg et al., 2009)."""
+        """Fit an exponential tail; its slope is the mean excess of its values (Knijnenburg, 2009)."""
         ordered_B = np.sort(values_B)
         start = ordered_B[-_count(TAIL, ordered_B)]
         excess = float((ordered_B[ordered_B >= start] - start).mean())
