@@ -1,4 +1,4 @@
-"""The service as people start it: a process, from the command line, and on real Ray Serve; ended by a signal, with nothing left behind."""
+"""The service as a process of its own, plain and on Ray Serve, until a signal stops it."""
 
 import os
 import resource
@@ -28,7 +28,7 @@ def started(
 ) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
     """Start `tonewatch serve` as a process of its own and wait until it is ready."""
     port = running_service.free_port()
-    process = serving(workspace, *more, port=str(port))
+    process = start_process(workspace, *more, port=str(port))
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
             running_service.wait_until(lambda: process.poll() is not None or ready(client), seconds)
@@ -39,8 +39,8 @@ def started(
         process.communicate()
 
 
-def serving(workspace: Workspace, *more: str, port: str, **environment: str) -> subprocess.Popen[str]:
-    """Start `tonewatch serve` in an environment that says only this of us."""
+def start_process(workspace: Workspace, *more: str, port: str, **environment: str) -> subprocess.Popen[str]:
+    """Start `tonewatch serve` without our own environment variables but these."""
     command = [
         sys.executable,
         "-m",
@@ -53,13 +53,13 @@ def serving(workspace: Workspace, *more: str, port: str, **environment: str) -> 
         "--json",
         *more,
     ]
-    kept = {
+    variables = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("TONEWATCH", "MLFLOW", "RAY_"))
     } | environment
     return subprocess.Popen(
-        command, cwd=ROOT, env=kept, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command, cwd=ROOT, env=variables, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
 
 
@@ -71,67 +71,67 @@ def ready(client: httpx.Client) -> bool:
 
 
 def cpu_seconds(process: int) -> float:
-    """Give what a process has spent, of the processor's time: a busy machine is not a slow program."""
-    told = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+    """Return the CPU time of a process, which does not depend on the load of the machine."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def test_it_is_ready_within_4_seconds_of_work_and_a_signal_loses_no_answer(tmp_path: Path) -> None:
+def test_it_starts_within_4_cpu_seconds_and_a_signal_loses_no_response(tmp_path: Path) -> None:
     workspace = running_service.make_workspace(tmp_path / "w")
     with started(workspace) as (process, client):
         assert cpu_seconds(process.pid) < 4
-        seen: list[Any] = []
+        responses: list[Any] = []
 
-        def ask() -> None:
+        def send() -> None:
             with httpx.Client(base_url=client.base_url, timeout=30) as mine:
                 try:
                     while True:
-                        seen.append(mine.post("/v1/predict", json={"texts": ["word1"] * 32}).json())
+                        responses.append(mine.post("/v1/predict", json={"texts": ["word1"] * 32}).json())
                 except httpx.HTTPError as error:
-                    seen.append(type(error).__name__)
+                    responses.append(type(error).__name__)
 
-        threads = [threading.Thread(target=ask) for _ in range(4)]
+        threads = [threading.Thread(target=send) for _ in range(4)]
         for thread in threads:
             thread.start()
-        running_service.wait_until(lambda: len(seen) > 20)
+        running_service.wait_until(lambda: len(responses) > 20)
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=30)
         for thread in threads:
             thread.join(30)
 
     assert process.returncode in (0, -signal.SIGTERM)
-    answered = [one["request"] for one in seen if isinstance(one, dict)]
-    # A line that is closed between two requests is no lost answer; one that breaks within an answer would be.
-    assert {one for one in seen if isinstance(one, str)} <= {
+    request_ids = [one["request"] for one in responses if isinstance(one, dict)]
+    # A connection closed between two requests loses no response.
+    assert {one for one in responses if isinstance(one, str)} <= {
         "ConnectError",
         "RemoteProtocolError",
         "ReadError",
         "WriteError",
     }
-    assert all(len(one["predictions"]) == 32 for one in seen if isinstance(one, dict))
+    assert all(len(one["predictions"]) == 32 for one in responses if isinstance(one, dict))
     assert list(workspace.journal.glob("answers/*/*.jsonl")) == []
-    kept = {one.request for one in Journal.reading(workspace.journal).predictions("2000", "9999")}
-    assert set(answered) <= kept
-    # What was begun was also told: at most the requests in flight were kept and not heard of.
-    assert len(kept - set(answered)) <= len(threads)
+    journaled = {one.request for one in Journal.reading(workspace.journal).predictions("2000", "9999")}
+    assert set(request_ids) <= journaled
+    # At most the requests in flight are journaled without a response.
+    assert len(journaled - set(request_ids)) <= len(threads)
     assert [line for line in err.splitlines() if '"level": "error"' in line or "Traceback" in line] == []
 
 
-def test_killed_without_warning_it_has_kept_every_answer_it_gave(tmp_path: Path) -> None:
+def test_a_killed_service_has_journaled_every_response(tmp_path: Path) -> None:
     workspace = running_service.make_workspace(tmp_path / "w")
     with started(workspace) as (process, client):
-        told = [
+        response = [
             client.post("/v1/predict", json={"texts": ["word1", "word2"]}).json()["request"]
             for _ in range(20)
         ]
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(10)
 
-    kept = [one.request for one in Journal.reading(workspace.journal).predictions("2000", "9999")]
-    assert sorted(kept) == sorted(told * 2)
+    journaled = [one.request for one in Journal.reading(workspace.journal).predictions("2000", "9999")]
+    assert sorted(journaled) == sorted(response * 2)
 
 
-def test_a_port_that_is_taken_is_said_and_nothing_is_left(tmp_path: Path) -> None:
+def test_a_port_in_use_is_an_error_with_a_hint(tmp_path: Path) -> None:
     workspace = running_service.make_workspace(tmp_path / "w")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -154,7 +154,7 @@ def test_a_port_that_is_taken_is_said_and_nothing_is_left(tmp_path: Path) -> Non
 
 
 @pytest.mark.timeout(240)
-def test_on_ray_serve_it_answers_reloads_and_ends_with_nothing_left(tmp_path: Path) -> None:
+def test_on_ray_serve_it_predicts_reloads_and_stops_cleanly(tmp_path: Path) -> None:
     workspace = running_service.make_workspace(tmp_path / "w", releases=2, min_replicas=1, max_replicas=2)
     before = ray_processes()
     with started(workspace, "--ray", seconds=150) as (process, client):
@@ -163,107 +163,108 @@ def test_on_ray_serve_it_answers_reloads_and_ends_with_nothing_left(tmp_path: Pa
         assert (first["release"], running_service.labels_of(first)) == ("R1", {"negative"})
         assert client.get("/metrics").status_code == 200
         assert client.get("/v1/release", headers={"Host": "rebound.example.org"}).status_code == 403
-        seen: list[dict[str, Any]] = []
-        ends = threading.Event()
+        responses: list[dict[str, Any]] = []
+        stop = threading.Event()
 
-        def ask() -> None:
+        def send() -> None:
             with httpx.Client(base_url=client.base_url, timeout=60) as mine:
-                while not ends.is_set():
-                    told = mine.post("/v1/predict", json={"texts": ["word1"] * 16})
-                    seen.append({"status": told.status_code, **told.json()})
+                while not stop.is_set():
+                    response = mine.post("/v1/predict", json={"texts": ["word1"] * 16})
+                    responses.append({"status": response.status_code, **response.json()})
 
-        threads = [threading.Thread(target=ask) for _ in range(6)]
+        threads = [threading.Thread(target=send) for _ in range(6)]
         for thread in threads:
             thread.start()
         running_service.promote(workspace, "R2")
         took = running_service.wait_until(
-            lambda: {one["release"] for one in seen[-12:]} == {"R2"} if len(seen) > 12 else False, 60
+            lambda: {one["release"] for one in responses[-12:]} == {"R2"} if len(responses) > 12 else False,
+            60,
         )
-        ends.set()
+        stop.set()
         for thread in threads:
             thread.join(60)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
 
-    assert {one["status"] for one in seen} == {200}
+    assert {one["status"] for one in responses} == {200}
     assert all(
         running_service.labels_of(one) == ({"negative"} if one["release"] == "R1" else {"positive"})
-        for one in seen
+        for one in responses
     )
     assert took < 60
     assert process.returncode == 0
     running_service.wait_until(lambda: ray_processes() <= before, 30)
-    kept = {one.request for one in Journal.reading(workspace.journal).predictions("2000", "9999")}
-    assert {one["request"] for one in seen} <= kept
+    journaled = {one.request for one in Journal.reading(workspace.journal).predictions("2000", "9999")}
+    assert {one["request"] for one in responses} <= journaled
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_on_ray_serve_replicas_come_and_go_by_load_and_a_new_start_replaces_them_without_a_failed_answer(
+def test_on_ray_serve_replicas_follow_the_load_and_are_replaced(
     tmp_path: Path,
 ) -> None:
     workspace = running_service.make_workspace(tmp_path / "w", min_replicas=1, max_replicas=2)
     with started(workspace, "--ray", seconds=150) as (process, client):
         assert len(replicas()) == 1
-        seen: list[str] = []
-        with asking(client, seen, lines=8):
+        responses: list[str] = []
+        with sending_requests(client, responses, connections=8):
             running_service.wait_until(lambda: len(replicas()) == 2, 120)
             old = replicas()
             port = str(client.base_url.port)
-            again = serving(workspace, "--ray", port=port, RAY_ADDRESS="auto")
+            second = start_process(workspace, "--ray", port=port, RAY_ADDRESS="auto")
             running_service.wait_until(lambda: len(new := replicas()) == 2 and not new & old, 180)
-        again.kill()  # the service is the cluster's and not its starter's
-        again.communicate()
+        second.kill()  # the service belongs to the cluster, not to the process that started it
+        second.communicate()
         running_service.wait_until(lambda: len(replicas()) == 1, 300)
         assert client.post("/v1/predict", json={"texts": ["word1"]}).status_code == 200
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
 
-    assert len(seen) > 100
-    assert set(seen) == {""}
+    assert len(responses) > 100
+    assert set(responses) == {""}
 
 
 @contextmanager
-def asking(client: httpx.Client, seen: list[str], *, lines: int) -> Iterator[None]:
-    """Ask on so many lines, and note of each request why it failed, or nothing."""
-    ends = threading.Event()
+def sending_requests(client: httpx.Client, responses: list[str], *, connections: int) -> Iterator[None]:
+    """Send requests on so many connections; collect the error of each, or an empty text."""
+    stop = threading.Event()
 
-    def ask() -> None:
+    def send() -> None:
         with httpx.Client(base_url=client.base_url, timeout=60) as mine:
-            while not ends.is_set():
+            while not stop.is_set():
                 try:
-                    told = mine.post("/v1/predict", json={"texts": ["word1"] * 16})
-                    seen.append("" if told.status_code == 200 else told.text)
+                    response = mine.post("/v1/predict", json={"texts": ["word1"] * 16})
+                    responses.append("" if response.status_code == 200 else response.text)
                 except httpx.HTTPError as error:
-                    seen.append(type(error).__name__)
+                    responses.append(type(error).__name__)
 
-    threads = [threading.Thread(target=ask) for _ in range(lines)]
+    threads = [threading.Thread(target=send) for _ in range(connections)]
     for thread in threads:
         thread.start()
     try:
         yield
     finally:
-        ends.set()
+        stop.set()
         for thread in threads:
             thread.join(60)
 
 
 def replicas() -> set[int]:
-    """Give the processes that are replicas of the service."""
-    return {number for number, told in processes() if told.startswith(b"ray::ServeReplica")}
+    """Return the processes of the service's replicas."""
+    return {number for number, command in processes() if command.startswith(b"ray::ServeReplica")}
 
 
 def ray_processes() -> set[int]:
-    """Give the processes of Ray that run on this machine."""
+    """Return Ray's processes on this machine."""
     return {
         number
-        for number, told in processes()
-        if b"raylet" in told or b"gcs_server" in told or told.startswith(b"ray::")
+        for number, command in processes()
+        if b"raylet" in command or b"gcs_server" in command or command.startswith(b"ray::")
     }
 
 
 def processes() -> Iterator[tuple[int, bytes]]:
-    """Give the number and the command line of every process of this machine."""
+    """Yield the id and the command line of every process on this machine."""
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             yield int(folder.name), (folder / "cmdline").read_bytes()
@@ -271,7 +272,7 @@ def processes() -> Iterator[tuple[int, bytes]]:
 
 @pytest.mark.chaos
 @pytest.mark.timeout(300)
-def test_thousands_of_silent_slow_and_huge_requests_take_neither_its_memory_nor_its_time(
+def test_thousands_of_idle_slow_and_huge_requests_do_no_harm(
     tmp_path: Path,
 ) -> None:
     lines = 9_000
@@ -301,9 +302,9 @@ def test_thousands_of_silent_slow_and_huge_requests_take_neither_its_memory_nor_
                         b"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 900000\r\n\r\n"
                         + b"a" * (number % 999)
                     )
-        seen: list[int] = []
+        responses: list[int] = []
         floods = [
-            threading.Thread(target=flood, args=(asker, work, seen))
+            threading.Thread(target=flood, args=(asker, work, responses))
             for asker, work in zip(askers, (much, huge) * 2, strict=True)
         ]
         for thread in floods:
@@ -312,28 +313,27 @@ def test_thousands_of_silent_slow_and_huge_requests_take_neither_its_memory_nor_
         while any(thread.is_alive() for thread in floods):
             health.append(client.get("/healthz").elapsed.total_seconds())
             peak = max(peak, resident(process.pid))
-        refused = silent[-1].recv(99)
+        rejected = silent[-1].recv(99)
         held.close()
         well = running_service.wait_until(
             lambda: client.post("/v1/predict", json={"texts": ["word1"]}).status_code == 200
         )
 
-    print(
-        f"resident {before:.0f} MB before, {peak:.0f} MB at most; /healthz {max(health) * 1000:.0f} ms at most of {len(health)}"
-    )
+    print(f"resident {before:.0f} MB before, {peak:.0f} MB at most")
+    print(f"/healthz {max(health) * 1000:.0f} ms at most of {len(health)}")
     assert peak <= 1.5 * before
     assert sorted(health)[int(0.99 * len(health))] < 0.2
-    assert 200 in seen
-    assert set(seen) <= {200, 413, 503}
-    assert refused.startswith(b"HTTP/1.1 503 ")
+    assert 200 in responses
+    assert set(responses) <= {200, 413, 503}
+    assert rejected.startswith(b"HTTP/1.1 503 ")
     assert well < 10
 
 
-def flood(asker: httpx.Client, work: Callable[[httpx.Client], httpx.Response], seen: list[int]) -> None:
-    """Ask again and again; a line that was closed under what was sent is no answer."""
+def flood(asker: httpx.Client, work: Callable[[httpx.Client], httpx.Response], responses: list[int]) -> None:
+    """Send requests in a row; a connection closed while sending counts as no response."""
     for _ in range(30):
         with suppress(httpx.TransportError):
-            seen.append(work(asker).status_code)
+            responses.append(work(asker).status_code)
 
 
 def much(asker: httpx.Client) -> httpx.Response:
@@ -345,5 +345,5 @@ def huge(asker: httpx.Client) -> httpx.Response:
 
 
 def resident(process: int) -> float:
-    """Give the memory a process holds, in MB."""
+    """Return the resident memory of a process in MB."""
     return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6

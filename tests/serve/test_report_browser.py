@@ -1,4 +1,4 @@
-"""The pages in a real browser, opened as a reader opens them: from a file, wide and on a phone, in the light and in the dark."""
+"""The report pages in a real browser, opened from a file: wide and narrow, in light and dark mode."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ HEADING = {"release": "Release R3", "refused": "Release R4", "first": "Release R
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Start one browser for this file; the loop that playwright runs must be gone before another test runs one."""
+    """Start one browser for this file; only one playwright loop may run at a time."""
     with sync_playwright() as playwright:
         # Without a sandbox, which root has none of in a container: the only pages are our own.
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -100,7 +100,8 @@ def test_the_plots_are_there_and_have_a_size_a_name_and_marks(opened: Opened) ->
         """() => [...document.querySelectorAll('svg[role=img]')].map(plot => ({
             width: plot.getBoundingClientRect().width,
             height: plot.getBoundingClientRect().height,
-            marks: [...plot.querySelectorAll('circle, path, rect')].filter(mark => mark.getBoundingClientRect().width > 1).length,
+            marks: [...plot.querySelectorAll('circle, path, rect')]
+                .filter(mark => mark.getBoundingClientRect().width > 1).length,
             name: document.getElementById(plot.getAttribute('aria-labelledby').split(' ')[0]).textContent,
         }))"""
     )

@@ -43,7 +43,7 @@ def test_a_candidate_is_registered_once(mlflow_uri: str, entry: ModelRegistratio
     ] == ["1", "1", "2", "1"]
 
 
-def test_a_version_carries_digests_data_params_figures_and_history(
+def test_a_version_holds_digests_data_params_metrics_and_history(
     mlflow_uri: str, entry: ModelRegistration, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     before = dict(os.environ)
@@ -69,7 +69,7 @@ def test_a_version_carries_digests_data_params_figures_and_history(
         "seed": "20",
         "collect.labels.0": "no",
         "collect.labels.1": "yes",
-        "collect.renames.ein_Wort_": "yes",
+        "collect.label_map.ein_Wort_": "yes",
     }
     assert run.data.metrics["macro_f1"] == 0.75
     assert run.data.metrics["per_source.tweet.macro_f1"] == 0.7
@@ -84,16 +84,16 @@ def test_a_version_carries_digests_data_params_figures_and_history(
     )
 
 
-ASKED = ["good", "so-so", "unheard of"]
+TEXTS = ["good", "so-so", "unheard of"]
 
 
 @pytest.fixture
 def expected(entry: ModelRegistration) -> list[dict[str, Any]]:
-    """What the predictor says that serves everywhere else."""
-    answers = load_predictor(entry.candidate).predict(ASKED)
+    """Predict with the predictor of the service."""
+    predictions = load_predictor(entry.candidate).predict(TEXTS)
     return [
         {"label": label, "no": pytest.approx(row[0]), "yes": pytest.approx(row[1])}
-        for label, row in zip(answers.labels, answers.probabilities.tolist(), strict=True)
+        for label, row in zip(predictions.labels, predictions.probabilities.tolist(), strict=True)
     ]
 
 
@@ -115,33 +115,35 @@ print(model.metadata.get_input_schema().input_names(), model.metadata.get_output
 """
 
 
-def bare(**told: str) -> dict[str, str]:
-    """Give an environment that tells MLflow this, to load no pickle, and nothing else that another test may have left."""
+def bare(**variables: str) -> dict[str, str]:
+    """Return an environment without MLflow's variables but these, and with pickles forbidden."""
     quiet = {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     return (
-        {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")} | quiet | told
+        {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+        | quiet
+        | variables
     )
 
 
 def test_a_bare_client_of_mlflow_loads_the_champion_without_pickle(
     mlflow_uri: str, champion: str, expected: list[dict[str, Any]], tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-c", BARE, mlflow_uri, champion, json.dumps(ASKED)]
+    command = [sys.executable, "-c", BARE, mlflow_uri, champion, json.dumps(TEXTS)]
 
-    ran = subprocess.run(
+    process = subprocess.run(
         command, cwd=tmp_path, env=bare(), capture_output=True, text=True, timeout=120, check=False
     )
 
-    assert ran.returncode == 0, ran.stderr
-    answers, schema = ran.stdout.splitlines()[-2:]
-    assert json.loads(answers) == expected
+    assert process.returncode == 0, process.stderr
+    predictions, schema = process.stdout.splitlines()[-2:]
+    assert json.loads(predictions) == expected
     assert schema == "['text'] ['label', 'no', 'yes']"
     assert not list((tmp_path / ".tonewatch").rglob("*.pkl"))
 
 
 @pytest.fixture
 def scoring_server(mlflow_uri: str, champion: str, tmp_path: Path) -> Iterator[str]:
-    """Start MLflow's own scoring server on the champion and give its address."""
+    """Start MLflow's scoring server on the champion and yield its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -184,21 +186,19 @@ def scoring_server(mlflow_uri: str, champion: str, tmp_path: Path) -> Iterator[s
         server.wait(30)
 
 
-def test_mlflows_own_scoring_server_gives_the_same_answers(
+def test_mlflows_scoring_server_predicts_the_same(
     scoring_server: str, expected: list[dict[str, Any]]
 ) -> None:
-    asked = json.dumps({"dataframe_records": [{"text": text} for text in ASKED]}).encode()
+    body = json.dumps({"dataframe_records": [{"text": text} for text in TEXTS]}).encode()
     request = urllib.request.Request(
-        f"{scoring_server}/invocations", asked, {"Content-Type": "application/json"}
+        f"{scoring_server}/invocations", body, {"Content-Type": "application/json"}
     )
 
     with urllib.request.urlopen(request, timeout=30) as response:
         assert json.load(response) == {"predictions": expected}
 
 
-def test_what_may_not_be_part_of_a_model_is_refused_before_mlflow_is_touched(
-    entry: ModelRegistration, tmp_path: Path
-) -> None:
+def test_an_unsafe_file_is_rejected_before_mlflow_is_called(entry: ModelRegistration, tmp_path: Path) -> None:
     nowhere = ModelRegistry("sqlite:////dev/null/mlflow.db")
     with pytest.raises(Unreachable):
         nowhere.register(entry)
@@ -207,17 +207,17 @@ def test_what_may_not_be_part_of_a_model_is_refused_before_mlflow_is_touched(
         entry.classifier / "model.safetensors",
         entry.evaluation,
     ):
-        whole = path.read_bytes()
+        content = path.read_bytes()
         for kind in canaries.KINDS:
             path.write_bytes(kind(tmp_path / "canary"))
             with pytest.raises(UnsafeModelFile, match=path.name):
                 nowhere.register(entry)
-        path.write_bytes(whole)
+        path.write_bytes(content)
 
     assert not (tmp_path / "canary").exists()
 
 
-def test_a_pickle_put_in_mlflows_store_is_refused_by_its_clients_and_by_us(
+def test_a_pickle_in_mlflows_store_is_rejected_by_every_client(
     mlflow_uri: str, champion: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import mlflow
@@ -240,14 +240,14 @@ def test_a_pickle_put_in_mlflows_store_is_refused_by_its_clients_and_by_us(
     ("version", "name"),
     [("1", "../MLmodel"), ("1", "/etc/passwd"), ("1/../2", "model.json"), ("..", "model.json")],
 )
-def test_a_version_or_a_name_that_leads_elsewhere_is_refused(
+def test_a_version_or_name_with_a_path_is_rejected(
     mlflow_uri: str, version: str, name: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(Fault, match=r"may not be part of a model|does not give its file"):
+    with pytest.raises(Fault, match=r"may not be part of a model|does not provide its file"):
         ModelRegistry(mlflow_uri).fetch(version, tmp_path, [name])
 
 
-def test_aliases_follow_and_the_previous_one_can_go_away(mlflow_uri: str, entry: ModelRegistration) -> None:
+def test_aliases_are_set_and_the_previous_one_deleted(mlflow_uri: str, entry: ModelRegistration) -> None:
     models = ModelRegistry(mlflow_uri)
     assert models.aliases() == {}
     models.register(entry)
@@ -259,7 +259,7 @@ def test_aliases_follow_and_the_previous_one_can_go_away(mlflow_uri: str, entry:
     assert models.aliases() == {"champion": "1"}
 
 
-def test_the_candidate_comes_back_byte_for_byte(
+def test_a_candidate_is_fetched_byte_for_byte(
     mlflow_uri: str, entry: ModelRegistration, tmp_path: Path
 ) -> None:
     models = ModelRegistry(mlflow_uri)
@@ -273,7 +273,7 @@ def test_the_candidate_comes_back_byte_for_byte(
     assert all(path.read_bytes() == (entry.candidate / path.name).read_bytes() for path in folder.iterdir())
 
 
-def test_a_version_that_lost_a_file_says_which(
+def test_a_version_without_a_file_is_a_fault_that_names_it(
     mlflow_uri: str, entry: ModelRegistration, tmp_path: Path
 ) -> None:
     models = ModelRegistry(mlflow_uri)
@@ -285,26 +285,24 @@ def test_a_version_that_lost_a_file_says_which(
         models.fetch(version, tmp_path, ["model.onnx"])
 
 
-def test_a_registration_that_was_killed_leaves_no_version_and_its_run_is_closed(
-    mlflow_uri: str, entry: ModelRegistration
-) -> None:
+def test_the_run_of_a_killed_registration_is_closed(mlflow_uri: str, entry: ModelRegistration) -> None:
     with mlflow_tracking.mlflow_at(mlflow_uri) as client:
-        begun = client.create_run(
+        run = client.create_run(
             mlflow_tracking.ensure_experiment(client, mlflow_uri), tags={"candidate": entry.digest}
         ).info.run_id
 
     assert ModelRegistry(mlflow_uri).register(entry) == "1"
 
     with mlflow_tracking.mlflow_at(mlflow_uri) as client:
-        assert client.get_run(begun).info.status == "KILLED"
-        assert client.get_model_version("tonewatch", "1").run_id != begun
+        assert client.get_run(run).info.status == "KILLED"
+        assert client.get_model_version("tonewatch", "1").run_id != run
 
 
-def test_threads_that_ask_the_registry_at_once_leave_the_process_as_it_was(tmp_path: Path) -> None:
+def test_concurrent_threads_leave_the_environment_as_it_was(tmp_path: Path) -> None:
     stores = [f"sqlite:///{tmp_path}/{name}/mlflow.db" for name in ("one", "two", "three")]
     before, inside = dict(os.environ), threading.Barrier(3)
 
-    def ask(store: str) -> str:
+    def read(store: str) -> str:
         inside.wait()
         with mlflow_tracking.mlflow_at(store):
             time.sleep(0.05)
@@ -312,7 +310,7 @@ def test_threads_that_ask_the_registry_at_once_leave_the_process_as_it_was(tmp_p
 
     with ThreadPoolExecutor(3) as threads:
         for _ in range(3):
-            assert list(threads.map(ask, stores)) == stores
+            assert list(threads.map(read, stores)) == stores
     assert dict(os.environ) == before
 
 
@@ -320,9 +318,9 @@ def test_threads_that_ask_the_registry_at_once_leave_the_process_as_it_was(tmp_p
     "uri",
     ["http://127.0.0.1:9", "sqlite:////dev/null/mlflow.db", "postgresql://user:secret@127.0.0.1:9/mlflow"],
 )
-def test_a_registry_that_is_down_is_told_within_seconds_and_without_its_password(uri: str) -> None:
+def test_a_registry_that_is_down_fails_within_seconds_and_hides_the_password(uri: str) -> None:
     start = time.monotonic()
-    with pytest.raises(Fault, match="MLFLOW_TRACKING_URI") as caught:
+    with pytest.raises(Fault, match="MLFLOW_TRACKING_URI") as error:
         ModelRegistry(uri).aliases()
     assert time.monotonic() - start < 10
-    assert "secret" not in str(caught.value)
+    assert "secret" not in str(error.value)
