@@ -134,7 +134,8 @@ def _champion_sources(
         except TonewatchError as error:
             raise Fault(
                 f"{champion['release']} was trained on {', '.join(absent)}, which today's texts lack, "
-                f"and its own test texts (data {version}) cannot be read, so forgetting cannot be measured: {error}"
+                f"and its own test texts (data {version}) cannot be read, "
+                f"so forgetting cannot be measured: {error}"
             ) from error
         candidate = load(workspace.root / "data" / "candidate")
         past = _PredictedTexts(records, _labels(candidate, records), _labels(predictor, records))

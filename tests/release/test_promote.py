@@ -222,7 +222,8 @@ def test_a_changed_alias_is_reported_and_repaired(places: Workspace) -> None:
     ModelRegistry(places.mlflow).project("1", None)
 
     assert reconcile.reconcile(places) == [
-        "The aliases in MLflow change from champion = version 1 to champion = version 2, previous = version 1."
+        "The aliases in MLflow change from champion = version 1 "
+        "to champion = version 2, previous = version 1."
     ]
     assert reconcile.reconcile(places) == []
 

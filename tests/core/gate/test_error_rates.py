@@ -24,8 +24,8 @@ Slices = dict[str, Any]
 def models(texts: int, random: np.random.Generator, *, right: tuple[float, float]) -> PairedPredictions:
     """Simulate predictions of both models; `right` is the accuracy of each, on almost equally hard texts.
 
-    As in the default data, 80% of the groups hold one text and the others up to twelve similar ones, one label
-    in five is neutral, and two models that differ only by their seed agree on five texts of six.
+    As in the default data, 80% of the groups hold one text and the others up to twelve similar ones, one
+    label in five is neutral, and two models that differ only by their seed agree on five texts of six.
     """
     sizes = random.choice([1, 2, 4, 8, 12], p=[0.80, 0.08, 0.05, 0.04, 0.03], size=texts)
     group_N = np.repeat(np.arange(texts), sizes)[:texts]

@@ -1,4 +1,4 @@
-"""A database that fails before, during and after a move: a clear error, nothing half-done, and the same ledger works again."""
+"""A database that fails before, during and after a move: a clear error, and the ledger works again."""
 
 import socket
 import threading
@@ -16,12 +16,12 @@ from pipeline.io.registry import database
 from pipeline.io.registry.ledger import Ledger
 
 WHO = {"actor": "ada", "reason": "better"}
-UNREACHABLE = r"^The ledger at .* does not answer as it should: .*\. Look at TONEWATCH_LEDGER, then type the same again\.$"
+UNREACHABLE = r"^The ledger at .* failed: .*\. Check TONEWATCH_LEDGER, then repeat the command\.$"
 
 
 @pytest.fixture
 def url(postgres: Postgres) -> str:
-    """Give a ledger on PostgreSQL with R1 in service and R2 recorded."""
+    """Create a ledger on PostgreSQL with R1 as champion and R2 recorded."""
     url = postgres.fresh()
     fill(Ledger(url))
     return url
@@ -35,23 +35,23 @@ def fill(ledger: Ledger) -> None:
 
 def test_a_move_while_the_database_is_down_changes_nothing(postgres: Postgres, url: str) -> None:
     ledger = Ledger(url)
-    assert ledger.current() == "R1"
+    assert ledger.champion() == "R1"
 
     postgres.stop()
     try:
         for act in (
-            ledger.current,
+            ledger.champion,
             ledger.faults,
             lambda: ledger.move(expected="R1", target="R2", **WHO),
-            Ledger(url).current,
+            Ledger(url).champion,
         ):
-            with pytest.raises(Unreachable, match=UNREACHABLE) as told:
+            with pytest.raises(Unreachable, match=UNREACHABLE) as error:
                 act()
-            assert told.value.exit_code == 3
+            assert error.value.exit_code == 3
     finally:
         postgres.start()
 
-    assert ledger.current() == "R1"
+    assert ledger.champion() == "R1"
     assert ledger.move(expected="R1", target="R2", **WHO).sequence == 2
     assert ledger.faults() == []
 
@@ -76,28 +76,28 @@ def test_a_database_that_fails_during_a_move_leaves_it_undone(
     finally:
         postgres.start()
 
-    assert (ledger.current(), len(ledger.moves()), ledger.faults()) == ("R1", 1, [])
+    assert (ledger.champion(), len(ledger.moves()), ledger.faults()) == ("R1", 1, [])
     assert ledger.move(expected="R1", target="R2", **WHO).sequence == 2
 
 
-def test_a_move_that_was_answered_outlives_the_database(postgres: Postgres, url: str) -> None:
+def test_a_confirmed_move_survives_a_restart_of_the_database(postgres: Postgres, url: str) -> None:
     ledger = Ledger(url)
-    moved = ledger.move(expected="R1", target="R2", **WHO)
+    move = ledger.move(expected="R1", target="R2", **WHO)
 
     postgres.stop()
     postgres.start()
 
-    assert ledger.moves()[-1] == moved
+    assert ledger.moves()[-1] == move
     assert ledger.faults() == []
 
 
-def test_a_writer_that_holds_the_ledger_too_long_is_not_waited_for_for_ever(
+def test_a_writer_that_blocks_the_ledger_is_not_waited_for_for_ever(
     ledger_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "BUSY_SECONDS", 1)
     fill(Ledger(ledger_url))
     other = Ledger(ledger_url)
-    assert other.current() == "R1"
+    assert other.champion() == "R1"
 
     holder = create_engine(ledger_url, poolclass=NullPool)
     with holder.connect() as connection:
@@ -114,14 +114,13 @@ def test_a_writer_that_holds_the_ledger_too_long_is_not_waited_for_for_ever(
     assert other.move(expected="R1", target="R2", **WHO).sequence == 2
 
 
-def test_a_deadlock_with_somebody_elses_session_never_surfaces_raw(url: str) -> None:
+def test_a_deadlock_with_another_session_is_reported_as_unreachable(url: str) -> None:
     ledger, locked, waits = Ledger(url), threading.Event(), threading.Event()
 
     def cross() -> None:
         with create_engine(url, poolclass=NullPool).begin() as connection:
-            connection.execute(
-                text("SET LOCAL deadlock_timeout = '20s'")
-            )  # so it is the ledger that the server chooses to stop
+            # So the server chooses the ledger's session to abort.
+            connection.execute(text("SET LOCAL deadlock_timeout = '20s'"))
             connection.execute(text("LOCK TABLE moves IN ACCESS EXCLUSIVE MODE"))
             locked.set()
             assert waits.wait(20)
@@ -139,7 +138,7 @@ def test_a_deadlock_with_somebody_elses_session_never_surfaces_raw(url: str) -> 
     assert ledger.move(expected="R1", target="R2", **WHO).sequence == 2
 
 
-def test_a_server_that_prefers_serializable_gives_no_serialization_failure(postgres: Postgres) -> None:
+def test_a_serializable_default_causes_no_serialization_failure(postgres: Postgres) -> None:
     url = postgres.fresh("default_transaction_isolation=serializable")
     fill(Ledger(url))
     ledgers, start, errors = [Ledger(url) for _ in range(8)], threading.Barrier(8), list[Exception]()
@@ -162,16 +161,16 @@ def test_a_server_that_prefers_serializable_gives_no_serialization_failure(postg
     assert Ledger(url).faults() == []
 
 
-@pytest.mark.parametrize(("seconds", "asked"), [(2, ""), (60, "&connect_timeout=2")])
-def test_a_server_that_takes_the_call_and_never_answers_is_given_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int, asked: str
+@pytest.mark.parametrize(("seconds", "query"), [(2, ""), (60, "&connect_timeout=2")])
+def test_a_silent_server_is_given_up_after_a_timeout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int, query: str
 ) -> None:
-    monkeypatch.setattr(database, "ANSWER_SECONDS", seconds)
+    monkeypatch.setattr(database, "CONNECT_SECONDS", seconds)
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(tmp_path / ".s.PGSQL.5432"))
         silent.listen()
         with pytest.raises(Unreachable, match="timeout expired"):
-            Ledger(f"postgresql+psycopg://ada@/db?host={tmp_path}{asked}").current()
+            Ledger(f"postgresql+psycopg://ada@/db?host={tmp_path}{query}").champion()
 
 
 def test_a_full_disk_is_a_fault_and_nothing_is_recorded(tmp_path: Path) -> None:
@@ -180,7 +179,7 @@ def test_a_full_disk_is_a_fault_and_nothing_is_recorded(tmp_path: Path) -> None:
     fill(ledger)
 
     def fill_up(connection: Connection) -> None:
-        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # SQLite then answers as on a full disk
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # SQLite then fails as on a full disk
 
     event.listen(Engine, "begin", fill_up)
     try:
@@ -197,26 +196,26 @@ def test_a_password_in_the_address_is_never_shown(tmp_path: Path) -> None:
         f"postgresql+psycopg://ada:canary@/db?host={tmp_path}",
         f"postgresql+psycopg://ada@/db?host={tmp_path}&password=canary",
     ):
-        with pytest.raises(Unreachable, match=UNREACHABLE) as told:
-            Ledger(address).current()
-        assert "canary" not in str(told.value)
+        with pytest.raises(Unreachable, match=UNREACHABLE) as error:
+            Ledger(address).champion()
+        assert "canary" not in str(error.value)
 
 
-def test_a_file_put_in_the_place_of_the_ledger_is_the_ledger_from_then_on(tmp_path: Path) -> None:
+def test_a_replaced_file_is_noticed(tmp_path: Path) -> None:
     ledger, restored = Ledger(f"sqlite:///{tmp_path}/ledger.db"), Ledger(f"sqlite:///{tmp_path}/backup.db")
     fill(ledger)
     fill(restored)
     restored.move(expected="R1", target="R2", **WHO)
-    assert ledger.current() == "R1"
-    # What a backup is copied from is at rest: its log is written back.
+    assert ledger.champion() == "R1"
+    # Closing the connection writes the log back, as before a backup is copied.
     restored._database._engine.dispose()  # type: ignore[union-attr]
 
     (tmp_path / "ledger.db").rename(tmp_path / "aside.db")
     with pytest.raises(Unreachable, match="its file was removed"):
-        ledger.current()
+        ledger.champion()
     assert not (tmp_path / "ledger.db").exists()
     for rest in ("-wal", "-shm"):
         (tmp_path / f"ledger.db{rest}").unlink(missing_ok=True)
     (tmp_path / "backup.db").rename(tmp_path / "ledger.db")
 
-    assert ledger.current() == "R2"
+    assert ledger.champion() == "R2"

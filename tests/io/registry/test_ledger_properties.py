@@ -1,4 +1,4 @@
-"""Whatever is asked of a ledger in whatever order, its chain holds; whatever is then edited by hand, the chain says so."""
+"""The hash chain is intact after any sequence of calls, and shows any later edit by hand."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,50 +11,48 @@ from pipeline.base.errors import ChampionChanged, UsageError
 from pipeline.io.registry import hash_chain
 from pipeline.io.registry.ledger import Ledger
 
-# Without shrinking: the examples are short already, and a failure would take minutes to tell.
+# Without shrinking: the examples are short, and it would take minutes.
 BOUNDED = settings(deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate))
-Step = tuple[str, int, str]  # what is done, to which release, and the words that go with it
+Step = tuple[str, int, str]  # action, number of the release, actor and reason
 
-words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
-steps = st.tuples(st.sampled_from(["add", "move", "stale move", "approve"]), st.integers(1, 4), words)
-grown = st.lists(steps, min_size=3, max_size=12)
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+steps = st.tuples(st.sampled_from(["add", "move", "stale move", "approve"]), st.integers(1, 4), texts)
+sequences = st.lists(steps, min_size=3, max_size=12)
 
 
-def take(ledger: Ledger, step: Step, current: str | None) -> str | None:
-    """Take one step and name the release that has to be in service after it."""
-    what, number, word = step
+def take(ledger: Ledger, step: Step, champion: str | None) -> str | None:
+    """Take one step; return the release that must be the champion after it."""
+    action, number, text = step
     name = f"R{number}"
     try:
-        if what == "add":
-            ledger.add({"identity": str(number), "decision": {"word": word}})
-        elif what == "approve":
-            ledger.approve(name, actor=word, reason=word)
+        if action == "add":
+            ledger.add({"identity": str(number), "decision": {"text": text}})
+        elif action == "approve":
+            ledger.approve(name, actor=text, reason=text)
         else:
-            ledger.move(expected=current if what == "move" else "R9", target=name, actor=word, reason=word)
+            ledger.move(expected=champion if action == "move" else "R9", target=name, actor=text, reason=text)
             return name
-    except (ChampionChanged, UsageError) as refused:
-        note(f"{step}: {refused}")
-    return current
+    except (ChampionChanged, UsageError) as error:
+        note(f"{step}: {error}")
+    return champion
 
 
 @settings(BOUNDED, max_examples=12)
-@given(taken=grown)
-def test_whatever_was_asked_of_it_the_chain_of_a_ledger_holds(
-    fresh_ledger: Callable[[], str], taken: list[Step]
-) -> None:
+@given(taken=sequences)
+def test_the_chain_is_intact_after_any_calls(fresh_ledger: Callable[[], str], taken: list[Step]) -> None:
     url = fresh_ledger()
     ledgers = [Ledger(url), Ledger(url)]  # two writers in turn
-    current: str | None = None
+    champion: str | None = None
     served: list[str | None] = [None]
     for index, step in enumerate(taken):
-        after = take(ledgers[index % 2], step, current)
+        after = take(ledgers[index % 2], step, champion)
         served += [after] if step[0] == "move" and len(ledgers[0].moves()) == len(served) else []
-        current = after
-        assert ledgers[0].current() == current
+        champion = after
+        assert ledgers[0].champion() == champion
 
     moves, releases = ledgers[0].moves(), ledgers[0].releases()
     assert ledgers[1].faults() == []
-    assert [move.origin for move in moves] + [current] == served
+    assert [move.origin for move in moves] + [champion] == served
     assert [move.target for move in moves] == served[1:]
     assert [release.name for release in releases] == [f"R{number}" for number in range(1, len(releases) + 1)]
 
@@ -71,14 +69,14 @@ FULL: list[Step] = [
 
 @settings(BOUNDED, max_examples=20)
 @given(taken=st.lists(steps, max_size=3), data=st.data())
-def test_any_field_of_any_row_that_is_edited_is_found(
+def test_any_edited_field_of_any_row_is_detected(
     fresh_ledger: Callable[[], str], taken: list[Step], data: st.DataObject
 ) -> None:
     url = fresh_ledger()
     ledger = Ledger(url)
-    current = None
+    champion = None
     for step in (*FULL, *taken):
-        current = take(ledger, step, current)
+        champion = take(ledger, step, champion)
     table = data.draw(st.sampled_from(sorted(hash_chain.KEYS)), "table")
     row = data.draw(st.sampled_from(execute(url, f"SELECT * FROM {table} ORDER BY 1")), "row")
     column = data.draw(st.sampled_from(sorted(row)), "column")
@@ -94,7 +92,7 @@ def test_any_field_of_any_row_that_is_edited_is_found(
 
 
 def other(column: str, value: Any) -> st.SearchStrategy[Any]:
-    """Give another value for a column, free of what other rows hold where the database keeps it unique."""
+    """Return another value for a column, unlike those of other rows where it must be unique."""
     if column in ("number", "sequence"):
         return st.one_of(st.integers(10, 99), st.integers(-9, 0))
     if isinstance(value, int) or column == "from":
@@ -103,4 +101,4 @@ def other(column: str, value: Any) -> st.SearchStrategy[Any]:
             if column == "release"
             else st.integers(1, 99).filter(lambda number: number != value)
         )
-    return words.map(lambda word: f"~{word}"[:64]).filter(lambda word: word != value)
+    return texts.map(lambda text: f"~{text}"[:64]).filter(lambda text: text != value)

@@ -1,6 +1,6 @@
-"""Fifty promoters at once, threads and processes: the ledger loses none of their moves, and bare MLflow aliases do.
+"""Fifty concurrent promoters, threads and processes: the ledger loses no move, bare MLflow aliases do.
 
-Everybody reads the champion, waits for the others, and then moves from what was read; so of each round exactly one can be right.
+Each reads the champion, waits for the others, and then moves from what it read; so one a round can succeed.
 """
 
 import multiprocessing
@@ -22,23 +22,21 @@ PROMOTERS = HERE + PER_PROCESS * PROCESSES
 ROUNDS = 2
 MODEL = "raced"
 
-Answer = tuple[
-    str, int, str, str | int
-]  # place, round, who, and the number of the move or how it was refused
+Outcome = tuple[str, int, str, str | int]  # address, round, promoter, and the move's number or an error
 Attempt = Callable[[], Callable[[], str | int]]
 
 
-def to_ledger(ledger: Ledger, who: str) -> Attempt:
-    mine = ledger.add({"identity": who}).name
+def to_ledger(ledger: Ledger, promoter: str) -> Attempt:
+    mine = ledger.add({"identity": promoter}).name
 
     def attempt() -> Callable[[], str | int]:
-        expected = ledger.current()
+        expected = ledger.champion()
 
         def move() -> str | int:
             if expected == mine:
                 return "in service"
             try:
-                return ledger.move(expected=expected, target=mine, actor=who, reason="race").sequence
+                return ledger.move(expected=expected, target=mine, actor=promoter, reason="race").sequence
             except ChampionChanged:
                 return "stale"
 
@@ -47,9 +45,9 @@ def to_ledger(ledger: Ledger, who: str) -> Attempt:
     return attempt
 
 
-def to_alias(client: Any, who: str) -> Attempt:
-    """Do the best that aliases allow: look again right before the move."""
-    version = str(int(who) + 1)
+def to_alias(client: Any, promoter: str) -> Attempt:
+    """Do the best that aliases allow: read again right before the move."""
+    version = str(int(promoter) + 1)
 
     def attempt() -> Callable[[], str | int]:
         expected = client.get_model_version_by_alias(MODEL, "champion").version
@@ -65,56 +63,63 @@ def to_alias(client: Any, who: str) -> Attempt:
     return attempt
 
 
-def race(place: str, barrier: Any, who: str, door: Callable[[str], Attempt], answers: list[Answer]) -> None:
-    """Take part in every round; an error counts as an answer and does not keep the others waiting."""
+def race(
+    address: str, barrier: Any, promoter: str, join: Callable[[str], Attempt], outcomes: list[Outcome]
+) -> None:
+    """Take part in every round; an error counts as an outcome and does not block the others."""
 
-    def asked(act: Callable[[], Any], round_: int) -> Any:
+    def recorded(act: Callable[[], Any], round_: int) -> Any:
         try:
             return act()
         except Exception as error:
-            answers.append((place, round_, who, f"raw {type(error).__name__}"))
+            outcomes.append((address, round_, promoter, f"raw {type(error).__name__}"))
 
     barrier.wait(120)
-    attempt = asked(lambda: door(who), 0)
+    attempt = recorded(lambda: join(promoter), 0)
     for round_ in range(1, ROUNDS + 1):
         barrier.wait(120)
-        move = asked(attempt, round_)
+        move = recorded(attempt, round_)
         barrier.wait(120)
-        answer = move and asked(move, round_)
-        if answer:
-            answers.append((place, round_, who, answer))
+        outcome = move and recorded(move, round_)
+        if outcome:
+            outcomes.append((address, round_, promoter, outcome))
 
 
-def race_many(places: Sequence[str], barrier: Any, people: Sequence[str], answers: list[Answer]) -> None:
-    """Let these people race in one thread each, at one place after the other; they share one ledger or one client."""
-    for place in places:
-        door = _door(place)
-        threads = [threading.Thread(target=race, args=(place, barrier, who, door, answers)) for who in people]
+def race_many(
+    addresses: Sequence[str], barrier: Any, promoters: Sequence[str], outcomes: list[Outcome]
+) -> None:
+    """Race in a thread for each promoter, at one address after the other; they share one ledger or client."""
+    for address in addresses:
+        join = _join(address)
+        threads = [
+            threading.Thread(target=race, args=(address, barrier, promoter, join, outcomes))
+            for promoter in promoters
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
 
 
-def _door(place: str) -> Callable[[str], Attempt]:
-    if "mlflow" not in place:
-        ledger = Ledger(place)
-        return lambda who: to_ledger(ledger, who)
+def _join(address: str) -> Callable[[str], Attempt]:
+    if "mlflow" not in address:
+        ledger = Ledger(address)
+        return lambda promoter: to_ledger(ledger, promoter)
     from mlflow import MlflowClient
 
-    client = MlflowClient(place, place)
-    return lambda who: to_alias(client, who)
+    client = MlflowClient(address, address)
+    return lambda promoter: to_alias(client, promoter)
 
 
-def race_elsewhere(places: Sequence[str], barrier: Any, people: Sequence[str], queue: Any) -> None:
-    answers: list[Answer] = []
-    race_many(places, barrier, people, answers)
-    queue.put(answers)
+def race_in_process(addresses: Sequence[str], barrier: Any, promoters: Sequence[str], queue: Any) -> None:
+    outcomes: list[Outcome] = []
+    race_many(addresses, barrier, promoters, outcomes)
+    queue.put(outcomes)
 
 
 @pytest.fixture
 def aliases(_migrated: Path, tmp_path: Path) -> str:
-    """Give an MLflow with a version for every promoter, of which the last is the champion that all want to follow."""
+    """Create an MLflow with a version for each promoter and one more, which is the champion."""
     from mlflow import MlflowClient
 
     shutil.copyfile(_migrated, tmp_path / "mlflow.db")
@@ -128,58 +133,60 @@ def aliases(_migrated: Path, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def answers(aliases: str, tmp_path: Path, postgres: Postgres) -> dict[str, list[Answer]]:
-    """Let all of them race at the three places, and give what each was answered by place."""
-    places = [f"sqlite:///{tmp_path}/new/ledger.db", postgres.fresh(), aliases]
-    fresh = multiprocessing.get_context(
-        "forkserver"
-    )  # new processes that share nothing with this one, but import MLflow once
+def outcomes(aliases: str, tmp_path: Path, postgres: Postgres) -> dict[str, list[Outcome]]:
+    """Race at a SQLite ledger, a PostgreSQL ledger and an MLflow; return the outcomes by address."""
+    addresses = [f"sqlite:///{tmp_path}/new/ledger.db", postgres.fresh(), aliases]
+    # New processes share nothing with this one, and import MLflow once.
+    fresh = multiprocessing.get_context("forkserver")
     fresh.set_forkserver_preload(
         ["mlflow.store.model_registry.sqlalchemy_store", "mlflow.store.tracking.sqlalchemy_store"]
     )
-    barrier, queue, told = fresh.Barrier(PROMOTERS), fresh.Queue(), list[Answer]()
-    people = [str(number) for number in range(PROMOTERS)]
-    groups = [people[HERE + PER_PROCESS * i :][:PER_PROCESS] for i in range(PROCESSES)]
-    others = [fresh.Process(target=race_elsewhere, args=(places, barrier, group, queue)) for group in groups]
+    barrier, queue, collected = fresh.Barrier(PROMOTERS), fresh.Queue(), list[Outcome]()
+    promoters = [str(number) for number in range(PROMOTERS)]
+    groups = [promoters[HERE + PER_PROCESS * i :][:PER_PROCESS] for i in range(PROCESSES)]
+    others = [
+        fresh.Process(target=race_in_process, args=(addresses, barrier, group, queue)) for group in groups
+    ]
     for other in others:
         other.start()
-    race_many(places, barrier, people[:HERE], told)
+    race_many(addresses, barrier, promoters[:HERE], collected)
     for _ in others:
-        told.extend(queue.get(timeout=120))
+        collected.extend(queue.get(timeout=120))
     for other in others:
         other.join(60)
-    return {place: [answer for answer in told if answer[0] == place] for place in places}
+    return {address: [outcome for outcome in collected if outcome[0] == address] for address in addresses}
 
 
 def test_fifty_promoters_lose_no_move(
-    answers: dict[str, list[Answer]], request: pytest.FixtureRequest
+    outcomes: dict[str, list[Outcome]], request: pytest.FixtureRequest
 ) -> None:
-    *ledgers, aliases = answers
-    for place in ledgers:
-        told = Counter(answer if isinstance(answer, str) else "won" for *_, answer in answers[place])
-        print(f"{place.partition(':')[0]} ledger: {dict(told)}")
-        moves = Ledger(place).moves()
+    *ledgers, aliases = outcomes
+    for address in ledgers:
+        counts = Counter(result if isinstance(result, str) else "won" for *_, result in outcomes[address])
+        print(f"{address.partition(':')[0]} ledger: {dict(counts)}")
+        moves = Ledger(address).moves()
 
-        # One winner a round and so one per expected value; everybody else was told so, and nobody met an error of the database.
+        # One winner a round; everybody else gets an error of ours, and nobody one of the database.
         wins = [
-            sum(at == round_ and isinstance(answer, int) for _, at, _, answer in answers[place])
+            sum(at == round_ and isinstance(result, int) for _, at, _, result in outcomes[address])
             for round_ in range(1, ROUNDS + 1)
         ]
         assert wins == [1] * ROUNDS
-        assert told == {
+        assert counts == {
             "won": ROUNDS,
             "in service": ROUNDS - 1,
             "stale": ROUNDS * (PROMOTERS - 1) - (ROUNDS - 1),
         }
-        # Each move that was answered is there, under the number and by the one who was told so, and leaves what the one before reached.
-        won = {answer: who for _, _, who, answer in answers[place] if isinstance(answer, int)}
+        # Each confirmed move is in the ledger, and starts from the release that the one before reached.
+        won = {result: promoter for _, _, promoter, result in outcomes[address] if isinstance(result, int)}
         assert {move.sequence: move.actor for move in moves} == won
         assert [move.origin for move in moves] == [None, *(move.target for move in moves[:-1])]
-        assert len(Ledger(place).releases()) == PROMOTERS
-        assert Ledger(place).faults() == []
+        assert len(Ledger(address).releases()) == PROMOTERS
+        assert Ledger(address).faults() == []
 
-    told = Counter(answer if isinstance(answer, str) else "won" for *_, answer in answers[aliases])
-    lost = told["won"] - len({at for _, at, _, answer in answers[aliases] if isinstance(answer, int)})
-    print(f"MLflow aliases: {dict(told)}; {lost} moves were answered with success and lost")
-    errors = sum(count for answer, count in told.items() if answer.startswith("raw"))
+    counts = Counter(result if isinstance(result, str) else "won" for *_, result in outcomes[aliases])
+    rounds_won = {at for _, at, _, result in outcomes[aliases] if isinstance(result, int)}
+    lost = counts["won"] - len(rounds_won)
+    print(f"MLflow aliases: {dict(counts)}; {lost} moves were confirmed and lost")
+    errors = sum(count for result, count in counts.items() if result.startswith("raw"))
     request.node.user_properties += [("mlflow_moves_lost", lost), ("mlflow_raw_errors", errors)]

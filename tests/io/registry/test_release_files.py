@@ -1,4 +1,4 @@
-"""The local copy of a release: made of the served files alone, signed where it must be, and fetched by one process at a time."""
+"""The local copy of a release: served files only, signed where required, fetched by one process at a time."""
 
 import json
 import shutil
@@ -40,9 +40,9 @@ def signing(places: Workspace, keys: tuple[Path, Path]) -> Workspace:
     return replace(places, signing_key=keys[0], verify_key=keys[1])
 
 
-def release(places: Workspace, name: str, says: str = "positive") -> dict[str, Any]:
-    """Make a candidate, register it, and give what the ledger would hold of its release."""
-    entry = entries.entry(places.root / "data", {"fine": says}, data_version=name)
+def release(places: Workspace, name: str, label: str = "positive") -> dict[str, Any]:
+    """Write a candidate, register it, and return the part of its release record that is used here."""
+    entry = entries.entry(places.root / "data", {"fine": label}, data_version=name)
     entry = replace(
         entry,
         digest=files.sha256(entry.candidate / "model.onnx"),
@@ -60,13 +60,13 @@ def release(places: Workspace, name: str, says: str = "positive") -> dict[str, A
 
 
 def store(places: Workspace, version: str) -> Path:
-    """Give the folder where MLflow keeps the files of a version."""
-    (found,) = [
+    """Return the folder where MLflow stores the files of a version."""
+    (folder,) = [
         path.parent
         for path in (places.home / "mlflow-artifacts").rglob("model.onnx")
         if version in _versions(places, path)
     ]
-    return found
+    return folder
 
 
 def _versions(places: Workspace, path: Path) -> list[str]:
@@ -80,7 +80,7 @@ def _versions(places: Workspace, path: Path) -> list[str]:
         ]
 
 
-def test_a_copy_holds_the_served_files_and_the_evaluation_alone(places: Workspace) -> None:
+def test_a_copy_holds_only_the_served_files_and_the_evaluation(places: Workspace) -> None:
     document = release(places, "R1")
 
     assert set(document["files"]) == SERVED | {"evaluation.json"}
@@ -90,10 +90,10 @@ def test_a_copy_holds_the_served_files_and_the_evaluation_alone(places: Workspac
     assert {path.name for path in store(places, "1").iterdir()} == SERVED
 
 
-def test_each_way_to_spoil_a_copy_is_told_in_its_own_words(places: Workspace) -> None:
+def test_every_kind_of_damage_is_reported_and_repaired(places: Workspace) -> None:
     document = release(places, "R1")
     copy = release_files.keep_local_copy(places, document)
-    for spoil, why in (
+    for damage, message in (
         (
             lambda: (copy / "model.onnx").write_bytes(b"tampered"),
             r"model\.onnx was changed: SHA-256 \w{12}, recorded \w{12}",
@@ -103,9 +103,9 @@ def test_each_way_to_spoil_a_copy_is_told_in_its_own_words(places: Workspace) ->
         (lambda: (copy / "receipt.json").write_text("{}"), r"receipt\.json does not belong there"),
         (lambda: _linked(copy / "model.json"), r"model\.json is a symbolic link"),
     ):
-        spoil()
+        damage()
         assert not release_files.copy_is_intact(places, document)
-        with pytest.raises(DigestMismatch, match=f"The local copy of R1 does not hold: .*{why}"):
+        with pytest.raises(DigestMismatch, match=f"The local copy of R1 is not intact: .*{message}"):
             release_files.check_copy(places, document)
         assert release_files.verified_copy(places, document) == copy  # fetched again
         release_files.check_copy(places, document)
@@ -117,7 +117,7 @@ def _linked(path: Path) -> None:
     path.symlink_to(path.parent.parent / "aside.json")
 
 
-def test_a_pickle_in_mlflows_store_is_refused_even_where_its_digest_was_recorded(
+def test_a_pickle_in_mlflows_store_is_rejected_even_with_a_recorded_digest(
     places: Workspace, tmp_path: Path
 ) -> None:
     document = release(places, "R1")
@@ -134,7 +134,7 @@ def test_a_pickle_in_mlflows_store_is_refused_even_where_its_digest_was_recorded
 
 
 @pytest.mark.parametrize("name", ["../../params.yaml", "/etc/passwd", "..%2fx.json", "run.py"])
-def test_a_name_in_a_record_that_leads_elsewhere_is_refused(name: str, tmp_path: Path) -> None:
+def test_a_file_name_with_a_path_is_rejected(name: str, tmp_path: Path) -> None:
     places = Workspace(tmp_path, "unused", "unused")
 
     for use in (release_files.keep_local_copy, release_files.verified_copy, release_files.check_copy):
@@ -143,7 +143,7 @@ def test_a_name_in_a_record_that_leads_elsewhere_is_refused(name: str, tmp_path:
     assert not places.releases.exists()
 
 
-def test_a_signed_release_is_used_and_its_signature_lies_in_mlflow(signing: Workspace) -> None:
+def test_a_signed_release_is_used_and_its_signature_is_in_mlflow(signing: Workspace) -> None:
     from pipeline.io.registry import mlflow_tracking
 
     document = release(signing, "R1")
@@ -160,7 +160,7 @@ def test_a_signed_release_is_used_and_its_signature_lies_in_mlflow(signing: Work
     assert logged == document["signature"]
 
 
-def test_what_was_registered_before_there_was_a_key_is_signed_when_it_comes_again(
+def test_an_unsigned_registration_is_signed_when_it_is_repeated(
     places: Workspace, signing: Workspace
 ) -> None:
     assert release(places, "R1")["signature"] is None
@@ -174,11 +174,11 @@ def test_what_was_registered_before_there_was_a_key_is_signed_when_it_comes_agai
     assert list(store(signing, "1").parents[3].rglob("model.sig"))
 
 
-def test_every_use_asks_for_a_signature_once_a_key_is_configured(signing: Workspace, tmp_path: Path) -> None:
+def test_every_use_requires_a_signature_with_a_verification_key(signing: Workspace, tmp_path: Path) -> None:
     document, other = release(signing, "R1"), keypairs.key(tmp_path, "theirs")
     release_files.keep_local_copy(signing, document)
-    for places, changed, why in (
-        (signing, {"signature": None}, "R1 is not signed, and TONEWATCH_VERIFY_KEY asks for a signature"),
+    for places, changed, message in (
+        (signing, {"signature": None}, "R1 is not signed, but TONEWATCH_VERIFY_KEY requires a signature"),
         (
             replace(signing, verify_key=other[1]),
             {},
@@ -192,12 +192,12 @@ def test_every_use_asks_for_a_signature_once_a_key_is_configured(signing: Worksp
         (signing, {"signature": "{}"}, "cannot be read as one"),
     ):
         for use in (release_files.keep_local_copy, release_files.verified_copy, release_files.check_copy):
-            with pytest.raises(InvalidSignature, match=why):
+            with pytest.raises(InvalidSignature, match=message):
                 use(places, {**document, **changed})
         assert not release_files.copy_is_intact(places, {**document, **changed})
 
 
-def test_an_old_signed_model_cannot_stand_in_for_a_newer_release(signing: Workspace) -> None:
+def test_an_older_signed_model_cannot_replace_a_newer_release(signing: Workspace) -> None:
     old, new = release(signing, "R1", "positive"), release(signing, "R2", "negative")
     served_old = {path.name: path.read_bytes() for path in store(signing, "1").iterdir()}
     release_files.keep_local_copy(signing, new)
@@ -205,57 +205,59 @@ def test_an_old_signed_model_cannot_stand_in_for_a_newer_release(signing: Worksp
         for name, content in served_old.items():
             (folder / name).write_bytes(content)
 
-    for offered in (new, {**new, "signature": old["signature"]}):
+    for record in (new, {**new, "signature": old["signature"]}):
         with pytest.raises(
             DigestMismatch,
-            match=r"(?s)R2 cannot be used\. Its local copy: .* was changed: .* Its copy in MLflow: .* was changed",
+            match=r"(?s)R2 cannot be used\. Its local copy: .* was changed: .* in MLflow: .* was changed",
         ):
-            release_files.verified_copy(signing, offered)
-    with pytest.raises(InvalidSignature, match=r"golden\.json is not the one that was signed"):
-        release_files.verified_copy(
-            signing, {**new, "files": old["files"]}
-        )  # the record edited too, but for the signature
+            release_files.verified_copy(signing, record)
+    with pytest.raises(InvalidSignature, match=r"golden\.json differs from the signed file"):
+        # The record is edited too, except for its signature.
+        release_files.verified_copy(signing, {**new, "files": old["files"]})
 
 
 FETCH = """
 import json, sys
 from pathlib import Path
-from pipeline.base.config import Places
-from pipeline.io.registry.mlflow_models import Models
-from pipeline.io.registry import release_files as copies
+from pipeline.base.config import Workspace
+from pipeline.io.registry.mlflow_models import ModelRegistry
+from pipeline.io.registry import release_files
 
-root, uri, document = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
-fetch = Models.fetch
-def told(self, *arguments):
+root, uri, record = Path(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
+fetch = ModelRegistry.fetch
+def printing_fetch(self, *arguments):
     print("fetched", flush=True)
     return fetch(self, *arguments)
-Models.fetch = told
-print("began", flush=True)
-print(copies.verified(Places(root, uri, "unused"), document).name, flush=True)
+ModelRegistry.fetch = printing_fetch
+print("started", flush=True)
+print(release_files.verified_copy(Workspace(root, uri, "unused"), record).name, flush=True)
 """
 
 
-def test_two_processes_that_miss_the_same_copy_at_once_fetch_it_once_and_both_get_it(
+def test_two_processes_fetch_a_missing_copy_once(
     places: Workspace,
 ) -> None:
     document = release(places, "R1")
     command = [sys.executable, "-c", FETCH, str(places.root), places.mlflow, json.dumps(document)]
     with locks.folder_lock(places.releases / "R1"):
-        began = [
+        processes = [
             subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             for _ in range(2)
         ]
-        assert [process.stdout.readline() for process in began if process.stdout] == ["began\n", "began\n"]
+        assert [process.stdout.readline() for process in processes if process.stdout] == [
+            "started\n",
+            "started\n",
+        ]
         time.sleep(0.3)  # until both wait
 
-    said = [process.communicate(timeout=60) for process in began]
+    outputs = [process.communicate(timeout=60) for process in processes]
 
-    assert [process.returncode for process in began] == [0, 0], said
-    assert sorted(out for out, _ in said) == ["R1\n", "fetched\nR1\n"]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert sorted(out for out, _ in outputs) == ["R1\n", "fetched\nR1\n"]
     assert [path.name for path in places.releases.iterdir() if not path.name.endswith(".lock")] == ["R1"]
 
 
-def test_threads_that_make_the_same_folder_take_turns(tmp_path: Path) -> None:
+def test_threads_that_write_the_same_folder_take_turns(tmp_path: Path) -> None:
     inside: list[int] = []
     most: list[int] = []
 
@@ -272,11 +274,11 @@ def test_threads_that_make_the_same_folder_take_turns(tmp_path: Path) -> None:
     assert most == [1] * 8
 
 
-def test_a_folder_that_is_never_let_go_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_stays_locked_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locks, "WAIT_SECONDS", 0.1)
     with (
         locks.folder_lock(tmp_path / "R1"),
-        pytest.raises(Fault, match=r"Another process has been making .*R1 for"),
+        pytest.raises(Fault, match=r"Another process has been writing .*R1 for"),
         locks.folder_lock(tmp_path / "R1"),
     ):
         pass
