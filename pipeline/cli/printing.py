@@ -44,14 +44,14 @@ def release(record: ReleaseRecord) -> str:
         for name, scores in record["metrics"]["per_source"].items()
     ]
     metrics = table([*_metrics(record), *sources], header=_metrics_header(record))
-    checks = table(
-        [
-            ("ok" if check["passed"] else "!!", check["name"], check["sentence"])
-            for check in record["decision"]["checks"]
-        ],
-        indent=2,
-    )
-    return "\n".join((f"{record['release']}: {_lineage(record)}", "", metrics, "", _gate(record), checks))
+    decision = record["decision"]
+    # A record of an early version has reasons and no checks.
+    checks: list[tuple[str, ...]] = [(reason,) for reason in decision["reasons"]]
+    if decision["checks"]:
+        marks = [("ok" if check["passed"] else "!!", check) for check in decision["checks"]]
+        checks = [(mark, check["name"], check["sentence"]) for mark, check in marks]
+    head = f"{record['release']}: {_lineage(record)}"
+    return "\n".join((head, "", metrics, "", _gate(record), table(checks, indent=2)))
 
 
 def reigns(rows: Sequence[ReignRecord]) -> str:
@@ -186,9 +186,9 @@ def _metrics(record: ReleaseRecord) -> list[tuple[str, ...]]:
 
 def _gate(record: ReleaseRecord) -> str:
     decision = record["decision"]
-    passed = sum(check["passed"] for check in decision["checks"])
     verdict = "accepted" if decision["accepted"] else "refused"
-    return f"Gate: {verdict}, {passed} of {len(decision['checks'])} checks passed."
+    passed, count = sum(check["passed"] for check in decision["checks"]), len(decision["checks"])
+    return f"Gate: {verdict}, {passed} of {count} checks passed." if count else f"Gate: {verdict}."
 
 
 def _next(workspace: Workspace) -> str:

@@ -68,6 +68,12 @@ def test_a_release_is_shown_with_every_check_of_the_gate(record: Any) -> None:
         assert check["sentence"] in text
 
 
+def test_a_release_of_an_early_version_is_shown_with_its_reasons(record: Any) -> None:
+    record["decision"] = {"accepted": True, "reasons": ["Macro F1 is above the floor."], "checks": []}
+
+    assert printing.release(record).endswith("Gate: accepted.\n  Macro F1 is above the floor.")
+
+
 def test_a_table_outside_a_terminal_is_plain_and_never_wraps() -> None:
     long = "reason " * 60
 
