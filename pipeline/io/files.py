@@ -144,8 +144,8 @@ def read_receipt(folder: Path) -> Receipt:
 def verified_receipt(folder: Path, *, made_by: str) -> Receipt:
     """Read the receipt of a finished stage after verifying every file beside it.
 
-    DVC trusts its cache (to it a flipped byte is "up to date"), so each reader verifies. Raises Fault when the
-    folder is missing or unfinished, DigestMismatch when a file differs from the receipt.
+    DVC trusts its cache (to it a flipped byte is "up to date"), so each reader verifies. Raises Fault when
+    the folder is missing or unfinished, DigestMismatch when a file differs from the receipt.
     """
     if not (folder / RECEIPT).is_file():
         raise Fault(

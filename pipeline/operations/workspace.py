@@ -1,4 +1,4 @@
-"""Workspaces: a folder with dvc.yaml and params.yaml, under git and DVC."""
+"""New workspaces: a folder with dvc.yaml and params.yaml, under git and DVC."""
 
 import importlib.resources
 from importlib.resources.abc import Traversable
@@ -11,58 +11,51 @@ from pipeline.base.errors import UsageError
 from pipeline.io import files
 from pipeline.io.versioning.git import Git
 
-# The preset `english` is params.yaml as it is; another lays its sections over it.
+# The preset `english` is params.yaml itself; another preset replaces sections of it.
 ENGLISH = "english"
 # As `dvc init` writes them, with its reporting off.
 DVC = {
     ".dvc/config": "[core]\n    analytics = false\n    check_update = false\n",
     ".dvc/.gitignore": "/config.local\n/tmp\n/cache\n",
     ".dvcignore": (
-        "# Add patterns of files dvc should ignore, which could improve\n# the performance. Learn more at\n# https://dvc.org/doc/user-guide/dvcignore\n"
+        "# Add patterns of files dvc should ignore, which could improve\n# the performance. Learn more at\n"
+        "# https://dvc.org/doc/user-guide/dvcignore\n"
     ),
 }
 
 
 def init_workspace(folder: Path, preset: str) -> Path:
-    """Make a folder a workspace: git, DVC, dvc.yaml, params.yaml; what already lies there stays as it is.
+    """Initialize a workspace in a folder and return it: git, DVC, dvc.yaml, params.yaml; existing files stay.
 
-    Raises WrongUse for an unknown preset and for a folder that is a workspace already.
+    Raises UsageError for an unknown preset and for a folder that is a workspace already.
     """
     contents = _contents(preset)
     for name in ("dvc.yaml", "params.yaml"):
-        # An equal dvc.yaml by itself was left by an `init` that was killed.
-        if (folder / name).exists() and (
-            name == "params.yaml" or (folder / name).read_text("utf-8") != contents[name]
-        ):
-            raise UsageError(f"{folder / name} exists. Name a new folder, or type `tonewatch run` there.")
+        # An equal dvc.yaml without params.yaml was left by a killed `init`.
+        path = folder / name
+        if path.exists() and (name == "params.yaml" or path.read_text("utf-8") != contents[name]):
+            raise UsageError(f"{path} exists. Name a new folder, or type `tonewatch run` there.")
     folder.mkdir(parents=True, exist_ok=True)
     git = Git(folder)
     if _top(git) != folder.resolve():
         git.run("-c", "init.defaultBranch=main", "init", "--quiet")
-    # params.yaml goes last: with it the folder is a workspace, so that a killed `init` can be typed again.
+    # params.yaml last: it makes the folder a workspace, so a killed `init` can be repeated.
     for path, content in contents.items():
         if path.endswith(".gitignore"):
-            content = _joined(folder / path, content)
+            content = _merge_lines(folder / path, content)
         elif (folder / path).exists():
             continue
         files.write_bytes(folder / path, content.encode())
     if git.commit_of("HEAD") is None and not git.run("ls-files"):
         git.run("add", "--force", "--", *contents)
         git.run(
-            "commit",
-            "--quiet",
-            "--no-verify",
-            "--message",
-            "Make a Tonewatch workspace",
-            "--only",
-            "--",
-            *contents,
+            "commit", "--quiet", "--no-verify", "-m", "Make a Tonewatch workspace", "--only", "--", *contents
         )
     return folder
 
 
 def presets() -> tuple[str, ...]:
-    """Name every preset."""
+    """Return the names of the presets."""
     overlays = {
         file.name.removesuffix(".yaml") for file in _folder().iterdir() if file.name.endswith(".yaml")
     }
@@ -70,7 +63,10 @@ def presets() -> tuple[str, ...]:
 
 
 def params_of(preset: str) -> str:
-    """Give the params.yaml of a preset: the default one, each section that the preset has in place of its own."""
+    """Return the params.yaml of a preset: the default one with the sections of the preset in it.
+
+    Raises UsageError for an unknown preset.
+    """
     if preset not in presets():
         raise UsageError(
             f"There is no preset {preset!r} (known: {', '.join(presets())}). Type `--preset {ENGLISH}`."
@@ -84,7 +80,7 @@ def params_of(preset: str) -> str:
 
 
 def data_ignores(dvc_yaml: str) -> str:
-    """Give data/.gitignore: every out of dvc.yaml, so that DVC finds it done and leaves it alone."""
+    """Return data/.gitignore with every out of dvc.yaml, so that DVC does not edit it."""
     outs = [
         out if isinstance(out, str) else next(iter(out))
         for stage in yaml.safe_load(dvc_yaml)["stages"].values()
@@ -106,10 +102,10 @@ def _contents(preset: str) -> dict[str, str]:
     return {**DVC, **own}
 
 
-def _joined(path: Path, lines: str) -> str:
-    """Add the lines that a file does not have yet to those it has."""
-    found = path.read_text("utf-8").splitlines() if path.is_file() else []
-    return "\n".join([*found, *(line for line in lines.splitlines() if line not in found), ""])
+def _merge_lines(path: Path, lines: str) -> str:
+    """Append to the lines of a file those that it lacks."""
+    present = path.read_text("utf-8").splitlines() if path.is_file() else []
+    return "\n".join([*present, *(line for line in lines.splitlines() if line not in present), ""])
 
 
 def _folder() -> Traversable:
@@ -121,5 +117,5 @@ def _read(name: str) -> str:
 
 
 def _top(git: Git) -> Path | None:
-    found = git.ask("rev-parse", "--show-toplevel")
-    return Path(found).resolve() if found else None
+    top = git.ask("rev-parse", "--show-toplevel")
+    return Path(top).resolve() if top else None

@@ -30,7 +30,7 @@ def record(
     )
 
 
-def test_groups_are_dealt_in_the_shares_asked_for() -> None:
+def test_groups_are_split_in_the_configured_shares() -> None:
     sides = [assign_split(f"g{number}", CFG) for number in range(10_000)]
 
     assert sides.count("test") == pytest.approx(3000, abs=150)
@@ -42,12 +42,12 @@ def test_groups_are_dealt_in_the_shares_asked_for() -> None:
     ("group", "side"),
     [("a:1", "train"), ("a:2", "test"), ("a:6", "test"), ("a:10", "valid"), ("a:12", "train")],
 )
-def test_a_group_is_dealt_alike_on_every_machine(group: str, side: str) -> None:
+def test_a_group_has_the_same_split_on_every_machine(group: str, side: str) -> None:
     assert assign_split(group, CFG) == side
 
 
 @given(st.sets(st.integers(100, 400), max_size=60))
-def test_a_texts_side_does_not_depend_on_the_others(others: set[int]) -> None:
+def test_the_split_of_a_text_does_not_depend_on_the_others(others: set[int]) -> None:
     always = [record(number) for number in range(60)]
 
     alone = split(always, CFG, LABELS)
@@ -57,7 +57,7 @@ def test_a_texts_side_does_not_depend_on_the_others(others: set[int]) -> None:
         assert {record.id for record in records} <= {record.id for record in among[side]}
 
 
-def test_sentences_of_one_article_stay_on_one_side() -> None:
+def test_sentences_of_one_article_stay_in_one_split() -> None:
     records = [record(number, group=f"a:{number // 10}") for number in range(300)]
 
     sides = split(records, CFG, LABELS)
@@ -78,7 +78,7 @@ def test_a_source_that_brings_its_split_keeps_it_whatever_the_spelling() -> None
     }
 
 
-def test_a_source_without_valid_gives_some_of_its_train_groups_and_none_of_its_test() -> None:
+def test_a_source_without_valid_gives_it_some_train_groups() -> None:
     own = [record(number, split="train" if number < 500 else "test") for number in range(600)]
 
     sides = split(own, CFG, LABELS)
@@ -88,14 +88,14 @@ def test_a_source_without_valid_gives_some_of_its_train_groups_and_none_of_its_t
     assert all(int(record.id[2:]) < 500 for record in sides["valid"])
 
 
-def test_an_unknown_side_is_refused_with_the_known_ones() -> None:
+def test_an_unknown_split_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
         DataRejected, match=r"source a: 'trian' is not a split \(known: train, .*columns.split"
     ):
         split([record(1, split="trian")], CFG, LABELS)
 
 
-def test_a_side_without_texts_is_refused() -> None:
+def test_an_empty_split_is_refused() -> None:
     with pytest.raises(DataRejected, match="The valid split is empty"):
         split(
             [record(1, split="train"), record(2, split="test")],
@@ -104,7 +104,7 @@ def test_a_side_without_texts_is_refused() -> None:
         )
 
 
-def test_a_label_that_train_never_saw_is_refused() -> None:
+def test_a_label_without_training_texts_is_refused() -> None:
     records = [record(1, split="train"), record(2, split="valid"), record(3, split="test")]
 
     with pytest.raises(DataRejected, match="no text with the label bad"):

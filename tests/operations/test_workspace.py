@@ -24,24 +24,28 @@ FILES = (
     "dvc.yaml",
     "params.yaml",
 )
-# One line a stage stands for the stage: it copies what it reads, so that dvc.yaml itself is what is tested.
+# A stand-in for the stages copies what each reads, so that dvc.yaml itself is tested.
 STAND_IN = """#!/bin/sh
 echo "$2" >> ran.txt
 case $2 in
 identity)
   mkdir -p data/identity
-  for stage in collect clean validate split pretrain finetune compress evaluate; do echo code > data/identity/$stage; done ;;
+  for stage in collect clean validate split pretrain finetune compress evaluate; do
+    echo code > data/identity/$stage
+  done ;;
 collect) mkdir -p data/raw; echo texts > data/raw/x ;;
 clean) mkdir -p data/clean; grep -A2 '^clean:' params.yaml > data/clean/x; cat data/raw/x >> data/clean/x ;;
 validate) mkdir -p data/validation; cat data/clean/x > data/validation/x ;;
 split) mkdir -p data/splits; cat data/clean/x data/validation/x > data/splits/x ;;
 pretrain) mkdir -p data/encoder; cat data/splits/x > data/encoder/x ;;
 finetune) mkdir -p data/classifier; cat data/splits/x data/encoder/x > data/classifier/x ;;
-compress) mkdir -p data/candidate; grep -A60 '^compress:' params.yaml > data/candidate/x; cat data/classifier/x >> data/candidate/x ;;
+compress)
+  mkdir -p data/candidate; grep -A60 '^compress:' params.yaml > data/candidate/x
+  cat data/classifier/x >> data/candidate/x ;;
 evaluate) mkdir -p data/evaluation; cat data/candidate/x > data/evaluation/x ;;
 esac
 """
-LINE = ["identity", "collect", "clean", "validate", "split", "pretrain", "finetune", "compress", "evaluate"]
+STAGES = ["identity", "collect", "clean", "validate", "split", "pretrain", "finetune", "compress", "evaluate"]
 
 
 @pytest.fixture(autouse=True)
@@ -195,7 +199,7 @@ def test_dvc_repro_runs_only_identity_and_what_a_change_reaches(
         subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet"], cwd=root, check=True)
         return (root / "ran.txt").read_text().split()
 
-    assert ran() == LINE
+    assert ran() == STAGES
     assert ran() == ["identity"]
     params = root / "params.yaml"
     params.write_text(params.read_text().replace("uncertain_share: 0.05", "uncertain_share: 0.06"))

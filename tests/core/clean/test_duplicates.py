@@ -29,13 +29,13 @@ def test_later_copies_with_the_same_label_are_dropped() -> None:
     assert find_duplicates(records) == [None, None, "duplicate", "duplicate"]
 
 
-def test_copies_with_different_labels_are_all_set_aside() -> None:
+def test_copies_with_different_labels_are_all_removed() -> None:
     records = [record(1, "well", "good"), record(2, "well", "bad"), record(3, "well", "good")]
 
     assert find_duplicates(records) == ["conflicting labels"] * 3
 
 
-def test_a_test_text_of_a_source_stays_and_its_copy_in_train_goes() -> None:
+def test_of_copies_the_one_in_a_sources_test_split_is_kept() -> None:
     records = [record(1, "well", "good", split="train"), record(2, "well", "good", split="TEST")]
 
     assert find_duplicates(records) == ["duplicate", None]

@@ -85,7 +85,7 @@ ORDINARY = (
         ),
     ],
 )
-def test_what_names_a_person_is_masked(text: str, masked: str, kinds: tuple[str, ...]) -> None:
+def test_personal_data_are_masked(text: str, masked: str, kinds: tuple[str, ...]) -> None:
     assert mask_pii(text) == (masked, kinds)
 
 
@@ -130,13 +130,13 @@ def test_no_separate_address_is_left(text: str) -> None:
 @given(
     st.text(max_size=20), st.sampled_from(["", " ", ",", "(", "<", "joe ", "x" * 70]), st.text(max_size=20)
 )
-def test_no_address_is_left_whatever_stands_around_it(before: str, join: str, after: str) -> None:
+def test_no_address_is_left_whatever_surrounds_it(before: str, join: str, after: str) -> None:
     masked, _ = mask_pii(f"{before} {join}ann.lee@mail.example.org {after}")
 
     assert "lee@mail" not in masked
 
 
-def test_cleaning_leaves_every_placeholder_alone() -> None:
+def test_cleaning_keeps_every_placeholder() -> None:
     masked = "ask " + " ".join(f"[{kind}]" for kind in [*(kind for kind, _ in KINDS), UNREAD])
 
     assert clean_text(masked) == (masked, ())
@@ -183,7 +183,7 @@ def test_a_hostile_text_takes_no_longer_than_a_long_one(text: str) -> None:
     assert mask_pii(once)[0] == once
 
 
-def test_what_lies_beyond_the_reach_is_masked_whole() -> None:
+def test_text_beyond_the_limit_is_masked_as_a_whole() -> None:
     masked, kinds = mask_pii("1 " * 10_001)
 
     assert masked.endswith("[unread]")

@@ -65,7 +65,7 @@ def test_sound_texts_pass_every_check() -> None:
     )
 
 
-def test_all_failures_are_told_at_once() -> None:
+def test_all_failures_are_reported_at_once() -> None:
     records = [
         record(0, text="<br>the café was <b class=x>closed</b> &amp; dark all week"),
         record(1, id="s:0", text="word " * 13),
@@ -104,7 +104,7 @@ def test_empty_values_are_none() -> None:
     assert not found["empty lang"].passed
 
 
-def test_texts_too_short_for_their_language_to_be_told_are_not_judged() -> None:
+def test_the_language_of_short_texts_is_not_checked() -> None:
     found = answers([record(number, text=f"sehr gut {number}") for number in range(4)])
 
     assert "share in language en" not in found

@@ -17,7 +17,7 @@ def record(number: int, text: str, group: str = "") -> TextRecord:
     )
 
 
-def test_sides_that_share_nothing_have_no_leak() -> None:
+def test_splits_that_share_nothing_have_no_leak() -> None:
     sides: dict[SplitName, list[TextRecord]] = {
         "train": [record(1, "a")],
         "valid": [record(2, "b")],
@@ -27,7 +27,7 @@ def test_sides_that_share_nothing_have_no_leak() -> None:
     assert leaks(sides) == ()
 
 
-def test_a_shared_text_group_and_id_are_each_said_with_an_example() -> None:
+def test_a_shared_text_group_and_id_are_each_reported() -> None:
     sides: dict[SplitName, list[TextRecord]] = {
         "train": [record(1, "Same"), record(2, "b", "article"), record(3, "c", "article"), record(9, "x")],
         "valid": [record(4, "same")],

@@ -16,7 +16,7 @@ from pipeline.base.errors import Fault
 from pipeline.io.journal.journal import Journal, latest_labels, request_id
 
 
-def test_what_was_appended_is_read_in_the_order_of_its_time_open_and_sealed(tmp_path: Path) -> None:
+def test_entries_are_read_in_the_order_of_time_open_and_sealed(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
     written = make_entries(5)
     journal.append(written[3:])
@@ -28,7 +28,7 @@ def test_what_was_appended_is_read_in_the_order_of_its_time_open_and_sealed(tmp_
     assert [path.suffix for path in tmp_path.glob("answers/*/*")] == [".parquet"]
 
 
-def test_only_the_window_asked_for_is_given(tmp_path: Path) -> None:
+def test_only_the_requested_window_is_read(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
     written = [*make_entries(2), *make_entries(2, EIGHT + timedelta(hours=1))]
     journal.append(written)
@@ -38,7 +38,7 @@ def test_only_the_window_asked_for_is_given(tmp_path: Path) -> None:
     assert found == written[1:3]
 
 
-def test_an_answer_is_found_by_its_name(tmp_path: Path) -> None:
+def test_a_prediction_is_found_by_request_and_position(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
     (one,) = make_entries(1)
     late = dataclasses.replace(one, request=request_id(EIGHT), time=stamp(EIGHT + timedelta(minutes=61)))
@@ -52,7 +52,7 @@ def test_an_answer_is_found_by_its_name(tmp_path: Path) -> None:
     assert journal.find("9999123123-x", 0) is None  # its next hour is beyond the calendar
 
 
-def test_labels_are_kept_and_the_last_one_told_counts(tmp_path: Path) -> None:
+def test_the_last_feedback_of_a_prediction_counts(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
     (one,) = make_entries(1)
     journal.append_feedback([make_feedback(one, "negative")])
@@ -64,7 +64,7 @@ def test_labels_are_kept_and_the_last_one_told_counts(tmp_path: Path) -> None:
     assert [entry.label for entry in journal.labels("2026-12-01T00:00:00.000000Z")] == ["neutral"]
 
 
-def test_a_torn_last_line_is_no_answer_and_no_harm(tmp_path: Path) -> None:
+def test_a_torn_last_line_is_ignored(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
     written = make_entries(2)
     journal.append(written)
@@ -77,7 +77,7 @@ def test_a_torn_last_line_is_no_answer_and_no_harm(tmp_path: Path) -> None:
     assert read_all(tmp_path) == written
 
 
-def test_killed_between_the_table_and_the_removal_no_answer_is_lost_or_twice(tmp_path: Path) -> None:
+def test_a_kill_while_sealing_loses_and_repeats_no_entry(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
     written = make_entries(3)
     journal.append(written)
@@ -107,7 +107,7 @@ while True:
 """
 
 
-def test_what_was_answered_before_a_kill_is_there_after_it(tmp_path: Path) -> None:
+def test_entries_written_before_a_kill_survive_it(tmp_path: Path) -> None:
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, str(tmp_path), str(Path(__file__).parents[2] / "support")],
         stdout=subprocess.PIPE,
@@ -128,7 +128,7 @@ def test_what_was_answered_before_a_kill_is_there_after_it(tmp_path: Path) -> No
     assert len(found) == len(set(found))
 
 
-def test_many_threads_lose_nothing(tmp_path: Path) -> None:
+def test_concurrent_threads_lose_no_entry(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
     parts = [make_entries(5) for _ in range(40)]
     threads = [threading.Thread(target=journal.append, args=(part,)) for part in parts]
@@ -153,7 +153,7 @@ def test_a_damaged_table_is_named(tmp_path: Path) -> None:
         read_all(tmp_path)
 
 
-def test_a_text_that_may_not_be_kept_is_not(tmp_path: Path) -> None:
+def test_a_text_that_may_not_be_stored_is_not(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
     (one,) = make_entries(1)
     journal.append([dataclasses.replace(one, text="")])

@@ -22,7 +22,7 @@ def journal(folder: Path, days_before: Iterable[float], *, retention_days: int =
     return made
 
 
-def test_whole_old_hours_go_and_every_label_stays(tmp_path: Path) -> None:
+def test_old_hours_are_removed_and_feedback_stays(tmp_path: Path) -> None:
     kept = journal(tmp_path, range(33))
     kept.append_feedback([make_feedback(make_entries(1)[0], "neutral", EIGHT - 100 * DAY)])
 
@@ -34,7 +34,7 @@ def test_whole_old_hours_go_and_every_label_stays(tmp_path: Path) -> None:
     assert len(kept.labels()) == 1
 
 
-def test_a_clock_40_days_ahead_removes_nothing_though_the_service_writes_on_under_it(tmp_path: Path) -> None:
+def test_a_clock_40_days_ahead_removes_nothing(tmp_path: Path) -> None:
     kept = journal(tmp_path, range(30))
     ahead = EIGHT + 40 * DAY
     for hour in range(5):
@@ -58,7 +58,7 @@ def test_a_clock_two_hours_back_or_at_its_beginning_removes_nothing(tmp_path: Pa
     assert len(read_all(tmp_path)) == 30
 
 
-def test_a_jump_is_believed_after_a_week_of_life(tmp_path: Path) -> None:
+def test_a_jump_of_the_clock_is_trusted_after_a_week_of_activity(tmp_path: Path) -> None:
     kept = journal(tmp_path, [0])
     after_silence = EIGHT + 40 * DAY
 
@@ -81,11 +81,11 @@ def test_a_jump_is_believed_after_a_week_of_life(tmp_path: Path) -> None:
         ([-1, -40, 1], 0),  # what is dated after today tells nothing
     ],
 )
-def test_how_far_the_clock_is_believed(days_before: list[int], last: int) -> None:
+def test_how_far_the_clock_is_trusted(days_before: list[int], last: int) -> None:
     assert trusted_today(TODAY, [TODAY - DAY * before for before in days_before]) == TODAY - DAY * last
 
 
-def test_an_old_hour_that_somebody_still_writes_to_stays_whole(tmp_path: Path) -> None:
+def test_an_old_hour_with_a_living_writer_stays(tmp_path: Path) -> None:
     kept = journal(tmp_path, range(40))
     late = Journal(tmp_path, retention_days=30)
     late.append(make_entries(1, EIGHT - 35 * DAY))
@@ -98,7 +98,7 @@ def test_an_old_hour_that_somebody_still_writes_to_stays_whole(tmp_path: Path) -
     assert kept.retain(EIGHT).removed == ("2026-10-21T08",)
 
 
-def test_a_removal_that_was_killed_is_finished_and_never_seen(tmp_path: Path) -> None:
+def test_a_killed_removal_is_finished_and_never_visible(tmp_path: Path) -> None:
     kept = journal(tmp_path, range(31))
     hour = tmp_path / "answers" / "2026-10-26T08"
     hour.rename(hour.with_name(".gone-2026-10-26T08"))
@@ -109,7 +109,7 @@ def test_a_removal_that_was_killed_is_finished_and_never_seen(tmp_path: Path) ->
     assert not list((tmp_path / "answers").glob(".gone-*"))
 
 
-def test_an_answer_dated_long_ago_goes_at_once_where_the_retention_looked_each_day(tmp_path: Path) -> None:
+def test_an_old_entry_is_removed_at_once_with_daily_retention(tmp_path: Path) -> None:
     kept = journal(tmp_path, [], retention_days=2)
     for before in range(20, -1, -1):
         kept.append(make_entries(1, EIGHT - DAY * before))
@@ -121,7 +121,7 @@ def test_an_answer_dated_long_ago_goes_at_once_where_the_retention_looked_each_d
     assert len(read_all(tmp_path)) == 3
 
 
-def test_the_days_on_which_the_retention_looked_are_forgotten_in_the_end(tmp_path: Path) -> None:
+def test_old_passes_of_the_retention_are_removed(tmp_path: Path) -> None:
     kept = journal(tmp_path, range(2), retention_days=2)
     for day in range(45):
         kept.retain(EIGHT + DAY * day)

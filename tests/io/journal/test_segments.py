@@ -41,7 +41,7 @@ def child(program: str, folder: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, cwd=TESTS.parents[1], stdout=subprocess.PIPE, text=True)
 
 
-def test_processes_that_open_segments_while_others_seal_them_lose_and_double_nothing(tmp_path: Path) -> None:
+def test_concurrent_writing_and_sealing_lose_and_repeat_nothing(tmp_path: Path) -> None:
     # A segment is made, then locked: a sealer that comes between must not take it from under its writer.
     program = """
 for _ in range(25):
@@ -64,7 +64,7 @@ for _ in range(25):
     assert not list(tmp_path.rglob("*.jsonl"))
 
 
-def test_a_reader_sees_every_answer_once_while_segments_are_sealed(tmp_path: Path) -> None:
+def test_a_reader_sees_every_entry_once_during_sealing(tmp_path: Path) -> None:
     written = [answer for _ in range(20) for answer in _left(tmp_path, make_entries(3))]
     reading = Journal.reading(tmp_path)
     thread = threading.Thread(target=Journal(tmp_path, retention_days=9).seal)
@@ -77,7 +77,7 @@ def test_a_reader_sees_every_answer_once_while_segments_are_sealed(tmp_path: Pat
     assert {answer.request for answer in read_all(tmp_path)} == {answer.request for answer in written}
 
 
-def test_a_segment_sealed_between_two_looks_is_seen_in_one_of_them(
+def test_a_segment_sealed_between_two_listings_is_read_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = _left(tmp_path, make_entries(3))
@@ -96,7 +96,7 @@ def test_a_segment_sealed_between_two_looks_is_seen_in_one_of_them(
     assert not list(tmp_path.rglob("*.jsonl"))
 
 
-def test_hours_can_be_read_and_sealed_while_the_retention_takes_them_away(tmp_path: Path) -> None:
+def test_hours_can_be_read_and_sealed_while_the_retention_removes_them(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=2)
     for days in range(60, 0, -1):
         journal.append(make_entries(1, EIGHT - timedelta(days=days)))
@@ -113,7 +113,7 @@ def test_hours_can_be_read_and_sealed_while_the_retention_takes_them_away(tmp_pa
     assert [answer.time[:10] for answer in read_all(tmp_path)][-2:] == ["2026-11-23", "2026-11-24"]
 
 
-def test_a_write_that_fails_half_way_costs_no_answer_before_or_after_it(tmp_path: Path) -> None:
+def test_a_write_that_fails_halfway_loses_no_other_entry(tmp_path: Path) -> None:
     program = """
 import resource
 first = make_entries(1)
@@ -137,7 +137,7 @@ print(first[0].request, last[0].request)
     assert sorted(answer.request for answer in read_all(tmp_path)) == sorted(requests.split())
 
 
-def test_a_folder_removed_under_its_writer_costs_what_was_in_it_and_no_more(tmp_path: Path) -> None:
+def test_a_removed_folder_loses_only_its_own_entries(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
     journal.append(make_entries(1))
     shutil.rmtree(tmp_path / "answers")
@@ -155,7 +155,7 @@ def test_a_folder_that_cannot_be_written_to_is_a_fault_with_its_name(tmp_path: P
         Journal(tmp_path, retention_days=9).append(make_entries(1))
 
 
-def test_a_living_writers_segment_is_left_alone(tmp_path: Path) -> None:
+def test_the_segment_of_a_living_writer_is_not_sealed(tmp_path: Path) -> None:
     living = Journal(tmp_path, retention_days=9)
     living.append(make_entries(1))
     (path,) = tmp_path.glob("answers/*/*.jsonl")
@@ -168,7 +168,7 @@ def test_a_living_writers_segment_is_left_alone(tmp_path: Path) -> None:
         assert not free  # it is gone
 
 
-def test_an_hour_that_has_passed_is_sealed_while_its_writer_goes_on(tmp_path: Path) -> None:
+def test_a_past_hour_is_sealed_while_its_writer_goes_on(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
     journal.append(make_entries(2))
     journal.append(make_entries(1, EIGHT.replace(hour=9)))
@@ -180,7 +180,7 @@ def test_an_hour_that_has_passed_is_sealed_while_its_writer_goes_on(tmp_path: Pa
     assert [path.suffix for path in (tmp_path / "answers" / "2026-11-25T09").iterdir()] == [".jsonl"]
 
 
-def test_what_is_sealed_is_its_owners_alone_and_has_the_same_columns_always(tmp_path: Path) -> None:
+def test_sealed_tables_are_private_and_have_fixed_columns(tmp_path: Path) -> None:
     empty = dataclasses.replace(make_entries(1)[0], probabilities=(), unknown=0)
     _left(tmp_path, [empty])
     _left(tmp_path, make_entries(2))
@@ -195,7 +195,7 @@ def test_what_is_sealed_is_its_owners_alone_and_has_the_same_columns_always(tmp_
     assert pyarrow.parquet.read_table(tmp_path / "answers").num_rows == 3  # as anybody's tool would read it
 
 
-def test_lines_of_another_version_are_set_aside_and_the_others_are_sealed(tmp_path: Path) -> None:
+def test_lines_of_another_version_are_rejected_and_the_others_sealed(tmp_path: Path) -> None:
     written = _left(tmp_path, make_entries(2))
     (path,) = tmp_path.rglob("*.jsonl")
     newer = {**json.loads(path.read_bytes().splitlines()[0]), "request": "newer", "mood": "blue"}
@@ -217,7 +217,7 @@ def test_lines_of_another_version_are_set_aside_and_the_others_are_sealed(tmp_pa
     assert len(aside.read_bytes().splitlines()) == 4
 
 
-def test_one_segment_that_cannot_be_sealed_does_not_keep_the_service_from_starting(tmp_path: Path) -> None:
+def test_a_segment_that_cannot_be_sealed_does_not_stop_the_service(tmp_path: Path) -> None:
     written = _left(tmp_path, make_entries(1))
     (path,) = tmp_path.rglob("*.jsonl")
     path.with_suffix(".sealing").mkdir()  # in the way
@@ -242,7 +242,7 @@ def test_many_requests_are_found_at_once_in_living_and_sealed_segments(tmp_path:
     assert set(journal.find_all([*asked, ("2026112508-none", 0), ("", 0)])) == set(asked)
 
 
-def test_an_answer_of_many_texts_is_found_by_its_position_in_a_text_that_looks_like_a_line(
+def test_a_text_that_looks_like_a_line_is_not_found_as_one(
     tmp_path: Path,
 ) -> None:
     one = make_entries(1)[0]
@@ -260,7 +260,7 @@ WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(WORDS, st.lists(st.floats(allow_nan=False), max_size=4), st.booleans(), st.integers(0, 2**40))
-def test_an_entry_comes_back_as_it_was_from_a_line_and_from_a_table(
+def test_an_entry_survives_a_round_trip_as_line_and_as_table(
     text: str, shares: list[float], sure: bool, words: int
 ) -> None:
     made = dataclasses.replace(
@@ -273,7 +273,7 @@ def test_an_entry_comes_back_as_it_was_from_a_line_and_from_a_table(
     assert list(lines.find_entries(lines.to_line(made), JournalEntry, {made.request})) == [made]
 
 
-def test_half_a_character_is_replaced_and_a_label_of_it_is_kept(tmp_path: Path) -> None:
+def test_half_a_surrogate_pair_is_replaced(tmp_path: Path) -> None:
     journal = Journal(tmp_path, retention_days=9)
     journal.append_feedback(
         [make_feedback(dataclasses.replace(make_entries(1)[0], text="so \ud800 good"), "neutral")]

@@ -72,28 +72,30 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return project
 
 
-def test_the_file_is_chosen_by_its_digest_and_kept_under_it(index: Path, tmp_path: Path) -> None:
+def test_a_file_is_chosen_and_stored_by_its_digest(index: Path, tmp_path: Path) -> None:
     kept = fetch_pinned_file(PINNED, tmp_path / "downloads")
 
     assert kept == tmp_path / "downloads" / PINNED.sha256
     assert kept.read_bytes() == PACKAGE
 
 
-def test_a_kept_file_needs_no_index(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_downloaded_file_needs_no_index(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fetch_pinned_file(PINNED, tmp_path / "downloads")
     monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "gone").as_uri())
 
     assert fetch_pinned_file(PINNED, tmp_path / "downloads").read_bytes() == PACKAGE
 
 
-def test_a_damaged_file_is_fetched_anew(index: Path, tmp_path: Path) -> None:
+def test_a_damaged_file_is_fetched_again(index: Path, tmp_path: Path) -> None:
     kept = fetch_pinned_file(PINNED, tmp_path / "downloads")
     kept.write_bytes(PACKAGE[:-1])
 
     assert fetch_pinned_file(PINNED, tmp_path / "downloads").read_bytes() == PACKAGE
 
 
-def test_other_bytes_than_the_pinned_ones_are_thrown_away(index: Path, tmp_path: Path) -> None:
+def test_bytes_that_differ_from_the_pin_are_deleted(index: Path, tmp_path: Path) -> None:
     put(index / "some_texts-1.0.zip", PACKAGE + b"!")
 
     with pytest.raises(DigestMismatch, match="not the pinned"):
@@ -101,7 +103,7 @@ def test_other_bytes_than_the_pinned_ones_are_thrown_away(index: Path, tmp_path:
     assert [path.name for path in (tmp_path / "downloads").iterdir() if path.suffix != ".lock"] == []
 
 
-def test_a_file_that_no_index_has_is_said_with_the_way_out(index: Path, tmp_path: Path) -> None:
+def test_a_file_that_no_index_has_is_an_error_with_alternatives(index: Path, tmp_path: Path) -> None:
     other = PinnedFile(project="some-texts", sha256="f" * 64, members=("a",))
 
     with pytest.raises(
@@ -110,7 +112,7 @@ def test_a_file_that_no_index_has_is_said_with_the_way_out(index: Path, tmp_path
         fetch_pinned_file(other, tmp_path / "downloads")
 
 
-def test_a_missing_index_is_said_with_the_way_out(
+def test_a_missing_index_is_an_error_with_alternatives(
     index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "gone").as_uri())
@@ -119,7 +121,7 @@ def test_a_missing_index_is_said_with_the_way_out(
         fetch_pinned_file(PINNED, tmp_path / "downloads")
 
 
-def test_a_second_index_is_asked_when_the_first_has_nothing(
+def test_a_second_index_is_tried_when_the_first_lacks_the_file(
     index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "gone").as_uri())
@@ -128,13 +130,13 @@ def test_a_second_index_is_asked_when_the_first_has_nothing(
     assert fetch_pinned_file(PINNED, tmp_path / "downloads").read_bytes() == PACKAGE
 
 
-def test_the_stronger_part_of_pips_configuration_wins() -> None:
+def test_the_stronger_section_of_pips_configuration_wins() -> None:
     listing = ":env:.timeout='9'\nglobal.index-url='https://a.test/simple'\ninstall.index-url='https://b.test/simple'\nglobal.timeout='5'\n"
 
     assert parse_pip_config(listing) == {"index-url": "https://b.test/simple", "timeout": "9"}
 
 
-def test_the_environment_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_overrides_pips_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     environment = {
         "PIP_INDEX_URL": "https://a.test",
@@ -177,7 +179,7 @@ def test_several_members_are_read_in_one_pass(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../out", "/etc/passwd", "a/../../b", "..\\out", "C:\\out"])
 @pytest.mark.parametrize("pack", [zipped, tarred])
-def test_a_name_that_leads_outside_is_refused(pack: object, name: str, tmp_path: Path) -> None:
+def test_a_member_outside_of_the_archive_is_refused(pack: object, name: str, tmp_path: Path) -> None:
     path = put(tmp_path / "a", pack({name: b"x", "d/rows": b"r"}))  # type: ignore[operator]
 
     with pytest.raises(DataRejected, match="has a member outside"):
@@ -199,7 +201,7 @@ def test_a_bomb_beside_the_wanted_member_is_stopped_too(tmp_path: Path) -> None:
         read_members(path, ("d/rows",), max_bytes=CAP)
 
 
-def test_a_member_over_the_cap_is_refused_with_the_key_to_raise(tmp_path: Path) -> None:
+def test_a_member_over_the_limit_is_refused_with_the_key_to_raise(tmp_path: Path) -> None:
     path = put(tmp_path / "a", zipped({"rows": b"x" * 101}))
 
     with pytest.raises(DataRejected, match=r"more than 100 bytes.*collect\.max_megabytes"):
@@ -236,7 +238,7 @@ def test_a_broken_archive_is_refused(content: bytes, tmp_path: Path) -> None:
         read_members(put(tmp_path / "a", content), ("rows",), max_bytes=CAP)
 
 
-def test_an_index_that_does_not_answer_is_said_without_its_password(
+def test_an_unreachable_index_is_named_without_its_password(
     index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "nothing://me:secret@here/simple")

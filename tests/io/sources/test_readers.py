@@ -104,7 +104,7 @@ def test_a_jsonl_that_cannot_be_used_is_refused_with_the_reason(
         rows(source("t.jsonl", "jsonl"), tmp_path)
 
 
-def test_a_key_that_the_first_json_line_leaves_out_is_empty_there(tmp_path: Path) -> None:
+def test_a_key_missing_in_one_json_line_is_empty(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text(
         '{"text": "a", "label": "x"}\n{"text": "b", "label": "y", "day": "2026-11-22"}\n{"label": "y"}\n'
     )
@@ -115,7 +115,7 @@ def test_a_key_that_the_first_json_line_leaves_out_is_empty_there(tmp_path: Path
     assert [(record.text, record.time) for record in found] == [("a", ""), ("b", "2026-11-22"), ("", "")]
 
 
-def test_a_key_that_every_json_line_leaves_out_is_refused_with_what_was_found(tmp_path: Path) -> None:
+def test_a_key_missing_in_every_json_line_is_refused(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_text('{"text": "a", "label": "x"}\n{"text": "b", "date": "2026"}\n')
 
     with pytest.raises(
@@ -131,7 +131,7 @@ def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
         rows(source("t.parquet", "parquet"), tmp_path)
 
 
-def test_a_small_parquet_of_very_much_text_is_stopped(tmp_path: Path) -> None:
+def test_a_parquet_bomb_is_stopped(tmp_path: Path) -> None:
     import pyarrow
     import pyarrow.parquet
 
@@ -144,7 +144,7 @@ def test_a_small_parquet_of_very_much_text_is_stopped(tmp_path: Path) -> None:
         rows(source("t.parquet", "parquet"), tmp_path)
 
 
-def test_a_giant_cell_and_a_nul_are_left_for_clean_to_count(tmp_path: Path) -> None:
+def test_a_giant_cell_and_a_nul_are_read(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("text,label\n" + "x" * 500_000 + ",a\nno\0pe,b\n")
 
     assert [len(row["text"]) for row in rows(source("t.csv"), tmp_path)] == [500_000, 5]

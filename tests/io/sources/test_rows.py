@@ -68,21 +68,21 @@ def test_a_rating_becomes_a_label(rating: str, label: str) -> None:
         ("", ""),
     ],
 )
-def test_what_each_rater_gave_is_kept_in_rising_order(given: str, raters: str) -> None:
+def test_the_numbers_of_raters_are_sorted(given: str, raters: str) -> None:
     asked = source(label=None, rating="stars", raters="all", ratings=RATINGS)
 
     assert row_to_record({"text": "a", "stars": "1", "all": given}, asked, LABELS, 1).raters == raters
 
 
 @pytest.mark.parametrize("given", ["[3, good]", "nan", "1 inf", "3/5"])
-def test_raters_that_gave_no_numbers_are_refused(given: str) -> None:
+def test_raters_without_numbers_are_refused(given: str) -> None:
     asked = source(label=None, rating="stars", raters="all", ratings=RATINGS)
 
     with pytest.raises(DataRejected, match=r"source mine, row 7: column 'all' holds .*`columns.raters`"):
         row_to_record({"text": "a", "stars": "1", "all": given}, asked, LABELS, 7)
 
 
-def test_raters_without_the_rule_that_makes_labels_are_refused() -> None:
+def test_raters_without_a_rating_rule_are_refused() -> None:
     with pytest.raises(ValidationError, match=r"columns\.raters needs ratings"):
         source(raters="all")
 
@@ -98,7 +98,7 @@ def test_a_row_becomes_a_record() -> None:
     )
 
 
-def test_a_text_without_an_id_keeps_its_own_when_rows_come_in_before_it() -> None:
+def test_the_id_of_a_text_does_not_depend_on_earlier_rows() -> None:
     few = list(rows_to_records([{"text": "b", "label": "x"}], source(), LABELS))
     more = list(rows_to_records([{"text": "a", "label": "x"}, {"text": "b", "label": "x"}], source(), LABELS))
 
@@ -106,7 +106,7 @@ def test_a_text_without_an_id_keeps_its_own_when_rows_come_in_before_it() -> Non
     assert few[0].group == few[0].id
 
 
-def test_a_row_that_is_there_twice_gets_a_number() -> None:
+def test_a_repeated_row_gets_a_number() -> None:
     asked = source(id="key")
 
     found = list(rows_to_records([{"text": "a", "label": "x", "key": "7"}] * 3, asked, LABELS))
@@ -121,9 +121,7 @@ def test_a_row_that_is_there_twice_gets_a_number() -> None:
         ({"text": "b", "key": "8"}, "row 2: group_pattern .* matches nothing"),
     ],
 )
-def test_an_id_of_two_texts_and_a_group_that_is_not_found_are_refused(
-    second: dict[str, str], message: str
-) -> None:
+def test_an_ambiguous_id_and_an_unmatched_group_are_refused(second: dict[str, str], message: str) -> None:
     asked = source(id="key", group="key", pattern="^([0-9]+)_")
 
     with pytest.raises(TonewatchError, match=message):

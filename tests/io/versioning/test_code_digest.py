@@ -1,4 +1,4 @@
-"""Which code a stage runs: what counts in its digest and what does not, on a small package written here and on our own."""
+"""The code that counts in the digest of a stage, on a small package written here and on our own."""
 
 from pathlib import Path
 
@@ -14,14 +14,20 @@ PACKAGE = {
     "base/__init__.py": "",
     "schema.py": "SIDES = ('a', 'b')\n\ndef unused(): return 1\n",
     "rules/__init__.py": "from pipeline.rules.plain import clean, RULES\n",
-    "rules/plain.py": "import re\nfrom ..schema import SIDES\n\nSTEP = 1\n\ndef _one(text): return text + SIDES[0]\n\nRULES = (_one,)\n\n"
-    "def clean(text):\n    for rule in RULES:\n        text = rule(text)\n    return text\n\ndef other(text): return STEP\n",
-    "methods.py": "TABLE = {}\n\ndef method(f):\n    TABLE[f.__name__] = f\n    return f\n\n@method\ndef first(): return 1\n",
+    "rules/plain.py": "import re\nfrom ..schema import SIDES\n\nSTEP = 1\n\n"
+    "def _one(text): return text + SIDES[0]\n\nRULES = (_one,)\n\n"
+    "def clean(text):\n    for rule in RULES:\n        text = rule(text)\n    return text\n\n"
+    "def other(text): return STEP\n",
+    "methods.py": "TABLE = {}\n\ndef method(f):\n    TABLE[f.__name__] = f\n    return f\n\n"
+    "@method\ndef first(): return 1\n",
     "heavy.py": "class Base:\n    size = 1\n\nclass Model(Base):\n    def fit(self): return 1\n",
     "stages/__init__.py": "",
-    "stages/data.py": '"""Stages."""\nfrom pipeline import methods, rules\nfrom pipeline.base.errors import Refused\n\nLIMIT = 3\n\n'
-    'def clean(text):\n    """Clean."""\n    if len(text) > LIMIT: raise Refused(text)\n    return rules.clean(text)\n\n'
-    "def train(text, clean):\n    from pipeline.heavy import Model\n    return Model().fit(), methods.TABLE, clean\n",
+    "stages/data.py": '"""Stages."""\nfrom pipeline import methods, rules\n'
+    "from pipeline.base.errors import Refused\n\nLIMIT = 3\n\n"
+    'def clean(text):\n    """Clean."""\n    if len(text) > LIMIT: raise Refused(text)\n'
+    "    return rules.clean(text)\n\n"
+    "def train(text, clean):\n    from pipeline.heavy import Model\n"
+    "    return Model().fit(), methods.TABLE, clean\n",
 }
 
 
@@ -71,7 +77,7 @@ def test_a_digest_changes_with_the_code_that_runs_and_with_no_other(
     assert changed(package, name, old, new) == expected
 
 
-def test_a_module_handed_on_as_a_value_counts_as_a_whole(package: Path) -> None:
+def test_a_module_used_as_a_value_counts_as_a_whole(package: Path) -> None:
     changed(package, "stages/data.py", "rules.clean(text)", "rules.clean(text), methods")
 
     assert changed(package, "methods.py", "TABLE = {}", "TABLE = {}\nSPARE = 1")[0]
@@ -105,7 +111,7 @@ def test_the_place_of_the_package_does_not_count(package: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     "stage", [stage for stage in STAGES if stage.name != "identity"], ids=lambda stage: stage.name
 )
-def test_every_stage_of_ours_is_read(stage: object) -> None:
+def test_the_code_of_every_stage_is_found(stage: object) -> None:
     read = code_definitions(stage.module, stage.name)  # type: ignore[attr-defined]
 
     assert f"{stage.module}.{stage.name}" in read  # type: ignore[attr-defined]
@@ -118,7 +124,7 @@ def test_every_stage_of_ours_is_read(stage: object) -> None:
     ]
 
 
-def test_our_clean_reads_its_rules_and_not_the_training() -> None:
+def test_the_code_of_clean_has_its_rules_and_no_training() -> None:
     read = code_definitions("pipeline.stages.clean", "clean")
 
     assert "pipeline.core.clean.rules.RULES" in read
@@ -129,7 +135,7 @@ def test_our_clean_reads_its_rules_and_not_the_training() -> None:
     ]
 
 
-def test_identities_are_one_file_a_stage_and_the_same_twice(tmp_path: Path) -> None:
+def test_identities_are_one_file_a_stage_and_reproducible(tmp_path: Path) -> None:
     receipt = write_identities(tmp_path / "identity", {"clean": "a" * 64, "split": "b" * 64})
 
     assert (tmp_path / "identity/clean").read_text() == "a" * 64 + "\n"

@@ -77,7 +77,7 @@ def test_a_version_is_a_tagged_commit_on_a_branch_of_its_own(workspace: Path) ->
     ]
 
 
-def test_the_users_branch_index_and_work_tree_are_not_touched(workspace: Path) -> None:
+def test_branch_index_and_work_tree_of_the_user_stay_untouched(workspace: Path) -> None:
     (workspace / "dvc.yaml").write_text((workspace / "dvc.yaml").read_text() + "# mine\n")
     (workspace / "new.txt").write_text("staged\n")
     git(workspace, "add", "dvc.yaml", "new.txt")
@@ -97,7 +97,7 @@ def test_the_users_branch_index_and_work_tree_are_not_touched(workspace: Path) -
     ) == before
 
 
-def test_it_needs_no_configured_name_and_no_commit_and_heeds_no_hook(
+def test_a_version_needs_no_git_configuration_and_runs_no_hook(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.rmtree(workspace / ".git")
@@ -137,17 +137,19 @@ def test_other_content_is_the_next_version_and_old_content_the_old_one(workspace
     assert [version.name for version in data_branch.list_versions(workspace)] == ["v2", "v1"]
 
 
-def test_data_that_are_not_recorded_are_not_kept(workspace: Path, leave: Leave) -> None:
+def test_data_that_are_not_recorded_are_not_committed(workspace: Path, leave: Leave) -> None:
     leave(workspace, "split", "split 2")
 
-    with pytest.raises(Fault, match="differ from dvc.lock"):
+    with pytest.raises(Fault, match=r"differ from dvc\.lock"):
         keep(workspace, "split 2")
 
 
-def test_two_at_once_make_one_version(workspace: Path) -> None:
+def test_concurrent_calls_commit_one_version(workspace: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from pipeline.io.versioning.data_branch import Manifest, commit_version\n"
-        "print(keep(Path(sys.argv[1]), Manifest('split 1', 1, {}, {}, {}, {}), reason='race').commit)"
+        "import sys; from pathlib import Path\n"
+        "from pipeline.io.versioning.data_branch import Manifest, commit_version\n"
+        "manifest = Manifest('split 1', 1, {}, {}, {}, {})\n"
+        "print(commit_version(Path(sys.argv[1]), manifest, reason='race').commit)"
     )
     commands = [[sys.executable, "-c", program, str(workspace)]] * 3
 
@@ -163,7 +165,7 @@ def test_two_at_once_make_one_version(workspace: Path) -> None:
     assert [version.name for version in data_branch.list_versions(workspace)] == ["v1"]
 
 
-def test_one_that_comes_second_takes_the_next_number(
+def test_a_concurrent_second_version_gets_the_next_number(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     move, others = Git.move, []
@@ -181,7 +183,7 @@ def test_one_that_comes_second_takes_the_next_number(
     assert [(others[0].name, others[0].parent), (ours.name, ours.parent)] == [("v1", None), ("v2", "v1")]
 
 
-def test_killed_before_the_branch_moved_the_next_call_does_it(
+def test_a_commit_killed_before_the_branch_moved_is_repeated(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def killed(self: Git, updates: tuple[str, ...]) -> None:
@@ -196,7 +198,7 @@ def test_killed_before_the_branch_moved_the_next_call_does_it(
     assert keep(workspace, "split 1").name == "v1"
 
 
-def test_a_missing_tag_is_put_up_again(workspace: Path) -> None:
+def test_a_missing_tag_is_restored(workspace: Path) -> None:
     version = keep(workspace, "split 1")
     git(workspace, "tag", "--delete", "data/v1")
 
@@ -204,7 +206,7 @@ def test_a_missing_tag_is_put_up_again(workspace: Path) -> None:
     assert git(workspace, "rev-parse", "data/v1").strip() == version.commit
 
 
-def test_a_clone_goes_on_counting_from_the_tags(workspace: Path, leave: Leave, tmp_path: Path) -> None:
+def test_a_clone_continues_from_the_tags(workspace: Path, leave: Leave, tmp_path: Path) -> None:
     keep(workspace, "split 1")
     shutil.copytree(workspace, tmp_path / "clone")
     git(tmp_path / "clone", "update-ref", "-d", "refs/heads/data/main")
@@ -213,7 +215,7 @@ def test_a_clone_goes_on_counting_from_the_tags(workspace: Path, leave: Leave, t
     assert keep(tmp_path / "clone", "split 2").name == "v2"
 
 
-def test_what_git_refuses_for_good_is_told_in_its_own_words(
+def test_a_refusal_of_git_is_reported_with_its_message(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(data_branch, "TRIES", 2)
@@ -223,9 +225,7 @@ def test_what_git_refuses_for_good_is_told_in_its_own_words(
         keep(workspace, "split 1")
 
 
-def test_restore_brings_back_data_lock_and_pin_and_forgets_later_stages(
-    workspace: Path, leave: Leave
-) -> None:
+def test_restore_checks_out_data_lock_and_pin(workspace: Path, leave: Leave) -> None:
     keep(workspace, "split 1")
     new_data(workspace, leave, "split 2")
     keep(workspace, "split 2")
@@ -242,7 +242,7 @@ def test_restore_brings_back_data_lock_and_pin_and_forgets_later_stages(
     assert not data_branch.holds_version(workspace, data_branch.version_of(workspace, "v2"))
 
 
-def test_restore_killed_after_the_lock_is_finished_by_the_same_call(
+def test_a_killed_restore_is_finished_by_the_same_call(
     workspace: Path, leave: Leave, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep(workspace, "split 1")
@@ -263,9 +263,7 @@ def test_restore_killed_after_the_lock_is_finished_by_the_same_call(
     assert (splits(workspace), load_params(workspace / "params.yaml").data.version) == ("split 1", "v1")
 
 
-def test_a_changed_cache_object_stops_restore_by_name_before_anything_is_touched(
-    workspace: Path, leave: Leave
-) -> None:
+def test_a_changed_cache_object_stops_restore_before_any_change(workspace: Path, leave: Leave) -> None:
     keep(workspace, "split 1")
     new_data(workspace, leave, "split 2")
     bad = cached(workspace, "split 1")
@@ -281,7 +279,7 @@ def test_a_changed_cache_object_stops_restore_by_name_before_anything_is_touched
     assert load_params(workspace / "params.yaml").data.version == "newest"
 
 
-def test_a_whole_lock_comes_back_to_the_letter_with_every_folder(workspace: Path, leave: Leave) -> None:
+def test_a_lock_is_restored_exactly_with_every_folder(workspace: Path, leave: Leave) -> None:
     before = (workspace / "dvc.lock").read_text()
     for stage in ("split", "compress", "evaluate"):
         leave(workspace, stage, f"{stage} 2")
@@ -301,7 +299,7 @@ def test_a_whole_lock_comes_back_to_the_letter_with_every_folder(workspace: Path
     ]
 
 
-def test_an_unknown_version_is_told_with_the_known_ones(workspace: Path) -> None:
+def test_an_unknown_version_is_refused_with_the_known_ones(workspace: Path) -> None:
     keep(workspace, "split 1")
 
     with pytest.raises(UsageError, match=r"no data version 'v7' \(known: v1\)"):

@@ -50,7 +50,9 @@ def test_a_stage_that_ran_is_unchanged_and_identity_never_is(workspace: Path) ->
     assert not DvcCache(workspace).unchanged("identity")
 
 
-def test_it_answers_from_any_folder(workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_works_from_any_folder(
+    workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     DvcCache(workspace).commit("split")
 
@@ -63,7 +65,7 @@ def test_another_number_changes_the_stage_that_reads_it(workspace: Path) -> None
     assert unchanged(workspace) == [stage for stage in LINE if stage != "compress"]
 
 
-def test_another_seed_changes_what_depends_on_chance(workspace: Path) -> None:
+def test_another_seed_changes_the_stages_that_read_it(workspace: Path) -> None:
     set_param(workspace / "params.yaml", "seed=21")
 
     assert unchanged(workspace) == ["collect", "clean", "validate", "split"]
@@ -86,7 +88,7 @@ def test_another_input_changes_the_stages_that_read_it(workspace: Path, leave: L
 
 
 @pytest.mark.parametrize("lost", [True, False])
-def test_an_output_that_was_lost_or_changed_comes_back_from_the_cache(
+def test_a_lost_or_changed_output_is_restored_from_the_cache(
     workspace: Path, leave: Leave, lost: bool
 ) -> None:
     shutil.rmtree(workspace / "data/raw") if lost else leave(workspace, "collect", "by hand")
@@ -102,14 +104,14 @@ def test_a_lost_output_without_a_cache_object_means_changed(workspace: Path) -> 
     assert not DvcCache(workspace).unchanged("collect")
 
 
-def test_an_emptied_cache_is_filled_from_folders_that_are_right(workspace: Path) -> None:
+def test_an_emptied_cache_is_refilled_from_valid_folders(workspace: Path) -> None:
     shutil.rmtree(workspace / ".dvc/cache")
 
     assert DvcCache(workspace).unchanged("collect")
     assert cached(workspace, "collect 1").is_file()
 
 
-def test_a_changed_cache_object_is_not_taken_and_a_new_run_replaces_it(workspace: Path, leave: Leave) -> None:
+def test_a_changed_cache_object_is_replaced_by_a_new_run(workspace: Path, leave: Leave) -> None:
     shutil.rmtree(workspace / "data/raw")
     flip(bad := cached(workspace, "collect 1"))
 
@@ -121,7 +123,7 @@ def test_a_changed_cache_object_is_not_taken_and_a_new_run_replaces_it(workspace
     assert (workspace / "data/raw/content.txt").read_text() == "collect 1"
 
 
-def test_a_stage_that_once_ran_on_the_same_is_restored(workspace: Path, leave: Leave) -> None:
+def test_an_earlier_run_on_the_same_inputs_is_restored(workspace: Path, leave: Leave) -> None:
     memory, params = DvcCache(workspace), workspace / "params.yaml"
     set_param(params, "compress.uncertain_share=0.5")
     assert not memory.restored("compress")
@@ -147,7 +149,7 @@ def test_a_restored_stage_with_changed_bytes_is_not_restored(workspace: Path, le
     assert not memory.restored("compress")
 
 
-def test_restore_names_the_changed_object_and_touches_nothing(workspace: Path, leave: Leave) -> None:
+def test_restore_names_the_changed_object_and_changes_nothing(workspace: Path, leave: Leave) -> None:
     leave(workspace, "split", "mine")
     flip(bad := cached(workspace, "split 1"))
 
@@ -157,7 +159,7 @@ def test_restore_names_the_changed_object_and_touches_nothing(workspace: Path, l
     assert (workspace / "data/splits/content.txt").read_text() == "mine"
 
 
-def test_restore_repairs_a_folder_that_was_changed_without_a_trace(workspace: Path) -> None:
+def test_restore_repairs_a_silently_changed_folder(workspace: Path) -> None:
     assert unchanged(workspace) == list(LINE)
     flip(workspace / "data/splits/content.txt")
 
@@ -168,23 +170,21 @@ def test_restore_repairs_a_folder_that_was_changed_without_a_trace(workspace: Pa
     )
 
 
-def test_a_missing_cache_object_is_told_by_name(workspace: Path) -> None:
+def test_a_missing_cache_object_is_named(workspace: Path) -> None:
     (lost := cached(workspace, "split 1")).unlink()
 
     with pytest.raises(Fault, match=f"{lost} is missing"):
         DvcCache(workspace).restore((workspace / "dvc.lock").read_text("utf-8"))
 
 
-def test_what_dvc_cannot_read_is_told_in_its_own_words(workspace: Path) -> None:
+def test_an_error_of_dvc_is_reported_with_its_message(workspace: Path) -> None:
     (workspace / "dvc.yaml").write_text("stages: [")
 
     with pytest.raises(Fault, match=r"DVC failed in.*dvc\.yaml"):
         DvcCache(workspace).unchanged("split")
 
 
-def test_it_speaks_on_no_channel_of_ours(
-    workspace: Path, leave: Leave, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_dvc_prints_nothing(workspace: Path, leave: Leave, capfd: pytest.CaptureFixture[str]) -> None:
     leave(workspace, "split", "split 2")
     DvcCache(workspace).commit("split")
     shutil.rmtree(workspace / "data/splits")
@@ -203,10 +203,11 @@ def test_an_unknown_stage_is_a_fault_of_dvc_yaml(workspace: Path) -> None:
         DvcCache(workspace).unchanged("polish")
 
 
-def test_it_waits_for_another_user_of_dvc(workspace: Path) -> None:
+def test_the_cache_waits_for_another_user_of_dvc(workspace: Path) -> None:
     program = (
         "import sys, time\nfrom dvc.repo import Repo, lock_repo\n"
-        "with Repo(sys.argv[1]) as repo, lock_repo(repo):\n    print('held', flush=True)\n    time.sleep(1.5)\n"
+        "with Repo(sys.argv[1]) as repo, lock_repo(repo):\n"
+        "    print('held', flush=True)\n    time.sleep(1.5)\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program, workspace], stdout=subprocess.PIPE, text=True
