@@ -1,4 +1,4 @@
-"""A workspace of one's own table, a real Prefect server, and the command line as a process."""
+"""A workspace with a user's table, a real Prefect server, and the command line as a process."""
 
 import csv
 import itertools
@@ -26,10 +26,10 @@ FRAMES = ("a {} {}", "what a {} {} that was", "I think it is a {} {}", "they sol
 
 ROOT = Path(__file__).parents[2]
 
-WHOLE = "vocabulary_min_count: null, layers: 1.0, heads: 1.0, feed_forward: 1.0"
+UNCOMPRESSED = "vocabulary_min_count: null, layers: 1.0, heads: 1.0, feed_forward: 1.0"
 HALF = "vocabulary_min_count: 1, layers: 1.0, heads: 0.5, feed_forward: 0.5"
 
-# A model small enough for seconds, and a gate that a perfect bag of words cannot close.
+# A model that trains in seconds, and a gate that a perfect TF-IDF baseline cannot close.
 TINY = (
     "collect.labels=[bad, fine, good]",
     "encoder.start=scratch",
@@ -40,7 +40,7 @@ TINY = (
     "finetune.learning_rate=0.005",
     "finetune.eval_every=30",
     "finetune.save_every=20",
-    f"compress.menu=[{{name: fp32, {WHOLE}, int8: false}}, {{name: half-int8, {HALF}, int8: true}}]",
+    f"compress.menu=[{{name: fp32, {UNCOMPRESSED}, int8: false}}, {{name: half-int8, {HALF}, int8: true}}]",
     "compress.importance_texts=64",
     "compress.benchmark_texts=32",
     "compress.recovery.steps=10",
@@ -60,8 +60,8 @@ TINY = (
 
 
 @dataclass
-class Ended:
-    """Hold how a command ended: its code, its answer, and the events it logged."""
+class CommandResult:
+    """Hold the result of a command: exit code, output, and logged events."""
 
     code: int
     out: str
@@ -69,24 +69,28 @@ class Ended:
     err: str = field(repr=False)
 
     @property
-    def answer(self):
+    def json(self):
         return json.loads(self.out)
 
     def stages(self, event):
-        return [found["stage"] for found in self.events if found.get("event") == event]
+        return [entry["stage"] for entry in self.events if entry.get("event") == event]
 
 
 @dataclass
 class Command:
-    """Call `tonewatch --json` as a process in a workspace."""
+    """Run `tonewatch --json` as a process in a workspace."""
 
     folder: Path
     environment: dict
 
     def __call__(self, *arguments, timeout=240):
         process = self.start(*arguments)
-        out, err = process.communicate(timeout=timeout)
-        return Ended(process.returncode, out, events(err), err)
+        try:
+            out, err = process.communicate(timeout=timeout)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+        return CommandResult(process.returncode, out, events(err), err)
 
     def start(self, *arguments):
         return subprocess.Popen(
@@ -100,29 +104,25 @@ class Command:
         )
 
     def killed_in(self, stage, *arguments):
-        """Run until a stage begins, then kill the whole process group; give the stages that had begun."""
+        """Run until a stage starts, then kill the process group; return the stages that started."""
         process = self.start(*arguments)
-        seen = []
+        started = []
         for line in process.stderr:
-            seen += [
-                found["stage"]
-                for found in events(line)
-                if found["event"] == "begins" and found["stage"] != "identity"
+            started += [
+                entry["stage"]
+                for entry in events(line)
+                if entry["event"] == "stage.started" and entry["stage"] != "identity"
             ]
-            if stage in seen:
+            if stage in started:
                 break
         os.killpg(process.pid, signal.SIGKILL)
         rest = process.communicate()[1]
         assert process.returncode == -signal.SIGKILL, rest
-        return seen
+        return started
 
 
 def events(text):
-    found = []
-    for line in text.splitlines():
-        if line.startswith("{"):
-            found.append(json.loads(line))
-    return found
+    return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
 
 
 def write_table(path):
@@ -135,14 +135,14 @@ def write_table(path):
 
 
 def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory):
-    """Start a real Prefect server once: each run of the line would start one of its own."""
+    """Start a real Prefect server once: each run would start its own."""
     home, port = tmp_path_factory.mktemp("prefect"), free_port()
     environment = {**os.environ, "PREFECT_HOME": str(home), "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL"}
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
@@ -169,7 +169,7 @@ def environment(prefect_server):
         for name, value in os.environ.items()
         if not name.startswith(("MLFLOW", "TONEWATCH", "RAY_"))
     }
-    # A bare git: no name, no settings of whoever runs the tests. On the path: `tonewatch`, which dvc.yaml calls.
+    # Git without the settings of the machine; `tonewatch`, which dvc.yaml calls, on the path.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {
         **kept,
@@ -182,7 +182,7 @@ def environment(prefect_server):
 
 @pytest.fixture(scope="session")
 def new_workspace(environment):
-    """Give a function that makes a workspace of one's own table, with a tiny model."""
+    """Return a function that makes a workspace with a user's table."""
 
     def make(folder, *, library=None):
         folder.mkdir(parents=True, exist_ok=True)
@@ -190,10 +190,10 @@ def new_workspace(environment):
         command = Command(folder, {**environment, "PYTHONPATH": str(library)} if library else environment)
         assert command("init", ".", "--preset", "csv").code == 0
         params = folder / "params.yaml"
-        named = params.read_text("utf-8").replace(
+        text = params.read_text("utf-8").replace(
             "{text: text, label: label,", "{text: review, label: verdict,"
         )
-        params.write_text(named, "utf-8")
+        params.write_text(text, "utf-8")
         return command
 
     return make
@@ -201,16 +201,16 @@ def new_workspace(environment):
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory):
-    """Build the wheel and unpack it where no checkout is; give the folder."""
-    made, library = tmp_path_factory.mktemp("wheel"), tmp_path_factory.mktemp("library")
-    program = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(made), str(ROOT)]
+    """Build the wheel, unpack it outside the checkout, and return its folder."""
+    built, library = tmp_path_factory.mktemp("wheel"), tmp_path_factory.mktemp("library")
+    program = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(built), str(ROOT)]
     subprocess.run(program, check=True, capture_output=True)
-    with zipfile.ZipFile(next(made.glob("*.whl"))) as archive:
+    with zipfile.ZipFile(next(built.glob("*.whl"))) as archive:
         archive.extractall(library)
     return library
 
 
 @pytest.fixture(scope="session")
 def tiny():
-    """Give the arguments of `run` that make the model tiny."""
+    """Return the arguments of `run` for a tiny model."""
     return [part for assignment in TINY for part in ("--set", assignment)]

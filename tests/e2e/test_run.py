@@ -1,4 +1,4 @@
-"""The whole line on a tiny model: run, skip, change, roll back, predict, report, and what DVC and MLflow see of it."""
+"""The whole pipeline with a tiny model: run, skip, predict, report, resume; seen through DVC and MLflow too."""
 
 import json
 import os
@@ -31,10 +31,10 @@ pytestmark = pytest.mark.timeout(600)
 
 def dvc(command, folder, *arguments):
     program = [sys.executable, "-m", "dvc", *arguments]
-    ended = subprocess.run(
+    process = subprocess.run(
         program, cwd=folder, env=command.environment, capture_output=True, text=True, timeout=240
     )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert process.returncode == 0, process.stdout + process.stderr
 
 
 def git(folder, *arguments):
@@ -44,7 +44,7 @@ def git(folder, *arguments):
 
 
 def digests(folder):
-    """Give what every stage says of its files."""
+    """Return the digests in the receipt of every stage."""
     return {
         path.parent.name: json.loads(path.read_text())["files"]
         for path in Path(folder, "data").glob("*/receipt.json")
@@ -52,27 +52,27 @@ def digests(folder):
 
 
 def scores(folder):
-    """Give every judgement of the two trainings."""
+    """Return the score of every evaluation of the two trainings."""
     histories = [
         json.loads(Path(folder, "data", name, "history.json").read_text())
         for name in ("encoder", "classifier")
     ]
-    return [look["score"] for history in histories for look in history]
+    return [metrics["score"] for history in histories for metrics in history]
 
 
 @pytest.fixture(scope="module")
-def line(new_workspace, tiny, tmp_path_factory):
-    """Run the line once, for the tests that only look."""
-    command = new_workspace(tmp_path_factory.mktemp("line"))
+def pipeline(new_workspace, tiny, tmp_path_factory):
+    """Run the pipeline once, for the tests that only read."""
+    command = new_workspace(tmp_path_factory.mktemp("pipeline"))
     command.first = command("run", *tiny)
     assert command.first.code == 0, command.first.err
     return command
 
 
-def test_the_first_run_ends_in_a_release_that_says_what_it_is(line):
-    shown = line("release", "show", "R1").answer
+def test_the_first_run_ends_in_a_release_with_its_lineage(pipeline):
+    shown = pipeline("release", "show", "R1").json
 
-    assert line.first.answer["ran"] == STAGES
+    assert pipeline.first.json["ran"] == STAGES
     assert shown.keys() >= SHOWN
     assert shown["data_version"] == "v1"
     assert shown["decision"]["accepted"] is True
@@ -82,58 +82,68 @@ def test_the_first_run_ends_in_a_release_that_says_what_it_is(line):
     assert low <= shown["metrics"]["macro_f1"] <= high
 
 
-def test_a_second_run_skips_every_stage_and_says_so(line):
-    before, versions = digests(line.folder), line("data", "list").answer
+def test_a_second_run_skips_every_stage(pipeline):
+    before, versions = digests(pipeline.folder), pipeline("data", "list").json
 
-    second = line("run")
+    second = pipeline("run")
 
     assert second.code == 0, second.err
-    assert second.answer["ran"] == []
-    assert second.answer["moved"] is None
-    assert second.stages("done") == ["identity"]
-    assert digests(line.folder) == before
-    assert line("data", "list").answer == versions
+    assert second.json["ran"] == []
+    assert second.json["moved"] is None
+    assert second.stages("stage.finished") == ["identity"]
+    assert digests(pipeline.folder) == before
+    assert pipeline("data", "list").json == versions
 
 
-def test_what_the_user_had_under_git_is_untouched(line):
-    assert git(line.folder, "branch", "--show-current") != "data/main"
+def test_the_users_git_branch_and_files_are_untouched(pipeline):
+    assert git(pipeline.folder, "branch", "--show-current") != "data/main"
     assert (
-        git(line.folder, "log", "--format=%s", "data/main").count("\n")
-        == len(line("data", "list").answer) - 1
+        git(pipeline.folder, "log", "--format=%s", "data/main").count("\n")
+        == len(pipeline("data", "list").json) - 1
     )
-    assert "data/v1" in git(line.folder, "tag")
-    assert "texts.csv" in git(line.folder, "status", "--porcelain")
+    assert "data/v1" in git(pipeline.folder, "tag")
+    assert "texts.csv" in git(pipeline.folder, "status", "--porcelain")
 
 
-def test_dvc_users_get_a_version_by_its_tag(line, tmp_path):
-    dvc(line, line.folder, "get", ".", "data/splits", "--rev", "data/v1", "-o", str(tmp_path / "splits"))
+def test_dvc_users_get_a_version_by_its_tag(pipeline, tmp_path):
+    dvc(
+        pipeline,
+        pipeline.folder,
+        "get",
+        ".",
+        "data/splits",
+        "--rev",
+        "data/v1",
+        "-o",
+        str(tmp_path / "splits"),
+    )
 
     assert (
         json.loads((tmp_path / "splits" / "receipt.json").read_text())["files"]
-        == digests(line.folder)["splits"]
+        == digests(pipeline.folder)["splits"]
     )
 
 
-def test_answers_name_the_release_and_the_data_version(line):
-    told = line("predict", "a lovely <b>film</b>", "what a dreadful meal that was").answer
+def test_predictions_name_the_release_and_the_data_version(pipeline):
+    predictions = pipeline("predict", "a lovely <b>film</b>", "what a dreadful meal that was").json
 
-    assert [one["label"] for one in told] == ["good", "bad"]
-    assert {(one["release"], one["data_version"]) for one in told} == {("R1", "v1")}
-    assert sum(told[0]["probabilities"].values()) == pytest.approx(1.0)
+    assert [one["label"] for one in predictions] == ["good", "bad"]
+    assert {(one["release"], one["data_version"]) for one in predictions} == {("R1", "v1")}
+    assert sum(predictions[0]["probabilities"].values()) == pytest.approx(1.0)
 
 
-def test_texts_come_from_a_file_or_from_standard_input(line, tmp_path):
+def test_texts_come_from_a_file_or_from_standard_input(pipeline, tmp_path):
     (tmp_path / "some.txt").write_text("a superb song\n\nan awful phone\n")
 
-    assert [one["label"] for one in line("predict", "--file", str(tmp_path / "some.txt")).answer] == [
+    assert [one["label"] for one in pipeline("predict", "--file", str(tmp_path / "some.txt")).json] == [
         "good",
         "bad",
     ]
-    assert line("predict", "--file", str(tmp_path / "none.txt")).code == 2
+    assert pipeline("predict", "--file", str(tmp_path / "none.txt")).code == 2
 
 
-def test_the_report_is_one_page_that_names_the_release(line):
-    page = Path(line("report", "R1").answer["report"]).read_text("utf-8")
+def test_the_report_is_one_page_that_names_the_release(pipeline):
+    page = Path(pipeline("report", "R1").json["report"]).read_text("utf-8")
 
     assert "R1" in page
     assert "<svg" in page
@@ -141,76 +151,74 @@ def test_the_report_is_one_page_that_names_the_release(line):
     assert "http://" not in page.replace("http://www.w3.org", "")
 
 
-def test_the_registry_tells_what_became_of_a_version(line):
-    store = f"sqlite:///{line.folder}/.tonewatch/mlflow.db"
+def test_the_registry_describes_the_champions_version(pipeline):
+    store = f"sqlite:///{pipeline.folder}/.tonewatch/mlflow.db"
     program = (
-        f"import mlflow; version = mlflow.MlflowClient({store!r}).get_model_version_by_alias('tonewatch', 'champion');"
+        f"import mlflow; client = mlflow.MlflowClient({store!r});"
+        "version = client.get_model_version_by_alias('tonewatch', 'champion');"
         "print(version.description, version.tags)"
     )
 
-    found = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, env=line.environment, timeout=120
+    process = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=pipeline.environment, timeout=120
     )
 
-    assert "R1" in found.stdout, found.stderr
-    assert "'decision': 'accepted'" in found.stdout
-    assert "'data_version': 'v1'" in found.stdout
+    assert "R1" in process.stdout, process.stderr
+    assert "'decision': 'accepted'" in process.stdout
+    assert "'data_version': 'v1'" in process.stdout
 
 
-def test_the_flow_and_its_decision_card_are_on_prefects_pages(line):
+def test_prefect_shows_the_flow_and_the_card_of_the_decision(pipeline):
     def ask(path):
-        url = f"{line.environment['PREFECT_API_URL']}/{path}/filter"
+        url = f"{pipeline.environment['PREFECT_API_URL']}/{path}/filter"
         request = urllib.request.Request(url, b"{}", {"Content-Type": "application/json"})
         return json.load(urllib.request.urlopen(request, timeout=10))
 
     flows, cards = ask("flow_runs"), ask("artifacts")
 
     assert "COMPLETED" in {run["state_type"] for run in flows}
-    assert any("| part | passed | why |" in card["data"] for card in cards)
+    assert any("| check | passed | reason |" in card["data"] for card in cards)
 
 
-def test_while_one_works_on_the_workspace_another_is_turned_away(line):
-    with workspace_lock(line.folder / ".tonewatch"):
-        turned_away = [
-            line(*arguments)
+def test_a_locked_workspace_rejects_other_commands(pipeline):
+    with workspace_lock(pipeline.folder / ".tonewatch"):
+        rejected = [
+            pipeline(*arguments)
             for arguments in (("run",), ("release", "rollback"), ("data", "rollback"), ("stage", "clean"))
         ]
 
-    assert [ended.code for ended in turned_away] == [3, 3, 3, 3]
-    assert all(str(os.getpid()) in ended.answer["error"] for ended in turned_away)
+    assert [result.code for result in rejected] == [3, 3, 3, 3]
+    assert all(str(os.getpid()) in result.json["error"] for result in rejected)
 
 
-def test_dvc_repro_from_clean_gives_the_same_digests_as_the_flow(line, tmp_path):
+def test_dvc_repro_gives_the_same_digests_as_the_flow(pipeline, tmp_path):
     clone = tmp_path / "clone"
-    git(line.folder, "clone", "-q", ".", str(clone))
+    git(pipeline.folder, "clone", "-q", ".", str(clone))
     for name in ("params.yaml", "texts.csv", "dvc.yaml"):
-        (clone / name).write_bytes((line.folder / name).read_bytes())
+        (clone / name).write_bytes((pipeline.folder / name).read_bytes())
 
-    dvc(line, clone, "repro", "--no-run-cache", "split")
+    dvc(pipeline, clone, "repro", "--no-run-cache", "split")
 
-    made, flow = digests(clone), digests(line.folder)
+    repro, flow = digests(clone), digests(pipeline.folder)
     for stage in ("raw", "clean", "validation", "splits"):
-        assert made[stage] == flow[stage]
+        assert repro[stage] == flow[stage]
 
 
-def test_killed_in_every_stage_the_line_goes_on_and_ends_as_if_it_never_was(
-    line, new_workspace, tiny, tmp_path
-):
+def test_killed_in_every_stage_it_resumes_to_the_same_release(pipeline, new_workspace, tiny, tmp_path):
     killed = new_workspace(tmp_path)
 
-    begun = [killed.killed_in(stage, "run", *tiny) for stage in STAGES]
+    started = [killed.killed_in(stage, "run", *tiny) for stage in STAGES]
     last = killed("run", *tiny)
 
-    # Each run begins with the stage that was killed before; what had finished is never begun again.
-    # (`identity` is no such stage: it asks each time what the others would run.)
-    assert begun[0] == ["collect"]
-    assert begun[1:] == [[killed_before, stage] for killed_before, stage in pairwise(STAGES)]
-    assert [stage for stage in last.stages("begins") if stage != "identity"] == ["evaluate"], last.err
+    # Each run starts with the stage that was killed; finished stages never start again, but for `identity`.
+    assert started[0] == ["collect"]
+    assert started[1:] == [[killed_before, stage] for killed_before, stage in pairwise(STAGES)]
+    assert [stage for stage in last.stages("stage.started") if stage != "identity"] == ["evaluate"], last.err
     for stage in ("raw", "clean", "validation", "splits"):
-        assert digests(killed.folder)[stage] == digests(line.folder)[stage]
-    # Weights may differ in their last digits: the library sums in an order that depends on where memory lies.
-    assert scores(killed.folder) == pytest.approx(scores(line.folder), abs=1e-6)
-    assert [move["to"] for move in killed("release", "list").answer] == ["R1"]
-    assert killed("release", "show").answer["model_version"] == "1"
-    assert [version["name"] for version in killed("data", "list").answer] == ["v1"]
+        assert digests(killed.folder)[stage] == digests(pipeline.folder)[stage]
+    # Weights may differ in their last digits: the order of sums depends on the layout of memory.
+    assert scores(killed.folder) == pytest.approx(scores(pipeline.folder), abs=1e-6)
+    assert [move["to"] for move in killed("release", "list").json] == ["R1"]
+    assert killed("release", "show").json["model_version"] == "1"
+    assert [version["name"] for version in killed("data", "list").json] == ["v1"]
     assert not list(Path(killed.folder, "data").glob(".*.staging-*"))
