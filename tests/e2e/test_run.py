@@ -1,4 +1,4 @@
-"""The whole pipeline with a tiny model: run, skip, predict, report, resume; seen through DVC and MLflow too."""
+"""The whole pipeline with a tiny model: run, skip, predict, report, resume, as DVC and MLflow see it too."""
 
 import json
 import os
