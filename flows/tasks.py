@@ -3,11 +3,12 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from prefect import Task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 
 from pipeline.base.config import Workspace
 from pipeline.base.documents import ReleaseRecord
@@ -47,7 +48,7 @@ class RetrainRun:
         return self.context.profile.stage_minutes * 60
 
 
-def _is_retryable(_task: Any, _run: Any, state: Any) -> bool:
+def _is_retryable(_task: object, _run: object, state: State[object]) -> bool:
     return isinstance(state.result(raise_on_failure=False), Unreachable | ConnectionError)
 
 

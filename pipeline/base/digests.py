@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Callable
-from typing import Any
 
 
 def text_digest(text: str) -> str:
@@ -11,6 +10,6 @@ def text_digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
-def json_digest(document: Any, *, default: Callable[[Any], Any] | None = None) -> str:
+def json_digest(document: object, *, default: Callable[[object], object] | None = None) -> str:
     """Return the SHA-256 of a document as JSON with sorted keys, so that equal content is an equal digest."""
     return text_digest(json.dumps(document, sort_keys=True, default=default))

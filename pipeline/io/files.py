@@ -83,12 +83,12 @@ def write_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:
             raise
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: object) -> None:
     """Write a document with sorted keys, so that equal content is equal bytes."""
     write_bytes(path, json_bytes(content))
 
 
-def json_bytes(content: Any) -> bytes:
+def json_bytes(content: object) -> bytes:
     """Return the bytes that `write_json` writes."""
     return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 

@@ -40,12 +40,12 @@ def init_workspace(folder: Path, preset: str) -> Path:
     if _top(git) != folder.resolve():
         git.run("-c", "init.defaultBranch=main", "init", "--quiet")
     # params.yaml last: it makes the folder a workspace, so a killed `init` can be repeated.
-    for path, content in contents.items():
-        if path.endswith(".gitignore"):
-            content = _merge_lines(folder / path, content)
-        elif (folder / path).exists():
+    for name, content in contents.items():
+        if name.endswith(".gitignore"):
+            content = _merge_lines(folder / name, content)
+        elif (folder / name).exists():
             continue
-        files.write_bytes(folder / path, content.encode())
+        files.write_bytes(folder / name, content.encode())
     if git.commit_of("HEAD") is None and not git.run("ls-files"):
         git.run("add", "--force", "--", *contents)
         git.run(

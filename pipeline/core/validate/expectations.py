@@ -6,13 +6,18 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.base.config import ValidateConfig
 from pipeline.base.records import TextRecord
 from pipeline.core.clean.duplicates import DUPLICATE
 from pipeline.core.clean.faults import count_words
 from pipeline.core.validate.row_measures import in_language, residues
+
+if TYPE_CHECKING:
+    from great_expectations.core import ExpectationValidationResult
+    from great_expectations.expectations.expectation import Expectation
+    from pandas import DataFrame
 
 COLUMNS = [field.name for field in dataclasses.fields(TextRecord)]
 FILLED = ("id", "text", "label", "source", "group", "lang", "licence")
@@ -36,7 +41,7 @@ class _Rule:
 
     name: str
     limit: float
-    expectation: Any
+    expectation: "Expectation"
     least: bool = False
     key: str = ""
 
@@ -56,7 +61,7 @@ def check(
     return (*_run_suite(frame, _text_rules(cfg, labels, has_language=has_language)), *raw_checks)
 
 
-def _text_frame(kept: Sequence[TextRecord], cfg: ValidateConfig, labels: Sequence[str]) -> Any:
+def _text_frame(kept: Sequence[TextRecord], cfg: ValidateConfig, labels: Sequence[str]) -> "DataFrame":
     import pandas
 
     columns: dict[str, list[Any]] = {name: [getattr(record, name) for record in kept] for name in COLUMNS}
@@ -69,7 +74,7 @@ def _text_frame(kept: Sequence[TextRecord], cfg: ValidateConfig, labels: Sequenc
     return pandas.DataFrame(columns).astype({"in_language": "float64"})
 
 
-def _raw_frame(kept: int, reasons: Sequence[str]) -> Any:
+def _raw_frame(kept: int, reasons: Sequence[str]) -> "DataFrame":
     import pandas
 
     all_reasons = [*reasons, *[""] * kept]
@@ -152,7 +157,7 @@ def _indicator(label: str) -> str:
     return f"is {label}"
 
 
-def _run_suite(frame: Any, rules: Sequence[_Rule]) -> tuple[Check, ...]:
+def _run_suite(frame: "DataFrame", rules: Sequence[_Rule]) -> tuple[Check, ...]:
     """Run a suite in a fresh context: a name used twice in one context raises (great_expectations#10269)."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
@@ -176,7 +181,7 @@ def _run_suite(frame: Any, rules: Sequence[_Rule]) -> tuple[Check, ...]:
     return tuple(_to_check(rule, result) for rule, result in zip(rules, results, strict=True))
 
 
-def _to_check(rule: _Rule, result: Any) -> Check:
+def _to_check(rule: _Rule, result: "ExpectationValidationResult") -> Check:
     value = result.result.get("unexpected_count", result.result.get("observed_value"))
     if isinstance(value, int | float) or hasattr(value, "item"):
         number = float(value)

@@ -106,7 +106,7 @@ def entry_schema(kind: type[Entry]) -> "pyarrow.Schema":
     """Return the columns of a kind of entry."""
     import pyarrow
 
-    types: dict[Any, pyarrow.DataType] = {
+    types: dict[object, pyarrow.DataType] = {
         str: pyarrow.string(),
         int: pyarrow.int64(),
         bool: pyarrow.bool_(),
@@ -147,7 +147,7 @@ def _row(fields: Any, kind: type[Entry]) -> dict[str, Any]:
     return row
 
 
-def _fits(value: Any, kind: Any) -> bool:
+def _fits(value: object, kind: object) -> bool:
     if kind is str:
         # Half of a surrogate pair cannot be encoded: its error is a ValueError.
         return isinstance(value, str) and value.encode() is not None

@@ -7,12 +7,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 if TYPE_CHECKING:
     import requests
+    from requests.adapters import BaseAdapter
 
 PIP_SECONDS = 60
 TIMEOUT_SECONDS = 60.0
@@ -99,14 +100,14 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in named.items() if value}
 
 
-def _folder_adapter() -> Any:
+def _folder_adapter() -> "BaseAdapter":
     import requests
     from requests.adapters import BaseAdapter
 
     class FolderAdapter(BaseAdapter):
         """Serve an index that is a local folder; the page of a folder is its index.html."""
 
-        def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> requests.Response:
             path = Path(url2pathname(urlsplit(request.url or "").path))
             path = path / "index.html" if path.is_dir() else path
             response = requests.Response()

@@ -6,11 +6,14 @@ import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from pipeline.base.config import FileSource, PackageSource, TableSource
 from pipeline.base.errors import DataRejected, SourceUnreachable
 from pipeline.io.sources import packages
+
+if TYPE_CHECKING:
+    from _csv import Reader as CsvReader
 
 Row = dict[str, str]
 BATCH_ROWS = 1000
@@ -141,7 +144,7 @@ def _delimited_rows(
     file: TextIO, delimiter: str, header: Sequence[str], *, where: str, max_bytes: int
 ) -> Iterator[Row]:
     # In tab-separated text a quote is part of the text; in comma-separated text it encloses commas.
-    quoting: Any = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
     with _long_fields(max_bytes):
         yield from _table(csv.reader(file, delimiter=delimiter, quoting=quoting), header, where)
 
@@ -156,7 +159,7 @@ def _csv(path: Path, where: str, max_bytes: int) -> Iterator[Row]:
         yield from _table(reader, header, where)
 
 
-def _table(reader: Any, header: Sequence[str], where: str) -> Iterator[Row]:
+def _table(reader: "CsvReader", header: Sequence[str], where: str) -> Iterator[Row]:
     with _utf8(where, lambda: reader.line_num + 1):
         for row in reader:
             if not row:

@@ -7,7 +7,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -16,10 +16,16 @@ from pipeline.base.errors import ConfigError, DigestMismatch, Fault
 from pipeline.io import files
 from pipeline.io.versioning.git import ensure_git_and_dvc
 
+if TYPE_CHECKING:
+    from dvc.cachemgr import HashFileDB
+    from dvc.output import Output
+    from dvc.repo import Repo
+    from dvc.stage import PipelineStage
+
 LOCK = "dvc.lock"
 EMPTY: dict[str, Any] = {"schema": "2.0", "stages": {}}
 # DVC's outs by path, each with the hash recorded for it.
-Outs = Mapping[str, tuple[Any, str]]
+Outs = Mapping[str, tuple["Output", str]]
 
 
 class DvcCache:
@@ -99,7 +105,7 @@ class DvcCache:
         return {**EMPTY, **(yaml.safe_load(path.read_text("utf-8")) or {})} if path.is_file() else dict(EMPTY)
 
     @contextlib.contextmanager
-    def _opened(self) -> Iterator[Any]:
+    def _opened(self) -> Iterator["Repo"]:
         from dvc.exceptions import DvcException
         from dvc.repo import Repo, lock_repo
 
@@ -118,7 +124,7 @@ class DvcCache:
                 f"DVC failed in {self.root}: {error}. Type `dvc status` there for details."
             ) from error
 
-    def _outs(self, repo: Any, lock: Mapping[str, Any]) -> Outs:
+    def _outs(self, repo: "Repo", lock: Mapping[str, Any]) -> Outs:
         """Return the cached outs in both the lock and dvc.yaml, by path, with their recorded hashes."""
         recorded = {
             out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage.get("outs", ())
@@ -131,7 +137,7 @@ class DvcCache:
         )
         return {out.def_path: (out, recorded[out.def_path]) for out in listed}
 
-    def _check_out(self, repo: Any, outs: Outs) -> None:
+    def _check_out(self, repo: "Repo", outs: Outs) -> None:
         _verify_objects(outs)
         folders = {path: Path(out.fs_path) for path, (out, _) in outs.items()}
         if folders:
@@ -147,7 +153,7 @@ class DvcCache:
                 )
 
 
-def _stage(repo: Any, name: str) -> Any:
+def _stage(repo: "Repo", name: str) -> "PipelineStage":
     from dvc.stage.exceptions import StageNotFound
 
     try:
@@ -159,7 +165,7 @@ def _stage(repo: Any, name: str) -> Any:
         ) from error
 
 
-def _restore_out(out: Any) -> bool:
+def _restore_out(out: "Output") -> bool:
     """Restore an out from the cache unless it is as recorded; return whether it is now."""
     if not out.hash_info:
         return False
@@ -175,7 +181,7 @@ def _restore_out(out: Any) -> bool:
     return _keep_if_verified(out)
 
 
-def _keep_if_verified(out: Any) -> bool:
+def _keep_if_verified(out: "Output") -> bool:
     """Return whether a folder matches its receipt; if not, remove it and its changed objects."""
     if _verified(Path(out.fs_path)):
         return True
@@ -184,7 +190,7 @@ def _keep_if_verified(out: Any) -> bool:
     return False
 
 
-def _remove_changed_objects(out: Any) -> None:
+def _remove_changed_objects(out: "Output") -> None:
     """Remove the changed cache objects of an out, which DVC would trust because of their names."""
     for path in _objects(out.cache, out.hash_info.value)[1]:
         logs.get("versions").warning("cache_object.changed", path=str(path))
@@ -216,7 +222,7 @@ def _verified(folder: Path) -> bool:
     return True
 
 
-def _objects(cache: Any, digest: str) -> tuple[list[Path], list[Path]]:
+def _objects(cache: "HashFileDB", digest: str) -> tuple[list[Path], list[Path]]:
     """Return the objects of a hash that the cache lacks, and those whose bytes were changed."""
     missing: list[Path] = []
     changed: list[Path] = []

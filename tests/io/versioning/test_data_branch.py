@@ -218,7 +218,7 @@ def test_a_clone_continues_from_the_tags(workspace: Path, leave: Leave, tmp_path
 def test_a_refusal_of_git_is_reported_with_its_message(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data_branch, "TRIES", 2)
+    monkeypatch.setattr(data_branch, "ATTEMPTS", 2)
     git(workspace, "branch", "data")
 
     with pytest.raises(Fault, match=r"could not be committed.*'refs/heads/data' exists"):
