@@ -153,7 +153,9 @@ def _drift_row(window: WindowReport, report: DriftReport, span: TimeSpan) -> Dri
         **window_row(window, span),
         "p": report["p"],
         "kind": report["kind"],
-        "detectors": [_detector_name(name) for name, one in report["detectors"].items() if one["drifted"]],
+        "detectors": [
+            _detector_name(name) for name, detector in report["detectors"].items() if detector["drifted"]
+        ],
         "state": _drift_state(report),
         "examples": [f"{example['request']}/{example['position']}" for example in report["examples"]],
     }

@@ -35,7 +35,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedRow:
     """One placed row of an interval plot."""
 
     label: str
@@ -54,7 +54,7 @@ class IntervalPlot:
     height: float
     base: float
     ticks: tuple[Tick, ...]
-    rows: tuple[Placed, ...]
+    rows: tuple[PlacedRow, ...]
     line: Tick | None
     zero: float | None
 
@@ -118,9 +118,9 @@ def interval_plot(
     rows: Sequence[Row], *, line: tuple[float, str] | None, signed: bool = False
 ) -> IntervalPlot:
     """Lay out values with their intervals over one axis; `signed` shows differences and zero."""
-    seen = [value for row in rows for value in (row.value, *(row.interval or ()))]
-    seen += ([line[0]] if line else []) + ([0.0] if signed else [])
-    low, high, step = domain(min(seen), max(seen))
+    values = [value for row in rows for value in (row.value, *(row.interval or ()))]
+    values += ([line[0]] if line else []) + ([0.0] if signed else [])
+    low, high, step = domain(min(values), max(values))
     x = scale(low, high, 16, WIDTH - 16)
     base = 10 + ROW * len(rows)
     return IntervalPlot(
@@ -128,7 +128,8 @@ def interval_plot(
         base=base,
         ticks=tuple(Tick(x(value), tick_label(value, step, signed)) for value in steps(low, high, step)),
         rows=tuple(
-            _placed(row, ROW * index + 40, x, "+.3f" if signed else ".3f") for index, row in enumerate(rows)
+            _place_row(row, ROW * index + 40, x, "+.3f" if signed else ".3f")
+            for index, row in enumerate(rows)
         ),
         line=Tick(x(line[0]), line[1]) if line else None,
         zero=x(0) if signed else None,
@@ -187,19 +188,12 @@ def reliability_plot(bins: Sequence[CalibrationBin]) -> ReliabilityPlot:
     )
 
 
-def _placed(row: Row, y: float, x: Callable[[float], float], form: str) -> Placed:
+def _place_row(row: Row, y: float, x: Callable[[float], float], form: str) -> PlacedRow:
     if row.interval is None:
-        return Placed(row.label, f"{row.value:{form}}", row.own, y, x(row.value), None, None)
+        return PlacedRow(row.label, f"{row.value:{form}}", row.own, y, x(row.value), None, None)
     low, high = row.interval
-    return Placed(
-        row.label,
-        f"{row.value:{form}} [{low:{form}}, {high:{form}}]",
-        row.own,
-        y,
-        x(row.value),
-        x(low),
-        x(high),
-    )
+    figures = f"{row.value:{form}} [{low:{form}}, {high:{form}}]"
+    return PlacedRow(row.label, figures, row.own, y, x(row.value), x(low), x(high))
 
 
 def _cell(
@@ -207,13 +201,10 @@ def _cell(
 ) -> Cell:
     count = counts[truth][predicted]
     share = count / max(1, sum(counts[truth]))
-    return Cell(
-        x,
-        y,
-        count,
-        share,
-        f"{labels[truth]} predicted as {labels[predicted]}: {count:,} texts, {share:.1%} of {labels[truth]}",
+    title = (
+        f"{labels[truth]} predicted as {labels[predicted]}: {count:,} texts, {share:.1%} of {labels[truth]}"
     )
+    return Cell(x, y, count, share, title)
 
 
 def _bin(

@@ -49,11 +49,12 @@ class Timeline:
 
 def timeline(reigns: Sequence[ReignRecord], states: Sequence[ReleaseState], *, now: str) -> Timeline:
     """Lay out reigns and releases; the current reign ends at `now`."""
-    times = [utc_seconds(one["created"]) for one in states] + [utc_seconds(reign["time"]) for reign in reigns]
+    times = [utc_seconds(state["created"]) for state in states]
+    times += [utc_seconds(reign["time"]) for reign in reigns]
     start = min(times, default=utc_seconds(now) - HOUR)
     span = TimeSpan(start, max(MINUTE, utc_seconds(now) - start))
     lanes = tuple(
-        _lane(one, ROW * index, reigns, span=span, now=now) for index, one in enumerate(reversed(states))
+        _lane(state, ROW * row, reigns, span=span, now=now) for row, state in enumerate(reversed(states))
     )
     base = ROW * len(lanes) + 6
     return Timeline(height=base + 24, base=base, ticks=span.ticks(MAX_TICKS), lanes=lanes)
