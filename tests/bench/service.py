@@ -392,9 +392,9 @@ def _bare(scratch: Path) -> Any:
     from pipeline.base.config import Workspace
     from pipeline.inference.champion import ChampionSource
     from pipeline.io.params_file import load_params
-    from pipeline.serve.api.app import _one
+    from pipeline.serve.api.handlers import _prediction
     from pipeline.serve.api.schemas import PredictRequest, PredictResponse
-    from pipeline.serve.main import THREADS
+    from pipeline.serve.build import MAX_THREADS
     from pipeline.serve.runtime.batcher import Batcher
     from pipeline.serve.runtime.champion import ChampionHolder
     from pipeline.serve.runtime.metrics import ServiceMetrics
@@ -402,14 +402,14 @@ def _bare(scratch: Path) -> Any:
     places = Workspace.of(scratch, {})
     cfg = load_params(places.params).serve
     champion = ChampionHolder(
-        ChampionSource(places, threads=THREADS), ServiceMetrics(), lambda: datetime.now(UTC)
+        ChampionSource(places, threads=MAX_THREADS), ServiceMetrics(), lambda: datetime.now(UTC)
     )
-    champion.look()
+    champion.refresh()
     batcher = Batcher(
         champion.serving,
         batch_size=cfg.max_batch_size,
         wait_ms=cfg.max_batch_wait_ms,
-        most_waiting=cfg.max_queued_texts,
+        max_queued=cfg.max_queued_texts,
     )
 
     @contextlib.asynccontextmanager
@@ -421,14 +421,14 @@ def _bare(scratch: Path) -> Any:
     app = FastAPI(lifespan=lived)
 
     async def predict(asked: PredictRequest) -> PredictResponse:
-        serving, answers, begins = await batcher.answer(asked.texts)
-        told = [_one(serving, answers, begins + place) for place in range(len(asked.texts))]
+        batch = await batcher.predict(asked.texts)
+        predictions = [_prediction(batch, batch.start + row) for row in range(len(asked.texts))]
         return PredictResponse(
             request="",
-            release=serving.name,
-            data_version=serving.data_version,
-            model=serving.model[:16],
-            answers=told,
+            release=batch.release.name,
+            data_version=batch.release.data_version,
+            model=batch.release.model_digest[:16],
+            predictions=predictions,
         )
 
     app.post("/v1/predict", response_model=PredictResponse)(predict)
@@ -475,7 +475,7 @@ def _peer(scratch: Path) -> Any:
             )
             for one in found
         ]
-        return PredictResponse(request="", release="", data_version="", model="", answers=told)
+        return PredictResponse(request="", release="", data_version="", model="", predictions=told)
 
     app.post("/v1/predict", response_model=PredictResponse)(predict)
     app.get("/readyz")(lambda: {})

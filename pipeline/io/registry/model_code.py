@@ -14,6 +14,7 @@ MODULES = (
     "core/model/tokenizer.py",
     "inference/load.py",
     "io/security/model_files.py",
+    "io/security/model_formats.py",
 )
 PACKAGES = (
     *("mlflow", "ftfy", "numpy", "onnx", "onnxruntime", "pandas", "protobuf", "regex", "selectolax"),
