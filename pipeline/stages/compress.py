@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.base.config import CompressConfig, EvaluateConfig
-from pipeline.base.documents import ModelSettings, TeacherFigures, VariantRecipe
+from pipeline.base.documents import ModelSettings, VariantRecipe
 from pipeline.base.records import Receipt
 from pipeline.io import files, parquet
 
@@ -50,11 +50,6 @@ def compress(
     variants = measure_variants(factory, models, logits, measure_speed(predictors, factory), slices)
     choice = choose_variant(variants, cfg.budget, teacher=cfg.teacher)
     teacher = next(variant for variant in variants if variant.name == cfg.teacher)
-    figures: TeacherFigures = {
-        "macro_f1": teacher.macro_f1,
-        "parameters": teacher.parameters,
-        "megabytes": teacher.megabytes,
-    }
     temperature, uncertain = _calibrate(logits[choice.chosen], factory.labels_of(valid), cfg.uncertain_share)
     settings: ModelSettings = {
         **factory.settings,
@@ -64,7 +59,7 @@ def compress(
     }
     with files.staging_dir(out) as staging:
         _write_candidate(staging, models[choice.chosen], settings, seed=training.seed)
-        menu = menu_document(variants, choice, teacher=figures, threads=threads)
+        menu = menu_document(variants, choice, teacher=teacher, threads=threads)
         files.write_json(staging / "menu.json", menu)
         receipt = files.write_receipt(staging, _receipt(variants, choice.chosen, factory))
     factory.delete_checkpoints()

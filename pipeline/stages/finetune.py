@@ -12,7 +12,7 @@ from pipeline.io.model_folder import write_model
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from pipeline.core.train.objectives import LabelledTokens
+    from pipeline.core.train.objectives import LabelledTokens, LabelObjective
     from pipeline.stages.context import StageContext, TrainingContext
 
 
@@ -27,11 +27,6 @@ def finetune(
     training: "TrainingContext",
 ) -> Receipt:
     """Train encoder and head on the labels; write the classifier that is best on the validation split."""
-    from safetensors.torch import load
-
-    from pipeline.core.evaluate.metrics import score
-    from pipeline.core.model.tokenizer import load_tokenizer
-    from pipeline.core.train.objectives import EncoderStart, LabelObjective
     from pipeline.core.train.ray_trainer import TrainingJob
 
     inputs = [
@@ -39,18 +34,8 @@ def finetune(
         dict(files.verified_receipt(encoder, made_by="pretrain").files),
     ]
     train, valid = (parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "valid"))
-    config = files.read_json(encoder / "config.json")
-    document = (encoder / "tokenizer.json").read_text("utf-8")
-    tokenizer = load_tokenizer(document, max_tokens)
-    objective = LabelObjective(
-        start=EncoderStart(config, load((encoder / "model.safetensors").read_bytes()), cfg.dropout),
-        train=_labelled(train, tokenizer, labels),
-        valid=_labelled(valid, tokenizer, labels),
-        labels=len(labels),
-        batch_size=cfg.batch_size,
-        class_weights=cfg.class_weights,
-        score=score,
-        seed=training.seed,
+    objective = _objective(
+        train, valid, encoder, labels=labels, max_tokens=max_tokens, cfg=cfg, seed=training.seed
     )
     steps = max(cfg.min_steps, cfg.epochs * objective.sampler.steps_per_epoch)
     checkpoints = training.checkpoint_store("finetune", inputs, list(labels), max_tokens, cfg.model_dump())
@@ -67,12 +52,45 @@ def finetune(
     )
     best = max(result.history, key=lambda metrics: metrics["score"])
     with files.staging_dir(out) as staging:
+        config = files.read_json(encoder / "config.json")
+        document = (encoder / "tokenizer.json").read_text("utf-8")
         write_model(staging, result.weights, config, document, result.history)
         counts = {"train": len(train), "valid": len(valid), "steps": steps, "best_step": int(best["step"])}
         figures = {"valid_macro_f1": best["score"], "valid_accuracy": best["accuracy"]}
         receipt = files.write_receipt(staging, Receipt("finetune", counts, figures))
     checkpoints.delete()
     return receipt
+
+
+def _objective(
+    train: Sequence[TextRecord],
+    valid: Sequence[TextRecord],
+    encoder: Path,
+    *,
+    labels: Sequence[str],
+    max_tokens: int,
+    cfg: FinetuneConfig,
+    seed: int,
+) -> "LabelObjective":
+    from safetensors.torch import load
+
+    from pipeline.core.evaluate.metrics import score
+    from pipeline.core.model.tokenizer import load_tokenizer
+    from pipeline.core.train.objectives import EncoderStart, LabelObjective
+
+    config = files.read_json(encoder / "config.json")
+    weights = load((encoder / "model.safetensors").read_bytes())
+    tokenizer = load_tokenizer((encoder / "tokenizer.json").read_text("utf-8"), max_tokens)
+    return LabelObjective(
+        start=EncoderStart(config, weights, cfg.dropout),
+        train=_labelled(train, tokenizer, labels),
+        valid=_labelled(valid, tokenizer, labels),
+        labels=len(labels),
+        batch_size=cfg.batch_size,
+        class_weights=cfg.class_weights,
+        score=score,
+        seed=seed,
+    )
 
 
 def _labelled(

@@ -15,8 +15,10 @@ from pipeline.io.model_folder import write_model
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+    from pipeline.core.model.encoder import EncoderSettings
     from pipeline.core.train.masking import WholeWordMasking
     from pipeline.core.train.objectives import EncoderStart
+    from pipeline.core.train.ray_trainer import TrainingResult
     from pipeline.stages.context import StageContext, TrainingContext
 
 MAX_WEIGHTS_BYTES = 2_000_000_000
@@ -60,20 +62,31 @@ def pretrain(
             checkpoints=checkpoints,
         )
     )
-    perplexities = [metrics["perplexity"] for metrics in result.history]
+    counts = {"texts": len(train), "held_out": len(valid)}
+    receipt = _write(out, result, start.config, document, counts=counts, kind=encoder.start)
+    checkpoints.delete()
+    return receipt
+
+
+def _write(
+    out: Path,
+    result: "TrainingResult",
+    config: "EncoderSettings",
+    tokenizer: str,
+    *,
+    counts: dict[str, int],
+    kind: str,
+) -> Receipt:
     prefix = "encoder."
     weights = {
         name.removeprefix(prefix): value for name, value in result.weights.items() if name.startswith(prefix)
     }
-    parameters = sum(value.numel() for value in weights.values())
+    counts = {**counts, "parameters": sum(value.numel() for value in weights.values())}
+    perplexities = [metrics["perplexity"] for metrics in result.history]
+    figures = {"perplexity_before": perplexities[0], "perplexity_after": min(perplexities)}
     with files.staging_dir(out) as staging:
-        write_model(staging, weights, dict(start.config), document, result.history)
-        counts = {"texts": len(train), "held_out": len(valid), "parameters": parameters}
-        figures = {"perplexity_before": perplexities[0], "perplexity_after": min(perplexities)}
-        receipt = Receipt("pretrain", counts, figures, {"start": encoder.start})
-        receipt = files.write_receipt(staging, receipt)
-    checkpoints.delete()
-    return receipt
+        write_model(staging, weights, config, tokenizer, result.history)
+        return files.write_receipt(staging, Receipt("pretrain", counts, figures, {"start": kind}))
 
 
 def _start(

@@ -72,7 +72,7 @@ def inputs(classifier, tokenizer_json, sentences, tmp_path_factory):
 def run(inputs, home, root, *, out="candidate", menu=MENU, **changes):
     params = load_params(root / "params.yaml")
     values = params.compress.model_dump()
-    recovery = {**values["recovery"], "steps": 12, "batch_texts": 16, "learning_rate": 3e-3, "save_every": 4}
+    recovery = {**values["recovery"], "steps": 12, "batch_size": 16, "learning_rate": 3e-3, "save_every": 4}
     loose = {
         "max_f1_drop": 0.5,
         "max_slice_drop": 0.5,

@@ -123,7 +123,7 @@ def export_onnx(model: "nn.Module", *, max_tokens: int, precision: Precision | N
     padding_B11T = graph.node("Unsqueeze", ahead, graph.integers(1, 2))
     hidden_BTD = _embedded(graph, encoder.embeddings, precision, max_tokens)
     for number, layer in enumerate(encoder.encoder.layer):
-        hidden_BTD = _layer(graph, layer, hidden_BTD, padding_B11T, precision, f"layer.{number}")
+        hidden_BTD = _layer(graph, layer, hidden_BTD, padding_B11T, precision, name=f"layer.{number}")
     total_BD = graph.node(
         "ReduceSum",
         graph.node("Mul", hidden_BTD, graph.node("Unsqueeze", counted, graph.integers(2))),
@@ -170,7 +170,7 @@ def _embedded(graph: OnnxGraph, embeddings: Part, precision: Precision, max_toke
 
 
 def _layer(
-    graph: OnnxGraph, layer: Part, hidden_BTD: str, padding_B11T: str, precision: Precision, name: str
+    graph: OnnxGraph, layer: Part, hidden_BTD: str, padding_B11T: str, precision: Precision, *, name: str
 ) -> str:
     heads = layer.attention.self
     # A score is divided by the root of a head's width; here the query's weights are.

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.base.config import CompressionBudget
-from pipeline.base.documents import CompressionMenu, MenuVariant, TeacherFigures, VariantRecipe
+from pipeline.base.documents import CompressionMenu, MenuVariant, VariantRecipe
 from pipeline.core.compress.speed import Speed
 
 
@@ -79,13 +79,17 @@ def pareto_front(variants: Sequence[MeasuredVariant]) -> set[str]:
 
 
 def menu_document(
-    variants: Sequence[MeasuredVariant], choice: VariantChoice, *, teacher: TeacherFigures, threads: int
+    variants: Sequence[MeasuredVariant], choice: VariantChoice, *, teacher: MeasuredVariant, threads: int
 ) -> CompressionMenu:
     """Build the document of `menu.json`: the teacher, every variant, the choice and its reasons."""
     front = pareto_front(variants)
     return {
         "threads": threads,
-        "teacher": teacher,
+        "teacher": {
+            "macro_f1": teacher.macro_f1,
+            "parameters": teacher.parameters,
+            "megabytes": teacher.megabytes,
+        },
         "chosen": choice.chosen,
         "reasons": list(choice.reasons),
         "variants": [

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from pipeline.core.compress.pruning import Importance
     from pipeline.core.model.heads import Classifier
+    from pipeline.core.train.checkpoints import CheckpointStore
     from pipeline.core.train.objectives import LabelledTokens
-    from pipeline.core.train.ray_trainer import CheckpointStore, TrainingJob, TrainingResult
+    from pipeline.core.train.ray_trainer import TrainingJob, TrainingResult
 
 IMPORTANCE_BATCH = 32
 

@@ -6,7 +6,7 @@ checkpoints, the last of which is the result; so a training that died resumes fr
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 import torch
@@ -14,47 +14,13 @@ from torch import Tensor, nn
 
 from pipeline.base.config import OptimizerConfig
 from pipeline.base.logs import progress
+from pipeline.core.train.checkpoints import CheckpointStore
 from pipeline.core.train.loop import Schedule, StepResult, WorkerShard, fit
 from pipeline.core.train.objectives import Metrics, Objective
 from pipeline.core.train.optimizer import make_optimizer
 
 log = structlog.get_logger(component="train")
 TIMEOUT_SECONDS = 1800
-
-
-class SavedCheckpoint(Protocol):
-    """Describe a checkpoint: the steps done, the tensors by group, and the rest as JSON."""
-
-    @property
-    def step(self) -> int:
-        """Return the number of steps done."""
-
-    @property
-    def tensors(self) -> Mapping[str, Mapping[str, Tensor]]:
-        """Return the groups of tensors: model, optimizer, best."""
-
-    @property
-    def notes(self) -> Mapping[str, Any]:
-        """Return the fields of TrainingProgress but the tensors."""
-
-
-class CheckpointStore(Protocol):
-    """Describe the checkpoints of one training; every worker must reach the same place."""
-
-    @property
-    def key(self) -> str:
-        """Return the digest of all that the training depends on."""
-
-    def save(
-        self, step: int, tensors: Mapping[str, Mapping[str, Tensor]], notes: Mapping[str, object]
-    ) -> None:
-        """Write one checkpoint whole."""
-
-    def newest(self) -> SavedCheckpoint | None:
-        """Read the newest whole checkpoint, None when there is none."""
-
-    def delete(self) -> None:
-        """Delete all of them."""
 
 
 @dataclass(frozen=True)
