@@ -1,1 +1,1 @@
-"""Predictions of the champion, and what the journal keeps of them."""
+"""Predictions of the champion, and what the journal stores of them."""

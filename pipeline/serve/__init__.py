@@ -1,1 +1,1 @@
-"""The doors for other programs."""
+"""The HTTP service: API, dashboard, Ray Serve, and the registered MLflow model."""

@@ -142,19 +142,19 @@ def test_a_chart_shows_values_by_pointer_and_arrow_keys(
     page: Page, service: Dashboard, complaints: list[str]
 ) -> None:
     page.goto(f"{service.address}/topics/phones")
-    plot, told = page.locator("svg.over-time").first, page.locator(".read-out").first
+    plot, read_out = page.locator("svg.over-time").first, page.locator(".read-out").first
 
     plot.hover(position={"x": 500, "y": 100})
-    by_pointer = told.inner_text()
+    by_pointer = read_out.inner_text()
     page.mouse.move(0, 0)
     plot.focus()
     page.keyboard.press("ArrowLeft")
-    newest = told.inner_text()
+    newest = read_out.inner_text()
     page.keyboard.press("ArrowLeft")
 
     assert "negative: " in by_pointer
     assert newest.startswith("2026-11-25 07:00 UTC")
-    assert told.inner_text().startswith("2026-11-25 06:00 UTC")
+    assert read_out.inner_text().startswith("2026-11-25 06:00 UTC")
     assert complaints == []
 
 
@@ -251,11 +251,11 @@ def test_the_content_security_policy_blocks_injected_code(page: Page, service: D
 
     ran, blocked = page.evaluate(
         """() => new Promise(done => {
-            const seen = [];
-            setTimeout(() => done([window.ran === 1, seen.sort()]), 5000);
+            const violations = [];
+            setTimeout(() => done([window.ran === 1, violations.sort()]), 5000);
             document.addEventListener('securitypolicyviolation', event => {
-                seen.push(event.effectiveDirective);
-                if (seen.length === 4) done([window.ran === 1, seen.sort()]);
+                violations.push(event.effectiveDirective);
+                if (violations.length === 4) done([window.ran === 1, violations.sort()]);
             });
             const script = document.createElement('script');
             script.textContent = 'window.ran = 1';
@@ -263,10 +263,10 @@ def test_the_content_security_policy_blocks_injected_code(page: Page, service: D
             far.src = 'http://127.0.0.1:9/x.js';
             const image = document.createElement('img');
             image.src = 'http://127.0.0.1:9/x.png';
-            const told = document.createElement('b');
-            told.setAttribute('onclick', 'window.ran = 1');
-            document.body.append(script, far, image, told);
-            told.click();
+            const bold = document.createElement('b');
+            bold.setAttribute('onclick', 'window.ran = 1');
+            document.body.append(script, far, image, bold);
+            bold.click();
         })"""
     )
 

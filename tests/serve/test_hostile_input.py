@@ -199,12 +199,12 @@ def test_idle_connections_do_not_delay_others(
 def test_a_flood_is_served_or_rejected_and_then_over(tmp_path: Path) -> None:
     workspace = running_service.make_workspace(tmp_path / "w", max_queued_texts=64, concurrent_requests=1000)
     with running_service.running(workspace) as service:
-        seen: list[tuple[int, str | None]] = []
+        outcomes: list[tuple[int, str | None]] = []
 
         def flood() -> None:
             for _ in range(3):
                 response = service.predict(*["word1 " * 500] * 64)
-                seen.append((response.status_code, response.headers.get("retry-after")))
+                outcomes.append((response.status_code, response.headers.get("retry-after")))
 
         threads = [threading.Thread(target=flood) for _ in range(8)]
         for thread in threads:
@@ -213,9 +213,9 @@ def test_a_flood_is_served_or_rejected_and_then_over(tmp_path: Path) -> None:
         while any(thread.is_alive() for thread in threads):
             health.append(_seconds(lambda: service.client.get("/healthz")))
 
-        # No more than one request of 64 texts waits, and nobody else is kept.
-        assert {status for status, _ in seen} == {200, 503}
-        assert {after for status, after in seen if status == 503} == {"1"}
+        # No more than one request of 64 texts is queued; the others are rejected.
+        assert {status for status, _ in outcomes} == {200, 503}
+        assert {after for status, after in outcomes if status == 503} == {"1"}
         assert sorted(health)[len(health) // 2] < 0.2
         assert running_service.wait_until(lambda: service.predict().status_code == 200) < 10
 

@@ -128,11 +128,11 @@ def test_the_policy_is_in_force(browser: Browser, pages: Path) -> None:
 
     blocked = sheet.evaluate(
         """() => new Promise(done => {
-            const seen = [];
-            setTimeout(() => done(seen.sort()), 5000);
+            const violations = [];
+            setTimeout(() => done(violations.sort()), 5000);
             document.addEventListener('securitypolicyviolation', event => {
-                seen.push(event.effectiveDirective);
-                if (seen.length === 3) done(seen.sort());
+                violations.push(event.effectiveDirective);
+                if (violations.length === 3) done(violations.sort());
             });
             const script = document.createElement('script');
             script.textContent = 'window.ran = 1';
@@ -176,7 +176,7 @@ def test_a_wide_table_can_be_scrolled_by_the_keyboard(browser: Browser, pages: P
 
 def _first(release: dict[str, Any]) -> dict[str, Any]:
     """Make it a release from before there was a menu, a comparison or anything but an evaluation."""
-    kept = (
+    names = (
         "created",
         "actor",
         "reason",
@@ -203,7 +203,7 @@ def _first(release: dict[str, Any]) -> dict[str, Any]:
     evaluation = {name: release["evaluation"][name] for name in measured}
     bins = {"ece": 0.03, "bins": release["evaluation"]["calibration"]["bins"]}
     decision = {"accepted": True, "reasons": ["fine"], "parts": []}
-    document = {name: release[name] for name in kept}
+    document = {name: release[name] for name in names}
     return {
         **document,
         "release": "R1",

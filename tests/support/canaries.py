@@ -1,4 +1,4 @@
-"""Four malicious pickles that each leave a file behind when anything unpickles them."""
+"""Four malicious pickles; each creates a file when it is unpickled."""
 
 import io
 import os
@@ -37,7 +37,7 @@ def checkpoint(canary: Path) -> bytes:
 
 
 def polyglot(canary: Path) -> bytes:
-    """A configuration to who reads from the front, and a torch checkpoint to who reads from the end."""
+    """JSON at the start of the file, a torch checkpoint at its end."""
     return b'{"labels": ["no", "yes"]}\n' + checkpoint(canary)
 
 
@@ -45,7 +45,7 @@ KINDS = (system, execute, checkpoint, polyglot)
 
 
 def unpickle(content: bytes) -> None:
-    """Do what we never do, so that a test can show its canary to be alive."""
+    """Unpickle a canary, so that a test can show that it works."""
     if zipfile.is_zipfile(io.BytesIO(content)):
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             content = archive.read("archive/data.pkl")

@@ -1,4 +1,4 @@
-"""Keys as OpenSSL would leave them."""
+"""Key pairs in PEM files, as OpenSSL writes them."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 
 def key(
-    folder: Path, name: str, made: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None
+    folder: Path, name: str, pair: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | None = None
 ) -> tuple[Path, Path]:
-    """Leave a private and a public key and give where they are."""
-    made = made or ec.generate_private_key(ec.SECP256R1())
+    """Write a private and a public key; return their paths."""
+    pair = pair or ec.generate_private_key(ec.SECP256R1())
     private, public = folder / f"{name}.pem", folder / f"{name}.pub"
-    private.write_bytes(made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    public.write_bytes(made.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    private.write_bytes(pair.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public.write_bytes(pair.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     return private, public

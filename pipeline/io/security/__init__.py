@@ -1,1 +1,1 @@
-"""Security: what a model may be made of, and whose it is."""
+"""Model files, signatures, API keys and sessions."""

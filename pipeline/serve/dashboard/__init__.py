@@ -1,1 +1,1 @@
-"""The dashboard: server-rendered pages, sign-in, actions."""
+"""The dashboard: pages, sign-in and actions."""

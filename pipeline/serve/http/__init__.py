@@ -1,1 +1,1 @@
-"""Below the API: access, limits and time-outs of every request."""
+"""Below the API: access, limits and time-outs of requests."""

@@ -1,1 +1,1 @@
-"""Inside the running service: the champion in memory, batches, metrics."""
+"""Inside the service: the champion in memory, batches and metrics."""

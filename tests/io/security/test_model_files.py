@@ -28,7 +28,7 @@ NAMES = ("model.safetensors", "model.onnx", "model.json", "notes.txt")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("good") / "candidate"
     toy.candidate(folder, {"fine": "positive", "dull": "negative"})
-    (folder / "model.safetensors").write_bytes(forged.sound())
+    (folder / "model.safetensors").write_bytes(forged.valid_safetensors())
     (folder / "notes.txt").write_text("Ein Wort:\täöü\n", "utf-8")
     return folder
 
@@ -262,7 +262,7 @@ def test_random_bytes_are_accepted_only_when_valid(content: bytes, staging: Path
 @given(data=st.data())
 def test_a_mutated_file_is_rejected_or_still_valid(data: st.DataObject, staging: Path) -> None:
     name, whole = data.draw(
-        st.sampled_from([("model.safetensors", forged.sound()), ("model.onnx", forged.graph())])
+        st.sampled_from([("model.safetensors", forged.valid_safetensors()), ("model.onnx", forged.graph())])
     )
     start = data.draw(st.integers(0, len(whole)))
     content = whole[:start] + data.draw(st.binary(max_size=9)) + whole[start + data.draw(st.integers(0, 9)) :]
