@@ -89,28 +89,11 @@ def _raw_frame(kept: int, reasons: Sequence[str]) -> "DataFrame":
 def _text_rules(cfg: ValidateConfig, labels: Sequence[str], *, has_language: bool) -> list[_Rule]:
     import great_expectations.expectations as gxe
 
-    # All columns of the frame: the record's fields, then the measures.
-    columns = [*COLUMNS, *MEASURES, *map(_indicator, labels)]
+    text_count = gxe.ExpectTableRowCountToBeBetween(min_value=cfg.min_texts)
     longest = gxe.ExpectColumnMaxToBeBetween(column="words", max_value=cfg.max_words)
     rules = [
-        _Rule("columns", 0, gxe.ExpectTableColumnsToMatchOrderedList(column_list=columns)),
-        *(_Rule(f"empty {name}", 0, gxe.ExpectColumnValuesToNotBeNull(column=name)) for name in FILLED),
-        _Rule("repeated id", 0, gxe.ExpectColumnValuesToBeUnique(column="id")),
-        _Rule(
-            "label outside the set",
-            0,
-            gxe.ExpectColumnValuesToBeInSet(column="label", value_set=list(labels)),
-        ),
-        _Rule(
-            "labels", 2, gxe.ExpectColumnUniqueValueCountToBeBetween(column="label", min_value=2), least=True
-        ),
-        _Rule(
-            "texts",
-            cfg.min_texts,
-            gxe.ExpectTableRowCountToBeBetween(min_value=cfg.min_texts),
-            least=True,
-            key="min_texts",
-        ),
+        *_schema_rules(labels),
+        _Rule("texts", cfg.min_texts, text_count, least=True, key="min_texts"),
         *(
             _at_least(f"share of label {label}", _indicator(label), cfg.min_label_share, "min_label_share")
             for label in labels
@@ -121,15 +104,25 @@ def _text_rules(cfg: ValidateConfig, labels: Sequence[str], *, has_language: boo
     ]
     # The language of short texts is undetermined; where all are short, there is nothing to check.
     if has_language:
-        rules.append(
-            _at_least(
-                f"share in language {cfg.language}",
-                "in_language",
-                cfg.min_language_share,
-                "min_language_share",
-            )
-        )
+        name = f"share in language {cfg.language}"
+        rules.append(_at_least(name, "in_language", cfg.min_language_share, "min_language_share"))
     return rules
+
+
+def _schema_rules(labels: Sequence[str]) -> list[_Rule]:
+    import great_expectations.expectations as gxe
+
+    # All columns of the frame: the record's fields, then the measures.
+    columns = [*COLUMNS, *MEASURES, *map(_indicator, labels)]
+    label_set = gxe.ExpectColumnValuesToBeInSet(column="label", value_set=list(labels))
+    label_count = gxe.ExpectColumnUniqueValueCountToBeBetween(column="label", min_value=2)
+    return [
+        _Rule("columns", 0, gxe.ExpectTableColumnsToMatchOrderedList(column_list=columns)),
+        *(_Rule(f"empty {name}", 0, gxe.ExpectColumnValuesToNotBeNull(column=name)) for name in FILLED),
+        _Rule("repeated id", 0, gxe.ExpectColumnValuesToBeUnique(column="id")),
+        _Rule("label outside the set", 0, label_set),
+        _Rule("labels", 2, label_count, least=True),
+    ]
 
 
 def _raw_rules(cfg: ValidateConfig) -> list[_Rule]:
