@@ -1,4 +1,4 @@
-"""Nothing may stand on two sides of the split."""
+"""No id, text or group may be in two splits."""
 
 from pipeline.base.records import SplitName, TextRecord
 from pipeline.core.validate.leakage import leaks
