@@ -44,7 +44,7 @@ def _previous(root: Path, versions: tuple[DataVersion, ...]) -> str | None:
         fingerprint = files.read_receipt(splits).notes["fingerprint"]
     for version in versions:
         if version.name == pinned and not data_branch.holds_version(root, version):
-            # Pinned, but not checked out yet: a rollback was killed on its way there, and the same call finishes it.
+            # Pinned but not checked out: a rollback was killed here, and the same call finishes it.
             return version.name
         if version.name == pinned or (pinned == NEWEST and version.fingerprint == fingerprint):
             return version.parent
