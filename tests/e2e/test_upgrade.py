@@ -1,7 +1,7 @@
 """A workspace written by the commit before this layout (97f103f) still works: all that it stored is read.
 
-`tests/fixtures/legacy` holds the workspace, what the old code printed about it (EXPECTED.json), and the script
-that made it (make_legacy.py.txt, which needs the old code).
+`tests/fixtures/legacy` holds the workspace, what the old code printed about it (EXPECTED.json), and the
+script that made it (make_legacy.py.txt, which needs the old code).
 """
 
 import json
