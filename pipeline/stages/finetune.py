@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from pipeline.core.train.objectives import LabelledTokens, LabelObjective
+    from pipeline.core.train.ray_trainer import TrainingResult
     from pipeline.stages.context import StageContext, TrainingContext
 
 
@@ -50,16 +51,21 @@ def finetune(
             checkpoints=checkpoints,
         )
     )
-    best = max(result.history, key=lambda metrics: metrics["score"])
-    with files.staging_dir(out) as staging:
-        config = files.read_json(encoder / "config.json")
-        document = (encoder / "tokenizer.json").read_text("utf-8")
-        write_model(staging, result.weights, config, document, result.history)
-        counts = {"train": len(train), "valid": len(valid), "steps": steps, "best_step": int(best["step"])}
-        figures = {"valid_macro_f1": best["score"], "valid_accuracy": best["accuracy"]}
-        receipt = files.write_receipt(staging, Receipt("finetune", counts, figures))
+    counts = {"train": len(train), "valid": len(valid), "steps": steps}
+    receipt = _write(out, result, encoder, counts=counts)
     checkpoints.delete()
     return receipt
+
+
+def _write(out: Path, result: "TrainingResult", encoder: Path, *, counts: dict[str, int]) -> Receipt:
+    best = max(result.history, key=lambda metrics: metrics["score"])
+    figures = {"valid_macro_f1": best["score"], "valid_accuracy": best["accuracy"]}
+    config = files.read_json(encoder / "config.json")
+    tokenizer = (encoder / "tokenizer.json").read_text("utf-8")
+    with files.staging_dir(out) as staging:
+        write_model(staging, result.weights, config, tokenizer, result.history)
+        counts = {**counts, "best_step": int(best["step"])}
+        return files.write_receipt(staging, Receipt("finetune", counts, figures))
 
 
 def _objective(

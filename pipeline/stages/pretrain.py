@@ -33,10 +33,7 @@ def pretrain(
     from pipeline.core.train.ray_trainer import TrainingJob
 
     inputs = files.verified_receipt(splits, made_by="split")
-    train, valid = (
-        [record.text for record in parquet.read_texts(splits / f"{side}.parquet")]
-        for side in ("train", "valid")
-    )
+    train, valid = (_texts(splits / f"{side}.parquet") for side in ("train", "valid"))
     valid = valid[: cfg.eval_texts]
     start, document = _start(encoder, train, dropout=cfg.dropout, downloads=training.downloads)
     tokenizer = load_tokenizer(document, encoder.max_tokens)
@@ -66,6 +63,10 @@ def pretrain(
     receipt = _write(out, result, start.config, document, counts=counts, kind=encoder.start)
     checkpoints.delete()
     return receipt
+
+
+def _texts(path: Path) -> list[str]:
+    return [record.text for record in parquet.read_texts(path)]
 
 
 def _write(
