@@ -38,5 +38,5 @@ def test_a_move_killed_at_any_write_is_complete_or_absent(tmp_path: Path, mlflow
             "champion": after["champion"][1],
             "previous": other[after["champion"]][1],
         }, one
-        assert after["margin"] == f"champion_margin: {'0.005' if after['current'] == 'R1' else '0.007'}", one
+        assert after["margin"] == f"champion_margin: {'0.005' if after['champion'] == 'R1' else '0.007'}", one
     assert min(outcomes.values()) >= ROUNDS // 10, outcomes
