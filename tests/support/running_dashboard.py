@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import window_fixtures
 import uvicorn
+import window_fixtures
 import world
 
 from pipeline.base.config import Workspace
