@@ -1,5 +1,6 @@
 """Read and change `params.yaml` and the profiles, with errors a person can act on."""
 
+import functools
 import importlib.resources
 import io
 import json
@@ -10,19 +11,25 @@ from typing import Any
 
 import yaml
 
+from pipeline.base import logs
 from pipeline.base.config.params import Params
-from pipeline.base.config.parsing import Model, read_yaml, validate_section
-from pipeline.base.config.renamed_keys import renamed_sentence
+from pipeline.base.config.parsing import read_yaml, validate_section
+from pipeline.base.config.renamed_keys import renamed_sentence, renamed_sentences, upgrade_params_text
 from pipeline.base.config.workspace import Profile
 from pipeline.base.errors import ConfigError, Fault
 
 
 def load_params(path: Path) -> Params:
-    """Read `params.yaml`.
+    """Read `params.yaml`; an old key counts as its new one, and a warning names both.
 
-    Raises ConfigError that names every missing, unknown, renamed or wrong key.
+    Raises ConfigError that names every missing, unknown or wrong key.
     """
-    return _parse(Params, path)
+    text = _read(path)
+    content = _parse_yaml(text, path)
+    if sentences := tuple(renamed_sentences(content)):
+        _warn_of_old_keys(path, sentences)
+        content = read_yaml(upgrade_params_text(text))
+    return validate_section(Params, content, path)
 
 
 def load_profile(name: str) -> Profile:
@@ -32,7 +39,7 @@ def load_profile(name: str) -> Profile:
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
         raise ConfigError(f"There is no profile {name!r} (known: {known}). Type `--profile laptop`.")
-    return _parse(Profile, path)
+    return validate_section(Profile, _parse_yaml(_read(path), path), path)
 
 
 def set_param(path: Path, assignment: str) -> str:
@@ -48,12 +55,13 @@ def set_params(path: Path, assignments: Sequence[str]) -> list[str]:
     """
     editor = _editor()
     before = path.read_text("utf-8")
-    document = editor.load(before)
+    current = upgrade_params_text(before)
+    document = editor.load(current)
     sentences = [_assign(document, assignment, path) for assignment in assignments]
     after = io.StringIO()
     editor.dump(document, after)
     validate_section(Params, yaml.safe_load(after.getvalue()), path)
-    if any(" was " in sentence for sentence in sentences):
+    if current != before or any(" was " in sentence for sentence in sentences):
         _replace(path, after.getvalue())
     return sentences
 
@@ -111,13 +119,25 @@ def _profiles_folder() -> Path:
     return packaged if packaged.is_dir() else packaged.parents[1] / "infra" / "profiles"
 
 
-def _parse(model: type[Model], path: Path) -> Model:
+def _read(path: Path) -> str:
     try:
-        content = read_yaml(path.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be read ({error.strerror}). Make it with `tonewatch init`."
         ) from error
-    return validate_section(model, content, path)
+
+
+def _parse_yaml(text: str, path: Path) -> object:
+    try:
+        return read_yaml(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {error}") from error
+
+
+@functools.cache
+def _warn_of_old_keys(path: Path, sentences: tuple[str, ...]) -> None:
+    # Once a process: some commands read the file several times.
+    logs.get("params").warning("params.keys_renamed", file=str(path), keys=list(sentences))

@@ -15,7 +15,6 @@ import yaml
 
 from pipeline.__main__ import run_command
 from pipeline.base.config import Workspace
-from pipeline.base.config.renamed_keys import upgrade_params_text
 from pipeline.base.documents import (
     Comparison,
     CompressionMenu,
@@ -200,19 +199,7 @@ def test_the_report_of_a_release_is_written(unchanged: Path, tonewatch: Any, tmp
         assert f"# {name}" in Path(written["markdown"]).read_text("utf-8")
 
 
-def test_old_keys_of_params_are_reported_with_their_new_names(root: Path, tonewatch: Any) -> None:
-    refusal = tonewatch(root, "watch", "--now", LATER, code=2)
-    assert "watch.quality.baking_hours is now watch.quality.rollback_hours. Rename it." in refusal["error"]
-
-    checks = tonewatch(root, "doctor", code=3)["checks"]
-    failed = [check for check in checks if check["name"] == "params"]
-    assert [check["ok"] for check in failed] == [False]
-
-
-def test_the_watch_continues_after_the_keys_are_renamed(root: Path, tonewatch: Any) -> None:
-    params = root / "params.yaml"
-    params.write_text(upgrade_params_text(params.read_text("utf-8")), "utf-8")
-
+def test_the_watch_continues_and_names_the_new_keys(root: Path, tonewatch: Any) -> None:
     result = tonewatch(root, "watch", "--now", LATER)
 
     assert result["windows"] == ["2026-11-23T09-00-00Z"]

@@ -53,6 +53,18 @@ def renamed_sentence(path: Sequence[str | int]) -> str | None:
     return None
 
 
+def renamed_sentences(content: object, path: tuple[str | int, ...] = ()) -> Iterator[str]:
+    """Yield for each old key in the content of a `params.yaml` the sentence that names its new one."""
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            if (sentence := renamed_sentence((*path, key))) is not None:
+                yield sentence
+            yield from renamed_sentences(value, (*path, key))
+    elif isinstance(content, list):
+        for place, item in enumerate(content):
+            yield from renamed_sentences(item, (*path, place))
+
+
 def renamed_key(path: Sequence[str | int]) -> str | None:
     """Return the new name of the last key of a path, None when it is not an old one."""
     *section, key = path

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import structlog
 import yaml
 
 from pipeline.base.config.params import Params
@@ -95,22 +96,42 @@ def test_upgrade_by_hand(old: str, new: str) -> None:
     assert upgrade_params_text(old) == new
 
 
-def test_users_file_names_each_old_key_with_its_new_one(tmp_path: Path, old_text: str) -> None:
+def test_users_file_with_old_keys_is_read_and_each_is_named(tmp_path: Path, old_text: str) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(old_text, "utf-8")
 
-    with pytest.raises(ConfigError) as error:
+    with structlog.testing.capture_logs() as events:
+        params = load_params(path)
         load_params(path)
 
-    message = str(error.value)
-    assert "  pretrain.peak_rate is now pretrain.learning_rate. Rename it.\n" in message
-    assert "  collect.sources.0.renames is now collect.sources.0.label_map. Rename it.\n" in message
-    assert "  compress.budget.max_f1_fall is now compress.budget.max_f1_drop. Rename it.\n" in message
-    assert "  watch.events is now watch.change_points. Rename it." in message
-    assert "collect.feedback_texts is now a source. Remove it, and list `- {kind: feedback," in message
-    # One sentence a key: the new name is not missing on top.
-    assert "is missing" not in message
-    assert "at least 1 item" not in message
+    assert params == parse_params(upgrade_params_text(old_text))
+    (warning,) = events
+    assert (warning["event"], warning["log_level"]) == ("params.keys_renamed", "warning")
+    assert "pretrain.peak_rate is now pretrain.learning_rate. Rename it." in warning["keys"]
+    assert "collect.sources.0.renames is now collect.sources.0.label_map. Rename it." in warning["keys"]
+    assert "compress.budget.max_f1_fall is now compress.budget.max_f1_drop. Rename it." in warning["keys"]
+    assert "watch.events is now watch.change_points. Rename it." in warning["keys"]
+    assert any("collect.feedback_texts is now a source." in sentence for sentence in warning["keys"])
+
+
+def test_old_key_beside_its_new_one_is_rejected_with_both_names(tmp_path: Path, old_text: str) -> None:
+    content = yaml.safe_load(old_text)
+    content["pretrain"]["learning_rate"] = 0.1
+
+    with pytest.raises(ConfigError) as error:
+        validate_section(Params, content, Path("params.yaml"))
+
+    assert "  pretrain.peak_rate is now pretrain.learning_rate. Rename it." in str(error.value)
+
+
+def test_set_writes_todays_keys_into_an_old_file(tmp_path: Path, old_text: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(old_text, "utf-8")
+
+    set_param(path, "pretrain.learning_rate=0.1")
+
+    assert load_params(path).pretrain.learning_rate == 0.1
+    assert "peak_rate" not in path.read_text("utf-8")
 
 
 def test_same_word_elsewhere_is_only_unknown() -> None:
