@@ -1,1 +1,1 @@
-"""What everything shares: configuration, errors, logs, seeds, times, digests, records and documents. It imports nothing of ours."""
+"""Configuration, errors, logs, seeds, times, digests, records and documents: it imports nothing of ours."""

@@ -9,12 +9,8 @@ from pipeline.base.config import Params, Workspace
 from pipeline.base.documents import Comparison, ReleaseRecord
 from pipeline.base.errors import Fault, TonewatchError
 from pipeline.base.records import TextRecord
-from pipeline.core.evaluate.comparison import (
-    PairedPredictions,
-    SourcePredictions,
-    compare_models,
-    measure_forgetting,
-)
+from pipeline.core.evaluate.comparison import SourcePredictions, compare_models, measure_forgetting
+from pipeline.core.evaluate.paired_bootstrap import PairedPredictions
 from pipeline.core.evaluate.slices import slice_members
 from pipeline.io import files, parquet
 from pipeline.io.registry import release_files

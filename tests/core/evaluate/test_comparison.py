@@ -11,12 +11,8 @@ from pipeline.base.config import GateConfig
 from pipeline.base.documents import Comparison
 from pipeline.base.errors import DataRejected
 from pipeline.core.evaluate import bootstrap, metrics
-from pipeline.core.evaluate.comparison import (
-    PairedPredictions,
-    SourcePredictions,
-    compare_models,
-    measure_forgetting,
-)
+from pipeline.core.evaluate.comparison import SourcePredictions, compare_models, measure_forgetting
+from pipeline.core.evaluate.paired_bootstrap import PairedPredictions
 from pipeline.io.params_file import load_params
 
 LABELS = ("negative", "neutral", "positive")

@@ -11,7 +11,8 @@ import numpy as np
 from judged import candidate
 
 from pipeline.core.evaluate import metrics
-from pipeline.core.evaluate.comparison import PairedPredictions, compare_models
+from pipeline.core.evaluate.comparison import compare_models
+from pipeline.core.evaluate.paired_bootstrap import PairedPredictions
 from pipeline.core.gate.decision import GateDecision, decide
 from pipeline.io.params_file import load_params
 

@@ -1,0 +1,100 @@
+"""A paired bootstrap over groups: the figures of two models on the same texts, resampled with the same draws.
+
+Legend: N texts, G groups, S sets of texts (all of them, then each slice), M models (candidate, champion), L
+labels, C labels that occur, B resamples, K figures (macro F1 of each set, then F1 of each label that occurs),
+R rows: a text once for each set it is in.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.base.errors import DataRejected
+from pipeline.core.evaluate import bootstrap, metrics
+
+
+@dataclass(frozen=True)
+class PairedPredictions:
+    """Ground truth and predictions of N texts, as label indices; the texts of one group are dependent."""
+
+    ids: Sequence[str]
+    truth: Sequence[int]
+    candidate: Sequence[int]
+    champion: Sequence[int]
+    groups: Sequence[Hashable]
+
+
+@dataclass(frozen=True)
+class PairedMetric:
+    """One figure of both models, its B resampled differences, and how many groups' counts differ."""
+
+    name: str
+    texts: int
+    candidate: float
+    champion: float
+    differences_B: NDArray[np.float64]
+    differing_groups: int
+
+
+def paired_metrics(
+    pair: PairedPredictions,
+    slices: Mapping[str, Sequence[int]],
+    labels: Sequence[str],
+    *,
+    resamples: int,
+    seed: int,
+    name: str = "all",
+) -> list[PairedMetric]:
+    """Resample every figure with the same draws; the first is that of all texts."""
+    if not pair.truth:
+        raise DataRejected(f"Candidate and champion have no text in common ({name}). Raise split.test.")
+    truth_N = np.asarray(pair.truth, dtype=np.int64)
+    subsets = {name: rows for name, rows in slices.items() if 0 < len(rows) < len(truth_N)}
+    label_C, texts_C = np.unique(truth_N, return_counts=True)
+    tallies_GSM2L = _tallies(pair, truth_N, [range(len(truth_N)), *subsets.values()], labels=len(labels))
+    figures_KM = _figures(tallies_GSM2L.sum(axis=0), label_C)
+    sums = bootstrap.bootstrap_sums(tallies_GSM2L, resamples=resamples, seed=seed)
+    resampled_BKM = _figures(sums, label_C)
+    differences_BK = resampled_BKM[..., 0] - resampled_BKM[..., 1]
+    differs_GS2L = tallies_GSM2L[:, :, 0] != tallies_GSM2L[:, :, 1]
+    differing_K = [
+        *differs_GS2L.any(axis=(2, 3)).sum(axis=0),
+        *differs_GS2L[:, 0].any(axis=1)[:, label_C].sum(axis=0),
+    ]
+    names = [name, *subsets, *(f"class={labels[label]}" for label in label_C)]
+    texts = [len(truth_N), *map(len, subsets.values()), *texts_C.tolist()]
+    return [
+        PairedMetric(
+            names[k],
+            texts[k],
+            float(figures_KM[k, 0]),
+            float(figures_KM[k, 1]),
+            differences_BK[:, k],
+            int(differing_K[k]),
+        )
+        for k in range(len(names))
+    ]
+
+
+def _tallies(
+    pair: PairedPredictions, truth_N: metrics.Counts, sets: Sequence[Sequence[int]], *, labels: int
+) -> metrics.Counts:
+    names, group_N = np.unique(np.asarray(pair.groups), return_inverse=True)
+    text_R = np.concatenate([np.asarray(rows, dtype=np.int64) for rows in sets])
+    cell_R = group_N[text_R] * len(sets) + np.repeat(np.arange(len(sets)), [len(rows) for rows in sets])
+    cells = len(names) * len(sets)
+    tallies = [
+        metrics.tally_by_group(
+            truth_N[text_R], np.asarray(predicted)[text_R], cell_R, groups=cells, labels=labels
+        )
+        for predicted in (pair.candidate, pair.champion)
+    ]
+    return np.stack([tally.reshape(len(names), len(sets), 2, labels) for tally in tallies], axis=2)
+
+
+def _figures(tallies: metrics.Counts | metrics.Values, label_C: metrics.Counts) -> metrics.Values:
+    """Compute macro F1 of each set and F1 of each label that occurs; ...SxMx2xL to ...KxM."""
+    f1_CM = np.moveaxis(metrics.tallied_f1(tallies[..., 0, :, :, :])[..., label_C], -1, -2)
+    return np.concatenate([metrics.tallied_macro_f1(tallies), f1_CM], axis=-2)
