@@ -1,6 +1,6 @@
-"""A picture of a page as a reader sees it: `python infra/screenshot.py URL OUT.png [--width 1200] [--dark] [--text TEXT]`.
+"""Take a picture of a page: `python infra/screenshot.py URL OUT.png [--width 1200] [--dark] [--text TEXT]`.
 
-The key to sign in with, where the service has keys, comes from TONEWATCH_KEY, so that it stands in no history of commands.
+The API key to sign in with comes from TONEWATCH_KEY, so that no shell history holds it.
 Needs Debian's chromium (`apt-get install chromium`) and playwright, which the tests use too.
 """
 

@@ -1,4 +1,4 @@
-"""The menu of a trained classifier beside its peer, transformers' pipeline on the teacher: part of `make bench`.
+"""The compression menu beside its peer, transformers' pipeline on the teacher: part of `make bench`.
 
 Needs what `make run` leaves. Prints figures and judges none; peer and variants take turns, so that a slow
 minute is everybody's.
@@ -99,10 +99,12 @@ def _show(factory: Any, models: Mapping[str, Any], test: Sequence[Any], slices: 
     rates, peer_batch = _rates(factory, predictors, [record.text for record in test])
     peer = statistics.median(rates["peer"])
     print(
-        f"\nmenu, {THREADS} threads; the peer is pipeline('text-classification') on the teacher at its best batch size, {peer_batch}:"
+        f"\nmenu, {THREADS} threads; the peer is pipeline('text-classification') on the teacher "
+        f"at its best batch size, {peer_batch}:"
     )
     print(
-        f"{peer:,.0f} texts/s. Ratios are medians over {ROUNDS} rounds in which all take turns on texts of the test split.\n"
+        f"{peer:,.0f} texts/s. Ratios are medians over {ROUNDS} rounds in which all take turns "
+        "on texts of the test split.\n"
     )
     rows = [list(HEADS)]
     for one in variants:
@@ -148,7 +150,7 @@ def _tested(
 def _rates(
     factory: Any, predictors: Mapping[str, Any], texts: Sequence[str]
 ) -> tuple[dict[str, list[float]], int]:
-    """Run the peer and every variant in turn; return texts per second of each round, and the peer's best batch."""
+    """Run the peer and every variant in turn; return texts/s of each round, and the peer's best batch."""
     answer = _peer(factory)
     few, many = (list(texts[:: max(1, len(texts) // count)][:count]) for count in (PEER_TEXTS, OUR_TEXTS))
     tried = {

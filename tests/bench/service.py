@@ -1,4 +1,4 @@
-"""The service of a workspace beside its peer, `pipeline("text-classification")` behind the same FastAPI app: part of `make bench`.
+"""The service beside its peer, `pipeline("text-classification")` behind FastAPI: part of `make bench`.
 
     python tests/bench/service.py [WORKSPACE] [--seconds 10] [--rounds 3]
 
@@ -49,7 +49,8 @@ end
 done = function(summary, latency)
   local e = summary.errors
   print(string.format("DONE %d %f %d %f %f", summary.requests, summary.duration / 1e6,
-    e.connect + e.read + e.write + e.status + e.timeout, latency:percentile(50) / 1000, latency:percentile(99) / 1000))
+    e.connect + e.read + e.write + e.status + e.timeout,
+    latency:percentile(50) / 1000, latency:percentile(99) / 1000))
 end
 """
 
@@ -94,7 +95,8 @@ def _measure(asked: argparse.Namespace, scratch: Path) -> None:
         rates = {kind: statistics.median(texts for texts, _ in found) for kind, found in full.items()}
         if not all(rates.values()):
             print(
-                f"service: {asked.seconds:g} s are too few for {min(rates, key=rates.__getitem__)}; type a longer --seconds"
+                f"service: {asked.seconds:g} s are too few for {min(rates, key=rates.__getitem__)}; "
+                "type a longer --seconds"
             )
             return
         _tell("half load")
@@ -111,7 +113,8 @@ def _measure(asked: argparse.Namespace, scratch: Path) -> None:
         f"\nservice: requests of {TOGETHER} texts of the test split from {by_wrk}, {CONNECTIONS} at once, {os.cpu_count()} cores for all."
     )
     print(
-        f"Medians over {asked.rounds} rounds of {asked.seconds:g} s in which all take turns; half load comes at an even pace.\n"
+        f"Medians over {asked.rounds} rounds of {asked.seconds:g} s in which all take turns; "
+        "half load comes at an even pace.\n"
     )
     heads = (
         "service",
@@ -147,7 +150,8 @@ def _measure(asked: argparse.Namespace, scratch: Path) -> None:
         1 - mine / bare for (mine, _), (bare, _) in zip(full["ours"], full["bare"], strict=True)
     )
     print(
-        f"\nGuard and journal cost {cost:.1%} of the texts a second. Ready in {statistics.median(ready):.1f} s (of {_listed(ready)})."
+        f"\nGuard and journal cost {cost:.1%} of the texts a second. "
+        f"Ready in {statistics.median(ready):.1f} s (of {_listed(ready)})."
     )
     print(f"The slowest of the answers of /healthz at full load took {alive:.0f} ms.")
     p50, p99, failed = moved
@@ -166,7 +170,7 @@ def _listed(values: Sequence[float]) -> str:
 
 
 def _scratch(workspace: Path, folder: Path) -> Path:
-    """Copy what serving needs, so that the workspace's own journal stays as it is; its limits are out of the way."""
+    """Copy what serving needs, so that the workspace's own journal stays as it is; raise its limits."""
     import yaml
 
     from pipeline.base.errors import ConfigError
@@ -271,7 +275,10 @@ def _load(port: int, scratch: Path, seconds: float) -> tuple[float, float]:
 
 
 def _half(port: int, scratch: Path, rate: float, seconds: float) -> tuple[float, float, float]:
-    """Ask at half the pace it can answer; gives median and 99th percentile in ms from the time each was due, and how many failed."""
+    """Send requests at half the highest rate.
+
+    Returns median and 99th percentile in ms from the time each was due, and how many failed.
+    """
     told = json.loads(_asker(port, scratch, seconds, rate / TOGETHER / 2))
     return told["p50"], told["p99"], told["failed"]
 
@@ -291,7 +298,7 @@ def _health(port: int, scratch: Path, seconds: float) -> float:
 
 @contextlib.contextmanager
 def _moving(scratch: Path) -> Iterator[list[str]]:
-    """Move the champion to and fro between two releases of equal files; gives who took over, as it goes on."""
+    """Move the champion to and fro between two releases of equal files; yields each new champion."""
     from pipeline.base.config import Workspace
     from pipeline.io.registry.ledger import Ledger
 
@@ -338,7 +345,10 @@ def _bodies(scratch: Path) -> list[bytes]:
 
 
 async def _paced(port: int, bodies: Sequence[bytes], rate: float, seconds: float) -> dict[str, float]:
-    """Ask at a pace, whether or not the answers keep up; a pace beyond all bounds means one request after another on each line."""
+    """Send requests at a fixed rate, whether or not the responses keep up.
+
+    An infinite rate means one request after another on each connection.
+    """
     import httpx
 
     times: list[float] = []
@@ -437,7 +447,7 @@ def _bare(scratch: Path) -> Any:
 
 
 def _peer(scratch: Path) -> Any:
-    """Make what most people would: transformers' pipeline on the parent, in a thread, behind the same models of bodies."""
+    """Make what most people would: transformers' pipeline on the teacher, in a thread, behind FastAPI."""
     import menu
     from fastapi import FastAPI
 
