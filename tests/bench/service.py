@@ -110,7 +110,8 @@ def _measure(asked: argparse.Namespace, scratch: Path) -> None:
             moved = _half(ports["ours"], scratch, rates["ours"], asked.seconds * asked.rounds)
     by_wrk = "wrk" if shutil.which("wrk") else "an httpx process"
     print(
-        f"\nservice: requests of {TOGETHER} texts of the test split from {by_wrk}, {CONNECTIONS} at once, {os.cpu_count()} cores for all."
+        f"\nservice: requests of {TOGETHER} texts of the test split from {by_wrk}, {CONNECTIONS} at once, "
+        f"{os.cpu_count()} cores for all."
     )
     print(
         f"Medians over {asked.rounds} rounds of {asked.seconds:g} s in which all take turns; "
