@@ -70,7 +70,7 @@ def plan_deployments(workspace: Workspace, cfg: ScheduleConfig, profile: str) ->
 
 
 def cron_schedule(kind: str, cron: str, time_zone: str) -> Schedule:
-    """Return the schedule of a kind of run.
+    """Return a Prefect schedule; `kind` (watch, retrain or audit) names the key of params.yaml in an error.
 
     Raises ConfigError for an invalid cron or time zone.
     """

@@ -20,6 +20,7 @@ from pipeline.operations.retrain import RetrainResult
 from pipeline.release import judge as judging
 from pipeline.release import promote, reports
 from pipeline.release import register as registering
+from pipeline.stages.runner import ensure_params_unchanged, run_if_changed
 
 RETRIES = 2
 RETRY_DELAY_SECONDS = (2, 10)
@@ -74,7 +75,7 @@ def _task(
 
 def _stage_task(name: str) -> Callable[[RetrainRun], None]:
     def run_stage(run: RetrainRun) -> None:
-        if operation.run_if_changed(run.context, name).ran:
+        if run_if_changed(run.context, name).ran:
             run.ran.append(name)
 
     return _task(name, run_stage)
@@ -89,7 +90,7 @@ def _keep_data_version(run: RetrainRun) -> str:
 
 
 def _register(run: RetrainRun, data_version: str) -> str:
-    operation.ensure_params_unchanged(run.context)
+    ensure_params_unchanged(run.context)
     return registering.register(run.workspace, data_version)
 
 

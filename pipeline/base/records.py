@@ -75,7 +75,7 @@ class Feedback:
 
 @dataclass(frozen=True)
 class Alert:
-    """Hold what somebody should know.
+    """Hold one alert.
 
     `key` names its subject: alerts with the same key are not repeated within the quiet period. `kind` is
     drift, quality, event, rollback, data, integrity or run. `link` is the page with details.

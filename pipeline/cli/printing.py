@@ -24,7 +24,7 @@ REIGN_COLUMNS = ("sequence", "time", "until", "from", "to", "kind", "actor", "re
 
 
 def run(result: "RetrainResult", workspace: Workspace) -> str:
-    """Write how a run ended in at most 15 lines: release, metrics, gate and what to type next."""
+    """Format how a run ended in at most 15 lines: release, metrics, gate and what to type next."""
     record, ran = result["document"], result["ran"]
     name = record["release"]
     head = f"Ran {', '.join(ran)}." if ran else "Nothing changed: every stage was skipped."
@@ -38,7 +38,7 @@ def run(result: "RetrainResult", workspace: Workspace) -> str:
 
 
 def release(record: ReleaseRecord) -> str:
-    """Write what a release is made of, its metrics beside the baselines and every check of the gate."""
+    """Format what a release is made of, its metrics beside the baselines and every check of the gate."""
     sources = [
         (f"  {name}", f"{scores['macro_f1']:.3f}", "", f"{scores['accuracy']:.3f}")
         for name, scores in record["metrics"]["per_source"].items()
@@ -77,14 +77,14 @@ def reigns_csv(rows: Sequence[ReignRecord]) -> str:
 
 
 def move(result: "MoveResultRecord") -> str:
-    """Write a move of the champion, and what could not follow it yet."""
+    """Format a move of the champion, and what could not follow it yet."""
     lines = [f"{result['to']} is in service (before: {result['from'] or 'none'}), with its model and data."]
     lines += [f"Pending: {reason} Type `tonewatch release reconcile`." for reason in result["pending"]]
     return "\n".join(lines)
 
 
 def move_preview(preview: "MovePreview") -> str:
-    """Write the steps that a move would take."""
+    """Format the steps that a move would take."""
     head = (
         f"This would put {preview['to']} in service (now: {preview['from'] or 'none'}). Nothing was changed."
     )
@@ -92,7 +92,7 @@ def move_preview(preview: "MovePreview") -> str:
 
 
 def verification(result: "VerifiedLedger") -> str:
-    """Write what was verified."""
+    """Format what was verified."""
     names = ", ".join(result["releases"]) or "No release"
     text = f"{names}: verified. Moves: {result['moves']}. Head of the ledger: {result['head'][:16]}."
     if result["working"]:
@@ -101,7 +101,7 @@ def verification(result: "VerifiedLedger") -> str:
 
 
 def watch(summary: WatchSummary) -> str:
-    """Write what one pass of the watch did."""
+    """Format what one pass of the watch did."""
     windows, alerts, rollback = summary["windows"], summary["alerts"], summary["rollback"]
     last = f" The last one starts at {windows[-1]}." if windows else ""
     lines = [f"Windows: {len(windows)}.{last}"]
@@ -121,7 +121,7 @@ def watch(summary: WatchSummary) -> str:
 
 
 def keys(records: "Sequence[KeyRecord]") -> str:
-    """Write API keys without their secrets."""
+    """Format API keys without their secrets."""
     if not records:
         return "There is no API key, so the service binds only to loopback. Create one: tonewatch keys new"
     columns = ("id", "name", "scopes", "created", "expires", "revoked")
@@ -150,7 +150,7 @@ def data_versions(versions: Sequence[Mapping[str, object]]) -> str:
 
 
 def fields(document: Mapping[str, object]) -> str:
-    """Write a record, one field a row."""
+    """Format a record, one field a row."""
     return table([(name, _value(value)) for name, value in document.items()])
 
 

@@ -48,7 +48,7 @@ def exclusive_lock(place: Path, message: str) -> Iterator[None]:
 
 
 def lock_holder(home: Path) -> str | None:
-    """Return the number of the process that holds a workspace, None when it is free."""
+    """Return the PID of the process that holds a workspace, as text; None when it is free."""
     from filelock import FileLock, Timeout
 
     if not home.is_dir():

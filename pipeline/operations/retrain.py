@@ -1,7 +1,6 @@
-"""Retraining: unchanged stages are skipped, pinned data stay, and DVC records only what ran."""
+"""Retraining: what runs before and around the stages, and whether there is anything to run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypedDict
 
 from pipeline.base import logs
@@ -17,20 +16,10 @@ from pipeline.release import reconcile
 from pipeline.release.judge import champion_of_candidate
 from pipeline.release.promote import MoveResultRecord
 from pipeline.stages.context import StageContext
-from pipeline.stages.runner import run_stage
+from pipeline.stages.runner import DATA_STAGES, run_stage
 from pipeline.stages.table import STAGES
 
 log = logs.get("retrain")
-ALWAYS_RUN = ("identity",)
-DATA_STAGES = ("collect", "clean", "validate", "split")
-
-
-@dataclass(frozen=True)
-class StageOutcome:
-    """Hold the receipt of a stage and whether it ran or was skipped as unchanged."""
-
-    receipt: Receipt
-    ran: bool
 
 
 class RetrainResult(TypedDict):
@@ -61,20 +50,6 @@ def prepare(context: StageContext) -> None:
     checkout_pinned_data(context)
 
 
-def run_if_changed(context: StageContext, name: str) -> StageOutcome:
-    """Run a stage unless it ran before on the same inputs, and record the run in DVC."""
-    if name in DATA_STAGES and context.params.data.version != NEWEST:
-        log.info("stage.pinned", stage=name, data_version=context.params.data.version)
-    elif name in ALWAYS_RUN or not (context.dvc_cache.unchanged(name) or context.dvc_cache.restored(name)):
-        receipt = run_stage(context, name)
-        ensure_params_unchanged(context)
-        context.dvc_cache.commit(name)
-        return StageOutcome(receipt, ran=name not in ALWAYS_RUN)
-    else:
-        log.info("stage.unchanged", stage=name)
-    return StageOutcome(files.read_receipt(context.folder(name)), ran=False)
-
-
 def checkout_pinned_data(context: StageContext) -> None:
     """Check out the data version that `data.version` pins, if it pins one.
 
@@ -88,15 +63,6 @@ def checkout_pinned_data(context: StageContext) -> None:
         raise UsageError(
             f"{version.name} holds texts with the label {', '.join(unknown)}, which collect.labels lacks. "
             f"Add it there, or type `tonewatch run --set data.version={NEWEST}`."
-        )
-
-
-def ensure_params_unchanged(context: StageContext) -> None:
-    """Raise UsageError when params.yaml changed during the run: DVC would record params that did not run."""
-    path = context.workspace.params
-    if load_params(path) != context.params:
-        raise UsageError(
-            f"{path} changed during the run. Completed stages are kept; type `tonewatch run` again."
         )
 
 

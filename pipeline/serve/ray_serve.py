@@ -80,7 +80,7 @@ def start(
 
 
 def deployment(workspace: Workspace, *, host: str, cores: float) -> Any:
-    """Return the Ray Serve deployment; every replica builds its own app where it runs."""
+    """Return the bound Ray Serve application, `cores` for each replica; a replica builds its own app."""
     from ray import serve as rayserve
 
     cfg = load_params(workspace.params).serve

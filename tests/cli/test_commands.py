@@ -11,9 +11,10 @@ from pipeline.base.config import Workspace
 from pipeline.base.errors import ConfigError, UsageError
 from pipeline.io.params_file import load_profile, set_param, set_params
 from pipeline.io.versioning import data_versions
-from pipeline.operations.retrain import checkout_pinned_data, run_if_changed
+from pipeline.operations.retrain import checkout_pinned_data
 from pipeline.operations.workspace import init_workspace
 from pipeline.stages.context import StageContext
+from pipeline.stages.runner import run_if_changed
 
 GOOD = [
     ("text", "label"),

@@ -16,10 +16,10 @@ from pipeline.io import files, parquet
 from pipeline.io.params_file import load_profile
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.versioning import data_versions
-from pipeline.operations.retrain import run_if_changed
 from pipeline.operations.workspace import init_workspace
 from pipeline.release import reports
 from pipeline.stages.context import StageContext
+from pipeline.stages.runner import run_if_changed
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 ROWS = [

@@ -79,7 +79,7 @@ def test_feedback_is_stored_with_its_prediction(service: RunningService) -> None
         "/v1/feedback", json={"request": request_id, "position": 1, "label": "positive"}
     )
 
-    assert (response.status_code, response.json()) == (200, {"kept": True})
+    assert (response.status_code, response.json()) == (200, {"stored": True})
     (entry,) = [
         one for one in Journal.reading(service.workspace.journal).labels() if one.request == request_id
     ]

@@ -11,7 +11,7 @@ Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
 class Section(BaseModel):
-    """Reject unknown keys and later changes; a default would give a number a second home."""
+    """Reject unknown keys and later changes; a default would repeat a number of params.yaml."""
 
     # Labels such as 1 to 5 are strings here, and numbers to YAML.
     model_config = ConfigDict(

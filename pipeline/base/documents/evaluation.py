@@ -24,7 +24,7 @@ class ModelScores(Scores):
 
 
 class LabelScores(TypedDict):
-    """Scores of one label; `texts` is how many bear it."""
+    """Scores of one label; `texts` is how many have it."""
 
     f1: float
     precision: float

@@ -158,7 +158,7 @@ class DataVersionRecord(TypedDict):
 
 
 class ReleaseDetails(ReleaseRecord):
-    """A release with its moves; its approvals and data version where they are asked for and known."""
+    """A release with its moves; its approvals and data version where they are known."""
 
     in_service: bool
     moves: list[MoveRecord]

@@ -64,13 +64,19 @@ def human_agreement(
 
 
 def one_rater(ratings_R: NDArray[np.float64], rule: RatingRule) -> Table:
-    """Return the table of one text: the mean of the other raters against one rater, over all raters."""
+    """Return the LxL table of one text, label by the other raters' mean against label by one rater.
+
+    It is the average over all raters; `rule` turns a rating into a label.
+    """
     others_R = (ratings_R.sum() - ratings_R) / (len(ratings_R) - 1)
     return _shares(others_R, ratings_R, rule)
 
 
 def ceiling(ratings_R: NDArray[np.float64], rule: RatingRule, random: np.random.Generator) -> Table:
-    """Return the table of one text: one random half of the raters against the other half."""
+    """Return the LxL table of one text, label by one random half of the raters against the other half.
+
+    It is the average over `DRAWS` halves; `rule` turns a mean rating into a label.
+    """
     drawn_DR = random.permuted(np.tile(ratings_R, (DRAWS, 1)), axis=1)
     half = len(ratings_R) // 2
     return _shares(drawn_DR[:, half:].mean(axis=1), drawn_DR[:, :half].mean(axis=1), rule)

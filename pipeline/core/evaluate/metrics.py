@@ -131,7 +131,7 @@ def summary(counts_LL: Counts) -> SubsetScores:
 
 
 def score(truth: Counts, predicted: Counts, labels: int) -> float:
-    """Compute macro F1, the score that training maximizes."""
+    """Compute macro F1 of N label indices against N others; training maximizes it."""
     return float(macro_f1(confusion(truth.tolist(), predicted.tolist(), labels=labels)))
 
 

@@ -12,7 +12,7 @@ SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def load_tokenizer(document: str, max_tokens: int) -> Tokenizer:
-    """Load a tokenizer that truncates to `max_tokens` and does not pad."""
+    """Load a tokenizer from its JSON; it truncates to `max_tokens` and does not pad."""
     tokenizer = Tokenizer.from_str(document)
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)

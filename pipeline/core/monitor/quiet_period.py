@@ -9,7 +9,7 @@ from pipeline.base.times import hours_before, to_micros
 def filter_quiet(
     candidates: Sequence[Alert], past: Sequence[Alert], *, now: str, quiet_hours: float
 ) -> list[Alert]:
-    """Return the candidates to raise, in their order: the first of each key that no recent alert bears.
+    """Return the candidates to raise, in their order: the first of each key without a recent alert.
 
     An alert silences its key for `quiet_hours` from its time on. An alert dated after `now` (a clock was
     wrong) silences nothing, or its key would be silent until that day: an alert may be raised twice, but is

@@ -2,7 +2,7 @@
 
 A changed row does not match its digest, and a deleted row leaves a gap. Moves store the last digests of the
 other two tables, so rows that were cut off below a move are detected too. Rows cut off after the last move,
-and moves cut off at the end, are visible only to somebody who kept the ledger's head.
+and moves cut off at the end, show only beside an earlier head of the ledger.
 """
 
 import hashlib

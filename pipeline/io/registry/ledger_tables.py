@@ -37,7 +37,7 @@ def ledger_schema() -> "MetaData":
     release: Column[int] = Column("release", ForeignKey("releases.number"), nullable=False, unique=True)
     origin: Column[int] = Column("from", ForeignKey("releases.number"))
     target: Column[int] = Column("to", ForeignKey("releases.number"), nullable=False)
-    said = ("actor", "reason", "time")
+    who_and_why = ("actor", "reason", "time")
     Table("releases", metadata, _key("number"), identity, *_texts("document", "created"), *_digests("digest"))
     Table(
         "moves",
@@ -45,10 +45,10 @@ def ledger_schema() -> "MetaData":
         _key("sequence"),
         origin,
         target,
-        *_texts(*said),
+        *_texts(*who_and_why),
         *_digests("gate", "releases", "approvals", "digest"),
     )
-    Table("approvals", metadata, _key("sequence"), release, *_texts(*said), *_digests("digest"))
+    Table("approvals", metadata, _key("sequence"), release, *_texts(*who_and_why), *_digests("digest"))
     _guard(metadata)
     return metadata
 

@@ -29,7 +29,7 @@ def keep_data_version(root: Path, reason: str) -> DataVersion:
         sources=_total_over_splits(counts, "source"),
     )
     version = data_branch.commit_version(root, manifest, reason=reason)
-    log.info("data_version.kept", name=version.name, texts=version.rows)
+    log.info("data_version.committed", name=version.name, texts=version.rows)
     return version
 
 

@@ -26,7 +26,7 @@ class Name:
 
 
 def short_name(label: str, at: float, room: float) -> Name:
-    """Shorten a label to `room` pixels."""
+    """Return a label at the coordinate `at`, whole and shortened to `room` pixels."""
     most = max(3, int(room / CHARACTER))
     return Name(round(at, 2), label if len(label) <= most else label[: most - 1] + "…", label)
 

@@ -107,8 +107,8 @@ def series_plot(
 ) -> SeriesPlot:
     """Lay out lines with their bands; `floor` is the start of the axis, None for the lowest value.
 
-    `most` limits the time marks. The values of a `scattered` line are not joined, since each is about
-    different texts.
+    At most `most` times are written on the axis. `marks` are vertical lines: a UTC time and a label each. The
+    values of a `scattered` line are not joined, since each is about different texts.
     """
     values = [
         bound for line in lines.values() for point in line for bound in (point.low, point.high, point.value)

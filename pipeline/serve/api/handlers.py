@@ -128,7 +128,7 @@ class ApiHandlers:
             topic=entry.topic,
         )
         await asyncio.to_thread(journal.append_feedback, [feedback])
-        return FeedbackResponse(kept=True)
+        return FeedbackResponse(stored=True)
 
     async def release(self) -> ReleaseResponse:
         """Return the release in service."""

@@ -71,7 +71,7 @@ class FeedbackRequest(BaseModel):
 class FeedbackResponse(BaseModel):
     """Whether the feedback is stored."""
 
-    kept: bool
+    stored: bool
 
 
 class ReleaseResponse(BaseModel):

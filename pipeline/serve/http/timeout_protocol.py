@@ -67,7 +67,7 @@ class TimeoutProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:
-        """Give the rest of a rejected body a moment to arrive, then close the connection."""
+        """Wait a moment for the rest of a rejected body, then close the connection."""
         super().on_response_complete()
         if self.cycle.more_body and not self.transport.is_closing():
             self._drain_timer, self._drained_bytes = (
