@@ -62,7 +62,7 @@ def main() -> int:
         if _waits_for(own) and READY.exists():
             return 0
         # The stamp goes first and comes back last: a killed install leaves none and is begun anew.
-        if READY.exists():
+        if READY.exists() and PYTHON.exists():
             READY.unlink()
         else:
             _make_venv()
@@ -257,18 +257,17 @@ def _succeeds(command: Command, environ: Mapping[str, str] | None = None) -> boo
 def _run(command: Command, environ: Mapping[str, str] | None = None, *, capture: bool = False) -> str:
     """Run a command and return its output. Its messages show at once on a terminal, elsewhere if it fails."""
     words = [str(word) for word in command]
-    done = subprocess.run(
-        words,
-        env=environ,
-        stdout=subprocess.PIPE if capture else None,
-        stderr=None if sys.stderr.isatty() else subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        print(done.stderr or "", file=sys.stderr, end="")
+    stdout = subprocess.PIPE if capture else None
+    stderr = None if sys.stderr.isatty() else subprocess.PIPE
+    try:
+        result = subprocess.run(words, env=environ, stdout=stdout, stderr=stderr, text=True, check=False)
+    except OSError as error:
+        print(error, file=sys.stderr)
+        raise InstallFailed(" ".join(words)) from error
+    if result.returncode != 0:
+        print(result.stderr or "", file=sys.stderr, end="")
         raise InstallFailed(" ".join(words))
-    return done.stdout or ""
+    return result.stdout or ""
 
 
 def _say(sentence: str) -> None:
