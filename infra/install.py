@@ -34,13 +34,13 @@ UV_LOCK = Path("infra", "uv.txt")
 TORCH_CPU_LOCK = Path("infra", "torch-cpu.txt")
 TORCH_LOCK = Path("infra", "torch.txt")
 
-# What the commands and the services import. Compiling all 29,600 files takes 180 s of CPU time. These 6,600
-# take 60 s, in two processes half of that. Left uncompiled, they cost each new process up to 20 s, again and
+# What the commands and the service import. Compiling all 29,600 files takes 180 s of CPU time. These 6,500
+# take 65 s, in two processes half of that. Left uncompiled, they cost each new process up to 20 s, again and
 # again where PYTHONDONTWRITEBYTECODE is set.
 IMPORTED = (
     "prefect.server.api.server, prefect, mlflow, alembic, great_expectations.expectations",
-    "torch, transformers, ray.train.torch, ray.serve, dvc.repo, dvc.api, scipy.stats, scipy.optimize, "
-    "sklearn.linear_model, sklearn.feature_extraction.text, onnx, onnxruntime, model_signing.signing",
+    "torch, transformers, ray.train.torch, dvc.repo, scipy.stats, scipy.optimize, sklearn.linear_model, "
+    "sklearn.feature_extraction.text, onnx, onnxruntime",
 )
 
 Command = Sequence[object]
