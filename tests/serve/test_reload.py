@@ -85,7 +85,7 @@ def test_every_prediction_under_load_is_journaled_once(tmp_path: Path) -> None:
             running_service.promote(workspace, "R2")
             running_service.wait_until(lambda: served_release(service) == "R2")
         journaled = [
-            (r["request"], r["position"], r["release"]) for r in running_service.journal_enattempts(workspace)
+            (r["request"], r["position"], r["release"]) for r in running_service.journal_entries(workspace)
         ]
 
     response = [(r["request"], position, r["release"]) for r in responses for position in range(r["size"])]

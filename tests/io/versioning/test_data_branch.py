@@ -252,7 +252,7 @@ def test_a_killed_restore_is_finished_by_the_same_call(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(DvcCache, "_take", killed)
+        patch.setattr(DvcCache, "_check_out", killed)
         with pytest.raises(KeyboardInterrupt):
             data_branch.restore(workspace, "v1")
     # The pin stands already, so a run that comes next takes the folders out too.
