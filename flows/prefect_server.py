@@ -97,7 +97,7 @@ def _die_with_parent() -> None:
 
 
 def is_reachable(url: str) -> bool:
-    """Return whether a Prefect server is healthy at this address."""
+    """Return whether a Prefect server is healthy at the address of its API, as http://127.0.0.1:4200/api."""
     try:
         with urllib.request.urlopen(f"{url}/health", timeout=2) as response:
             return bool(response.status == 200)

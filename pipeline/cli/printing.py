@@ -130,7 +130,7 @@ def keys(records: "Sequence[KeyRecord]") -> str:
 
 
 def diagnosis(result: "Diagnosis") -> str:
-    """Write versions, places and checks of a workspace."""
+    """Format versions, places and checks of a workspace."""
     versions = ", ".join(f"{name} {version or 'missing'}" for name, version in result["versions"].items())
     places = [(name, place) for name, place in result["places"].items() if place]
     checks = [

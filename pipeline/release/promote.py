@@ -65,8 +65,8 @@ class _LedgerState:
 def release(workspace: Workspace, candidate: ReleaseRecord, *, actor: str, reason: str) -> MoveResult | None:
     """Promote a judged candidate; return None where it is the champion already or waits for approval.
 
-    Raises CandidateRejected, with the reasons, where the gate rejected it or it was judged against another
-    champion.
+    Raises CandidateRejected, with the reasons, where the gate rejected it, it served before and was replaced,
+    or it was judged against another champion.
     """
     _ensure_accepted(candidate)
     name, state = candidate["release"], _LedgerState.read(workspace)

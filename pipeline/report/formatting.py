@@ -13,12 +13,12 @@ NONE = "–"
 
 
 def baseline_name(name: str) -> str:
-    """Return the full name of a baseline."""
+    """Return the full name of a baseline; an unknown name stays as it is."""
     return BASELINES.get(name, name)
 
 
 def score(value: float | None, signed: bool = False) -> str:
-    """Format a score to three decimals, with its sign if `signed`."""
+    """Format a score to three decimals, with its sign if `signed`; None is a dash."""
     if value is None:
         return NONE
     return f"{value:+.3f}" if signed else f"{value:.3f}"
@@ -45,7 +45,7 @@ def rounded(value: float | None) -> str:
 
 
 def p_value(value: float | None) -> str:
-    """Format a p-value; one below 0.001 only as such."""
+    """Format a p-value to three decimals, one below 0.001 only as such; None is a dash."""
     if value is None:
         return NONE
     return "< 0.001" if value < 0.001 else f"{value:.3f}"

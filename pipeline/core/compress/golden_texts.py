@@ -14,7 +14,10 @@ SHORTEST, LONGEST = 3, 24
 
 
 def golden_texts(document: str, seed: int) -> list[str]:
-    """Draw texts of several lengths from the words of a tokenizer, the same for the same seed."""
+    """Draw texts of several lengths from the words of a `tokenizer.json`, whose content is `document`.
+
+    The texts are the same for the same document and seed.
+    """
     generator = np.random.default_rng(seed_for(seed, "golden"))
     # Lower-case ASCII letters, which cleaning does not change on any machine.
     words = sorted(

@@ -58,7 +58,10 @@ class ActivationRange:
 def quantize_model(
     model: nn.Module, texts: Sequence[Sequence[int]], *, max_tokens: int, cfg: Int8Config
 ) -> bytes:
-    """Export a classifier to int8 ONNX, on scales measured on tokenized texts."""
+    """Export a classifier to int8 ONNX, on scales measured on the token ids of training texts.
+
+    A text has at most `max_tokens` ids, and so has an input of the exported model.
+    """
     return export_onnx(model, max_tokens=max_tokens, precision=Int8(measure_ranges(model, texts), cfg))
 
 

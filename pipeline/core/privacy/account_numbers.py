@@ -60,7 +60,7 @@ def find_cards(text: str) -> Iterator[Span]:
 
 
 def find_ibans(text: str) -> Iterator[Span]:
-    """Yield the spans of IBANs; a following word may look like one more group."""
+    """Yield start and end of each IBAN, without a following word that looks like one more group."""
     for match in IBAN.finditer(text, overlapped=True):
         signs = [at for at in range(*match.span()) if text[at].isalnum()]
         length = _iban_length(match[0][:2].upper())

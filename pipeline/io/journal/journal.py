@@ -36,7 +36,7 @@ def request_id(now: datetime) -> str:
 
 
 def latest_labels(entries: Iterable[Feedback]) -> list[Feedback]:
-    """Return the last feedback of each prediction, in the order of time."""
+    """Return the last feedback of each prediction; `entries` and the result are in the order of time."""
     latest = {(entry.request, entry.position): entry for entry in entries}
     return sorted(latest.values(), key=lambda entry: (entry.time, entry.request, entry.position))
 

@@ -151,7 +151,10 @@ def strip_plot(lanes: Mapping[str, Sequence[tuple[str, str, str]]], span: TimeSp
 
 
 def volume_path(texts: Sequence[tuple[str, str, int]], span: TimeSpan, height: float) -> str:
-    """Return the path of one bar for each window, in proportion to its texts."""
+    """Return the SVG path of one bar for each window; the one with the most texts is `height` high.
+
+    A window is its start and its end, both UTC times, and the number of its texts.
+    """
     most = max((count for _, _, count in texts), default=0) or 1
     return "".join(
         _box(span.at(start), span.at(end), height * (1 - count / most), height) for start, end, count in texts

@@ -57,7 +57,11 @@ def create_app(service: Service, routers: Sequence[APIRouter] = ()) -> FastAPI:
 
 
 def policy_of(app: FastAPI, scope: Scope) -> tuple[str, Policy | None]:
-    """Return the route of a request and its policy; None where the route is unknown or has no policy."""
+    """Return the route of a request, as `GET /v1/release`, and its policy.
+
+    A known path with another method is `open`, so that the app answers 405. The policy is None where a route
+    has none, and the route is `none` where no path matches.
+    """
     for route in app.router.routes:
         match, _ = route.matches(scope)
         if match != Match.NONE and (path := getattr(route, "path", None)):
