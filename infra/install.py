@@ -223,13 +223,13 @@ def _pip() -> list[object]:
 def _compile() -> None:
     """Write the bytecode of what is imported. A failing import is the tests' matter, not the install's."""
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    with tempfile.TemporaryDirectory() as desk:
+    with tempfile.TemporaryDirectory() as folder:
         # Prefect makes its folder when imported and reads settings from the current one.
-        environ |= {"PREFECT_HOME": desk, "MPLCONFIGDIR": desk}
+        environ |= {"PREFECT_HOME": folder, "MPLCONFIGDIR": folder}
         processes = [
             subprocess.Popen(
                 [Path.cwd() / PYTHON, "-c", f"import {names}"],
-                cwd=desk,
+                cwd=folder,
                 env=environ,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

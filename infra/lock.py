@@ -25,12 +25,12 @@ def main() -> None:
     """Resolve with uv, then write the four files."""
     os.chdir(ROOT)
     with tempfile.TemporaryDirectory() as folder:
-        desk = Path(folder)
-        environ = _get_uv(desk / "venv")
-        packages = _resolve(desk, environ)
-        uv = _compile(desk, environ, "uv", seed=UV_LOCK)
+        scratch = Path(folder)
+        environ = _get_uv(scratch / "venv")
+        packages = _resolve(scratch, environ)
+        uv = _compile(scratch, environ, "uv", seed=UV_LOCK)
         version = next(package.split()[0] for package in packages if package.startswith("torch=="))
-        cpu = _cpu_build(desk, environ, f"{version}+cpu")
+        cpu = _cpu_build(scratch, environ, f"{version}+cpu")
     _write(LOCK, [package for package in packages if not CUDA.match(package)])
     _write(TORCH_LOCK, [package for package in packages if CUDA.match(package)])
     _write(UV_LOCK, uv)
@@ -48,52 +48,52 @@ def _get_uv(venv: Path) -> dict[str, str]:
     return {**os.environ, **uv_environment(pip_settings(venv / "bin" / "python"), os.environ)}
 
 
-def _resolve(desk: Path, environ: Mapping[str, str]) -> list[str]:
+def _resolve(scratch: Path, environ: Mapping[str, str]) -> list[str]:
     """Resolve every package of the project and of the extras serve and dev."""
     # Only the main index knows all files of a version, for every platform. A folder of wheels or an index of
     # builds has one of them, and a lock made from it would install nowhere else.
     main_index = {name: value for name, value in environ.items() if name not in ("UV_INDEX", "UV_FIND_LINKS")}
-    seed = desk / "seed.txt"
+    seed = scratch / "seed.txt"
     seed.write_text("".join(lock.read_text("utf-8") for lock in (LOCK, TORCH_LOCK) if lock.exists()), "utf-8")
     extras = ["--extra", "serve", "--extra", "dev", "--constraint", "infra/pins.txt", *sys.argv[1:]]
-    return _compile(desk, main_index, "pyproject.toml", *extras, seed=seed)
+    return _compile(scratch, main_index, "pyproject.toml", *extras, seed=seed)
 
 
-def _cpu_build(desk: Path, environ: Mapping[str, str], torch: str) -> list[str]:
+def _cpu_build(scratch: Path, environ: Mapping[str, str], torch: str) -> list[str]:
     """List the hashes of a CPU build: those locked for this version already, and those on offer here."""
     locked = TORCH_CPU_LOCK.read_text("utf-8") if TORCH_CPU_LOCK.exists() else ""
     hashes = set(re.findall(r"--hash=\S+", locked)) if f"{torch} " in locked else set()
     try:
-        on_offer = set(re.findall(r"--hash=\S+", "".join(_compile(desk, environ, torch, "--no-deps"))))
-        hashes |= on_offer or {_hash_of_wheel(desk, torch)}
+        on_offer = set(re.findall(r"--hash=\S+", "".join(_compile(scratch, environ, torch, "--no-deps"))))
+        hashes |= on_offer or {_hash_of_wheel(scratch, torch)}
     except subprocess.CalledProcessError:
         print(f"No index here has {torch}; its hashes stay as they are.", file=sys.stderr)
     return [" \\\n    ".join([torch, *sorted(hashes)]) + "\n"] if hashes else []
 
 
-def _hash_of_wheel(desk: Path, requirement: str) -> str:
+def _hash_of_wheel(scratch: Path, requirement: str) -> str:
     """Hash the wheel that pip finds: a folder of wheels, unlike an index, lists no hashes."""
-    wheels = desk / "wheels"
+    wheels = scratch / "wheels"
     download = ["-m", "pip", "download", "-qq", "--no-deps", "-d", str(wheels), requirement]
-    subprocess.run([desk / "venv" / "bin" / "python", *download], check=True)
+    subprocess.run([scratch / "venv" / "bin" / "python", *download], check=True)
     wheel = next(wheels.iterdir())
     with wheel.open("rb") as stream:
         return f"--hash=sha256:{hashlib.file_digest(stream, 'sha256').hexdigest()}"
 
 
 def _compile(
-    desk: Path, environ: Mapping[str, str], requirement: str, *options: str, seed: Path | None = None
+    scratch: Path, environ: Mapping[str, str], requirement: str, *options: str, seed: Path | None = None
 ) -> list[str]:
     """Run `uv pip compile` for every platform, keeping the versions of the seed where they fit."""
     source = Path(requirement)
     if not source.exists():
-        source = desk / "requirement.in"
+        source = scratch / "requirement.in"
         source.write_text(requirement, "utf-8")
-    output = desk / "compiled.txt"
+    output = scratch / "compiled.txt"
     output.write_text(seed.read_text("utf-8") if seed and seed.exists() else "", "utf-8")
     python = ["--universal", "--python-version", "3.11", "--fork-strategy", "fewest"]
     plain = ["--generate-hashes", "--no-annotate", "--no-header", "--quiet"]
-    uv = desk / "venv" / "bin" / "uv"
+    uv = scratch / "venv" / "bin" / "uv"
     command = [uv, "pip", "compile", source, "-o", output, *python, *plain, *options]
     subprocess.run([str(word) for word in command], env=environ, check=True)
     return entries(output)

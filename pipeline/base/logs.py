@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import structlog
 
-# Loggers of libraries that are noise below an error; the last warns that torchvision is not installed.
+# Loggers of libraries that are noise below an error.
 SILENCED = (
     "alembic",
     "asyncio",
@@ -19,7 +19,6 @@ SILENCED = (
     "prefect",
     "ray.train",
     "urllib3",
-    "torch.onnx._internal.exporter._registration",
 )
 
 

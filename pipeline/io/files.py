@@ -1,4 +1,4 @@
-"""Folders that are whole or absent, and the digests of what lies in them."""
+"""Folders that are whole or absent, and the digests of their files."""
 
 import contextlib
 import dataclasses

@@ -76,7 +76,7 @@ def _sweep_checkpoints(workspace: Workspace, before: datetime) -> list[str]:
         with locks.workspace_lock(workspace.home):
             return checkpoints.sweep_checkpoints(workspace.checkpoints, before=before.timestamp())
     except WorkspaceBusy:
-        # A running training may resume from what lies there; the next audit sweeps.
+        # A running training may resume from these files; the next audit removes them.
         return []
 
 

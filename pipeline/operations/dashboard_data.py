@@ -18,22 +18,9 @@ from pipeline.operations import dashboard_charts, dashboard_quality
 from pipeline.operations.dashboard_charts import PrevalenceChart
 from pipeline.operations.dashboard_lookups import LOOKUPS, AlertEntry, ChampionHistory, RunEntry
 from pipeline.operations.dashboard_quality import DriftChart, QualityChart
-from pipeline.report import formatting
 
 LOOKUP_TIMEOUT_SECONDS = 4.0
 FRESH_SECONDS = 1.0  # a lookup this young is not repeated
-FILTERS = {
-    filter_.__name__: filter_
-    for filter_ in (
-        formatting.score,
-        formatting.integer,
-        formatting.percent,
-        formatting.decimal,
-        formatting.rounded,
-        formatting.p_value,
-        formatting.utc_time,
-    )
-}
 T = TypeVar("T")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict
 
 from pipeline.base import logs
 from pipeline.base.config import Params, Workspace
@@ -115,9 +115,7 @@ def read_champions(workspace: Workspace) -> ChampionHistory:
 
 def read_versions(workspace: Workspace) -> list[DataVersionRecord]:
     """Read the data versions, the newest first."""
-    return [
-        cast(DataVersionRecord, version.as_dict()) for version in data_versions.list_versions(workspace.root)
-    ]
+    return [version.as_dict() for version in data_versions.list_versions(workspace.root)]
 
 
 def read_alerts(workspace: Workspace) -> list[AlertEntry]:

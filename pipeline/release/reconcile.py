@@ -73,20 +73,15 @@ def is_behind(workspace: Workspace, moves: list[ChampionMove] | None = None) -> 
 
 def apply(workspace: Workspace) -> ReconcileResult:
     """Make every projection agree with the last move; one that fails now does not stop the others."""
-    ledger = Ledger(workspace.ledger)
-    move = ledger.last_move()
-    if move is None:
-        return NOTHING
-    previous = ledger.get(move.origin).record if move.origin else None
-    return apply_move(workspace, move, ledger.get(move.target).record, previous)
+    last = _last_move(workspace)
+    return apply_move(workspace, *last) if last else NOTHING
 
 
 def apply_move(
     workspace: Workspace, move: ChampionMove, champion: ReleaseRecord, previous: ReleaseRecord | None
 ) -> ReconcileResult:
     """Apply a move whose releases were read already."""
-    target = ReconcileTarget(champion, previous, moved=_applied(workspace) != move.sequence)
-    result = _walk(workspace, target, act=True)
+    result = _walk(workspace, _target(workspace, move, champion, previous), act=True)
     if not result.pending:
         files.write_json(workspace.home / "followed.json", {"sequence": move.sequence})
     return result
@@ -94,19 +89,29 @@ def apply_move(
 
 def diff(workspace: Workspace) -> ReconcileResult:
     """Return what does not agree with the ledger, without changing it."""
-    ledger = Ledger(workspace.ledger)
-    move = ledger.last_move()
-    if move is None:
-        return NOTHING
-    previous = ledger.get(move.origin).record if move.origin else None
-    moved = _applied(workspace) != move.sequence
-    target = ReconcileTarget(ledger.get(move.target).record, previous, moved)
-    return _walk(workspace, target, act=False)
+    last = _last_move(workspace)
+    return _walk(workspace, _target(workspace, *last), act=False) if last else NOTHING
 
 
 def preview(workspace: Workspace, champion: ReleaseRecord, previous: ReleaseRecord | None) -> ReconcileResult:
     """Return what would change if this release became the champion, without changing it."""
     return _walk(workspace, ReconcileTarget(champion, previous, moved=True), act=False)
+
+
+def _last_move(workspace: Workspace) -> tuple[ChampionMove, ReleaseRecord, ReleaseRecord | None] | None:
+    """Read the last move and the records of its target and its origin; None before the first move."""
+    ledger = Ledger(workspace.ledger)
+    move = ledger.last_move()
+    if move is None:
+        return None
+    previous = ledger.get(move.origin).record if move.origin else None
+    return move, ledger.get(move.target).record, previous
+
+
+def _target(
+    workspace: Workspace, move: ChampionMove, champion: ReleaseRecord, previous: ReleaseRecord | None
+) -> ReconcileTarget:
+    return ReconcileTarget(champion, previous, moved=_applied(workspace) != move.sequence)
 
 
 def _walk(workspace: Workspace, target: ReconcileTarget, *, act: bool) -> ReconcileResult:

@@ -10,7 +10,6 @@ from pipeline.base import times
 from pipeline.base.config import Workspace
 from pipeline.base.documents import (
     ApprovalRecord,
-    DataVersionRecord,
     ReignRecord,
     ReleaseDetails,
     ReleaseRecord,
@@ -136,7 +135,7 @@ def _details(workspace: Workspace, name: str | None) -> ReleaseDetails:
     except TonewatchError:
         # A release is complete without its data version; only its card shows less.
         return details
-    details["data"] = cast(DataVersionRecord, version.as_dict())
+    details["data"] = version.as_dict()
     return details
 
 

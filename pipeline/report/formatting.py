@@ -1,6 +1,7 @@
 """Numbers and times as people read them: the same on the page, in Markdown and on the dashboard."""
 
 import math
+from collections.abc import Callable, Mapping
 
 BASELINES = {"tfidf": "TF-IDF + logistic regression", "vader": "VADER lexicon"}
 VERDICTS = {
@@ -77,3 +78,20 @@ def shortfall(value: float | None, unit: str | None) -> str:
     amount = math.ceil(size / step - 1e-6) * step
     places = max(0, -math.floor(math.log10(step) + 1e-9)) if size else 0
     return f"{amount:,.{places}f} {unit or ''}".strip()
+
+
+# By name, for the templates of the reports and of the dashboard.
+FILTERS: Mapping[str, Callable[..., str]] = {
+    function.__name__: function
+    for function in (
+        score,
+        integer,
+        percent,
+        decimal,
+        rounded,
+        p_value,
+        utc_time,
+        baseline_name,
+        interval_name,
+    )
+}

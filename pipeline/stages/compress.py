@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.base.config import CompressConfig, EvaluateConfig
-from pipeline.base.documents import ModelSettings, VariantRecipe
+from pipeline.base.documents import ModelSettings, SliceDropRecord, VariantRecipe
 from pipeline.base.records import Receipt
 from pipeline.io import files, parquet
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pipeline.core.compress.selection import MeasuredVariant, SliceDrop
+    from pipeline.core.compress.selection import MeasuredVariant
     from pipeline.core.compress.speed import Speed
     from pipeline.core.compress.variants import CompressedModel, VariantFactory
     from pipeline.core.model.heads import Classifier
@@ -172,9 +172,8 @@ def _worst_slice(
     slices: Mapping[str, Sequence[int]],
     *,
     labels: int,
-) -> "SliceDrop":
+) -> SliceDropRecord:
     """Return the slice with the largest drop; all texts where there are too few for a slice."""
-    from pipeline.core.compress.selection import SliceDrop
     from pipeline.core.evaluate.metrics import score
 
     def drop(rows: Sequence[int] | slice) -> float:
@@ -183,7 +182,7 @@ def _worst_slice(
 
     drops = {name: drop(rows) for name, rows in slices.items()} or {"all texts": drop(slice(None))}
     worst = max(drops, key=drops.__getitem__)
-    return SliceDrop(worst, drops[worst])
+    return {"name": worst, "drop": drops[worst]}
 
 
 def _calibrate(

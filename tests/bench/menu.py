@@ -112,7 +112,7 @@ def _show(factory: Any, models: Mapping[str, Any], test: Sequence[Any], slices: 
             ours / theirs for ours, theirs in zip(rates[one.name], rates["peer"], strict=True)
         )
         times = [f"{value:.1f}" for value in list(vars(one.speed).values())[:4]]
-        worst = f"{one.worst_slice.name} {one.worst_slice.drop:+.3f}"
+        worst = f"{one.worst_slice['name']} {one.worst_slice['drop']:+.3f}"
         quality = [
             f"{one.macro_f1_drop:+.4f}",
             f"{one.agreement:.3f}",

@@ -252,8 +252,8 @@ def _ready_seconds(scratch: Path) -> float:
 def _load(port: int, scratch: Path, seconds: float) -> tuple[float, float]:
     """Ask as fast as it answers; gives texts a second, and the median time of an answer in ms."""
     if shutil.which("wrk") is None:
-        told = json.loads(_asker(port, scratch, seconds, 1e9))
-        return told["answered"] * TOGETHER / told["took"], told["p50"]
+        measured = json.loads(_asker(port, scratch, seconds, 1e9))
+        return measured["answered"] * TOGETHER / measured["took"], measured["p50"]
     command = [
         "wrk",
         "-t1",
@@ -280,8 +280,8 @@ def _half(port: int, scratch: Path, rate: float, seconds: float) -> tuple[float,
 
     Returns median and 99th percentile in ms from the time each was due, and how many failed.
     """
-    told = json.loads(_asker(port, scratch, seconds, rate / TOGETHER / 2))
-    return told["p50"], told["p99"], told["failed"]
+    measured = json.loads(_asker(port, scratch, seconds, rate / TOGETHER / 2))
+    return measured["p50"], measured["p99"], measured["failed"]
 
 
 def _health(port: int, scratch: Path, seconds: float) -> float:
@@ -360,12 +360,12 @@ async def _paced(port: int, bodies: Sequence[bytes], rate: float, seconds: float
 
         async def ask(number: int, due: float) -> None:
             nonlocal failed
-            told = await client.post(
+            response = await client.post(
                 "/v1/predict",
                 content=bodies[number % len(bodies)],
                 headers={"Content-Type": "application/json"},
             )
-            failed += told.status_code != 200
+            failed += response.status_code != 200
             times.append((time.monotonic() - due) * 1000)
 
         async def line(first: int) -> None:
@@ -477,7 +477,7 @@ def _peer(scratch: Path) -> Any:
 
     async def predict(asked: PredictRequest) -> PredictResponse:
         found = await asyncio.get_running_loop().run_in_executor(pool, answer, asked.texts, best)
-        told = [
+        predictions = [
             Prediction(
                 label=one["label"],
                 best=one["label"],
@@ -486,7 +486,7 @@ def _peer(scratch: Path) -> Any:
             )
             for one in found
         ]
-        return PredictResponse(request="", release="", data_version="", model="", predictions=told)
+        return PredictResponse(request="", release="", data_version="", model="", predictions=predictions)
 
     app.post("/v1/predict", response_model=PredictResponse)(predict)
     app.get("/readyz")(lambda: {})

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from text_records import text_record
 
 from pipeline.base.config import SplitConfig
 from pipeline.base.errors import DataRejected
@@ -17,15 +18,11 @@ LABELS = ("bad", "good")
 def record(
     number: int, *, group: str = "", split: str = "", source: str = "a", label: str = ""
 ) -> TextRecord:
-    return TextRecord(
-        id=f"{source}:{number}",
-        text=f"text {number}",
+    return text_record(
+        number,
         label=label or LABELS[number % 2],
         source=source,
         group=group or f"{source}:{number}",
-        lang="en",
-        time="",
-        licence="MIT",
         split=split,
     )
 

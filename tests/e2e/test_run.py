@@ -9,22 +9,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from lineage import LINEAGE
 
 from pipeline.io.locks import workspace_lock
 
-SHOWN = {
-    *(
-        "release",
-        "created",
-        "actor",
-        "reason",
-        "data_version",
-        "model_version",
-        "code_commit",
-        "params_digest",
-    ),
-    *("metrics", "baselines", "intervals", "decision"),
-}
+SHOWN = LINEAGE | {"metrics", "baselines", "intervals", "decision"}
 STAGES = ["collect", "clean", "validate", "split", "pretrain", "finetune", "compress", "evaluate"]
 pytestmark = pytest.mark.timeout(600)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 import world
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from running_dashboard import HOSTILE, Dashboard, run_dashboard
 
 from pipeline.base.records import Alert
@@ -18,17 +18,8 @@ from pipeline.io.registry.ledger import Ledger
 from pipeline.io.security import api_keys
 from pipeline.operations import api_keys as key_commands
 
-CHROMIUM = "/usr/bin/chromium"
 pytestmark = pytest.mark.needs("chromium")
 VIEWS = [(1200, "light"), (400, "light"), (400, "dark")]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""Every section of `params.yaml`. Names carry units; shares lie in 0..1."""
+"""Every section of `params.yaml`. Names carry units; shares are in 0..1."""
 
 from typing import Annotated, Literal
 

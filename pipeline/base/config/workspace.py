@@ -48,7 +48,7 @@ class Workspace:
             signing_key=_path(environment.get("TONEWATCH_SIGNING_KEY")),
             verify_key=_path(environment.get("TONEWATCH_VERIFY_KEY")),
             keys_file=_path(environment.get("TONEWATCH_API_KEYS_FILE")),
-            # Apprise URLs hold passwords, so they stand in the environment, separated by spaces.
+            # Apprise URLs hold passwords, so they are set in the environment, separated by spaces.
             alert_urls=tuple((environment.get("TONEWATCH_ALERTS") or "").split()),
             # Where people reach the dashboard, so that an alert can link to it.
             dashboard=(environment.get("TONEWATCH_DASHBOARD") or "").rstrip("/"),

@@ -197,7 +197,7 @@ class ReleaseCard(TypedDict):
 
 
 class ReleaseState(TypedDict):
-    """Where a release stands today; `reasons` are the gate's if it was refused."""
+    """The state of a release today; `reasons` are the gate's if it was refused."""
 
     release: str
     created: str

@@ -1,7 +1,7 @@
 """Export a classifier to ONNX, node by node: only what inference needs, and equal bytes on every machine.
 
 torch's exporter leaves paths in every node, takes ten seconds a model, and splits attention into nodes that
-no runtime fuses again for a pruned layer. A BERT body is forty lines of nodes, so they stand here.
+no runtime fuses again for a pruned layer. A BERT body is forty lines of nodes, so they are here.
 Shapes: B texts, T tokens, D width, H heads, E width of a head, F channels, L labels; a matrix is out x in, as
 in torch.
 """

@@ -4,16 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.base.config import CompressionBudget
-from pipeline.base.documents import CompressionMenu, MenuVariant, VariantRecipe
+from pipeline.base.documents import CompressionMenu, MenuVariant, SliceDropRecord, VariantRecipe
 from pipeline.core.compress.speed import Speed
-
-
-@dataclass(frozen=True)
-class SliceDrop:
-    """Hold the slice that loses most macro F1 against the teacher, and how much."""
-
-    name: str
-    drop: float
 
 
 @dataclass(frozen=True)
@@ -29,7 +21,7 @@ class MeasuredVariant:
     megabytes: float
     macro_f1: float
     macro_f1_drop: float
-    worst_slice: SliceDrop
+    worst_slice: SliceDropRecord
     agreement: float
     speed: Speed
 
@@ -108,7 +100,7 @@ def _menu_variant(variant: MeasuredVariant, fault: str | None, *, pareto: bool) 
         "megabytes": variant.megabytes,
         "macro_f1": variant.macro_f1,
         "macro_f1_drop": variant.macro_f1_drop,
-        "worst_slice": {"name": variant.worst_slice.name, "drop": variant.worst_slice.drop},
+        "worst_slice": variant.worst_slice,
         "agreement": variant.agreement,
         "p50_ms": speed.p50_ms,
         "p95_ms": speed.p95_ms,
@@ -126,8 +118,9 @@ def _fault(variant: MeasuredVariant, budget: CompressionBudget) -> str | None:
     worst = variant.worst_slice
     if variant.macro_f1_drop > budget.max_f1_drop:
         return f"macro F1 drops by {variant.macro_f1_drop:.4f}, the limit is {budget.max_f1_drop:.4f}"
-    if worst.drop > budget.max_slice_drop:
-        return f"macro F1 of {worst.name} drops by {worst.drop:.4f}, the limit is {budget.max_slice_drop:.4f}"
+    if worst["drop"] > budget.max_slice_drop:
+        drop = f"macro F1 of {worst['name']} drops by {worst['drop']:.4f}"
+        return f"{drop}, the limit is {budget.max_slice_drop:.4f}"
     if variant.agreement < budget.min_agreement:
         agreement = f"agreement with the teacher is {variant.agreement:.4f}"
         return f"{agreement}, the minimum is {budget.min_agreement:.4f}"

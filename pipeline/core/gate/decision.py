@@ -30,7 +30,7 @@ class GateDecision:
         return cls(not failed, tuple(check.sentence for check in failed or checks), checks)
 
     def record(self) -> GateDecisionRecord:
-        """Return the decision as it stands in a release record."""
+        """Return the decision as a release record holds it."""
         records = [cast(GateCheckRecord, dataclasses.asdict(check)) for check in self.checks]
         return {"accepted": self.accepted, "reasons": list(self.reasons), "checks": records}
 

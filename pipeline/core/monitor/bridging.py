@@ -41,7 +41,7 @@ def measure_model_shift(
 
     The difference is the new release less the old one. `old_N` and `new_N` are the predictions of both
     releases, as indices of labels. Where either confusion allows no correction, the raw share of that release
-    is compared, as it stands in the series. None where there are no texts.
+    is compared, as the series holds it. None where there are no texts.
 
     The texts are resampled with both predictions (Efron and Tibshirani, 1993), so texts that are hard for
     both cancel out. The confusions stay as they are: their error is what makes the series jump, so it is part

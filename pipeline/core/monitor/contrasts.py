@@ -80,7 +80,7 @@ class SeriesSums:
         # Before that, no window can be compared with those around it.
         start, since = 0, 2 * self.min_windows + 1
         while (read := self._first_detection(start, since, bound, min_change)) is not None:
-            # A few more windows show better where the change lies; a wrong split among the next ones would be
+            # A few more windows show better where the change is; a wrong split among the next ones would be
             # another change.
             settled = min(read + self.min_windows, self.dispersion.shape[-1])
             start, since = self.best_split(start, read, settled), settled + 1
@@ -158,7 +158,7 @@ def _pull_in_outliers(y: Array, allowed: Array, min_windows: int) -> tuple[Array
     if y.shape[-1] < 2 * min_windows + 1:
         return y, y
     medians = np.median(np.lib.stride_tricks.sliding_window_view(y, 2 * min_windows + 1, axis=-1), axis=-1)
-    # Where there are too few windows on one side, the nearest median stands in.
+    # Where there are too few windows on one side, the nearest median is used instead.
     first, last = (np.repeat(medians[..., [end]], min_windows, axis=-1) for end in (0, -1))
     around = np.concatenate([first, medians, last], axis=-1)
     before = np.concatenate([first, first, medians[..., :1], medians[..., :-1]], axis=-1)

@@ -43,7 +43,7 @@ class WholeWordMasking:
                 selected[row] = usable[row] & np.isin(word[row], words)
         draw = generator.random(tokens.shape)
         masked = np.where(selected & (draw < MASKED), self.mask_id, tokens)
-        # The special ids stand at the front of a WordPiece vocabulary.
+        # The special ids come first in a WordPiece vocabulary.
         random_ids = generator.integers(max(self.special) + 1, len(self.continues), tokens.shape)
         masked = np.where(selected & (draw >= MASKED) & (draw < MASKED + RANDOM), random_ids, masked)
         return torch.from_numpy(masked), torch.from_numpy(np.where(selected, tokens, IGNORED))

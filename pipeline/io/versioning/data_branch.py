@@ -11,10 +11,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
+from pipeline.base.documents import DataVersionRecord
 from pipeline.base.errors import Fault, UsageError
 from pipeline.io import files
 from pipeline.io.params_file import set_param
@@ -56,9 +57,9 @@ class DataVersion(Manifest):
     parent: str | None
     reason: str
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> DataVersionRecord:
         """Return the fields, the name first."""
-        return {"name": self.name, **dataclasses.asdict(self)}
+        return cast(DataVersionRecord, {"name": self.name, **dataclasses.asdict(self)})
 
 
 def commit_version(root: Path, manifest: Manifest, *, reason: str) -> DataVersion:

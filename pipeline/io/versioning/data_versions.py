@@ -60,7 +60,7 @@ def checkout_version(root: Path, name: str) -> DataVersion:
 
 
 def read_split(root: Path, version: str, *splits: SplitName) -> list[TextRecord]:
-    """Read these splits of a data version, whatever lies in the work tree.
+    """Read these splits of a data version, whatever the work tree holds.
 
     Raises Fault when they are no longer in DVC's cache.
     """

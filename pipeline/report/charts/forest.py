@@ -7,7 +7,7 @@ from itertools import groupby
 from pipeline.base.documents.card import CardDifference
 from pipeline.report.charts.axes import Name, Tick, domain, scale, short_name, steps, tick_label
 
-LEFT, RIGHT = 112.0, 344.0  # of the axis: names stand before it, figures behind
+LEFT, RIGHT = 112.0, 344.0  # of the axis: names are before it, figures after
 ROW, HEAD, GAP = 24.0, 20.0, 8.0
 
 

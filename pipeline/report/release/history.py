@@ -1,4 +1,4 @@
-"""Where each release stands: in service, served, or never served and why."""
+"""The state of each release: in service, served, or never served and why."""
 
 from collections.abc import Iterable, Sequence
 

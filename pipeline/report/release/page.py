@@ -20,17 +20,6 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 KINDS = {"first": "was the first champion", "on": "replaced", "back": "came back in place of"}
-FILTERS = (
-    formatting.score,
-    formatting.integer,
-    formatting.percent,
-    formatting.decimal,
-    formatting.rounded,
-    formatting.p_value,
-    formatting.utc_time,
-    formatting.baseline_name,
-    formatting.interval_name,
-)
 
 
 def release_page(release: ReleaseRecord, texts: Mapping[str, str] | None = None) -> str:
@@ -147,5 +136,5 @@ def _environment() -> "Environment":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {function.__name__: function for function in FILTERS}
+    environment.filters |= formatting.FILTERS
     return environment

@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from pipeline.operations.dashboard_data import FILTERS
+from pipeline.report.formatting import FILTERS
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -97,7 +97,7 @@ def _hue(label: str, labels: list[str]) -> str:
 
 
 def _with_code(sentence: str) -> str:
-    """Escape a sentence and mark what stands between backticks as code."""
+    """Escape a sentence and mark what is between backticks as code."""
     from markupsafe import Markup, escape
 
     parts = str(escape(sentence)).split("`")

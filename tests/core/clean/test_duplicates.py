@@ -1,21 +1,13 @@
 """Of copies that agree one stays; of copies that do not agree none."""
 
+from text_records import text_record
+
 from pipeline.base.records import TextRecord
 from pipeline.core.clean.duplicates import find_duplicates
 
 
 def record(number: int, text: str, label: str, *, split: str = "") -> TextRecord:
-    return TextRecord(
-        id=f"s:{number}",
-        text=text,
-        label=label,
-        source="s",
-        group=f"s:{number}",
-        lang="en",
-        time="",
-        licence="MIT",
-        split=split,
-    )
+    return text_record(number, text=text, label=label, split=split)
 
 
 def test_later_copies_with_the_same_label_are_dropped() -> None:

@@ -1,6 +1,7 @@
 """Every text that cannot be used has one reason."""
 
 import pytest
+from text_records import text_record
 
 from pipeline.base.config import CleanConfig
 from pipeline.base.records import TextRecord
@@ -11,9 +12,7 @@ LABELS = ("bad", "good")
 
 
 def record(text: str, label: str = "good") -> TextRecord:
-    return TextRecord(
-        id="s:1", text=text, label=label, source="s", group="s:1", lang="en", time="", licence="MIT"
-    )
+    return text_record(1, text=text, label=label)
 
 
 @pytest.mark.parametrize(

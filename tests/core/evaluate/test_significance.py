@@ -52,7 +52,7 @@ def test_a_difference_shows_at_2_8_spreads_with_80_percent_power() -> None:
     )
 
 
-def test_of_equal_answers_it_is_said_how_many_texts_would_have_had_to_be_mended() -> None:
+def test_for_equal_predictions_the_minimum_detectable_difference_is_positive() -> None:
     # 2.8 squared: with fewer than eight texts fixed and none broken, the test lacks that power.
     assert minimum_detectable(0.0, 1000, alpha=0.025, power=0.8) == pytest.approx(7.85 / 1000, abs=1e-5)
 

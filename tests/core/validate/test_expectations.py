@@ -1,9 +1,9 @@
 """The suite gives every answer at once, each with what was found and what was asked for."""
 
-import dataclasses
 import math
 
 import pytest
+from text_records import text_record
 
 from pipeline.base.config import ValidateConfig
 from pipeline.base.records import TextRecord
@@ -32,17 +32,7 @@ TEXTS = (
 
 def record(number: int, **other: str) -> TextRecord:
     text, label = TEXTS[number % 4], LABELS[number % 2]
-    row = TextRecord(
-        id=f"s:{number}",
-        text=text,
-        label=label,
-        source="s",
-        group=f"s:{number}",
-        lang="en",
-        time="",
-        licence="MIT",
-    )
-    return dataclasses.replace(row, **other)
+    return text_record(number, **({"text": text, "label": label} | other))
 
 
 GOOD = [record(number) for number in range(4)]

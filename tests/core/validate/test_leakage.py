@@ -1,20 +1,13 @@
 """No id, text or group may be in two splits."""
 
+from text_records import text_record
+
 from pipeline.base.records import SplitName, TextRecord
 from pipeline.core.validate.leakage import leaks
 
 
 def record(number: int, text: str, group: str = "") -> TextRecord:
-    return TextRecord(
-        id=f"s:{number}",
-        text=text,
-        label="good",
-        source="s",
-        group=group or f"s:{number}",
-        lang="en",
-        time="",
-        licence="MIT",
-    )
+    return text_record(number, text=text, group=group or f"s:{number}")
 
 
 def test_splits_that_share_nothing_have_no_leak() -> None:

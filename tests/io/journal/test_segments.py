@@ -24,7 +24,7 @@ from pipeline.io.journal.segments import lock_if_unheld
 
 HOUR = "2026-11-25T08"
 TESTS = Path(__file__).parents[2] / "support"
-TOLD = """
+PREAMBLE = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
@@ -37,7 +37,7 @@ journal = Journal(Path(sys.argv[1]), retention_days=9)
 
 def child(program: str, folder: Path) -> "subprocess.Popen[str]":
     """Run a program that has `make_entries` and a `journal` in this folder."""
-    command = [sys.executable, "-c", TOLD + program, str(folder), str(TESTS)]
+    command = [sys.executable, "-c", PREAMBLE + program, str(folder), str(TESTS)]
     return subprocess.Popen(command, cwd=TESTS.parents[1], stdout=subprocess.PIPE, text=True)
 
 

@@ -201,7 +201,7 @@ def test_a_password_in_the_address_is_never_shown(tmp_path: Path) -> None:
         assert "canary" not in str(error.value)
 
 
-def test_a_replaced_file_is_noticed(tmp_path: Path) -> None:
+def test_a_replaced_file_is_detected(tmp_path: Path) -> None:
     ledger, restored = Ledger(f"sqlite:///{tmp_path}/ledger.db"), Ledger(f"sqlite:///{tmp_path}/backup.db")
     fill(ledger)
     fill(restored)

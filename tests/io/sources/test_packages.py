@@ -243,6 +243,6 @@ def test_an_unreachable_index_is_named_without_its_password(
 ) -> None:
     monkeypatch.setenv("PIP_INDEX_URL", "nothing://me:secret@here/simple")
 
-    with pytest.raises(SourceUnreachable, match=r"nothing://here/simple: is not reachable") as told:
+    with pytest.raises(SourceUnreachable, match=r"nothing://here/simple: is not reachable") as unreachable:
         fetch_pinned_file(PINNED, tmp_path / "downloads")
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(unreachable.value)

@@ -7,28 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from pipeline.base.documents import upgrade_release
 from pipeline.io.registry.ledger_entries import ChampionMove, reigns
 from pipeline.report.release.page import history_page, release_page
 
 pytestmark = pytest.mark.needs("chromium")
-# Debian's, and never playwright's own download.
-CHROMIUM = "/usr/bin/chromium"
-FIXTURES = Path(__file__).parents[1] / "fixtures"
+FIXTURES = Path(__file__).parents[2] / "fixtures"
 PLOTS = {"release": 6, "refused": 6, "first": 3, "history": 1}
 HEADING = {"release": "Release R3", "refused": "Release R4", "first": "Release R1", "history": "Champions"}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Start one browser for this file; only one playwright loop may run at a time."""
-    with sync_playwright() as playwright:
-        # Without a sandbox, which root has none of in a container: the only pages are our own.
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
