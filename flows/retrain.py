@@ -11,7 +11,7 @@ from pipeline.operations.retrain import RetrainResult
 def retrain(root: str, profile: str, actor: str, reason: str) -> RetrainResult:
     """Run every stage that has changed, judge the candidate, and promote it if the gate accepts it."""
     run = tasks.RetrainRun(root, profile, actor, reason)
-    with workspace_lock(run.workspace.home):
+    with workspace_lock(run.workspace.home), tasks.following_moves(run):
         tasks.prepare(run)
         tasks.identity(run)
         tasks.collect(run)

@@ -1,7 +1,8 @@
 """Stages and release steps as Prefect tasks, retried only when a service is unreachable."""
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -47,6 +48,15 @@ class RetrainRun:
     def timeout_seconds(self) -> int:
         """Return the time limit of a task on this machine."""
         return self.context.profile.stage_minutes * 60
+
+
+@contextlib.contextmanager
+def following_moves(run: RetrainRun) -> Iterator[None]:
+    """Apply, after the block, a rollback that was made while the run worked."""
+    try:
+        yield
+    finally:
+        operation.follow_moves(run.context)
 
 
 def _is_retryable(_task: object, _run: object, state: State[object]) -> bool:

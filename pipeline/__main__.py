@@ -38,8 +38,11 @@ def _fail(message: str, arguments: list[str], code: int) -> int:
     import json
     import traceback
 
+    from pipeline.base.secrets import scrub
+
+    message = scrub(message)
     if "--debug" in arguments:
-        traceback.print_exc()
+        print(scrub(traceback.format_exc()), file=sys.stderr, end="")
     if "--json" in arguments:
         print(json.dumps({"error": message, "code": code}, ensure_ascii=False))
     print(f"tonewatch: {message}", file=sys.stderr)

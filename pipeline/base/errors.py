@@ -20,11 +20,16 @@
 A message says what is wrong, where, and what to type next.
 """
 
+from pipeline.base.secrets import scrub
+
 
 class TonewatchError(Exception):
-    """The base of every error that is raised on purpose."""
+    """The base of every error that is raised on purpose; its message holds no secret."""
 
     exit_code = 3
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(scrub(message))
 
 
 class Refusal(TonewatchError):

@@ -3,9 +3,11 @@
 import contextlib
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 
 import structlog
+
+from pipeline.base.secrets import scrub
 
 # Loggers of libraries that are noise below an error.
 SILENCED = (
@@ -33,6 +35,7 @@ def configure(*, json: bool, debug: bool) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S" if not json else "iso"),
+            _scrub_event,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.INFO),
@@ -41,6 +44,13 @@ def configure(*, json: bool, debug: bool) -> None:
     )
     for name in SILENCED:
         logging.getLogger(name).setLevel(logging.DEBUG if debug else logging.ERROR)
+
+
+def _scrub_event(
+    _logger: object, _method: str, event: MutableMapping[str, object]
+) -> MutableMapping[str, object]:
+    """Take secrets out of what a library's error or an address brings along."""
+    return {name: scrub(value) if isinstance(value, str) else value for name, value in event.items()}
 
 
 def get(name: str) -> structlog.stdlib.BoundLogger:

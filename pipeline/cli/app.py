@@ -1,5 +1,6 @@
 """`tonewatch`: the app, and the commands init, run, stage, predict and report."""
 
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -76,10 +77,13 @@ def run(
     if record := up_to_date_release(context):
         result: RetrainResult = {"document": record, "ran": [], "moved": None, "waiting": False}
     else:
-        # `run` is the Prefect flow; Prefect is imported only here and by `schedule`.
-        from flows.retrain import retrain
+        from flows.prefect_server import prefect_server
 
-        result = retrain(str(workspace.root), profile=profile, actor=actor, reason=reason)
+        with prefect_server(workspace, os.environ, pages=False):
+            # `run` is the Prefect flow; Prefect reads the address of its server when it is imported.
+            from flows.retrain import retrain
+
+            result = retrain(str(workspace.root), profile=profile, actor=actor, reason=reason)
     return result, printing.run(result, workspace)
 
 

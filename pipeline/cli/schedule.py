@@ -19,7 +19,7 @@ def schedule(
     debug: DebugOption = False,
 ) -> None:
     """Run watch, retrain and audit when they are due, until Ctrl-C.  Example: tonewatch schedule."""
-    from flows.prefect_server import prefect_server
+    from flows.prefect_server import USER, prefect_server, secret_path
     from pipeline.cli.tables import table
     from pipeline.operations.retrain import open_context
     from pipeline.operations.schedule import single_schedule
@@ -35,5 +35,7 @@ def schedule(
         flows = {"watch": cfg.watch, "retrain": cfg.retrain, "audit": cfg.audit}
         rows = table([(name, cron, cfg.time_zone) for name, cron in flows.items()])
         document = {"server": address, "time_zone": cfg.time_zone, **flows}
-        print_result(document, json=json, text=f"{rows}\nRuns: {address}\nStop it with Ctrl-C.")
+        access = f"sign in as {USER}:PASSWORD; the password is in {secret_path(opened)}" if server else ""
+        text = "\n".join(filter(None, [rows, f"Runs: {address}", access, "Stop it with Ctrl-C."]))
+        print_result(document, json=json, text=text)
         serve(opened, plans, server=server)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pipeline.base.digests import text_digest
 from pipeline.core.clean.faults import count_words
 from pipeline.core.clean.language import detect_language
+from pipeline.core.clean.rules import clean_text
 from pipeline.core.privacy.masking import mask_pii
 
 
@@ -16,6 +17,20 @@ class JournalFields:
     lang: str
     digest: str
     words: int
+
+
+@dataclass(frozen=True)
+class PreparedText:
+    """Hold a text as the model reads it, and what the journal stores of it."""
+
+    cleaned: str
+    fields: JournalFields
+
+
+def prepare_text(text: str, *, hashed: bool, min_words: int) -> PreparedText:
+    """Clean a text for the model and mask it for the journal; see `journal_fields`."""
+    cleaned = clean_text(text)[0]
+    return PreparedText(cleaned, journal_fields(cleaned, hashed=hashed, min_words=min_words))
 
 
 def journal_fields(cleaned: str, *, hashed: bool, min_words: int) -> JournalFields:

@@ -107,8 +107,13 @@ def rollback_if_degraded(
     if not (decision.verdict and decision.verdict.degraded and decision.move and decision.move.origin):
         return None
     try:
+        # Whoever promoted another release meanwhile has the last word.
         return promote.rollback(
-            workspace, to=decision.move.origin, actor=actor, reason=decision.verdict.reason
+            workspace,
+            to=decision.move.origin,
+            actor=actor,
+            reason=decision.verdict.reason,
+            expected=decision.champion,
         )
     except TonewatchError as error:
         # The next pass tries again; an alert reports it.

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import NotRequired, TypedDict, cast
 
 from pipeline.base.config import Workspace
+from pipeline.io import files
 from pipeline.io.security import api_keys
 from pipeline.io.security.api_keys import ApiKey
 
@@ -27,6 +29,13 @@ def new_key(workspace: Workspace, *, name: str, scopes: Sequence[str], days: int
         workspace.keys, name=name, scopes=scopes, days=days, now=datetime.now(UTC)
     )
     return {**_record(key), "key": secret}
+
+
+def make_local_key(workspace: Workspace, path: Path) -> Path:
+    """Create a key of all scopes for clients on this machine, and write it to a file of its owner's."""
+    key = new_key(workspace, name="local", scopes=api_keys.SCOPES, days=None)
+    files.write_bytes(path, f"{key['key']}\n".encode(), mode=0o600)
+    return path
 
 
 def list_keys(workspace: Workspace) -> list[KeyRecord]:

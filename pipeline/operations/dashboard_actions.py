@@ -94,7 +94,7 @@ def perform_action(workspace: Workspace, kind: ActionKind, confirmed: Confirmati
         )
     reason = " ".join(confirmed.reason.split())
     if kind == "rollback":
-        result = promote.rollback(workspace, to=name, actor=confirmed.actor, reason=reason)
+        result = promote.rollback(workspace, to=name, actor=confirmed.actor, reason=reason, expected=champion)
     else:
         result = promote.approve(workspace, name, actor=confirmed.actor, reason=reason)
     logs.get("dashboard").info(f"dashboard.{kind}", release=name, actor=confirmed.actor)

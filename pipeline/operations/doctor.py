@@ -14,6 +14,7 @@ from typing import TypedDict
 from pipeline.base import times
 from pipeline.base.config import Workspace
 from pipeline.base.errors import TonewatchError
+from pipeline.base.secrets import scrub
 from pipeline.io import alerts, locks
 from pipeline.io.params_file import load_params
 from pipeline.io.registry.ledger import Ledger
@@ -111,7 +112,7 @@ def _run(check: Callable[[Workspace], Finding], workspace: Workspace) -> Finding
         return Finding(False, str(error))
     except Exception as error:  # whatever is broken, the other checks still run
         action = "Add `--debug` to the command that needs it."
-        return Finding(False, f"{type(error).__name__}: {error}", action)
+        return Finding(False, scrub(f"{type(error).__name__}: {error}"), action)
 
 
 def _params(workspace: Workspace) -> Finding:

@@ -50,6 +50,16 @@ def prepare(context: StageContext) -> None:
     checkout_pinned_data(context)
 
 
+def follow_moves(context: StageContext) -> None:
+    """Apply a rollback that was made while this run worked; what fails is left to the next command."""
+    try:
+        sentences = reconcile.finish_interrupted_move(context.workspace)
+    except TonewatchError as error:
+        sentences = [str(error)]
+    for sentence in sentences:
+        log.info("move.followed", step=sentence)
+
+
 def checkout_pinned_data(context: StageContext) -> None:
     """Check out the data version that `data.version` pins, if it pins one.
 

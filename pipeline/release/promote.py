@@ -1,12 +1,20 @@
 """Promote, approve and roll back releases: verify first, then move the ledger, then apply the move."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypedDict
 
 from pipeline.base.config import Workspace
 from pipeline.base.config.parsing import parse_params
 from pipeline.base.documents import MoveRecord, ReleaseRecord
-from pipeline.base.errors import CandidateRejected, NothingToRollBack, UsageError
+from pipeline.base.errors import (
+    CandidateRejected,
+    ChampionChanged,
+    NothingToRollBack,
+    UsageError,
+    WorkspaceBusy,
+)
 from pipeline.io.locks import workspace_lock
 from pipeline.io.registry import release_files
 from pipeline.io.registry.ledger import Ledger
@@ -125,15 +133,38 @@ def promote(workspace: Workspace, name: str, *, actor: str, reason: str) -> Move
         return _move(state, _promotable(state, name), actor=actor, reason=reason)
 
 
-def rollback(workspace: Workspace, *, to: str | None, actor: str, reason: str) -> MoveResult:
+def rollback(
+    workspace: Workspace, *, to: str | None, actor: str, reason: str, expected: str | None = None
+) -> MoveResult:
     """Make the previous champion, or a named earlier one, the champion again; twice returns.
 
-    Raises NothingToRollBack where there is none, UsageError where the named one never served.
+    It does not wait for a run that works on the workspace: the service has the release at once, and data and
+    params follow when the run ends. Raises ChampionChanged where the champion is not the `expected` one,
+    NothingToRollBack where there is none, UsageError where the named one never served.
     """
-    with workspace_lock(workspace.home):
+    with _work_tree(workspace) as is_free:
         state = _LedgerState.read(workspace)
-        reconcile.finish_interrupted_move(workspace, state.moves)
-        return _move(state, _rollback_target(state, to), actor=actor, reason=reason)
+        if expected is not None and state.champion != expected:
+            raise ChampionChanged(
+                f"The champion is {state.champion}, no longer {expected}, so nothing was rolled back. "
+                "See `tonewatch release list`."
+            )
+        if is_free:
+            reconcile.finish_interrupted_move(workspace, state.moves)
+        target = _rollback_target(state, to)
+        return _move(state, target, actor=actor, reason=reason, work_tree=is_free)
+
+
+@contextlib.contextmanager
+def _work_tree(workspace: Workspace) -> Iterator[bool]:
+    """Lock the workspace for the block where it is free; yield whether it is."""
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(workspace_lock(workspace.home))
+        except WorkspaceBusy:
+            yield False
+            return
+        yield True
 
 
 def preview_move(workspace: Workspace, name: str | None, *, back: bool) -> MovePreview:
@@ -200,10 +231,13 @@ def _rollback_target(state: _LedgerState, name: str | None) -> ReleaseRecord:
     return target
 
 
-def _move(state: _LedgerState, target: ReleaseRecord, *, actor: str, reason: str) -> MoveResult:
+def _move(
+    state: _LedgerState, target: ReleaseRecord, *, actor: str, reason: str, work_tree: bool = True
+) -> MoveResult:
     # Everything that can fail is tried before the ledger moves.
     copy = release_files.verified_copy(state.workspace, target)
     smoke_test(copy, parse_params(target["params"]).gate.golden_tolerance)
     previous = state.champion_record()
     move = state.ledger.move(expected=state.champion, target=target["release"], actor=actor, reason=reason)
-    return MoveResult(move, reconcile.apply_move(state.workspace, move, target, previous).pending)
+    result = reconcile.apply_move(state.workspace, move, target, previous, work_tree=work_tree)
+    return MoveResult(move, result.pending)

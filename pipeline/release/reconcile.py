@@ -5,7 +5,7 @@ A marker holds the last move that was applied on this machine, so the next comma
 interrupted.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.base.config import OPERATIONAL_SECTIONS, Workspace
@@ -43,6 +43,7 @@ class ReconcileResult:
 
 
 NOTHING = ReconcileResult((), ())
+RUN_IN_PROGRESS = "A run is working on this workspace: data and params.yaml follow when it ends."
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,19 @@ def apply(workspace: Workspace) -> ReconcileResult:
 
 
 def apply_move(
-    workspace: Workspace, move: ChampionMove, champion: ReleaseRecord, previous: ReleaseRecord | None
+    workspace: Workspace,
+    move: ChampionMove,
+    champion: ReleaseRecord,
+    previous: ReleaseRecord | None,
+    *,
+    work_tree: bool = True,
 ) -> ReconcileResult:
-    """Apply a move whose releases were read already."""
-    result = _walk(workspace, _target(workspace, move, champion, previous), act=True)
+    """Apply a move whose releases were read already; without `work_tree` data and params stay as they are."""
+    target = _target(workspace, move, champion, previous)
+    if not work_tree:
+        result = _walk(workspace, target, act=True, inspections=OUTSIDE_WORK_TREE)
+        return ReconcileResult(result.done, (*result.pending, RUN_IN_PROGRESS))
+    result = _walk(workspace, target, act=True)
     if not result.pending:
         files.write_json(workspace.home / "followed.json", {"sequence": move.sequence})
     return result
@@ -114,10 +124,16 @@ def _target(
     return ReconcileTarget(champion, previous, moved=_applied(workspace) != move.sequence)
 
 
-def _walk(workspace: Workspace, target: ReconcileTarget, *, act: bool) -> ReconcileResult:
+def _walk(
+    workspace: Workspace,
+    target: ReconcileTarget,
+    *,
+    act: bool,
+    inspections: Sequence["Inspection"] | None = None,
+) -> ReconcileResult:
     done: list[str] = []
     pending: list[str] = []
-    for inspect in (_local_copy, _aliases, _data, _params):
+    for inspect in inspections or (*OUTSIDE_WORK_TREE, _data, _params):
         try:
             step = inspect(workspace, target)
             if step and act:
@@ -203,6 +219,10 @@ def _equal_params(workspace: Workspace, champion: ReleaseRecord) -> bool:
     # The operational sections stay as they are, whichever release is the champion.
     excluded = set(OPERATIONAL_SECTIONS)
     return current.model_dump(exclude=excluded) == released.model_dump(exclude=excluded)
+
+
+Inspection = Callable[[Workspace, ReconcileTarget], Step | None]
+OUTSIDE_WORK_TREE: tuple[Inspection, ...] = (_local_copy, _aliases)
 
 
 def _spelled(aliases: Mapping[str, str]) -> str:

@@ -3,25 +3,29 @@
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 
 from pipeline.base.config import Workspace
 from pipeline.base.errors import UsageError
+from pipeline.base.hosts import is_loopback
 from pipeline.inference.champion import ChampionSource
 from pipeline.io.journal.journal import Journal, request_id
 from pipeline.io.params_file import load_params
 from pipeline.io.security.api_keys import KeyStore
+from pipeline.operations.api_keys import make_local_key
 from pipeline.operations.dashboard_actions import open_sessions
 from pipeline.operations.dashboard_data import DashboardData
 from pipeline.serve.api.app import create_app
 from pipeline.serve.api.handlers import Service
 from pipeline.serve.dashboard.context import DashboardContext
 from pipeline.serve.dashboard.routes import dashboard_router
-from pipeline.serve.http.access import AccessGuard, is_loopback
+from pipeline.serve.http.access import AccessGuard
 from pipeline.serve.runtime.champion import ChampionHolder
 from pipeline.serve.runtime.metrics import ServiceMetrics
 
+LOCAL_KEY = "local.key"
 MAX_THREADS = 2  # cores that share a batch
 
 
@@ -34,10 +38,10 @@ def build_app(
 ) -> FastAPI:
     """Build the app of a workspace as clients reach it at `host`.
 
-    `load_champion` loads the champion first, for servers that send requests without checking /readyz.
-    Raises UsageError when `host` is reachable from other machines and no API key is usable.
+    `load_champion` loads the champion first, for servers that send requests without checking /readyz. Every
+    client needs a key, so the caller has one made by `ensure_key`.
     """
-    loopback = require_keys_beyond_loopback(workspace, host)
+    public = urlsplit(workspace.dashboard)
     params, metrics = load_params(workspace.params), ServiceMetrics()
     cfg = params.serve
     source = ChampionSource(workspace, threads=min(MAX_THREADS, os.cpu_count() or 1))
@@ -47,7 +51,7 @@ def build_app(
     service = Service(
         cfg=cfg,
         champion=champion,
-        guard=AccessGuard(KeyStore(workspace.keys), cfg, loopback=loopback, now=now),
+        guard=AccessGuard(KeyStore(workspace.keys), cfg, hosts=own_hosts(workspace, host), now=now),
         journal=Journal(workspace.journal, retention_days=cfg.journal.retention_days),
         metrics=metrics,
         now=now,
@@ -60,20 +64,32 @@ def build_app(
         sessions=open_sessions(workspace),
         serving=champion.serving,
         cfg=cfg,
-        loopback=loopback,
+        origin=f"{public.scheme}://{public.netloc}" if public.netloc else "",
     )
-    return create_app(service, [dashboard_router(dashboard)])
+    return create_app(service, [dashboard_router(dashboard)], prefix=public.path)
 
 
-def require_keys_beyond_loopback(workspace: Workspace, host: str) -> bool:
-    """Return whether `host` is reachable from this machine only.
+def own_hosts(workspace: Workspace, host: str) -> frozenset[str] | None:
+    """Return the names of a service that listens at `host`, beside loopback ones; None where all are allowed.
 
-    Raises UsageError when other machines can reach it and no API key is usable.
+    A service on loopback has the name of its public address, TONEWATCH_DASHBOARD, at which a proxy serves it.
     """
-    loopback = is_loopback(host)
-    if not loopback and not KeyStore(workspace.keys).usable(now=datetime.now(UTC)):
+    if not is_loopback(host):
+        return None
+    return frozenset(filter(None, [urlsplit(workspace.dashboard).hostname]))
+
+
+def ensure_key(workspace: Workspace, host: str) -> str:
+    """Make sure that a key is usable, on loopback by making one; return the path of it or of all keys.
+
+    Raises UsageError when other machines can reach `host` and no key is usable.
+    """
+    store, path = KeyStore(workspace.keys), workspace.home / LOCAL_KEY
+    if store.usable(now=datetime.now(UTC)):
+        return str(path if path.exists() else workspace.keys)
+    if not is_loopback(host):
         raise UsageError(
             f"Other machines can reach {host}, and there is no valid API key. Type "
             "`tonewatch keys new --name NAME --scope predict`, or serve at 127.0.0.1."
         )
-    return loopback
+    return str(make_local_key(workspace, path))

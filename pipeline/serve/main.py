@@ -16,7 +16,7 @@ from pipeline.base.config import ServeConfig, Workspace, find_workspace
 from pipeline.base.config.environment import configure_environment
 from pipeline.base.errors import TonewatchError, UsageError
 from pipeline.io.params_file import load_params
-from pipeline.serve.build import build_app
+from pipeline.serve.build import build_app, ensure_key
 
 if TYPE_CHECKING:
     from uvicorn import Server
@@ -62,6 +62,8 @@ def make_server(app: FastAPI, cfg: ServeConfig, *, host: str, port: int) -> "Ser
         port=port,
         http=protocol,
         ws="none",
+        # Uvicorn believes forwarded headers of every client on this machine; the app those of known proxies.
+        proxy_headers=False,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -86,10 +88,11 @@ def bind_socket(host: str, port: int) -> socket.socket:
 
 
 def _serve(workspace: Workspace, *, host: str, port: int) -> int:
+    key = ensure_key(workspace, host)
     app = build_app(workspace, host=host)
     server = make_server(app, load_params(workspace.params).serve, host=host, port=port)
     with bind_socket(host, port) as listener:
-        logs.get("serve").info("listening", address=f"http://{host}:{port}")
+        logs.get("serve").info("listening", address=f"http://{host}:{port}", key=key)
         server.run([listener])
     return 0
 

@@ -12,7 +12,8 @@ from typing import Any
 from pipeline.base import logs
 from pipeline.base.config import Workspace
 from pipeline.io.params_file import load_params
-from pipeline.serve.build import build_app, require_keys_beyond_loopback
+from pipeline.io.security.secret_files import read_or_make_secret
+from pipeline.serve.build import build_app, ensure_key
 
 NAME = "tonewatch"
 CORES_PER_REPLICA = 1.0
@@ -25,16 +26,16 @@ UPSCALE_SECONDS, DOWNSCALE_SECONDS = 10, 120  # how long the load must be high o
 def serve(workspace: Workspace, *, host: str, port: int) -> int:
     """Serve until a signal arrives, and finish the requests in progress.
 
-    Raises UsageError as `require_keys_beyond_loopback` does.
+    Raises UsageError as `ensure_key` does.
     """
-    require_keys_beyond_loopback(workspace, host)
-    connect()
+    key = ensure_key(workspace, host)
+    connect(workspace)
     stopped = threading.Event()
     # After `connect`: Ray installs handlers that end the process before its replicas have responded.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
     stop = start(workspace, host=host, port=port)
-    logs.get("serve").info("listening", address=f"http://{host}:{port}", replicas="by load")
+    logs.get("serve").info("listening", address=f"http://{host}:{port}", key=key, replicas="by load")
     try:
         stopped.wait()
     finally:
@@ -42,17 +43,23 @@ def serve(workspace: Workspace, *, host: str, port: int) -> int:
     return 0
 
 
-def connect() -> None:
-    """Join the Ray cluster at RAY_ADDRESS, or start one on this machine."""
+def connect(workspace: Workspace) -> None:
+    """Join the Ray cluster at RAY_ADDRESS, or start one on this machine that asks for a token."""
     import ray
 
     if not ray.is_initialized():
         # On a small busy machine a Ray worker takes longer to start than Serve's default limit of 5 s.
         os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", str(PROXY_CHECK_SECONDS))
         os.environ.setdefault("RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S", str(PROXY_CHECK_SECONDS))
+        # Ray's HTTP proxy runs uvicorn, which believes forwarded headers of every client on this machine.
+        os.environ["FORWARDED_ALLOW_IPS"] = ""
+        local = workspace.ray == "local"
+        if local:
+            read_or_make_secret(workspace.ray_token)
         ray.init(
-            address=os.environ.get("RAY_ADDRESS"),
-            include_dashboard=False,
+            address=workspace.ray,
+            # An option of a cluster that is started; a running one refuses it.
+            include_dashboard=False if local else None,
             log_to_driver=False,
             configure_logging=False,
         )

@@ -26,6 +26,8 @@ class TrainingContext:
     checkpoints: Path
     downloads: Path
     code: str
+    cluster: str
+    ray_token: Path
 
     def checkpoint_store(self, *parts: object) -> CheckpointFolder:
         """Return the checkpoints of a training that depends on `parts`, the seed and the code."""
@@ -34,13 +36,17 @@ class TrainingContext:
     def train(self, job: "TrainingJob") -> "TrainingResult":
         """Train on this machine."""
         from pipeline.core.train.ray_trainer import WorkerResources, run_training
+        from pipeline.io.security.secret_files import read_or_make_secret
 
+        if self.profile.workers and self.cluster == "local":
+            read_or_make_secret(self.ray_token)
         resources = WorkerResources(
             device=self.profile.device,
             workers=self.profile.workers,
             micro_batch=self.profile.micro_batch,
             threads=self.profile.threads,
             storage=str(self.checkpoints.resolve()),
+            cluster=self.cluster,
         )
         return run_training(job, resources)
 
@@ -79,6 +85,13 @@ class StageContext:
         """Return the training context of a stage."""
         digest = self.folder("identity") / stage
         code = digest.read_text("utf-8") if digest.exists() else ""
+        places = self.workspace
         return TrainingContext(
-            self.params.seed, self.profile, self.workspace.checkpoints, self.workspace.downloads, code
+            self.params.seed,
+            self.profile,
+            places.checkpoints,
+            places.downloads,
+            code,
+            places.ray,
+            places.ray_token,
         )

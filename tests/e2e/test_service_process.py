@@ -30,7 +30,11 @@ def started(
     port = running_service.free_port()
     process = start_process(workspace, *more, port=str(port))
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{port}",
+            timeout=30,
+            headers=running_service.client_headers(workspace),
+        ) as client:
             running_service.wait_until(lambda: process.poll() is not None or ready(client), seconds)
             yield process, client
     finally:
@@ -83,7 +87,7 @@ def test_it_starts_within_4_cpu_seconds_and_a_signal_loses_no_response(tmp_path:
         responses: list[Any] = []
 
         def send() -> None:
-            with httpx.Client(base_url=client.base_url, timeout=30) as mine:
+            with httpx.Client(base_url=client.base_url, headers=client.headers, timeout=30) as mine:
                 try:
                     while True:
                         responses.append(mine.post("/v1/predict", json={"texts": ["word1"] * 32}).json())
@@ -167,7 +171,7 @@ def test_on_ray_serve_it_predicts_reloads_and_stops_cleanly(tmp_path: Path) -> N
         stop = threading.Event()
 
         def send() -> None:
-            with httpx.Client(base_url=client.base_url, timeout=60) as mine:
+            with httpx.Client(base_url=client.base_url, headers=client.headers, timeout=60) as mine:
                 while not stop.is_set():
                     response = mine.post("/v1/predict", json={"texts": ["word1"] * 16})
                     responses.append({"status": response.status_code, **response.json()})
@@ -207,11 +211,16 @@ def test_on_ray_serve_replicas_follow_the_load_and_are_replaced(
     with started(workspace, "--ray", seconds=150) as (process, client):
         assert len(replicas()) == 1
         responses: list[str] = []
+        cluster = {
+            "RAY_ADDRESS": "auto",
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(workspace.ray_token),
+        }
         with sending_requests(client, responses, connections=8):
             running_service.wait_until(lambda: len(replicas()) == 2, 120)
             old = replicas()
             port = str(client.base_url.port)
-            second = start_process(workspace, "--ray", port=port, RAY_ADDRESS="auto")
+            second = start_process(workspace, "--ray", port=port, **cluster)
             running_service.wait_until(lambda: len(new := replicas()) == 2 and not new & old, 180)
         second.kill()  # the service belongs to the cluster, not to the process that started it
         second.communicate()
@@ -230,7 +239,7 @@ def sending_requests(client: httpx.Client, responses: list[str], *, connections:
     stop = threading.Event()
 
     def send() -> None:
-        with httpx.Client(base_url=client.base_url, timeout=60) as mine:
+        with httpx.Client(base_url=client.base_url, headers=client.headers, timeout=60) as mine:
             while not stop.is_set():
                 try:
                     response = mine.post("/v1/predict", json={"texts": ["word1"] * 16})
@@ -292,7 +301,10 @@ def test_thousands_of_idle_slow_and_huge_requests_do_no_harm(
         for _ in range(20):
             client.post("/v1/predict", json={"texts": ["word1 " * 300] * 64})
         before, address = resident(process.pid), ("127.0.0.1", client.base_url.port or 0)
-        askers = [held.enter_context(httpx.Client(base_url=client.base_url, timeout=60)) for _ in range(4)]
+        askers = [
+            held.enter_context(httpx.Client(base_url=client.base_url, headers=client.headers, timeout=60))
+            for _ in range(4)
+        ]
         assert {asker.get("/healthz").status_code for asker in askers} == {200}
         silent = [held.enter_context(closing(socket.create_connection(address, 10))) for _ in range(lines)]
         for number, line in enumerate(silent):

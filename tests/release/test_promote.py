@@ -11,8 +11,15 @@ from sqlalchemy import Engine, event
 from world import DOWN, WHO, build, in_service, judged, serve
 
 from pipeline.base.config import Workspace
-from pipeline.base.errors import CandidateRejected, DigestMismatch, NothingToRollBack, UsageError
+from pipeline.base.errors import (
+    CandidateRejected,
+    ChampionChanged,
+    DigestMismatch,
+    NothingToRollBack,
+    UsageError,
+)
 from pipeline.io import files
+from pipeline.io.locks import workspace_lock
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.registry.mlflow_models import ModelRegistry
 from pipeline.release import promote, reconcile, reports
@@ -290,3 +297,29 @@ def test_a_move_reads_the_record_of_each_release_once(places: Workspace) -> None
     # R1, R2, and in the transaction of the move R1 and the last release, whose digest it stores.
     assert len(records) == 4
     assert len([one for one in statements if one.startswith("SELECT moves.")]) <= 3
+
+
+def test_a_rollback_does_not_wait_for_a_run(places: Workspace) -> None:
+    serve(places, wrong=10)
+    serve(places, wrong=20)
+    with workspace_lock(places.home):
+        moved = promote.rollback(places, to=None, **WHO)
+
+        assert Ledger(places.ledger).champion() == "R1"
+        assert ModelRegistry(places.mlflow).aliases()["champion"] == "1"
+        assert moved.pending == (reconcile.RUN_IN_PROGRESS,)
+        assert reconcile.is_behind(places)
+
+    reconcile.finish_interrupted_move(places)
+
+    assert not reconcile.is_behind(places)
+
+
+def test_a_rollback_judged_against_another_champion_moves_nothing(places: Workspace) -> None:
+    for wrong in (10, 20, 40):
+        serve(places, wrong=wrong)
+
+    with pytest.raises(ChampionChanged, match="The champion is R3, no longer R2"):
+        promote.rollback(places, to="R1", expected="R2", **WHO)
+
+    assert Ledger(places.ledger).champion() == "R3"

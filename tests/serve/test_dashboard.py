@@ -1,6 +1,8 @@
 """The routes of the dashboard over HTTP: who may read, security headers, and wrong requests."""
 
+import re
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,9 +42,18 @@ def client(workspace: Workspace, *, at: str = LOCAL, **headers: str) -> TestClie
     )
 
 
+def csrf_token(client: TestClient) -> str:
+    match = re.search(r'name="csrf_token" value="(\w+)"', client.get("/").text)
+    assert match is not None
+    return match[1]
+
+
 @pytest.fixture
 def local(workspace: Workspace) -> TestClient:
-    return client(workspace)
+    """Return a client of a local service, signed in as an admin."""
+    found = client(workspace)
+    assert found.post("/sign-in", data={"key": create_key(workspace)}).status_code == 303
+    return found
 
 
 def test_every_page_has_its_security_headers(local: TestClient, workspace: Workspace) -> None:
@@ -84,8 +95,12 @@ def test_assets_are_cached_for_good(local: TestClient) -> None:
         assert local.get(f"/assets/{name}").status_code == 404
 
 
-def test_openapi_does_not_list_the_pages(local: TestClient) -> None:
-    assert not [path for path in local.get("/openapi.json").json()["paths"] if not path.startswith("/v1/")]
+def test_openapi_does_not_list_the_pages(local: TestClient, workspace: Workspace) -> None:
+    key = {"Authorization": f"Bearer {create_key(workspace)}"}
+
+    paths = local.get("/openapi.json", headers=key).json()["paths"]
+
+    assert not [path for path in paths if not path.startswith("/v1/")]
 
 
 def test_an_empty_workspace_has_a_page(local: TestClient) -> None:
@@ -127,13 +142,16 @@ def test_unknown_paths_are_404(local: TestClient, path: str) -> None:
     assert local.get(path).status_code == 404
 
 
-def test_locally_everybody_reads_but_only_an_admin_acts(local: TestClient, workspace: Workspace) -> None:
-    create_key(workspace)
+def test_local_readers_sign_in_first(workspace: Workspace) -> None:
+    # On this machine too: another user, or a proxy for strangers, comes from loopback as well.
+    stranger = client(workspace)
 
-    assert local.get("/").status_code == 200
-    assert local.get("/actions/rollback/R1").headers["location"] == "/sign-in?next=%2Factions%2Frollback%2FR1"
+    assert stranger.get("/").headers["location"] == "/sign-in?next=%2F"
+    assert stranger.get("/actions/rollback/R1").headers["location"] == (
+        "/sign-in?next=%2Factions%2Frollback%2FR1"
+    )
     assert (
-        local.post("/actions/rollback/R1", data={"confirmation": "R1"}).headers["location"]
+        stranger.post("/actions/rollback/R1", data={"confirmation": "R1"}).headers["location"]
         == "/sign-in?next=%2F"
     )
 
@@ -203,9 +221,38 @@ def test_a_new_sign_in_ends_the_earlier_session(local: TestClient, workspace: Wo
     assert len(list((workspace.home / "sessions").glob("*.json"))) == 1
 
 
-def test_without_keys_the_sign_in_page_names_the_command(local: TestClient) -> None:
-    assert "tonewatch keys new" in local.get("/sign-in").text
-    assert local.post("/sign-in", data={"key": "x"}).status_code == 401
+def test_without_keys_the_sign_in_page_names_the_command(workspace: Workspace) -> None:
+    stranger = client(workspace)
+
+    assert "tonewatch keys new" in stranger.get("/sign-in").text
+    assert stranger.post("/sign-in", data={"key": "x"}).status_code == 401
+
+
+@pytest.mark.parametrize("passed_on", ["/mood/topics/phones", "/topics/phones"])
+def test_behind_a_proxy_every_address_has_the_prefix(workspace: Workspace, passed_on: str) -> None:
+    window_fixtures.write(workspace.windows, windows=6)
+    public = replace(workspace, dashboard="https://tone.example/mood")
+    stranger = client(public, at="https://tone.example")
+    assert stranger.get(passed_on).headers["location"] == "/mood/sign-in?next=%2Ftopics%2Fphones"
+    answer = stranger.post("/mood/sign-in", data={"key": create_key(workspace), "next": "/topics/phones"})
+    assert answer.headers["location"] == "/mood/topics/phones"
+
+    page = stranger.get(passed_on).text
+
+    addresses = re.findall(r'(?:href|src|action)="([^"#][^"]*)"', page)
+    assert len(addresses) == 9
+    assert all(address.startswith("/mood/") for address in addresses), addresses
+    assert stranger.get(next(one for one in addresses if "dashboard.css" in one)).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8000", "tone.example"])
+def test_a_form_of_the_public_address_is_our_own_whatever_host_a_proxy_passes_on(
+    workspace: Workspace, host: str
+) -> None:
+    public = replace(workspace, dashboard="https://tone.example/mood")
+    found = client(public, at=LOCAL, Origin="https://tone.example", Host=host)
+
+    assert found.post("/sign-in", data={"key": create_key(workspace)}).status_code == 303
 
 
 @pytest.mark.parametrize(
@@ -218,16 +265,16 @@ def test_without_keys_the_sign_in_page_names_the_command(local: TestClient) -> N
     ],
 )
 def test_a_text_that_cannot_be_explained_has_a_message(local: TestClient, text: str, message: str) -> None:
-    response = local.post("/try?fragment=1", data={"text": text})
+    response = local.post("/try?fragment=1", data={"text": text, "csrf_token": csrf_token(local)})
 
     assert (response.status_code, message in response.text) == (400, True)
     assert "<html" not in response.text
 
 
 def test_a_text_from_another_site_is_rejected(local: TestClient) -> None:
-    assert (
-        local.post("/try", data={"text": "x"}, headers={"Origin": "http://evil.example"}).status_code == 403
-    )
+    form = {"text": "x", "csrf_token": csrf_token(local)}
+
+    assert local.post("/try", data=form, headers={"Origin": "http://evil.example"}).status_code == 403
 
 
 def test_a_wrong_method_is_405(local: TestClient, workspace: Workspace) -> None:

@@ -5,7 +5,9 @@ import http.server
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,6 +19,7 @@ from pipeline.base.records import Alert
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.security import api_keys
 from pipeline.operations import api_keys as key_commands
+from pipeline.operations.dashboard_actions import open_sessions
 
 pytestmark = pytest.mark.needs("chromium")
 VIEWS = [(1200, "light"), (400, "light"), (400, "dark")]
@@ -39,6 +42,7 @@ def complaints() -> list[str]:
 def page(browser: Browser, service: Dashboard, complaints: list[str]) -> Iterator[Page]:
     """Open a tab of a fresh browser profile, and collect what it complains about."""
     context = browser.new_context(viewport={"width": 1200, "height": 900})
+    context.add_cookies([reader_cookie(service)])
     page = context.new_page()
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -54,6 +58,12 @@ def sign_in(page: Page, service: Dashboard, scope: str = "admin") -> None:
     page.wait_for_url(f"{service.address}/")
 
 
+def reader_cookie(service: Dashboard) -> Any:
+    """Return the cookie of a session that may read only."""
+    cookie = open_sessions(service.workspace).open(service.keys["feedback"], now=datetime.now(UTC))
+    return {"name": "tonewatch", "value": cookie, "url": service.address}
+
+
 def moves(service: Dashboard) -> int:
     return len(Ledger(service.workspace.ledger).moves())
 
@@ -63,6 +73,7 @@ def test_the_page_has_no_errors_and_never_scrolls_sideways(
     browser: Browser, service: Dashboard, width: int, scheme: str
 ) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    context.add_cookies([reader_cookie(service)])
     page, complaints, requests = context.new_page(), [], []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("request", lambda request: requests.append(request.url))
@@ -208,7 +219,8 @@ def test_an_admin_approves_and_rolls_back(page: Page, service: Dashboard, compla
 
 def _wait_for(service: Dashboard, release: str) -> None:
     until = time.monotonic() + 10
-    while httpx.get(f"{service.address}/v1/release").json()["release"] != release:
+    headers = {"Authorization": f"Bearer {service.keys['predict']}"}
+    while httpx.get(f"{service.address}/v1/release", headers=headers).json()["release"] != release:
         assert time.monotonic() < until
         time.sleep(0.05)
 
@@ -383,6 +395,7 @@ def test_a_key_without_the_scope_admin_cannot_act(page: Page, service: Dashboard
 
 
 def test_a_wrong_key_does_not_sign_in(page: Page, service: Dashboard) -> None:
+    page.context.clear_cookies()
     page.goto(f"{service.address}/sign-in")
     page.get_by_label("API key").fill(service.keys["admin"][:-1])
     page.get_by_role("button", name="Sign in").click()

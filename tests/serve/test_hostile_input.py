@@ -249,6 +249,7 @@ def raw(service: RunningService, header: bytes, parts: Any) -> tuple[bytes, int]
     with closing(socket.create_connection(("127.0.0.1", service.port), 10)) as line:
         line.sendall(
             b"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            + f"Authorization: {service.client.headers['authorization']}\r\n".encode()
             + header
             + b"\r\n"
         )

@@ -29,7 +29,8 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with running_service.running(
         running_service.make_workspace(tmp_path_factory.mktemp("schema") / "w")
     ) as found:
-        yield schemathesis.openapi.from_url(f"{found.client.base_url}/openapi.json")
+        headers = running_service.client_headers(found.workspace)
+        yield schemathesis.openapi.from_url(f"{found.client.base_url}/openapi.json", headers=headers), headers
 
 
 @pytest.mark.parametrize(("path", "method", "mode"), OPERATIONS)
@@ -42,21 +43,27 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 )
 @given(data=st.data())
 def test_generated_requests_get_documented_responses(
-    document: Any, path: str, method: str, mode: GenerationMode, data: st.DataObject
+    document: tuple[Any, dict[str, str]],
+    path: str,
+    method: str,
+    mode: GenerationMode,
+    data: st.DataObject,
 ) -> None:
-    case = data.draw(document[path][method].as_strategy(generation_mode=mode))
+    schema, headers = document
+    case = data.draw(schema[path][method].as_strategy(generation_mode=mode))
 
-    case.call_and_validate(checks=CHECKS)
+    case.call_and_validate(checks=CHECKS, headers=headers)
 
 
-def test_the_examples_get_the_documented_response(document: Any) -> None:
-    schemas = document.raw_schema["components"]["schemas"]
+def test_the_examples_get_the_documented_response(document: tuple[Any, dict[str, str]]) -> None:
+    schema, headers = document
+    schemas = schema.raw_schema["components"]["schemas"]
     (example,) = schemas["PredictRequest"]["examples"]
 
     response = (
-        document["/v1/predict"]["POST"]
+        schema["/v1/predict"]["POST"]
         .Case(body=example, media_type="application/json")
-        .call_and_validate(checks=CHECKS)
+        .call_and_validate(checks=CHECKS, headers=headers)
     )
 
     assert response.status_code == 200

@@ -30,7 +30,9 @@ def sending_requests(service: RunningService, clients: int = 4) -> Iterator[list
     stop = threading.Event()
 
     def send(number: int) -> None:
-        with httpx.Client(base_url=service.client.base_url, timeout=20) as client:
+        with httpx.Client(
+            base_url=service.client.base_url, headers=service.client.headers, timeout=20
+        ) as client:
             while not stop.is_set():
                 texts = [f"word{(number + place) % 300}" for place in range(1 + 7 * number)]
                 try:

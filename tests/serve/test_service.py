@@ -66,7 +66,7 @@ def test_the_journal_has_the_masked_text_before_the_response(service: RunningSer
     assert (entry["release"], entry["topic"], entry["client"], entry["position"]) == (
         "R1",
         "general",
-        "127.0.0.1",
+        service.client.headers["authorization"].split("_")[1],
         0,
     )
     assert "ann@example.com" not in running_service.journal_text(service.workspace)

@@ -80,6 +80,18 @@ def create_key(workspace: Workspace, *scopes: str, days: int | None = None) -> t
     return key.id, {"Authorization": f"Bearer {secret}"}
 
 
+def client_headers(workspace: Workspace) -> dict[str, str]:
+    """Return the header with a key of all scopes, made at the first call."""
+    path = workspace.home / "test.key"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(create_key(workspace, *api_keys.SCOPES)[1]["Authorization"])
+    return {"Authorization": path.read_text()}
+
+
+NO_KEY = {"Authorization": ""}
+
+
 @dataclass(frozen=True)
 class RunningService:
     """Hold a service on a port, its app, and a client of it."""
@@ -104,7 +116,10 @@ class RunningService:
 def running(
     workspace: Workspace, *, ready: bool = True, app: FastAPI | None = None
 ) -> Iterator[RunningService]:
-    """Serve a workspace on a free port, in a thread; by default yield once /readyz answers 200."""
+    """Serve a workspace on a free port, in a thread; by default yield once /readyz answers 200.
+
+    The client sends a key of all scopes.
+    """
     app = app or build_app(workspace, host="127.0.0.1")
     server = make_server(app, load_params(workspace.params).serve, host="127.0.0.1", port=0)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -112,7 +127,9 @@ def running(
     try:
         wait_until(lambda: server.started or not thread.is_alive())
         port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", timeout=20, headers=client_headers(workspace)
+        ) as client:
             if ready:
                 wait_until(lambda: client.get("/readyz").status_code == 200)
             yield RunningService(workspace, app, port, client)

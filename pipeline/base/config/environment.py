@@ -3,6 +3,7 @@
 from collections.abc import MutableMapping
 
 from pipeline.base.config.workspace import Workspace
+from pipeline.base.secrets import remember_secrets
 
 TELEMETRY_OFF = {
     "DO_NOT_TRACK": "true",
@@ -13,14 +14,15 @@ TELEMETRY_OFF = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SAFE = {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
 PREFECT = {
     # Our own log reports what happens; Prefect's would repeat each error with a traceback.
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
-    # The first start creates its database, which takes half a minute on a small machine; the default is 20 s.
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    # The server that Prefect starts by itself asks for no secret; ours does.
+    "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "false",
 }
 
 
@@ -33,3 +35,16 @@ def configure_environment(places: Workspace, environment: MutableMapping[str, st
     if "RAY_ADDRESS" not in environment:
         # Workers of one machine talk over loopback; gloo would pick any interface.
         environment.setdefault("GLOO_SOCKET_IFNAME", "lo")
+        # Ray's own default is a token of the user for all clusters, which others may be able to read.
+        environment.setdefault("RAY_AUTH_MODE", "token")
+        environment.setdefault("RAY_AUTH_TOKEN_PATH", str(places.ray_token))
+    _exempt_loopback(environment)
+    remember_secrets(environment)
+
+
+def _exempt_loopback(environment: MutableMapping[str, str]) -> None:
+    """Exempt this machine from the proxies that variables name: no proxy can reach its loopback."""
+    for name in ("NO_PROXY", "no_proxy"):
+        exempt = [host.strip() for host in environment.get(name, "").split(",") if host.strip()]
+        if "*" not in exempt:
+            environment[name] = ",".join(dict.fromkeys([*exempt, *LOOPBACK]))

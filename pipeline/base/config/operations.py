@@ -1,8 +1,9 @@
 """The operational sections: serve, watch, schedule. They are no part of a release."""
 
+import ipaddress
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.base.config.section import Fraction, PositiveFloat, PositiveInt, Section
 
@@ -42,6 +43,21 @@ class ServeConfig(Section):
     max_replicas: PositiveInt
     journal: JournalConfig
     dashboard: DashboardConfig
+    # Newer than releases that must still be readable, so they may be left out.
+    trusted_proxies: tuple[str, ...] = ()
+    max_topics: PositiveInt = 100
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_addresses(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                ipaddress.ip_network(proxy)
+            except ValueError:
+                raise ValueError(
+                    f"{proxy!r} is no address and no network, as 127.0.0.1 or 10.0.0.0/8"
+                ) from None
+        return proxies
 
     @model_validator(mode="after")
     def _bounds_are_ordered(self) -> "ServeConfig":

@@ -36,6 +36,7 @@ class Workspace:
     keys_file: Path | None = None
     alert_urls: tuple[str, ...] = ()
     dashboard: str = ""
+    ray: str = "local"
 
     @classmethod
     def of(cls, root: Path, environment: Mapping[str, str]) -> "Workspace":
@@ -52,12 +53,19 @@ class Workspace:
             alert_urls=tuple((environment.get("TONEWATCH_ALERTS") or "").split()),
             # Where people reach the dashboard, so that an alert can link to it.
             dashboard=(environment.get("TONEWATCH_DASHBOARD") or "").rstrip("/"),
+            # Never "auto": Ray would join whatever cluster its temporary folder names.
+            ray=environment.get("RAY_ADDRESS") or "local",
         )
 
     @property
     def home(self) -> Path:
         """Return the folder of everything embedded."""
         return self.root / ".tonewatch"
+
+    @property
+    def ray_token(self) -> Path:
+        """Return the file with the secret of a Ray cluster that is started here."""
+        return self.home / "ray" / "token"
 
     @property
     def params(self) -> Path:

@@ -25,13 +25,17 @@ TIMEOUT_SECONDS = 1800
 
 @dataclass(frozen=True)
 class WorkerResources:
-    """Set what a training may use; `micro_batch` is the number of texts a worker has in memory at once."""
+    """Set what a training may use; `micro_batch` is the number of texts a worker has in memory at once.
+
+    `cluster` is the address of a Ray cluster, or `local` to start one on this machine.
+    """
 
     device: str
     workers: int
     micro_batch: int
     threads: int
     storage: str
+    cluster: str
 
 
 @dataclass(frozen=True)
@@ -105,8 +109,13 @@ def _run(job: TrainingJob, resources: WorkerResources) -> None:
     from ray.train.torch import TorchConfig, TorchTrainer
 
     if resources.workers and not ray.is_initialized():
-        # RAY_ADDRESS, which Ray reads itself, names a cluster; without it one is started here.
-        ray.init(include_dashboard=False, log_to_driver=False, configure_logging=False)
+        ray.init(
+            address=resources.cluster,
+            # An option of a cluster that is started; a running one refuses it.
+            include_dashboard=False if resources.cluster == "local" else None,
+            log_to_driver=False,
+            configure_logging=False,
+        )
     gpu = resources.device == "cuda"
     trainer = TorchTrainer(
         _work,

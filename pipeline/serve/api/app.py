@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -9,28 +10,42 @@ from fastapi import APIRouter, FastAPI
 from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from pipeline import __version__
-from pipeline.inference.journal_entry import journal_fields
+from pipeline.inference.journal_entry import PreparedText, prepare_text
 from pipeline.serve.api.errors import add_error_handlers
 from pipeline.serve.api.handlers import ApiHandlers, Service
 from pipeline.serve.api.schemas import ErrorResponse, FeedbackResponse, PredictResponse, ReleaseResponse
 from pipeline.serve.http.access import POLICIES, Policy
+from pipeline.serve.http.path_prefix import PathPrefix
 from pipeline.serve.http.request_limits import RequestLimits
 from pipeline.serve.runtime.batcher import Batcher
+from pipeline.serve.runtime.fair_worker import FairWorker
 
-WARM_UP_TEXT = "Masking and language detection are slow for the first text of a process."
+# What cleans, masks and detects the language is loaded with the first text that needs it.
+WARM_UP_TEXT = "The first text of a process is slow: <b>cafÃ©</b> &amp; 650-253-0000, ada@example.com."
+MEAN_CHARACTERS = 500  # of a queued text; longer ones fill the queue sooner
 ERROR_STATUSES = (400, 401, 403, 408, 413, 415, 422, 429, 503)
 
 
-def create_app(service: Service, routers: Sequence[APIRouter] = ()) -> FastAPI:
-    """Create the app; `routers` add pages that authorize their own readers."""
+def create_app(service: Service, routers: Sequence[APIRouter] = (), *, prefix: str = "") -> FastAPI:
+    """Create the app; `routers` add pages that authorize their own readers.
+
+    `prefix` is the path below which a proxy serves the app, whether or not it passes that path on.
+    """
     cfg = service.cfg
+    preparing = FairWorker(
+        functools.partial(prepare_text, hashed=cfg.journal.texts == "hash", min_words=service.min_words),
+        max_characters=max(cfg.max_queued_texts * MEAN_CHARACTERS, cfg.max_texts * (cfg.max_characters + 1)),
+        name="prepare",
+    )
     batcher = Batcher(
         service.champion.serving,
         batch_size=cfg.max_batch_size,
         wait_ms=cfg.max_batch_wait_ms,
         max_queued=cfg.max_queued_texts,
+        coming=lambda: preparing.queued > 0,
     )
     # No docs pages: FastAPI's load scripts from another host.
     app = FastAPI(
@@ -38,9 +53,9 @@ def create_app(service: Service, routers: Sequence[APIRouter] = ()) -> FastAPI:
         version=__version__,
         docs_url=None,
         redoc_url=None,
-        lifespan=_lifespan(service, batcher),
+        lifespan=_lifespan(service, preparing, batcher),
     )
-    _add_routes(app, ApiHandlers(service, batcher))
+    _add_routes(app, ApiHandlers(service, preparing, batcher))
     for router in routers:
         # `include_router` would hide these routes behind one of its own; `policy_of` looks each of them up.
         app.router.routes.extend(router.routes)
@@ -53,6 +68,10 @@ def create_app(service: Service, routers: Sequence[APIRouter] = ()) -> FastAPI:
         policy_of=lambda scope: policy_of(app, scope),
         request_id=lambda: service.request_id(service.now()),
     )
+    if prefix:
+        app.add_middleware(PathPrefix, prefix=prefix)
+    if cfg.trusted_proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(cfg.trusted_proxies))
     return app
 
 
@@ -72,15 +91,15 @@ def policy_of(app: FastAPI, scope: Scope) -> tuple[str, Policy | None]:
 
 
 def _lifespan(
-    service: Service, batcher: Batcher
+    service: Service, preparing: FairWorker[PreparedText], batcher: Batcher
 ) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        hashed = service.cfg.journal.texts == "hash"
         jobs = (
+            preparing.run(),
             batcher.run(),
             service.champion.refresh_every(service.cfg.reload_seconds),
-            asyncio.to_thread(journal_fields, WARM_UP_TEXT, hashed=hashed, min_words=1),
+            preparing.map("", [WARM_UP_TEXT]),
         )
         tasks = [asyncio.create_task(job) for job in jobs]
         try:

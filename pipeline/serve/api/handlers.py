@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from pipeline.base import logs, times
 from pipeline.base.config import ServeConfig
 from pipeline.base.records import Feedback, JournalEntry
-from pipeline.inference.journal_entry import journal_fields
+from pipeline.inference.journal_entry import PreparedText
 from pipeline.serve.api.schemas import (
     ALL_TOPICS,
     FeedbackRequest,
@@ -27,6 +27,7 @@ from pipeline.serve.http.access import AccessGuard
 from pipeline.serve.http.errors import HttpError
 from pipeline.serve.runtime.batcher import Batcher, BatchSlice, QueueFull
 from pipeline.serve.runtime.champion import ChampionHolder
+from pipeline.serve.runtime.fair_worker import FairWorker
 from pipeline.serve.runtime.metrics import ServiceMetrics
 
 log = logs.get("serve")
@@ -72,6 +73,7 @@ class PredictedRequest:
     request_id: str
     client: str
     topic: str
+    prepared: Sequence[PreparedText]
     batch: BatchSlice
     rows: range
 
@@ -79,24 +81,25 @@ class PredictedRequest:
 class ApiHandlers:
     """Handle the API routes of one app."""
 
-    def __init__(self, service: Service, batcher: Batcher) -> None:
+    def __init__(self, service: Service, preparing: FairWorker[PreparedText], batcher: Batcher) -> None:
         self._service = service
+        self._preparing = preparing
         self._batcher = batcher
         self._journal_pool = ThreadPoolExecutor(1, thread_name_prefix="journal")
 
     async def predict(self, body: PredictRequest, request: Request) -> PredictResponse:
         """Predict the labels of texts with the champion."""
         _check(body, self._service.cfg)
-        self._service.metrics.queued_texts.set(self._batcher.queued)
+        metrics = self._service.metrics
+        metrics.queued_characters.set(self._preparing.queued)
+        metrics.queued_texts.set(self._batcher.queued)
         try:
             async with asyncio.timeout(self._service.cfg.request_seconds):
-                batch = await self._batcher.predict(body.texts)
-        except (QueueFull, TimeoutError):
+                predicted = await self._predict(body, request)
+        except (QueueFull, TimeoutError) as error:
+            metrics.turned_away.labels(type(error).__name__).inc()
             raise HttpError(503, "The queue of texts is full. Retry in a moment.", retry_after=1) from None
-        rows = range(batch.start, batch.start + len(body.texts))
-        state = request.state
-        predicted = PredictedRequest(str(state.request), str(state.client), body.topic, batch, rows)
-        await asyncio.get_running_loop().run_in_executor(self._journal_pool, self._store, predicted)
+        batch, rows = predicted.batch, predicted.rows
         predictions = [_prediction(batch, row) for row in rows]
         for prediction in predictions:
             self._service.metrics.predictions.labels(batch.release.name, prediction.label).inc()
@@ -107,6 +110,16 @@ class ApiHandlers:
             model=batch.release.model_digest[:DIGEST_CHARACTERS],
             predictions=predictions,
         )
+
+    async def _predict(self, body: PredictRequest, request: Request) -> PredictedRequest:
+        """Clean, predict and journal the texts of a request, each step in its turn."""
+        client = str(request.state.client)
+        prepared = await self._preparing.map(client, body.texts)
+        batch = await self._batcher.predict(client, [text.cleaned for text in prepared])
+        rows = range(batch.start, batch.start + len(prepared))
+        predicted = PredictedRequest(str(request.state.request), client, body.topic, prepared, batch, rows)
+        await asyncio.get_running_loop().run_in_executor(self._journal_pool, self._store, predicted)
+        return predicted
 
     async def feedback(self, body: FeedbackRequest, request: Request) -> FeedbackResponse:
         """Store the true label of an earlier prediction."""
@@ -165,11 +178,11 @@ class ApiHandlers:
             log.error("journal.failed", why=type(error).__name__)
 
     def _entries(self, predicted: PredictedRequest) -> list[JournalEntry]:
-        service, release, predictions = self._service, predicted.batch.release, predicted.batch.predictions
-        hashed, time = service.cfg.journal.texts == "hash", times.format_micros(service.now())
+        release, predictions = predicted.batch.release, predicted.batch.predictions
+        time = times.format_micros(self._service.now())
         entries = []
-        for position, row in enumerate(predicted.rows):
-            fields = journal_fields(predictions.cleaned[row], hashed=hashed, min_words=service.min_words)
+        for position, (row, text) in enumerate(zip(predicted.rows, predicted.prepared, strict=True)):
+            fields = text.fields
             entry = JournalEntry(
                 request=predicted.request_id,
                 position=position,

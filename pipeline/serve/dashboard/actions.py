@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, cast
 
 from fastapi import Form, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from pipeline.base.errors import TonewatchError
 from pipeline.operations.dashboard_actions import (
@@ -19,8 +19,8 @@ from pipeline.operations.dashboard_actions import (
 )
 from pipeline.serve.dashboard import cookies
 from pipeline.serve.dashboard.context import (
-    NO_STORE,
     DashboardContext,
+    redirect,
     redirect_to_sign_in,
     reject_forged_form,
     render_message,
@@ -39,22 +39,22 @@ BUTTONS: Mapping[ActionKind, str] = {
 }
 
 
-def sign_in_page(context: DashboardContext, next: str = "/") -> Response:
+def sign_in_page(context: DashboardContext, request: Request, next: str = "/") -> Response:
     """Show the sign-in form."""
-    return _sign_in_form(context, next)
+    return _sign_in_form(context, request, next)
 
 
 def sign_in(
     context: DashboardContext, request: Request, key: FormText = "", next: FormText = "/"
 ) -> Response:
     """Check an API key once and start a session for it."""
-    if rejection := reject_forged_form(request, None, ""):
+    if rejection := reject_forged_form(context, request, None, ""):
         return rejection
     cookie = context.sessions.open(key.strip(), now=datetime.now(UTC))
     if cookie is None:
-        return _sign_in_form(context, next, error="This API key is unknown, expired or revoked.")
+        return _sign_in_form(context, request, next, error="This API key is unknown, expired or revoked.")
     context.sessions.close(cookies.read_cookie(request))
-    response = RedirectResponse(_own_path(next), status_code=303, headers=NO_STORE)
+    response = redirect(request, _own_path(next))
     cookies.set_cookie(request, response, cookie, minutes=context.cfg.dashboard.session_minutes)
     return response
 
@@ -62,9 +62,9 @@ def sign_in(
 def sign_out(context: DashboardContext, request: Request, csrf_token: FormText = "") -> Response:
     """End the session."""
     session = cookies.current_session(request, context.sessions)
-    if session and (rejection := reject_forged_form(request, session, csrf_token)):
+    if session and (rejection := reject_forged_form(context, request, session, csrf_token)):
         return rejection
-    response = RedirectResponse("/sign-in", status_code=303, headers=NO_STORE)
+    response = redirect(request, "/sign-in")
     context.sessions.close(cookies.read_cookie(request))
     cookies.delete_cookie(request, response)
     return response
@@ -74,9 +74,9 @@ def action_page(context: DashboardContext, request: Request, kind: str, release:
     """Preview an action and ask to confirm it."""
     action = _action(kind, release)
     if action is None:
-        return render_message("Not found", [], status=404)
+        return render_message(request, "Not found", [], status=404)
     session, rejection = _admit_admin(context, request)
-    return rejection or _action_form(context, session, action, release)
+    return rejection or _action_form(context, request, session, action, release)
 
 
 def submit_action(
@@ -93,11 +93,11 @@ def submit_action(
     """Perform a confirmed action and show the result."""
     action = _action(kind, release)
     if action is None:
-        return render_message("Not found", [], status=404)
+        return render_message(request, "Not found", [], status=404)
     session, rejection = _admit_admin(context, request)
     if session is None:
         return rejection or redirect_to_sign_in(request)
-    if rejection := reject_forged_form(request, session, csrf_token):
+    if rejection := reject_forged_form(context, request, session, csrf_token):
         return rejection
     confirmed = Confirmation(
         release=release,
@@ -109,11 +109,13 @@ def submit_action(
     try:
         result = perform_action(context.workspace, action, confirmed)
     except TonewatchError as error:
-        return _action_form(context, session, action, release, error=error, reason=reason[:MAX_REASON])
+        return _action_form(
+            context, request, session, action, release, error=error, reason=reason[:MAX_REASON]
+        )
     before = f" instead of {result.move.origin}" if result.move.origin else ""
     sentences = [f"{result.move.target} is the champion{before}. The service loads it by itself."]
     sentences += [f"Pending: {why}" for why in result.pending]
-    return render_message("Done", sentences, back="/#champion", session=session)
+    return render_message(request, "Done", sentences, back="/#champion", session=session)
 
 
 def _action(kind: str, release: str) -> ActionKind | None:
@@ -128,11 +130,14 @@ def _admit_admin(context: DashboardContext, request: Request) -> tuple[Session |
     if session.is_admin:
         return session, None
     sentences = [f"The key {session.name} lacks the scope admin, which this action requires."]
-    return None, render_message("Not allowed", sentences, status=403, back="/#champion", session=session)
+    return None, render_message(
+        request, "Not allowed", sentences, status=403, back="/#champion", session=session
+    )
 
 
 def _action_form(
     context: DashboardContext,
+    request: Request,
     session: Session | None,
     kind: ActionKind,
     release: str,
@@ -145,6 +150,7 @@ def _action_form(
     except TonewatchError as failure:
         preview, error = None, error or failure
     return render_page(
+        request,
         "action.html.j2",
         status=status_of(error) if error else 200,
         session=session,
@@ -159,10 +165,11 @@ def _action_form(
     )
 
 
-def _sign_in_form(context: DashboardContext, target: str, *, error: str = "") -> Response:
+def _sign_in_form(context: DashboardContext, request: Request, target: str, *, error: str = "") -> Response:
     if not context.sessions.has_keys():
         error = "There are no API keys yet. Create one with `tonewatch keys new --scope admin`."
     return render_page(
+        request,
         "sign-in.html.j2",
         status=401 if error else 200,
         show_sign_in=False,

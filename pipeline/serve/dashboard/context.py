@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from fastapi import Request
+from starlette._utils import get_route_path
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from pipeline.base.config import ServeConfig, Workspace
@@ -23,8 +24,8 @@ NO_STORE = {"Cache-Control": "no-store"}
 class DashboardContext:
     """Hold what the dashboard needs.
 
-    `serving` returns the release in service and raises Unreachable while there is none; `loopback`: only this
-    machine reaches the service.
+    `serving` returns the release in service and raises Unreachable while there is none. `origin` is that of
+    the public address, as https://mood.example.org, empty without one.
     """
 
     workspace: Workspace
@@ -32,7 +33,7 @@ class DashboardContext:
     sessions: SessionStore
     serving: Callable[[], LoadedRelease]
     cfg: ServeConfig
-    loopback: bool
+    origin: str
     # Pages are drawn one at a time, so that many readers slow predictions down by one page at most.
     drawing: threading.Lock = field(default_factory=threading.Lock)
 
@@ -40,27 +41,40 @@ class DashboardContext:
 def admit_reader(context: DashboardContext, request: Request) -> tuple[Session | None, Response | None]:
     """Return the session of a reader, or the response that rejects the request.
 
-    On this machine everybody may read; from other machines only who is signed in with a key of any scope.
+    Who is signed in with a key of any scope may read.
     """
     session = cookies.current_session(request, context.sessions)
-    return (session, None) if session or context.loopback else (None, redirect_to_sign_in(request))
+    return (session, None) if session else (None, redirect_to_sign_in(request))
 
 
 def redirect_to_sign_in(request: Request) -> Response:
     """Redirect to the sign-in page, and from there to the requested page; a form is not sent again."""
-    target = quote(request.url.path if request.method == "GET" else "/", safe="")
-    return RedirectResponse(f"/sign-in?next={target}", status_code=303, headers=NO_STORE)
+    target = quote(get_route_path(request.scope) if request.method == "GET" else "/", safe="")
+    return redirect(request, f"/sign-in?next={target}")
 
 
-def reject_forged_form(request: Request, session: Session | None, token: str) -> Response | None:
+def redirect(request: Request, path: str) -> Response:
+    """Redirect to a path of the service, below the prefix at which a proxy serves it."""
+    return RedirectResponse(f"{base_of(request)}{path}", status_code=303, headers=NO_STORE)
+
+
+def base_of(request: Request) -> str:
+    """Return the path below which a proxy serves the app, empty without one."""
+    return str(request.scope.get("root_path", ""))
+
+
+def reject_forged_form(
+    context: DashboardContext, request: Request, session: Session | None, token: str
+) -> Response | None:
     """Return the response that rejects a forged form; None where the form is our own."""
-    if csrf.is_own_form(request, session, token):
+    if csrf.is_own_form(request, session, token, origin=context.origin):
         return None
     message = "This form does not belong to your session. Nothing was changed; reload the page."
-    return render_message("Form rejected", [message], status=403, session=session)
+    return render_message(request, "Form rejected", [message], status=403, session=session)
 
 
 def render_message(
+    request: Request,
     heading: str,
     sentences: list[str],
     *,
@@ -70,12 +84,13 @@ def render_message(
 ) -> Response:
     """Return a page with a heading, some sentences and a link back."""
     values = {"heading": heading, "sentences": sentences, "back": back, "session": session}
-    return render_page("message.html.j2", status=status, **values)
+    return render_page(request, "message.html.j2", status=status, **values)
 
 
-def render_page(template: str, *, status: int = 200, **values: Any) -> Response:
+def render_page(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
     """Return a page with its security headers."""
-    return HTMLResponse(pages.render_template(template, **values), status_code=status, headers=pages.HEADERS)
+    html = pages.render_template(template, base=base_of(request), **values)
+    return HTMLResponse(html, status_code=status, headers=pages.HEADERS)
 
 
 def status_of(error: TonewatchError) -> int:

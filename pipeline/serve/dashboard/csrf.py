@@ -17,21 +17,25 @@ from pipeline.operations.dashboard_actions import Session
 PORTS = {"http": 80, "https": 443}
 
 
-def is_own_form(request: Request, session: Session | None, token: str) -> bool:
-    """Return whether a form was sent by our own page, in this session where there is one."""
-    return is_same_origin(request) and (session is None or is_valid_token(session, token))
+def is_own_form(request: Request, session: Session | None, token: str, *, origin: str) -> bool:
+    """Return whether a form was sent by our own page, in this session where there is one.
+
+    `origin` is that of the public address, empty without one: a proxy may pass another Host header on.
+    """
+    return is_same_origin(request, public=origin) and (session is None or is_valid_token(session, token))
 
 
-def is_same_origin(request: Request) -> bool:
+def is_same_origin(request: Request, *, public: str = "") -> bool:
     """Return whether a request comes from a page of this service; without an Origin header it does not."""
-    origin = urlsplit(request.headers.get("origin", ""))
-    site = request.headers.get("sec-fetch-site", "same-origin")
-    host = request.headers.get("host", "")
-    return (
-        origin.scheme in PORTS
-        and site == "same-origin"
-        and _without_default_port(origin.netloc, origin.scheme) == _without_default_port(host, origin.scheme)
-    )
+    if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        return False
+    try:
+        origin = _normalized(request.headers.get("origin", ""))
+    except ValueError:
+        return False
+    scheme = origin.partition("://")[0]
+    own = [f"{scheme}://{request.headers.get('host', '')}", *filter(None, [public])]
+    return scheme in PORTS and any(origin == _normalized(one) for one in own)
 
 
 def is_valid_token(session: Session, token: str) -> bool:
@@ -39,5 +43,7 @@ def is_valid_token(session: Session, token: str) -> bool:
     return hmac.compare_digest(session.csrf_token.encode(), token.encode("utf-8", "replace"))
 
 
-def _without_default_port(host: str, scheme: str) -> str:
-    return host.lower().removesuffix(f":{PORTS[scheme]}")
+def _normalized(origin: str) -> str:
+    """Return an origin in lower case and without the port that its scheme implies."""
+    parts = urlsplit(origin.lower())
+    return f"{parts.scheme}://{parts.netloc.removesuffix(f':{PORTS.get(parts.scheme)}')}"

@@ -62,6 +62,7 @@ def home(context: DashboardContext, request: Request, topic: str | None = None) 
         values = context.data.page(cards, topic)
         params = values["params"].value
         return render_page(
+            request,
             "dashboard.html.j2",
             status=200 if values["known"] else 404,
             **values,
@@ -88,15 +89,15 @@ def report(context: DashboardContext, request: Request, release: str) -> Respons
         unknown = isinstance(error, UsageError)
         status = 404 if unknown else status_of(error)
         heading = "Unknown release" if unknown else "Report not available"
-        return render_message(heading, [str(error)], status=status)
+        return render_message(request, heading, [str(error)], status=status)
     policy = f"{policy}; frame-ancestors 'none'"
     return HTMLResponse(html, headers={**pages.HEADERS, "Content-Security-Policy": policy})
 
 
-def asset(name: str) -> Response:
+def asset(request: Request, name: str) -> Response:
     """Return the style sheet, the script or the icon."""
     if name not in pages.CONTENT_TYPES:
-        return render_message("Not found", [], status=404)
+        return render_message(request, "Not found", [], status=404)
     headers = {**pages.HEADERS, "Cache-Control": CACHE_A_YEAR}
     return Response(pages.asset(name), media_type=pages.CONTENT_TYPES[name], headers=headers)
 
@@ -116,14 +117,14 @@ def try_text(
     if rejection:
         return rejection
     template = "explanation.html.j2" if fragment else "explanation-page.html.j2"
-    if context.sessions.has_keys() and not (session and session.can_predict):
+    if not (session and session.can_predict):
         values = _explanation_values(context, "", SIGN_IN_FIRST)
-        return render_page(template, status=403, session=session, **values)
-    if rejection := reject_forged_form(request, session, csrf_token):
+        return render_page(request, template, status=403, session=session, **values)
+    if rejection := reject_forged_form(context, request, session, csrf_token):
         return rejection
     explanation = _explain(context, text)
     values = _explanation_values(context, text[: context.cfg.max_characters], explanation)
-    return render_page(template, status=200 if explanation.value else 400, session=session, **values)
+    return render_page(request, template, status=200 if explanation.value else 400, session=session, **values)
 
 
 def _explain(context: DashboardContext, text: str) -> Card[dict[str, Any]]:

@@ -3,20 +3,18 @@
 import ipaddress
 import math
 import time
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Literal, Protocol
 
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
-
 from pipeline.base.config import ServeConfig
+from pipeline.base.hosts import parse_host
 from pipeline.serve.http.errors import HttpError
 
 # open: anybody.
-# reading: anybody on this machine; from other machines any valid key.
-# predict, feedback: a key of that scope; on this machine anybody while no keys exist.
+# reading: any valid key.
+# predict, feedback: a key of that scope.
 # pages: the dashboard authorizes by its own sessions.
 Policy = Literal["open", "reading", "predict", "feedback", "pages"]
 
@@ -65,28 +63,39 @@ class KeyChecker(Protocol):
         """Check a secret for a scope."""
 
 
+MAX_LIMITED_CLIENTS = 10_000  # the ones heard of last; a client forgotten before starts afresh
+
+
 class AccessGuard:
-    """Admit or reject requests. `loopback`: only this machine reaches the service."""
+    """Admit or reject requests; every one but an open one needs a key, on this machine too.
+
+    Requests that a proxy on this machine passes on come from loopback as well, so loopback proves nothing.
+    `hosts`: the only names of this service beside loopback ones; None allows every well-formed one.
+    """
 
     def __init__(
-        self, keys: KeyChecker, cfg: ServeConfig, *, loopback: bool, now: Callable[[], datetime]
+        self,
+        keys: KeyChecker,
+        cfg: ServeConfig,
+        *,
+        hosts: Collection[str] | None,
+        now: Callable[[], datetime],
     ) -> None:
         self._keys = keys
         self._cfg = cfg
         self._now = now
-        self.loopback = loopback
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
-        self._per_minute = RateLimitItemPerMinute(cfg.requests_per_minute)
+        self._hosts = hosts
+        self._limiter = RateLimiter(cfg.requests_per_minute, max_clients=MAX_LIMITED_CLIENTS)
         self._in_progress: dict[str, int] = {}
 
-    def admit(self, policy: Policy, secret: str, *, host: str, address: str) -> str:
+    def admit(self, policy: Policy, secret: str, *, hosts: Collection[str], address: str) -> str:
         """Return the client of a request: the id of its key, or its address where no key is needed.
 
-        Raises HttpError: 401 for a missing or invalid key, 403 for a key without the scope or a foreign
-        Host header, 429 above the rate limit.
+        `hosts` are the values of its Host headers. Raises HttpError: 401 for a missing or invalid key, 403
+        for a key without the scope or a foreign or malformed Host header, 429 above the rate limit.
         """
-        if self.loopback and not is_loopback(host):
-            raise HttpError(403, "This service accepts requests to 127.0.0.1 or localhost only.")
+        self._check_host(hosts)
+        address = _address(address)
         try:
             client = self._client(policy, secret, address)
         except HttpError:
@@ -110,15 +119,21 @@ class AccessGuard:
         if not self._in_progress[client]:
             del self._in_progress[client]
 
+    def _check_host(self, hosts: Collection[str]) -> None:
+        host = parse_host(next(iter(hosts))) if len(hosts) == 1 else None
+        if host is None:
+            raise HttpError(403, "The Host header is missing or malformed.")
+        if self._hosts is not None and not host.is_loopback and host.name not in self._hosts:
+            message = "This service has another name. TONEWATCH_DASHBOARD sets its public address."
+            raise HttpError(403, message)
+
     def _count_request(self, client: str) -> None:
-        if not self._limiter.hit(self._per_minute, client):
-            wait = self._limiter.get_window_stats(self._per_minute, client).reset_time - time.time()
+        if wait := self._limiter.hit(client):
             message = f"More than {self._cfg.requests_per_minute} requests per minute. Retry later."
             raise HttpError(429, message, retry_after=max(1, math.ceil(wait)))
 
     def _client(self, policy: Policy, secret: str, address: str) -> str:
-        keyless = self.loopback and (policy == "reading" or not self._keys.any())
-        if policy in ("open", "pages") or (keyless and not secret):
+        if policy in ("open", "pages"):
             return address
         rejection = ""
         for scope in ANY_SCOPE if policy == "reading" else (policy,):
@@ -132,13 +147,42 @@ class AccessGuard:
         raise HttpError(401, "Missing or invalid API key. Send it as `Authorization: Bearer KEY`.")
 
 
-def is_loopback(host: str) -> bool:
-    """Return whether a host name or address, with or without a port, is a loopback one."""
-    name = host.rpartition(":")[0] if host.count(":") == 1 or "]:" in host else host
-    name = name.strip("[]").lower()
-    if name == "localhost":
-        return True
+class RateLimiter:
+    """Allow each client so many requests in any minute, all of them at once too.
+
+    The generic cell rate algorithm keeps one number a client (ITU-T I.371, 1993). The `limits` library keeps
+    every client for ever and follows the wall clock, which may be set back.
+    """
+
+    def __init__(
+        self, per_minute: int, *, max_clients: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._interval = 60.0 / per_minute
+        self._max_clients = max_clients
+        self._clock = clock
+        self._full_at: OrderedDict[str, float] = OrderedDict()  # when a client's allowance is whole again
+
+    def __len__(self) -> int:
+        """Return how many clients are known."""
+        return len(self._full_at)
+
+    def hit(self, client: str) -> float:
+        """Count a request; return 0, or how many seconds to wait for one that is not allowed."""
+        now = self._clock()
+        full_at = max(self._full_at.get(client, now), now) + self._interval
+        wait = full_at - now - 60.0
+        if wait <= 1e-9:
+            wait, self._full_at[client] = 0.0, full_at
+        if client in self._full_at:
+            self._full_at.move_to_end(client)
+        if len(self._full_at) > self._max_clients:
+            self._full_at.popitem(last=False)
+        return wait
+
+
+def _address(address: str) -> str:
+    """Return an address as it is written once; a proxy may pass on anything."""
     try:
-        return ipaddress.ip_address(name).is_loopback
+        return str(ipaddress.ip_address(address))
     except ValueError:
-        return False
+        return "unknown"

@@ -91,7 +91,7 @@ class RequestLimits:
         bearer = authorization[: len(BEARER)].lower() == BEARER
         secret = authorization[len(BEARER) :].strip() if bearer else ""
         address = (scope.get("client") or ("unknown",))[0]
-        client = self._guard.admit(policy, secret, host=headers.get("host", ""), address=address)
+        client = self._guard.admit(policy, secret, hosts=headers.getlist("host"), address=address)
         scope["state"]["client"] = client
         if policy == "open":
             await self._app(scope, receive, send)

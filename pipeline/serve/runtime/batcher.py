@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.inference.champion import LoadedRelease
+from pipeline.serve.runtime.fair_queue import FairQueue, Queued, QueueFull
 
 if TYPE_CHECKING:
     from pipeline.inference.champion import Predictions
 
+__all__ = ["BatchSlice", "Batcher", "QueueFull"]
 
-class QueueFull(Exception):
-    """Too many texts are queued already."""
+Texts = Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -25,54 +26,50 @@ class BatchSlice:
     start: int
 
 
-@dataclass
-class QueuedRequest:
-    """Hold the texts of one request until they are predicted."""
-
-    texts: Sequence[str]
-    result: "asyncio.Future[BatchSlice]"
-
-
 class Batcher:
-    """Predict queued requests in batches of up to `batch_size` texts.
+    """Predict queued requests, whose texts are cleaned, in batches of up to `batch_size` texts.
 
-    All texts of a request are in one batch, predicted by one release. It waits up to `wait_ms` for texts.
+    All texts of a request are in one batch, predicted by one release. While texts are coming, a batch waits
+    for them, up to `wait_ms`.
     """
 
     def __init__(
-        self, serving: Callable[[], LoadedRelease], *, batch_size: int, wait_ms: float, max_queued: int
+        self,
+        serving: Callable[[], LoadedRelease],
+        *,
+        batch_size: int,
+        wait_ms: float,
+        max_queued: int,
+        coming: Callable[[], bool],
     ) -> None:
         self._serving = serving
+        self._coming = coming
         self._batch_size = batch_size
         self._wait_seconds = wait_ms / 1000
-        self._max_queued = max_queued
-        self._queue: asyncio.Queue[QueuedRequest] = asyncio.Queue()
+        self._queue: FairQueue[Texts] = FairQueue(max_cost=max_queued)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="batch")
-        self._next: QueuedRequest | None = None
-        self.queued = 0
 
-    async def predict(self, texts: Sequence[str]) -> BatchSlice:
-        """Queue texts and return their predictions; raises QueueFull when too many texts are queued."""
-        if self.queued + len(texts) > self._max_queued:
-            raise QueueFull
-        request = QueuedRequest(texts, asyncio.get_running_loop().create_future())
-        self.queued += len(texts)
-        try:
-            self._queue.put_nowait(request)
-            return await request.result
-        finally:
-            self.queued -= len(texts)
+    @property
+    def queued(self) -> int:
+        """Return how many texts wait for a batch."""
+        return self._queue.cost
+
+    async def predict(self, client: str, cleaned: Texts) -> BatchSlice:
+        """Queue the texts of a client and return their predictions; raises QueueFull when too many wait."""
+        result: asyncio.Future[BatchSlice] = asyncio.get_running_loop().create_future()
+        self._queue.put(client, Queued(cleaned, len(cleaned), result))
+        return await result
 
     async def run(self) -> None:
         """Predict batch after batch, until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             batch = await self._collect_batch()
-            texts = [text for request in batch for text in request.texts]
+            texts = [text for request in batch for text in request.item]
             try:
                 # Read once per batch: no response mixes two releases.
                 release = self._serving()
-                predictions = await loop.run_in_executor(self._pool, release.predictor.predict, texts)
+                predictions = await loop.run_in_executor(self._pool, release.predictor.predict_cleaned, texts)
             except Exception as error:  # every waiting request must end
                 for request in batch:
                     if not request.result.done():
@@ -82,29 +79,25 @@ class Batcher:
             for request in batch:
                 if not request.result.done():
                     request.result.set_result(BatchSlice(release, predictions, start))
-                start += len(request.texts)
+                start += request.cost
 
-    async def _collect_batch(self) -> list[QueuedRequest]:
+    async def _collect_batch(self) -> list[Queued[Texts]]:
         """Take queued requests up to a batch; while there is room, wait a moment for more."""
-        batch = [self._next or await self._queue.get()]
-        self._next = None
-        room = self._batch_size - len(batch[0].texts)
+        batch = [await self._queue.get()]
+        room = self._batch_size - batch[0].cost
         deadline = asyncio.get_running_loop().time() + self._wait_seconds
         while room > 0:
-            try:
-                request = self._queue.get_nowait()
-            except asyncio.QueueEmpty:
-                left = deadline - asyncio.get_running_loop().time()
-                # Every queued text is in this batch: waiting would only delay it.
-                if left <= 0 or self.queued <= sum(len(one.texts) for one in batch):
-                    break
-                try:
-                    request = await asyncio.wait_for(self._queue.get(), left)
-                except TimeoutError:
-                    break
-            if len(request.texts) > room:
-                self._next = request
+            request = self._queue.get_nowait(max_cost=room)
+            if request is not None:
+                batch.append(request)
+                room -= request.cost
+                continue
+            left = deadline - asyncio.get_running_loop().time()
+            # Time is up, the next request does not fit, or waiting would only delay this batch.
+            if left <= 0 or self._queue.cost or not self._coming():
                 break
-            batch.append(request)
-            room -= len(request.texts)
-        return [request for request in batch if not request.result.done()] or await self._collect_batch()
+            try:
+                await asyncio.wait_for(self._queue.wait(), left)
+            except TimeoutError:
+                break
+        return batch

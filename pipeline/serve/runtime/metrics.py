@@ -22,6 +22,12 @@ class ServiceMetrics:
             "tonewatch_predictions_total", "Predictions by release and label.", ["release", "label"]
         )
         self.queued_texts = gauge("tonewatch_queued_texts", "Texts that wait for a prediction.")
+        self.queued_characters = gauge(
+            "tonewatch_queued_characters", "Characters that wait to be cleaned and masked."
+        )
+        self.turned_away = counter(
+            "tonewatch_turned_away_total", "Requests that a full or slow queue turned away.", ["why"]
+        )
         self.journal_failures = counter(
             "tonewatch_journal_failures_total", "Predictions the journal could not store."
         )

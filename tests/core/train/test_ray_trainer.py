@@ -32,7 +32,7 @@ def job(objective, root, *, steps=12, eval_steps=(6, 12), patience=5, every=4):
 
 def resources(root, workers=0):
     return WorkerResources(
-        device="cpu", workers=workers, micro_batch=64, threads=1, storage=str(root / "ray")
+        device="cpu", workers=workers, micro_batch=64, threads=1, storage=str(root / "ray"), cluster="local"
     )
 
 

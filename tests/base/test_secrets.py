@@ -1,0 +1,138 @@
+"""No message holds a secret, in whatever form a library repeats it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.base import logs, secrets
+from pipeline.base.errors import Fault
+from pipeline.base.secrets import find_secrets, remember_secrets, scrub
+
+CANARY = "k4n4ry-5ecret"
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> object:
+    yield
+    secrets._KNOWN.clear()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f"API request to http://ada:{CANARY}@mlflow.example:5000/api/2.0 failed",
+        f"http://ada:p@{CANARY}@host/x?y",
+        f"postgresql+psycopg://ada:{CANARY}@db/ledger: connection refused",
+        f"https://{CANARY}@github.example/x.git",
+        f"host=db user=ada password={CANARY} sslmode=require",
+        f"https://host/x?api_key={CANARY}&y=1",
+        f"AWS_SECRET_ACCESS_KEY={CANARY}",
+        f"Authorization: Bearer {CANARY}",
+        f"authorization: basic {CANARY}==",
+        f"socks5h://ada:{CANARY}@proxy:1080",
+        f"'mailtos://ada:{CANARY}@mail.example?to=bob@example.com'",
+    ],
+)
+def test_addresses_and_credentials_are_scrubbed(message: str) -> None:
+    assert CANARY not in scrub(message)
+    assert CANARY not in str(Fault(message))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Missing or invalid API key. Send it as `Authorization: Bearer KEY`.",
+        "Set PIP_INDEX_URL to an index, as https://packages.example/simple.",
+        "sqlite:////home/ada/.tonewatch/mlflow.db does not respond",
+        "write to ada@example.com about the token: it expired",
+        "The password is in /home/ada/.tonewatch/prefect/password.",
+    ],
+)
+def test_other_messages_stay_as_they_are(message: str) -> None:
+    assert scrub(message) == message
+
+
+def test_secrets_of_the_environment_are_known_by_name_and_by_address() -> None:
+    found = find_secrets(
+        {
+            "MLFLOW_TRACKING_URI": f"http://ada:{CANARY}1@host",
+            "MLFLOW_TRACKING_PASSWORD": f"{CANARY}2",
+            "https_proxy": f"http://ada:{CANARY}3@proxy",
+            "TONEWATCH_ALERTS": f"slack://x/y json://ada:{CANARY}4@host",
+            "AWS_SECRET_ACCESS_KEY": f"{CANARY}5",
+            "RAY_AUTH_TOKEN": f"{CANARY}6",
+            "TONEWATCH_SIGNING_KEY": "/home/ada/key.pem",
+            "PATH": "/usr/bin",
+            "PREFECT_API_KEY": "short",
+        }
+    )
+
+    assert found == {f"{CANARY}{number}" for number in range(1, 7)}
+
+
+@given(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=6, max_size=20), st.text(max_size=20))
+def test_a_known_secret_is_in_no_message(secret: str, around: str) -> None:
+    secrets._KNOWN.clear()
+    remember_secrets({"MLFLOW_TRACKING_PASSWORD": secret})
+
+    assert secret not in scrub(f"{around} {secret}{around}").replace("***", "") or secret in "***"
+
+
+def test_no_log_line_holds_a_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure(json=True, debug=False)
+
+    logs.get("test").error("store.failed", why=f"http://ada:{CANARY}@host refused")
+
+    line = capsys.readouterr().err
+    assert json.loads(line)["why"] == "http://***@host refused"
+
+
+def test_no_output_of_a_command_holds_the_password_of_a_store(tmp_path: Path) -> None:
+    """Every command that reaches for a store that is not there, with its password in the address."""
+    import os
+    import subprocess
+    import sys
+
+    root = tmp_path / "w"
+    checkout = Path(__file__).parents[2]
+    clean = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW", "TONEWATCH"))
+    }
+    environment = {
+        **clean,
+        "PYTHONPATH": str(checkout),
+        "MLFLOW_TRACKING_URI": f"http://ada:{CANARY}@127.0.0.1:9",
+        "TONEWATCH_LEDGER": f"postgresql://ada:{CANARY}@127.0.0.1:9/ledger?connect_timeout=2",
+        "TONEWATCH_ALERTS": f"json://ada:{CANARY}@127.0.0.1:9/alerts",
+        "PREFECT_API_URL": f"http://ada:{CANARY}@127.0.0.1:9/api",
+    }
+
+    def command(*arguments: str) -> str:
+        process = subprocess.run(
+            [sys.executable, "-m", "pipeline", *arguments],
+            cwd=root if root.is_dir() else tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        return process.stdout + process.stderr
+
+    printed = command("init", str(root))
+    for arguments in (
+        ["release", "list"],
+        ["release", "rollback", "--debug"],
+        ["release", "verify", "--json"],
+        ["release", "reconcile", "--debug"],
+        ["predict", "x", "--debug"],
+        ["doctor", "--json"],
+        ["watch", "--debug"],
+        ["report", "--json", "--debug"],
+    ):
+        printed += command(*arguments)
+
+    assert "does not respond" in printed or "failed" in printed
+    assert CANARY not in printed
