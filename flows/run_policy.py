@@ -13,6 +13,7 @@ from pipeline.base import logs
 from pipeline.base.config import Workspace
 from pipeline.base.config.environment import configure_environment
 from pipeline.base.errors import Refusal, WorkspaceBusy
+from pipeline.io.private_files import keep_private
 from pipeline.operations import schedule
 
 log = logs.get("schedule")
@@ -28,6 +29,7 @@ def run_if_due(kind: str, root: str, act: Callable[[Workspace], str]) -> State[s
     logs.configure(json=True, debug=False)
     workspace = Workspace.of(Path(root), os.environ)
     configure_environment(workspace, os.environ)
+    keep_private(workspace)
     due = flow_run.scheduled_start_time
     with schedule.take_turn(workspace, kind, run=str(flow_run.id), due=due, now=_now()) as skip_reason:
         if skip_reason:

@@ -10,10 +10,11 @@ from prefect import Task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.task_engine import TaskRunTimeoutError
 
 from pipeline.base.config import Workspace
 from pipeline.base.documents import ReleaseRecord
-from pipeline.base.errors import Unreachable
+from pipeline.base.errors import Fault, Unreachable
 from pipeline.io.versioning import data_versions
 from pipeline.io.versioning.git import code_version
 from pipeline.operations import retrain as operation
@@ -35,6 +36,7 @@ class RetrainRun:
 
     def __init__(self, root: str, profile: str, actor: str, reason: str) -> None:
         self.context = operation.open_context(Workspace.of(Path(root), os.environ), profile)
+        self.profile = profile
         self.actor = actor
         self.reason = reason
         self.ran: list[str] = []
@@ -78,7 +80,14 @@ def _task(
     )
 
     def call(run: RetrainRun, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return task.with_options(timeout_seconds=run.timeout_seconds)(run, *args, **kwargs)
+        try:
+            return task.with_options(timeout_seconds=run.timeout_seconds)(run, *args, **kwargs)
+        except TaskRunTimeoutError as error:
+            raise Fault(
+                f"The task {name} took longer than {run.timeout_seconds // 60} min (stage_minutes of the "
+                f"profile {run.profile}). Completed stages and checkpoints are kept: type the same again, "
+                "and it continues from there."
+            ) from error
 
     return call
 

@@ -6,8 +6,8 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,9 @@ def staging_dir(out: Path) -> Iterator[Path]:
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     sweep_staging(out)
-    staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.{STAGING}-", dir=out.parent))
-    staging.chmod(0o755)
+    # Not by `tempfile`, which ignores the umask: who may read it is decided once, for the whole process.
+    staging = out.with_name(f".{out.name}.{STAGING}-{secrets.token_hex(4)}")
+    staging.mkdir()
     try:
         with report_disk_full(out):
             yield staging
@@ -63,23 +64,23 @@ def sweep_staging(out: Path) -> None:
             shutil.rmtree(staging, ignore_errors=True)
 
 
-def write_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:
-    """Write one file whole or not at all, and flush it to the disk.
+def write_bytes(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+    """Write one file whole or not at all, and flush it to the disk; the process's umask applies to `mode`.
 
     Raises Fault with the path when the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with report_disk_full(path):
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        name = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            Path(name).chmod(mode)
             os.replace(name, path)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            name.unlink(missing_ok=True)
             raise
 
 

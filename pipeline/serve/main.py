@@ -16,6 +16,7 @@ from pipeline.base.config import ServeConfig, Workspace, find_workspace
 from pipeline.base.config.environment import configure_environment
 from pipeline.base.errors import TonewatchError, UsageError
 from pipeline.io.params_file import load_params
+from pipeline.io.private_files import keep_private
 from pipeline.serve.build import build_app, ensure_key
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def main(arguments: list[str], environment: Mapping[str, str]) -> int:
         root = find_workspace((options.workspace or Path.cwd()).resolve())
         workspace = Workspace.of(root, environment)
         configure_environment(workspace, os.environ)
+        keep_private(workspace)
         if options.ray:
             from pipeline.serve import ray_serve
 
