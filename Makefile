@@ -52,8 +52,8 @@ test-slow: $(READY) ## the tests that take minutes
 test-gpu: $(READY) ## the tests that need a CUDA device
 	@infra/check.sh tests -m gpu $(TEST_ARGS)
 
-chaos: $(READY) ## faults at random points
-	@infra/check.sh tests -m chaos $(TEST_ARGS)
+chaos: $(READY) ## faults at random points, and every attack and surrounding, with a table
+	@infra/check.sh tests -m 'chaos or attack or surrounding' $(TEST_ARGS)
 
 bench: $(READY) ## how fast the parts are on this machine
 	@.venv/bin/python tests/bench/speed.py

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.base.config.environment import TELEMETRY_OFF
 
-pytest_plugins = ["store_fixtures", "model_fixtures", "browser_fixtures"]
+pytest_plugins = ["store_fixtures", "model_fixtures", "browser_fixtures", "suites"]
 
 # Before any library is imported: some read the variable only then.
 os.environ.update(TELEMETRY_OFF)

@@ -20,6 +20,7 @@ def _forget() -> object:
     secrets._KNOWN.clear()
 
 
+@pytest.mark.attack("A4")
 @pytest.mark.parametrize(
     "message",
     [
@@ -81,6 +82,7 @@ def test_a_known_secret_is_in_no_message(secret: str, around: str) -> None:
     assert secret not in scrub(f"{around} {secret}{around}").replace("***", "") or secret in "***"
 
 
+@pytest.mark.attack("A4")
 def test_no_log_line_holds_a_secret(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure(json=True, debug=False)
 
@@ -90,6 +92,7 @@ def test_no_log_line_holds_a_secret(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(line)["why"] == "http://***@host refused"
 
 
+@pytest.mark.attack("A4")
 def test_no_output_of_a_command_holds_the_password_of_a_store(tmp_path: Path) -> None:
     """Every command that reaches for a store that is not there, with its password in the address."""
     import os

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -69,19 +69,25 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[i
         yield {"serve": attacks.open_ports(service.pid), "schedule": attacks.open_ports(schedule.pid)}
 
 
+@pytest.mark.attack("A1")
 @pytest.mark.parametrize("command", ["serve", "schedule"])
 def test_every_port_is_on_loopback(ports: dict[str, dict[int, str]], command: str) -> None:
     assert set(ports[command].values()) == {"127.0.0.1"}
 
 
+@pytest.mark.attack("A1")
 @pytest.mark.parametrize("command", ["serve", "schedule"])
-def test_every_attack_on_every_port_is_rejected(ports: dict[str, dict[int, str]], command: str) -> None:
+def test_every_attack_on_every_port_is_rejected(
+    ports: dict[str, dict[int, str]], command: str, record_property: Callable[[str, object], None]
+) -> None:
     outcomes = {
         (port, attack): attacks.send(port, attack)
         for port in ports[command]
         for attack in attacks.attacks(port)
     }
 
+    record_property("tried", len(outcomes))
+    record_property("how", ", ".join(map(str, sorted({found.status for found in outcomes.values()}))))
     assert len(outcomes) >= 150
     assert {key: found for key, found in outcomes.items() if not found.rejects(key[1])} == {}
 

@@ -70,6 +70,7 @@ def test_every_route_has_a_policy_and_every_policy_a_route(open_service: Running
     assert routes_of(open_service.app) == set(POLICIES)
 
 
+@pytest.mark.attack("A2")
 def test_a_route_without_a_policy_is_404(tmp_path: Path) -> None:
     app = build_app(running_service.make_workspace(tmp_path / "w"), host="127.0.0.1")
     app.router.routes.append(APIRoute("/v1/secret", lambda: "responses", methods=["GET"]))
@@ -82,6 +83,7 @@ def test_a_route_without_a_policy_is_404(tmp_path: Path) -> None:
         assert service.client.get("/v1/secret").status_code == 404
 
 
+@pytest.mark.attack("A2")
 @pytest.mark.parametrize("scope", list(STATUSES))
 def test_each_scope_opens_its_routes_locally(
     keyed: tuple[RunningService, dict[str, dict[str, str]]], scope: str
@@ -91,6 +93,7 @@ def test_each_scope_opens_its_routes_locally(
     assert tuple(send(service, route, shown[scope]).status_code for route in API) == STATUSES[scope]
 
 
+@pytest.mark.attack("A2")
 @pytest.mark.parametrize("scope", list(STATUSES))
 def test_each_scope_opens_its_routes_remotely(
     remote: tuple[RunningService, dict[str, dict[str, str]]], scope: str
@@ -131,6 +134,7 @@ def _headers(workspace: Workspace) -> dict[str, dict[str, str]]:
     }
 
 
+@pytest.mark.attack("A2")
 @pytest.mark.parametrize(
     "shown",
     [
@@ -153,6 +157,7 @@ def test_an_invalid_key_is_rejected(
     assert shown.rpartition(" ")[2] not in rejected.text.replace("Bearer KEY", "")
 
 
+@pytest.mark.attack("A2")
 def test_a_revoked_key_is_rejected_at_the_next_request(tmp_path: Path) -> None:
     workspace = running_service.make_workspace(tmp_path / "w")
     number, shown = running_service.create_key(workspace, "predict")
@@ -164,6 +169,7 @@ def test_a_revoked_key_is_rejected_at_the_next_request(tmp_path: Path) -> None:
         assert service.predict(headers=shown).status_code == 401
 
 
+@pytest.mark.attack("A2")
 def test_without_any_key_nobody_gets_in(tmp_path: Path) -> None:
     workspace = running_service.make_workspace(tmp_path / "w")
     with running_service.running(workspace) as service:
@@ -186,6 +192,7 @@ def test_a_local_service_makes_one_key_for_its_owner(tmp_path: Path) -> None:
     assert not checked.rejection
 
 
+@pytest.mark.attack("A2")
 def test_a_damaged_file_of_keys_rejects_every_key(tmp_path: Path) -> None:
     workspace = running_service.make_workspace(tmp_path / "w")
     _, shown = running_service.create_key(workspace, "predict")
@@ -230,6 +237,7 @@ def test_the_command_exits_with_2_and_names_the_next_one(
     assert "tonewatch keys new" in capsys.readouterr().err
 
 
+@pytest.mark.attack("A2")
 @pytest.mark.parametrize("route", API)
 def test_dns_rebinding_is_rejected(open_service: RunningService, route: str) -> None:
     rejected = send(open_service, route, {"Host": "rebound.example.org"})
@@ -237,6 +245,7 @@ def test_dns_rebinding_is_rejected(open_service: RunningService, route: str) -> 
     assert (rejected.status_code, set(rejected.json())) == (403, {"error", "request"})
 
 
+@pytest.mark.attack("A2")
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", None]
 )
@@ -268,6 +277,7 @@ def test_every_response_has_the_security_headers(open_service: RunningService, r
     assert "server" not in headers
 
 
+@pytest.mark.attack("A3")
 def test_the_rate_limit_holds_per_client(tmp_path: Path) -> None:
     workspace = running_service.make_workspace(tmp_path / "w", requests_per_minute=3)
     (_, first), (_, second) = (
@@ -299,6 +309,7 @@ def test_no_minute_has_more_requests_than_twice_the_limit(gaps: list[float], per
     assert all(sum(start <= one < start + 60.0 for one in allowed) <= 2 * per_minute for start in allowed)
 
 
+@pytest.mark.attack("A3")
 def test_the_limiter_remembers_a_bounded_number_of_clients() -> None:
     limiter = RateLimiter(60, max_clients=100)
 
@@ -308,6 +319,7 @@ def test_the_limiter_remembers_a_bounded_number_of_clients() -> None:
     assert len(limiter) == 100
 
 
+@pytest.mark.attack("A3")
 def test_a_client_that_goes_on_is_not_forgotten_for_others() -> None:
     limiter = RateLimiter(3, max_clients=10, clock=lambda: 0.0)
     waits = []
@@ -318,6 +330,7 @@ def test_a_client_that_goes_on_is_not_forgotten_for_others() -> None:
     assert [bool(wait) for wait in waits] == [False] * 3 + [True] * 37
 
 
+@pytest.mark.attack("A2")
 @pytest.mark.parametrize(
     "headers",
     [
@@ -341,6 +354,7 @@ def test_no_header_of_a_proxy_replaces_a_key(
     assert [one.status_code for one in responses] == [401] * 5
 
 
+@pytest.mark.attack("A2")
 @pytest.mark.parametrize(("proxies", "expected"), [([], [401, 401, 429]), (["127.0.0.1"], [401, 401, 401])])
 def test_only_a_trusted_proxy_names_the_client(
     tmp_path: Path, proxies: list[str], expected: list[int]
@@ -355,6 +369,7 @@ def test_only_a_trusted_proxy_names_the_client(
     assert [one.status_code for one in responses] == expected
 
 
+@pytest.mark.attack("A2")
 @pytest.mark.parametrize(
     "host",
     [
@@ -387,6 +402,7 @@ def test_a_malformed_host_or_a_path_that_ends_in_health_opens_nothing(
     assert status in (400, 401, 403, 404)
 
 
+@pytest.mark.attack("A2")
 def test_two_host_headers_are_rejected(open_service: RunningService) -> None:
     request = "GET /healthz HTTP/1.1\r\nHost: localhost\r\nHost: example.org\r\nConnection: close\r\n\r\n"
     with socket.create_connection(("127.0.0.1", open_service.port), 10) as line:
@@ -396,6 +412,7 @@ def test_two_host_headers_are_rejected(open_service: RunningService) -> None:
     assert status in (400, 403)
 
 
+@pytest.mark.attack("A3")
 def test_guessing_keys_is_rate_limited(tmp_path: Path) -> None:
     workspace = running_service.make_workspace(tmp_path / "w", requests_per_minute=3)
     running_service.create_key(workspace, "predict")
@@ -408,6 +425,7 @@ def test_guessing_keys_is_rate_limited(tmp_path: Path) -> None:
         assert responses == [401, 401, 401, 429, 429, 429]
 
 
+@pytest.mark.attack("A3")
 def test_concurrent_requests_are_limited_per_client(tmp_path: Path) -> None:
     workspace = running_service.make_workspace(tmp_path / "w", concurrent_requests=2)
     (_, first), (_, second) = (

@@ -40,6 +40,7 @@ def moves(dashboard: Dashboard) -> int:
     return len(Ledger(dashboard.workspace.ledger).moves())
 
 
+@pytest.mark.attack("A2")
 def test_a_forged_form_changes_nothing(dashboard: Dashboard) -> None:
     with signed_in(dashboard) as client, signed_in(dashboard) as other:
         token, own = csrf_token(client), dashboard.address

@@ -21,7 +21,7 @@ HOST = {"Host": nginx.PUBLIC}
 
 @contextlib.contextmanager
 def published(folder: Path, location: str, *, proxies: list[str]) -> Iterator[tuple[httpx.Client, str]]:
-    """Serve a workspace at https://tone.example/mood; yield the client of a stranger and a key of all scopes."""
+    """Serve at https://tone.example/mood; yield the client of a stranger and a key of all scopes."""
     workspace = running_service.make_workspace(folder / "w", trusted_proxies=proxies)
     window_fixtures.write(workspace.windows, windows=6)
     public = replace(workspace, dashboard=f"https://{nginx.PUBLIC}/mood")
@@ -43,6 +43,7 @@ def answers(client: httpx.Client) -> bool:
         return False
 
 
+@pytest.mark.attack("A2")
 @pytest.mark.parametrize("location", list(nginx.LOCATIONS))
 @pytest.mark.parametrize("proxies", [[], ["127.0.0.1"]], ids=["untrusted", "trusted"])
 def test_strangers_stay_out_and_people_with_a_key_get_in(
@@ -84,6 +85,7 @@ def test_strangers_stay_out_and_people_with_a_key_get_in(
             assert "Secure" in cookie
 
 
+@pytest.mark.attack("A2")
 def test_only_a_trusted_nginx_names_the_client(tmp_path: Path) -> None:
     workspace = running_service.make_workspace(
         tmp_path / "w", trusted_proxies=["127.0.0.1"], requests_per_minute=2

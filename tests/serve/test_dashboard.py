@@ -142,6 +142,7 @@ def test_unknown_paths_are_404(local: TestClient, path: str) -> None:
     assert local.get(path).status_code == 404
 
 
+@pytest.mark.attack("A2")
 def test_local_readers_sign_in_first(workspace: Workspace) -> None:
     # On this machine too: another user, or a proxy for strangers, comes from loopback as well.
     stranger = client(workspace)
@@ -156,6 +157,7 @@ def test_local_readers_sign_in_first(workspace: Workspace) -> None:
     )
 
 
+@pytest.mark.attack("A2")
 def test_remote_readers_sign_in_first(workspace: Workspace) -> None:
     secret = create_key(workspace, "feedback")
     remote = client(workspace, at=REMOTE)
@@ -172,6 +174,7 @@ def test_remote_readers_sign_in_first(workspace: Workspace) -> None:
     assert remote.get("/").status_code == 200
 
 
+@pytest.mark.attack("A2")
 def test_deleting_the_keys_does_not_open_the_pages(workspace: Workspace) -> None:
     secret = create_key(workspace)
     remote = client(workspace, at=REMOTE)
@@ -182,11 +185,13 @@ def test_deleting_the_keys_does_not_open_the_pages(workspace: Workspace) -> None
     assert remote.get("/").status_code == 303
 
 
+@pytest.mark.attack("A2")
 def test_a_foreign_host_header_is_rejected(workspace: Workspace) -> None:
     # A page elsewhere can let its own name lead here (DNS rebinding).
     assert client(workspace, at=LOCAL).get("/", headers={"Host": "evil.example"}).status_code == 403
 
 
+@pytest.mark.attack("A2")
 @pytest.mark.parametrize(
     "target",
     [
@@ -205,6 +210,7 @@ def test_sign_in_redirects_to_own_pages_only(local: TestClient, workspace: Works
     )
 
 
+@pytest.mark.attack("A2")
 def test_a_sign_in_form_of_another_site_is_rejected(workspace: Workspace) -> None:
     response = client(workspace).post(
         "/sign-in", data={"key": create_key(workspace)}, headers={"Origin": "http://evil.example"}
@@ -271,6 +277,7 @@ def test_a_text_that_cannot_be_explained_has_a_message(local: TestClient, text: 
     assert "<html" not in response.text
 
 
+@pytest.mark.attack("A2")
 def test_a_text_from_another_site_is_rejected(local: TestClient) -> None:
     form = {"text": "x", "csrf_token": csrf_token(local)}
 

@@ -38,6 +38,7 @@ def test_the_items_of_one_client_keep_their_order() -> None:
     assert run(story()) == ["a", "b", "c"]
 
 
+@pytest.mark.attack("A3")
 def test_a_second_client_waits_for_one_item_of_the_first() -> None:
     async def story() -> list[str]:
         queue: FairQueue[str] = FairQueue(max_cost=1000)
@@ -85,6 +86,7 @@ def test_the_queue_is_bounded_and_loses_nothing_unsaid(puts: list[tuple[str, int
     assert taken + dropped + rejected == len(puts)
 
 
+@pytest.mark.attack("A3")
 def test_a_flood_cannot_keep_others_out() -> None:
     async def story() -> Counter[str]:
         queue: FairQueue[str] = FairQueue(max_cost=100)
