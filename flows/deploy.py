@@ -115,6 +115,18 @@ def serve(
             signal.signal(number, handler)
 
 
+async def _remove_other_deployments(name: str) -> None:
+    """Remove deployments of the workspace's own server under an earlier name: nobody runs them any more.
+
+    The name changes with the folder of the workspace; runs of the old name would be late for ever.
+    """
+    async with get_client() as client:
+        for deployment in await client.read_deployments():
+            if deployment.name != name:
+                await client.delete_deployment(deployment.id)
+                log.info("deployment.removed", deployment=deployment.name)
+
+
 @dataclass(frozen=True)
 class _ScheduleService:
     workspace: Workspace
@@ -140,6 +152,8 @@ class _ScheduleService:
             pause_on_shutdown=False,
         )
         await self._ensure_server()
+        if self.server is not None:
+            await _remove_other_deployments(deployment_name(self.workspace))
         ids = [await runner.aadd_deployment(self._deployment(planned)) for planned in self.flows]
         supervisor = RunSupervisor(self.workspace, ids)
         # Before any run starts: what was missed, and what died, while no schedule ran.

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 from datetime import UTC, datetime, timedelta
 
 from prefect.client.orchestration import get_client
@@ -20,9 +21,10 @@ SCHEDULED_RETRAIN = "retrain-again"
 
 
 def deployment_name(workspace: Workspace) -> str:
-    """Return the name of the deployments of a workspace, so that several workspaces can share one server."""
+    """Return the name of the deployments of a workspace on this machine; several can share one server."""
     readable = re.sub(r"[^A-Za-z0-9-]+", "-", workspace.root.name).strip("-") or "workspace"
-    return f"{readable}-{text_digest(str(workspace.root))[:8]}"
+    # Two machines may have a workspace at the same place; each supervises the runs of its own deployments.
+    return f"{readable}-{text_digest(f'{socket.gethostname()} {workspace.root}')[:8]}"
 
 
 def request_retrain(workspace: Workspace, reason: str, *, day: str) -> str:

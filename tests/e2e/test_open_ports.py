@@ -15,20 +15,21 @@ import attacks
 import pytest
 import running_service
 
+from flows.request_retrain import deployment_name
 from pipeline.base.config import Workspace
 
 ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def started(workspace: Workspace, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def started(workspace: Workspace, *arguments: str, folder: Path = ROOT) -> Iterator[subprocess.Popen[bytes]]:
     """Start a command as a process of its own, as a user without any setting does."""
     prefixes = ("TONEWATCH", "MLFLOW", "RAY_", "PREFECT")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
     process = subprocess.Popen(
         [sys.executable, "-m", "pipeline", *arguments, "--workspace", str(workspace.root), "--json"],
-        cwd=ROOT,
-        env=environment,
+        cwd=folder,
+        env={**environment, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -44,13 +45,24 @@ def started(workspace: Workspace, *arguments: str) -> Iterator[subprocess.Popen[
             process.wait(10)
 
 
-def responds(port: int, path: str, **headers: str) -> bool:
+def status(port: int, path: str, **headers: str) -> int:
+    """Return the status of a GET request, 0 without a response."""
     try:
         line = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         line.request("GET", path, headers=headers)
-        return line.getresponse().status == 200
+        return line.getresponse().status
     except (OSError, http.client.HTTPException):
-        return False
+        return 0
+
+
+def responds(port: int, path: str, **headers: str) -> bool:
+    return status(port, path, **headers) == 200
+
+
+def basic(workspace: Workspace) -> str:
+    """Return the header value with the secret of a workspace's Prefect server."""
+    password = (workspace.home / "prefect" / "password").read_text().strip()
+    return f"Basic {base64.b64encode(f'tonewatch:{password}'.encode()).decode()}"
 
 
 @pytest.fixture(scope="module")
@@ -95,13 +107,62 @@ def test_every_attack_on_every_port_is_rejected(
 def test_with_its_secret_prefect_answers(tmp_path: Path) -> None:
     workspace = running_service.make_workspace(tmp_path / "w", releases=0)
     with started(workspace, "schedule"):
-        note, password = workspace.home / "schedule" / "server.json", workspace.home / "prefect" / "password"
+        note = workspace.home / "schedule" / "server.json"
         running_service.wait_until(note.exists, 120)
         port = int(json.loads(note.read_text())["url"].rsplit(":", 1)[1].partition("/")[0])
-        secret = base64.b64encode(f"tonewatch:{password.read_text().strip()}".encode()).decode()
 
         running_service.wait_until(
-            lambda: responds(port, "/api/admin/version", Authorization=f"Basic {secret}"), 120
+            lambda: responds(port, "/api/admin/version", Authorization=basic(workspace)), 120
         )
         assert responds(port, "/")  # the pages ask for the secret themselves
-    assert password.stat().st_mode & 0o077 == 0
+    assert (workspace.home / "prefect" / "password").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.chaos
+@pytest.mark.surrounding("S2")
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"},
+        {"http_proxy": "http://127.0.0.1:9", "no_proxy": "intranet.example"},
+        {"ALL_PROXY": "socks5://127.0.0.1:9"},
+        {"all_proxy": "socks5h://ada:secret@127.0.0.1:9"},
+    ],
+    ids=["http", "incomplete", "socks", "socks-lower"],
+)
+def test_the_schedule_starts_whatever_proxy_a_company_names(
+    tmp_path: Path, variables: dict[str, str]
+) -> None:
+    workspace = running_service.make_workspace(tmp_path / "w", releases=0)
+    note = workspace.home / "schedule" / "server.json"
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        with started(workspace, "schedule") as process:
+            running_service.wait_until(lambda: note.exists() or process.poll() is not None, 120)
+            port = int(json.loads(note.read_text())["url"].rsplit(":", 1)[1].partition("/")[0])
+            deployments = "/api/deployments/name/watch/"
+            headers = {"Authorization": basic(workspace)}
+            running_service.wait_until(
+                lambda: status(port, f"{deployments}{deployment_name(workspace)}", **headers) == 200, 120
+            )
+
+
+@pytest.mark.chaos
+@pytest.mark.surrounding("S2")
+@pytest.mark.parametrize("name", [".env", "prefect.toml", "pyproject.toml"])
+def test_settings_in_the_current_folder_are_not_read(tmp_path: Path, name: str) -> None:
+    workspace = running_service.make_workspace(tmp_path / "w", releases=0)
+    content = {
+        ".env": "PREFECT_API_URL=http://127.0.0.1:9/api\nPREFECT_SERVER_API_AUTH_STRING=\nPREFECT_API_KEY=x\n",
+        "prefect.toml": "[api]\nurl = 'http://127.0.0.1:9/api'\n[server.api]\nauth_string = ''\n",
+        "pyproject.toml": "[tool.prefect.api]\nurl = 'http://127.0.0.1:9/api'\n",
+    }[name]
+    (workspace.root / name).write_text(content)
+    note = workspace.home / "schedule" / "server.json"
+    with started(workspace, "schedule", folder=workspace.root) as process:
+        running_service.wait_until(lambda: note.exists() or process.poll() is not None, 120)
+        port = int(json.loads(note.read_text())["url"].rsplit(":", 1)[1].partition("/")[0])
+        path = f"/api/deployments/name/watch/{deployment_name(workspace)}"
+        running_service.wait_until(lambda: status(port, path, Authorization=basic(workspace)) == 200, 120)
+        assert status(port, path) == 401

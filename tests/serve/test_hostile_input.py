@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from running_service import RunningService
 
+pytestmark = pytest.mark.attack("A3")
 CANARY = "canary7f3a9c"
 JSON = {"Content-Type": "application/json"}
 # Characters that people overlook and programs stumble over.
