@@ -1,7 +1,7 @@
 """Print what was tried: a table of the attacks and of the surroundings among the tests that ran.
 
-A test is one of them by its mark, `@pytest.mark.attack("A1")` or `@pytest.mark.surrounding("S2")`, with a kind
-of KINDS. Its property `tried` counts what it tries at once, `how` says how that was refused or noticed.
+A test is one of them by its mark, `@pytest.mark.attack("A1")` or `@pytest.mark.surrounding("S2")`, with a
+kind of KINDS. Its property `tried` counts what it tries at once, `how` says how that was refused or noticed.
 """
 
 from collections.abc import Generator
