@@ -5,6 +5,7 @@ It imports requests, so it is imported where it is used.
 
 import contextlib
 import dataclasses
+import functools
 import os
 import socket
 import threading
@@ -30,6 +31,7 @@ from pipeline.io.sources.index_rules import (
     check_url,
     is_loopback,
     local_path,
+    printable,
     without_credentials,
 )
 from pipeline.io.sources.pip_settings import PipSettings
@@ -67,7 +69,8 @@ class IndexSession:
         self._settings, self._deadline = settings, deadline
         self._session = requests.Session()
         self._session.trust_env = False
-        self._session.verify = settings.cert or os.environ.get("REQUESTS_CA_BUNDLE") or True
+        bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+        self._session.verify = settings.cert or bundle or True
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, _GuardedAdapter(self._index))
 
@@ -94,20 +97,21 @@ class IndexSession:
             if length is not None and length > max_bytes:
                 raise TooLarge(f"announces {length:,} bytes, more than the {max_bytes:,} that are allowed")
             content_type = response.headers.get("Content-Type", "text/html")
-            read = lambda: response.raw.read1(CHUNK_BYTES, decode_content=decode)  # noqa: E731
+            # Unlike read, read1 returns what has come, so that the deadline is looked at.
+            read = functools.partial(response.raw.read1, CHUNK_BYTES, decode_content=decode)
             yield Body(response.url or url, content_type, length, self._chunks(read, max_bytes))
 
     def _open_file(self, path: Path, max_bytes: int) -> Iterator[Body]:
         path = path / "index.html" if path.is_dir() else path
         if not path.is_file():
-            raise NotFound(f"has no file {path}")
+            raise NotFound(f"has no file {printable(str(path))}")
         try:
             file = path.open("rb")
         except OSError as error:
             raise FetchFailed(f"cannot be read ({error.strerror})") from error
         with file:
-            chunks = self._chunks(lambda: file.read(CHUNK_BYTES), max_bytes)
-            yield Body(path.as_uri(), "text/html", path.stat().st_size, chunks)
+            read = functools.partial(file.read, CHUNK_BYTES)
+            yield Body(path.as_uri(), "text/html", path.stat().st_size, self._chunks(read, max_bytes))
 
     def _follow(self, url: str, accept: str) -> requests.Response:
         previous = self._index.url
@@ -143,7 +147,7 @@ class IndexSession:
             return response
         response.close()
         if response.status_code in (requests.codes.not_found, requests.codes.gone):
-            raise NotFound(f"has nothing at {urlsplit(url).path}")
+            raise NotFound(f"has nothing at {printable(urlsplit(url).path)}")
         unsent = self._index.credentials is not None and self._index.credentials_for(url) is None
         hint = "; its credentials are sent to its own host only, over https" if unsent else ""
         raise FetchFailed(f"responds with status {response.status_code}{hint}")

@@ -79,6 +79,11 @@ def without_credentials(url: str) -> str:
     return re.sub(r"^([^/?#]*//)[^/?#]*@", r"\1", url)
 
 
+def printable(text: str) -> str:
+    """Return what an index wrote without characters that move a terminal's cursor."""
+    return repr(text)[1:-1]
+
+
 def check_url(url: str, index: Index, *, previous: str) -> None:
     """Raise FetchFailed unless an index may lead from one address to another, by a link or a redirect."""
     parts = urlsplit(url)
@@ -97,7 +102,7 @@ def check_address(address: str, index: Index, *, host: str) -> None:
     """Raise FetchFailed unless an index may lead to a numeric address, which belongs to `host`."""
     found = zone(address)
     if found != "public" and found not in REACHABLE[index.zone]:
-        raise FetchFailed(f"leads to a {found} address ({host})")
+        raise FetchFailed(f"leads to a {found} address ({printable(host)})")
 
 
 def zone(address: str) -> Zone:
@@ -127,7 +132,7 @@ def local_path(url: str) -> Path:
     """
     parts = urlsplit(url)
     if parts.netloc not in ("", "localhost"):
-        raise FetchFailed(f"names a file of another machine ({parts.hostname})")
+        raise FetchFailed(f"names a file of another machine ({printable(parts.netloc)})")
     try:
         return Path(url2pathname(parts.path)).resolve()
     except (OSError, ValueError, RuntimeError) as error:  # a NUL, a circle of links
@@ -171,4 +176,4 @@ def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
 
 
 def _shown(parts: SplitResult) -> str:
-    return without_credentials(urlunsplit(parts._replace(query="", fragment="")))
+    return printable(without_credentials(urlunsplit(parts._replace(query="", fragment=""))))

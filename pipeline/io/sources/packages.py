@@ -115,7 +115,7 @@ def _copy(session: "IndexSession", index: Index, pinned: PinnedFile, file: IO[by
     cap = pinned.max_megabytes * 1_000_000
     size = cap if package.size is None else package.size
     show = tqdm_progress_factory(
-        desc=package.filename, unit="B", unit_scale=True, leave=False, disable=not sys.stderr.isatty()
+        desc=pinned.project, unit="B", unit_scale=True, leave=False, disable=not sys.stderr.isatty()
     )
     digest = hashlib.sha256()
     try:

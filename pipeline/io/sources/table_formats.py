@@ -118,8 +118,8 @@ def _parquet(path: Path, where: str, max_bytes: int) -> Iterator[Row]:
 def _least_bytes(metadata: "FileMetaData") -> int:
     """Return how many bytes a Parquet file unpacks to at least, by what it says of itself."""
     columns = list(_columns(metadata))
-    unpacked = sum(one.total_uncompressed_size for one in columns)
-    return max(unpacked, VALUE_BYTES * sum(one.num_values for one in columns))
+    unpacked = int(sum(one.total_uncompressed_size for one in columns))
+    return max(unpacked, VALUE_BYTES * int(sum(one.num_values for one in columns)))
 
 
 def _dictionary_columns(metadata: "FileMetaData") -> list[str]:
@@ -140,7 +140,7 @@ def _rows_at_once(metadata: "FileMetaData", max_bytes: int) -> int:
     than its size.
     """
     sizes = [one.total_uncompressed_size for one in _columns(metadata) if "DELTA_BYTE_ARRAY" in one.encodings]
-    return max(1, min(BATCH_ROWS, max_bytes // max([1, *sizes])))
+    return max(1, min(BATCH_ROWS, max_bytes // int(max([1, *sizes]))))
 
 
 def _unpacked_bytes(column: "Array") -> int:
