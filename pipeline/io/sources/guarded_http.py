@@ -67,7 +67,7 @@ class IndexSession:
         credentials = index.credentials or get_netrc_auth(index.url)
         self._index = dataclasses.replace(index, credentials=credentials)
         self._settings, self._deadline = settings, deadline
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = False
         bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
         self._session.verify = settings.cert or bundle or True
@@ -188,6 +188,11 @@ def within(seconds: float, work: Callable[[], Result]) -> Result:
         if future.done():
             raise
         raise FetchFailed(f"does not finish within {seconds:,.0f} s") from error
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Return no target: with one, requests reads the whole body of a redirect, even if it has no end."""
 
 
 class _GuardedAdapter(HTTPAdapter):
