@@ -30,7 +30,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Its date is that of the last install that finished.
 READY := .venv/.ready
 
-.PHONY: help run test check test-slow test-gpu chaos bench demo lock clean
+.PHONY: help run test check test-slow test-gpu chaos bench demo lock sbom clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | while IFS= read -r line; do \
@@ -66,6 +66,9 @@ demo: $(READY) ## the whole story in a folder of its own: drift, retrain, a bad 
 lock: ## resolve infra/lock.txt anew from pyproject.toml and infra/pins.txt (LOCK_ARGS='--upgrade-package mlflow')
 	$(need_python)
 	@"$(PYTHON)" infra/lock.py $(LOCK_ARGS)
+
+sbom: $(READY) ## write infra/sbom.json (CycloneDX) anew from the lock
+	@.venv/bin/python infra/sbom.py
 
 clean: ## remove caches and built files; .venv, data and releases stay
 	@rm -rf dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

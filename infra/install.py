@@ -27,6 +27,8 @@ READY = VENV / ".ready"
 
 # Every package but torch, with the hashes of its files.
 LOCK = Path("infra", "lock.txt")
+# Wheels only: the setup of a source distribution runs whatever its author wrote.
+WHEELS = ("--only-binary", ":all:", "--require-hashes")
 # The installer is apart: an index without uv must not stop pip.
 UV_LOCK = Path("infra", "uv.txt")
 # Two builds of torch. uv matches hashes to one exact version, so 2.13.0+cpu needs a line of its own. The
@@ -170,7 +172,7 @@ def _install() -> bool:
     try:
         if not UV.exists():
             _say("Installing uv.")
-        _run([*_pip(), "-qq", "--only-binary", ":all:", "--require-hashes", "-r", UV_LOCK])
+        _run([*_pip(), "-qq", *WHEELS, "-r", UV_LOCK])
         return _install_with_uv(pip_settings(PYTHON))
     except InstallFailed:
         _say("uv cannot install here (see above). Installing with pip, which takes minutes.")
@@ -187,15 +189,12 @@ def _install_with_uv(settings: Mapping[str, str]) -> bool:
     install = [UV, "pip", "install", "--no-deps"]
     if _is_on(settings.get("no-index")):
         install.append("--no-index")
-    hashed = [*install, "--require-hashes"]
+    hashed = [*install, *WHEELS]
     cpu = TORCH_CPU_LOCK.exists() and _succeeds([*hashed, "--dry-run", "-r", TORCH_CPU_LOCK], environ)
     torch = TORCH_CPU_LOCK if cpu else TORCH_LOCK
     _say("Installing the locked packages with uv.")
-    # A source distribution is built with the locked setuptools, not with the newest.
-    build = ["--build-constraints", LOCK, "--require-build-hashes"]
-    build += ["--preview-features", "build-dependency-hashes"]
-    locks = ["-r", LOCK, "-r", torch]
-    report = _run([*hashed, *build, *locks, "--output-format", "json"], environ, capture=True)
+    report = _run([*hashed, "-r", LOCK, "-r", torch, "--output-format", "json"], environ, capture=True)
+    # The project itself is built with the hatchling that the lock installed.
     _run([*install, "--quiet", "--no-build-isolation", "--editable", "."], environ)
     return bool(json.loads(report)["changes"])
 
@@ -203,12 +202,7 @@ def _install_with_uv(settings: Mapping[str, str]) -> bool:
 def _install_with_pip() -> None:
     # Not compiled here: `_compile` picks what is needed.
     install = [*_pip(), "--no-compile", *([] if sys.stderr.isatty() else ["-q"])]
-    hashed = [*install, "--require-hashes", "--no-build-isolation", "--use-pep517"]
-    # Without isolation a source distribution is built with what is installed, so setuptools goes first.
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as builder:
-        builder.write("".join(package for package in entries(LOCK) if package.startswith("setuptools==")))
-        builder.flush()
-        _run([*hashed, "-r", builder.name])
+    hashed = [*install, *WHEELS]
     _run([*hashed, "-r", LOCK])
     if not (TORCH_CPU_LOCK.exists() and _succeeds([*hashed, "-r", TORCH_CPU_LOCK])):
         _run([*hashed, "-r", TORCH_LOCK])

@@ -1,5 +1,7 @@
 """Resolve infra/lock.txt, torch.txt, torch-cpu.txt and uv.txt anew from pyproject.toml and infra/pins.txt.
 
+infra/excludes.txt names what is left out. Only versions with wheels are taken: nothing is built at install.
+
 A locked version stays where it still fits: a new dependency is no reason to move all the others. Arguments
 go to `uv pip compile`, for instance `--upgrade-package mlflow`. The resolver has an environment of its own,
 so a lock that no longer installs can still be replaced.
@@ -44,7 +46,8 @@ def main() -> None:
 def _get_uv(venv: Path) -> dict[str, str]:
     subprocess.run([sys.executable, "-m", "venv", venv], check=True)
     uv = ["--require-hashes", "-r", str(UV_LOCK)] if UV_LOCK.exists() else ["uv"]
-    subprocess.run([venv / "bin" / "python", "-m", "pip", "install", "-qq", *uv], check=True)
+    pip = [venv / "bin" / "python", "-m", "pip", "install", "-qq", "--only-binary", ":all:"]
+    subprocess.run([*pip, *uv], check=True)
     return {**os.environ, **uv_environment(pip_settings(venv / "bin" / "python"), os.environ)}
 
 
@@ -55,8 +58,9 @@ def _resolve(scratch: Path, environ: Mapping[str, str]) -> list[str]:
     main_index = {name: value for name, value in environ.items() if name not in ("UV_INDEX", "UV_FIND_LINKS")}
     seed = scratch / "seed.txt"
     seed.write_text("".join(lock.read_text("utf-8") for lock in (LOCK, TORCH_LOCK) if lock.exists()), "utf-8")
-    extras = ["--extra", "serve", "--extra", "dev", "--constraint", "infra/pins.txt", *sys.argv[1:]]
-    return _compile(scratch, main_index, "pyproject.toml", *extras, seed=seed)
+    options = ["--extra", "serve", "--extra", "dev", "--constraint", "infra/pins.txt"]
+    options += ["--excludes", "infra/excludes.txt", *sys.argv[1:]]
+    return _compile(scratch, main_index, "pyproject.toml", *options, seed=seed)
 
 
 def _cpu_build(scratch: Path, environ: Mapping[str, str], torch: str) -> list[str]:
@@ -74,7 +78,8 @@ def _cpu_build(scratch: Path, environ: Mapping[str, str], torch: str) -> list[st
 def _hash_of_wheel(scratch: Path, requirement: str) -> str:
     """Hash the wheel that pip finds: a folder of wheels, unlike an index, lists no hashes."""
     wheels = scratch / "wheels"
-    download = ["-m", "pip", "download", "-qq", "--no-deps", "-d", str(wheels), requirement]
+    download = ["-m", "pip", "download", "-qq", "--no-deps", "--only-binary", ":all:", "-d", str(wheels)]
+    download.append(requirement)
     subprocess.run([scratch / "venv" / "bin" / "python", *download], check=True)
     wheel = next(wheels.iterdir())
     with wheel.open("rb") as stream:
@@ -92,7 +97,7 @@ def _compile(
     output = scratch / "compiled.txt"
     output.write_text(seed.read_text("utf-8") if seed and seed.exists() else "", "utf-8")
     python = ["--universal", "--python-version", "3.11", "--fork-strategy", "fewest"]
-    plain = ["--generate-hashes", "--no-annotate", "--no-header", "--quiet"]
+    plain = ["--no-build", "--generate-hashes", "--no-annotate", "--no-header", "--quiet"]
     uv = scratch / "venv" / "bin" / "uv"
     command = [uv, "pip", "compile", source, "-o", output, *python, *plain, *options]
     subprocess.run([str(word) for word in command], env=environ, check=True)

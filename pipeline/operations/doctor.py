@@ -220,6 +220,18 @@ def _clock(workspace: Workspace) -> Finding:
     return Finding(True, "agrees with what was written here")
 
 
+def _environment(_: Workspace) -> Finding:
+    from pipeline.io.security import environment
+
+    trusted = environment.required_packages()
+    folders = environment.site_folders()
+    paths = [path for folder in folders for path in environment.unknown_startup_files(folder, trusted)]
+    if paths:
+        message = f"code of unknown origin runs at each start of Python: {', '.join(map(str, paths))}"
+        return Finding(False, message, "Read it; unless you put it there, remove .venv and type `make`.")
+    return Finding(True, "no code of unknown origin runs at the start of Python")
+
+
 CHECKS: dict[str, Callable[[Workspace], Finding]] = {
     "params": _params,
     "git and DVC": _git,
@@ -232,4 +244,5 @@ CHECKS: dict[str, Callable[[Workspace], Finding]] = {
     "keys": _keys,
     "alerts": _alerts,
     "clock": _clock,
+    "environment": _environment,
 }

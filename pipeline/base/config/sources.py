@@ -11,12 +11,20 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
+# Left out of identities and records: it changes no result, and what earlier versions stored lacks it.
+MaxMegabytes = Annotated[int, Field(ge=1, exclude=True)]
+
+
 class PinnedFile(Section):
-    """Identify one file of the package index by its SHA-256, and the members to read from it."""
+    """Identify one file of the package index by its SHA-256, and the members to read from it.
+
+    A file above `max_megabytes` is not fetched.
+    """
 
     project: Name
     sha256: Sha256
     members: tuple[str, ...] = Field(min_length=1)
+    max_megabytes: MaxMegabytes = 200
 
 
 class Columns(Section):
@@ -101,6 +109,7 @@ class PackageSource(_Table):
     project: Name
     sha256: Sha256
     members: tuple[str, ...] = Field(min_length=1)
+    max_megabytes: MaxMegabytes = 200
     delimiter: str = Field(min_length=1, max_length=1)
     header: tuple[str, ...] = Field(min_length=1)
     join: JoinedTable | None = None
@@ -116,7 +125,12 @@ class PackageSource(_Table):
     @property
     def pinned(self) -> PinnedFile:
         """Return the pinned file that holds the rows."""
-        return PinnedFile(project=self.project, sha256=self.sha256, members=self.members)
+        return PinnedFile(
+            project=self.project,
+            sha256=self.sha256,
+            members=self.members,
+            max_megabytes=self.max_megabytes,
+        )
 
 
 class FileSource(_Table):

@@ -19,6 +19,17 @@ MAX_RATIO = 100
 # A small member may compress better than that (a table of zeros); only a large one is a bomb.
 RATIO_FROM_BYTES = 4_000_000
 MAX_MEMBERS = 100_000
+# Everything that a compressed tar holds, in multiples of the largest member that may be read.
+MAX_TOTAL = 5
+# A tar archive's own records, such as a long name: tarfile reads each of them into memory.
+MAX_RECORD_BYTES = 1_000_000
+RECORDS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
 DECOMPRESSORS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 # What the libraries raise on bytes that are truncated, damaged, encrypted or no archive.
 READ_ERRORS = (
@@ -30,6 +41,8 @@ READ_ERRORS = (
     OSError,
     RuntimeError,
     ValueError,
+    OverflowError,
+    MemoryError,  # a header that asks for a dictionary of gigabytes
 )
 
 Member = tuple[str, IO[bytes]]
@@ -66,7 +79,7 @@ def _read_matching(
     contents: dict[str, bytes] = {}
     names: dict[str, str] = {}
     try:
-        for name, member in _members(archive, where):
+        for name, member in _members(archive, where, max_bytes):
             for pattern in patterns:
                 if not fnmatch.fnmatchcase(name, pattern):
                     continue
@@ -97,7 +110,7 @@ def _read(member: IO[bytes], where: str, max_bytes: int) -> bytes:
     return content
 
 
-def _members(archive: IO[bytes], where: str) -> Iterator[Member]:
+def _members(archive: IO[bytes], where: str, max_bytes: int) -> Iterator[Member]:
     magic = archive.read(6)
     size = archive.seek(0, io.SEEK_END)
     archive.seek(0)
@@ -106,7 +119,8 @@ def _members(archive: IO[bytes], where: str) -> Iterator[Member]:
         return
     opener: Any = next((opener for start, opener in DECOMPRESSORS.items() if magic.startswith(start)), None)
     stream = opener(archive, "rb") if opener else archive
-    yield from _tar_members(_MeteredStream(stream, where, packed=size), where)
+    metered = _MeteredStream(stream, where, packed=size, max_bytes=max_bytes)
+    yield from _tar_members(metered, where)
 
 
 def _zip_members(archive: IO[bytes], where: str) -> Iterator[Member]:
@@ -123,7 +137,7 @@ def _zip_members(archive: IO[bytes], where: str) -> Iterator[Member]:
 
 
 def _tar_members(stream: "_MeteredStream", where: str) -> Iterator[Member]:
-    with tarfile.open(fileobj=stream, mode="r|") as tar:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_BoundedTarInfo) as tar:  # type: ignore[call-overload]
         for number, info in enumerate(tar, start=1):
             _check_count(number, where)
             _check_name(info.name, where)
@@ -132,17 +146,33 @@ def _tar_members(stream: "_MeteredStream", where: str) -> Iterator[Member]:
                 yield info.name, member
 
 
+class _BoundedTarInfo(tarfile.TarInfo):
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_BoundedTarInfo":
+        info = super().frombuf(buf, encoding, errors)
+        if info.type in RECORDS and not 0 <= info.size <= MAX_RECORD_BYTES:
+            raise DataRejected(f"The archive has a record of {info.size:,} bytes, so it is not read.")
+        return info
+
+
 class _MeteredStream:
     """Count the bytes that a compressed stream yields, so that a bomb is stopped while it unpacks."""
 
-    def __init__(self, stream: IO[bytes], where: str, *, packed: int) -> None:
+    def __init__(self, stream: IO[bytes], where: str, *, packed: int, max_bytes: int) -> None:
         self.stream, self.where, self.packed, self.unpacked = stream, where, packed, 0
+        # Every archive may be small: its padding alone is 10 KB.
+        self.max_total = max(MAX_TOTAL * max_bytes, RATIO_FROM_BYTES)
 
     def read(self, size: int = -1) -> bytes:
         """Read, and raise DataRejected once too much has come out."""
         content = self.stream.read(size)
         self.unpacked += len(content)
         _check_ratio(self.unpacked, packed=self.packed, where=self.where)
+        if self.unpacked > self.max_total:
+            raise DataRejected(
+                f"{self.where} unpacks to more than {self.max_total:,} bytes. "
+                "Raise `collect.max_megabytes` in params.yaml to read it."
+            )
         return content
 
 

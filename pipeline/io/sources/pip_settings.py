@@ -6,14 +6,6 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
-
-if TYPE_CHECKING:
-    import requests
-    from requests.adapters import BaseAdapter
 
 PIP_SECONDS = 60
 TIMEOUT_SECONDS = 60.0
@@ -42,7 +34,7 @@ def read_pip_settings(environment: Mapping[str, str]) -> PipSettings:
         indexes=tuple(dict.fromkeys([options.get("index-url") or PYPI_SIMPLE_ENDPOINT, *extra])),
         cert=options.get("cert"),
         proxy=options.get("proxy"),
-        timeout=float(seconds) if re.fullmatch(r"[0-9.]+", seconds) else TIMEOUT_SECONDS,
+        timeout=float(seconds) if re.fullmatch(r"\d+(\.\d+)?", seconds) else TIMEOUT_SECONDS,
     )
 
 
@@ -55,28 +47,6 @@ def parse_pip_config(listing: str) -> dict[str, str]:
     for section in SECTIONS:
         options |= {m[2]: str(ast.literal_eval(m[3])) for m in matches if m and m[1] == section}
     return options
-
-
-def open_session(settings: PipSettings) -> "requests.Session":
-    """Return a session that reaches indexes as pip does, also those in local folders (`file://`)."""
-    import requests
-    from requests.adapters import HTTPAdapter
-    from urllib3.util import Retry
-
-    session = requests.Session()
-    retrying = HTTPAdapter(
-        max_retries=Retry(
-            total=3, backoff_factor=0.5, status_forcelist=(502, 503, 504), raise_on_status=False
-        )
-    )
-    session.mount("https://", retrying)
-    session.mount("http://", retrying)
-    session.mount("file://", _folder_adapter())
-    if settings.cert:
-        session.verify = settings.cert
-    if settings.proxy:
-        session.proxies = {"http": settings.proxy, "https": settings.proxy}
-    return session
 
 
 def _pip_config() -> dict[str, str]:
@@ -98,29 +68,3 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
     keys = ("index-url", "extra-index-url", "cert", "proxy", "timeout", "default-timeout")
     named = {key: environment.get("PIP_" + key.upper().replace("-", "_"), "") for key in keys}
     return {key: value for key, value in named.items() if value}
-
-
-def _folder_adapter() -> "BaseAdapter":
-    import requests
-    from requests.adapters import BaseAdapter
-
-    class FolderAdapter(BaseAdapter):
-        """Serve an index that is a local folder; the page of a folder is its index.html."""
-
-        def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> requests.Response:
-            path = Path(url2pathname(urlsplit(request.url or "").path))
-            path = path / "index.html" if path.is_dir() else path
-            response = requests.Response()
-            response.request, response.url = request, request.url or ""
-            response.status_code = 200 if path.is_file() else 404
-            if path.is_file():
-                response.raw = path.open("rb")
-                response.headers.update(
-                    {"Content-Type": "text/html", "Content-Length": str(path.stat().st_size)}
-                )
-            return response
-
-        def close(self) -> None:
-            """Close nothing: no file stays open between requests."""
-
-    return FolderAdapter()

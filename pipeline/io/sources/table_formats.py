@@ -13,8 +13,15 @@ from pipeline.base.errors import DataRejected
 if TYPE_CHECKING:
     from _csv import Reader as CsvReader
 
+    from pyarrow import Array
+    from pyarrow.parquet import ColumnChunkMetaData, FileMetaData
+
 Row = dict[str, str]
 BATCH_ROWS = 1000
+# What a value of a Parquet file counts at least: a long run of nulls takes a few bytes there.
+VALUE_BYTES = 8
+# What stands in a column that is written as a dictionary; RLE is for the nulls.
+DICTIONARY = ("RLE", "PLAIN_DICTIONARY", "RLE_DICTIONARY")
 
 
 def decode(content: bytes, where: str) -> TextIO:
@@ -83,24 +90,78 @@ def _parquet(path: Path, where: str, max_bytes: int) -> Iterator[Row]:
     import pyarrow
     import pyarrow.parquet
 
-    read = 0
+    too_large = DataRejected(
+        f"{where} unpacks to more than {max_bytes:,} bytes. "
+        "Raise `collect.max_megabytes` in params.yaml to read it."
+    )
+    left = max_bytes
     try:
-        with pyarrow.parquet.ParquetFile(path) as table:
-            for batch in table.iter_batches(batch_size=BATCH_ROWS):
-                # A few pages can stand for very many equal rows, so the unpacked size counts.
-                read += batch.nbytes
-                if read > max_bytes:
-                    raise DataRejected(
-                        f"{where} unpacks to more than {max_bytes:,} bytes. "
-                        "Raise `collect.max_megabytes` in params.yaml to read it."
-                    )
-                for row in batch.to_pylist():
-                    yield {name: _string(value) for name, value in row.items()}
+        metadata = pyarrow.parquet.read_metadata(path)
+        if _least_bytes(metadata) > max_bytes:
+            raise too_large
+        texts = _dictionary_columns(metadata)
+        with pyarrow.parquet.ParquetFile(path, metadata=metadata, read_dictionary=texts) as table:
+            for batch in table.iter_batches(batch_size=_rows_at_once(metadata, max_bytes)):
+                left -= sum(map(_unpacked_bytes, batch.columns))
+                if left < 0:
+                    raise too_large
+                columns = [_plain(column).to_pylist() for column in batch.columns]
+                for values in zip(*columns, strict=True):
+                    yield dict(zip(batch.schema.names, map(_string, values), strict=True))
     except (pyarrow.ArrowException, OSError) as error:
         raise DataRejected(
             f"{where} cannot be read as Parquet ({type(error).__name__}). "
             "Check `kind` of this source in params.yaml."
         ) from error
+
+
+def _least_bytes(metadata: "FileMetaData") -> int:
+    """Return how many bytes a Parquet file unpacks to at least, by what it says of itself."""
+    columns = list(_columns(metadata))
+    unpacked = int(sum(one.total_uncompressed_size for one in columns))
+    return max(unpacked, VALUE_BYTES * int(sum(one.num_values for one in columns)))
+
+
+def _dictionary_columns(metadata: "FileMetaData") -> list[str]:
+    """Return the columns to read as a dictionary, which holds each text once however many rows repeat it."""
+    plain = {
+        one.path_in_schema
+        for one in _columns(metadata)
+        if not {"PLAIN", *DICTIONARY}.issuperset(one.encodings)
+    }
+    schema = metadata.schema.to_arrow_schema()
+    return [one.name for one in schema if str(one.type).endswith("string") and one.name not in plain]
+
+
+def _rows_at_once(metadata: "FileMetaData", max_bytes: int) -> int:
+    """Return how many rows to unpack at once, so that they fit `max_bytes`.
+
+    In the encoding DELTA_BYTE_ARRAY each value may repeat all of the one before, so a column stands for more
+    than its size.
+    """
+    sizes = [one.total_uncompressed_size for one in _columns(metadata) if "DELTA_BYTE_ARRAY" in one.encodings]
+    return max(1, min(BATCH_ROWS, max_bytes // int(max([1, *sizes]))))
+
+
+def _unpacked_bytes(column: "Array") -> int:
+    import pyarrow
+    import pyarrow.compute
+
+    if not isinstance(column, pyarrow.DictionaryArray):
+        return int(column.nbytes) + VALUE_BYTES * len(column)
+    lengths = pyarrow.compute.binary_length(column.dictionary).take(column.indices)
+    return int(pyarrow.compute.sum(lengths).as_py() or 0) + VALUE_BYTES * len(column)
+
+
+def _plain(column: "Array") -> "Array":
+    # Value by value a dictionary is four times as slow.
+    return column.dictionary_decode() if hasattr(column, "dictionary_decode") else column
+
+
+def _columns(metadata: "FileMetaData") -> Iterator["ColumnChunkMetaData"]:
+    for group in range(metadata.num_row_groups):
+        for column in range(metadata.num_columns):
+            yield metadata.row_group(group).column(column)
 
 
 READERS: dict[str, Callable[[Path, str, int], Iterator[Row]]] = {

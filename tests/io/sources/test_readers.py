@@ -3,7 +3,11 @@
 import hashlib
 import io
 import json
+import subprocess
+import sys
+import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -131,17 +135,95 @@ def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path) -> None:
         rows(source("t.parquet", "parquet"), tmp_path)
 
 
-def test_a_parquet_bomb_is_stopped(tmp_path: Path) -> None:
+def repeated(path: Path) -> None:
+    """Write one long text of 5,000 rows as a dictionary of a single value."""
+    import pyarrow
+
+    texts = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 5_000, pyarrow.int32()), ["x" * 10_000])
+    write(path, text=texts, label=["a"] * 5_000)
+
+
+def one_page(path: Path) -> None:
+    write(path, text=["x" * 30_000_000], label=["a"], use_dictionary=False)
+
+
+def shared_prefixes(path: Path) -> None:
+    encoding = {"text": "DELTA_BYTE_ARRAY", "label": "PLAIN"}
+    texts = ["x" * 500_000] * 50
+    write(path, text=texts, label=["a"] * 50, use_dictionary=False, column_encoding=encoding)
+
+
+def run_of_nulls(path: Path) -> None:
+    import pyarrow
+
+    write(
+        path, text=pyarrow.nulls(3_000_000, pyarrow.string()), label=pyarrow.nulls(3_000_000, pyarrow.int8())
+    )
+
+
+def lists_of_nothing(path: Path) -> None:
+    write(path, text=["a"] * 10, label=[[None] * 100_000] * 10)
+
+
+def write(path: Path, *, text: Any, label: Any, **options: Any) -> None:
     import pyarrow
     import pyarrow.parquet
 
     pyarrow.parquet.write_table(
-        pyarrow.table({"text": ["x" * 10_000] * 5_000, "label": ["a"] * 5_000}), tmp_path / "t.parquet"
+        pyarrow.table({"text": text, "label": label}), path, compression="zstd", **options
     )
 
+
+@pytest.mark.parametrize("bomb", [repeated, one_page, shared_prefixes, run_of_nulls, lists_of_nothing])
+def test_a_parquet_bomb_is_stopped(bomb: Callable[[Path], None], tmp_path: Path) -> None:
+    bomb(tmp_path / "t.parquet")
+
     assert (tmp_path / "t.parquet").stat().st_size < 100_000
+    start = time.monotonic()
     with pytest.raises(DataRejected, match="unpacks to more than"):
         rows(source("t.parquet", "parquet"), tmp_path)
+    assert time.monotonic() - start < 5
+
+
+def test_a_parquet_bomb_takes_no_more_memory_than_the_limit(tmp_path: Path) -> None:
+    # 1,000 rows of one text of 4 MB: read as plain strings, one batch alone takes 4 GB.
+    import pyarrow
+
+    texts = pyarrow.DictionaryArray.from_arrays(
+        pyarrow.array([0] * 1_000, pyarrow.int32()), ["x" * 4_000_000]
+    )
+    write(tmp_path / "t.parquet", text=texts, label=["a"] * 1_000)
+    program = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from pipeline.base.errors import DataRejected\n"
+        "from pipeline.io.sources.table_formats import READERS\n"
+        "try:\n"
+        "    list(READERS['parquet'](Path(sys.argv[1]), 'here', 50_000_000))\n"
+        "except DataRejected:\n"
+        "    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "t.parquet")]
+
+    megabytes = int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
+
+    assert megabytes < 400
+
+
+@pytest.mark.parametrize(
+    "encoding", ["PLAIN", "DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY", "RLE_DICTIONARY"]
+)
+def test_every_encoding_of_a_parquet_file_gives_the_same_rows(encoding: str, tmp_path: Path) -> None:
+    options = {"column_encoding": {"text": encoding, "label": "PLAIN"}, "use_dictionary": False}
+    if encoding == "RLE_DICTIONARY":
+        options = {"use_dictionary": True}
+    write(tmp_path / "t.parquet", text=["good", None, "good"], label=[1.5, None, 2.0], **options)
+
+    assert rows(source("t.parquet", "parquet"), tmp_path) == [
+        {"text": "good", "label": "1.5"},
+        {"text": "", "label": ""},
+        {"text": "good", "label": "2.0"},
+    ]
 
 
 def test_a_giant_cell_and_a_nul_are_read(tmp_path: Path) -> None:
