@@ -12,14 +12,14 @@ from pipeline.core.privacy.folding import WORD
 
 Span = tuple[int, int]
 
-SEPARATOR = r"[ ./_-]{0,3}"
+SEPARATOR = r"(?:[ ./_-]{0,4}|[:*|,])"
 # The prefixes and lengths of each network; by check digit alone every tenth long number is a card (Luhn,
 # 1960).
 NETWORKS = re.compile(
     r"4\d{12}(?:\d{3}){0,2}|(?:5[1-5]\d\d|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d{12}|3[47]\d{13}"
     r"|(?:6011|65\d\d|64[4-9]\d|62\d\d|3528|3529|35[3-8]\d)\d{12,15}|3(?:0[0-5]|[68]\d)\d{11}|(?:50|5[6-9]|6\d)\d{14,17}"
 )
-CARD_LIKE = re.compile(r"[0-9](?:[ ./_-]{0,3}[0-9]){12,}+")
+CARD_LIKE = re.compile(rf"[0-9](?:{SEPARATOR}[0-9]){{12,}}+")
 GROUP = re.compile(r"[0-9]+")
 BEFORE, AFTER = regex.compile(rf"(?V1){WORD}|[.,]"), regex.compile(rf"(?V1){WORD}|[.,]\d")
 DOUBLED = str.maketrans("0123456789", "0246813579")  # twice each digit, and the digits of that added
@@ -59,7 +59,9 @@ def find_cards(text: str) -> Iterator[Span]:
         ends = dict(
             zip(accumulate(end - start for start, end in groups), (end for _, end in groups), strict=True)
         )
-        is_spread, past, count = len(digits) == len(groups), 0, 0
+        # Digits or pairs that all stand apart.
+        is_spread = len({end - start for start, end in groups}) == 1
+        past, count = 0, 0
         for start, end in groups:
             if start >= past and (end - start >= FIRST_GROUP or (is_spread and count == 0)):
                 card_end = _card_end(text, digits, count, ends)

@@ -11,7 +11,7 @@ Span = tuple[int, int]
 MIN_HEX_DIGITS = 5  # of an IPv6 address; "4::1" is a score with a typo
 
 EMAIL = regex.compile(
-    r"@?(?<![\w.+%-])(?:\"[^\"@]{1,64}+\"|[\w.+%-]++(?:['&][\w.+%-]++){0,3}+)@"
+    r"@?(?<![\w.+%-])(?:\"[^\"@]{1,64}+\"|[\w.+%-]++(?:['&][\w.+%-]++){0,3}+)@@?"
     r"(?:(?:[\w-]{1,63}+\.){1,8}+(?:xn--[\w-]{1,59}|\p{L}{2,24})\b|\[[\d.:a-f]{7,39}\])",
     regex.IGNORECASE,
 )
@@ -40,6 +40,8 @@ LOCAL = regex.compile(
     r"|[\p{L}\d](?:[\w.+%'-]{0,62}\w)?)",
     regex.IGNORECASE,
 )
+MAIL = re.compile(r"\b(?:e-?mails?|mails?|mailto|correo|courriel|contact|reach)\b", re.IGNORECASE)
+BEFORE = 32  # characters in which a word announces an address
 # "Buy it @ shop.com", "look at example dot com": not the name of a mailbox.
 NO_LOCAL = frozenset((
     "a", "about", "all", "also", "am", "and", "any", "anything", "are", "available", "back", "be", "best",
@@ -64,7 +66,16 @@ SECRET = re.compile(
 )
 # "@user" and "@anonymous" are placeholders of the sources; "@5pm" is a time.
 HANDLE = regex.compile(
-    r"(?<![\w@.])@(?!(?:user|anonymous)\b)[^\W\d]\w{1,63}+(?:\.\w{1,63}+){0,3}+(?!@)", regex.IGNORECASE
+    r"(?<![\w@])(?<!\w\.)@(?!(?:user|anonymous)\b)[^\W\d]\w{1,63}+(?:\.\w{1,63}+){0,3}+(?!@)",
+    regex.IGNORECASE,
+)
+# The name in the address of a profile, without the pages that are no profile.
+PROFILE = re.compile(
+    r"(?:(?<![\w/])/?u/|\b(?:t\.me|(?:instagram|twitter|x|tiktok|facebook|threads|snapchat)\.(?:com|net)(?:/add)?"
+    r"|linkedin\.com/in|reddit\.com/u(?:ser)?)/@?)"
+    r"(?!(?:home|search|hashtag|explore|intent|share|sharer|i|p|reel|reels|tag|watch|groups|pages|events)\b)"
+    r"([^\W\d][\w.-]{1,62}\w)",
+    re.IGNORECASE,
 )
 IPV4 = regex.compile(
     r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?!\w|\.\d)"
@@ -91,18 +102,20 @@ def find_spelled_emails(text: str) -> Iterator[Span]:
     past = 0
     for sign in AT.finditer(text):
         domain = DOMAIN.match(text, sign.end())
-        if not domain or (sign["bare"] and domain["plain"]):
+        local = LOCAL.match(text, past, sign.start()) if domain else None
+        if not domain or not local or ((sign["spaced"] or sign["bare"]) and _is_no_name(local[0])):
             continue
-        local = LOCAL.match(text, past, sign.start())
-        if local and not ((sign["spaced"] or sign["bare"]) and _is_no_name(local[0])):
+        if not sign["bare"] or not domain["plain"] or _is_meant(text, local, sign["bare"]):
             past = domain.end()
             yield local.start(), past
 
 
 def find_handles(text: str) -> Iterator[Span]:
-    """Yield the spans of handles such as `@joe`."""
+    """Yield the spans of handles such as `@joe`, and of the name in `u/joe` or `t.me/joe`."""
     if "@" in text:
         yield from (match.span() for match in HANDLE.finditer(text))
+    if "/" in text:
+        yield from (match.span(1) for match in PROFILE.finditer(text))
 
 
 def find_ip_addresses(text: str) -> Iterator[Span]:
@@ -115,6 +128,12 @@ def find_ip_addresses(text: str) -> Iterator[Span]:
 
 def _is_no_name(local: str) -> bool:
     return local.isdigit() or local.lower() in NO_LOCAL
+
+
+def _is_meant(text: str, local: "regex.Match[str]", sign: str) -> bool:
+    """Return whether "joe AT x.org", or "joe at x.org" behind the word "mail", is more than a place."""
+    is_loud = sign == " AT " and not local[0].isupper()
+    return is_loud or bool(MAIL.search(text, max(0, local.start() - BEFORE), local.start()))
 
 
 def _is_ipv6(text: str) -> bool:

@@ -15,9 +15,10 @@ Span = tuple[int, int]
 MAX_CHARACTERS = 20_000  # the rest is masked as a whole, unread
 MAX_PASSES = 8  # a text that still changes then is hostile and masked as a whole
 
-# No personal datum is without one of these, in any of the spellings that fold.
+# No personal datum is without one of these, in any of the spellings that fold; see also _may_hold_pii.
+ASCII_HINT = re.compile(r"[@0-9:/_\[{]")
 HINT = re.compile(
-    r"[@\d:\uFF20\uFE6B\uFF1A\uFE55\uFE13\u2236\uA789"
+    r"[@\d:/_\[{\u2044\u2215\u29F8\uFF0F\uFF20\uFE6B\uFF1A\uFE55\uFE13\u2236\uA789"
     # Digits in circles, raised and lowered.
     r"\u00B2\u00B3\u00B9\u2070-\u2089\u2460-\u249B\u24EA-\u24FF\u2776-\u2793]"
 )
@@ -49,13 +50,13 @@ def mask_pii(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _may_hold_pii(text: str) -> bool:
-    if HINT.search(text):
+    if (ASCII_HINT if text.isascii() else HINT).search(text):
         return True
     low = text.lower()
     # "joe (at) x (dot) org", without a loop: most texts end here.
     return (
-        "dot" in low or "at)" in low or "at]" in low or "at}" in low or "at )" in low or "at ]" in low
-        or "_at_" in low or "-at-" in low or "punkt" in low or "punto" in low or "arroba" in low
+        "dot" in low or "at)" in low or "at )" in low or "-at-" in low or "punkt" in low or "punto" in low
+        or "arroba" in low or "mail" in low or " AT " in text
     )  # fmt: skip
 
 

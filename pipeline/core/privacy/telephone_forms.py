@@ -119,10 +119,8 @@ def _is_grouped(written: Written) -> bool:
 
 
 def _is_quantity(written: Written) -> bool:
-    """Return whether the digits are a large number in groups of three, or ascending pairs such as a draw."""
+    """Return whether the digits are a large number in groups of three."""
     lengths = [len(group) for group in written.groups]
-    if set(lengths) == {2}:
-        return list(written.groups) == sorted(set(written.groups))
     if set(lengths[1:]) != {3} or lengths[0] > 3:
         return False
     return lengths[0] < 3 or written.groups[-1] == "000"

@@ -37,14 +37,14 @@ LABEL = regex.compile(
     r"(?:\b(?:order|invoice|ticket|tracking|track|parcel|shipment|item|article|product|sku|upc|ean|gtin|isbn"
     r"|issn|asin|barcode|serial|model|part|ref|reference|case|id|code|pin|zip|plz|booking|reservation|customer"
     r"|flight|version|build|commit|bug|issue|patent|doi|arxiv|pmid|lot|batch|policy|claim|receipt|transaction|timestamp"
-    r"|bestellung|bestellnummer|rechnung|artikel|sendung|commande|facture|colis|pedido|factura|ordine|zamówienie|заказ)"
-    r"(?: (?:number|no|nr|num|id|code|ref))?[ .:#=]*|#|№|\bno\. ?)\Z",
+    r"|bestellung|bestellnummer|rechnung|artikel|sendung|commande|facture|colis|pedido|factura|ordine"
+    r"|zamówienie|заказ)(?: (?:number|no|nr|num|id|code|ref))?[ .:#=]*|#|№|\bno\. ?)\Z",
     regex.IGNORECASE,
 )
 LETTERS = regex.compile(r"[\p{L}\p{M}]+")
 UNIT = regex.compile(
-    r" ?(?:people|users|views|followers|subscribers|likes|streams|downloads|votes|copies|km|miles|dollars|euros"
-    r"|usd|eur|gbp|yen|won|rupees|bytes|atoms|million|billion)\b",
+    r" ?(?:people|users|views|followers|subscribers|likes|streams|downloads|votes|copies|km|miles|dollars"
+    r"|euros|usd|eur|gbp|yen|won|rupees|bytes|atoms|million|billion)\b",
     regex.IGNORECASE,
 )
 

@@ -27,7 +27,7 @@ ALPHABETS = (
 
 
 def hostile_texts() -> Iterable[str]:
-    """Yield texts of LENGTH characters: a piece again and again, and characters of an alphabet in any order."""
+    """Yield texts of LENGTH characters: a piece again and again, and an alphabet in any order."""
     rng = random.Random(4)
     yield from ((piece * LENGTH)[:LENGTH] for piece in PIECES)
     yield from ("".join(rng.choices(alphabet, k=LENGTH)) for alphabet in ALPHABETS)

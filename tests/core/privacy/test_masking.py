@@ -1,5 +1,6 @@
 """What names a person is masked, and nothing else is."""
 
+import sys
 import time
 
 import pytest
@@ -7,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.clean.rules import clean_text
-from pipeline.core.privacy.masking import KINDS, UNREAD, mask_pii
+from pipeline.core.privacy.folding import fold_character
+from pipeline.core.privacy.masking import HINT, KINDS, UNREAD, mask_pii
 
 ORDINARY = (
     "It came on 2020-11-25 at 10:30 and broke at once.",
@@ -103,6 +105,14 @@ PIECES = st.lists(
             "+44 20 7946 0958",
             "4111111111111111",
             "@joe",
+            "joe (at) x dot org",
+            "212-555-1234",
+            "DE89 3704 0044 0532 0130 00",
+            "2020-11-25",
+            "٤",
+            "(0)",
+            "+",
+            "\u200b",
             "[email]",
             " ",
             "x",
@@ -196,6 +206,15 @@ def test_a_text_with_neither_digit_nor_at_costs_nearly_nothing() -> None:
         mask_pii("this is not bad at all, I would watch it again")
 
     assert time.process_time() - began < 1
+
+
+def test_every_character_that_reads_as_a_digit_or_a_sign_is_a_hint() -> None:
+    signs = [
+        chr(code) for code in range(sys.maxunicode + 1) if fold_character(chr(code)) in tuple("0123456789@:/")
+    ]
+
+    assert len(signs) > 700
+    assert [sign for sign in signs if not HINT.search(sign)] == []
 
 
 def test_text_beyond_the_limit_is_masked_as_a_whole() -> None:
