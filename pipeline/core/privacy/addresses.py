@@ -65,10 +65,8 @@ SECRET = re.compile(
     regex.IGNORECASE,
 )
 # "@user" and "@anonymous" are placeholders of the sources; "@5pm" is a time.
-HANDLE = regex.compile(
-    r"(?<![\w@])(?<!\w\.)@(?!(?:user|anonymous)\b)[^\W\d]\w{1,63}+(?:\.\w{1,63}+){0,3}+(?!@)",
-    regex.IGNORECASE,
-)
+NAME = r"@(?!(?:user|anonymous)\b)[^\W\d]\w{1,63}+(?:\.\w{1,63}+){0,3}+(?!@)"
+HANDLE = regex.compile(rf"(?<![\w@])(?<!\w\.){NAME}(?:\.{NAME})*+", regex.IGNORECASE)
 # The name in the address of a profile, without the pages that are no profile.
 PROFILE = re.compile(
     r"(?:(?<![\w/])/?u/|\b(?:t\.me|(?:instagram|twitter|x|tiktok|facebook|threads|snapchat)\.(?:com|net)(?:/add)?"

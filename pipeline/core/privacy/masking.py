@@ -13,7 +13,7 @@ from pipeline.core.privacy.folding import fold
 Span = tuple[int, int]
 
 MAX_CHARACTERS = 20_000  # the rest is masked as a whole, unread
-MAX_PASSES = 8  # a text that still changes then is hostile and masked as a whole
+MAX_PASSES = 4  # a text that still changes then is hostile and masked as a whole
 
 # No personal datum is without one of these, in any of the spellings that fold; see also _may_hold_pii.
 ASCII_HINT = re.compile(r"[@0-9:/_\[{]")

@@ -68,6 +68,7 @@ def test_a_place_or_a_price_is_no_email_address(text: str) -> None:
         ("john AT example.com", "[email]"),
         ("LOOK AT EXAMPLE.COM", "LOOK AT EXAMPLE.COM"),
         ("he shouted at example.com", "he shouted at example.com"),
+        ("@jane_doe.@joe_doe", "[handle]"),
         (".@jane_doe look", ".[handle] look"),
         ("ask u/jane_doe or t.me/jane_doe", "ask u/[handle] or t.me/[handle]"),
         (
