@@ -4,44 +4,24 @@ A kind is recognized by its form and, where it has them, its check digits; other
 be cleaned: in another one an entity such as `&#64;` hides an address.
 """
 
-import ipaddress
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Sequence
 
-import regex
+from pipeline.core.privacy import account_numbers, addresses, telephones
+from pipeline.core.privacy.folding import fold
 
-from pipeline.core.privacy import account_numbers
-from pipeline.core.privacy.account_numbers import Span
+Span = tuple[int, int]
 
-# Regions of telephone numbers without a country code; numbers with one are found everywhere.
-REGIONS = ("US", "GB", "DE", "FR", "IN")
-MIN_DIGITS = 7  # of a telephone number; shorter ones are dates, prices and house numbers
-MAX_DIGITS = 15  # by the numbering plan of the ITU, E.164
-MIN_HEX_DIGITS = 5  # "4::1" is a score with a typo
-MAX_CHECKED = 10  # telephone numbers in one text; further candidates are masked unchecked
 MAX_CHARACTERS = 20_000  # the rest is masked as a whole, unread
-MAX_PASSES = 8  # a text that still changes then is hostile and masked as a whole
+MAX_PASSES = 4  # a text that still changes then is hostile and masked as a whole
 
-HINT = regex.compile(r"[@\d]|::|://")
-EMAIL = regex.compile(r"@?[\w.+%-]{1,64}+@(?:[\w-]{1,63}+\.){1,8}+(?:xn--[\w-]{1,59}|\p{L}{2,24})\b")
-# With a user before the host, or with a name, a password or a token among the parameters.
-ADDRESS = regex.compile(
-    r"\b[a-z][a-z0-9+.-]{1,20}+://(?:[^\s/@?#]{1,200}+@[^\s]{1,500}"
-    r"|[^\s?]{1,500}+\?(?:[^\s=&]{1,50}+(?:=[^\s&]{0,200})?+&){0,20}"
-    r"(?:e-?mail|mail|user(?:name)?|login|(?:access_|id_)?token|api_?key|key|passw(?:or)?d|pwd|session_?(?:id)?"
-    r"|sid|auth|phone|tel)=[^\s]{1,500})",
-    regex.IGNORECASE,
+# No personal datum is without one of these, in any of the spellings that fold; see also _may_hold_pii.
+ASCII_HINT = re.compile(r"[@0-9:/_\[{]")
+HINT = re.compile(
+    r"[@\d:/_\[{\u2044\u2215\u29F8\uFF0F\uFF20\uFE6B\uFF1A\uFE55\uFE13\u2236\uA789"
+    # Digits in circles, raised and lowered.
+    r"\u00B2\u00B3\u00B9\u2070-\u2089\u2460-\u249B\u24EA-\u24FF\u2776-\u2793]"
 )
-# "@user" and "@anonymous" are placeholders of the sources; "@5pm" is a time.
-HANDLE = regex.compile(
-    r"(?<![\w@.])@(?!(?:user|anonymous)\b)[^\W\d]\w{1,63}+(?:\.\w{1,63}+){0,3}+(?!@)", regex.IGNORECASE
-)
-IPV4 = regex.compile(
-    r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?!\w|\.\d)"
-)
-IPV6 = regex.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}+[0-9A-Fa-f]{0,4}(?![\w:])")
-DIGITS = regex.compile(r"\d")
-# The cheap look of a telephone number, before its digits are checked: groups of digits with separators.
-PHONE_LIKE = regex.compile(r"(?<![\w$€£])\+?\(?\d[\d\s().\-/]{5,24}\d(?!\w)")
 PLACEHOLDER = "[{}]"
 UNREAD = "unread"
 
@@ -49,9 +29,10 @@ UNREAD = "unread"
 def mask_pii(text: str) -> tuple[str, tuple[str, ...]]:
     """Replace personal data by their kind in brackets; return the text and the kinds found, each once.
 
-    Masking the result again changes nothing. Telephone numbers without a country code are read as in REGIONS.
+    Masking the result again changes nothing. Telephone numbers without a country code are read as in
+    numbering.REGIONS.
     """
-    if not HINT.search(text):
+    if not _may_hold_pii(text):
         return text, ()
     kinds: dict[str, None] = {}
     masked, rest = text[:MAX_CHARACTERS], text[MAX_CHARACTERS:]
@@ -68,73 +49,59 @@ def mask_pii(text: str) -> tuple[str, tuple[str, ...]]:
     return masked, tuple(kinds)
 
 
+def _may_hold_pii(text: str) -> bool:
+    if (ASCII_HINT if text.isascii() else HINT).search(text):
+        return True
+    low = text.lower()
+    # "joe (at) x (dot) org", without a loop: most texts end here.
+    return (
+        "dot" in low or "at)" in low or "at )" in low or "-at-" in low or "punkt" in low or "punto" in low
+        or "arroba" in low or "mail" in low or " AT " in text
+    )  # fmt: skip
+
+
 def _mask_once(text: str, kinds: dict[str, None]) -> str:
+    folded = fold(text)
+    view, found = folded.text, []
     for kind, find_spans in KINDS:
-        parts, past = [], 0
-        for start, end in sorted(find_spans(text)):
-            if start >= past:
-                parts += [text[past:start], PLACEHOLDER.format(kind)]
-                past = end
-        if parts:
+        if spans := _apart(find_spans(view)):
             kinds[kind] = None
-            text = "".join([*parts, text[past:]])
-    return text
+            found += [(*folded.source_span(start, end), kind) for start, end in spans]
+            view = _without(view, spans)
+    parts, past = [], 0
+    for start, end, kind in sorted(found):
+        parts += [text[past:start], PLACEHOLDER.format(kind)]
+        past = end
+    return "".join([*parts, text[past:]])
 
 
-def _matches(
-    pattern: "regex.Pattern[str]", is_valid: Callable[[str], bool] = lambda _: True
-) -> Callable[[str], Iterator[Span]]:
-    def spans(text: str) -> Iterator[Span]:
-        return ((match.start(), match.end()) for match in pattern.finditer(text) if is_valid(match[0]))
-
-    return spans
-
-
-def _is_ipv6(text: str) -> bool:
-    try:
-        ipaddress.IPv6Address(text)
-    except ValueError:
-        return False
-    return len(text) - text.count(":") >= MIN_HEX_DIGITS
+def _apart(spans: Iterable[Span]) -> list[Span]:
+    """Return the spans in order, without those that overlap an earlier one."""
+    apart: list[Span] = []
+    for start, end in sorted(spans):
+        if not apart or start >= apart[-1][1]:
+            apart.append((start, end))
+    return apart
 
 
-def _telephones(text: str) -> Iterator[Span]:
-    checked = 0
-    for match in PHONE_LIKE.finditer(text):
-        digits = DIGITS.findall(match[0])
-        # A heart "<3333333" has as many equal digits as somebody likes.
-        if not MIN_DIGITS <= len(digits) <= MAX_DIGITS or len(set(digits)) == 1:
-            continue
-        checked += 1
-        if checked > MAX_CHECKED:
-            yield match.start(), match.end()
-        else:
-            yield from (
-                (match.start() + start, match.start() + end) for start, end in _find_phone_spans(match[0])
-            )
-
-
-def _find_phone_spans(candidate: str) -> list[Span]:
-    from phonenumbers import Leniency, PhoneNumberMatcher
-
-    for region in (None,) if candidate.startswith("+") else REGIONS:
-        # Without a country code the groups must be those of the region, or a pair of years would match.
-        leniency = Leniency.VALID if region is None else Leniency.STRICT_GROUPING
-        matches = PhoneNumberMatcher(candidate, region, leniency=leniency)
-        if spans := [(match.start, match.end) for match in matches]:
-            return spans
-    return []
+def _without(view: str, spans: Sequence[Span]) -> str:
+    """Return the view with something as long as each span in its place that is part of no personal datum."""
+    parts, past = [], 0
+    for start, end in spans:
+        parts += [view[past:start], "[", "|" * (end - start - 2), "]"]
+        past = end
+    return "".join([*parts, view[past:]])
 
 
 # Kinds that contain others come first: an address may contain an e-mail, an account number a card's digits.
-KINDS: tuple[tuple[str, Callable[[str], Iterator[Span]]], ...] = (
-    ("address", _matches(ADDRESS)),
-    ("email", _matches(EMAIL)),
+KINDS: tuple[tuple[str, Callable[[str], Iterable[Span]]], ...] = (
+    ("address", addresses.find_web_addresses),
+    ("email", addresses.find_emails),
+    ("email", addresses.find_spelled_emails),
     ("iban", account_numbers.find_ibans),
     ("account", account_numbers.find_personal_numbers),
-    ("ip", _matches(IPV4)),
-    ("ip", _matches(IPV6, _is_ipv6)),
+    ("ip", addresses.find_ip_addresses),
     ("card", account_numbers.find_cards),
-    ("telephone", _telephones),
-    ("handle", _matches(HANDLE)),
+    ("telephone", telephones.find_telephones),
+    ("handle", addresses.find_handles),
 )

@@ -1,5 +1,6 @@
 """What names a person is masked, and nothing else is."""
 
+import sys
 import time
 
 import pytest
@@ -7,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.clean.rules import clean_text
-from pipeline.core.privacy.masking import KINDS, UNREAD, mask_pii
+from pipeline.core.privacy.folding import fold_character
+from pipeline.core.privacy.masking import HINT, KINDS, UNREAD, mask_pii
 
 ORDINARY = (
     "It came on 2020-11-25 at 10:30 and broke at once.",
@@ -60,6 +62,8 @@ ORDINARY = (
         ("thanks @jane_doe, great", "thanks [handle], great", ("handle",)),
         ("https://joe:secret@host.example/x is open", "[address] is open", ("address",)),
         ("a@b.example or b@c.example", "[email] or [email]", ("email",)),
+        ("2️⃣1️⃣2️⃣5️⃣5️⃣5️⃣1️⃣2️⃣3️⃣4️⃣ ok", "[telephone] ok", ("telephone",)),
+        ("Größe ４１１１ １１１１ １１１１ １１１１ – naïve", "Größe [card] – naïve", ("card",)),
         ("my card 4111 1111 1111 1111 12/27 123", "my card [card] 12/27 123", ("card",)),
         ("cards 4111111111111111 5555555555554444", "cards [card] [card]", ("card",)),
         ("pay be68 5390 0754 7034 then call", "pay [iban] then call", ("iban",)),
@@ -101,6 +105,14 @@ PIECES = st.lists(
             "+44 20 7946 0958",
             "4111111111111111",
             "@joe",
+            "joe (at) x dot org",
+            "212-555-1234",
+            "DE89 3704 0044 0532 0130 00",
+            "2020-11-25",
+            "٤",
+            "(0)",
+            "+",
+            "\u200b",
             "[email]",
             " ",
             "x",
@@ -136,6 +148,51 @@ def test_no_address_is_left_whatever_surrounds_it(before: str, join: str, after:
     assert "lee@mail" not in masked
 
 
+SPELLINGS = {
+    "joe.smith@mail.example.org": "[email]",
+    "+49 30 22732152": "[telephone]",
+    "(650) 253-0000": "[telephone]",
+    "DE89 3704 0044 0532 0130 00": "[iban]",
+    "4111 1111 1111 1111": "[card]",
+}
+DASHES, BLANKS, INVISIBLE = (
+    "-\u2010\u2011\u2012\u2013\u2212\uff0d",
+    " \u00a0\u2007\u2009\u202f\u3000",
+    "\u200b\u200d\u2060\ufeff",
+)
+
+
+@st.composite
+def spelled_otherwise(draw: st.DrawFn) -> tuple[str, str]:
+    """Draw one of SPELLINGS in wide characters, other dashes and blanks, and invisible characters inside."""
+    source = draw(st.sampled_from(sorted(SPELLINGS)))
+    written = []
+    for character in source:
+        alike = {"-": DASHES, " ": BLANKS}.get(character) or character + chr(ord(character) + 0xFEE0)
+        written.append(draw(st.sampled_from(alike)) + draw(st.text(st.sampled_from(INVISIBLE), max_size=1)))
+    return "".join(written), SPELLINGS[source]
+
+
+@given(spelled_otherwise(), st.sampled_from(["{}", "so {} it is", "(ask {})", "«{}»", "{}, or not"]))
+def test_a_datum_is_masked_in_every_spelling(spelled: tuple[str, str], frame: str) -> None:
+    written, placeholder = spelled
+
+    assert mask_pii(frame.format(written))[0] == frame.format(placeholder)
+
+
+@given(
+    st.text(
+        st.characters(blacklist_characters="@＠﹫", blacklist_categories=("Nd", "No", "Nl", "Cs")),
+        max_size=40,
+    )
+)
+def test_characters_around_a_datum_stay_as_they_are(around: str) -> None:
+    masked, kinds = mask_pii(f"{around} | joe@x.example | {around}")
+
+    assert masked == f"{around} | [email] | {around}"
+    assert kinds == ("email",)
+
+
 def test_cleaning_keeps_every_placeholder() -> None:
     masked = "ask " + " ".join(f"[{kind}]" for kind in [*(kind for kind, _ in KINDS), UNREAD])
 
@@ -151,40 +208,17 @@ def test_a_text_with_neither_digit_nor_at_costs_nearly_nothing() -> None:
     assert time.process_time() - began < 1
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "1/2/" * 2_500,
-        "4111111111111111 " * 588,
-        "DE89 " * 2_000,
-        "::" * 5_000,
-        "@ab." * 2_500,
-        "1.2." * 2_500,
-        "+1 " * 3_333,
-        "http://a:b@c " * 800,
-        "x@y.zz " * 1_400,
-        "https://a?b=c&" * 700,
-        *[
-            "1" * 10_000,
-            "@" * 10_000,
-            "a@" * 5_000,
-            "1-" * 5_000,
-            "a.b@" * 2_500,
-            "AB12 " * 2_000,
-            "1:" * 5_000,
-        ],
-    ],
-)
-def test_a_hostile_text_takes_no_longer_than_a_long_one(text: str) -> None:
-    began = time.process_time()
-    once, _ = mask_pii(text)
+def test_every_character_that_reads_as_a_digit_or_a_sign_is_a_hint() -> None:
+    signs = [
+        chr(code) for code in range(sys.maxunicode + 1) if fold_character(chr(code)) in tuple("0123456789@:/")
+    ]
 
-    assert time.process_time() - began < 0.25
-    assert mask_pii(once)[0] == once
+    assert len(signs) > 700
+    assert [sign for sign in signs if not HINT.search(sign)] == []
 
 
 def test_text_beyond_the_limit_is_masked_as_a_whole() -> None:
-    masked, kinds = mask_pii("1 " * 10_001)
+    masked, kinds = mask_pii("room 1, " * 2_501)
 
     assert masked.endswith("[unread]")
     assert kinds == ("unread",)
