@@ -12,6 +12,7 @@ from starlette.types import Scope
 
 from pipeline import __version__
 from pipeline.inference.journal_entry import journal_fields
+from pipeline.serve.api.docs import docs_router
 from pipeline.serve.api.errors import add_error_handlers
 from pipeline.serve.api.handlers import ApiHandlers, Service
 from pipeline.serve.api.schemas import ErrorResponse, FeedbackResponse, PredictResponse, ReleaseResponse
@@ -32,7 +33,7 @@ def create_app(service: Service, routers: Sequence[APIRouter] = ()) -> FastAPI:
         wait_ms=cfg.max_batch_wait_ms,
         max_queued=cfg.max_queued_texts,
     )
-    # No docs pages: FastAPI's load scripts from another host.
+    # FastAPI's own docs pages load scripts from another host.
     app = FastAPI(
         title="Tonewatch",
         version=__version__,
@@ -41,7 +42,7 @@ def create_app(service: Service, routers: Sequence[APIRouter] = ()) -> FastAPI:
         lifespan=_lifespan(service, batcher),
     )
     _add_routes(app, ApiHandlers(service, batcher))
-    for router in routers:
+    for router in (docs_router(), *routers):
         # `include_router` would hide these routes behind one of its own; `policy_of` looks each of them up.
         app.router.routes.extend(router.routes)
     add_error_handlers(app)

@@ -26,6 +26,8 @@ POLICIES: dict[str, Policy] = {
     "GET /v1/release": "reading",
     "GET /metrics": "reading",
     "GET /openapi.json": "reading",
+    "GET /docs": "reading",
+    "GET /docs/{name}": "reading",
     "GET /healthz": "open",
     "GET /readyz": "open",
     "GET /": "pages",
