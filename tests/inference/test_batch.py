@@ -1,15 +1,17 @@
-"""Tables in every format, scored row by row: nothing is lost, nothing half-written, every fault has its line."""
+"""Tables of every format, scored row by row: nothing is lost or half-written, every fault has its line."""
 
 import csv
 import gzip
 import io
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +27,21 @@ from pipeline.inference import workers
 from pipeline.inference.predict import predict
 
 FORMATS = ("csv", "tsv", "jsonl", "parquet", "csv.gz", "tsv.gz", "jsonl.gz")
-TEXTS = ["word1", "unheard of", "word2 " * 20, "", None, 'say "hi",\tthen\n-go', "  ", "日本 😀", "a\rb", "=1+1"]
+TEXTS = [
+    "word1",
+    "unheard of",
+    "word2 " * 20,
+    "",
+    None,
+    'say "hi",\tthen\n-go',
+    "  ",
+    "日本 😀",
+    "a\rb",
+    "=1+1",
+]
 ADDED = [
-    "label", "best", "uncertain", "cut", "probability_negative", "probability_neutral", "probability_positive",
-    "release", "data_version",
+    "label", "best", "uncertain", "cut",
+    "probability_negative", "probability_neutral", "probability_positive", "release", "data_version",
 ]  # fmt: skip
 
 
@@ -142,7 +155,14 @@ def test_types_of_parquet_are_kept(score: Any, tmp_path: Path) -> None:
 
 def test_values_of_json_are_kept_as_they_are(score: Any, tmp_path: Path) -> None:
     rows = [
-        {"text": "word1", "mixed": 1, "nested": {"a": [1, None]}, "long": 2**62 + 1, "half": 0.5, "yes": True},
+        {
+            "text": "word1",
+            "mixed": 1,
+            "nested": {"a": [1, None]},
+            "long": 2**62 + 1,
+            "half": 0.5,
+            "yes": True,
+        },
         {"text": 7, "mixed": "1", "nested": {}, "long": 1, "half": 1, "late": [1]},
         {"text": ["word1"], "mixed": None, "huge": 10**30},
     ]
@@ -329,10 +349,9 @@ def test_the_scored_table_is_as_private_as_its_source(score: Any, tmp_path: Path
 
 
 @pytest.fixture
-def two_processes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def two_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "ROWS_PER_PROCESS", 2_000)
     monkeypatch.setattr(workers, "cores", lambda: 2)
-    yield
 
 
 @pytest.mark.usefixtures("two_processes")
@@ -349,13 +368,19 @@ def test_worker_processes_predict_what_one_thread_predicts(score: Any, tmp_path:
 
 
 @pytest.mark.usefixtures("two_processes")
-def test_a_worker_that_dies_leaves_nothing(
-    score: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(workers, "_predict", os._exit)  # what a worker is asked to run ends it
-    path = write(tmp_path / "in.csv", [{"text": "word1"}] * 5_000)
+def test_a_worker_that_dies_leaves_nothing(score: Any, tmp_path: Path) -> None:
+    path = write(tmp_path / "in.csv", [{"text": "word1 word2"}] * 300_000)
 
+    def kill_one() -> None:
+        running_service.wait_until(multiprocessing.active_children, 60)
+        pid = multiprocessing.active_children()[0].pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
     code, refused = score(path, "out.csv")
+    killer.join()
 
     assert (code, "memory" in refused["error"]) == (3, True)
     assert [one.name for one in tmp_path.iterdir()] == ["in.csv"]

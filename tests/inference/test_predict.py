@@ -18,7 +18,9 @@ from pipeline.inference.predict import predict
 from pipeline.inference.prediction import UNCERTAIN
 
 MAX_TOKENS = 8  # of the toy model
-WORDS = st.sampled_from([*running_service.WORDS[:3], "unheard", "<b>", "&amp;", "\u200b", "caf\u00c3\u00a9", "😀"])
+WORDS = st.sampled_from(
+    [*running_service.WORDS[:3], "unheard", "<b>", "&amp;", "\u200b", "caf\u00c3\u00a9", "😀"]
+)
 TEXTS = st.one_of(
     st.lists(WORDS, max_size=2 * MAX_TOKENS + 2).map(" ".join),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=300),

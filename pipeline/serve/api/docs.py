@@ -1,4 +1,4 @@
-"""The page /docs: the OpenAPI document in swagger-ui, whose files come from a package and not from another host."""
+"""The page /docs: the OpenAPI document in swagger-ui, whose files come from a package, not from another host."""
 
 import functools
 from importlib.resources import files
