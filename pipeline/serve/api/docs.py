@@ -1,4 +1,4 @@
-"""The page /docs: the OpenAPI document in swagger-ui, whose files come from a package, not from another host."""
+"""The page /docs: the OpenAPI document in swagger-ui, whose files a package holds and no other host."""
 
 import functools
 from importlib.resources import files
@@ -33,9 +33,7 @@ def docs_router() -> APIRouter:
 def page() -> Response:
     """Return the page, which loads only its own files and the OpenAPI document."""
     html = _read("pipeline", "serve/api/assets/docs.html")
-    return Response(
-        html, media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": POLICY}
-    )
+    return Response(html, media_type="text/html; charset=utf-8", headers={"Content-Security-Policy": POLICY})
 
 
 def asset(name: str) -> Response:
