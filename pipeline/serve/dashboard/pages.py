@@ -70,8 +70,9 @@ def topic_name(topic: str) -> str:
 def describe_explanation(explanation: "Explanation", release: str) -> dict[str, Any]:
     """Return the values of explanation.html.j2.
 
-    Keys: release, label, uncertain, `cut_after` (tokens, None where all were read), `probabilities` as (label, CSS class, probability), `words` with word,
-    weight and CSS class, and `further`, the number of words without an importance.
+    Keys: release, label, uncertain, `cut_after` (tokens; None where all are read), `probabilities` as (label,
+    CSS class, probability), `words` with word, weight and CSS class, and `further`, the number of words
+    without an importance.
     """
     labels = list(explanation.probabilities)
     return {
