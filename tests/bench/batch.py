@@ -2,7 +2,7 @@
 
     python tests/bench/batch.py [WORKSPACE] [--rows 20000] [--seconds 10] [--rounds 5]
 
-Needs what `make run` leaves. The service and `tonewatch predict --file` take turns on one model and its texts,
+Needs what `make run` leaves. The service and `tonewatch predict --file` take turns on one model and texts,
 so that a slow minute is everybody's. The time of the command is that of the whole process.
 """
 
