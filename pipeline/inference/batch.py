@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pipeline.base import logs
 from pipeline.base.config import Workspace
-from pipeline.base.errors import UsageError
+from pipeline.base.errors import DataRejected, UsageError
 from pipeline.inference.champion import LoadedRelease, load_champion
 from pipeline.inference.prediction import Prediction, prediction_of
 from pipeline.inference.workers import open_workers
@@ -96,6 +96,11 @@ def score_table(workspace: Workspace, request: ScoreRequest, standard_input: Bin
             scored.count(rows)
             progress(scored.rows)
         scored.escaped = writer.escaped
+        if scored.rows and not scored.predicted:
+            raise DataRejected(
+                f"No row of {table.where} has a text in column {column!r}. Name another with `--column`: "
+                f"{listed(table.columns)}."
+            )
     return scored
 
 

@@ -6,6 +6,7 @@ Cleaning texts holds Python's lock, so threads of one process leave cores idle.
 import contextlib
 import multiprocessing
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -79,6 +80,8 @@ def open_workers(release: LoadedRelease, *, rows: int | None) -> Iterator[Worker
 
 def _start(folder: Path) -> None:
     global _predictor
+    # Ctrl-C reaches every process of a terminal; the first one ends the others.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Each worker has a core of its own.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -202,6 +202,7 @@ def test_numbers_and_dates_of_csv_stay_as_they_are_written(score: Any, tmp_path:
         ("a.csv.gz", b"text\nword1\n", "cannot be unpacked"),
         ("a.csv.gz", gzip.compress(b"text\n" + b"word1\n" * 9999)[:-20], "cannot be unpacked"),
         ("a.tsv", b"text\tid\nfine\t1\nfine\n", "line 3: 1 columns, expected 2"),
+        ("a.jsonl", b"", "is empty"),
         ("a.jsonl", b'{"text": "fine"}\n{"text": \n', "line 2 is not JSON"),
         ("a.jsonl", b'{"text": "fine"}\n["fine"]\n', "line 2 is not an object"),
         ("a.jsonl", b'{"text": "fine", "text": "two"}\n', "line 1 is not JSON (a key is repeated"),
@@ -238,6 +239,37 @@ def test_a_damaged_page_of_parquet_leaves_nothing(score: Any, tmp_path: Path) ->
     assert code == 1, refused
     assert "Parquet" in refused["error"]
     assert [one.name for one in tmp_path.iterdir()] == ["in.parquet"]
+
+
+def test_texts_of_parquet_that_are_not_utf8_are_refused(score: Any, tmp_path: Path) -> None:
+    texts = pyarrow.array([b"word1", b"caf\xe9"]).view(pyarrow.string())
+    parquet.write_table(pyarrow.table({"text": texts}), tmp_path / "in.parquet")
+
+    code, refused = score(tmp_path / "in.parquet", "out.csv")
+
+    assert (code, "UTF8" in refused["error"]) == (1, True)
+    assert [one.name for one in tmp_path.iterdir()] == ["in.parquet"]
+
+
+def test_times_that_python_does_not_know_are_written(score: Any, tmp_path: Path) -> None:
+    times = pyarrow.array([2**60, 0], pyarrow.timestamp("s"))
+    parquet.write_table(pyarrow.table({"text": ["word1"] * 2, "time": times}), tmp_path / "in.parquet")
+
+    for out in ("out.csv", "out.jsonl", "out.parquet"):
+        assert score(tmp_path / "in.parquet", out)[0] == 0
+    assert read(tmp_path / "out.csv")[1]["time"].startswith("1970-01-01")
+
+
+def test_a_table_without_rows_is_written_and_one_without_texts_is_not(score: Any, tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("text,id\n")
+    assert score(path, "out.csv")[1]["rows"] == 0
+    assert (tmp_path / "out.csv").read_text().startswith("text,id,label,best,")
+
+    path.write_text("text,id\n,1\n")
+    code, refused = score(path, "other.csv")
+    assert (code, "'text', 'id'" in refused["error"]) == (1, True)
+    assert not (tmp_path / "other.csv").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Columns of JSONL files as Arrow columns; one whose values are of several kinds is stored as their JSON."""
 
+import base64
 import json
+import math
 from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
@@ -62,3 +64,18 @@ def dump_json_columns(row: Mapping[str, Any], columns: Set[str]) -> Mapping[str,
         name: json.dumps(value, ensure_ascii=False) if name in columns and value is not None else value
         for name, value in row.items()
     }
+
+
+def json_value(value: Any) -> Any:
+    """Return a value of a table as JSON can hold it: times and decimals as text, bytes in base64."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, dict):
+        return {str(name): json_value(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_value(one) for one in value]
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

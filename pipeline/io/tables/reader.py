@@ -131,6 +131,8 @@ def _open_objects(path: Path, found: TableFormat) -> Table:
             kinds.setdefault(name, set()).add(kind_of(value))
         if len(kinds) > MAX_COLUMNS:
             raise DataRejected(f"{path} has more than {MAX_COLUMNS:,} keys. Leave some out.")
+    if not count:
+        raise DataRejected(f"{path} is empty. Write one object a line.")
     schema = pyarrow.schema([json_field(name, names) for name, names in kinds.items()])
     as_json = {field.name for field in schema if is_json_column(field)}
 
@@ -166,7 +168,10 @@ def _open_parquet(path: Path) -> Table:
         try:
             # Not read ahead: a file may be one row group that is larger than the memory.
             with ParquetFile(path, pre_buffer=False, buffer_size=BATCH_BYTES) as file:
-                yield from file.iter_batches(batch_size=size)
+                for batch in file.iter_batches(batch_size=size):
+                    # Arrow trusts a file that its texts are UTF-8.
+                    batch.validate(full=True)
+                    yield batch
         except (pyarrow.ArrowException, OSError) as error:
             raise DataRejected(f"{path} cannot be read as Parquet ({error}). Save it again.") from error
 

@@ -1,13 +1,11 @@
 """Write a table of the user in batches: the batches read, with columns added; the file is whole or absent."""
 
-import base64
 import contextlib
 import csv
 import fcntl
 import gzip
 import io
 import json
-import math
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +16,7 @@ from pipeline.base.errors import UsageError, WorkspaceBusy
 from pipeline.base.spreadsheet import inert
 from pipeline.io.files import report_disk_full
 from pipeline.io.tables.formats import DELIMITERS, TableFormat, require_format
-from pipeline.io.tables.json_columns import is_json_column, load_json_column
+from pipeline.io.tables.json_columns import is_json_column, json_value, load_json_column
 
 if TYPE_CHECKING:
     from pyarrow import RecordBatch, Schema
@@ -226,23 +224,13 @@ class ParquetRows:
 
 def _columns(batch: "RecordBatch") -> dict[str, list[Any]]:
     """Return the values of a batch by column, those that are stored as JSON as what they stand for."""
+    import pyarrow
+
     columns = {}
     for field, column in zip(batch.schema, batch.columns, strict=True):
-        values = column.to_pylist()
+        try:
+            values = column.to_pylist()
+        except (ValueError, OverflowError):  # a time beyond the years that Python knows
+            values = column.cast(pyarrow.string()).to_pylist()
         columns[field.name] = load_json_column(values) if is_json_column(field) else values
     return columns
-
-
-def json_value(value: Any) -> Any:
-    """Return a value of a table as JSON can hold it: times and decimals as text, bytes in base64."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, dict):
-        return {str(name): json_value(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [json_value(one) for one in value]
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
