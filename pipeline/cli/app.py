@@ -103,6 +103,7 @@ def stage(
 @command
 def predict(
     workspace: "Workspace",
+    *,
     texts: Annotated[list[str] | None, typer.Argument(help="Texts to label.")] = None,
     file: Annotated[
         Path | None,

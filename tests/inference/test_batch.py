@@ -252,7 +252,7 @@ def test_texts_of_parquet_that_are_not_utf8_are_refused(score: Any, tmp_path: Pa
 
 
 def test_times_that_python_does_not_know_are_written(score: Any, tmp_path: Path) -> None:
-    times = pyarrow.array([2**60, 0], pyarrow.timestamp("s"))
+    times = pyarrow.array([2**60, 0], pyarrow.timestamp("us"))
     parquet.write_table(pyarrow.table({"text": ["word1"] * 2, "time": times}), tmp_path / "in.parquet")
 
     for out in ("out.csv", "out.jsonl", "out.parquet"):
