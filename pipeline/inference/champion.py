@@ -1,6 +1,5 @@
 """Look up the champion in the ledger and load it for serving."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 from pipeline.base.config import Workspace
 from pipeline.base.errors import UsageError
 from pipeline.inference.load import load_predictor
+from pipeline.inference.workers import cores
 from pipeline.io import files
 from pipeline.io.registry import release_files
 from pipeline.io.registry.ledger import Ledger
@@ -74,8 +74,3 @@ def load_champion(workspace: Workspace) -> LoadedRelease:
     if name is None:
         raise UsageError("No release is in service yet. Train one with `tonewatch run`.")
     return source.load(name)
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,6 +1,7 @@
 """Predict groups of texts on all cores: few in this process, many in one process per core.
 
-Cleaning texts holds Python's lock, so threads of one process leave cores idle.
+Cleaning texts holds Python's lock, so threads of one process leave cores idle. Each worker process imports
+this module, so it imports no more than predicting needs.
 """
 
 import contextlib
@@ -17,11 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.base.errors import Fault
-from pipeline.inference.champion import LoadedRelease, cores
 from pipeline.inference.load import load_predictor
 
 if TYPE_CHECKING:
     from pipeline.core.model.predictor import Predictions, Predictor
+    from pipeline.inference.champion import LoadedRelease
 
 Group = TypeVar("Group")
 Submit = Callable[[Sequence[str]], "Future[Predictions]"]
@@ -62,7 +63,7 @@ class Workers:
 
 
 @contextlib.contextmanager
-def open_workers(release: LoadedRelease, *, rows: int | None) -> Iterator[Workers]:
+def open_workers(release: "LoadedRelease", *, rows: int | None) -> Iterator[Workers]:
     """Yield workers for so many rows; they end with the block, and with this process."""
     count = cores() if rows is None else min(cores(), rows // ROWS_PER_PROCESS)
     if count < 2:
@@ -76,6 +77,11 @@ def open_workers(release: LoadedRelease, *, rows: int | None) -> Iterator[Worker
         yield Workers(lambda texts: pool.submit(_predict, texts), count)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _start(folder: Path) -> None:
