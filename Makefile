@@ -58,6 +58,7 @@ chaos: $(READY) ## faults at random points, and every attack and surrounding, wi
 bench: $(READY) ## how fast the parts are on this machine
 	@.venv/bin/python tests/bench/speed.py
 	@.venv/bin/python tests/bench/service.py
+	@.venv/bin/python tests/bench/batch.py
 	@.venv/bin/python tests/bench/menu.py
 
 demo: $(READY) ## the whole story in a folder of its own: drift, retrain, a bad release, rollback (DEMO=folder)

@@ -22,7 +22,7 @@ def run_command(arguments: list[str]) -> int:
     except typer.Exit as exit_request:
         return exit_request.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        message = "Interrupted. Completed stages are kept; the same command continues from them."
+        message = "Interrupted. Nothing is half-written; the same command continues after completed stages."
         return _fail(message, arguments, 130)
     except TyperException as error:
         advice = "See `tonewatch --help` or `tonewatch COMMAND --help`."

@@ -59,7 +59,7 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
 
 
 @contextlib.contextmanager
-def progress(task_name: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress(task_name: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """Show a progress bar on a terminal, and nothing elsewhere; call the yielded function with the count."""
     if not sys.stderr.isatty():
         yield lambda _done: None

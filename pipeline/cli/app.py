@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.base.errors import UsageError
 from pipeline.cli import data, doctor, keys, release, schedule, serve, watch
 from pipeline.cli.options import (
     ActorOption,
@@ -106,19 +107,45 @@ def stage(
 @command
 def predict(
     workspace: "Workspace",
+    *,
     texts: Annotated[list[str] | None, typer.Argument(help="Texts to label.")] = None,
     file: Annotated[
         Path | None,
-        typer.Option("--file", help="A file with one text per line; - for standard input.", allow_dash=True),
+        typer.Option(
+            "--file",
+            help="A table (.csv, .tsv, .jsonl, .parquet; text also .gz), or one text per line; - for stdin.",
+            allow_dash=True,
+        ),
     ] = None,
+    column: Annotated[
+        str | None, typer.Option("--column", help="The column of texts; by default `text`, or the only one.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Where to write the scored table, in any of these formats.")
+    ] = None,
+    prefix: Annotated[str, typer.Option("--prefix", help="Begins the name of each added column.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Replace the file at --out.")] = False,
 ) -> Result:
-    """Label texts with the champion.  Example: tonewatch predict "not bad at all"."""
+    """Label texts with the champion.  Example: tonewatch predict --file comments.csv --out scored.parquet."""
     from pipeline.cli import printing
+    from pipeline.inference import batch
     from pipeline.inference import predict as inference
 
+    if out is not None:
+        if file is None or texts:
+            raise UsageError(
+                "`--out` takes its texts from one file. Name it with `--file`, without other texts."
+            )
+        request = batch.ScoreRequest(file, out, column=column, prefix=prefix, replace=force)
+        scored = batch.score_table(workspace, request, sys.stdin.buffer)
+        return asdict(scored), printing.scored(scored)
+    if column or prefix or force:
+        raise UsageError(
+            "`--column`, `--prefix` and `--force` need a table to write. Add `--out scored.csv`."
+        )
     lines = inference.read_lines(file, sys.stdin.buffer) if file else []
-    predictions = inference.predict(workspace, [*(texts or []), *lines])
-    return [asdict(prediction) for prediction in predictions], printing.predictions(predictions)
+    result = inference.predict(workspace, [*(texts or []), *lines])
+    return result.records(), printing.predictions(result)
 
 
 @app.command()

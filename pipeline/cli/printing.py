@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from pipeline.base.config import Workspace
 from pipeline.base.config.parsing import read_yaml
 from pipeline.base.documents import ReignRecord, ReleaseRecord, WatchSummary
+from pipeline.base.spreadsheet import inert
 from pipeline.cli.tables import table
 
 if TYPE_CHECKING:
-    from pipeline.inference.predict import Prediction
+    from pipeline.inference.batch import ScoredTable
+    from pipeline.inference.predict import ChampionPredictions
     from pipeline.operations.api_keys import KeyRecord
     from pipeline.operations.doctor import Diagnosis
     from pipeline.operations.retrain import RetrainResult
@@ -72,7 +74,7 @@ def reigns_csv(rows: Sequence[ReignRecord]) -> str:
     writer.writerow(REIGN_COLUMNS)
     for row in rows:
         values: Mapping[str, object] = row
-        writer.writerow([_inert(values[column]) for column in REIGN_COLUMNS])
+        writer.writerow([_csv_cell(values[column]) for column in REIGN_COLUMNS])
     return file.getvalue().rstrip("\n")
 
 
@@ -154,13 +156,34 @@ def fields(document: Mapping[str, object]) -> str:
     return table([(name, _value(value)) for name, value in document.items()])
 
 
-def predictions(rows: "Sequence[Prediction]") -> str:
-    """Write labels with their probabilities, and the release that predicted them."""
+def predictions(result: "ChampionPredictions") -> str:
+    """Write labels with their probabilities, which texts were cut, and the release that predicted them."""
     cells = [
-        (row.label, " ".join(f"{label} {share:.3f}" for label, share in row.probabilities.items()))
-        for row in rows
+        (
+            row.label,
+            " ".join(f"{label} {share:.3f}" for label, share in row.probabilities.items()),
+            f"cut after {result.max_tokens} tokens" if row.cut else "",
+        )
+        for row in result.predictions
     ]
-    return f"{table(cells)}\nrelease {rows[0].release}, data {rows[0].data_version}"
+    return f"{table(cells)}\nrelease {result.release}, data {result.data_version}"
+
+
+def scored(result: "ScoredTable") -> str:
+    """Say what a scored table holds, and what in it is not as in the source."""
+    labels = ", ".join(f"{label} {count:,}" for label, count in sorted(result.labels.items()))
+    lines = [
+        f"{result.out}: {result.rows:,} rows, {result.predicted:,} predicted from column {result.column!r}."
+    ]
+    if labels:
+        lines.append(f"Labels: {labels}.")
+    if result.without_text:
+        lines.append(f"Without a text, kept without a prediction: {result.without_text:,}.")
+    if result.cut:
+        lines.append(f"Cut after {result.max_tokens} tokens: {result.cut:,}.")
+    if result.escaped:
+        lines.append(f"Cells that begin like a formula, written with a ' before them: {result.escaped:,}.")
+    return "\n".join([*lines, f"release {result.release}, data {result.data_version}"])
 
 
 def _lineage(record: ReleaseRecord) -> str:
@@ -214,9 +237,8 @@ def _cells(
     return [tuple(str(row[name] or empty.get(name, "-")) for name in columns) for row in rows]
 
 
-def _inert(value: object) -> object:
-    evaluated = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
-    return f"'{value}" if evaluated else value
+def _csv_cell(value: object) -> object:
+    return inert(value) if isinstance(value, str) else value
 
 
 def _value(value: object) -> str:

@@ -1,10 +1,13 @@
 """Look up the champion in the ledger and load it for serving."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.base.config import Workspace
+from pipeline.base.errors import UsageError
 from pipeline.inference.load import load_predictor
+from pipeline.inference.workers import cores
 from pipeline.io import files
 from pipeline.io.registry import release_files
 from pipeline.io.registry.ledger import Ledger
@@ -12,18 +15,22 @@ from pipeline.io.registry.ledger import Ledger
 if TYPE_CHECKING:
     from pipeline.core.model.predictor import Predictions, Predictor
 
-__all__ = ["ChampionSource", "LoadedRelease", "Predictions"]
+__all__ = ["ChampionSource", "LoadedRelease", "Predictions", "load_champion"]
 
 
 @dataclass(frozen=True)
 class LoadedRelease:
-    """Hold a release that is loaded and warmed; `model_digest` is the SHA-256 of its ONNX model."""
+    """Hold a release that is loaded and warmed.
+
+    `model_digest` is the SHA-256 of its ONNX model, `folder` its verified copy.
+    """
 
     name: str
     data_version: str
     model_digest: str
     labels: tuple[str, ...]
     predictor: "Predictor"
+    folder: Path
 
 
 class ChampionSource:
@@ -53,4 +60,17 @@ class ChampionSource:
             record["files"]["model.onnx"],
             predictor.labels,
             predictor,
+            folder,
         )
+
+
+def load_champion(workspace: Workspace) -> LoadedRelease:
+    """Load the champion once, to predict on every core of this process.
+
+    Raises UsageError when there is none, and what `ChampionSource.load` raises.
+    """
+    source = ChampionSource(workspace, threads=cores())
+    name = source.current()
+    if name is None:
+        raise UsageError("No release is in service yet. Train one with `tonewatch run`.")
+    return source.load(name)

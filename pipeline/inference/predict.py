@@ -1,59 +1,72 @@
 """Predict labels of texts with the champion."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pipeline.base.config import Workspace
 from pipeline.base.errors import UsageError
-from pipeline.inference.load import load_predictor
-from pipeline.io.registry import release_files
-from pipeline.io.registry.ledger import Ledger
+from pipeline.inference.champion import load_champion
+from pipeline.inference.prediction import Prediction, prediction_of
+from pipeline.io.tables.formats import table_format
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """Hold what the champion predicts for one text, and which release predicts it."""
+class ChampionPredictions:
+    """Hold the predictions for texts in their order, and the release that made them.
 
-    label: str
-    probabilities: dict[str, float]
+    The model reads the first `max_tokens` tokens of a text.
+    """
+
     release: str
     data_version: str
+    max_tokens: int
+    predictions: tuple[Prediction, ...]
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return one record per text: the fields of its prediction, `release` and `data_version`."""
+        lineage = {"release": self.release, "data_version": self.data_version}
+        return [asdict(prediction) | lineage for prediction in self.predictions]
 
 
-def predict(workspace: Workspace, texts: Sequence[str]) -> list[Prediction]:
+def predict(workspace: Workspace, texts: Sequence[str]) -> ChampionPredictions:
     """Label texts with the champion, loaded from its verified local copy.
 
-    Raises UsageError when there is no text or no champion.
+    Raises UsageError when there is no text, a text is not UTF-8, or there is no champion.
     """
     if not texts:
         raise UsageError(
             'There is no text to label. Type `tonewatch predict "a text"`, or name a file with `--file`.'
         )
-    ledger = Ledger(workspace.ledger)
-    name = ledger.champion()
-    if name is None:
-        raise UsageError("No release is in service yet. Train one with `tonewatch run`.")
-    record = ledger.get(name).record
-    predictor = load_predictor(release_files.verified_copy(workspace, record))
-    predictions = predictor.predict(texts)
-    return [
-        Prediction(
-            label,
-            dict(zip(predictor.labels, map(float, row), strict=True)),
-            name,
-            record["data_version"],
-        )
-        for label, row in zip(predictions.labels, predictions.probabilities, strict=True)
-    ]
+    for number, text in enumerate(texts, start=1):
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise UsageError(
+                f"Text {number} is not UTF-8. Set your terminal to UTF-8, or use `--file`."
+            ) from None
+    release = load_champion(workspace)
+    predictions = release.predictor.predict(texts)
+    rows = range(len(texts))
+    return ChampionPredictions(
+        release.name,
+        release.data_version,
+        release.predictor.max_tokens,
+        tuple(prediction_of(predictions, row, labels=release.labels) for row in rows),
+    )
 
 
 def read_lines(path: Path, standard_input: BinaryIO) -> list[str]:
     """Read one text per line from a file, or from standard input for `-`; skip empty lines.
 
-    Raises UsageError when the file is missing or not UTF-8.
+    Raises UsageError when the file is missing, not UTF-8 or a table.
     """
+    if table_format(path):
+        raise UsageError(
+            f"{path} is a table. Name where to write it with its predictions: "
+            f"`tonewatch predict --file {path} --out scored.csv`."
+        )
     try:
         content = standard_input.read() if str(path) == "-" else path.read_bytes()
         # Only a newline ends a text: `splitlines` would also cut at form feeds and at U+2028.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from pipeline.base.config import Workspace
 from pipeline.base.errors import UsageError
@@ -20,6 +20,7 @@ from pipeline.operations.dashboard_data import DashboardData
 from pipeline.serve.api.app import create_app
 from pipeline.serve.api.handlers import Service
 from pipeline.serve.dashboard.context import DashboardContext
+from pipeline.serve.dashboard.cookies import session_key
 from pipeline.serve.dashboard.routes import dashboard_router
 from pipeline.serve.http.access import AccessGuard
 from pipeline.serve.runtime.champion import ChampionHolder
@@ -48,6 +49,7 @@ def build_app(
     champion = ChampionHolder(source, metrics, now)
     if load_champion:
         champion.refresh()
+    sessions = open_sessions(workspace)
     service = Service(
         cfg=cfg,
         champion=champion,
@@ -57,11 +59,12 @@ def build_app(
         now=now,
         request_id=request_id,
         min_words=params.validation.language_min_words,
+        signed_in=lambda scope: session_key(Request(scope), sessions),
     )
     dashboard = DashboardContext(
         workspace=workspace,
         data=DashboardData(workspace, prefect=os.environ.get("PREFECT_API_URL")),
-        sessions=open_sessions(workspace),
+        sessions=sessions,
         serving=champion.serving,
         cfg=cfg,
         origin=f"{public.scheme}://{public.netloc}" if public.netloc else "",

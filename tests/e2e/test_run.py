@@ -116,15 +116,15 @@ def test_dvc_users_get_a_version_by_its_tag(pipeline, tmp_path):
 def test_predictions_name_the_release_and_the_data_version(pipeline):
     predictions = pipeline("predict", "a lovely <b>film</b>", "what a dreadful meal that was").json
 
-    assert [one["label"] for one in predictions] == ["good", "bad"]
+    assert [one["best"] for one in predictions] == ["good", "bad"]
     assert {(one["release"], one["data_version"]) for one in predictions} == {("R1", "v1")}
-    assert sum(predictions[0]["probabilities"].values()) == pytest.approx(1.0)
+    assert sum(predictions[0]["probabilities"].values()) == pytest.approx(1.0, abs=2e-6)
 
 
 def test_texts_come_from_a_file_or_from_standard_input(pipeline, tmp_path):
     (tmp_path / "some.txt").write_text("a superb song\n\nan awful phone\n")
 
-    assert [one["label"] for one in pipeline("predict", "--file", str(tmp_path / "some.txt")).json] == [
+    assert [one["best"] for one in pipeline("predict", "--file", str(tmp_path / "some.txt")).json] == [
         "good",
         "bad",
     ]

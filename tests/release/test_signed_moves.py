@@ -45,7 +45,7 @@ def test_only_releases_signed_with_the_right_key_move_and_serve(tmp_path: Path, 
     assert world.in_service(ours) == ("R2", {"champion": "2", "previous": "1"})
 
     assert signed["signature"]
-    assert predict(ours, ["word1"])[0].release == "R2"
+    assert predict(ours, ["word1"]).release == "R2"
     assert promote.rollback(ours, to=None, **world.WHO).move.target == "R1"
 
 

@@ -153,7 +153,15 @@ def test_openapi_has_an_example_of_every_body(service: RunningService) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/docs", "/redoc", "/docs/oauth2-redirect", "/v1", "/v1/predict/", "/%2e%2e/params.yaml", "/v1/../keys"],
+    [
+        "/docs/nosuch.js",
+        "/redoc",
+        "/docs/oauth2-redirect",
+        "/v1",
+        "/v1/predict/",
+        "/%2e%2e/params.yaml",
+        "/v1/../keys",
+    ],
 )
 def test_unknown_paths_are_404(service: RunningService, path: str) -> None:
     assert service.client.get(path).status_code == 404

@@ -19,10 +19,15 @@ class WordImportance:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Hold a prediction, the importance of its words, and how many `further` words were not tried."""
+    """Hold a prediction, the importance of its words, and how many `further` words were not tried.
+
+    `cut` says that the text has more than the `max_tokens` tokens that the model reads.
+    """
 
     label: str
     uncertain: bool
+    cut: bool
+    max_tokens: int
     probabilities: dict[str, float]
     words: tuple[WordImportance, ...]
     further: int
@@ -43,6 +48,8 @@ def explain_by_occlusion(predictor: Predictor, text: str, *, most: int) -> Expla
     return Explanation(
         label=predictions.labels[0],
         uncertain=predictions.uncertain[0],
+        cut=predictions.cut[0],
+        max_tokens=predictor.max_tokens,
         probabilities=dict(zip(predictor.labels, predictions.probabilities[0].tolist(), strict=True)),
         words=tuple(
             WordImportance(word, probability - other)

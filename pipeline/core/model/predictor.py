@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.core.clean.rules import clean_text
-from pipeline.core.model.tokenizer import encode, load_tokenizer
+from pipeline.core.model.tokenizer import encode, encode_and_mark_cut, load_tokenizer, max_tokens
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -31,7 +31,8 @@ LOGITS, POOLED = "logits", "pooled"
 class Predictions:
     """Hold the predicted labels of texts, their probabilities (N x L), and which predictions are uncertain.
 
-    `unknown` is the share of unknown tokens of each text, `cleaned` the text as the model reads it.
+    `unknown` is the share of unknown tokens of each text, `cleaned` the text as the model reads it, `cut`
+    whether it has more tokens than the model reads.
     """
 
     labels: tuple[str, ...]
@@ -39,6 +40,7 @@ class Predictions:
     uncertain: tuple[bool, ...]
     unknown: tuple[float, ...]
     cleaned: tuple[str, ...]
+    cut: tuple[bool, ...]
 
 
 class Predictor:
@@ -67,6 +69,7 @@ class Predictor:
         self.labels = tuple(settings["labels"])
         self.temperature = float(settings["temperature"])
         self.uncertain = float(settings["uncertain"])
+        self.max_tokens = max_tokens(tokenizer)
 
     @classmethod
     def of(cls, model: bytes, tokenizer: str, settings: "ModelSettings", *, threads: int = 1) -> "Predictor":
@@ -92,7 +95,7 @@ class Predictor:
 
     def predict_cleaned(self, cleaned: Sequence[str]) -> Predictions:
         """Predict texts that are cleaned already, in their order."""
-        tokens = self._tokens(cleaned)
+        tokens, cut = encode_and_mark_cut(self._tokenizer, cleaned)
         probabilities_NL = softmax(self._outputs_of(tokens, LOGITS) / self.temperature)
         certain_N = probabilities_NL.max(1, initial=0.0) >= self.uncertain
         unknown = tuple(ids.count(self._unknown) / max(1, len(ids)) for ids in tokens)
@@ -102,6 +105,7 @@ class Predictor:
             tuple((~certain_N).tolist()),
             unknown,
             tuple(cleaned),
+            tuple(cut),
         )
 
     def logits(self, cleaned: Sequence[str]) -> NDArray[np.float64]:

@@ -53,6 +53,26 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
     return [encoding.ids for encoding in tokenizer.encode_batch_fast(list(texts))]
 
 
+def encode_and_mark_cut(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[list[list[int]], list[bool]]:
+    """Return the token ids of texts, and of which texts the tokenizer's truncation left tokens out."""
+    encodings = tokenizer.encode_batch_fast(list(texts))
+    tokens = [encoding.ids for encoding in encodings]
+    longest = max_tokens(tokenizer)
+    # `overflowing` copies all tokens left out, so only full encodings are asked for it.
+    cut = [
+        len(ids) == longest and bool(encoding.overflowing)
+        for ids, encoding in zip(tokens, encodings, strict=True)
+    ]
+    return tokens, cut
+
+
+def max_tokens(tokenizer: Tokenizer) -> int:
+    """Return to how many tokens a tokenizer truncates a text; raises ValueError where it does not."""
+    if tokenizer.truncation is None:
+        raise ValueError("this tokenizer does not truncate; load it with `load_tokenizer`")
+    return int(tokenizer.truncation["max_length"])
+
+
 def special_ids(tokenizer: Tokenizer) -> dict[str, int]:
     """Return the ids of the special tokens by name."""
     vocabulary = tokenizer.get_vocab()

@@ -14,6 +14,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from pipeline import __version__
 from pipeline.inference.journal_entry import PreparedText, prepare_text
+from pipeline.serve.api.docs import docs_router
 from pipeline.serve.api.errors import add_error_handlers
 from pipeline.serve.api.handlers import ApiHandlers, Service
 from pipeline.serve.api.schemas import ErrorResponse, FeedbackResponse, PredictResponse, ReleaseResponse
@@ -47,7 +48,7 @@ def create_app(service: Service, routers: Sequence[APIRouter] = (), *, prefix: s
         max_queued=cfg.max_queued_texts,
         coming=lambda: preparing.queued > 0,
     )
-    # No docs pages: FastAPI's load scripts from another host.
+    # FastAPI's own docs pages load scripts from another host.
     app = FastAPI(
         title="Tonewatch",
         version=__version__,
@@ -56,7 +57,7 @@ def create_app(service: Service, routers: Sequence[APIRouter] = (), *, prefix: s
         lifespan=_lifespan(service, preparing, batcher),
     )
     _add_routes(app, ApiHandlers(service, preparing, batcher))
-    for router in routers:
+    for router in (docs_router(), *routers):
         # `include_router` would hide these routes behind one of its own; `policy_of` looks each of them up.
         app.router.routes.extend(router.routes)
     add_error_handlers(app)
@@ -67,6 +68,7 @@ def create_app(service: Service, routers: Sequence[APIRouter] = (), *, prefix: s
         metrics=service.metrics,
         policy_of=lambda scope: policy_of(app, scope),
         request_id=lambda: service.request_id(service.now()),
+        signed_in=service.signed_in,
     )
     if prefix:
         app.add_middleware(PathPrefix, prefix=prefix)

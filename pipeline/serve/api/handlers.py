@@ -9,11 +9,13 @@ from typing import Protocol
 
 from fastapi import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
 
 from pipeline.base import logs, times
 from pipeline.base.config import ServeConfig
 from pipeline.base.records import Feedback, JournalEntry
 from pipeline.inference.journal_entry import PreparedText
+from pipeline.inference.prediction import prediction_of
 from pipeline.serve.api.schemas import (
     ALL_TOPICS,
     FeedbackRequest,
@@ -31,9 +33,7 @@ from pipeline.serve.runtime.fair_worker import FairWorker
 from pipeline.serve.runtime.metrics import ServiceMetrics
 
 log = logs.get("serve")
-UNCERTAIN = "uncertain"
 DIGEST_CHARACTERS = 16
-PROBABILITY_DIGITS = 6
 
 
 class JournalWriter(Protocol):
@@ -64,6 +64,7 @@ class Service:
     now: Callable[[], datetime]
     request_id: Callable[[datetime], str]
     min_words: int
+    signed_in: Callable[[Scope], str]
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,9 @@ class ApiHandlers:
                 digest=fields.digest,
                 label=predictions.labels[row],
                 uncertain=predictions.uncertain[row],
-                probabilities=_rounded(predicted.batch, row),
+                probabilities=tuple(
+                    prediction_of(predictions, row, labels=release.labels).probabilities.values()
+                ),
                 release=release.name,
                 data_version=release.data_version,
                 client=predicted.client,
@@ -220,14 +223,4 @@ def _check(body: PredictRequest, cfg: ServeConfig) -> None:
 
 
 def _prediction(batch: BatchSlice, row: int) -> Prediction:
-    best, uncertain = batch.predictions.labels[row], batch.predictions.uncertain[row]
-    return Prediction(
-        label=UNCERTAIN if uncertain else best,
-        best=best,
-        uncertain=uncertain,
-        probabilities=dict(zip(batch.release.labels, _rounded(batch, row), strict=True)),
-    )
-
-
-def _rounded(batch: BatchSlice, row: int) -> tuple[float, ...]:
-    return tuple(round(float(value), PROBABILITY_DIGITS) for value in batch.predictions.probabilities[row])
+    return Prediction(**vars(prediction_of(batch.predictions, row, labels=batch.release.labels)))

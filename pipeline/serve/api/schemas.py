@@ -23,11 +23,16 @@ class PredictRequest(BaseModel):
 
 
 class Prediction(BaseModel):
-    """The prediction for one text; `label` is `uncertain` where the probability of `best` is too low."""
+    """The prediction for one text.
+
+    `label` is `uncertain` where the probability of `best` is too low; `cut` says that the text has more
+    tokens than the model reads, so that its end had no influence.
+    """
 
     label: str
     best: str
     uncertain: bool
+    cut: bool
     probabilities: dict[str, float]
 
 
@@ -45,6 +50,7 @@ class PredictResponse(BaseModel):
                     "label": "positive",
                     "best": "positive",
                     "uncertain": False,
+                    "cut": False,
                     "probabilities": {"negative": 0.1, "neutral": 0.2, "positive": 0.7},
                 }
             ],

@@ -25,6 +25,12 @@ def current_session(request: Request, sessions: SessionStore) -> Session | None:
     return sessions.find(read_cookie(request), now=datetime.now(UTC))
 
 
+def session_key(request: Request, sessions: SessionStore) -> str:
+    """Return the id of the key of a request's session, empty without one."""
+    session = current_session(request, sessions) if read_cookie(request) else None
+    return session.key if session else ""
+
+
 def set_cookie(request: Request, response: Response, cookie: str, *, minutes: int) -> None:
     """Set the session cookie."""
     response.set_cookie(

@@ -70,14 +70,16 @@ def topic_name(topic: str) -> str:
 def describe_explanation(explanation: "Explanation", release: str) -> dict[str, Any]:
     """Return the values of explanation.html.j2.
 
-    Keys: release, label, uncertain, `probabilities` as (label, CSS class, probability), `words` with word,
-    weight and CSS class, and `further`, the number of words without an importance.
+    Keys: release, label, uncertain, `cut_after` (tokens; None where all are read), `probabilities` as (label,
+    CSS class, probability), `words` with word, weight and CSS class, and `further`, the number of words
+    without an importance.
     """
     labels = list(explanation.probabilities)
     return {
         "release": release,
         "label": explanation.label,
         "uncertain": explanation.uncertain,
+        "cut_after": explanation.max_tokens if explanation.cut else None,
         "probabilities": [(name, _hue(name, labels), p) for name, p in explanation.probabilities.items()],
         "words": [
             {"word": one.word, "weight": one.weight, "kind": _word_class(one.weight)}

@@ -13,7 +13,7 @@ from pipeline.base.hosts import parse_host
 from pipeline.serve.http.errors import HttpError
 
 # open: anybody.
-# reading: any valid key.
+# reading: any valid key, or a signed-in person.
 # predict, feedback: a key of that scope.
 # pages: the dashboard authorizes by its own sessions.
 Policy = Literal["open", "reading", "predict", "feedback", "pages"]
@@ -24,6 +24,8 @@ POLICIES: dict[str, Policy] = {
     "GET /v1/release": "reading",
     "GET /metrics": "reading",
     "GET /openapi.json": "reading",
+    "GET /docs": "reading",
+    "GET /docs/{name}": "reading",
     "GET /healthz": "open",
     "GET /readyz": "open",
     "GET /": "pages",
@@ -88,16 +90,18 @@ class AccessGuard:
         self._limiter = RateLimiter(cfg.requests_per_minute, max_clients=MAX_LIMITED_CLIENTS)
         self._in_progress: dict[str, int] = {}
 
-    def admit(self, policy: Policy, secret: str, *, hosts: Collection[str], address: str) -> str:
+    def admit(
+        self, policy: Policy, secret: str, *, hosts: Collection[str], address: str, signed_in: str
+    ) -> str:
         """Return the client of a request: the id of its key, or its address where no key is needed.
 
-        `hosts` are the values of its Host headers. Raises HttpError: 401 for a missing or invalid key, 403
+        `hosts` are the values of its Host headers, `signed_in` is the key of its session, if any. Raises HttpError: 401 for a missing or invalid key, 403
         for a key without the scope or a foreign or malformed Host header, 429 above the rate limit.
         """
         self._check_host(hosts)
         address = _address(address)
         try:
-            client = self._client(policy, secret, address)
+            client = self._client(policy, secret, address, signed_in)
         except HttpError:
             # Failed attempts count by address, so that nobody finds a key by trying.
             self._count_request(address)
@@ -132,9 +136,11 @@ class AccessGuard:
             message = f"More than {self._cfg.requests_per_minute} requests per minute. Retry later."
             raise HttpError(429, message, retry_after=max(1, math.ceil(wait)))
 
-    def _client(self, policy: Policy, secret: str, address: str) -> str:
+    def _client(self, policy: Policy, secret: str, address: str, signed_in: str) -> str:
         if policy in ("open", "pages"):
             return address
+        if policy == "reading" and signed_in and not secret:
+            return signed_in
         rejection = ""
         for scope in ANY_SCOPE if policy == "reading" else (policy,):
             checked = self._keys.check(secret, scope, now=self._now())

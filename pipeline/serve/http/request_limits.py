@@ -29,7 +29,8 @@ BEARER = "bearer "
 class RequestLimits:
     """Pass admitted requests on to the app; answer others with an error.
 
-    `policy_of` maps an ASGI scope to a route and its policy, `request_id` creates the id of a request.
+    `policy_of` maps an ASGI scope to a route and its policy, `request_id` creates the id of a request,
+    `signed_in` returns the key of a scope's session, empty without one.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class RequestLimits:
         metrics: ServiceMetrics,
         policy_of: Callable[[Scope], tuple[str, Policy | None]],
         request_id: Callable[[], str],
+        signed_in: Callable[[Scope], str],
     ) -> None:
         self._app = app
         self._guard = guard
@@ -48,6 +50,7 @@ class RequestLimits:
         self._metrics = metrics
         self._policy_of = policy_of
         self._request_id = request_id
+        self._signed_in = signed_in
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -91,7 +94,13 @@ class RequestLimits:
         bearer = authorization[: len(BEARER)].lower() == BEARER
         secret = authorization[len(BEARER) :].strip() if bearer else ""
         address = (scope.get("client") or ("unknown",))[0]
-        client = self._guard.admit(policy, secret, hosts=headers.getlist("host"), address=address)
+        client = self._guard.admit(
+            policy,
+            secret,
+            hosts=headers.getlist("host"),
+            address=address,
+            signed_in=self._signed_in(scope) if policy == "reading" else "",
+        )
         scope["state"]["client"] = client
         if policy == "open":
             await self._app(scope, receive, send)

@@ -1,0 +1,171 @@
+"""Predict every row of a table with the champion: in batches, on all cores, in the order of the rows."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from pipeline.base import logs
+from pipeline.base.config import Workspace
+from pipeline.base.errors import DataRejected, UsageError
+from pipeline.inference.champion import LoadedRelease, load_champion
+from pipeline.inference.prediction import Prediction, prediction_of
+from pipeline.inference.workers import open_workers
+from pipeline.io.tables.reader import TEXT, Table, column_texts, listed, open_table
+from pipeline.io.tables.writer import check_out, write_table
+
+if TYPE_CHECKING:
+    from pipeline.core.model.predictor import Predictions
+
+PROBABILITY = "probability_"
+
+
+@dataclass(frozen=True)
+class ScoreRequest:
+    """Hold what to score: a table or a file of lines, the column of texts, and where the scored table goes.
+
+    `prefix` comes before the name of each added column; `replace` allows `out` to exist.
+    """
+
+    source: Path
+    out: Path
+    column: str | None = None
+    prefix: str = ""
+    replace: bool = False
+
+
+@dataclass
+class ScoredTable:
+    """Hold what was written: all rows, the predicted, cut and uncertain ones, and how many have each label.
+
+    Rows `without_text` have no prediction. `escaped` cells got a quote, so no spreadsheet evaluates them.
+    """
+
+    out: str
+    column: str
+    release: str
+    data_version: str
+    max_tokens: int
+    rows: int = 0
+    predicted: int = 0
+    without_text: int = 0
+    cut: int = 0
+    uncertain: int = 0
+    escaped: int = 0
+    labels: dict[str, int] = field(default_factory=dict)
+
+    def count(self, rows: Sequence[Prediction | None]) -> None:
+        """Count rows that were written."""
+        predicted = [row for row in rows if row is not None]
+        self.rows += len(rows)
+        self.predicted += len(predicted)
+        self.without_text += len(rows) - len(predicted)
+        self.cut += sum(row.cut for row in predicted)
+        self.uncertain += sum(row.uncertain for row in predicted)
+        for label, count in Counter(row.label for row in predicted).items():
+            self.labels[label] = self.labels.get(label, 0) + count
+
+
+def score_table(workspace: Workspace, request: ScoreRequest, standard_input: BinaryIO) -> ScoredTable:
+    """Write a table of all columns of the source and the champion's predictions; it is whole or absent.
+
+    The added columns are label, best, uncertain, cut, one `probability_` column per label, release and
+    data_version. Every row is kept; one without a text has no prediction. Raises UsageError for a column or a
+    place that cannot be used, DataRejected for a row that cannot be read.
+    """
+    source, out = request.source, request.out
+    check_out(out, replace=request.replace)
+    if out.exists() and source.exists() and out.samefile(source):
+        raise UsageError(f"{out} is the table that is read. Name another file with `--out`.")
+    release = load_champion(workspace)
+    table = open_table(source, standard_input)
+    column = choose_column(table, request.column)
+    added = {request.prefix + name: kind for name, kind in _added_columns(release).items()}
+    _check_names(table, list(added), request.prefix)
+    scored = ScoredTable(str(out), column, release.name, release.data_version, release.predictor.max_tokens)
+    like = source if source.is_file() else None
+    with (
+        write_table(out, table.schema, added, like=like, replace=request.replace) as writer,
+        open_workers(release, rows=table.rows) as workers,
+        logs.progress(f"predict {source.name}", table.rows) as progress,
+    ):
+        for (batch, texts), predictions in workers.predict(_groups(table, column)):
+            rows = _rows(texts, predictions, release.labels)
+            writer.write(batch, dict(zip(added, _values(rows, release), strict=True)))
+            scored.count(rows)
+            progress(scored.rows)
+        scored.escaped = writer.escaped
+        if scored.rows and not scored.predicted:
+            raise DataRejected(
+                f"No row of {table.where} has a text in column {column!r}. Name another with `--column`: "
+                f"{listed(table.columns)}."
+            )
+    return scored
+
+
+def choose_column(table: Table, name: str | None) -> str:
+    """Return the column of texts: the one named, else `text`, else the only one that holds words.
+
+    Raises UsageError that lists the columns.
+    """
+    if name is None:
+        candidates = [TEXT] if TEXT in table.columns else table.text_columns
+        if len(candidates) == 1:
+            return candidates[0]
+        raise UsageError(
+            f"{table.where} has {len(candidates) or 'no'} columns that could be the texts. "
+            f"Name one with `--column`: {listed(candidates or table.columns)}."
+        )
+    if name not in table.columns:
+        raise UsageError(
+            f"{table.where} has no column {name!r}. Name one of these with `--column`: "
+            f"{listed(table.columns)}."
+        )
+    return name
+
+
+def _check_names(table: Table, added: Sequence[str], prefix: str) -> None:
+    taken = [name for name in added if name in table.columns]
+    if taken:
+        raise UsageError(
+            f"{table.where} has the column {listed(taken)} already, which a prediction would replace. "
+            f"Add `--prefix {prefix}predicted_`, which comes before the name of each added column."
+        )
+
+
+def _groups(table: Table, column: str) -> Iterator[tuple[tuple[Any, list[str | None]], list[str]]]:
+    for batch in table.batches():
+        texts = [text if text and text.strip() else None for text in column_texts(batch, column)]
+        yield (batch, texts), [text for text in texts if text is not None]
+
+
+def _rows(
+    texts: Sequence[str | None], predictions: "Predictions", labels: Sequence[str]
+) -> list[Prediction | None]:
+    predicted = iter(range(len(predictions.labels)))
+    return [
+        None if text is None else prediction_of(predictions, next(predicted), labels=labels) for text in texts
+    ]
+
+
+def _added_columns(release: LoadedRelease) -> dict[str, type]:
+    probabilities = {f"{PROBABILITY}{label}": float for label in release.labels}
+    head = {"label": str, "best": str, "uncertain": bool, "cut": bool}
+    return {**head, **probabilities, "release": str, "data_version": str}
+
+
+def _values(rows: Sequence[Prediction | None], release: LoadedRelease) -> list[list[Any]]:
+    """Return the values of the added columns; a row without a prediction names no release either."""
+    nothing = [None] * len(_added_columns(release))
+    values = [
+        [
+            *(row.label, row.best, row.uncertain, row.cut),
+            *row.probabilities.values(),
+            *(release.name, release.data_version),
+        ]
+        if row
+        else nothing
+        for row in rows
+    ]
+    return [list(column) for column in zip(*values, strict=True)]
