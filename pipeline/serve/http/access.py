@@ -95,8 +95,9 @@ class AccessGuard:
     ) -> str:
         """Return the client of a request: the id of its key, or its address where no key is needed.
 
-        `hosts` are the values of its Host headers, `signed_in` is the key of its session, if any. Raises HttpError: 401 for a missing or invalid key, 403
-        for a key without the scope or a foreign or malformed Host header, 429 above the rate limit.
+        `hosts` are the values of its Host headers, `signed_in` is the key of its session, if any. Raises
+        HttpError: 401 for a missing or invalid key, 403 for a key without the scope or a foreign or malformed
+        Host header, 429 above the rate limit.
         """
         self._check_host(hosts)
         address = _address(address)
