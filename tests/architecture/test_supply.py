@@ -68,7 +68,7 @@ def test_every_advisory_concerns_a_locked_package_and_names_its_source(
         ({"squat": "9"}, "squat 9 is forbidden (x: squats). Remove what asks for it from pyproject.toml"),
     ],
 )
-def test_a_weakness_is_told_with_what_to_type(packages: dict[str, str], sentence: str | None) -> None:
+def test_a_weakness_is_reported_with_what_to_type(packages: dict[str, str], sentence: str | None) -> None:
     advisories = {
         "floor": [{"package": "urllib3", "safe": "2.7.0", "id": "CVE-1", "why": "leaks"}],
         "forbidden": [
