@@ -221,12 +221,9 @@ def _clock(workspace: Workspace) -> Finding:
 
 
 def _environment(_: Workspace) -> Finding:
-    from pipeline.io.security import environment
+    from pipeline.io.security.environment import unknown_startup_code
 
-    trusted = environment.required_packages()
-    folders = environment.site_folders()
-    paths = [path for folder in folders for path in environment.unknown_startup_files(folder, trusted)]
-    if paths:
+    if paths := unknown_startup_code():
         message = f"code of unknown origin runs at each start of Python: {', '.join(map(str, paths))}"
         return Finding(False, message, "Read it; unless you put it there, remove .venv and type `make`.")
     return Finding(True, "no code of unknown origin runs at the start of Python")

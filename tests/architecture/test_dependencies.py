@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 MODULES = {
     "import-linter": "importlinter",
     "pyopenssl": "OpenSSL",
+    "pysocks": "socks",
     "pytest-xdist": "xdist",
     "python-stdnum": "stdnum",
     "pyyaml": "yaml",

@@ -1,6 +1,7 @@
 """`tonewatch doctor`: one check of everything a workspace depends on."""
 
 import json
+import site
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,19 @@ def test_keys_that_others_can_read_are_reported(places: Workspace) -> None:
     places.keys.chmod(0o644)
 
     assert check_named("keys", places)["action"] == f"Type `chmod 600 {places.keys}`."
+
+
+def test_code_that_runs_at_each_start_of_python_is_reported(
+    places: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "evil.pth").write_text("import os\n")
+    monkeypatch.setattr(site, "getsitepackages", lambda: [str(tmp_path)])
+
+    check = check_named("environment", places)
+
+    assert check["ok"] is False
+    assert str(tmp_path / "evil.pth") in check["message"]
+    assert "remove .venv and type `make`" in check["action"]
 
 
 def test_a_failed_check_does_not_hide_the_others(places: Workspace) -> None:

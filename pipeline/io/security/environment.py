@@ -16,10 +16,12 @@ CUSTOMIZE = ("sitecustomize", "usercustomize")
 VIRTUALENV = "import _virtualenv"
 
 
-def site_folders() -> list[Path]:
-    """Return the folders whose `.pth` files this Python reads."""
+def unknown_startup_code() -> list[Path]:
+    """Return the files that this Python runs at each start and that no package of ours brought."""
     user = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
-    return [folder for name in (*site.getsitepackages(), *user) if (folder := Path(name)).is_dir()]
+    folders = map(Path, (*site.getsitepackages(), *user))
+    trusted = required_packages()
+    return [path for folder in folders for path in unknown_startup_files(folder, trusted)]
 
 
 def required_packages(root: str = "tonewatch", extras: Collection[str] = ("serve", "dev")) -> set[str]:

@@ -8,12 +8,10 @@ import dataclasses
 import functools
 import os
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -38,7 +36,6 @@ from pipeline.io.sources.pip_settings import PipSettings
 
 MAX_REDIRECTS = 5
 CHUNK_BYTES = 65_536
-Result = TypeVar("Result")
 
 
 class NotFound(FetchFailed):
@@ -165,29 +162,6 @@ class IndexSession:
             if time.monotonic() > self._deadline:
                 raise FetchFailed("is too slow")
             yield chunk
-
-
-def within(seconds: float, work: Callable[[], Result]) -> Result:
-    """Return what `work` returns, or raise FetchFailed once the seconds are over.
-
-    The time-out of a socket starts anew with each byte, so a server that drips its headers has no end. The
-    thread that is left behind stops at its next chunk.
-    """
-    future: Future[Result] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, daemon=True, name="download").start()
-    try:
-        return future.result(timeout=seconds)
-    except TimeoutError as error:
-        if future.done():
-            raise
-        raise FetchFailed(f"does not finish within {seconds:,.0f} s") from error
 
 
 class _Session(requests.Session):

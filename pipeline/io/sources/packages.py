@@ -16,6 +16,7 @@ from pipeline.base.config import PinnedFile
 from pipeline.base.errors import DigestMismatch, SourceUnreachable
 from pipeline.io import files
 from pipeline.io.sources.archives import read_members, read_nested_member
+from pipeline.io.sources.deadline import within
 from pipeline.io.sources.index_rules import FetchFailed, Index, parse_index
 from pipeline.io.sources.pip_settings import PipSettings, read_pip_settings
 
@@ -86,7 +87,7 @@ def _download(pinned: PinnedFile, path: Path, seconds: float) -> None:
 
 
 def _fetch_from(index: Index, pinned: PinnedFile, part: Path, settings: PipSettings, seconds: float) -> None:
-    from pipeline.io.sources.guarded_http import IndexSession, within
+    from pipeline.io.sources.guarded_http import IndexSession
 
     session = IndexSession(index, settings, deadline=time.monotonic() + seconds)
     # Opened anew for each index: a thread that was left behind keeps the file of its own.

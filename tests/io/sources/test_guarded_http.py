@@ -209,7 +209,7 @@ def test_more_bytes_than_the_index_lists_are_not_stored(server: Server, tmp_path
         fetch_pinned_file(PINNED, tmp_path / "d", seconds=20)
 
 
-def test_a_wrong_byte_at_the_end_is_noticed(server: Server, tmp_path: Path) -> None:
+def test_a_wrong_byte_at_the_end_is_refused(server: Server, tmp_path: Path) -> None:
     server.replies["/f"] = body(CONTENT[:-1] + b"!")
 
     with pytest.raises(DigestMismatch, match="not the pinned"):

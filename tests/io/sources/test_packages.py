@@ -179,8 +179,8 @@ def plain_tar(members: Mapping[str, bytes]) -> bytes:
 
 
 def noise(size: int) -> bytes:
-    """Return bytes that compress about 40 times, well below the ratio of a bomb."""
-    return b"".join(hashlib.sha256(b"%d" % n).digest() + bytes(1248) for n in range(size // 1280))
+    """Return bytes that compress to about half."""
+    return b"".join(hashlib.sha256(b"%d" % n).digest() + bytes(32) for n in range(size // 64))
 
 
 @pytest.mark.parametrize(
