@@ -36,6 +36,11 @@ class Written:
         return "".join(self.groups)
 
     @property
+    def has_area_code(self) -> bool:
+        """Return whether one group stands in brackets; where more do, they are numbered points."""
+        return len(AREA.findall(self.gaps)) == 1
+
+    @property
     def lengths(self) -> tuple[int, ...]:
         """Return the lengths of the groups; digits that all stand apart, as in "2 1 2", are one group."""
         lengths = tuple(map(len, self.groups))
@@ -69,18 +74,18 @@ def _is_american(written: Written) -> bool:
     lengths = written.lengths
     if lengths not in ((3, 3, 4), (1, 3, 3, 4)) or (len(lengths) == 4 and written.groups[0] != "1"):
         return False
-    return written.gaps[-2:] in ("-,", ".,") or bool(AREA.search(written.gaps))
+    return written.gaps[-2:] in ("-,", ".,") or written.has_area_code
 
 
 def _is_divided(written: Written) -> bool:
-    return len(written.groups) > 1 and (written.digits[0] == "0" or bool(AREA.search(written.gaps)))
+    return len(written.groups) > 1 and (written.digits[0] == "0" or written.has_area_code)
 
 
 def _is_national(written: Written) -> bool:
     digits, lengths = written.digits, written.lengths
     if len(digits) > MAX_NATIONAL or written.listed or (set(lengths) == {2} and len(lengths) > MAX_PAIRS):
         return False
-    if AREA.search(written.gaps) or (digits[0] == "0" and len(digits) >= MIN_TRUNK_DIGITS and lengths[0] > 1):
+    if written.has_area_code or (digits[0] == "0" and len(digits) >= MIN_TRUNK_DIGITS and lengths[0] > 1):
         return numbering.is_national(digits)
     if len(lengths) == 1:
         return numbering.is_unseparated(digits)

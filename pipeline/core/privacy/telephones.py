@@ -16,7 +16,8 @@ Span = tuple[int, int]
 
 MIN_DIGITS = 7  # of a telephone number; shorter ones are dates, prices and house numbers
 MAX_DIGITS = 18  # 15 by the numbering plan of the ITU (E.164), and a prefix such as 011
-MAX_CHECKED = 64  # runs and readings of digits in one text; later candidates are masked unchecked
+MIN_CHECKED = 64  # runs and readings of digits in one text; later candidates are masked unchecked
+CHARACTERS_CHECKED = 128  # of text, for each further run or reading
 
 # Groups of digits with separators. What may not touch either end is checked apart: that is faster.
 RUN = re.compile(r"[0-9](?:[ ()\[\]./_-]{0,4}[0-9]){6,}+")
@@ -48,9 +49,9 @@ DATE = re.compile(
 def find_telephones(text: str) -> Iterator[Span]:
     """Yield the spans of telephone numbers with their extensions.
 
-    After MAX_CHECKED readings only hostile text goes on, and every further candidate counts as one.
+    After so many readings only hostile text goes on, and every further candidate counts as a number.
     """
-    left = MAX_CHECKED
+    left = MIN_CHECKED + len(text) // CHARACTERS_CHECKED
     for run in RUN.finditer(text):
         if left <= 0:
             yield run.span()

@@ -1,4 +1,4 @@
-"""A hostile text costs what a long ordinary one costs, and the cost grows with the length only."""
+"""A hostile text costs what a text full of numbers costs, and the cost grows with the length only."""
 
 import random
 import time
@@ -53,8 +53,8 @@ def ordinary_seconds() -> float:
 
 
 @pytest.mark.parametrize("text", hostile_texts(), ids=lambda text: repr(text[:12]))
-def test_a_hostile_text_costs_no_more_than_ten_ordinary_ones(text: str, ordinary_seconds: float) -> None:
-    assert fastest(lambda: mask_pii(text)) <= 10 * max(ordinary_seconds, 0.002)
+def test_a_hostile_text_costs_no_more_than_four_ordinary_ones(text: str, ordinary_seconds: float) -> None:
+    assert fastest(lambda: mask_pii(text)) <= 4 * ordinary_seconds
 
 
 @pytest.mark.parametrize("text", hostile_texts(), ids=lambda text: repr(text[:12]))
