@@ -78,9 +78,11 @@ def reigns_csv(rows: Sequence[ReignRecord]) -> str:
 
 def move(result: "MoveResultRecord") -> str:
     """Format a move of the champion, and what could not follow it yet."""
-    lines = [f"{result['to']} is in service (before: {result['from'] or 'none'}), with its model and data."]
-    lines += [f"Pending: {reason} Type `tonewatch release reconcile`." for reason in result["pending"]]
-    return "\n".join(lines)
+    head = f"{result['to']} is in service (before: {result['from'] or 'none'})"
+    if not result["pending"]:
+        return f"{head}, with its model and data."
+    waiting = [f"Pending: {reason}" for reason in result["pending"]]
+    return "\n".join([f"{head}.", *waiting, "Once that is settled, type `tonewatch release reconcile`."])
 
 
 def move_preview(preview: "MovePreview") -> str:

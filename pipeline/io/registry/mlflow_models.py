@@ -1,4 +1,4 @@
-"""The registered model `tonewatch`: one version per candidate, and the aliases that follow the ledger."""
+"""The registered model of a workspace: one version per candidate, and the aliases that follow the ledger."""
 
 import shutil
 import tempfile
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.base.digests import json_digest
+from pipeline.base.documents import ReleaseRecord
 from pipeline.base.errors import Fault
 from pipeline.io import files
 from pipeline.io.registry import mlflow_tracking
@@ -16,10 +18,12 @@ from pipeline.io.security import model_files
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-NAME = "tonewatch"
+NAME = "tonewatch"  # of the embedded MLflow; in a shared one each workspace has a name of its own
+OWNER = "tonewatch.workspace"  # the tag of a registered model that holds the id of its workspace
 CANDIDATE = "candidate"  # the tag that holds the digest of the candidate's files
 ALIASES = ("champion", "previous")
 SIGNATURE = "signature/model.sig"
+EVALUATION = "evaluation.json"  # part of a release, and not of what is served
 MENU = "menu.json"  # logged for people, never served
 
 
@@ -28,12 +32,12 @@ class ModelRegistration:
     """What is registered: the folders of candidate and classifier, evaluation.json, and what is logged.
 
     `code` is the Python file that serves the candidate ("models from code"); `signature` the text of the
-    signature over its files, if there is one.
+    signature over its files, if there is one. A release that is registered again has no `classifier`.
     """
 
     digest: str
     candidate: Path
-    classifier: Path
+    classifier: Path | None
     evaluation: Path
     code: Path
     labels: Sequence[str]
@@ -50,11 +54,17 @@ def served_files(candidate: Mapping[str, str]) -> dict[str, str]:
     return {name: digest for name, digest in candidate.items() if name != MENU}
 
 
-class ModelRegistry:
-    """The registered model of one MLflow, read and extended."""
+def candidate_digest(release: ReleaseRecord) -> str:
+    """Return the digest by which a release's version is found: that of its served files."""
+    return json_digest({name: digest for name, digest in release["files"].items() if name != EVALUATION})
 
-    def __init__(self, uri: str) -> None:
+
+class ModelRegistry:
+    """One registered model of one MLflow, read and extended; its experiment has the same name."""
+
+    def __init__(self, uri: str, name: str = NAME) -> None:
         self._uri = uri
+        self.name = name
 
     def register(self, entry: ModelRegistration) -> str:
         """Register a candidate and return its version; one with the same digest is registered once.
@@ -62,39 +72,72 @@ class ModelRegistry:
         Raises UnsafeModelFile, and logs nothing, where a file may not be part of a model.
         """
         for folder in (entry.candidate, entry.classifier):
-            model_files.inspect_folder(folder)
+            if folder:
+                model_files.inspect_folder(folder)
         model_files.inspect_file(entry.evaluation)
         with mlflow_tracking.mlflow_at(self._uri) as client:
             version = self._find(client, entry.digest)
             if version and entry.signature:
-                _log_signature(client, client.get_model_version(NAME, version).run_id, entry.signature)
+                run = client.get_model_version(self.name, version).run_id
+                if client.get_run(run).info.lifecycle_stage != "active":
+                    client.restore_run(run)
+                _log_signature(client, run, entry.signature)
             return version or self._create(client, entry)
 
     def describe(self, version: str, description: str, tags: Mapping[str, str]) -> None:
         """Set the description and the tags of a version where they differ."""
         with mlflow_tracking.mlflow_at(self._uri) as client:
-            current = client.get_model_version(NAME, version)
+            current = client.get_model_version(self.name, version)
             if current.description != description:
-                client.update_model_version(NAME, version, description)
+                client.update_model_version(self.name, version, description)
             for name, value in tags.items():
                 if current.tags.get(name) != value:
-                    client.set_model_version_tag(NAME, version, name, value)
+                    client.set_model_version_tag(self.name, version, name, value)
 
-    def project(self, champion: str, previous: str | None) -> None:
-        """Set both aliases to these versions; without a previous one, delete its alias."""
+    def project(self, champion: str | None, previous: str | None) -> None:
+        """Set both aliases to these versions; delete that of None."""
         with mlflow_tracking.mlflow_at(self._uri) as client:
-            client.set_registered_model_alias(NAME, "champion", champion)
-            if previous is None:
-                client.delete_registered_model_alias(NAME, "previous")
-            else:
-                client.set_registered_model_alias(NAME, "previous", previous)
+            for alias, version in zip(ALIASES, (champion, previous), strict=True):
+                if version is None:
+                    client.delete_registered_model_alias(self.name, alias)
+                else:
+                    client.set_registered_model_alias(self.name, alias, version)
+
+    def prepare(self) -> None:
+        """Ensure, before a training, that its result can be registered; restore a deleted experiment."""
+        with mlflow_tracking.mlflow_at(self._uri) as client:
+            mlflow_tracking.ensure_experiment(client, self._uri, self.name)
+
+    def version_of(self, digest: str, recorded: str) -> str | None:
+        """Return the version that holds a candidate, by its digest; None where it was deleted.
+
+        Somebody may have deleted the recorded version, or another MLflow may hold another model there.
+        """
+        with mlflow_tracking.mlflow_at(self._uri) as client:
+            versions = client.search_model_versions(f"name='{self.name}' and tags.`{CANDIDATE}` = '{digest}'")
+            numbers = sorted(int(version.version) for version in versions)
+        return recorded if int(recorded) in numbers else next((str(number) for number in numbers), None)
+
+    def claim(self, workspace_id: str, digests: Sequence[str]) -> bool:
+        """Return whether the model holds one of these candidates and belongs to no other workspace.
+
+        A model without an owner becomes this workspace's.
+        """
+        with mlflow_tracking.mlflow_at(self._uri) as client:
+            if not any(self._find(client, digest) for digest in digests):
+                return False
+            owner = client.get_registered_model(self.name).tags.get(OWNER)
+            if owner is None:
+                client.set_registered_model_tag(self.name, OWNER, workspace_id)
+                owner = client.get_registered_model(self.name).tags.get(OWNER)
+            return bool(owner == workspace_id)
 
     def aliases(self) -> dict[str, str]:
         """Return the version of each of our aliases."""
         with mlflow_tracking.mlflow_at(self._uri) as client:
-            if not client.search_registered_models(f"name='{NAME}'"):
+            if not client.search_registered_models(f"name='{self.name}'"):
                 return {}
-            aliases = client.get_registered_model(NAME).aliases
+            aliases = client.get_registered_model(self.name).aliases
             return {alias: str(version) for alias, version in aliases.items() if alias in ALIASES}
 
     def fetch(self, version: str, folder: Path, names: Sequence[str]) -> None:
@@ -110,23 +153,24 @@ class ModelRegistry:
             for name in names:
                 try:
                     path = mlflow.artifacts.download_artifacts(
-                        f"models:/{NAME}/{int(version)}/artifacts/{name}", dst_path=staging
+                        f"models:/{self.name}/{int(version)}/artifacts/{name}", dst_path=staging
                     )
                 except (OSError, ValueError, MlflowException) as error:
                     raise Fault(
-                        f"Version {version} of the registered model {NAME} does not provide its file {name}."
+                        f"Version {version} of the registered model {self.name} does not provide its file "
+                        f"{name}."
                     ) from error
                 model_files.inspect_file(Path(path))
                 shutil.move(path, folder / name)
 
     def _find(self, client: "MlflowClient", digest: str) -> str | None:
-        versions = client.search_model_versions(f"name='{NAME}' and tags.`{CANDIDATE}` = '{digest}'")
+        versions = client.search_model_versions(f"name='{self.name}' and tags.`{CANDIDATE}` = '{digest}'")
         return str(min(int(version.version) for version in versions)) if versions else None
 
     def _create(self, client: "MlflowClient", entry: ModelRegistration) -> str:
         import mlflow
 
-        experiment = mlflow_tracking.ensure_experiment(client, self._uri)
+        experiment = mlflow_tracking.ensure_experiment(client, self._uri, self.name)
         # A killed registration leaves its run open.
         for run in client.search_runs(
             [experiment], f"tags.`{CANDIDATE}` = '{entry.digest}' and status = 'RUNNING'"
@@ -137,10 +181,10 @@ class ModelRegistry:
             experiment_id=experiment, run_name=f"{entry.data_version}-{entry.digest[:8]}", tags=tags
         ) as run:
             model = _log(client, run.info.run_id, entry)
-        if not client.search_registered_models(f"name='{NAME}'"):
-            client.create_registered_model(NAME)
+        if not client.search_registered_models(f"name='{self.name}'"):
+            client.create_registered_model(self.name)
         version = client.create_model_version(
-            NAME, model.model_uri, run.info.run_id, tags, model_id=model.model_id
+            self.name, model.model_uri, run.info.run_id, tags, model_id=model.model_id
         )
         return str(version.version)
 
@@ -151,14 +195,16 @@ def _log(client: "MlflowClient", run: str, entry: ModelRegistration) -> Any:
     mlflow_tracking.log_numbers(client, run, params=entry.params, metrics=entry.metrics)
     for training, history in entry.histories.items():
         mlflow_tracking.log_history(client, run, training, history)
-    mlflow_tracking.log_data(data_version=entry.data_version, fingerprint=entry.fingerprint)
+    if entry.fingerprint:
+        mlflow_tracking.log_data(data_version=entry.data_version, fingerprint=entry.fingerprint)
     names = files.folder_digests(entry.candidate)
     for path in (entry.evaluation, *(entry.candidate / name for name in names if name == MENU)):
         client.log_artifact(run, str(path), "evaluation")
     if entry.signature:
         _log_signature(client, run, entry.signature)
-    for name in files.folder_digests(entry.classifier):
-        client.log_artifact(run, str(entry.classifier / name), "classifier")
+    if entry.classifier:
+        for name in files.folder_digests(entry.classifier):
+            client.log_artifact(run, str(entry.classifier / name), "classifier")
     with tempfile.TemporaryDirectory() as folder:
         return mlflow.pyfunc.log_model(
             name=NAME,
@@ -185,7 +231,7 @@ def _signature(labels: Sequence[str]) -> Any:
 def _tags(entry: ModelRegistration) -> dict[str, str]:
     folders = {
         "candidate": served_files(files.folder_digests(entry.candidate)),
-        "classifier": files.folder_digests(entry.classifier),
+        "classifier": files.folder_digests(entry.classifier) if entry.classifier else {},
     }
     digests = {
         f"sha256/{folder}/{name}": digest

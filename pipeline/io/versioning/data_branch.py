@@ -157,7 +157,7 @@ def export_folder(root: Path, name: str, path: str, out: Path) -> None:
     except DvcException as error:
         raise Fault(
             f"{path} of data version {name} cannot be read: {error}. "
-            "Restore its files with `dvc pull` or `dvc fetch`, then type the same again."
+            "Restore its files with `dvc fetch --all-tags`, then type the same again."
         ) from error
 
 
@@ -177,6 +177,12 @@ def holds_lock(root: Path, text: str) -> bool:
 def restore_lock(root: Path, text: str) -> None:
     """Write a dvc.lock and check out and verify its folders; a killed call is finished by the same call."""
     DvcCache(root).restore(text)
+
+
+def missing_objects(root: Path, text: str) -> list[Path]:
+    """Return the cache objects of a dvc.lock that are gone and that no DVC remote can provide."""
+    cache = DvcCache(root)
+    return [] if cache.remote() else cache.missing(text)
 
 
 def lock_text(stages: Mapping[str, Any]) -> str:
