@@ -115,6 +115,8 @@ def verify_folder(folder: Path, expected: Mapping[str, str]) -> None:
 
     A symbolic link is accepted only where DVC made it, into its own cache (`cache.type symlink`).
     """
+    from pipeline.io.versioning.cache_links import is_cache_link
+
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() and not is_cache_link(path):
             raise DigestMismatch(f"{path} is a symbolic link, whose target can change.")
@@ -130,31 +132,6 @@ def verify_folder(folder: Path, expected: Mapping[str, str]) -> None:
             raise DigestMismatch(
                 f"{folder / name} was changed: SHA-256 {digests[name][:12]}, recorded {expected[name][:12]}."
             )
-
-
-def is_cache_link(path: Path) -> bool:
-    """Return whether a link leads to an object of DVC's cache whose name is the MD5 of its bytes.
-
-    The cache is that of the repository the link lies in; its objects are never changed, only added and removed.
-    """
-    dvc = next((folder / ".dvc" for folder in path.absolute().parents if (folder / ".dvc").is_dir()), None)
-    target = path.resolve()
-    if dvc is None or not target.is_file() or not target.is_relative_to(_dvc_cache(dvc).resolve()):
-        return False
-    return target.parent.name + target.name == md5(target)
-
-
-def md5(path: Path) -> str:
-    """Return the MD5 of a file, by which DVC names its objects; it guards against accidents only."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
-def _dvc_cache(dvc: Path) -> Path:
-    """Read where the cache of a repository is; `cache.dir` is relative to the file that sets it."""
-    from dvc.config import Config
-
-    return Path(Config(str(dvc))["cache"].get("dir") or dvc / "cache")
 
 
 def write_receipt(staging: Path, receipt: Receipt) -> Receipt:

@@ -167,4 +167,4 @@ def _spelled(aliases: Mapping[str, str]) -> str:
 
 
 # In this order: production comes first, and what is edited by hand last.
-PROJECTIONS = (_local_copy, _aliases, _data, _params)
+PROJECTIONS = {"copy": _local_copy, "aliases": _aliases, "data": _data, "params": _params}

@@ -126,6 +126,18 @@ def diff(workspace: Workspace) -> ReconcileResult:
     return _walk(workspace, _target(_applied_move(workspace), *last), act=False) if last else NOTHING
 
 
+def difference(workspace: Workspace, projection: str) -> str | None:
+    """Return how one projection (a key of PROJECTIONS) differs from the ledger, None where it agrees.
+
+    Raises TonewatchError where that cannot be known, or the projection cannot follow now.
+    """
+    last = _last_move(workspace)
+    if last is None:
+        return None
+    step = PROJECTIONS[projection](workspace, _target(_applied_move(workspace), *last))
+    return step.sentence if step and step.act else None
+
+
 def preview(workspace: Workspace, champion: ReleaseRecord, previous: ReleaseRecord | None) -> ReconcileResult:
     """Return what would change if this release became the champion, without changing it."""
     return _walk(workspace, ReconcileTarget(champion, previous, moved=True, params_due=True), act=False)
@@ -152,7 +164,7 @@ def _walk(workspace: Workspace, target: ReconcileTarget, *, act: bool) -> Reconc
     done: list[str] = []
     pending: list[str] = []
     left: list[str] = []
-    for inspect in PROJECTIONS:
+    for inspect in PROJECTIONS.values():
         try:
             step = inspect(workspace, target)
             if step and step.act and act:

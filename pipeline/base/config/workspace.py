@@ -28,8 +28,8 @@ class Profile(Section):
 class Workspace:
     """Hold every place of one workspace; what the environment does not set is embedded under `.tonewatch/`.
 
-    A relative place is taken from the root, wherever a command is typed. With a signing key every new model is
-    signed; with a verify key only signed models are used.
+    A relative place is taken from the root, wherever a command is typed. With a signing key every new model
+    is signed; with a verify key only signed models are used.
     """
 
     root: Path

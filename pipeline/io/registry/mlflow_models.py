@@ -3,55 +3,31 @@
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.base.digests import json_digest
 from pipeline.base.documents import ReleaseRecord
 from pipeline.base.errors import Fault
-from pipeline.io import files
 from pipeline.io.registry import mlflow_tracking
-from pipeline.io.registry.model_code import copy_model_code, model_requirements
+from pipeline.io.registry.model_registration import (
+    CANDIDATE,
+    ModelRegistration,
+    candidate_tags,
+    log_model,
+    log_signature,
+    served_files,
+)
 from pipeline.io.security import model_files
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+__all__ = ["ModelRegistration", "ModelRegistry", "candidate_digest", "served_files"]
 NAME = "tonewatch"  # of the embedded MLflow; in a shared one each workspace has a name of its own
 OWNER = "tonewatch.workspace"  # the tag of a registered model that holds the id of its workspace
-CANDIDATE = "candidate"  # the tag that holds the digest of the candidate's files
 ALIASES = ("champion", "previous")
-SIGNATURE = "signature/model.sig"
 EVALUATION = "evaluation.json"  # part of a release, and not of what is served
-MENU = "menu.json"  # logged for people, never served
-
-
-@dataclass(frozen=True)
-class ModelRegistration:
-    """What is registered: the folders of candidate and classifier, evaluation.json, and what is logged.
-
-    `code` is the Python file that serves the candidate ("models from code"); `signature` the text of the
-    signature over its files, if there is one. A release that is registered again has no `classifier`.
-    """
-
-    digest: str
-    candidate: Path
-    classifier: Path | None
-    evaluation: Path
-    code: Path
-    labels: Sequence[str]
-    data_version: str
-    fingerprint: str
-    params: Mapping[str, Any]
-    metrics: Mapping[str, Any]
-    histories: Mapping[str, Sequence[Mapping[str, float]]]
-    signature: str | None = None
-
-
-def served_files(candidate: Mapping[str, str]) -> dict[str, str]:
-    """Return the digests, by name, of the files that are copied, registered, signed and served."""
-    return {name: digest for name, digest in candidate.items() if name != MENU}
 
 
 def candidate_digest(release: ReleaseRecord) -> str:
@@ -81,7 +57,7 @@ class ModelRegistry:
                 run = client.get_model_version(self.name, version).run_id
                 if client.get_run(run).info.lifecycle_stage != "active":
                     client.restore_run(run)
-                _log_signature(client, run, entry.signature)
+                log_signature(client, run, entry.signature)
             return version or self._create(client, entry)
 
     def describe(self, version: str, description: str, tags: Mapping[str, str]) -> None:
@@ -117,6 +93,23 @@ class ModelRegistry:
             versions = client.search_model_versions(f"name='{self.name}' and tags.`{CANDIDATE}` = '{digest}'")
             numbers = sorted(int(version.version) for version in versions)
         return recorded if int(recorded) in numbers else next((str(number) for number in numbers), None)
+
+    def experiment_state(self) -> str | None:
+        """Return whether the experiment is `active` or `deleted`, None where there is none."""
+        with mlflow_tracking.mlflow_at(self._uri) as client:
+            experiment = client.get_experiment_by_name(self.name)
+            return str(experiment.lifecycle_stage) if experiment else None
+
+    def run_state(self, version: str) -> str:
+        """Return whether the run of a version is `active` or `deleted`."""
+        from mlflow.exceptions import MlflowException
+
+        with mlflow_tracking.mlflow_at(self._uri) as client:
+            try:
+                run = client.get_run(client.get_model_version(self.name, version).run_id)
+            except MlflowException:
+                return "deleted"  # for good, as by `mlflow gc`
+            return str(run.info.lifecycle_stage)
 
     def claim(self, workspace_id: str, digests: Sequence[str]) -> bool:
         """Return whether the model holds one of these candidates and belongs to no other workspace.
@@ -176,71 +169,14 @@ class ModelRegistry:
             [experiment], f"tags.`{CANDIDATE}` = '{entry.digest}' and status = 'RUNNING'"
         ):
             client.set_terminated(run.info.run_id, "KILLED")
-        tags = _tags(entry)
+        tags = candidate_tags(entry)
         with mlflow.start_run(
             experiment_id=experiment, run_name=f"{entry.data_version}-{entry.digest[:8]}", tags=tags
         ) as run:
-            model = _log(client, run.info.run_id, entry)
+            model = log_model(client, run.info.run_id, entry)
         if not client.search_registered_models(f"name='{self.name}'"):
             client.create_registered_model(self.name)
         version = client.create_model_version(
             self.name, model.model_uri, run.info.run_id, tags, model_id=model.model_id
         )
         return str(version.version)
-
-
-def _log(client: "MlflowClient", run: str, entry: ModelRegistration) -> Any:
-    import mlflow
-
-    mlflow_tracking.log_numbers(client, run, params=entry.params, metrics=entry.metrics)
-    for training, history in entry.histories.items():
-        mlflow_tracking.log_history(client, run, training, history)
-    if entry.fingerprint:
-        mlflow_tracking.log_data(data_version=entry.data_version, fingerprint=entry.fingerprint)
-    names = files.folder_digests(entry.candidate)
-    for path in (entry.evaluation, *(entry.candidate / name for name in names if name == MENU)):
-        client.log_artifact(run, str(path), "evaluation")
-    if entry.signature:
-        _log_signature(client, run, entry.signature)
-    if entry.classifier:
-        for name in files.folder_digests(entry.classifier):
-            client.log_artifact(run, str(entry.classifier / name), "classifier")
-    with tempfile.TemporaryDirectory() as folder:
-        return mlflow.pyfunc.log_model(
-            name=NAME,
-            python_model=str(entry.code),
-            code_paths=[str(copy_model_code(Path(folder)))],
-            artifacts={name: str(entry.candidate / name) for name in served_files(names)},
-            signature=_signature(entry.labels),
-            pip_requirements=model_requirements(),
-        )
-
-
-def _log_signature(client: "MlflowClient", run: str, signature: str) -> None:
-    client.log_text(run, signature, SIGNATURE)
-
-
-def _signature(labels: Sequence[str]) -> Any:
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
-
-    outputs = [ColSpec("string", "label"), *(ColSpec("double", label) for label in labels)]
-    return ModelSignature(Schema([ColSpec("string", "text")]), Schema(outputs))
-
-
-def _tags(entry: ModelRegistration) -> dict[str, str]:
-    folders = {
-        "candidate": served_files(files.folder_digests(entry.candidate)),
-        "classifier": files.folder_digests(entry.classifier) if entry.classifier else {},
-    }
-    digests = {
-        f"sha256/{folder}/{name}": digest
-        for folder, digests_by_name in folders.items()
-        for name, digest in digests_by_name.items()
-    }
-    return {
-        CANDIDATE: entry.digest,
-        "data_version": entry.data_version,
-        "fingerprint": entry.fingerprint,
-        **digests,
-    }

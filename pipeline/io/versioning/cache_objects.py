@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.base import logs
 from pipeline.base.errors import DigestMismatch, Fault
-from pipeline.io import files
+from pipeline.io.versioning.cache_links import md5
 
 if TYPE_CHECKING:
     from dvc.cachemgr import HashFileDB
@@ -91,7 +91,7 @@ def find_objects(cache: "HashFileDB", digest: str) -> tuple[list[Path], list[Pat
         path = Path(cache.oid_to_path(name))
         if not path.is_file():
             missing.append(path)
-        elif files.md5(path) != name.removesuffix(".dir"):
+        elif md5(path) != name.removesuffix(".dir"):
             changed.append(path)
         elif name.endswith(".dir"):
             waiting += [entry["md5"] for entry in json.loads(path.read_text("utf-8"))]

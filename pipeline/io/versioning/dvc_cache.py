@@ -11,6 +11,7 @@ import yaml
 
 from pipeline.base.errors import ConfigError, DigestMismatch, Fault
 from pipeline.io import files
+from pipeline.io.versioning.cache_links import is_cache_link
 from pipeline.io.versioning.cache_objects import (
     Outs,
     fetch_missing,
@@ -45,7 +46,7 @@ class DvcCache:
 
         Outputs that are missing or different are first restored from the cache.
         """
-        with self._opened() as repo:
+        with self.opened() as repo:
             definition = _stage(repo, stage)
             if definition.always_changed or definition.changed_stage() or definition.changed_deps():
                 return False
@@ -55,7 +56,7 @@ class DvcCache:
         """Restore the outputs of an earlier run on the same inputs; return whether there was one."""
         from dvc.stage.cache import RunCacheNotFoundError
 
-        with self._opened() as repo:
+        with self.opened() as repo:
             definition = _stage(repo, stage)
             if definition.always_changed or not all(dep.exists for dep in definition.deps):
                 return False
@@ -71,7 +72,7 @@ class DvcCache:
 
     def commit(self, stage: str) -> None:
         """Record a run of a stage: inputs, parameters and outputs in `dvc.lock`, its folder in the cache."""
-        with self._opened() as repo:
+        with self.opened() as repo:
             definition = _stage(repo, stage)
             definition.save()
             for out in definition.outs:
@@ -82,7 +83,7 @@ class DvcCache:
 
     def holds(self, stages: Sequence[str]) -> bool:
         """Return whether the folders of these stages are recorded in dvc.lock as they are, and cached."""
-        with self._opened() as repo:
+        with self.opened() as repo:
             return not any(_stage(repo, stage).changed_outs() for stage in stages)
 
     def restore(self, lock: str, *, first: Callable[[], object] | None = None) -> None:
@@ -93,7 +94,7 @@ class DvcCache:
         the next call or run restores them from the cache. Raises Fault or DigestMismatch for a missing or
         changed cache object, before anything is changed.
         """
-        with self._opened() as repo:
+        with self.opened() as repo:
             outs = self._outs(repo, yaml.safe_load(lock))
             fetch_missing(repo, outs)
             verify_objects(outs)
@@ -105,13 +106,20 @@ class DvcCache:
 
     def missing(self, lock: str) -> list[Path]:
         """Return the cache objects of a `dvc.lock` that are gone, as after `dvc gc`; changes nothing."""
-        with self._opened() as repo:
+        with self.opened() as repo:
             outs = self._outs(repo, yaml.safe_load(lock))
             return [path for out, digest in outs.values() for path in missing_objects(out.cache, digest)]
 
+    def faulty(self, lock: str) -> list[Path]:
+        """Return the cache objects of a `dvc.lock` that are missing or whose bytes were changed."""
+        with self.opened() as repo:
+            outs = self._outs(repo, yaml.safe_load(lock))
+            pairs = [find_objects(out.cache, digest) for out, digest in outs.values()]
+            return [path for missing, changed in pairs for path in (*missing, *changed)]
+
     def remote(self) -> str | None:
         """Return the name of the default DVC remote, None where there is none."""
-        with self._opened() as repo:
+        with self.opened() as repo:
             name = repo.config["core"].get("remote")
             return str(name) if name else None
 
@@ -121,7 +129,8 @@ class DvcCache:
         return {**EMPTY, **(yaml.safe_load(path.read_text("utf-8")) or {})} if path.is_file() else dict(EMPTY)
 
     @contextlib.contextmanager
-    def _opened(self) -> Iterator["Repo"]:
+    def opened(self) -> Iterator["Repo"]:
+        """Yield DVC's own view of the workspace, locked for the block."""
         from dvc.exceptions import DvcException
         from dvc.repo import Repo, lock_repo
 
@@ -185,6 +194,10 @@ def _restore_out(out: "Output") -> bool:
     """Restore an out from the cache unless it is as recorded; return whether it is now."""
     if not out.hash_info:
         return False
+    folder = Path(out.fs_path)
+    if any(path.is_symlink() and not is_cache_link(path) for path in folder.rglob("*")):
+        # A copy of a workspace holds links into the cache of the original.
+        shutil.rmtree(folder)
     if not out.workspace_status():
         if out.changed_cache():
             # The cache was emptied; the folder is still right.
