@@ -34,8 +34,8 @@ def run_command(arguments: list[str]) -> int:
         if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
             return _fail_unexpected(error, arguments)
         message = (
-            f"{error.filename} cannot be used by this user: {error.strerror}. Reading commands work without it. "
-            "Change its owner or rights, or mount it writable, then type the same again."
+            f"{error.filename} cannot be used by this user: {error.strerror}. Change its owner or rights, or "
+            "mount it writable, then type the same again. Commands that only read work without it."
         )
         return _fail(message, arguments, 3)
     except Exception as error:

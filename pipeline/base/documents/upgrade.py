@@ -24,13 +24,14 @@ TOPIC_KEYS = {"shares": "prevalence"}
 
 
 def upgrade_release(document: Mapping[str, Any]) -> ReleaseRecord:
-    """Return a stored release record in today's shape.
+    """Return a stored release record in today's shape; one that has it already is returned as it is.
 
     Version 1 has no `schema`, and early records of version 2 do not say where they were made. Keys that an
     older record lacks stay absent, and keys that a caller added stay.
     """
     if document.get("schema") == SCHEMA:
-        return cast(ReleaseRecord, {**MADE_ANYWHERE, **document})
+        complete = document.keys() >= MADE_ANYWHERE.keys()
+        return cast(ReleaseRecord, document if complete else {**MADE_ANYWHERE, **document})
     release = {"schema": SCHEMA, **MADE_ANYWHERE, **_renamed(document, RELEASE_KEYS)}
     if decision := release.get("decision"):
         release["decision"] = _decision(decision)
