@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pipeline.base import times
 from pipeline.base.config import Workspace
 from pipeline.io.journal.journal import Journal
+from pipeline.io.registry import release_files
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.registry.mlflow_models import candidate_digest
 from pipeline.io.registry.open_registry import open_registry
@@ -86,6 +87,19 @@ def check_data(workspace: Workspace) -> Finding:
     return finding
 
 
+def check_previous(workspace: Workspace) -> Finding:
+    """Check that a rollback to the release before the champion has a model to serve."""
+    ledger = Ledger(workspace.ledger)
+    if (name := ledger.previous()) is None:
+        return Finding(True, "there is nothing to roll back to yet")
+    record = ledger.get(name).record
+    version = open_registry(workspace).version_of(candidate_digest(record), record["model_version"])
+    if version is None and not release_files.copy_is_intact(workspace, record):
+        message = f"the model of {name} is neither in {workspace.releases} nor in MLflow"
+        return Finding(False, message, f"Restore {workspace.releases / name} from a backup.")
+    return Finding(True, f"{name} can be rolled back to")
+
+
 def check_data_versions(workspace: Workspace) -> Finding:
     """Check the data branch: its history, its tags, and that of the git remote."""
     from pipeline.io.versioning.branch_history import branch_faults
@@ -120,6 +134,7 @@ CONSISTENCY = {
     "moves": check_moves,
     "aliases": check_aliases,
     "experiment": check_experiment,
+    "previous": check_previous,
     "data": check_data,
     "data versions": check_data_versions,
     "journal": check_journal,

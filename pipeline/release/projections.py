@@ -61,6 +61,8 @@ def _aliases(workspace: Workspace, target: ReconcileTarget) -> Step | None:
     for alias, release in (("champion", target.champion), ("previous", target.previous)):
         if release and _is_own(workspace, release):
             version = registered_version(workspace, release)
+            if alias == "previous" and not (version or release_files.copy_is_intact(workspace, release)):
+                continue  # lost everywhere; doctor says so
             wanted[alias] = version or f"{release['release']} registered again"
             gone |= {} if version else {alias: release}
     aliases = registry.aliases()
@@ -78,7 +80,7 @@ def _data(workspace: Workspace, target: ReconcileTarget) -> Step | None:
     lock = target.champion["lock"]
     if not lock:
         return None
-    from pipeline.io.versioning.data_branch import holds_lock, missing_objects, restore_lock
+    from pipeline.io.versioning.data_branch import fetch_objects, holds_lock, missing_objects, restore_lock
 
     # Equal text is not enough: a process may die between writing the lock and restoring the folders.
     if lock == read_lock(workspace) and holds_lock(workspace.root, lock):
@@ -90,16 +92,21 @@ def _data(workspace: Workspace, target: ReconcileTarget) -> Step | None:
         return _made_elsewhere(target) if target.moved else None
     if missing := missing_objects(workspace.root, lock):
         raise Fault(_left_behind(target.champion, missing))
-    sentence = f"dvc.lock and the data become those of {release} ({version})."
-    return Step(sentence, lambda: restore_lock(workspace.root, lock))
+
+    def act() -> None:
+        if missing := fetch_objects(workspace.root, lock):
+            raise Fault(_left_behind(target.champion, missing))
+        restore_lock(workspace.root, lock)
+
+    return Step(f"dvc.lock and the data become those of {release} ({version}).", act)
 
 
 def _left_behind(champion: ReleaseRecord, missing: Sequence[Path]) -> str:
     release, version = champion["release"], champion["data_version"]
     return (
         f"The data of {release} ({version}) stay behind: {len(missing)} of their files are gone from the DVC "
-        f"cache, as {missing[0]}, and there is no DVC remote to fetch them from. The model of {release} "
-        "needs none of them. Copy them back from a backup, or name a remote that has them "
+        f"cache, as {missing[0]}, and no DVC remote provides them. The model of {release} needs none of "
+        "them. Copy them back from a backup, or name a remote that has them "
         "(`dvc remote add --default NAME ADDRESS`), then type `tonewatch release reconcile`. "
         "Without them, `tonewatch run` goes on with the data in the work tree."
     )
@@ -163,7 +170,8 @@ def _equal_params(workspace: Workspace, champion: ReleaseRecord) -> bool:
 
 
 def _spelled(aliases: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} = version {version}" for name, version in sorted(aliases.items())) or "none"
+    shown = {name: f"version {value}" if value.isdecimal() else value for name, value in aliases.items()}
+    return ", ".join(f"{name} = {value}" for name, value in sorted(shown.items())) or "none"
 
 
 # In this order: production comes first, and what is edited by hand last.

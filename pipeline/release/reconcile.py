@@ -58,6 +58,8 @@ def reconcile(workspace: Workspace) -> list[str]:
 def repair(workspace: Workspace) -> ReconcileResult:
     """Repair every projection of the ledger, also where the ledger is older than what was applied here."""
     with workspace_lock(workspace.home):
+        if Ledger(workspace.ledger).last_move() is None:
+            (workspace.home / "followed.json").unlink(missing_ok=True)
         return apply(workspace)
 
 

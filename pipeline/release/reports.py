@@ -110,7 +110,8 @@ def describe_in_registry(workspace: Workspace, release: ReleaseRecord) -> None:
     card = model_card(_details(workspace, release["release"]))
     registry = open_registry(workspace)
     version = registry.version_of(candidate_digest(release), release["model_version"])
-    registry.describe(version or release["model_version"], card, tags)
+    if version:  # else somebody deleted it
+        registry.describe(version, card, tags)
 
 
 def history(workspace: Workspace) -> list[ReignRecord]:

@@ -90,6 +90,11 @@ def delete_version(places: Workspace) -> None:
         client.delete_model_version("tonewatch", "1")
 
 
+def lose_previous(places: Workspace) -> None:
+    delete_version(places)
+    shutil.rmtree(places.releases / "R1")
+
+
 def move_alias(places: Workspace) -> None:
     ModelRegistry(places.mlflow).project("1", None)
 
@@ -149,6 +154,7 @@ FAULTS: dict[Callable[[Workspace], None], tuple[str, str]] = {
     delete_experiment: ("experiment", "the experiment tonewatch was deleted"),
     delete_run: ("experiment", "the run of R2 (version 2) was deleted"),
     delete_version: ("aliases", "previous = R1 registered again"),
+    lose_previous: ("previous", "the model of R1 is neither in"),
     move_alias: ("aliases", "change from champion = version 1"),
     damage_copy: ("copy", "the local copy of R2 is missing or changed"),
     change_lock: ("data", "dvc.lock and the data become those of R2"),
@@ -186,7 +192,7 @@ def test_doctor_finds_a_planted_fault(
     name, sentence = FAULTS[plant]
     check = check_named(name, places)
     assert (check["ok"], sentence in check["message"]) == (False, True), check
-    assert "`" in check["message"] + check["action"] or "TONEWATCH" in check["action"], check
+    assert any(mark in check["message"] + check["action"] for mark in ("`", "TONEWATCH", "Restore")), check
 
 
 def test_no_check_of_a_workspace_with_recorded_releases_fails(sound: Path, tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """Moves of the champion beside other workspaces, deleted objects and restored backups."""
 
 import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import recorded
 import world
+import yaml
 
 from pipeline.base.config import Workspace
 from pipeline.base.errors import Fault
@@ -182,38 +184,25 @@ def test_what_was_deleted_in_mlflow_is_there_again(
     assert reconcile.reconcile(places) == []
 
 
-def gone(places: Workspace, release: str) -> list[Path]:
-    """Remove from the cache what only this release needs, as `dvc gc` does; return the objects."""
-    ledger, cache = Ledger(places.ledger), DvcCache(places.root)
-    lock = ledger.get(release).record["lock"]
-    kept = {path for name in ("R1", "R2") if name != release for path in _objects(places, name)}
-    removed = [path for path in _objects(places, release) if path not in kept]
-    for path in removed:
-        path.chmod(0o644)
-        path.rename(path.with_suffix(".backup"))
-    assert cache.missing(lock)
-    return removed
-
-
-def _objects(places: Workspace, release: str) -> set[Path]:
-    from pipeline.io.versioning.cache_objects import find_objects
-
-    before = {
-        path: path.stat().st_size for path in (places.root / ".dvc/cache/files").rglob("*") if path.is_file()
-    }
-    lock = Ledger(places.ledger).get(release).record["lock"]
-    import yaml
-
-    names = [out["md5"] for stage in yaml.safe_load(lock)["stages"].values() for out in stage.get("outs", ())]
+def objects(places: Workspace, release: str) -> set[Path]:
+    """Return the cache objects that the data and models of a release need."""
+    lock = yaml.safe_load(Ledger(places.ledger).get(release).record["lock"])
+    names = [out["md5"] for stage in lock["stages"].values() for out in stage.get("outs", ())]
     with DvcCache(places.root).opened() as repo:
-        found = set()
-        for name in names:
-            path = Path(repo.cache.local.oid_to_path(name))
-            found.add(path)
-            if name.endswith(".dir") and path.is_file():
-                found |= {Path(repo.cache.local.oid_to_path(entry["md5"])) for entry in files.read_json(path)}
-    assert find_objects
-    return found & set(before)
+        path_of = repo.cache.local.oid_to_path
+        folders = {Path(path_of(name)) for name in names if name.endswith(".dir")}
+        entries = [entry["md5"] for folder in folders for entry in files.read_json(folder)]
+        return folders | {Path(path_of(name)) for name in (*names, *entries)}
+
+
+def gone(places: Workspace, release: str) -> list[Path]:
+    """Set aside what only this release needs of the cache, as `dvc gc` removes it; return the objects."""
+    other = {"R1": "R2", "R2": "R1"}[release]
+    removed = sorted(objects(places, release) - objects(places, other))
+    for path in removed:
+        path.rename(path.with_suffix(".backup"))
+    assert removed
+    return removed
 
 
 def put_back(removed: list[Path]) -> None:
@@ -271,12 +260,10 @@ def test_a_linked_cache_follows_a_rollback(places: Workspace) -> None:
 
 
 def older_backup(places: Workspace, tmp_path: Path) -> Workspace:
-    shutil.copyfile(places.home / "ledger.db", tmp_path / "backup.db")
+    with sqlite3.connect(places.home / "ledger.db") as now, sqlite3.connect(tmp_path / "old.db") as old:
+        now.backup(old)
     promote.rollback(places, to=None, **world.WHO)
-    shutil.copyfile(tmp_path / "backup.db", places.home / "ledger.db")
-    for suffix in ("-wal", "-shm"):
-        (places.home / f"ledger.db{suffix}").unlink(missing_ok=True)
-    return places
+    return Workspace(places.root, places.mlflow, f"sqlite:///{tmp_path}/old.db")
 
 
 def empty_ledger(places: Workspace, tmp_path: Path) -> Workspace:

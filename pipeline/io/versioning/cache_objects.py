@@ -35,6 +35,25 @@ def missing_sentence(needed_by: str, missing: Sequence[Path]) -> str:
     )
 
 
+def provide_objects(repo: "Repo", outs: Outs) -> None:
+    """Fetch missing and changed objects of these outs from the default remote, if there is one.
+
+    Raises DigestMismatch for an object that stays changed, Fault for one that stays missing.
+    """
+    fetch_missing(repo, outs)
+    try:
+        verify_objects(outs)
+    except DigestMismatch:
+        if not repo.config["core"].get("remote"):
+            raise
+        for out, digest in outs.values():
+            for path in find_objects(out.cache, digest)[1]:
+                log.warning("cache_object.changed", path=str(path))
+                path.unlink()
+        fetch_missing(repo, outs)
+        verify_objects(outs)
+
+
 def fetch_missing(repo: "Repo", outs: Outs) -> None:
     """Fetch the objects that the cache lacks from the default remote: lists of folders first, then files."""
     from dvc.exceptions import DvcException

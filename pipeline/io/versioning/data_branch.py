@@ -169,6 +169,11 @@ def missing_objects(root: Path, text: str) -> list[Path]:
     return [] if cache.remote() else cache.missing(text)
 
 
+def fetch_objects(root: Path, text: str) -> list[Path]:
+    """Fetch the cache objects of a dvc.lock that are gone from the DVC remote; return what stays missing."""
+    return DvcCache(root).fetch(text) if yaml.safe_load(text)["stages"] else []
+
+
 def faulty_objects(root: Path, text: str) -> list[Path]:
     """Return the cache objects of a dvc.lock that are missing or were changed; reads all of them."""
     return DvcCache(root).faulty(text) if yaml.safe_load(text)["stages"] else []

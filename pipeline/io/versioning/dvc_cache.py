@@ -17,6 +17,7 @@ from pipeline.io.versioning.cache_objects import (
     fetch_missing,
     find_objects,
     missing_objects,
+    provide_objects,
     remove_changed,
     verify_objects,
 )
@@ -96,8 +97,7 @@ class DvcCache:
         """
         with self.opened() as repo:
             outs = self._outs(repo, yaml.safe_load(lock))
-            fetch_missing(repo, outs)
-            verify_objects(outs)
+            provide_objects(repo, outs)
             if first:
                 first()
             files.write_bytes(self.root / LOCK, lock.encode())
@@ -108,6 +108,13 @@ class DvcCache:
         """Return the cache objects of a `dvc.lock` that are gone, as after `dvc gc`; changes nothing."""
         with self.opened() as repo:
             outs = self._outs(repo, yaml.safe_load(lock))
+            return [path for out, digest in outs.values() for path in missing_objects(out.cache, digest)]
+
+    def fetch(self, lock: str) -> list[Path]:
+        """Fetch the missing objects of a `dvc.lock` from the DVC remote, if there is one; return the rest."""
+        with self.opened() as repo:
+            outs = self._outs(repo, yaml.safe_load(lock))
+            fetch_missing(repo, outs)
             return [path for out, digest in outs.values() for path in missing_objects(out.cache, digest)]
 
     def faulty(self, lock: str) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Folders that DVC linked into its own cache are accepted once their bytes were checked; no other links are."""
+"""Folders that DVC linked into its own cache are accepted once their bytes were checked; others are not."""
 
 import shutil
 import subprocess
