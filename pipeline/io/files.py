@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.base.errors import DigestMismatch, Fault
 from pipeline.base.records import Receipt
+from pipeline.io.cache_links import is_cache_link
 
 RECEIPT = "receipt.json"
 STAGING = "staging"
@@ -115,8 +116,6 @@ def verify_folder(folder: Path, expected: Mapping[str, str]) -> None:
 
     A symbolic link is accepted only where DVC made it, into its own cache (`cache.type symlink`).
     """
-    from pipeline.io.versioning.cache_links import is_cache_link
-
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() and not is_cache_link(path):
             raise DigestMismatch(f"{path} is a symbolic link, whose target can change.")

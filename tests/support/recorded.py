@@ -11,7 +11,7 @@ from pipeline.io import files, parquet
 from pipeline.io.versioning.dvc_cache import DvcCache
 from pipeline.release import promote
 
-STAGES = ("validate", "split", "finetune", "compress", "evaluate")
+STAGES = ("split", "compress", "evaluate")
 
 
 def build(root: Path, mlflow_uri: str | None = None) -> Workspace:
@@ -20,6 +20,8 @@ def build(root: Path, mlflow_uri: str | None = None) -> Workspace:
     home = root / ".tonewatch"
     places = world.build(root, mlflow_uri or f"sqlite:///{home}/mlflow.db")
     (root / "dvc.lock").write_text(lock, "utf-8")
+    for stage in ("validate", "finetune"):
+        DvcCache(root).commit(stage)
     return places
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.base import logs
 from pipeline.base.errors import DigestMismatch, Fault
-from pipeline.io.versioning.cache_links import md5
+from pipeline.io.cache_links import md5
 
 if TYPE_CHECKING:
     from dvc.cachemgr import HashFileDB

@@ -11,7 +11,7 @@ import yaml
 
 from pipeline.base.errors import ConfigError, DigestMismatch, Fault
 from pipeline.io import files
-from pipeline.io.versioning.cache_links import is_cache_link
+from pipeline.io.cache_links import is_cache_link
 from pipeline.io.versioning.cache_objects import (
     Outs,
     fetch_missing,

@@ -1,6 +1,9 @@
 """Links into DVC's cache, which DVC makes where `cache.type` is symlink."""
 
+import configparser
+import contextlib
 import hashlib
+import os
 from pathlib import Path
 
 
@@ -23,7 +26,14 @@ def md5(path: Path) -> str:
 
 
 def _cache_folder(dvc: Path) -> Path:
-    """Return the cache of a repository; a relative `cache.dir` is relative to the file that sets it."""
-    from dvc.config import Config
-
-    return Path(Config(str(dvc))["cache"].get("dir") or dvc / "cache")
+    """Read where the cache of a repository is; a relative `cache.dir` is relative to the file that sets it."""
+    user = os.environ.get("DVC_GLOBAL_CONFIG_DIR") or Path.home() / ".config" / "dvc"
+    folder = dvc / "cache"
+    # DVC's own reader takes a second to import, and every reader of a folder of links would wait for it.
+    for path in (Path(user) / "config", dvc / "config", dvc / "config.local"):
+        config = configparser.ConfigParser(strict=False, interpolation=None)
+        with contextlib.suppress(configparser.Error):
+            config.read(path, "utf-8")
+        if written := config.get("cache", "dir", fallback="").strip("'\""):
+            folder = path.parent / Path(written).expanduser()
+    return folder
