@@ -26,7 +26,7 @@ def md5(path: Path) -> str:
 
 
 def _cache_folder(dvc: Path) -> Path:
-    """Read where the cache of a repository is; a relative `cache.dir` is relative to the file that sets it."""
+    """Read where the cache of a repository is; a relative `cache.dir` is relative to its config file."""
     user = os.environ.get("DVC_GLOBAL_CONFIG_DIR") or Path.home() / ".config" / "dvc"
     folder = dvc / "cache"
     # DVC's own reader takes a second to import, and every reader of a folder of links would wait for it.

@@ -193,16 +193,17 @@ def removals(*arguments):
 
 def count(name, arguments):
     global left
-    left -= name in ("os.remove", "os.rename", "os.rmdir")
-    if left < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
+    if name in ("os.remove", "os.rename", "os.rmdir"):
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 pruning._removals = removals
 pruning.prune(Workspace.of(Path(sys.argv[1]), {}), keep=1, dry_run=False)
 """
 
 
-@pytest.mark.parametrize("point", [0, 1, 5, 12, 25, 45])
+@pytest.mark.parametrize("point", [0, 2, 9, 30])
 def test_a_killed_prune_leaves_the_kept_releases_whole(places: Workspace, point: int) -> None:
     command = [sys.executable, "-c", KILLED, str(places.root), str(point)]
     process = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
