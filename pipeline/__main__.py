@@ -1,5 +1,6 @@
 """The entry point of the command line: errors become a message and an exit code."""
 
+import errno
 import sys
 
 
@@ -29,9 +30,21 @@ def run_command(arguments: list[str]) -> int:
         return _fail(f"{error.format_message()}\n{advice}", arguments, 2)
     except TonewatchError as error:
         return _fail(str(error), arguments, error.exit_code)
-    except Exception as error:
-        message = f"{type(error).__name__}: {error}\nThis is unexpected. Add `--debug` for the traceback."
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+            return _fail_unexpected(error, arguments)
+        message = (
+            f"{error.filename} cannot be used by this user: {error.strerror}. Change its owner or rights, or "
+            "mount it writable, then type the same again. Commands that only read work without it."
+        )
         return _fail(message, arguments, 3)
+    except Exception as error:
+        return _fail_unexpected(error, arguments)
+
+
+def _fail_unexpected(error: Exception, arguments: list[str]) -> int:
+    message = f"{type(error).__name__}: {error}\nThis is unexpected. Add `--debug` for the traceback."
+    return _fail(message, arguments, 3)
 
 
 def _fail(message: str, arguments: list[str], code: int) -> int:

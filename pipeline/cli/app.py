@@ -165,6 +165,24 @@ def report(
     return paths, f"Page: {paths['report']}\nCard: {paths['markdown']} and {paths['json']}"
 
 
+@app.command()
+@command
+def prune(
+    workspace: "Workspace",
+    *,
+    keep: Annotated[int, typer.Option("--keep", min=1, help="How many releases and data versions to keep.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="List what would go and change nothing.")
+    ] = False,
+) -> Result:
+    """Remove what no kept release or data version needs.  Example: tonewatch prune --keep 3 --dry-run."""
+    from pipeline.cli import printing
+    from pipeline.operations import prune as pruning
+
+    result = pruning.prune(workspace, keep=keep, dry_run=dry_run)
+    return result, printing.pruned(result)
+
+
 app.command()(serve.serve)
 app.command()(watch.watch)
 app.command()(schedule.schedule)

@@ -1,12 +1,13 @@
 """What every command shares: its options, the workspace, and how a result is printed."""
 
+import contextlib
 import getpass
 import inspect
 import json as jsonlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -29,6 +30,7 @@ ActorOption = Annotated[
     ),
 ]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; recorded in the ledger.")]
+PENDING = 3  # the exit code while something does not follow the ledger yet
 ProfileOption = Annotated[
     str, typer.Option("--profile", help="What the machine offers: laptop, gpu or cluster.")
 ]
@@ -45,8 +47,10 @@ def open_workspace(workspace: Path | None, *, json: bool, debug: bool) -> "Works
     opened = Workspace.of(find_workspace((workspace or Path.cwd()).resolve()), os.environ)
     configure_environment(opened, os.environ)
     keep_private(opened)
-    # Prefect creates its home only inside an existing folder, and its server exits without one.
-    (opened.home / "prefect").mkdir(parents=True, exist_ok=True)
+    # Prefect creates its home only inside an existing folder, and its server exits without one. A workspace
+    # that cannot be written can still be read.
+    with contextlib.suppress(OSError):
+        (opened.home / "prefect").mkdir(parents=True, exist_ok=True)
     return opened
 
 
@@ -55,10 +59,18 @@ def print_result(document: object, *, json: bool, text: str) -> None:
     typer.echo(jsonlib.dumps(document, indent=1, ensure_ascii=False) if json else text)
 
 
-def command(function: Callable[..., tuple[object, str]]) -> Callable[..., None]:
-    """Add the options that every command has, open the workspace, and print the result.
+class CommandResult(NamedTuple):
+    """A document for machines, a text for people, and the exit code."""
 
-    The function takes the workspace first, and returns a document for machines and a text for people.
+    document: object
+    text: str
+    code: int = 0
+
+
+def command(function: Callable[..., tuple[object, str] | CommandResult]) -> Callable[..., None]:
+    """Add the options that every command has, open the workspace, print the result, exit with its code.
+
+    The function takes the workspace first.
     """
 
     def run(
@@ -67,8 +79,10 @@ def command(function: Callable[..., tuple[object, str]]) -> Callable[..., None]:
         debug: DebugOption = False,
         **arguments: object,
     ) -> None:
-        document, text = function(open_workspace(workspace, json=json, debug=debug), **arguments)
-        print_result(document, json=json, text=text)
+        result = CommandResult(*function(open_workspace(workspace, json=json, debug=debug), **arguments))
+        print_result(result.document, json=json, text=result.text)
+        if result.code:
+            raise typer.Exit(result.code)
 
     own = [*inspect.signature(function).parameters.values()][1:]
     shared = [*inspect.signature(run).parameters.values()][:-1]

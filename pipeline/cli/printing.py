@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipeline.inference.predict import ChampionPredictions
     from pipeline.operations.api_keys import KeyRecord
     from pipeline.operations.doctor import Diagnosis
+    from pipeline.operations.prune import PruneResult
     from pipeline.operations.retrain import RetrainResult
     from pipeline.release.promote import MovePreview, MoveResultRecord
     from pipeline.release.verify import VerifiedLedger
@@ -80,9 +81,11 @@ def reigns_csv(rows: Sequence[ReignRecord]) -> str:
 
 def move(result: "MoveResultRecord") -> str:
     """Format a move of the champion, and what could not follow it yet."""
-    lines = [f"{result['to']} is in service (before: {result['from'] or 'none'}), with its model and data."]
-    lines += [f"Pending: {reason} Type `tonewatch release reconcile`." for reason in result["pending"]]
-    return "\n".join(lines)
+    head = f"{result['to']} is in service (before: {result['from'] or 'none'})"
+    if not result["pending"]:
+        return f"{head}, with its model and data."
+    waiting = [f"Pending: {reason}" for reason in result["pending"]]
+    return "\n".join([f"{head}.", *waiting, "Once that is settled, type `tonewatch release reconcile`."])
 
 
 def move_preview(preview: "MovePreview") -> str:
@@ -140,6 +143,18 @@ def diagnosis(result: "Diagnosis") -> str:
         for check in result["checks"]
     ]
     return "\n\n".join((f"Python {result['python']}, {versions}", table(places, indent=2), table(checks)))
+
+
+def pruned(result: "PruneResult") -> str:
+    """Format what was, or would be, removed: the count and the size of each kind."""
+    sizes: dict[str, list[int]] = {}
+    for one in result["removed"]:
+        sizes.setdefault(one["kind"], []).append(one["bytes"])
+    rows = [(kind, str(len(each)), f"{sum(each) / 1e6:.1f} MB") for kind, each in sizes.items()]
+    rows.append(("all", str(len(result["removed"])), f"{result['bytes'] / 1e6:.1f} MB"))
+    kept = f"Kept: {', '.join([*result['releases'], *result['data_versions']]) or 'nothing to keep yet'}."
+    head = "This would remove (nothing was changed):" if result["dry_run"] else "Removed:"
+    return "\n".join((kept, head, table(rows, indent=2)))
 
 
 def data_versions(versions: Sequence[Mapping[str, object]]) -> str:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.options import (
+    PENDING,
     ActorOption,
+    CommandResult,
     DebugOption,
     JsonOption,
     ReasonOption,
@@ -18,8 +20,9 @@ from pipeline.cli.options import (
 
 if TYPE_CHECKING:
     from pipeline.base.config import Workspace
+    from pipeline.release.promote import MoveResult
 
-Result = tuple[object, str]
+Result = tuple[object, str] | CommandResult
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -90,8 +93,7 @@ def promote(
     if dry_run:
         preview = moves.preview_move(workspace, name, back=False)
         return preview, printing.move_preview(preview)
-    result = moves.promote(workspace, name, actor=actor, reason=reason).as_dict()
-    return result, printing.move(result)
+    return _moved(moves.promote(workspace, name, actor=actor, reason=reason))
 
 
 @app.command()
@@ -106,11 +108,9 @@ def approve(
     ],
 ) -> Result:
     """Approve a waiting release and promote it.  Example: tonewatch release approve R2 --reason checked."""
-    from pipeline.cli import printing
     from pipeline.release import promote as moves
 
-    result = moves.approve(workspace, name, actor=actor, reason=reason).as_dict()
-    return result, printing.move(result)
+    return _moved(moves.approve(workspace, name, actor=actor, reason=reason))
 
 
 @app.command()
@@ -130,8 +130,7 @@ def rollback(
     if dry_run:
         preview = moves.preview_move(workspace, to, back=True)
         return preview, printing.move_preview(preview)
-    result = moves.rollback(workspace, to=to, actor=actor, reason=reason).as_dict()
-    return result, printing.move(result)
+    return _moved(moves.rollback(workspace, to=to, actor=actor, reason=reason))
 
 
 @app.command()
@@ -153,8 +152,20 @@ def verify(
 @app.command()
 @command
 def reconcile(workspace: "Workspace") -> Result:
-    """Make aliases, local copy and work tree follow the ledger.  Example: tonewatch release reconcile."""
+    """Make aliases, copy and work tree follow the ledger; exit 3 while any cannot.
+
+    Example: tonewatch release reconcile.
+    """
     from pipeline.release import reconcile as projections
 
-    repaired = projections.reconcile(workspace)
-    return {"repaired": repaired}, "\n".join(repaired) or "Everything follows the ledger."
+    result = projections.repair(workspace)
+    document = {"repaired": result.done, "left": result.left, "pending": result.pending}
+    text = "\n".join(result.sentences()) or "Everything follows the ledger."
+    return CommandResult(document, text, PENDING if result.pending else 0)
+
+
+def _moved(result: "MoveResult") -> CommandResult:
+    from pipeline.cli import printing
+
+    document = result.as_dict()
+    return CommandResult(document, printing.move(document), PENDING if result.pending else 0)

@@ -13,9 +13,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+def old_checkpoints(root: Path, *, before: float) -> list[Path]:
+    """Return the folders of trainings last written before a time, in seconds since 1970."""
+    folders = sorted(path for path in root.glob("[!.]*") if path.is_dir())
+    return [folder for folder in folders if _last_written(folder) < before]
+
+
 def sweep_checkpoints(root: Path, *, before: float) -> list[str]:
     """Delete checkpoints last written before a time, in seconds since 1970; return their keys."""
-    old = [folder for folder in sorted(root.glob("*")) if folder.is_dir() and _last_written(folder) < before]
+    old = old_checkpoints(root, before=before)
     for folder in old:
         shutil.rmtree(folder, ignore_errors=True)
     return [folder.name for folder in old]

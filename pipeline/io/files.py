@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.base.errors import DigestMismatch, Fault
 from pipeline.base.records import Receipt
+from pipeline.io.cache_links import is_cache_link
 
 RECEIPT = "receipt.json"
 STAGING = "staging"
@@ -112,9 +113,12 @@ def folder_digests(folder: Path) -> dict[str, str]:
 
 
 def verify_folder(folder: Path, expected: Mapping[str, str]) -> None:
-    """Raise DigestMismatch unless a folder holds its receipt and exactly these files with these digests."""
+    """Raise DigestMismatch unless a folder holds its receipt and exactly these files with these digests.
+
+    A symbolic link is accepted only where DVC made it, into its own cache (`cache.type symlink`).
+    """
     for path in sorted(folder.rglob("*")):
-        if path.is_symlink():
+        if path.is_symlink() and not is_cache_link(path):
             raise DigestMismatch(f"{path} is a symbolic link, whose target can change.")
         if not (path.is_file() or path.is_dir()):
             raise DigestMismatch(f"{path} is not a regular file.")

@@ -58,6 +58,8 @@ def lock_holder(home: Path) -> str | None:
         lock.acquire(timeout=0)
     except Timeout:
         return _read_pid(home / "run.pid")
+    except OSError:
+        return None  # a workspace that this user can only read
     lock.release()
     return None
 

@@ -1,14 +1,15 @@
 """Diagnose a workspace: versions, places, and a check of each thing it depends on; nothing is changed."""
 
+import contextlib
 import importlib.metadata
-import os
 import platform
 import shutil
 import stat
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TypedDict
 
 from pipeline.base import times
@@ -18,6 +19,7 @@ from pipeline.base.secrets import scrub
 from pipeline.io import alerts, locks
 from pipeline.io.params_file import load_params
 from pipeline.io.registry.ledger import Ledger
+from pipeline.operations.consistency import CONSISTENCY, RECONCILE, Finding
 
 PACKAGES = (
     "tonewatch",
@@ -34,16 +36,6 @@ PACKAGES = (
 MIN_FREE_BYTES = 5 * 10**9  # a run on the default data writes about one billion
 MAX_CLOCK_SECONDS = 60.0
 HEALTH_TIMEOUT_SECONDS = 3.0
-RECONCILE = "Type `tonewatch release reconcile`."
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The outcome of one check: what was found, and what to do if it is not ok."""
-
-    ok: bool
-    message: str
-    action: str = ""
 
 
 class CheckRecord(TypedDict):
@@ -136,10 +128,12 @@ def _ledger(workspace: Workspace) -> Finding:
 
 
 def _mlflow(workspace: Workspace) -> Finding:
-    from pipeline.io.registry.mlflow_models import ModelRegistry
+    from pipeline.io.registry.open_registry import open_registry
 
-    aliases = sorted(ModelRegistry(workspace.mlflow).aliases().items())
-    return Finding(True, ", ".join(f"{name} = version {number}" for name, number in aliases) or "no alias")
+    registry = open_registry(workspace)
+    aliases = sorted(registry.aliases().items())
+    shown = ", ".join(f"{name} = version {number}" for name, number in aliases) or "no alias"
+    return Finding(True, f"model {registry.name}: {shown}")
 
 
 def _prefect(address: str | None) -> Finding:
@@ -158,14 +152,6 @@ def _alerts(workspace: Workspace) -> Finding:
     if waiting:
         return Finding(False, f"{len(waiting)} are not delivered yet", "Check TONEWATCH_ALERTS.")
     return Finding(True, "all are delivered")
-
-
-def _moves(workspace: Workspace) -> Finding:
-    from pipeline.release import reconcile
-
-    if reconcile.is_behind(workspace):
-        return Finding(False, "this workspace does not follow the last move yet", RECONCILE)
-    return Finding(True, "none is unfinished")
 
 
 def _copy(workspace: Workspace) -> Finding:
@@ -205,13 +191,11 @@ def _keys(workspace: Workspace) -> Finding:
 
 def _clock(workspace: Workspace) -> Finding:
     """Compare the clock with the file system's, which may be another machine's, and with the last move."""
-    workspace.home.mkdir(parents=True, exist_ok=True)
-    probe = workspace.home / f".clock-{os.getpid()}"
-    try:
-        probe.touch()
-        offset = abs(probe.stat().st_mtime - time.time())
-    finally:
-        probe.unlink(missing_ok=True)
+    offset = 0.0
+    with contextlib.suppress(OSError):  # a workspace that this user can only read
+        workspace.home.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(prefix=".clock-", dir=workspace.home) as probe:
+            offset = abs(Path(probe.name).stat().st_mtime - time.time())
     moves = Ledger(workspace.ledger).moves()
     ahead = times.parse_time(moves[-1].time).timestamp() - time.time() if moves else 0.0
     if max(offset, ahead) > MAX_CLOCK_SECONDS:
@@ -234,7 +218,6 @@ CHECKS: dict[str, Callable[[Workspace], Finding]] = {
     "git and DVC": _git,
     "ledger": _ledger,
     "mlflow": _mlflow,
-    "moves": _moves,
     "copy": _copy,
     "lock": _lock,
     "disk": _disk,
@@ -242,4 +225,5 @@ CHECKS: dict[str, Callable[[Workspace], Finding]] = {
     "alerts": _alerts,
     "clock": _clock,
     "environment": _environment,
+    **CONSISTENCY,
 }

@@ -15,6 +15,7 @@ from pipeline.io.versioning import data_versions
 from pipeline.release import reconcile
 from pipeline.release.judge import champion_of_candidate
 from pipeline.release.promote import MoveResultRecord
+from pipeline.release.register import prepare_registry
 from pipeline.stages.context import StageContext
 from pipeline.stages.runner import DATA_STAGES, run_stage
 from pipeline.stages.table import STAGES
@@ -45,8 +46,9 @@ def open_context(workspace: Workspace, profile_name: str) -> StageContext:
 
 
 def prepare(context: StageContext) -> None:
-    """Finish an interrupted move, and check out the data that `data.version` pins."""
+    """Finish an interrupted move, make sure of the registry, and check out the data `data.version` pins."""
     reconcile.finish_interrupted_move(context.workspace)
+    prepare_registry(context.workspace)
     checkout_pinned_data(context)
 
 

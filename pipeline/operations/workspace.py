@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 
+from pipeline.base.config import Workspace
 from pipeline.base.config.parsing import split_sections
 from pipeline.base.errors import UsageError
 from pipeline.io import files
@@ -30,6 +31,7 @@ def init_workspace(folder: Path, preset: str) -> Path:
     Raises UsageError for an unknown preset and for a folder that is a workspace already.
     """
     contents = _contents(preset)
+    Workspace.of(folder, {})  # refuses a path that the address of a database cannot hold
     for name in ("dvc.yaml", "params.yaml"):
         # An equal dvc.yaml without params.yaml was left by a killed `init`.
         path = folder / name

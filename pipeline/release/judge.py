@@ -19,6 +19,8 @@ from pipeline.io.params_file import load_params
 from pipeline.io.registry import release_files
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.registry.ledger_entries import ChampionMove, Release
+from pipeline.io.registry.open_registry import open_registry
+from pipeline.io.workspace_id import workspace_identity
 from pipeline.release.compare import PredictorLoader, compare_with_champion
 from pipeline.release.register import (
     candidate_digests,
@@ -163,7 +165,7 @@ def _candidate_record(
     lineage: CandidateLineage,
     judgement: _Judgement,
 ) -> CandidateRecord:
-    evaluation = evidence["evaluation"]
+    evaluation, identity = evidence["evaluation"], workspace_identity(workspace)
     settings = files.read_json(workspace.root / "data" / "candidate" / "model.json")
     return {
         **evidence,
@@ -173,7 +175,10 @@ def _candidate_record(
         "reason": judgement.reason,
         "champion": judgement.champion,
         "data_version": lineage.data_version,
+        "model": open_registry(workspace).name,
         "model_version": lineage.model_version,
+        "workspace": identity.id,
+        "host": identity.host,
         "code_commit": lineage.code_commit,
         "params": workspace.params.read_text("utf-8"),
         "params_digest": json_digest(release_params(params)),

@@ -5,71 +5,104 @@ A marker holds the last move that was applied on this machine, so the next comma
 interrupted.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 
-from pipeline.base.config import OPERATIONAL_SECTIONS, Workspace
-from pipeline.base.config.parsing import keep_operational_sections, parse_params
+from pipeline.base.config import Workspace
 from pipeline.base.documents import ReleaseRecord
-from pipeline.base.errors import ConfigError, TonewatchError
+from pipeline.base.errors import Fault, TonewatchError
 from pipeline.io import files
 from pipeline.io.locks import workspace_lock
-from pipeline.io.params_file import load_params
-from pipeline.io.registry import release_files
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.registry.ledger_entries import ChampionMove
-from pipeline.io.registry.mlflow_models import ModelRegistry
-from pipeline.release.judge import read_lock
-
-
-@dataclass(frozen=True)
-class Step:
-    """One change of a projection, and the sentence that describes it."""
-
-    sentence: str
-    act: Callable[[], object]
+from pipeline.release.projections import PROJECTIONS, ReconcileTarget, params_follow
 
 
 @dataclass(frozen=True)
 class ReconcileResult:
-    """Sentences: what was (or would be) changed, and what cannot be changed now and why."""
+    """Sentences: what was (or would be) changed, what cannot be changed now and why.
+
+    `left` is what stays as it is because another workspace made the champion.
+    """
 
     done: tuple[str, ...]
     pending: tuple[str, ...]
+    left: tuple[str, ...] = ()
 
     def sentences(self) -> list[str]:
-        """Return both in one list."""
-        return [*self.done, *(f"Pending: {why}" for why in self.pending)]
-
-
-NOTHING = ReconcileResult((), ())
-RUN_IN_PROGRESS = "A run is working on this workspace: data and params.yaml follow when it ends."
+        """Return all in one list."""
+        return [*self.done, *self.left, *(f"Pending: {why}" for why in self.pending)]
 
 
 @dataclass(frozen=True)
-class ReconcileTarget:
-    """What the projections must agree with; `moved` is whether the move is new to this machine."""
+class AppliedMove:
+    """The last move that was fully applied on this machine; early versions stored its sequence alone.
 
-    champion: ReleaseRecord
-    previous: ReleaseRecord | None
-    moved: bool
+    `params` is the move that params.yaml followed last: later edits belong to the next run, also while
+    something else of the move is pending.
+    """
+
+    sequence: int
+    time: str = ""
+    target: str = ""
+    params: int = 0
+
+
+NOTHING = ReconcileResult((), ())
+OUTSIDE_WORK_TREE = ("copy", "aliases")
+RUN_IN_PROGRESS = "A run is working on this workspace: data and params.yaml follow when it ends."
 
 
 def reconcile(workspace: Workspace) -> list[str]:
     """Repair every projection of the ledger; return a sentence for each repair, done or pending."""
+    return repair(workspace).sentences()
+
+
+def repair(workspace: Workspace) -> ReconcileResult:
+    """Repair every projection of the ledger, also where the ledger is older than what was applied here."""
     with workspace_lock(workspace.home):
-        return apply(workspace).sentences()
+        if Ledger(workspace.ledger).last_move() is None:
+            (workspace.home / "followed.json").unlink(missing_ok=True)
+        return apply(workspace)
 
 
 def finish_interrupted_move(workspace: Workspace, moves: list[ChampionMove] | None = None) -> list[str]:
-    """Apply the last move where it was interrupted; return a sentence for each change."""
+    """Apply the last move where it was interrupted; return a sentence for each change.
+
+    Raises Fault where the ledger is not the one whose moves were applied here.
+    """
+    moves = Ledger(workspace.ledger).moves() if moves is None else moves
+    if fault := ledger_fault(workspace, moves):
+        raise Fault(fault)
     return apply(workspace).sentences() if is_behind(workspace, moves) else []
+
+
+def ledger_fault(workspace: Workspace, moves: list[ChampionMove]) -> str | None:
+    """Return why these moves do not continue those that were applied here, None where they do.
+
+    A ledger restored from an older backup, or another one, would silently undo what serves.
+    """
+    applied = _applied_move(workspace)
+    if applied.sequence == 0:
+        return None
+    last = next((move for move in moves if move.sequence == applied.sequence), None)
+    if last is None:
+        found = f"ends at move {len(moves)}" if moves else "is empty"
+    elif applied.time and (last.time, last.target) != (applied.time, applied.target):
+        found = f"has another move {applied.sequence} (to {last.target} at {last.time})"
+    else:
+        return None
+    return (
+        f"Move {applied.sequence} was applied to {workspace.root}, but the ledger {found}. It was restored "
+        "from an older backup, or TONEWATCH_LEDGER names another one. Restore the right one, or type "
+        "`tonewatch release reconcile` to follow this one."
+    )
 
 
 def is_behind(workspace: Workspace, moves: list[ChampionMove] | None = None) -> bool:
     """Return whether the last move was not fully applied on this machine."""
     moves = Ledger(workspace.ledger).moves() if moves is None else moves
-    return bool(moves) and _applied(workspace) != moves[-1].sequence
+    return bool(moves) and _applied_move(workspace).sequence != moves[-1].sequence
 
 
 def apply(workspace: Workspace) -> ReconcileResult:
@@ -87,25 +120,41 @@ def apply_move(
     work_tree: bool = True,
 ) -> ReconcileResult:
     """Apply a move whose releases were read already; without `work_tree` data and params stay as they are."""
-    target = _target(workspace, move, champion, previous)
+    applied = _applied_move(workspace)
+    target = _target(applied, move, champion, previous)
     if not work_tree:
-        result = _walk(workspace, target, act=True, inspections=OUTSIDE_WORK_TREE)
-        return ReconcileResult(result.done, (*result.pending, RUN_IN_PROGRESS))
+        result = _walk(workspace, target, act=True, names=OUTSIDE_WORK_TREE)
+        return replace(result, pending=(*result.pending, RUN_IN_PROGRESS))
     result = _walk(workspace, target, act=True)
     if not result.pending:
-        files.write_json(workspace.home / "followed.json", {"sequence": move.sequence})
+        applied = AppliedMove(move.sequence, move.time, move.target)
+    if params_follow(workspace, champion):
+        applied = replace(applied, params=move.sequence)
+    files.write_json(workspace.home / "followed.json", asdict(applied))
     return result
 
 
 def diff(workspace: Workspace) -> ReconcileResult:
     """Return what does not agree with the ledger, without changing it."""
     last = _last_move(workspace)
-    return _walk(workspace, _target(workspace, *last), act=False) if last else NOTHING
+    return _walk(workspace, _target(_applied_move(workspace), *last), act=False) if last else NOTHING
+
+
+def difference(workspace: Workspace, projection: str) -> str | None:
+    """Return how one projection (a key of PROJECTIONS) differs from the ledger, None where it agrees.
+
+    Raises TonewatchError where that cannot be known, or the projection cannot follow now.
+    """
+    last = _last_move(workspace)
+    if last is None:
+        return None
+    step = PROJECTIONS[projection](workspace, _target(_applied_move(workspace), *last))
+    return step.sentence if step and step.act else None
 
 
 def preview(workspace: Workspace, champion: ReleaseRecord, previous: ReleaseRecord | None) -> ReconcileResult:
     """Return what would change if this release became the champion, without changing it."""
-    return _walk(workspace, ReconcileTarget(champion, previous, moved=True), act=False)
+    return _walk(workspace, ReconcileTarget(champion, previous, moved=True, params_due=True), act=False)
 
 
 def _last_move(workspace: Workspace) -> tuple[ChampionMove, ReleaseRecord, ReleaseRecord | None] | None:
@@ -119,9 +168,10 @@ def _last_move(workspace: Workspace) -> tuple[ChampionMove, ReleaseRecord, Relea
 
 
 def _target(
-    workspace: Workspace, move: ChampionMove, champion: ReleaseRecord, previous: ReleaseRecord | None
+    applied: AppliedMove, move: ChampionMove, champion: ReleaseRecord, previous: ReleaseRecord | None
 ) -> ReconcileTarget:
-    return ReconcileTarget(champion, previous, moved=_applied(workspace) != move.sequence)
+    moved = applied.sequence != move.sequence
+    return ReconcileTarget(champion, previous, moved, params_due=moved and applied.params != move.sequence)
 
 
 def _walk(
@@ -129,101 +179,25 @@ def _walk(
     target: ReconcileTarget,
     *,
     act: bool,
-    inspections: Sequence["Inspection"] | None = None,
+    names: Iterable[str] = PROJECTIONS,
 ) -> ReconcileResult:
     done: list[str] = []
     pending: list[str] = []
-    for inspect in inspections or (*OUTSIDE_WORK_TREE, _data, _params):
+    left: list[str] = []
+    for inspect in (PROJECTIONS[name] for name in names):
         try:
             step = inspect(workspace, target)
-            if step and act:
+            if step and step.act and act:
                 step.act()
         except TonewatchError as error:
             pending.append(str(error))
         else:
-            done += [step.sentence] if step else []
-    return ReconcileResult(tuple(done), tuple(pending))
+            if step:
+                (done if step.act else left).append(step.sentence)
+    return ReconcileResult(tuple(done), tuple(pending), tuple(left))
 
 
-def _applied(workspace: Workspace) -> int:
-    """Return the sequence of the last move that was fully applied on this machine, 0 before the first."""
+def _applied_move(workspace: Workspace) -> AppliedMove:
+    """Return the last move that was fully applied on this machine, number 0 before the first."""
     marker = workspace.home / "followed.json"
-    return int(files.read_json(marker)["sequence"]) if marker.is_file() else 0
-
-
-def _local_copy(workspace: Workspace, target: ReconcileTarget) -> Step | None:
-    if release_files.copy_is_intact(workspace, target.champion):
-        return None
-    return Step(
-        f"The local copy of {target.champion['release']} is fetched from MLflow.",
-        lambda: release_files.verified_copy(workspace, target.champion),
-    )
-
-
-def _aliases(workspace: Workspace, target: ReconcileTarget) -> Step | None:
-    registry = ModelRegistry(workspace.mlflow)
-    wanted = {"champion": target.champion["model_version"]}
-    if target.previous:
-        wanted["previous"] = target.previous["model_version"]
-    aliases = registry.aliases()
-    if aliases == wanted:
-        return None
-    sentence = f"The aliases in MLflow change from {_spelled(aliases)} to {_spelled(wanted)}."
-    return Step(sentence, lambda: registry.project(wanted["champion"], wanted.get("previous")))
-
-
-def _data(workspace: Workspace, target: ReconcileTarget) -> Step | None:
-    lock = target.champion["lock"]
-    if not lock:
-        return None
-    from pipeline.io.versioning.data_branch import holds_lock, restore_lock
-
-    # Equal text is not enough: a process may die between writing the lock and restoring the folders.
-    if lock == read_lock(workspace) and holds_lock(workspace.root, lock):
-        return None
-    if not target.moved and _holds_waiting_candidate(workspace):
-        return None
-    release, version = target.champion["release"], target.champion["data_version"]
-    sentence = f"dvc.lock and the data become those of {release} ({version})."
-    return Step(sentence, lambda: restore_lock(workspace.root, lock))
-
-
-def _holds_waiting_candidate(workspace: Workspace) -> bool:
-    """Return whether the working tree holds a rejected or waiting candidate, where the next run starts."""
-    ledger, lock = Ledger(workspace.ledger), read_lock(workspace)
-    served = {move.target for move in ledger.moves()}
-    return any(release.record["lock"] == lock for release in ledger.releases() if release.name not in served)
-
-
-def _params(workspace: Workspace, target: ReconcileTarget) -> Step | None:
-    # Only with a move: later edits of params.yaml belong to the next run.
-    if not target.moved or _equal_params(workspace, target.champion):
-        return None
-    name = target.champion["release"]
-    backup = workspace.home / "params" / f"before-{name}.yaml"
-
-    def act() -> None:
-        files.write_bytes(backup, workspace.params.read_bytes())
-        text = keep_operational_sections(target.champion["params"], workspace.params.read_text("utf-8"))
-        files.write_bytes(workspace.params, text.encode())
-
-    sentence = f"params.yaml becomes that of {name}; a backup goes to {backup.relative_to(workspace.root)}."
-    return Step(sentence, act)
-
-
-def _equal_params(workspace: Workspace, champion: ReleaseRecord) -> bool:
-    try:
-        current, released = load_params(workspace.params), parse_params(champion["params"])
-    except ConfigError:
-        return False
-    # The operational sections stay as they are, whichever release is the champion.
-    excluded = set(OPERATIONAL_SECTIONS)
-    return current.model_dump(exclude=excluded) == released.model_dump(exclude=excluded)
-
-
-Inspection = Callable[[Workspace, ReconcileTarget], Step | None]
-OUTSIDE_WORK_TREE: tuple[Inspection, ...] = (_local_copy, _aliases)
-
-
-def _spelled(aliases: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} = version {version}" for name, version in sorted(aliases.items())) or "none"
+    return AppliedMove(**files.read_json(marker)) if marker.is_file() else AppliedMove(0)

@@ -1,19 +1,27 @@
 """Register a candidate in MLflow, and define its identity: what it and its judgement depend on."""
 
+import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from pipeline.base import logs
 from pipeline.base.config import OPERATIONAL_SECTIONS, Params, Workspace
+from pipeline.base.config.parsing import parse_params
 from pipeline.base.digests import json_digest
-from pipeline.base.documents import EvaluationReport, HeadlineMetrics
+from pipeline.base.documents import EvaluationReport, HeadlineMetrics, ReleaseRecord
+from pipeline.base.errors import TonewatchError, Unreachable
 from pipeline.io import files
 from pipeline.io.params_file import load_params
 from pipeline.io.registry import release_files
 from pipeline.io.registry.ledger import Ledger
-from pipeline.io.registry.mlflow_models import ModelRegistration, ModelRegistry, served_files
+from pipeline.io.registry.mlflow_models import EVALUATION, ModelRegistration, candidate_digest, served_files
+from pipeline.io.registry.open_registry import open_registry
+from pipeline.io.versioning import data_versions
 from pipeline.io.versioning.code_digest import code_digest
 
+log = logs.get("registry")
 SERVING_CODE = Path(__file__).parents[1] / "serve" / "mlflow_model.py"
 
 
@@ -43,7 +51,56 @@ def register(workspace: Workspace, data_version: str, *, code: Path = SERVING_CO
         },
         signature=release_files.sign_candidate(workspace),
     )
-    return ModelRegistry(workspace.mlflow).register(registration)
+    return open_registry(workspace).register(registration)
+
+
+def prepare_registry(workspace: Workspace) -> None:
+    """Ensure, before hours of training, that the result can be registered.
+
+    A deleted experiment is restored. An MLflow that does not respond delays nothing: the stages need none.
+    """
+    try:
+        open_registry(workspace).prepare()
+    except Unreachable as error:
+        log.warning("registry.unreachable", error=str(error))
+
+
+def registered_version(workspace: Workspace, release: ReleaseRecord) -> str | None:
+    """Return the version that holds a release in the workspace's own model, None where there is none."""
+    return open_registry(workspace).version_of(candidate_digest(release), release["model_version"])
+
+
+def register_again(workspace: Workspace, release: ReleaseRecord) -> str:
+    """Register a release, whose version in MLflow is gone, from its local copy; return its new version.
+
+    The classifier and the training histories are not part of the copy, so the new version lacks them. Raises
+    DigestMismatch where the copy is not intact.
+    """
+    release_files.check_copy(workspace, release)
+    copy = workspace.releases / release["release"]
+    with tempfile.TemporaryDirectory(prefix="tonewatch-") as folder:
+        candidate = Path(folder) / "candidate"
+        candidate.mkdir()
+        for name in served_files(release["files"]):
+            if name != EVALUATION:
+                shutil.copyfile(copy / name, candidate / name)
+        registration = ModelRegistration(
+            digest=candidate_digest(release),
+            candidate=candidate,
+            classifier=None,
+            evaluation=copy / EVALUATION,
+            code=SERVING_CODE,
+            labels=release["evaluation"]["labels"],
+            data_version=release["data_version"],
+            fingerprint=_fingerprint(workspace, release["data_version"]),
+            params=release_params(parse_params(release["params"])),
+            metrics=release["metrics"],
+            histories={},
+            signature=release["signature"],
+        )
+        version = open_registry(workspace).register(registration)
+    log.warning("release.registered_again", release=release["release"], version=version)
+    return version
 
 
 def headline_metrics(evaluation: EvaluationReport) -> HeadlineMetrics:
@@ -85,6 +142,13 @@ def candidate_identity(workspace: Workspace, data_version: str) -> str:
         "signer": release_files.signer_fingerprint(workspace),
     }
     return json_digest(parts)
+
+
+def _fingerprint(workspace: Workspace, data_version: str) -> str:
+    try:
+        return data_versions.show_version(workspace.root, data_version).fingerprint
+    except TonewatchError:
+        return ""  # a version is complete without it
 
 
 def _history(folder: Path) -> list[Mapping[str, float]]:

@@ -17,7 +17,8 @@ from pipeline.base.documents import (
 from pipeline.base.errors import TonewatchError, UsageError
 from pipeline.io import files, parquet
 from pipeline.io.registry.ledger import Ledger
-from pipeline.io.registry.mlflow_models import ModelRegistry
+from pipeline.io.registry.mlflow_models import candidate_digest
+from pipeline.io.registry.open_registry import open_registry
 from pipeline.io.versioning import data_versions
 
 
@@ -107,7 +108,10 @@ def describe_in_registry(workspace: Workspace, release: ReleaseRecord) -> None:
         "data_version": release["data_version"],
     }
     card = model_card(_details(workspace, release["release"]))
-    ModelRegistry(workspace.mlflow).describe(release["model_version"], card, tags)
+    registry = open_registry(workspace)
+    version = registry.version_of(candidate_digest(release), release["model_version"])
+    if version:  # else somebody deleted it
+        registry.describe(version, card, tags)
 
 
 def history(workspace: Workspace) -> list[ReignRecord]:

@@ -1,17 +1,28 @@
 """`tonewatch doctor`: one check of everything a workspace depends on."""
 
+import dataclasses
 import json
+import shutil
 import site
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import journal_fixtures
 import pytest
+import recorded
 from world import build, serve
 
 from pipeline.base.config import Workspace
+from pipeline.io.journal.journal import Journal
 from pipeline.io.locks import workspace_lock
+from pipeline.io.registry import mlflow_tracking
+from pipeline.io.registry.mlflow_models import ModelRegistry
+from pipeline.io.versioning.git import Git
 from pipeline.operations import workspace as workspaces
 from pipeline.operations.doctor import diagnose, mask_password
 
@@ -63,6 +74,133 @@ def test_a_move_that_was_not_followed_is_reported(places: Workspace) -> None:
     (places.home / "followed.json").unlink()
 
     assert check_named("moves", places)["ok"] is False
+
+
+def delete_experiment(places: Workspace) -> None:
+    with mlflow_tracking.mlflow_at(places.mlflow) as client:
+        client.delete_experiment(client.get_experiment_by_name("tonewatch").experiment_id)
+
+
+def delete_run(places: Workspace) -> None:
+    with mlflow_tracking.mlflow_at(places.mlflow) as client:
+        client.delete_run(client.get_model_version("tonewatch", "2").run_id)
+
+
+def delete_version(places: Workspace) -> None:
+    with mlflow_tracking.mlflow_at(places.mlflow) as client:
+        client.delete_model_version("tonewatch", "1")
+
+
+def lose_previous(places: Workspace) -> None:
+    delete_version(places)
+    shutil.rmtree(places.releases / "R1")
+
+
+def move_alias(places: Workspace) -> None:
+    ModelRegistry(places.mlflow).project("1", None)
+
+
+def damage_copy(places: Workspace) -> None:
+    (places.releases / "R2" / "model.onnx").write_bytes(b"!")
+
+
+def change_lock(places: Workspace) -> None:
+    lock = places.root / "dvc.lock"
+    lock.write_text(lock.read_text().replace("nfiles: 2", "nfiles: 3"))
+
+
+def change_cache(places: Workspace) -> None:
+    path = max((places.root / ".dvc/cache/files").rglob("*"), key=lambda one: one.stat().st_mtime)
+    path.chmod(0o644)
+    path.write_bytes(b"!")
+
+
+def empty_cache(places: Workspace) -> None:
+    shutil.rmtree(places.root / ".dvc/cache/files")
+
+
+def restore_older_ledger(places: Workspace) -> None:
+    with sqlite3.connect(places.home / "ledger.db") as database:
+        for trigger in ("moves_no_delete", "moves_no_update"):
+            database.execute(f"DROP TRIGGER {trigger}")
+        database.execute("DELETE FROM moves WHERE sequence = 2")
+
+
+def journal_of_another_ledger(places: Workspace) -> None:
+    entry = journal_fixtures.make_entries(1, datetime.now(UTC) - timedelta(hours=1))
+    journal = Journal(places.journal, retention_days=9)
+    journal.append([dataclasses.replace(entry[0], release="R7")])
+    journal.close()
+
+
+def move_tag(places: Workspace) -> None:
+    commit = Git(places.root).commit_of("HEAD")
+    Git(places.root).run("update-ref", "refs/tags/data/v3", str(commit))
+
+
+def forget_move(places: Workspace) -> None:
+    (places.home / "followed.json").unlink()
+
+
+def open_keys(places: Workspace) -> None:
+    places.keys.write_text("{}")
+    places.keys.chmod(0o644)
+
+
+def remove_repository(places: Workspace) -> None:
+    shutil.rmtree(places.root / ".git")
+
+
+FAULTS: dict[Callable[[Workspace], None], tuple[str, str]] = {
+    delete_experiment: ("experiment", "the experiment tonewatch was deleted"),
+    delete_run: ("experiment", "the run of R2 (version 2) was deleted"),
+    delete_version: ("aliases", "previous = R1 registered again"),
+    lose_previous: ("previous", "the model of R1 is neither in"),
+    move_alias: ("aliases", "change from champion = version 1"),
+    damage_copy: ("copy", "the local copy of R2 is missing or changed"),
+    change_lock: ("data", "dvc.lock and the data become those of R2"),
+    change_cache: ("data", "missing from the DVC cache or changed"),
+    empty_cache: ("data", "missing from the DVC cache or changed"),
+    restore_older_ledger: ("moves", "the ledger ends at move 1"),
+    journal_of_another_ledger: ("journal", "predictions of R7 on v1, which the ledger does not have"),
+    move_tag: ("data versions", "The tag data/v3 names no data version"),
+    forget_move: ("moves", "does not follow the last move"),
+    open_keys: ("keys", "can be read by others"),
+    remove_repository: ("git and DVC", "Data versions are kept in git"),
+}
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory, _filled: Path, _migrated: Path) -> Path:
+    """Make a workspace with two recorded releases once; each fault is planted in a copy of it."""
+    root = Path(shutil.copytree(_filled, tmp_path_factory.mktemp("sound") / "workspace", symlinks=True))
+    (root / ".tonewatch").mkdir(exist_ok=True)
+    shutil.copyfile(_migrated, root / ".tonewatch" / "mlflow.db")
+    places = recorded.build(root)
+    recorded.serve(places, wrong=10)
+    recorded.serve(places, wrong=20)
+    return root
+
+
+@pytest.mark.parametrize("plant", FAULTS, ids=[plant.__name__ for plant in FAULTS])
+def test_doctor_finds_a_planted_fault(
+    sound: Path, tmp_path: Path, plant: Callable[[Workspace], None]
+) -> None:
+    root = Path(shutil.copytree(sound, tmp_path / "copy", symlinks=True))
+    places = Workspace.of(root, {})
+    plant(places)
+
+    name, sentence = FAULTS[plant]
+    check = check_named(name, places)
+    assert (check["ok"], sentence in check["message"]) == (False, True), check
+    assert any(mark in check["message"] + check["action"] for mark in ("`", "TONEWATCH", "Restore")), check
+
+
+def test_no_check_of_a_workspace_with_recorded_releases_fails(sound: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(sound, tmp_path / "copy", symlinks=True))
+
+    result = diagnose(Workspace.of(root, {}), {})
+    assert [check for check in result["checks"] if not check["ok"]] == []
 
 
 def test_keys_that_others_can_read_are_reported(places: Workspace) -> None:

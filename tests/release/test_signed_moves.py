@@ -26,7 +26,7 @@ def test_the_paths_of_the_keys_come_from_the_environment(tmp_path: Path) -> None
         tmp_path, {"TONEWATCH_SIGNING_KEY": "/keys/ours.pem", "TONEWATCH_VERIFY_KEY": "ours.pub"}
     )
 
-    assert (workspace.signing_key, workspace.verify_key) == (Path("/keys/ours.pem"), Path.cwd() / "ours.pub")
+    assert (workspace.signing_key, workspace.verify_key) == (Path("/keys/ours.pem"), tmp_path / "ours.pub")
     assert Workspace.of(tmp_path, {"TONEWATCH_SIGNING_KEY": ""}).signing_key is None
 
 

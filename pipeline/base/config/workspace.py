@@ -8,7 +8,10 @@ from typing import Literal
 from pydantic import Field
 
 from pipeline.base.config.section import Section
-from pipeline.base.errors import NotAWorkspace
+from pipeline.base.errors import NotAWorkspace, UsageError
+
+# Addresses of MLflow that look like a relative folder and are none.
+MLFLOW_SERVICES = ("databricks", "databricks-uc", "uc")
 
 
 class Profile(Section):
@@ -25,7 +28,8 @@ class Profile(Section):
 class Workspace:
     """Hold every place of one workspace; what the environment does not set is embedded under `.tonewatch/`.
 
-    With a signing key every new model is signed; with a verify key only signed models are used.
+    A relative place is taken from the root, wherever a command is typed. With a signing key every new model
+    is signed; with a verify key only signed models are used.
     """
 
     root: Path
@@ -40,15 +44,25 @@ class Workspace:
 
     @classmethod
     def of(cls, root: Path, environment: Mapping[str, str]) -> "Workspace":
-        """Read the places of a workspace from the environment, embedded where it does not set them."""
+        """Read the places of a workspace from the environment, embedded where it does not set them.
+
+        Raises UsageError where the root has a `?` in its path, which ends the path of a database's address.
+        """
+        root = root.absolute()
+        if "?" in str(root):
+            raise UsageError(
+                f"The path {root} contains a question mark, which ends the path in the address of a "
+                "database. Rename that folder, then type the same again."
+            )
         home = root / ".tonewatch"
         return cls(
             root=root,
-            mlflow=environment.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home}/mlflow.db",
-            ledger=environment.get("TONEWATCH_LEDGER") or f"sqlite:///{home}/ledger.db",
-            signing_key=_path(environment.get("TONEWATCH_SIGNING_KEY")),
-            verify_key=_path(environment.get("TONEWATCH_VERIFY_KEY")),
-            keys_file=_path(environment.get("TONEWATCH_API_KEYS_FILE")),
+            mlflow=_mlflow_address(root, environment.get("MLFLOW_TRACKING_URI")) or _embedded_mlflow(home),
+            ledger=_sqlite_address(root, environment.get("TONEWATCH_LEDGER"))
+            or f"sqlite:///{home}/ledger.db",
+            signing_key=_path(root, environment.get("TONEWATCH_SIGNING_KEY")),
+            verify_key=_path(root, environment.get("TONEWATCH_VERIFY_KEY")),
+            keys_file=_path(root, environment.get("TONEWATCH_API_KEYS_FILE")),
             # Apprise URLs hold passwords, so they are set in the environment, separated by spaces.
             alert_urls=tuple((environment.get("TONEWATCH_ALERTS") or "").split()),
             # Where people reach the dashboard, so that an alert can link to it.
@@ -66,6 +80,11 @@ class Workspace:
     def ray_token(self) -> Path:
         """Return the file with the secret of a Ray cluster that is started here."""
         return self.home / "ray" / "token"
+
+    @property
+    def mlflow_embedded(self) -> bool:
+        """Return whether MLflow is the workspace's own, which nobody else writes to."""
+        return self.mlflow == _embedded_mlflow(self.home)
 
     @property
     def params(self) -> Path:
@@ -113,8 +132,31 @@ class Workspace:
         return self.home / "reports"
 
 
-def _path(value: str | None) -> Path | None:
-    return Path(value).absolute() if value else None
+def _embedded_mlflow(home: Path) -> str:
+    return f"sqlite:///{home}/mlflow.db"
+
+
+def _path(root: Path, value: str | None) -> Path | None:
+    return root / Path(value).expanduser() if value else None
+
+
+def _sqlite_address(root: Path, value: str | None) -> str | None:
+    """Return an address with the relative path of a SQLite file taken from the root; others stay."""
+    driver, slashes, rest = (value or "").partition(":///")
+    path, mark, query = rest.partition("?")
+    if not slashes or driver.partition("+")[0] != "sqlite" or path in ("", ":memory:"):
+        return value
+    # SQLite's own addresses, as file:ledger.db?uri=true.
+    scheme = "file:" if path.startswith("file:") else ""
+    return f"{driver}:///{scheme}{_path(root, path.removeprefix('file:'))}{mark}{query}"
+
+
+def _mlflow_address(root: Path, value: str | None) -> str | None:
+    if not value or value in MLFLOW_SERVICES or "://" in value:
+        return _sqlite_address(root, value)
+    # A service with a profile has a colon; a folder may be written with or without `file:`.
+    path = value.removeprefix("file:")
+    return value if ":" in path else str(_path(root, path))
 
 
 def find_workspace(start: Path) -> Path:

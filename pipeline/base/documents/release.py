@@ -71,7 +71,8 @@ class CandidateRecord(GateEvidence):
 
     `identity` is the digest of all that the judgement depends on. `params` and `lock` are the texts of
     params.yaml and dvc.lock, `files` the SHA-256 of each served file, `teacher` that of the uncompressed
-    model, `champion` the release it was compared with.
+    model, `champion` the release it was compared with. `model` is the name of the registered model that holds
+    `model_version`; `workspace` and `host` are where the release was made, None in records of early versions.
     """
 
     schema: Literal[2]
@@ -79,7 +80,10 @@ class CandidateRecord(GateEvidence):
     actor: str
     reason: str
     data_version: str
+    model: str
     model_version: str
+    workspace: str | None
+    host: str | None
     code_commit: str
     params: str
     params_digest: str

@@ -16,6 +16,9 @@ FIGURE_KEYS = {
     "visible": "minimum_detectable",
 }
 
+# Until releases said where they were made, each workspace registered its models as `tonewatch`.
+MADE_ANYWHERE = {"model": "tonewatch", "workspace": None, "host": None}
+
 WINDOW_KEYS = {"answers": "predictions", "break": "model_change"}
 TOPIC_KEYS = {"shares": "prevalence"}
 
@@ -23,11 +26,13 @@ TOPIC_KEYS = {"shares": "prevalence"}
 def upgrade_release(document: Mapping[str, Any]) -> ReleaseRecord:
     """Return a stored release record in today's shape; one that has it already is returned as it is.
 
-    Version 1 has no `schema`. Keys that an older record lacks stay absent, and keys that a caller added stay.
+    Version 1 has no `schema`, and early records of version 2 do not say where they were made. Keys that an
+    older record lacks stay absent, and keys that a caller added stay.
     """
     if document.get("schema") == SCHEMA:
-        return cast(ReleaseRecord, document)
-    release = {"schema": SCHEMA, **_renamed(document, RELEASE_KEYS)}
+        complete = document.keys() >= MADE_ANYWHERE.keys()
+        return cast(ReleaseRecord, document if complete else {**MADE_ANYWHERE, **document})
+    release = {"schema": SCHEMA, **MADE_ANYWHERE, **_renamed(document, RELEASE_KEYS)}
     if decision := release.get("decision"):
         release["decision"] = _decision(decision)
     if variant := release.get("variant"):

@@ -1,9 +1,12 @@
 """The database of the ledger: SQLite by default, or PostgreSQL; one writer at a time in both."""
 
 import contextlib
+import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from pipeline.base.errors import Fault, Unreachable, UsageError
 from pipeline.io.registry.ledger_tables import ledger_schema
@@ -54,6 +57,11 @@ class Database:
                 yield connection
         except (SQLAlchemyError, OSError) as error:
             reason = " ".join(str(getattr(error, "orig", None) or error).split())
+            if "readonly" in reason:
+                raise Fault(
+                    f"The ledger at {_shown(place)} cannot be written by this user. "
+                    "Change its owner or rights, or mount it writable, then repeat the command."
+                ) from error
             raise Unreachable(
                 f"The ledger at {_shown(place)} failed: {reason}. "
                 "Check TONEWATCH_LEDGER, then repeat the command."
@@ -129,6 +137,8 @@ def _open_sqlite(place: "URL") -> "Engine":
     from sqlalchemy import create_engine, event
 
     path = Path(str(place.database))
+    if path.is_file() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+        return _open_read_only(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(place, connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _configure_sqlite)
@@ -136,6 +146,23 @@ def _open_sqlite(place: "URL") -> "Engine":
     # Switching a new file to WAL needs exclusive access, and SQLite does not wait for that.
     with FileLock(f"{path}.lock", timeout=BUSY_SECONDS):
         _create(engine)
+    return engine
+
+
+def _open_read_only(path: Path) -> "Engine":
+    """Open a SQLite file that this user cannot write, as in a read-only workspace."""
+    from sqlalchemy import NullPool, create_engine, event
+
+    # In WAL mode SQLite makes a file beside the database even to read, unless it is told that nobody writes.
+    log = path.with_name(f"{path.name}-wal")
+    immutable = "" if log.is_file() and log.stat().st_size else "&immutable=1"
+    address = f"file:{quote(str(path))}?mode=ro{immutable}"
+    engine = create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(address, uri=True, isolation_level=None),
+        poolclass=NullPool,
+    )
+    event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from pipeline.base import logs
 from pipeline.base.errors import Fault, Unreachable
 
 if TYPE_CHECKING:
@@ -67,20 +68,26 @@ def _configured(uri: str) -> Iterator["MlflowClient"]:
                 os.environ[name] = value
 
 
-def ensure_experiment(client: "MlflowClient", uri: str) -> str:
-    """Return the id of our experiment, created if missing; SQLite stores keep artifacts beside the file."""
+def ensure_experiment(client: "MlflowClient", uri: str, name: str = EXPERIMENT) -> str:
+    """Return the id of an experiment, created if missing and restored, with its runs, if somebody deleted it.
+
+    SQLite stores keep artifacts beside the file.
+    """
     from mlflow.exceptions import MlflowException
 
-    experiment = client.get_experiment_by_name(EXPERIMENT)
+    experiment = client.get_experiment_by_name(name)
     if experiment is None:
         database = _sqlite(uri)
         location = (database.resolve().parent / ARTIFACTS).as_uri() if database else None
         try:
-            return str(client.create_experiment(EXPERIMENT, artifact_location=location))
+            return str(client.create_experiment(name, artifact_location=location))
         except MlflowException:
-            experiment = client.get_experiment_by_name(EXPERIMENT)  # another process created it in between
+            experiment = client.get_experiment_by_name(name)  # another process created it in between
             if experiment is None:
                 raise
+    if experiment.lifecycle_stage != "active":
+        client.restore_experiment(experiment.experiment_id)
+        logs.get("registry").warning("experiment.restored", name=name)
     return str(experiment.experiment_id)
 
 

@@ -13,10 +13,9 @@ from pipeline.base.config import Workspace
 from pipeline.base.documents import EvaluationReport, ReleaseRecord
 from pipeline.base.errors import DigestMismatch, InvalidSignature, TonewatchError
 from pipeline.io import files, locks
-from pipeline.io.registry.mlflow_models import ModelRegistry, served_files
+from pipeline.io.registry.mlflow_models import EVALUATION, ModelRegistry, candidate_digest, served_files
+from pipeline.io.registry.open_registry import open_registry
 from pipeline.io.security import model_files, signing
-
-EVALUATION = "evaluation.json"
 
 
 def release_digests(candidate: Mapping[str, str], evaluation: EvaluationReport) -> dict[str, str]:
@@ -95,13 +94,22 @@ def copy_is_intact(workspace: Workspace, release: ReleaseRecord) -> bool:
 def _fetch(workspace: Workspace, release: ReleaseRecord, fault: str) -> None:
     try:
         with files.staging_dir(_folder(workspace, release)) as staging:
-            ModelRegistry(workspace.mlflow).fetch(release["model_version"], staging, _names(release))
+            _download(workspace, release, staging)
             _finish(staging, release)
     except TonewatchError as error:
         raise DigestMismatch(
             f"{release['release']} cannot be used. Its local copy: {fault} Its copy in MLflow: {error} "
             "Nothing was changed. Repair one of the two, then repeat the command."
         ) from error
+
+
+def _download(workspace: Workspace, release: ReleaseRecord, folder: Path) -> None:
+    """Fetch the files of a release from the version in MLflow that holds its digest."""
+    registry, version = open_registry(workspace), release["model_version"]
+    if not workspace.mlflow_embedded and release.get("model", registry.name) != registry.name:
+        registry = ModelRegistry(workspace.mlflow, release["model"])
+    found = registry.version_of(candidate_digest(release), version)
+    registry.fetch(found or version, folder, _names(release))
 
 
 def _finish(staging: Path, release: ReleaseRecord) -> None:

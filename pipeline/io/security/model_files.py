@@ -4,6 +4,7 @@ Nothing is unpickled, unpacked or executed here. A file is parsed as strictly as
 rejected when in doubt. The registered MLflow model carries this module with it.
 """
 
+import hashlib
 import json
 import re
 import zipfile
@@ -83,7 +84,7 @@ def _rejection(file: str, why: str) -> UnsafeModelFile:
 
 
 def _check(path: Path) -> None:
-    if path.is_symlink():
+    if path.is_symlink() and not _leads_to_object(path):
         raise ValueError("it is a symbolic link, whose target can change")
     if not path.is_file():
         raise ValueError("it is not a regular file")
@@ -93,6 +94,16 @@ def _check(path: Path) -> None:
     if _is_archive(path):
         raise ValueError("it is also a zip archive")
     parse(path)
+
+
+def _leads_to_object(path: Path) -> bool:
+    """Return whether a link leads to a file named by the MD5 of its bytes, as an object of DVC's cache."""
+    target = path.resolve()
+    if target.parent.parent.name != "md5" or not target.is_file():
+        return False
+    with target.open("rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    return target.parent.name + target.name == digest
 
 
 def _is_archive(path: Path) -> bool:

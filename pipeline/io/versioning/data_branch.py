@@ -5,61 +5,36 @@ missing.
 """
 
 import dataclasses
-import json
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import yaml
 
-from pipeline.base.documents import DataVersionRecord
 from pipeline.base.errors import Fault, UsageError
 from pipeline.io import files
 from pipeline.io.params_file import set_param
+from pipeline.io.versioning.branch_history import (
+    MANIFEST,
+    TAGS,
+    DataVersion,
+    Manifest,
+    newest_commit,
+    restore_tags,
+    versions_of,
+)
+from pipeline.io.versioning.data_remote import BRANCH, follow_remote
 from pipeline.io.versioning.dvc_cache import DvcCache
 from pipeline.io.versioning.git import Git, GitRefused
 
-BRANCH = "refs/heads/data/main"
-TAGS = "refs/tags/data/"
-MANIFEST = "data/manifest.json"
+__all__ = ["DataVersion", "Manifest"]
 # Not `identity`: every run writes it anew, and it covers the code of later stages too.
 STAGES = ("collect", "clean", "validate", "split")
 # What DVC needs beside dvc.lock to read a version as a repository of its own.
 COMMITTED_FILES = ("dvc.yaml", "params.yaml", ".dvc/config", ".dvc/.gitignore")
 ATTEMPTS, PAUSE_SECONDS = 20, 0.05
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """Describe the texts of a data version: fingerprint, and numbers by split, label, language, source.
-
-    `sides` counts the texts of each split; its name is stored.
-    """
-
-    fingerprint: str
-    rows: int
-    sides: Mapping[str, int]
-    labels: Mapping[str, int]
-    languages: Mapping[str, int]
-    sources: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class DataVersion(Manifest):
-    """Describe a data version, its commit, and its `parent`, the version before it."""
-
-    name: str
-    commit: str
-    created: str
-    parent: str | None
-    reason: str
-
-    def as_dict(self) -> DataVersionRecord:
-        """Return the fields, the name first."""
-        return cast(DataVersionRecord, {"name": self.name, **dataclasses.asdict(self)})
 
 
 def commit_version(root: Path, manifest: Manifest, *, reason: str) -> DataVersion:
@@ -73,11 +48,13 @@ def commit_version(root: Path, manifest: Manifest, *, reason: str) -> DataVersio
             f"The data in {root / 'data'} differ from dvc.lock. Type `tonewatch run`, which records them."
         )
     git = Git(root)
+    if all(version.fingerprint != manifest.fingerprint for version in list_versions(root)):
+        follow_remote(git)
     for _ in range(ATTEMPTS):
         branch = git.commit_of(BRANCH)
-        tip = _tip(git, branch)
-        versions = _versions(git, tip)
-        _restore_tags(git, versions)
+        tip = newest_commit(git, branch)
+        versions = versions_of(git, tip)
+        restore_tags(git, versions)
         for version in versions:
             if version.fingerprint == manifest.fingerprint:
                 return version
@@ -96,7 +73,7 @@ def commit_version(root: Path, manifest: Manifest, *, reason: str) -> DataVersio
             # Another process moved the branch, or is moving it.
             time.sleep(PAUSE_SECONDS)
             continue
-        return _versions(git, commit)[0]
+        return versions_of(git, commit)[0]
     raise Fault(
         f"The data version could not be committed: {refusal}. Follow git's advice, then type the same again."
     )
@@ -105,7 +82,7 @@ def commit_version(root: Path, manifest: Manifest, *, reason: str) -> DataVersio
 def list_versions(root: Path) -> tuple[DataVersion, ...]:
     """Return every data version, the newest first."""
     git = Git(root)
-    return _versions(git, _tip(git, git.commit_of(BRANCH)))
+    return versions_of(git, newest_commit(git, git.commit_of(BRANCH)))
 
 
 def version_of(root: Path, name: str) -> DataVersion:
@@ -120,6 +97,11 @@ def version_of(root: Path, name: str) -> DataVersion:
             "List them with `tonewatch data list`."
         )
     return by_name[name]
+
+
+def lock_of(root: Path, version: DataVersion) -> str:
+    """Return the text of the dvc.lock of a version."""
+    return Git(root).run("show", f"{version.commit}:dvc.lock")
 
 
 def restore(root: Path, name: str) -> DataVersion:
@@ -157,7 +139,7 @@ def export_folder(root: Path, name: str, path: str, out: Path) -> None:
     except DvcException as error:
         raise Fault(
             f"{path} of data version {name} cannot be read: {error}. "
-            "Restore its files with `dvc pull` or `dvc fetch`, then type the same again."
+            "Restore its files with `dvc fetch --all-tags`, then type the same again."
         ) from error
 
 
@@ -179,6 +161,24 @@ def restore_lock(root: Path, text: str) -> None:
     DvcCache(root).restore(text)
 
 
+def missing_objects(root: Path, text: str) -> list[Path]:
+    """Return the cache objects of a dvc.lock that are gone and that no DVC remote can provide."""
+    if not yaml.safe_load(text)["stages"]:
+        return []
+    cache = DvcCache(root)
+    return [] if cache.remote() else cache.missing(text)
+
+
+def fetch_objects(root: Path, text: str) -> list[Path]:
+    """Fetch the cache objects of a dvc.lock that are gone from the DVC remote; return what stays missing."""
+    return DvcCache(root).fetch(text) if yaml.safe_load(text)["stages"] else []
+
+
+def faulty_objects(root: Path, text: str) -> list[Path]:
+    """Return the cache objects of a dvc.lock that are missing or were changed; reads all of them."""
+    return DvcCache(root).faulty(text) if yaml.safe_load(text)["stages"] else []
+
+
 def lock_text(stages: Mapping[str, Any]) -> str:
     """Return the text of a dvc.lock with these stages."""
     from dvc.utils.serialize import dumps_yaml
@@ -186,34 +186,8 @@ def lock_text(stages: Mapping[str, Any]) -> str:
     return str(dumps_yaml({"schema": "2.0", "stages": dict(stages)}))
 
 
-def _tip(git: Git, branch: str | None) -> str | None:
-    """Return the newest version's commit: of the branch, or of the newest tag where the branch is behind."""
-    tags = git.run(
-        "for-each-ref", "--format=%(objectname)", "--sort=-version:refname", "--count=1", f"{TAGS}v[0-9]*"
-    ).split()
-    if not tags or (branch and git.ask("merge-base", "--is-ancestor", branch, tags[0]) is None):
-        return branch
-    return tags[0]
-
-
-def _versions(git: Git, tip: str | None) -> tuple[DataVersion, ...]:
-    if tip is None:
-        return ()
-    commits = [line.split() for line in git.run("log", "--format=%H %cI", tip).splitlines()]
-    return tuple(
-        DataVersion(commit=commit, created=created, **json.loads(git.run("show", f"{commit}:{MANIFEST}")))
-        for commit, created in commits
-    )
-
-
 def _stages_of(git: Git, version: DataVersion) -> dict[str, Any]:
     return dict(yaml.safe_load(git.run("show", f"{version.commit}:dvc.lock"))["stages"])
-
-
-def _restore_tags(git: Git, versions: tuple[DataVersion, ...]) -> None:
-    for version in versions:
-        if git.commit_of(f"{TAGS}{version.name}") is None:
-            git.run("update-ref", f"{TAGS}{version.name}", version.commit)
 
 
 def _commit(

@@ -1,8 +1,6 @@
 """DVC's record of a workspace: which stage ran on which inputs, and the folders it left."""
 
 import contextlib
-import hashlib
-import json
 import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,21 +9,27 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from pipeline.base import logs
 from pipeline.base.errors import ConfigError, DigestMismatch, Fault
 from pipeline.io import files
+from pipeline.io.cache_links import is_cache_link
+from pipeline.io.versioning.cache_objects import (
+    Outs,
+    fetch_missing,
+    find_objects,
+    missing_objects,
+    provide_objects,
+    remove_changed,
+    verify_objects,
+)
 from pipeline.io.versioning.git import ensure_git_and_dvc
 
 if TYPE_CHECKING:
-    from dvc.cachemgr import HashFileDB
     from dvc.output import Output
     from dvc.repo import Repo
     from dvc.stage import PipelineStage
 
 LOCK = "dvc.lock"
 EMPTY: dict[str, Any] = {"schema": "2.0", "stages": {}}
-# DVC's outs by path, each with the hash recorded for it.
-Outs = Mapping[str, tuple["Output", str]]
 
 
 class DvcCache:
@@ -43,7 +47,7 @@ class DvcCache:
 
         Outputs that are missing or different are first restored from the cache.
         """
-        with self._opened() as repo:
+        with self.opened() as repo:
             definition = _stage(repo, stage)
             if definition.always_changed or definition.changed_stage() or definition.changed_deps():
                 return False
@@ -53,7 +57,7 @@ class DvcCache:
         """Restore the outputs of an earlier run on the same inputs; return whether there was one."""
         from dvc.stage.cache import RunCacheNotFoundError
 
-        with self._opened() as repo:
+        with self.opened() as repo:
             definition = _stage(repo, stage)
             if definition.always_changed or not all(dep.exists for dep in definition.deps):
                 return False
@@ -69,35 +73,62 @@ class DvcCache:
 
     def commit(self, stage: str) -> None:
         """Record a run of a stage: inputs, parameters and outputs in `dvc.lock`, its folder in the cache."""
-        with self._opened() as repo:
+        with self.opened() as repo:
             definition = _stage(repo, stage)
             definition.save()
             for out in definition.outs:
-                _remove_changed_objects(out)
+                remove_changed(out)
             # Not relinked: the folder just written is complete and stays as it is.
             definition.commit(relink=False)
             definition.dump(update_pipeline=False)
 
     def holds(self, stages: Sequence[str]) -> bool:
         """Return whether the folders of these stages are recorded in dvc.lock as they are, and cached."""
-        with self._opened() as repo:
+        with self.opened() as repo:
             return not any(_stage(repo, stage).changed_outs() for stage in stages)
 
     def restore(self, lock: str, *, first: Callable[[], object] | None = None) -> None:
         """Write `dvc.lock` and check out all its folders.
 
-        `first` is called once every cache object is verified. The lock is written before the folders: after a
-        kill in between, the next call or run restores them from the cache. Raises Fault or DigestMismatch for
-        a missing or changed cache object, before anything is changed.
+        Objects that the cache lacks are first fetched from the DVC remote, if there is one. `first` is called
+        once every cache object is verified. The lock is written before the folders: after a kill in between,
+        the next call or run restores them from the cache. Raises Fault or DigestMismatch for a missing or
+        changed cache object, before anything is changed.
         """
-        with self._opened() as repo:
+        with self.opened() as repo:
             outs = self._outs(repo, yaml.safe_load(lock))
-            _verify_objects(outs)
+            provide_objects(repo, outs)
             if first:
                 first()
             files.write_bytes(self.root / LOCK, lock.encode())
             repo._reset()
             self._check_out(repo, outs)
+
+    def missing(self, lock: str) -> list[Path]:
+        """Return the cache objects of a `dvc.lock` that are gone, as after `dvc gc`; changes nothing."""
+        with self.opened() as repo:
+            outs = self._outs(repo, yaml.safe_load(lock))
+            return [path for out, digest in outs.values() for path in missing_objects(out.cache, digest)]
+
+    def fetch(self, lock: str) -> list[Path]:
+        """Fetch the missing objects of a `dvc.lock` from the DVC remote, if there is one; return the rest."""
+        with self.opened() as repo:
+            outs = self._outs(repo, yaml.safe_load(lock))
+            fetch_missing(repo, outs)
+            return [path for out, digest in outs.values() for path in missing_objects(out.cache, digest)]
+
+    def faulty(self, lock: str) -> list[Path]:
+        """Return the cache objects of a `dvc.lock` that are missing or whose bytes were changed."""
+        with self.opened() as repo:
+            outs = self._outs(repo, yaml.safe_load(lock))
+            pairs = [find_objects(out.cache, digest) for out, digest in outs.values()]
+            return [path for missing, changed in pairs for path in (*missing, *changed)]
+
+    def remote(self) -> str | None:
+        """Return the name of the default DVC remote, None where there is none."""
+        with self.opened() as repo:
+            name = repo.config["core"].get("remote")
+            return str(name) if name else None
 
     def lock(self) -> dict[str, Any]:
         """Read the work tree's `dvc.lock`; no stages when there is none."""
@@ -105,7 +136,8 @@ class DvcCache:
         return {**EMPTY, **(yaml.safe_load(path.read_text("utf-8")) or {})} if path.is_file() else dict(EMPTY)
 
     @contextlib.contextmanager
-    def _opened(self) -> Iterator["Repo"]:
+    def opened(self) -> Iterator["Repo"]:
+        """Yield DVC's own view of the workspace, locked for the block."""
         from dvc.exceptions import DvcException
         from dvc.repo import Repo, lock_repo
 
@@ -138,7 +170,7 @@ class DvcCache:
         return {out.def_path: (out, recorded[out.def_path]) for out in listed}
 
     def _check_out(self, repo: "Repo", outs: Outs) -> None:
-        _verify_objects(outs)
+        verify_objects(outs)
         folders = {path: Path(out.fs_path) for path, (out, _) in outs.items()}
         if folders:
             repo.checkout([str(folder) for folder in folders.values()], force=True)
@@ -169,12 +201,16 @@ def _restore_out(out: "Output") -> bool:
     """Restore an out from the cache unless it is as recorded; return whether it is now."""
     if not out.hash_info:
         return False
+    folder = Path(out.fs_path)
+    if any(path.is_symlink() and not is_cache_link(path) for path in folder.rglob("*")):
+        # A copy of a workspace holds links into the cache of the original.
+        shutil.rmtree(folder)
     if not out.workspace_status():
         if out.changed_cache():
             # The cache was emptied; the folder is still right.
             out.commit(relink=False)
         return True
-    missing, changed = _objects(out.cache, out.hash_info.value)
+    missing, changed = find_objects(out.cache, out.hash_info.value)
     if missing or changed:
         return False
     out.checkout(force=True)
@@ -185,31 +221,9 @@ def _keep_if_verified(out: "Output") -> bool:
     """Return whether a folder matches its receipt; if not, remove it and its changed objects."""
     if _verified(Path(out.fs_path)):
         return True
-    _remove_changed_objects(out)
+    remove_changed(out)
     shutil.rmtree(out.fs_path, ignore_errors=True)
     return False
-
-
-def _remove_changed_objects(out: "Output") -> None:
-    """Remove the changed cache objects of an out, which DVC would trust because of their names."""
-    for path in _objects(out.cache, out.hash_info.value)[1]:
-        logs.get("versions").warning("cache_object.changed", path=str(path))
-        path.unlink()
-
-
-def _verify_objects(outs: Outs) -> None:
-    for path, (out, digest) in outs.items():
-        missing, changed = _objects(out.cache, digest)
-        if changed:
-            raise DigestMismatch(
-                f"{changed[0]}, which {path} needs, was changed on the disk. This command changed nothing. "
-                "Remove that file, then type `tonewatch run`, or `dvc fetch` if you have a DVC remote."
-            )
-        if missing:
-            raise Fault(
-                f"{missing[0]} is missing from the cache, and {path} needs it. This command changed nothing. "
-                "Type `tonewatch run`, or `dvc fetch` if you have a DVC remote."
-            )
 
 
 def _verified(folder: Path) -> bool:
@@ -220,26 +234,3 @@ def _verified(folder: Path) -> bool:
     except (DigestMismatch, ValueError, TypeError):
         return False
     return True
-
-
-def _objects(cache: "HashFileDB", digest: str) -> tuple[list[Path], list[Path]]:
-    """Return the objects of a hash that the cache lacks, and those whose bytes were changed."""
-    missing: list[Path] = []
-    changed: list[Path] = []
-    waiting = [digest]
-    while waiting:
-        name = waiting.pop()
-        path = Path(cache.oid_to_path(name))
-        if not path.is_file():
-            missing.append(path)
-        elif _md5(path) != name.removesuffix(".dir"):
-            changed.append(path)
-        elif name.endswith(".dir"):
-            waiting += [entry["md5"] for entry in json.loads(path.read_text("utf-8"))]
-    return missing, changed
-
-
-def _md5(path: Path) -> str:
-    # DVC names its objects by MD5, against accidents; our receipts hold SHA-256.
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

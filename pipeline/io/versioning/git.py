@@ -1,6 +1,8 @@
 """Git, called without touching the user's index, hooks or configuration; the version of the code."""
 
 import os
+import shlex
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +22,11 @@ VARIABLES = (
     "GIT_NAMESPACE",
     "GIT_PREFIX",
 )
+# A command that asks a remote never waits for a person.
+UNATTENDED = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=10",
+}
 IDENTITY = {"NAME": "tonewatch", "EMAIL": "tonewatch@localhost"}
 
 
@@ -33,10 +40,13 @@ class Git:
 
     root: Path
 
-    def run(self, *words: str, stdin: bytes = b"", index: Path | None = None) -> str:
+    def run(
+        self, *words: str, stdin: bytes = b"", index: Path | None = None, seconds: float | None = None
+    ) -> str:
         """Run git with `stdin` as its input, and return what it printed.
 
-        Raises GitRefused with git's own message.
+        A command that asks a remote is ended after so many `seconds`, and never asks for a password. Raises
+        GitRefused with git's own message, NotAWorkspace where the repository belongs to somebody else.
         """
         settings = ("core.hooksPath=/dev/null", "commit.gpgSign=false", "gc.auto=0")
         command = ("git", *(word for setting in settings for word in ("-c", setting)), *words)
@@ -47,24 +57,21 @@ class Git:
             for field, value in IDENTITY.items()
         }
         environment |= {"LC_ALL": "C", **({"GIT_INDEX_FILE": str(index)} if index else {})}
-        try:
-            process = subprocess.run(
-                command, cwd=self.root, input=stdin, env=environment, capture_output=True, check=False
-            )
-        except FileNotFoundError as error:
-            raise Fault(
-                "git is not installed, and data versions are kept in git. Install it (`apt-get install git`)."
-            ) from error
-        if process.returncode:
-            reason = process.stderr.decode(errors="replace").strip().rstrip(".")
+        if seconds is not None:
+            environment = {**UNATTENDED, **environment}
+        code, out, err = _run(command, self.root, stdin, environment, seconds)
+        if code:
+            reason = err.decode(errors="replace").strip().rstrip(".")
+            if "dubious ownership" in reason:
+                raise _not_ours(self.root)
             raise GitRefused(f"`git {' '.join(words[:2])}` failed in {self.root}: {reason}")
-        return process.stdout.decode()
+        return out.decode()
 
     def ask(self, *words: str) -> str | None:
         """Run git and return the line it printed, None when it fails."""
         try:
             return self.run(*words).strip()
-        except GitRefused:
+        except (GitRefused, NotAWorkspace):
             return None
 
     def commit_of(self, name: str) -> str | None:
@@ -93,6 +100,36 @@ class Git:
         """
         lines = "".join(f"{line}\n" for line in ("start", *updates, "prepare", "commit"))
         self.run("update-ref", "--stdin", stdin=lines.encode())
+
+
+def _run(
+    command: Sequence[str], root: Path, stdin: bytes, environment: Mapping[str, str], seconds: float | None
+) -> tuple[int, bytes, bytes]:
+    """Run a command in a process group of its own; return its exit code, output and errors."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    try:
+        process = subprocess.Popen(command, cwd=root, env=environment, start_new_session=True, **pipes)
+    except FileNotFoundError as error:
+        raise Fault(
+            "git is not installed, and data versions are kept in git. Install it (`apt-get install git`)."
+        ) from error
+    try:
+        out, err = process.communicate(stdin, timeout=seconds)
+    except subprocess.TimeoutExpired:
+        # The helper that talks to the remote holds the pipes, so it is ended too.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return 1, b"", f"no answer within {seconds:.0f} s".encode()
+    return process.returncode, out, err
+
+
+def _not_ours(root: Path) -> NotAWorkspace:
+    owner = root.stat().st_uid
+    return NotAWorkspace(
+        f"{root} belongs to another user (number {owner}), and git refuses such a repository. If you trust "
+        f"its owner, type `git config --global --add safe.directory {shlex.quote(str(root.resolve()))}`, "
+        "then the same again."
+    )
 
 
 def ensure_git_and_dvc(root: Path) -> None:
