@@ -115,6 +115,11 @@ def watch(summary: WatchSummary) -> str:
             f"{summary['future']} predictions are dated after {summary['now']} and were left out. "
             "Check the clocks."
         )
+    if summary["set_aside"]:
+        lines.append(
+            f"{len(summary['set_aside'])} windows end after {summary['now']}, so a clock was ahead: "
+            "their reports were moved to .tonewatch/windows/future. Check the clocks."
+        )
     if summary["retrain"]:
         lines.append(f"Retraining recommended: {summary['retrain']}. Run `tonewatch run`.")
     return "\n".join(lines)

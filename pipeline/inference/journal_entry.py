@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.base.digests import text_digest
+from pipeline.base.digests import keyed_digest
 from pipeline.core.clean.faults import count_words
 from pipeline.core.clean.language import detect_language
 from pipeline.core.privacy.masking import mask_pii
@@ -18,16 +18,16 @@ class JournalFields:
     words: int
 
 
-def journal_fields(cleaned: str, *, hashed: bool, min_words: int) -> JournalFields:
+def journal_fields(cleaned: str, *, hashed: bool, min_words: int, key: bytes) -> JournalFields:
     """Mask a cleaned text; where texts are stored hashed, return its digest and language instead of the text.
 
-    `min_words` is the length below which no language is detected.
+    `min_words` is the length below which no language is detected, `key` that of the digest.
     """
     masked = mask_pii(cleaned)[0]
     # Detecting a language takes as long as all else here, so readers do it where the text is stored.
     return JournalFields(
         text="" if hashed else masked,
         lang=detect_language(masked, min_words=min_words) if hashed else "",
-        digest=text_digest(masked),
+        digest=keyed_digest(masked, key),
         words=count_words(masked),
     )

@@ -30,6 +30,16 @@ def read_texts(path: Path) -> list[TextRecord]:
     return list(_records(read_rows(path)))
 
 
+def read_labels(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the id and the label of each record of one Parquet file, without its texts."""
+    import pyarrow.parquet
+
+    with pyarrow.parquet.ParquetFile(path) as table:
+        for batch in table.iter_batches(columns=["id", "label"]):
+            columns = batch.to_pydict()
+            yield from zip(columns["id"], columns["label"], strict=True)
+
+
 def write_rows(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
     """Write named columns of equal length to one Parquet file; a column without rows is of strings."""
     import pyarrow

@@ -9,9 +9,11 @@ from fastapi import FastAPI
 from pipeline.base.config import Workspace
 from pipeline.base.errors import UsageError
 from pipeline.inference.champion import ChampionSource
+from pipeline.io.journal.digest_key import read_digest_key
 from pipeline.io.journal.journal import Journal, request_id
 from pipeline.io.params_file import load_params
 from pipeline.io.security.api_keys import KeyStore
+from pipeline.operations import journal_upkeep
 from pipeline.operations.dashboard_actions import open_sessions
 from pipeline.operations.dashboard_data import DashboardData
 from pipeline.serve.api.app import create_app
@@ -20,6 +22,7 @@ from pipeline.serve.dashboard.context import DashboardContext
 from pipeline.serve.dashboard.routes import dashboard_router
 from pipeline.serve.http.access import AccessGuard, is_loopback
 from pipeline.serve.runtime.champion import ChampionHolder
+from pipeline.serve.runtime.journal_health import JournalHealth
 from pipeline.serve.runtime.metrics import ServiceMetrics
 
 MAX_THREADS = 2  # cores that share a batch
@@ -44,11 +47,18 @@ def build_app(
     champion = ChampionHolder(source, metrics, now)
     if load_champion:
         champion.refresh()
+    journal = Journal(workspace.journal, retention_days=cfg.journal.retention_days)
     service = Service(
         cfg=cfg,
         champion=champion,
         guard=AccessGuard(KeyStore(workspace.keys), cfg, loopback=loopback, now=now),
-        journal=Journal(workspace.journal, retention_days=cfg.journal.retention_days),
+        journal=journal,
+        journal_key=read_digest_key(workspace.journal_key),
+        journal_health=JournalHealth(
+            lambda: journal.probe(now()),
+            lambda reason: journal_upkeep.report_unwritable(workspace, reason, now()),
+        ),
+        retain=lambda moment: journal_upkeep.retain(journal, moment),
         metrics=metrics,
         now=now,
         request_id=request_id,

@@ -99,7 +99,7 @@ def serve_texts(places: Workspace) -> Callable[..., list[JournalEntry]]:
         if with_feedback:
             journal.append_feedback(
                 [
-                    Feedback(entry.request, 0, entry.time, TEXTS[number].label, "shop", entry.text, topic)
+                    Feedback(entry.request, 0, entry.time, TEXTS[number].label, "shop", topic)
                     for entry, number in zip(entries, numbers, strict=True)
                 ]
             )

@@ -20,6 +20,7 @@ from pipeline.serve.http.request_limits import RequestLimits
 from pipeline.serve.runtime.batcher import Batcher
 
 WARM_UP_TEXT = "Masking and language detection are slow for the first text of a process."
+RETENTION_CHECK_SECONDS = 600
 ERROR_STATUSES = (400, 401, 403, 408, 413, 415, 422, 429, 503)
 
 
@@ -80,7 +81,9 @@ def _lifespan(
         jobs = (
             batcher.run(),
             service.champion.refresh_every(service.cfg.reload_seconds),
-            asyncio.to_thread(journal_fields, WARM_UP_TEXT, hashed=hashed, min_words=1),
+            service.journal_health.watch(),
+            _retain_daily(service),
+            asyncio.to_thread(journal_fields, WARM_UP_TEXT, hashed=hashed, min_words=1, key=b""),
         )
         tasks = [asyncio.create_task(job) for job in jobs]
         try:
@@ -94,9 +97,19 @@ def _lifespan(
     return lifespan
 
 
+async def _retain_daily(service: Service) -> None:
+    """Apply the retention at the start and on every new day, until cancelled."""
+    day = None
+    while True:
+        if (today := service.now().date()) != day:
+            await asyncio.to_thread(service.retain, service.now())
+            day = today
+        await asyncio.sleep(RETENTION_CHECK_SECONDS)
+
+
 def _add_routes(app: FastAPI, handlers: ApiHandlers) -> None:
     errors: dict[int | str, dict[str, Any]] = {status: {"model": ErrorResponse} for status in ERROR_STATUSES}
-    feedback_errors = {**errors, 404: {"model": ErrorResponse}}
+    feedback_errors = {**errors, 404: {"model": ErrorResponse}, 409: {"model": ErrorResponse}}
     app.post("/v1/predict", response_model=PredictResponse, responses=errors)(handlers.predict)
     app.post("/v1/feedback", response_model=FeedbackResponse, responses=feedback_errors)(handlers.feedback)
     app.get("/v1/release", response_model=ReleaseResponse, responses=errors)(handlers.release)
