@@ -5,6 +5,9 @@ import hmac
 import json
 from collections.abc import Callable
 
+# A labelled text is named by so many digits of its digest.
+KEY_DIGITS = 16
+
 
 def text_digest(text: str) -> str:
     """Return the SHA-256 of a text; half of a surrogate pair counts as a question mark."""

@@ -30,14 +30,13 @@ def read_texts(path: Path) -> list[TextRecord]:
     return list(_records(read_rows(path)))
 
 
-def read_labels(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield the id and the label of each record of one Parquet file, without its texts."""
+def stream_rows(path: Path, *columns: str) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of some columns row by row; one batch of them is in memory."""
     import pyarrow.parquet
 
     with pyarrow.parquet.ParquetFile(path) as table:
-        for batch in table.iter_batches(columns=["id", "label"]):
-            columns = batch.to_pydict()
-            yield from zip(columns["id"], columns["label"], strict=True)
+        for batch in table.iter_batches(columns=list(columns)):
+            yield from zip(*(batch[name].to_pylist() for name in columns), strict=True)
 
 
 def write_rows(path: Path, columns: Mapping[str, Sequence[object]]) -> None:

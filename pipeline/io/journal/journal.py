@@ -11,6 +11,7 @@ system.
 What earlier versions left in `answers` and `feedback` is imported when a writer opens the journal.
 """
 
+import re
 import secrets
 import sqlite3
 import threading
@@ -28,6 +29,13 @@ from pipeline.io.journal.reader import FEEDBACK, JournalReader, hours_of, list_h
 from pipeline.io.journal.retention import HOUR, RetentionReport
 
 RANDOM_BYTES = 10
+# Earlier versions had no microsecond.
+REQUEST_ID = re.compile(r"[0-9]{10}-([0-9a-f]{8})?[0-9a-f]{20}")
+
+
+def is_request_id(text: str) -> bool:
+    """Return whether a text has the form of a request id, of this version or an earlier one."""
+    return REQUEST_ID.fullmatch(text) is not None
 
 
 def request_id(now: datetime) -> str:
@@ -94,7 +102,14 @@ class Journal(JournalReader):
         hours = sorted({hour for request in requests for hour in hours_of(request)})
         keys = [(request,) for request in requests]
         self._feedback_database()
-        for name in [*(hour for hour in hours if self._hour(hour).exists()), FEEDBACK]:
+        for hour in hours:
+            self._hour(hour)
+        if holder := legacy.find_holder(self._folder, hours, requests):
+            raise Fault(
+                f"{holder} of an earlier version holds one of the requests and cannot be imported. End the "
+                "service that writes it, or remove it, then type the same again. Nothing is erased yet."
+            )
+        for name in [*(hour for hour in hours if self._path(hour).exists()), FEEDBACK]:
             table = "feedback" if name == FEEDBACK else "predictions"
             with self._guard:
                 with self._writing(name) as connection:

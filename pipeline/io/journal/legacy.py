@@ -10,7 +10,7 @@ import dataclasses
 import fcntl
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -78,6 +78,16 @@ def import_segments(folder: Path, kind: type[Entry], insert: Callable[[Sequence[
         folder.rmdir()
         folder.parent.rmdir()
     return imported
+
+
+def find_holder(journal: Path, hours: Iterable[str], requests: Collection[str]) -> Path | None:
+    """Return a file with lines of one of these requests that no import took, None where there is none."""
+    folders = [*(journal / PREDICTIONS / hour for hour in hours), *list_folders(journal / FEEDBACK)]
+    for path in (path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir())):
+        with path.open("rb") as lines:
+            if any(request.encode() in line for line in lines for request in requests):
+                return path
+    return None
 
 
 @contextlib.contextmanager

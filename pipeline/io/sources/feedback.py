@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.base.config import CollectConfig, Workspace
 from pipeline.base.config.sources import FeedbackSource
-from pipeline.base.digests import text_digest
+from pipeline.base.digests import KEY_DIGITS, text_digest
 from pipeline.base.records import Feedback, TextRecord
 from pipeline.io import parquet
 from pipeline.io.journal.journal import Journal
@@ -42,7 +42,7 @@ def count_new_labels(workspace: Workspace, cfg: CollectConfig) -> int:
         return 0
     labelled = {record.id: record.label for record in read_feedback(workspace.journal, cfg.feedback, cfg)}
     raw = workspace.root / "data" / "raw" / "texts.parquet"
-    for key, label in parquet.read_labels(raw) if labelled and raw.is_file() else ():
+    for key, label in parquet.stream_rows(raw, "id", "label") if labelled and raw.is_file() else ():
         if labelled.get(key) == label:
             del labelled[key]
     return len(labelled)
@@ -50,7 +50,7 @@ def count_new_labels(workspace: Workspace, cfg: CollectConfig) -> int:
 
 def feedback_id(source: str, text: str) -> str:
     """Return the id of a labelled text: however often it was sent, it stays in one split."""
-    return f"{source}:{text_digest(text)[:16]}"
+    return f"{source}:{text_digest(text)[:KEY_DIGITS]}"
 
 
 def _newest_texts(journal: JournalReader) -> Iterator[tuple[str, Feedback]]:

@@ -152,6 +152,21 @@ def test_lines_that_are_no_entries_are_left_aside(tmp_path: Path) -> None:
     assert path.with_suffix(".unread").exists()
 
 
+def test_a_request_in_a_segment_that_stays_is_not_said_to_be_forgotten(tmp_path: Path) -> None:
+    one, other = make_entries(2)
+    path = leave_segment(tmp_path, [one, other])
+    with path.open("ab") as file:
+        file.write(b"no entry\n")
+    journal = Journal(tmp_path, retention_days=9)
+
+    with pytest.raises(Fault, match=r"1-a.unread of an earlier version"):
+        journal.forget([one.request])
+    assert read_all(tmp_path) == [one, other]
+    path.with_suffix(".unread").unlink()
+    journal.forget([one.request])
+    assert read_all(tmp_path) == [other]
+
+
 def test_a_damaged_table_is_named_and_does_not_stop_a_writer(tmp_path: Path) -> None:
     path = leave_segment(tmp_path, make_entries(1), "1-a.parquet")
     path.write_bytes(b"PAR1 no more")
