@@ -35,9 +35,9 @@ class JournalEntry:
     """Hold one prediction of the service; the fields are the columns of the journal.
 
     `request` and `position` identify it. `time` is UTC as 2026-11-25T08:00:00.000000Z, so that times sort as
-    text. `text` is masked, and empty where only its hash is kept; then `lang` is empty too. `digest` is the
-    SHA-256 of the masked text. `probabilities` are in the order of the release's labels. `unknown` is the
-    share of unknown tokens.
+    text. `text` is masked, and empty where only its hash is kept; otherwise `lang` is empty. `digest` is the
+    HMAC-SHA-256 of the masked text under the key of the workspace. `probabilities` are in the order of the
+    release's labels. `unknown` is the share of unknown tokens.
     """
 
     request: str
@@ -61,7 +61,7 @@ class JournalEntry:
 class Feedback:
     """Hold the true label of a prediction and its sender; the fields are the columns of the journal.
 
-    `text` is that of the prediction, empty where only its hash is kept.
+    It holds no text: readers take that of the prediction, as long as it is kept.
     """
 
     request: str
@@ -69,7 +69,6 @@ class Feedback:
     time: str
     label: str
     client: str
-    text: str
     topic: str
 
 

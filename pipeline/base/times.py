@@ -32,3 +32,11 @@ def to_micros(text: str) -> str:
 def hours_before(text: str, *, hours: float) -> str:
     """Return the time so many hours before another."""
     return format_seconds(parse_time(text) - timedelta(hours=hours))
+
+
+def is_future(text: str, *, now: datetime) -> bool:
+    """Return whether a time lies after `now`: whoever wrote it had a clock that was ahead.
+
+    Every reader of stored times asks this one question, and sets aside what it is true for.
+    """
+    return parse_time(text) > now

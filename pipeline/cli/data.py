@@ -1,4 +1,4 @@
-"""`tonewatch data`: the versions of the data."""
+"""`tonewatch data`: the versions of the data, and texts to be forgotten."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from pipeline.base.config import Workspace
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="List, show and roll back versions of the data."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="List, show and roll back versions of the data; forget texts.",
 )
 VersionArgument = Annotated[str | None, typer.Argument(help="A data version, as v1.")]
 
@@ -35,6 +37,22 @@ def show_version(workspace: "Workspace", name: VersionArgument = None) -> tuple[
 
     version = data_versions.show_version(workspace.root, name).as_dict()
     return version, printing.fields(version)
+
+
+@app.command()
+@command
+def forget(
+    workspace: "Workspace",
+    requests: Annotated[list[str], typer.Argument(help="Ids of requests, as /v1/predict returned them.")],
+) -> tuple[object, str]:
+    """Erase the texts and labels of requests from the journal.  Example: tonewatch data forget REQUEST_ID."""
+    from dataclasses import asdict
+
+    from pipeline.cli import printing
+    from pipeline.operations.forget import forget_requests
+
+    report = forget_requests(workspace, requests)
+    return asdict(report), printing.forgotten(report)
 
 
 @app.command()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipeline.inference.predict import ChampionPredictions
     from pipeline.operations.api_keys import KeyRecord
     from pipeline.operations.doctor import Diagnosis
+    from pipeline.operations.forget import ForgetReport
     from pipeline.operations.prune import PruneResult
     from pipeline.operations.retrain import RetrainResult
     from pipeline.release.promote import MovePreview, MoveResultRecord
@@ -120,8 +121,34 @@ def watch(summary: WatchSummary) -> str:
             f"{summary['future']} predictions are dated after {summary['now']} and were left out. "
             "Check the clocks."
         )
+    if summary["set_aside"]:
+        lines.append(
+            f"{len(summary['set_aside'])} windows end after {summary['now']}, so a clock was ahead: "
+            "their reports were moved to .tonewatch/windows/future. Check the clocks."
+        )
     if summary["retrain"]:
         lines.append(f"Retraining recommended: {summary['retrain']}. Run `tonewatch run`.")
+    return "\n".join(lines)
+
+
+def forgotten(report: "ForgetReport") -> str:
+    """Write what was erased, and what still holds one of the texts."""
+    lines = [f"Erased from the journal: {report.predictions} predictions with their labels."]
+    if report.unknown:
+        lines.append(
+            f"Without a prediction in the journal, so that no data version was searched: "
+            f"{', '.join(report.unknown)}."
+        )
+    if report.versions:
+        lines.append(
+            f"Not touched: data versions that hold a text of these requests: {', '.join(report.versions)}. "
+            "Releases were trained on them."
+        )
+    if report.unreadable:
+        lines.append(
+            f"Not searched: data versions that are not in DVC's cache: {', '.join(report.unreadable)}. "
+            "Fetch them with `dvc pull`, then look again before the retention ends."
+        )
     return "\n".join(lines)
 
 

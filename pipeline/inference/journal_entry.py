@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipeline.base.digests import text_digest
+from pipeline.base.digests import keyed_digest
 from pipeline.core.clean.faults import count_words
 from pipeline.core.clean.language import detect_language
 from pipeline.core.clean.rules import clean_text
@@ -27,22 +27,22 @@ class PreparedText:
     fields: JournalFields
 
 
-def prepare_text(text: str, *, hashed: bool, min_words: int) -> PreparedText:
+def prepare_text(text: str, *, hashed: bool, min_words: int, key: bytes) -> PreparedText:
     """Clean a text for the model and mask it for the journal; see `journal_fields`."""
     cleaned = clean_text(text)[0]
-    return PreparedText(cleaned, journal_fields(cleaned, hashed=hashed, min_words=min_words))
+    return PreparedText(cleaned, journal_fields(cleaned, hashed=hashed, min_words=min_words, key=key))
 
 
-def journal_fields(cleaned: str, *, hashed: bool, min_words: int) -> JournalFields:
+def journal_fields(cleaned: str, *, hashed: bool, min_words: int, key: bytes) -> JournalFields:
     """Mask a cleaned text; where texts are stored hashed, return its digest and language instead of the text.
 
-    `min_words` is the length below which no language is detected.
+    `min_words` is the length below which no language is detected, `key` that of the digest.
     """
     masked = mask_pii(cleaned)[0]
     # Detecting a language takes as long as all else here, so readers do it where the text is stored.
     return JournalFields(
         text="" if hashed else masked,
         lang=detect_language(masked, min_words=min_words) if hashed else "",
-        digest=text_digest(masked),
+        digest=keyed_digest(masked, key),
         words=count_words(masked),
     )

@@ -30,6 +30,15 @@ def read_texts(path: Path) -> list[TextRecord]:
     return list(_records(read_rows(path)))
 
 
+def stream_rows(path: Path, *columns: str) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of some columns row by row; one batch of them is in memory."""
+    import pyarrow.parquet
+
+    with pyarrow.parquet.ParquetFile(path) as table:
+        for batch in table.iter_batches(columns=list(columns)):
+            yield from zip(*(batch[name].to_pylist() for name in columns), strict=True)
+
+
 def write_rows(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
     """Write named columns of equal length to one Parquet file; a column without rows is of strings."""
     import pyarrow

@@ -1,6 +1,7 @@
 """Automatic rollback: feedback judges a new champion, and a significant regression rolls it back."""
 
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pipeline.base import logs, times
@@ -10,10 +11,10 @@ from pipeline.base.errors import TonewatchError
 from pipeline.base.records import Alert
 from pipeline.core.evaluate.bootstrap import BootstrapConfig
 from pipeline.core.monitor import quality
-from pipeline.io.journal.journal import Journal
+from pipeline.io.journal.reader import JournalReader
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.registry.ledger_entries import ChampionMove
-from pipeline.monitoring.labelled import LabelledPrediction, read_labelled
+from pipeline.monitoring.labelled import LabelledPrediction, LabelPairs, batches, read_labelled
 from pipeline.monitoring.reference import ReferenceCache
 from pipeline.monitoring.window_files import read_windows
 from pipeline.monitoring.window_report import observe_quality
@@ -66,7 +67,7 @@ class RollbackDecision:
 
 
 def decide_rollback(
-    workspace: Workspace, journal: Journal, references: ReferenceCache, *, now: str, params: Params
+    workspace: Workspace, journal: JournalReader, references: ReferenceCache, *, now: str, params: Params
 ) -> RollbackDecision:
     """Judge the champion by the feedback of the last `watch.quality.rollback_hours` before `now`."""
     cfg, move = params.watch.quality, Ledger(workspace.ledger).last_move()
@@ -75,12 +76,16 @@ def decide_rollback(
     champion = references.get(move.target)
     since = times.hours_before(now, hours=cfg.rollback_hours)
     start, end = times.to_micros(since), times.to_micros(now)
-    labelled = [
-        prediction
-        for prediction in read_labelled(journal, champion.name, since=start, until=end)
-        if start <= prediction.entry.time < end
-    ]
-    if len(labelled) < cfg.min_labels:
+
+    def labelled() -> Iterator[LabelledPrediction]:
+        for prediction in read_labelled(journal, champion.name, since=start, until=end):
+            if start <= prediction.entry.time < end:
+                yield prediction
+
+    pairs = LabelPairs()
+    for prediction in labelled():
+        pairs.add(prediction)
+    if len(pairs.truth) < cfg.min_labels:
         return RollbackDecision(now, champion.name, move)
     bootstrap = BootstrapConfig(params.watch.resamples, params.watch.confidence, params.seed)
     # The mix of texts differs from the test split. Less the margin, the lower bound is what the champion
@@ -94,9 +99,9 @@ def decide_rollback(
         now,
         champion.name,
         move,
-        observe_quality(labelled, champion.labels, bootstrap),
+        observe_quality(pairs, champion.labels, bootstrap),
         expected,
-        _regression(references, move, labelled, params) if eligible else None,
+        _regression(references, move, labelled(), params) if eligible else None,
     )
 
 
@@ -127,17 +132,22 @@ def _first_window(workspace: Workspace, release: str) -> str | None:
 
 
 def _regression(
-    references: ReferenceCache, move: ChampionMove, labelled: Sequence[LabelledPrediction], params: Params
+    references: ReferenceCache, move: ChampionMove, labelled: Iterable[LabelledPrediction], params: Params
 ) -> quality.RegressionVerdict | None:
     """Compare the champion with the previous release on the same texts; None where no text is readable."""
-    readable = [prediction for prediction in labelled if prediction.entry.text]
-    if not readable or move.origin is None:
+    if move.origin is None:
         return None
-    previous = references.get(move.origin)
-    predicted = previous.predictor.predict([prediction.entry.text for prediction in readable]).labels
+    previous, champion, predicted = references.get(move.origin), LabelPairs(), list[str]()
+    for batch in batches(prediction for prediction in labelled if prediction.entry.text):
+        labels = previous.predictor.predict([prediction.entry.text for prediction in batch]).labels
+        predicted += map(sys.intern, labels)
+        for prediction in batch:
+            champion.add(prediction)
+    if not predicted:
+        return None
     return quality.detect_regression(
-        [prediction.truth for prediction in readable],
-        [prediction.entry.label for prediction in readable],
+        champion.truth,
+        champion.predicted,
         predicted,
         params.watch.quality,
         confidence=params.watch.confidence,

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from pipeline.base.config import Params
 from pipeline.base.documents import BridgedPoint, ChangePoint, ModelChange, PrevalenceEntry, WindowReport
 from pipeline.base.errors import TonewatchError
@@ -15,6 +13,7 @@ from pipeline.core.monitor.bridging import SeriesPoint, TimedShift
 from pipeline.core.monitor.change_points import find_change_points
 from pipeline.core.monitor.windows import windows_per_quarter
 from pipeline.monitoring.reference import ReferenceCache, ReleaseReference
+from pipeline.monitoring.window_counts import READABLE, WindowPredictions, draw_rows
 
 
 def drifted_windows(windows: Sequence[WindowReport], release: str) -> dict[str, list[bool]]:
@@ -29,7 +28,7 @@ def drifted_windows(windows: Sequence[WindowReport], release: str) -> dict[str, 
 def measure_model_change(
     references: ReferenceCache,
     reference: ReleaseReference,
-    predictions: Sequence[JournalEntry],
+    predictions: WindowPredictions,
     *,
     previous: str,
     params: Params,
@@ -64,12 +63,11 @@ def measure_model_change(
     return change
 
 
-def _overlap(predictions: Sequence[JournalEntry], params: Params) -> list[JournalEntry]:
+def _overlap(predictions: WindowPredictions, params: Params) -> list[JournalEntry]:
     """Draw the texts that both releases predict."""
-    random = np.random.default_rng(seed_for(params.seed, "watch", "overlap"))
-    readable = [entry for entry in predictions if entry.text]
-    rows = sorted(random.permutation(len(readable))[: params.watch.overlap_texts])
-    return [readable[row] for row in rows]
+    seed = seed_for(params.seed, "watch", "overlap")
+    rows = draw_rows(predictions.readable, params.watch.overlap_texts, seed)
+    return predictions.entries(predictions.sample({READABLE: rows})[READABLE])
 
 
 def bridge_topic(windows: Sequence[WindowReport], topic: str) -> dict[str, list[BridgedPoint]]:

@@ -3,7 +3,6 @@
 A window is one file, written atomically; a pass that was killed continues in the next one.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,18 +18,19 @@ from pipeline.core.monitor import quiet_period
 from pipeline.core.monitor.windows import Window, due_windows
 from pipeline.io import alerts, files, locks
 from pipeline.io.journal.journal import Journal
+from pipeline.io.journal.reader import END_OF_TIME, JournalReader
 from pipeline.io.params_file import load_params
 from pipeline.io.sources import feedback
 from pipeline.monitoring import auto_rollback
-from pipeline.monitoring.labelled import read_labelled
+from pipeline.monitoring.labelled import LabelPairs, read_labelled
 from pipeline.monitoring.model_change import drifted_windows, find_topic_changes, measure_model_change
 from pipeline.monitoring.reference import ReferenceCache
 from pipeline.monitoring.window_alerts import alerts_from_windows
-from pipeline.monitoring.window_files import read_window, read_windows, window_paths
-from pipeline.monitoring.window_report import ALL, describe_topics
+from pipeline.monitoring.window_counts import ALL, count_releases, count_window
+from pipeline.monitoring.window_files import read_window, read_windows, set_aside_future, window_paths
+from pipeline.monitoring.window_report import describe_topics
 
 log = logs.get("watch")
-FAR_FUTURE = "9999"
 
 
 def run_watch(
@@ -38,12 +38,14 @@ def run_watch(
 ) -> WatchSummary:
     """Report all due windows, raise and send alerts, and roll back a champion with a significant regression.
 
-    `now` is a UTC time, by default the clock's; predictions dated after it belong to no window and are
-    counted. Concurrent passes run one after the other. Raises UsageError for a `now` that is no time.
+    `now` is a UTC time, by default the clock's. Predictions dated after it belong to no window and are
+    counted. Windows that end after it were reported by a clock that was ahead, and are set aside. Concurrent
+    passes run one after the other. Raises UsageError for a `now` that is no time.
     """
     params, now = load_params(workspace.params), _parse_now(now)
     with locks.folder_lock(workspace.windows):
         journal, references = Journal.reading(workspace.journal), ReferenceCache(workspace)
+        set_aside = set_aside_future(workspace, now=times.parse_time(now))
         written = [
             window
             for window in _due_windows(workspace, journal, now, params)
@@ -64,7 +66,8 @@ def run_watch(
     return {
         "now": now,
         "windows": [window.name for window in written],
-        "future": sum(1 for _ in journal.predictions(times.to_micros(now), FAR_FUTURE)),
+        "future": journal.count(times.to_micros(now), END_OF_TIME),
+        "set_aside": set_aside,
         "alerts": [alert.title for alert in raised],
         "undelivered": delivery.waiting,
         "rollback": move.as_dict() if move else None,
@@ -80,7 +83,7 @@ def _parse_now(now: str | None) -> str:
         raise UsageError(f"{now!r} is no time. Write it in UTC as 2026-11-25T08:00:00Z.") from None
 
 
-def _due_windows(workspace: Workspace, journal: Journal, now: str, params: Params) -> list[Window]:
+def _due_windows(workspace: Workspace, journal: JournalReader, now: str, params: Params) -> list[Window]:
     cfg, paths = params.watch, window_paths(workspace)
     since = read_window(paths[-1])["window"]["end"] if paths else journal.first_time()
     if not since:
@@ -89,16 +92,16 @@ def _due_windows(workspace: Workspace, journal: Journal, now: str, params: Param
 
 
 def _write_window(
-    workspace: Workspace, journal: Journal, references: ReferenceCache, window: Window, params: Params
+    workspace: Workspace, journal: JournalReader, references: ReferenceCache, window: Window, params: Params
 ) -> bool:
     """Write the report of one window; return whether there were predictions in it."""
     start, end = times.to_micros(window.start), times.to_micros(window.end)
-    entries = list(journal.predictions(start, end))
-    if not entries:
+    counts = journal.counts(start, end)
+    if not counts:
         return False
-    releases = Counter(entry.release for entry in entries)
-    reference = references.get(releases.most_common(1)[0][0])
-    predictions = [entry for entry in entries if entry.release == reference.name]
+    releases = count_releases(counts)
+    reference = references.get(max(releases, key=lambda name: releases[name]))
+    predictions = count_window(journal, counts, start=start, end=end, release=reference.name)
     earlier = read_windows(workspace)
     model_change = None
     if earlier and earlier[-1]["release"] != reference.name:
@@ -109,12 +112,12 @@ def _write_window(
         "window": {"start": window.start, "end": window.end},
         "release": reference.name,
         "data_version": reference.record["data_version"],
-        "predictions": len(predictions),
-        "releases": dict(releases),
+        "predictions": predictions.topics[ALL].texts,
+        "releases": releases,
         "topics": describe_topics(
             reference,
             predictions,
-            read_labelled(journal, reference.name, since=start, until=end),
+            _labels_by_topic(journal, reference.name, start=start, end=end),
             window=window,
             cfg=params.watch,
             seed=params.seed,
@@ -123,8 +126,16 @@ def _write_window(
         "model_change": model_change,
     }
     files.write_json(_window_path(workspace, window), report)
-    log.info("window.written", start=window.start, predictions=len(entries), release=reference.name)
+    log.info("window.written", start=window.start, predictions=sum(releases.values()), release=reference.name)
     return True
+
+
+def _labels_by_topic(journal: JournalReader, release: str, *, start: str, end: str) -> dict[str, LabelPairs]:
+    pairs = {ALL: LabelPairs()}
+    for prediction in read_labelled(journal, release, since=start, until=end):
+        for topic in (ALL, prediction.entry.topic):
+            pairs.setdefault(topic, LabelPairs()).add(prediction)
+    return pairs
 
 
 def _window_path(workspace: Workspace, window: Window) -> Path:

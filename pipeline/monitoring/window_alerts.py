@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.base.documents import ChangePoint, DriftReport, WindowReport
 from pipeline.base.records import Alert
-from pipeline.monitoring.window_report import ALL
+from pipeline.monitoring.window_counts import ALL
 
 KINDS = {"topic": "embedding", "label": "predicted labels", "encoding": "unknown tokens or length"}
 

@@ -1,10 +1,13 @@
 """The window reports on disk: one file for each window, named by its start."""
 
 import functools
+from datetime import datetime
 from pathlib import Path
 
+from pipeline.base import logs
 from pipeline.base.config import Workspace
 from pipeline.base.documents import WindowReport, upgrade_window
+from pipeline.base.times import is_future
 from pipeline.io import files
 
 CACHED_WINDOWS = 4096
@@ -26,6 +29,24 @@ def read_window(path: Path) -> WindowReport:
     Raises OSError, KeyError, TypeError, ValueError or AttributeError where it is no window report.
     """
     return _read(path, path.stat().st_mtime_ns)
+
+
+def set_aside_future(workspace: Workspace, *, now: datetime) -> list[str]:
+    """Move the reports of windows that have not ended yet into `future/`, and return their names.
+
+    A clock that was ahead wrote them; the next window would wait until their time has come.
+    """
+    names = []
+    for path in reversed(window_paths(workspace)):
+        if not is_future(read_window(path)["window"]["end"], now=now):
+            break
+        aside = path.parent / "future" / path.name
+        aside.parent.mkdir(exist_ok=True)
+        path.replace(aside)
+        names.append(path.stem)
+    if names:
+        logs.get("watch").warning("windows.set_aside", windows=len(names), newest=names[0])
+    return sorted(names)
 
 
 @functools.lru_cache(maxsize=CACHED_WINDOWS)

@@ -1,11 +1,7 @@
 """The topics of one window: prevalence, drift and quality of all texts together and of each topic."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
-
-import numpy as np
 
 from pipeline.base.config import WatchConfig
 from pipeline.base.documents import DriftReport, ObservedQuality, TopicReport
@@ -15,11 +11,9 @@ from pipeline.core.evaluate.bootstrap import BootstrapConfig
 from pipeline.core.monitor import drift, prevalence, quality
 from pipeline.core.monitor.detectors import WindowSample
 from pipeline.core.monitor.windows import Window
-from pipeline.monitoring.labelled import LabelledPrediction
+from pipeline.monitoring.labelled import LabelPairs
 from pipeline.monitoring.reference import ReleaseReference, build_sample
-
-ALL = "all"
-Entry = TypeVar("Entry")
+from pipeline.monitoring.window_counts import TopicCounts, WindowPredictions, draw_rows
 
 
 @dataclass(frozen=True)
@@ -43,8 +37,8 @@ class WindowContext:
 
 def describe_topics(
     reference: ReleaseReference,
-    predictions: Sequence[JournalEntry],
-    labelled: Sequence[LabelledPrediction],
+    predictions: WindowPredictions,
+    labelled: Mapping[str, LabelPairs],
     *,
     window: Window,
     cfg: WatchConfig,
@@ -55,68 +49,54 @@ def describe_topics(
 
     `drifted` holds, for each topic, which earlier windows drifted, the newest last.
     """
-    topics = group_by_topic(predictions, [entry.topic for entry in predictions])
-    labelled_topics = group_by_topic(labelled, [prediction.entry.topic for prediction in labelled])
-    judged = [topic for topic, entries in topics.items() if len(entries) >= cfg.min_texts]
+    sizes = {topic: counts.texts for topic, counts in predictions.topics.items()}
+    judged = {topic: texts for topic, texts in sizes.items() if texts >= cfg.min_texts}
     context = WindowContext(reference, cfg, seed_for(seed, "watch", window.start), len(judged), drifted)
-    return {
-        topic: _topic_report(topic, entries, labelled_topics.get(topic, ()), context)
-        for topic, entries in topics.items()
+    rows = {
+        topic: draw_rows(texts, drift.comparable_size(texts, cfg.drift), context.seed)
+        for topic, texts in judged.items()
     }
+    samples = predictions.sample(rows)
+    reports = {}
+    for topic, counts in predictions.topics.items():
+        report = _topic_report(counts, labelled.get(topic, LabelPairs()), context)
+        if topic in samples:
+            # One topic after the other: only its sample is in memory.
+            report["drift"] = _drift_report(topic, predictions.entries(samples[topic]), context)
+        reports[topic] = report
+    return reports
 
 
-def _topic_report(
-    topic: str,
-    entries: Sequence[JournalEntry],
-    labelled: Sequence[LabelledPrediction],
-    context: WindowContext,
-) -> TopicReport:
-    reference, judged = context.reference, len(entries) >= context.cfg.min_texts
+def _topic_report(counts: TopicCounts, labelled: LabelPairs, context: WindowContext) -> TopicReport:
+    reference, judged = context.reference, counts.texts >= context.cfg.min_texts
     report: TopicReport = {
-        "texts": len(entries),
+        "texts": counts.texts,
         "observed": observe_quality(labelled, reference.labels, context.bootstrap),
         "prevalence": None,
         "estimated": None,
         "drift": None,
     }
     if judged:
+        label_counts = [counts.labels[label] for label in reference.labels]
         report["prevalence"] = prevalence.estimate_prevalence(
-            count_labels(entries, reference.labels), reference.confusion, reference.labels, context.bootstrap
+            label_counts, reference.confusion, reference.labels, context.bootstrap
         )
-        confidences = [max(entry.probabilities) for entry in entries]
-        report["estimated"] = quality.estimated_quality(confidences, context.bootstrap)
-        report["drift"] = _drift_report(topic, entries, context)
+        report["estimated"] = quality.estimated_quality(
+            counts.texts, counts.mean_confidence, context.bootstrap
+        )
     return report
 
 
 def observe_quality(
-    labelled: Sequence[LabelledPrediction], labels: Sequence[str], bootstrap: BootstrapConfig
+    labelled: LabelPairs, labels: Sequence[str], bootstrap: BootstrapConfig
 ) -> ObservedQuality | None:
     """Measure quality by ground truth; None where there is none."""
-    truth = [prediction.truth for prediction in labelled]
-    predicted = [prediction.entry.label for prediction in labelled]
-    return quality.observed_quality(truth, predicted, labels, bootstrap)
-
-
-def group_by_topic(entries: Sequence[Entry], topics: Sequence[str]) -> dict[str, list[Entry]]:
-    """Group entries by their topics; `all` holds all of them."""
-    groups: dict[str, list[Entry]] = {ALL: list(entries)}
-    for entry, topic in zip(entries, topics, strict=True):
-        groups.setdefault(topic, []).append(entry)
-    return groups
-
-
-def count_labels(entries: Sequence[JournalEntry], labels: Sequence[str]) -> list[int]:
-    """Count the predictions of each label."""
-    counts = Counter(entry.label for entry in entries)
-    return [counts[label] for label in labels]
+    return quality.observed_quality(labelled.truth, labelled.predicted, labels, bootstrap)
 
 
 def _drift_report(topic: str, entries: Sequence[JournalEntry], context: WindowContext) -> DriftReport:
     cfg = context.cfg.drift
-    order = np.random.default_rng(context.seed).permutation(len(entries))
-    rows = sorted(order[: drift.comparable_size(len(entries), cfg)])
-    sample = _window_sample(context.reference, [entries[row] for row in rows])
+    sample = _window_sample(context.reference, entries)
     calibration = context.reference.calibration(topic, sample, context.cfg, topics=context.topics)
     verdict = drift.judge_window(sample, calibration)
     return {

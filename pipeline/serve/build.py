@@ -11,9 +11,11 @@ from pipeline.base.config import Workspace
 from pipeline.base.errors import UsageError
 from pipeline.base.hosts import is_loopback
 from pipeline.inference.champion import ChampionSource
+from pipeline.io.journal.digest_key import read_digest_key
 from pipeline.io.journal.journal import Journal, request_id
 from pipeline.io.params_file import load_params
 from pipeline.io.security.api_keys import KeyStore
+from pipeline.operations import journal_upkeep
 from pipeline.operations.api_keys import make_local_key
 from pipeline.operations.dashboard_actions import open_sessions
 from pipeline.operations.dashboard_data import DashboardData
@@ -24,6 +26,7 @@ from pipeline.serve.dashboard.cookies import session_key
 from pipeline.serve.dashboard.routes import dashboard_router
 from pipeline.serve.http.access import AccessGuard
 from pipeline.serve.runtime.champion import ChampionHolder
+from pipeline.serve.runtime.journal_health import JournalHealth
 from pipeline.serve.runtime.metrics import ServiceMetrics
 
 LOCAL_KEY = "local.key"
@@ -50,11 +53,18 @@ def build_app(
     if load_champion:
         champion.refresh()
     sessions = open_sessions(workspace)
+    journal = Journal(workspace.journal, retention_days=cfg.journal.retention_days)
     service = Service(
         cfg=cfg,
         champion=champion,
         guard=AccessGuard(KeyStore(workspace.keys), cfg, hosts=own_hosts(workspace, host), now=now),
-        journal=Journal(workspace.journal, retention_days=cfg.journal.retention_days),
+        journal=journal,
+        journal_key=read_digest_key(workspace.journal_key),
+        journal_health=JournalHealth(
+            lambda: journal.probe(now()),
+            lambda reason: journal_upkeep.report_unwritable(workspace, reason, now()),
+        ),
+        retain=lambda moment: journal_upkeep.retain(journal, moment),
         metrics=metrics,
         now=now,
         request_id=request_id,

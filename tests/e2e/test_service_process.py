@@ -113,7 +113,7 @@ def test_it_starts_within_4_cpu_seconds_and_a_signal_loses_no_response(tmp_path:
         "WriteError",
     }
     assert all(len(one["predictions"]) == 32 for one in responses if isinstance(one, dict))
-    assert list(workspace.journal.glob("answers/*/*.jsonl")) == []
+    assert [path.suffix for path in workspace.journal.glob("predictions/*")] == [".db"]
     journaled = {one.request for one in Journal.reading(workspace.journal).predictions("2000", "9999")}
     assert set(request_ids) <= journaled
     # At most the requests in flight are journaled without a response.

@@ -184,7 +184,7 @@ def test_journal_feedback_and_alerts_are_read(unchanged: Path) -> None:
     journal = Journal.reading(workspace.journal)
 
     assert len(list(journal.predictions("", "9999"))) == expected["answers"]
-    assert len(journal.labels()) == expected["feedback"]
+    assert len(list(journal.labels())) == expected["feedback"]
     assert [entry.alert.title for entry in list_outbox(workspace.alerts)] == expected["alerts"]
 
 

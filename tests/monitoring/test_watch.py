@@ -4,63 +4,27 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from world import LABELS, TEXTS, build, serve
+from world import LABELS, TEXTS, serve
 
 from pipeline.base.config import Workspace
 from pipeline.base.errors import UsageError
-from pipeline.base.records import SPLITS, Feedback, JournalEntry, Receipt
+from pipeline.base.records import Feedback, JournalEntry
 from pipeline.base.times import format_micros, format_seconds
-from pipeline.io import alerts, files, parquet
+from pipeline.io import alerts, files
 from pipeline.io.journal.journal import Journal, request_id
 from pipeline.io.registry.ledger import Ledger
-from pipeline.io.versioning import data_versions
-from pipeline.io.versioning.dvc_cache import DvcCache
 from pipeline.monitoring.reference import ReferenceCache
 from pipeline.monitoring.watch import run_watch
 
 EIGHT = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
-WATCH = {
-    "min_texts": 40,
-    "overlap_texts": 100,
-    "resamples": 200,
-    "drift": {
-        "false_alarms_per_quarter": 1.0,
-        "alarm_windows": 2,
-        "of_windows": 3,
-        "max_texts": 100,
-        "resamples": 500,
-        "examples": 3,
-    },
-}
 
 
 def now(hour: float) -> str:
     return format_seconds(EIGHT + timedelta(hours=hour))
-
-
-@pytest.fixture
-def places(workspace: Path, mlflow_uri: str) -> Workspace:
-    """Return a workspace under git and DVC with data version v1 and no release in service."""
-    lock = (workspace / "dvc.lock").read_bytes()
-    places = build(workspace, mlflow_uri)
-    (workspace / "dvc.lock").write_bytes(lock)
-    params = yaml.safe_load(places.params.read_text("utf-8"))
-    params["watch"] |= WATCH
-    places.params.write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
-    counts = dict.fromkeys(SPLITS, 0) | {"test": len(TEXTS), "test/source/tweet": len(TEXTS)}
-    with files.staging_dir(workspace / "data" / "splits") as staging:
-        for side in SPLITS:
-            parquet.write_texts(staging / f"{side}.parquet", TEXTS if side == "test" else [])
-        files.write_receipt(staging, Receipt("split", counts=counts, notes={"fingerprint": "f" * 64}))
-    for stage in ("validate", "split"):
-        DvcCache(workspace).commit(stage)
-    assert data_versions.keep_data_version(workspace, "a test").name == "v1"
-    return places
 
 
 @pytest.fixture
@@ -99,7 +63,7 @@ def serve_texts(places: Workspace) -> Callable[..., list[JournalEntry]]:
         if with_feedback:
             journal.append_feedback(
                 [
-                    Feedback(entry.request, 0, entry.time, TEXTS[number].label, "shop", entry.text, topic)
+                    Feedback(entry.request, 0, entry.time, TEXTS[number].label, "shop", topic)
                     for entry, number in zip(entries, numbers, strict=True)
                 ]
             )
@@ -284,6 +248,24 @@ def test_new_labels_recommend_retraining(places: Workspace, serve_texts: Any) ->
     summary = run_watch(places, now=now(1))
 
     assert summary["retrain"] == "100 new labels since the data were collected"
+
+
+def test_windows_of_a_clock_that_was_ahead_are_set_aside_and_the_watch_goes_on(
+    places: Workspace, serve_texts: Any
+) -> None:
+    serve(places, wrong=10)
+    serve_texts(mixed(1), 0)
+    run_watch(places, now=now(1))
+    serve_texts(mixed(2), 960)
+    ahead = run_watch(places, now=now(961.5))["windows"]  # for an hour the clock was forty days ahead
+    serve_texts(mixed(3), 1)
+
+    summary = run_watch(places, now=now(2))
+
+    assert summary["set_aside"] == ahead == ["2027-01-04T08-00-00Z"]
+    assert (summary["windows"], summary["future"]) == (["2026-11-25T09-00-00Z"], 100)
+    assert run_watch(places, now=now(2))["set_aside"] == []
+    assert [path.stem for path in (places.windows / "future").iterdir()] == ahead
 
 
 def test_an_invalid_time_is_rejected(places: Workspace) -> None:

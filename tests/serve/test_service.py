@@ -4,14 +4,17 @@ import contextlib
 import json
 import socket
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 import running_service
+from journal_fixtures import make_entries
 from running_service import RunningService
 
+from pipeline.base.digests import keyed_digest, text_digest
+from pipeline.io.alerts import list_outbox
 from pipeline.io.journal.journal import Journal
 from pipeline.serve.build import build_app
 from pipeline.serve.http import timeout_protocol
@@ -69,7 +72,7 @@ def test_the_journal_has_the_masked_text_before_the_response(service: RunningSer
         service.client.headers["authorization"].split("_")[1],
         0,
     )
-    assert "ann@example.com" not in running_service.journal_text(service.workspace)
+    assert b"ann@example.com" not in running_service.journal_bytes(service.workspace)
 
 
 def test_feedback_is_stored_with_its_prediction(service: RunningService) -> None:
@@ -80,10 +83,44 @@ def test_feedback_is_stored_with_its_prediction(service: RunningService) -> None
     )
 
     assert (response.status_code, response.json()) == (200, {"stored": True})
+    assert Journal.reading(service.workspace.journal).find(request_id, 1)
     (entry,) = [
         one for one in Journal.reading(service.workspace.journal).labels() if one.request == request_id
     ]
-    assert (entry.position, entry.label, entry.text, entry.topic) == (1, "positive", "word2", "general")
+    assert (entry.position, entry.label, entry.topic) == (1, "positive", "general")
+
+
+def test_a_label_is_stored_once_and_another_one_is_refused(service: RunningService) -> None:
+    body = {"request": service.predict("word1").json()["request"], "position": 0}
+
+    answers = [
+        service.client.post("/v1/feedback", json={**body, "label": label})
+        for label in ["positive"] * 400 + ["neutral", "positive"]
+    ]
+
+    assert [answer.status_code for answer in answers] == [200] * 400 + [409, 200]
+    assert "the label 'positive' from you already" in answers[-2].json()["error"]
+    labels = [
+        one for one in Journal.reading(service.workspace.journal).labels() if one.request == body["request"]
+    ]
+    assert [one.label for one in labels] == ["positive"]
+
+
+def test_a_label_is_accepted_from_the_client_of_the_prediction_only(tmp_path: Path) -> None:
+    workspace = running_service.make_workspace(tmp_path / "w")
+    (_, own), (_, other) = (running_service.create_key(workspace, "predict", "feedback") for _ in range(2))
+    with running_service.running(workspace) as service:
+        request_id = service.predict(headers=own).json()["request"]
+        body = {"request": request_id, "position": 0, "label": "positive"}
+
+        foreign = service.client.post("/v1/feedback", json=body, headers=other)
+        unknown = service.client.post("/v1/feedback", json={**body, "position": 7}, headers=other)
+        mine = service.client.post("/v1/feedback", json=body, headers=own)
+
+    # The two answers are alike, so nobody learns which requests exist.
+    assert (foreign.status_code, unknown.status_code, mine.status_code) == (404, 404, 200)
+    assert foreign.json()["error"] == unknown.json()["error"]
+    assert len(list(Journal.reading(workspace.journal).labels())) == 1
 
 
 @pytest.mark.parametrize(
@@ -97,6 +134,8 @@ def test_feedback_is_stored_with_its_prediction(service: RunningService) -> None
         ({"request": "../../keys"}, 422),
         ({"request": "2026112508-\ud8000000000000000000"}, 422),
         ({"request": "2026999999-00000000000000000000"}, 404),
+        ({"request": "2026112508-0000000000000000000000000000"}, 404),
+        ({"request": "2026112508-000000000000000000000"}, 422),
     ],
 )
 def test_feedback_without_a_prediction_is_rejected(
@@ -182,15 +221,19 @@ def test_without_a_release_it_is_alive_but_not_ready(tmp_path: Path) -> None:
 
 
 def test_the_journal_can_store_hashes_instead_of_texts(tmp_path: Path) -> None:
-    with running_service.running(
-        running_service.make_workspace(tmp_path / "w", journal={"texts": "hash", "retention_days": 90})
-    ) as service:
+    workspace = running_service.make_workspace(
+        tmp_path / "w", journal={"texts": "hash", "retention_days": 90}
+    )
+    with running_service.running(workspace) as service:
         service.predict("word1 canary")
         service.predict("word1 canary")
 
         first, second = running_service.journal_entries(service.workspace)
         assert (first["text"], first["digest"]) == ("", second["digest"])
-        assert "canary" not in running_service.journal_text(service.workspace)
+        key = workspace.journal_key.read_bytes()
+        assert first["digest"] == keyed_digest("word1 canary", key) != text_digest("word1 canary")
+        assert workspace.journal_key.stat().st_mode & 0o777 == 0o600
+        assert b"canary" not in running_service.journal_bytes(service.workspace)
 
 
 def test_the_journal_uses_the_injected_clock(tmp_path: Path) -> None:
@@ -217,19 +260,22 @@ def test_the_journal_uses_the_injected_clock(tmp_path: Path) -> None:
 def test_a_broken_journal_loses_no_response(tmp_path: Path) -> None:
     workspace = running_service.make_workspace(tmp_path / "w")
     with running_service.running(workspace) as service:
-        workspace.journal.mkdir(exist_ok=True)
-        # A file where a folder must be: it stops root too, which a mode would not.
-        (workspace.journal / "answers").write_text("")
+        running_service.block_journal(workspace)
 
         answered = service.predict("word1", "word2")
 
         assert (answered.status_code, running_service.labels_of(answered.json())) == (200, {"negative"})
         assert service.metric("tonewatch_journal_failures_total") == 2
+        assert service.client.get("/readyz").status_code == 200
+        running_service.wait_until(lambda: list_outbox(workspace.alerts))
+        (alert,) = [entry.alert for entry in list_outbox(workspace.alerts)]
+        assert (alert.title, alert.kind) == ("The journal cannot be written", "integrity")
+        assert "predictions" in alert.message
         response = service.client.post(
             "/v1/feedback", json={"request": answered.json()["request"], "position": 0, "label": "positive"}
         )
         assert (response.status_code, str(workspace.root) in response.text) == (404, False)
-        (workspace.journal / "answers").unlink()
+        running_service.unblock_journal(workspace)
         service.predict("word3")
         assert [one["text"] for one in running_service.journal_entries(workspace)] == ["word3"]
 
@@ -238,7 +284,9 @@ def test_feedback_that_cannot_be_stored_is_503(tmp_path: Path) -> None:
     workspace = running_service.make_workspace(tmp_path / "w")
     with running_service.running(workspace) as service:
         request_id = service.predict().json()["request"]
-        (workspace.journal / "feedback").write_text("")
+        (workspace.journal / "feedback.db").write_text(
+            "no database, but as long as the header of one would be"
+        )
 
         response = service.client.post(
             "/v1/feedback", json={"request": request_id, "position": 0, "label": "positive"}
@@ -248,12 +296,49 @@ def test_feedback_that_cannot_be_stored_is_503(tmp_path: Path) -> None:
         assert str(workspace.root) not in response.text
 
 
-def test_the_journal_is_sealed_at_shutdown(tmp_path: Path) -> None:
+def test_without_a_required_journal_nothing_is_predicted_and_it_recovers(tmp_path: Path) -> None:
+    workspace = running_service.make_workspace(
+        tmp_path / "w", journal={"texts": "masked", "retention_days": 90, "required": True}
+    )
+    with running_service.running(workspace) as service:
+        assert service.predict("word1").status_code == 200
+        running_service.block_journal(workspace)
+
+        refused = [service.predict("word2") for _ in range(2)]
+        ready = service.client.get("/readyz")
+
+        assert [answer.status_code for answer in refused] == [503, 503]
+        assert "serve.journal.required" in refused[0].json()["error"]
+        assert int(refused[0].headers["retry-after"]) > 0
+        assert (ready.status_code, "journal" in ready.json()["reason"]) == (503, True)
+        assert str(workspace.root) not in ready.text + refused[0].text
+
+        running_service.unblock_journal(workspace)
+        running_service.wait_until(lambda: service.client.get("/readyz").status_code == 200)
+        assert service.predict("word3").status_code == 200
+        assert [one["text"] for one in running_service.journal_entries(workspace)] == ["word3"]
+
+
+def test_the_service_applies_the_retention_at_its_start(tmp_path: Path) -> None:
+    workspace = running_service.make_workspace(
+        tmp_path / "w", journal={"texts": "masked", "retention_days": 2}
+    )
+    today = datetime.now(UTC)
+    journal = Journal(workspace.journal, retention_days=2)
+    for days in range(9):
+        journal.append(make_entries(1, today - timedelta(days=days)))
+    journal.close()
+
+    with running_service.running(workspace):
+        running_service.wait_until(lambda: len(running_service.journal_entries(workspace)) <= 3)
+
+
+def test_the_journal_is_closed_at_shutdown(tmp_path: Path) -> None:
     workspace = running_service.make_workspace(tmp_path / "w")
     with running_service.running(workspace) as service:
         service.predict("word1", "word2")
 
-    assert list(workspace.journal.glob("answers/*/*.jsonl")) == []
+    assert [path.suffix for path in workspace.journal.glob("predictions/*")] == [".db"]
     assert len(list(Journal.reading(workspace.journal).predictions("2000", "9999"))) == 2
 
 

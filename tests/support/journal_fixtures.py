@@ -43,7 +43,15 @@ def make_entries(count: int, when: datetime = EIGHT) -> list[JournalEntry]:
 
 def make_feedback(entry: JournalEntry, label: str, when: datetime = EIGHT) -> Feedback:
     """Return feedback on an entry."""
-    return Feedback(entry.request, entry.position, stamp(when), label, "shop", entry.text, entry.topic)
+    return Feedback(entry.request, entry.position, stamp(when), label, "shop", entry.topic)
+
+
+def label_text(journal: Journal, text: str, label: str, when: datetime = EIGHT) -> JournalEntry:
+    """Write a prediction of a text and its label."""
+    entry = dataclasses.replace(ENTRY, request=request_id(when), time=stamp(when), text=text)
+    journal.append([entry])
+    journal.append_feedback([make_feedback(entry, label, when)])
+    return entry
 
 
 def read_all(folder: Path) -> list[JournalEntry]:

@@ -1,7 +1,8 @@
 """Small releases and their service on a port: R1 predicts `negative` for every word, R2 `positive`."""
 
 import contextlib
-import json
+import dataclasses
+import shutil
 import socket
 import threading
 import time
@@ -18,6 +19,7 @@ from fastapi import FastAPI
 
 from pipeline.base.config import Workspace
 from pipeline.io import files
+from pipeline.io.journal.journal import Journal
 from pipeline.io.params_file import load_params
 from pipeline.io.registry import release_files
 from pipeline.io.registry.ledger import Ledger
@@ -153,14 +155,26 @@ def labels_of(response: Mapping[str, Any]) -> set[str]:
     return {prediction["label"] for prediction in response["predictions"]}
 
 
-def journal_text(workspace: Workspace) -> str:
-    """Return the content of the journal's open segments."""
-    return "".join(path.read_text("utf-8") for path in sorted(workspace.journal.glob("answers/*/*.jsonl")))
+def journal_bytes(workspace: Workspace) -> bytes:
+    """Return the bytes of all files of the journal."""
+    return b"".join(path.read_bytes() for path in sorted(workspace.journal.rglob("*")) if path.is_file())
+
+
+def block_journal(workspace: Workspace) -> None:
+    """Put a file where the folder of predictions must be: it stops root too, which a mode would not."""
+    folder = workspace.journal / "predictions"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.write_text("")
+
+
+def unblock_journal(workspace: Workspace) -> None:
+    """Let predictions be written again."""
+    (workspace.journal / "predictions").unlink()
 
 
 def journal_entries(workspace: Workspace) -> list[dict[str, Any]]:
-    """Return the predictions in the journal's open segments."""
-    return [json.loads(line) for line in journal_text(workspace).splitlines()]
+    """Return the predictions in the journal."""
+    return [dataclasses.asdict(entry) for entry in Journal.reading(workspace.journal).predictions("", "9999")]
 
 
 def free_port() -> int:

@@ -12,10 +12,12 @@ Cron = Annotated[str, Field(pattern=r"^\S+( \S+){4}$")]
 
 
 class JournalConfig(Section):
-    """Set what the journal stores of a text, and for how long."""
+    """Set what the journal stores of a text, for how long, and whether to serve without it."""
 
     texts: Literal["masked", "hash"]
     retention_days: PositiveInt
+    # Newer than releases that must still be readable, so it may be left out.
+    required: bool = False
 
 
 class DashboardConfig(Section):

@@ -112,6 +112,11 @@ class Workspace:
         return self.home / "journal"
 
     @property
+    def journal_key(self) -> Path:
+        """Return the file of the secret under which texts are hashed."""
+        return self.home / "journal.key"
+
+    @property
     def windows(self) -> Path:
         """Return the folder of window reports."""
         return self.home / "windows"

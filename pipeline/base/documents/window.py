@@ -183,15 +183,16 @@ class ChangePoint(TypedDict):
 class WatchSummary(TypedDict):
     """What one pass of the watch did, up to the UTC time `now`.
 
-    `windows` are the names of the new windows, `future` counts predictions dated after `now`, `alerts` are
-    the titles of the raised alerts, `undelivered` counts alerts that a sink has not accepted, `rollback` is
-    the automatic rollback, `labels` counts new true labels, and `retrain` is the reason to retrain, None
-    where there is none.
+    `windows` are the names of the new windows, `future` counts predictions dated after `now`, `set_aside`
+    names reported windows that end after it, `alerts` are the titles of the raised alerts, `undelivered`
+    counts alerts that a sink has not accepted, `rollback` is the automatic rollback, `labels` counts new true
+    labels, and `retrain` is the reason to retrain, None where there is none.
     """
 
     now: str
     windows: list[str]
     future: int
+    set_aside: list[str]
     alerts: list[str]
     undelivered: int
     rollback: Mapping[str, object] | None

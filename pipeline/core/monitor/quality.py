@@ -91,8 +91,10 @@ def wilson_interval(successes: int, texts: int, *, confidence: float) -> tuple[f
     return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
-def estimated_quality(confidence_N: Sequence[float], bootstrap: BootstrapConfig) -> EstimatedQuality | None:
-    """Estimate accuracy from the calibrated confidence of each prediction; None without predictions.
+def estimated_quality(
+    texts: int, mean_confidence: float, bootstrap: BootstrapConfig
+) -> EstimatedQuality | None:
+    """Estimate accuracy from the mean calibrated confidence of predictions; None without predictions.
 
     Of predictions with confidence 0.8 eight in ten are right, if the release is calibrated (Guo et al.,
     2017), so the mean confidence is the expected accuracy. The interval is that of the accuracy observed on
@@ -101,9 +103,9 @@ def estimated_quality(confidence_N: Sequence[float], bootstrap: BootstrapConfig)
     sees a change in which texts come, not a change in what their labels are; a release calibrated on its test
     texts may be overconfident on texts unlike them. Only `observed_quality` finds that.
     """
-    if not len(confidence_N):
+    if not texts:
         return None
-    texts, mean = len(confidence_N), float(np.mean(confidence_N))
+    mean = mean_confidence
     right_B = np.random.default_rng(bootstrap.seed).binomial(
         texts, (mean * texts + 0.5) / (texts + 1), size=bootstrap.resamples
     )

@@ -1,192 +1,222 @@
-"""The journal: the predictions of the service and the feedback it received; append-only and crash-safe.
+"""The journal: the predictions of the service and the feedback it received; crash-safe.
 
-A writer appends lines to its own segment and locks it while it lives. A prediction is in the journal when
-`append` returns: the page cache of the system outlives the process. Segments of ended writers are sealed into
-Parquet.
+A prediction is in the journal when `append` returns: the page cache of the system outlives the process. All
+processes of one machine write to the same databases; several machines may share a folder on a network file
+system.
 
-    answers/2026-11-25T08/4711-6f1c.jsonl      predictions of an hour: the segment of a living writer
-    answers/2026-11-25T08/4711-6f1c.parquet    the same, sealed; where both exist, this one counts
-    answers/2026-11-25T08/4711-6f1c.unread     complete lines of it that are no entries
-    feedback/2026-11/...                       feedback of a month, kept for ever
-    passes/2026-11-25                          a day on which the retention ran
+    predictions/2026-11-25T08.db   predictions of an hour, with SQLite's log beside it while it is written
+    feedback.db                    the labels of predictions, one each, without texts
+    passes/2026-11-25              a day on which the retention ran
+
+What earlier versions left in `answers` and `feedback` is imported when a writer opens the journal.
 """
 
-import contextlib
+import re
 import secrets
+import sqlite3
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.base import logs
+from pipeline.base import times
 from pipeline.base.errors import Fault
 from pipeline.base.records import Feedback, JournalEntry
-from pipeline.io.journal import retention, segments
-from pipeline.io.journal.lines import to_line
-from pipeline.io.journal.retention import HOUR, RetentionReport, list_hours
-from pipeline.io.journal.segments import OPEN, Segment, list_files, lock_if_unheld
+from pipeline.io.journal import legacy, retention, tables
+from pipeline.io.journal.database import LOG, Database, make_private, merge_log, path_of
+from pipeline.io.journal.reader import FEEDBACK, JournalReader, hours_of, list_hours
+from pipeline.io.journal.retention import HOUR, RetentionReport
 
-MONTH = len("2026-11")
-START_OF_TIME, END_OF_TIME = "", "9999"
+RANDOM_BYTES = 10
+# Earlier versions had no microsecond.
+REQUEST_ID = re.compile(r"[0-9]{10}-([0-9a-f]{8})?[0-9a-f]{20}")
+
+
+def is_request_id(text: str) -> bool:
+    """Return whether a text has the form of a request id, of this version or an earlier one."""
+    return REQUEST_ID.fullmatch(text) is not None
 
 
 def request_id(now: datetime) -> str:
-    """Return a new request id; it begins with its hour, by which its predictions are found."""
-    return f"{now.astimezone(UTC):%Y%m%d%H}-{secrets.token_hex(10)}"
+    """Return a new request id: its hour, by which its predictions are found, its microsecond, 80 random bits.
+
+    So ids of one process sort by time, and nobody guesses one.
+    """
+    now = now.astimezone(UTC)
+    micros = (now.minute * 60 + now.second) * 1_000_000 + now.microsecond
+    return f"{now:%Y%m%d%H}-{micros:08x}{secrets.token_hex(RANDOM_BYTES)}"
 
 
-def latest_labels(entries: Iterable[Feedback]) -> list[Feedback]:
-    """Return the last feedback of each prediction; `entries` and the result are in the order of time."""
-    latest = {(entry.request, entry.position): entry for entry in entries}
-    return sorted(latest.values(), key=lambda entry: (entry.time, entry.request, entry.position))
-
-
-class Journal:
+class Journal(JournalReader):
     """Write and read the journal in one folder; safe for threads and processes."""
 
     def __init__(self, folder: Path, *, retention_days: int) -> None:
-        self._folder = folder
+        super().__init__(folder)
         self._days = retention_days
-        self._segments: dict[Path, Segment] = {}
-        self._guard, self._sealing = threading.Lock(), threading.Lock()
-        self._seal_in_background()
+        self._databases: dict[str, Database] = {}  # by hour, and that of the feedback
+        self._closed = threading.Event()
+        self._guard, self._sealing = threading.RLock(), threading.Lock()
+        # An import takes a while, and predictions go on meanwhile.
+        threading.Thread(target=self.seal, name="journal-seal", daemon=True).start()
 
-    @classmethod
-    def reading(cls, folder: Path) -> "Journal":
+    @staticmethod
+    def reading(folder: Path) -> JournalReader:
         """Open a journal for reading only; nothing in it is changed."""
-        journal = cls.__new__(cls)
-        journal._folder, journal._segments, journal._guard = folder, {}, threading.Lock()
-        return journal
+        return JournalReader(folder)
 
     def append(self, entries: Sequence[JournalEntry]) -> None:
-        """Write predictions, each in the hour of its own time.
+        """Write predictions, each in the hour of its own time; one that is there already stays as it is.
 
         Raises Fault when they cannot be written.
         """
-        self._append("answers", HOUR, entries)
+        rows: dict[str, list[tuple[object, ...]]] = {}
+        for entry in entries:
+            rows.setdefault(entry.time[:HOUR], []).append(tables.prediction_row(entry))
+        for hour, part in rows.items():
+            with self._writing(hour) as connection:
+                connection.executemany(tables.INSERT_PREDICTION, part)
 
-    def append_feedback(self, entries: Sequence[Feedback]) -> None:
-        """Write feedback.
+    def append_feedback(self, entries: Sequence[Feedback]) -> list[str]:
+        """Write labels of predictions, and return the label that stands for each: the first one stays.
 
-        Raises Fault when it cannot be written.
+        Raises Fault when they cannot be written.
         """
-        self._append("feedback", MONTH, entries)
+        query = "SELECT label FROM feedback WHERE request = ? AND position = ?"
+        with self._writing(FEEDBACK) as connection:
+            connection.executemany(tables.INSERT_FEEDBACK, map(tables.feedback_row, entries))
+            keys = [(entry.request, entry.position) for entry in entries]
+            return [str(connection.execute(query, key).fetchone()[0]) for key in keys]
 
-    def predictions(self, start: str, end: str) -> Iterator[JournalEntry]:
-        """Yield the predictions with `start` <= time < `end`, in the order of time; read only their hours."""
-        for hour in list_hours(self._folder / "answers"):
-            if start[:HOUR] <= hour <= end[:HOUR]:
-                yield from segments.read_segments(self._folder / "answers" / hour, JournalEntry, start, end)
+    def probe(self, now: datetime) -> None:
+        """Write to the database of the hour; raises Fault when that fails."""
+        time = times.format_micros(now)
+        with self._writing(time[:HOUR]) as connection:
+            connection.execute("INSERT OR REPLACE INTO probe VALUES (1, ?)", (time,))
 
-    def find(self, request: str, position: int) -> JournalEntry | None:
-        """Return one prediction, None when there is none or it is past its retention."""
-        return self.find_all([(request, position)]).get((request, position))
+    def forget(self, requests: Collection[str]) -> None:
+        """Remove the predictions of requests and their feedback, so that no byte of them is left.
 
-    def find_all(self, keys: Iterable[tuple[str, int]]) -> dict[tuple[str, int], JournalEntry]:
-        """Return the predictions that are kept, by request and position; each hour is read once."""
-        wanted = set(keys)
-        requests_by_hour: dict[str, set[str]] = {}
-        for request, _ in wanted:
-            for hour in _hours_of(request):
-                requests_by_hour.setdefault(hour, set()).add(request)
-        entries = {}
-        for hour, requests in requests_by_hour.items():
-            for entry in segments.find_in_segments(self._folder / "answers" / hour, JournalEntry, requests):
-                entries[entry.request, entry.position] = entry
-        return {key: entry for key, entry in entries.items() if key in wanted}
-
-    def labels(self, start: str = START_OF_TIME, end: str = END_OF_TIME) -> list[Feedback]:
-        """Return the feedback with `start` <= time < `end`, in the order of time."""
-        return [
-            entry
-            for month in list_files(self._folder / "feedback")
-            if start[:MONTH] <= month.name <= end[:MONTH]
-            for entry in segments.read_segments(month, Feedback, start, end)
-        ]
-
-    def first_time(self) -> str | None:
-        """Return the time of the first prediction that is kept, None where there is none."""
-        return next((entry.time for entry in self.predictions(START_OF_TIME, END_OF_TIME)), None)
+        Raises Fault where that failed, such as while another process reads the journal.
+        """
+        hours = sorted({hour for request in requests for hour in hours_of(request)})
+        keys = [(request,) for request in requests]
+        self._feedback_database()
+        for hour in hours:
+            self._hour(hour)
+        if holder := legacy.find_holder(self._folder, hours, requests):
+            raise Fault(
+                f"{holder} of an earlier version holds one of the requests and cannot be imported. End the "
+                "service that writes it, or remove it, then type the same again. Nothing is erased yet."
+            )
+        for name in [*(hour for hour in hours if self._path(hour).exists()), FEEDBACK]:
+            table = "feedback" if name == FEEDBACK else "predictions"
+            with self._guard:
+                with self._writing(name) as connection:
+                    connection.executemany(f"DELETE FROM {table} WHERE request = ?", keys)
+                if not self._databases[name].empty_log():
+                    raise Fault(f"A process that reads {self._path(name)} keeps it. Type the same again.")
 
     def close(self) -> None:
-        """Close the segments that this process writes, and seal them."""
+        """Close the databases that this process writes, and merge their logs where nobody else does."""
+        self._closed.set()
         with self._guard:
-            self._close(lambda _: True)
-        self.seal()
+            self._close(list(self._databases))
+        self._merge_logs()
 
     def seal(self) -> int:
-        """Turn the segments of ended writers into Parquet, and return their number.
+        """Import what earlier versions wrote and merge logs that nobody writes; return their number.
 
-        The next call finishes a killed one. What cannot be sealed, as on a full disk, stays readable; it is
+        The next call finishes a killed one. What cannot be done, as on a full disk, stays readable; it is
         logged and left for the next call.
         """
         with self._sealing:
-            folders = [
-                folder for kind in ("answers", "feedback") for folder in list_files(self._folder / kind)
-            ]
-            return sum(_seal(path) for folder in folders for path in list_files(folder, OPEN))
+            # Not past the end of the service: the next start goes on.
+            hours = (hour for hour in list_hours(self._folder) if not self._closed.is_set())
+            imported = sum(self._import_hour(hour) for hour in hours) + self._import_feedback()
+            return imported + self._merge_logs()
 
     def retain(self, now: datetime) -> RetentionReport:
-        """Remove predictions past their retention, as far as the clock is trusted; feedback stays."""
+        """Remove predictions past their retention and their feedback, as far as the clock is trusted."""
         with self._sealing:
-            return retention.apply_retention(self._folder, days=self._days, now=now)
+            report = retention.apply_retention(
+                self._folder, list_hours(self._folder), days=self._days, now=now
+            )
+        if report.oldest and (self._folder / FEEDBACK).exists():
+            oldest = report.oldest.replace("-", "").replace("T", "")
+            with self._writing(FEEDBACK) as connection:
+                connection.execute("DELETE FROM feedback WHERE request < ?", (oldest,))
+        return report
 
-    def _append(self, kind: str, length: int, entries: Sequence[JournalEntry] | Sequence[Feedback]) -> None:
-        lines: dict[str, list[bytes]] = {}
-        for entry in entries:
-            lines.setdefault(entry.time[:length], []).append(to_line(entry))
+    @contextmanager
+    def _writing(self, name: str) -> Iterator[sqlite3.Connection]:
+        """Open a transaction on a database; all of it is written or nothing."""
         with self._guard:
-            for name, part in lines.items():
-                self._write(self._folder / kind / name, b"".join(part))
+            try:
+                connection = self._begin(name)
+                try:
+                    yield connection
+                    connection.execute("COMMIT")
+                except BaseException:
+                    if connection.in_transaction:
+                        connection.execute("ROLLBACK")
+                    raise
+            except (OSError, sqlite3.Error) as error:
+                self._close([name])
+                raise Fault(
+                    f"The journal cannot write to {self._path(name)} ({_reason(error)}). "
+                    "Fix that; earlier entries are unchanged."
+                ) from error
 
-    def _write(self, folder: Path, content: bytes) -> None:
-        try:
-            self._segment(folder).write(content)
-        except OSError as error:
-            self._close(lambda other: other == folder)
-            reason = error.strerror or type(error).__name__
-            raise Fault(
-                f"The journal cannot write to {folder} ({reason}). Fix that; earlier entries are unchanged."
-            ) from error
+    def _begin(self, name: str) -> sqlite3.Connection:
+        while not (database := self._databases.get(name) or self._open(name)).begin():
+            # The retention, or a person, removed the file.
+            self._close([name])
+        return database.connection
 
-    def _segment(self, folder: Path) -> Segment:
-        if folder in self._segments and self._segments[folder].removed:
-            self._close(lambda other: other == folder)
-        if folder not in self._segments:
-            past = [other for other in self._segments if other.parent == folder.parent and other < folder]
-            self._segments[folder] = Segment(folder)
-            # Past segments are closed, so that they can be sealed; a late entry opens another one.
-            self._close(past.__contains__)
-            if past:
-                self._seal_in_background()
-        return self._segments[folder]
+    def _open(self, name: str) -> Database:
+        path = self._path(name)
+        make_private(self._folder, path.parent)
+        schema = tables.FEEDBACK_SCHEMA if name == FEEDBACK else tables.PREDICTIONS_SCHEMA
+        self._databases[name] = database = Database(path, schema)
+        if name != FEEDBACK:
+            # A late entry opens a past hour again.
+            self._close([other for other in self._databases if other < name])
+        return database
 
-    def _close(self, chosen: Callable[[Path], bool]) -> None:
-        for folder in [folder for folder in self._segments if chosen(folder)]:
-            self._segments.pop(folder).close()
+    def _path(self, name: str) -> Path:
+        return self._folder / FEEDBACK if name == FEEDBACK else path_of(self._folder, name)
 
-    def _seal_in_background(self) -> None:
-        # Sealing an hour takes a while, and predictions go on meanwhile.
-        threading.Thread(target=self.seal, name="journal-seal", daemon=True).start()
+    def _close(self, names: Iterable[str]) -> None:
+        for name in names:
+            if database := self._databases.pop(name, None):
+                database.close()
+
+    def _hour(self, hour: str) -> Path:
+        self._import_hour(hour)
+        return path_of(self._folder, hour)
+
+    def _feedback_database(self) -> Path:
+        self._import_feedback()
+        return self._folder / FEEDBACK
+
+    def _import_hour(self, hour: str) -> int:
+        return legacy.import_segments(self._folder / legacy.PREDICTIONS / hour, JournalEntry, self.append)
+
+    def _import_feedback(self) -> int:
+        def insert(entries: Sequence[Feedback]) -> None:
+            with self._writing(FEEDBACK) as connection:
+                connection.executemany(tables.IMPORT_FEEDBACK, map(tables.feedback_row, entries))
+
+        months = legacy.list_folders(self._folder / legacy.FEEDBACK)
+        return sum(legacy.import_segments(month, Feedback, insert) for month in months)
+
+    def _merge_logs(self) -> int:
+        paths = [self._path(name) for name in (FEEDBACK, *list_hours(self._folder))]
+        return sum(merge_log(path) for path in paths if path.with_name(path.name + LOG).exists())
 
 
-def _seal(path: Path) -> bool:
-    try:
-        with lock_if_unheld(path) as free:
-            if free:
-                if path.parents[1].name == "answers":
-                    segments.seal_segment(path, JournalEntry)
-                else:
-                    segments.seal_segment(path, Feedback)
-            return free
-    except (OSError, Fault) as error:
-        logs.get("journal").warning("segment.not_sealed", segment=path.stem, error=type(error).__name__)
-        return False
-
-
-def _hours_of(request: str) -> Collection[str]:
-    """Return the hours in which a request may have been predicted: that of its id, and the next one."""
-    with contextlib.suppress(ValueError, OverflowError):
-        hour = datetime.strptime(request[:10], "%Y%m%d%H")
-        return [(hour + timedelta(hours=late)).isoformat()[:HOUR] for late in (0, 1)]
-    return ()
+def _reason(error: OSError | sqlite3.Error) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return str(error)

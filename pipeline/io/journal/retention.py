@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from pipeline.io.journal.segments import OPEN, list_files, lock_if_unheld
+from pipeline.base.times import is_future
+from pipeline.io.journal import database, legacy
 
 # So many days without activity are a long weekend; more may be a clock that jumped.
 MAX_INACTIVE_DAYS = 3
@@ -19,21 +20,19 @@ TRUSTED_AFTER_DAYS = 7
 # Passes are kept so much longer than predictions: a prediction dated long ago must not look like a jump.
 PASS_DAYS = 30
 HOUR = len("2026-11-25T08")
-REMOVED_PREFIX = ".gone-"
 
 
 @dataclass(frozen=True)
 class RetentionReport:
-    """Name the removed hours, count the kept ones, and say why old or future ones are kept."""
+    """Name the removed hours, count the kept ones, and say why old or future ones are kept.
+
+    `oldest` is the first hour within the retention, empty where there is nothing to remove.
+    """
 
     removed: tuple[str, ...]
     kept: int
     reasons: tuple[str, ...]
-
-
-def list_hours(answers: Path) -> list[str]:
-    """Return the hours that have a folder, the oldest first."""
-    return [path.name for path in list_files(answers) if is_hour(path.name)]
+    oldest: str = ""
 
 
 def is_hour(name: str) -> bool:
@@ -54,23 +53,20 @@ def trusted_today(today: date, active: Collection[date]) -> date:
     return last
 
 
-def apply_retention(folder: Path, *, days: int, now: datetime) -> RetentionReport:
-    """Remove the hours of predictions that are older than so many days, as far as the clock is trusted."""
-    answers, passes, now = folder / "answers", folder / "passes", now.astimezone(UTC)
-    hours = list_hours(answers)
+def apply_retention(folder: Path, hours: Sequence[str], *, days: int, now: datetime) -> RetentionReport:
+    """Remove those of the hours that are older than so many days, as far as the clock is trusted."""
+    passes, now = folder / "passes", now.astimezone(UTC)
     if not hours:
         return RetentionReport((), 0, ())
     _record_pass(passes, now.date())
     last = trusted_today(now.date(), [*_days(hours), *_days(_names(passes))])
     moment = now if last == now.date() else datetime(last.year, last.month, last.day, tzinfo=UTC)
     oldest = _hour_before(moment, days)
-    removed = [hour for hour in hours if hour < oldest and _remove_hour(answers / hour)]
+    removed = [hour for hour in hours if hour < oldest and _remove_hour(folder, hour)]
     _remove_old_passes(passes, _hour_before(moment, days + PASS_DAYS))
-    _remove_leftovers(answers)
     kept = [hour for hour in hours if hour not in removed]
-    return RetentionReport(
-        tuple(removed), len(kept), _reasons(kept, oldest=oldest, now=now, last=last, days=days)
-    )
+    reasons = _reasons(kept, oldest=oldest, now=now, last=last, days=days)
+    return RetentionReport(tuple(removed), len(kept), reasons, oldest)
 
 
 def _reasons(kept: Sequence[str], *, oldest: str, now: datetime, last: date, days: int) -> tuple[str, ...]:
@@ -82,7 +78,7 @@ def _reasons(kept: Sequence[str], *, oldest: str, now: datetime, last: date, day
         )
     if held := sum(hour < oldest for hour in kept):
         reasons.append(f"Old hours with a living writer: {held}.")
-    if future := sum(hour > now.isoformat()[:HOUR] for hour in kept):
+    if future := sum(is_future(f"{hour}:00:00Z", now=now) for hour in kept):
         reasons.append(f"Hours dated in the future: {future}. Check the clocks.")
     return tuple(reasons)
 
@@ -94,28 +90,21 @@ def _hour_before(moment: datetime, days: int) -> str:
         return ""
 
 
-def _remove_hour(hour: Path) -> bool:
-    for path in list_files(hour, OPEN):
-        with lock_if_unheld(path) as free:
-            if not free and path.exists():
+def _remove_hour(folder: Path, hour: str) -> bool:
+    path, earlier = database.path_of(folder, hour), folder / legacy.PREDICTIONS / hour
+    for segment in legacy.list_segments(earlier):
+        with legacy.lock_if_unheld(segment) as free:
+            if not free and segment.exists():
                 return False
-    # Renamed first: an hour exists completely or not at all, and one of two concurrent passes removes it.
-    try:
-        removed = hour.rename(hour.with_name(f"{REMOVED_PREFIX}{hour.name}"))
-    except OSError:
-        return not hour.exists()
-    shutil.rmtree(removed, ignore_errors=True)
-    return True
-
-
-def _remove_leftovers(answers: Path) -> None:
-    for removed in answers.glob(f"{REMOVED_PREFIX}*"):
-        shutil.rmtree(removed, ignore_errors=True)
+    if path.exists() and not database.remove(path):
+        return False
+    shutil.rmtree(earlier, ignore_errors=True)
+    return not earlier.exists()
 
 
 def _record_pass(passes: Path, today: date) -> None:
-    passes.mkdir(parents=True, exist_ok=True, mode=0o700)
-    (passes / today.isoformat()).touch()
+    database.make_private(passes.parent, passes)
+    (passes / today.isoformat()).touch(mode=0o600)
 
 
 def _remove_old_passes(passes: Path, oldest: str) -> None:
@@ -125,7 +114,7 @@ def _remove_old_passes(passes: Path, oldest: str) -> None:
 
 
 def _names(passes: Path) -> list[str]:
-    return [path.name for path in list_files(passes)]
+    return sorted(path.name for path in passes.iterdir())
 
 
 def _days(names: Collection[str]) -> list[date]:

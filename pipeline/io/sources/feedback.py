@@ -1,57 +1,74 @@
 """The source of kind `feedback`: texts whose true label clients sent to the service."""
 
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from pipeline.base.config import CollectConfig, Workspace
 from pipeline.base.config.sources import FeedbackSource
-from pipeline.base.digests import text_digest
+from pipeline.base.digests import KEY_DIGITS, text_digest
 from pipeline.base.records import Feedback, TextRecord
 from pipeline.io import parquet
 from pipeline.io.journal.journal import Journal
+from pipeline.io.journal.reader import JournalReader
 
 # Data versions store this text and their fingerprints cover it, so it stays as it is.
 LICENCE = "told by users of the service"
+BATCH = 1000
 
 
 def read_feedback(journal: Path, source: FeedbackSource, cfg: CollectConfig) -> list[TextRecord]:
     """Return the newest labelled texts, at most `source.max_texts`, in the order of their ids.
 
-    The last label sent for a text counts. Feedback without its text, or with a label that is not collected,
-    is left out.
+    The last label sent for a text counts. Feedback is left out where its prediction is past the retention or
+    its text was not stored, and where its label is not collected.
     """
     if not journal.is_dir():
         return []
-    latest = {
-        feedback.text: feedback
-        for feedback in Journal.reading(journal).labels()
-        if feedback.text and feedback.label in cfg.labels
-    }
-    by_time = sorted(
-        latest.values(), key=lambda feedback: (feedback.time, feedback.request, feedback.position)
-    )
-    newest = by_time[-source.max_texts :]
+    newest: dict[str, Feedback] = {}
+    for text, feedback in _newest_texts(Journal.reading(journal)):
+        if feedback.label in cfg.labels:
+            newest.setdefault(text, feedback)
+        if len(newest) == source.max_texts:
+            break
     lang = cfg.tables[0].lang
-    return sorted(
-        (_to_record(feedback, source.name, lang) for feedback in newest), key=lambda record: record.id
-    )
+    records = (_to_record(text, feedback, source.name, lang) for text, feedback in newest.items())
+    return sorted(records, key=lambda record: record.id)
 
 
 def count_new_labels(workspace: Workspace, cfg: CollectConfig) -> int:
     """Count the labelled texts that the collected data in the work tree lack, or hold with another label."""
     if cfg.feedback is None:
         return 0
+    labelled = {record.id: record.label for record in read_feedback(workspace.journal, cfg.feedback, cfg)}
     raw = workspace.root / "data" / "raw" / "texts.parquet"
-    collected = {record.id: record.label for record in parquet.read_texts(raw)} if raw.is_file() else {}
-    labelled = read_feedback(workspace.journal, cfg.feedback, cfg)
-    return sum(collected.get(record.id) != record.label for record in labelled)
+    for key, label in parquet.stream_rows(raw, "id", "label") if labelled and raw.is_file() else ():
+        if labelled.get(key) == label:
+            del labelled[key]
+    return len(labelled)
 
 
-def _to_record(feedback: Feedback, source: str, lang: str) -> TextRecord:
-    # The id and group are those of the text: however often it was sent, it stays in one split.
-    key = f"{source}:{text_digest(feedback.text)[:16]}"
+def feedback_id(source: str, text: str) -> str:
+    """Return the id of a labelled text: however often it was sent, it stays in one split."""
+    return f"{source}:{text_digest(text)[:KEY_DIGITS]}"
+
+
+def _newest_texts(journal: JournalReader) -> Iterator[tuple[str, Feedback]]:
+    """Yield the text of each labelled prediction that is kept, the newest label first."""
+    labels = journal.newest_labels()
+    while batch := list(islice(labels, BATCH)):
+        entries = journal.find_all((feedback.request, feedback.position) for feedback in batch)
+        for feedback in batch:
+            entry = entries.get((feedback.request, feedback.position))
+            if entry and entry.text:
+                yield entry.text, feedback
+
+
+def _to_record(text: str, feedback: Feedback, source: str, lang: str) -> TextRecord:
+    key = feedback_id(source, text)
     return TextRecord(
         id=key,
-        text=feedback.text,
+        text=text,
         label=feedback.label,
         source=source,
         group=key,

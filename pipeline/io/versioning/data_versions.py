@@ -1,10 +1,11 @@
 """The data versions of a workspace: keep, list, show, check out, read."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pipeline.base import logs
+from pipeline.base.digests import KEY_DIGITS, text_digest
 from pipeline.base.errors import NothingToRollBack
 from pipeline.base.records import SPLITS, SplitName, TextRecord
 from pipeline.io import files, parquet
@@ -69,6 +70,23 @@ def read_split(root: Path, version: str, *splits: SplitName) -> list[TextRecord]
         data_branch.export_folder(root, version, "data/splits", folder)
         files.verified_receipt(folder, made_by="split")
         return [record for split in splits for record in parquet.read_texts(folder / f"{split}.parquet")]
+
+
+def holds_text(root: Path, version: str, digests: Collection[str]) -> bool:
+    """Return whether a data version holds a text with one of these SHA-256, before or after cleaning.
+
+    Raises Fault when it is no longer in DVC's cache.
+    """
+    # Labelled texts are named by the digest they had when they were collected.
+    keys = {digest[:KEY_DIGITS] for digest in digests}
+    with tempfile.TemporaryDirectory(prefix="tonewatch-split-") as staging:
+        folder = Path(staging) / "splits"
+        data_branch.export_folder(root, version, "data/splits", folder)
+        return any(
+            key.rpartition(":")[2] in keys or text_digest(text) in digests
+            for split in SPLITS
+            for key, text in parquet.stream_rows(folder / f"{split}.parquet", "id", "text")
+        )
 
 
 def _total_over_splits(counts: Mapping[str, int], field: str) -> dict[str, int]:

@@ -27,6 +27,7 @@ from pipeline.serve.runtime.fair_worker import FairWorker
 # What cleans, masks and detects the language loads its tables with the first text that needs them.
 WARM_UP_TEXT = "<b>cafÃ©</b> &amp; 030 22732152, +44 20 7946 0958, DE89 3704 0044 0532 0130 00, a@example.com"
 MEAN_CHARACTERS = 500  # of a queued text; longer ones fill the queue sooner
+RETENTION_CHECK_SECONDS = 600
 ERROR_STATUSES = (400, 401, 403, 408, 413, 415, 422, 429, 503)
 
 
@@ -37,7 +38,12 @@ def create_app(service: Service, routers: Sequence[APIRouter] = (), *, prefix: s
     """
     cfg = service.cfg
     preparing = FairWorker(
-        functools.partial(prepare_text, hashed=cfg.journal.texts == "hash", min_words=service.min_words),
+        functools.partial(
+            prepare_text,
+            hashed=cfg.journal.texts == "hash",
+            min_words=service.min_words,
+            key=service.journal_key,
+        ),
         max_characters=max(cfg.max_queued_texts * MEAN_CHARACTERS, cfg.max_texts * (cfg.max_characters + 1)),
         name="prepare",
     )
@@ -102,6 +108,8 @@ def _lifespan(
             batcher.run(),
             service.champion.refresh_every(service.cfg.reload_seconds),
             preparing.map("", [WARM_UP_TEXT]),
+            service.journal_health.watch(),
+            _retain_daily(service),
         )
         tasks = [asyncio.create_task(job) for job in jobs]
         try:
@@ -115,9 +123,19 @@ def _lifespan(
     return lifespan
 
 
+async def _retain_daily(service: Service) -> None:
+    """Apply the retention at the start and on every new day, until cancelled."""
+    day = None
+    while True:
+        if (today := service.now().date()) != day:
+            await asyncio.to_thread(service.retain, service.now())
+            day = today
+        await asyncio.sleep(RETENTION_CHECK_SECONDS)
+
+
 def _add_routes(app: FastAPI, handlers: ApiHandlers) -> None:
     errors: dict[int | str, dict[str, Any]] = {status: {"model": ErrorResponse} for status in ERROR_STATUSES}
-    feedback_errors = {**errors, 404: {"model": ErrorResponse}}
+    feedback_errors = {**errors, 404: {"model": ErrorResponse}, 409: {"model": ErrorResponse}}
     app.post("/v1/predict", response_model=PredictResponse, responses=errors)(handlers.predict)
     app.post("/v1/feedback", response_model=FeedbackResponse, responses=feedback_errors)(handlers.feedback)
     app.get("/v1/release", response_model=ReleaseResponse, responses=errors)(handlers.release)

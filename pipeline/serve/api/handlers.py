@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from fastapi import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
-from pipeline.base import logs, times
+from pipeline.base import times
 from pipeline.base.config import ServeConfig
 from pipeline.base.records import Feedback, JournalEntry
 from pipeline.inference.journal_entry import PreparedText
@@ -30,10 +30,16 @@ from pipeline.serve.http.errors import HttpError
 from pipeline.serve.runtime.batcher import Batcher, BatchSlice, QueueFull
 from pipeline.serve.runtime.champion import ChampionHolder
 from pipeline.serve.runtime.fair_worker import FairWorker
+from pipeline.serve.runtime.journal_health import JournalHealth
 from pipeline.serve.runtime.metrics import ServiceMetrics
 
-log = logs.get("serve")
 DIGEST_CHARACTERS = 16
+NO_JOURNAL = "The journal cannot be written, so nothing is predicted (serve.journal.required)."
+JOURNAL_RETRY_SECONDS = 5
+LABELLED = (
+    "This prediction has the label {label!r} from you already, and the first label stands. To correct it, "
+    "predict the text again and send the label of that prediction: the last label of a text is trained on."
+)
 
 
 class JournalWriter(Protocol):
@@ -42,8 +48,8 @@ class JournalWriter(Protocol):
     def append(self, entries: Sequence[JournalEntry]) -> None:
         """Store predictions."""
 
-    def append_feedback(self, entries: Sequence[Feedback]) -> None:
-        """Store true labels."""
+    def append_feedback(self, entries: Sequence[Feedback]) -> list[str]:
+        """Store true labels, and return the label that stands for each prediction."""
 
     def find(self, request: str, position: int) -> JournalEntry | None:
         """Return one prediction, None where it is unknown or expired."""
@@ -54,12 +60,18 @@ class JournalWriter(Protocol):
 
 @dataclass(frozen=True)
 class Service:
-    """Hold what the app is built from; clock and request ids are arguments too."""
+    """Hold what the app is built from; clock and request ids are arguments too.
+
+    `journal_key` is the secret under which texts are hashed, `retain` applies the retention of the journal.
+    """
 
     cfg: ServeConfig
     champion: ChampionHolder
     guard: AccessGuard
     journal: JournalWriter
+    journal_key: bytes = field(repr=False)
+    journal_health: JournalHealth
+    retain: Callable[[datetime], None]
     metrics: ServiceMetrics
     now: Callable[[], datetime]
     request_id: Callable[[datetime], str]
@@ -86,11 +98,14 @@ class ApiHandlers:
         self._service = service
         self._preparing = preparing
         self._batcher = batcher
+        self._required = service.cfg.journal.required
         self._journal_pool = ThreadPoolExecutor(1, thread_name_prefix="journal")
 
     async def predict(self, body: PredictRequest, request: Request) -> PredictResponse:
         """Predict the labels of texts with the champion."""
         _check(body, self._service.cfg)
+        if self._required and not self._service.journal_health.writable:
+            raise HttpError(503, NO_JOURNAL, retry_after=JOURNAL_RETRY_SECONDS)
         metrics = self._service.metrics
         metrics.queued_characters.set(self._preparing.queued)
         metrics.queued_texts.set(self._batcher.queued)
@@ -119,29 +134,33 @@ class ApiHandlers:
         batch = await self._batcher.predict(client, [text.cleaned for text in prepared])
         rows = range(batch.start, batch.start + len(prepared))
         predicted = PredictedRequest(str(request.state.request), client, body.topic, prepared, batch, rows)
-        await asyncio.get_running_loop().run_in_executor(self._journal_pool, self._store, predicted)
+        loop = asyncio.get_running_loop()
+        if not await loop.run_in_executor(self._journal_pool, self._store, predicted) and self._required:
+            raise HttpError(503, NO_JOURNAL, retry_after=JOURNAL_RETRY_SECONDS)
         return predicted
 
     async def feedback(self, body: FeedbackRequest, request: Request) -> FeedbackResponse:
-        """Store the true label of an earlier prediction."""
+        """Store the true label of an earlier prediction of the same client, once."""
         labels = self._service.champion.serving().labels
         if body.label not in labels:
             raise HttpError(422, f"Unknown label. Labels: {', '.join(labels)}.")
         journal = self._service.journal
         # Not in the journal's own thread: predictions would wait while an hour of them is searched.
         entry = await asyncio.to_thread(journal.find, body.request, body.position)
-        if entry is None:
+        client = str(request.state.client)
+        if entry is None or entry.client != client:
             raise HttpError(404, "There is no such prediction, or it has expired.")
         feedback = Feedback(
             request=body.request,
             position=body.position,
             time=times.format_micros(self._service.now()),
             label=body.label,
-            client=str(request.state.client),
-            text=entry.text,
+            client=client,
             topic=entry.topic,
         )
-        await asyncio.to_thread(journal.append_feedback, [feedback])
+        (label,) = await asyncio.to_thread(journal.append_feedback, [feedback])
+        if label != body.label:
+            raise HttpError(409, LABELLED.format(label=label))
         return FeedbackResponse(stored=True)
 
     async def release(self) -> ReleaseResponse:
@@ -162,21 +181,27 @@ class ApiHandlers:
         return JSONResponse({"alive": True})
 
     async def ready(self) -> JSONResponse:
-        """Return 200 once a release is loaded, else 503."""
-        ready = self._service.champion.ready
-        return JSONResponse({"ready": ready}, status_code=200 if ready else 503)
+        """Return 200 once a release is loaded and a required journal can be written, else 503."""
+        if not self._service.champion.ready:
+            return JSONResponse({"ready": False, "reason": "No release is loaded yet."}, 503)
+        if self._required and not self._service.journal_health.writable:
+            return JSONResponse({"ready": False, "reason": NO_JOURNAL}, 503)
+        return JSONResponse({"ready": True})
 
     async def metrics(self) -> Response:
         """Return the metrics in the Prometheus text format."""
         return Response(self._service.metrics.render(), media_type="text/plain; version=0.0.4")
 
-    def _store(self, predicted: PredictedRequest) -> None:
-        """Append predictions to the journal before the response is sent; a failure is counted, not raised."""
+    def _store(self, predicted: PredictedRequest) -> bool:
+        """Append predictions to the journal before the response is sent; return whether that succeeded."""
         try:
             self._service.journal.append(self._entries(predicted))
         except Exception as error:
             self._service.metrics.journal_failures.inc(len(predicted.rows))
-            log.error("journal.failed", why=type(error).__name__)
+            self._service.journal_health.failed(error)
+            return False
+        self._service.journal_health.written()
+        return True
 
     def _entries(self, predicted: PredictedRequest) -> list[JournalEntry]:
         release, predictions = predicted.batch.release, predicted.batch.predictions

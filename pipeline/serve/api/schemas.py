@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 DEFAULT_TOPIC, ALL_TOPICS = "general", "all"  # window reports use `all` for all topics together
-REQUEST_ID = "2026112508-0f1e2d3c4b5a69788796"
+REQUEST_ID = "2026112508-7d2b75000f1e2d3c4b5a69788796"
 Topic = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
@@ -69,7 +69,7 @@ class FeedbackRequest(BaseModel):
 
     model_config = _model({"request": REQUEST_ID, "position": 0, "label": "negative"})
 
-    request: str = Field(pattern=r"^[0-9]{10}-[0-9a-f]{20}$")
+    request: str = Field(pattern=r"^[0-9]{10}-([0-9a-f]{8})?[0-9a-f]{20}$")
     position: int = Field(ge=0, le=10_000)
     label: str = Field(max_length=200)
 

@@ -71,7 +71,7 @@ def test_a_label_unknown_to_the_release_is_an_error() -> None:
 
 def test_without_feedback_or_predictions_there_is_no_quality() -> None:
     assert quality.observed_quality([], [], LABELS, BOOTSTRAP) is None
-    assert quality.estimated_quality([], BOOTSTRAP) is None
+    assert quality.estimated_quality(0, 0.0, BOOTSTRAP) is None
 
 
 @pytest.mark.parametrize(("successes", "texts"), [(0, 10), (10, 10), (1, 1), (0, 1), (999, 1000)])
@@ -87,7 +87,7 @@ def test_the_estimated_interval_covers_the_accuracy_of_a_calibrated_model() -> N
     for seed in range(500):
         confidence = random.beta(6, 2, size=120)
         accuracy = float((random.random(120) < confidence).mean())
-        report = quality.estimated_quality(confidence.tolist(), BootstrapConfig(1000, 0.95, seed))
+        report = quality.estimated_quality(120, float(confidence.mean()), BootstrapConfig(1000, 0.95, seed))
         assert report is not None
         covered += report["low"] <= accuracy <= report["high"]
 
@@ -96,7 +96,7 @@ def test_the_estimated_interval_covers_the_accuracy_of_a_calibrated_model() -> N
 
 
 def test_confidences_of_1_still_have_an_interval() -> None:
-    report = quality.estimated_quality([1.0] * 20, BOOTSTRAP)
+    report = quality.estimated_quality(20, 1.0, BOOTSTRAP)
 
     assert report is not None
     assert report["accuracy"] == report["high"] == 1.0

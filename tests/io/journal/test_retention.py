@@ -1,5 +1,6 @@
 """What is old leaves the journal, and a clock that jumps takes nothing with it."""
 
+import threading
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -22,16 +23,17 @@ def journal(folder: Path, days_before: Iterable[float], *, retention_days: int =
     return made
 
 
-def test_old_hours_are_removed_and_feedback_stays(tmp_path: Path) -> None:
+def test_old_hours_are_removed_with_their_feedback(tmp_path: Path) -> None:
     kept = journal(tmp_path, range(33))
-    kept.append_feedback([make_feedback(make_entries(1)[0], "neutral", EIGHT - 100 * DAY)])
+    made = [make_entries(1, EIGHT - DAY * before)[0] for before in (0, 30, 31, 32)]
+    kept.append_feedback([make_feedback(entry, "neutral") for entry in made])
 
     done = kept.retain(EIGHT + timedelta(minutes=59))
 
     assert done.removed == ("2026-10-24T08", "2026-10-25T08")
     assert (done.kept, done.reasons) == (31, ())
     assert len(read_all(tmp_path)) == 31
-    assert len(kept.labels()) == 1
+    assert {entry.request for entry in kept.labels()} == {made[0].request, made[1].request}
 
 
 def test_a_clock_40_days_ahead_removes_nothing(tmp_path: Path) -> None:
@@ -98,15 +100,29 @@ def test_an_old_hour_with_a_living_writer_stays(tmp_path: Path) -> None:
     assert kept.retain(EIGHT).removed == ("2026-10-21T08",)
 
 
-def test_a_killed_removal_is_finished_and_never_visible(tmp_path: Path) -> None:
-    kept = journal(tmp_path, range(31))
-    hour = tmp_path / "answers" / "2026-10-26T08"
-    hour.rename(hour.with_name(".gone-2026-10-26T08"))
+def test_hours_can_be_read_while_the_retention_removes_them(tmp_path: Path) -> None:
+    kept = journal(tmp_path, range(60, 0, -1), retention_days=2)
+    threads = [
+        threading.Thread(target=one) for one in (lambda: read_all(tmp_path), lambda: kept.retain(EIGHT))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
-    assert len(read_all(tmp_path)) == 30
-    kept.retain(EIGHT)
+    assert [entry.time[:10] for entry in read_all(tmp_path)] == ["2026-11-23", "2026-11-24"]
 
-    assert not list((tmp_path / "answers").glob(".gone-*"))
+
+def test_an_entry_for_an_hour_that_is_removed_meanwhile_is_kept(tmp_path: Path) -> None:
+    late = Journal(tmp_path, retention_days=30)
+    old = EIGHT - 35 * DAY
+    late.append(make_entries(1, old))
+    (path,) = (tmp_path / "predictions").glob("2026-10-21T08.db")
+    path.unlink()  # as by a retention that was quicker
+
+    late.append(written := make_entries(1, old))
+
+    assert [entry for entry in read_all(tmp_path) if entry.time == written[0].time] == written
 
 
 def test_an_old_entry_is_removed_at_once_with_daily_retention(tmp_path: Path) -> None:

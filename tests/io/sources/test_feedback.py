@@ -1,9 +1,11 @@
 """Feedback becomes records: the last label of a text, the newest texts, under ids of their own."""
 
 import dataclasses
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from journal_fixtures import label_text
 
 from pipeline.base.config import CollectConfig, FeedbackSource, Workspace
 from pipeline.base.records import Feedback, JournalEntry, TextRecord
@@ -13,7 +15,7 @@ from pipeline.io.params_file import load_params
 from pipeline.io.sources.feedback import count_new_labels, read_feedback
 
 ROOT = Path(__file__).parents[3]
-NOON = "2026-11-25T12:00:00.000000Z"
+NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 SOURCE = FeedbackSource(kind="feedback", name="feedback", max_texts=3)
 
 
@@ -22,13 +24,11 @@ def cfg() -> CollectConfig:
     return load_params(ROOT / "params.yaml").collect
 
 
-def feedback(request: str, text: str, label: str, time: str = NOON) -> Feedback:
-    return Feedback(request, 0, time, label, "client", text, "general")
-
-
-def journal(folder: Path, *entries: Feedback) -> Path:
+def journal(folder: Path, *labelled: tuple[str, str, datetime]) -> Path:
+    """Make a journal of texts, their labels, and when both were sent."""
     writer = Journal(folder, retention_days=30)
-    writer.append_feedback(entries)
+    for text, label, when in labelled:
+        label_text(writer, text, label, when)
     writer.close()
     return folder
 
@@ -38,12 +38,9 @@ def test_without_a_journal_there_are_no_records(tmp_path: Path, cfg: CollectConf
 
 
 def test_the_last_label_of_a_text_becomes_a_record(tmp_path: Path, cfg: CollectConfig) -> None:
-    entries = (
-        feedback("a", "so good", "negative"),
-        feedback("b", "so good", "positive", "2026-11-25T13:00:00.000000Z"),
-    )
+    labelled = (("so good", "negative", NOON), ("so good", "positive", NOON + timedelta(hours=1)))
 
-    assert read_feedback(journal(tmp_path / "journal", *entries), SOURCE, cfg) == [
+    assert read_feedback(journal(tmp_path / "journal", *labelled), SOURCE, cfg) == [
         TextRecord(
             id="feedback:1003bef40087acdc",
             text="so good",
@@ -63,18 +60,23 @@ def test_the_last_label_of_a_text_becomes_a_record(tmp_path: Path, cfg: CollectC
 def test_feedback_without_text_or_collected_label_is_left_out(
     tmp_path: Path, cfg: CollectConfig, text: str, label: str
 ) -> None:
-    place = journal(tmp_path / "journal", feedback("a", "so good", "positive"), feedback("b", text, label))
+    place = journal(tmp_path / "journal", ("so good", "positive", NOON), (text, label, NOON))
+
+    assert [record.text for record in read_feedback(place, SOURCE, cfg)] == ["so good"]
+
+
+def test_feedback_about_an_expired_prediction_is_left_out(tmp_path: Path, cfg: CollectConfig) -> None:
+    labelled = (("so good", "positive", NOON), ("so old", "negative", NOON - timedelta(hours=3)))
+    place = journal(tmp_path / "journal", *labelled)
+    (place / "predictions" / "2026-11-25T09.db").unlink()
 
     assert [record.text for record in read_feedback(place, SOURCE, cfg)] == ["so good"]
 
 
 def test_the_newest_texts_are_read(tmp_path: Path, cfg: CollectConfig) -> None:
-    entries = [
-        feedback(f"r{hour}", f"text {hour}", "neutral", f"2026-11-25T0{hour}:00:00.000000Z")
-        for hour in range(6)
-    ]
+    labelled = [(f"text {hour}", "neutral", NOON + timedelta(hours=hour)) for hour in range(6)]
 
-    records = read_feedback(journal(tmp_path / "journal", *entries), SOURCE, cfg)
+    records = read_feedback(journal(tmp_path / "journal", *labelled), SOURCE, cfg)
 
     assert {record.text for record in records} == {"text 3", "text 4", "text 5"}
     assert [record.id for record in records] == sorted(record.id for record in records)
@@ -82,8 +84,7 @@ def test_the_newest_texts_are_read(tmp_path: Path, cfg: CollectConfig) -> None:
 
 def test_labels_that_the_collected_data_lack_are_new(tmp_path: Path, cfg: CollectConfig) -> None:
     workspace = Workspace.of(tmp_path, {})
-    entries = [feedback(f"r{number}", f"text {number}", "neutral") for number in range(3)]
-    journal(workspace.journal, *entries)
+    journal(workspace.journal, *((f"text {number}", "neutral", NOON) for number in range(3)))
     same, other = read_feedback(workspace.journal, SOURCE, cfg)[:2]
     (tmp_path / "data" / "raw").mkdir(parents=True)
 
@@ -100,4 +101,4 @@ def test_a_prediction_and_its_feedback_share_their_names() -> None:
         field.name for field in dataclasses.fields(Feedback)
     }
 
-    assert fields == {"request", "position", "time", "text", "label", "client", "topic"}
+    assert fields == {"request", "position", "time", "label", "client", "topic"}

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from journal_fixtures import label_text
 
 from pipeline.base.config import CollectConfig, Workspace
-from pipeline.base.records import SPLITS, Feedback, Receipt, TextRecord
+from pipeline.base.records import SPLITS, Receipt, TextRecord
 from pipeline.io import files, parquet
 from pipeline.io.journal.journal import Journal
 from pipeline.io.params_file import load_params, load_profile
@@ -34,9 +35,14 @@ SOURCES = [
     {"kind": "replay", "name": "replay", "max_texts": 9},
 ]
 READ: list[str] = []
-sys.addaudithook(
-    lambda event, args: READ.append(str(args[0])) if (event, args[1:2]) == ("open", ("r",)) else None
-)
+
+
+def _audit(event: str, args: tuple[Any, ...]) -> None:
+    if event == "sqlite3.connect" or (event, args[1:2]) == ("open", ("r",)):
+        READ.append(str(args[0]))
+
+
+sys.addaudithook(_audit)
 
 
 def reader(root: Path, sources: list[dict[str, Any]] = SOURCES) -> SourceReader:
@@ -52,12 +58,9 @@ def identities(root: Path) -> dict[str, str]:
 
 
 def send_feedback(root: Path, request: str) -> Journal:
-    """Write one label with a writer that lives on, so that its segment is not sealed."""
+    """Write a prediction and its label with a writer that lives on."""
     journal = Journal(Workspace.of(root, {}).journal, retention_days=30)
-    time = "2026-11-25T12:00:00.000000Z"
-    journal.append_feedback(
-        [Feedback(request, 0, time, "positive", "client", f"text of {request}", "general")]
-    )
+    label_text(journal, f"text of {request}", "positive")
     return journal
 
 
@@ -124,7 +127,7 @@ def test_one_retrain_reads_feedback_and_the_data_version_once(workspace: Path) -
     journal.close()
 
     assert receipts[1].counts["out"] == 3
-    assert sum("journal/feedback/" in path and path.endswith(".jsonl") for path in read) == 1
+    assert sum("journal/feedback.db" in path for path in read) == 1
     assert sum(path.endswith("/splits/train.parquet") and "tonewatch-split-" in path for path in read) == 1
 
 

@@ -1,0 +1,43 @@
+"""The secret of a workspace under which texts are hashed: without it nobody finds a text by trying."""
+
+import contextlib
+import os
+import secrets
+import tempfile
+from pathlib import Path
+
+from pipeline.base.errors import Fault
+
+KEY_BYTES = 32
+
+
+def read_digest_key(path: Path) -> bytes:
+    """Read the key; the first call creates it, and of concurrent ones one wins.
+
+    Raises Fault for a file that is no key.
+    """
+    if not path.exists():
+        _create(path)
+    key = path.read_bytes()
+    if len(key) != KEY_BYTES:
+        raise Fault(
+            f"{path} is no key of {KEY_BYTES} bytes. Restore it, or remove it: texts stored so far then look "
+            "different from equal ones that come."
+        )
+    path.chmod(0o600)
+    return key
+
+
+def _create(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(secrets.token_bytes(KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        # A link is made only where there is no file yet.
+        with contextlib.suppress(FileExistsError):
+            os.link(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)

@@ -1,0 +1,235 @@
+"""Reading the journal: every query streams, and nothing on the disk is changed."""
+
+import contextlib
+import shutil
+import tempfile
+import weakref
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pipeline.base.records import Feedback, JournalEntry
+from pipeline.io.journal import legacy, tables
+from pipeline.io.journal.database import PREDICTIONS, SUFFIX, Database, path_of, read_rows, reading
+from pipeline.io.journal.retention import HOUR, is_hour
+
+FEEDBACK = f"feedback{SUFFIX}"
+START_OF_TIME, END_OF_TIME = "", "9999"
+WITHIN = "WHERE time >= ? AND time < ?"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# A key is the number of its hour and, in the lower bits, that of its row.
+ROW_BITS = 40
+
+
+@dataclass
+class PredictionCount:
+    """Count the predictions of one release, topic and label.
+
+    `readable` counts those whose text is stored, `confidence` is the sum of the largest probabilities.
+    """
+
+    release: str
+    topic: str
+    label: str
+    predictions: int = 0
+    readable: int = 0
+    confidence: float = 0.0
+
+
+class JournalReader:
+    """Read the journal in one folder, also what earlier versions left there."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def predictions(self, start: str, end: str) -> Iterator[JournalEntry]:
+        """Yield the predictions with `start` <= time < `end`, in the order of time."""
+        query = f"{tables.SELECT_PREDICTIONS} {WITHIN} ORDER BY time, request, position"
+        for hour in self._hours(start, end):
+            for row in read_rows(self._hour(hour), query, (start, end)):
+                yield tables.to_prediction(row)
+
+    def counts(self, start: str, end: str) -> list[PredictionCount]:
+        """Count the predictions with `start` <= time < `end`, in the order in which they first came."""
+        query = f"SELECT release, topic, label, confidence, text <> '' FROM predictions {WITHIN}"
+        counts: dict[tuple[str, str, str], PredictionCount] = {}
+        for hour in self._hours(start, end):
+            for *key, confidence, readable in read_rows(self._hour(hour), query, (start, end)):
+                group = (key[0], key[1], key[2])
+                if (count := counts.get(group)) is None:
+                    count = counts[group] = PredictionCount(*group)
+                count.predictions += 1
+                count.readable += readable
+                count.confidence += confidence
+        return list(counts.values())
+
+    def keys(self, start: str, end: str, *, release: str) -> Iterator[tuple[int, str, bool]]:
+        """Yield key and topic of a release's predictions, and whether the text is stored, as they came."""
+        query = f"SELECT id, topic, text <> '' FROM predictions {WITHIN} AND release = ? ORDER BY id"
+        for hour in self._hours(start, end):
+            first = _hour_number(hour) << ROW_BITS
+            for row, topic, readable in read_rows(self._hour(hour), query, (start, end, release)):
+                yield first + row, topic, bool(readable)
+
+    def entries(self, keys: Iterable[int]) -> list[JournalEntry]:
+        """Return the predictions with these keys that are still kept, in the order of time."""
+        rows_by_hour: dict[str, list[int]] = {}
+        for key in keys:
+            rows_by_hour.setdefault(_hour_name(key >> ROW_BITS), []).append(key & (1 << ROW_BITS) - 1)
+        query, entries = f"{tables.SELECT_PREDICTIONS} WHERE id = ?", []
+        for hour, rows in rows_by_hour.items():
+            entries += self._select(self._hour(hour), query, [(row,) for row in rows])
+        return sorted(entries, key=lambda entry: (entry.time, entry.request, entry.position))
+
+    def count(self, start: str, end: str) -> int:
+        """Count the predictions with `start` <= time < `end`."""
+        query, total = "SELECT count(*) FROM predictions", 0
+        for hour in self._hours(start, end):
+            whole = start <= hour and f"{hour}:59:59.999999Z" < end
+            where, times = ("", ()) if whole else (f" {WITHIN}", (start, end))
+            total += sum(row[0] for row in read_rows(self._hour(hour), query + where, times))
+        return total
+
+    def find(self, request: str, position: int) -> JournalEntry | None:
+        """Return one prediction, None when there is none or it is past its retention."""
+        return self.find_all([(request, position)]).get((request, position))
+
+    def find_all(self, keys: Iterable[tuple[str, int]]) -> dict[tuple[str, int], JournalEntry]:
+        """Return the predictions that are kept, by request and position."""
+        keys_by_hour: dict[str, set[tuple[str, int]]] = {}
+        for key in keys:
+            for hour in hours_of(key[0]):
+                keys_by_hour.setdefault(hour, set()).add(key)
+        query = f"{tables.SELECT_PREDICTIONS} WHERE request = ? AND position = ?"
+        return {
+            (entry.request, entry.position): entry
+            for hour, wanted in keys_by_hour.items()
+            for entry in self._select(self._hour(hour), query, sorted(wanted))
+        }
+
+    def of_requests(self, requests: Collection[str]) -> list[JournalEntry]:
+        """Return all predictions of some requests that are kept."""
+        hours, query = {hour for request in requests for hour in hours_of(request)}, "WHERE request = ?"
+        return [
+            tables.to_prediction(row)
+            for hour in sorted(hours)
+            for request in requests
+            for row in read_rows(self._hour(hour), f"{tables.SELECT_PREDICTIONS} {query}", (request,))
+        ]
+
+    def labels(self, start: str = START_OF_TIME, end: str = END_OF_TIME) -> Iterator[Feedback]:
+        """Yield the feedback with `start` <= time < `end`, in the order of time."""
+        return self._feedback(f"{WITHIN} ORDER BY time, request, position", (start, end))
+
+    def newest_labels(self) -> Iterator[Feedback]:
+        """Yield all feedback, the newest first."""
+        return self._feedback("ORDER BY time DESC, request DESC, position DESC", ())
+
+    def first_time(self) -> str | None:
+        """Return the time of the first prediction that is kept, None where there is none."""
+        for hour in self._hours(START_OF_TIME, END_OF_TIME):
+            for (time,) in read_rows(self._hour(hour), "SELECT min(time) FROM predictions"):
+                if time is not None:
+                    return str(time)
+        return None
+
+    def _feedback(self, clause: str, parameters: tuple[str, ...]) -> Iterator[Feedback]:
+        path = self._feedback_database()
+        for row in read_rows(path, f"{tables.SELECT_FEEDBACK} {clause}", parameters):
+            yield Feedback(*row)
+
+    def _select(self, path: Path, query: str, keys: Sequence[tuple[Any, ...]]) -> list[JournalEntry]:
+        with reading(path) as connection:
+            rows = [connection.execute(query, key).fetchone() for key in keys] if connection else ()
+            return [tables.to_prediction(row) for row in rows if row]
+
+    def _hours(self, start: str, end: str) -> list[str]:
+        return [hour for hour in list_hours(self._folder) if start[:HOUR] <= hour <= end[:HOUR]]
+
+    def _hour(self, hour: str) -> Path:
+        """Return the database of an hour; with segments of earlier versions it is a temporary one."""
+        path = path_of(self._folder, hour)
+        segments = self._folder / legacy.PREDICTIONS / hour
+        if not legacy.list_segments(segments):
+            return path
+        copy = self._copies / path.name
+        if not copy.exists():
+            rows = (
+                map(tables.prediction_row, entries)
+                for segment in legacy.list_segments(segments)
+                for entries in legacy.read_segment(segment, JournalEntry)
+            )
+            _copy(copy, tables.PREDICTIONS_SCHEMA, tables.INSERT_PREDICTION, rows)
+            # After the segments: what is imported meanwhile is here.
+            current = f"{tables.SELECT_PREDICTIONS} ORDER BY id"
+            entries = (tables.to_prediction(row) for row in read_rows(path, current))
+            _copy(
+                copy,
+                tables.PREDICTIONS_SCHEMA,
+                tables.INSERT_PREDICTION,
+                [map(tables.prediction_row, entries)],
+            )
+        return copy
+
+    def _feedback_database(self) -> Path:
+        path, months = self._folder / FEEDBACK, legacy.list_folders(self._folder / legacy.FEEDBACK)
+        segments = [segment for month in months for segment in legacy.list_segments(month)]
+        if not segments:
+            return path
+        copy = self._copies / path.name
+        if not copy.exists():
+            rows = (
+                map(tables.feedback_row, entries)
+                for segment in segments
+                for entries in legacy.read_segment(segment, Feedback)
+            )
+            _copy(copy, tables.FEEDBACK_SCHEMA, tables.IMPORT_FEEDBACK, rows)
+            _copy(
+                copy,
+                tables.FEEDBACK_SCHEMA,
+                tables.IMPORT_FEEDBACK,
+                [read_rows(path, tables.SELECT_FEEDBACK)],
+            )
+        return copy
+
+    @cached_property
+    def _copies(self) -> Path:
+        folder = Path(tempfile.mkdtemp(prefix="tonewatch-journal-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return folder
+
+
+def list_hours(folder: Path) -> list[str]:
+    """Return the hours that have predictions, the oldest first, those of earlier versions too."""
+    names: set[str] = set()
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        names = {path.stem for path in (folder / PREDICTIONS).iterdir() if path.suffix == SUFFIX}
+    names |= {path.name for path in legacy.list_folders(folder / legacy.PREDICTIONS)}
+    return sorted(name for name in names if is_hour(name))
+
+
+def hours_of(request: str) -> Collection[str]:
+    """Return the hours in which a request may have been predicted: that of its id, and the next one."""
+    with contextlib.suppress(ValueError, OverflowError):
+        hour = datetime.strptime(request[:10], "%Y%m%d%H")
+        return [(hour + timedelta(hours=late)).isoformat()[:HOUR] for late in (0, 1)]
+    return ()
+
+
+def _copy(path: Path, schema: str, insert: str, batches: Iterable[Iterable[tuple[Any, ...]]]) -> None:
+    with contextlib.closing(Database(path, schema)) as database:
+        for batch in batches:
+            database.begin()
+            database.connection.executemany(insert, batch)
+            database.connection.execute("COMMIT")
+
+
+def _hour_number(hour: str) -> int:
+    return (datetime.strptime(hour, "%Y-%m-%dT%H").replace(tzinfo=UTC) - EPOCH) // timedelta(hours=1)
+
+
+def _hour_name(number: int) -> str:
+    return (EPOCH + timedelta(hours=number)).isoformat()[:HOUR]

@@ -1,0 +1,113 @@
+"""What a window needs of its predictions: counts of all of them, and the full entries of random samples.
+
+A window may hold millions of predictions, so no list of them exists: one pass counts, another one draws.
+"""
+
+from array import array
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.base.records import JournalEntry
+from pipeline.io.journal.reader import JournalReader, PredictionCount
+
+ALL = "all"  # topics together, under a name that no topic may have
+READABLE = ""  # predictions of all topics whose text is stored
+
+
+@dataclass
+class TopicCounts:
+    """Count the predictions of a topic by label, and sum up their confidence."""
+
+    labels: Counter[str] = field(default_factory=Counter)
+    confidence: float = 0.0
+
+    @property
+    def texts(self) -> int:
+        """Return the number of predictions."""
+        return self.labels.total()
+
+    @property
+    def mean_confidence(self) -> float:
+        """Return the mean of the largest probabilities; 0 without predictions."""
+        return self.confidence / max(1, self.texts)
+
+
+@dataclass(frozen=True)
+class WindowPredictions:
+    """The predictions of one release with `start` <= time < `end`, as counts, and as samples drawn on demand.
+
+    `topics` has `all` first, then each topic; `readable` counts the predictions whose text is stored.
+    """
+
+    journal: JournalReader
+    start: str
+    end: str
+    release: str
+    topics: Mapping[str, TopicCounts]
+    readable: int
+
+    def sample(self, rows: Mapping[str, NDArray[np.int64]]) -> dict[str, "array[int]"]:
+        """Return the keys of chosen predictions: those at these rows of each topic, `all` or READABLE.
+
+        Rows count from 0 in the order in which the predictions came.
+        """
+        choices = {group: _Choice(sorted(chosen.tolist())) for group, chosen in rows.items()}
+        for key, topic, readable in self.journal.keys(self.start, self.end, release=self.release):
+            for group in (ALL, topic, READABLE) if readable else (ALL, topic):
+                if choice := choices.get(group):
+                    choice.offer(key)
+        return {group: choice.keys for group, choice in choices.items()}
+
+    def entries(self, keys: Sequence[int]) -> list[JournalEntry]:
+        """Return the predictions with these keys, in the order of time."""
+        return self.journal.entries(keys)
+
+
+def draw_rows(total: int, size: int, seed: int) -> NDArray[np.int64]:
+    """Draw so many of `total` rows, each with the same chance."""
+    # Copied, since a part of an array keeps all of it.
+    return np.random.default_rng(seed).permutation(total)[:size].copy()
+
+
+def count_releases(counts: Sequence[PredictionCount]) -> dict[str, int]:
+    """Return the number of predictions of each release."""
+    releases: Counter[str] = Counter()
+    for count in counts:
+        releases[count.release] += count.predictions
+    return dict(releases)
+
+
+def count_window(
+    journal: JournalReader, counts: Sequence[PredictionCount], *, start: str, end: str, release: str
+) -> WindowPredictions:
+    """Sum up the counts of a release in a window, for each topic and for all."""
+    topics, readable = {ALL: TopicCounts()}, 0
+    for count in counts:
+        if count.release == release:
+            readable += count.readable
+            for topic in (ALL, count.topic):
+                counted = topics.setdefault(topic, TopicCounts())
+                counted.labels[count.label] += count.predictions
+                counted.confidence += count.confidence
+    return WindowPredictions(journal, start, end, release, topics, readable)
+
+
+class _Choice:
+    """Collect the keys at some rows of a stream."""
+
+    def __init__(self, rows: Sequence[int]) -> None:
+        self.keys = array("q")
+        self._rows = iter(rows)
+        self._next = next(self._rows, -1)
+        self._row = 0
+
+    def offer(self, key: int) -> None:
+        """Take the next key of the stream, if its row is chosen."""
+        if self._row == self._next:
+            self.keys.append(key)
+            self._next = next(self._rows, -1)
+        self._row += 1
