@@ -25,6 +25,14 @@ if TYPE_CHECKING:
     from pipeline.operations.retrain import RetrainResult
 
 Result = tuple[object, str]
+FileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--file",
+        help="A table (.csv, .tsv, .jsonl, .parquet; text also .gz), or one text per line; - for stdin.",
+        allow_dash=True,
+    ),
+]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -109,14 +117,7 @@ def predict(
     workspace: "Workspace",
     *,
     texts: Annotated[list[str] | None, typer.Argument(help="Texts to label.")] = None,
-    file: Annotated[
-        Path | None,
-        typer.Option(
-            "--file",
-            help="A table (.csv, .tsv, .jsonl, .parquet; text also .gz), or one text per line; - for stdin.",
-            allow_dash=True,
-        ),
-    ] = None,
+    file: FileOption = None,
     column: Annotated[
         str | None, typer.Option("--column", help="The column of texts; by default `text`, or the only one.")
     ] = None,
