@@ -26,7 +26,13 @@ from pipeline.monitoring.labelled import LabelPairs, read_labelled
 from pipeline.monitoring.model_change import drifted_windows, find_topic_changes, measure_model_change
 from pipeline.monitoring.reference import ReferenceCache
 from pipeline.monitoring.window_alerts import alerts_from_windows
-from pipeline.monitoring.window_counts import ALL, count_releases, count_window
+from pipeline.monitoring.window_counts import (
+    ALL,
+    WindowPredictions,
+    choose_topics,
+    count_releases,
+    count_window,
+)
 from pipeline.monitoring.window_files import read_window, read_windows, set_aside_future, window_paths
 from pipeline.monitoring.window_report import describe_topics
 
@@ -101,8 +107,11 @@ def _write_window(
         return False
     releases = count_releases(counts)
     reference = references.get(max(releases, key=lambda name: releases[name]))
-    predictions = count_window(journal, counts, start=start, end=end, release=reference.name)
     earlier = read_windows(workspace)
+    known = {topic for report in earlier[-params.watch.drift.of_windows :] for topic in report["topics"]}
+    named = choose_topics(counts, known=known, most=params.serve.max_topics)
+    predictions = count_window(journal, counts, start=start, end=end, release=reference.name, named=named)
+    others = len({count.topic for count in counts} - named)
     model_change = None
     if earlier and earlier[-1]["release"] != reference.name:
         model_change = measure_model_change(
@@ -117,23 +126,27 @@ def _write_window(
         "topics": describe_topics(
             reference,
             predictions,
-            _labels_by_topic(journal, reference.name, start=start, end=end),
+            _labels_by_topic(journal, predictions),
             window=window,
             cfg=params.watch,
             seed=params.seed,
             drifted=drifted_windows(earlier[-params.watch.drift.of_windows :], reference.name),
         ),
         "model_change": model_change,
+        "other_topics": others,
     }
+    if others:
+        log.warning("topics.merged", topics=others, limit=params.serve.max_topics, start=window.start)
     files.write_json(_window_path(workspace, window), report)
     log.info("window.written", start=window.start, predictions=sum(releases.values()), release=reference.name)
     return True
 
 
-def _labels_by_topic(journal: JournalReader, release: str, *, start: str, end: str) -> dict[str, LabelPairs]:
+def _labels_by_topic(journal: JournalReader, predictions: WindowPredictions) -> dict[str, LabelPairs]:
     pairs = {ALL: LabelPairs()}
-    for prediction in read_labelled(journal, release, since=start, until=end):
-        for topic in (ALL, prediction.entry.topic):
+    labelled = read_labelled(journal, predictions.release, since=predictions.start, until=predictions.end)
+    for prediction in labelled:
+        for topic in (ALL, predictions.group_of(prediction.entry.topic)):
             pairs.setdefault(topic, LabelPairs()).add(prediction)
     return pairs
 

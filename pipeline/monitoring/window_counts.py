@@ -5,7 +5,7 @@ A window may hold millions of predictions, so no list of them exists: one pass c
 
 from array import array
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +16,7 @@ from pipeline.io.journal.reader import JournalReader, PredictionCount
 
 ALL = "all"  # topics together, under a name that no topic may have
 READABLE = ""  # predictions of all topics whose text is stored
+OTHER = "other"  # the topics beyond the largest ones
 
 
 @dataclass
@@ -40,7 +41,8 @@ class TopicCounts:
 class WindowPredictions:
     """The predictions of one release with `start` <= time < `end`, as counts, and as samples drawn on demand.
 
-    `topics` has `all` first, then each topic; `readable` counts the predictions whose text is stored.
+    `topics` has `all` first, then each topic; `readable` counts the predictions whose text is stored. Topics
+    that are not `named` are one topic, OTHER.
     """
 
     journal: JournalReader
@@ -49,6 +51,11 @@ class WindowPredictions:
     release: str
     topics: Mapping[str, TopicCounts]
     readable: int
+    named: Collection[str]
+
+    def group_of(self, topic: str) -> str:
+        """Return the topic that a topic counts to."""
+        return topic if topic in self.named else OTHER
 
     def sample(self, rows: Mapping[str, NDArray[np.int64]]) -> dict[str, "array[int]"]:
         """Return the keys of chosen predictions: those at these rows of each topic, `all` or READABLE.
@@ -57,7 +64,8 @@ class WindowPredictions:
         """
         choices = {group: _Choice(sorted(chosen.tolist())) for group, chosen in rows.items()}
         for key, topic, readable in self.journal.keys(self.start, self.end, release=self.release):
-            for group in (ALL, topic, READABLE) if readable else (ALL, topic):
+            groups = (ALL, self.group_of(topic), READABLE) if readable else (ALL, self.group_of(topic))
+            for group in groups:
                 if choice := choices.get(group):
                     choice.offer(key)
         return {group: choice.keys for group, choice in choices.items()}
@@ -82,18 +90,33 @@ def count_releases(counts: Sequence[PredictionCount]) -> dict[str, int]:
 
 
 def count_window(
-    journal: JournalReader, counts: Sequence[PredictionCount], *, start: str, end: str, release: str
+    journal: JournalReader,
+    counts: Sequence[PredictionCount],
+    *,
+    start: str,
+    end: str,
+    release: str,
+    named: Collection[str],
 ) -> WindowPredictions:
-    """Sum up the counts of a release in a window, for each topic and for all."""
+    """Sum up the counts of a release in a window, for each of the `named` topics, the others, and all."""
     topics, readable = {ALL: TopicCounts()}, 0
     for count in counts:
         if count.release == release:
             readable += count.readable
-            for topic in (ALL, count.topic):
+            for topic in (ALL, count.topic if count.topic in named else OTHER):
                 counted = topics.setdefault(topic, TopicCounts())
                 counted.labels[count.label] += count.predictions
                 counted.confidence += count.confidence
-    return WindowPredictions(journal, start, end, release, topics, readable)
+    return WindowPredictions(journal, start, end, release, topics, readable, named)
+
+
+def choose_topics(counts: Sequence[PredictionCount], *, known: Collection[str], most: int) -> frozenset[str]:
+    """Choose at most so many topics to report: those known from earlier windows first, then the largest."""
+    texts: Counter[str] = Counter()
+    for count in counts:
+        texts[count.topic] += count.predictions
+    ranked = sorted(texts, key=lambda topic: (topic not in known, -texts[topic], topic))
+    return frozenset(ranked[:most])
 
 
 class _Choice:

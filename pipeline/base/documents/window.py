@@ -150,8 +150,8 @@ class WindowReport(TypedDict):
     """One window of the journal.
 
     `predictions` counts those of `release`, which made most of them; `releases` counts the predictions of
-    each. Topic `all` holds all texts together. `model_change` is None where the release is that of the window
-    before.
+    each. Topic `all` holds all texts together, topic `other` the `other_topics` beyond `serve.max_topics`.
+    `model_change` is None where the release is that of the window before.
     """
 
     window: TimeRange
@@ -161,6 +161,7 @@ class WindowReport(TypedDict):
     releases: dict[str, int]
     topics: dict[str, TopicReport]
     model_change: ModelChange | None
+    other_topics: NotRequired[int]
 
 
 class ChangePoint(TypedDict):
