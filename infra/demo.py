@@ -106,16 +106,20 @@ class Demo:
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """Post JSON to the service and return its response."""
-        request = urllib.request.Request(
-            self.address + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
+        headers = {**self._authorization(), "Content-Type": "application/json"}
+        request = urllib.request.Request(self.address + path, json.dumps(body).encode(), headers)
         with urllib.request.urlopen(request, timeout=60) as response:
             return json.load(response)
 
     def get(self, path: str) -> Any:
         """Return JSON from the service."""
-        with urllib.request.urlopen(self.address + path, timeout=60) as response:
+        request = urllib.request.Request(self.address + path, headers=self._authorization())
+        with urllib.request.urlopen(request, timeout=60) as response:
             return json.load(response)
+
+    def _authorization(self) -> dict[str, str]:
+        key = self.root / ".tonewatch" / "local.key"
+        return {"Authorization": f"Bearer {key.read_text().strip()}"}
 
     def ready(self) -> bool:
         """Return whether the service is ready."""
@@ -222,13 +226,14 @@ def _serving(demo: Demo) -> Iterator[None]:
     import uvicorn
 
     from pipeline.base.config import Workspace
-    from pipeline.serve.build import build_app
+    from pipeline.serve.build import build_app, ensure_key
 
     workspace = Workspace.of(demo.root, os.environ)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
     demo.address = f"http://127.0.0.1:{port}"
+    ensure_key(workspace, "127.0.0.1")
     server = uvicorn.Server(
         uvicorn.Config(build_app(workspace, host="127.0.0.1", now=demo.clock), port=port, log_level="error")
     )
@@ -313,7 +318,7 @@ def _wait(done: Callable[[], bool], why: str) -> None:
 
 def _end(demo: Demo) -> None:
     print("\nTimeline:\n" + "\n".join(demo.timeline))
-    print(f"\nDashboard: {demo.address}/   (workspace: {demo.root})")
+    print(f"\nDashboard: {demo.address}/   (sign in with {demo.root}/.tonewatch/local.key)")
     if sys.stdin.isatty():
         with contextlib.suppress(KeyboardInterrupt):
             input("Press Enter to stop the service. ")

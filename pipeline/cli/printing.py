@@ -155,7 +155,9 @@ def forgotten(report: "ForgetReport") -> str:
 def keys(records: "Sequence[KeyRecord]") -> str:
     """Format API keys without their secrets."""
     if not records:
-        return "There is no API key, so the service binds only to loopback. Create one: tonewatch keys new"
+        return (
+            "There is no API key yet; `tonewatch serve` makes one. Create others with `tonewatch keys new`."
+        )
     columns = ("id", "name", "scopes", "created", "expires", "revoked")
     rows = [{**key, "scopes": " ".join(key["scopes"])} for key in records]
     return table(_cells(rows, columns), header=columns)

@@ -15,7 +15,8 @@ CODE = Path(__file__).parents[2]
 def serve(
     *,
     host: Annotated[
-        str, typer.Option("--host", help="The address to bind to; beyond loopback it requires API keys.")
+        str,
+        typer.Option("--host", help="The address to bind to; beyond loopback it requires a key of yours."),
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8000,
     ray: Annotated[bool, typer.Option("--ray", help="Use Ray Serve, with replicas by load.")] = False,

@@ -181,7 +181,7 @@ def _disk(workspace: Workspace) -> Finding:
 
 def _keys(workspace: Workspace) -> Finding:
     if not workspace.keys.exists():
-        return Finding(True, "there are none, so the service binds only to loopback")
+        return Finding(True, "there are none; `tonewatch serve` makes one for this machine")
     mode = stat.S_IMODE(workspace.keys.stat().st_mode)
     if mode & 0o077:
         message = f"{workspace.keys} can be read by others ({mode:03o})"

@@ -42,6 +42,7 @@ for line in io.lines(os.getenv("BODIES")) do bodies[#bodies + 1] = line end
 local next = 0
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
+wrk.headers["Authorization"] = os.getenv("AUTHORIZATION")
 request = function()
   next = next % #bodies + 1
   return wrk.format(nil, "/v1/predict", nil, bodies[next])
@@ -66,9 +67,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float)
     asked = parser.parse_args()
     if asked.rate is not None:
-        print(
-            json.dumps(asyncio.run(_paced(asked.port, _bodies(asked.workspace), asked.rate, asked.seconds)))
-        )
+        print(json.dumps(asyncio.run(_paced(asked.port, asked.workspace, asked.rate, asked.seconds))))
     elif asked.kind:
         _listen(asked.kind, asked.workspace.resolve(), asked.port)
     elif not (asked.workspace / "data" / "classifier" / "receipt.json").is_file():
@@ -264,7 +263,7 @@ def _load(port: int, scratch: Path, seconds: float) -> tuple[float, float]:
         "-s",
         str(scratch / "load.lua"),
     ]
-    environment = {**os.environ, "BODIES": str(scratch / "bodies")}
+    environment = {**os.environ, "BODIES": str(scratch / "bodies"), "AUTHORIZATION": _authorization(scratch)}
     out = subprocess.run(
         [*command, f"http://127.0.0.1:{port}"], env=environment, capture_output=True, text=True, check=True
     ).stdout
@@ -273,6 +272,12 @@ def _load(port: int, scratch: Path, seconds: float) -> tuple[float, float]:
     )
     assert errors == 0, out
     return requests * TOGETHER / took, p50
+
+
+def _authorization(scratch: Path) -> str:
+    """Return the header of the key that the service made for this machine; the others ask for none."""
+    key = scratch / ".tonewatch" / "local.key"
+    return f"Bearer {key.read_text().strip()}" if key.exists() else "none"
 
 
 def _half(port: int, scratch: Path, rate: float, seconds: float) -> tuple[float, float, float]:
@@ -345,7 +350,7 @@ def _bodies(scratch: Path) -> list[bytes]:
     return (scratch / "bodies").read_bytes().splitlines()
 
 
-async def _paced(port: int, bodies: Sequence[bytes], rate: float, seconds: float) -> dict[str, float]:
+async def _paced(port: int, scratch: Path, rate: float, seconds: float) -> dict[str, float]:
     """Send requests at a fixed rate, whether or not the responses keep up.
 
     An infinite rate means one request after another on each connection.
@@ -353,7 +358,8 @@ async def _paced(port: int, bodies: Sequence[bytes], rate: float, seconds: float
     import httpx
 
     times: list[float] = []
-    failed = 0
+    failed, bodies = 0, _bodies(scratch)
+    headers = {"Content-Type": "application/json", "Authorization": _authorization(scratch)}
     limits = httpx.Limits(max_connections=None if rate < 1e6 else CONNECTIONS, max_keepalive_connections=None)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60, limits=limits) as client:
         began = time.monotonic()
@@ -363,7 +369,7 @@ async def _paced(port: int, bodies: Sequence[bytes], rate: float, seconds: float
             response = await client.post(
                 "/v1/predict",
                 content=bodies[number % len(bodies)],
-                headers={"Content-Type": "application/json"},
+                headers=headers,
             )
             failed += response.status_code != 200
             times.append((time.monotonic() - due) * 1000)
@@ -401,6 +407,7 @@ def _bare(scratch: Path) -> Any:
     from fastapi import FastAPI
 
     from pipeline.base.config import Workspace
+    from pipeline.core.clean.rules import clean_text
     from pipeline.inference.champion import ChampionSource
     from pipeline.io.params_file import load_params
     from pipeline.serve.api.handlers import _prediction
@@ -421,7 +428,9 @@ def _bare(scratch: Path) -> Any:
         batch_size=cfg.max_batch_size,
         wait_ms=cfg.max_batch_wait_ms,
         max_queued=cfg.max_queued_texts,
+        coming=lambda: False,
     )
+    cleaning = ThreadPoolExecutor(1)
 
     @contextlib.asynccontextmanager
     async def lived(_: FastAPI) -> AsyncIterator[None]:
@@ -432,7 +441,10 @@ def _bare(scratch: Path) -> Any:
     app = FastAPI(lifespan=lived)
 
     async def predict(asked: PredictRequest) -> PredictResponse:
-        batch = await batcher.predict(asked.texts)
+        cleaned = await asyncio.get_running_loop().run_in_executor(
+            cleaning, lambda: [clean_text(text)[0] for text in asked.texts]
+        )
+        batch = await batcher.predict("", cleaned)
         predictions = [_prediction(batch, batch.start + row) for row in range(len(asked.texts))]
         return PredictResponse(
             request="",
@@ -467,7 +479,7 @@ def _peer(scratch: Path) -> Any:
         labels=labels,
         max_tokens=params.encoder.max_tokens,
         cfg=params.compress,
-        training=TrainingContext(params.seed, profile, scratch, scratch, ""),
+        training=TrainingContext(params.seed, profile, scratch, scratch, "", "local", scratch / "token"),
     )
     answer: Any = menu._peer(factory)
     some = [text for body in _bodies(scratch)[:4] for text in json.loads(body)["texts"]]
