@@ -14,6 +14,7 @@ from pathlib import Path
 import attacks
 import pytest
 import running_service
+import service_process
 
 from flows.request_retrain import deployment_name
 from pipeline.base.config import Workspace
@@ -166,3 +167,45 @@ def test_settings_in_the_current_folder_are_not_read(tmp_path: Path, name: str) 
         path = f"/api/deployments/name/watch/{deployment_name(workspace)}"
         running_service.wait_until(lambda: status(port, path, Authorization=basic(workspace)) == 200, 120)
         assert status(port, path) == 401
+
+
+@pytest.mark.chaos
+@pytest.mark.attack("A1")
+@pytest.mark.timeout(900)
+def test_a_ray_cluster_is_on_loopback_and_asks_for_its_token(tmp_path: Path) -> None:
+    workspace = running_service.make_workspace(tmp_path / "w")
+    with service_process.started(workspace, "--ray", seconds=200) as (process, client):
+        assert client.get("/v1/release").status_code == 200
+        assert client.get("/v1/release", headers=running_service.NO_KEY).status_code == 401
+        ports = attacks.open_ports(process.pid)
+        elsewhere = {port for port, address in ports.items() if not address.endswith("127.0.0.1")}
+        joined = {
+            name: joins(tmp_path / name, **variables)
+            for name, variables in {
+                "nothing": {},
+                "a wrong token": {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 32},
+                "no mode": {"RAY_AUTH_MODE": "disabled"},
+                "the token": {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(workspace.ray_token)},
+            }.items()
+        }
+
+    # Ray Serve's replicas open one port for each other on every interface (ray 2.60, serve/_private/replica.py);
+    # it asks for the token as the others do.
+    assert len(elsewhere) <= 2
+    assert joined == {"nothing": False, "a wrong token": False, "no mode": False, "the token": True}
+    assert workspace.ray_token.stat().st_mode & 0o077 == 0
+
+
+def joins(home: Path, **variables: str) -> bool:
+    """Return whether another process of this machine can join the cluster that Ray's temporary folder names."""
+    home.mkdir()
+    program = "import ray; ray.init(address='auto', log_to_driver=False); print('joined', len(ray.nodes()))"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    environment = {**kept, "HOME": str(home), "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", **variables}
+    try:
+        process = subprocess.run(
+            [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return "joined 1" in process.stdout

@@ -237,6 +237,11 @@ def test_the_final_state_says_how_a_run_ended_and_only_faults_alert(tmp_path_fac
     assert "tonewatch run --reason 'Drift in all'" in printed["manual"]
     assert requested[0] == requested[1] != requested[2]
     assert requested[2].rpartition(" ")[2] == requested[3].rpartition(" ")[2]
+    # A run that failed is requested again, after a pause.
+    at_once, after_the_pause = printed["retried"]
+    assert "made no retrain; it is requested again after" in at_once
+    assert after_the_pause.startswith("Retrain requested (Drift in all): run ")
+    assert "same" not in after_the_pause
 
 
 def final_states(root, server):

@@ -163,6 +163,7 @@ def test_on_ray_serve_replicas_follow_the_load_and_are_replaced(
             "RAY_ADDRESS": "auto",
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(workspace.ray_token),
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         }
         with sending_requests(client, responses, connections=8):
             running_service.wait_until(lambda: len(replicas()) == 2, 120)

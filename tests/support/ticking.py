@@ -84,7 +84,24 @@ def states(root):
     deployment.apply()
     reasons = ("Drift in all", "Drift in all", "612 new labels", "655 new labels")
     requested = [request_retrain.request_retrain(places, reason, day="2026-11-25") for reason in reasons]
-    print(json.dumps({"states": ended, "manual": manual, "requested": requested}))
+    printed = {"states": ended, "manual": manual, "requested": requested}
+    print(json.dumps({**printed, "retried": list(retried(request_retrain, places))}))
+
+
+def retried(request_retrain, places):
+    """Fail the run of a request, request it again at once and after the pause; yield both answers."""
+    from prefect.client.orchestration import get_client
+    from prefect.states import Failed
+
+    request_retrain.request_retrain(places, "Drift in all", day="2026-11-26")
+    with get_client(sync_client=True) as client:
+        newest = max(client.read_flow_runs(), key=lambda run: run.created)
+        client.set_flow_run_state(newest.id, Failed(message="no network"), force=True)
+    yield request_retrain.request_retrain(places, "Drift in all", day="2026-11-26")
+    request_retrain.FIRST_RETRY = timedelta(0)
+    yield request_retrain.request_retrain(places, "Drift in all", day="2026-11-26").replace(
+        newest.name, "same"
+    )
 
 
 def main(root, every, work=None):

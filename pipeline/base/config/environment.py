@@ -38,6 +38,8 @@ def configure_environment(places: Workspace, environment: MutableMapping[str, st
         # Ray's own default is a token of the user for all clusters, which others may be able to read.
         environment.setdefault("RAY_AUTH_MODE", "token")
         environment.setdefault("RAY_AUTH_TOKEN_PATH", str(places.ray_token))
+        # Without clusters of several machines, Ray's processes listen on loopback, as on Windows and macOS.
+        environment.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     _exempt_loopback(environment)
     remember_secrets(environment)
 
