@@ -189,15 +189,15 @@ def test_a_ray_cluster_is_on_loopback_and_asks_for_its_token(tmp_path: Path) -> 
             }.items()
         }
 
-    # Ray Serve's replicas open one port for each other on every interface (ray 2.60, serve/_private/replica.py);
-    # it asks for the token as the others do.
+    # Ray Serve's replicas open one port for each other on every interface (ray 2.60, replica.py); it asks for
+    # the token as the others do.
     assert len(elsewhere) <= 2
     assert joined == {"nothing": False, "a wrong token": False, "no mode": False, "the token": True}
     assert workspace.ray_token.stat().st_mode & 0o077 == 0
 
 
 def joins(home: Path, **variables: str) -> bool:
-    """Return whether another process of this machine can join the cluster that Ray's temporary folder names."""
+    """Return whether another process can join the cluster that Ray's temporary folder names."""
     home.mkdir()
     program = "import ray; ray.init(address='auto', log_to_driver=False); print('joined', len(ray.nodes()))"
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
