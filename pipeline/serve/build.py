@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from fastapi import FastAPI
 
-from pipeline.base.config import Workspace
+from pipeline.base.config import ServeConfig, Workspace
 from pipeline.base.errors import UsageError
 from pipeline.inference.champion import ChampionSource
 from pipeline.io.journal.digest_key import read_digest_key
@@ -64,7 +64,13 @@ def build_app(
         request_id=request_id,
         min_words=params.validation.language_min_words,
     )
-    dashboard = DashboardContext(
+    return create_app(service, [dashboard_router(_dashboard(workspace, champion, cfg, loopback=loopback))])
+
+
+def _dashboard(
+    workspace: Workspace, champion: ChampionHolder, cfg: ServeConfig, *, loopback: bool
+) -> DashboardContext:
+    return DashboardContext(
         workspace=workspace,
         data=DashboardData(workspace, prefect=os.environ.get("PREFECT_API_URL")),
         sessions=open_sessions(workspace),
@@ -72,7 +78,6 @@ def build_app(
         cfg=cfg,
         loopback=loopback,
     )
-    return create_app(service, [dashboard_router(dashboard)])
 
 
 def require_keys_beyond_loopback(workspace: Workspace, host: str) -> bool:

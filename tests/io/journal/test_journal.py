@@ -134,7 +134,7 @@ def test_a_prediction_is_stored_once(tmp_path: Path) -> None:
     assert read_all(tmp_path) == [one]
 
 
-def test_request_ids_sort_by_time_and_cannot_be_guessed() -> None:
+def test_request_ids_sort_by_time_and_end_in_80_random_bits() -> None:
     moments = [EIGHT + timedelta(microseconds=step * 7_777_777) for step in range(400)]
     ids = [request_id(moment) for moment in moments]
 
