@@ -23,7 +23,8 @@ class AuditResult:
 
     `fault` is the first fault of the releases, `remaining` the fault that the repair left, None where there
     is none.
-    `sealed` counts journal files that were imported or whose log was merged, `removed` names journal hours, `doubts` say why old hours are kept.
+    `sealed` counts journal files that were imported or whose log was merged, `removed` names journal hours,
+    `doubts` say why old hours are kept.
     """
 
     fault: str | None
