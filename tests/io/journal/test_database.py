@@ -24,7 +24,7 @@ SCHEMA = "CREATE TABLE IF NOT EXISTS t (a INTEGER)"
 @pytest.mark.parametrize(
     ("folder", "network"),
     [
-        ("/home/ada", False),
+        ("/data/w", False),
         ("/srv/shared", True),
         ("/srv/shared/w/.tonewatch/journal", True),
         ("/srv/sharedtoo", False),
