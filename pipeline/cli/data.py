@@ -48,11 +48,10 @@ def forget(
     """Erase the texts and labels of requests from the journal.  Example: tonewatch data forget REQUEST_ID."""
     from dataclasses import asdict
 
-    from pipeline.cli import printing
     from pipeline.operations.forget import forget_requests
 
     report = forget_requests(workspace, requests)
-    return asdict(report), printing.forgotten(report)
+    return asdict(report), "\n".join(report.sentences())
 
 
 @app.command()

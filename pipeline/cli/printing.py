@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from pipeline.inference.predict import ChampionPredictions
     from pipeline.operations.api_keys import KeyRecord
     from pipeline.operations.doctor import Diagnosis
-    from pipeline.operations.forget import ForgetReport
     from pipeline.operations.prune import PruneResult
     from pipeline.operations.retrain import RetrainResult
     from pipeline.release.promote import MovePreview, MoveResultRecord
@@ -128,27 +127,6 @@ def watch(summary: WatchSummary) -> str:
         )
     if summary["retrain"]:
         lines.append(f"Retraining recommended: {summary['retrain']}. Run `tonewatch run`.")
-    return "\n".join(lines)
-
-
-def forgotten(report: "ForgetReport") -> str:
-    """Write what was erased, and what still holds one of the texts."""
-    lines = [f"Erased from the journal: {report.predictions} predictions with their labels."]
-    if report.unknown:
-        lines.append(
-            f"Without a prediction in the journal, so that no data version was searched: "
-            f"{', '.join(report.unknown)}."
-        )
-    if report.versions:
-        lines.append(
-            f"Not touched: data versions that hold a text of these requests: {', '.join(report.versions)}. "
-            "Releases were trained on them."
-        )
-    if report.unreadable:
-        lines.append(
-            f"Not searched: data versions that are not in DVC's cache: {', '.join(report.unreadable)}. "
-            "Fetch them with `dvc pull`, then look again before the retention ends."
-        )
     return "\n".join(lines)
 
 

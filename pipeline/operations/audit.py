@@ -23,7 +23,8 @@ class AuditResult:
 
     `fault` is the first fault of the releases, `remaining` the fault that the repair left, None where there
     is none.
-    `sealed` counts journal segments, `removed` names journal hours, `doubts` say why old hours are kept.
+    `sealed` counts journal files that were imported or whose log was merged, `removed` names journal hours,
+    `doubts` say why old hours are kept.
     """
 
     fault: str | None
@@ -44,6 +45,7 @@ def run_audit(workspace: Workspace, *, now: datetime) -> AuditResult:
     params = load_params(workspace.params)
     journal = Journal(workspace.journal, retention_days=params.serve.journal.retention_days)
     sealed, retention = journal.seal(), journal.retain(now)
+    journal.close()
     alerts = _alert_on(workspace, fault, remaining, now) if fault else []
     log.info(
         "audit.finished",

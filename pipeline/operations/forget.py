@@ -26,6 +26,26 @@ class ForgetReport:
     versions: tuple[str, ...]
     unreadable: tuple[str, ...]
 
+    def sentences(self) -> list[str]:
+        """Say what was erased, what was not touched, and what is left to do."""
+        lines = [f"Erased from the journal: {self.predictions} predictions with their labels."]
+        if self.unknown:
+            lines.append(
+                "Without a prediction in the journal, so that no data version was searched: "
+                f"{', '.join(self.unknown)}."
+            )
+        if self.versions:
+            lines.append(
+                "Not touched: data versions that hold a text of these requests: "
+                f"{', '.join(self.versions)}. Releases were trained on them."
+            )
+        if self.unreadable:
+            lines.append(
+                "Not searched, since DVC's cache lacks them: data versions "
+                f"{', '.join(self.unreadable)}. Fetch the data with `dvc pull` to search them by hand."
+            )
+        return lines
+
 
 def forget_requests(workspace: Workspace, requests: Sequence[str]) -> ForgetReport:
     """Erase the predictions and feedback of requests from the journal, and find their texts in data versions.

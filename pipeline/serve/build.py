@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
 
-from pipeline.base.config import Workspace
+from pipeline.base.config import ServeConfig, Workspace
 from pipeline.base.errors import UsageError
 from pipeline.base.hosts import is_loopback
 from pipeline.inference.champion import ChampionSource
@@ -17,7 +17,7 @@ from pipeline.io.params_file import load_params
 from pipeline.io.security.api_keys import KeyStore
 from pipeline.operations import journal_upkeep
 from pipeline.operations.api_keys import make_local_key
-from pipeline.operations.dashboard_actions import open_sessions
+from pipeline.operations.dashboard_actions import SessionStore, open_sessions
 from pipeline.operations.dashboard_data import DashboardData
 from pipeline.serve.api.app import create_app
 from pipeline.serve.api.handlers import Service
@@ -45,7 +45,6 @@ def build_app(
     `load_champion` loads the champion first, for servers that send requests without checking /readyz. Every
     client needs a key, so the caller has one made by `ensure_key`.
     """
-    public = urlsplit(workspace.dashboard)
     params, metrics = load_params(workspace.params), ServiceMetrics()
     cfg = params.serve
     source = ChampionSource(workspace, threads=min(MAX_THREADS, os.cpu_count() or 1))
@@ -71,7 +70,15 @@ def build_app(
         min_words=params.validation.language_min_words,
         signed_in=lambda scope: session_key(Request(scope), sessions),
     )
-    dashboard = DashboardContext(
+    dashboard = _dashboard(workspace, champion, cfg, sessions)
+    return create_app(service, [dashboard_router(dashboard)], prefix=urlsplit(workspace.dashboard).path)
+
+
+def _dashboard(
+    workspace: Workspace, champion: ChampionHolder, cfg: ServeConfig, sessions: SessionStore
+) -> DashboardContext:
+    public = urlsplit(workspace.dashboard)
+    return DashboardContext(
         workspace=workspace,
         data=DashboardData(workspace, prefect=os.environ.get("PREFECT_API_URL")),
         sessions=sessions,
@@ -79,7 +86,6 @@ def build_app(
         cfg=cfg,
         origin=f"{public.scheme}://{public.netloc}" if public.netloc else "",
     )
-    return create_app(service, [dashboard_router(dashboard)], prefix=public.path)
 
 
 def own_hosts(workspace: Workspace, host: str) -> frozenset[str] | None:

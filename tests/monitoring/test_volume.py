@@ -17,7 +17,7 @@ from pipeline.base.config import Workspace
 from pipeline.base.records import JournalEntry
 from pipeline.io.journal.journal import Journal, request_id
 
-PREDICTIONS, BATCH = 300_000, 64
+PREDICTIONS, BATCH = 200_000, 64
 WATCH = """
 import resource, sys, time
 from pathlib import Path

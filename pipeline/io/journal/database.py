@@ -150,7 +150,7 @@ def is_network_folder(folder: Path, mounts: Path = Path("/proc/self/mounts")) ->
     resolved = folder.resolve()
     kinds = [
         (len(Path(mount).parts), number, kind)
-        for number, (_, mount, kind, *_) in enumerate(fields)
+        for number, (_, mount, kind, *_) in enumerate(line for line in fields if len(line) > 2)
         # Blanks are escaped there.
         if resolved.is_relative_to(mount.replace("\\040", " "))
     ]

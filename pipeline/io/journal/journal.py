@@ -56,7 +56,8 @@ class Journal(JournalReader):
         self._days = retention_days
         self._databases: dict[str, Database] = {}  # by hour, and that of the feedback
         self._closed = threading.Event()
-        self._guard, self._sealing = threading.RLock(), threading.Lock()
+        # `_guard` protects the databases, the others the work that goes on beside predictions.
+        self._guard, self._sealing, self._importing = threading.RLock(), threading.Lock(), threading.Lock()
         # An import takes a while, and predictions go on meanwhile.
         threading.Thread(target=self.seal, name="journal-seal", daemon=True).start()
 
@@ -201,15 +202,24 @@ class Journal(JournalReader):
         return self._folder / FEEDBACK
 
     def _import_hour(self, hour: str) -> int:
-        return legacy.import_segments(self._folder / legacy.PREDICTIONS / hour, JournalEntry, self.append)
+        def insert(entries: Sequence[JournalEntry]) -> None:
+            if self._closed.is_set():
+                raise Fault("The journal is closed; its next writer goes on with this import.")
+            self.append(entries)
+
+        folder = self._folder / legacy.PREDICTIONS / hour
+        # One thread at a time: whoever asks for an hour waits until all of it is there.
+        with self._importing:
+            return legacy.import_segments(folder, JournalEntry, insert) if folder.exists() else 0
 
     def _import_feedback(self) -> int:
         def insert(entries: Sequence[Feedback]) -> None:
             with self._writing(FEEDBACK) as connection:
                 connection.executemany(tables.IMPORT_FEEDBACK, map(tables.feedback_row, entries))
 
-        months = legacy.list_folders(self._folder / legacy.FEEDBACK)
-        return sum(legacy.import_segments(month, Feedback, insert) for month in months)
+        with self._importing:
+            months = legacy.list_folders(self._folder / legacy.FEEDBACK)
+            return sum(legacy.import_segments(month, Feedback, insert) for month in months)
 
     def _merge_logs(self) -> int:
         paths = [self._path(name) for name in (FEEDBACK, *list_hours(self._folder))]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from pipeline.base import logs
+from pipeline.base.errors import TonewatchError
 
 log = logs.get("serve")
 PROBE_SECONDS = 2.0
@@ -29,9 +30,15 @@ class JournalHealth:
         self.writable = True
 
     def failed(self, error: Exception) -> None:
-        """Record a failed write, and raise an alert unless one was raised just before."""
+        """Record a failed write, and raise an alert unless one was raised just before.
+
+        An unexpected error is one of a text, not of the journal; its message may repeat that text.
+        """
+        if not isinstance(error, TonewatchError):
+            log.error("journal.failed", why=type(error).__name__)
+            return
         self.writable = False
-        log.error("journal.failed", why=str(error) or type(error).__name__)
+        log.error("journal.failed", why=str(error))
         if time.monotonic() >= self._alert_after:
             self._alert_after = time.monotonic() + ALERT_SECONDS
             # Whoever sends it may wait for the network.
