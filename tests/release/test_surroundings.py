@@ -233,6 +233,16 @@ def test_a_rollback_says_which_data_stay_behind_and_reconcile_brings_them_back(p
     assert places.params.read_text() == edited
 
 
+def test_an_emptied_cache_is_refilled_from_the_work_tree(places: Workspace) -> None:
+    record = recorded.serve(places, wrong=10)
+    shutil.rmtree(places.root / ".dvc" / "cache" / "files")
+
+    (sentence,) = reconcile.reconcile(places)
+    assert sentence == "The DVC cache is refilled with the data of R1 (v10) in the work tree."
+    assert DvcCache(places.root).faulty(record["lock"]) == []
+    assert reconcile.reconcile(places) == []
+
+
 def test_data_that_only_the_dvc_remote_has_are_fetched(places: Workspace, tmp_path: Path) -> None:
     recorded.serve(places, wrong=10)
     recorded.serve(places, wrong=20)
