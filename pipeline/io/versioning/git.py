@@ -106,9 +106,11 @@ def _run(
     command: Sequence[str], root: Path, stdin: bytes, environment: Mapping[str, str], seconds: float | None
 ) -> tuple[int, bytes, bytes]:
     """Run a command in a process group of its own; return its exit code, output and errors."""
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    pipe = subprocess.PIPE
     try:
-        process = subprocess.Popen(command, cwd=root, env=environment, start_new_session=True, **pipes)
+        process = subprocess.Popen(
+            command, cwd=root, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
+        )
     except FileNotFoundError as error:
         raise Fault(
             "git is not installed, and data versions are kept in git. Install it (`apt-get install git`)."
