@@ -69,8 +69,8 @@ def _with_files(cache: "HashFileDB", names: Iterable[str]) -> Iterator[str]:
         if name.endswith(".dir") and path.is_file():
             if md5(path) != name.removesuffix(".dir"):
                 raise DigestMismatch(
-                    f"{path}, the list of a folder in use, was changed on the disk, so its files are unknown. "
-                    "Nothing was removed. Type `tonewatch doctor`, which says how to repair it."
+                    f"{path}, the list of a folder in use, was changed on the disk, so its files are "
+                    "unknown. Nothing was removed. Type `tonewatch doctor`, which says how to repair it."
                 )
             yield from (entry["md5"] for entry in json.loads(path.read_text("utf-8")))
 
