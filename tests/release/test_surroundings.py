@@ -10,6 +10,7 @@ import recorded
 import world
 import yaml
 
+from pipeline.__main__ import run_command
 from pipeline.base.config import Workspace
 from pipeline.base.errors import Fault
 from pipeline.io import files
@@ -296,3 +297,23 @@ def test_a_ledger_that_does_not_know_the_last_move_is_not_followed(
     assert places.params.read_text() == before
     reconcile.reconcile(places)
     assert reconcile.finish_interrupted_move(places) == []
+
+
+def test_commands_exit_with_3_while_anything_is_pending(
+    tmp_path: Path, mlflow_uri: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = world.build(tmp_path, mlflow_uri)
+    world.serve(places, wrong=10)
+    world.serve(places, wrong=20)
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    commands = {name: ["release", name, "--workspace", str(tmp_path)] for name in ("rollback", "reconcile")}
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", world.DOWN)
+    assert [run_command(words) for words in commands.values()] == [3, 3]
+    printed = capsys.readouterr().out
+    assert "R1 is in service (before: R2)" in printed
+    assert printed.count("127.0.0.1:9 does not respond") == 2
+    assert "type `tonewatch release reconcile`" in printed
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert [run_command(commands["reconcile"]), run_command(commands["rollback"])] == [0, 0]
