@@ -191,9 +191,10 @@ def objects(places: Workspace, release: str) -> set[Path]:
     names = [out["md5"] for stage in lock["stages"].values() for out in stage.get("outs", ())]
     with DvcCache(places.root).opened() as repo:
         path_of = repo.cache.local.oid_to_path
-        folders = {Path(path_of(name)) for name in names if name.endswith(".dir")}
+        # The out of `identity` is recorded and not cached.
+        folders = {path for path in (Path(path_of(name)) for name in names) if path.is_file()}
         entries = [entry["md5"] for folder in folders for entry in files.read_json(folder)]
-        return folders | {Path(path_of(name)) for name in (*names, *entries)}
+        return folders | {Path(path_of(entry)) for entry in entries}
 
 
 def gone(places: Workspace, release: str) -> list[Path]:
