@@ -82,7 +82,7 @@ def check_data(workspace: Workspace) -> Finding:
     lock = Ledger(workspace.ledger).get(champion).record["lock"]
     if lock and (faulty := faulty_objects(workspace.root, lock)):
         message = f"{len(faulty)} objects of the champion's data are missing from the DVC cache or changed"
-        action = f"Remove {faulty[0]} if it is there, then type `tonewatch run`, or `dvc fetch`."
+        action = f"Remove {faulty[0]} if it is there, then type `tonewatch release reconcile`."
         return Finding(False, message, action)
     return finding
 

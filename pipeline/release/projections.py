@@ -81,6 +81,7 @@ def _data(workspace: Workspace, target: ReconcileTarget) -> Step | None:
     if not lock:
         return None
     from pipeline.io.versioning.data_branch import fetch_objects, holds_lock, missing_objects, restore_lock
+    from pipeline.io.versioning.dvc_cache import DvcCache
 
     # Equal text is not enough: a process may die between writing the lock and restoring the folders.
     if lock == read_lock(workspace) and holds_lock(workspace.root, lock):
@@ -90,6 +91,9 @@ def _data(workspace: Workspace, target: ReconcileTarget) -> Step | None:
     release, version = target.champion["release"], target.champion["data_version"]
     if not _is_own(workspace, target.champion):
         return _made_elsewhere(target) if target.moved else None
+    if lock == read_lock(workspace) and DvcCache(workspace.root).can_refill():
+        sentence = f"The DVC cache is refilled with the data of {release} ({version}) in the work tree."
+        return Step(sentence, DvcCache(workspace.root).refill)
     if missing := missing_objects(workspace.root, lock):
         raise Fault(_left_behind(target.champion, missing))
 

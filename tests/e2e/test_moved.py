@@ -5,7 +5,6 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from conftest import Command
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -33,7 +32,7 @@ def test_a_moved_and_a_copied_workspace_work_and_leave_the_old_place_alone(
     assert first.code == 0, first.err
     before.rename(after)
 
-    moved = Command(after, environment)
+    moved = type(run)(after, environment)
     second = moved("run", "--set", "seed=21")
     assert second.code == 0, second.err
     assert not before.exists()
@@ -48,7 +47,7 @@ def test_a_moved_and_a_copied_workspace_work_and_leave_the_old_place_alone(
     digests = {
         path: path.read_bytes() for path in (after / ".tonewatch" / "mlflow-artifacts").rglob("*.onnx")
     }
-    copied = Command(copy, environment)
+    copied = type(run)(copy, environment)
     back = copied("release", "rollback")
     assert (back.code, back.json["to"], back.json["pending"]) == (0, "R2", []), back.err
     assert copied("run").code == 0

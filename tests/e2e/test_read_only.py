@@ -23,7 +23,12 @@ READS = (
     ("predict", "word1"),
     ("release", "rollback", "--dry-run"),
 )
-WRITES = (("release", "rollback"), ("release", "reconcile"), ("prune", "--keep", "1"), ("keys", "new"))
+WRITES = (
+    ("release", "rollback"),
+    ("release", "reconcile"),
+    ("prune", "--keep", "1"),
+    ("keys", "new", "--name", "shop"),
+)
 
 
 def may_mount() -> bool:

@@ -60,7 +60,7 @@ def test_a_cache_elsewhere_is_the_workspaces_own_too(workspace: Path, leave: Lea
     files.verified_receipt(folder, made_by="split")
 
 
-def test_a_changed_object_behind_a_link_is_noticed(workspace: Path, leave: Leave) -> None:
+def test_a_changed_object_behind_a_link_is_refused(workspace: Path, leave: Leave) -> None:
     set_cache(workspace, "cache.type", "symlink")
     folder = relinked(workspace, leave)
     target = (folder / "content.txt").resolve()

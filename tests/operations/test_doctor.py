@@ -110,7 +110,10 @@ def change_lock(places: Workspace) -> None:
 
 
 def change_cache(places: Workspace) -> None:
-    path = max((places.root / ".dvc/cache/files").rglob("*"), key=lambda one: one.stat().st_mtime)
+    objects = (
+        path for path in (places.root / ".dvc/cache/files").rglob("*") if path.is_file() and not path.suffix
+    )
+    path = max(objects, key=lambda one: one.stat().st_mtime)
     path.chmod(0o644)
     path.write_bytes(b"!")
 
@@ -160,7 +163,7 @@ FAULTS: dict[Callable[[Workspace], None], tuple[str, str]] = {
     damage_copy: ("copy", "the local copy of R2 is missing or changed"),
     change_lock: ("data", "dvc.lock and the data become those of R2"),
     change_cache: ("data", "missing from the DVC cache or changed"),
-    empty_cache: ("data", "missing from the DVC cache or changed"),
+    empty_cache: ("data", "The DVC cache is refilled with the data of R2"),
     restore_older_ledger: ("moves", "the ledger ends at move 1"),
     journal_of_another_ledger: ("journal", "predictions of R7 on v1, which the ledger does not have"),
     move_tag: ("data versions", "The tag data/v3 names no data version"),

@@ -12,7 +12,7 @@ import recorded
 import world
 
 from pipeline.base.config import Workspace
-from pipeline.base.errors import WorkspaceBusy
+from pipeline.base.errors import DigestMismatch, WorkspaceBusy
 from pipeline.io import files
 from pipeline.io.locks import workspace_lock
 from pipeline.io.registry import mlflow_tracking
@@ -170,6 +170,20 @@ def test_a_cache_that_others_may_share_and_the_remote_are_not_touched(
 
     assert not [one for one in done["removed"] if one["kind"] in ("cache object", "run cache")]
     assert (files.folder_digests(tmp_path / "shared"), files.folder_digests(tmp_path / "remote")) == before
+
+
+def test_a_changed_list_of_a_folder_in_use_stops_prune(places: Workspace) -> None:
+    lock = Ledger(places.ledger).get("R4").record["lock"]
+    cache = places.root / ".dvc/cache/files/md5"
+    digests = [line.split()[-1] for line in lock.splitlines() if line.endswith(".dir")]
+    path = next(path for path in (cache / digest[:2] / digest[2:] for digest in digests) if path.is_file())
+    path.chmod(0o644)
+    path.write_text("[]")
+    before = listed(places.root)
+
+    with pytest.raises(DigestMismatch, match="Nothing was removed"):
+        prune(places, keep=1, dry_run=False)
+    assert listed(places.root) == before
 
 
 def test_nothing_is_pruned_while_a_run_works(places: Workspace) -> None:

@@ -10,6 +10,7 @@ import recorded
 import world
 import yaml
 
+from pipeline.__main__ import run_command
 from pipeline.base.config import Workspace
 from pipeline.base.errors import Fault
 from pipeline.io import files
@@ -190,9 +191,10 @@ def objects(places: Workspace, release: str) -> set[Path]:
     names = [out["md5"] for stage in lock["stages"].values() for out in stage.get("outs", ())]
     with DvcCache(places.root).opened() as repo:
         path_of = repo.cache.local.oid_to_path
-        folders = {Path(path_of(name)) for name in names if name.endswith(".dir")}
+        # The out of `identity` is recorded and not cached.
+        folders = {path for path in (Path(path_of(name)) for name in names) if path.is_file()}
         entries = [entry["md5"] for folder in folders for entry in files.read_json(folder)]
-        return folders | {Path(path_of(name)) for name in (*names, *entries)}
+        return folders | {Path(path_of(entry)) for entry in entries}
 
 
 def gone(places: Workspace, release: str) -> list[Path]:
@@ -231,6 +233,16 @@ def test_a_rollback_says_which_data_stay_behind_and_reconcile_brings_them_back(p
     receipt = files.verified_receipt(places.root / "data" / "splits", made_by="split")
     assert receipt.notes["fingerprint"] == f"{10:064x}"
     assert places.params.read_text() == edited
+
+
+def test_an_emptied_cache_is_refilled_from_the_work_tree(places: Workspace) -> None:
+    record = recorded.serve(places, wrong=10)
+    shutil.rmtree(places.root / ".dvc" / "cache" / "files")
+
+    (sentence,) = reconcile.reconcile(places)
+    assert sentence == "The DVC cache is refilled with the data of R1 (v10) in the work tree."
+    assert DvcCache(places.root).faulty(record["lock"]) == []
+    assert reconcile.reconcile(places) == []
 
 
 def test_data_that_only_the_dvc_remote_has_are_fetched(places: Workspace, tmp_path: Path) -> None:
@@ -286,3 +298,23 @@ def test_a_ledger_that_does_not_know_the_last_move_is_not_followed(
     assert places.params.read_text() == before
     reconcile.reconcile(places)
     assert reconcile.finish_interrupted_move(places) == []
+
+
+def test_commands_exit_with_3_while_anything_is_pending(
+    tmp_path: Path, mlflow_uri: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = world.build(tmp_path, mlflow_uri)
+    world.serve(places, wrong=10)
+    world.serve(places, wrong=20)
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    commands = {name: ["release", name, "--workspace", str(tmp_path)] for name in ("rollback", "reconcile")}
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", world.DOWN)
+    assert [run_command(words) for words in commands.values()] == [3, 3]
+    printed = capsys.readouterr().out
+    assert "R1 is in service (before: R2)" in printed
+    assert printed.count("127.0.0.1:9 does not respond") == 2
+    assert "type `tonewatch release reconcile`" in printed
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert [run_command(commands["reconcile"]), run_command(commands["rollback"])] == [0, 0]

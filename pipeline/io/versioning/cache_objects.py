@@ -80,7 +80,9 @@ def missing_objects(cache: "HashFileDB", digest: str) -> list[Path]:
     folder = Path(cache.oid_to_path(digest))
     if not folder.is_file():
         return [folder]
-    entries = json.loads(folder.read_text("utf-8")) if digest.endswith(".dir") else []
+    if not digest.endswith(".dir") or md5(folder) != digest.removesuffix(".dir"):
+        return []  # a changed list is found by `verify_objects`
+    entries = json.loads(folder.read_text("utf-8"))
     return [
         path for path in (Path(cache.oid_to_path(entry["md5"])) for entry in entries) if not path.is_file()
     ]

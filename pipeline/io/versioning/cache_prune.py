@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from pipeline.base.errors import DigestMismatch
+from pipeline.io.cache_links import md5
 from pipeline.io.removal import Removal
 from pipeline.io.versioning.branch_history import DATA_REFS
 from pipeline.io.versioning.dvc_cache import DvcCache
@@ -65,6 +67,11 @@ def _with_files(cache: "HashFileDB", names: Iterable[str]) -> Iterator[str]:
         yield name
         path = Path(cache.oid_to_path(name))
         if name.endswith(".dir") and path.is_file():
+            if md5(path) != name.removesuffix(".dir"):
+                raise DigestMismatch(
+                    f"{path}, the list of a folder in use, was changed on the disk, so its files are "
+                    "unknown. Nothing was removed. Type `tonewatch doctor`, which says how to repair it."
+                )
             yield from (entry["md5"] for entry in json.loads(path.read_text("utf-8")))
 
 

@@ -171,7 +171,11 @@ def missing_objects(root: Path, text: str) -> list[Path]:
 
 def fetch_objects(root: Path, text: str) -> list[Path]:
     """Fetch the cache objects of a dvc.lock that are gone from the DVC remote; return what stays missing."""
-    return DvcCache(root).fetch(text) if yaml.safe_load(text)["stages"] else []
+    if not yaml.safe_load(text)["stages"]:
+        return []
+    cache = DvcCache(root)
+    cache.fetch(text)
+    return cache.missing(text)
 
 
 def faulty_objects(root: Path, text: str) -> list[Path]:

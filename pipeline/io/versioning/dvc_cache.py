@@ -110,12 +110,23 @@ class DvcCache:
             outs = self._outs(repo, yaml.safe_load(lock))
             return [path for out, digest in outs.values() for path in missing_objects(out.cache, digest)]
 
-    def fetch(self, lock: str) -> list[Path]:
-        """Fetch the missing objects of a `dvc.lock` from the DVC remote, if there is one; return the rest."""
+    def fetch(self, lock: str) -> None:
+        """Fetch the missing objects of a `dvc.lock` from the DVC remote, if there is one."""
         with self.opened() as repo:
-            outs = self._outs(repo, yaml.safe_load(lock))
-            fetch_missing(repo, outs)
-            return [path for out, digest in outs.values() for path in missing_objects(out.cache, digest)]
+            fetch_missing(repo, self._outs(repo, yaml.safe_load(lock)))
+
+    def can_refill(self) -> bool:
+        """Return whether every folder in the work tree is the one that dvc.lock records."""
+        with self.opened() as repo:
+            outs = [out for out, _ in self._outs(repo, self.lock()).values()]
+            return all(not out.workspace_status() and _verified(Path(out.fs_path)) for out in outs)
+
+    def refill(self) -> None:
+        """Put the folders of the work tree into the cache again, in place of missing and changed objects."""
+        with self.opened() as repo:
+            for out, _ in self._outs(repo, self.lock()).values():
+                remove_changed(out)
+                out.commit(relink=False)
 
     def faulty(self, lock: str) -> list[Path]:
         """Return the cache objects of a `dvc.lock` that are missing or whose bytes were changed."""

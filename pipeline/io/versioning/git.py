@@ -106,15 +106,10 @@ def _run(
     command: Sequence[str], root: Path, stdin: bytes, environment: Mapping[str, str], seconds: float | None
 ) -> tuple[int, bytes, bytes]:
     """Run a command in a process group of its own; return its exit code, output and errors."""
+    pipe = subprocess.PIPE
     try:
         process = subprocess.Popen(
-            command,
-            cwd=root,
-            env=environment,
-            start_new_session=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            command, cwd=root, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
         )
     except FileNotFoundError as error:
         raise Fault(
