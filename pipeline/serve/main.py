@@ -14,9 +14,9 @@ from fastapi import FastAPI
 from pipeline.base import logs
 from pipeline.base.config import ServeConfig, Workspace, find_workspace
 from pipeline.base.config.environment import configure_environment
+from pipeline.base.config.private_files import keep_private
 from pipeline.base.errors import TonewatchError, UsageError
 from pipeline.io.params_file import load_params
-from pipeline.io.private_files import keep_private
 from pipeline.serve.build import build_app, ensure_key
 
 if TYPE_CHECKING:

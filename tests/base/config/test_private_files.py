@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.config import Workspace
+from pipeline.base.config.private_files import keep_private
 from pipeline.io import files
-from pipeline.io.private_files import keep_private
 
 FOLDERS = (".tonewatch", ".tonewatch/dvc", ".dvc/cache", ".dvc/tmp", "data/raw", "data/splits")
 

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.base.config import Workspace
+from pipeline.base.config.workspace import Workspace
 
 GROUP_WRITES = 0o020
 
