@@ -128,7 +128,7 @@ def predict(
     force: Annotated[bool, typer.Option("--force", help="Replace the file at --out.")] = False,
 ) -> Result:
     """Label texts with the champion.  Example: tonewatch predict --file comments.csv --out scored.parquet."""
-    from pipeline.cli import printing
+    from pipeline.cli import predictions
     from pipeline.inference import batch
     from pipeline.inference import predict as inference
 
@@ -139,14 +139,14 @@ def predict(
             )
         request = batch.ScoreRequest(file, out, column=column, prefix=prefix, replace=force)
         scored = batch.score_table(workspace, request, sys.stdin.buffer)
-        return asdict(scored), printing.scored(scored)
+        return asdict(scored), predictions.scored(scored)
     if column or prefix or force:
         raise UsageError(
             "`--column`, `--prefix` and `--force` need a table to write. Add `--out scored.csv`."
         )
     lines = inference.read_lines(file, sys.stdin.buffer) if file else []
     result = inference.predict(workspace, [*(texts or []), *lines])
-    return result.records(), printing.predictions(result)
+    return result.records(), predictions.predictions(result)
 
 
 @app.command()

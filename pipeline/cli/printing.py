@@ -14,8 +14,6 @@ from pipeline.base.spreadsheet import inert
 from pipeline.cli.tables import table
 
 if TYPE_CHECKING:
-    from pipeline.inference.batch import ScoredTable
-    from pipeline.inference.predict import ChampionPredictions
     from pipeline.operations.api_keys import KeyRecord
     from pipeline.operations.doctor import Diagnosis
     from pipeline.operations.prune import PruneResult
@@ -176,36 +174,6 @@ def data_versions(versions: Sequence[Mapping[str, object]]) -> str:
 def fields(document: Mapping[str, object]) -> str:
     """Format a record, one field a row."""
     return table([(name, _value(value)) for name, value in document.items()])
-
-
-def predictions(result: "ChampionPredictions") -> str:
-    """Write labels with their probabilities, which texts were cut, and the release that predicted them."""
-    cells = [
-        (
-            row.label,
-            " ".join(f"{label} {share:.3f}" for label, share in row.probabilities.items()),
-            f"cut after {result.max_tokens} tokens" if row.cut else "",
-        )
-        for row in result.predictions
-    ]
-    return f"{table(cells)}\nrelease {result.release}, data {result.data_version}"
-
-
-def scored(result: "ScoredTable") -> str:
-    """Say what a scored table holds, and what in it is not as in the source."""
-    labels = ", ".join(f"{label} {count:,}" for label, count in sorted(result.labels.items()))
-    lines = [
-        f"{result.out}: {result.rows:,} rows, {result.predicted:,} predicted from column {result.column!r}."
-    ]
-    if labels:
-        lines.append(f"Labels: {labels}.")
-    if result.without_text:
-        lines.append(f"Without a text, kept without a prediction: {result.without_text:,}.")
-    if result.cut:
-        lines.append(f"Cut after {result.max_tokens} tokens: {result.cut:,}.")
-    if result.escaped:
-        lines.append(f"Cells that begin like a formula, written with a ' before them: {result.escaped:,}.")
-    return "\n".join([*lines, f"release {result.release}, data {result.data_version}"])
 
 
 def _lineage(record: ReleaseRecord) -> str:

@@ -18,7 +18,7 @@ from pipeline.core.monitor import quiet_period
 from pipeline.core.monitor.windows import Window, due_windows
 from pipeline.io import alerts, files, locks
 from pipeline.io.journal.journal import Journal
-from pipeline.io.journal.reader import END_OF_TIME, JournalReader
+from pipeline.io.journal.reader import END_OF_TIME, JournalReader, PredictionCount
 from pipeline.io.params_file import load_params
 from pipeline.io.sources import feedback
 from pipeline.monitoring import auto_rollback
@@ -108,10 +108,9 @@ def _write_window(
     releases = count_releases(counts)
     reference = references.get(max(releases, key=lambda name: releases[name]))
     earlier = read_windows(workspace)
-    known = {topic for report in earlier[-params.watch.drift.of_windows :] for topic in report["topics"]}
-    named = choose_topics(counts, known=known, most=params.serve.max_topics)
+    recent = earlier[-params.watch.drift.of_windows :]
+    named = _named_topics(counts, recent, window, params)
     predictions = count_window(journal, counts, start=start, end=end, release=reference.name, named=named)
-    others = len({count.topic for count in counts} - named)
     model_change = None
     if earlier and earlier[-1]["release"] != reference.name:
         model_change = measure_model_change(
@@ -130,16 +129,26 @@ def _write_window(
             window=window,
             cfg=params.watch,
             seed=params.seed,
-            drifted=drifted_windows(earlier[-params.watch.drift.of_windows :], reference.name),
+            drifted=drifted_windows(recent, reference.name),
         ),
         "model_change": model_change,
-        "other_topics": others,
+        "other_topics": len({count.topic for count in counts} - named),
     }
-    if others:
-        log.warning("topics.merged", topics=others, limit=params.serve.max_topics, start=window.start)
     files.write_json(_window_path(workspace, window), report)
     log.info("window.written", start=window.start, predictions=sum(releases.values()), release=reference.name)
     return True
+
+
+def _named_topics(
+    counts: Sequence[PredictionCount], recent: Sequence[WindowReport], window: Window, params: Params
+) -> frozenset[str]:
+    """Choose the topics of a window that are reported by name, and say how many others are one topic."""
+    known = {topic for report in recent for topic in report["topics"]}
+    most = params.serve.max_topics
+    named = choose_topics(counts, known=known, most=most)
+    if others := len({count.topic for count in counts} - named):
+        log.warning("topics.merged", topics=others, limit=most, start=window.start)
+    return named
 
 
 def _labels_by_topic(journal: JournalReader, predictions: WindowPredictions) -> dict[str, LabelPairs]:

@@ -17,8 +17,8 @@ from pipeline.io.params_file import load_params
 from pipeline.io.security.api_keys import KeyStore
 from pipeline.operations import journal_upkeep
 from pipeline.operations.api_keys import make_local_key
-from pipeline.operations.dashboard_actions import SessionStore, open_sessions
-from pipeline.operations.dashboard_data import DashboardData
+from pipeline.operations.dashboard.actions import SessionStore, open_sessions
+from pipeline.operations.dashboard.data import DashboardData
 from pipeline.serve.api.app import create_app
 from pipeline.serve.api.handlers import Service
 from pipeline.serve.dashboard.context import DashboardContext

@@ -47,9 +47,9 @@ def test_addresses_and_credentials_are_scrubbed(message: str) -> None:
     [
         "Missing or invalid API key. Send it as `Authorization: Bearer KEY`.",
         "Set PIP_INDEX_URL to an index, as https://packages.example/simple.",
-        "sqlite:////home/ada/.tonewatch/mlflow.db does not respond",
+        "sqlite:////place/.tonewatch/mlflow.db does not respond",
         "write to ada@example.com about the token: it expired",
-        "The password is in /home/ada/.tonewatch/prefect/password.",
+        "The password is in /place/.tonewatch/prefect/password.",
     ],
 )
 def test_other_messages_stay_as_they_are(message: str) -> None:
@@ -65,7 +65,7 @@ def test_secrets_of_the_environment_are_known_by_name_and_by_address() -> None:
             "TONEWATCH_ALERTS": f"slack://x/y json://ada:{CANARY}4@host",
             "AWS_SECRET_ACCESS_KEY": f"{CANARY}5",
             "RAY_AUTH_TOKEN": f"{CANARY}6",
-            "TONEWATCH_SIGNING_KEY": "/home/ada/key.pem",
+            "TONEWATCH_SIGNING_KEY": "/place/key.pem",
             "PATH": "/usr/bin",
             "PREFECT_API_KEY": "short",
         }

@@ -1,4 +1,4 @@
-"""The service behind a real nginx with TLS: strangers stay out, and the dashboard works at its address."""
+"""The service behind a real nginx with TLS: nobody gets in without a key, and the dashboard works there."""
 
 import contextlib
 import re
@@ -21,7 +21,7 @@ HOST = {"Host": nginx.PUBLIC}
 
 @contextlib.contextmanager
 def published(folder: Path, location: str, *, proxies: list[str]) -> Iterator[tuple[httpx.Client, str]]:
-    """Serve at https://tone.example/mood; yield the client of a stranger and a key of all scopes."""
+    """Serve at https://tone.example/mood; yield an anonymous client and a key of all scopes."""
     workspace = running_service.make_workspace(folder / "w", trusted_proxies=proxies)
     window_fixtures.write(workspace.windows, windows=6)
     public = replace(workspace, dashboard=f"https://{nginx.PUBLIC}/mood")
@@ -46,7 +46,7 @@ def answers(client: httpx.Client) -> bool:
 @pytest.mark.attack("A2")
 @pytest.mark.parametrize("location", list(nginx.LOCATIONS))
 @pytest.mark.parametrize("proxies", [[], ["127.0.0.1"]], ids=["untrusted", "trusted"])
-def test_strangers_stay_out_and_people_with_a_key_get_in(
+def test_anonymous_clients_stay_out_and_people_with_a_key_get_in(
     tmp_path: Path, location: str, proxies: list[str]
 ) -> None:
     with published(tmp_path, location, proxies=proxies) as (client, key):

@@ -144,15 +144,15 @@ def test_unknown_paths_are_404(local: TestClient, path: str) -> None:
 
 @pytest.mark.attack("A2")
 def test_local_readers_sign_in_first(workspace: Workspace) -> None:
-    # On this machine too: another user, or a proxy for strangers, comes from loopback as well.
-    stranger = client(workspace)
+    # On this machine too: another user, or a proxy for anybody, comes from loopback as well.
+    anonymous = client(workspace)
 
-    assert stranger.get("/").headers["location"] == "/sign-in?next=%2F"
-    assert stranger.get("/actions/rollback/R1").headers["location"] == (
+    assert anonymous.get("/").headers["location"] == "/sign-in?next=%2F"
+    assert anonymous.get("/actions/rollback/R1").headers["location"] == (
         "/sign-in?next=%2Factions%2Frollback%2FR1"
     )
     assert (
-        stranger.post("/actions/rollback/R1", data={"confirmation": "R1"}).headers["location"]
+        anonymous.post("/actions/rollback/R1", data={"confirmation": "R1"}).headers["location"]
         == "/sign-in?next=%2F"
     )
 
@@ -228,27 +228,27 @@ def test_a_new_sign_in_ends_the_earlier_session(local: TestClient, workspace: Wo
 
 
 def test_without_keys_the_sign_in_page_names_the_command(workspace: Workspace) -> None:
-    stranger = client(workspace)
+    anonymous = client(workspace)
 
-    assert "tonewatch keys new" in stranger.get("/sign-in").text
-    assert stranger.post("/sign-in", data={"key": "x"}).status_code == 401
+    assert "tonewatch keys new" in anonymous.get("/sign-in").text
+    assert anonymous.post("/sign-in", data={"key": "x"}).status_code == 401
 
 
 @pytest.mark.parametrize("passed_on", ["/mood/topics/phones", "/topics/phones"])
 def test_behind_a_proxy_every_address_has_the_prefix(workspace: Workspace, passed_on: str) -> None:
     window_fixtures.write(workspace.windows, windows=6)
     public = replace(workspace, dashboard="https://tone.example/mood")
-    stranger = client(public, at="https://tone.example")
-    assert stranger.get(passed_on).headers["location"] == "/mood/sign-in?next=%2Ftopics%2Fphones"
-    answer = stranger.post("/mood/sign-in", data={"key": create_key(workspace), "next": "/topics/phones"})
+    anonymous = client(public, at="https://tone.example")
+    assert anonymous.get(passed_on).headers["location"] == "/mood/sign-in?next=%2Ftopics%2Fphones"
+    answer = anonymous.post("/mood/sign-in", data={"key": create_key(workspace), "next": "/topics/phones"})
     assert answer.headers["location"] == "/mood/topics/phones"
 
-    page = stranger.get(passed_on).text
+    page = anonymous.get(passed_on).text
 
     addresses = re.findall(r'(?:href|src|action)="([^"#][^"]*)"', page)
     assert len(addresses) == 9
     assert all(address.startswith("/mood/") for address in addresses), addresses
-    assert stranger.get(next(one for one in addresses if "dashboard.css" in one)).status_code == 200
+    assert anonymous.get(next(one for one in addresses if "dashboard.css" in one)).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "tone.example"])

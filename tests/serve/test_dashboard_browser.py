@@ -19,7 +19,7 @@ from pipeline.base.records import Alert
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.security import api_keys
 from pipeline.operations import api_keys as key_commands
-from pipeline.operations.dashboard_actions import open_sessions
+from pipeline.operations.dashboard.actions import open_sessions
 
 pytestmark = pytest.mark.needs("chromium")
 VIEWS = [(1200, "light"), (400, "light"), (400, "dark")]

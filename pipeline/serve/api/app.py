@@ -36,24 +36,7 @@ def create_app(service: Service, routers: Sequence[APIRouter] = (), *, prefix: s
 
     `prefix` is the path below which a proxy serves the app, whether or not it passes that path on.
     """
-    cfg = service.cfg
-    preparing = FairWorker(
-        functools.partial(
-            prepare_text,
-            hashed=cfg.journal.texts == "hash",
-            min_words=service.min_words,
-            key=service.journal_key,
-        ),
-        max_characters=max(cfg.max_queued_texts * MEAN_CHARACTERS, cfg.max_texts * (cfg.max_characters + 1)),
-        name="prepare",
-    )
-    batcher = Batcher(
-        service.champion.serving,
-        batch_size=cfg.max_batch_size,
-        wait_ms=cfg.max_batch_wait_ms,
-        max_queued=cfg.max_queued_texts,
-        coming=lambda: preparing.queued > 0,
-    )
+    preparing, batcher = _queues(service)
     # FastAPI's own docs pages load scripts from another host.
     app = FastAPI(
         title="Tonewatch",
@@ -70,7 +53,7 @@ def create_app(service: Service, routers: Sequence[APIRouter] = (), *, prefix: s
     app.add_middleware(
         RequestLimits,
         guard=service.guard,
-        cfg=cfg,
+        cfg=service.cfg,
         metrics=service.metrics,
         policy_of=lambda scope: policy_of(app, scope),
         request_id=lambda: service.request_id(service.now()),
@@ -78,9 +61,28 @@ def create_app(service: Service, routers: Sequence[APIRouter] = (), *, prefix: s
     )
     if prefix:
         app.add_middleware(PathPrefix, prefix=prefix)
-    if cfg.trusted_proxies:
-        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(cfg.trusted_proxies))
+    if proxies := list(service.cfg.trusted_proxies):
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=proxies)
     return app
+
+
+def _queues(service: Service) -> tuple[FairWorker[PreparedText], Batcher]:
+    """Create the two queues of texts: those to clean and mask, and those to predict."""
+    cfg = service.cfg
+    hashed = cfg.journal.texts == "hash"
+    preparing = FairWorker(
+        functools.partial(prepare_text, hashed=hashed, min_words=service.min_words, key=service.journal_key),
+        max_characters=max(cfg.max_queued_texts * MEAN_CHARACTERS, cfg.max_texts * (cfg.max_characters + 1)),
+        name="prepare",
+    )
+    batcher = Batcher(
+        service.champion.serving,
+        batch_size=cfg.max_batch_size,
+        wait_ms=cfg.max_batch_wait_ms,
+        max_queued=cfg.max_queued_texts,
+        coming=lambda: preparing.queued > 0,
+    )
+    return preparing, batcher
 
 
 def policy_of(app: FastAPI, scope: Scope) -> tuple[str, Policy | None]:

@@ -37,8 +37,7 @@ DIGEST_CHARACTERS = 16
 NO_JOURNAL = "The journal cannot be written, so nothing is predicted (serve.journal.required)."
 JOURNAL_RETRY_SECONDS = 5
 LABELLED = (
-    "This prediction has the label {label!r} from you already, and the first label stands. To correct it, "
-    "predict the text again and send the label of that prediction: the last label of a text is trained on."
+    "This prediction has your label {label!r} already. To correct it, predict the text again and label that."
 )
 
 

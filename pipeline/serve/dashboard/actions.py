@@ -9,7 +9,7 @@ from fastapi import Form, Request
 from starlette.responses import Response
 
 from pipeline.base.errors import TonewatchError
-from pipeline.operations.dashboard_actions import (
+from pipeline.operations.dashboard.actions import (
     MAX_REASON,
     ActionKind,
     Confirmation,

@@ -13,8 +13,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from pipeline.base.config import ServeConfig, Workspace
 from pipeline.base.errors import ChampionChanged, Fault, TonewatchError, UsageError
 from pipeline.inference.champion import LoadedRelease
-from pipeline.operations.dashboard_actions import Session, SessionStore
-from pipeline.operations.dashboard_data import DashboardData
+from pipeline.operations.dashboard.actions import Session, SessionStore
+from pipeline.operations.dashboard.data import DashboardData
 from pipeline.serve.dashboard import cookies, csrf, pages
 
 NO_STORE = {"Cache-Control": "no-store"}

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from fastapi import Request
 from starlette.responses import Response
 
-from pipeline.operations.dashboard_actions import Session, SessionStore
+from pipeline.operations.dashboard.actions import Session, SessionStore
 
 NAME = "tonewatch"
 

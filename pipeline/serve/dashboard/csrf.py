@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from fastapi import Request
 
-from pipeline.operations.dashboard_actions import Session
+from pipeline.operations.dashboard.actions import Session
 
 PORTS = {"http": 80, "https": 443}
 

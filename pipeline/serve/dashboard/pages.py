@@ -11,7 +11,7 @@ from pipeline.report.formatting import FILTERS
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from pipeline.operations.dashboard_actions import Explanation
+    from pipeline.operations.dashboard.actions import Explanation
 
 # Only our own style sheet, script and images; no inline code, nothing from other hosts.
 POLICY = (

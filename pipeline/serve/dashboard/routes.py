@@ -9,8 +9,8 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, Response
 
 from pipeline.base.errors import TonewatchError, UsageError
-from pipeline.operations.dashboard_actions import explain
-from pipeline.operations.dashboard_data import Card
+from pipeline.operations.dashboard.actions import explain
+from pipeline.operations.dashboard.data import Card
 from pipeline.release.reports import render_report
 from pipeline.serve.dashboard import actions, pages
 from pipeline.serve.dashboard.context import (

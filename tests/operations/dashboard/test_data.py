@@ -16,8 +16,9 @@ from pipeline.base.errors import Unreachable
 from pipeline.base.records import Alert
 from pipeline.io import alerts
 from pipeline.io.registry.ledger import Ledger
-from pipeline.operations import dashboard_data, dashboard_quality, schedule
-from pipeline.operations.dashboard_data import CachedLookup, DashboardData, DashboardPage
+from pipeline.operations import schedule
+from pipeline.operations.dashboard import data, quality
+from pipeline.operations.dashboard.data import CachedLookup, DashboardData, DashboardPage
 
 CHECKOUT = Path(__file__).parents[2]
 STAMPS = 24
@@ -32,8 +33,8 @@ def places(tmp_path: Path) -> Workspace:
 
 
 def page(places: Workspace, topic: str | None = None) -> DashboardPage:
-    data = DashboardData(places)
-    return data.page(data.cards(), topic)
+    found = DashboardData(places)
+    return found.page(found.cards(), topic)
 
 
 def windows(places: Workspace) -> list[Path]:
@@ -95,7 +96,7 @@ def test_consecutive_alarms_are_merged_with_their_examples(places: Workspace) ->
     (alarm,) = chart["alarms"]
     assert (alarm["kind"], len(alarm["examples"]), alarm["windows"] > 1) == ("topic", 10, True)
     assert alarm["examples"][0] == "7f3a9c00/0"
-    assert chart["plot"].lanes[0].name == dashboard_quality.ALL_DETECTORS
+    assert chart["plot"].lanes[0].name == quality.ALL_DETECTORS
     assert "alarm" in chart["plot"].lanes[0].states
 
 
@@ -176,13 +177,11 @@ def test_data_versions_are_those_of_the_workspace(workspace: Path) -> None:
 
 
 def test_an_address_with_a_password_is_no_link(places: Workspace) -> None:
-    assert dashboard_data.links(replace(places, mlflow="http://ml:5000"), "http://prefect:4200/api") == {
+    assert data.links(replace(places, mlflow="http://ml:5000"), "http://prefect:4200/api") == {
         "MLflow": "http://ml:5000",
         "Prefect": "http://prefect:4200",
     }
-    assert (
-        dashboard_data.links(replace(places, mlflow="http://ada:secret@ml:5000"), "javascript:alert(1)") == {}
-    )
+    assert data.links(replace(places, mlflow="http://ada:secret@ml:5000"), "javascript:alert(1)") == {}
 
 
 def test_alerts_come_newest_first_with_their_delivery(places: Workspace) -> None:
@@ -259,7 +258,7 @@ def test_a_hanging_lookup_times_out_and_runs_once(monkeypatch: pytest.MonkeyPatc
 
     lookup = CachedLookup(hang)
     before = time.monotonic()
-    cards = [dashboard_data._await_card("ledger", lookup.start(), 0.05) for _ in range(5)]
+    cards = [data._await_card("ledger", lookup.start(), 0.05) for _ in range(5)]
     ended.set()
 
     assert time.monotonic() - before < 2
@@ -282,7 +281,7 @@ def test_concurrent_readers_share_one_lookup() -> None:
 
 
 def test_a_failed_lookup_is_repeated_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dashboard_data, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(data, "FRESH_SECONDS", 0.0)
     outcomes = iter([Unreachable("down"), None])
 
     def sometimes() -> str:
@@ -291,6 +290,6 @@ def test_a_failed_lookup_is_repeated_later(monkeypatch: pytest.MonkeyPatch) -> N
         return "there"
 
     lookup = CachedLookup(sometimes)
-    assert dashboard_data._await_card("x", lookup.start(), 1).fault == "down"
+    assert data._await_card("x", lookup.start(), 1).fault == "down"
     time.sleep(0.01)
-    assert dashboard_data._await_card("x", lookup.start(), 1).value == "there"
+    assert data._await_card("x", lookup.start(), 1).value == "there"

@@ -14,10 +14,10 @@ from pipeline.base.config import Params, Workspace
 from pipeline.base.documents import DataVersionRecord
 from pipeline.base.errors import TonewatchError
 from pipeline.base.times import format_seconds
-from pipeline.operations import dashboard_charts, dashboard_quality
-from pipeline.operations.dashboard_charts import PrevalenceChart
-from pipeline.operations.dashboard_lookups import LOOKUPS, AlertEntry, ChampionHistory, RunEntry
-from pipeline.operations.dashboard_quality import DriftChart, QualityChart
+from pipeline.operations.dashboard import charts, quality
+from pipeline.operations.dashboard.charts import PrevalenceChart
+from pipeline.operations.dashboard.lookups import LOOKUPS, AlertEntry, ChampionHistory, RunEntry
+from pipeline.operations.dashboard.quality import DriftChart, QualityChart
 
 LOOKUP_TIMEOUT_SECONDS = 4.0
 FRESH_SECONDS = 1.0  # a lookup this young is not repeated
@@ -72,8 +72,8 @@ class DashboardData:
     def page(self, cards: Mapping[str, Card[Any]], topic: str | None) -> DashboardPage:
         """Draw the charts of a topic, by default of all texts; a card that fails says why."""
         windows, change_points = cards["windows"].value or [], cards["change_points"].value or {}
-        topics = dashboard_charts.list_topics(windows)
-        shown = topic if topic in topics else dashboard_charts.ALL
+        topics = charts.list_topics(windows)
+        shown = topic if topic in topics else charts.ALL
         return {
             "params": cards["params"],
             "champion": cards["champion"],
@@ -83,10 +83,10 @@ class DashboardData:
             "windows_fault": cards["windows"].fault,
             "prevalence": _chart(
                 cards["windows"],
-                lambda: dashboard_charts.prevalence_chart(windows, change_points, shown),
+                lambda: charts.prevalence_chart(windows, change_points, shown),
             ),
-            "drift": _chart(cards["windows"], lambda: dashboard_quality.drift_chart(windows, shown)),
-            "quality": _chart(cards["windows"], lambda: dashboard_quality.quality_chart(windows, shown)),
+            "drift": _chart(cards["windows"], lambda: quality.drift_chart(windows, shown)),
+            "quality": _chart(cards["windows"], lambda: quality.quality_chart(windows, shown)),
             "topics": topics,
             "topic": shown,
             "known": topic is None or topic in topics,

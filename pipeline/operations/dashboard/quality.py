@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from pipeline.base.documents import DetectorReport, DriftReport, QualityEntry, TopicReport, WindowReport
-from pipeline.operations.dashboard_charts import (
+from pipeline.operations.dashboard.charts import (
     Row,
     time_span,
     topic_reports,
