@@ -5,8 +5,11 @@ any more, new models would be written at the old place, and old ones read from t
 """
 
 import contextlib
+import itertools
 import sqlite3
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from pipeline.base import logs
 from pipeline.base.errors import Fault, Unreachable
@@ -69,11 +72,16 @@ def _old_home(connection: sqlite3.Connection, here: str) -> str | None:
 
 
 def _rewrite(connection: sqlite3.Connection, before: str, here: str) -> int:
+    pairs = [(before, here)]
+    if before.endswith("/.tonewatch") and here.endswith("/.tonewatch"):
+        # MLflow's default experiment lies in the folder in which the first command was typed.
+        roots = (before.removesuffix("/.tonewatch"), here.removesuffix("/.tonewatch"))
+        pairs += [roots, (url2pathname(urlsplit(roots[0]).path), url2pathname(urlsplit(roots[1]).path))]
     count = 0
-    for table, column in PLACES:
+    for (table, column), (old, new) in itertools.product(PLACES, pairs):
         cursor = connection.execute(
             f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",
-            (here, len(before) + 1, len(before) + 1, f"{before}/"),
+            (new, len(old) + 1, len(old) + 1, f"{old}/"),
         )
         count += cursor.rowcount
     return count
