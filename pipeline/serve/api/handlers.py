@@ -16,8 +16,8 @@ from pipeline.base.config import ServeConfig
 from pipeline.base.records import Feedback, JournalEntry
 from pipeline.inference.journal_entry import PreparedText
 from pipeline.inference.prediction import prediction_of
+from pipeline.serve.api.request_check import check_texts
 from pipeline.serve.api.schemas import (
-    ALL_TOPICS,
     FeedbackRequest,
     FeedbackResponse,
     Prediction,
@@ -102,7 +102,7 @@ class ApiHandlers:
 
     async def predict(self, body: PredictRequest, request: Request) -> PredictResponse:
         """Predict the labels of texts with the champion."""
-        _check(body, self._service.cfg)
+        check_texts(body, self._service.cfg)
         if self._required and not self._service.journal_health.writable:
             raise HttpError(503, NO_JOURNAL, retry_after=JOURNAL_RETRY_SECONDS)
         metrics = self._service.metrics
@@ -229,21 +229,6 @@ class ApiHandlers:
             )
             entries.append(entry)
         return entries
-
-
-def _check(body: PredictRequest, cfg: ServeConfig) -> None:
-    if len(body.texts) > cfg.max_texts:
-        raise HttpError(422, f"A request may contain at most {cfg.max_texts} texts.")
-    if any(len(text) > cfg.max_characters for text in body.texts):
-        raise HttpError(422, f"A text may have at most {cfg.max_characters} characters.")
-    try:
-        "".join(body.texts).encode()
-    except UnicodeEncodeError:
-        raise HttpError(422, "A text contains half of a surrogate pair.") from None
-    if body.topic == ALL_TOPICS:
-        raise HttpError(
-            422, f"The topic {ALL_TOPICS!r} is reserved for all topics together. Use another name."
-        )
 
 
 def _prediction(batch: BatchSlice, row: int) -> Prediction:

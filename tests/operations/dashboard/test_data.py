@@ -20,7 +20,7 @@ from pipeline.operations import schedule
 from pipeline.operations.dashboard import data, quality
 from pipeline.operations.dashboard.data import CachedLookup, DashboardData, DashboardPage
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[3]
 STAMPS = 24
 
 
