@@ -162,7 +162,7 @@ FAULTS: dict[Callable[[Workspace], None], tuple[str, str]] = {
     move_alias: ("aliases", "change from champion = version 1"),
     damage_copy: ("copy", "the local copy of R2 is missing or changed"),
     change_lock: ("data", "dvc.lock and the data become those of R2"),
-    change_cache: ("data", "missing from the DVC cache or changed"),
+    change_cache: ("data", "The DVC cache is refilled with the data of R2"),
     empty_cache: ("data", "The DVC cache is refilled with the data of R2"),
     restore_older_ledger: ("moves", "the ledger ends at move 1"),
     journal_of_another_ledger: ("journal", "predictions of R7 on v1, which the ledger does not have"),
