@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import running_service
-from conftest import Command
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1800)]
 NOBODY = "http://ada:secret@127.0.0.1:9"
@@ -24,13 +23,13 @@ PROXIES = {
 }
 
 
-def alone(command: Command, **variables: str) -> Command:
+def alone(command, **variables):
     """Return the command without the Prefect server of the tests, as on a user's machine."""
     environment = {name: value for name, value in command.environment.items() if name != "PREFECT_API_URL"}
-    return Command(command.folder, {**environment, **variables})
+    return type(command)(command.folder, {**environment, **variables})
 
 
-def start(command: Command, *arguments: str) -> subprocess.Popen[str]:
+def start(command, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "pipeline", *arguments],
         cwd=command.folder,
@@ -51,7 +50,7 @@ def end(process: subprocess.Popen[str]) -> None:
         process.wait(10)
 
 
-def predict_over_http(command: Command) -> dict:
+def predict_over_http(command) -> dict:
     """Serve the workspace, and return the response for one text."""
     port = running_service.free_port()
     process = start(command, "serve", "--port", str(port))
@@ -75,7 +74,7 @@ def get(port: int, path: str) -> int:
         return 0
 
 
-def schedule_starts(command: Command) -> bool:
+def schedule_starts(command) -> bool:
     note = command.folder / ".tonewatch" / "schedule" / "server.json"
     note.unlink(missing_ok=True)
     process = start(command, "schedule")
@@ -87,7 +86,7 @@ def schedule_starts(command: Command) -> bool:
         end(process)
 
 
-def whole_loop(command: Command, tiny: list[str], release: str) -> None:
+def whole_loop(command, tiny: list[str], release: str) -> None:
     """Run to a release, serve a text with it, watch, start the schedule, and let doctor look at all of it."""
     ran = command("run", *tiny, timeout=900)
     assert ran.code == 0, ran.err
@@ -135,7 +134,7 @@ def test_the_whole_loop_from_another_place(new_workspace, tiny, tmp_path, how) -
     else:
         place.symlink_to(first.folder)
     before = tree(first.folder) if how == "copied" else None
-    command = Command(place, first.environment)
+    command = type(first)(place, first.environment)
 
     whole_loop(command, ["--set", "finetune.min_steps=70"], "R2")
     assert command("release", "rollback", "--reason", "a test").code == 0
