@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,16 @@ pytest_plugins = ["store_fixtures", "model_fixtures", "browser_fixtures", "suite
 os.environ.update(TELEMETRY_OFF)
 # With tiny models a second thread costs more than it gains, and two test workers have a core each.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """Undo what a command that runs in this process sets for its own process: variables and the umask."""
+    environment, umask = dict(os.environ), os.umask(0o022)
+    yield
+    os.umask(umask)
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 @pytest.hookimpl(trylast=True)

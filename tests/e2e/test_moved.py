@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.chaos, pytest.mark.surrounding("S1"), pytest.mark.timeout(900)]
 
 
 def mentions(root: Path, place: str) -> list[str]:

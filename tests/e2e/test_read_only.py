@@ -12,6 +12,7 @@ import world
 
 from pipeline.base.config import Workspace
 
+pytestmark = [pytest.mark.chaos, pytest.mark.surrounding("S1")]
 ROOT = Path(__file__).parents[2]
 # The command sees its workspace mounted read-only, whoever runs the test.
 MOUNTED = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
@@ -27,7 +28,7 @@ WRITES = (
     ("release", "rollback"),
     ("release", "reconcile"),
     ("prune", "--keep", "1"),
-    ("keys", "new", "--name", "shop"),
+    ("keys", "new", "--name", "shop", "--scope", "predict"),
 )
 
 

@@ -185,6 +185,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory, _filled: Path, _migrated: Pa
     return root
 
 
+@pytest.mark.chaos
+@pytest.mark.surrounding("S3")
 @pytest.mark.parametrize("plant", FAULTS, ids=[plant.__name__ for plant in FAULTS])
 def test_doctor_finds_a_planted_fault(
     sound: Path, tmp_path: Path, plant: Callable[[Workspace], None]

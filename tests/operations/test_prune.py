@@ -120,6 +120,8 @@ def assert_kept_whole(places: Workspace, names: list[str]) -> None:
     verify.verify_releases(places, None)
 
 
+@pytest.mark.chaos
+@pytest.mark.surrounding("S5")
 @pytest.mark.parametrize(
     ("keep", "releases", "versions"),
     [
@@ -217,6 +219,8 @@ pruning.prune(Workspace.of(Path(sys.argv[1]), {}), keep=1, dry_run=False)
 """
 
 
+@pytest.mark.chaos
+@pytest.mark.surrounding("S5")
 @pytest.mark.parametrize("point", [0, 2, 9, 30])
 def test_a_killed_prune_leaves_the_kept_releases_whole(places: Workspace, point: int) -> None:
     command = [sys.executable, "-c", KILLED, str(places.root), str(point)]

@@ -22,6 +22,8 @@ from pipeline.io.versioning.dvc_cache import DvcCache
 from pipeline.release import promote, reconcile
 from pipeline.release.register import prepare_registry
 
+pytestmark = [pytest.mark.chaos, pytest.mark.surrounding("S3")]
+
 
 @pytest.fixture
 def empty(mlflow_uri: str) -> Path:

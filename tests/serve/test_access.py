@@ -176,7 +176,7 @@ def test_without_any_key_nobody_gets_in(tmp_path: Path) -> None:
     with running_service.running(workspace) as service:
         workspace.keys.unlink()
 
-        assert [send(service, route).status_code for route in API] == [401] * 5 + [200] * 2
+        assert [send(service, route).status_code for route in API] == [401] * 6 + [200] * 2
 
 
 def test_a_local_service_makes_one_key_for_its_owner(tmp_path: Path) -> None:

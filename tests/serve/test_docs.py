@@ -74,7 +74,8 @@ def test_beyond_loopback_the_page_needs_a_key_as_the_document_does(tmp_path: Pat
     _, header = running_service.create_key(workspace, "predict")
     app = build_app(workspace, host="0.0.0.0")
     with running_service.running(workspace, app=app) as service:
-        assert {service.client.get(path).status_code for path in FILES} == {401}
+        anonymous = {service.client.get(path, headers=running_service.NO_KEY).status_code for path in FILES}
+        assert anonymous == {401}
         assert {service.client.get(path, headers=header).status_code for path in FILES} == {200}
 
 
@@ -90,7 +91,9 @@ def test_the_page_shows_the_operations_without_network(
             address = f"http://127.0.0.1:{service.port}"
         else:
             address = stack.enter_context(below_a_prefix(service.app))
+        # Signed in, as on the dashboard; the requests that the page sends carry the key.
         context = stack.enter_context(contextlib.closing(browser.new_context()))
+        context.set_extra_http_headers(running_service.client_headers(service.workspace))
         page = context.new_page()
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -112,4 +115,5 @@ def test_the_page_shows_the_operations_without_network(
 
 def test_the_document_names_the_prefix_as_its_server(service: RunningService) -> None:
     with below_a_prefix(service.app) as address:
-        assert httpx.get(f"{address}/openapi.json").json()["servers"] == [{"url": PREFIX}]
+        headers = running_service.client_headers(service.workspace)
+        assert httpx.get(f"{address}/openapi.json", headers=headers).json()["servers"] == [{"url": PREFIX}]

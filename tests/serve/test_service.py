@@ -99,7 +99,7 @@ def test_a_label_is_stored_once_and_another_one_is_refused(service: RunningServi
     ]
 
     assert [answer.status_code for answer in answers] == [200] * 400 + [409, 200]
-    assert "the label 'positive' from you already" in answers[-2].json()["error"]
+    assert "has your label 'positive' already" in answers[-2].json()["error"]
     labels = [
         one for one in Journal.reading(service.workspace.journal).labels() if one.request == body["request"]
     ]

@@ -85,7 +85,7 @@ def run(inputs, home, root, *, out="candidate", menu=MENU, **changes):
         {**values, **sizes, "menu": menu, "recovery": recovery, "budget": loose, **changes}
     )
     profile = Profile(device="cpu", workers=0, micro_batch=64, threads=2, stage_minutes=5)
-    training = TrainingContext(3, profile, home / "checkpoints", home, "code")
+    training = TrainingContext(3, profile, home / "checkpoints", home, "code", "local", home / "token")
     return compress(
         *inputs, home / out, labels=LABELS, max_tokens=32, cfg=cfg, slices=params.evaluate, training=training
     )

@@ -9,6 +9,7 @@ PIPELINE = Path(__file__).parents[2]
 MODULES = (
     "base/errors.py",
     "base/logs.py",
+    "base/secrets.py",
     "core/clean/rules.py",
     "core/model/predictor.py",
     "core/model/tokenizer.py",

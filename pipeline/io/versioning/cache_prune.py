@@ -30,7 +30,9 @@ def unused_objects(root: Path, locks: Iterable[str]) -> list[Removal]:
         folder = Path(cache.path)
         if not folder.resolve().is_relative_to(root.resolve()):
             return []
-        reached = set(_with_files(cache, {*_names(locks), *_names_of_repository(root, repo)}))
+        # What the versions name goes first: DVC removes a changed list of files where it reads one.
+        reached = set(_with_files(cache, set(_names(locks))))
+        reached |= set(_with_files(cache, set(_names_of_repository(root, repo)) - reached))
         runs = [
             Removal.of_path("run cache", path, root)
             for path in sorted(Path(repo.stage_cache.cache_dir).glob("*/*/*"))
