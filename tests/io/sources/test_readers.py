@@ -186,7 +186,8 @@ def test_a_parquet_bomb_is_stopped(bomb: Callable[[Path], None], tmp_path: Path)
 
 
 def test_a_parquet_bomb_takes_no_more_memory_than_the_limit(tmp_path: Path) -> None:
-    # Not by `ru_maxrss`, which begins with what the parent held. 1,000 rows of one text of 4 MB: read as plain strings, one batch alone takes 4 GB.
+    # 1,000 rows of one text of 4 MB: read as plain strings, one batch alone takes 4 GB. Not measured by
+    # `ru_maxrss`, which begins with what the parent held.
     import pyarrow
 
     texts = pyarrow.DictionaryArray.from_arrays(
