@@ -103,9 +103,10 @@ def ensure_key(workspace: Workspace, host: str) -> str:
 
     Raises UsageError when other machines can reach `host` and no key is usable.
     """
-    store, path = KeyStore(workspace.keys), workspace.home / LOCAL_KEY
-    if store.usable(now=datetime.now(UTC)):
-        return str(path if path.exists() else workspace.keys)
+    store, path, now = KeyStore(workspace.keys), workspace.home / LOCAL_KEY, datetime.now(UTC)
+    if store.usable(now=now):
+        secret = path.read_text("utf-8").strip() if path.exists() else ""
+        return str(workspace.keys if store.check(secret, "predict", now=now).rejection else path)
     if not is_loopback(host):
         raise UsageError(
             f"Other machines can reach {host}, and there is no valid API key. Type "

@@ -192,6 +192,11 @@ def test_a_local_service_makes_one_key_for_its_owner(tmp_path: Path) -> None:
     )
     assert not checked.rejection
 
+    local = api_keys.list_keys(workspace.keys)[0]
+    running_service.create_key(workspace, "predict")
+    api_keys.revoke_key(workspace.keys, local.id, now=datetime.now(UTC))
+    assert Path(ensure_key(workspace, "127.0.0.1")) == workspace.keys
+
 
 @pytest.mark.attack("A2")
 def test_a_damaged_file_of_keys_rejects_every_key(tmp_path: Path) -> None:
