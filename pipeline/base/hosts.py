@@ -26,10 +26,20 @@ def parse_host(header: str) -> Host | None:
     match = HOST.fullmatch(header)
     if match is None:
         return None
+    if match[1].startswith("[") and not _is_address(match[1].strip("[]")):
+        return None
     port = int(match[2]) if match[2] else None
     if port is not None and not 0 < port < 65536:
         return None
     return Host(match[1].strip("[]").lower(), port)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.IPv6Address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def is_loopback(name: str) -> bool:

@@ -6,10 +6,10 @@ from urllib.parse import quote, unquote, urlsplit
 
 MASK = "***"
 # Up to the last "@": a password may hold one itself.
-USER_INFO = re.compile(r"(?<=://)[^\s'\"<>]+@")
+USER_INFO = re.compile(r"(?<=://)[^\s'\"<>]{1,2000}@")
 # As in a query or in a connection string of PostgreSQL.
 NAMED = re.compile(
-    r"(?i)\b((?:[a-z_-]*(?:password|passwd|secret|token|api_?key|access_?key)|pwd|auth_string)=)[^\s&'\";,)]+"
+    r"(?i)((?:password|passwd|secret|token|api_?key|access_?key|auth_string|\bpwd)=)[^\s&'\";,)]+"
 )
 CREDENTIALS = re.compile(r"(?i)\b(bearer|basic)\s+[a-z0-9._~+/=-]{8,}")
 SECRET_NAMES = re.compile(r"(?i)(password|passwd|secret|token|key|auth_string)$")

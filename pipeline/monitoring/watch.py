@@ -12,7 +12,7 @@ from urllib.parse import quote
 from pipeline.base import logs, times
 from pipeline.base.config import Params, Workspace
 from pipeline.base.documents import WatchSummary, WindowReport
-from pipeline.base.errors import UsageError
+from pipeline.base.errors import TonewatchError, UsageError
 from pipeline.base.records import Alert
 from pipeline.core.monitor import quiet_period
 from pipeline.core.monitor.windows import Window, due_windows
@@ -59,7 +59,7 @@ def run_watch(
         ]
         change_points = find_topic_changes(read_windows(workspace), params)
         files.write_json(workspace.windows / "events.json", change_points)
-        decision = auto_rollback.decide_rollback(workspace, journal, references, now=now, params=params)
+        decision = _decide_rollback(workspace, journal, references, now=now, params=params)
         move = auto_rollback.rollback_if_degraded(workspace, decision, actor=actor)
         new_windows = [read_window(_window_path(workspace, window)) for window in written]
         candidates = [
@@ -80,6 +80,17 @@ def run_watch(
         "labels": new_labels,
         "retrain": _retrain_reason(raised, new_labels, params),
     }
+
+
+def _decide_rollback(
+    workspace: Workspace, journal: JournalReader, references: ReferenceCache, *, now: str, params: Params
+) -> auto_rollback.RollbackDecision:
+    """Judge the champion; where a release cannot be loaded now, this pass still sends its alerts."""
+    try:
+        return auto_rollback.decide_rollback(workspace, journal, references, now=now, params=params)
+    except TonewatchError as error:
+        log.error("rollback.not_judged", reason=str(error))
+        return auto_rollback.RollbackDecision(now)
 
 
 def _parse_now(now: str | None) -> str:

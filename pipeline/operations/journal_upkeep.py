@@ -12,16 +12,17 @@ from pipeline.operations.schedule import raise_and_send
 log = logs.get("journal")
 
 
-def retain(journal: Journal, now: datetime) -> None:
-    """Remove what is past its retention; what fails is logged and tried again by the next call."""
+def retain(journal: Journal, now: datetime) -> bool:
+    """Remove what is past its retention; return whether that worked. What fails is logged."""
     try:
         report = journal.retain(now)
     except (TonewatchError, OSError) as error:
         log.warning("retention.failed", why=str(error))
-        return
+        return False
     log.info("retention.applied", removed=len(report.removed), kept=report.kept)
     for reason in report.reasons:
         log.warning("retention.doubtful", why=reason)
+    return True
 
 
 def report_unwritable(workspace: Workspace, reason: str, now: datetime) -> None:

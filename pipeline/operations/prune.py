@@ -10,12 +10,13 @@ from pipeline.base import logs
 from pipeline.base.config import Workspace
 from pipeline.base.digests import json_digest
 from pipeline.base.documents import ReleaseRecord
+from pipeline.base.errors import ChampionChanged
 from pipeline.base.times import parse_time
 from pipeline.io import checkpoints, files
 from pipeline.io.locks import workspace_lock
 from pipeline.io.params_file import load_params
 from pipeline.io.registry.ledger import Ledger
-from pipeline.io.registry.mlflow_models import candidate_digest
+from pipeline.io.registry.mlflow_models import NAME, candidate_digest
 from pipeline.io.registry.mlflow_prune import unused_runs
 from pipeline.io.registry.open_registry import open_registry
 from pipeline.io.removal import Removal
@@ -57,8 +58,13 @@ def prune(workspace: Workspace, *, keep: int, dry_run: bool) -> PruneResult:
     with workspace_lock(workspace.home):
         releases = kept_releases(workspace, keep)
         versions = _kept_versions(workspace, releases, keep)
+        ledger = Ledger(workspace.ledger)
+        last = ledger.last_move()
         removals = list(_removals(workspace, releases, versions))
         for removal in () if dry_run else removals:
+            # A rollback does not wait for this lock: what it needs must not go.
+            if ledger.last_move() != last:
+                raise ChampionChanged("The champion changed meanwhile. Type the same again for the rest.")
             removal.act()
             log.info("prune.removed", kind=removal.kind, name=removal.name, bytes=removal.bytes)
     return {
@@ -109,7 +115,11 @@ def _removals(
 ) -> Iterator[Removal]:
     root, names = workspace.root, {release["release"] for release in releases}
     registry = open_registry(workspace)
-    yield from unused_runs(workspace.mlflow, registry.name, _kept_digests(workspace, releases))
+    own = None
+    if registry.name == NAME and not workspace.mlflow_embedded:
+        # Before workspaces had a name of their own, all of them registered under this one.
+        own = {candidate_digest(release.record) for release in Ledger(workspace.ledger).releases()}
+    yield from unused_runs(workspace.mlflow, registry.name, _kept_digests(workspace, releases), own=own)
     yield from _numbered("release copy", workspace.releases, root, names)
     yield from _numbered("report", workspace.reports, root, names)
     locks = [*(release["lock"] for release in releases), read_lock(workspace)]

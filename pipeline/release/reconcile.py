@@ -170,8 +170,12 @@ def _last_move(workspace: Workspace) -> tuple[ChampionMove, ReleaseRecord, Relea
 def _target(
     applied: AppliedMove, move: ChampionMove, champion: ReleaseRecord, previous: ReleaseRecord | None
 ) -> ReconcileTarget:
-    moved = applied.sequence != move.sequence
-    return ReconcileTarget(champion, previous, moved, params_due=moved and applied.params != move.sequence)
+    # Early versions stored the sequence alone. Equal numbers of another ledger are another move.
+    applied_move = (applied.time or move.time, applied.target or move.target)
+    is_other = applied.sequence == move.sequence and applied_move != (move.time, move.target)
+    moved = applied.sequence != move.sequence or is_other
+    params_due = moved and (is_other or applied.params != move.sequence)
+    return ReconcileTarget(champion, previous, moved, params_due=params_due)
 
 
 def _walk(

@@ -27,7 +27,19 @@ def test_a_host_has_a_name_and_a_port(header: str, host: Host) -> None:
     [
         *("", " ", ":", ":80", "localhost:", "localhost:0", "localhost:65536", "localhost:8o", "a:1:2"),
         *("user@localhost", "localhost/health", "localhost?x", "localhost#x", "localhost\\x", "local host"),
-        *("localhost\n", "localhost\0", "[::1", "::1", "[localhost]", "-a", "a-", "lоcalhost", "a" * 300),
+        *(
+            "localhost\n",
+            "[::::]",
+            "[1.2.3.4]",
+            "localhost\0",
+            "[::1",
+            "::1",
+            "[localhost]",
+            "-a",
+            "a-",
+            "lоcalhost",
+            "a" * 300,
+        ),
     ],
 )
 def test_what_is_malformed_is_no_host(header: str) -> None:

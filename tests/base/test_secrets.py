@@ -1,6 +1,7 @@
 """No message holds a secret, in whatever form a library repeats it."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,7 @@ def _forget() -> object:
         f"host=db user=ada password={CANARY} sslmode=require",
         f"https://host/x?api_key={CANARY}&y=1",
         f"AWS_SECRET_ACCESS_KEY={CANARY}",
+        f"PREFECT_SERVER_API_AUTH_STRING=tonewatch:{CANARY}",
         f"Authorization: Bearer {CANARY}",
         f"authorization: basic {CANARY}==",
         f"socks5h://ada:{CANARY}@proxy:1080",
@@ -40,6 +42,21 @@ def _forget() -> object:
 def test_addresses_and_credentials_are_scrubbed(message: str) -> None:
     assert CANARY not in scrub(message)
     assert CANARY not in str(Fault(message))
+
+
+@pytest.mark.attack("A3")
+@pytest.mark.parametrize(
+    "part", ["-a", "a-", "://a", "://a@", "token", "token=", "secret_", "bearer ", "basic a", "_password"]
+)
+def test_no_text_of_a_client_makes_it_slow(part: str) -> None:
+    seconds = []
+    for size in (8_000, 32_000):
+        start = time.process_time()
+        scrub((part * size)[:size])
+        seconds.append(time.process_time() - start)
+
+    # Four times the text may take four times as long, and some more on a busy machine; not sixteen times.
+    assert seconds[1] < 10 * seconds[0] + 0.05
 
 
 @pytest.mark.parametrize(

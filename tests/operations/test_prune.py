@@ -12,15 +12,17 @@ import recorded
 import world
 
 from pipeline.base.config import Workspace
-from pipeline.base.errors import DigestMismatch, WorkspaceBusy
+from pipeline.base.errors import ChampionChanged, DigestMismatch, WorkspaceBusy
 from pipeline.io import files
 from pipeline.io.locks import workspace_lock
 from pipeline.io.registry import mlflow_tracking
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.registry.mlflow_models import ModelRegistry
+from pipeline.io.removal import Removal
 from pipeline.io.versioning import data_branch
 from pipeline.io.versioning.branch_history import Manifest
 from pipeline.io.versioning.dvc_cache import DvcCache
+from pipeline.operations import prune as pruning
 from pipeline.operations.prune import prune
 from pipeline.release import promote, reconcile, verify
 
@@ -186,6 +188,23 @@ def test_a_changed_list_of_a_folder_in_use_stops_prune(places: Workspace) -> Non
     with pytest.raises(DigestMismatch, match="Nothing was removed"):
         prune(places, keep=1, dry_run=False)
     assert listed(places.root) == before
+
+
+def test_a_rollback_meanwhile_ends_prune_before_it_removes_what_is_needed_now(
+    places: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = places.releases / "R1" / "model.onnx"
+
+    def removals(*_: object) -> list[Removal]:
+        back = Removal("a rollback", "R1", 0, lambda: promote.rollback(places, to="R1", **world.WHO))
+        return [back, Removal.of_path("release copy", kept.parent, places.root)]
+
+    monkeypatch.setattr(pruning, "_removals", removals)
+
+    with pytest.raises(ChampionChanged):
+        prune(places, keep=1, dry_run=False)
+    assert Ledger(places.ledger).champion() == "R1"
+    assert kept.exists()
 
 
 def test_nothing_is_pruned_while_a_run_works(places: Workspace) -> None:

@@ -1,5 +1,6 @@
 """Access: a policy per route, keys and their scopes, host names, and rate limits."""
 
+import re
 import socket
 import stat
 import time
@@ -69,6 +70,22 @@ def open_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSe
 
 def test_every_route_has_a_policy_and_every_policy_a_route(open_service: RunningService) -> None:
     assert routes_of(open_service.app) == set(POLICIES)
+
+
+@pytest.mark.parametrize("name", list(POLICIES))
+def test_every_request_gets_the_policy_of_its_own_method(open_service: RunningService, name: str) -> None:
+    method, path = name.split()
+    scope = {"type": "http", "method": method, "path": re.sub(r"\{.*?\}", "R1", path), "headers": []}
+
+    assert policy_of(open_service.app, scope) == (name, POLICIES[name])
+
+
+@pytest.mark.attack("A3")
+@pytest.mark.parametrize("path", ["/sign-in", "/try", "/actions/rollback/R1", "/v1/predict"])
+def test_no_form_takes_a_body_without_an_end(open_service: RunningService, path: str) -> None:
+    answer = open_service.client.post(path, content=b"key=" + b"x" * 2_000_000)
+
+    assert answer.status_code == 413
 
 
 @pytest.mark.attack("A2")

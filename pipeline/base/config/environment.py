@@ -32,7 +32,7 @@ def configure_environment(places: Workspace, environment: MutableMapping[str, st
     embedded = {"PREFECT_HOME": str(places.home / "prefect"), "DVC_SITE_CACHE_DIR": str(places.home / "dvc")}
     for name, value in {**TELEMETRY_OFF, **SAFE, **PREFECT, **embedded}.items():
         environment.setdefault(name, value)
-    if "RAY_ADDRESS" not in environment:
+    if places.ray == "local":
         # Workers of one machine talk over loopback; gloo would pick any interface.
         environment.setdefault("GLOO_SOCKET_IFNAME", "lo")
         # Ray's own default is a token of the user for all clusters, which others may be able to read.
@@ -46,7 +46,8 @@ def configure_environment(places: Workspace, environment: MutableMapping[str, st
 
 def _exempt_loopback(environment: MutableMapping[str, str]) -> None:
     """Exempt this machine from the proxies that variables name: no proxy can reach its loopback."""
-    for name in ("NO_PROXY", "no_proxy"):
-        exempt = [host.strip() for host in environment.get(name, "").split(",") if host.strip()]
-        if "*" not in exempt:
-            environment[name] = ",".join(dict.fromkeys([*exempt, *LOOPBACK]))
+    # Libraries read one spelling or the other, most of them the lower one first.
+    given = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    exempt = [host.strip() for host in given.split(",") if host.strip()]
+    value = given if "*" in exempt else ",".join(dict.fromkeys([*exempt, *LOOPBACK]))
+    environment["NO_PROXY"] = environment["no_proxy"] = value

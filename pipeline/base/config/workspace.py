@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -66,7 +67,7 @@ class Workspace:
             # Apprise URLs hold passwords, so they are set in the environment, separated by spaces.
             alert_urls=tuple((environment.get("TONEWATCH_ALERTS") or "").split()),
             # Where people reach the dashboard, so that an alert can link to it.
-            dashboard=(environment.get("TONEWATCH_DASHBOARD") or "").rstrip("/"),
+            dashboard=_public_address(environment.get("TONEWATCH_DASHBOARD") or ""),
             # Never "auto": Ray would join whatever cluster its temporary folder names.
             ray=environment.get("RAY_ADDRESS") or "local",
         )
@@ -176,3 +177,15 @@ def find_workspace(start: Path) -> Path:
         f"{start} is not inside a workspace (a folder with dvc.yaml and params.yaml). "
         "Make one with `tonewatch init DIR`, or name one with `--workspace DIR`."
     )
+
+
+def _public_address(text: str) -> str:
+    address = text.rstrip("/")
+    try:
+        parts = urlsplit(address)
+        valid = not address or (parts.scheme in ("http", "https") and bool(parts.hostname))
+    except ValueError:
+        valid = False
+    if not valid:
+        raise UsageError("TONEWATCH_DASHBOARD is no address. Write it as https://tone.example/mood.")
+    return address

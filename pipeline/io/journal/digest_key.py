@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from pipeline.base.errors import Fault
+from pipeline.io.security.secret_files import link_new
 
 KEY_BYTES = 32
 
@@ -24,7 +25,8 @@ def read_digest_key(path: Path) -> bytes:
             f"{path} is no key of {KEY_BYTES} bytes. Restore it, or remove it: texts stored so far then look "
             "different from equal ones that come."
         )
-    path.chmod(0o600)
+    with contextlib.suppress(OSError):  # of somebody else, or on a read-only file system
+        path.chmod(0o600)
     return key
 
 
@@ -36,8 +38,6 @@ def _create(path: Path) -> None:
             file.write(secrets.token_bytes(KEY_BYTES))
             file.flush()
             os.fsync(file.fileno())
-        # A link is made only where there is no file yet.
-        with contextlib.suppress(FileExistsError):
-            os.link(name, path)
+        link_new(Path(name), path)
     finally:
         Path(name).unlink(missing_ok=True)

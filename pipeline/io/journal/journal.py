@@ -208,6 +208,8 @@ class Journal(JournalReader):
             self.append(entries)
 
         folder = self._folder / legacy.PREDICTIONS / hour
+        if not folder.exists():  # nobody waits for the import of another hour
+            return 0
         # One thread at a time: whoever asks for an hour waits until all of it is there.
         with self._importing:
             return legacy.import_segments(folder, JournalEntry, insert) if folder.exists() else 0

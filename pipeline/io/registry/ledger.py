@@ -17,6 +17,8 @@ from pipeline.io.registry.ledger_tables import key_column, ledger_schema
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+MAX_NAME = 20  # characters of the name of a release
+
 
 class Ledger:
     """One ledger, read and extended; its tables are created at the first use."""
@@ -143,7 +145,8 @@ def _rows(connection: "Connection", name: str, **where: object) -> list[hash_cha
 
 
 def _release_row(connection: "Connection", name: str) -> hash_chain.Row:
-    number = int(name[1:]) if name[:1] == "R" and name[1:].isdecimal() and name.isascii() else 0
+    is_name = len(name) <= MAX_NAME and name[:1] == "R" and name[1:].isdecimal() and name.isascii()
+    number = int(name[1:]) if is_name else 0
     rows = _rows(connection, "releases", number=number) if 0 < number < 2**31 else []
     if not rows:
         known = (

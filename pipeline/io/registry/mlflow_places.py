@@ -43,13 +43,15 @@ def follow_move(database: Path) -> int:
             before = _old_home(connection, here)
             count = _rewrite(connection, before, here) if before else 0
             connection.execute("COMMIT")
-    except sqlite3.OperationalError as error:
+    except sqlite3.Error as error:
         if "readonly" in str(error):
             raise Fault(
                 f"The workspace of {database} was moved, and its model registry cannot follow: the file "
                 "cannot be written. Make it writable, then type the same again."
             ) from error
-        raise Unreachable(f"The model registry at {database} does not respond: {error}.") from error
+        raise Unreachable(
+            f"The model registry at {database} cannot be read: {error}. Restore the file from a backup."
+        ) from error
     if before:
         logs.get("registry").warning("registry.moved", before=before, now=here, places=count)
     return count

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 PAGE = 1000
 
 
-def unused_runs(uri: str, name: str, keep: Collection[str]) -> list[Removal]:
+def unused_runs(
+    uri: str, name: str, keep: Collection[str], *, own: Collection[str] | None = None
+) -> list[Removal]:
     """Return the runs, with their versions and artifacts, of candidates whose digest is not in `keep`.
 
-    Versions with an alias stay, and runs that are not of a candidate.
+    Versions with an alias stay, and runs that are not of a candidate. With `own`, only candidates with a
+    digest in it are returned: several workspaces may have registered under one name.
     """
     with mlflow_tracking.mlflow_at(uri) as client:
         experiment = client.get_experiment_by_name(name)
@@ -29,6 +32,8 @@ def unused_runs(uri: str, name: str, keep: Collection[str]) -> list[Removal]:
             digest = run.data.tags.get(CANDIDATE)
             versions = client.search_model_versions(f"name='{name}' and run_id='{run.info.run_id}'")
             if digest is None or digest in keep or any(version.aliases for version in versions):
+                continue
+            if own is not None and digest not in own:
                 continue
             if versions or run.info.lifecycle_stage == "active":
                 removals.append(_removal(client, uri, name, run, [str(one.version) for one in versions]))

@@ -1,6 +1,5 @@
 """Secrets in files that only their owner can read, made at their first use."""
 
-import contextlib
 import os
 import secrets
 import stat
@@ -36,7 +35,17 @@ def _make(path: Path) -> None:
             file.write(secrets.token_urlsafe(SECRET_BYTES) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):  # another process was first
-            os.link(name, path)
+        link_new(Path(name), path)
     finally:
-        Path(name).unlink()
+        Path(name).unlink(missing_ok=True)
+
+
+def link_new(written: Path, path: Path) -> None:
+    """Give a file its name where no file has that name yet; on a file system without links, move it there."""
+    try:
+        os.link(written, path)
+    except FileExistsError:  # another process was first
+        return
+    except OSError:
+        if not path.exists():
+            written.rename(path)

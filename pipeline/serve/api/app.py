@@ -91,13 +91,16 @@ def policy_of(app: FastAPI, scope: Scope) -> tuple[str, Policy | None]:
     A known path with another method is `open`, so that the app answers 405. The policy is None where a route
     has none, and the route is `none` where no path matches.
     """
+    other: tuple[str, Policy | None] = ("none", None)
     for route in app.router.routes:
         match, _ = route.matches(scope)
         if match != Match.NONE and (path := getattr(route, "path", None)):
             name = f"{scope['method']} {path}"
-            # The path with another method is open: the app answers 405 and names the allowed methods.
-            return name, POLICIES.get(name) if match == Match.FULL else "open"
-    return "none", None
+            if match == Match.FULL:
+                return name, POLICIES.get(name)
+            # A later route may have this method. Else the app answers 405 and names the allowed ones.
+            other = name, "open"
+    return other
 
 
 def _lifespan(
@@ -129,8 +132,9 @@ async def _retain_daily(service: Service) -> None:
     """Apply the retention at the start and on every new day, until cancelled."""
     day = None
     while True:
-        if (today := service.now().date()) != day:
-            await asyncio.to_thread(service.retain, service.now())
+        today = service.now().date()
+        # What failed is tried again at the next check.
+        if today != day and await asyncio.to_thread(service.retain, service.now()):
             day = today
         await asyncio.sleep(RETENTION_CHECK_SECONDS)
 

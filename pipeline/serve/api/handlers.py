@@ -70,7 +70,7 @@ class Service:
     journal: JournalWriter
     journal_key: bytes = field(repr=False)
     journal_health: JournalHealth
-    retain: Callable[[datetime], None]
+    retain: Callable[[datetime], bool]
     metrics: ServiceMetrics
     now: Callable[[], datetime]
     request_id: Callable[[datetime], str]

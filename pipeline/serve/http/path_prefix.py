@@ -13,4 +13,5 @@ class PathPrefix:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         # The app's router drops this prefix from a path that begins with it.
-        await self._app({**scope, "root_path": self._prefix}, receive, send)
+        path = f"{scope['path']}/" if scope.get("path") == self._prefix else scope.get("path", "")
+        await self._app({**scope, "path": path, "root_path": self._prefix}, receive, send)

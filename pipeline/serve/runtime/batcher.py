@@ -96,8 +96,6 @@ class Batcher:
             # Time is up, the next request does not fit, or waiting would only delay this batch.
             if left <= 0 or self._queue.cost or not self._coming():
                 break
-            try:
-                await asyncio.wait_for(self._queue.wait(), left)
-            except TimeoutError:
+            if not await self._queue.wait(left):
                 break
         return batch

@@ -82,10 +82,15 @@ class FairQueue(Generic[T]):
             await self._filled.wait()
         return queued
 
-    async def wait(self) -> None:
-        """Wait until another item is queued."""
+    async def wait(self, seconds: float) -> bool:
+        """Wait until another item is queued, up to so many seconds; return whether one is."""
+        # Before the task that waits begins: an item that comes in between must not be missed.
         self._filled.clear()
-        await self._filled.wait()
+        try:
+            await asyncio.wait_for(self._filled.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
 
     def _drop_newest(self, client: str) -> None:
         dropped = self._backlogs[client].waiting.pop()

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.base.config import Workspace
 from pipeline.base.config.environment import TELEMETRY_OFF, configure_environment
+from pipeline.base.errors import UsageError
 
 PROXY = "http://proxy.example:3128"
 
@@ -51,6 +52,16 @@ def test_this_machine_is_never_reached_through_a_proxy(
 
 
 @pytest.mark.surrounding("S2")
+@pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
+@pytest.mark.parametrize("value", ["mlflow.corp", "*", "mlflow.corp,10.0.0.0/8"])
+def test_what_the_user_exempts_stays_exempt_in_both_spellings(tmp_path: Path, name: str, value: str) -> None:
+    environment = configured(tmp_path, HTTP_PROXY=PROXY, **{name: value})
+
+    for spelling in ("NO_PROXY", "no_proxy"):
+        assert environment[spelling].startswith(value)
+
+
+@pytest.mark.surrounding("S2")
 def test_a_star_exempts_everything_and_stays(tmp_path: Path) -> None:
     assert configured(tmp_path, NO_PROXY="*")["NO_PROXY"] == "*"
 
@@ -60,8 +71,9 @@ def test_a_cluster_of_the_user_keeps_its_own_token(tmp_path: Path) -> None:
 
 
 @pytest.mark.attack("A1")
-def test_a_cluster_that_is_started_here_asks_for_a_token(tmp_path: Path) -> None:
-    environment = configured(tmp_path)
+@pytest.mark.parametrize("address", [None, "", "local"])
+def test_a_cluster_that_is_started_here_asks_for_a_token(tmp_path: Path, address: str | None) -> None:
+    environment = configured(tmp_path, **({} if address is None else {"RAY_ADDRESS": address}))
 
     assert environment["RAY_AUTH_MODE"] == "token"
     assert environment["RAY_AUTH_TOKEN_PATH"] == str(Workspace.of(tmp_path, {}).ray_token)
@@ -70,3 +82,12 @@ def test_a_cluster_that_is_started_here_asks_for_a_token(tmp_path: Path) -> None
 @pytest.mark.attack("A1")
 def test_prefect_starts_no_server_by_itself(tmp_path: Path) -> None:
     assert configured(tmp_path)["PREFECT_SERVER_ALLOW_EPHEMERAL_MODE"] == "false"
+
+
+@pytest.mark.surrounding("S2")
+@pytest.mark.parametrize(
+    "address", ["localhost:8000", "mood.example.org/mood", "https://", "https://[x", "ftp://a"]
+)
+def test_a_public_address_without_a_scheme_or_a_host_is_refused(tmp_path: Path, address: str) -> None:
+    with pytest.raises(UsageError, match=r"https://tone\.example/mood"):
+        Workspace.of(tmp_path, {"TONEWATCH_DASHBOARD": address})

@@ -9,6 +9,7 @@ import entries
 import pytest
 
 from pipeline.base.config import Workspace
+from pipeline.base.errors import Unreachable
 from pipeline.io import files
 from pipeline.io.registry import mlflow_tracking
 from pipeline.io.registry.mlflow_models import ModelRegistration
@@ -100,3 +101,12 @@ def test_a_workspace_without_mlflow_has_nothing_to_follow(tmp_path: Path) -> Non
     assert follow_move(tmp_path / "mlflow.db") == 0
     sqlite3.connect(tmp_path / "mlflow.db").close()
     assert follow_move(tmp_path / "mlflow.db") == 0
+
+
+def test_a_damaged_database_is_a_fault_that_says_so(tmp_path: Path) -> None:
+    database = tmp_path / ".tonewatch" / "mlflow.db"
+    database.parent.mkdir()
+    database.write_bytes(b"not a database, but longer than the header of one " * 30)
+
+    with pytest.raises(Unreachable, match="cannot be read"):
+        follow_move(database)
