@@ -36,6 +36,8 @@ class DashboardContext:
     origin: str
     # Pages are drawn one at a time, so that many readers slow predictions down by one page at most.
     drawing: threading.Lock = field(default_factory=threading.Lock)
+    # An explanation predicts a text many times, beside the queues of the service.
+    explaining: threading.Lock = field(default_factory=threading.Lock)
 
 
 def admit_reader(context: DashboardContext, request: Request) -> tuple[Session | None, Response | None]:

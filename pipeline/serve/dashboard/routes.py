@@ -25,6 +25,7 @@ from pipeline.serve.dashboard.context import (
 SIGN_IN_FIRST: Card[dict[str, Any]] = Card(
     fault="Sign in with a key of scope predict or admin to explain a text."
 )
+EXPLAIN_WAIT_SECONDS = 5.0
 CACHE_A_YEAR = "public, max-age=31536000, immutable"
 FormText = Annotated[str, Form()]
 
@@ -136,7 +137,12 @@ def _explain(context: DashboardContext, text: str) -> Card[dict[str, Any]]:
         release = context.serving()
     except TonewatchError as error:
         return Card(fault=str(error))
-    explanation = explain(release.predictor, text, max_words=context.cfg.dashboard.explained_words)
+    if not context.explaining.acquire(timeout=EXPLAIN_WAIT_SECONDS):
+        return Card(fault="Another text is being explained. Retry in a moment.")
+    try:
+        explanation = explain(release.predictor, text, max_words=context.cfg.dashboard.explained_words)
+    finally:
+        context.explaining.release()
     return Card(pages.describe_explanation(explanation, release.name))
 
 
