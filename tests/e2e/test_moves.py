@@ -6,7 +6,8 @@ from pipeline.io import parquet
 from pipeline.io.registry.mlflow_models import ModelRegistry
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_change_a_parameter_roll_back_and_add_data_from_a_wheel(new_workspace, wheel, tiny, tmp_path):
     pipeline = new_workspace(tmp_path, library=wheel)
     first = pipeline("run", *tiny)

@@ -192,6 +192,8 @@ def test_dvc_repro_gives_the_same_digests_as_the_flow(pipeline, tmp_path):
         assert repro[stage] == flow[stage]
 
 
+@pytest.mark.chaos
+@pytest.mark.timeout(900)
 def test_killed_in_every_stage_it_resumes_to_the_same_release(pipeline, new_workspace, tiny, tmp_path):
     killed = new_workspace(tmp_path)
 
