@@ -63,8 +63,8 @@ def p99(work: Callable[[], object]) -> float:
 
 @pytest.mark.xfail(
     strict=False,
-    reason="seen: 27 to 40 times, 6 to 200 ms; a whole request of long texts is tokenized in one batch, and cleaning "
-    "holds the interpreter",
+    reason="seen: 27 to 40 times, 6 to 200 ms; a request of long texts is tokenized in one batch, and "
+    "cleaning holds the interpreter",
 )
 @pytest.mark.parametrize("name", list(HOSTILE))
 def test_a_hostile_client_delays_others_by_little(
