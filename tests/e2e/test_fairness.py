@@ -63,7 +63,7 @@ def p99(work: Callable[[], object]) -> float:
 
 @pytest.mark.xfail(
     strict=False,
-    reason="seen: 27 to 40 times, 6 to 200 ms; a request of long texts is tokenized in one batch, and "
+    reason="seen: 27 to 40 times; a request of long texts is tokenized in one batch, and "
     "cleaning holds the interpreter",
 )
 @pytest.mark.parametrize("name", list(HOSTILE))
