@@ -1,15 +1,27 @@
 """Predict labels of texts with the champion."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO, TypedDict
 
 from pipeline.base.config import Workspace
 from pipeline.base.errors import UsageError
 from pipeline.inference.champion import load_champion
 from pipeline.inference.prediction import Prediction, prediction_of
 from pipeline.io.tables.formats import table_format
+
+
+class PredictionRecord(TypedDict):
+    """The prediction for one text, and the release and data version that it comes from."""
+
+    label: str
+    best: str
+    uncertain: bool
+    cut: bool
+    probabilities: dict[str, float]
+    release: str
+    data_version: str
 
 
 @dataclass(frozen=True)
@@ -24,10 +36,20 @@ class ChampionPredictions:
     max_tokens: int
     predictions: tuple[Prediction, ...]
 
-    def records(self) -> list[dict[str, Any]]:
-        """Return one record per text: the fields of its prediction, `release` and `data_version`."""
-        lineage = {"release": self.release, "data_version": self.data_version}
-        return [asdict(prediction) | lineage for prediction in self.predictions]
+    def records(self) -> list[PredictionRecord]:
+        """Return one record per text."""
+        return [
+            {
+                "label": one.label,
+                "best": one.best,
+                "uncertain": one.uncertain,
+                "cut": one.cut,
+                "probabilities": one.probabilities,
+                "release": self.release,
+                "data_version": self.data_version,
+            }
+            for one in self.predictions
+        ]
 
 
 def predict(workspace: Workspace, texts: Sequence[str]) -> ChampionPredictions:

@@ -56,8 +56,8 @@ def prune(workspace: Workspace, *, keep: int, dry_run: bool) -> PruneResult:
     call leaves all of these whole, and the next one removes the rest. Raises WorkspaceBusy while a run works.
     """
     with workspace_lock(workspace.home):
-        releases = kept_releases(workspace, keep)
-        versions = _kept_versions(workspace, releases, keep)
+        releases = needed_releases(workspace, keep)
+        versions = _needed_versions(workspace, releases, keep)
         ledger = Ledger(workspace.ledger)
         last = ledger.last_move()
         removals = list(_removals(workspace, releases, versions))
@@ -76,7 +76,7 @@ def prune(workspace: Workspace, *, keep: int, dry_run: bool) -> PruneResult:
     }
 
 
-def kept_releases(workspace: Workspace, keep: int) -> list[ReleaseRecord]:
+def needed_releases(workspace: Workspace, keep: int) -> list[ReleaseRecord]:
     """Return the releases that `prune` keeps whole, oldest first."""
     ledger = Ledger(workspace.ledger)
     releases, moves = [release.record for release in ledger.releases()], ledger.moves()
@@ -102,7 +102,7 @@ def _waits(ledger: Ledger, release: ReleaseRecord, served: list[str], champion: 
     )
 
 
-def _kept_versions(
+def _needed_versions(
     workspace: Workspace, releases: list[ReleaseRecord], keep: int
 ) -> list[data_branch.DataVersion]:
     used = {release["data_version"] for release in releases} | {load_params(workspace.params).data.version}
@@ -119,7 +119,7 @@ def _removals(
     if registry.name == NAME and not workspace.mlflow_embedded:
         # Before workspaces had a name of their own, all of them registered under this one.
         own = {candidate_digest(release.record) for release in Ledger(workspace.ledger).releases()}
-    yield from unused_runs(workspace.mlflow, registry.name, _kept_digests(workspace, releases), own=own)
+    yield from unused_runs(workspace.mlflow, registry.name, _needed_digests(workspace, releases), own=own)
     yield from _numbered("release copy", workspace.releases, root, names)
     yield from _numbered("report", workspace.reports, root, names)
     locks = [*(release["lock"] for release in releases), read_lock(workspace)]
@@ -131,7 +131,7 @@ def _removals(
     yield from _leftovers(workspace)
 
 
-def _kept_digests(workspace: Workspace, releases: list[ReleaseRecord]) -> set[str]:
+def _needed_digests(workspace: Workspace, releases: list[ReleaseRecord]) -> set[str]:
     digests = {candidate_digest(release) for release in releases}
     if (workspace.root / "data" / "candidate" / files.RECEIPT).is_file():
         # A killed run registered it, and the next one judges it.

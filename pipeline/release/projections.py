@@ -95,17 +95,17 @@ def _data(workspace: Workspace, target: ReconcileTarget) -> Step | None:
         sentence = f"The DVC cache is refilled with the data of {release} ({version}) in the work tree."
         return Step(sentence, DvcCache(workspace.root).refill)
     if missing := missing_objects(workspace.root, lock):
-        raise Fault(_left_behind(target.champion, missing))
+        raise Fault(_missing_data_sentence(target.champion, missing))
 
     def act() -> None:
         if missing := fetch_objects(workspace.root, lock):
-            raise Fault(_left_behind(target.champion, missing))
+            raise Fault(_missing_data_sentence(target.champion, missing))
         restore_lock(workspace.root, lock)
 
     return Step(f"dvc.lock and the data become those of {release} ({version}).", act)
 
 
-def _left_behind(champion: ReleaseRecord, missing: Sequence[Path]) -> str:
+def _missing_data_sentence(champion: ReleaseRecord, missing: Sequence[Path]) -> str:
     release, version = champion["release"], champion["data_version"]
     return (
         f"The data of {release} ({version}) stay behind: {len(missing)} of their files are gone from the DVC "

@@ -1,10 +1,8 @@
 """Every port that a running system opens is on loopback and rejects every request without its secret."""
 
 import base64
-import http.client
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +13,7 @@ import attacks
 import pytest
 import running_service
 import service_process
+from service_process import get_status
 
 from flows.request_retrain import deployment_name
 from pipeline.base.config import Workspace
@@ -38,26 +37,11 @@ def started(workspace: Workspace, *arguments: str, folder: Path = ROOT) -> Itera
     try:
         yield process
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait(10)
-
-
-def status(port: int, path: str, **headers: str) -> int:
-    """Return the status of a GET request, 0 without a response."""
-    try:
-        line = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        line.request("GET", path, headers=headers)
-        return line.getresponse().status
-    except (OSError, http.client.HTTPException):
-        return 0
+        service_process.end_process(process)
 
 
 def responds(port: int, path: str, **headers: str) -> bool:
-    return status(port, path, **headers) == 200
+    return get_status(port, path, **headers) == 200
 
 
 def basic(workspace: Workspace) -> str:
@@ -145,7 +129,7 @@ def test_the_schedule_starts_whatever_proxy_a_company_names(
             deployments = "/api/deployments/name/watch/"
             headers = {"Authorization": basic(workspace)}
             running_service.wait_until(
-                lambda: status(port, f"{deployments}{deployment_name(workspace)}", **headers) == 200, 120
+                lambda: get_status(port, f"{deployments}{deployment_name(workspace)}", **headers) == 200, 120
             )
 
 
@@ -165,8 +149,8 @@ def test_settings_in_the_current_folder_are_not_read(tmp_path: Path, name: str) 
         running_service.wait_until(lambda: note.exists() or process.poll() is not None, 120)
         port = int(json.loads(note.read_text())["url"].rsplit(":", 1)[1].partition("/")[0])
         path = f"/api/deployments/name/watch/{deployment_name(workspace)}"
-        running_service.wait_until(lambda: status(port, path, Authorization=basic(workspace)) == 200, 120)
-        assert status(port, path) == 401
+        running_service.wait_until(lambda: get_status(port, path, Authorization=basic(workspace)) == 200, 120)
+        assert get_status(port, path) == 401
 
 
 @pytest.mark.chaos

@@ -2,9 +2,7 @@
 
 import http.client
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -12,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import running_service
+from service_process import end_process, get_status
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1800)]
 NOBODY = "http://ada:secret@127.0.0.1:9"
@@ -41,37 +40,19 @@ def start(command, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def end(process: subprocess.Popen[str]) -> None:
-    os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(60)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(10)
-
-
 def predict_over_http(command) -> dict:
     """Serve the workspace, and return the response for one text."""
     port = running_service.free_port()
     process = start(command, "serve", "--port", str(port))
     try:
         key = command.folder / ".tonewatch" / "local.key"
-        running_service.wait_until(lambda: key.exists() and get(port, "/readyz") == 200, 120)
+        running_service.wait_until(lambda: key.exists() and get_status(port, "/readyz") == 200, 120)
         line = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         headers = {"Authorization": f"Bearer {key.read_text().strip()}", "Content-Type": "application/json"}
         line.request("POST", "/v1/predict", json.dumps({"texts": ["a lovely film"]}), headers)
         return json.loads(line.getresponse().read())
     finally:
-        end(process)
-
-
-def get(port: int, path: str) -> int:
-    try:
-        line = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        line.request("GET", path)
-        return line.getresponse().status
-    except (OSError, http.client.HTTPException):
-        return 0
+        end_process(process)
 
 
 def schedule_starts(command) -> bool:
@@ -83,7 +64,7 @@ def schedule_starts(command) -> bool:
         time.sleep(3)
         return process.poll() is None
     finally:
-        end(process)
+        end_process(process)
 
 
 def whole_loop(command, tiny: list[str], release: str) -> None:
@@ -171,10 +152,10 @@ def mlflow_server(tmp_path):
         start_new_session=True,
     )
     try:
-        running_service.wait_until(lambda: get(port, "/health") == 200, 180)
+        running_service.wait_until(lambda: get_status(port, "/health") == 200, 180)
         yield f"http://127.0.0.1:{port}"
     finally:
-        end(process)
+        end_process(process)
 
 
 @pytest.mark.surrounding("S3")

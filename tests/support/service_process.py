@@ -1,5 +1,6 @@
 """`tonewatch serve` as a process of its own."""
 
+import http.client
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import running_service
@@ -66,3 +68,23 @@ def ready(client: httpx.Client) -> bool:
         return client.get("/readyz").status_code == 200
     except httpx.HTTPError:
         return False
+
+
+def end_process(process: subprocess.Popen[Any]) -> None:
+    """End a process and its group: by SIGTERM, and after a minute by SIGKILL."""
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+
+
+def get_status(port: int, path: str, **headers: str) -> int:
+    """Return the status of a GET request to this machine, 0 without a response."""
+    try:
+        line = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        line.request("GET", path, headers=headers)
+        return line.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return 0
