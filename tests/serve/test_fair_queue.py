@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.serve.runtime.fair_queue import FairQueue, Queued, QueueFull
-from pipeline.serve.runtime.fair_worker import FairWorker
+from pipeline.serve.runtime.fair_worker import FairWorker, each
 
 
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -105,7 +105,7 @@ def test_a_flood_cannot_keep_others_out() -> None:
 
 def test_results_come_in_the_order_of_the_texts() -> None:
     async def story() -> list[int]:
-        worker = FairWorker(len, max_characters=1000, name="test")
+        worker = FairWorker(each(len), max_characters=1000, name="test")
         running = asyncio.create_task(worker.run())
         try:
             return await worker.map("ada", ["", "a", "bb", "ccc"])
@@ -122,7 +122,7 @@ def test_a_text_that_fails_fails_its_own_request_only() -> None:
         return text
 
     async def story() -> tuple[Any, Any]:
-        worker = FairWorker(fail, max_characters=1000, name="test")
+        worker = FairWorker(each(fail), max_characters=1000, name="test")
         running = asyncio.create_task(worker.run())
         try:
             return tuple(
@@ -143,7 +143,7 @@ def test_what_a_client_gave_up_is_not_worked_on() -> None:
     done: list[str] = []
 
     async def story() -> None:
-        worker = FairWorker(lambda text: done.append(text), max_characters=1000, name="test")
+        worker = FairWorker(each(done.append), max_characters=1000, name="test")
         waiting = asyncio.create_task(worker.map("ada", ["x"] * 5))
         await asyncio.sleep(0)
         waiting.cancel()
@@ -159,7 +159,7 @@ def test_what_a_client_gave_up_is_not_worked_on() -> None:
 
 def test_more_than_fits_is_refused() -> None:
     async def story() -> None:
-        worker = FairWorker(len, max_characters=100, name="test")
+        worker = FairWorker(each(len), max_characters=100, name="test")
         await worker.map("ada", ["x" * 60, "x" * 60])
 
     with pytest.raises(QueueFull):

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 # At most a quarter of the vocabulary are letters at the start of a word, and a quarter letters within one.
 ALPHABET_DIVISOR = 4
@@ -50,20 +50,37 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary: int) -> str:
 
 def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
     """Return the token ids of texts."""
-    return [encoding.ids for encoding in tokenizer.encode_batch_fast(list(texts))]
+    return encode_and_mark_cut(tokenizer, texts)[0]
 
 
 def encode_and_mark_cut(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[list[list[int]], list[bool]]:
     """Return the token ids of texts, and of which texts the tokenizer's truncation left tokens out."""
-    encodings = tokenizer.encode_batch_fast(list(texts))
-    tokens = [encoding.ids for encoding in encodings]
     longest = max_tokens(tokenizer)
-    # `overflowing` copies all tokens left out, so only full encodings are asked for it.
-    cut = [
-        len(ids) == longest and bool(encoding.overflowing)
-        for ids, encoding in zip(tokens, encodings, strict=True)
-    ]
+    # A long text costs as much as its beginning.
+    beginnings = [_first_words(text, longest) for text in texts]
+    encodings = tokenizer.encode_batch_fast(beginnings)
+    tokens, cut = [], []
+    for text, beginning, encoding in zip(texts, beginnings, encodings, strict=True):
+        ids, is_cut = _ids_and_cut(encoding, longest)
+        # Words without a token, such as an accent alone, can leave room for what follows.
+        if not is_cut and len(beginning) < len(text):
+            ids, is_cut = _ids_and_cut(tokenizer.encode_batch_fast([text])[0], longest)
+        tokens.append(ids)
+        cut.append(is_cut)
     return tokens, cut
+
+
+def _first_words(text: str, count: int) -> str:
+    if len(text) < 2 * count:
+        return text
+    words = text.split(" ", count)
+    return text if len(words) <= count else " ".join(words[:count])
+
+
+def _ids_and_cut(encoding: Encoding, longest: int) -> tuple[list[int], bool]:
+    ids = encoding.ids
+    # `overflowing` copies all tokens left out, so only full encodings are asked for it.
+    return ids, len(ids) == longest and bool(encoding.overflowing)
 
 
 def max_tokens(tokenizer: Tokenizer) -> int:

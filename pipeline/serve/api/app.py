@@ -13,7 +13,6 @@ from starlette.types import Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from pipeline import __version__
-from pipeline.inference.journal_entry import PreparedText, prepare_text
 from pipeline.serve.api.docs import docs_router
 from pipeline.serve.api.errors import add_error_handlers
 from pipeline.serve.api.handlers import ApiHandlers, Service
@@ -21,8 +20,8 @@ from pipeline.serve.api.schemas import ErrorResponse, FeedbackResponse, PredictR
 from pipeline.serve.http.access import POLICIES, Policy
 from pipeline.serve.http.path_prefix import PathPrefix
 from pipeline.serve.http.request_limits import RequestLimits
-from pipeline.serve.runtime.batcher import Batcher
-from pipeline.serve.runtime.fair_worker import FairWorker
+from pipeline.serve.runtime.batcher import Batcher, BatchLanes
+from pipeline.serve.runtime.preparation import Preparation
 
 # What cleans, masks and detects the language loads its tables with the first text that needs them.
 WARM_UP_TEXT = "<b>cafÃ©</b> &amp; 030 22732152, +44 20 7946 0958, DE89 3704 0044 0532 0130 00, a@example.com"
@@ -66,23 +65,25 @@ def create_app(service: Service, routers: Sequence[APIRouter] = (), *, prefix: s
     return app
 
 
-def _queues(service: Service) -> tuple[FairWorker[PreparedText], Batcher]:
-    """Create the two queues of texts: those to clean and mask, and those to predict."""
+def _queues(service: Service) -> tuple[Preparation, BatchLanes]:
+    """Create the queues of texts: those to clean and mask, and those to predict."""
     cfg = service.cfg
-    hashed = cfg.journal.texts == "hash"
-    preparing = FairWorker(
-        functools.partial(prepare_text, hashed=hashed, min_words=service.min_words, key=service.journal_key),
+    preparing = Preparation(
+        hashed=cfg.journal.texts == "hash",
+        min_words=service.min_words,
+        key=service.journal_key,
         max_characters=max(cfg.max_queued_texts * MEAN_CHARACTERS, cfg.max_texts * (cfg.max_characters + 1)),
-        name="prepare",
+        seconds=cfg.request_seconds,
     )
-    batcher = Batcher(
+    lane = functools.partial(
+        Batcher,
         service.champion.serving,
         batch_size=cfg.max_batch_size,
         wait_ms=cfg.max_batch_wait_ms,
         max_queued=cfg.max_queued_texts,
-        coming=lambda: preparing.queued > 0,
     )
-    return preparing, batcher
+    small, large = lane(coming=lambda: preparing.short_queued), lane(coming=lambda: preparing.queued > 0)
+    return preparing, BatchLanes(small, large)
 
 
 def policy_of(app: FastAPI, scope: Scope) -> tuple[str, Policy | None]:
@@ -104,7 +105,7 @@ def policy_of(app: FastAPI, scope: Scope) -> tuple[str, Policy | None]:
 
 
 def _lifespan(
-    service: Service, preparing: FairWorker[PreparedText], batcher: Batcher
+    service: Service, preparing: Preparation, batcher: BatchLanes
 ) -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

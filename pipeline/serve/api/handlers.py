@@ -27,11 +27,11 @@ from pipeline.serve.api.schemas import (
 )
 from pipeline.serve.http.access import AccessGuard
 from pipeline.serve.http.errors import HttpError
-from pipeline.serve.runtime.batcher import Batcher, BatchSlice, QueueFull
+from pipeline.serve.runtime.batcher import BatchLanes, BatchSlice, QueueFull
 from pipeline.serve.runtime.champion import ChampionHolder
-from pipeline.serve.runtime.fair_worker import FairWorker
 from pipeline.serve.runtime.journal_health import JournalHealth
 from pipeline.serve.runtime.metrics import ServiceMetrics
+from pipeline.serve.runtime.preparation import Preparation
 
 DIGEST_CHARACTERS = 16
 NO_JOURNAL = "The journal cannot be written, so nothing is predicted (serve.journal.required)."
@@ -93,7 +93,7 @@ class PredictedRequest:
 class ApiHandlers:
     """Handle the API routes of one app."""
 
-    def __init__(self, service: Service, preparing: FairWorker[PreparedText], batcher: Batcher) -> None:
+    def __init__(self, service: Service, preparing: Preparation, batcher: BatchLanes) -> None:
         self._service = service
         self._preparing = preparing
         self._batcher = batcher

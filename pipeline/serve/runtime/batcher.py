@@ -12,9 +12,10 @@ from pipeline.serve.runtime.fair_queue import FairQueue, Queued, QueueFull
 if TYPE_CHECKING:
     from pipeline.inference.champion import Predictions
 
-__all__ = ["BatchSlice", "Batcher", "QueueFull"]
+__all__ = ["BatchLanes", "BatchSlice", "Batcher", "QueueFull"]
 
 Texts = Sequence[str]
+SMALL_CHARACTERS = 600  # of all texts of a request
 
 
 @dataclass(frozen=True)
@@ -99,3 +100,25 @@ class Batcher:
             if not await self._queue.wait(left):
                 break
         return batch
+
+
+class BatchLanes:
+    """Predict small requests and large ones in lanes of their own: a large batch delays no small request."""
+
+    def __init__(self, small: Batcher, large: Batcher) -> None:
+        self._small = small
+        self._large = large
+
+    @property
+    def queued(self) -> int:
+        """Return how many texts wait for a batch."""
+        return self._small.queued + self._large.queued
+
+    async def predict(self, client: str, cleaned: Texts) -> BatchSlice:
+        """Queue the texts of a client and return their predictions; raises QueueFull when too many wait."""
+        is_small = sum(map(len, cleaned)) <= SMALL_CHARACTERS
+        return await (self._small if is_small else self._large).predict(client, cleaned)
+
+    async def run(self) -> None:
+        """Predict batch after batch in each lane, until cancelled."""
+        await asyncio.gather(self._small.run(), self._large.run())

@@ -8,15 +8,35 @@ from typing import Generic, TypeVar
 from pipeline.serve.runtime.fair_queue import FairQueue, Queued
 
 R = TypeVar("R")
-# So many characters are handed to the thread at once: a hop costs as much as an ordinary text.
+# The outcome for each text: a text that fails fails its own request only.
+Work = Callable[[Sequence[str]], "list[R | Exception]"]
+# So many characters are worked on at once: a hop to the thread costs as much as an ordinary text.
 UNIT_CHARACTERS = 2000
 
 
-class FairWorker(Generic[R]):
-    """Apply a function to texts; at most `max_characters` wait."""
+def each(work: Callable[[str], R]) -> "Work[R]":
+    """Return a function that applies `work` to each text of a list."""
 
-    def __init__(self, work: Callable[[str], R], *, max_characters: int, name: str) -> None:
+    def apply(texts: Sequence[str]) -> list[R | Exception]:
+        outcomes: list[R | Exception] = []
+        for text in texts:
+            try:
+                outcomes.append(work(text))
+            except Exception as error:
+                outcomes.append(error)
+        return outcomes
+
+    return apply
+
+
+class FairWorker(Generic[R]):
+    """Apply a function to texts, `unit` characters at once; at most `max_characters` wait."""
+
+    def __init__(
+        self, work: "Work[R]", *, max_characters: int, name: str, unit: int = UNIT_CHARACTERS
+    ) -> None:
         self._work = work
+        self._unit = unit
         self._queue: FairQueue[str] = FairQueue(max_cost=max_characters)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
 
@@ -46,11 +66,11 @@ class FairWorker(Generic[R]):
         loop = asyncio.get_running_loop()
         while True:
             unit = [await self._queue.get()]
-            room = UNIT_CHARACTERS - unit[0].cost
+            room = self._unit - unit[0].cost
             while room > 0 and (more := self._queue.get_nowait(max_cost=room)):
                 unit.append(more)
                 room -= more.cost
-            outcomes = await loop.run_in_executor(self._pool, self._apply, [one.item for one in unit])
+            outcomes = await loop.run_in_executor(self._pool, self._work, [one.item for one in unit])
             for queued, outcome in zip(unit, outcomes, strict=True):
                 if queued.result.done():
                     continue
@@ -58,12 +78,3 @@ class FairWorker(Generic[R]):
                     queued.result.set_exception(outcome)
                 else:
                     queued.result.set_result(outcome)
-
-    def _apply(self, texts: Sequence[str]) -> list[R | Exception]:
-        outcomes: list[R | Exception] = []
-        for text in texts:
-            try:
-                outcomes.append(self._work(text))
-            except Exception as error:  # its own request fails, the others do not
-                outcomes.append(error)
-        return outcomes

@@ -1,10 +1,15 @@
 import subprocess
 import sys
 
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+
 from pipeline.core.model.tokenizer import (
     SPECIAL,
     continuations,
     encode,
+    encode_and_mark_cut,
     load_tokenizer,
     special_ids,
     train_tokenizer,
@@ -51,3 +56,23 @@ def test_unseen_letters_are_unknown_and_rare_ones_do_not_fill_the_vocabulary():
     assert vocabulary_size(document) <= 100
     assert tokenizer.encode("words").tokens[1:-1] != ["[UNK]"]
     assert tokenizer.encode("\u0416").tokens[1:-1] == ["[UNK]"]
+
+
+def naive_encode(tokenizer: Tokenizer, texts: list[str]) -> list[tuple[list[int], bool]]:
+    encodings = [tokenizer.encode(text) for text in texts]
+    return [(encoding.ids, bool(encoding.overflowing)) for encoding in encodings]
+
+
+WORDS = st.sampled_from(
+    ["good", "bad", "unheard", "of", "\u0301", "\u0301\u0300", "x" * 150, "a-b.c", "日本", "😀"]
+)
+
+
+@given(st.lists(st.lists(WORDS, max_size=60), max_size=5))
+def test_a_text_is_encoded_from_its_first_words_as_from_all(texts: list[list[str]]) -> None:
+    tokenizer = load_tokenizer(train_tokenizer(["good bad of a b"], vocabulary=60), 12)
+    joined = [" ".join(words) for words in texts]
+
+    tokens, cut = encode_and_mark_cut(tokenizer, joined)
+
+    assert list(zip(tokens, cut, strict=True)) == naive_encode(tokenizer, joined)
