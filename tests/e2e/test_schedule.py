@@ -193,6 +193,7 @@ def test_sigterm_ends_the_schedule_and_its_server(overlapping):
     assert processes_of(overlapping["ticking"].root) == []
 
 
+@pytest.mark.chaos
 def test_a_killed_run_is_crashed_and_its_lock_is_free(killed):
     begun = killed["begun"][0][2]
 
@@ -202,10 +203,12 @@ def test_a_killed_run_is_crashed_and_its_lock_is_free(killed):
     assert len(killed["ticking"].ticks("ends")) >= 2
 
 
+@pytest.mark.chaos
 def test_a_killed_or_stopped_schedule_leaves_no_run_running(killed):
     assert [run for run in killed["runs"].values() if run["state_type"] == "RUNNING"] == []
 
 
+@pytest.mark.chaos
 def test_of_runs_missed_without_a_schedule_at_most_one_starts(killed):
     made = [run for _, _, run in killed["ticking"].ticks("begins") if run in killed["missed"]]
     rest = [killed["runs"][run] for run in killed["missed"] if run not in made]

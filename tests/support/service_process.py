@@ -72,6 +72,8 @@ def ready(client: httpx.Client) -> bool:
 
 def end_process(process: subprocess.Popen[Any]) -> None:
     """End a process and its group: by SIGTERM, and after a minute by SIGKILL."""
+    if process.poll() is not None:
+        return
     os.killpg(process.pid, signal.SIGTERM)
     try:
         process.wait(60)

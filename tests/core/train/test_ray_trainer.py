@@ -110,6 +110,7 @@ def test_a_damaged_checkpoint_is_skipped_for_the_one_before(objective, tmp_path)
     assert checkpoints.newest().step == 4
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_two_workers_reach_the_weights_of_one_process(objective, tmp_path):
     alone = run_training(job(objective, tmp_path / "alone"), resources(tmp_path))

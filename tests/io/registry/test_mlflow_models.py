@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from typing import Any
 import canaries
 import entries
 import pytest
+from service_process import end_process
 
 from pipeline.base.errors import Fault, Unreachable, UnsafeModelFile
 from pipeline.inference.load import load_predictor
@@ -181,9 +181,7 @@ def scoring_server(mlflow_uri: str, champion: str, tmp_path: Path) -> Iterator[s
                 time.sleep(0.1)
         yield f"http://127.0.0.1:{port}"
     finally:
-        if server.poll() is None:
-            os.killpg(server.pid, signal.SIGTERM)  # the server and the workers it started
-        server.wait(30)
+        end_process(server)  # and the workers it started
 
 
 def test_mlflows_scoring_server_predicts_the_same(

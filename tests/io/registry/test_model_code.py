@@ -3,7 +3,6 @@
 import importlib.metadata
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +16,7 @@ import entries
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from service_process import end_process
 
 from pipeline.inference.load import load_predictor
 from pipeline.io.registry import mlflow_tracking
@@ -197,9 +197,7 @@ def scoring_server(registered: tuple[str, Path, Any], fresh_python: Path, tmp_pa
                 time.sleep(0.1)
         yield f"http://127.0.0.1:{port}"
     finally:
-        if server.poll() is None:
-            os.killpg(server.pid, signal.SIGTERM)  # the server and its workers
-        server.wait(30)
+        end_process(server)  # and the workers it started
 
 
 def test_mlflow_models_serve_predicts_equally_in_the_fresh_environment(
