@@ -1,6 +1,7 @@
 """The window reports on disk: one file for each window, named by its start."""
 
 import functools
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -18,9 +19,15 @@ def window_paths(workspace: Workspace) -> list[Path]:
     return sorted(workspace.windows.glob("2*.json"))
 
 
-def read_windows(workspace: Workspace) -> list[WindowReport]:
-    """Read all window reports, the oldest first."""
-    return [read_window(path) for path in window_paths(workspace)]
+def read_windows(workspace: Workspace) -> Iterator[WindowReport]:
+    """Yield all window reports, the oldest first; none is kept in memory."""
+    for path in window_paths(workspace):
+        yield upgrade_window(files.read_json(path))
+
+
+def read_newest_windows(workspace: Workspace, number: int) -> list[WindowReport]:
+    """Read at most so many of the newest window reports, the oldest first."""
+    return [read_window(path) for path in window_paths(workspace)[-number:]]
 
 
 def read_window(path: Path) -> WindowReport:

@@ -1,11 +1,11 @@
 """Reading the journal: every query streams, and nothing on the disk is changed."""
 
 import contextlib
+import json
 import shutil
 import tempfile
 import weakref
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -13,30 +13,23 @@ from typing import Any
 
 from pipeline.base.records import Feedback, JournalEntry
 from pipeline.io.journal import legacy, tables
+from pipeline.io.journal.counting import (
+    COUNTS,
+    TOPIC_TOTALS,
+    WITHIN,
+    PredictionCount,
+    TopicChoice,
+    choose_topics,
+    sum_counts,
+)
 from pipeline.io.journal.database import PREDICTIONS, SUFFIX, Database, path_of, read_rows, reading
 from pipeline.io.journal.retention import HOUR, is_hour
 
 FEEDBACK = f"feedback{SUFFIX}"
 START_OF_TIME, END_OF_TIME = "", "9999"
-WITHIN = "WHERE time >= ? AND time < ?"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # A key is the number of its hour and, in the lower bits, that of its row.
 ROW_BITS = 40
-
-
-@dataclass
-class PredictionCount:
-    """Count the predictions of one release, topic and label.
-
-    `readable` counts those whose text is stored, `confidence` is the sum of the largest probabilities.
-    """
-
-    release: str
-    topic: str
-    label: str
-    predictions: int = 0
-    readable: int = 0
-    confidence: float = 0.0
 
 
 class JournalReader:
@@ -52,19 +45,19 @@ class JournalReader:
             for row in read_rows(self._hour(hour), query, (start, end)):
                 yield tables.to_prediction(row)
 
-    def counts(self, start: str, end: str) -> list[PredictionCount]:
-        """Count the predictions with `start` <= time < `end`, in the order in which they first came."""
-        query = f"SELECT release, topic, label, confidence, text <> '' FROM predictions {WITHIN}"
-        counts: dict[tuple[str, str, str], PredictionCount] = {}
-        for hour in self._hours(start, end):
-            for *key, confidence, readable in read_rows(self._hour(hour), query, (start, end)):
-                group = (key[0], key[1], key[2])
-                if (count := counts.get(group)) is None:
-                    count = counts[group] = PredictionCount(*group)
-                count.predictions += 1
-                count.readable += readable
-                count.confidence += confidence
-        return list(counts.values())
+    def choose_topics(self, start: str, end: str, *, known: Collection[str], most: int) -> TopicChoice:
+        """Choose at most so many topics of a stretch of time: the known ones first, then the largest."""
+        return choose_topics(self._rows(TOPIC_TOTALS, (start, end), start, end), known=known, most=most)
+
+    def counts(
+        self, start: str, end: str, *, named: Collection[str] | None = None, other: str = ""
+    ) -> list[PredictionCount]:
+        """Count the predictions with `start` <= time < `end`, in the order in which they first came.
+
+        Topics that are not `named` are one topic, `other`; without `named` every topic is counted by itself.
+        """
+        parameters = (named is None, json.dumps(sorted(named or ())), other, start, end)
+        return sum_counts(self._rows(COUNTS, parameters, start, end))
 
     def keys(self, start: str, end: str, *, release: str) -> Iterator[tuple[int, str, bool]]:
         """Yield key and topic of a release's predictions, and whether the text is stored, as they came."""
@@ -135,6 +128,13 @@ class JournalReader:
                 if time is not None:
                     return str(time)
         return None
+
+    def _rows(
+        self, query: str, parameters: tuple[object, ...], start: str, end: str
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query on each hour from `start` to `end`."""
+        for hour in self._hours(start, end):
+            yield from read_rows(self._hour(hour), query, parameters)
 
     def _feedback(self, clause: str, parameters: tuple[str, ...]) -> Iterator[Feedback]:
         path = self._feedback_database()
