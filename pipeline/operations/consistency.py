@@ -1,6 +1,5 @@
 """Checks of doctor that compare what is stored in several places: ledger, MLflow, DVC, git, journal."""
 
-import itertools
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,7 @@ from pipeline.io.workspace_id import workspace_identity
 from pipeline.release import reconcile
 
 RECONCILE = "Type `tonewatch release reconcile`."
-JOURNAL_DAYS, JOURNAL_ENTRIES = 1, 10_000
+JOURNAL_DAYS = 1
 
 
 @dataclass(frozen=True)
@@ -112,8 +111,7 @@ def check_journal(workspace: Workspace) -> Finding:
     """Check that the releases which the journal names in its last day are those of the ledger."""
     now = datetime.now(UTC)
     start = times.format_micros(now - timedelta(days=JOURNAL_DAYS))
-    entries = Journal.reading(workspace.journal).predictions(start, times.format_micros(now))
-    served = {(one.release, one.data_version) for one in itertools.islice(entries, JOURNAL_ENTRIES)}
+    served = Journal.reading(workspace.journal).releases(start, times.format_micros(now))
     known = {
         (release.name, release.record["data_version"]) for release in Ledger(workspace.ledger).releases()
     }

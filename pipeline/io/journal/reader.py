@@ -2,12 +2,8 @@
 
 import contextlib
 import json
-import shutil
-import tempfile
-import weakref
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +18,8 @@ from pipeline.io.journal.counting import (
     choose_topics,
     sum_counts,
 )
-from pipeline.io.journal.database import PREDICTIONS, SUFFIX, Database, path_of, read_rows, reading
+from pipeline.io.journal.database import PREDICTIONS, SUFFIX, path_of, read_rows, reading
+from pipeline.io.journal.legacy_copies import LegacyCopies
 from pipeline.io.journal.retention import HOUR, is_hour
 
 FEEDBACK = f"feedback{SUFFIX}"
@@ -37,6 +34,7 @@ class JournalReader:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._copies = LegacyCopies()
 
     def predictions(self, start: str, end: str) -> Iterator[JournalEntry]:
         """Yield the predictions with `start` <= time < `end`, in the order of time."""
@@ -58,6 +56,11 @@ class JournalReader:
         """
         parameters = (named is None, json.dumps(sorted(named or ())), other, start, end)
         return sum_counts(self._rows(COUNTS, parameters, start, end))
+
+    def releases(self, start: str, end: str) -> set[tuple[str, str]]:
+        """Return the releases with predictions of a stretch of time, each with its data version."""
+        query = f"SELECT DISTINCT release, data_version FROM predictions {WITHIN}"
+        return {(release, version) for release, version in self._rows(query, (start, end), start, end)}
 
     def keys(self, start: str, end: str, *, release: str) -> Iterator[tuple[int, str, bool]]:
         """Yield key and topic of a release's predictions, and whether the text is stored, as they came."""
@@ -152,54 +155,13 @@ class JournalReader:
     def _hour(self, hour: str) -> Path:
         """Return the database of an hour; with segments of earlier versions it is a temporary one."""
         path = path_of(self._folder, hour)
-        segments = self._folder / legacy.PREDICTIONS / hour
-        if not legacy.list_segments(segments):
-            return path
-        copy = self._copies / path.name
-        if not copy.exists():
-            rows = (
-                map(tables.prediction_row, entries)
-                for segment in legacy.list_segments(segments)
-                for entries in legacy.read_segment(segment, JournalEntry)
-            )
-            _copy(copy, tables.PREDICTIONS_SCHEMA, tables.INSERT_PREDICTION, rows)
-            # After the segments: what is imported meanwhile is here.
-            current = f"{tables.SELECT_PREDICTIONS} ORDER BY id"
-            entries = (tables.to_prediction(row) for row in read_rows(path, current))
-            _copy(
-                copy,
-                tables.PREDICTIONS_SCHEMA,
-                tables.INSERT_PREDICTION,
-                [map(tables.prediction_row, entries)],
-            )
-        return copy
+        segments = legacy.list_segments(self._folder / legacy.PREDICTIONS / hour)
+        return self._copies.of_predictions(segments, path) if segments else path
 
     def _feedback_database(self) -> Path:
         path, months = self._folder / FEEDBACK, legacy.list_folders(self._folder / legacy.FEEDBACK)
         segments = [segment for month in months for segment in legacy.list_segments(month)]
-        if not segments:
-            return path
-        copy = self._copies / path.name
-        if not copy.exists():
-            rows = (
-                map(tables.feedback_row, entries)
-                for segment in segments
-                for entries in legacy.read_segment(segment, Feedback)
-            )
-            _copy(copy, tables.FEEDBACK_SCHEMA, tables.IMPORT_FEEDBACK, rows)
-            _copy(
-                copy,
-                tables.FEEDBACK_SCHEMA,
-                tables.IMPORT_FEEDBACK,
-                [read_rows(path, tables.SELECT_FEEDBACK)],
-            )
-        return copy
-
-    @cached_property
-    def _copies(self) -> Path:
-        folder = Path(tempfile.mkdtemp(prefix="tonewatch-journal-"))
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        return folder
+        return self._copies.of_feedback(segments, path) if segments else path
 
 
 def list_hours(folder: Path) -> list[str]:
@@ -217,14 +179,6 @@ def hours_of(request: str) -> Collection[str]:
         hour = datetime.strptime(request[:10], "%Y%m%d%H")
         return [(hour + timedelta(hours=late)).isoformat()[:HOUR] for late in (0, 1)]
     return ()
-
-
-def _copy(path: Path, schema: str, insert: str, batches: Iterable[Iterable[tuple[Any, ...]]]) -> None:
-    with contextlib.closing(Database(path, schema)) as database:
-        for batch in batches:
-            database.begin()
-            database.connection.executemany(insert, batch)
-            database.connection.execute("COMMIT")
 
 
 def _hour_number(hour: str) -> int:
