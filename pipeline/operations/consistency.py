@@ -35,6 +35,8 @@ def check_place(workspace: Workspace) -> Finding:
         return Finding(False, message, "Change its owner or rights, or mount it writable.")
     identity = workspace_identity(workspace)
     copied = f", a copy of {identity.former[-1][:6]}" if identity.former else ""
+    if copied and identity.copied_from:
+        copied += f" from {identity.copied_from}"
     return Finding(True, f"workspace {identity.id[:6]} of {identity.created}{copied}")
 
 
