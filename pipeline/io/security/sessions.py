@@ -68,7 +68,7 @@ class SessionStore:
         self._sweep(now, coming=checked.client)
         cookie = secrets.token_urlsafe(32)
         content = {"key": checked.client, "until": times.format_seconds(now + self._lifetime)}
-        files.write_bytes(self._file(cookie), files.json_bytes(content), mode=0o600)
+        files.write_bytes(self._file(cookie), files.json_bytes(content), private=True)
         return cookie
 
     def find(self, cookie: str, *, now: datetime) -> Session | None:
