@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pwd
+import shlex
 import stat
 from pathlib import Path
 
@@ -54,19 +55,19 @@ def exposure(path: Path) -> tuple[str, str]:
     mode, shared = stat.S_IMODE(status.st_mode), is_shared(path.parent)
     if not mode & (GROUP | OTHERS) or (not mode & OTHERS and shared and status.st_gid == folder.st_gid):
         return "", ""
-    command = f"chmod 600 {path}"
-    if shared:
-        command = f"chgrp {folder.st_gid} {path} && chmod 660 {path}"
+    name = shlex.quote(str(path))
+    command = f"chgrp {folder.st_gid} {name} && chmod 660 {name}" if shared else f"chmod 600 {name}"
     return f"{path} can be read by others ({mode:03o})", f"Type `{command}`."
 
 
 def denied(path: Path) -> Fault:
     """Return the fault for a private file that this user may not read: whose it is, and what to type."""
     workspace = next((folder.parent for folder in path.parents if folder.name == ".tonewatch"), path.parent)
+    shared = shlex.quote(str(workspace))
     owner = next(filter(None, map(_owner, (path, *path.parents))), "somebody else")
     return Fault(
         f"{path} belongs to {owner}, and this user may not read it. To share the workspace with a "
-        f"group, {owner} types `chgrp -R GROUP {workspace} && chmod -R g+rwX,o-rwx {workspace}`."
+        f"group, {owner} types `chgrp -R GROUP {shared} && chmod -R g+rwX,o-rwx {shared}`."
     )
 
 

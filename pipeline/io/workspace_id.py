@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shlex
 import socket
 import uuid
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pipeline.io import files
 from pipeline.io.journal.database import is_network_folder
 from pipeline.io.locks import folder_lock
 
-FILE = "workspace.json"
+FILE, ORIGINAL = "workspace.json", "original.json"
 MAX_SLUG = 40
 MACHINE_ID = Path("/etc/machine-id")
 
@@ -28,9 +29,10 @@ class WorkspaceIdentity:
     """Hold the id of a workspace, who made it where and when (UTC), and the places it knows itself by.
 
     `root` is where it last was; `former` are the ids of the workspaces it was copied from, whose releases and
-    data it holds too, and `copied_from` is where the last of them was. `model` is the name of its registered
-    model in a shared MLflow, once it has one. `machine` digests the id of the machine, `folder` is the inode
-    of `.tonewatch`; both are empty where the system does not tell, or an earlier version wrote the file.
+    data it holds too, and `copied_from` is where the last of them was; `came_from` is where this one was on
+    another machine. `model` is the name of its registered model in a shared MLflow, once it has one.
+    `machine` digests the id of the machine, `folder` is the inode of `.tonewatch`; both are empty where the
+    system does not tell, or an earlier version wrote the file.
     """
 
     id: str
@@ -42,6 +44,12 @@ class WorkspaceIdentity:
     machine: str = ""
     folder: int = 0
     copied_from: str = ""
+    came_from: str = ""
+
+    @property
+    def place(self) -> str:
+        """Return host and folder, as host:/folder."""
+        return f"{self.host}:{self.root}"
 
     def made(self, workspace_id: str | None) -> bool:
         """Return whether a release with this workspace id was made here; early records have none."""
@@ -58,10 +66,11 @@ def workspace_identity(workspace: Workspace) -> WorkspaceIdentity:
     """Return the identity of a workspace; write it at the first use, and after a move or a copy.
 
     A workspace that is found at another place while the old place still holds it is a copy: it gets an id of
-    its own, so that it never touches what the original keeps in a shared MLflow. So does one that came from
-    another machine, where the original cannot be seen; one on a network file system that several machines use
-    is no copy. Where nothing can be written (a read-only workspace), the identity is returned without being
-    stored. Raises Fault for a damaged file.
+    its own, so that it never touches what the original keeps in a shared MLflow. So does one that comes from
+    another place of another machine, where the original cannot be seen. At the same place of another machine
+    it may be a copy, or on a disk that was moved: it keeps its id and notes where it came from. Where nothing
+    can be written (a read-only workspace), the identity is returned without being stored. Raises Fault for a
+    damaged file.
     """
     path = workspace.home / FILE
     identity = _read(path)
@@ -73,7 +82,7 @@ def workspace_identity(workspace: Workspace) -> WorkspaceIdentity:
             current = _current(identity, workspace)
             if current != identity:
                 files.write_json(path, dataclasses.asdict(current))
-                _log_change(identity, current)
+                _log_change(workspace, identity, current)
     except OSError:
         current = _current(identity, workspace)
     return current
@@ -102,29 +111,38 @@ def _current(identity: WorkspaceIdentity | None, workspace: Workspace) -> Worksp
         folder=workspace.home.stat().st_ino if workspace.home.is_dir() else 0,
     )
     if identity is None:
-        return new
-    if _is_of_another_machine(identity, new) or (identity.root != new.root and _is_copy(identity, new)):
-        former = (*identity.former, identity.id)
-        return dataclasses.replace(new, former=former, copied_from=f"{identity.host}:{identity.root}")
-    # The name of a host may change, and a container has another one at each start: by itself it says nothing.
-    host = identity.host if (identity.root, identity.machine) == (new.root, new.machine) else new.host
+        original = _read(workspace.home / ORIGINAL)  # by hand, since a copy cannot always be noticed
+        return _copy_of(original, new) if original else new
+    same_disk = identity.root == new.root or 0 != identity.folder == new.folder
+    if not same_disk and (_is_copy(identity, new) or _is_from_another_machine(identity, new)):
+        return _copy_of(identity, new)
+    came_from, host = identity.came_from, new.host
+    if (identity.root, identity.machine) == (new.root, new.machine):
+        # The name of a host may change, and a container has another one at each start.
+        host = identity.host
+    elif identity.machine not in ("", new.machine) and new.machine and not is_network_folder(Path(new.root)):
+        came_from = identity.place
     return dataclasses.replace(
-        identity, host=host, root=new.root, machine=new.machine, folder=new.folder or identity.folder
+        identity,
+        host=host,
+        root=new.root,
+        machine=new.machine,
+        folder=new.folder or identity.folder,
+        came_from=came_from,
     )
 
 
-def _is_of_another_machine(identity: WorkspaceIdentity, new: WorkspaceIdentity) -> bool:
-    same_folder = 0 != identity.folder == new.folder
+def _copy_of(original: WorkspaceIdentity, new: WorkspaceIdentity) -> WorkspaceIdentity:
+    former = (*original.former, original.id)
+    return dataclasses.replace(new, former=former, copied_from=original.came_from or original.place)
+
+
+def _is_from_another_machine(identity: WorkspaceIdentity, new: WorkspaceIdentity) -> bool:
+    if Path(identity.root).exists():
+        return False
     if identity.machine and new.machine:
-        shared = is_network_folder(Path(new.root)) and (same_folder or not identity.folder)
-        return identity.machine != new.machine and not shared
-    # A container has no id of a machine: there only another host and another place together tell.
-    return (
-        identity.host != new.host
-        and identity.root != new.root
-        and not Path(identity.root).exists()
-        and not same_folder
-    )
+        return identity.machine != new.machine
+    return identity.host != new.host
 
 
 def machine_digest() -> str:
@@ -137,12 +155,22 @@ def machine_digest() -> str:
     return keyed_digest("tonewatch", machine.encode())[:16] if machine not in ("", "uninitialized") else ""
 
 
-def _log_change(before: WorkspaceIdentity | None, now: WorkspaceIdentity) -> None:
-    if before and now.id != before.id:
+def own_id_command(workspace: Workspace) -> str:
+    """Return what gives a workspace an id of its own, where it is a copy that could not be noticed."""
+    return shlex.join(["mv", str(workspace.home / FILE), str(workspace.home / ORIGINAL)])
+
+
+def _log_change(workspace: Workspace, before: WorkspaceIdentity | None, now: WorkspaceIdentity) -> None:
+    if before is None:
+        return
+    if now.id != before.id:
         # The releases of the original get names of this workspace's own in a shared MLflow.
         action = "tonewatch release reconcile"
         log.warning("workspace.copied", id=now.id, original=before.id, origin=now.copied_from, type=action)
-    elif before and now.root != before.root:
+    elif now.came_from != before.came_from:
+        action = own_id_command(workspace)
+        log.warning("workspace.on_another_machine", before=now.came_from, type_if_that_goes_on=action)
+    elif now.root != before.root:
         log.warning("workspace.moved", id=now.id, before=before.root, now=now.root)
 
 

@@ -11,7 +11,7 @@ from pipeline.io.registry import release_files
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.registry.mlflow_models import candidate_digest
 from pipeline.io.registry.open_registry import open_registry
-from pipeline.io.workspace_id import workspace_identity
+from pipeline.io.workspace_id import own_id_command, workspace_identity
 from pipeline.release import reconcile
 
 RECONCILE = "Type `tonewatch release reconcile`."
@@ -37,6 +37,11 @@ def check_place(workspace: Workspace) -> Finding:
     copied = f", a copy of {identity.former[-1][:6]}" if identity.former else ""
     if copied and identity.copied_from:
         copied += f" from {identity.copied_from}"
+    if identity.came_from:
+        copied += (
+            f"; it came from {identity.came_from}. If that one is still in use, this is a copy: "
+            f"type `{own_id_command(workspace)}`"
+        )
     return Finding(True, f"workspace {identity.id[:6]} of {identity.created}{copied}")
 
 

@@ -122,7 +122,7 @@ def test_every_member_of_the_group_can_use_a_shared_workspace(root: Path, set_gr
 
 @NEEDS_ROOT
 @pytest.mark.surrounding("S1")
-def test_who_may_not_read_a_secret_is_told_whose_it_is_and_what_to_type(root: Path) -> None:
+def test_the_error_about_a_closed_secret_names_its_owner_and_what_to_type(root: Path) -> None:
     root.chmod(0o755)
     workspace = Workspace.of(root, {})
     password = workspace.home / "prefect" / "password"

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from pipeline.base.config import Workspace
 from pipeline.base.errors import Fault
 from pipeline.io import workspace_id
-from pipeline.io.workspace_id import FILE, name_model, workspace_identity
+from pipeline.io.workspace_id import FILE, name_model, own_id_command, workspace_identity
 from pipeline.operations.consistency import check_place
 
 
@@ -87,7 +88,8 @@ GONE = {"root": "/srv/that/is/not/here"}
     ("recorded", "is_copy"),
     [
         (ELSEWHERE | GONE, True),  # copied to another machine, to another place
-        (ELSEWHERE, True),  # to the same place
+        (ELSEWHERE, False),  # to the same place, or on a disk that was moved
+        (ELSEWHERE | GONE | {"folder": None}, False),  # a disk that is mounted elsewhere
         (ELSEWHERE | GONE | {"machine": ""}, True),  # by an earlier version, or in a container
         (GONE, False),  # moved here on this machine
         (GONE | {"folder": 1}, False),  # from another disk of it
@@ -103,6 +105,8 @@ def test_a_workspace_from_another_machine_is_a_copy(
     machine_id.write_text("0123456789abcdef0123456789abcdef\n")
     monkeypatch.setattr(workspace_id, "MACHINE_ID", machine_id)
     before = workspace_identity(at(tmp_path / "copy"))
+    if recorded.get("folder", 0) is None:
+        recorded = {**recorded, "folder": before.folder}
     written = rewrite(tmp_path / "copy", **recorded)
 
     after = workspace_identity(at(tmp_path / "copy"))
@@ -112,7 +116,23 @@ def test_a_workspace_from_another_machine_is_a_copy(
     assert after.copied_from == (f"{written['host']}:{written['root']}" if is_copy else "")
     assert (after.root, after.machine) == (before.root, before.machine)
     assert workspace_identity(at(tmp_path / "copy")) == after
-    assert (f"from elsewhere:{written['root']}" in check_place(at(tmp_path / "copy")).message) == is_copy
+    message = check_place(at(tmp_path / "copy")).message
+    elsewhere = is_copy or written["machine"] == "f" * 16
+    assert (f"from elsewhere:{written['root']}" in message) == elsewhere
+    assert ("If that one is still in use" in message) == (elsewhere and not is_copy)
+
+
+def test_a_copy_that_could_not_be_noticed_gets_an_id_by_hand(tmp_path: Path) -> None:
+    before = workspace_identity(at(tmp_path))
+    rewrite(tmp_path, **ELSEWHERE)
+    workspace_identity(at(tmp_path))
+
+    subprocess.run(own_id_command(at(tmp_path)), shell=True, check=True)
+    after = workspace_identity(at(tmp_path))
+
+    assert (after.former, after.copied_from) == ((before.id,), f"elsewhere:{tmp_path}")
+    assert after.made(before.id)
+    assert workspace_identity(at(tmp_path)) == after
 
 
 @pytest.mark.parametrize("content", ["", "uninitialized\n", None])

@@ -179,11 +179,11 @@ def test_behind_one_address_a_signed_in_person_has_an_allowance_of_their_own(wor
     text = workspace.params.read_text("utf-8")
     workspace.params.write_text(re.sub(r"(requests_per_minute:) \d+", r"\1 5", text), "utf-8")
     noisy = client(workspace)
-    quiet, stranger = (TestClient(noisy.app, base_url=LOCAL, headers={"Origin": LOCAL}) for _ in range(2))
+    quiet, visitor = (TestClient(noisy.app, base_url=LOCAL, headers={"Origin": LOCAL}) for _ in range(2))
     for person in (noisy, quiet):
         person.post("/sign-in", data={"key": create_key(workspace)}, follow_redirects=False)
 
-    flood = [stranger.get("/sign-in").status_code for _ in range(10)]
+    flood = [visitor.get("/sign-in").status_code for _ in range(10)]
     mine, theirs = (
         [one.get("/assets/dashboard.css").status_code for _ in range(7)] for one in (noisy, quiet)
     )
