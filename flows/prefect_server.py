@@ -22,6 +22,7 @@ from pipeline.base.config import Workspace
 from pipeline.base.errors import Unreachable
 from pipeline.base.hosts import is_loopback
 from pipeline.io import files
+from pipeline.io.file_access import make_private
 from pipeline.io.security.secret_files import read_or_make_secret
 from pipeline.operations import schedule
 
@@ -185,7 +186,7 @@ def prefect_server(
     the current one.
     """
     folder = workspace.home / "prefect"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private(folder)
     with contextlib.chdir(folder):
         if environment.get(URL_VARIABLE):
             yield None

@@ -14,7 +14,7 @@ def is_cache_link(path: Path) -> bool:
     """
     dvc = next((folder / ".dvc" for folder in path.absolute().parents if (folder / ".dvc").is_dir()), None)
     target = path.resolve()
-    if dvc is None or not target.is_file() or not target.is_relative_to(_cache_folder(dvc).resolve()):
+    if dvc is None or not target.is_file() or not target.is_relative_to(cache_folder(dvc).resolve()):
         return False
     return target.parent.name + target.name == md5(target)
 
@@ -25,7 +25,7 @@ def md5(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
-def _cache_folder(dvc: Path) -> Path:
+def cache_folder(dvc: Path) -> Path:
     """Read where the cache of a repository is; a relative `cache.dir` is relative to its config file."""
     user = os.environ.get("DVC_GLOBAL_CONFIG_DIR") or Path.home() / ".config" / "dvc"
     folder = dvc / "cache"

@@ -15,6 +15,7 @@ from typing import Any
 from pipeline.base.errors import DigestMismatch, Fault
 from pipeline.base.records import Receipt
 from pipeline.io.cache_links import is_cache_link
+from pipeline.io.file_access import OWN_FILE, keep_access
 
 RECEIPT = "receipt.json"
 STAGING = "staging"
@@ -65,20 +66,24 @@ def sweep_staging(out: Path) -> None:
             shutil.rmtree(staging, ignore_errors=True)
 
 
-def write_bytes(path: Path, content: bytes, *, mode: int = 0o666) -> None:
-    """Write one file whole or not at all, and flush it to the disk; the process's umask applies to `mode`.
+def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
+    """Write one file whole or not at all, and flush it to the disk.
 
-    Raises Fault with the path when the disk is full.
+    Who may read it is up to the process's umask; a private file is for its owner, or the group of a shared
+    workspace. Raises Fault with the path when the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with report_disk_full(path):
         name = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        mode = OWN_FILE if private else 0o666
         handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
+            if private:
+                keep_access(name)
             os.replace(name, path)
         except BaseException:
             name.unlink(missing_ok=True)

@@ -39,6 +39,13 @@ def stream_rows(path: Path, *columns: str) -> Iterator[tuple[Any, ...]]:
             yield from zip(*(batch[name].to_pylist() for name in columns), strict=True)
 
 
+def column_names(path: Path) -> list[str]:
+    """Return the names of the columns of one Parquet file."""
+    import pyarrow.parquet
+
+    return list(pyarrow.parquet.read_schema(path).names)
+
+
 def write_rows(path: Path, columns: Mapping[str, Sequence[object]]) -> None:
     """Write named columns of equal length to one Parquet file; a column without rows is of strings."""
     import pyarrow

@@ -1,6 +1,6 @@
 """The series of windows: changes of the model, their effect, and change points beyond them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pipeline.base.config import Params
 from pipeline.base.documents import BridgedPoint, ChangePoint, ModelChange, PrevalenceEntry, WindowReport
@@ -14,6 +14,7 @@ from pipeline.core.monitor.change_points import find_change_points
 from pipeline.core.monitor.windows import windows_per_quarter
 from pipeline.monitoring.reference import ReferenceCache, ReleaseReference
 from pipeline.monitoring.window_counts import READABLE, WindowPredictions, draw_rows
+from pipeline.monitoring.window_series import spooled
 
 
 def drifted_windows(windows: Sequence[WindowReport], release: str) -> dict[str, list[bool]]:
@@ -99,20 +100,21 @@ def _shifts(windows: Sequence[WindowReport], label: str) -> list[TimedShift]:
     ]
 
 
-def find_topic_changes(windows: Sequence[WindowReport], params: Params) -> dict[str, list[ChangePoint]]:
+def find_topic_changes(windows: Iterable[WindowReport], params: Params) -> dict[str, list[ChangePoint]]:
     """Find the change points of each topic, with changes of the model bridged."""
-    topics = sorted({topic for window in windows for topic in window["topics"]})
-    return {
-        topic: find_change_points(
-            bridge_topic(windows, topic),
-            params.watch.change_points,
-            windows_per_quarter=windows_per_quarter(params.watch.window_minutes),
-            confidence=params.watch.confidence,
-            seed=params.seed,
-            topics=max(1, len(topics)),
-        )
-        for topic in topics
-    }
+    with spooled(windows) as series:
+        topics = series.topics()
+        return {
+            topic: find_change_points(
+                bridge_topic(series.of_topic(topic), topic),
+                params.watch.change_points,
+                windows_per_quarter=windows_per_quarter(params.watch.window_minutes),
+                confidence=params.watch.confidence,
+                seed=params.seed,
+                topics=max(1, len(topics)),
+            )
+            for topic in topics
+        }
 
 
 def _prevalence(window: WindowReport, topic: str) -> dict[str, PrevalenceEntry]:

@@ -1,6 +1,7 @@
 """One pass of the watch: report each window that has ended, detect changes, roll back if needed, send alerts.
 
-A window is one file, written atomically; a pass that was killed continues in the next one.
+A window is one file, written atomically; a pass that was killed continues in the next one, which raises the
+alerts that are missing.
 """
 
 from collections.abc import Sequence
@@ -17,23 +18,31 @@ from pipeline.base.records import Alert
 from pipeline.core.monitor import quiet_period
 from pipeline.core.monitor.windows import Window, due_windows
 from pipeline.io import alerts, files, locks
+from pipeline.io.journal.counting import TopicChoice
 from pipeline.io.journal.journal import Journal
-from pipeline.io.journal.reader import END_OF_TIME, JournalReader, PredictionCount
+from pipeline.io.journal.reader import END_OF_TIME, JournalReader
 from pipeline.io.params_file import load_params
 from pipeline.io.sources import feedback
 from pipeline.monitoring import auto_rollback
+from pipeline.monitoring.alerted import (
+    Alerted,
+    read_alerted,
+    record_rollback,
+    unraised_rollback,
+    write_alerted,
+)
 from pipeline.monitoring.labelled import LabelPairs, read_labelled
 from pipeline.monitoring.model_change import drifted_windows, find_topic_changes, measure_model_change
 from pipeline.monitoring.reference import ReferenceCache
 from pipeline.monitoring.window_alerts import alerts_from_windows
-from pipeline.monitoring.window_counts import (
-    ALL,
-    WindowPredictions,
-    choose_topics,
-    count_releases,
-    count_window,
+from pipeline.monitoring.window_counts import ALL, OTHER, WindowPredictions, count_releases, count_window
+from pipeline.monitoring.window_files import (
+    read_newest_windows,
+    read_window,
+    read_windows,
+    set_aside_future,
+    window_paths,
 )
-from pipeline.monitoring.window_files import read_window, read_windows, set_aside_future, window_paths
 from pipeline.monitoring.window_report import describe_topics
 
 log = logs.get("watch")
@@ -52,6 +61,7 @@ def run_watch(
     with locks.folder_lock(workspace.windows):
         journal, references = Journal.reading(workspace.journal), ReferenceCache(workspace)
         set_aside = set_aside_future(workspace, now=times.parse_time(now))
+        alerted = read_alerted(workspace)
         written = [
             window
             for window in _due_windows(workspace, journal, now, params)
@@ -60,13 +70,16 @@ def run_watch(
         change_points = find_topic_changes(read_windows(workspace), params)
         files.write_json(workspace.windows / "events.json", change_points)
         decision = _decide_rollback(workspace, journal, references, now=now, params=params)
+        record_rollback(workspace, alerted, decision)
         move = auto_rollback.rollback_if_degraded(workspace, decision, actor=actor)
-        new_windows = [read_window(_window_path(workspace, window)) for window in written]
+        unraised = [path for path in window_paths(workspace) if path.stem > alerted.window]
         candidates = [
-            *alerts_from_windows(new_windows, change_points),
+            *alerts_from_windows([read_window(path) for path in unraised], change_points),
+            *unraised_rollback(workspace, alerted),
             *decision.alerts(rolled_back=move is not None),
         ]
         raised = _raise_alerts(workspace, candidates, now=now, params=params)
+        write_alerted(workspace, Alerted(unraised[-1].stem if unraised else alerted.window))
     delivery = alerts.deliver_alerts(workspace.alerts, workspace.alert_urls)
     new_labels = feedback.count_new_labels(workspace, params.collect)
     return {
@@ -113,19 +126,18 @@ def _write_window(
 ) -> bool:
     """Write the report of one window; return whether there were predictions in it."""
     start, end = times.to_micros(window.start), times.to_micros(window.end)
-    counts = journal.counts(start, end)
+    recent = read_newest_windows(workspace, params.watch.drift.of_windows)
+    choice = _choose_topics(journal, recent, window, params)
+    counts = journal.counts(start, end, named=choice.named, other=OTHER)
     if not counts:
         return False
-    releases = count_releases(counts)
+    releases, named = count_releases(counts), choice.named
     reference = references.get(max(releases, key=lambda name: releases[name]))
-    earlier = read_windows(workspace)
-    recent = earlier[-params.watch.drift.of_windows :]
-    named = _named_topics(counts, recent, window, params)
     predictions = count_window(journal, counts, start=start, end=end, release=reference.name, named=named)
     model_change = None
-    if earlier and earlier[-1]["release"] != reference.name:
+    if recent and recent[-1]["release"] != reference.name:
         model_change = measure_model_change(
-            references, reference, predictions, previous=earlier[-1]["release"], params=params
+            references, reference, predictions, previous=recent[-1]["release"], params=params
         )
     report: WindowReport = {
         "window": {"start": window.start, "end": window.end},
@@ -143,23 +155,23 @@ def _write_window(
             drifted=drifted_windows(recent, reference.name),
         ),
         "model_change": model_change,
-        "other_topics": len({count.topic for count in counts} - named),
+        "other_topics": choice.others,
     }
     files.write_json(_window_path(workspace, window), report)
     log.info("window.written", start=window.start, predictions=sum(releases.values()), release=reference.name)
     return True
 
 
-def _named_topics(
-    counts: Sequence[PredictionCount], recent: Sequence[WindowReport], window: Window, params: Params
-) -> frozenset[str]:
+def _choose_topics(
+    journal: JournalReader, recent: Sequence[WindowReport], window: Window, params: Params
+) -> TopicChoice:
     """Choose the topics of a window that are reported by name, and say how many others are one topic."""
     known = {topic for report in recent for topic in report["topics"]}
-    most = params.serve.max_topics
-    named = choose_topics(counts, known=known, most=most)
-    if others := len({count.topic for count in counts} - named):
-        log.warning("topics.merged", topics=others, limit=most, start=window.start)
-    return named
+    start, end, most = times.to_micros(window.start), times.to_micros(window.end), params.serve.max_topics
+    choice = journal.choose_topics(start, end, known=known, most=most)
+    if choice.others:
+        log.warning("topics.merged", topics=choice.others, limit=most, start=window.start)
+    return choice
 
 
 def _labels_by_topic(journal: JournalReader, predictions: WindowPredictions) -> dict[str, LabelPairs]:
@@ -182,8 +194,7 @@ def _raise_alerts(
     past = [entry.alert for entry in alerts.list_outbox(workspace.alerts)]
     linked = [replace(alert, link=_link(workspace, alert)) for alert in candidates]
     raised = quiet_period.filter_quiet(linked, past, now=now, quiet_hours=params.watch.quiet_hours)
-    alerts.add_alerts(workspace.alerts, raised)
-    return raised
+    return alerts.add_alerts(workspace.alerts, raised)
 
 
 def _link(workspace: Workspace, alert: Alert) -> str:

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.records import JournalEntry
-from pipeline.io.journal.reader import JournalReader, PredictionCount
+from pipeline.io.journal.counting import PredictionCount
+from pipeline.io.journal.reader import JournalReader
 
 ALL = "all"  # topics together, under a name that no topic may have
 READABLE = ""  # predictions of all topics whose text is stored
@@ -108,15 +109,6 @@ def count_window(
                 counted.labels[count.label] += count.predictions
                 counted.confidence += count.confidence
     return WindowPredictions(journal, start, end, release, topics, readable, named)
-
-
-def choose_topics(counts: Sequence[PredictionCount], *, known: Collection[str], most: int) -> frozenset[str]:
-    """Choose at most so many topics to report: those known from earlier windows first, then the largest."""
-    texts: Counter[str] = Counter()
-    for count in counts:
-        texts[count.topic] += count.predictions
-    ranked = sorted(texts, key=lambda topic: (topic not in known, -texts[topic], topic))
-    return frozenset(ranked[:most])
 
 
 class _Choice:

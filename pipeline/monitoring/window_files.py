@@ -1,6 +1,7 @@
 """The window reports on disk: one file for each window, named by its start."""
 
 import functools
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -18,9 +19,20 @@ def window_paths(workspace: Workspace) -> list[Path]:
     return sorted(workspace.windows.glob("2*.json"))
 
 
-def read_windows(workspace: Workspace) -> list[WindowReport]:
-    """Read all window reports, the oldest first."""
-    return [read_window(path) for path in window_paths(workspace)]
+def read_windows(workspace: Workspace) -> Iterator[WindowReport]:
+    """Yield all window reports, the oldest first; none is kept in memory."""
+    for path in window_paths(workspace):
+        yield load_window(path)
+
+
+def read_newest_windows(workspace: Workspace, number: int) -> list[WindowReport]:
+    """Read at most so many of the newest window reports, the oldest first."""
+    return [read_window(path) for path in window_paths(workspace)[-number:]]
+
+
+def load_window(path: Path) -> WindowReport:
+    """Read one window report as `read_window` does, but do not keep it in memory."""
+    return upgrade_window(files.read_json(path))
 
 
 def read_window(path: Path) -> WindowReport:
@@ -51,4 +63,4 @@ def set_aside_future(workspace: Workspace, *, now: datetime) -> list[str]:
 
 @functools.lru_cache(maxsize=CACHED_WINDOWS)
 def _read(path: Path, _modified: int) -> WindowReport:
-    return upgrade_window(files.read_json(path))
+    return load_window(path)

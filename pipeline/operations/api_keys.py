@@ -32,9 +32,9 @@ def new_key(workspace: Workspace, *, name: str, scopes: Sequence[str], days: int
 
 
 def make_local_key(workspace: Workspace, path: Path) -> Path:
-    """Create a key of all scopes for clients on this machine, and write it to a file of its owner's."""
+    """Create a key of all scopes for clients on this machine, and write it to a private file."""
     key = new_key(workspace, name="local", scopes=api_keys.SCOPES, days=None)
-    files.write_bytes(path, f"{key['key']}\n".encode(), mode=0o600)
+    files.write_bytes(path, f"{key['key']}\n".encode(), private=True)
     return path
 
 

@@ -1,6 +1,5 @@
 """Checks of doctor that compare what is stored in several places: ledger, MLflow, DVC, git, journal."""
 
-import itertools
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,11 +11,11 @@ from pipeline.io.registry import release_files
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.registry.mlflow_models import candidate_digest
 from pipeline.io.registry.open_registry import open_registry
-from pipeline.io.workspace_id import workspace_identity
+from pipeline.io.workspace_id import own_id_command, workspace_identity
 from pipeline.release import reconcile
 
 RECONCILE = "Type `tonewatch release reconcile`."
-JOURNAL_DAYS, JOURNAL_ENTRIES = 1, 10_000
+JOURNAL_DAYS = 1
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,13 @@ def check_place(workspace: Workspace) -> Finding:
         return Finding(False, message, "Change its owner or rights, or mount it writable.")
     identity = workspace_identity(workspace)
     copied = f", a copy of {identity.former[-1][:6]}" if identity.former else ""
+    if copied and identity.copied_from:
+        copied += f" from {identity.copied_from}"
+    if identity.came_from:
+        copied += (
+            f"; it came from {identity.came_from}. If that one is still in use, this is a copy: "
+            f"type `{own_id_command(workspace)}`"
+        )
     return Finding(True, f"workspace {identity.id[:6]} of {identity.created}{copied}")
 
 
@@ -112,8 +118,7 @@ def check_journal(workspace: Workspace) -> Finding:
     """Check that the releases which the journal names in its last day are those of the ledger."""
     now = datetime.now(UTC)
     start = times.format_micros(now - timedelta(days=JOURNAL_DAYS))
-    entries = Journal.reading(workspace.journal).predictions(start, times.format_micros(now))
-    served = {(one.release, one.data_version) for one in itertools.islice(entries, JOURNAL_ENTRIES)}
+    served = Journal.reading(workspace.journal).releases(start, times.format_micros(now))
     known = {
         (release.name, release.record["data_version"]) for release in Ledger(workspace.ledger).releases()
     }

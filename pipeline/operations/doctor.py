@@ -4,7 +4,6 @@ import contextlib
 import importlib.metadata
 import platform
 import shutil
-import stat
 import tempfile
 import time
 import urllib.request
@@ -17,6 +16,7 @@ from pipeline.base.config import Workspace
 from pipeline.base.errors import TonewatchError
 from pipeline.base.secrets import scrub
 from pipeline.io import alerts, locks
+from pipeline.io.file_access import exposure, is_shared
 from pipeline.io.params_file import load_params
 from pipeline.io.registry.ledger import Ledger
 from pipeline.operations.consistency import CONSISTENCY, RECONCILE, Finding
@@ -182,11 +182,11 @@ def _disk(workspace: Workspace) -> Finding:
 def _keys(workspace: Workspace) -> Finding:
     if not workspace.keys.exists():
         return Finding(True, "there are none; `tonewatch serve` makes one for this machine")
-    mode = stat.S_IMODE(workspace.keys.stat().st_mode)
-    if mode & 0o077:
-        message = f"{workspace.keys} can be read by others ({mode:03o})"
-        return Finding(False, message, f"Type `chmod 600 {workspace.keys}`.")
-    return Finding(True, f"{workspace.keys} is readable only by its owner")
+    message, action = exposure(workspace.keys)
+    if message:
+        return Finding(False, message, action)
+    readers = "its owner and the group of the workspace" if is_shared(workspace.home) else "its owner"
+    return Finding(True, f"{workspace.keys} is readable only by {readers}")
 
 
 def _clock(workspace: Workspace) -> Finding:

@@ -22,7 +22,7 @@ from pipeline.io.registry.open_registry import open_registry
 from pipeline.io.removal import Removal
 from pipeline.io.versioning import data_branch
 from pipeline.io.versioning.cache_prune import unused_objects
-from pipeline.monitoring.window_files import read_window, window_paths
+from pipeline.monitoring.window_files import load_window, window_paths
 from pipeline.release.judge import read_lock
 from pipeline.release.register import candidate_digests
 
@@ -159,7 +159,7 @@ def _windows(workspace: Workspace) -> Iterator[Removal]:
     last = Ledger(workspace.ledger).last_move()
     for path in window_paths(workspace)[:-shown]:
         try:
-            end = parse_time(read_window(path)["window"]["end"])
+            end = parse_time(load_window(path)["window"]["end"])
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             continue  # a file that is no report is left to a person
         if last and end < parse_time(last.time):

@@ -102,7 +102,7 @@ def _lock_run(workspace: Workspace, run: str, content: dict[str, str | int]) -> 
     path.parent.mkdir(parents=True, exist_ok=True)
     # Locked before it gets its name: while the run lives nobody finds the file unlocked.
     temporary = path.with_suffix(f".{os.getpid()}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o660)
     fcntl.flock(handle, fcntl.LOCK_EX)
     os.write(handle, json.dumps(content).encode())
     temporary.rename(path)

@@ -1,6 +1,8 @@
 """A workspace has an id that outlives a move and that no copy shares."""
 
+import json
 import shutil
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,7 +10,9 @@ import pytest
 
 from pipeline.base.config import Workspace
 from pipeline.base.errors import Fault
-from pipeline.io.workspace_id import FILE, name_model, workspace_identity
+from pipeline.io import workspace_id
+from pipeline.io.workspace_id import FILE, name_model, own_id_command, workspace_identity
+from pipeline.operations.consistency import check_place
 
 
 def at(root: Path) -> Workspace:
@@ -65,3 +69,80 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(Fault, match=r"workspace\.json is damaged.*restore it"):
         workspace_identity(at(tmp_path))
+
+
+def rewrite(workspace: Path, **fields: object) -> dict[str, object]:
+    """Change what the file of a workspace recorded, as if it had been written elsewhere."""
+    path = workspace / ".tonewatch" / FILE
+    document = json.loads(path.read_text("utf-8")) | fields
+    path.write_text(json.dumps(document), "utf-8")
+    return dict(document)
+
+
+ELSEWHERE = {"host": "elsewhere", "machine": "f" * 16, "folder": 1}
+GONE = {"root": "/srv/that/is/not/here"}
+
+
+@pytest.mark.surrounding("S1")
+@pytest.mark.parametrize(
+    ("recorded", "is_copy"),
+    [
+        (ELSEWHERE | GONE, True),  # copied to another machine, to another place
+        (ELSEWHERE, False),  # to the same place, or on a disk that was moved
+        (ELSEWHERE | GONE | {"folder": None}, False),  # a disk that is mounted elsewhere
+        (ELSEWHERE | GONE | {"machine": ""}, True),  # by an earlier version, or in a container
+        (GONE, False),  # moved here on this machine
+        (GONE | {"folder": 1}, False),  # from another disk of it
+        (GONE | {"host": "elsewhere"}, False),  # and renamed the host
+        ({"host": "elsewhere", "machine": ""}, False),  # a container that was started again
+        ({"machine": "", "folder": 0}, False),  # as an earlier version wrote it
+    ],
+)
+def test_a_workspace_from_another_machine_is_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recorded: dict[str, object], is_copy: bool
+) -> None:
+    machine_id = tmp_path / "machine-id"
+    machine_id.write_text("0123456789abcdef0123456789abcdef\n")
+    monkeypatch.setattr(workspace_id, "MACHINE_ID", machine_id)
+    before = workspace_identity(at(tmp_path / "copy"))
+    if recorded.get("folder", 0) is None:
+        recorded = {**recorded, "folder": before.folder}
+    written = rewrite(tmp_path / "copy", **recorded)
+
+    after = workspace_identity(at(tmp_path / "copy"))
+
+    assert (after.id != before.id) == is_copy
+    assert after.former == ((before.id,) if is_copy else ())
+    assert after.copied_from == (f"{written['host']}:{written['root']}" if is_copy else "")
+    assert (after.root, after.machine) == (before.root, before.machine)
+    assert workspace_identity(at(tmp_path / "copy")) == after
+    message = check_place(at(tmp_path / "copy")).message
+    elsewhere = is_copy or written["machine"] == "f" * 16
+    assert (f"from elsewhere:{written['root']}" in message) == elsewhere
+    assert ("If that one is still in use" in message) == (elsewhere and not is_copy)
+
+
+def test_a_copy_that_could_not_be_noticed_gets_an_id_by_hand(tmp_path: Path) -> None:
+    before = workspace_identity(at(tmp_path))
+    rewrite(tmp_path, **ELSEWHERE)
+    workspace_identity(at(tmp_path))
+
+    subprocess.run(own_id_command(at(tmp_path)), shell=True, check=True)
+    after = workspace_identity(at(tmp_path))
+
+    assert (after.former, after.copied_from) == ((before.id,), f"elsewhere:{tmp_path}")
+    assert after.made(before.id)
+    assert workspace_identity(at(tmp_path)) == after
+
+
+@pytest.mark.parametrize("content", ["", "uninitialized\n", None])
+def test_without_a_machine_id_the_host_alone_makes_no_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
+) -> None:
+    monkeypatch.setattr(workspace_id, "MACHINE_ID", tmp_path / "machine-id")
+    if content is not None:
+        (tmp_path / "machine-id").write_text(content)
+    before = workspace_identity(at(tmp_path / "one"))
+    rewrite(tmp_path / "one", host="another-container")
+
+    assert (before.machine, workspace_identity(at(tmp_path / "one")).id) == ("", before.id)

@@ -27,7 +27,7 @@ def newest(tmp_path: Path) -> WindowReport:
     """Return a window in which topic `phones` raises a drift alarm."""
     workspace = Workspace.of(tmp_path, {})
     window_fixtures.write(workspace.windows, windows=24)
-    return read_windows(workspace)[-1]
+    return list(read_windows(workspace))[-1]
 
 
 def test_a_drift_alarm_names_topic_kind_detectors_and_texts(newest: WindowReport) -> None:

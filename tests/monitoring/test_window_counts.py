@@ -1,11 +1,10 @@
 """The topics of a window: bounded, the known ones first, and none of their texts is lost."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.io.journal.reader import PredictionCount
-from pipeline.monitoring.window_counts import ALL, OTHER, choose_topics, count_window
+from pipeline.io.journal.counting import PredictionCount, choose_topics
+from pipeline.monitoring.window_counts import ALL, OTHER, count_window
 
 
 def count(topic: str, predictions: int) -> PredictionCount:
@@ -14,24 +13,10 @@ def count(topic: str, predictions: int) -> PredictionCount:
     )
 
 
-@pytest.mark.attack("A3")
-def test_topics_without_end_are_one_topic_and_known_ones_stay() -> None:
-    flood = [count(f"t{number}", 60) for number in range(15_000)]
-
-    named = choose_topics([*flood, count("phones", 50)], known={"phones"}, most=100)
-
-    assert len(named) == 100
-    assert "phones" in named
-
-
-def test_the_largest_topics_are_named() -> None:
-    assert choose_topics([count("a", 1), count("b", 3), count("c", 2)], known=(), most=2) == {"b", "c"}
-
-
 @given(st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 9)), st.integers(1, 8))
 def test_every_prediction_is_counted_once_beside_all(sizes: dict[str, int], most: int) -> None:
     counts = [count(topic, size) for topic, size in sizes.items()]
-    named = choose_topics(counts, known=(), most=most)
+    named = choose_topics(sizes.items(), known=(), most=most).named
 
     window = count_window(None, counts, start="", end="", release="R1", named=named)  # type: ignore[arg-type]
 

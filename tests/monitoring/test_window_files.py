@@ -24,7 +24,7 @@ def test_windows_of_an_earlier_version_are_read_in_todays_shape(tmp_path: Path) 
     for path in window_paths(workspace):
         window_fixtures.downgrade(path)
 
-    windows = read_windows(workspace)
+    windows = list(read_windows(workspace))
 
     assert windows == today
     assert any(window["model_change"] for window in windows)
@@ -33,7 +33,7 @@ def test_windows_of_an_earlier_version_are_read_in_todays_shape(tmp_path: Path) 
 
 
 def test_a_window_in_todays_shape_is_returned_as_it_is(tmp_path: Path) -> None:
-    window = read_windows(make_workspace(tmp_path))[0]
+    window = next(read_windows(make_workspace(tmp_path)))
 
     assert upgrade_window(window) is window
 

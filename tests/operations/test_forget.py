@@ -1,5 +1,6 @@
 """Forgetting a request erases it from the journal, and names the data versions that hold its texts."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from journal_fixtures import EIGHT, label_text, read_all
 
 from pipeline.__main__ import run_command
 from pipeline.base.config import Workspace
+from pipeline.base.digests import text_digest
 from pipeline.base.errors import UsageError
 from pipeline.base.records import SPLITS, Receipt, TextRecord
 from pipeline.io import files, parquet
@@ -62,6 +64,40 @@ def test_a_forgotten_request_is_erased_and_versions_with_its_text_are_named(
     stored = b"".join(path.read_bytes() for path in places.journal.rglob("*") if path.is_file())
     assert (b"canary" in stored, first.encode() in stored) == (False, False)
     assert forget_requests(places, [second]).versions == ()
+
+
+def test_the_files_that_hold_a_forgotten_text_are_named(labelled: tuple[Workspace, str, str]) -> None:
+    places, first, _ = labelled
+    canary = TextRecord("tweets:7", "a canary sang", "positive", "tweets", "tweets:7", "en", "", "MIT")
+    cleaned = TextRecord(
+        f"feedback:{text_digest('a canary sang')[:16]}", "A CANARY SANG", "", "feedback", "g", "en", "", ""
+    )
+    data = places.root / "data"
+    for folder in ("raw", "clean", "later"):
+        (data / folder).mkdir(exist_ok=True)
+    parquet.write_texts(data / "raw" / "texts.parquet", [canary])
+    parquet.write_rows(
+        data / "clean" / "quarantine.parquet",
+        {name: [value] for name, value in dataclasses.asdict(cleaned).items()} | {"reason": ["too short"]},
+    )
+    parquet.write_texts(data / "clean" / "texts.parquet", [])
+    parquet.write_rows(data / "later" / "scored.parquet", {"text": ["a canary sang"], "label": ["positive"]})
+    (data / "raw" / "damaged.parquet").write_bytes(b"PAR1 no table")
+
+    report = forget_requests(places, [first])
+
+    assert report.tables == (
+        "data/clean/quarantine.parquet",
+        "data/later/scored.parquet",
+        "data/raw/texts.parquet",
+        "data/splits/train.parquet",
+    )
+    assert all(name.startswith(".dvc/cache/") for name in report.cached)
+    assert len(report.cached) == 1
+    assert report.unreadable == ("data/raw/damaged.parquet",)
+    sentences = " ".join(report.sentences())
+    assert "data/clean/quarantine.parquet" in sentences
+    assert "canary" not in sentences
 
 
 def test_what_is_no_request_id_is_rejected_before_anything_is_erased(

@@ -81,7 +81,7 @@ def test_anonymous_clients_stay_out_and_people_with_a_key_get_in(
         assert all(one.startswith("/mood/") for one in addresses), addresses
         assert all(client.get(one).status_code == 200 for one in addresses if "/assets/" in one)
         if proxies and "full" in location:
-            assert cookie.startswith("__Host-tonewatch=")
+            assert cookie.startswith("__Host-tonewatch-")
             assert "Secure" in cookie
 
 

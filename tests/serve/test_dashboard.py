@@ -169,9 +169,27 @@ def test_remote_readers_sign_in_first(workspace: Workspace) -> None:
 
     assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/topics/a")
     cookie = signed_in.headers["set-cookie"]
-    assert cookie.startswith("__Host-tonewatch=")
+    assert re.match(r"__Host-tonewatch-[0-9a-f]{8}=", cookie)
     assert {"HttpOnly", "Secure", "SameSite=strict", "Path=/", "Max-Age=1800"} <= set(cookie.split("; "))
     assert remote.get("/").status_code == 200
+
+
+@pytest.mark.attack("A3")
+def test_behind_one_address_a_signed_in_person_has_an_allowance_of_their_own(workspace: Workspace) -> None:
+    text = workspace.params.read_text("utf-8")
+    workspace.params.write_text(re.sub(r"(requests_per_minute:) \d+", r"\1 5", text), "utf-8")
+    noisy = client(workspace)
+    quiet, visitor = (TestClient(noisy.app, base_url=LOCAL, headers={"Origin": LOCAL}) for _ in range(2))
+    for person in (noisy, quiet):
+        person.post("/sign-in", data={"key": create_key(workspace)}, follow_redirects=False)
+
+    flood = [visitor.get("/sign-in").status_code for _ in range(10)]
+    mine, theirs = (
+        [one.get("/assets/dashboard.css").status_code for _ in range(7)] for one in (noisy, quiet)
+    )
+
+    assert flood == [200] * 3 + [429] * 7  # after the two that signed in
+    assert mine == theirs == [200] * 5 + [429] * 2
 
 
 @pytest.mark.attack("A2")

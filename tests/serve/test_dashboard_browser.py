@@ -60,8 +60,9 @@ def sign_in(page: Page, service: Dashboard, scope: str = "admin") -> None:
 
 def reader_cookie(service: Dashboard) -> Any:
     """Return the cookie of a session that may read only."""
-    cookie = open_sessions(service.workspace).open(service.keys["feedback"], now=datetime.now(UTC))
-    return {"name": "tonewatch", "value": cookie, "url": service.address}
+    sessions = open_sessions(service.workspace)
+    cookie = sessions.open(service.keys["feedback"], now=datetime.now(UTC))
+    return {"name": sessions.cookie_name, "value": cookie, "url": service.address}
 
 
 def moves(service: Dashboard) -> int:

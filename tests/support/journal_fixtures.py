@@ -1,8 +1,12 @@
 """Journal entries and feedback as the service writes them."""
 
 import dataclasses
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import pyarrow
+import pyarrow.parquet
 
 from pipeline.base.records import Feedback, JournalEntry
 from pipeline.base.times import format_micros
@@ -57,3 +61,20 @@ def label_text(journal: Journal, text: str, label: str, when: datetime = EIGHT) 
 def read_all(folder: Path) -> list[JournalEntry]:
     """Read the whole journal."""
     return list(Journal.reading(folder).predictions("", "9999"))
+
+
+def entry_lines(entries: list[JournalEntry]) -> bytes:
+    """Write entries as earlier versions did."""
+    return b"".join(json.dumps(dataclasses.asdict(entry)).encode() + b"\n" for entry in entries)
+
+
+def leave_segment(folder: Path, entries: list[JournalEntry], name: str = "1-a.jsonl") -> Path:
+    """Leave predictions as an earlier version did: a killed writer, or a sealed table."""
+    path = folder / "answers" / entries[0].time[: len("2026-11-25T08")] / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".jsonl":
+        path.write_bytes(entry_lines(entries))
+    else:
+        rows = [dataclasses.asdict(entry) for entry in entries]
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    return path

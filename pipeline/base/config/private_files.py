@@ -16,10 +16,14 @@ def keep_private(workspace: Workspace) -> None:
 
     A workspace whose folder its group may write is shared on purpose: there the group keeps its access.
     """
-    try:
-        closed = 0o007 if workspace.root.stat().st_mode & GROUP_WRITES else 0o077
-    except OSError:
-        closed = 0o077
+    closed = 0o077
+    with contextlib.suppress(OSError):
+        mode = workspace.root.stat().st_mode
+        if mode & GROUP_WRITES:
+            closed = 0o007
+            os.umask(closed)
+            # What is made in it gets its group, not the first group of whoever makes it.
+            workspace.root.chmod(stat.S_IMODE(mode) | stat.S_ISGID)
     os.umask(closed)
     for folder in _folders(workspace):
         # Of somebody else, or on a read-only file system: then it stays as it is.

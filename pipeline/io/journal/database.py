@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.base.errors import Fault
+from pipeline.io.file_access import OWN_FILE, keep_access
 
 PREDICTIONS, SUFFIX, LOG = "predictions", ".db", "-wal"
 # A writer holds the lock for less than a millisecond, but a checkpoint waits for the disk.
@@ -32,22 +33,15 @@ def path_of(folder: Path, hour: str) -> Path:
     return folder / PREDICTIONS / f"{hour}{SUFFIX}"
 
 
-def make_private(*folders: Path) -> None:
-    """Make folders that only their owner may enter, the outermost first."""
-    for folder in folders:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if folder.stat().st_mode & 0o077:
-            folder.chmod(0o700)
-
-
 class Database:
-    """A database open for writing, made with these tables where there is none, for its owner alone."""
+    """A database open for writing, made with these tables where there is none, as a private file."""
 
     def __init__(self, path: Path, schema: str) -> None:
         """Open it; raises OSError or sqlite3.Error."""
         # Only a new file is touched: closing any handle of a file frees the locks of this process on it.
         with contextlib.suppress(FileExistsError):
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWN_FILE))
+        keep_access(path)
         self._path, self._inode = path, path.stat().st_ino
         self.connection = _connect(path, "mode=rw", timeout=BUSY_SECONDS)
         try:

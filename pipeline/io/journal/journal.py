@@ -23,8 +23,9 @@ from pathlib import Path
 from pipeline.base import times
 from pipeline.base.errors import Fault
 from pipeline.base.records import Feedback, JournalEntry
+from pipeline.io.file_access import make_private
 from pipeline.io.journal import legacy, retention, tables
-from pipeline.io.journal.database import LOG, Database, make_private, merge_log, path_of
+from pipeline.io.journal.database import LOG, Database, merge_log, path_of
 from pipeline.io.journal.reader import FEEDBACK, JournalReader, hours_of, list_hours
 from pipeline.io.journal.retention import HOUR, RetentionReport
 

@@ -1,42 +1,32 @@
 """Reading the journal: every query streams, and nothing on the disk is changed."""
 
 import contextlib
-import shutil
-import tempfile
-import weakref
+import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pipeline.base.records import Feedback, JournalEntry
 from pipeline.io.journal import legacy, tables
-from pipeline.io.journal.database import PREDICTIONS, SUFFIX, Database, path_of, read_rows, reading
+from pipeline.io.journal.counting import (
+    COUNTS,
+    TOPIC_TOTALS,
+    WITHIN,
+    PredictionCount,
+    TopicChoice,
+    choose_topics,
+    sum_counts,
+)
+from pipeline.io.journal.database import PREDICTIONS, SUFFIX, path_of, read_rows, reading
+from pipeline.io.journal.legacy_copies import LegacyCopies
 from pipeline.io.journal.retention import HOUR, is_hour
 
 FEEDBACK = f"feedback{SUFFIX}"
 START_OF_TIME, END_OF_TIME = "", "9999"
-WITHIN = "WHERE time >= ? AND time < ?"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # A key is the number of its hour and, in the lower bits, that of its row.
 ROW_BITS = 40
-
-
-@dataclass
-class PredictionCount:
-    """Count the predictions of one release, topic and label.
-
-    `readable` counts those whose text is stored, `confidence` is the sum of the largest probabilities.
-    """
-
-    release: str
-    topic: str
-    label: str
-    predictions: int = 0
-    readable: int = 0
-    confidence: float = 0.0
 
 
 class JournalReader:
@@ -44,6 +34,7 @@ class JournalReader:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._copies = LegacyCopies()
 
     def predictions(self, start: str, end: str) -> Iterator[JournalEntry]:
         """Yield the predictions with `start` <= time < `end`, in the order of time."""
@@ -52,19 +43,24 @@ class JournalReader:
             for row in read_rows(self._hour(hour), query, (start, end)):
                 yield tables.to_prediction(row)
 
-    def counts(self, start: str, end: str) -> list[PredictionCount]:
-        """Count the predictions with `start` <= time < `end`, in the order in which they first came."""
-        query = f"SELECT release, topic, label, confidence, text <> '' FROM predictions {WITHIN}"
-        counts: dict[tuple[str, str, str], PredictionCount] = {}
-        for hour in self._hours(start, end):
-            for *key, confidence, readable in read_rows(self._hour(hour), query, (start, end)):
-                group = (key[0], key[1], key[2])
-                if (count := counts.get(group)) is None:
-                    count = counts[group] = PredictionCount(*group)
-                count.predictions += 1
-                count.readable += readable
-                count.confidence += confidence
-        return list(counts.values())
+    def choose_topics(self, start: str, end: str, *, known: Collection[str], most: int) -> TopicChoice:
+        """Choose at most so many topics of a stretch of time: the known ones first, then the largest."""
+        return choose_topics(self._rows(TOPIC_TOTALS, (start, end), start, end), known=known, most=most)
+
+    def counts(
+        self, start: str, end: str, *, named: Collection[str] | None = None, other: str = ""
+    ) -> list[PredictionCount]:
+        """Count the predictions with `start` <= time < `end`, in the order in which they first came.
+
+        Topics that are not `named` are one topic, `other`; without `named` every topic is counted by itself.
+        """
+        parameters = (named is None, json.dumps(sorted(named or ())), other, start, end)
+        return sum_counts(self._rows(COUNTS, parameters, start, end))
+
+    def releases(self, start: str, end: str) -> set[tuple[str, str]]:
+        """Return the releases with predictions of a stretch of time, each with its data version."""
+        query = f"SELECT DISTINCT release, data_version FROM predictions {WITHIN}"
+        return {(release, version) for release, version in self._rows(query, (start, end), start, end)}
 
     def keys(self, start: str, end: str, *, release: str) -> Iterator[tuple[int, str, bool]]:
         """Yield key and topic of a release's predictions, and whether the text is stored, as they came."""
@@ -136,6 +132,13 @@ class JournalReader:
                     return str(time)
         return None
 
+    def _rows(
+        self, query: str, parameters: tuple[object, ...], start: str, end: str
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query on each hour from `start` to `end`."""
+        for hour in self._hours(start, end):
+            yield from read_rows(self._hour(hour), query, parameters)
+
     def _feedback(self, clause: str, parameters: tuple[str, ...]) -> Iterator[Feedback]:
         path = self._feedback_database()
         for row in read_rows(path, f"{tables.SELECT_FEEDBACK} {clause}", parameters):
@@ -152,54 +155,13 @@ class JournalReader:
     def _hour(self, hour: str) -> Path:
         """Return the database of an hour; with segments of earlier versions it is a temporary one."""
         path = path_of(self._folder, hour)
-        segments = self._folder / legacy.PREDICTIONS / hour
-        if not legacy.list_segments(segments):
-            return path
-        copy = self._copies / path.name
-        if not copy.exists():
-            rows = (
-                map(tables.prediction_row, entries)
-                for segment in legacy.list_segments(segments)
-                for entries in legacy.read_segment(segment, JournalEntry)
-            )
-            _copy(copy, tables.PREDICTIONS_SCHEMA, tables.INSERT_PREDICTION, rows)
-            # After the segments: what is imported meanwhile is here.
-            current = f"{tables.SELECT_PREDICTIONS} ORDER BY id"
-            entries = (tables.to_prediction(row) for row in read_rows(path, current))
-            _copy(
-                copy,
-                tables.PREDICTIONS_SCHEMA,
-                tables.INSERT_PREDICTION,
-                [map(tables.prediction_row, entries)],
-            )
-        return copy
+        segments = legacy.list_segments(self._folder / legacy.PREDICTIONS / hour)
+        return self._copies.of_predictions(segments, path) if segments else path
 
     def _feedback_database(self) -> Path:
         path, months = self._folder / FEEDBACK, legacy.list_folders(self._folder / legacy.FEEDBACK)
         segments = [segment for month in months for segment in legacy.list_segments(month)]
-        if not segments:
-            return path
-        copy = self._copies / path.name
-        if not copy.exists():
-            rows = (
-                map(tables.feedback_row, entries)
-                for segment in segments
-                for entries in legacy.read_segment(segment, Feedback)
-            )
-            _copy(copy, tables.FEEDBACK_SCHEMA, tables.IMPORT_FEEDBACK, rows)
-            _copy(
-                copy,
-                tables.FEEDBACK_SCHEMA,
-                tables.IMPORT_FEEDBACK,
-                [read_rows(path, tables.SELECT_FEEDBACK)],
-            )
-        return copy
-
-    @cached_property
-    def _copies(self) -> Path:
-        folder = Path(tempfile.mkdtemp(prefix="tonewatch-journal-"))
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        return folder
+        return self._copies.of_feedback(segments, path) if segments else path
 
 
 def list_hours(folder: Path) -> list[str]:
@@ -217,14 +179,6 @@ def hours_of(request: str) -> Collection[str]:
         hour = datetime.strptime(request[:10], "%Y%m%d%H")
         return [(hour + timedelta(hours=late)).isoformat()[:HOUR] for late in (0, 1)]
     return ()
-
-
-def _copy(path: Path, schema: str, insert: str, batches: Iterable[Iterable[tuple[Any, ...]]]) -> None:
-    with contextlib.closing(Database(path, schema)) as database:
-        for batch in batches:
-            database.begin()
-            database.connection.executemany(insert, batch)
-            database.connection.execute("COMMIT")
 
 
 def _hour_number(hour: str) -> int:

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from pipeline.base.times import is_future
+from pipeline.io.file_access import OWN_FILE, make_private
 from pipeline.io.journal import database, legacy
 
 # So many days without activity are a long weekend; more may be a clock that jumped.
@@ -103,8 +104,10 @@ def _remove_hour(folder: Path, hour: str) -> bool:
 
 
 def _record_pass(passes: Path, today: date) -> None:
-    database.make_private(passes.parent, passes)
-    (passes / today.isoformat()).touch(mode=0o600)
+    make_private(passes.parent, passes)
+    day = passes / today.isoformat()
+    if not day.exists():  # it may be of another member of the group
+        day.touch(mode=OWN_FILE)
 
 
 def _remove_old_passes(passes: Path, oldest: str) -> None:

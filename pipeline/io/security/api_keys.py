@@ -1,7 +1,8 @@
 """API keys: a file of hashes that is read again when it changes, so that revoking a key works at once.
 
 A key `tw_<id>_<secret>` is shown once, when it is created; its secret has 256 random bits. The file stores
-its HMAC-SHA256 under a salt of the file. Whoever can write the file can add keys, so only its owner may.
+its HMAC-SHA256 under a salt of the file. Whoever can write the file can add keys, so only its owner may,
+or the group of a shared workspace.
 """
 
 import hashlib
@@ -9,7 +10,6 @@ import hmac
 import json
 import re
 import secrets
-import stat
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,12 +20,12 @@ from typing import Any, Literal
 from pipeline.base import times
 from pipeline.base.errors import Fault, UsageError
 from pipeline.io import files, locks
+from pipeline.io.file_access import denied, exposure
 
 Scope = Literal["predict", "feedback", "admin"]
 SCOPES: tuple[Scope, ...] = ("predict", "feedback", "admin")
 PREFIX = "tw"
 CLOCK_SKEW = timedelta(seconds=60)
-GROUP_AND_OTHERS = 0o077
 MAX_NAME = 100  # characters
 MAX_SECRET = 200  # characters that are hashed; our keys are shorter
 HASH = re.compile(r"[0-9a-f]{64}")
@@ -185,16 +185,18 @@ def _expired(key: ApiKey, now: datetime) -> bool:
 
 
 def _read(path: Path) -> tuple[bytes, list[ApiKey]]:
-    if not path.exists():
-        return secrets.token_bytes(SALT_BYTES), []
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if path.is_file() and mode & GROUP_AND_OTHERS:
-        raise UsageError(f"Other users can read or write {path} ({mode:03o}). Type `chmod 600 {path}`.")
     try:
+        if not path.exists():
+            return secrets.token_bytes(SALT_BYTES), []
+        message, action = exposure(path) if path.is_file() else ("", "")
+        if message:
+            raise UsageError(f"{message}. {action}")
         content = json.loads(path.read_bytes())
         salt, keys = bytes.fromhex(content["salt"]), [_key(values) for values in content["keys"]]
         if len(salt) != SALT_BYTES or len({key.id for key in keys}) != len(keys):
             raise ValueError("no salt, or two keys with one id")
+    except PermissionError:
+        raise denied(path) from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise Fault(
             f"{path} is damaged or unreadable ({type(error).__name__}), so every key is rejected. "
@@ -215,6 +217,5 @@ def _key(values: dict[str, Any]) -> ApiKey:
 
 
 def _write(path: Path, salt: bytes, keys: Sequence[ApiKey]) -> None:
-    files.write_bytes(
-        path, files.json_bytes({"salt": salt.hex(), "keys": [asdict(key) for key in keys]}), mode=0o600
-    )
+    document = {"salt": salt.hex(), "keys": [asdict(key) for key in keys]}
+    files.write_bytes(path, files.json_bytes(document), private=True)

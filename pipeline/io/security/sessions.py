@@ -18,8 +18,9 @@ from pipeline.base.errors import TonewatchError
 from pipeline.io import files
 from pipeline.io.security import api_keys
 
-MAX_SESSIONS = 200  # of all keys together; the oldest end first
+MAX_SESSIONS = 50  # of one key, so that no key ends the sessions of another; the oldest end first
 MAX_COOKIE = 100  # characters
+ID_DIGITS = 8
 
 
 @dataclass(frozen=True)
@@ -43,10 +44,15 @@ class Session:
 
 
 class SessionStore:
-    """Open, find and close the sessions of one workspace; safe for many threads and processes."""
+    """Open, find and close the sessions of one workspace; safe for many threads and processes.
 
-    def __init__(self, folder: Path, keys: Path, *, minutes: int) -> None:
+    `cookie_name` is the name of their cookie: browsers send the cookies of a host to all of its ports, so two
+    workspaces on one host need two names.
+    """
+
+    def __init__(self, folder: Path, keys: Path, *, minutes: int, workspace_id: str = "") -> None:
         self._folder = folder
+        self.cookie_name = "-".join(filter(None, ("tonewatch", workspace_id[:ID_DIGITS])))
         self._lifetime = timedelta(minutes=minutes)
         self._keys = api_keys.KeyStore(keys)
 
@@ -59,10 +65,10 @@ class SessionStore:
         checked = self._keys.check(secret, "admin", now=now)
         if checked.rejection not in ("", "scope"):
             return None
-        self._sweep(now)
+        self._sweep(now, coming=checked.client)
         cookie = secrets.token_urlsafe(32)
         content = {"key": checked.client, "until": times.format_seconds(now + self._lifetime)}
-        files.write_bytes(self._file(cookie), files.json_bytes(content), mode=0o600)
+        files.write_bytes(self._file(cookie), files.json_bytes(content), private=True)
         return cookie
 
     def find(self, cookie: str, *, now: datetime) -> Session | None:
@@ -89,19 +95,23 @@ class SessionStore:
     def _file(self, cookie: str) -> Path:
         return self._folder / f"{text_digest(cookie)}.json"
 
-    def _sweep(self, now: datetime) -> None:
-        """Delete ended sessions, and the oldest ones above the maximum."""
-        sessions = []
+    def _sweep(self, now: datetime, *, coming: str) -> None:
+        """Delete ended sessions, and the oldest ones of a key above the maximum, with one that is coming."""
+        present = times.format_seconds(now)
+        by_key: dict[str, list[tuple[str, Path]]] = {}
         for path in self._folder.glob("*.json"):
             try:
-                sessions.append((json.loads(path.read_text("utf-8"))["until"], path))
+                content = json.loads(path.read_text("utf-8"))
+                key, until = str(content["key"]), str(content["until"])
             except (OSError, ValueError, KeyError, TypeError):
-                sessions.append(("", path))
-        present = times.format_seconds(now)
-        ended = [path for until, path in sessions if until <= present]
-        surplus = [path for _, path in sorted(sessions, reverse=True)[MAX_SESSIONS - 1 :]]
-        for path in {*ended, *surplus}:
-            path.unlink(missing_ok=True)
+                key, until = "", ""
+            if until <= present:
+                path.unlink(missing_ok=True)
+            else:
+                by_key.setdefault(key, []).append((until, path))
+        for key, sessions in by_key.items():
+            for _, path in sorted(sessions, reverse=True)[MAX_SESSIONS - (key == coming) :]:
+                path.unlink(missing_ok=True)
 
 
 def csrf_token(cookie: str) -> str:

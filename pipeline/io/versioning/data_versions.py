@@ -5,13 +5,13 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pipeline.base import logs
-from pipeline.base.digests import KEY_DIGITS, text_digest
 from pipeline.base.errors import NothingToRollBack
 from pipeline.base.records import SPLITS, SplitName, TextRecord
 from pipeline.io import files, parquet
 from pipeline.io.versioning import data_branch
 from pipeline.io.versioning.data_branch import DataVersion, Manifest
 from pipeline.io.versioning.git import ensure_git_and_dvc
+from pipeline.io.versioning.text_search import table_holds_text
 
 log = logs.get("versions")
 
@@ -77,16 +77,10 @@ def holds_text(root: Path, version: str, digests: Collection[str]) -> bool:
 
     Raises Fault when it is no longer in DVC's cache.
     """
-    # Labelled texts are named by the digest they had when they were collected.
-    keys = {digest[:KEY_DIGITS] for digest in digests}
     with tempfile.TemporaryDirectory(prefix="tonewatch-split-") as staging:
         folder = Path(staging) / "splits"
         data_branch.export_folder(root, version, "data/splits", folder)
-        return any(
-            key.rpartition(":")[2] in keys or text_digest(text) in digests
-            for split in SPLITS
-            for key, text in parquet.stream_rows(folder / f"{split}.parquet", "id", "text")
-        )
+        return any(table_holds_text(folder / f"{split}.parquet", digests) for split in SPLITS)
 
 
 def _total_over_splits(counts: Mapping[str, int], field: str) -> dict[str, int]:

@@ -9,6 +9,7 @@ from pipeline.base.errors import CandidateRejected, ChampionChanged, UsageError
 from pipeline.io.params_file import load_params
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.security.sessions import Session, SessionStore
+from pipeline.io.workspace_id import workspace_identity
 from pipeline.release import promote, reconcile
 from pipeline.release.promote import MovePreview, MoveResult
 
@@ -47,7 +48,12 @@ class Confirmation:
 def open_sessions(workspace: Workspace) -> SessionStore:
     """Open the store of a workspace's sessions, in `.tonewatch/sessions`."""
     minutes = load_params(workspace.params).serve.dashboard.session_minutes
-    return SessionStore(workspace.home / "sessions", workspace.keys, minutes=minutes)
+    return SessionStore(
+        workspace.home / "sessions",
+        workspace.keys,
+        minutes=minutes,
+        workspace_id=workspace_identity(workspace).id,
+    )
 
 
 def preview_action(workspace: Workspace, kind: ActionKind, name: str) -> MovePreview:

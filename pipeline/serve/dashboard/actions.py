@@ -53,9 +53,10 @@ def sign_in(
     cookie = context.sessions.open(key.strip(), now=datetime.now(UTC))
     if cookie is None:
         return _sign_in_form(context, request, next, error="This API key is unknown, expired or revoked.")
-    context.sessions.close(cookies.read_cookie(request))
+    context.sessions.close(cookies.read_cookie(request, context.sessions))
     response = redirect(request, _own_path(next))
-    cookies.set_cookie(request, response, cookie, minutes=context.cfg.dashboard.session_minutes)
+    minutes = context.cfg.dashboard.session_minutes
+    cookies.set_cookie(request, response, context.sessions, cookie, minutes=minutes)
     return response
 
 
@@ -65,8 +66,8 @@ def sign_out(context: DashboardContext, request: Request, csrf_token: FormText =
     if session and (rejection := reject_forged_form(context, request, session, csrf_token)):
         return rejection
     response = redirect(request, "/sign-in")
-    context.sessions.close(cookies.read_cookie(request))
-    cookies.delete_cookie(request, response)
+    context.sessions.close(cookies.read_cookie(request, context.sessions))
+    cookies.delete_cookie(request, response, context.sessions)
     return response
 
 

@@ -93,7 +93,7 @@ class AccessGuard:
     def admit(
         self, policy: Policy, secret: str, *, hosts: Collection[str], address: str, signed_in: str
     ) -> str:
-        """Return the client of a request: the id of its key, or its address where no key is needed.
+        """Return the client of a request: its key, or its address where it has none.
 
         `hosts` are the values of its Host headers, `signed_in` is the key of its session, if any. Raises
         HttpError: 401 for a missing or invalid key, 403 for a key without the scope or a foreign or malformed
@@ -138,6 +138,9 @@ class AccessGuard:
             raise HttpError(429, message, retry_after=max(1, math.ceil(wait)))
 
     def _client(self, policy: Policy, secret: str, address: str, signed_in: str) -> str:
+        if policy == "pages" and signed_in:
+            # Behind a proxy everybody may have one address; a key's requests to the API are counted apart.
+            return f"{signed_in} {policy}"
         if policy in ("open", "pages"):
             return address
         if policy == "reading" and signed_in and not secret:

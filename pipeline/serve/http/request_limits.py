@@ -24,6 +24,7 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 BEARER = "bearer "
+SESSIONS = ("reading", "pages")  # the policies under which a session names the client
 
 
 class RequestLimits:
@@ -99,7 +100,7 @@ class RequestLimits:
             secret,
             hosts=headers.getlist("host"),
             address=address,
-            signed_in=self._signed_in(scope) if policy == "reading" else "",
+            signed_in=self._signed_in(scope) if policy in SESSIONS else "",
         )
         scope["state"]["client"] = client
         if policy == "open":

@@ -6,32 +6,14 @@ import json
 import os
 from pathlib import Path
 
-import pyarrow
-import pyarrow.parquet
 import pytest
-from journal_fixtures import EIGHT, make_entries, make_feedback, read_all, stamp
+from journal_fixtures import EIGHT, leave_segment, make_entries, make_feedback, read_all, stamp
 
 from pipeline.base.errors import Fault
 from pipeline.base.records import JournalEntry
 from pipeline.io.journal.journal import Journal
 
 HOUR = "2026-11-25T08"
-
-
-def lines(entries: list[JournalEntry]) -> bytes:
-    return b"".join(json.dumps(dataclasses.asdict(entry)).encode() + b"\n" for entry in entries)
-
-
-def leave_segment(folder: Path, entries: list[JournalEntry], name: str = "1-a.jsonl") -> Path:
-    """Leave predictions as an earlier version did: a killed writer, or a sealed table."""
-    path = folder / "answers" / entries[0].time[: len(HOUR)] / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".jsonl":
-        path.write_bytes(lines(entries))
-    else:
-        rows = [dataclasses.asdict(entry) for entry in entries]
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
-    return path
 
 
 def leave_feedback(folder: Path, entries: list[JournalEntry], label: str, month: str = "2026-11") -> Path:

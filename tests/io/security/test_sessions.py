@@ -1,6 +1,7 @@
 """Sessions of the dashboard: they start with a key, end with it, and their files sign nobody in."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -128,14 +129,16 @@ def test_closing_a_session_ends_it_in_every_process(
     sessions.close(cookie)
 
 
-def test_ended_and_surplus_sessions_are_deleted(sessions: SessionStore, path: Path, tmp_path: Path) -> None:
-    _, secret = create_key(path, "admin")
+def test_ended_and_surplus_sessions_of_a_key_are_deleted(
+    sessions: SessionStore, path: Path, tmp_path: Path
+) -> None:
+    key, secret = create_key(path, "admin")
     folder = tmp_path / "sessions"
     first = str(sessions.open(secret, now=NOW - timedelta(days=1)))
     (folder / "junk.json").write_text("{")
     for number in range(MAX_SESSIONS + 5):
         (folder / f"{number:064d}.json").write_text(
-            json.dumps({"key": "x", "until": f"2026-11-25T09:{number % 60:02d}:00Z"})
+            json.dumps({"key": key, "until": f"2026-11-25T09:{number % 60:02d}:00Z"})
         )
 
     last = str(sessions.open(secret, now=NOW))
@@ -143,6 +146,27 @@ def test_ended_and_surplus_sessions_are_deleted(sessions: SessionStore, path: Pa
     assert len(list(folder.glob("*.json"))) == MAX_SESSIONS
     assert sessions.find(first, now=NOW - timedelta(days=1)) is None
     assert sessions.find(last, now=NOW) is not None
+
+
+@pytest.mark.attack("A3")
+def test_a_key_that_signs_in_without_end_ends_no_session_of_another(
+    sessions: SessionStore, path: Path, tmp_path: Path
+) -> None:
+    (_, admin), (_, reader) = create_key(path, "admin"), create_key(path, "predict")
+    victim = str(sessions.open(admin, now=NOW))
+
+    flood = [str(sessions.open(reader, now=NOW + timedelta(seconds=n))) for n in range(MAX_SESSIONS + 20)]
+
+    later = NOW + timedelta(minutes=5)
+    assert sessions.find(victim, now=later) is not None
+    assert [bool(sessions.find(one, now=later)) for one in flood] == [False] * 20 + [True] * MAX_SESSIONS
+
+
+def test_two_workspaces_on_one_host_have_cookies_of_their_own(tmp_path: Path, path: Path) -> None:
+    names = {SessionStore(tmp_path, path, minutes=30, workspace_id=one * 8).cookie_name for one in "abcd"}
+
+    assert len(names) == 4
+    assert all(re.fullmatch(r"tonewatch-[a-d]{8}", name) for name in names)
 
 
 @given(cookie=st.text(max_size=200))
