@@ -122,7 +122,7 @@ def test_a_workspace_from_another_machine_is_a_copy(
     assert ("If that one is still in use" in message) == (elsewhere and not is_copy)
 
 
-def test_a_copy_that_could_not_be_noticed_gets_an_id_by_hand(tmp_path: Path) -> None:
+def test_the_command_for_an_unnoticed_copy_gives_it_an_id_of_its_own(tmp_path: Path) -> None:
     before = workspace_identity(at(tmp_path))
     rewrite(tmp_path, **ELSEWHERE)
     workspace_identity(at(tmp_path))

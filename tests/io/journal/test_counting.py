@@ -21,14 +21,16 @@ from pipeline.io.journal.journal import Journal
 CHECKOUT = Path(__file__).parents[3]
 HOUR = ("2026-11-25T08:00:00.000000Z", "2026-11-25T09:00:00.000000Z")
 COUNT = """
-import resource, sys
+import re, sys
 from pathlib import Path
+def peak():  # of this program alone; that of `getrusage` begins with the parent's
+    return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 from pipeline.io.journal.reader import JournalReader
 journal, hour = JournalReader(Path(sys.argv[1])), sys.argv[2:]
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 choice = journal.choose_topics(*hour, known={"phones"}, most=100)
 counts = journal.counts(*hour, named=choice.named, other="other")
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+after = peak()
 print(len(choice.named), choice.others, len(counts), sum(one.predictions for one in counts), after - before)
 """
 
