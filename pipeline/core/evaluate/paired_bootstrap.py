@@ -7,6 +7,7 @@ R rows: a text once for each set it is in.
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ class PairedMetric:
         """Candidate less champion."""
         return self.candidate - self.champion
 
-    @property
+    @cached_property
     def spread(self) -> float:
         """The standard error of the difference: the standard deviation of its resamples."""
         return float(self.differences_B.std())

@@ -30,7 +30,7 @@ def beats_baselines(evaluation: object, gate: GateConfig) -> Iterator[GateCheck]
         scores = ("candidate", "champion", "difference", "low")
         macro_f1, baseline, gain, low = (get_number(baselines, name, "gain", score) for score in scores)
         passed = low > margin
-        verb = "beats" if passed else "does not surely beat" if gain > margin else "does not beat"
+        verb = "beats" if passed else "does not significantly beat" if gain > margin else "does not beat"
         sentence = (
             f"Macro F1 of {macro_f1:.3f} {verb} the {baseline:.3f} of baseline {name}{by_margin}: "
             f"the lower end of the paired interval of the gain is {low:+.3f}."
