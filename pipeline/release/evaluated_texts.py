@@ -90,6 +90,6 @@ def rows_trained_on(
         for text, group in stream_split(root, release["data_version"], *TRAINED_ON):
             rows.update(groups.get(group, ()))
             rows.update(texts.get(duplicate_key(text), ()))
-    except TonewatchError as error:
+    except (TonewatchError, OSError) as error:
         return TrainedRows(frozenset(), f"its data {release['data_version']} cannot be read ({error})")
     return TrainedRows(frozenset(rows))
