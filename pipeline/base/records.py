@@ -7,6 +7,8 @@ from typing import Literal
 
 SplitName = Literal["train", "valid", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "valid", "test")
+# What a source writes as the split of texts that may neither select nor test a model.
+TRAIN_ONLY = "train only"
 
 
 @dataclass(frozen=True, slots=True)

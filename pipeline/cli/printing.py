@@ -5,11 +5,11 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pipeline.base.config import Workspace
 from pipeline.base.config.parsing import read_yaml
-from pipeline.base.documents import ReignRecord, ReleaseRecord, WatchSummary
+from pipeline.base.documents import ReignRecord, ReleaseDetails, ReleaseRecord, WatchSummary
 from pipeline.base.spreadsheet import inert
 from pipeline.cli.tables import table
 
@@ -52,7 +52,21 @@ def release(record: ReleaseRecord) -> str:
         marks = [("ok" if check["passed"] else "!!", check) for check in decision["checks"]]
         checks = [(mark, check["name"], check["sentence"]) for mark, check in marks]
     head = f"{record['release']}: {_lineage(record)}"
-    return "\n".join((head, "", metrics, "", _gate(record), table(checks, indent=2)))
+    return "\n".join((head, "", metrics, *_published(record), "", _gate(record), table(checks, indent=2)))
+
+
+def _published(record: ReleaseRecord) -> list[str]:
+    """Return the figure to publish, and how many looks at the test split are left, where they are known."""
+    lines = []
+    if published := record.get("published"):
+        low, high = published["intervals"]["macro_f1"]
+        lines.append(
+            f"To publish: macro F1 {published['macro_f1']:.3f} ({low:.3f} to {high:.3f}), accuracy "
+            f"{published['accuracy']:.3f}, on {published['texts']:,} reserved texts that no comparison has "
+            "seen."
+        )
+    looks = cast(ReleaseDetails, record).get("looks")
+    return ["", *lines, *([looks["sentence"]] if looks else [])] if lines or looks else []
 
 
 def reigns(rows: Sequence[ReignRecord]) -> str:

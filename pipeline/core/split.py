@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 
 from pipeline.base.config import SplitConfig
 from pipeline.base.errors import DataRejected
-from pipeline.base.records import SPLITS, SplitName, TextRecord
+from pipeline.base.records import SPLITS, TRAIN_ONLY, SplitName, TextRecord
 
 SPLIT_NAMES: dict[str, SplitName] = {
     "train": "train",
@@ -15,6 +15,7 @@ SPLIT_NAMES: dict[str, SplitName] = {
     "val": "valid",
     "dev": "valid",
     "test": "test",
+    TRAIN_ONLY: "train",
 }
 
 
@@ -33,15 +34,17 @@ def split_records(
 
     A record keeps the split that its source brings. Where a source brings train and test but no valid (as
     many benchmarks do), the share `valid` of its train groups goes to valid, by the same hash; its test is
-    not changed. Raises DataRejected on an unknown split name, an empty split, or a label without texts in
-    train.
+    not changed. Volunteered labels stay in train: who sends a label chooses the text, mostly one that the
+    champion gets wrong, and no model may be selected or tested on those. Raises DataRejected on an unknown
+    split name, an empty split, or a label without texts in train.
     """
     own = {record.id: _source_split(record) for record in records if record.split}
     with_valid = {record.source for record in records if own.get(record.id) == "valid"}
     splits: dict[SplitName, list[TextRecord]] = {split: [] for split in SPLITS}
     for record in records:
         split = own.get(record.id) or assign_split(record.group, cfg)
-        lacks_valid = own.get(record.id) == "train" and record.source not in with_valid
+        may_move = own.get(record.id) == "train" and record.split != TRAIN_ONLY
+        lacks_valid = may_move and record.source not in with_valid
         if lacks_valid and _hash_position(record.group, cfg) < cfg.valid:
             split = "valid"
         splits[split].append(record)

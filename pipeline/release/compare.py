@@ -1,38 +1,35 @@
-"""Predict today's test texts and those of the champion's own sources with both models, and compare them."""
+"""Compare a candidate with the champion and with earlier releases, on texts that none of them learnt from."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
+from pipeline.base import logs
 from pipeline.base.config import Params, Workspace
-from pipeline.base.documents import Comparison, ReleaseRecord
+from pipeline.base.documents import Comparison, LeftOutTexts, Look, ReleaseRecord
 from pipeline.base.errors import Fault, TonewatchError
 from pipeline.base.records import TextRecord
-from pipeline.core.evaluate.comparison import SourcePredictions, compare_models, measure_forgetting
+from pipeline.core.evaluate.comparison import Anchor, SourcePredictions, compare_models, measure_forgetting
 from pipeline.core.evaluate.paired_bootstrap import PairedPredictions
 from pipeline.core.evaluate.slices import slice_members
-from pipeline.io import files, parquet
 from pipeline.io.registry import release_files
 from pipeline.io.versioning.data_versions import read_split
+from pipeline.io.workspace_id import workspace_identity
+from pipeline.release.evaluated_texts import EvaluatedTexts, rows_trained_on
+from pipeline.release.predicting import PredictorLoader, TextPredictor, predicted_labels
+from pipeline.release.robustness import ComparedModels, compare_abilities, compare_attack
+
+log = logs.get("release")
 
 
-class LabelledTexts(Protocol):
-    """Predictions; `labels` are names, in the order of the texts."""
+@dataclass(frozen=True)
+class ComparisonTask:
+    """What is compared: the candidate's texts of its data version, and the releases it is held against."""
 
-    @property
-    def labels(self) -> Sequence[str]:
-        """The predicted label of each text."""
-
-
-class TextPredictor(Protocol):
-    """Anything that predicts the labels of texts."""
-
-    def predict(self, texts: Sequence[str], /) -> LabelledTexts:
-        """Predict each text."""
-
-
-PredictorLoader = Callable[[Path], TextPredictor]
+    texts: EvaluatedTexts
+    data_version: str
+    champion: ReleaseRecord
+    anchors: Sequence[ReleaseRecord]
+    look: Look
 
 
 @dataclass(frozen=True)
@@ -68,57 +65,107 @@ class _SourceTexts:
     data_version: str
 
 
+@dataclass(frozen=True)
+class _AnchorTexts:
+    """The predictions of an earlier release, and the rows that it did not learn from."""
+
+    release: str
+    predicted: Sequence[str]
+    rows: Sequence[int]
+
+
 def compare_with_champion(
-    workspace: Workspace, params: Params, champion: ReleaseRecord, load: PredictorLoader
+    workspace: Workspace, params: Params, task: ComparisonTask, load: PredictorLoader
 ) -> Comparison:
     """Compare the candidate in the working tree with the champion, text by text.
 
-    Raises Fault where the texts that the candidate was evaluated on are gone.
+    Texts that the champion learnt from are left out and counted. Raises DataRejected where that leaves none.
     """
-    data = workspace.root / "data"
-    files.verified_receipt(data / "splits", made_by="split")
-    records, candidate = _evaluated_texts(data)
+    champion, own = task.champion, (workspace_identity(workspace).id, task.data_version)
+    trained = rows_trained_on(workspace.root, champion, task.texts.records, own=own)
+    texts = task.texts.where(lambda row: row not in trained.rows)
+    left_out = [_left_out(champion, len(trained.rows), trained.unknown)]
     predictor = load(release_files.verified_copy(workspace, champion))
-    today = _PredictedTexts(records, candidate, _labels(predictor, records))
-    sources = _champion_sources(workspace, champion, today, load, predictor)
-    labels = _all_labels(params, [today, *(source.texts for source in sources.values())])
-    slices = slice_members(
-        [record.text for record in records],
-        [record.source for record in records],
-        [record.lang for record in records],
-        params.evaluate,
-    )
+    candidate = load(workspace.root / "data" / "candidate")
+    today = _PredictedTexts(texts.records, texts.predicted, predicted_labels(predictor, texts.records))
+    anchors = [
+        anchor for release in task.anchors if (anchor := _anchor(workspace, release, texts, own, load))
+    ]
+    sources = _champion_sources(workspace, champion, today, (candidate, predictor))
+    labels = _all_labels(params, [today, *(source.texts for source in sources.values())], anchors)
     comparison = compare_models(
         today.paired(labels),
         champion=champion["release"],
         labels=labels,
-        slices=slices,
+        slices=_slices(texts.records, params),
+        gate=params.gate,
+        seed=params.seed,
+        look=task.look,
+        anchors=[_anchor_of(anchor, today, labels) for anchor in anchors],
+    )
+    forgetting = measure_forgetting(
+        {
+            name: SourcePredictions(source.texts.paired(labels), source.data_version)
+            for name, source in sources.items()
+        },
+        champion=champion["release"],
+        labels=labels,
         gate=params.gate,
         seed=params.seed,
     )
-    pairs = {
-        name: SourcePredictions(source.texts.paired(labels), source.data_version)
-        for name, source in sources.items()
+    models = ComparedModels(candidate, predictor, champion["release"])
+    attacked = ([record.text for record in texts.records], [record.label for record in texts.records])
+    return {
+        **comparison,
+        "forgetting": forgetting,
+        "left_out": left_out,
+        "abilities": compare_abilities(models, params),
+        "attack": compare_attack(models, attacked, params),
     }
-    forgetting = measure_forgetting(pairs, labels=labels, gate=params.gate, seed=params.seed)
-    return {**comparison, "forgetting": forgetting}
 
 
-def _evaluated_texts(data: Path) -> tuple[list[TextRecord], list[str]]:
-    """Return the test texts in the order of the candidate's stored predictions, and those predictions."""
-    texts = {record.id: record for record in parquet.read_texts(data / "splits" / "test.parquet")}
-    predictions = parquet.read_rows(data / "evaluation" / "predictions.parquet")
-    if set(predictions["id"]) != set(texts):
-        raise Fault("data/evaluation and data/splits hold different texts. Type `tonewatch stage evaluate`.")
-    return [texts[name] for name in predictions["id"]], list(predictions["predicted"])
+def _left_out(release: ReleaseRecord, texts: int, unknown: str | None) -> LeftOutTexts:
+    return {"release": release["release"], "texts": texts, "unknown": unknown}
+
+
+def _slices(records: Sequence[TextRecord], params: Params) -> dict[str, list[int]]:
+    texts, sources, langs = (
+        [getattr(record, name) for record in records] for name in ("text", "source", "lang")
+    )
+    return slice_members(texts, sources, langs, params.evaluate)
+
+
+def _anchor(
+    workspace: Workspace,
+    release: ReleaseRecord,
+    texts: EvaluatedTexts,
+    own: tuple[str | None, str],
+    load: PredictorLoader,
+) -> _AnchorTexts | None:
+    """Predict the texts with an earlier release; None where it is gone or may know all of them."""
+    trained = rows_trained_on(workspace.root, release, texts.records, own=own)
+    rows = [row for row in range(len(texts.records)) if row not in trained.rows]
+    if trained.unknown or not rows:
+        log.warning("anchor.left_out", release=release["release"], error=trained.unknown or "no text is left")
+        return None
+    try:
+        predictor = load(release_files.verified_copy(workspace, release))
+    except TonewatchError as error:
+        log.warning("anchor.left_out", release=release["release"], error=str(error))
+        return None
+    return _AnchorTexts(release["release"], predicted_labels(predictor, texts.records), rows)
+
+
+def _anchor_of(anchor: _AnchorTexts, today: _PredictedTexts, labels: Sequence[str]) -> Anchor:
+    pair = _PredictedTexts(today.records, today.candidate, anchor.predicted).paired(labels)
+    return Anchor(anchor.release, pair, anchor.rows)
 
 
 def _champion_sources(
     workspace: Workspace,
     champion: ReleaseRecord,
     today: _PredictedTexts,
-    load: PredictorLoader,
-    predictor: TextPredictor,
+    models: tuple[TextPredictor, TextPredictor],
 ) -> dict[str, _SourceTexts]:
     """Predict texts of each of the champion's sources: today's texts, or else those of its data version."""
     names, version = set(champion["evaluation"]["per_source"]), champion["data_version"]
@@ -133,22 +180,20 @@ def _champion_sources(
                 f"and its own test texts (data {version}) cannot be read, "
                 f"so forgetting cannot be measured: {error}"
             ) from error
-        candidate = load(workspace.root / "data" / "candidate")
-        past = _PredictedTexts(records, _labels(candidate, records), _labels(predictor, records))
+        past = _PredictedTexts(records, *(predicted_labels(model, records) for model in models))
         sources |= {name: _SourceTexts(past.of_source(name), version) for name in absent}
     return sources
 
 
-def _labels(predictor: TextPredictor, records: Sequence[TextRecord]) -> list[str]:
-    return list(predictor.predict([record.text for record in records]).labels)
-
-
-def _all_labels(params: Params, parts: Sequence[_PredictedTexts]) -> tuple[str, ...]:
+def _all_labels(
+    params: Params, parts: Sequence[_PredictedTexts], anchors: Sequence[_AnchorTexts]
+) -> tuple[str, ...]:
     # A champion may predict labels that today's texts no longer have; those predictions are simply wrong.
-    occurring = (
-        label
+    columns = [
+        column
         for part in parts
         for column in ([record.label for record in part.records], part.candidate, part.champion)
-        for label in column
-    )
+    ]
+    columns += [anchor.predicted for anchor in anchors]
+    occurring = (label for column in columns for label in column)
     return tuple(dict.fromkeys([*params.collect.labels, *occurring]))

@@ -1,27 +1,28 @@
 """Judge a candidate: compare it with the champion, let the gate decide, record the decision."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.base.config import GateConfig, Params, Workspace
 from pipeline.base.digests import json_digest
 from pipeline.base.documents import (
     CandidateRecord,
-    CompressionMenu,
-    DataCheckRecord,
     GateEvidence,
+    PublishedScores,
     ReleaseRecord,
 )
-from pipeline.core.gate.decision import GateDecision, decide
+from pipeline.base.errors import Fault
+from pipeline.core.evaluate.report import ScoredTexts, published_scores
+from pipeline.core.gate.decision import RULES, GateDecision, decide, decide_by_earlier_rules
 from pipeline.inference.load import load_predictor
 from pipeline.io import files
 from pipeline.io.params_file import load_params
 from pipeline.io.registry import release_files
 from pipeline.io.registry.ledger import Ledger
-from pipeline.io.registry.ledger_entries import ChampionMove, Release
 from pipeline.io.registry.open_registry import open_registry
 from pipeline.io.workspace_id import workspace_identity
-from pipeline.release.compare import PredictorLoader, compare_with_champion
+from pipeline.release.evaluated_texts import EvaluatedTexts, JudgedTexts, read_judged_texts
+from pipeline.release.evidence import LedgerView, gather_evidence, read_menu
+from pipeline.release.predicting import PredictorLoader
 from pipeline.release.register import (
     candidate_digests,
     candidate_identity,
@@ -29,6 +30,8 @@ from pipeline.release.register import (
     read_evaluation,
     release_params,
 )
+
+ATTEMPTS = 5  # to add a verdict to a ledger that other processes extend meanwhile
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,16 @@ def judge(
         # A rejection says nothing about a champion that it was not compared with.
         identity = json_digest({"identity": identity, "champion": name})
         release = ledger.find(identity)
+    judgement = _Judgement(identity, actor, reason, champion=name)
+    for _ in range(ATTEMPTS):
+        if release is not None:
+            break
+        view = LedgerView.read(ledger)
+        record = _judged_record(workspace, view, lineage, judgement, load or load_predictor)
+        # A verdict recorded meanwhile may have been a look at the same test split: then this one is another.
+        release = ledger.add_following(record, len(view.releases))
     if release is None:
-        params, loader = load_params(workspace.params), load or load_predictor
-        evidence = _gather_evidence(workspace, params, ledger, champion, loader)
-        judgement = _Judgement(identity, actor, reason, champion=name)
-        release = ledger.add(_candidate_record(workspace, params, evidence, lineage, judgement))
+        raise Fault("Other processes keep adding releases to the ledger. Type `tonewatch run` again.")
     if release.record["decision"]["accepted"]:
         release_files.keep_local_copy(workspace, release.record)
     return release.record
@@ -101,20 +109,10 @@ def read_lock(workspace: Workspace) -> str:
     return path.read_text("utf-8") if path.is_file() else ""
 
 
-def previously_rolled_back(ledger: Ledger, digests: Mapping[str, str]) -> str | None:
-    """Return who rolled back a candidate with these files and why; None where nobody did or it serves."""
-    left = _last_departure(ledger.releases(), ledger.moves(), digests)
-    if left is None or not left.is_rollback:
-        return None
-    return (
-        f"This very candidate is {left.origin}, and {left.actor} rolled it back to {left.target} "
-        f"at {left.time} ({left.reason}). To serve it again, type `tonewatch release promote {left.origin}`."
-    )
-
-
 def redecide(evidence: GateEvidence, gate: GateConfig) -> GateDecision:
-    """Decide again from the evidence in a release record alone."""
-    return decide(evidence, evidence["comparison"], gate)
+    """Decide again from the evidence in a release record alone, by the rules that it was judged by."""
+    rules = decide if evidence.get("rules") == RULES else decide_by_earlier_rules
+    return rules(evidence, evidence["comparison"], gate)
 
 
 def _champion(ledger: Ledger) -> ReleaseRecord | None:
@@ -128,34 +126,31 @@ def _equals_candidate(workspace: Workspace, champion: ReleaseRecord, data_versio
     )
 
 
-def _last_departure(
-    releases: list[Release], moves: list[ChampionMove], digests: Mapping[str, str]
-) -> ChampionMove | None:
-    """Return the last move away from a release with these files; None where such a release serves now."""
-    last: ChampionMove | None = None
-    for release in releases:
-        if digests.items() <= release.record["files"].items():
-            if moves and release.name == moves[-1].target:
-                return None
-            last = next((move for move in reversed(moves) if move.origin == release.name), last)
-    return last
-
-
-def _gather_evidence(
+def _judged_record(
     workspace: Workspace,
-    params: Params,
-    ledger: Ledger,
-    champion: ReleaseRecord | None,
+    view: LedgerView,
+    lineage: CandidateLineage,
+    judgement: _Judgement,
     load: PredictorLoader,
-) -> GateEvidence:
-    menu = _read_menu(workspace)
-    return {
-        "evaluation": read_evaluation(workspace),
-        "variant": next(variant for variant in menu["variants"] if variant["name"] == menu["chosen"]),
-        "checks": _data_checks(workspace),
-        "previously_rolled_back": previously_rolled_back(ledger, candidate_digests(workspace)),
-        "comparison": compare_with_champion(workspace, params, champion, load) if champion else None,
-    }
+) -> CandidateRecord:
+    params = load_params(workspace.params)
+    texts = read_judged_texts(workspace.root / "data", reserve=params.gate.reserve)
+    evidence = gather_evidence(workspace, params, view, texts, data_version=lineage.data_version, load=load)
+    return _candidate_record(workspace, params, evidence, lineage, judgement, texts=texts)
+
+
+def _published(reserve: EvaluatedTexts, params: Params) -> PublishedScores | None:
+    """Open the reserve: measure the accepted candidate on texts that no comparison has seen."""
+    truth = [record.label for record in reserve.records]
+    labels = tuple(dict.fromkeys([*params.collect.labels, *truth, *reserve.predicted]))
+    scored = ScoredTexts(
+        labels=labels,
+        truth=[labels.index(label) for label in truth],
+        predicted=[labels.index(label) for label in reserve.predicted],
+        groups=[record.group for record in reserve.records],
+        sources=[record.source for record in reserve.records],
+    )
+    return published_scores(scored, params.evaluate, params.seed)
 
 
 def _candidate_record(
@@ -164,7 +159,10 @@ def _candidate_record(
     evidence: GateEvidence,
     lineage: CandidateLineage,
     judgement: _Judgement,
+    *,
+    texts: JudgedTexts,
 ) -> CandidateRecord:
+    decision = redecide(evidence, params.gate)
     evaluation, identity = evidence["evaluation"], workspace_identity(workspace)
     settings = files.read_json(workspace.root / "data" / "candidate" / "model.json")
     return {
@@ -188,23 +186,11 @@ def _candidate_record(
         "metrics": headline_metrics(evaluation),
         "baselines": evaluation["baselines"],
         "intervals": evaluation["intervals"],
-        "menu": _read_menu(workspace),
+        "menu": read_menu(workspace),
         "thresholds": {"temperature": settings["temperature"], "uncertain": settings["uncertain"]},
         "teacher": settings["teacher"],
         "approval": params.gate.approval,
-        "decision": redecide(evidence, params.gate).record(),
+        "decision": decision.record(),
+        "test": texts.split,
+        "published": _published(texts.reserve, params) if decision.accepted else None,
     }
-
-
-def _read_menu(workspace: Workspace) -> CompressionMenu:
-    menu: CompressionMenu = files.read_json(workspace.root / "data" / "candidate" / "menu.json")
-    return menu
-
-
-def _data_checks(workspace: Workspace) -> list[DataCheckRecord]:
-    folder = workspace.root / "data" / "validation"
-    files.verified_receipt(folder, made_by="validate")
-    return [
-        {"name": check["name"], "passed": check["passed"], "sentence": check["sentence"]}
-        for check in files.read_json(folder / "checks.json")
-    ]

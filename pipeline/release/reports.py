@@ -8,6 +8,7 @@ from typing import cast
 
 from pipeline.base import times
 from pipeline.base.config import Workspace
+from pipeline.base.config.parsing import parse_params
 from pipeline.base.documents import (
     ApprovalRecord,
     ReignRecord,
@@ -20,6 +21,7 @@ from pipeline.io.registry.ledger import Ledger
 from pipeline.io.registry.mlflow_models import candidate_digest
 from pipeline.io.registry.open_registry import open_registry
 from pipeline.io.versioning import data_versions
+from pipeline.release.looks import report_looks
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,13 @@ def show_release(workspace: Workspace, name: str | None) -> ReleaseDetails:
         raise UsageError("No release is in service yet. Make one with `tonewatch run`.")
     release = ledger.get(name or str(champion))
     own = [move.as_dict() for move in moves if release.name in (move.origin, move.target)]
-    return cast(ReleaseDetails, {**release.record, "in_service": release.name == champion, "moves": own})
+    details = cast(ReleaseDetails, {**release.record, "in_service": release.name == champion, "moves": own})
+    if "test" in release.record:
+        records = [other.record for other in ledger.releases()]
+        looks = report_looks(records, release.record, parse_params(release.record["params"]))
+        if looks is not None:
+            details["looks"] = looks
+    return details
 
 
 def write_report(workspace: Workspace, name: str | None, out: Path | None) -> Report:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.base.config import EvaluateConfig, RatingRule
 from pipeline.base.records import Receipt, TextRecord
+from pipeline.base.seeds import seed_for
+from pipeline.core.gate.reserve import reserved_rows
 from pipeline.io import files, parquet
 from pipeline.io.security.model_files import read_model_folder
 
@@ -25,12 +27,14 @@ def evaluate(
     *,
     cfg: EvaluateConfig,
     rules: Mapping[str, RatingRule],
+    reserve: float,
     seed: int,
     threads: int,
 ) -> Receipt:
     """Evaluate the candidate and the baselines on the test split; write the report and every prediction.
 
-    `rules` turn the single ratings of a source's texts into labels, for human agreement.
+    The share `reserve` of the test split is predicted and not measured. `rules` turn the single ratings of
+    a source's texts into labels, for human agreement.
     """
     from pipeline.core.evaluate.baselines import predict_baselines
     from pipeline.core.evaluate.report import evaluation_report
@@ -41,20 +45,28 @@ def evaluate(
     train, test = (parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "test"))
     model = read_model_folder(candidate)
     predictor = Predictor.of(model.model, model.tokenizer, model.settings, threads=threads)
-    predictions = _predict(predictor, test)
+    sealed = reserved_rows([record.group for record in test], reserve)
+    measured, reserved = (
+        [record for record, is_sealed in zip(test, sealed, strict=True) if is_sealed is part]
+        for part in (False, True)
+    )
+    predictions = _predict(predictor, measured)
     texts, truth = [record.text for record in train], _label_indices(train, predictor.labels)
     report = evaluation_report(
         predictions,
         baselines=predict_baselines(texts, truth, predictions.texts, cfg),
-        robustness=_robustness(predictor, test, predictions, cfg=cfg, rules=rules, seed=seed),
+        robustness=_robustness(predictor, measured, predictions, cfg=cfg, rules=rules, seed=seed),
         cfg=cfg,
         seed=seed,
+        reserved=len(reserved),
     )
+    columns = [(measured, predictions), *([(reserved, _predict(predictor, reserved))] if reserved else [])]
     with files.staging_dir(out) as staging:
         files.write_json(staging / "evaluation.json", report)
-        parquet.write_rows(staging / "predictions.parquet", _columns(test, predictions))
+        parquet.write_rows(staging / "predictions.parquet", _joined([_columns(*part) for part in columns]))
         figures = {"macro_f1": report["macro_f1"], "accuracy": report["accuracy"]}
-        return files.write_receipt(staging, Receipt("evaluate", {"test": len(test)}, figures))
+        counts = {"test": len(measured), "reserved": len(reserved)}
+        return files.write_receipt(staging, Receipt("evaluate", counts, figures))
 
 
 def _predict(predictor: "Predictor", test: Sequence[TextRecord]) -> "LabelledPredictions":
@@ -85,8 +97,9 @@ def _robustness(
     seed: int,
 ) -> "RobustnessReports":
     """Measure what the test metrics do not show: abilities, robustness to typos, and human agreement."""
-    from pipeline.core.evaluate.attack import measure_attack
+    from pipeline.core.evaluate.attack import attack, attack_report
     from pipeline.core.evaluate.behaviour import make_cases, measure_abilities
+    from pipeline.core.evaluate.bootstrap import BootstrapConfig
     from pipeline.core.evaluate.human_agreement import human_agreement
     from pipeline.core.evaluate.report import RobustnessReports
 
@@ -94,9 +107,11 @@ def _robustness(
         return predictor.predict(texts).probabilities
 
     cases = make_cases(cfg.behaviour, seed)
+    attacked = attack(predictions.texts, predictions.truth, predict, cfg=cfg.attack, seed=seed)
+    sampling = BootstrapConfig(cfg.resamples, cfg.confidence, seed_for(seed, "evaluate", "intervals"))
     return RobustnessReports(
-        behaviour=measure_abilities(cases, predict, predictor.labels),
-        attack=measure_attack(predictions.texts, predictions.truth, predict, cfg=cfg.attack, seed=seed),
+        behaviour=measure_abilities(cases, predict, predictor.labels, confidence=cfg.confidence),
+        attack=attack_report(attacked, predictor.labels, cfg=cfg.attack, sampling=sampling),
         human=human_agreement(test, rules, predictions.predicted, predictor.labels, seed),
     )
 
@@ -116,6 +131,10 @@ def _columns(test: Sequence[TextRecord], predictions: "LabelledPredictions") -> 
     }
 
 
+def _joined(parts: "Sequence[dict[str, list[object]]]") -> dict[str, list[object]]:
+    return {name: [value for part in parts for value in part[name]] for name in parts[0]}
+
+
 def run(context: "StageContext") -> Receipt:
     """Run the stage in a workspace."""
     params = context.params
@@ -124,6 +143,7 @@ def run(context: "StageContext") -> Receipt:
         context.folder("split"),
         context.folder("evaluate"),
         cfg=params.evaluate,
+        reserve=params.gate.reserve,
         rules={source.name: source.ratings for source in params.collect.tables if source.ratings},
         seed=params.seed,
         threads=context.profile.threads,

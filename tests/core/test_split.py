@@ -7,7 +7,7 @@ from text_records import text_record
 
 from pipeline.base.config import SplitConfig
 from pipeline.base.errors import DataRejected
-from pipeline.base.records import TextRecord
+from pipeline.base.records import TRAIN_ONLY, TextRecord
 from pipeline.core.split import assign_split
 from pipeline.core.split import split_records as split
 
@@ -106,3 +106,16 @@ def test_a_label_without_training_texts_is_refused() -> None:
 
     with pytest.raises(DataRejected, match="no text with the label bad"):
         split(records, CFG, LABELS)
+
+
+@given(st.floats(0.01, 0.6), st.floats(0.01, 0.39), st.text(max_size=5))
+def test_volunteered_labels_train_whatever_the_shares_and_the_salt(
+    test: float, valid: float, salt: str
+) -> None:
+    own = [record(number, split=side) for number, side in enumerate(["train", "test", "valid"] * 4)]
+    volunteered = [record(number, source="feedback", split=TRAIN_ONLY) for number in range(200)]
+
+    sides = split([*own, *volunteered], SplitConfig(valid=valid, test=test, salt=salt), LABELS)
+
+    assert {one.id for one in volunteered} <= {one.id for one in sides["train"]}
+    assert all(one.source != "feedback" for side in ("valid", "test") for one in sides[side])

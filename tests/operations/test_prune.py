@@ -41,7 +41,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory, _filled: Path, _migrated: Pa
     (root / ".tonewatch").mkdir(exist_ok=True)
     shutil.copyfile(_migrated, root / ".tonewatch" / "mlflow.db")
     places = recorded.build(root)
-    for number, wrong in enumerate((5, 10, 20, 40), 1):
+    for number, wrong in enumerate((5, 10, 20, 300), 1):
         recorded.write_split(places, f"{wrong:064x}")
         DvcCache(root).commit("split")
         assert commit_data(places, f"{wrong:064x}") == f"v{number}"

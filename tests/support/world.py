@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import toy
 import yaml
 
@@ -38,7 +39,7 @@ def build(root: Path, mlflow_uri: str, ledger: str | None = None) -> Workspace:
     """Write everything that a candidate is judged by, but no candidate."""
     params = yaml.safe_load((CHECKOUT / "params.yaml").read_text("utf-8"))
     params["evaluate"] |= {"resamples": 200, "behaviour": {"max_cases": 1, "words": {}, "abilities": []}}
-    params["gate"] |= {"resamples": 500, "abilities": {}, "max_calibration_error": 1.0}
+    params["gate"] |= {"resamples": 500, "abilities": {}, "max_calibration_error": 1.0, "reserve": 0.0}
     (root / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
     (root / "dvc.lock").write_text("stages: {}\n")
     (root / "serving.py").write_text(CODE)
@@ -83,14 +84,14 @@ def candidate(places: Workspace, *, wrong: int) -> None:
     probabilities = [[0.909 if label == number else 0.0455 for number in range(3)] for label in predicted_N]
     groups, words = [text.group for text in TEXTS], [text.text for text in TEXTS]
     answered = LabelledPredictions(
-        LABELS,
-        truth,
-        predicted_N,
-        probabilities,
-        groups,
-        ["tweet"] * 300,
-        ["en"] * 300,
-        words,
+        labels=LABELS,
+        truth=truth,
+        predicted=predicted_N,
+        probabilities=np.array(probabilities),
+        groups=groups,
+        sources=["tweet"] * 300,
+        langs=["en"] * 300,
+        texts=words,
         temperature=1.0,
     )
     params = load_params(places.params)

@@ -16,6 +16,12 @@ class GateConfig(Section):
     champion_margin: float = Field(gt=0, le=1)
     slice_margin: Fraction
     forgetting_margin: Fraction
+    ability_margin: Fraction
+    attack_margin: Fraction
+    anchors: int = Field(ge=0)
+    looks: PositiveInt
+    new_test_share: float = Field(gt=0, le=1)
+    reserve: float = Field(ge=0, lt=1)
     min_macro_f1: Fraction
     baseline_margin: float
     abilities: dict[str, Fraction]

@@ -20,7 +20,12 @@ from pipeline.base.documents.evaluation import (
     SubsetScores,
 )
 from pipeline.base.documents.menu import CompressionMenu, MenuVariant
-from pipeline.base.documents.release import DataCheckRecord, GateDecisionRecord, MoveRecord
+from pipeline.base.documents.release import (
+    DataCheckRecord,
+    GateDecisionRecord,
+    MoveRecord,
+    PublishedScores,
+)
 
 Verdict = Literal["accepted", "refused", "waiting"]
 
@@ -59,7 +64,8 @@ class CardMetrics(ModelScores):
 class CardDifference(SliceDifference):
     """The difference to the champion on one slice; `significant` marks a significant regression.
 
-    `data_version` is set where the texts are those of the champion's own data.
+    `data_version` is set where the texts are those of the champion's own data. Of a record of an earlier
+    version, `p_adjusted` is by Holm (1979), and `state` is None.
     """
 
     data_version: str | None
@@ -179,6 +185,7 @@ class ReleaseCard(TypedDict):
     decision: CardDecision
     comparison: CardComparison | None
     metrics: CardMetrics
+    published: PublishedScores | None
     labels: list[CardLabel]
     slices: list[CardSlice]
     confusion: list[list[int]]

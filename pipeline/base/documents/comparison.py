@@ -1,6 +1,37 @@
 """The comparison of a candidate with the champion on the same texts."""
 
-from typing import TypedDict
+from typing import Literal, NotRequired, TypedDict
+
+RegressionState = Literal["not worse", "worse", "not shown", "not known"]
+
+
+class SplitDescription(TypedDict):
+    """The test split of a judgement: a digest of its texts, a sketch of them, and how many there are.
+
+    `sketch` holds the smallest digests of texts (16 digits each), which tell how much two splits overlap.
+    `texts` includes the `reserved` ones, which no comparison sees.
+    """
+
+    fingerprint: str
+    sketch: list[str]
+    texts: int
+    reserved: int
+
+
+class Look(TypedDict):
+    """One look at a test split: its number, how many are allowed, and the chance of error it may spend."""
+
+    number: int
+    allowed: int
+    level: float
+
+
+class LeftOutTexts(TypedDict):
+    """How many test texts are left out since a release learnt from them; else why that is `unknown`."""
+
+    release: str
+    texts: int
+    unknown: str | None
 
 
 class Difference(TypedDict):
@@ -14,24 +45,33 @@ class Difference(TypedDict):
 
 
 class OverallDifference(Difference):
-    """A difference, and the smallest gain or drop that the test detects with the power of the gate."""
+    """A difference, and the smallest gain or drop that the test detects with the power of the gate.
+
+    `lower` is the one-sided lower bound that the look may claim; records of earlier versions lack it.
+    """
 
     minimum_detectable: float
+    lower: NotRequired[float]
 
 
 class SliceDifference(OverallDifference):
-    """The difference on one slice, label or source, and how significant a drop beyond the margin is.
+    """The difference on one slice, label, source or ability to the release `against`, and what it shows.
 
-    `p` is one-sided, `p_holm` the same adjusted for all slices (Holm, 1979). `bound` is an upper bound of the
-    difference and `minimum_detectable` the smallest drop, margin included, that is detected; both at Holm's
-    first and strictest step.
+    `state`: "worse" is a significant drop beyond the margin, "not worse" rules such a drop out by `lower`,
+    "not shown" means that enough texts do not rule it out, "not known" that there are too few texts. `p` is
+    one-sided, `p_adjusted` the same over all rows and releases (max-T; Westfall and Young, 1993). Records
+    of earlier versions have `p_holm` (Holm, 1979) and `bound` instead of the keys that are not required.
     """
 
     name: str
     texts: int
     p: float
-    p_holm: float
-    bound: float
+    against: NotRequired[str]
+    p_adjusted: NotRequired[float]
+    standard_error: NotRequired[float]
+    state: NotRequired[RegressionState]
+    p_holm: NotRequired[float]
+    bound: NotRequired[float]
 
 
 class ForgettingDifference(SliceDifference):
@@ -70,7 +110,9 @@ class Comparison(TypedDict):
     """A paired bootstrap of candidate and champion, under the settings of the gate it was made with.
 
     `champion` is the release's name; `slices` and `forgetting` (sources the champion was trained on) are
-    tested for drops beyond `margin` and `forgetting_margin`.
+    tested for drops beyond `margin` and `forgetting_margin`, `abilities` and `attack` beyond their own.
+    `anchors` are the earlier releases that the slices are held against too. Records of earlier versions lack
+    the keys that are not required.
     """
 
     champion: str
@@ -84,3 +126,10 @@ class Comparison(TypedDict):
     slices: list[SliceDifference]
     forgetting: list[ForgettingDifference]
     changed: ChangedPredictions
+    ability_margin: NotRequired[float]
+    attack_margin: NotRequired[float]
+    look: NotRequired[Look]
+    left_out: NotRequired[list[LeftOutTexts]]
+    anchors: NotRequired[list[str]]
+    abilities: NotRequired[list[SliceDifference]]
+    attack: NotRequired[list[SliceDifference]]

@@ -1,6 +1,8 @@
 """The evaluation report, `evaluation.json`: what one candidate reaches on the test split."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
+
+from pipeline.base.documents.comparison import Difference
 
 
 class Scores(TypedDict):
@@ -17,10 +19,15 @@ class SubsetScores(Scores):
 
 
 class ModelScores(Scores):
-    """Scores of a model or a baseline; `intervals` holds [low, high] under the name of a score."""
+    """Scores of a model or a baseline; `intervals` holds [low, high] under the name of a score.
+
+    `gain` is the paired difference in macro F1 of the candidate (less the baseline, named `champion` there);
+    reports of earlier versions and the candidate itself lack it.
+    """
 
     per_source: dict[str, SubsetScores]
     intervals: dict[str, list[float]]
+    gain: NotRequired[Difference]
 
 
 class LabelScores(TypedDict):
@@ -42,9 +49,24 @@ class CalibrationBin(TypedDict):
     texts: int
 
 
-class CalibrationReport(TypedDict):
-    """Calibration errors, the temperature they were measured at, and the bins that hold texts."""
+class CalibrationError(TypedDict):
+    """A debiased calibration error in [0, 1] with the interval [low, high], and the number of texts."""
 
+    error: float
+    low: float
+    high: float
+    texts: int
+
+
+class CalibrationReport(TypedDict):
+    """Calibration errors, the temperature they were measured at, and the bins that hold texts.
+
+    `ece` and `adaptive_ece` are above 0 for a perfect model too; `debiased` and `per_source` are not. Reports
+    of earlier versions lack the latter two.
+    """
+
+    debiased: NotRequired[CalibrationError]
+    per_source: NotRequired[dict[str, CalibrationError]]
     ece: float
     adaptive_ece: float
     brier: float
@@ -60,17 +82,26 @@ class FailedCase(TypedDict):
 
 
 class AbilityReport(TypedDict):
-    """How many cases of one ability passed; `kind` is minimum, invariance or direction."""
+    """How many cases of one ability passed; `kind` is minimum, invariance or direction.
+
+    `low` and `high` are the interval of the pass rate over all fillings of the templates; reports of earlier
+    versions lack them.
+    """
 
     kind: str
     cases: int
     passed: int
     pass_rate: float
+    low: NotRequired[float]
+    high: NotRequired[float]
     examples: list[FailedCase]
 
 
 class AttackReport(TypedDict):
-    """Macro F1 of a sample before and after typos: up to `edits` a text, the worst of `tries` attempts."""
+    """Macro F1 of a sample before and after typos: up to `edits` a text, the worst of `tries` attempts.
+
+    `low` and `high` are the interval of the `fall`; reports of earlier versions lack them.
+    """
 
     texts: int
     edits: int
@@ -78,6 +109,8 @@ class AttackReport(TypedDict):
     macro_f1_before: float
     macro_f1_after: float
     fall: float
+    low: NotRequired[float]
+    high: NotRequired[float]
 
 
 class AgreementScores(TypedDict):
@@ -100,11 +133,13 @@ class EvaluationReport(ModelScores):
 
     `confusion` is LxL in the order of `labels`, ground truth by prediction; `slices` are named
     `source=movie`, `length=9-16`, …. `behaviour` is by ability, empty where none was tried; `attack` and
-    `human` are None where they were not measured.
+    `human` are None where they were not measured. `texts` were measured, `reserved` were not: no figure here
+    depends on them.
     """
 
     labels: list[str]
     texts: int
+    reserved: NotRequired[int]
     per_class: dict[str, LabelScores]
     confusion: list[list[int]]
     slices: dict[str, SubsetScores]

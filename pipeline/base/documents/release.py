@@ -2,7 +2,7 @@
 
 from typing import Literal, NotRequired, TypedDict
 
-from pipeline.base.documents.comparison import Comparison
+from pipeline.base.documents.comparison import Comparison, SplitDescription
 from pipeline.base.documents.evaluation import EvaluationReport, ModelScores, SubsetScores
 from pipeline.base.documents.menu import CompressionMenu, MenuVariant
 
@@ -45,6 +45,21 @@ class HeadlineMetrics(TypedDict):
     per_source: dict[str, SubsetScores]
 
 
+class PublishedScores(ModelScores):
+    """The scores of an accepted candidate on `texts` that no comparison has seen."""
+
+    texts: int
+
+
+class LooksReport(TypedDict):
+    """The looks at a test split: used, allowed and left, and what a new test split needs, in a sentence."""
+
+    used: int
+    allowed: int
+    left: int
+    sentence: str
+
+
 class ServingThresholds(TypedDict):
     """What logits are divided by, and the probability below which a prediction counts as uncertain."""
 
@@ -56,9 +71,10 @@ class GateEvidence(TypedDict):
     """Everything the gate decides on.
 
     `comparison` is None where no champion was in service, `previously_rolled_back` where nobody rolled this
-    candidate back.
+    candidate back. `rules` is the version of the gate's rules, which records of earlier versions lack.
     """
 
+    rules: NotRequired[int]
     evaluation: EvaluationReport
     variant: MenuVariant
     checks: list[DataCheckRecord]
@@ -73,6 +89,8 @@ class CandidateRecord(GateEvidence):
     params.yaml and dvc.lock, `files` the SHA-256 of each served file, `teacher` that of the uncompressed
     model, `champion` the release it was compared with. `model` is the name of the registered model that holds
     `model_version`; `workspace` and `host` are where the release was made, None in records of early versions.
+    `test` describes the test split, and `published` holds the scores on its reserve, None where the candidate
+    was rejected or nothing is reserved; records of earlier versions lack both.
     """
 
     schema: Literal[2]
@@ -99,6 +117,8 @@ class CandidateRecord(GateEvidence):
     champion: str | None
     approval: Literal["none", "human"]
     decision: GateDecisionRecord
+    test: NotRequired[SplitDescription]
+    published: NotRequired[PublishedScores | None]
 
 
 class ReleaseRecord(CandidateRecord):
@@ -168,3 +188,4 @@ class ReleaseDetails(ReleaseRecord):
     moves: list[MoveRecord]
     approvals: NotRequired[list[ApprovalRecord]]
     data: NotRequired[DataVersionRecord]
+    looks: NotRequired[LooksReport]

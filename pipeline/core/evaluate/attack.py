@@ -2,23 +2,35 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pipeline.base.config.evaluate import AttackConfig
 from pipeline.base.documents import AttackReport
 from pipeline.base.seeds import seed_for
-from pipeline.core.evaluate import metrics, typos
+from pipeline.core.evaluate import bootstrap, typos
 from pipeline.core.evaluate.behaviour import PredictProbabilities
+from pipeline.core.evaluate.paired_bootstrap import PairedPredictions, paired_metrics
 
 
-def measure_attack(
+@dataclass(frozen=True)
+class AttackedTexts:
+    """The sample that was attacked: rows of the test set, truth, and predictions before and after it."""
+
+    rows: Sequence[int]
+    truth: Sequence[int]
+    before: Sequence[int]
+    after: Sequence[int]
+
+
+def attack(
     texts: Sequence[str],
     truth: Sequence[int],
     predict: PredictProbabilities,
     *,
     cfg: AttackConfig,
     seed: int,
-) -> AttackReport:
-    """Measure macro F1 of a sample of texts before and after the attack.
+) -> AttackedTexts:
+    """Attack a sample of texts: typos that make the predictions wrong.
 
     Each of `tries` attempts makes one typo (`typos.TYPOS`) in up to `edits` words of every text that is still
     predicted correctly. The first attempt that makes the prediction wrong is the last on that text.
@@ -26,8 +38,7 @@ def measure_attack(
     generator = random.Random(seed_for(seed, "evaluate", "attack"))
     rows = sorted(generator.sample(range(len(texts)), min(cfg.texts, len(texts))))
     sample, sample_truth = [texts[row] for row in rows], [truth[row] for row in rows]
-    probabilities_NL = predict(sample)
-    before = probabilities_NL.argmax(axis=1).tolist()
+    before = predict(sample).argmax(axis=1).tolist()
     after = list(before)
     for _ in range(cfg.tries):
         correct = [row for row, label in enumerate(after) if label == sample_truth[row]]
@@ -36,18 +47,27 @@ def measure_attack(
         attacked = [perturb(sample[row], cfg.edits, generator) for row in correct]
         for row, label in zip(correct, predict(attacked).argmax(axis=1).tolist(), strict=True):
             after[row] = label
-    labels = probabilities_NL.shape[1]
-    f1_before, f1_after = (
-        float(metrics.macro_f1(metrics.confusion(sample_truth, predicted, labels=labels)))
-        for predicted in (before, after)
-    )
+    return AttackedTexts(rows, sample_truth, before, after)
+
+
+def attack_report(
+    attacked: AttackedTexts, labels: Sequence[str], *, cfg: AttackConfig, sampling: bootstrap.BootstrapConfig
+) -> AttackReport:
+    """Measure macro F1 before and after the attack, and the interval of its fall."""
+    rows = range(len(attacked.truth))
+    ids = [str(row) for row in rows]
+    pair = PairedPredictions(ids, attacked.truth, attacked.before, attacked.after, rows)
+    (fall, *_) = paired_metrics(pair, {}, labels, resamples=sampling.resamples, seed=sampling.seed)
+    low, high = bootstrap.percentile_interval(fall.differences_B, confidence=sampling.confidence)
     return {
-        "texts": len(sample),
+        "texts": len(rows),
         "edits": cfg.edits,
         "tries": cfg.tries,
-        "macro_f1_before": f1_before,
-        "macro_f1_after": f1_after,
-        "fall": f1_before - f1_after,
+        "macro_f1_before": fall.candidate,
+        "macro_f1_after": fall.champion,
+        "fall": fall.difference,
+        "low": low,
+        "high": high,
     }
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.base.config.evaluate import ADDITION, PLACEHOLDER, Ability, BehaviourConfig
 from pipeline.base.documents import AbilityReport
 from pipeline.base.seeds import seed_for
-from pipeline.core.evaluate import typos
+from pipeline.core.evaluate import significance, typos
 
 # Texts to probabilities (texts x labels).
 PredictProbabilities = Callable[[Sequence[str]], NDArray[np.float64]]
@@ -55,14 +55,11 @@ def make_cases(cfg: BehaviourConfig, seed: int) -> list[Case]:
 
 
 def measure_abilities(
-    cases: Sequence[Case], predict: PredictProbabilities, labels: Sequence[str]
+    cases: Sequence[Case], predict: PredictProbabilities, labels: Sequence[str], *, confidence: float
 ) -> dict[str, AbilityReport]:
     """Measure the pass rate of each ability; `predict` is called once, with each text once."""
-    texts = list(dict.fromkeys(text for case in cases for text in case.texts))
-    probabilities = dict(zip(texts, predict(texts), strict=True)) if texts else {}
     reports: dict[str, AbilityReport] = {}
-    for case in cases:
-        rows = [probabilities[text] for text in case.texts]
+    for case, rows in _predicted(cases, predict):
         report = reports.setdefault(
             case.ability, {"kind": case.kind, "cases": 0, "passed": 0, "pass_rate": 0.0, "examples": []}
         )
@@ -73,7 +70,20 @@ def measure_abilities(
             predicted = [labels[int(row.argmax())] for row in rows]
             report["examples"].append({"texts": list(case.texts), "labels": predicted})
         report["pass_rate"] = report["passed"] / report["cases"]
+    for report in reports.values():
+        low, high = significance.share_interval(report["passed"], report["cases"], confidence=confidence)
+        report["low"], report["high"] = low, high
     return reports
+
+
+def passed_cases(
+    cases: Sequence[Case], predict: PredictProbabilities, labels: Sequence[str]
+) -> dict[str, NDArray[np.bool_]]:
+    """Return of each ability which of its cases pass, in the order of the cases."""
+    passed: dict[str, list[bool]] = {}
+    for case, rows in _predicted(cases, predict):
+        passed.setdefault(case.ability, []).append(case_passes(case, rows, labels))
+    return {ability: np.array(values) for ability, values in passed.items()}
 
 
 def case_passes(case: Case, rows: Sequence[NDArray[np.float64]], labels: Sequence[str]) -> bool:
@@ -85,6 +95,15 @@ def case_passes(case: Case, rows: Sequence[NDArray[np.float64]], labels: Sequenc
     if case.kind == "minimum":
         return bool(last.argmax() == expected)
     return bool(last[expected] - plain[expected] > MIN_RISE)
+
+
+def _predicted(
+    cases: Sequence[Case], predict: PredictProbabilities
+) -> Iterator[tuple[Case, list[NDArray[np.float64]]]]:
+    texts = list(dict.fromkeys(text for case in cases for text in case.texts))
+    probabilities = dict(zip(texts, predict(texts), strict=True)) if texts else {}
+    for case in cases:
+        yield case, [probabilities[text] for text in case.texts]
 
 
 def _in_turns(by_template: Sequence[Iterator[Case]], count: int) -> list[Case]:

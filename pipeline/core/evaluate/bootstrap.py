@@ -56,7 +56,9 @@ def percentile_interval(values_B: Values, *, confidence: float) -> tuple[float, 
 def metric_intervals(counts_GLL: Counts, cfg: BootstrapConfig) -> dict[str, list[float]]:
     """Compute the confidence intervals [low, high] of macro F1 and accuracy."""
     counts_BLL = bootstrap_sums(counts_GLL, resamples=cfg.resamples, seed=cfg.seed)
+    occurs_L = counts_GLL.sum(axis=(0, 2)) > 0
+    scores = {"macro_f1": metrics.macro_f1(counts_BLL, occurs_L), "accuracy": metrics.accuracy(counts_BLL)}
     return {
-        name: list(percentile_interval(metric(counts_BLL), confidence=cfg.confidence))
-        for name, metric in (("macro_f1", metrics.macro_f1), ("accuracy", metrics.accuracy))
+        name: list(percentile_interval(values_B, confidence=cfg.confidence))
+        for name, values_B in scores.items()
     }

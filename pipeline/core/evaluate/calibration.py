@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.base.documents import CalibrationBin, CalibrationReport
+from pipeline.base.documents import CalibrationBin, CalibrationError, CalibrationReport
+from pipeline.core.evaluate import bootstrap
 
 # The largest factor between a temperature and 1: beyond it all probabilities are nearly certain, or nearly
 # equal.
@@ -45,6 +46,53 @@ def measure_calibration(
             for index in np.unique(bin_N).tolist()
         ],
     }
+
+
+def debiased_error(
+    confidence_N: Table,
+    correct_N: NDArray[np.bool_],
+    groups: Sequence[str],
+    *,
+    bins: int,
+    sampling: bootstrap.BootstrapConfig,
+) -> CalibrationError:
+    """Estimate the root mean squared gap of confidence and accuracy, without the part that is noise.
+
+    In bins of equally many texts the squared gap is too large by the variance of the accuracy, which is
+    subtracted (Ferro and Fricker, 2012; Kumar, Liang and Ma, 2019). The interval is the basic bootstrap over
+    groups: its resamples scatter about the uncorrected error. A calibrated model reaches 0.
+    """
+    edges = np.quantile(confidence_N, np.arange(1, bins) / bins)
+    bin_N = np.searchsorted(edges, confidence_N, side="right")
+    names, group_N = np.unique(np.asarray(groups), return_inverse=True)
+    cell_N = group_N * bins + bin_N
+    sums_GK = np.stack(
+        [
+            np.bincount(cell_N, weights, minlength=len(names) * bins).reshape(len(names), bins)
+            for weights in (np.ones(len(bin_N)), confidence_N, correct_N.astype(np.float64))
+        ],
+        axis=1,
+    )
+    sums_BK = bootstrap.bootstrap_sums(sums_GK, resamples=sampling.resamples, seed=sampling.seed)
+    total = sums_GK.sum(axis=0)
+    square, uncorrected = (float(_squared_gap(total, corrected=corrected)) for corrected in (True, False))
+    low, high = bootstrap.percentile_interval(
+        _squared_gap(sums_BK, corrected=True), confidence=sampling.confidence
+    )
+    ends = (square, square - (high - uncorrected), square - (low - uncorrected))
+    error, lower, upper = (float(np.sqrt(max(0.0, end))) for end in ends)
+    return {"error": error, "low": min(lower, error), "high": max(upper, error), "texts": len(bin_N)}
+
+
+def _squared_gap(sums: Table, *, corrected: bool) -> Table:
+    """Compute the mean squared gap from counts, confidences and hits of bins; ...x3xK to ...."""
+    count, confidence, hits = (sums[..., index, :] for index in range(3))
+    texts = np.maximum(count, 1.0)
+    accuracy = hits / texts
+    gap = np.square((confidence / texts) - accuracy)
+    if corrected:
+        gap = gap - accuracy * (1 - accuracy) / np.maximum(count - 1, 1.0)
+    return (count * gap).sum(axis=-1) / np.maximum(count.sum(axis=-1), 1.0)  # type: ignore[no-any-return]
 
 
 def fit_temperature(logits_NL: ArrayLike, truth_N: ArrayLike) -> float:

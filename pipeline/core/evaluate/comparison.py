@@ -3,25 +3,22 @@
 Legend: B resamples.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.base.config import GateConfig
 from pipeline.base.documents import (
     ChangedPredictions,
     Comparison,
-    Difference,
     ForgettingDifference,
+    Look,
     McNemarTest,
-    SliceDifference,
+    OverallDifference,
 )
 from pipeline.base.seeds import seed_for
-from pipeline.core.evaluate import bootstrap, significance
+from pipeline.core.evaluate import significance
 from pipeline.core.evaluate.paired_bootstrap import PairedMetric, PairedPredictions, paired_metrics
+from pipeline.core.evaluate.regressions import HeldAgainst, difference_interval, regression_rows
 
 
 @dataclass(frozen=True)
@@ -32,6 +29,18 @@ class SourcePredictions:
     data_version: str
 
 
+@dataclass(frozen=True)
+class Anchor:
+    """An earlier release that slices are held against: its predictions as those of the champion.
+
+    `rows` are the texts that it did not learn from.
+    """
+
+    release: str
+    pair: PairedPredictions
+    rows: Sequence[int]
+
+
 def compare_models(
     pair: PairedPredictions,
     *,
@@ -40,21 +49,31 @@ def compare_models(
     slices: Mapping[str, Sequence[int]],
     gate: GateConfig,
     seed: int,
+    look: Look,
+    anchors: Sequence[Anchor] = (),
 ) -> Comparison:
     """Compare both models by a paired bootstrap over groups (Efron and Tibshirani, 1993).
 
     `slices` are positions of texts; one that holds all texts is left out. Each label that occurs adds its F1
-    to the slices, named `class=negative`; `forgetting` stays empty.
+    to the slices, named `class=negative`; `forgetting`, `abilities` and `attack` stay empty.
 
     Raises DataRejected where there is no text to compare on.
     """
-    overall, *subsets = paired_metrics(
-        pair,
-        slices,
-        labels,
-        resamples=_resamples(gate, len(slices) + len(labels)),
-        seed=seed_for(seed, "gate", "compare"),
-    )
+    draw = seed_for(seed, "gate", "compare")
+    overall, *subsets = paired_metrics(pair, slices, labels, resamples=gate.resamples, seed=draw)
+    family = [HeldAgainst(champion, metric) for metric in subsets]
+    for anchor in anchors:
+        # The same groups and seed: the draws are shared, as max-T needs.
+        _, *others = paired_metrics(
+            anchor.pair,
+            _within(slices, anchor.rows),
+            labels,
+            resamples=gate.resamples,
+            seed=draw,
+            name=anchor.release,
+            rows=anchor.rows,
+        )
+        family += [HeldAgainst(anchor.release, metric) for metric in others]
     return {
         "champion": champion,
         "texts": len(pair.truth),
@@ -62,95 +81,75 @@ def compare_models(
         "power": gate.power,
         "margin": gate.slice_margin,
         "forgetting_margin": gate.forgetting_margin,
-        "macro_f1": {
-            **_difference(overall, gate),
-            "minimum_detectable": _minimum_detectable(overall, (1 - gate.confidence) / 2, gate),
-        },
+        "ability_margin": gate.ability_margin,
+        "attack_margin": gate.attack_margin,
+        "look": look,
+        "anchors": [anchor.release for anchor in anchors],
+        "left_out": [],
+        "macro_f1": _overall(overall, look, gate),
         "mcnemar": _mcnemar(pair),
-        "slices": significant_drops(subsets, margin=gate.slice_margin, gate=gate),
+        "slices": regression_rows(family, margin=gate.slice_margin, gate=gate),
         "forgetting": [],
+        "abilities": [],
+        "attack": [],
         "changed": _changed(pair, labels, limit=gate.changed_listed),
     }
 
 
 def measure_forgetting(
-    sources: Mapping[str, SourcePredictions], *, labels: Sequence[str], gate: GateConfig, seed: int
+    sources: Mapping[str, SourcePredictions],
+    *,
+    champion: str,
+    labels: Sequence[str],
+    gate: GateConfig,
+    seed: int,
 ) -> list[ForgettingDifference]:
-    """Compare both models on each source of the champion's training data, tested as `significant_drops` does.
+    """Compare both models on each source of the champion's training data, tested as `regression_rows` does.
 
     Raises DataRejected where a source has no text to compare on.
     """
-    resamples = _resamples(gate, len(sources))
-    paired = [
-        paired_metrics(
-            source.pair,
-            {},
-            labels,
-            resamples=resamples,
-            seed=seed_for(seed, "gate", "forgetting", name),
-            name=f"source={name}",
-        )[0]
+    family = [
+        HeldAgainst(
+            champion,
+            paired_metrics(
+                source.pair,
+                {},
+                labels,
+                resamples=gate.resamples,
+                seed=seed_for(seed, "gate", "forgetting", name),
+                name=f"source={name}",
+            )[0],
+        )
         for name, source in sorted(sources.items())
     ]
-    rows = significant_drops(paired, margin=gate.forgetting_margin, gate=gate)
+    rows = regression_rows(family, margin=gate.forgetting_margin, gate=gate)
     versions = [source.data_version for _, source in sorted(sources.items())]
     return [{**row, "data_version": version} for row, version in zip(rows, versions, strict=True)]
 
 
-def significant_drops(
-    paired: Sequence[PairedMetric], *, margin: float, gate: GateConfig
-) -> list[SliceDifference]:
-    """Test each figure for a drop beyond the margin: significant if `p_holm` <= 1 - `gate.confidence`."""
-    alpha = (1 - gate.confidence) / max(1, len(paired))
-    p_values = [_p_value(metric, margin) for metric in paired]
-    return [
-        {
-            "name": metric.name,
-            "texts": metric.texts,
-            **_difference(metric, gate),
-            "p": p,
-            "p_holm": p_holm,
-            "bound": _upper_bound(metric.differences_B, alpha),
-            "minimum_detectable": margin + _minimum_detectable(metric, alpha, gate),
-        }
-        for metric, p, p_holm in zip(paired, p_values, significance.holm(p_values), strict=True)
-    ]
+def _within(slices: Mapping[str, Sequence[int]], rows: Sequence[int]) -> dict[str, list[int]]:
+    members = frozenset(rows)
+    return {name: [row for row in subset if row in members] for name, subset in slices.items()}
 
 
-def _resamples(gate: GateConfig, figures: int) -> int:
-    # The smallest p of B resamples is 1/(B+1); it must lie below Holm's first step also with many slices.
-    return max(gate.resamples, math.ceil(figures / (1 - gate.confidence)))
-
-
-def _difference(metric: PairedMetric, gate: GateConfig) -> Difference:
-    low, high = bootstrap.percentile_interval(metric.differences_B, confidence=gate.confidence)
-    if significance.smallest_p(metric.differing_groups) > (1 - gate.confidence) / 2:
-        # With so few differing groups, swapping the models' names at random may give the same difference.
-        low, high = min(low, 0.0), max(high, 0.0)
+def _overall(metric: PairedMetric, look: Look, gate: GateConfig) -> OverallDifference:
+    lower = significance.lower_bound(
+        metric.difference, metric.spread, groups=metric.differing_groups, level=look["level"]
+    )
+    low, high = difference_interval(metric, gate)
+    # An exhausted budget claims nothing: no difference is below the worst one.
+    level = look["level"] or (1 - gate.confidence) / 2
     return {
         "candidate": metric.candidate,
         "champion": metric.champion,
-        "difference": metric.candidate - metric.champion,
+        "difference": metric.difference,
         "low": low,
         "high": high,
+        "lower": max(lower, -1.0),
+        "minimum_detectable": significance.minimum_detectable(
+            metric.spread, metric.texts, alpha=level, power=gate.power
+        ),
     }
-
-
-def _minimum_detectable(metric: PairedMetric, alpha: float, gate: GateConfig) -> float:
-    spread = float(metric.differences_B.std())
-    return significance.minimum_detectable(spread, metric.texts, alpha=alpha, power=gate.power)
-
-
-def _p_value(metric: PairedMetric, margin: float) -> float:
-    within = int((metric.differences_B >= -margin).sum())
-    p = (1 + within) / (1 + len(metric.differences_B))
-    return max(p, significance.smallest_p(metric.differing_groups))
-
-
-def _upper_bound(differences_B: NDArray[np.float64], alpha: float) -> float:
-    """Return the difference at which p would just exceed `alpha` if minus the margin were there."""
-    above = max(1, math.floor(alpha * (1 + len(differences_B))))
-    return float(np.partition(differences_B, -above)[-above])
 
 
 def _mcnemar(pair: PairedPredictions) -> McNemarTest:

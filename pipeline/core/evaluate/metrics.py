@@ -66,9 +66,14 @@ def tallied_f1(tallies: Array) -> Values:
     return _ratio(2.0 * tallies[..., 0, :], tallies[..., 1, :])
 
 
-def tallied_macro_f1(tallies: Array) -> Values:
-    """Average F1 over labels with support or predictions, as scikit-learn does; ...x2xL to ...."""
-    return _ratio(tallied_f1(tallies).sum(axis=-1), (tallies[..., 1, :] > 0).sum(axis=-1))
+def tallied_macro_f1(tallies: Array, occurs_L: Array) -> Values:
+    """Average F1 over the labels that occur; ...x2xL and ...xL to ....
+
+    A label that is only predicted adds no class: it is an error on the true label. The same labels serve
+    every model and every resample, or one stray prediction would move the average by a third of a class.
+    """
+    f1_L = np.where(occurs_L, tallied_f1(tallies), 0.0)
+    return _ratio(f1_L.sum(axis=-1), np.broadcast_to(occurs_L, f1_L.shape).sum(axis=-1))
 
 
 def f1(counts: Array) -> Values:
@@ -76,9 +81,12 @@ def f1(counts: Array) -> Values:
     return tallied_f1(tally(counts))
 
 
-def macro_f1(counts: Array) -> Values:
-    """Average F1 over labels with support or predictions; ...xLxL to ...."""
-    return tallied_macro_f1(tally(counts))
+def macro_f1(counts: Array, occurs_L: Array | None = None) -> Values:
+    """Average F1 over the labels with support; ...xLxL to ....
+
+    `occurs_L` says which labels have support in the texts that the counts are resampled from.
+    """
+    return tallied_macro_f1(tally(counts), counts.sum(axis=-1) > 0 if occurs_L is None else occurs_L)
 
 
 def accuracy(counts: Array) -> Values:

@@ -7,6 +7,7 @@ R rows: a text once for each set it is in.
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,16 @@ class PairedMetric:
     differences_B: NDArray[np.float64]
     differing_groups: int
 
+    @property
+    def difference(self) -> float:
+        """Candidate less champion."""
+        return self.candidate - self.champion
+
+    @cached_property
+    def spread(self) -> float:
+        """The standard error of the difference: the standard deviation of its resamples."""
+        return float(self.differences_B.std())
+
 
 def paired_metrics(
     pair: PairedPredictions,
@@ -46,25 +57,29 @@ def paired_metrics(
     resamples: int,
     seed: int,
     name: str = "all",
+    rows: Sequence[int] | None = None,
 ) -> list[PairedMetric]:
-    """Resample every figure with the same draws; the first is that of all texts."""
-    if not pair.truth:
+    """Resample every figure with the same draws; the first is that of all texts, or of `rows` alone.
+
+    Macro F1 of a set is over the labels that its texts have, in every resample and for both models. Equal
+    groups and seeds give equal draws, also where `rows` differ. Raises DataRejected where there is no text.
+    """
+    every = range(len(pair.truth)) if rows is None else rows
+    if not len(every):
         raise DataRejected(f"Candidate and champion have no text in common ({name}). Raise split.test.")
     truth_N = np.asarray(pair.truth, dtype=np.int64)
-    subsets = {name: rows for name, rows in slices.items() if 0 < len(rows) < len(truth_N)}
-    label_C, texts_C = np.unique(truth_N, return_counts=True)
-    tallies_GSM2L = _tallies(pair, truth_N, [range(len(truth_N)), *subsets.values()], labels=len(labels))
-    figures_KM = _figures(tallies_GSM2L.sum(axis=0), label_C)
+    subsets = {name: members for name, members in slices.items() if 0 < len(members) < len(every)}
+    sets = [every, *subsets.values()]
+    occurs_SL = np.array([np.bincount(truth_N[members], minlength=len(labels)) > 0 for members in sets])
+    label_C, texts_C = np.unique(truth_N[every], return_counts=True)
+    tallies_GSM2L = _tallies(pair, truth_N, sets, labels=len(labels))
+    figures_KM = _figures(tallies_GSM2L.sum(axis=0), occurs_SL, label_C)
     sums = bootstrap.bootstrap_sums(tallies_GSM2L, resamples=resamples, seed=seed)
-    resampled_BKM = _figures(sums, label_C)
+    resampled_BKM = _figures(sums, occurs_SL, label_C)
     differences_BK = resampled_BKM[..., 0] - resampled_BKM[..., 1]
-    differs_GS2L = tallies_GSM2L[:, :, 0] != tallies_GSM2L[:, :, 1]
-    differing_K = [
-        *differs_GS2L.any(axis=(2, 3)).sum(axis=0),
-        *differs_GS2L[:, 0].any(axis=1)[:, label_C].sum(axis=0),
-    ]
+    differing_K = _differing(tallies_GSM2L, label_C)
     names = [name, *subsets, *(f"class={labels[label]}" for label in label_C)]
-    texts = [len(truth_N), *map(len, subsets.values()), *texts_C.tolist()]
+    texts = [*map(len, sets), *texts_C.tolist()]
     return [
         PairedMetric(
             names[k],
@@ -72,7 +87,7 @@ def paired_metrics(
             float(figures_KM[k, 0]),
             float(figures_KM[k, 1]),
             differences_BK[:, k],
-            int(differing_K[k]),
+            differing_K[k],
         )
         for k in range(len(names))
     ]
@@ -94,7 +109,17 @@ def _tallies(
     return np.stack([tally.reshape(len(names), len(sets), 2, labels) for tally in tallies], axis=2)
 
 
-def _figures(tallies: metrics.Counts | metrics.Values, label_C: metrics.Counts) -> metrics.Values:
+def _differing(tallies_GSM2L: metrics.Counts, label_C: metrics.Counts) -> list[int]:
+    differs_GS2L = tallies_GSM2L[:, :, 0] != tallies_GSM2L[:, :, 1]
+    of_sets = differs_GS2L.any(axis=(2, 3)).sum(axis=0)
+    of_labels = differs_GS2L[:, 0].any(axis=1)[:, label_C].sum(axis=0)
+    return [*of_sets.tolist(), *of_labels.tolist()]
+
+
+def _figures(
+    tallies: metrics.Counts | metrics.Values, occurs_SL: NDArray[np.bool_], label_C: metrics.Counts
+) -> metrics.Values:
     """Compute macro F1 of each set and F1 of each label that occurs; ...SxMx2xL to ...KxM."""
     f1_CM = np.moveaxis(metrics.tallied_f1(tallies[..., 0, :, :, :])[..., label_C], -1, -2)
-    return np.concatenate([metrics.tallied_macro_f1(tallies), f1_CM], axis=-2)
+    macro_SM = metrics.tallied_macro_f1(tallies, occurs_SL[:, None, :])
+    return np.concatenate([macro_SM, f1_CM], axis=-2)

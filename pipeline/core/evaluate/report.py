@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,29 +11,40 @@ from pipeline.base.config import EvaluateConfig
 from pipeline.base.documents import (
     AbilityReport,
     AttackReport,
+    CalibrationError,
+    CalibrationReport,
+    Difference,
     EvaluationReport,
     HumanAgreement,
     ModelScores,
+    PublishedScores,
 )
 from pipeline.base.errors import DataRejected
 from pipeline.base.seeds import seed_for
 from pipeline.core.evaluate import bootstrap, calibration, metrics
+from pipeline.core.evaluate.paired_bootstrap import PairedPredictions, paired_metrics
 from pipeline.core.evaluate.slices import slice_members
 
 
-@dataclass(frozen=True)
-class LabelledPredictions:
-    """Hold ground truth and predictions of N test texts, as indices of `labels`, and the probabilities (NxL).
-
-    `temperature` is the one the logits are divided by.
-    """
+@dataclass(frozen=True, kw_only=True)
+class ScoredTexts:
+    """Hold ground truth and predictions of N test texts, as indices of `labels`."""
 
     labels: tuple[str, ...]
     truth: Sequence[int]
     predicted: Sequence[int]
-    probabilities: NDArray[np.float64]
     groups: Sequence[str]
     sources: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledPredictions(ScoredTexts):
+    """Hold N test texts with their predictions and the probabilities (NxL).
+
+    `temperature` is the one the logits are divided by.
+    """
+
+    probabilities: NDArray[np.float64]
     langs: Sequence[str]
     texts: Sequence[str]
     temperature: float
@@ -57,53 +69,99 @@ def evaluation_report(
     robustness: RobustnessReports,
     cfg: EvaluateConfig,
     seed: int,
+    reserved: int = 0,
 ) -> EvaluationReport:
     """Build the document of `evaluation.json`; `baselines` holds the predictions of each baseline.
 
-    Raises DataRejected when the test set is empty.
+    `reserved` is how many more test texts are reserved. Raises DataRejected when the test set is empty.
     """
     if not test.truth:
         raise DataRejected(
             "The test split is empty, so nothing can be evaluated. Raise split.test, or collect more texts."
         )
     labels = len(test.labels)
+    sampling = _sampling(cfg, seed)
     counts_LL = metrics.confusion(test.truth, test.predicted, labels=labels)
     slices = slice_members(test.texts, test.sources, test.langs, cfg)
     return {
-        **_model_scores(test, test.predicted, cfg, seed),
+        **_model_scores(test, test.predicted, sampling),
         "labels": list(test.labels),
         "texts": len(test.truth),
+        "reserved": reserved,
         "per_class": metrics.per_class(counts_LL, test.labels),
         "confusion": counts_LL.tolist(),
         "slices": metrics.per_slice(test.truth, test.predicted, slices, labels=labels),
-        "calibration": calibration.measure_calibration(
-            test.truth,
-            test.predicted,
-            test.probabilities,
-            bins=cfg.calibration_bins,
-            temperature=test.temperature,
-        ),
+        "calibration": _calibration(test, cfg, sampling),
         "behaviour": dict(robustness.behaviour),
         "attack": robustness.attack,
         "human": robustness.human,
         "baselines": {
-            name: _model_scores(test, predicted, cfg, seed) for name, predicted in sorted(baselines.items())
+            name: {**_model_scores(test, predicted, sampling), "gain": _gain(test, predicted, sampling)}
+            for name, predicted in sorted(baselines.items())
         },
     }
 
 
+def published_scores(reserve: ScoredTexts, cfg: EvaluateConfig, seed: int) -> PublishedScores | None:
+    """Measure a promoted candidate on the reserve, on which nothing was chosen; None where it is empty."""
+    if not reserve.truth:
+        return None
+    scores = _model_scores(reserve, reserve.predicted, _sampling(cfg, seed))
+    return {**scores, "texts": len(reserve.truth)}
+
+
+def _sampling(cfg: EvaluateConfig, seed: int) -> bootstrap.BootstrapConfig:
+    return bootstrap.BootstrapConfig(cfg.resamples, cfg.confidence, seed_for(seed, "evaluate", "intervals"))
+
+
 def _model_scores(
-    test: LabelledPredictions, predicted: Sequence[int], cfg: EvaluateConfig, seed: int
+    test: ScoredTexts, predicted: Sequence[int], sampling: bootstrap.BootstrapConfig
 ) -> ModelScores:
     labels = len(test.labels)
     counts_GLL = metrics.confusion_by_group(test.truth, predicted, test.groups, labels=labels)
     overall = metrics.summary(counts_GLL.sum(axis=0))
-    sampling = bootstrap.BootstrapConfig(
-        cfg.resamples, cfg.confidence, seed_for(seed, "evaluate", "intervals")
-    )
     return {
         "macro_f1": overall["macro_f1"],
         "accuracy": overall["accuracy"],
         "per_source": metrics.per_source(test.truth, predicted, test.sources, labels=labels),
         "intervals": bootstrap.metric_intervals(counts_GLL, sampling),
     }
+
+
+def _gain(
+    test: LabelledPredictions, baseline: Sequence[int], sampling: bootstrap.BootstrapConfig
+) -> Difference:
+    """Compare the candidate with a baseline on the same resampled texts."""
+    pair = PairedPredictions(test.groups, test.truth, test.predicted, baseline, test.groups)
+    (gain, *_) = paired_metrics(pair, {}, test.labels, resamples=sampling.resamples, seed=sampling.seed)
+    low, high = bootstrap.percentile_interval(gain.differences_B, confidence=sampling.confidence)
+    figures = {"candidate": gain.candidate, "champion": gain.champion, "difference": gain.difference}
+    return cast(Difference, {**figures, "low": low, "high": high})
+
+
+def _calibration(
+    test: LabelledPredictions, cfg: EvaluateConfig, sampling: bootstrap.BootstrapConfig
+) -> CalibrationReport:
+    report = calibration.measure_calibration(
+        test.truth,
+        test.predicted,
+        test.probabilities,
+        bins=cfg.calibration_bins,
+        temperature=test.temperature,
+    )
+    predicted_N = np.asarray(test.predicted)
+    confidence_N = test.probabilities[np.arange(len(predicted_N)), predicted_N]
+    correct_N, sources_N = np.asarray(test.truth) == predicted_N, np.asarray(test.sources)
+
+    def error(rows_N: NDArray[np.int64]) -> CalibrationError:
+        groups = [test.groups[row] for row in rows_N]
+        return calibration.debiased_error(
+            confidence_N[rows_N], correct_N[rows_N], groups, bins=cfg.calibration_bins, sampling=sampling
+        )
+
+    members = {name: np.flatnonzero(sources_N == name) for name in sorted(set(test.sources))}
+    # A small source has no more than noise in each bin.
+    measured = {name: rows_N for name, rows_N in members.items() if len(rows_N) >= cfg.min_slice_texts}
+    report["debiased"] = error(np.arange(len(predicted_N)))
+    report["per_source"] = {name: error(rows_N) for name, rows_N in measured.items()}
+    return report

@@ -1,10 +1,10 @@
-"""The checks that a candidate passes or fails by itself: absolute limits, baselines, data, earlier rollbacks.
+"""What a check is, and the checks of facts: latency, size, data, earlier rollbacks.
 
 Every comparison fails where a figure is absent or not a number.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.base.config import GateConfig
@@ -82,54 +82,6 @@ class Limit:
             )
         figures = {self.figure: measured, self.setting: self.value}
         return make_check(name, passed, figures, sentence, shortfall=shortfall, unit=self.unit)
-
-
-def macro_f1_floor(evaluation: object, gate: GateConfig) -> GateCheck:
-    """Check that macro F1 reaches its floor."""
-    limit = Limit("macro_f1", "Macro F1", "min_macro_f1", gate.min_macro_f1, "macro F1", ".3f")
-    return limit.floor("floor", get_number(evaluation, "macro_f1"))
-
-
-def beats_baselines(evaluation: object, gate: GateConfig) -> Iterator[GateCheck]:
-    """Check that macro F1 exceeds that of each baseline by more than the margin; one check a baseline."""
-    macro_f1, margin = get_number(evaluation, "macro_f1"), gate.baseline_margin
-    baselines = evaluation.get("baselines") if isinstance(evaluation, Mapping) else None
-    if not isinstance(baselines, Mapping):
-        sentence = "No baseline was measured, but gate.baseline_margin requires one."
-        yield make_check("baseline", False, {}, sentence)
-        return
-    by_margin = f" by more than {margin:.3f} (gate.baseline_margin)" if margin else ""
-    for name in sorted(baselines):
-        baseline = get_number(baselines, name, "macro_f1")
-        passed = macro_f1 > baseline + margin
-        verb = "beats" if passed else "does not beat"
-        sentence = f"Macro F1 of {macro_f1:.3f} {verb} the {baseline:.3f} of baseline {name}{by_margin}."
-        figures = {"macro_f1": macro_f1, "baseline_macro_f1": baseline, "baseline_margin": margin}
-        shortfall = baseline + margin - macro_f1
-        yield make_check(f"baseline {name}", passed, figures, sentence, shortfall=shortfall, unit="macro F1")
-
-
-def ability_floors(evaluation: object, gate: GateConfig) -> Iterator[GateCheck]:
-    """Check the pass rate of each ability that has a floor; one check an ability."""
-    for name, floor in sorted(gate.abilities.items()):
-        limit = Limit("pass_rate", f"The pass rate of ability {name}", "abilities", floor, "pass rate", ".1%")
-        yield limit.floor(f"ability {name}", get_number(evaluation, "behaviour", name, "pass_rate"))
-
-
-def attack_drop(evaluation: object, gate: GateConfig) -> GateCheck:
-    """Check that macro F1 drops by at most the limit under attack; passes where no attack was measured."""
-    if not isinstance(evaluation, Mapping) or evaluation.get("attack") is None:
-        return make_check("attack", True, {}, "The candidate was not attacked, so there is no drop to limit.")
-    subject, unit = "The drop of macro F1 under attack", "macro F1 under attack"
-    limit = Limit("drop", subject, "max_attack_drop", gate.max_attack_drop, unit, ".3f")
-    return limit.ceiling("attack", get_number(evaluation, "attack", "fall"))
-
-
-def calibration_error(evaluation: object, gate: GateConfig) -> GateCheck:
-    """Check that the expected calibration error is within its limit."""
-    subject, value = "The expected calibration error", gate.max_calibration_error
-    limit = Limit("ece", subject, "max_calibration_error", value, "calibration error", ".3f")
-    return limit.ceiling("calibration", get_number(evaluation, "calibration", "ece"))
 
 
 def latency(variant: object, gate: GateConfig) -> GateCheck:

@@ -10,8 +10,9 @@ from typing import cast
 
 from pipeline.base.config import GateConfig
 from pipeline.base.documents import GateCheckRecord, GateDecisionRecord
-from pipeline.core.gate import champion_checks, checks
+from pipeline.core.gate import champion_checks, checks, limits
 from pipeline.core.gate.checks import GateCheck
+from pipeline.core.gate.earlier_rules import earlier_checks
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,10 @@ class GateDecision:
         return {"accepted": self.accepted, "reasons": list(self.reasons), "checks": records}
 
 
+# Records of earlier versions say no rules, or others.
+RULES = 2
+
+
 def decide(
     candidate: Mapping[str, object], comparison: Mapping[str, object] | None, gate: GateConfig
 ) -> GateDecision:
@@ -43,20 +48,34 @@ def decide(
     `candidate` holds the keys of `GateEvidence` but `comparison`, which is that with the champion, None where
     there is none. A key or figure that is absent fails its check.
     """
-    evaluation, variant = candidate.get("evaluation"), candidate.get("variant")
+    evaluation = candidate.get("evaluation")
     return GateDecision.of(
         (
-            checks.macro_f1_floor(evaluation, gate),
-            *checks.beats_baselines(evaluation, gate),
+            limits.macro_f1_floor(evaluation, gate),
+            *limits.beats_baselines(evaluation, gate),
             champion_checks.better_than_champion(comparison, gate),
-            champion_checks.no_slice_regression(comparison, gate),
-            champion_checks.no_forgetting(comparison, gate),
-            *checks.ability_floors(evaluation, gate),
-            checks.attack_drop(evaluation, gate),
-            checks.calibration_error(evaluation, gate),
-            checks.latency(variant, gate),
-            checks.model_size(variant, gate),
-            checks.data_checks(candidate.get("checks")),
-            checks.not_rolled_back(candidate),
+            *(rule.check(comparison, gate) for rule in champion_checks.DROP_RULES),
+            *limits.ability_floors(evaluation, gate),
+            limits.attack_drop(evaluation, gate),
+            *limits.calibration_errors(evaluation, gate),
+            *_facts(candidate, gate),
         )
+    )
+
+
+def decide_by_earlier_rules(
+    candidate: Mapping[str, object], comparison: Mapping[str, object] | None, gate: GateConfig
+) -> GateDecision:
+    """Make the decision of an earlier version again; its sentences are empty. No candidate is judged so."""
+    return GateDecision.of((*earlier_checks(candidate, comparison, gate), *_facts(candidate, gate)))
+
+
+def _facts(candidate: Mapping[str, object], gate: GateConfig) -> tuple[GateCheck, ...]:
+    """Check what is no estimate: the rules of every version are the same."""
+    variant = candidate.get("variant")
+    return (
+        checks.latency(variant, gate),
+        checks.model_size(variant, gate),
+        checks.data_checks(candidate.get("checks")),
+        checks.not_rolled_back(candidate),
     )

@@ -31,13 +31,20 @@ class Ledger:
 
         The ledger adds `release` and `created`, so the candidate must not hold them.
         """
-        assert not {"release", "created"} & set(candidate)
-        identity, document = str(candidate["identity"]), json.dumps(dict(candidate), allow_nan=False)
         with self._database.writing() as connection:
-            rows = _rows(connection, "releases", identity=identity)
-            if not rows:
-                rows = [_append(connection, "releases", identity=identity, document=document)]
-            return Release.of(rows[0])
+            return _add_release(connection, candidate)
+
+    def add_following(self, candidate: Mapping[str, object], releases: int) -> Release | None:
+        """Record a candidate that was judged by a ledger of so many releases; None where it has grown since.
+
+        Counting the looks at a test split and recording one is one transaction.
+        """
+        with self._database.writing() as connection:
+            last = _last(connection, "releases")
+            if (last["number"] if last else 0) != releases:
+                rows = _rows(connection, "releases", identity=str(candidate["identity"]))
+                return Release.of(rows[0]) if rows else None
+            return _add_release(connection, candidate)
 
     def get(self, name: str) -> Release:
         """Return a release by its name; raise UsageError that lists the known ones."""
@@ -134,6 +141,15 @@ class Ledger:
     def _read(self, table: str, **where: object) -> list[hash_chain.Row]:
         with self._database.reading() as connection:
             return _rows(connection, table, **where)
+
+
+def _add_release(connection: "Connection", candidate: Mapping[str, object]) -> Release:
+    assert not {"release", "created"} & set(candidate)
+    identity, document = str(candidate["identity"]), json.dumps(dict(candidate), allow_nan=False)
+    rows = _rows(connection, "releases", identity=identity)
+    return Release.of(
+        rows[0] if rows else _append(connection, "releases", identity=identity, document=document)
+    )
 
 
 def _rows(connection: "Connection", name: str, **where: object) -> list[hash_chain.Row]:

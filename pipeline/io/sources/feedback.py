@@ -1,4 +1,4 @@
-"""The source of kind `feedback`: texts whose true label clients sent to the service."""
+"""The source of kind `feedback`: texts whose true label clients sent to the service; they only train."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.base.config import CollectConfig, Workspace
 from pipeline.base.config.sources import FeedbackSource
 from pipeline.base.digests import KEY_DIGITS, text_digest
-from pipeline.base.records import Feedback, TextRecord
+from pipeline.base.records import TRAIN_ONLY, Feedback, TextRecord
 from pipeline.io import parquet
 from pipeline.io.journal.journal import Journal
 from pipeline.io.journal.reader import JournalReader
@@ -75,4 +75,5 @@ def _to_record(text: str, feedback: Feedback, source: str, lang: str) -> TextRec
         lang=lang,
         time=feedback.time,
         licence=LICENCE,
+        split=TRAIN_ONLY,
     )

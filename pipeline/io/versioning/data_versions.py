@@ -1,7 +1,7 @@
 """The data versions of a workspace: keep, list, show, check out, read."""
 
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from pipeline.base import logs
@@ -70,6 +70,19 @@ def read_split(root: Path, version: str, *splits: SplitName) -> list[TextRecord]
         data_branch.export_folder(root, version, "data/splits", folder)
         files.verified_receipt(folder, made_by="split")
         return [record for split in splits for record in parquet.read_texts(folder / f"{split}.parquet")]
+
+
+def stream_split(root: Path, version: str, *splits: SplitName) -> Iterator[tuple[str, str]]:
+    """Yield text and group of each row of these splits of a data version; one batch is in memory.
+
+    Raises Fault when they are no longer in DVC's cache.
+    """
+    with tempfile.TemporaryDirectory(prefix="tonewatch-split-") as staging:
+        folder = Path(staging) / "splits"
+        data_branch.export_folder(root, version, "data/splits", folder)
+        files.verified_receipt(folder, made_by="split")
+        for split in splits:
+            yield from parquet.stream_rows(folder / f"{split}.parquet", "text", "group")
 
 
 def holds_text(root: Path, version: str, digests: Collection[str]) -> bool:

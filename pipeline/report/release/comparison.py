@@ -33,8 +33,22 @@ def comparison_card(comparison: Comparison | None, *, rule: str | None) -> CardC
 
 
 def _differences(rows: Sequence[SliceDifference] | None, alpha: float) -> list[CardDifference]:
-    p_values = [(row, row.get("p_holm")) for row in rows or ()]
-    return [pick(CardDifference, row, significant=p is not None and p <= alpha) for row, p in p_values]
+    return [
+        pick(CardDifference, row, p_adjusted=_p_adjusted(row), significant=_refuses(row, alpha))
+        for row in rows or ()
+    ]
+
+
+def _p_adjusted(row: SliceDifference) -> float | None:
+    return row.get("p_adjusted", row.get("p_holm"))
+
+
+def _refuses(row: SliceDifference, alpha: float) -> bool:
+    """Return whether the row speaks against the candidate, by the rules of its version."""
+    if state := row.get("state"):
+        return state in ("worse", "not shown")
+    p = row.get("p_holm")
+    return p is not None and p <= alpha
 
 
 def _changed(changed: ChangedPredictions | None) -> ChangedPredictions | None:

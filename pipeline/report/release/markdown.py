@@ -51,6 +51,11 @@ def _head(card: ReleaseCard) -> Iterator[str]:
         f"Code `{_plain(card['lineage']['code_commit'])}`."
     )
     yield from ("", f"Macro F1 {_with_interval(metrics)}, accuracy {score(metrics['accuracy'])}.")
+    if published := card["published"]:
+        yield (
+            f"To publish: macro F1 {_with_interval(published)}, on {integer(published['texts'])} "
+            "reserved texts that no comparison has seen."
+        )
     if comparison:
         yield _difference_sentence(comparison)
     yield ""
@@ -92,7 +97,7 @@ def _comparison(card: ReleaseCard) -> Iterator[str]:
         return
     models = (comparison["champion"], card["release"])
     interval = interval_name(comparison["confidence"])
-    names = ("slice", "texts", *models, "difference", interval, "significant drop")
+    names = ("slice", "texts", *models, "difference", interval, "drop")
     yield from _table(
         "Slices against the champion", names, [_difference(row) for row in comparison["slices"]]
     )
@@ -114,8 +119,15 @@ def _difference(row: CardDifference) -> tuple[str, ...]:
         score(row["candidate"]),
         score(row["difference"], True),
         _bounds(row["low"], row["high"]),
-        "**yes**" if row["significant"] else "no",
+        _drop(row),
     )
+
+
+def _drop(row: CardDifference) -> str:
+    # A record of an earlier version has no state.
+    state: str | None = row["state"]
+    state = state or ("worse" if row["significant"] else "no")
+    return f"**{state}**" if row["significant"] else state
 
 
 def _slices(card: ReleaseCard) -> Iterator[str]:

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.base.config.evaluate import AttackConfig
+from pipeline.base.documents import AttackReport
 from pipeline.core.evaluate import typos
-from pipeline.core.evaluate.attack import measure_attack, perturb
+from pipeline.core.evaluate.attack import attack, attack_report, perturb
+from pipeline.core.evaluate.bootstrap import BootstrapConfig
 
 TEXTS = st.lists(
     st.sampled_from(["The", "movie", "was", "excellent", "aaaa", "Café", "我们都很好", "so", "wow!"]),
@@ -28,6 +30,14 @@ class Reader:
     def __call__(self, texts: Sequence[str]) -> np.ndarray:
         self.calls.append(list(texts))
         return np.array([[0.0, 1.0] if set(text.split()) & set(self.words) else [1.0, 0.0] for text in texts])
+
+
+def measure_attack(
+    texts: list[str], truth: list[int], reader: Reader, *, cfg: AttackConfig, seed: int
+) -> AttackReport:
+    sampling = BootstrapConfig(resamples=200, confidence=0.9, seed=seed)
+    attacked = attack(texts, truth, reader, cfg=cfg, seed=seed)
+    return attack_report(attacked, ("no", "yes"), cfg=cfg, sampling=sampling)
 
 
 def bounds(texts: int = 100, edits: int = 1, tries: int = 20) -> AttackConfig:
@@ -75,6 +85,8 @@ def test_macro_f1_drops_where_one_word_decides_the_prediction() -> None:
     report = measure_attack(texts, truth, Reader("brilliant"), cfg=bounds(), seed=20)
 
     # Afterwards all four are predicted 0: F1 is 2/3 for label 0 and 0 for label 1.
+    low, high = report.pop("low"), report.pop("high")
+    assert 0 <= low < report["fall"] < high <= 1
     assert report == {
         "texts": 4,
         "edits": 1,

@@ -183,9 +183,12 @@ def test_pass_rates_and_first_failures_are_reported() -> None:
         Case("case", "invariance", ("good 1", "good 2"), None),
     ]
 
-    found = measure_abilities(cases, predict, LABELS)
+    found = measure_abilities(cases, predict, LABELS, confidence=0.95)
 
     assert (found["praise"]["cases"], found["praise"]["passed"], found["praise"]["pass_rate"]) == (12, 6, 0.5)
+    # Six of twelve by Clopper and Pearson (1934).
+    interval = (found["praise"]["low"], found["praise"]["high"])
+    assert interval == pytest.approx((0.2109, 0.7891), abs=1e-4)
     assert found["praise"]["examples"] == [{"texts": [f"fine {n}"], "labels": ["bad"]} for n in range(5)]
     assert found["case"]["examples"] == [{"texts": ["good 1", "GOOD 1"], "labels": ["good", "bad"]}]
     assert found["case"]["kind"] == "invariance"
@@ -197,7 +200,7 @@ def test_no_suites_measure_and_predict_nothing() -> None:
     def predict(_: Sequence[str]) -> np.ndarray:
         raise AssertionError("there is nothing to predict")
 
-    assert measure_abilities(make_cases(config(), 20), predict, LABELS) == {}
+    assert measure_abilities(make_cases(config(), 20), predict, LABELS, confidence=0.95) == {}
 
 
 @pytest.mark.parametrize(

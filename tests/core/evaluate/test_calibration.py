@@ -6,8 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 
-from pipeline.base.documents import CalibrationReport
-from pipeline.core.evaluate.calibration import MAX_FACTOR, fit_temperature, measure_calibration
+from pipeline.base.documents import CalibrationError, CalibrationReport
+from pipeline.core.evaluate.bootstrap import BootstrapConfig
+from pipeline.core.evaluate.calibration import (
+    MAX_FACTOR,
+    debiased_error,
+    fit_temperature,
+    measure_calibration,
+)
 
 
 def calibration(
@@ -62,6 +68,36 @@ def test_a_calibrated_model_has_a_small_error() -> None:
     report = calibration(*two_labels(confidence.tolist(), correct.tolist()))
     assert report["ece"] < 0.015
     assert report["adaptive_ece"] < 0.015
+
+
+def debiased(texts: int, seed: int, *, gap: float) -> CalibrationError:
+    """Measure a model whose accuracy is its confidence less `gap`."""
+    random = np.random.default_rng(seed)
+    confidence = random.uniform(0.5, 1, texts)
+    correct = random.random(texts) < confidence - gap
+    sampling = BootstrapConfig(resamples=200, confidence=0.95, seed=seed)
+    groups = [str(row) for row in range(texts)]
+    return debiased_error(confidence, correct, groups, bins=15, sampling=sampling)
+
+
+def test_the_debiased_error_of_a_calibrated_model_is_no_noise() -> None:
+    # The expected calibration error of the same 500 texts is 0.06 on average.
+    squares = [debiased(500, seed, gap=0.0)["error"] ** 2 for seed in range(60)]
+    assert np.median(squares) < 0.015**2
+
+
+@pytest.mark.parametrize(("texts", "gap"), [(500, 0.0), (2000, 0.0), (500, 0.1), (2000, 0.1), (2000, 0.05)])
+def test_the_interval_of_the_debiased_error_holds_the_true_one(texts: int, gap: float) -> None:
+    intervals = [debiased(texts, seed, gap=gap) for seed in range(80)]
+    covered = np.mean([entry["low"] <= gap <= entry["high"] for entry in intervals])
+    assert covered >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 80)
+    assert all(entry["low"] <= entry["error"] <= entry["high"] for entry in intervals)
+
+
+def test_one_text_has_a_calibration_error_too() -> None:
+    error = debiased(1, 5, gap=0.0)
+    assert 0 <= error["low"] <= error["error"] <= error["high"] <= 1
+    assert error["texts"] == 1
 
 
 @given(st.lists(st.tuples(st.floats(0.5, 1), st.booleans()), min_size=1, max_size=50), st.integers(1, 20))

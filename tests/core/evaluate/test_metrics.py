@@ -33,9 +33,14 @@ def test_metrics_of_four_texts_worked_by_hand() -> None:
     }
 
 
-def test_a_label_without_support_lowers_macro_f1() -> None:
+def test_a_label_that_is_only_predicted_adds_no_class_but_an_error() -> None:
     counts = metrics.confusion([0, 0], [0, 1], labels=3)
-    assert metrics.macro_f1(counts) == pytest.approx((2 / 3) / 2)
+    assert metrics.macro_f1(counts) == pytest.approx(2 / 3)
+
+
+def test_a_label_that_a_resample_lacks_stays_a_class_of_the_resample() -> None:
+    counts = metrics.confusion([0, 0], [0, 0], labels=3)
+    assert metrics.macro_f1(counts, np.array([True, True, False])) == pytest.approx(1 / 2)
 
 
 def test_a_source_is_measured_on_its_own_texts() -> None:
@@ -75,7 +80,7 @@ def test_every_metric_equals_scikit_learn(pairs: list[tuple[int, int]]) -> None:
 
     assert counts.tolist() == confusion_matrix(truth, predicted, labels=range(4)).tolist()
     assert metrics.macro_f1(counts) == pytest.approx(
-        f1_score(truth, predicted, average="macro", zero_division=0)
+        f1_score(truth, predicted, labels=sorted(set(truth)), average="macro", zero_division=0)
     )
     assert metrics.accuracy(counts) == pytest.approx(accuracy_score(truth, predicted))
     theirs = precision_recall_fscore_support(truth, predicted, labels=range(4), zero_division=0)
@@ -105,5 +110,8 @@ def test_the_tally_of_a_group_is_enough_for_f1(pairs: list[tuple[int, int]], gro
         for group in range(groups)
     ]
     assert tallies.tolist() == metrics.tally(np.array(counts)).tolist()
-    assert metrics.tallied_macro_f1(tallies).tolist() == [float(metrics.macro_f1(table)) for table in counts]
+    occurs = np.array([table.sum(axis=1) > 0 for table in counts])
+    assert metrics.tallied_macro_f1(tallies, occurs).tolist() == [
+        float(metrics.macro_f1(table)) for table in counts
+    ]
     assert tallies.sum() == sum(int(t == g) for t, g in pairs) + 2 * len(pairs)

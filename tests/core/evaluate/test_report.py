@@ -53,12 +53,17 @@ def test_the_report_holds_json_values_and_every_measurement() -> None:
 
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     scores = {"macro_f1", "accuracy", "intervals", "per_source"}
-    counts = {"labels", "texts", "per_class", "confusion", "slices", "calibration", "baselines"}
+    counts = {"labels", "texts", "reserved", "per_class", "confusion", "slices", "calibration", "baselines"}
     assert set(document) == {*scores, *counts, "behaviour", "attack", "human"}
     assert (document["texts"], document["accuracy"], document["confusion"]) == (4, 0.75, [[1, 1], [0, 2]])
-    assert set(document["baselines"]["tfidf"]) == scores
+    assert set(document["baselines"]["tfidf"]) == {*scores, "gain"}
+    gain = document["baselines"]["tfidf"]["gain"]
+    assert gain["difference"] == pytest.approx(document["macro_f1"] - (2 / 3) / 2)
+    assert gain["low"] <= gain["difference"] <= gain["high"]
     assert document["baselines"]["tfidf"]["macro_f1"] == pytest.approx((2 / 3) / 2)
-    assert set(document["calibration"]) == {"ece", "adaptive_ece", "brier", "temperature", "bins"}
+    calibration = {"ece", "adaptive_ece", "debiased", "per_source", "brier", "temperature", "bins"}
+    assert set(document["calibration"]) == calibration
+    assert set(document["calibration"]["per_source"]) == {"movie", "tweet"}
     assert document["calibration"]["temperature"] == 1.2
 
 

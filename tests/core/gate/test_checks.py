@@ -14,43 +14,75 @@ from pipeline.core.gate.decision import decide
         (
             candidate(0.71),
             "floor",
-            "Macro F1 is 0.710, below the floor of 0.720 (gate.min_macro_f1).",
-            0.01,
+            "The lower end of the interval of macro F1 is 0.690, "
+            "below the floor of 0.720 (gate.min_macro_f1).",
+            0.03,
             "macro F1",
         ),
         (
             candidate(0.75, tfidf=0.76),
             "baseline tfidf",
-            "Macro F1 of 0.750 does not beat the 0.760 of baseline tfidf.",
+            "Macro F1 of 0.750 does not beat the 0.760 of baseline tfidf: "
+            "the lower end of the paired interval of the gain is -0.030.",
+            0.03,
+            "macro F1",
+        ),
+        (
+            candidate(0.77, tfidf=0.76),
+            "baseline tfidf",
+            "Macro F1 of 0.770 does not significantly beat the 0.760 of baseline tfidf: "
+            "the lower end of the paired interval of the gain is -0.010.",
             0.01,
             "macro F1",
         ),
         (
-            measured(behaviour={"negation": {"pass_rate": 0.55}, "typos": {"pass_rate": 0.8}}),
+            measured(
+                behaviour={
+                    "negation": {"passed": 46, "cases": 70, "pass_rate": 0.66, "low": 0.55},
+                    "typos": {"low": 0.8},
+                }
+            ),
             "ability negation",
-            "The pass rate of ability negation is 55.0%, below the floor of 60.0% (gate.abilities).",
+            "The lower end of the interval of the pass rate of ability negation (46 of 70 cases) is 55.0%, "
+            "below the floor of 60.0% (gate.abilities).",
             0.05,
             "pass rate",
         ),
         (
-            measured(behaviour={"negation": {"pass_rate": 0.6}}),
+            measured(behaviour={"negation": {"low": 0.6}}),
             "ability typos",
-            "The pass rate of ability typos was not measured, but gate.abilities limits it.",
+            "The lower end of the interval of the pass rate of ability typos was not measured, "
+            "but gate.abilities limits it.",
             None,
             "",
         ),
         (
-            measured(attack={"fall": 0.45}),
+            measured(attack={"fall": 0.2, "high": 0.45}),
             "attack",
-            "The drop of macro F1 under attack is 0.450, above the limit of 0.300 (gate.max_attack_drop).",
+            "The upper end of the interval of the drop of macro F1 under attack is 0.450, "
+            "above the limit of 0.300 (gate.max_attack_drop).",
             0.15,
             "macro F1 under attack",
         ),
         (
-            measured(calibration={"ece": 0.1}),
+            measured(calibration={"debiased": {"error": 0.06, "high": 0.1}}),
             "calibration",
-            "The expected calibration error is 0.100, above the limit of 0.080 (gate.max_calibration_error).",
+            "The upper bound of the debiased calibration error is 0.100, "
+            "above the limit of 0.080 (gate.max_calibration_error).",
             0.02,
+            "calibration error",
+        ),
+        (
+            measured(
+                calibration={
+                    "debiased": {"high": 0.05},
+                    "per_source": {"movie": {"low": 0.0}, "nyt": {"low": 0.09}},
+                }
+            ),
+            "calibration source=nyt",
+            "The lower bound of the debiased calibration error on source nyt is 0.090, "
+            "above the limit of 0.080 (gate.max_calibration_error).",
+            0.01,
             "calibration error",
         ),
         (
@@ -106,7 +138,8 @@ def test_baselines_must_be_beaten_by_more_than_the_margin() -> None:
     strict = GATE.model_copy(update={"baseline_margin": 0.05})
     assert decide(candidate(0.77, tfidf=0.73), None, strict).reasons == (
         "Macro F1 of 0.770 does not beat the 0.730 of baseline tfidf "
-        "by more than 0.050 (gate.baseline_margin).",
+        "by more than 0.050 (gate.baseline_margin): "
+        "the lower end of the paired interval of the gain is +0.020.",
     )
 
 

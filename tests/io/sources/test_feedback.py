@@ -50,6 +50,7 @@ def test_the_last_label_of_a_text_becomes_a_record(tmp_path: Path, cfg: CollectC
             lang="en",
             time="2026-11-25T13:00:00.000000Z",
             licence="told by users of the service",
+            split="train only",
         )
     ]
 

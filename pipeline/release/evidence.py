@@ -1,0 +1,111 @@
+"""Gather the evidence that the gate decides on: files of the working tree, the ledger, the comparison."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.base.config import Params, Workspace
+from pipeline.base.documents import CompressionMenu, DataCheckRecord, GateEvidence, ReleaseRecord
+from pipeline.core.gate.anchors import choose_anchors
+from pipeline.core.gate.decision import RULES
+from pipeline.io import files
+from pipeline.io.registry.ledger import Ledger
+from pipeline.io.registry.ledger_entries import ChampionMove, Release
+from pipeline.release.compare import ComparisonTask, compare_with_champion
+from pipeline.release.evaluated_texts import JudgedTexts
+from pipeline.release.looks import recorded_budget
+from pipeline.release.predicting import PredictorLoader
+from pipeline.release.register import candidate_digests, read_evaluation
+
+
+@dataclass(frozen=True)
+class LedgerView:
+    """The ledger's releases and moves at one time; a judgement rests on them."""
+
+    releases: Sequence[Release]
+    moves: Sequence[ChampionMove]
+
+    @classmethod
+    def read(cls, ledger: Ledger) -> "LedgerView":
+        """Read the ledger."""
+        return cls(ledger.releases(), ledger.moves())
+
+    @property
+    def champion(self) -> ReleaseRecord | None:
+        """Return the release in service."""
+        return self._records[self.moves[-1].target] if self.moves else None
+
+    @property
+    def earlier_champions(self) -> list[ReleaseRecord]:
+        """Return the releases that served before and were not rolled back, the newest first."""
+        rolled_back = {move.origin for move in self.moves if move.is_rollback}
+        served = dict.fromkeys(move.target for move in reversed(self.moves))
+        return [self._records[name] for name in list(served)[1:] if name not in rolled_back]
+
+    @property
+    def _records(self) -> dict[str, ReleaseRecord]:
+        return {release.name: release.record for release in self.releases}
+
+
+def gather_evidence(
+    workspace: Workspace,
+    params: Params,
+    view: LedgerView,
+    texts: JudgedTexts,
+    *,
+    data_version: str,
+    load: PredictorLoader,
+) -> GateEvidence:
+    """Gather everything the gate decides on; the comparison is one look at the test split."""
+    menu, champion, gate = read_menu(workspace), view.champion, params.gate
+    comparison = None
+    if champion is not None:
+        records = [release.record for release in view.releases]
+        budget = recorded_budget(records, texts.split, gate, data_version=data_version)
+        anchors = choose_anchors(champion, view.earlier_champions, limit=gate.anchors)
+        task = ComparisonTask(texts.compared, data_version, champion, anchors, budget.next_look())
+        comparison = compare_with_champion(workspace, params, task, load)
+    return {
+        "rules": RULES,
+        "evaluation": read_evaluation(workspace),
+        "variant": next(variant for variant in menu["variants"] if variant["name"] == menu["chosen"]),
+        "checks": _data_checks(workspace),
+        "previously_rolled_back": previously_rolled_back(view, candidate_digests(workspace)),
+        "comparison": comparison,
+    }
+
+
+def previously_rolled_back(view: LedgerView, digests: Mapping[str, str]) -> str | None:
+    """Return who rolled back a candidate with these files and why; None where nobody did or it serves."""
+    left = _last_departure(view, digests)
+    if left is None or not left.is_rollback:
+        return None
+    return (
+        f"This very candidate is {left.origin}, and {left.actor} rolled it back to {left.target} "
+        f"at {left.time} ({left.reason}). To serve it again, type `tonewatch release promote {left.origin}`."
+    )
+
+
+def read_menu(workspace: Workspace) -> CompressionMenu:
+    """Read the compression menu of the candidate in the working tree."""
+    menu: CompressionMenu = files.read_json(workspace.root / "data" / "candidate" / "menu.json")
+    return menu
+
+
+def _last_departure(view: LedgerView, digests: Mapping[str, str]) -> ChampionMove | None:
+    """Return the last move away from a release with these files; None where such a release serves now."""
+    last: ChampionMove | None = None
+    for release in view.releases:
+        if digests.items() <= release.record["files"].items():
+            if view.moves and release.name == view.moves[-1].target:
+                return None
+            last = next((move for move in reversed(view.moves) if move.origin == release.name), last)
+    return last
+
+
+def _data_checks(workspace: Workspace) -> list[DataCheckRecord]:
+    folder = workspace.root / "data" / "validation"
+    files.verified_receipt(folder, made_by="validate")
+    return [
+        {"name": check["name"], "passed": check["passed"], "sentence": check["sentence"]}
+        for check in files.read_json(folder / "checks.json")
+    ]

@@ -1,0 +1,104 @@
+"""What a judgement records of the test split: looks, the reserve, texts left out, anchors."""
+
+from pathlib import Path
+
+import pytest
+import world
+from world import TEXTS, WHO, Workspace, build, judged, serve
+
+from pipeline.base.records import Receipt
+from pipeline.io import files, parquet
+from pipeline.io.registry.ledger import Ledger
+from pipeline.io.versioning import data_branch
+from pipeline.io.versioning.data_branch import Manifest
+from pipeline.io.versioning.dvc_cache import DvcCache
+from pipeline.release import promote, reports, verify
+
+
+@pytest.fixture
+def places(tmp_path: Path, mlflow_uri: str) -> Workspace:
+    return build(tmp_path, mlflow_uri)
+
+
+def test_every_verdict_is_a_look_that_pays_and_is_shown(places: Workspace) -> None:
+    serve(places, wrong=10)
+    looks = [judged(places, wrong=wrong)["comparison"]["look"] for wrong in (9, 8, 11)]
+    again = judged(places, wrong=8)["comparison"]["look"]
+
+    assert [look["number"] for look in looks] == [1, 2, 3]
+    assert looks[0]["level"] == pytest.approx(2 * looks[1]["level"]) == pytest.approx(3 * looks[2]["level"])
+    assert again == looks[1]  # an equal candidate is looked up
+    shown = reports.show_release(places, None)["looks"]
+    assert (shown["used"], shown["allowed"], shown["left"]) == (3, 52, 49)
+    assert "needs 300 more test texts: about 2,000 new labelled texts at split.test 0.15" in shown["sentence"]
+    verify.verify_releases(places, None)
+
+
+def test_a_used_up_test_split_promotes_nothing(places: Workspace) -> None:
+    world.set_gate(places, looks=1)
+    serve(places, wrong=10)
+    judged(places, wrong=9)
+
+    rejected = judged(places, wrong=300)
+
+    assert rejected["comparison"]["macro_f1"]["low"] > 0.05
+    assert rejected["decision"]["reasons"][0].endswith("says how many a new test split needs.")
+
+
+def test_the_reserve_is_opened_for_an_accepted_candidate_alone(places: Workspace) -> None:
+    world.set_gate(places, reserve=0.3)
+    first, second = serve(places, wrong=10), judged(places, wrong=9)
+
+    reserved = first["test"]["reserved"]
+    assert 60 < reserved < 120
+    assert first["published"]["texts"] == reserved
+    low, high = first["published"]["intervals"]["macro_f1"]
+    assert low < first["published"]["macro_f1"] < high
+    assert second["comparison"]["texts"] == 300 - reserved
+    assert second["published"] is None
+
+
+def commit_split(places: Workspace, *, train: int, fingerprint: str) -> None:
+    """Keep a data version whose test split is TEXTS and whose train split holds the first of them."""
+    with files.staging_dir(places.root / "data" / "splits") as staging:
+        for name, records in (("train", TEXTS[:train]), ("valid", TEXTS[:0]), ("test", TEXTS)):
+            parquet.write_texts(staging / f"{name}.parquet", records)
+        files.write_receipt(staging, Receipt("split", notes={"fingerprint": fingerprint}))
+    DvcCache(places.root).commit("split")
+    manifest = Manifest(fingerprint, 300, {"test": 300}, {}, {}, {})
+    data_branch.commit_version(places.root, manifest, reason="a test")
+
+
+def test_texts_that_the_champion_learnt_from_are_left_out(workspace: Path, _migrated: Path) -> None:
+    places = build(workspace, f"sqlite:///{workspace}/.tonewatch/mlflow.db")
+    (workspace / ".tonewatch" / "mlflow.db").write_bytes(_migrated.read_bytes())
+    commit_split(places, train=120, fingerprint="1" * 64)
+    promote.release(places, judged(places, wrong=10, data_version="v1"), **WHO)
+    commit_split(places, train=0, fingerprint="2" * 64)
+
+    comparison = judged(places, wrong=9, data_version="v2")["comparison"]
+
+    assert comparison["left_out"] == [{"release": "R1", "texts": 120, "unknown": None}]
+    assert comparison["texts"] == 180
+
+
+def test_data_that_cannot_be_read_are_said_and_refuse_nothing(places: Workspace) -> None:
+    promote.release(places, judged(places, wrong=10, data_version="v1"), **WHO)
+    record = judged(places, wrong=300, data_version="v2")
+
+    (left_out,) = record["comparison"]["left_out"]
+    assert left_out["texts"] == 0
+    assert "its data v1 cannot be read" in left_out["unknown"]
+    (sentence,) = [c["sentence"] for c in record["decision"]["checks"] if c["name"] == "champion"]
+    assert "Which of them R1 was trained on is not known" in sentence
+    assert record["decision"]["accepted"]
+
+
+def test_a_verdict_that_rests_on_an_older_ledger_is_not_recorded(tmp_path: Path) -> None:
+    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+    first = ledger.add_following({"schema": 2, "identity": "one"}, 0)
+    assert first is not None
+    assert ledger.add_following({"schema": 2, "identity": "two"}, 0) is None
+    assert ledger.add_following({"schema": 2, "identity": "one"}, 0) == first
+    assert [release.identity for release in ledger.releases()] == ["one"]
+    assert ledger.add_following({"schema": 2, "identity": "two"}, 1) is not None
