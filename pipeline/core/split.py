@@ -49,6 +49,27 @@ def split_records(
     return splits
 
 
+def halve_by_group(groups: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Divide texts, given by their groups, into two halves; returns the rows of each.
+
+    Groups stay whole and are taken in the order of their hash until half of the texts are reached. With a
+    single group both halves hold every text.
+    """
+    rows: dict[str, list[int]] = {}
+    for row, group in enumerate(groups):
+        rows.setdefault(group, []).append(row)
+    if len(rows) < 2:
+        return list(range(len(groups))), list(range(len(groups)))
+    # Without the last one, so that the second half is not empty.
+    *order, _ = sorted(rows, key=lambda group: hashlib.sha256(f"half\0{group}".encode()).digest())
+    first: list[int] = []
+    for place, group in enumerate(order):
+        if place and 2 * len(first) >= len(groups):
+            break
+        first += rows[group]
+    return sorted(first), sorted(set(range(len(groups))).difference(first))
+
+
 def _hash_position(group: str, cfg: SplitConfig) -> float:
     digest = hashlib.sha256(f"{cfg.salt}\0{group}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

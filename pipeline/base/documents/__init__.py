@@ -26,6 +26,7 @@ from pipeline.base.documents.evaluation import (
 )
 from pipeline.base.documents.menu import (
     CompressionMenu,
+    MenuTexts,
     MenuVariant,
     SliceDropRecord,
     TeacherFigures,
@@ -100,6 +101,7 @@ __all__ = [
     "LabelScores",
     "LabelShift",
     "McNemarTest",
+    "MenuTexts",
     "MenuVariant",
     "ModelChange",
     "ModelScores",

@@ -22,6 +22,7 @@ from pipeline.base.documents import (
     ModelScores,
     ReleaseRecord,
     Scores,
+    SliceDropRecord,
     SubsetScores,
     TeacherFigures,
 )
@@ -68,7 +69,7 @@ def build_card(release: ReleaseRecord) -> ReleaseCard:
         attack=_attack(evaluation, params),
         human=_human(evaluation),
         menu=_menu(release),
-        variant=pick(MenuVariant, variant) if variant else None,
+        variant=_variant(variant) if variant else None,
         thresholds=dict(get_path(release, "thresholds") or {}),
         checks=[pick(DataCheckRecord, check) for check in release.get("checks") or ()],
         data=lineage.data_card(release, params),
@@ -195,6 +196,11 @@ def _agreement(row: AgreementScores) -> AgreementScores:
     return pick(AgreementScores, scores)
 
 
+def _variant(variant: MenuVariant) -> MenuVariant:
+    worst = variant.get("worst_slice")
+    return pick(MenuVariant, variant, worst_slice=pick(SliceDropRecord, worst) if worst else None)
+
+
 def _menu(release: ReleaseRecord) -> CompressionMenu | None:
     menu = get_path(release, "menu")
     if not menu:
@@ -204,5 +210,5 @@ def _menu(release: ReleaseRecord) -> CompressionMenu | None:
         menu,
         teacher=pick(TeacherFigures, menu.get("teacher") or {}),
         reasons=list(menu.get("reasons") or ()),
-        variants=[pick(MenuVariant, variant) for variant in menu.get("variants") or ()],
+        variants=[_variant(variant) for variant in menu.get("variants") or ()],
     )

@@ -5,20 +5,18 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.base.documents.card import CardComparison, CardDifference, ReleaseCard
 from pipeline.base.documents.evaluation import ModelScores
-from pipeline.base.documents.menu import MenuVariant
 from pipeline.report.formatting import (
     NONE,
     THRESHOLDS,
     baseline_name,
-    decimal,
     integer,
     interval_name,
     percent,
-    rounded,
     score,
     shortfall,
     utc_time,
 )
+from pipeline.report.release.markdown_tables import menu_table
 
 LENGTH = 4_500  # MLflow keeps 5,000 characters of a description
 SPECIAL = re.compile(r"([\\`*\[\]<>|])")
@@ -158,23 +156,7 @@ def _human(card: ReleaseCard) -> Iterator[str]:
 
 def _menu(card: ReleaseCard) -> Iterator[str]:
     if menu := card["menu"]:
-        names = ("variant", "macro F1", "drop", "agreement", "MB", "p50 ms", "p95 ms", "texts/s", "fits")
-        title = f"Compression menu: {menu['chosen']} was chosen"
-        yield from _table(title, names, [_variant(variant) for variant in menu["variants"]])
-
-
-def _variant(variant: MenuVariant) -> tuple[str, ...]:
-    return (
-        variant["name"],
-        score(variant["macro_f1"]),
-        score(variant["macro_f1_drop"], True),
-        percent(variant["agreement"], 1),
-        decimal(variant["megabytes"]),
-        decimal(variant["p50_ms"]),
-        decimal(variant["p95_ms"]),
-        rounded(variant["texts_per_second"]),
-        "yes" if variant["fits"] else "no",
-    )
+        yield from _table(*menu_table(menu))
 
 
 def _data(card: ReleaseCard) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Old keys of params.yaml: a user's file names the new ones, a release's file is read by them."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -8,7 +9,13 @@ import yaml
 
 from pipeline.base.config.params import Params
 from pipeline.base.config.parsing import keep_operational_sections, parse_params, validate_section
-from pipeline.base.config.renamed_keys import RENAMED_KEYS, renamed_key, upgrade_params_text
+from pipeline.base.config.renamed_keys import (
+    GONE_KEYS,
+    NEW_KEYS,
+    RENAMED_KEYS,
+    renamed_key,
+    upgrade_params_text,
+)
 from pipeline.base.errors import ConfigError
 from pipeline.io.params_file import load_params, set_param
 
@@ -33,7 +40,10 @@ def test_old_params_text_is_read_by_its_new_keys(old_text: str) -> None:
 
 
 def test_upgrade_changes_only_lines_with_old_keys(old_text: str) -> None:
-    words = {*(old for keys in RENAMED_KEYS.values() for old in keys), "feedback_texts", "replay_texts"}
+    gone = {key.rpartition(".")[2] for key in GONE_KEYS}
+    words = (
+        {old for keys in RENAMED_KEYS.values() for old in keys} | gone | {"feedback_texts", "replay_texts"}
+    )
     before = [line for line in old_text.splitlines() if not any(f"{word}:" in line for word in words)]
     after = upgrade_params_text(old_text)
 
@@ -59,6 +69,63 @@ def test_every_new_key_is_a_key_of_its_section() -> None:
         assert not set(keys) & set(values), section
 
 
+def test_new_keys_are_those_of_the_preset_and_gone_ones_are_read_nowhere() -> None:
+    content = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+
+    for dotted in NEW_KEYS:
+        assert _has(content, dotted), dotted
+    for dotted in GONE_KEYS:
+        assert not _has(content, dotted), dotted
+
+
+@pytest.mark.parametrize("dotted", NEW_KEYS)
+def test_a_file_without_a_new_key_gets_the_line_of_the_preset(dotted: str, tmp_path: Path) -> None:
+    text = (ROOT / "params.yaml").read_text("utf-8")
+    key = dotted.rpartition(".")[2]
+    content = yaml.safe_load(text)
+    section = content
+    for name in dotted.split(".")[:-1]:
+        section = section[name]
+    value = section.pop(key)
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), "utf-8")
+
+    with structlog.testing.capture_logs() as events:
+        params = load_params(path)
+
+    assert params == load_params(ROOT / "params.yaml")
+    assert yaml.safe_load(upgrade_params_text(path.read_text("utf-8"))) == yaml.safe_load(text)
+    (sentence,) = [one for one in events[0]["keys"] if one.startswith(dotted)]
+    assert sentence.startswith(f"{dotted} is new. Until you add it, that of the preset counts: {key}:")
+    assert str(value)[:4] in sentence or value is None or isinstance(value, dict)
+
+
+def test_a_gone_key_is_read_over_and_named(tmp_path: Path) -> None:
+    text = (ROOT / "params.yaml").read_text("utf-8")
+    path = tmp_path / "params.yaml"
+    path.write_text(
+        text.replace("    max_megabytes: 25.0\n", "    max_megabytes: 25.0\n    equal_speed: 0.1\n")
+    )
+
+    with structlog.testing.capture_logs() as events:
+        params = load_params(path)
+
+    assert params == load_params(ROOT / "params.yaml")
+    assert upgrade_params_text(path.read_text("utf-8")) == text
+    assert events[0]["keys"] == [
+        "compress.budget.equal_speed is gone: the smallest variant within the budget is served, "
+        "whatever its speed. Remove it."
+    ]
+
+
+def _has(content: Any, dotted: str) -> bool:
+    for name in dotted.split("."):
+        if name not in content:
+            return False
+        content = content[name]
+    return True
+
+
 FLOW = "collect: {feedback_texts: 7, labels: [a, b], sources: [{kind: csv, renames: {}}], replay_texts: 0}\n"
 BLOCK = """\
 collect:
@@ -75,6 +142,10 @@ collect:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
+        (
+            "compress: {budget: {equal_speed: 1.0, max_megabytes: 5}}\n",
+            "compress: {budget: {max_megabytes: 5, confidence: 0.95, resamples: 1000}}\n",
+        ),
         (
             FLOW,
             "collect: {labels: [a, b], sources: [{kind: csv, label_map: {}}, "
