@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from pipeline.base import logs
+from pipeline.base.config.added_keys import add_missing_keys
 from pipeline.base.config.params import Params
 from pipeline.base.config.parsing import read_yaml, validate_section
 from pipeline.base.config.renamed_keys import renamed_sentence, renamed_sentences, upgrade_params_text
@@ -57,6 +58,7 @@ def set_params(path: Path, assignments: Sequence[str]) -> list[str]:
     before = path.read_text("utf-8")
     current = upgrade_params_text(before)
     document = editor.load(current)
+    add_missing_keys(document)
     sentences = [_assign(document, assignment, path) for assignment in assignments]
     after = io.StringIO()
     editor.dump(document, after)

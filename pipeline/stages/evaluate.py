@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.base.config import EvaluateConfig, RatingRule
+from pipeline.base.documents import ModelSettings
 from pipeline.base.records import Receipt, TextRecord
+from pipeline.base.seeds import seed_for
 from pipeline.io import files, parquet
 from pipeline.io.security.model_files import read_model_folder
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 def evaluate(
     candidate: Path,
     splits: Path,
+    encoder: Path,
     out: Path,
     *,
     cfg: EvaluateConfig,
@@ -30,9 +33,10 @@ def evaluate(
 ) -> Receipt:
     """Evaluate the candidate and the baselines on the test split; write the report and every prediction.
 
-    `rules` turn the single ratings of a source's texts into labels, for human agreement.
+    `encoder` is the one that fine-tuning started from, a baseline. `rules` turn the single ratings of a
+    source's texts into labels, for human agreement.
     """
-    from pipeline.core.evaluate.baselines import predict_baselines
+    from pipeline.core.evaluate.baselines import predict_baselines, predict_frozen_encoder
     from pipeline.core.evaluate.report import evaluation_report
     from pipeline.core.model.predictor import Predictor
 
@@ -43,9 +47,15 @@ def evaluate(
     predictor = Predictor.of(model.model, model.tokenizer, model.settings, threads=threads)
     predictions = _predict(predictor, test)
     texts, truth = [record.text for record in train], _label_indices(train, predictor.labels)
+    baselines = predict_baselines(texts, truth, predictions.texts, cfg)
+    if cfg.frozen_encoder is not None:
+        frozen = _frozen_encoder(encoder, max_tokens=model.settings["max_tokens"], threads=threads)
+        baselines["frozen_encoder"] = predict_frozen_encoder(
+            frozen.embed(texts), truth, frozen.embed(predictions.texts), cfg.frozen_encoder
+        )
     report = evaluation_report(
         predictions,
-        baselines=predict_baselines(texts, truth, predictions.texts, cfg),
+        baselines=baselines,
         robustness=_robustness(predictor, test, predictions, cfg=cfg, rules=rules, seed=seed),
         cfg=cfg,
         seed=seed,
@@ -55,6 +65,31 @@ def evaluate(
         parquet.write_rows(staging / "predictions.parquet", _columns(test, predictions))
         figures = {"macro_f1": report["macro_f1"], "accuracy": report["accuracy"]}
         return files.write_receipt(staging, Receipt("evaluate", {"test": len(test)}, figures))
+
+
+def _frozen_encoder(folder: Path, *, max_tokens: int, threads: int) -> "Predictor":
+    """Open the encoder that fine-tuning started from; its head is untrained and not used."""
+    from safetensors.torch import load
+
+    from pipeline.core.compress.onnx_export import export_onnx
+    from pipeline.core.model.encoder import build_encoder
+    from pipeline.core.model.heads import Classifier
+    from pipeline.core.model.predictor import Predictor
+
+    files.verified_receipt(folder, made_by="pretrain")
+    weights = load((folder / "model.safetensors").read_bytes())
+    encoder = build_encoder(files.read_json(folder / "config.json"), dropout=0.0, seed=0, weights=weights)
+    labels = ["none"]
+    model = Classifier(encoder, len(labels), dropout=0.0, seed=0).eval()
+    settings: ModelSettings = {
+        "labels": labels,
+        "max_tokens": max_tokens,
+        "teacher": "",
+        "temperature": 1.0,
+        "uncertain": 0.0,
+    }
+    tokenizer = (folder / "tokenizer.json").read_text("utf-8")
+    return Predictor.of(export_onnx(model, max_tokens=max_tokens), tokenizer, settings, threads=threads)
 
 
 def _predict(predictor: "Predictor", test: Sequence[TextRecord]) -> "LabelledPredictions":
@@ -87,6 +122,7 @@ def _robustness(
     """Measure what the test metrics do not show: abilities, robustness to typos, and human agreement."""
     from pipeline.core.evaluate.attack import measure_attack
     from pipeline.core.evaluate.behaviour import make_cases, measure_abilities
+    from pipeline.core.evaluate.bootstrap import BootstrapConfig
     from pipeline.core.evaluate.human_agreement import human_agreement
     from pipeline.core.evaluate.report import RobustnessReports
 
@@ -97,7 +133,13 @@ def _robustness(
     return RobustnessReports(
         behaviour=measure_abilities(cases, predict, predictor.labels),
         attack=measure_attack(predictions.texts, predictions.truth, predict, cfg=cfg.attack, seed=seed),
-        human=human_agreement(test, rules, predictions.predicted, predictor.labels, seed),
+        human=human_agreement(
+            test,
+            rules,
+            predictions.predicted,
+            predictor.labels,
+            BootstrapConfig(cfg.resamples, cfg.confidence, seed_for(seed, "evaluate", "human")),
+        ),
     )
 
 
@@ -122,6 +164,7 @@ def run(context: "StageContext") -> Receipt:
     return evaluate(
         context.folder("compress"),
         context.folder("split"),
+        context.folder("pretrain"),
         context.folder("evaluate"),
         cfg=params.evaluate,
         rules={source.name: source.ratings for source in params.collect.tables if source.ratings},

@@ -38,7 +38,12 @@ STAGES = (
     Stage(
         "compress", ("finetune", "split"), "data/candidate", (*TRAINING_SECTIONS, "compress", *SLICE_SECTIONS)
     ),
-    Stage("evaluate", ("compress", "split"), "data/evaluation", ("seed", "collect.sources", "evaluate")),
+    Stage(
+        "evaluate",
+        ("compress", "split", "pretrain"),
+        "data/evaluation",
+        ("seed", "collect.sources", "evaluate"),
+    ),
 )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 from pydantic import ValidationError
 
+from pipeline.base.config.added_keys import add_missing_keys
 from pipeline.base.config.params import OPERATIONAL_SECTIONS, Params
 from pipeline.base.config.renamed_keys import renamed_key, renamed_sentence, upgrade_params_text
 from pipeline.base.config.section import Section
@@ -61,12 +62,14 @@ def read_yaml(text: str) -> Any:
 
 
 def validate_section(model: type[Model], content: object, path: Path) -> Model:
-    """Validate the content of a YAML file; `path` names it in errors.
+    """Validate the content of a YAML file, completed by the keys that earlier versions lack.
 
-    Raises ConfigError that names every missing, unknown, renamed or wrong key.
+    `path` names it in errors. Raises ConfigError that names every missing, unknown, renamed or wrong key.
     """
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds no sections. Compare it with the one `tonewatch init` writes.")
+    if model is Params:
+        add_missing_keys(content)
     try:
         return model.model_validate(content)
     except ValidationError as error:

@@ -1,7 +1,5 @@
-"""Keys of `params.yaml` that are renamed, gone or new, and the upgrade of a text from before that."""
+"""Keys of `params.yaml` that are renamed or gone, and the upgrade of a text that has them."""
 
-import functools
-import importlib.resources
 from collections.abc import Iterator, Mapping, Sequence
 
 import yaml
@@ -38,11 +36,7 @@ SOURCE_KEYS = {"feedback_texts": "feedback", "replay_texts": "replay"}
 GONE_KEYS: Mapping[str, str] = {
     "compress.budget.equal_speed": "the smallest variant within the budget is served, whatever its speed",
 }
-# Keys that a file of an earlier version lacks: their lines are those of the preset.
-NEW_KEYS = (
-    "compress.budget.confidence",
-    "compress.budget.resamples",
-)
+
 Edit = tuple[int, int, str]
 
 
@@ -62,11 +56,8 @@ def renamed_sentence(path: Sequence[str | int]) -> str | None:
 
 
 def renamed_sentences(content: object, path: tuple[str | int, ...] = ()) -> Iterator[str]:
-    """Yield a sentence for each key that is renamed or gone in the content of a `params.yaml`, or lacks."""
+    """Yield a sentence for each key that is renamed or gone in the content of a `params.yaml`."""
     if isinstance(content, Mapping):
-        for key in _lacking(content, path):
-            where = ".".join([*map(str, path), key])
-            yield f"{where} is new. Until you add it, that of the preset counts: {_preset_lines()[where]}"
         for key, value in content.items():
             if (sentence := renamed_sentence((*path, key))) is not None:
                 yield sentence
@@ -83,10 +74,9 @@ def renamed_key(path: Sequence[str | int]) -> str | None:
 
 
 def upgrade_params_text(text: str) -> str:
-    """Return the text of a `params.yaml` in today's keys; comments, layout and values stay.
+    """Return the text of a `params.yaml` with old keys renamed or removed; comments, layout and values stay.
 
-    Old keys are renamed or removed, and new ones get the line of the preset. A text in today's keys is
-    returned as it is.
+    A text without old keys is returned as it is.
     """
     # Where PyYAML was built with libyaml, its C parser reads params.yaml ten times as fast.
     content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
@@ -103,29 +93,6 @@ def _section(path: Sequence[str | int]) -> str:
     return ".".join(part for part in path if isinstance(part, str))
 
 
-def _lacking(section: Mapping[object, object], path: Sequence[str | int]) -> list[str]:
-    where = _section(path)
-    keys = (key.rpartition(".")[2] for key in NEW_KEYS if key.rpartition(".")[0] == where)
-    return [key for key in keys if key not in section]
-
-
-@functools.cache
-def _preset_lines() -> Mapping[str, str]:
-    """Return the line of each new key in the preset, with its comment."""
-    preset = importlib.resources.files("pipeline") / "presets" / "params.yaml"
-    text = preset.read_text("utf-8")
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
-    lines = {}
-    for dotted in NEW_KEYS:
-        node = root
-        for name in dotted.split("."):
-            assert isinstance(node, yaml.MappingNode)
-            key, value = next(pair for pair in node.value if pair[0].value == name)
-            node = value
-        lines[dotted] = text[key.start_mark.index : _next_line(text, _content_end(value))].rstrip()
-    return lines
-
-
 def _edits(node: yaml.Node, path: tuple[str, ...], text: str) -> Iterator[Edit]:
     if isinstance(node, yaml.SequenceNode):
         for item in node.value:
@@ -136,7 +103,6 @@ def _edits(node: yaml.Node, path: tuple[str, ...], text: str) -> Iterator[Edit]:
                 yield key.start_mark.index, key.end_mark.index, new
             yield from _edits(value, (*path, key.value), text)
         yield from _gone_edits(node, path, text)
-        yield from _new_edits(node, path, text)
         if path == ("collect",):
             yield from _source_edits(node, text)
 
@@ -145,21 +111,6 @@ def _gone_edits(section: yaml.MappingNode, path: tuple[str, ...], text: str) -> 
     for place, (key, value) in enumerate(section.value):
         if ".".join((*path, key.value)) in GONE_KEYS:
             yield _removal(section, place, key, value, text)
-
-
-def _new_edits(section: yaml.MappingNode, path: tuple[str, ...], text: str) -> Iterator[Edit]:
-    """Append the new keys of a section behind its last one."""
-    lacking = _lacking({key.value: None for key, _ in section.value}, path)
-    lines = [_preset_lines()[".".join((*path, key))] for key in lacking]
-    if not lines or not section.value:
-        return
-    if section.flow_style:
-        place = section.value[-1][1].end_mark.index
-        yield place, place, "".join(f", {line.partition(' #')[0].rstrip()}" for line in lines)
-    else:
-        place, margin = _next_line(text, _content_end(section)), " " * section.start_mark.column
-        line_break = "" if text[:place].endswith("\n") else "\n"
-        yield place, place, line_break + "".join(f"{margin}{line}\n" for line in lines)
 
 
 def _removal(section: yaml.MappingNode, place: int, key: yaml.Node, value: yaml.Node, text: str) -> Edit:

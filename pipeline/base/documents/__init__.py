@@ -21,6 +21,7 @@ from pipeline.base.documents.evaluation import (
     HumanAgreement,
     LabelScores,
     ModelScores,
+    PanelAgreement,
     Scores,
     SubsetScores,
 )
@@ -109,6 +110,7 @@ __all__ = [
     "MoveRecord",
     "ObservedQuality",
     "OverallDifference",
+    "PanelAgreement",
     "PrevalenceEntry",
     "QualityEntry",
     "ReignRecord",

@@ -1,6 +1,8 @@
 """The evaluation report, `evaluation.json`: what one candidate reaches on the test split."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
+
+from pipeline.base.documents.comparison import Difference
 
 
 class Scores(TypedDict):
@@ -17,10 +19,15 @@ class SubsetScores(Scores):
 
 
 class ModelScores(Scores):
-    """Scores of a model or a baseline; `intervals` holds [low, high] under the name of a score."""
+    """Scores of a model or a baseline; `intervals` holds [low, high] under the name of a score.
+
+    `gain` is the paired difference in macro F1 of the candidate (less the baseline, named `champion` there);
+    reports of earlier versions and the candidate itself lack it.
+    """
 
     per_source: dict[str, SubsetScores]
     intervals: dict[str, list[float]]
+    gain: NotRequired[Difference]
 
 
 class LabelScores(TypedDict):
@@ -80,18 +87,41 @@ class AttackReport(TypedDict):
     fall: float
 
 
-class AgreementScores(TypedDict):
-    """Scores of one rater, of half the raters against the other half, and of the candidate."""
+class PanelAgreement(TypedDict):
+    """The mean of so many raters beside the candidate, both against the label by half of the raters.
 
-    one_rater: Scores
-    ceiling: Scores
+    `difference` is the candidate's macro F1 less the raters', `low` and `high` its paired interval.
+    """
+
+    raters: int
+    texts: int
+    panel: Scores
     candidate: Scores
+    difference: float
+    low: float
+    high: float
+
+
+class AgreementScores(TypedDict):
+    """The candidate against the label of all raters, and against panels of raters.
+
+    `limit` is extrapolated: what somebody who knows the mean of infinitely many raters reaches against the
+    label. Reports of earlier versions have `one_rater` and `ceiling` (half the raters against the other half)
+    in place of both.
+    """
+
+    candidate: Scores
+    panels: NotRequired[list[PanelAgreement]]
+    limit: NotRequired[Scores]
+    one_rater: NotRequired[Scores]
+    ceiling: NotRequired[Scores]
 
 
 class HumanAgreement(AgreementScores):
     """Human agreement on the texts whose single ratings are known, overall and by source."""
 
     texts: int
+    confidence: NotRequired[float]
     per_source: dict[str, AgreementScores]
 
 

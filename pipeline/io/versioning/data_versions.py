@@ -75,6 +75,8 @@ def read_split(root: Path, version: str, *splits: SplitName) -> list[TextRecord]
 def holds_text(root: Path, version: str, digests: Collection[str]) -> bool:
     """Return whether a data version holds a text with one of these SHA-256, before or after cleaning.
 
+    The texts that are in none of its splits count as well.
+
     Raises Fault when it is no longer in DVC's cache.
     """
     # Labelled texts are named by the digest they had when they were collected.
@@ -84,8 +86,8 @@ def holds_text(root: Path, version: str, digests: Collection[str]) -> bool:
         data_branch.export_folder(root, version, "data/splits", folder)
         return any(
             key.rpartition(":")[2] in keys or text_digest(text) in digests
-            for split in SPLITS
-            for key, text in parquet.stream_rows(folder / f"{split}.parquet", "id", "text")
+            for path in sorted(folder.glob("*.parquet"))
+            for key, text in parquet.stream_rows(path, "id", "text")
         )
 
 

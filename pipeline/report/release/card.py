@@ -15,11 +15,13 @@ from pipeline.base.documents import (
     CalibrationBin,
     CompressionMenu,
     DataCheckRecord,
+    Difference,
     EvaluationReport,
     GateCheckRecord,
     HumanAgreement,
     MenuVariant,
     ModelScores,
+    PanelAgreement,
     ReleaseRecord,
     Scores,
     SliceDropRecord,
@@ -149,6 +151,7 @@ def _model_scores(scores: ModelScores) -> ModelScores:
         scores,
         intervals={name: intervals[name] for name in ("macro_f1", "accuracy") if intervals.get(name)},
         per_source={name: pick(SubsetScores, row) for name, row in per_source.items()},
+        gain=pick(Difference, gain) if (gain := scores.get("gain")) else None,
     )
 
 
@@ -192,8 +195,21 @@ def _human(evaluation: EvaluationReport) -> HumanAgreement | None:
 
 
 def _agreement(row: AgreementScores) -> AgreementScores:
-    scores = {who: pick(Scores, get_path(row, who) or {}) for who in AgreementScores.__annotations__}
-    return pick(AgreementScores, scores)
+    scores = {
+        who: pick(Scores, found)
+        for who in ("candidate", "limit", "one_rater", "ceiling")
+        if (found := get_path(row, who))
+    }
+    panels = [
+        pick(
+            PanelAgreement,
+            panel,
+            panel=pick(Scores, panel["panel"]),
+            candidate=pick(Scores, panel["candidate"]),
+        )
+        for panel in row.get("panels") or ()
+    ]
+    return pick(AgreementScores, {"candidate": pick(Scores, {}), **scores}, panels=panels)
 
 
 def _variant(variant: MenuVariant) -> MenuVariant:

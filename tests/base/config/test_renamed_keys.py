@@ -11,7 +11,6 @@ from pipeline.base.config.params import Params
 from pipeline.base.config.parsing import keep_operational_sections, parse_params, validate_section
 from pipeline.base.config.renamed_keys import (
     GONE_KEYS,
-    NEW_KEYS,
     RENAMED_KEYS,
     renamed_key,
     upgrade_params_text,
@@ -69,35 +68,11 @@ def test_every_new_key_is_a_key_of_its_section() -> None:
         assert not set(keys) & set(values), section
 
 
-def test_new_keys_are_those_of_the_preset_and_gone_ones_are_read_nowhere() -> None:
+def test_gone_keys_are_keys_of_no_section() -> None:
     content = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
 
-    for dotted in NEW_KEYS:
-        assert _has(content, dotted), dotted
     for dotted in GONE_KEYS:
         assert not _has(content, dotted), dotted
-
-
-@pytest.mark.parametrize("dotted", NEW_KEYS)
-def test_a_file_without_a_new_key_gets_the_line_of_the_preset(dotted: str, tmp_path: Path) -> None:
-    text = (ROOT / "params.yaml").read_text("utf-8")
-    key = dotted.rpartition(".")[2]
-    content = yaml.safe_load(text)
-    section = content
-    for name in dotted.split(".")[:-1]:
-        section = section[name]
-    value = section.pop(key)
-    path = tmp_path / "params.yaml"
-    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), "utf-8")
-
-    with structlog.testing.capture_logs() as events:
-        params = load_params(path)
-
-    assert params == load_params(ROOT / "params.yaml")
-    assert yaml.safe_load(upgrade_params_text(path.read_text("utf-8"))) == yaml.safe_load(text)
-    (sentence,) = [one for one in events[0]["keys"] if one.startswith(dotted)]
-    assert sentence.startswith(f"{dotted} is new. Until you add it, that of the preset counts: {key}:")
-    assert str(value)[:4] in sentence or value is None or isinstance(value, dict)
 
 
 def test_a_gone_key_is_read_over_and_named(tmp_path: Path) -> None:
@@ -144,7 +119,7 @@ collect:
     [
         (
             "compress: {budget: {equal_speed: 1.0, max_megabytes: 5}}\n",
-            "compress: {budget: {max_megabytes: 5, confidence: 0.95, resamples: 1000}}\n",
+            "compress: {budget: {max_megabytes: 5}}\n",
         ),
         (
             FLOW,

@@ -1,0 +1,43 @@
+"""Keys that a `params.yaml` of an earlier version lacks: their values are those of the preset."""
+
+import functools
+import importlib.resources
+from collections.abc import MutableMapping
+from typing import Any
+
+import yaml
+
+ADDED_KEYS = (
+    "compress.budget.confidence",
+    "compress.budget.resamples",
+    "evaluate.frozen_encoder",
+    "evaluate.frozen_encoder",
+    "split.near_duplicates",
+)
+
+
+def add_missing_keys(content: object) -> list[str]:
+    """Add the keys of `ADDED_KEYS` that the content of a `params.yaml` lacks; return them.
+
+    A section that is missing as a whole stays missing: that file is no `params.yaml` of any version.
+    """
+    added = []
+    for path in ADDED_KEYS:
+        *sections, key = path.split(".")
+        section = _descend(content, sections)
+        if isinstance(section, MutableMapping) and key not in section:
+            section[key] = _descend(_preset(), [*sections, key])
+            added.append(path)
+    return added
+
+
+def _descend(content: object, names: list[str]) -> Any:
+    for name in names:
+        content = content.get(name) if isinstance(content, MutableMapping) else None
+    return content
+
+
+@functools.cache
+def _preset() -> Any:
+    text = importlib.resources.files("pipeline").joinpath("presets", "params.yaml").read_text("utf-8")
+    return yaml.safe_load(text)
