@@ -25,6 +25,12 @@ def write_texts(path: Path, records: Iterable[TextRecord]) -> int:
     return len(rows)
 
 
+def write_rejected(path: Path, rejected: Sequence[tuple[TextRecord, str]]) -> None:
+    """Write records to one Parquet file, each with the reason why it is not used."""
+    columns = {name: [getattr(record, name) for record, _ in rejected] for name in COLUMNS}
+    write_rows(path, {**columns, "reason": [reason for _, reason in rejected]})
+
+
 def read_texts(path: Path) -> list[TextRecord]:
     """Read the records of one Parquet file, in their order."""
     return list(_records(read_rows(path)))

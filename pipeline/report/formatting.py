@@ -3,7 +3,11 @@
 import math
 from collections.abc import Callable, Mapping
 
-BASELINES = {"tfidf": "TF-IDF + logistic regression", "vader": "VADER lexicon"}
+BASELINES = {
+    "frozen_encoder": "Frozen encoder + logistic regression",
+    "tfidf": "TF-IDF + logistic regression",
+    "vader": "VADER lexicon",
+}
 VERDICTS = {
     "accepted": "Accepted by the gate",
     "refused": "Refused by the gate",

@@ -42,7 +42,7 @@ def clean(raw: Path, out: Path, cfg: CleanConfig, labels: Sequence[str]) -> Rece
     )
     with files.staging_dir(out) as staging:
         parquet.write_texts(staging / TEXTS, kept)
-        _write_quarantine(staging / QUARANTINE, quarantined)
+        parquet.write_rejected(staging / QUARANTINE, quarantined)
         logs.get("clean").info("texts.cleaned", kept=len(kept), quarantined=len(quarantined))
         return files.write_receipt(staging, Receipt("clean", counts=counts))
 
@@ -54,11 +54,6 @@ def _clean_texts(records: Sequence[TextRecord]) -> tuple[list[TextRecord], Count
         cleaned.append(dataclasses.replace(record, text=text))
         changes.update(rule_names)
     return cleaned, changes
-
-
-def _write_quarantine(path: Path, quarantined: Sequence[tuple[TextRecord, str]]) -> None:
-    columns = {name: [getattr(record, name) for record, _ in quarantined] for name in parquet.COLUMNS}
-    parquet.write_rows(path, {**columns, "reason": [reason for _, reason in quarantined]})
 
 
 def run(context: "StageContext") -> Receipt:

@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.base.config import CompressConfig, EvaluateConfig
-from pipeline.base.documents import ModelSettings, SliceDropRecord, VariantRecipe
-from pipeline.base.records import Receipt
+from pipeline.base.documents import MenuTexts, ModelSettings, VariantRecipe
+from pipeline.base.records import Receipt, TextRecord
+from pipeline.base.seeds import seed_for
+from pipeline.core.split import halve_by_group
 from pipeline.io import files, parquet
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from pipeline.core.compress.selection import MeasuredVariant
+    from pipeline.core.compress.measurement import MeasuredVariant
     from pipeline.core.compress.speed import Speed
     from pipeline.core.compress.variants import CompressedModel, VariantFactory
     from pipeline.core.model.heads import Classifier
@@ -35,35 +34,43 @@ def compress(
 ) -> Receipt:
     """Make the menu's variants, measure each against the teacher, and write the chosen one.
 
-    All measurements are on the validation split; `slices` sets its slices.
+    One half of the validation split, by group, measures and chooses; the other sets temperature and
+    thresholds. `slices` sets the slices of the first half.
     """
     from pipeline.core.compress.selection import choose_variant, menu_document
 
     factory = open_factory(
         classifier, splits, labels=labels, max_tokens=max_tokens, cfg=cfg, training=training
     )
-    valid, threads = factory.splits["valid"], training.profile.threads
+    choice_texts, calibration_texts = halve_texts(factory.splits["valid"])
+    threads = training.profile.threads
     models = {variant.name: factory.make(variant) for variant in cfg.menu}
     predictors = {name: open_model(model, factory.settings, threads) for name, model in models.items()}
-    texts = [record.text for record in valid]
-    logits = {name: predictor.logits(texts) for name, predictor in predictors.items()}
-    variants = measure_variants(factory, models, logits, measure_speed(predictors, factory), slices)
+    speeds = measure_speed(predictors, factory)
+    variants = measure_variants(factory, models, predictors, choice_texts, speeds=speeds, slices=slices)
     choice = choose_variant(variants, cfg.budget, teacher=cfg.teacher)
-    teacher = next(variant for variant in variants if variant.name == cfg.teacher)
-    temperature, uncertain = _calibrate(logits[choice.chosen], factory.labels_of(valid), cfg.uncertain_share)
-    settings: ModelSettings = {
-        **factory.settings,
-        "temperature": temperature,
-        "uncertain": uncertain,
-        "variant": choice.chosen,
-    }
+    settings = _calibrated(factory, choice.chosen, predictors[choice.chosen], calibration_texts)
+    counts: MenuTexts = {"choice": len(choice_texts), "calibration": len(calibration_texts)}
     with files.staging_dir(out) as staging:
         _write_candidate(staging, models[choice.chosen], settings, seed=training.seed)
-        menu = menu_document(variants, choice, teacher=teacher, threads=threads)
+        menu = menu_document(
+            variants,
+            choice,
+            teacher=cfg.teacher,
+            threads=threads,
+            texts=counts,
+            confidence=cfg.budget.confidence,
+        )
         files.write_json(staging / "menu.json", menu)
         receipt = files.write_receipt(staging, _receipt(variants, choice.chosen, factory))
     factory.delete_checkpoints()
     return receipt
+
+
+def halve_texts(records: Sequence[TextRecord]) -> tuple[list[TextRecord], list[TextRecord]]:
+    """Divide the validation split into the texts that choose a variant and those that calibrate it."""
+    first, second = halve_by_group([record.group for record in records])
+    return [records[row] for row in first], [records[row] for row in second]
 
 
 def open_factory(
@@ -120,35 +127,32 @@ def measure_speed(predictors: "Mapping[str, Predictor]", factory: "VariantFactor
 def measure_variants(
     factory: "VariantFactory",
     models: "Mapping[str, CompressedModel]",
-    logits: "Mapping[str, NDArray[np.float64]]",
+    predictors: "Mapping[str, Predictor]",
+    records: Sequence[TextRecord],
+    *,
     speeds: "Mapping[str, Speed]",
-    cfg: EvaluateConfig,
+    slices: EvaluateConfig,
 ) -> "list[MeasuredVariant]":
-    """Measure every variant against the teacher by its logits (texts x labels) of the validation split."""
-    from pipeline.core.compress.selection import MeasuredVariant
-    from pipeline.core.evaluate.metrics import score
+    """Measure every variant against the teacher on these texts."""
+    from pipeline.core.compress.measurement import MeasuredVariant, TeacherTexts, measure_quality
     from pipeline.core.evaluate.slices import slice_members
 
-    valid, labels = factory.splits["valid"], len(factory.settings["labels"])
-    slices = slice_members([r.text for r in valid], [r.source for r in valid], [r.lang for r in valid], cfg)
-    truth_N, teacher_N = factory.labels_of(valid), logits[factory.cfg.teacher].argmax(1)
+    texts = [record.text for record in records]
+    predicted = {name: predictor.logits(texts).argmax(1) for name, predictor in predictors.items()}
+    teacher_texts = TeacherTexts(
+        truth_N=factory.labels_of(records),
+        teacher_N=predicted[factory.cfg.teacher],
+        groups=[record.group for record in records],
+        slices=slice_members(texts, [r.source for r in records], [r.lang for r in records], slices),
+        labels=len(factory.settings["labels"]),
+    )
+    seed = seed_for(factory.seed, "compress", "bounds")
     variants = []
     for name, model in models.items():
-        predicted_N = logits[name].argmax(1)
-        macro_f1 = score(truth_N, predicted_N, labels)
         recipe: VariantRecipe = model.variant.model_dump(exclude={"name"})  # type: ignore[assignment]
+        quality = measure_quality(teacher_texts, predicted[name], factory.cfg.budget, seed=seed)
         variants.append(
-            MeasuredVariant(
-                name=name,
-                recipe=recipe,
-                parameters=model.parameters,
-                megabytes=model.megabytes,
-                macro_f1=macro_f1,
-                macro_f1_drop=score(truth_N, teacher_N, labels) - macro_f1,
-                worst_slice=_worst_slice(truth_N, teacher_N, predicted_N, slices, labels=labels),
-                agreement=float((predicted_N == teacher_N).mean()),
-                speed=speeds[name],
-            )
+            MeasuredVariant(name, recipe, model.parameters, model.megabytes, quality, speeds[name])
         )
     return variants
 
@@ -165,38 +169,20 @@ def _read_classifier(folder: Path, labels: int) -> "Classifier":
     return model.eval()
 
 
-def _worst_slice(
-    truth_N: "NDArray[np.int64]",
-    teacher_N: "NDArray[np.int64]",
-    predicted_N: "NDArray[np.int64]",
-    slices: Mapping[str, Sequence[int]],
-    *,
-    labels: int,
-) -> SliceDropRecord:
-    """Return the slice with the largest drop; all texts where there are too few for a slice."""
-    from pipeline.core.evaluate.metrics import score
-
-    def drop(rows: Sequence[int] | slice) -> float:
-        teacher = score(truth_N[rows], teacher_N[rows], labels)
-        return teacher - score(truth_N[rows], predicted_N[rows], labels)
-
-    drops = {name: drop(rows) for name, rows in slices.items()} or {"all texts": drop(slice(None))}
-    worst = max(drops, key=drops.__getitem__)
-    return {"name": worst, "drop": drops[worst]}
-
-
-def _calibrate(
-    logits_NL: "NDArray[np.float64]", truth_N: "NDArray[np.int64]", uncertain_share: float
-) -> tuple[float, float]:
+def _calibrated(
+    factory: "VariantFactory", name: str, predictor: "Predictor", records: Sequence[TextRecord]
+) -> ModelSettings:
     """Fit the temperature, and the probability below which a prediction is uncertain."""
     import numpy as np
 
     from pipeline.core.evaluate.calibration import fit_temperature
     from pipeline.core.model.predictor import softmax
 
-    temperature = fit_temperature(logits_NL, truth_N)
+    logits_NL = predictor.logits([record.text for record in records])
+    temperature = fit_temperature(logits_NL, factory.labels_of(records))
     confidence_N = softmax(logits_NL / temperature).max(axis=1)
-    return temperature, float(np.quantile(confidence_N, uncertain_share))
+    uncertain = float(np.quantile(confidence_N, factory.cfg.uncertain_share))
+    return {**factory.settings, "temperature": temperature, "uncertain": uncertain, "variant": name}
 
 
 def _write_candidate(staging: Path, model: "CompressedModel", settings: ModelSettings, *, seed: int) -> None:
@@ -216,9 +202,10 @@ def _receipt(variants: "Sequence[MeasuredVariant]", chosen: str, factory: "Varia
         f"{variant.name}_{name}": float(value)
         for variant in variants
         for name, value in (
-            ("macro_f1", variant.macro_f1),
-            ("macro_f1_drop", variant.macro_f1_drop),
-            ("agreement", variant.agreement),
+            ("macro_f1", variant.quality.macro_f1),
+            ("macro_f1_drop", variant.quality.macro_f1_drop.value),
+            ("macro_f1_drop_bound", variant.quality.macro_f1_drop.bound),
+            ("agreement", variant.quality.agreement.value),
             ("megabytes", variant.megabytes),
         )
     }

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.base.config import EvaluateConfig, RatingRule
+from pipeline.base.documents import ModelSettings
 from pipeline.base.records import Receipt, TextRecord
 from pipeline.base.seeds import seed_for
 from pipeline.core.gate.reserve import reserved_rows
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 def evaluate(
     candidate: Path,
     splits: Path,
+    encoder: Path,
     out: Path,
     *,
     cfg: EvaluateConfig,
@@ -33,10 +35,11 @@ def evaluate(
 ) -> Receipt:
     """Evaluate the candidate and the baselines on the test split; write the report and every prediction.
 
-    The share `reserve` of the test split is predicted and not measured. `rules` turn the single ratings of
-    a source's texts into labels, for human agreement.
+    `encoder` is the one that fine-tuning started from, a baseline. The share `reserve` of the test split is
+    predicted and not measured. `rules` turn the single ratings of a source's texts into labels, for human
+    agreement.
     """
-    from pipeline.core.evaluate.baselines import predict_baselines
+    from pipeline.core.evaluate.baselines import predict_baselines, predict_frozen_encoder
     from pipeline.core.evaluate.report import evaluation_report
     from pipeline.core.model.predictor import Predictor
 
@@ -52,9 +55,15 @@ def evaluate(
     )
     predictions = _predict(predictor, measured)
     texts, truth = [record.text for record in train], _label_indices(train, predictor.labels)
+    baselines = predict_baselines(texts, truth, predictions.texts, cfg)
+    if cfg.frozen_encoder is not None:
+        frozen = _frozen_encoder(encoder, max_tokens=model.settings["max_tokens"], threads=threads)
+        baselines["frozen_encoder"] = predict_frozen_encoder(
+            frozen.embed(texts), truth, frozen.embed(predictions.texts), cfg.frozen_encoder
+        )
     report = evaluation_report(
         predictions,
-        baselines=predict_baselines(texts, truth, predictions.texts, cfg),
+        baselines=baselines,
         robustness=_robustness(predictor, measured, predictions, cfg=cfg, rules=rules, seed=seed),
         cfg=cfg,
         seed=seed,
@@ -67,6 +76,31 @@ def evaluate(
         figures = {"macro_f1": report["macro_f1"], "accuracy": report["accuracy"]}
         counts = {"test": len(measured), "reserved": len(reserved)}
         return files.write_receipt(staging, Receipt("evaluate", counts, figures))
+
+
+def _frozen_encoder(folder: Path, *, max_tokens: int, threads: int) -> "Predictor":
+    """Open the encoder that fine-tuning started from; its head is untrained and not used."""
+    from safetensors.torch import load
+
+    from pipeline.core.compress.onnx_export import export_onnx
+    from pipeline.core.model.encoder import build_encoder
+    from pipeline.core.model.heads import Classifier
+    from pipeline.core.model.predictor import Predictor
+
+    files.verified_receipt(folder, made_by="pretrain")
+    weights = load((folder / "model.safetensors").read_bytes())
+    encoder = build_encoder(files.read_json(folder / "config.json"), dropout=0.0, seed=0, weights=weights)
+    labels = ["none"]
+    model = Classifier(encoder, len(labels), dropout=0.0, seed=0).eval()
+    settings: ModelSettings = {
+        "labels": labels,
+        "max_tokens": max_tokens,
+        "teacher": "",
+        "temperature": 1.0,
+        "uncertain": 0.0,
+    }
+    tokenizer = (folder / "tokenizer.json").read_text("utf-8")
+    return Predictor.of(export_onnx(model, max_tokens=max_tokens), tokenizer, settings, threads=threads)
 
 
 def _predict(predictor: "Predictor", test: Sequence[TextRecord]) -> "LabelledPredictions":
@@ -112,7 +146,13 @@ def _robustness(
     return RobustnessReports(
         behaviour=measure_abilities(cases, predict, predictor.labels, confidence=cfg.confidence),
         attack=attack_report(attacked, predictor.labels, cfg=cfg.attack, sampling=sampling),
-        human=human_agreement(test, rules, predictions.predicted, predictor.labels, seed),
+        human=human_agreement(
+            test,
+            rules,
+            predictions.predicted,
+            predictor.labels,
+            BootstrapConfig(cfg.resamples, cfg.confidence, seed_for(seed, "evaluate", "human")),
+        ),
     )
 
 
@@ -141,6 +181,7 @@ def run(context: "StageContext") -> Receipt:
     return evaluate(
         context.folder("compress"),
         context.folder("split"),
+        context.folder("pretrain"),
         context.folder("evaluate"),
         cfg=params.evaluate,
         reserve=params.gate.reserve,

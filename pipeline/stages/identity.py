@@ -16,15 +16,19 @@ if TYPE_CHECKING:
     from pipeline.stages.context import StageContext
 
 
-def identity(reader: SourceReader, out: Path, stages: Mapping[str, tuple[str, str]]) -> Receipt:
+def identity(
+    reader: SourceReader, out: Path, stages: Mapping[str, tuple[str, str]], *, learnt: str = ""
+) -> Receipt:
     """Write a digest of the code that each stage runs; that of `collect` covers its sources.
 
-    `stages` maps the name of a stage to its module and function.
+    `stages` maps the name of a stage to its module and function. `learnt` names what the split keeps apart,
+    empty where that is nothing.
     """
     digests = {name: code_digest(module, function) for name, (module, function) in stages.items()}
     sources = [f"{source.name}:{_identity_of(source, reader)}" for source in reader.sources]
     collect = text_digest("\n".join([digests["collect"], *sources]))
-    return write_identities(out, {**digests, "collect": collect})
+    split = {"split": text_digest(f"{digests['split']}\n{learnt}")} if learnt else {}
+    return write_identities(out, {**digests, "collect": collect, **split})
 
 
 def _identity_of(source: Source, reader: SourceReader) -> str:
@@ -37,5 +41,8 @@ def _identity_of(source: Source, reader: SourceReader) -> str:
 
 def run(context: "StageContext") -> Receipt:
     """Run the stage in a workspace."""
+    from pipeline.io.learnt_texts import learnt_identity
+
     modules = {stage.name: (stage.module, stage.name) for stage in STAGES if stage.name != "identity"}
-    return identity(context.source_reader, context.folder("identity"), modules)
+    learnt = learnt_identity(context.workspace, context.params.split)
+    return identity(context.source_reader, context.folder("identity"), modules, learnt=learnt)

@@ -1,5 +1,6 @@
 """Split: divide the validated texts into train, valid and test."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,16 +17,24 @@ if TYPE_CHECKING:
     from pipeline.stages.context import StageContext
 
 
-def split(clean: Path, validation: Path, out: Path, cfg: SplitConfig) -> Receipt:
+LEFT_OUT = "left_out.parquet"
+
+
+def split(
+    clean: Path, validation: Path, out: Path, cfg: SplitConfig, *, learnt: Sequence[str] = ()
+) -> Receipt:
     """Split the validated texts into train, valid and test.
 
-    The receipt counts labels, languages and sources by split, and notes the fingerprint of the split. Raises
-    DataRejected when a split is unusable, or an id, text or group is in two of them.
+    `learnt` holds the texts that the champion was trained or selected on: none of them becomes a test text.
+    The receipt counts labels, languages and sources by split, texts in none by reason, groups merged for near
+    duplicates and texts kept in train, and notes the fingerprint of the split. Raises DataRejected when a
+    split is unusable, or an id, text or group is in two of them.
     """
     files.verified_receipt(validation, made_by="validate")
     files.verified_receipt(clean, made_by="clean")
     texts = parquet.read_texts(clean / TEXTS)
-    splits = splitting.split_records(texts, cfg, sorted({record.label for record in texts}))
+    divided = splitting.split_records(texts, cfg, sorted({record.label for record in texts}), learnt)
+    splits = divided.texts
     if found := leakage.leaks(splits):
         raise DataRejected(
             "The splits leak into each other:\n"
@@ -33,7 +42,11 @@ def split(clean: Path, validation: Path, out: Path, cfg: SplitConfig) -> Receipt
             + "\nGive such texts one `group`, or correct the source's own split column; "
             "without that column (`columns.split: null`) whole groups are split by hash."
         )
-    counts: dict[str, int] = {}
+    counts = {
+        "merged groups": divided.merged_groups,
+        "kept in train": divided.kept_in_train,
+        **counts_by("left out", (reason for _, reason in divided.left_out)),
+    }
     for name, records in splits.items():
         counts[name] = len(records)
         for field in ("label", "lang", "source"):
@@ -43,12 +56,26 @@ def split(clean: Path, validation: Path, out: Path, cfg: SplitConfig) -> Receipt
             parquet.write_texts(staging / f"{name}.parquet", records)
         rows = ((name, record) for name, records in splits.items() for record in records)
         notes = {"fingerprint": parquet.split_fingerprint(rows)}
-        logs.get("split").info("texts.split", **{name: len(records) for name, records in splits.items()})
+        parquet.write_rejected(staging / LEFT_OUT, divided.left_out)
+        sizes = {name: len(records) for name, records in splits.items()}
+        logs.get("split").info(
+            "texts.split",
+            **sizes,
+            left_out=len(divided.left_out),
+            merged_groups=divided.merged_groups,
+            kept_in_train=divided.kept_in_train,
+        )
         return files.write_receipt(staging, Receipt("split", counts=counts, notes=notes))
 
 
 def run(context: "StageContext") -> Receipt:
     """Run the stage in a workspace."""
+    from pipeline.io.learnt_texts import read_learnt_texts
+
     return split(
-        context.folder("clean"), context.folder("validate"), context.folder("split"), context.params.split
+        context.folder("clean"),
+        context.folder("validate"),
+        context.folder("split"),
+        context.params.split,
+        learnt=read_learnt_texts(context.workspace),
     )

@@ -40,7 +40,7 @@ STAGES = (
     ),
     Stage(
         "evaluate",
-        ("compress", "split"),
+        ("compress", "split", "pretrain"),
         "data/evaluation",
         ("seed", "collect.sources", "evaluate", "gate.reserve"),
     ),

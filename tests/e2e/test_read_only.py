@@ -38,10 +38,10 @@ def may_mount() -> bool:
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory, _filled: Path, _migrated: Path) -> Workspace:
+def places(tmp_path_factory: pytest.TempPathFactory, _filled: Path, migrated_mlflow: Path) -> Workspace:
     root = Path(shutil.copytree(_filled, tmp_path_factory.mktemp("read only") / "workspace", symlinks=True))
     (root / ".tonewatch").mkdir(exist_ok=True)
-    shutil.copyfile(_migrated, root / ".tonewatch" / "mlflow.db")
+    shutil.copyfile(migrated_mlflow, root / ".tonewatch" / "mlflow.db")
     places = world.build(root, f"sqlite:///{root}/.tonewatch/mlflow.db")
     world.serve(places, wrong=10)
     world.serve(places, wrong=20)

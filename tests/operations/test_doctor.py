@@ -174,11 +174,11 @@ FAULTS: dict[Callable[[Workspace], None], tuple[str, str]] = {
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory, _filled: Path, _migrated: Path) -> Path:
+def sound(tmp_path_factory: pytest.TempPathFactory, _filled: Path, migrated_mlflow: Path) -> Path:
     """Make a workspace with two recorded releases once; each fault is planted in a copy of it."""
     root = Path(shutil.copytree(_filled, tmp_path_factory.mktemp("sound") / "workspace", symlinks=True))
     (root / ".tonewatch").mkdir(exist_ok=True)
-    shutil.copyfile(_migrated, root / ".tonewatch" / "mlflow.db")
+    shutil.copyfile(migrated_mlflow, root / ".tonewatch" / "mlflow.db")
     places = recorded.build(root)
     recorded.serve(places, wrong=10)
     recorded.serve(places, wrong=20)

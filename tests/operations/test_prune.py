@@ -35,11 +35,11 @@ def commit_data(places: Workspace, fingerprint: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def grown(tmp_path_factory: pytest.TempPathFactory, _filled: Path, _migrated: Path) -> Path:
+def grown(tmp_path_factory: pytest.TempPathFactory, _filled: Path, migrated_mlflow: Path) -> Path:
     """Make a workspace with four releases that served, a rejected one, and leftovers of every kind."""
     root = Path(shutil.copytree(_filled, tmp_path_factory.mktemp("grown") / "workspace", symlinks=True))
     (root / ".tonewatch").mkdir(exist_ok=True)
-    shutil.copyfile(_migrated, root / ".tonewatch" / "mlflow.db")
+    shutil.copyfile(migrated_mlflow, root / ".tonewatch" / "mlflow.db")
     places = recorded.build(root)
     for number, wrong in enumerate((5, 10, 20, 300), 1):
         recorded.write_split(places, f"{wrong:064x}")

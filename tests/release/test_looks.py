@@ -69,9 +69,9 @@ def commit_split(places: Workspace, *, train: int, fingerprint: str) -> None:
     data_branch.commit_version(places.root, manifest, reason="a test")
 
 
-def test_texts_that_the_champion_learnt_from_are_left_out(workspace: Path, _migrated: Path) -> None:
+def test_texts_that_the_champion_learnt_from_are_left_out(workspace: Path, migrated_mlflow: Path) -> None:
     places = build(workspace, f"sqlite:///{workspace}/.tonewatch/mlflow.db")
-    (workspace / ".tonewatch" / "mlflow.db").write_bytes(_migrated.read_bytes())
+    (workspace / ".tonewatch" / "mlflow.db").write_bytes(migrated_mlflow.read_bytes())
     commit_split(places, train=120, fingerprint="1" * 64)
     promote.release(places, judged(places, wrong=10, data_version="v1"), **WHO)
     commit_split(places, train=0, fingerprint="2" * 64)

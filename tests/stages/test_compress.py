@@ -18,7 +18,7 @@ from pipeline.inference.load import load_predictor
 from pipeline.io import files, parquet
 from pipeline.io.checkpoints import CheckpointFolder
 from pipeline.io.params_file import load_params
-from pipeline.stages.compress import compress
+from pipeline.stages.compress import compress, halve_texts
 from pipeline.stages.context import TrainingContext
 
 LABELS = ["bad", "good"]
@@ -78,7 +78,8 @@ def run(inputs, home, root, *, out="candidate", menu=MENU, **changes):
         "max_slice_drop": 0.5,
         "min_agreement": 0.5,
         "max_megabytes": 5.0,
-        "equal_speed": 0.1,
+        "confidence": 0.95,
+        "resamples": 100,
     }
     sizes = {"importance_texts": 32, "benchmark_texts": 16, "uncertain_share": 0.1}
     cfg = CompressConfig.model_validate(
@@ -98,7 +99,7 @@ def home(inputs, tmp_path_factory, root):
     return home
 
 
-def test_the_menu_holds_the_measurements_of_each_variant(home):
+def test_the_menu_holds_the_measurements_of_each_variant(home, inputs):
     menu = json.loads((home / "candidate" / "menu.json").read_text("utf-8"))
     variants = {variant["name"]: variant for variant in menu["variants"]}
 
@@ -106,6 +107,13 @@ def test_the_menu_holds_the_measurements_of_each_variant(home):
     assert menu["teacher"] == {
         name: variants["fp32"][name] for name in ("macro_f1", "parameters", "megabytes")
     }
+    valid = parquet.read_texts(inputs[1] / "valid.parquet")
+    assert sum(menu["texts"].values()) == len(valid)
+    assert menu["texts"]["choice"] == pytest.approx(len(valid) / 2, abs=1)
+    assert all(
+        one["macro_f1_drop"] < one["macro_f1_drop_bound"] and one["agreement_bound"] < one["agreement"]
+        for one in variants.values()
+    )
     assert variants["fp32"]["macro_f1_drop"] == 0.0
     assert variants["fp32"]["agreement"] == 1.0
     assert (
@@ -135,12 +143,13 @@ def test_the_candidate_predicts_its_golden_texts_and_holds_no_time(home):
     assert np.array_equal(predictions.probabilities, golden["probabilities"])
 
 
-def test_the_set_share_of_validation_texts_is_uncertain(home, inputs):
-    texts = [record.text for record in parquet.read_texts(inputs[1] / "valid.parquet")]
+def test_the_set_share_of_the_calibration_texts_is_uncertain(home, inputs):
+    _, calibration = halve_texts(parquet.read_texts(inputs[1] / "valid.parquet"))
+    texts = [record.text for record in calibration]
 
     uncertain = load_predictor(home / "candidate").predict(texts).uncertain
 
-    assert sum(uncertain) == pytest.approx(0.1 * len(texts), abs=2)
+    assert sum(uncertain) == pytest.approx(0.1 * len(texts), abs=1)
 
 
 def test_a_second_run_has_the_same_figures(home, inputs, root):
@@ -158,7 +167,8 @@ def test_the_teacher_is_served_when_no_variant_fits(inputs, root, tmp_path):
         "max_slice_drop": 0.0,
         "min_agreement": 1.0,
         "max_megabytes": 0.001,
-        "equal_speed": 0.0,
+        "confidence": 0.95,
+        "resamples": 100,
     }
 
     run(inputs, tmp_path, root, menu=MENU[:2], budget=nothing)

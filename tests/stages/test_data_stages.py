@@ -29,7 +29,7 @@ VALIDATE = ValidateConfig(
     min_language_share=0.9,
     max_residue_share=0.01,
 )
-SPLIT = SplitConfig(valid=0.2, test=0.2, salt="s")
+SPLIT = SplitConfig(valid=0.2, test=0.2, salt="s", near_duplicates=1.0)
 SENTENCES = (
     "the soup in room {} was cold and nobody said sorry",
     "the people of house {} were kind and the bread was warm",

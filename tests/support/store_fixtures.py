@@ -27,7 +27,7 @@ FOLDERS = {
 
 
 @pytest.fixture(scope="session")
-def _migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def migrated_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Make one empty MLflow database: its migrations take seconds, copying it takes none."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -39,11 +39,11 @@ def _migrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture
-def mlflow_uri(_migrated: Path, tmp_path: Path) -> str:
+def mlflow_uri(migrated_mlflow: Path, tmp_path: Path) -> str:
     """Return the address of an empty MLflow of this test's own."""
     home = tmp_path / ".tonewatch"
     home.mkdir()
-    shutil.copyfile(_migrated, home / "mlflow.db")
+    shutil.copyfile(migrated_mlflow, home / "mlflow.db")
     return f"sqlite:///{home}/mlflow.db"
 
 

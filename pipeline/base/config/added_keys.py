@@ -14,6 +14,10 @@ ADDED_KEYS = (
     "gate.looks",
     "gate.new_test_share",
     "gate.reserve",
+    "compress.budget.confidence",
+    "compress.budget.resamples",
+    "evaluate.frozen_encoder",
+    "split.near_duplicates",
 )
 
 

@@ -54,16 +54,17 @@ class Int8Config(Section):
 
 
 class CompressionBudget(Section):
-    """Set the limits of a variant that may be served; the fastest within them is chosen.
+    """Set the limits of a variant that may be served; the smallest within them is chosen.
 
-    Variants slower by at most the share `equal_speed` count as equally fast; the smallest of them is chosen.
+    Each limit is compared with a bound of this one-sided confidence, from this many bootstrap resamples.
     """
 
     max_f1_drop: Fraction
     max_slice_drop: Fraction
     min_agreement: Fraction
     max_megabytes: PositiveFloat
-    equal_speed: Fraction
+    confidence: float = Field(gt=0.5, lt=1)
+    resamples: PositiveInt
 
 
 class CompressConfig(Section):

@@ -21,6 +21,13 @@ class TfidfConfig(Section):
     max_iterations: PositiveInt
 
 
+class FrozenEncoderConfig(Section):
+    """Set the logistic regression on the encoder that fine-tuning starts from."""
+
+    regularization_c: PositiveFloat
+    max_iterations: PositiveInt
+
+
 class Ability(Section):
     """Describe one ability by templates; `{noun}` is filled from the list of that name under `words`.
 
@@ -103,6 +110,7 @@ class EvaluateConfig(Section):
     attack: AttackConfig
     vader_thresholds: tuple[float, ...] | None
     tfidf: TfidfConfig
+    frozen_encoder: FrozenEncoderConfig | None
 
     @model_validator(mode="after")
     def _bands_rise(self) -> "EvaluateConfig":

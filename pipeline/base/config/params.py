@@ -90,11 +90,15 @@ class ValidateConfig(Section):
 
 
 class SplitConfig(Section):
-    """Set the shares of the splits; groups of texts stay together."""
+    """Set the shares of the splits; groups of texts stay together.
+
+    Texts whose Jaccard similarity is at least `near_duplicates` are near duplicates: their groups are one.
+    """
 
     valid: float = Field(gt=0, lt=1)
     test: float = Field(gt=0, lt=1)
     salt: str
+    near_duplicates: float = Field(gt=0, le=1)
 
     @model_validator(mode="after")
     def _train_is_not_empty(self) -> "SplitConfig":

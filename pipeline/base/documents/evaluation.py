@@ -113,18 +113,41 @@ class AttackReport(TypedDict):
     high: NotRequired[float]
 
 
-class AgreementScores(TypedDict):
-    """Scores of one rater, of half the raters against the other half, and of the candidate."""
+class PanelAgreement(TypedDict):
+    """The mean of so many raters beside the candidate, both against the label by half of the raters.
 
-    one_rater: Scores
-    ceiling: Scores
+    `difference` is the candidate's macro F1 less the raters', `low` and `high` its paired interval.
+    """
+
+    raters: int
+    texts: int
+    panel: Scores
     candidate: Scores
+    difference: float
+    low: float
+    high: float
+
+
+class AgreementScores(TypedDict):
+    """The candidate against the label of all raters, and against panels of raters.
+
+    `limit` is extrapolated: what somebody who knows the mean of infinitely many raters reaches against the
+    label. Reports of earlier versions have `one_rater` and `ceiling` (half the raters against the other half)
+    in place of both.
+    """
+
+    candidate: Scores
+    panels: NotRequired[list[PanelAgreement]]
+    limit: NotRequired[Scores]
+    one_rater: NotRequired[Scores]
+    ceiling: NotRequired[Scores]
 
 
 class HumanAgreement(AgreementScores):
     """Human agreement on the texts whose single ratings are known, overall and by source."""
 
     texts: int
+    confidence: NotRequired[float]
     per_source: dict[str, AgreementScores]
 
 

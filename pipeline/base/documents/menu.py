@@ -1,6 +1,6 @@
 """The compression menu, `menu.json`: every variant of a fine-tuned model, and the one that is served."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 
 class VariantRecipe(TypedDict):
@@ -14,16 +14,21 @@ class VariantRecipe(TypedDict):
 
 
 class SliceDropRecord(TypedDict):
-    """The slice that loses most macro F1 against the teacher, and how much."""
+    """The slice that may lose most macro F1 against the teacher, how much it lost, and the bound of that.
+
+    Until a bound chose the variant there was none.
+    """
 
     name: str
     drop: float
+    bound: NotRequired[float]
 
 
 class MenuVariant(TypedDict):
-    """One variant measured on the validation split beside the teacher.
+    """One variant measured beside the teacher, on the half of the validation split that chooses.
 
-    `macro_f1_drop` is the teacher's macro F1 less the variant's, `agreement` the share of equal predictions.
+    `macro_f1_drop` is the teacher's macro F1 less the variant's, `agreement` the share of equal predictions;
+    each has the bound that is compared with the budget, which earlier versions lack.
     `p50_ms` and `p95_ms` are latencies of one text, `p50_ms_32` and `p95_ms_32` of 32 together. `fits` says
     whether it meets the budget, `reason` why; `pareto` whether no other variant is better in macro F1, size
     and throughput at once.
@@ -35,8 +40,10 @@ class MenuVariant(TypedDict):
     megabytes: float
     macro_f1: float
     macro_f1_drop: float
+    macro_f1_drop_bound: NotRequired[float]
     worst_slice: SliceDropRecord
     agreement: float
+    agreement_bound: NotRequired[float]
     p50_ms: float
     p95_ms: float
     p50_ms_32: float
@@ -55,10 +62,23 @@ class TeacherFigures(TypedDict):
     megabytes: float
 
 
+class MenuTexts(TypedDict):
+    """Numbers of validation texts: those that chose the variant, and those that calibrated it."""
+
+    choice: int
+    calibration: int
+
+
 class CompressionMenu(TypedDict):
-    """All variants, the chosen one and the reasons; latencies are those of `threads` threads."""
+    """All variants, the chosen one and the reasons; latencies are those of `threads` threads.
+
+    `texts` counts the validation texts that chose and those that set temperature and thresholds, and
+    `confidence` is that of the bounds; earlier versions have neither.
+    """
 
     threads: int
+    texts: NotRequired[MenuTexts]
+    confidence: NotRequired[float]
     teacher: TeacherFigures
     chosen: str
     reasons: list[str]

@@ -4,26 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.base.config import CompressionBudget
-from pipeline.base.documents import CompressionMenu, MenuVariant, SliceDropRecord, VariantRecipe
-from pipeline.core.compress.speed import Speed
-
-
-@dataclass(frozen=True)
-class MeasuredVariant:
-    """Hold the measurements of a variant on the validation split, against the teacher.
-
-    `macro_f1_drop` is the teacher's macro F1 less the variant's, `agreement` the share of equal predictions.
-    """
-
-    name: str
-    recipe: VariantRecipe
-    parameters: int
-    megabytes: float
-    macro_f1: float
-    macro_f1_drop: float
-    worst_slice: SliceDropRecord
-    agreement: float
-    speed: Speed
+from pipeline.base.documents import CompressionMenu, MenuTexts, MenuVariant
+from pipeline.core.compress.measurement import MeasuredVariant
 
 
 @dataclass(frozen=True)
@@ -38,29 +20,40 @@ class VariantChoice:
 def choose_variant(
     variants: Sequence[MeasuredVariant], budget: CompressionBudget, *, teacher: str
 ) -> VariantChoice:
-    """Choose the fastest variant within the budget, of equally fast ones the smallest.
+    """Choose the smallest variant that is shown to be within the budget.
 
-    Where none is within the budget it is the uncompressed model, named `teacher`: compression must not make
-    the served model worse.
+    Learn then Test (Angelopoulos et al., 2021) by fixed-sequence testing: the variants are tried from large
+    to small until the first whose bounds exceed a limit. The order is known before anything is measured, so
+    a variant that truly exceeds a limit is served with a probability of at most 1 - `budget.confidence`,
+    however long the menu is. Variants above `budget.max_megabytes` are passed over. Where none is within the
+    budget the uncompressed model, named `teacher`, is served: compression must not make the served model
+    worse.
     """
-    faults = {variant.name: _fault(variant, budget) for variant in variants}
-    fitting = [variant for variant in variants if faults[variant.name] is None]
-    broken = [f"{name} exceeds the budget: {fault}." for name, fault in faults.items() if fault is not None]
-    if not fitting:
-        reason = f"{teacher} is served: no variant is within compress.budget."
+    faults: dict[str, str | None] = {}
+    chosen: MeasuredVariant | None = None
+    failed = ""
+    for variant in sorted(variants, key=lambda one: (-one.megabytes, one.name)):
+        faults[variant.name] = fault = _size_fault(variant, budget)
+        if fault is not None:
+            continue
+        if failed:
+            faults[variant.name] = f"it is not tried, since {failed}, the one before it, is not shown to fit"
+        elif variant.name != teacher and (fault := _quality_fault(variant, budget)) is not None:
+            faults[variant.name], failed = fault, variant.name
+        else:
+            chosen = variant
+    broken = [f"{one.name} is not served: {faults[one.name]}." for one in variants if faults[one.name]]
+    if chosen is None:
+        reason = f"{teacher} is served: no variant is shown to be within compress.budget."
         return VariantChoice(teacher, (*broken, reason), faults)
-    slowest = (1 - budget.equal_speed) * max(variant.speed.texts_per_second for variant in fitting)
-    fast = [variant for variant in fitting if variant.speed.texts_per_second >= slowest]
-    best = min(fast, key=lambda variant: variant.megabytes)
-    rank = f"the fastest of {len(fitting)}" if len(fitting) > 1 else "the only one"
-    reason = f"{best.name} is served, {rank} within compress.budget: {_summary(best)}."
-    return VariantChoice(best.name, (*broken, reason), faults)
+    reason = f"{chosen.name} is served, the smallest shown to be within compress.budget: {_summary(chosen)}."
+    return VariantChoice(chosen.name, (*broken, reason), faults)
 
 
 def pareto_front(variants: Sequence[MeasuredVariant]) -> set[str]:
     """Return the names of variants that no other dominates in macro F1, megabytes and texts per second."""
     objectives = {
-        variant.name: (variant.macro_f1, -variant.megabytes, variant.speed.texts_per_second)
+        variant.name: (variant.quality.macro_f1, -variant.megabytes, variant.speed.texts_per_second)
         for variant in variants
     }
     return {
@@ -71,16 +64,25 @@ def pareto_front(variants: Sequence[MeasuredVariant]) -> set[str]:
 
 
 def menu_document(
-    variants: Sequence[MeasuredVariant], choice: VariantChoice, *, teacher: MeasuredVariant, threads: int
+    variants: Sequence[MeasuredVariant],
+    choice: VariantChoice,
+    *,
+    teacher: str,
+    threads: int,
+    texts: MenuTexts,
+    confidence: float,
 ) -> CompressionMenu:
     """Build the document of `menu.json`: the teacher, every variant, the choice and its reasons."""
     front = pareto_front(variants)
+    uncompressed = next(variant for variant in variants if variant.name == teacher)
     return {
         "threads": threads,
+        "texts": texts,
+        "confidence": confidence,
         "teacher": {
-            "macro_f1": teacher.macro_f1,
-            "parameters": teacher.parameters,
-            "megabytes": teacher.megabytes,
+            "macro_f1": uncompressed.quality.macro_f1,
+            "parameters": uncompressed.parameters,
+            "megabytes": uncompressed.megabytes,
         },
         "chosen": choice.chosen,
         "reasons": list(choice.reasons),
@@ -92,47 +94,57 @@ def menu_document(
 
 
 def _menu_variant(variant: MeasuredVariant, fault: str | None, *, pareto: bool) -> MenuVariant:
-    speed = variant.speed
+    speed, quality = variant.speed, variant.quality
     return {
         "name": variant.name,
         "recipe": variant.recipe,
         "parameters": variant.parameters,
         "megabytes": variant.megabytes,
-        "macro_f1": variant.macro_f1,
-        "macro_f1_drop": variant.macro_f1_drop,
-        "worst_slice": variant.worst_slice,
-        "agreement": variant.agreement,
+        "macro_f1": quality.macro_f1,
+        "macro_f1_drop": quality.macro_f1_drop.value,
+        "macro_f1_drop_bound": quality.macro_f1_drop.bound,
+        "worst_slice": quality.worst_slice,
+        "agreement": quality.agreement.value,
+        "agreement_bound": quality.agreement.bound,
         "p50_ms": speed.p50_ms,
         "p95_ms": speed.p95_ms,
         "p50_ms_32": speed.p50_ms_32,
         "p95_ms_32": speed.p95_ms_32,
         "texts_per_second": speed.texts_per_second,
         "fits": fault is None,
-        "reason": f"Exceeds the budget: {fault}." if fault else f"Within the budget: {_summary(variant)}.",
+        "reason": f"Not served: {fault}." if fault else f"Within the budget: {_summary(variant)}.",
         "pareto": pareto,
     }
 
 
-def _fault(variant: MeasuredVariant, budget: CompressionBudget) -> str | None:
-    """Return the first limit that a variant breaks, the most important first."""
-    worst = variant.worst_slice
-    if variant.macro_f1_drop > budget.max_f1_drop:
-        return f"macro F1 drops by {variant.macro_f1_drop:.4f}, the limit is {budget.max_f1_drop:.4f}"
-    if worst["drop"] > budget.max_slice_drop:
-        drop = f"macro F1 of {worst['name']} drops by {worst['drop']:.4f}"
-        return f"{drop}, the limit is {budget.max_slice_drop:.4f}"
-    if variant.agreement < budget.min_agreement:
-        agreement = f"agreement with the teacher is {variant.agreement:.4f}"
-        return f"{agreement}, the minimum is {budget.min_agreement:.4f}"
+def _size_fault(variant: MeasuredVariant, budget: CompressionBudget) -> str | None:
     if variant.megabytes > budget.max_megabytes:
         return f"the size is {variant.megabytes:.1f} MB, the limit is {budget.max_megabytes:.1f} MB"
     return None
 
 
+def _quality_fault(variant: MeasuredVariant, budget: CompressionBudget) -> str | None:
+    """Return the first limit that a variant is not shown to keep, the most important first."""
+    quality, sure = variant.quality, f"{budget.confidence:.0%} bound"
+    drop, worst, agreement = quality.macro_f1_drop, quality.worst_slice, quality.agreement
+    if drop.bound > budget.max_f1_drop:
+        measured = f"macro F1 may drop by {drop.bound:.4f} ({sure}; measured {drop.value:.4f})"
+        return f"{measured}, the limit is {budget.max_f1_drop:.4f}"
+    if worst["bound"] > budget.max_slice_drop:
+        measured = f"may drop by {worst['bound']:.4f} ({sure}; measured {worst['drop']:.4f})"
+        return f"macro F1 of {worst['name']} {measured}, the limit is {budget.max_slice_drop:.4f}"
+    if agreement.bound < budget.min_agreement:
+        measured = f"as low as {agreement.bound:.4f} ({sure}; measured {agreement.value:.4f})"
+        return f"agreement with the teacher may be {measured}, the minimum is {budget.min_agreement:.4f}"
+    return None
+
+
 def _summary(variant: MeasuredVariant) -> str:
+    quality = variant.quality
     return (
-        f"macro F1 {variant.macro_f1:.4f} ({-variant.macro_f1_drop:+.4f}), "
-        f"agreement {variant.agreement:.4f}, {variant.megabytes:.1f} MB, "
+        f"macro F1 {quality.macro_f1:.4f} ({-quality.macro_f1_drop.value:+.4f}, "
+        f"at worst {-quality.macro_f1_drop.bound:+.4f}), "
+        f"agreement {quality.agreement.value:.4f}, {variant.megabytes:.1f} MB, "
         f"{variant.speed.texts_per_second:,.0f} texts/s"
     )
 

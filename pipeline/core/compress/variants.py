@@ -180,7 +180,8 @@ class VariantFactory:
         from pipeline.core.compress.pruning import measure_importance
         from pipeline.core.train.batches import Batch, pad
 
-        texts = evenly_spaced(self.splits["valid"], self.cfg.importance_texts)
+        # Not of the validation split, which judges what is pruned.
+        texts = evenly_spaced(self.splits["train"], self.cfg.importance_texts)
         labels = torch.from_numpy(self.labels_of(texts))
         tokens = self._encoded(self.tokenizer, texts)
         parts = [slice(start, start + IMPORTANCE_BATCH) for start in range(0, len(texts), IMPORTANCE_BATCH)]

@@ -1,11 +1,17 @@
-"""Two baselines every candidate must beat: TF-IDF with logistic regression, and the VADER lexicon."""
+"""The baselines every candidate must beat: TF-IDF and a frozen encoder with logistic regression, a lexicon.
+
+All are fitted on the training texts alone, and weigh the labels equally, as macro F1 does.
+"""
 
 import bisect
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.base.config import EvaluateConfig
-from pipeline.base.config.evaluate import TfidfConfig
+from pipeline.base.config.evaluate import FrozenEncoderConfig, TfidfConfig
 
 
 def predict_baselines(
@@ -29,9 +35,30 @@ def predict_tfidf(
     if len(set(truth)) < 2 or not _has_words(train, cfg):
         # Nothing to fit: the baseline predicts the most common label.
         return [Counter(truth).most_common(1)[0][0]] * len(test)
-    model = LogisticRegression(C=cfg.regularization_c, max_iter=cfg.max_iterations)
+    model = LogisticRegression(C=cfg.regularization_c, max_iter=cfg.max_iterations, class_weight="balanced")
     model.fit(features.fit_transform(train), truth)
     return [int(label) for label in model.predict(features.transform(test))]
+
+
+def predict_frozen_encoder(
+    train_ND: NDArray[np.float64],
+    truth: Sequence[int],
+    test_ND: NDArray[np.float64],
+    cfg: FrozenEncoderConfig,
+) -> list[int]:
+    """Predict by logistic regression on the mean of an encoder's hidden states, one row a text."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    if len(set(truth)) < 2:
+        return [truth[0]] * len(test_ND)
+    model = make_pipeline(
+        StandardScaler(),
+        LogisticRegression(C=cfg.regularization_c, max_iter=cfg.max_iterations, class_weight="balanced"),
+    )
+    model.fit(train_ND, truth)
+    return [int(label) for label in model.predict(test_ND)]
 
 
 def predict_vader(test: Sequence[str], thresholds: Sequence[float]) -> list[int]:

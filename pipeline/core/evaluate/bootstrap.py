@@ -36,7 +36,7 @@ def bootstrap_weights(groups: int, *, resamples: int, seed: int) -> Iterator[NDA
         yield np.bincount(drawn.ravel(), minlength=count * groups).reshape(count, groups).astype(np.float64)
 
 
-def bootstrap_sums(counts: Counts, *, resamples: int, seed: int) -> NDArray[np.float64]:
+def bootstrap_sums(counts: Counts | Values, *, resamples: int, seed: int) -> NDArray[np.float64]:
     """Resample groups and sum their counts; Gx... to Bx....
 
     All counts of one array are resampled with the same draws, so two models on the same texts are paired.

@@ -88,12 +88,14 @@ def stream_split(root: Path, version: str, *splits: SplitName) -> Iterator[tuple
 def holds_text(root: Path, version: str, digests: Collection[str]) -> bool:
     """Return whether a data version holds a text with one of these SHA-256, before or after cleaning.
 
+    The texts that are in none of its splits count as well.
+
     Raises Fault when it is no longer in DVC's cache.
     """
     with tempfile.TemporaryDirectory(prefix="tonewatch-split-") as staging:
         folder = Path(staging) / "splits"
         data_branch.export_folder(root, version, "data/splits", folder)
-        return any(table_holds_text(folder / f"{split}.parquet", digests) for split in SPLITS)
+        return any(table_holds_text(table, digests) for table in sorted(folder.glob("*.parquet")))
 
 
 def _total_over_splits(counts: Mapping[str, int], field: str) -> dict[str, int]:

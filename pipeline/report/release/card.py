@@ -15,13 +15,16 @@ from pipeline.base.documents import (
     CalibrationBin,
     CompressionMenu,
     DataCheckRecord,
+    Difference,
     EvaluationReport,
     GateCheckRecord,
     HumanAgreement,
     MenuVariant,
     ModelScores,
+    PanelAgreement,
     ReleaseRecord,
     Scores,
+    SliceDropRecord,
     SubsetScores,
     TeacherFigures,
 )
@@ -68,7 +71,7 @@ def build_card(release: ReleaseRecord) -> ReleaseCard:
         attack=_attack(evaluation, params),
         human=_human(evaluation),
         menu=_menu(release),
-        variant=pick(MenuVariant, variant) if variant else None,
+        variant=_variant(variant) if variant else None,
         thresholds=dict(get_path(release, "thresholds") or {}),
         checks=[pick(DataCheckRecord, check) for check in release.get("checks") or ()],
         data=lineage.data_card(release, params),
@@ -148,6 +151,7 @@ def _model_scores(scores: ModelScores) -> ModelScores:
         scores,
         intervals={name: intervals[name] for name in ("macro_f1", "accuracy") if intervals.get(name)},
         per_source={name: pick(SubsetScores, row) for name, row in per_source.items()},
+        gain=pick(Difference, gain) if (gain := scores.get("gain")) else None,
     )
 
 
@@ -191,8 +195,26 @@ def _human(evaluation: EvaluationReport) -> HumanAgreement | None:
 
 
 def _agreement(row: AgreementScores) -> AgreementScores:
-    scores = {who: pick(Scores, get_path(row, who) or {}) for who in AgreementScores.__annotations__}
-    return pick(AgreementScores, scores)
+    scores = {
+        who: pick(Scores, found)
+        for who in ("candidate", "limit", "one_rater", "ceiling")
+        if (found := get_path(row, who))
+    }
+    panels = [
+        pick(
+            PanelAgreement,
+            panel,
+            panel=pick(Scores, panel["panel"]),
+            candidate=pick(Scores, panel["candidate"]),
+        )
+        for panel in row.get("panels") or ()
+    ]
+    return pick(AgreementScores, {"candidate": pick(Scores, {}), **scores}, panels=panels)
+
+
+def _variant(variant: MenuVariant) -> MenuVariant:
+    worst = variant.get("worst_slice")
+    return pick(MenuVariant, variant, worst_slice=pick(SliceDropRecord, worst) if worst else None)
 
 
 def _menu(release: ReleaseRecord) -> CompressionMenu | None:
@@ -204,5 +226,5 @@ def _menu(release: ReleaseRecord) -> CompressionMenu | None:
         menu,
         teacher=pick(TeacherFigures, menu.get("teacher") or {}),
         reasons=list(menu.get("reasons") or ()),
-        variants=[pick(MenuVariant, variant) for variant in menu.get("variants") or ()],
+        variants=[_variant(variant) for variant in menu.get("variants") or ()],
     )

@@ -80,11 +80,13 @@ def _attack(card: ReleaseCard) -> Iterator[str]:
 
 
 def _agreement(card: ReleaseCard) -> Iterator[str]:
-    if card["human"] and (ceiling := card["human"]["ceiling"]["accuracy"]) is not None:
+    if card["human"] and (limit := get_path(card, "human", "limit", "accuracy")) is not None:
         yield (
-            f"Two halves of the raters agree on {ceiling:.1%} of the texts: "
-            "above that, the labels cannot distinguish one model from another."
+            f"Somebody who knew the mean of infinitely many raters would get {limit:.1%} of the labels right "
+            "(extrapolated): above that, the labels cannot distinguish one model from another."
         )
+    elif (ceiling := get_path(card, "human", "ceiling", "accuracy")) is not None:
+        yield f"Two halves of the raters agree on {ceiling:.1%} of the texts."
 
 
 def _uncertain(card: ReleaseCard) -> Iterator[str]:

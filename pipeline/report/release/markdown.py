@@ -4,21 +4,18 @@ import re
 from collections.abc import Iterator, Sequence
 
 from pipeline.base.documents.card import CardComparison, CardDifference, ReleaseCard
-from pipeline.base.documents.evaluation import ModelScores
-from pipeline.base.documents.menu import MenuVariant
 from pipeline.report.formatting import (
     NONE,
     THRESHOLDS,
-    baseline_name,
-    decimal,
     integer,
     interval_name,
     percent,
-    rounded,
     score,
     shortfall,
     utc_time,
 )
+from pipeline.report.release.agreement import agreement_sentences
+from pipeline.report.release.markdown_tables import agreement_table, baseline_table, menu_table, with_interval
 
 LENGTH = 4_500  # MLflow keeps 5,000 characters of a description
 SPECIAL = re.compile(r"([\\`*\[\]<>|])")
@@ -50,10 +47,10 @@ def _head(card: ReleaseCard) -> Iterator[str]:
         f"{integer(compared['texts'])} texts of data version {_plain(compared['data_version'])}. "
         f"Code `{_plain(card['lineage']['code_commit'])}`."
     )
-    yield from ("", f"Macro F1 {_with_interval(metrics)}, accuracy {score(metrics['accuracy'])}.")
+    yield from ("", f"Macro F1 {with_interval(metrics)}, accuracy {score(metrics['accuracy'])}.")
     if published := card["published"]:
         yield (
-            f"To publish: macro F1 {_with_interval(published)}, on {integer(published['texts'])} "
+            f"To publish: macro F1 {with_interval(published)}, on {integer(published['texts'])} "
             "reserved texts that no comparison has seen."
         )
     if comparison:
@@ -84,11 +81,7 @@ def _decision(card: ReleaseCard) -> Iterator[str]:
 
 
 def _metrics(card: ReleaseCard) -> Iterator[str]:
-    own = card["metrics"]
-    models: list[tuple[str, ModelScores]] = [(card["release"], own)]
-    models += [(baseline_name(row["name"]), row) for row in own["baselines"]]
-    rows = [(name, _with_interval(row), score(row["accuracy"])) for name, row in models]
-    yield from _table("Metrics and baselines", ("", "macro F1", "accuracy"), rows)
+    yield from _table(*baseline_table(card["release"], card["metrics"]))
 
 
 def _comparison(card: ReleaseCard) -> Iterator[str]:
@@ -158,35 +151,13 @@ def _behaviour(card: ReleaseCard) -> Iterator[str]:
 
 def _human(card: ReleaseCard) -> Iterator[str]:
     if human := card["human"]:
-        scores = {
-            card["release"]: human["candidate"],
-            "one rater": human["one_rater"],
-            "ceiling: half of the raters against the other": human["ceiling"],
-        }
-        rows = [(name, score(row["macro_f1"]), score(row["accuracy"])) for name, row in scores.items()]
-        title = f"Human agreement on {integer(human['texts'])} texts"
-        yield from _table(title, ("", "macro F1", "accuracy"), rows)
+        yield from _table(*agreement_table(card["release"], human))
+        yield from (f"{sentence}\n" for sentence in agreement_sentences(human))
 
 
 def _menu(card: ReleaseCard) -> Iterator[str]:
     if menu := card["menu"]:
-        names = ("variant", "macro F1", "drop", "agreement", "MB", "p50 ms", "p95 ms", "texts/s", "fits")
-        title = f"Compression menu: {menu['chosen']} was chosen"
-        yield from _table(title, names, [_variant(variant) for variant in menu["variants"]])
-
-
-def _variant(variant: MenuVariant) -> tuple[str, ...]:
-    return (
-        variant["name"],
-        score(variant["macro_f1"]),
-        score(variant["macro_f1_drop"], True),
-        percent(variant["agreement"], 1),
-        decimal(variant["megabytes"]),
-        decimal(variant["p50_ms"]),
-        decimal(variant["p95_ms"]),
-        rounded(variant["texts_per_second"]),
-        "yes" if variant["fits"] else "no",
-    )
+        yield from _table(*menu_table(menu))
 
 
 def _data(card: ReleaseCard) -> Iterator[str]:
@@ -239,12 +210,6 @@ def _table(title: str, names: Sequence[str], rows: Sequence[Sequence[object]]) -
 def _cell(value: object) -> str:
     # The two words that are set in bold are ours.
     return str(value) if value in ("**yes**", "**no**") else _plain(value)
-
-
-def _with_interval(scores: ModelScores) -> str:
-    bounds = scores["intervals"].get("macro_f1")
-    interval = f" ({score(bounds[0])} to {score(bounds[1])})" if bounds else ""
-    return score(scores["macro_f1"]) + interval
 
 
 def _bounds(low: float, high: float) -> str:

@@ -13,8 +13,10 @@ from pipeline.report.charts import plots
 from pipeline.report.charts.forest import forest_plot
 from pipeline.report.charts.pareto import pareto_plot
 from pipeline.report.charts.timeline import timeline
+from pipeline.report.release.agreement import agreement_sentences
 from pipeline.report.release.card import build_card, gate_limit
 from pipeline.report.release.history import release_states
+from pipeline.report.release.markdown_tables import gain_text
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -39,6 +41,8 @@ def release_page(release: ReleaseRecord, texts: Mapping[str, str] | None = None)
         changes=_smallest_changes(checks),
         best=max(card["metrics"]["baselines"], key=lambda row: row["macro_f1"], default=None),
         metrics_plot=_metrics_plot(card),
+        agreement=agreement_sentences(card["human"]) if card["human"] else [],
+        gain_text=gain_text,
         difference=_difference_plot(comparison, checks) if comparison else None,
         slices=forest_plot(slices, margin=comparison["margin"]) if comparison and slices else None,
         confusion=plots.confusion_plot(release["evaluation"]["labels"], card["confusion"]),

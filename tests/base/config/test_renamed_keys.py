@@ -1,6 +1,7 @@
 """Old keys of params.yaml: a user's file names the new ones, a release's file is read by them."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -8,7 +9,12 @@ import yaml
 
 from pipeline.base.config.params import Params
 from pipeline.base.config.parsing import keep_operational_sections, parse_params, validate_section
-from pipeline.base.config.renamed_keys import RENAMED_KEYS, renamed_key, upgrade_params_text
+from pipeline.base.config.renamed_keys import (
+    GONE_KEYS,
+    RENAMED_KEYS,
+    renamed_key,
+    upgrade_params_text,
+)
 from pipeline.base.errors import ConfigError
 from pipeline.io.params_file import load_params, set_param
 
@@ -33,7 +39,10 @@ def test_old_params_text_is_read_by_its_new_keys(old_text: str) -> None:
 
 
 def test_upgrade_changes_only_lines_with_old_keys(old_text: str) -> None:
-    words = {*(old for keys in RENAMED_KEYS.values() for old in keys), "feedback_texts", "replay_texts"}
+    gone = {key.rpartition(".")[2] for key in GONE_KEYS}
+    words = (
+        {old for keys in RENAMED_KEYS.values() for old in keys} | gone | {"feedback_texts", "replay_texts"}
+    )
     before = [line for line in old_text.splitlines() if not any(f"{word}:" in line for word in words)]
     after = upgrade_params_text(old_text)
 
@@ -59,6 +68,39 @@ def test_every_new_key_is_a_key_of_its_section() -> None:
         assert not set(keys) & set(values), section
 
 
+def test_gone_keys_are_keys_of_no_section() -> None:
+    content = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+
+    for dotted in GONE_KEYS:
+        assert not _has(content, dotted), dotted
+
+
+def test_a_gone_key_is_read_over_and_named(tmp_path: Path) -> None:
+    text = (ROOT / "params.yaml").read_text("utf-8")
+    path = tmp_path / "params.yaml"
+    path.write_text(
+        text.replace("    max_megabytes: 25.0\n", "    max_megabytes: 25.0\n    equal_speed: 0.1\n")
+    )
+
+    with structlog.testing.capture_logs() as events:
+        params = load_params(path)
+
+    assert params == load_params(ROOT / "params.yaml")
+    assert upgrade_params_text(path.read_text("utf-8")) == text
+    assert events[0]["keys"] == [
+        "compress.budget.equal_speed is gone: the smallest variant within the budget is served, "
+        "whatever its speed. Remove it."
+    ]
+
+
+def _has(content: Any, dotted: str) -> bool:
+    for name in dotted.split("."):
+        if name not in content:
+            return False
+        content = content[name]
+    return True
+
+
 FLOW = "collect: {feedback_texts: 7, labels: [a, b], sources: [{kind: csv, renames: {}}], replay_texts: 0}\n"
 BLOCK = """\
 collect:
@@ -75,6 +117,10 @@ collect:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
+        (
+            "compress: {budget: {equal_speed: 1.0, max_megabytes: 5}}\n",
+            "compress: {budget: {max_megabytes: 5}}\n",
+        ),
         (
             FLOW,
             "collect: {labels: [a, b], sources: [{kind: csv, label_map: {}}, "

@@ -118,11 +118,11 @@ def race_in_process(addresses: Sequence[str], barrier: Any, promoters: Sequence[
 
 
 @pytest.fixture
-def aliases(_migrated: Path, tmp_path: Path) -> str:
+def aliases(migrated_mlflow: Path, tmp_path: Path) -> str:
     """Create an MLflow with a version for each promoter and one more, which is the champion."""
     from mlflow import MlflowClient
 
-    shutil.copyfile(_migrated, tmp_path / "mlflow.db")
+    shutil.copyfile(migrated_mlflow, tmp_path / "mlflow.db")
     address = f"sqlite:///{tmp_path}/mlflow.db"
     client = MlflowClient(address, address)
     client.create_registered_model(MODEL)

@@ -1,0 +1,146 @@
+"""Measure a variant against the teacher on the same texts: each figure with its one-sided bound.
+
+Legend: N texts, G groups, B resamples.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.base.config import CompressionBudget
+from pipeline.base.documents import SliceDropRecord, VariantRecipe
+from pipeline.core.compress.speed import Speed
+from pipeline.core.evaluate import bootstrap, metrics
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class BoundedFigure:
+    """A figure of a sample, and its bound for all texts on the side that errs against the variant."""
+
+    value: float
+    bound: float
+
+
+@dataclass(frozen=True)
+class TeacherTexts:
+    """N labelled texts with the teacher's predictions, as label indices; `slices` hold rows of texts."""
+
+    truth_N: Indices
+    teacher_N: Indices
+    groups: Sequence[str]
+    slices: Mapping[str, Sequence[int]]
+    labels: int
+
+
+@dataclass(frozen=True)
+class VariantQuality:
+    """Hold how far a variant's predictions are from the teacher's; a drop is the teacher's macro F1 less its.
+
+    `worst_slice` is the slice whose drop has the highest bound, all texts where there are too few for one.
+    """
+
+    macro_f1: float
+    macro_f1_drop: BoundedFigure
+    worst_slice: SliceDropRecord
+    agreement: BoundedFigure
+
+
+@dataclass(frozen=True)
+class MeasuredVariant:
+    """Hold the measurements of a variant on the half of the validation split that chooses."""
+
+    name: str
+    recipe: VariantRecipe
+    parameters: int
+    megabytes: float
+    quality: VariantQuality
+    speed: Speed
+
+
+def measure_quality(
+    texts: TeacherTexts, predicted_N: Indices, budget: CompressionBudget, *, seed: int
+) -> VariantQuality:
+    """Measure the predictions of a variant; equal seeds resample the same groups for every variant."""
+
+    def drop(rows: Sequence[int]) -> BoundedFigure:
+        return _macro_f1_drop(texts, predicted_N, np.asarray(rows, dtype=np.int64), budget, seed)
+
+    everything = range(len(texts.truth_N))
+    overall = drop(everything)
+    drops = {name: drop(rows) for name, rows in texts.slices.items()} or {"all texts": overall}
+    worst = max(drops, key=lambda name: drops[name].bound)
+    return VariantQuality(
+        macro_f1=metrics.score(texts.truth_N, predicted_N, texts.labels),
+        macro_f1_drop=overall,
+        worst_slice={"name": worst, "drop": drops[worst].value, "bound": drops[worst].bound},
+        agreement=_agreement(texts, predicted_N, budget, seed),
+    )
+
+
+def _macro_f1_drop(
+    texts: TeacherTexts, predicted_N: Indices, row_R: Indices, budget: CompressionBudget, seed: int
+) -> BoundedFigure:
+    truth_R = texts.truth_N[row_R]
+    names, group_R = np.unique(np.asarray(texts.groups)[row_R], return_inverse=True)
+    tallies_G22L = np.stack(
+        [
+            metrics.tally_by_group(truth_R, labels_N[row_R], group_R, groups=len(names), labels=texts.labels)
+            for labels_N in (texts.teacher_N, predicted_N)
+        ],
+        axis=1,
+    )
+    # Only labels that occur: one that a model alone predicts would change what the mean is taken over.
+    occurring = np.unique(truth_R)
+
+    def drops(tallies: NDArray[np.float64] | Indices) -> NDArray[np.float64]:
+        f1 = metrics.tallied_f1(tallies)[..., occurring].mean(axis=-1)
+        return np.asarray(f1[..., 0] - f1[..., 1])
+
+    resampled_B = drops(bootstrap.bootstrap_sums(tallies_G22L, resamples=budget.resamples, seed=seed))
+    value = float(drops(tallies_G22L.sum(axis=0)))
+    reach = _reach(resampled_B, groups=len(names), budget=budget)
+    return BoundedFigure(value, min(1.0, max(value + reach, _unseen(len(row_R), budget))))
+
+
+def _agreement(
+    texts: TeacherTexts, predicted_N: Indices, budget: CompressionBudget, seed: int
+) -> BoundedFigure:
+    names, group_N = np.unique(np.asarray(texts.groups), return_inverse=True)
+    agrees_N = predicted_N == texts.teacher_N
+    counts_G2 = np.stack([np.bincount(group_N, weights=agrees_N), np.bincount(group_N)], axis=1)
+    sums_B2 = bootstrap.bootstrap_sums(counts_G2, resamples=budget.resamples, seed=seed)
+    value = float(agrees_N.mean())
+    reach = _reach(1 - sums_B2[:, 0] / sums_B2[:, 1], groups=len(names), budget=budget)
+    return BoundedFigure(value, max(0.0, min(value - reach, 1 - _unseen(len(agrees_N), budget))))
+
+
+def _reach(resampled_B: NDArray[np.float64], *, groups: int, budget: CompressionBudget) -> float:
+    """Return how far the bound lies above the figure.
+
+    It is a bootstrap's standard error times Student's t: with few groups the percentiles of a bootstrap are
+    too narrow (Efron and Tibshirani, 1993, chapter 12), and one group says nothing about others. Where rare
+    changes make the figure skewed, a sample with few of them has too small an error as well; the term of
+    Johnson (1978) makes up for it.
+    """
+    from scipy.special import stdtrit
+
+    if groups < 2:
+        return math.inf
+    deviation_B = resampled_B - resampled_B.mean()
+    variance = float(np.square(deviation_B).mean())
+    if not variance:
+        return 0.0
+    quantile = float(stdtrit(groups - 1, budget.confidence))
+    skew = max(0.0, float((deviation_B**3).mean())) / variance
+    return quantile * math.sqrt(variance * groups / (groups - 1)) + skew * (1 + 2 * quantile**2) / 6
+
+
+def _unseen(texts: int, budget: CompressionBudget) -> float:
+    """Return the share of all texts that may change although none of these did (Hanley and
+    Lippman-Hand, 1983, the rule of three)."""
+    return -math.log(1 - budget.confidence) / texts
