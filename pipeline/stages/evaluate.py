@@ -1,6 +1,7 @@
 """Evaluate: measure the candidate on the test split with the predictor that serves."""
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,6 @@ def evaluate(
     predicted and not measured. `rules` turn the single ratings of a source's texts into labels, for human
     agreement.
     """
-    from pipeline.core.evaluate.baselines import predict_baselines, predict_frozen_encoder
     from pipeline.core.evaluate.report import evaluation_report
     from pipeline.core.model.predictor import Predictor
 
@@ -54,16 +54,11 @@ def evaluate(
         for part in (False, True)
     )
     predictions = _predict(predictor, measured)
-    texts, truth = [record.text for record in train], _label_indices(train, predictor.labels)
-    baselines = predict_baselines(texts, truth, predictions.texts, cfg)
-    if cfg.frozen_encoder is not None:
-        frozen = _frozen_encoder(encoder, max_tokens=model.settings["max_tokens"], threads=threads)
-        baselines["frozen_encoder"] = predict_frozen_encoder(
-            frozen.embed(texts), truth, frozen.embed(predictions.texts), cfg.frozen_encoder
-        )
+    labelled = [record.text for record in train], _label_indices(train, predictor.labels)
+    frozen = functools.partial(_frozen_encoder, encoder, predictor.max_tokens, threads)
     report = evaluation_report(
         predictions,
-        baselines=baselines,
+        baselines=_baselines(*labelled, predictions.texts, frozen, cfg),
         robustness=_robustness(predictor, measured, predictions, cfg=cfg, rules=rules, seed=seed),
         cfg=cfg,
         seed=seed,
@@ -78,7 +73,26 @@ def evaluate(
         return files.write_receipt(staging, Receipt("evaluate", counts, figures))
 
 
-def _frozen_encoder(folder: Path, *, max_tokens: int, threads: int) -> "Predictor":
+def _baselines(
+    texts: Sequence[str],
+    truth: Sequence[int],
+    tested: Sequence[str],
+    frozen: "Callable[[], Predictor]",
+    cfg: EvaluateConfig,
+) -> dict[str, list[int]]:
+    """Predict the tested texts with each baseline, trained on labelled texts."""
+    from pipeline.core.evaluate.baselines import predict_baselines, predict_frozen_encoder
+
+    baselines = predict_baselines(texts, truth, tested, cfg)
+    if cfg.frozen_encoder is not None:
+        encoder = frozen()
+        baselines["frozen_encoder"] = predict_frozen_encoder(
+            encoder.embed(texts), truth, encoder.embed(tested), cfg.frozen_encoder
+        )
+    return baselines
+
+
+def _frozen_encoder(folder: Path, max_tokens: int, threads: int) -> "Predictor":
     """Open the encoder that fine-tuning started from; its head is untrained and not used."""
     from safetensors.torch import load
 
