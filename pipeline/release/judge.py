@@ -163,6 +163,7 @@ def _candidate_record(
     texts: JudgedTexts,
 ) -> CandidateRecord:
     decision = redecide(evidence, params.gate)
+    published = _published(texts.reserve, params) if decision.accepted else None
     evaluation, identity = evidence["evaluation"], workspace_identity(workspace)
     settings = files.read_json(workspace.root / "data" / "candidate" / "model.json")
     return {
@@ -192,5 +193,5 @@ def _candidate_record(
         "approval": params.gate.approval,
         "decision": decision.record(),
         "test": texts.split,
-        "published": _published(texts.reserve, params) if decision.accepted else None,
+        "published": published,
     }

@@ -18,22 +18,22 @@ RETRAIN_NOISE = 0.35  # of the difficulty of a text: two models that differ by t
 
 
 def correct_answers(
-    hard_N: NDArray[np.float64], accuracy: float, random: np.random.Generator
+    hard: NDArray[np.float64], accuracy: float, random: np.random.Generator
 ) -> NDArray[np.bool_]:
     """Draw which texts a model gets right: hard ones rarely."""
     threshold = NormalDist().inv_cdf(accuracy) * math.sqrt(1 + RETRAIN_NOISE**2)
-    return hard_N + RETRAIN_NOISE * random.normal(size=len(hard_N)) < threshold
+    return hard + RETRAIN_NOISE * random.normal(size=len(hard)) < threshold
 
 
 def predictions_of(
-    truth_N: NDArray[np.int64],
+    truth: NDArray[np.int64],
     right: tuple[NDArray[np.bool_], NDArray[np.bool_]],
     ids: list[str] | None = None,
 ) -> PairedPredictions:
     """Return two models' predictions: the next label where they are wrong."""
-    candidate, champion = (np.where(one, truth_N, (truth_N + 1) % 3).tolist() for one in right)
-    names = ids or [str(row) for row in range(len(truth_N))]
-    return PairedPredictions(names, truth_N.tolist(), candidate, champion, names)
+    candidate, champion = (np.where(one, truth, (truth + 1) % 3).tolist() for one in right)
+    names = ids or [str(row) for row in range(len(truth))]
+    return PairedPredictions(names, truth.tolist(), candidate, champion, names)
 
 
 @dataclass(frozen=True)
@@ -54,21 +54,21 @@ def weekly_retrains(
     look is the first, as it was, at a two-sided `gate.confidence`.
     """
     random = np.random.default_rng(seed)
-    hard_N = random.normal(size=texts)
-    reserved_N = random.random(texts) < gate.reserve
-    test = describe_test([f"text {number}" for number in range(texts)], reserved=int(reserved_N.sum()))
+    hard = random.normal(size=texts)
+    reserved = random.random(texts) < gate.reserve
+    test = describe_test([f"text {number}" for number in range(texts)], reserved=int(reserved.sum()))
     accuracy = 0.77 + spread * random.normal(size=looks + 1)
-    champion, true, promotions = correct_answers(hard_N, accuracy[0], random), accuracy[0], 0
+    champion, true, promotions = correct_answers(hard, accuracy[0], random), accuracy[0], 0
     earlier: list[EarlierLook] = []
     for number in range(1, looks + 1):
-        candidate = correct_answers(hard_N, accuracy[number], random)
-        gains = candidate[~reserved_N].astype(float) - champion[~reserved_N]
+        candidate = correct_answers(hard, accuracy[number], random)
+        gains = candidate[~reserved].astype(float) - champion[~reserved]
         level = look_budget(test, earlier, gate).next_look()["level"] if budget else (1 - gate.confidence) / 2
         earlier.append(EarlierLook(test, level))
         error = gains.std(ddof=1) / math.sqrt(len(gains))
         if lower_bound(gains.mean(), error, groups=int(np.count_nonzero(gains)), level=level) > 0:
             champion, true, promotions = candidate, accuracy[number], promotions + 1
-    seen, reserve = champion[~reserved_N].mean() - true, champion[reserved_N].mean() - true
+    seen, reserve = champion[~reserved].mean() - true, champion[reserved].mean() - true
     return Year(promotions, float(seen), float(reserve))
 
 
@@ -76,21 +76,18 @@ def damaged_slice(
     random: np.random.Generator, *, texts: int, size: int, drop: float
 ) -> tuple[PairedPredictions, dict[str, Any]]:
     """Return two equal models but on one slice of `size` texts, where the candidate is worse by `drop`."""
-    truth_N = random.choice(3, p=[0.37, 0.19, 0.44], size=texts)
-    hard_N = random.normal(size=texts)
-    candidate, champion = (correct_answers(hard_N, 0.77, random) for _ in range(2))
-    slice_N = random.permutation(texts)[:size]
-    right_N = slice_N[candidate[slice_N]]
-    candidate[random.permutation(right_N)[: round(drop * size)]] = False
-    rest_N = np.setdiff1d(np.arange(texts), slice_N)
-    parts = {
-        f"source={name}": part.tolist() for name, part in zip("abc", np.array_split(rest_N, 3), strict=True)
+    truth = random.choice(3, p=[0.37, 0.19, 0.44], size=texts)
+    hard = random.normal(size=texts)
+    candidate, champion = (correct_answers(hard, 0.77, random) for _ in range(2))
+    members = random.permutation(texts)[:size]
+    correct = members[candidate[members]]
+    candidate[random.permutation(correct)[: round(drop * size)]] = False
+    others = np.setdiff1d(np.arange(texts), members)
+    thirds = zip("abc", np.array_split(others, 3), strict=True)
+    bands = random.integers(3, size=texts)
+    slices = {
+        "source=damaged": members.tolist(),
+        **{f"source={name}": part.tolist() for name, part in thirds},
+        **{f"length={band}": np.flatnonzero(bands == band).tolist() for band in range(3)},
     }
-    bands = {
-        f"length={band}": np.flatnonzero(random.integers(3, size=texts) == 0).tolist() for band in range(3)
-    }
-    return predictions_of(truth_N, (candidate, champion)), {
-        "source=damaged": slice_N.tolist(),
-        **parts,
-        **bands,
-    }
+    return predictions_of(truth, (candidate, champion)), slices

@@ -7,7 +7,6 @@ import math
 from pathlib import Path
 
 import numpy as np
-import pytest
 from gate_worlds import LABELS, correct_answers, damaged_slice, predictions_of, weekly_retrains
 from judged import candidate
 
@@ -74,14 +73,14 @@ def test_the_published_figure_is_unbiased() -> None:
 def feedback_world(seed: int, *, split: str) -> tuple[PairedPredictions, int]:
     """Return equal models on the test split that 2,000 texts and 5,000 corrections of the champion give."""
     random = np.random.default_rng(seed)
-    hard_N, truth_N = random.normal(size=40_000), random.choice(3, p=[0.37, 0.19, 0.44], size=40_000)
-    candidate_N, champion_N = (correct_answers(hard_N, 0.77, random) for _ in range(2))
-    rows = [*range(2000), *(2000 + np.flatnonzero(~champion_N[2000:])[:5000]).tolist()]
+    hard, truth = random.normal(size=40_000), random.choice(3, p=[0.37, 0.19, 0.44], size=40_000)
+    mine, theirs = (correct_answers(hard, 0.77, random) for _ in range(2))
+    rows = [*range(2000), *(2000 + np.flatnonzero(~theirs[2000:])[:5000]).tolist()]
     records = [
         TextRecord(
             str(row),
             "",
-            LABELS[truth_N[row]],
+            LABELS[truth[row]],
             "own" if row < 2000 else "feedback",
             f"g{row}",
             "en",
@@ -93,7 +92,7 @@ def feedback_world(seed: int, *, split: str) -> tuple[PairedPredictions, int]:
     ]
     cfg = SplitConfig(valid=0.1, test=0.15, salt=str(seed))
     test = [int(record.id) for record in split_records(records, cfg, LABELS)["test"]]
-    pair = predictions_of(truth_N[test], (candidate_N[test], champion_N[test]), [str(row) for row in test])
+    pair = predictions_of(truth[test], (mine[test], theirs[test]), [str(row) for row in test])
     return pair, sum(row >= 2000 for row in test)
 
 
@@ -124,11 +123,12 @@ def test_a_slice_of_500_that_falls_by_8_points_is_refused() -> None:
     assert refused >= least(0.8, worlds)
 
 
-@pytest.mark.parametrize("drop", [0.0, 0.05])
-def test_a_slice_of_100_is_not_known_and_said_so(drop: float) -> None:
-    pair, slices = damaged_slice(np.random.default_rng(9), texts=2400, size=100, drop=drop)
-    decision = decide(candidate(), compared(pair, 9, slices), GATE)
-    (sentence,) = [check.sentence for check in decision.checks if check.name == "slices"]
-    assert "Not known for" in sentence
-    assert "which have too few texts" in sentence
-    assert "source=damaged (100 texts, lower bound -" in sentence
+def test_a_slice_of_100_is_not_known_and_said_so() -> None:
+    random, said = np.random.default_rng(9), 0
+    for seed in range(10):
+        pair, slices = damaged_slice(random, texts=2400, size=100, drop=0.02)
+        decision = decide(candidate(), compared(pair, seed, slices), GATE)
+        (sentence,) = [check.sentence for check in decision.checks if check.name == "slices"]
+        unknown = sentence.partition("which have too few texts: ")[2]
+        said += "source=damaged (100 texts, lower bound -" in unknown
+    assert said >= 7
