@@ -52,7 +52,8 @@ def _head(card: ReleaseCard) -> Iterator[str]:
     )
     yield from ("", f"Macro F1 {_with_interval(metrics)}, accuracy {score(metrics['accuracy'])}.")
     if published := card["published"]:
-        yield f"To publish: macro F1 {_with_interval(published)} on {integer(published['texts'])} reserved texts."
+        texts = f"{integer(published['texts'])} reserved texts"
+        yield f"To publish: macro F1 {_with_interval(published)} on {texts}."
     if comparison:
         yield _difference_sentence(comparison)
     yield ""
