@@ -60,13 +60,11 @@ def _published(record: ReleaseRecord) -> list[str]:
     lines = []
     if published := record.get("published"):
         low, high = published["intervals"]["macro_f1"]
-        lines.append(
-            f"To publish: macro F1 {published['macro_f1']:.3f} ({low:.3f} to {high:.3f}), accuracy "
-            f"{published['accuracy']:.3f}, on {published['texts']:,} reserved texts that no comparison has "
-            "seen."
-        )
-    looks = cast(ReleaseDetails, record).get("looks")
-    return ["", *lines, *([looks["sentence"]] if looks else [])] if lines or looks else []
+        figure = f"macro F1 {published['macro_f1']:.3f} ({low:.3f} to {high:.3f})"
+        lines.append(f"To publish: {figure}, on {published['texts']:,} reserved texts.")
+    if looks := cast(ReleaseDetails, record).get("looks"):
+        lines.append(looks["sentence"])
+    return ["", *lines] if lines else []
 
 
 def reigns(rows: Sequence[ReignRecord]) -> str:

@@ -1,11 +1,11 @@
 """Compare a candidate with the champion and with earlier releases, on texts that none of them learnt from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.base import logs
 from pipeline.base.config import Params, Workspace
-from pipeline.base.documents import Comparison, LeftOutTexts, Look, ReleaseRecord
+from pipeline.base.documents import Comparison, ForgettingDifference, LeftOutTexts, Look, ReleaseRecord
 from pipeline.base.errors import Fault, TonewatchError
 from pipeline.base.records import TextRecord
 from pipeline.core.evaluate.comparison import Anchor, SourcePredictions, compare_models, measure_forgetting
@@ -103,25 +103,25 @@ def compare_with_champion(
         look=task.look,
         anchors=[_anchor_of(anchor, today, labels) for anchor in anchors],
     )
-    forgetting = measure_forgetting(
-        {
-            name: SourcePredictions(source.texts.paired(labels), source.data_version)
-            for name, source in sources.items()
-        },
-        champion=champion["release"],
-        labels=labels,
-        gate=params.gate,
-        seed=params.seed,
-    )
     models = ComparedModels(candidate, predictor, champion["release"])
     attacked = ([record.text for record in texts.records], [record.label for record in texts.records])
     return {
         **comparison,
-        "forgetting": forgetting,
+        "forgetting": _forgetting(sources, labels, params, champion=champion["release"]),
         "left_out": left_out,
         "abilities": compare_abilities(models, params),
         "attack": compare_attack(models, attacked, params),
     }
+
+
+def _forgetting(
+    sources: Mapping[str, _SourceTexts], labels: Sequence[str], params: Params, *, champion: str
+) -> list[ForgettingDifference]:
+    pairs = {
+        name: SourcePredictions(source.texts.paired(labels), source.data_version)
+        for name, source in sources.items()
+    }
+    return measure_forgetting(pairs, champion=champion, labels=labels, gate=params.gate, seed=params.seed)
 
 
 def _left_out(release: ReleaseRecord, texts: int, unknown: str | None) -> LeftOutTexts:

@@ -7,8 +7,10 @@ from pipeline.base.digests import json_digest
 from pipeline.base.documents import (
     CandidateRecord,
     GateEvidence,
+    ModelSettings,
     PublishedScores,
     ReleaseRecord,
+    ServingThresholds,
 )
 from pipeline.base.errors import Fault
 from pipeline.core.evaluate.report import ScoredTexts, published_scores
@@ -49,6 +51,7 @@ class _Judgement:
     actor: str
     reason: str
     champion: str | None
+    lineage: CandidateLineage
 
 
 def judge(
@@ -76,12 +79,12 @@ def judge(
         # A rejection says nothing about a champion that it was not compared with.
         identity = json_digest({"identity": identity, "champion": name})
         release = ledger.find(identity)
-    judgement = _Judgement(identity, actor, reason, champion=name)
+    judgement = _Judgement(identity, actor, reason, name, lineage)
     for _ in range(ATTEMPTS):
         if release is not None:
             break
         view = LedgerView.read(ledger)
-        record = _judged_record(workspace, view, lineage, judgement, load or load_predictor)
+        record = _judged_record(workspace, view, judgement, load or load_predictor)
         # A verdict recorded meanwhile may have been a look at the same test split: then this one is another.
         release = ledger.add_following(record, len(view.releases))
     if release is None:
@@ -127,16 +130,14 @@ def _equals_candidate(workspace: Workspace, champion: ReleaseRecord, data_versio
 
 
 def _judged_record(
-    workspace: Workspace,
-    view: LedgerView,
-    lineage: CandidateLineage,
-    judgement: _Judgement,
-    load: PredictorLoader,
+    workspace: Workspace, view: LedgerView, judgement: _Judgement, load: PredictorLoader
 ) -> CandidateRecord:
     params = load_params(workspace.params)
     texts = read_judged_texts(workspace.root / "data", reserve=params.gate.reserve)
-    evidence = gather_evidence(workspace, params, view, texts, data_version=lineage.data_version, load=load)
-    return _candidate_record(workspace, params, evidence, lineage, judgement, texts=texts)
+    evidence = gather_evidence(
+        workspace, params, view, texts, data_version=judgement.lineage.data_version, load=load
+    )
+    return _candidate_record(workspace, params, evidence, judgement, texts)
 
 
 def _published(reserve: EvaluatedTexts, params: Params) -> PublishedScores | None:
@@ -157,14 +158,11 @@ def _candidate_record(
     workspace: Workspace,
     params: Params,
     evidence: GateEvidence,
-    lineage: CandidateLineage,
     judgement: _Judgement,
-    *,
     texts: JudgedTexts,
 ) -> CandidateRecord:
     decision = redecide(evidence, params.gate)
     evaluation, identity = evidence["evaluation"], workspace_identity(workspace)
-    settings = files.read_json(workspace.root / "data" / "candidate" / "model.json")
     return {
         **evidence,
         "schema": 2,
@@ -172,12 +170,12 @@ def _candidate_record(
         "actor": judgement.actor,
         "reason": judgement.reason,
         "champion": judgement.champion,
-        "data_version": lineage.data_version,
+        "data_version": judgement.lineage.data_version,
         "model": open_registry(workspace).name,
-        "model_version": lineage.model_version,
+        "model_version": judgement.lineage.model_version,
         "workspace": identity.id,
         "host": identity.host,
-        "code_commit": lineage.code_commit,
+        "code_commit": judgement.lineage.code_commit,
         "params": workspace.params.read_text("utf-8"),
         "params_digest": json_digest(release_params(params)),
         "lock": read_lock(workspace),
@@ -187,10 +185,20 @@ def _candidate_record(
         "baselines": evaluation["baselines"],
         "intervals": evaluation["intervals"],
         "menu": read_menu(workspace),
-        "thresholds": {"temperature": settings["temperature"], "uncertain": settings["uncertain"]},
-        "teacher": settings["teacher"],
+        "thresholds": _thresholds(workspace),
+        "teacher": _model_settings(workspace)["teacher"],
         "approval": params.gate.approval,
         "decision": decision.record(),
         "test": texts.split,
         "published": _published(texts.reserve, params) if decision.accepted else None,
     }
+
+
+def _model_settings(workspace: Workspace) -> ModelSettings:
+    settings: ModelSettings = files.read_json(workspace.root / "data" / "candidate" / "model.json")
+    return settings
+
+
+def _thresholds(workspace: Workspace) -> ServingThresholds:
+    settings = _model_settings(workspace)
+    return {"temperature": settings["temperature"], "uncertain": settings["uncertain"]}

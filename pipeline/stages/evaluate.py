@@ -48,11 +48,7 @@ def evaluate(
     train, test = (parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "test"))
     model = read_model_folder(candidate)
     predictor = Predictor.of(model.model, model.tokenizer, model.settings, threads=threads)
-    sealed = reserved_rows([record.group for record in test], reserve)
-    measured, reserved = (
-        [record for record, is_sealed in zip(test, sealed, strict=True) if is_sealed is part]
-        for part in (False, True)
-    )
+    measured, reserved = _parts(test, reserve)
     predictions = _predict(predictor, measured)
     labelled = [record.text for record in train], _label_indices(train, predictor.labels)
     frozen = functools.partial(_frozen_encoder, encoder, predictor.max_tokens, threads)
@@ -71,6 +67,15 @@ def evaluate(
         figures = {"macro_f1": report["macro_f1"], "accuracy": report["accuracy"]}
         counts = {"test": len(measured), "reserved": len(reserved)}
         return files.write_receipt(staging, Receipt("evaluate", counts, figures))
+
+
+def _parts(test: Sequence[TextRecord], reserve: float) -> tuple[list[TextRecord], list[TextRecord]]:
+    """Return the test texts that are measured, and the reserved ones."""
+    sealed = reserved_rows([record.group for record in test], reserve)
+    parts: tuple[list[TextRecord], list[TextRecord]] = ([], [])
+    for record, is_sealed in zip(test, sealed, strict=True):
+        parts[is_sealed].append(record)
+    return parts
 
 
 def _baselines(

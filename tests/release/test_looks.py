@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import recorded
 import world
 from world import TEXTS, WHO, Workspace, build, judged, serve
 
@@ -69,9 +70,8 @@ def commit_split(places: Workspace, *, train: int, fingerprint: str) -> None:
     data_branch.commit_version(places.root, manifest, reason="a test")
 
 
-def test_texts_that_the_champion_learnt_from_are_left_out(workspace: Path, migrated_mlflow: Path) -> None:
-    places = build(workspace, f"sqlite:///{workspace}/.tonewatch/mlflow.db")
-    (workspace / ".tonewatch" / "mlflow.db").write_bytes(migrated_mlflow.read_bytes())
+def test_texts_that_the_champion_learnt_from_are_left_out(workspace: Path, mlflow_uri: str) -> None:
+    places = recorded.build(workspace, mlflow_uri)
     commit_split(places, train=120, fingerprint="1" * 64)
     promote.release(places, judged(places, wrong=10, data_version="v1"), **WHO)
     commit_split(places, train=0, fingerprint="2" * 64)

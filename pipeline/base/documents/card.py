@@ -65,11 +65,12 @@ class CardDifference(SliceDifference):
     """The difference to the champion on one slice; `significant` marks a significant regression.
 
     `data_version` is set where the texts are those of the champion's own data. Of a record of an earlier
-    version, `p_adjusted` is by Holm (1979), and `state` is None.
+    version, `p_adjusted` is by Holm (1979). `drop` says what the row shows, in a word or two.
     """
 
     data_version: str | None
     significant: bool
+    drop: str
 
 
 class CardComparison(TypedDict):

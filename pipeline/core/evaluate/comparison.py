@@ -63,17 +63,7 @@ def compare_models(
     overall, *subsets = paired_metrics(pair, slices, labels, resamples=gate.resamples, seed=draw)
     family = [HeldAgainst(champion, metric) for metric in subsets]
     for anchor in anchors:
-        # The same groups and seed: the draws are shared, as max-T needs.
-        _, *others = paired_metrics(
-            anchor.pair,
-            _within(slices, anchor.rows),
-            labels,
-            resamples=gate.resamples,
-            seed=draw,
-            name=anchor.release,
-            rows=anchor.rows,
-        )
-        family += [HeldAgainst(anchor.release, metric) for metric in others]
+        family += _anchored(anchor, slices, labels, resamples=gate.resamples, seed=draw)
     return {
         "champion": champion,
         "texts": len(pair.truth),
@@ -125,6 +115,22 @@ def measure_forgetting(
     rows = regression_rows(family, margin=gate.forgetting_margin, gate=gate)
     versions = [source.data_version for _, source in sorted(sources.items())]
     return [{**row, "data_version": version} for row, version in zip(rows, versions, strict=True)]
+
+
+def _anchored(
+    anchor: Anchor, slices: Mapping[str, Sequence[int]], labels: Sequence[str], *, resamples: int, seed: int
+) -> list[HeldAgainst]:
+    # The groups and the seed are those of the champion: the draws are shared, as max-T needs.
+    _, *metrics = paired_metrics(
+        anchor.pair,
+        _within(slices, anchor.rows),
+        labels,
+        resamples=resamples,
+        seed=seed,
+        name=anchor.release,
+        rows=anchor.rows,
+    )
+    return [HeldAgainst(anchor.release, metric) for metric in metrics]
 
 
 def _within(slices: Mapping[str, Sequence[int]], rows: Sequence[int]) -> dict[str, list[int]]:

@@ -75,14 +75,15 @@ class DropRule:
             self.setting: margin,
         }
         subject = f"{self.subject.capitalize()} with a drop of more than {margin:.3f} (gate.{self.setting})"
+        rest = _rest(unknown, len(judged) - len(refusing) - len(unknown), gate)
         if not refusing:
-            sentence = f"{subject}: none of {len(judged)} shown.{_unknown(unknown, judged, gate)}"
+            sentence = f"{subject}: none of {len(judged)} shown.{rest}"
             return make_check(self.name, True, figures, sentence)
         refusing.sort(key=lambda row: _shortfall(row, margin), reverse=True)
         drops = "; ".join(_drop(row, margin, gate) for row in refusing)
         name = str(refusing[0].get("name"))
         unit = f"{'F1' if name.startswith('class=') else self.unit} of {name}"
-        sentence = f"{subject}: {len(refusing)} of {len(judged)}: {drops}."
+        sentence = f"{subject}: {len(refusing)} of {len(judged)}: {drops}.{rest}"
         shortfall = _shortfall(refusing[0], margin)
         return make_check(self.name, False, figures, sentence, shortfall=shortfall, unit=unit)
 
@@ -186,19 +187,19 @@ def _improvement(figures: Mapping[str, float], gate: GateConfig, *, passed: bool
     return f"{outcome} (gate.against_champion). {power}"
 
 
-def _unknown(unknown: Sequence[Row], judged: Sequence[tuple[Row, str]], gate: GateConfig) -> str:
-    if not judged:
-        return ""
-    shown = len(judged) - len(unknown)
-    ruled_out = f" For {shown} it is ruled out by the one-sided {gate.confidence:.0%} lower bound."
+def _rest(unknown: Sequence[Row], ruled_out: int, gate: GateConfig) -> str:
+    """Say of the rows that do not refuse which bound speaks for them, and which are not known."""
+    sentences = ""
+    if ruled_out:
+        sentences = f" For {ruled_out} it is ruled out by the one-sided {gate.confidence:.0%} lower bound."
     if not unknown:
-        return ruled_out
+        return sentences
     rows = "; ".join(
         f"{row.get('name')} ({get_number(row, 'texts'):,.0f} texts, "
         f"lower bound {get_number(row, 'lower'):+.3f})"
         for row in unknown
     )
-    return f"{ruled_out} Not known for {len(unknown)}, which have too few texts: {rows}."
+    return f"{sentences} Not known for {len(unknown)}, which have too few texts: {rows}."
 
 
 def _shortfall(row: Row, margin: float) -> float:

@@ -34,7 +34,13 @@ def comparison_card(comparison: Comparison | None, *, rule: str | None) -> CardC
 
 def _differences(rows: Sequence[SliceDifference] | None, alpha: float) -> list[CardDifference]:
     return [
-        pick(CardDifference, row, p_adjusted=_p_adjusted(row), significant=_refuses(row, alpha))
+        pick(
+            CardDifference,
+            row,
+            p_adjusted=_p_adjusted(row),
+            significant=_refuses(row, alpha),
+            drop=row.get("state") or ("significant" if _refuses(row, alpha) else "no"),
+        )
         for row in rows or ()
     ]
 

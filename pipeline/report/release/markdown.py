@@ -49,10 +49,8 @@ def _head(card: ReleaseCard) -> Iterator[str]:
     )
     yield from ("", f"Macro F1 {with_interval(metrics)}, accuracy {score(metrics['accuracy'])}.")
     if published := card["published"]:
-        yield (
-            f"To publish: macro F1 {with_interval(published)}, on {integer(published['texts'])} "
-            "reserved texts that no comparison has seen."
-        )
+        texts = f"{integer(published['texts'])} reserved texts"
+        yield f"To publish: macro F1 {with_interval(published)} on {texts}."
     if comparison:
         yield _difference_sentence(comparison)
     yield ""
@@ -112,15 +110,8 @@ def _difference(row: CardDifference) -> tuple[str, ...]:
         score(row["candidate"]),
         score(row["difference"], True),
         _bounds(row["low"], row["high"]),
-        _drop(row),
+        f"**{row['drop']}**" if row["significant"] else row["drop"],
     )
-
-
-def _drop(row: CardDifference) -> str:
-    # A record of an earlier version has no state.
-    state: str | None = row["state"]
-    state = state or ("worse" if row["significant"] else "no")
-    return f"**{state}**" if row["significant"] else state
 
 
 def _slices(card: ReleaseCard) -> Iterator[str]:

@@ -96,7 +96,8 @@ def test_a_significant_drop_beyond_the_margin_rejects_a_better_candidate() -> No
         "class=negative from 0.750 of R1 to 0.665 on 1,612 texts "
         "(interval -0.105 to -0.065, p 0.013 by max-T); "
         "length=33+ from 0.750 of R0 to 0.680 on 1,612 texts "
-        "(interval -0.090 to -0.050, p 0.04 by max-T).",
+        "(interval -0.090 to -0.050, p 0.04 by max-T). "
+        "For 1 it is ruled out by the one-sided 95% lower bound.",
     )
     assert (named(decision, "slices").shortfall, named(decision, "slices").unit) == (
         pytest.approx(0.078),
@@ -149,6 +150,12 @@ def test_a_loss_against_the_champion_is_named(rows: str, check: str, subject: st
     assert failed(decision) == [check]
     assert reason.startswith(subject)
     assert "source=amazon from 0.750 of R1 to 0.550 on 1,612 texts" in reason
+
+
+def test_what_is_not_known_is_said_beside_a_refusal() -> None:
+    rows = [entry("a", -0.1, 0.001, -0.12), {**entry("b", -0.04, 0.6, -0.12, 0.05), "texts": 100}]
+    sentence = named(decide(candidate(), champion(slices=rows), GATE), "slices").sentence
+    assert sentence.endswith("Not known for 1, which have too few texts: b (100 texts, lower bound -0.120).")
 
 
 def test_without_comparable_slices_the_check_passes() -> None:
