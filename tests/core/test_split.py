@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from text_records import text_record
 
@@ -51,6 +51,7 @@ def test_a_group_has_the_same_split_on_every_machine(group: str, side: str) -> N
     assert assign_split(group, CFG) == side
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.sets(st.integers(100, 400), max_size=60))
 def test_the_split_of_a_text_does_not_depend_on_the_others(others: set[int]) -> None:
     always = [record(number) for number in range(60)]
@@ -173,6 +174,7 @@ def test_a_merged_group_that_comes_back_alone_keeps_its_split() -> None:
 WORDS = ("warm", "soup", "cold", "table", "hour", "waiter", "menu", "price", "street", "noise")
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.lists(st.sampled_from(WORDS), min_size=3, max_size=8), min_size=20, max_size=60))
 def test_no_near_duplicate_is_in_two_splits_and_none_is_lost(texts: list[list[str]]) -> None:
     records = [
@@ -193,6 +195,7 @@ def test_no_near_duplicate_is_in_two_splits_and_none_is_lost(texts: list[list[st
                 assert by_id[one.id] == by_id[other.id]
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.sets(st.integers(0, 200), max_size=60))
 def test_more_texts_never_move_one_into_test(more: set[int]) -> None:
     def of(number: int) -> TextRecord:

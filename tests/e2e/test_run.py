@@ -66,7 +66,7 @@ def test_the_first_run_ends_in_a_release_with_its_lineage(pipeline):
     assert shown["data_version"] == "v1"
     assert shown["decision"]["accepted"] is True
     assert shown["metrics"]["per_source"].keys() == {"texts"}
-    assert shown["baselines"].keys() == {"tfidf"}
+    assert shown["baselines"].keys() == {"frozen_encoder", "tfidf"}
     low, high = shown["intervals"]["macro_f1"]
     assert low <= shown["metrics"]["macro_f1"] <= high
 

@@ -1,10 +1,11 @@
-"""The two baselines every candidate is compared with."""
+"""The baselines every candidate is compared with."""
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from pipeline.base.config.evaluate import TfidfConfig
+from pipeline.base.config.evaluate import FrozenEncoderConfig, TfidfConfig
 from pipeline.core.evaluate import baselines
 from pipeline.io.params_file import load_params
 
@@ -59,3 +60,22 @@ def test_without_thresholds_there_is_no_vader() -> None:
     without = CFG.model_copy(update={"vader_thresholds": None})
     assert set(baselines.predict_baselines(TRAIN, [0, 0, 1, 1], ["dreadful"], without)) == {"tfidf"}
     assert set(baselines.predict_baselines(TRAIN, [0, 0, 1, 1], ["dreadful"], CFG)) == {"tfidf", "vader"}
+
+
+def test_a_rare_label_weighs_as_much_as_a_common_one() -> None:
+    # "film" is in nine texts of label 0 and one of label 1: unweighted, the common label would win.
+    train, truth = ["film"] * 10, [0] * 9 + [1]
+    rare = ["film", *["film gem"] * 2]
+
+    assert baselines.predict_tfidf([*train, *rare], [*truth, 1, 1, 1], ["film gem"], CFG.tfidf) == [1]
+
+
+def test_the_frozen_encoder_separates_what_a_line_separates() -> None:
+    random = np.random.default_rng(3)
+    truth = [0] * 180 + [1] * 20
+    train_ND = random.normal(size=(200, 4)) + np.array(truth)[:, None] * np.array([3.0, 0, 0, 0])
+    test_ND = np.array([[3.0, 0, 0, 0], [0.0, 0, 0, 0]])
+    cfg = FrozenEncoderConfig(regularization_c=1.0, max_iterations=200)
+
+    assert baselines.predict_frozen_encoder(train_ND, truth, test_ND, cfg) == [1, 0]
+    assert baselines.predict_frozen_encoder(train_ND, [1] * 200, test_ND, cfg) == [1, 1]

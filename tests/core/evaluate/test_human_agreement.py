@@ -1,77 +1,73 @@
-"""Human agreement on small panels of raters, worked by hand."""
+"""Human agreement on small panels of raters, worked by hand, and the limit against a simulated truth."""
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.base.config.sources import RatingRule
 from pipeline.base.records import TextRecord
-from pipeline.core.evaluate.human_agreement import ceiling, human_agreement, one_rater
+from pipeline.core.evaluate.bootstrap import BootstrapConfig
+from pipeline.core.evaluate.human_agreement import human_agreement, panel_tables, perfect_score
+from pipeline.report.release.agreement import agreement_sentences
 
 LABELS = ("negative", "neutral", "positive")
 RULE = RatingRule(negative_to=-0.5, positive_from=0.5)
+SAMPLING = BootstrapConfig(resamples=200, confidence=0.95, seed=20)
 RATINGS = st.lists(st.integers(-4, 4), min_size=2, max_size=12).map(
     lambda ratings: np.array(ratings, dtype=np.float64)
 )
 
 
-def record(raters: str, label: str = "positive", source: str = "movie") -> TextRecord:
-    return TextRecord("i", "a text", label, source, "g", "en", "", "MIT", raters=raters)
+def record(raters: str, label: str = "positive", source: str = "movie", group: str = "g") -> TextRecord:
+    return TextRecord("i", "a text", label, source, group, "en", "", "MIT", raters=raters)
 
 
-def test_each_rater_is_compared_with_the_mean_of_the_others() -> None:
-    # 3 against mean(-1, 1) = 0: positive for neutral; -1 against 2: negative for positive;
-    # 1 against 1: positive for positive.
-    table_LL = one_rater(np.array([-1.0, 1.0, 3.0]), RULE)
+@settings(deadline=None)
+@given(RATINGS, st.integers(0, 2), st.integers(0, 2**32))
+def test_tables_sum_to_one_and_share_their_truth(panel: np.ndarray, predicted: int, seed: int) -> None:
+    tables = panel_tables(panel, RULE, predicted, np.random.default_rng(seed))
 
-    assert table_LL * 3 == pytest.approx(np.array([[0, 0, 0], [0, 0, 1], [1, 0, 1]]))
-
-
-def test_the_halves_of_two_raters_are_one_rater_each() -> None:
-    table_LL = ceiling(np.array([-2.0, 2.0]), RULE, np.random.default_rng(20))
-
-    assert table_LL[0, 2] + table_LL[2, 0] == pytest.approx(1.0)
+    assert set(tables) == {0} | {size for size in (1, 2, 3, 5, 10) if size <= len(panel) - len(panel) // 2}
+    for candidate_LL, raters_LL in tables.values():
+        assert candidate_LL.sum() == pytest.approx(1.0)
+        assert candidate_LL.sum(axis=1) == pytest.approx(raters_LL.sum(axis=1))
+        assert candidate_LL[:, predicted].sum() == pytest.approx(1.0)
 
 
-@given(RATINGS, st.integers(0, 2**32))
-def test_a_table_sums_to_one_and_equal_raters_agree(panel: np.ndarray, seed: int) -> None:
-    random = np.random.default_rng(seed)
+def test_two_raters_are_one_each() -> None:
+    candidate_LL, rater_LL = panel_tables(np.array([-2.0, 2.0]), RULE, 2, np.random.default_rng(1))[1]
 
-    for table_LL in (one_rater(panel, RULE), ceiling(panel, RULE, random)):
-        assert table_LL.shape == (3, 3)
-        assert table_LL.sum() == pytest.approx(1.0)
-    equal_R = np.full_like(panel, panel[0])
-    assert (
-        np.trace(one_rater(equal_R, RULE)) == np.trace(ceiling(equal_R, RULE, random)) == pytest.approx(1.0)
-    )
+    assert rater_LL[0, 2] + rater_LL[2, 0] == pytest.approx(1.0)
+    assert candidate_LL[0, 2] + candidate_LL[2, 2] == pytest.approx(1.0)
 
 
 def test_raters_and_candidate_are_measured_overall_and_by_source() -> None:
     records = [
-        record("2 2 2 2"),
-        record("-1 1 3"),
-        record("-3 -3", "negative", "nyt"),
-        record("-3 -3 -3", "negative", "nyt"),
+        record("2 2 2 2", group="a"),
+        record("-3 -3", "negative", "nyt", group="b"),
+        record("-3 -3 -3", "negative", "nyt", group="c"),
     ]
 
-    report = human_agreement(records, {"movie": RULE, "nyt": RULE}, [2, 1, 0, 1], LABELS, 20)
+    report = human_agreement(records, {"movie": RULE, "nyt": RULE}, [2, 0, 1], LABELS, SAMPLING)
 
     assert report is not None
-    assert (report["texts"], set(report["per_source"])) == (4, {"movie", "nyt"})
-    # One third of text 2 agrees, and all of the others: (1 + 1/3 + 1 + 1) / 4.
-    assert report["one_rater"]["accuracy"] == pytest.approx(10 / 12)
-    assert report["per_source"]["movie"]["one_rater"]["accuracy"] == pytest.approx(4 / 6)
-    assert report["per_source"]["nyt"]["one_rater"] == {"accuracy": 1.0, "macro_f1": 1.0}
-    # F1 of positive and of negative is 2/3; no text is neutral, so neutral is no class, only two errors.
-    assert report["candidate"] == {"accuracy": 0.5, "macro_f1": pytest.approx(2 / 3)}
-    assert report["per_source"]["movie"]["candidate"]["accuracy"] == 0.5
+    assert (report["texts"], set(report["per_source"])) == (3, {"movie", "nyt"})
+    assert [(row["raters"], row["texts"]) for row in report["panels"]] == [(1, 3), (2, 2)]
+    # Every panel agrees with the others; the candidate is wrong on the third text.
+    one = report["panels"][0]
+    assert one["panel"]["accuracy"] == pytest.approx(1.0)
+    assert one["candidate"]["accuracy"] == pytest.approx(2 / 3)
+    assert one["low"] <= one["difference"] <= one["high"]
+    assert report["candidate"]["accuracy"] == pytest.approx(2 / 3)
+    assert report["limit"]["accuracy"] == pytest.approx(1.0)
+    assert report["per_source"]["nyt"]["candidate"]["accuracy"] == 0.5
 
 
 def test_texts_without_raters_or_rule_do_not_count() -> None:
     records = [record(""), record("3"), record("3 3", source="own"), record("3 3")]
 
-    report = human_agreement(records, {"movie": RULE}, [0, 0, 0, 2], LABELS, 20)
+    report = human_agreement(records, {"movie": RULE}, [0, 0, 0, 2], LABELS, SAMPLING)
 
     assert report is not None
     assert (report["texts"], report["candidate"]["accuracy"], list(report["per_source"])) == (
@@ -79,19 +75,35 @@ def test_texts_without_raters_or_rule_do_not_count() -> None:
         1.0,
         ["movie"],
     )
-    assert human_agreement(records[:3], {"movie": RULE}, [0, 0, 0], LABELS, 20) is None
+    assert human_agreement(records[:3], {"movie": RULE}, [0, 0, 0], LABELS, SAMPLING) is None
 
 
-def test_seeds_change_the_scores_only_a_little() -> None:
+def test_a_panel_beats_a_smaller_one_and_the_limit_is_that_of_the_perfect_knower() -> None:
     random = np.random.default_rng(7)
-    panels = [random.integers(-2, 4, size=10) for _ in range(200)]
-    records = [record(" ".join(map(str, panel))) for panel in panels]
+    truth_N = random.normal(0.3, 1.8, size=1500)
+    ratings_NR = truth_N[:, None] + random.normal(0, 1.5, size=(1500, 20))
+    means_N = ratings_NR.mean(axis=1)
 
-    reports = [human_agreement(records, {"movie": RULE}, [2] * 200, LABELS, seed) for seed in (20, 20, 21)]
+    def labels_of(values: np.ndarray) -> list[int]:
+        return [RULE.label(value) for value in values.tolist()]
 
-    assert reports[0] == reports[1] != reports[2]
-    accuracies = [one["ceiling"]["accuracy"] for one in reports if one is not None]
-    assert accuracies[0] == pytest.approx(accuracies[2], abs=0.01)
-    assert all(
-        one is not None and one["ceiling"]["accuracy"] > one["one_rater"]["accuracy"] for one in reports
-    )
+    records = [
+        record(" ".join(map(str, row)), LABELS[label], group=str(number))
+        for number, (row, label) in enumerate(zip(ratings_NR.tolist(), labels_of(means_N), strict=True))
+    ]
+    knower = labels_of(truth_N)
+
+    report = human_agreement(records, {"movie": RULE}, knower, LABELS, SAMPLING)
+
+    assert report is not None
+    scores = [row["panel"]["macro_f1"] for row in report["panels"]]
+    assert scores == sorted(scores)
+    assert all(row["low"] > 0 for row in report["panels"])
+    print(f"limit {report['limit']['macro_f1']:.3f}, a perfect knower {report['candidate']['macro_f1']:.3f}")
+    assert report["limit"]["macro_f1"] == pytest.approx(report["candidate"]["macro_f1"], abs=0.015)
+    assert report["limit"]["accuracy"] == pytest.approx(report["candidate"]["accuracy"], abs=0.015)
+    assert agreement_sentences(report)[0].startswith("The release is better than the mean of 10 raters.")
+
+
+def test_half_the_error_between_halves_is_left() -> None:
+    assert perfect_score(0.88) == pytest.approx(0.94)

@@ -3,6 +3,7 @@
 Each threshold is the claim with three standard errors of the simulation.
 """
 
+import hashlib
 import math
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def feedback_world(seed: int, *, split: str) -> tuple[PairedPredictions, int]:
     records = [
         TextRecord(
             str(row),
-            "",
+            hashlib.sha256(str(row).encode()).hexdigest(),  # no near duplicate of another one
             LABELS[truth[row]],
             "own" if row < 2000 else "feedback",
             f"g{row}",
@@ -90,8 +91,8 @@ def feedback_world(seed: int, *, split: str) -> tuple[PairedPredictions, int]:
         )
         for row in rows
     ]
-    cfg = SplitConfig(valid=0.1, test=0.15, salt=str(seed))
-    test = [int(record.id) for record in split_records(records, cfg, LABELS)["test"]]
+    cfg = SplitConfig(valid=0.1, test=0.15, salt=str(seed), near_duplicates=0.8)
+    test = [int(record.id) for record in split_records(records, cfg, LABELS).texts["test"]]
     pair = predictions_of(truth[test], (mine[test], theirs[test]), [str(row) for row in test])
     return pair, sum(row >= 2000 for row in test)
 

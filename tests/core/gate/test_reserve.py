@@ -28,7 +28,7 @@ def test_a_group_is_reserved_as_a_whole_and_in_every_later_split(numbers: list[i
 
 def test_the_reserve_does_not_depend_on_the_split() -> None:
     # All test groups lie below `split.test` in the hash of the split.
-    cfg = SplitConfig(valid=0.1, test=0.15, salt="tonewatch-1")
+    cfg = SplitConfig(valid=0.1, test=0.15, salt="tonewatch-1", near_duplicates=0.8)
     test = [group for group in GROUPS if assign_split(group, cfg) == "test"]
     assert 0.13 < sum(reserved_rows(test, 0.2)) / len(test) < 0.27
 
