@@ -102,3 +102,32 @@ def test_a_verdict_that_rests_on_an_older_ledger_is_not_recorded(tmp_path: Path)
     assert ledger.add_following({"schema": 2, "identity": "one"}, 0) == first
     assert [release.identity for release in ledger.releases()] == ["one"]
     assert ledger.add_following({"schema": 2, "identity": "two"}, 1) is not None
+
+
+def with_errors(*, of_negative: int, one_of_others: int) -> dict[str, str]:
+    """Return predictions that call so many negative texts neutral, and mix up one of so many others."""
+    swapped, negative = (
+        {"neutral": "positive", "positive": "neutral"},
+        [t for t in TEXTS if t.label == "negative"],
+    )
+    wrong = {text.text: "neutral" for text in negative[:of_negative]}
+    others = [text for text in TEXTS if text.label != "negative"]
+    wrong |= {text.text: swapped[text.label] for text in others[::one_of_others]}
+    return {text.text: wrong.get(text.text, text.label) for text in TEXTS}
+
+
+def test_slices_are_held_against_the_best_earlier_release(places: Workspace) -> None:
+    # F1 of negative falls by 2.0 and by 4.3 points, each within the margin of 5; both are better overall.
+    world.set_gate(places, slice_margin=0.05)
+    for of_negative, one_of_others in ((0, 4), (4, 12)):
+        predicted = with_errors(of_negative=of_negative, one_of_others=one_of_others)
+        promote.release(places, judged(places, wrong=1, predicted=predicted), **WHO)
+
+    predicted = with_errors(of_negative=12, one_of_others=300)
+    record = judged(places, wrong=1, predicted=predicted)
+
+    comparison = record["comparison"]
+    assert (comparison["champion"], comparison["anchors"]) == ("R2", ["R1"])
+    row = {row["name"]: row for row in comparison["slices"]}["class=negative"]
+    assert (row["against"], row["champion"], row["state"]) == ("R1", 1.0, "worse")
+    assert "class=negative from 1.000 of R1 to 0.936" in " ".join(record["decision"]["reasons"])

@@ -73,9 +73,12 @@ def predictions(wrong: int) -> dict[str, str]:
     }
 
 
-def candidate(places: Workspace, *, wrong: int) -> None:
-    """Write what compress and evaluate write of a candidate that is wrong on every `wrong`-th text."""
-    predicted = predictions(wrong)
+def candidate(places: Workspace, *, wrong: int, predicted: dict[str, str] | None = None) -> None:
+    """Write what compress and evaluate write of a candidate that is wrong on every `wrong`-th text.
+
+    Or of one that predicts exactly what is `predicted`.
+    """
+    predicted = predicted or predictions(wrong)
     toy.candidate(places.root / "data" / "candidate", predicted)
     predicted_N, truth = (
         [LABELS.index(label) for label in column]
@@ -111,9 +114,11 @@ def candidate(places: Workspace, *, wrong: int) -> None:
         files.write_receipt(staging, Receipt("evaluate"))
 
 
-def judged(places: Workspace, *, wrong: int, data_version: str = "v1") -> ReleaseRecord:
+def judged(
+    places: Workspace, *, wrong: int, data_version: str = "v1", predicted: dict[str, str] | None = None
+) -> ReleaseRecord:
     """Write a candidate, register it and judge it."""
-    candidate(places, wrong=wrong)
+    candidate(places, wrong=wrong, predicted=predicted)
     version = register.register(places, data_version, code=places.root / "serving.py")
     return judge.judge(places, judge.CandidateLineage(data_version, version, "c" * 40), **WHO)
 
