@@ -36,7 +36,6 @@ def evaluate(
     `encoder` is the one that fine-tuning started from, a baseline. `rules` turn the single ratings of a
     source's texts into labels, for human agreement.
     """
-    from pipeline.core.evaluate.baselines import predict_baselines, predict_frozen_encoder
     from pipeline.core.evaluate.report import evaluation_report
     from pipeline.core.model.predictor import Predictor
 
@@ -46,16 +45,11 @@ def evaluate(
     model = read_model_folder(candidate)
     predictor = Predictor.of(model.model, model.tokenizer, model.settings, threads=threads)
     predictions = _predict(predictor, test)
-    texts, truth = [record.text for record in train], _label_indices(train, predictor.labels)
-    baselines = predict_baselines(texts, truth, predictions.texts, cfg)
-    if cfg.frozen_encoder is not None:
-        frozen = _frozen_encoder(encoder, max_tokens=model.settings["max_tokens"], threads=threads)
-        baselines["frozen_encoder"] = predict_frozen_encoder(
-            frozen.embed(texts), truth, frozen.embed(predictions.texts), cfg.frozen_encoder
-        )
     report = evaluation_report(
         predictions,
-        baselines=baselines,
+        baselines=_baselines(
+            train, predictions, encoder, cfg, max_tokens=model.settings["max_tokens"], threads=threads
+        ),
         robustness=_robustness(predictor, test, predictions, cfg=cfg, rules=rules, seed=seed),
         cfg=cfg,
         seed=seed,
@@ -65,6 +59,28 @@ def evaluate(
         parquet.write_rows(staging / "predictions.parquet", _columns(test, predictions))
         figures = {"macro_f1": report["macro_f1"], "accuracy": report["accuracy"]}
         return files.write_receipt(staging, Receipt("evaluate", {"test": len(test)}, figures))
+
+
+def _baselines(
+    train: Sequence[TextRecord],
+    predictions: "LabelledPredictions",
+    encoder: Path,
+    cfg: EvaluateConfig,
+    *,
+    max_tokens: int,
+    threads: int,
+) -> dict[str, list[int]]:
+    """Predict the test texts with every baseline, each fitted on the training split."""
+    from pipeline.core.evaluate.baselines import predict_baselines, predict_frozen_encoder
+
+    texts, truth = [record.text for record in train], _label_indices(train, predictions.labels)
+    baselines = predict_baselines(texts, truth, predictions.texts, cfg)
+    if cfg.frozen_encoder is not None:
+        frozen = _frozen_encoder(encoder, max_tokens=max_tokens, threads=threads)
+        baselines["frozen_encoder"] = predict_frozen_encoder(
+            frozen.embed(texts), truth, frozen.embed(predictions.texts), cfg.frozen_encoder
+        )
+    return baselines
 
 
 def _frozen_encoder(folder: Path, *, max_tokens: int, threads: int) -> "Predictor":
