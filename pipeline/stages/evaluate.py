@@ -1,7 +1,6 @@
 """Evaluate: measure the candidate on the test split with the predictor that serves."""
 
-import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,11 +49,11 @@ def evaluate(
     predictor = Predictor.of(model.model, model.tokenizer, model.settings, threads=threads)
     measured, reserved = _parts(test, reserve)
     predictions = _predict(predictor, measured)
-    labelled = [record.text for record in train], _label_indices(train, predictor.labels)
-    frozen = functools.partial(_frozen_encoder, encoder, predictor.max_tokens, threads)
     report = evaluation_report(
         predictions,
-        baselines=_baselines(*labelled, predictions.texts, frozen, cfg),
+        baselines=_baselines(
+            train, predictions, encoder, cfg, max_tokens=model.settings["max_tokens"], threads=threads
+        ),
         robustness=_robustness(predictor, measured, predictions, cfg=cfg, rules=rules, seed=seed),
         cfg=cfg,
         seed=seed,
@@ -79,25 +78,28 @@ def _parts(test: Sequence[TextRecord], reserve: float) -> tuple[list[TextRecord]
 
 
 def _baselines(
-    texts: Sequence[str],
-    truth: Sequence[int],
-    tested: Sequence[str],
-    frozen: "Callable[[], Predictor]",
+    train: Sequence[TextRecord],
+    predictions: "LabelledPredictions",
+    encoder: Path,
     cfg: EvaluateConfig,
+    *,
+    max_tokens: int,
+    threads: int,
 ) -> dict[str, list[int]]:
-    """Predict the tested texts with each baseline, trained on labelled texts."""
+    """Predict the test texts with every baseline, each fitted on the training split."""
     from pipeline.core.evaluate.baselines import predict_baselines, predict_frozen_encoder
 
-    baselines = predict_baselines(texts, truth, tested, cfg)
+    texts, truth = [record.text for record in train], _label_indices(train, predictions.labels)
+    baselines = predict_baselines(texts, truth, predictions.texts, cfg)
     if cfg.frozen_encoder is not None:
-        encoder = frozen()
+        frozen = _frozen_encoder(encoder, max_tokens=max_tokens, threads=threads)
         baselines["frozen_encoder"] = predict_frozen_encoder(
-            encoder.embed(texts), truth, encoder.embed(tested), cfg.frozen_encoder
+            frozen.embed(texts), truth, frozen.embed(predictions.texts), cfg.frozen_encoder
         )
     return baselines
 
 
-def _frozen_encoder(folder: Path, max_tokens: int, threads: int) -> "Predictor":
+def _frozen_encoder(folder: Path, *, max_tokens: int, threads: int) -> "Predictor":
     """Open the encoder that fine-tuning started from; its head is untrained and not used."""
     from safetensors.torch import load
 
