@@ -90,7 +90,8 @@ def test_corrections_alone_promote_no_equal_candidate() -> None:
     )
     print(f"5,000 corrections, equal candidate: promoted in {promoted:.1%}")
     assert promoted <= most(0.05, worlds)
-    # The split keeps volunteered labels in train. With corrections in the test split the champion is measured on its own errors.
+    # The split keeps volunteered labels in train: on tested corrections the champion is measured on its own
+    # errors.
     pair, volunteered = feedback_world(1, volunteers_tested=True)
     assert volunteered > 500
     assert compared(pair, 1, {})["macro_f1"]["lower"] > 0
