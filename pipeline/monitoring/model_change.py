@@ -1,6 +1,6 @@
 """The series of windows: changes of the model, their effect, and change points beyond them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pipeline.base.config import Params
 from pipeline.base.documents import BridgedPoint, ChangePoint, ModelChange, PrevalenceEntry, WindowReport
@@ -9,20 +9,12 @@ from pipeline.base.records import JournalEntry
 from pipeline.base.seeds import seed_for
 from pipeline.core.evaluate.bootstrap import BootstrapConfig
 from pipeline.core.monitor import bridging
+from pipeline.core.monitor.alarm_budget import share_of
 from pipeline.core.monitor.bridging import SeriesPoint, TimedShift
 from pipeline.core.monitor.change_points import find_change_points
 from pipeline.core.monitor.windows import windows_per_quarter
 from pipeline.monitoring.reference import ReferenceCache, ReleaseReference
 from pipeline.monitoring.window_counts import READABLE, WindowPredictions, draw_rows
-
-
-def drifted_windows(windows: Sequence[WindowReport], release: str) -> dict[str, list[bool]]:
-    """Return, for each topic, which of the release's windows drifted."""
-    drifted: dict[str, list[bool]] = {}
-    for window in windows:
-        for topic, report in window["topics"].items() if window["release"] == release else ():
-            drifted.setdefault(topic, []).append(bool(report["drift"] and report["drift"]["drifted"]))
-    return drifted
 
 
 def measure_model_change(
@@ -99,17 +91,31 @@ def _shifts(windows: Sequence[WindowReport], label: str) -> list[TimedShift]:
     ]
 
 
-def find_topic_changes(windows: Sequence[WindowReport], params: Params) -> dict[str, list[ChangePoint]]:
-    """Find the change points of each topic, with changes of the model bridged."""
-    topics = sorted({topic for window in windows for topic in window["topics"]})
+def find_topic_changes(
+    windows: Sequence[WindowReport],
+    params: Params,
+    *,
+    frozen: Mapping[str, Sequence[ChangePoint]] | None = None,
+    read_until: str = "",
+) -> dict[str, list[ChangePoint]]:
+    """Find the new change points of each topic, with changes of the model bridged.
+
+    `frozen` are those found in the windows up to `read_until`. The budget is spent on the topics of the
+    newest windows; a topic without any has no new change point.
+    """
+    newest = windows[-params.watch.drift.of_windows :]
+    topics = sorted({topic for window in newest for topic in window["topics"]})
     return {
         topic: find_change_points(
             bridge_topic(windows, topic),
             params.watch.change_points,
+            false_alarms_per_quarter=share_of(params.watch.false_alarms_per_quarter, "change points"),
             windows_per_quarter=windows_per_quarter(params.watch.window_minutes),
             confidence=params.watch.confidence,
             seed=params.seed,
             topics=max(1, len(topics)),
+            frozen=(frozen or {}).get(topic, ()),
+            read_until=read_until,
         )
         for topic in topics
     }

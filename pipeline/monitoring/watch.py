@@ -3,7 +3,7 @@
 A window is one file, written atomically; a pass that was killed continues in the next one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,10 +22,11 @@ from pipeline.io.journal.reader import END_OF_TIME, JournalReader, PredictionCou
 from pipeline.io.params_file import load_params
 from pipeline.io.sources import feedback
 from pipeline.monitoring import auto_rollback
+from pipeline.monitoring.changes import find_changes, read_states, write_changes
 from pipeline.monitoring.labelled import LabelPairs, read_labelled
-from pipeline.monitoring.model_change import drifted_windows, find_topic_changes, measure_model_change
+from pipeline.monitoring.model_change import measure_model_change
 from pipeline.monitoring.reference import ReferenceCache
-from pipeline.monitoring.window_alerts import alerts_from_windows
+from pipeline.monitoring.window_alerts import alerts_from_changes
 from pipeline.monitoring.window_counts import (
     ALL,
     WindowPredictions,
@@ -57,16 +58,15 @@ def run_watch(
             for window in _due_windows(workspace, journal, now, params)
             if _write_window(workspace, journal, references, window, params)
         ]
-        change_points = find_topic_changes(read_windows(workspace), params)
-        files.write_json(workspace.windows / "events.json", change_points)
+        changes = find_changes(workspace, read_windows(workspace), now=now, params=params)
         decision = _decide_rollback(workspace, journal, references, now=now, params=params)
         move = auto_rollback.rollback_if_degraded(workspace, decision, actor=actor)
-        new_windows = [read_window(_window_path(workspace, window)) for window in written]
         candidates = [
-            *alerts_from_windows(new_windows, change_points),
+            *alerts_from_changes(changes.new_alarms, changes.new_change_points, params=params),
             *decision.alerts(rolled_back=move is not None),
         ]
         raised = _raise_alerts(workspace, candidates, now=now, params=params)
+        write_changes(workspace, changes)
     delivery = alerts.deliver_alerts(workspace.alerts, workspace.alert_urls)
     new_labels = feedback.count_new_labels(workspace, params.collect)
     return {
@@ -120,7 +120,8 @@ def _write_window(
     reference = references.get(max(releases, key=lambda name: releases[name]))
     earlier = read_windows(workspace)
     recent = earlier[-params.watch.drift.of_windows :]
-    named = _named_topics(counts, recent, window, params)
+    judged = read_states(workspace)["topics"].keys()
+    named = _named_topics(counts, recent, judged, window, params)
     predictions = count_window(journal, counts, start=start, end=end, release=reference.name, named=named)
     model_change = None
     if earlier and earlier[-1]["release"] != reference.name:
@@ -140,7 +141,6 @@ def _write_window(
             window=window,
             cfg=params.watch,
             seed=params.seed,
-            drifted=drifted_windows(recent, reference.name),
         ),
         "model_change": model_change,
         "other_topics": len({count.topic for count in counts} - named),
@@ -151,11 +151,15 @@ def _write_window(
 
 
 def _named_topics(
-    counts: Sequence[PredictionCount], recent: Sequence[WindowReport], window: Window, params: Params
+    counts: Sequence[PredictionCount],
+    recent: Sequence[WindowReport],
+    judged: Collection[str],
+    window: Window,
+    params: Params,
 ) -> frozenset[str]:
     """Choose the topics of a window that are reported by name, and say how many others are one topic."""
-    known = {topic for report in recent for topic in report["topics"]}
-    most = params.serve.max_topics
+    known = {topic for report in recent for topic in report["topics"]} | set(judged)
+    most = params.watch.max_judged_topics
     named = choose_topics(counts, known=known, most=most)
     if others := len({count.topic for count in counts} - named):
         log.warning("topics.merged", topics=others, limit=most, start=window.start)
