@@ -24,7 +24,7 @@ from pipeline.io.sources import feedback
 from pipeline.monitoring import auto_rollback
 from pipeline.monitoring.changes import find_changes, read_states, write_changes
 from pipeline.monitoring.labelled import LabelPairs, read_labelled
-from pipeline.monitoring.model_change import measure_model_change
+from pipeline.monitoring.model_effect import measure_model_change
 from pipeline.monitoring.reference import ReferenceCache
 from pipeline.monitoring.window_alerts import alerts_from_changes
 from pipeline.monitoring.window_counts import (
@@ -126,7 +126,7 @@ def _write_window(
     model_change = None
     if earlier and earlier[-1]["release"] != reference.name:
         model_change = measure_model_change(
-            references, reference, predictions, previous=earlier[-1]["release"], params=params
+            journal, references, reference, predictions, earlier=earlier, params=params
         )
     report: WindowReport = {
         "window": {"start": window.start, "end": window.end},

@@ -1,4 +1,4 @@
-"""Window reports of simulated weeks in service: topics with cycles and autocorrelation, and planted changes."""
+"""Window reports of simulated weeks in service: cycles, autocorrelation, and planted changes."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta

@@ -73,6 +73,7 @@ from pipeline.base.documents.window import (
     QualityEntry,
     TimeRange,
     TopicReport,
+    TopicShift,
     WatchSummary,
     WindowReport,
 )
@@ -136,6 +137,7 @@ __all__ = [
     "TimeRange",
     "TopicBaseline",
     "TopicReport",
+    "TopicShift",
     "TopicState",
     "VariantRecipe",
     "WatchSummary",

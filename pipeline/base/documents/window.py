@@ -64,13 +64,33 @@ class LabelShift(TypedDict):
     corrected: bool
 
 
+class TopicShift(TypedDict):
+    """What a change of the model did to the shares of predictions in one topic, on `texts` old texts.
+
+    `seen_before` is the change that the old release sees from the old texts to those of this window, and its
+    standard error: a change point here counts only if both releases see it.
+    """
+
+    texts: int
+    labels: dict[str, LabelShift]
+    seen_before: dict[str, tuple[float, float]]
+
+
 ModelChange = TypedDict(
     "ModelChange",
-    {"from": str, "to": str, "texts": int, "labels": dict[str, LabelShift] | None, "why": NotRequired[str]},
+    {
+        "from": str,
+        "to": str,
+        "texts": int,
+        "labels": dict[str, LabelShift] | None,
+        "why": NotRequired[str],
+        "topics": NotRequired[dict[str, TopicShift]],
+    },
 )
 ModelChange.__doc__ = """A change of the release between two windows.
 
-`labels` is None where its effect was not measured; `why` then gives the reason.
+`labels` is the effect on all texts together, None where it was not measured; `why` then gives the reason.
+`topics` is the effect on each topic; earlier versions measured all texts only.
 """
 
 

@@ -16,7 +16,7 @@ ALL = "all"
 # Kinds in the order in which the first explains those after it.
 EXPLAINS = ("language", "encoding", "topic", "label")
 # Onsets of alarms are known to a window or two, those of change points are the best split of a long series.
-NEAR_WINDOWS, NEAR_SPLIT_WINDOWS = 3, 12
+NEAR_WINDOWS, NEAR_SPLIT_WINDOWS = 3, 24
 
 
 def alarm_name(alarm: ChangeAlarm) -> str:
