@@ -16,6 +16,7 @@ from pipeline.base.errors import TonewatchError
 from pipeline.base.times import format_seconds
 from pipeline.operations.dashboard import charts, quality
 from pipeline.operations.dashboard.charts import PrevalenceChart
+from pipeline.operations.dashboard.headline import Headline, headline
 from pipeline.operations.dashboard.lookups import LOOKUPS, AlertEntry, ChampionHistory, RunEntry
 from pipeline.operations.dashboard.quality import DriftChart, QualityChart
 
@@ -42,6 +43,7 @@ class DashboardPage(TypedDict):
     runs: Card[list[RunEntry]]
     windows_fault: str | None
     prevalence: Card[PrevalenceChart]
+    headline: Headline
     drift: Card[DriftChart]
     quality: Card[QualityChart]
     topics: list[str]
@@ -72,7 +74,7 @@ class DashboardData:
     def page(self, cards: Mapping[str, Card[Any]], topic: str | None) -> DashboardPage:
         """Draw the charts of a topic, by default of all texts; a card that fails says why."""
         windows, change_points = cards["windows"].value or [], cards["change_points"].value or {}
-        topics = charts.list_topics(windows)
+        topics, alarms = charts.list_topics(windows), (cards["changes"].value or {}).get("alarms", [])
         shown = topic if topic in topics else charts.ALL
         return {
             "params": cards["params"],
@@ -85,7 +87,8 @@ class DashboardData:
                 cards["windows"],
                 lambda: charts.prevalence_chart(windows, change_points, shown),
             ),
-            "drift": _chart(cards["windows"], lambda: quality.drift_chart(windows, shown)),
+            "headline": headline(cards["changes"].value, windows, shown),
+            "drift": _chart(cards["windows"], lambda: quality.drift_chart(windows, shown, alarms)),
             "quality": _chart(cards["windows"], lambda: quality.quality_chart(windows, shown)),
             "topics": topics,
             "topic": shown,
