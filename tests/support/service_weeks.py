@@ -44,11 +44,13 @@ def label_shares(
     *,
     cycle: float,
     spread: float,
+    rho: float = 0.9,
     texts: int = 400,
     change: Array | float = 0.0,
 ) -> Array:
     """Draw the shares of three labels in hourly windows; the first is moved by `change`; Tx3."""
-    first = 0.35 + cycling(hours, random, spread=cycle) + wandering(hours, random, spread=spread) + change
+    first = 0.35 + cycling(hours, random, spread=cycle) + wandering(hours, random, spread=spread, rho=rho)
+    first += change
     first = np.clip(first, 0.02, 0.9)
     second = (1 - first) * 0.55
     counts = random.multinomial(texts, np.stack([first, second, 1 - first - second], axis=1))
