@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 RHOS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98)
 SHARES = (0.25, 0.5, 1.0, 2.0)  # of the variance beyond that of sampling
 LARGEST = 5.0  # standard deviations that one window counts at most, so that no single one raises an alarm
+NEARLY = 2.7  # of twice the logarithm of the likelihood: the one-sided 95 % bound of one parameter
 EXPONENTS = (1.0, 2.0, 3.0)
 MIN_SPREAD = 0.005  # of any series: half a point of a share
 
@@ -88,7 +89,7 @@ def fit_dynamics(values_TS: Array, noise_TS: Array, gaps_T: Array) -> Dynamics:
     fitted = filter_series(tiled[0], tiled[1], gaps_T, candidates)
     known = np.isfinite(tiled[0])
     terms = np.where(known, np.log(fitted.variance) + fitted.value**2 / fitted.variance, 0.0)
-    best_S = terms.sum(axis=0).reshape(len(grid), series).argmin(axis=0)
+    best_S = _most_wandering(terms.sum(axis=0).reshape(len(grid), series), grid)
     chosen = best_S * series + np.arange(series)
     z_TS = np.where(known, fitted.value / np.sqrt(fitted.variance), np.nan)[:, chosen]
     scale_S = np.array([_scale(z_T[np.isfinite(z_T)]) for z_T in z_TS.T])
@@ -99,6 +100,17 @@ def _grid() -> Array:
     """Return the candidates: the autocorrelation, and the variances of level and noise as multiples."""
     wandering = [(rho, level, white) for rho, level, white in product(RHOS[1:], SHARES, (0.0, *SHARES[:3]))]
     return np.array([*((0.0, 0.0, white) for white in SHARES), *wandering])
+
+
+def _most_wandering(deviance_GS: Array, grid: Array) -> NDArray[np.int64]:
+    """Choose the candidate that expects most slow swings, of those nearly as likely as the best one.
+
+    A few weeks hold few slow swings, so the most likely candidate often expects too little of them, and the
+    next swing would be an alarm. The slow variance is the spectral density at 0.
+    """
+    slow_G = grid[:, 1] * (1 + grid[:, 0]) / (1 - grid[:, 0]) + grid[:, 2]
+    likely_GS = deviance_GS <= deviance_GS.min(axis=0) + NEARLY
+    return np.asarray(np.where(likely_GS, slow_G[:, None], -1.0).argmax(axis=0))
 
 
 def _scale(z_T: Array) -> float:

@@ -7,8 +7,9 @@ from datetime import date, timedelta
 import numpy as np
 
 from pipeline.base.times import format_seconds, parse_time
-from pipeline.core.monitor.change.cycles import CYCLES, MIN_REPEATS, CycleName, slot_of
+from pipeline.core.monitor.change.cycles import MIN_REPEATS, CycleName, slot_of
 
+ACTIVITY_CYCLES: tuple[CycleName, ...] = ("hour of week", "hour of day", "none")
 MIN_SILENT_WINDOWS = 2
 MAX_LOOK_BACK = 1000  # windows
 
@@ -33,11 +34,11 @@ def learn_activity(texts: Mapping[str, int], *, minutes: int) -> tuple[str, dict
     ]
     first, last = min(texts), max(texts)
     starts = [start for start in starts if first <= start <= last]
-    for cycle in CYCLES:
+    for cycle in ACTIVITY_CYCLES:
         slots: dict[str, list[int]] = {}
         for start in starts:
             slots.setdefault(slot_of(start, cycle), []).append(texts.get(start, 0))
-        if cycle == CYCLES[-1] or np.median([len(values) for values in slots.values()]) >= MIN_REPEATS:
+        if cycle == "none" or np.median([len(values) for values in slots.values()]) >= MIN_REPEATS:
             break
     active = {
         slot: round(float(np.mean(values)), 2)
