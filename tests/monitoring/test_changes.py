@@ -9,7 +9,13 @@ from service_weeks import DAY, label_shares, start_of, window_reports
 
 from pipeline.base.config import Params, Workspace
 from pipeline.io.params_file import load_params
-from pipeline.monitoring.changes import Changes, find_changes, read_states, write_changes
+from pipeline.monitoring.changes import (
+    Changes,
+    find_changes,
+    read_change_points,
+    read_states,
+    write_changes,
+)
 from pipeline.monitoring.window_alerts import alerts_from_changes
 
 ROOT = Path(__file__).parents[2]
@@ -37,10 +43,12 @@ def watch(workspace: Workspace, windows: list[Any], params: Params, *, now: int 
     return changes
 
 
-def watch_hourly(workspace: Workspace, windows: list[Any], params: Params, *, first: int) -> list[Any]:
+def watch_hourly(
+    workspace: Workspace, windows: list[Any], params: Params, *, first: int, every: int = 1
+) -> list[Any]:
     """Judge one window after the other, and return the alerts with the number of windows each came after."""
     raised = []
-    for end in range(first, len(windows) + 1):
+    for end in range(first, len(windows) + 1, every):
         changes = watch(workspace, windows[:end], params)
         found = alerts_from_changes(changes.new_alarms, changes.new_change_points, params=params)
         raised += [(end, alert) for alert in found]
@@ -58,7 +66,7 @@ def flat(hours: int, value: float, **changed: float) -> np.ndarray:
 def test_encoding_that_breaks_while_a_topic_alarm_stands_is_alerted_within_two_windows(
     workspace: Workspace, params: Params
 ) -> None:
-    hours, moved, broken = LEARNING + 40, LEARNING + 10, LEARNING + 30
+    hours, moved, broken = LEARNING + 24, LEARNING + 4, LEARNING + 20
     windows = window_reports(
         {
             "all": {},
@@ -194,14 +202,16 @@ def test_windows_of_earlier_versions_are_read_and_nothing_is_claimed(
 
 
 def test_one_event_is_one_alert_ever(workspace: Workspace, params: Params) -> None:
-    hours, moved = LEARNING + 110, LEARNING + 30
+    hours, moved = LEARNING + 100, LEARNING + 10
     random = np.random.default_rng(5)
     change = flat(hours, 0.0, **{f"h{moved}": 0.15})
     shares = label_shares(hours, random, cycle=0.02, spread=0.005, change=change)
     windows = window_reports({"all": {}, "phones": {"shares": shares}, "trains": {}}, hours)
 
-    alerts = watch_hourly(workspace, windows, params, first=LEARNING)
+    alerts = watch_hourly(workspace, windows, params, first=LEARNING, every=5)
 
+    assert read_states(workspace)["alarms"][0]["kind"] == "label"
+    assert len(read_change_points(workspace)["phones"]) >= 2
     assert [(alert.topic, alert.kind) for _, alert in alerts] == [("phones", "drift")]
     assert alerts[0][0] <= moved + 24
 

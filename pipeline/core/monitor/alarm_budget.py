@@ -33,9 +33,6 @@ import numpy as np
 
 Part = Literal["drift", "change points", "quality"]
 SHARES: Mapping[Part, float] = {"drift": 0.5, "change points": 0.25, "quality": 0.25}
-# Alarms of an e-detector come at least so many times as rarely as its bound promises, since the evidence
-# overshoots the threshold; tests/core/monitor/change/test_e_detector.py measures 3.5 to 8.
-OVERSHOOT = 3.0
 NORMAL = NormalDist()
 NODES = 64
 BISECTIONS = 60
@@ -52,7 +49,7 @@ def evidence_threshold(budget: float, *, detectors: int, windows_per_quarter: fl
     An e-detector reaches c after c windows on average at the earliest, so in n windows it does so n/c times
     at most (Shin, Ramdas and Rinaldo, 2024).
     """
-    return log(max(1.0, windows_per_quarter * detectors / budget / OVERSHOOT))
+    return log(max(1.0, windows_per_quarter * detectors / budget))
 
 
 def alarm_start_rate(drift_rate: float, *, alarm_windows: int, of_windows: int) -> float:

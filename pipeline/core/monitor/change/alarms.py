@@ -5,8 +5,9 @@ that raised it has come at least half of the way back. A kind that stands hides 
 series, T windows.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from pipeline.core.monitor.change.baseline import (
     stack,
     window_gaps,
 )
-from pipeline.core.monitor.change.e_detector import detect, log_mean
+from pipeline.core.monitor.change.e_detector import Evidence, detect, log_mean
 from pipeline.core.monitor.change.innovations import Innovations, filter_series
 
 Array = NDArray[np.float64]
@@ -34,15 +35,50 @@ DAY_HOURS = 24
 
 @dataclass(frozen=True)
 class _Series:
-    """The series of one kind, beside their usual values, and filtered."""
+    """The series of a topic, beside their usual values, filtered, and with the evidence of each."""
 
     topic: str
-    kind: ChangeKind
     names: list[str]
     windows: Sequence[TopicWindow]
     values: Array
     residual: Array
     filtered: Innovations
+    evidence: Evidence
+
+    @classmethod
+    def of(
+        cls,
+        topic: str,
+        since: Mapping[str, str],
+        windows: Sequence[TopicWindow],
+        baseline: TopicBaseline,
+        minutes: int,
+    ) -> "_Series":
+        """Filter the series named by `since`, which gives for each the window after which it may change."""
+        starts, names = [window.start for window in windows], list(since)
+        _, values_TS, noise_TS = stack([window.profile for window in windows], baseline["languages"], names)
+        cycles = [cycle_of(baseline["series"][name]) for name in names]
+        residual_TS = np.stack(
+            [cycle.residual(starts, values_T) for cycle, values_T in zip(cycles, values_TS.T, strict=True)],
+            axis=1,
+        )
+        gaps_T = window_gaps(starts, minutes=minutes)
+        filtered = filter_series(residual_TS, noise_TS, gaps_T, dynamics_of(baseline["series"], names))
+        rows_S = np.array([bisect_right(starts, since[name]) for name in names])
+        evidence = detect(filtered, since=rows_S)
+        return cls(topic, names, windows, values_TS, residual_TS, filtered, evidence)
+
+    def of_kind(self, kind: ChangeKind) -> "_Series":
+        """Return the series of one kind."""
+        columns = [row for row, name in enumerate(self.names) if profile.kind_of(name) == kind]
+        return replace(
+            self,
+            names=[self.names[row] for row in columns],
+            values=self.values[:, columns],
+            residual=self.residual[:, columns],
+            filtered=self.filtered.of_series(columns),
+            evidence=Evidence(self.evidence.log_e[:, columns], self.evidence.onset[:, columns]),
+        )
 
 
 def judge_topic(
@@ -62,79 +98,56 @@ def judge_topic(
     judged, each once. Where the baseline is that of another release, `model_free` leaves the series that do
     not depend on one.
     """
-    others = [alarm for alarm in alarms if alarm["kind"] not in KINDS]
     first = max(judged, baseline["last"])
     rows = [row for row, window in enumerate(windows) if window.start > first]
-    if not rows:
+    names = [
+        name for name in baseline["series"] if not model_free or name.partition("/")[0] in profile.MODEL_FREE
+    ]
+    if not rows or not names:
         return list(alarms)
+    # A series may change anew once the last alarm of its kind has ended.
+    ended: dict[str, str] = {alarm["kind"]: alarm["until"] or "" for alarm in alarms}
+    since = {name: max(baseline["last"], ended.get(profile.kind_of(name), "")) for name in names}
     read = windows[max(0, rows[0] - LOOK_BACK) :]
-    for kind in KINDS:
+    series = _Series.of(topic, since, read, baseline, minutes)
+    kinds = {profile.kind_of(name) for name in names}
+    judged_alarms = [alarm for alarm in alarms if alarm["kind"] not in kinds]
+    for kind in sorted(kinds):
         past = [alarm for alarm in alarms if alarm["kind"] == kind]
-        names = [name for name in baseline["series"] if profile.kind_of(name) == kind]
-        if model_free:
-            names = [name for name in names if name.partition("/")[0] in profile.MODEL_FREE]
-        if names:
-            series = _prepare(topic, kind, names, read, baseline, minutes)
-            since = max(baseline["last"], *(alarm["until"] or "" for alarm in past), "")
-            others += _judge_series(series, past, first, since, log_threshold)
-        else:
-            others += past
-    return sorted(others, key=lambda alarm: (alarm["detected"], alarm["kind"]))
+        judged_alarms += _judge_kind(series.of_kind(kind), kind, past, first, log_threshold)
+    return sorted(judged_alarms, key=lambda alarm: (alarm["detected"], alarm["kind"]))
 
 
-def _prepare(
-    topic: str,
-    kind: ChangeKind,
-    names: list[str],
-    windows: Sequence[TopicWindow],
-    baseline: TopicBaseline,
-    minutes: int,
-) -> _Series:
-    starts = [window.start for window in windows]
-    _, values_TS, noise_TS = stack([window.profile for window in windows], baseline["languages"], names)
-    residual_TS = np.array(
-        [
-            cycle_of(baseline["series"][name]).residual(starts, values_TS[:, column])
-            for column, name in enumerate(names)
-        ]
-    ).T
-    gaps_T = window_gaps(starts, minutes=minutes)
-    filtered = filter_series(residual_TS, noise_TS, gaps_T, dynamics_of(baseline["series"], names))
-    return _Series(topic, kind, names, windows, values_TS, residual_TS, filtered)
-
-
-def _judge_series(
-    series: _Series, past: Sequence[ChangeAlarm], judged: str, since: str, log_threshold: float
+def _judge_kind(
+    series: _Series, kind: ChangeKind, past: Sequence[ChangeAlarm], judged: str, log_threshold: float
 ) -> list[ChangeAlarm]:
     """Read the windows after `judged` one after the other, and start and end alarms."""
-    alarms = list(past)
-    row = next(row for row, window in enumerate(series.windows) if window.start > judged)
+    alarms, evidence = list(past), series.evidence
+    row = bisect_right([window.start for window in series.windows], judged)
     while row < len(series.windows):
         if alarms and alarms[-1]["until"] is None:
             end = _end(series, alarms[-1], row)
             if end is None:
                 break
-            since = series.windows[end].start
-            alarms[-1] = {**alarms[-1], "until": since}
+            alarms[-1] = {**alarms[-1], "until": series.windows[end].start}
+            evidence = detect(series.filtered, since=end + 1)
         else:
-            first = next((n for n, window in enumerate(series.windows) if window.start > since), row)
-            evidence = detect(series.filtered, since=first)
             reached = np.flatnonzero(log_mean(evidence.log_e)[row:] >= log_threshold)
             if not len(reached):
                 break
             end = row + int(reached[0])
             column = int(evidence.log_e[end].argmax())
-            alarms.append(_alarm(series, column, int(evidence.onset[end, column]), end))
+            alarms.append(_alarm(series, kind, column, int(evidence.onset[end, column]), end))
         row = end + 1
     return alarms
 
 
-def _alarm(series: _Series, column: int, onset: int, detected: int) -> ChangeAlarm:
+def _alarm(series: _Series, kind: ChangeKind, column: int, onset: int, detected: int) -> ChangeAlarm:
     rows = slice(onset, detected + 1)
     after, change = (float(np.nanmean(part_TS[rows, column])) for part_TS in (series.values, series.residual))
     return {
         "topic": series.topic,
-        "kind": series.kind,
+        "kind": kind,
         "series": series.names[column],
         "release": series.windows[detected].release,
         "since": series.windows[onset].start,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.core.monitor.change.innovations import Innovations
 
 Array = NDArray[np.float64]
+Rows = NDArray[np.int64]
 WINDOWS = 48
 STEP = 3.0  # standard deviations of an innovation: the size of the steps that are mixed
 
@@ -28,18 +29,18 @@ class Evidence:
     onset: NDArray[np.int64]
 
 
-def detect(innovations: Innovations, *, since: int) -> Evidence:
-    """Run the e-detectors of series side by side; no onset lies before row `since`."""
+def detect(innovations: Innovations, *, since: int | Rows) -> Evidence:
+    """Run the e-detectors of series side by side; no onset lies before row `since`, one for all or S."""
     rows, series = innovations.value.shape
     log_e, onsets = np.full((rows, series), -np.inf), np.zeros((rows, series), dtype=np.int64)
     followed, moved, information = (np.zeros((WINDOWS, series)) for _ in range(3))
     started = np.full(WINDOWS, -1)
     spread_S = STEP**2 * np.median(innovations.variance, axis=0) if rows else np.zeros(series)
-    for row in range(max(0, since), rows):
+    since_S = np.maximum(0, np.broadcast_to(np.asarray(since, dtype=np.int64), (series,)))
+    for row in range(int(since_S.min(initial=rows)), rows):
         place = row % WINDOWS
         followed[place] = moved[place] = information[place] = 0.0
         started[place] = row
-        active = started >= 0
         followed *= innovations.decay[row]
         left = 1 - followed
         weight = innovations.known[row] / innovations.variance[row]
@@ -48,7 +49,7 @@ def detect(innovations: Innovations, *, since: int) -> Evidence:
         followed += innovations.gain[row] * left
         wide = 1 + spread_S * information
         logs = moved**2 * spread_S / wide / 2 - np.log(wide) / 2
-        logs[~active] = -np.inf
+        logs[started[:, None] < since_S] = -np.inf
         log_e[row] = _log_sum(logs)
         onsets[row] = started[logs.argmax(axis=0)]
     return Evidence(log_e, onsets)

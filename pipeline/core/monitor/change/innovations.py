@@ -7,6 +7,7 @@ independent where the model holds, however strong the autocorrelation is. Legend
 candidate parameters.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -44,6 +45,17 @@ class Innovations:
     gain: Array
     decay: Array
     known: Array
+
+    def of_series(self, columns: Sequence[int]) -> "Innovations":
+        """Return those of some series."""
+        rows = list(columns)
+        return Innovations(
+            self.value[:, rows],
+            self.variance[:, rows],
+            self.gain[:, rows],
+            self.decay[:, rows],
+            self.known[:, rows],
+        )
 
 
 def filter_series(values_TS: Array, noise_TS: Array, gaps_T: Array, dynamics: Dynamics) -> Innovations:
