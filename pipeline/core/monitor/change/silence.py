@@ -1,8 +1,9 @@
 """Silence: no text of a topic at hours that always had some."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 
 import numpy as np
 
@@ -27,11 +28,12 @@ def learn_activity(texts: Mapping[str, int], *, minutes: int) -> tuple[str, dict
     """Learn which slots of a cycle always had texts, and how many on average.
 
     `texts` are those of each window by its start. All windows between the first and the last count, those
-    without a text too, except on days without any.
+    without a text too, except on days with hardly any.
     """
-    starts = [
-        start for day in sorted({parse_time(start).date() for start in texts}) for start in _day(day, minutes)
-    ]
+    per_day = Counter(start[:10] for start, count in texts.items() if count)
+    # A part of a day, at the beginning or by a clock that jumped, says nothing about its other hours.
+    whole_days = [day for day, count in per_day.items() if count >= np.median(list(per_day.values())) / 2]
+    starts = [start for day in sorted(whole_days) for start in _day(day, minutes)]
     first, last = min(texts), max(texts)
     starts = [start for start in starts if first <= start <= last]
     for cycle in ACTIVITY_CYCLES:
@@ -71,7 +73,7 @@ def find_silence(
     return None
 
 
-def _day(day: date, minutes: int) -> list[str]:
+def _day(day: str, minutes: int) -> list[str]:
     midnight = parse_time(f"{day}T00:00:00Z")
     count = 24 * 60 // minutes
     return [format_seconds(midnight + timedelta(minutes=minutes * step)) for step in range(count)]
