@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.base import logs
 from pipeline.base.config import Params, Workspace
 from pipeline.base.documents import ReleaseBaseline, TopicBaseline, TopicState, WindowReport
-from pipeline.core.monitor.change.baseline import TopicWindow, learn, learning_time
+from pipeline.core.change.baseline import TopicWindow, learn, learning_time
 from pipeline.io import files
 
 log = logs.get("watch")

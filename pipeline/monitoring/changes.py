@@ -19,7 +19,7 @@ from pipeline.base.documents import (
     ChangeStates,
     WindowReport,
 )
-from pipeline.core.monitor.change.events import name_same_change_points, name_same_events
+from pipeline.core.change.events import name_same_change_points, name_same_events
 from pipeline.io import files
 from pipeline.monitoring.baselines import describe_states
 from pipeline.monitoring.judged_topics import JudgedTopics

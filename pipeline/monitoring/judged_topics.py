@@ -6,12 +6,12 @@ from typing import cast
 
 from pipeline.base.config import Params, Workspace
 from pipeline.base.documents import ChangeAlarm, TopicBaseline, WindowReport
+from pipeline.core.change import alarms as alarm_rules
+from pipeline.core.change.baseline import TopicWindow
+from pipeline.core.change.cycles import CycleName
+from pipeline.core.change.profile import MODEL_FREE
+from pipeline.core.change.silence import find_silence
 from pipeline.core.monitor.alarm_budget import evidence_threshold, share_of
-from pipeline.core.monitor.change import alarms as alarm_rules
-from pipeline.core.monitor.change.baseline import TopicWindow
-from pipeline.core.monitor.change.cycles import CycleName
-from pipeline.core.monitor.change.profile import MODEL_FREE
-from pipeline.core.monitor.change.silence import find_silence
 from pipeline.core.monitor.windows import windows_per_quarter
 from pipeline.monitoring.baselines import Baselines, learn_topics, read_baselines
 from pipeline.monitoring.window_counts import ALL

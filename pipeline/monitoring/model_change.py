@@ -12,12 +12,12 @@ from pipeline.base.documents import (
     WindowReport,
 )
 from pipeline.base.times import parse_time
+from pipeline.core.change.baseline import cycle_of
+from pipeline.core.change.cycles import slot_of
+from pipeline.core.change.profile import share
 from pipeline.core.monitor import bridging
 from pipeline.core.monitor.alarm_budget import share_of
 from pipeline.core.monitor.bridging import SeriesPoint, TimedShift
-from pipeline.core.monitor.change.baseline import cycle_of
-from pipeline.core.monitor.change.cycles import slot_of
-from pipeline.core.monitor.change.profile import share
 from pipeline.core.monitor.change_points import find_change_points
 from pipeline.core.monitor.windows import windows_per_quarter
 

@@ -7,8 +7,8 @@ from pipeline.base.config import Params
 from pipeline.base.documents import LabelShift, ModelChange, TopicShift, WindowReport
 from pipeline.base.errors import TonewatchError
 from pipeline.base.seeds import seed_for
+from pipeline.core.change.profile import share
 from pipeline.core.monitor import bridging
-from pipeline.core.monitor.change.profile import share
 from pipeline.io.journal.reader import JournalReader
 from pipeline.monitoring.reference import ReferenceCache, ReleaseReference
 from pipeline.monitoring.window_counts import ALL, WindowPredictions, count_window, draw_rows

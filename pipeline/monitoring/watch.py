@@ -159,7 +159,7 @@ def _named_topics(
 ) -> frozenset[str]:
     """Choose the topics of a window that are reported by name, and say how many others are one topic."""
     known = {topic for report in recent for topic in report["topics"]} | set(judged)
-    most = params.watch.max_judged_topics
+    most = min(params.serve.max_topics, params.watch.max_judged_topics)
     named = choose_topics(counts, known=known, most=most)
     if others := len({count.topic for count in counts} - named):
         log.warning("topics.merged", topics=others, limit=most, start=window.start)

@@ -7,7 +7,7 @@ from pipeline.base.config import Params
 from pipeline.base.documents import ChangeAlarm, ChangePoint
 from pipeline.base.records import Alert
 from pipeline.base.times import format_seconds, parse_time
-from pipeline.core.monitor.change.events import alarm_name, change_point_name
+from pipeline.core.change.events import alarm_name, change_point_name
 from pipeline.monitoring.window_counts import ALL
 
 KINDS = {

@@ -9,9 +9,9 @@ from pipeline.base.documents import DriftReport, ObservedQuality, TopicReport
 from pipeline.base.errors import TonewatchError
 from pipeline.base.records import JournalEntry
 from pipeline.base.seeds import seed_for
+from pipeline.core.change.profile import describe_window
 from pipeline.core.evaluate.bootstrap import BootstrapConfig
 from pipeline.core.monitor import drift, prevalence, quality
-from pipeline.core.monitor.change.profile import describe_window
 from pipeline.core.monitor.detectors import WindowSample
 from pipeline.core.monitor.windows import Window
 from pipeline.monitoring.labelled import LabelPairs

@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from monitored import QUARTER, World, alarm_starts, delays
 
+from pipeline.core.change.alarms import KINDS
 from pipeline.core.monitor.alarm_budget import evidence_threshold, share_of
-from pipeline.core.monitor.change.alarms import KINDS
 
 WORLDS = int(os.environ.get("WORLDS", "4"))
 BUDGET = 1.0

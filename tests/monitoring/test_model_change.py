@@ -8,8 +8,8 @@ import pytest
 from service_weeks import LABELS, start_of
 
 from pipeline.base.config import Params
+from pipeline.core.change.profile import share
 from pipeline.core.monitor.bridging import measure_model_shifts
-from pipeline.core.monitor.change.profile import share
 from pipeline.io.params_file import load_params
 from pipeline.monitoring.model_change import find_topic_changes
 

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from service_weeks import DAY, WEEK, label_shares, start_of
 
-from pipeline.core.monitor.change.cycles import fit_cycle
-from pipeline.core.monitor.change.e_detector import WINDOWS, detect, log_mean
-from pipeline.core.monitor.change.innovations import filter_series, fit_dynamics
+from pipeline.core.change.cycles import fit_cycle
+from pipeline.core.change.e_detector import WINDOWS, detect, log_mean
+from pipeline.core.change.innovations import filter_series, fit_dynamics
 
 LEARNING, QUARTER = 4 * WEEK, 2191
 

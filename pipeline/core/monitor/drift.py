@@ -1,7 +1,7 @@
 """Difference: whether a window differs from the training data, in what way, and which texts moved it.
 
 That is a report about a topic and no alarm: a topic that is no training source always differs.
-`pipeline.core.monitor.change` raises the alarms, against what the topic was like before.
+`pipeline.core.change` raises the alarms, against what the topic was like before.
 
 Null distributions come from the bootstrap on two levels (Efron and Tibshirani, 1993): the reference's texts
 stand for the population, from which pseudo-references of the reference's size are drawn, and for each of them

@@ -54,7 +54,7 @@ def test_the_page_of_another_topic_does_not_tell_of_it() -> None:
     assert headline(states(ALARM), [], "trains")["title"] == "No change"
 
 
-def test_silence_of_all_topics_is_told_on_every_page() -> None:
+def test_silence_of_all_topics_is_shown_on_every_page() -> None:
     shown = headline(states({**ALARM, "topic": "all", "kind": "silence"}), [], "trains")
 
     assert shown["title"] == "1 alarm stands: no texts in all texts since 2026-11-25 02:00 UTC"

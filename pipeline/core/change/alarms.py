@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 from pipeline.base.documents import ChangeAlarm, ChangeKind, TopicBaseline
 from pipeline.base.times import hours_before
-from pipeline.core.monitor.change import profile
-from pipeline.core.monitor.change.baseline import (
+from pipeline.core.change import profile
+from pipeline.core.change.baseline import (
     TopicWindow,
     cycle_of,
     dynamics_of,
     stack,
     window_gaps,
 )
-from pipeline.core.monitor.change.e_detector import Evidence, detect, log_mean
-from pipeline.core.monitor.change.innovations import Innovations, filter_series
+from pipeline.core.change.e_detector import Evidence, detect, log_mean
+from pipeline.core.change.innovations import Innovations, filter_series
 
 Array = NDArray[np.float64]
 KINDS: tuple[ChangeKind, ...] = ("language", "encoding", "topic", "label")

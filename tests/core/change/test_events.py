@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from service_weeks import start_of
 
-from pipeline.core.monitor.change.events import name_same_change_points, name_same_events
+from pipeline.core.change.events import name_same_change_points, name_same_events
 
 
 def alarm(kind: str, since: int, topic: str = "phones") -> Any:

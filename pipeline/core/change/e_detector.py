@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.monitor.change.innovations import Innovations
+from pipeline.core.change.innovations import Innovations
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]

@@ -5,10 +5,10 @@ import pytest
 from monitored import QUARTER, World, alarm_starts, delays
 from scipy.stats import poisson
 
+from pipeline.core.change.alarms import KINDS
+from pipeline.core.change.e_detector import detect, log_mean
+from pipeline.core.change.innovations import Innovations
 from pipeline.core.monitor.alarm_budget import evidence_threshold, share_of
-from pipeline.core.monitor.change.alarms import KINDS
-from pipeline.core.monitor.change.e_detector import detect, log_mean
-from pipeline.core.monitor.change.innovations import Innovations
 
 TOPICS = 15
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from service_weeks import wandering
 
-from pipeline.core.monitor.change.innovations import LARGEST, Dynamics, filter_series, fit_dynamics
+from pipeline.core.change.innovations import LARGEST, Dynamics, filter_series, fit_dynamics
 
 HOURS = 1500
 GAPS = np.ones(HOURS)

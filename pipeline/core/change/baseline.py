@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from pipeline.base.documents import SeriesBaseline, TopicBaseline, WindowProfile
 from pipeline.base.times import parse_time
-from pipeline.core.monitor.change import e_detector, profile
-from pipeline.core.monitor.change.cycles import Cycle, CycleName, fit_cycle
-from pipeline.core.monitor.change.innovations import Dynamics, filter_series, fit_dynamics
-from pipeline.core.monitor.change.silence import learn_activity
+from pipeline.core.change import e_detector, profile
+from pipeline.core.change.cycles import Cycle, CycleName, fit_cycle
+from pipeline.core.change.innovations import Dynamics, filter_series, fit_dynamics
+from pipeline.core.change.silence import learn_activity
 
 Array = NDArray[np.float64]
 DAYS_PER_WEEK = 7

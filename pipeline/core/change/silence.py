@@ -8,7 +8,7 @@ from datetime import timedelta
 import numpy as np
 
 from pipeline.base.times import format_seconds, parse_time
-from pipeline.core.monitor.change.cycles import MIN_REPEATS, CycleName, slot_of
+from pipeline.core.change.cycles import MIN_REPEATS, CycleName, slot_of
 
 ACTIVITY_CYCLES: tuple[CycleName, ...] = ("hour of week", "hour of day", "none")
 MIN_SILENT_WINDOWS = 2

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from service_weeks import DAY, WEEK, start_of
 
-from pipeline.core.monitor.change.cycles import fit_cycle, slot_of
+from pipeline.core.change.cycles import fit_cycle, slot_of
 
 STARTS = [start_of(hour) for hour in range(4 * WEEK)]
 HOURS = np.arange(4 * WEEK)

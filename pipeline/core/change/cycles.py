@@ -76,6 +76,8 @@ def _fit(name: CycleName, starts: Sequence[str], values_T: Array) -> tuple[Cycle
     """Fit a cycle, and predict each day from the others."""
     slots = [slot_of(start, name) for start in starts]
     day_T = _index([start[:10] for start in starts])
+    if not day_T.any():  # of a single day each window is predicted from the others
+        day_T = np.arange(len(starts))
     if name != "hour and weekday":
         means, others_T = _means(_index(slots), day_T, values_T)
         usual = {slot: float(means[row]) for slot, row in zip(slots, _index(slots), strict=True)}

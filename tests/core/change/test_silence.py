@@ -3,7 +3,7 @@
 import pytest
 from service_weeks import DAY, start_of
 
-from pipeline.core.monitor.change.silence import find_silence, learn_activity
+from pipeline.core.change.silence import find_silence, learn_activity
 
 
 def learn(texts: list[int]) -> tuple[str, dict[str, float]]:

@@ -69,7 +69,9 @@ def name_same_change_points(
     for topic in sorted(new, key=lambda topic: (topic == ALL, topic)):
         for point in new[topic]:
             others = tuple(known) if topic == ALL else (topic, ALL)
-            same = next(_same_as_point(topic, point, others, known, alarms, minutes), None)
+            same = next(
+                _same_as_point(topic, point, others=others, known=known, alarms=alarms, minutes=minutes), None
+            )
             entry: ChangePoint = {**point, "same_as": same} if same else point
             known.setdefault(topic, []).append(entry)
             named.setdefault(topic, []).append(entry)
@@ -79,6 +81,7 @@ def name_same_change_points(
 def _same_as_point(
     topic: str,
     point: ChangePoint,
+    *,
     others: Iterable[str],
     known: Mapping[str, Sequence[ChangePoint]],
     alarms: Sequence[ChangeAlarm],
