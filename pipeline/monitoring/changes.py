@@ -18,6 +18,7 @@ from pipeline.base.documents import (
     ChangePoint,
     ChangeStates,
     WindowReport,
+    upgrade_change_point,
 )
 from pipeline.core.change.events import name_same_change_points, name_same_events
 from pipeline.io import files
@@ -47,9 +48,10 @@ def read_states(workspace: Workspace) -> ChangeStates:
 
 
 def read_change_points(workspace: Workspace) -> dict[str, list[ChangePoint]]:
-    """Read the change points of each topic."""
+    """Read the change points of each topic, whichever version found them."""
     path = workspace.windows / "events.json"
-    return dict(files.read_json(path)) if path.is_file() else {}
+    topics = files.read_json(path) if path.is_file() else {}
+    return {topic: [upgrade_change_point(point) for point in points] for topic, points in topics.items()}
 
 
 def write_changes(workspace: Workspace, changes: Changes) -> None:

@@ -1,5 +1,6 @@
 """What a pass finds in window reports: learning, alarms by kind, silence, and change points found once."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -286,3 +287,19 @@ def test_topics_beyond_the_judged_ones_are_named_as_such(workspace: Workspace, p
 
     assert [topic for topic, state in states.items() if state["state"] == "judged"] == ["all", "a", "b"]
     assert "watch.max_judged_topics" in states["d"]["sentence"]
+
+
+def test_change_points_of_an_early_version_stay_and_are_not_alerted_again(
+    workspace: Workspace, params: Params
+) -> None:
+    old = {"time": start_of(10), "label": "negative", "before": 0.2, "after": 0.4, "change": 0.2}
+    workspace.windows.mkdir(parents=True)
+    events = workspace.windows / "events.json"
+    found = {**old, "low": 0.1, "high": 0.3, "found": start_of(12)}
+    events.write_text(json.dumps({"phones": [found]}), "utf-8")
+    windows = window_reports({"all": {}, "phones": {}, "trains": {}}, 40, profile=False)
+
+    changes = watch(workspace, windows, params)
+
+    assert (changes.new_change_points, len(changes.change_points["phones"])) == ({}, 1)
+    assert read_change_points(workspace)["phones"][0]["detected"] == start_of(12)

@@ -57,7 +57,7 @@ from pipeline.base.documents.release import (
     ReleaseRecord,
     ServingThresholds,
 )
-from pipeline.base.documents.upgrade import upgrade_release, upgrade_window
+from pipeline.base.documents.upgrade import upgrade_change_point, upgrade_release, upgrade_window
 from pipeline.base.documents.window import (
     BridgedPoint,
     ChangePoint,
@@ -143,6 +143,7 @@ __all__ = [
     "WatchSummary",
     "WindowProfile",
     "WindowReport",
+    "upgrade_change_point",
     "upgrade_release",
     "upgrade_window",
 ]
