@@ -61,6 +61,7 @@ bench: $(READY) ## how fast the parts are on this machine
 	@.venv/bin/python tests/bench/batch.py
 	@.venv/bin/python tests/bench/menu.py
 	@.venv/bin/python tests/bench/gate.py
+	@.venv/bin/python tests/bench/false_alarms.py
 
 demo: $(READY) ## the whole story in a folder of its own: drift, retrain, a bad release, rollback (DEMO=folder)
 	@.venv/bin/python infra/demo.py $(DEMO)

@@ -17,8 +17,10 @@ from pipeline.base.records import Receipt
 from pipeline.base.seeds import seed_for
 from pipeline.core.clean.faults import count_words
 from pipeline.core.clean.language import detect_language
+from pipeline.core.monitor.alarm_budget import share_of
 from pipeline.core.monitor.detectors import WindowSample
 from pipeline.core.monitor.drift import DriftCalibration, calibrate, comparable_size
+from pipeline.core.monitor.embedding_map import EmbeddingMap
 from pipeline.core.monitor.windows import windows_per_quarter
 from pipeline.core.privacy.masking import mask_pii
 from pipeline.inference.load import load_predictor
@@ -113,11 +115,20 @@ class ReleaseReference:
                 sample if embedded else replace(sample, embedding=None),
                 texts,
                 cfg.drift,
+                false_alarms_per_quarter=share_of(cfg.false_alarms_per_quarter, "drift"),
                 windows_per_quarter=windows_per_quarter(cfg.window_minutes),
                 topics=topics,
                 seed=seed_for(0, "watch", self.name, source),
             )
         return self._calibrations[key]
+
+    @cached_property
+    def embedding_map(self) -> EmbeddingMap | None:
+        """Fit the axes that embeddings are described by, equal for all topics; None without embeddings."""
+        sample = self.samples[ALL_SOURCES]
+        if sample.embedding is None or not len(sample):
+            return None
+        return EmbeddingMap.of(sample.embedding, sample.predicted, seed=seed_for(0, "watch", self.name))
 
     def language(self, text: str) -> str:
         """Detect the language of a text as the stage `validate` does."""

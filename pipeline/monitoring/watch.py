@@ -24,22 +24,17 @@ from pipeline.io.journal.reader import END_OF_TIME, JournalReader
 from pipeline.io.params_file import load_params
 from pipeline.io.sources import feedback
 from pipeline.monitoring import auto_rollback
-from pipeline.monitoring.alerted import (
-    Alerted,
-    read_alerted,
-    record_rollback,
-    unraised_rollback,
-    write_alerted,
-)
+from pipeline.monitoring.begun_rollback import end_rollback, record_rollback, unraised_rollback
+from pipeline.monitoring.changes import find_changes, read_states, write_changes
 from pipeline.monitoring.labelled import LabelPairs, read_labelled
-from pipeline.monitoring.model_change import drifted_windows, find_topic_changes, measure_model_change
+from pipeline.monitoring.model_effect import OLD_TEXTS_MINUTES, measure_model_change
 from pipeline.monitoring.reference import ReferenceCache
-from pipeline.monitoring.window_alerts import alerts_from_windows
+from pipeline.monitoring.window_alerts import alerts_from_changes
 from pipeline.monitoring.window_counts import ALL, OTHER, WindowPredictions, count_releases, count_window
 from pipeline.monitoring.window_files import (
     read_newest_windows,
+    read_series,
     read_window,
-    read_windows,
     set_aside_future,
     window_paths,
 )
@@ -61,25 +56,24 @@ def run_watch(
     with locks.folder_lock(workspace.windows):
         journal, references = Journal.reading(workspace.journal), ReferenceCache(workspace)
         set_aside = set_aside_future(workspace, now=times.parse_time(now))
-        alerted = read_alerted(workspace)
+        unraised = unraised_rollback(workspace)
         written = [
             window
             for window in _due_windows(workspace, journal, now, params)
             if _write_window(workspace, journal, references, window, params)
         ]
-        change_points = find_topic_changes(read_windows(workspace), params)
-        files.write_json(workspace.windows / "events.json", change_points)
+        changes = find_changes(workspace, read_series(workspace), now=now, params=params)
         decision = _decide_rollback(workspace, journal, references, now=now, params=params)
-        record_rollback(workspace, alerted, decision)
+        record_rollback(workspace, decision)
         move = auto_rollback.rollback_if_degraded(workspace, decision, actor=actor)
-        unraised = [path for path in window_paths(workspace) if path.stem > alerted.window]
         candidates = [
-            *alerts_from_windows([read_window(path) for path in unraised], change_points),
-            *unraised_rollback(workspace, alerted),
+            *alerts_from_changes(changes.new_alarms, changes.new_change_points, params=params),
+            *unraised,
             *decision.alerts(rolled_back=move is not None),
         ]
         raised = _raise_alerts(workspace, candidates, now=now, params=params)
-        write_alerted(workspace, Alerted(unraised[-1].stem if unraised else alerted.window))
+        write_changes(workspace, changes)
+        end_rollback(workspace)
     delivery = alerts.deliver_alerts(workspace.alerts, workspace.alert_urls)
     new_labels = feedback.count_new_labels(workspace, params.collect)
     return {
@@ -127,7 +121,7 @@ def _write_window(
     """Write the report of one window; return whether there were predictions in it."""
     start, end = times.to_micros(window.start), times.to_micros(window.end)
     recent = read_newest_windows(workspace, params.watch.drift.of_windows)
-    choice = _choose_topics(journal, recent, window, params)
+    choice = _choose_topics(workspace, journal, recent, window, params)
     counts = journal.counts(start, end, named=choice.named, other=OTHER)
     if not counts:
         return False
@@ -137,7 +131,7 @@ def _write_window(
     model_change = None
     if recent and recent[-1]["release"] != reference.name:
         model_change = measure_model_change(
-            references, reference, predictions, previous=recent[-1]["release"], params=params
+            journal, references, reference, predictions, earlier=_last_days(workspace, params), params=params
         )
     report: WindowReport = {
         "window": {"start": window.start, "end": window.end},
@@ -152,7 +146,6 @@ def _write_window(
             window=window,
             cfg=params.watch,
             seed=params.seed,
-            drifted=drifted_windows(recent, reference.name),
         ),
         "model_change": model_change,
         "other_topics": choice.others,
@@ -163,15 +156,26 @@ def _write_window(
 
 
 def _choose_topics(
-    journal: JournalReader, recent: Sequence[WindowReport], window: Window, params: Params
+    workspace: Workspace,
+    journal: JournalReader,
+    recent: Sequence[WindowReport],
+    window: Window,
+    params: Params,
 ) -> TopicChoice:
     """Choose the topics of a window that are reported by name, and say how many others are one topic."""
-    known = {topic for report in recent for topic in report["topics"]}
-    start, end, most = times.to_micros(window.start), times.to_micros(window.end), params.serve.max_topics
+    judged = read_states(workspace)["topics"].keys()
+    known = {topic for report in recent for topic in report["topics"]} | set(judged)
+    start, end = times.to_micros(window.start), times.to_micros(window.end)
+    most = min(params.serve.max_topics, params.watch.max_judged_topics)
     choice = journal.choose_topics(start, end, known=known, most=most)
     if choice.others:
         log.warning("topics.merged", topics=choice.others, limit=most, start=window.start)
     return choice
+
+
+def _last_days(workspace: Workspace, params: Params) -> list[WindowReport]:
+    """Read the windows of the days from which old texts are drawn."""
+    return read_newest_windows(workspace, OLD_TEXTS_MINUTES // params.watch.window_minutes)
 
 
 def _labels_by_topic(journal: JournalReader, predictions: WindowPredictions) -> dict[str, LabelPairs]:

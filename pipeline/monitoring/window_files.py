@@ -25,6 +25,20 @@ def read_windows(workspace: Workspace) -> Iterator[WindowReport]:
         yield load_window(path)
 
 
+def read_series(workspace: Workspace) -> list[WindowReport]:
+    """Read all window reports, the oldest first, without what only pages show: quality and drift."""
+    return [
+        {
+            **window,
+            "topics": {
+                topic: {**report, "observed": None, "estimated": None, "drift": None}
+                for topic, report in window["topics"].items()
+            },
+        }
+        for window in read_windows(workspace)
+    ]
+
+
 def read_newest_windows(workspace: Workspace, number: int) -> list[WindowReport]:
     """Read at most so many of the newest window reports, the oldest first."""
     return [read_window(path) for path in window_paths(workspace)[-number:]]

@@ -3,10 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.base import logs
 from pipeline.base.config import WatchConfig
 from pipeline.base.documents import DriftReport, ObservedQuality, TopicReport
+from pipeline.base.errors import TonewatchError
 from pipeline.base.records import JournalEntry
 from pipeline.base.seeds import seed_for
+from pipeline.core.change.profile import describe_window
 from pipeline.core.evaluate.bootstrap import BootstrapConfig
 from pipeline.core.monitor import drift, prevalence, quality
 from pipeline.core.monitor.detectors import WindowSample
@@ -15,19 +18,20 @@ from pipeline.monitoring.labelled import LabelPairs
 from pipeline.monitoring.reference import ReleaseReference, build_sample
 from pipeline.monitoring.window_counts import TopicCounts, WindowPredictions, draw_rows
 
+log = logs.get("watch")
+
 
 @dataclass(frozen=True)
 class WindowContext:
     """What all topics of a window are judged by.
 
-    `topics` is how many are judged, `drifted` which earlier windows of each topic drifted, the newest last.
+    `topics` is how many are compared.
     """
 
     reference: ReleaseReference
     cfg: WatchConfig
     seed: int
     topics: int
-    drifted: Mapping[str, Sequence[bool]]
 
     @property
     def bootstrap(self) -> BootstrapConfig:
@@ -43,15 +47,11 @@ def describe_topics(
     window: Window,
     cfg: WatchConfig,
     seed: int,
-    drifted: Mapping[str, Sequence[bool]],
 ) -> dict[str, TopicReport]:
-    """Describe each topic of a window from the release's predictions in it and the feedback sent in it.
-
-    `drifted` holds, for each topic, which earlier windows drifted, the newest last.
-    """
+    """Describe each topic of a window from the release's predictions in it and the feedback sent in it."""
     sizes = {topic: counts.texts for topic, counts in predictions.topics.items()}
     judged = {topic: texts for topic, texts in sizes.items() if texts >= cfg.min_texts}
-    context = WindowContext(reference, cfg, seed_for(seed, "watch", window.start), len(judged), drifted)
+    context = WindowContext(reference, cfg, seed_for(seed, "watch", window.start), len(judged))
     rows = {
         topic: draw_rows(texts, drift.comparable_size(texts, cfg.drift), context.seed)
         for topic, texts in judged.items()
@@ -62,7 +62,8 @@ def describe_topics(
         report = _topic_report(counts, labelled.get(topic, LabelPairs()), context)
         if topic in samples:
             # One topic after the other: only its sample is in memory.
-            report["drift"] = _drift_report(topic, predictions.entries(samples[topic]), context)
+            entries = predictions.entries(samples[topic])
+            report = _compared(report, topic, entries, counts, context)
         reports[topic] = report
     return reports
 
@@ -94,15 +95,36 @@ def observe_quality(
     return quality.observed_quality(labelled.truth, labelled.predicted, labels, bootstrap)
 
 
-def _drift_report(topic: str, entries: Sequence[JournalEntry], context: WindowContext) -> DriftReport:
-    cfg = context.cfg.drift
-    sample = _window_sample(context.reference, entries)
+def _compared(
+    report: TopicReport,
+    topic: str,
+    entries: Sequence[JournalEntry],
+    counts: TopicCounts,
+    context: WindowContext,
+) -> TopicReport:
+    """Describe a sample of the texts, and compare it with the reference; where there is none, say why."""
+    reference = context.reference
+    sample = _window_sample(reference, entries)
+    label_counts = {label: counts.labels[label] for label in reference.labels}
+    try:
+        return {
+            **report,
+            "profile": describe_window(sample, label_counts, reference.embedding_map),
+            "drift": _drift_report(topic, sample, context),
+        }
+    except TonewatchError as error:
+        log.error("reference.unreadable", release=reference.name, reason=str(error))
+        why = f"The texts that {reference.name} was tested on cannot be read: {error}"
+        profile = describe_window(sample, label_counts, None)
+        return {**report, "profile": profile, "not_compared": why}
+
+
+def _drift_report(topic: str, sample: WindowSample, context: WindowContext) -> DriftReport:
     calibration = context.reference.calibration(topic, sample, context.cfg, topics=context.topics)
-    verdict = drift.judge_window(sample, calibration)
     return {
-        **verdict,
-        "alarm": drift.alarm_starts([*context.drifted.get(topic, ()), verdict["drifted"]], cfg),
-        "examples": drift.most_moved_texts(sample, calibration, cfg.examples),
+        **drift.judge_window(sample, calibration),
+        "alarm": False,
+        "examples": drift.most_moved_texts(sample, calibration, context.cfg.drift.examples),
     }
 
 

@@ -17,7 +17,7 @@ WATCH = {
     "overlap_texts": 100,
     "resamples": 200,
     "drift": {
-        "false_alarms_per_quarter": 1.0,
+        "learning_weeks": 1 / 7,
         "alarm_windows": 2,
         "of_windows": 3,
         "max_texts": 100,

@@ -133,13 +133,14 @@ def test_lasting_drift_is_reported_once_and_recommends_retraining(
 ) -> None:
     serve(places, wrong=10)
     positive = [number for number in range(len(TEXTS)) if TEXTS[number].label == "positive"]
-    for hour in range(2):
-        serve_texts(mixed(hour), hour)
-    for hour in range(2, 6):
+    # The learning time is the day from midnight.
+    for hour in range(-8, 18):
+        serve_texts(mixed(hour + 8), hour)
+    for hour in range(18, 22):
         serve_texts(positive[:100], hour)
 
-    before, during = run_watch(places, now=now(2)), run_watch(places, now=now(4))
-    later = run_watch(places, now=now(6))
+    before, during = run_watch(places, now=now(18)), run_watch(places, now=now(20))
+    later = run_watch(places, now=now(22))
 
     assert before["alerts"] == []
     assert any("Drift" in title for title in during["alerts"])
@@ -169,6 +170,8 @@ def test_a_change_of_the_model_is_marked_and_measured(places: Workspace, serve_t
     change = window(places, 1)["model_change"]
     assert (change["from"], change["to"], change["texts"]) == ("R1", "R2", 100)
     assert set(change["labels"]) == set(LABELS)
+    assert set(change["topics"]) == {"all", "general"}
+    assert set(change["topics"]["general"]["seen_before"]) == set(LABELS)
 
 
 def test_a_significant_regression_is_rolled_back_with_the_reason(places: Workspace, serve_texts: Any) -> None:

@@ -16,7 +16,6 @@ Shift = Callable[[WindowSample, np.random.Generator], WindowSample]
 
 def drift_config(**changed: float) -> DriftConfig:
     settings = {
-        "false_alarms_per_quarter": 1.0,
         "alarm_windows": 2,
         "of_windows": 3,
         "max_texts": 100,

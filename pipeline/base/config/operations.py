@@ -1,13 +1,15 @@
 """The operational sections: serve, watch, schedule. They are no part of a release."""
 
 import ipaddress
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal, cast
 
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.base.config.section import Fraction, PositiveFloat, PositiveInt, Section
 
 MINUTES_A_DAY = 24 * 60
+BUDGET = "false_alarms_per_quarter"
 Cron = Annotated[str, Field(pattern=r"^\S+( \S+){4}$")]
 
 
@@ -71,9 +73,10 @@ class ServeConfig(Section):
 
 
 class DriftConfig(Section):
-    """Set how a window is compared with the reference, and the rate of false alarms."""
+    """Set how a window is compared with the reference, and how long a topic is learnt before alarms."""
 
-    false_alarms_per_quarter: PositiveFloat
+    # Newer than releases that must still be readable, so it may be left out.
+    learning_weeks: PositiveFloat = 4.0
     alarm_windows: PositiveInt
     of_windows: PositiveInt
     max_texts: PositiveInt
@@ -91,7 +94,6 @@ class ChangePointConfig(Section):
     """Set when a change in a label's prevalence counts as a change point."""
 
     min_windows: PositiveInt
-    false_alarms_per_quarter: PositiveFloat
     min_change: Fraction
 
 
@@ -116,6 +118,32 @@ class WatchConfig(Section):
     drift: DriftConfig
     change_points: ChangePointConfig
     quality: QualityConfig
+    # Newer than releases that must still be readable, so they may be left out.
+    false_alarms_per_quarter: PositiveFloat = 1.0
+    max_judged_topics: PositiveInt = 30
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_one_budget(cls, content: object) -> object:
+        """Read params of earlier versions, which had a budget for drift and one for change points."""
+        if not isinstance(content, Mapping):
+            return content
+        sections = {name: content.get(name) for name in ("drift", "change_points")}
+        budgets = {
+            name: section[BUDGET]
+            for name, section in sections.items()
+            if isinstance(section, Mapping) and BUDGET in section
+        }
+        without = {
+            name: {
+                key: value
+                for key, value in cast(Mapping[str, object], sections[name]).items()
+                if key != BUDGET
+            }
+            for name in budgets
+        }
+        total = {BUDGET: next(iter(budgets.values()))} if budgets else {}
+        return {**total, **content, **without}
 
     @model_validator(mode="after")
     def _windows_fill_a_day(self) -> "WatchConfig":

@@ -1,5 +1,15 @@
 """The documents that are stored or cross a layer, as types: which keys each holds, and what they mean."""
 
+from pipeline.base.documents.change import (
+    ChangeAlarm,
+    ChangeKind,
+    ChangeStates,
+    ReleaseBaseline,
+    SeriesBaseline,
+    TopicBaseline,
+    TopicState,
+    WindowProfile,
+)
 from pipeline.base.documents.comparison import (
     ChangedPrediction,
     ChangedPredictions,
@@ -56,7 +66,7 @@ from pipeline.base.documents.release import (
     ReleaseRecord,
     ServingThresholds,
 )
-from pipeline.base.documents.upgrade import upgrade_release, upgrade_window
+from pipeline.base.documents.upgrade import upgrade_change_point, upgrade_release, upgrade_window
 from pipeline.base.documents.window import (
     BridgedPoint,
     ChangePoint,
@@ -72,6 +82,7 @@ from pipeline.base.documents.window import (
     QualityEntry,
     TimeRange,
     TopicReport,
+    TopicShift,
     WatchSummary,
     WindowReport,
 )
@@ -86,7 +97,10 @@ __all__ = [
     "CalibrationError",
     "CalibrationReport",
     "CandidateRecord",
+    "ChangeAlarm",
+    "ChangeKind",
     "ChangePoint",
+    "ChangeStates",
     "ChangedPrediction",
     "ChangedPredictions",
     "Comparison",
@@ -127,9 +141,11 @@ __all__ = [
     "QualityEntry",
     "RegressionState",
     "ReignRecord",
+    "ReleaseBaseline",
     "ReleaseDetails",
     "ReleaseRecord",
     "Scores",
+    "SeriesBaseline",
     "ServingThresholds",
     "SliceDifference",
     "SliceDropRecord",
@@ -137,10 +153,15 @@ __all__ = [
     "SubsetScores",
     "TeacherFigures",
     "TimeRange",
+    "TopicBaseline",
     "TopicReport",
+    "TopicShift",
+    "TopicState",
     "VariantRecipe",
     "WatchSummary",
+    "WindowProfile",
     "WindowReport",
+    "upgrade_change_point",
     "upgrade_release",
     "upgrade_window",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from pipeline.base.documents.release import ReleaseRecord
-from pipeline.base.documents.window import WindowReport
+from pipeline.base.documents.window import ChangePoint, WindowReport
 
 SCHEMA = 2
 RELEASE_KEYS = {"withdrawn": "previously_rolled_back", "parent": "teacher", "cost": "variant"}
@@ -21,6 +21,7 @@ MADE_ANYWHERE = {"model": "tonewatch", "workspace": None, "host": None}
 
 WINDOW_KEYS = {"answers": "predictions", "break": "model_change"}
 TOPIC_KEYS = {"shares": "prevalence"}
+CHANGE_POINT_KEYS = {"found": "detected"}
 
 
 def upgrade_release(document: Mapping[str, Any]) -> ReleaseRecord:
@@ -55,6 +56,12 @@ def upgrade_window(document: Mapping[str, Any]) -> WindowReport:
     window = _renamed(document, WINDOW_KEYS)
     window["topics"] = {name: _renamed(topic, TOPIC_KEYS) for name, topic in document["topics"].items()}
     return cast(WindowReport, window)
+
+
+def upgrade_change_point(document: Mapping[str, Any]) -> ChangePoint:
+    """Return a stored change point in today's shape; where it does not say what showed it, that is itself."""
+    point = {"detected": document["time"], **_renamed(document, CHANGE_POINT_KEYS)}
+    return cast(ChangePoint, point)
 
 
 def _renamed(document: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import NotRequired, TypedDict
 
+from pipeline.base.documents.change import WindowProfile
+
 
 class TimeRange(TypedDict):
     """UTC times as 2026-11-25T08:00:00Z, from `start` up to and without `end`."""
@@ -62,13 +64,33 @@ class LabelShift(TypedDict):
     corrected: bool
 
 
+class TopicShift(TypedDict):
+    """What a change of the model did to the shares of predictions in one topic, on `texts` old texts.
+
+    `seen_before` is the change that the old release sees from the old texts to those of this window, and its
+    standard error: a change point here counts only if both releases see it.
+    """
+
+    texts: int
+    labels: dict[str, LabelShift]
+    seen_before: dict[str, tuple[float, float]]
+
+
 ModelChange = TypedDict(
     "ModelChange",
-    {"from": str, "to": str, "texts": int, "labels": dict[str, LabelShift] | None, "why": NotRequired[str]},
+    {
+        "from": str,
+        "to": str,
+        "texts": int,
+        "labels": dict[str, LabelShift] | None,
+        "why": NotRequired[str],
+        "topics": NotRequired[dict[str, TopicShift]],
+    },
 )
 ModelChange.__doc__ = """A change of the release between two windows.
 
-`labels` is None where its effect was not measured; `why` then gives the reason.
+`labels` is the effect on all texts together, None where it was not measured; `why` then gives the reason.
+`topics` is the effect on each topic; earlier versions measured all texts only.
 """
 
 
@@ -82,11 +104,11 @@ class DetectorReport(TypedDict):
 
 
 class DriftVerdict(TypedDict):
-    """Whether a window has drifted from the reference.
+    """Whether a window differs from the reference, the test texts of the release.
 
-    `p` is the smallest p-value of the detectors, to be compared with `level`; `expected` the false alarms
-    expected in a quarter; `texts` how many texts were compared. `kind` is language, encoding, topic or label,
-    None without drift.
+    `p` is the smallest p-value of the detectors, to be compared with `level`; `expected` how often in a
+    quarter alarm_windows of of_windows would differ by chance; `texts` how many texts were compared. `kind`
+    is language, encoding, topic or label, None without a difference.
     """
 
     p: float
@@ -107,7 +129,10 @@ class DriftExample(TypedDict):
 
 
 class DriftReport(DriftVerdict):
-    """The verdict, whether an alarm starts in this window, and the texts that moved it most."""
+    """The verdict, and the texts that moved the window most.
+
+    `alarm` is False: a difference from the training data is a report. Earlier versions raised alarms by it.
+    """
 
     alarm: bool
     examples: list[DriftExample]
@@ -137,20 +162,27 @@ class EstimatedQuality(QualityEntry):
 
 
 class TopicReport(TypedDict):
-    """One topic of a window; all but `texts` is None where there are too few texts or no ground truth."""
+    """One topic of a window; all but `texts` is None where there are too few texts or no ground truth.
+
+    `profile` is what later windows are compared with; `not_compared` is why there is no `drift`. Neither is
+    in reports of earlier versions.
+    """
 
     texts: int
     observed: ObservedQuality | None
     prevalence: dict[str, PrevalenceEntry] | None
     estimated: EstimatedQuality | None
     drift: DriftReport | None
+    profile: NotRequired[WindowProfile]
+    not_compared: NotRequired[str]
 
 
 class WindowReport(TypedDict):
     """One window of the journal.
 
     `predictions` counts those of `release`, which made most of them; `releases` counts the predictions of
-    each. Topic `all` holds all texts together, topic `other` the `other_topics` beyond `serve.max_topics`.
+    each. Topic `all` holds all texts together, topic `other` the `other_topics` beyond
+    `watch.max_judged_topics`.
     `model_change` is None where the release is that of the window before.
     """
 
@@ -169,6 +201,7 @@ class ChangePoint(TypedDict):
 
     `time` is the start of the first window after it, `detected` the start of the window that showed it, which
     later passes keep. `before` and `after` are mean shares, `change` their difference with its interval.
+    `same_as` names the alarm or the change point that tells of the same event.
     """
 
     time: str
@@ -179,6 +212,7 @@ class ChangePoint(TypedDict):
     low: float
     high: float
     detected: str
+    same_as: NotRequired[str]
 
 
 class WatchSummary(TypedDict):

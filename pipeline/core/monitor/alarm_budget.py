@@ -1,6 +1,10 @@
-"""The drift level at which false alarms stay within the budget for a quarter of a year.
+"""The budget of false alarms for a quarter of a year, and what each part of the watch may spend of it.
 
-An alarm is active while at least N of the last M windows have drifted. It starts in a window that has
+Drift, change points and quality share `watch.false_alarms_per_quarter` by SHARES, and each spends its share
+on what it judges: drift on topics times kinds, by the threshold of its e-detectors.
+
+The rest of this file finds the level at which a topic differs from the training data, as if that were an
+alarm. It is active while at least N of the last M windows have drifted. It starts in a window that has
 drifted, if exactly N - 1 of the M - 1 windows before it have, and the window just before those had not: with
 fewer drifted windows it would not be active yet, with more it would have started earlier. Windows that drift
 independently with probability q therefore start one with probability
@@ -19,15 +23,33 @@ drift; it is at most m / (m + n) for windows of m and a reference of n texts, as
 means.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
-from math import comb
+from math import comb, log
 from statistics import NormalDist
+from typing import Literal
 
 import numpy as np
 
+Part = Literal["drift", "change points", "quality"]
+SHARES: Mapping[Part, float] = {"drift": 0.5, "change points": 0.25, "quality": 0.25}
 NORMAL = NormalDist()
 NODES = 64
 BISECTIONS = 60
+
+
+def share_of(false_alarms_per_quarter: float, part: Part) -> float:
+    """Return the false alarms that one part of the watch may raise in a quarter."""
+    return false_alarms_per_quarter * SHARES[part]
+
+
+def evidence_threshold(budget: float, *, detectors: int, windows_per_quarter: float) -> float:
+    """Return the logarithm of the evidence at which each of so many e-detectors raises an alarm.
+
+    An e-detector reaches c after c windows on average at the earliest, so in n windows it does so n/c times
+    at most (Shin, Ramdas and Rinaldo, 2024).
+    """
+    return log(max(1.0, windows_per_quarter * detectors / budget))
 
 
 def alarm_start_rate(drift_rate: float, *, alarm_windows: int, of_windows: int) -> float:

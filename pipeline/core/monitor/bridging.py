@@ -1,18 +1,16 @@
 """Bridging: what a change of the model alone does to the share of a label, and a series without those jumps.
 
-Legend: B draws, L labels, N texts.
+Legend: K topics, L labels, N texts.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from pipeline.base.documents import BridgedPoint, LabelShift, PrevalenceEntry
-from pipeline.core.evaluate.bootstrap import BootstrapConfig
-from pipeline.core.monitor.prevalence import Array, Correction, interval, standard_errors
+from pipeline.core.monitor.prevalence import Array, standard_errors
 
 
 class SeriesPoint(PrevalenceEntry):
@@ -28,87 +26,76 @@ class TimedShift(LabelShift):
     time: str
 
 
-def measure_model_shift(
-    old_N: Sequence[int],
-    new_N: Sequence[int],
-    old_confusion_LL: ArrayLike,
-    new_confusion_LL: ArrayLike,
-    labels: Sequence[str],
-    *,
-    bootstrap: BootstrapConfig,
-) -> dict[str, LabelShift] | None:
-    """Measure what a change of the model alone did to each share, on the same texts.
+def measure_model_shifts(
+    pairs: Mapping[str, tuple[Sequence[int], Sequence[int]]], labels: Sequence[str], *, confidence: float
+) -> dict[str, dict[str, LabelShift]]:
+    """Measure what a change of the model alone did to the share of each label in each topic.
 
-    The difference is the new release less the old one. `old_N` and `new_N` are the predictions of both
-    releases, as indices of labels. Where either confusion allows no correction, the raw share of that release
-    is compared, as the series holds it. None where there are no texts.
-
-    The texts are resampled with both predictions (Efron and Tibshirani, 1993), so texts that are hard for
-    both cancel out. The confusions stay as they are: their error is what makes the series jump, so it is part
-    of the difference and not of its error. But it bounds how far a jump may go, since both series estimate
-    the same truth. So `shift` is the difference shrunk towards 0 as much as few texts call for (the best
-    linear prediction: Henderson, 1975; Robinson, 1991), with its own interval; the difference of few texts
-    would add more error than it removes.
+    `pairs` holds for each topic the predictions of the old and of the new release for the same texts, as
+    indices of labels; at least one topic has some. `difference` is the new share of predictions less the old
+    one, with the interval of a paired difference, so texts that are hard for both cancel out. Topics differ
+    in what a change does to them, but not without limit: `shift` is the difference shrunk towards the mean
+    over topics, the more the fewer texts a topic has and the less topics differ (DerSimonian and Laird, 1986;
+    best linear prediction: Robinson, 1991).
     """
+    topics = [topic for topic, (old_N, _) in pairs.items() if len(old_N)]
+    assert topics
+    measured = [_paired_difference(*pairs[topic], labels=len(labels)) for topic in topics]
+    difference_KL, variance_KL = (np.array(part) for part in zip(*measured, strict=True))
+    half_width = standard_errors(confidence)
+    shifts: dict[str, dict[str, LabelShift]] = {topic: {} for topic in topics}
+    for column, label in enumerate(labels):
+        shrunk_K, error_K = _shrink(difference_KL[:, column], variance_KL[:, column])
+        for row, topic in enumerate(topics):
+            difference, spread = difference_KL[row, column], variance_KL[row, column] ** 0.5
+            shifts[topic][label] = {
+                "difference": float(difference),
+                "low": float(difference - half_width * spread),
+                "high": float(difference + half_width * spread),
+                "spread": float(spread),
+                "shift": float(shrunk_K[row]),
+                "shift_low": float(shrunk_K[row] - half_width * error_K[row]),
+                "shift_high": float(shrunk_K[row] + half_width * error_K[row]),
+                "shift_spread": float(error_K[row]),
+                "corrected": False,
+            }
+    return shifts
+
+
+def _paired_difference(old_N: Sequence[int], new_N: Sequence[int], *, labels: int) -> tuple[Array, Array]:
+    """Compute the difference of each share, and its variance with one text spread over all pairs; L each."""
     assert len(old_N) == len(new_N)
-    if not len(old_N):
-        return None
-    size, texts, random = len(labels), len(old_N), np.random.default_rng(bootstrap.seed)
-    old, new = (
-        Correction(np.asarray(counts, dtype=np.float64), tuple(labels), bootstrap.confidence)
-        for counts in (old_confusion_LL, new_confusion_LL)
-    )
-    pairs = np.bincount(np.asarray(old_N) * size + np.asarray(new_N), minlength=size**2)
-    joint_LL = pairs.reshape(size, size) / texts
-    # Texts with equal predictions do not prove that the next ones agree: one text is spread over all pairs of
-    # predictions.
-    smooth_LL = (joint_LL * texts + 1 / size**2) / (texts + 1)
-    counts_BLL = random.multinomial(texts, smooth_LL.ravel(), size=bootstrap.resamples)
-    draws_BLL = counts_BLL.reshape(-1, size, size) / texts
-    new_L, old_L = joint_LL.sum(axis=0), joint_LL.sum(axis=1)
-    difference_L, corrected = new.share(new_L) - old.share(old_L), not (old.fault or new.fault)
-    draws_BLL += joint_LL - smooth_LL
-    draws_BL = (
-        new.solve(draws_BLL.sum(axis=1))
-        - old.solve(draws_BLL.sum(axis=2))
-        + difference_L
-        - (new.solve(new_L) - old.solve(old_L))
-    )
-    model_LL = None
-    if corrected:
-        model_LL = new.model_covariance(new_L, bootstrap.resamples, random)
-        model_LL = model_LL + old.model_covariance(old_L, bootstrap.resamples, random)
-    return _label_shifts(labels, difference_L, draws_BL, model_LL, bootstrap.confidence)
+    texts = len(old_N)
+    pairs = np.bincount(np.asarray(old_N) * labels + np.asarray(new_N), minlength=labels**2)
+    joint_LL = pairs.reshape(labels, labels) / texts
+    smooth_LL = (joint_LL * texts + 1 / labels**2) / (texts + 1)
+    won_L, lost_L = (smooth_LL.sum(axis=axis) - np.diagonal(smooth_LL) for axis in (0, 1))
+    variance_L = (won_L + lost_L - (won_L - lost_L) ** 2) / texts
+    return joint_LL.sum(axis=0) - joint_LL.sum(axis=1), variance_L
 
 
-def _label_shifts(
-    labels: Sequence[str], difference_L: Array, draws_BL: Array, model_LL: Array | None, confidence: float
-) -> dict[str, LabelShift]:
-    (low_L, high_L), half_width = interval(draws_BL, confidence), standard_errors(confidence)
-    texts_LL = np.cov(draws_BL, rowvar=False).reshape(len(labels), -1)
-    shrinkage_LL = np.eye(len(labels))
-    if model_LL is not None:
-        shrinkage_LL = model_LL @ np.linalg.pinv(model_LL + texts_LL, hermitian=True)
-    shift_L = shrinkage_LL @ difference_L
-    shift_spread_L = np.sqrt(np.maximum(np.diagonal(shrinkage_LL @ texts_LL), 0))
-    return {
-        label: {
-            "difference": float(difference_L[row]),
-            "low": float(low_L[row]),
-            "high": float(high_L[row]),
-            "spread": float((high_L[row] - low_L[row]) / 2 / half_width),
-            "shift": float(shift_L[row]),
-            "shift_low": float(shift_L[row] - half_width * shift_spread_L[row]),
-            "shift_high": float(shift_L[row] + half_width * shift_spread_L[row]),
-            "shift_spread": float(shift_spread_L[row]),
-            "corrected": model_LL is not None,
-        }
-        for row, label in enumerate(labels)
-    }
+def _shrink(difference_K: Array, variance_K: Array) -> tuple[Array, Array]:
+    """Shrink the differences of topics towards their mean; return them with their standard errors."""
+    weight_K = 1 / variance_K
+    mean = float((weight_K * difference_K).sum() / weight_K.sum())
+    excess = float((weight_K * (difference_K - mean) ** 2).sum()) - (len(difference_K) - 1)
+    scale = float(weight_K.sum() - (weight_K**2).sum() / weight_K.sum())
+    between = max(0.0, excess / scale) if scale > 0 else float("inf")
+    if math.isinf(between):
+        return difference_K, variance_K**0.5
+    # Few topics say little about how much topics differ, so that variance has an error too.
+    between *= 1 + 2 / len(difference_K)
+    weight_K = 1 / (variance_K + between)
+    mean, mean_variance = float((weight_K * difference_K).sum() / weight_K.sum()), 1 / float(weight_K.sum())
+    own_K = between * weight_K
+    error_K = np.sqrt(own_K * variance_K + (1 - own_K) ** 2 * mean_variance)
+    return mean + own_K * (difference_K - mean), error_K
 
 
 def bridge_series(points: Sequence[SeriesPoint], shifts: Sequence[TimedShift]) -> list[BridgedPoint]:
     """Shift the earlier part of a label's series by what each change of the model alone did.
+
+    A shift of the share of predictions does not move a share that is corrected.
 
     The interval widens by the error of each shift, the two taken as independent (Zou and Donner, 2008). Where
     the release changed and nothing was measured, nothing is shifted, but both models' own errors enter
@@ -136,6 +123,7 @@ class _TotalShift:
     variance: float = 0.0
     below: float = 0.0
     above: float = 0.0
+    corrected: bool = True
 
     def add(self, label_shift: LabelShift) -> "_TotalShift":
         shift = label_shift["shift"]
@@ -144,13 +132,17 @@ class _TotalShift:
             self.variance + label_shift["shift_spread"] ** 2,
             self.below + (shift - label_shift["shift_low"]) ** 2,
             self.above + (label_shift["shift_high"] - shift) ** 2,
+            self.corrected and label_shift.get("corrected", True),
         )
 
     def add_unmeasured(self, *points: PrevalenceEntry) -> "_TotalShift":
         models = math.fsum(max(0.0, point["spread"] ** 2 - point["noise"] ** 2) for point in points)
-        return _TotalShift(self.shift, self.variance + models, self.below, self.above)
+        return replace(self, variance=self.variance + models)
 
     def apply(self, point: SeriesPoint) -> BridgedPoint:
+        if point["corrected"] and not self.corrected:
+            # What audit labels correct is true whichever model predicted.
+            return {**point, "unbridged": point["share"], "shift": 0.0, "shift_spread": 0.0}
         share = point["share"] + self.shift
         low = share - math.hypot(point["share"] - point["low"], self.below**0.5)
         high = share + math.hypot(point["high"] - point["share"], self.above**0.5)

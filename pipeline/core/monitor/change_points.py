@@ -3,14 +3,14 @@
 The series is read one window after the other, as the watch reads it. At each window the mean of the newest
 windows is compared with the mean of all before them, for few and for many newest windows (a generalised
 likelihood ratio: Willsky and Jones, 1976; Lai, 1995; the lengths grow by a quarter, as in Walther, 2010). The
-first contrast beyond the bound is a change point; later windows are compared with those since. So a detected
-change point stays detected, whatever comes later: reading the whole series again at each pass reports nothing
-twice and raises no more false alarms than reading it once. The bound is learnt from simulated series without
-changes.
+first contrast beyond the bound is a change point, settled a few windows later; from then on it is frozen, and
+later windows are compared with those since. So an event is found once, whatever topics or bounds come later.
+The bound is learnt from simulated series without changes.
 """
 
 import dataclasses
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -36,24 +36,32 @@ def find_change_points(
     series: Mapping[str, Sequence[BridgedPoint]],
     cfg: ChangePointConfig,
     *,
+    false_alarms_per_quarter: float,
     windows_per_quarter: float,
     confidence: float,
     seed: int,
     topics: int = 1,
+    frozen: Sequence[ChangePoint] = (),
+    read_until: str = "",
 ) -> list[ChangePoint]:
-    """Find the change points in the series of a topic's labels, the oldest first.
+    """Find the new change points in the series of a topic's labels, the oldest first.
 
     `series` holds the windows of each label in order; windows may be missing. The budget
-    `false_alarms_per_quarter` is shared by the labels, and by `topics` where several are watched. `detected`
-    stays the same in all later passes, while `time` may still move by a window or two as more come in.
+    `false_alarms_per_quarter` is shared by the labels, and by `topics` where several are watched. `frozen`
+    are those of earlier passes, which had read the windows up to `read_until`: later windows are compared
+    with those since the last of them, and no earlier window shows a new one, whatever the bound is now.
     """
-    budget = cfg.false_alarms_per_quarter / max(1, len(series)) / topics
+    budget = false_alarms_per_quarter / max(1, len(series)) / topics
     bound = _bound(cfg.min_windows, max(1, round(windows_per_quarter)), budget, seed)
     change_points = [
         change_point
         for label, points in sorted(series.items())
         for change_point in _Series.of(label, points, cfg.min_windows).change_points(
-            bound, cfg.min_change, confidence
+            bound,
+            cfg.min_change,
+            confidence,
+            frozen=[point for point in frozen if point["label"] == label],
+            read_until=read_until,
         )
     ]
     return sorted(change_points, key=lambda point: (point["time"], point["label"]))
@@ -131,9 +139,26 @@ class _Series:
         plain = dataclasses.replace(robust, shares=running_sum(y / v), newest=running_sum(y / v))
         return cls(label, tuple(point["start"] for point in points), robust, plain)
 
-    def change_points(self, bound: float, min_change: float, confidence: float) -> Iterator[ChangePoint]:
-        """Yield each change point at its best split between the one before and the one after."""
-        detections, start = list(self.robust.detections(bound, min_change)), 0
+    def change_points(
+        self,
+        bound: float,
+        min_change: float,
+        confidence: float,
+        *,
+        frozen: Sequence[ChangePoint] = (),
+        read_until: str = "",
+    ) -> Iterator[ChangePoint]:
+        """Yield each new change point at its best split between the one before and the one after.
+
+        Windows since the last `frozen` one are compared, and those later than `read_until` settle a new one.
+        """
+        settle = self.robust.min_windows
+        start, since = 0, bisect_right(self.starts, read_until) - settle + 1
+        if frozen:
+            last = max(frozen, key=lambda point: point["detected"])
+            start = bisect_left(self.starts, last["time"])
+            since = max(since, bisect_right(self.starts, last["detected"]) + settle + 1)
+        detections = list(self.robust.detections(bound, min_change, start=start, since=since))
         half_width = NormalDist().inv_cdf((1 + confidence) / 2)
         ends = [*(detection.split for detection in detections[1:]), len(self.starts)]
         for detection, end in zip(detections, ends, strict=False):

@@ -75,14 +75,22 @@ class SeriesSums:
             variance = variance + np.maximum(left, 0)
         return change, np.sqrt(variance)
 
-    def detections(self, bound: float, min_change: float) -> Iterator[Detection]:
-        """Yield each change as it is detected, reading one window after the other."""
+    def detections(
+        self, bound: float, min_change: float, *, start: int = 0, since: int = 0
+    ) -> Iterator[Detection]:
+        """Yield each change as it is detected, reading one window after the other, and settled.
+
+        It is settled `min_windows` later. Windows before `start` are left out, and so are changes that fewer
+        than `since` windows show.
+        """
         # Before that, no window can be compared with those around it.
-        start, since = 0, 2 * self.min_windows + 1
+        since = max(start + self.min_windows, 2 * self.min_windows + 1, since)
         while (read := self._first_detection(start, since, bound, min_change)) is not None:
             # A few more windows show better where the change is; a wrong split among the next ones would be
             # another change.
-            settled = min(read + self.min_windows, self.dispersion.shape[-1])
+            settled = read + self.min_windows
+            if settled > self.dispersion.shape[-1]:
+                return
             start, since = self.best_split(start, read, settled), settled + 1
             yield Detection(start, read)
 

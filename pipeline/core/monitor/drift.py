@@ -1,4 +1,7 @@
-"""Drift: whether a window differs from the reference, in what way, and which texts moved it.
+"""Difference: whether a window differs from the training data, in what way, and which texts moved it.
+
+That is a report about a topic and no alarm: a topic that is no training source always differs.
+`pipeline.core.change` raises the alarms, against what the topic was like before.
 
 Null distributions come from the bootstrap on two levels (Efron and Tibshirani, 1993): the reference's texts
 stand for the population, from which pseudo-references of the reference's size are drawn, and for each of them
@@ -81,6 +84,7 @@ def calibrate(
     texts: int,
     cfg: DriftConfig,
     *,
+    false_alarms_per_quarter: float,
     windows_per_quarter: float,
     topics: int,
     seed: int,
@@ -103,7 +107,7 @@ def calibrate(
     joint_null = NullDistribution.of(surprise_B)
     shared = _shared_variance(surprise_B, most=texts / (texts + len(reference)))
     windows = windows_per_quarter * topics
-    level, start_rate = _alarm_level(cfg, windows, shared)
+    level, start_rate = _alarm_level(cfg, false_alarms_per_quarter / windows, shared)
     return DriftCalibration(
         texts=texts,
         feature_map=feature_map,
@@ -119,10 +123,10 @@ def calibrate(
     )
 
 
-def _alarm_level(cfg: DriftConfig, windows: float, shared: float) -> tuple[float, float]:
+def _alarm_level(cfg: DriftConfig, target: float, shared: float) -> tuple[float, float]:
     """Find the drift level that meets the budget, and the rate at which alarms start with it."""
     rule = {"alarm_windows": cfg.alarm_windows, "of_windows": cfg.of_windows}
-    level = alarm_budget.drift_level(cfg.false_alarms_per_quarter / windows, shared=shared, **rule)
+    level = alarm_budget.drift_level(target, shared=shared, **rule)
     return level, alarm_budget.mean_alarm_start_rate(level, shared=shared, **rule)
 
 
@@ -155,14 +159,9 @@ def judge_window(window: WindowSample, calibration: DriftCalibration) -> DriftVe
     }
 
 
-def alarm_is_active(drifted: Sequence[bool], cfg: DriftConfig) -> bool:
-    """Return whether an alarm is active after these windows, the newest last."""
+def differs(drifted: Sequence[bool], cfg: DriftConfig) -> bool:
+    """Return whether a topic differs after these windows, the newest last, and not by one window alone."""
     return sum(drifted[-cfg.of_windows :]) >= cfg.alarm_windows
-
-
-def alarm_starts(drifted: Sequence[bool], cfg: DriftConfig) -> bool:
-    """Return whether an alarm starts in the newest window: it is active now and was not before."""
-    return alarm_is_active(drifted, cfg) and not alarm_is_active(drifted[:-1], cfg)
 
 
 def most_moved_texts(window: WindowSample, calibration: DriftCalibration, count: int) -> list[DriftExample]:

@@ -3,7 +3,7 @@
 import functools
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,11 +11,12 @@ from typing import Any, Generic, TypedDict, TypeVar
 
 from pipeline.base import logs
 from pipeline.base.config import Params, Workspace
-from pipeline.base.documents import DataVersionRecord
+from pipeline.base.documents import ChangeAlarm, DataVersionRecord, WindowReport
 from pipeline.base.errors import TonewatchError
 from pipeline.base.times import format_seconds
 from pipeline.operations.dashboard import charts, quality
 from pipeline.operations.dashboard.charts import PrevalenceChart
+from pipeline.operations.dashboard.headline import Headline, headline
 from pipeline.operations.dashboard.lookups import LOOKUPS, AlertEntry, ChampionHistory, RunEntry
 from pipeline.operations.dashboard.quality import DriftChart, QualityChart
 
@@ -42,6 +43,7 @@ class DashboardPage(TypedDict):
     runs: Card[list[RunEntry]]
     windows_fault: str | None
     prevalence: Card[PrevalenceChart]
+    headline: Card[Headline]
     drift: Card[DriftChart]
     quality: Card[QualityChart]
     topics: list[str]
@@ -72,7 +74,7 @@ class DashboardData:
     def page(self, cards: Mapping[str, Card[Any]], topic: str | None) -> DashboardPage:
         """Draw the charts of a topic, by default of all texts; a card that fails says why."""
         windows, change_points = cards["windows"].value or [], cards["change_points"].value or {}
-        topics = charts.list_topics(windows)
+        topics, alarms = charts.list_topics(windows), _alarms(cards["changes"])
         shown = topic if topic in topics else charts.ALL
         return {
             "params": cards["params"],
@@ -85,7 +87,8 @@ class DashboardData:
                 cards["windows"],
                 lambda: charts.prevalence_chart(windows, change_points, shown),
             ),
-            "drift": _chart(cards["windows"], lambda: quality.drift_chart(windows, shown)),
+            "headline": _headline(cards["changes"], windows, shown),
+            "drift": _chart(cards["windows"], lambda: quality.drift_chart(windows, shown, alarms)),
             "quality": _chart(cards["windows"], lambda: quality.quality_chart(windows, shown)),
             "topics": topics,
             "topic": shown,
@@ -146,6 +149,23 @@ def _await_card(name: str, future: "Future[T]", seconds_left: float) -> Card[T]:
         logs.get("dashboard").error("lookup.failed", card=name, reason=type(error).__name__)
         return Card(
             fault=f"The data cannot be read ({type(error).__name__}). Run `tonewatch doctor` for a diagnosis."
+        )
+
+
+def _alarms(changes: Card[Any]) -> list[ChangeAlarm]:
+    return list(changes.value.get("alarms", ())) if isinstance(changes.value, dict) else []
+
+
+def _headline(changes: Card[Any], windows: Sequence[WindowReport], topic: str) -> Card[Headline]:
+    if changes.fault:
+        return Card(fault=changes.fault)
+    try:
+        return Card(headline(changes.value, windows, topic))
+    except Exception as error:  # a malformed file costs the headline and not the page
+        logs.get("dashboard").error("headline.failed", reason=type(error).__name__)
+        return Card(
+            fault=f"The state of the topics cannot be read ({type(error).__name__}): "
+            "remove .tonewatch/windows/changes.json and run `tonewatch watch`."
         )
 
 

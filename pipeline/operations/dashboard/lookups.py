@@ -7,13 +7,14 @@ from typing import Any, TypedDict
 
 from pipeline.base import logs
 from pipeline.base.config import Params, Workspace
-from pipeline.base.documents import ChangePoint, DataVersionRecord, ReignRecord, WindowReport
+from pipeline.base.documents import DataVersionRecord, ReignRecord, WindowReport
 from pipeline.base.documents.card import ReleaseState
 from pipeline.base.times import format_seconds
 from pipeline.io import alerts, files
 from pipeline.io.alerts import OutboxEntry
 from pipeline.io.params_file import load_params
 from pipeline.io.versioning import data_versions
+from pipeline.monitoring.changes import read_change_points, read_states
 from pipeline.monitoring.window_files import read_window, window_paths
 from pipeline.operations import schedule
 from pipeline.report.charts.time_axis import utc_seconds
@@ -86,12 +87,6 @@ def _read_valid_window(path: Path) -> WindowReport | None:
         pass
     logs.get("dashboard").warning("window.unreadable", file=path.name)
     return None
-
-
-def read_change_points(workspace: Workspace) -> dict[str, list[ChangePoint]]:
-    """Read the change points of each topic that the last pass of the watch found."""
-    path = workspace.windows / "events.json"
-    return dict(files.read_json(path)) if path.is_file() else {}
 
 
 def read_champions(workspace: Workspace) -> ChampionHistory:
@@ -170,6 +165,7 @@ LOOKUPS: Mapping[str, Callable[[Workspace], Any]] = {
     "params": read_params,
     "windows": read_shown_windows,
     "change_points": read_change_points,
+    "changes": read_states,
     "champion": read_champions,
     "versions": read_versions,
     "alerts": read_alerts,

@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 from typing import TypedDict
 
-from pipeline.base.documents import DetectorReport, DriftReport, QualityEntry, TopicReport, WindowReport
+from pipeline.base.documents import (
+    ChangeAlarm,
+    DetectorReport,
+    DriftReport,
+    QualityEntry,
+    TopicReport,
+    WindowReport,
+)
 from pipeline.operations.dashboard.charts import (
     Row,
     time_span,
@@ -31,12 +38,16 @@ DETECTOR_NAMES = {
 
 
 class DriftRow(Row):
-    """The drift of one window; `state` is alarm, drifted or calm, `detectors` names those that drifted."""
+    """The drift of one window; `state` is alarm, drifted or calm, `detectors` names those that drifted.
+
+    `by_difference` is whether an earlier version raised an alarm in it.
+    """
 
     p: float
     kind: str | None
     detectors: list[str]
     state: str
+    by_difference: bool
     examples: list[str]
 
 
@@ -75,14 +86,24 @@ class QualityChart(TypedDict):
     description: str
 
 
-def drift_chart(windows: Sequence[WindowReport], topic: str) -> DriftChart:
-    """Draw which detectors drifted in which window and where that became an alarm; list the alarms."""
+def drift_chart(
+    windows: Sequence[WindowReport], topic: str, changes: Sequence[ChangeAlarm] = ()
+) -> DriftChart:
+    """Draw which detectors differ from the training data in which window, and where an alarm stood.
+
+    `alarms` lists those that earlier versions raised by that difference.
+    """
+    own = [alarm for alarm in changes if alarm["topic"] == topic]
     reports = [
         (window, report["drift"]) for window, report in topic_reports(windows, topic) if report["drift"]
     ]
     span = time_span(windows)
     detectors = dict.fromkeys(name for _, report in reports for name in report["detectors"])
-    lanes = {ALL_DETECTORS: [(*window_ends(window), _drift_state(report)) for window, report in reports]}
+    lanes = {
+        ALL_DETECTORS: [
+            (*window_ends(window), _drift_state(window, report, own)) for window, report in reports
+        ]
+    }
     lanes |= {
         _detector_name(name): [
             (*window_ends(window), _detector_state(report["detectors"].get(name)))
@@ -90,7 +111,7 @@ def drift_chart(windows: Sequence[WindowReport], topic: str) -> DriftChart:
         ]
         for name in detectors
     }
-    rows = [_drift_row(window, report, span) for window, report in reversed(reports)]
+    rows = [_drift_row(window, report, span, own) for window, report in reversed(reports)]
     return {
         "plot": strip_plot(lanes, span),
         "rows": rows,
@@ -130,8 +151,11 @@ def quality_chart(windows: Sequence[WindowReport], topic: str) -> QualityChart:
     }
 
 
-def _drift_state(report: DriftReport) -> str:
-    if report["alarm"]:
+def _drift_state(window: WindowReport, report: DriftReport, alarms: Sequence[ChangeAlarm]) -> str:
+    start = window["window"]["start"]
+    if report["alarm"] or any(
+        alarm["since"] <= start and (alarm["until"] is None or start < alarm["until"]) for alarm in alarms
+    ):
         return "alarm"
     return "drifted" if report["drifted"] else "calm"
 
@@ -148,7 +172,9 @@ def _detector_name(name: str) -> str:
     return DETECTOR_NAMES.get(name, name.replace("_", " "))
 
 
-def _drift_row(window: WindowReport, report: DriftReport, span: TimeSpan) -> DriftRow:
+def _drift_row(
+    window: WindowReport, report: DriftReport, span: TimeSpan, alarms: Sequence[ChangeAlarm]
+) -> DriftRow:
     return {
         **window_row(window, span),
         "p": report["p"],
@@ -156,7 +182,8 @@ def _drift_row(window: WindowReport, report: DriftReport, span: TimeSpan) -> Dri
         "detectors": [
             _detector_name(name) for name, detector in report["detectors"].items() if detector["drifted"]
         ],
-        "state": _drift_state(report),
+        "state": _drift_state(window, report, alarms),
+        "by_difference": report["alarm"],
         "examples": [f"{example['request']}/{example['position']}" for example in report["examples"]],
     }
 
@@ -166,8 +193,8 @@ def _merge_alarms(rows: Sequence[DriftRow]) -> list[Alarm]:
     alarms: list[Alarm] = []
     newer: DriftRow | None = None
     for row in rows:
-        if row["state"] == "alarm":
-            if newer and newer["state"] == "alarm" and newer["kind"] == row["kind"]:
+        if row["by_difference"]:
+            if newer and newer["by_difference"] and newer["kind"] == row["kind"]:
                 alarms[-1]["since"] = row["start"]
                 alarms[-1]["windows"] += 1
             else:

@@ -73,7 +73,7 @@ def home(context: DashboardContext, request: Request, topic: str | None = None) 
             topic_links=[
                 (name, pages.topic_name(name), pages.topic_address(name)) for name in values["topics"]
             ],
-            budget=params and params.watch.drift,
+            budget=params and params.watch,
             confidence=f"{params.watch.confidence:.0%}" if params else "the",
         )
 

@@ -21,9 +21,7 @@ HOURS, DAYS = 2191, 91  # windows a quarter
 
 
 def config(**other: Any) -> ChangePointConfig:
-    return ChangePointConfig(
-        **{"min_windows": 3, "false_alarms_per_quarter": 1.0, "min_change": 0.05, **other}
-    )
+    return ChangePointConfig(**{"min_windows": 3, "min_change": 0.05, **other})
 
 
 def windows(shares: Iterable[float], noise: float = 0.03, **more: Any) -> list[dict[str, Any]]:
@@ -36,7 +34,13 @@ def windows(shares: Iterable[float], noise: float = 0.03, **more: Any) -> list[d
 def change_points(
     *series: list[dict[str, Any]], quarter: float = HOURS, cfg: ChangePointConfig | None = None, **more: Any
 ) -> list[dict[str, Any]]:
-    arguments: dict[str, Any] = {"windows_per_quarter": quarter, "confidence": 0.95, "seed": 1, **more}
+    arguments: dict[str, Any] = {
+        "false_alarms_per_quarter": 1.0,
+        "windows_per_quarter": quarter,
+        "confidence": 0.95,
+        "seed": 1,
+        **more,
+    }
     return find_change_points(dict(zip(LABELS, series, strict=False)), cfg or config(), **arguments)
 
 
@@ -49,13 +53,14 @@ def noisy(level: NDArray[Any] | float, seed: int, *, noise: float = 0.03, window
 )
 def test_false_alarms_stay_within_the_budget(quarter: int, quarters: int, budget: float) -> None:
     # The least change is no help here: every false alarm counts.
-    cfg, random = config(false_alarms_per_quarter=budget, min_change=1e-9), np.random.default_rng(6)
+    cfg, random = config(min_change=1e-9), np.random.default_rng(6)
     alarms = [
         len(
             change_points(
                 *(windows(one, 0.06) for one in 0.3 + random.normal(size=(3, quarter)) * 0.06),
                 quarter=quarter,
                 cfg=cfg,
+                false_alarms_per_quarter=budget,
             )
         )
         for _ in range(quarters)
@@ -158,11 +163,11 @@ def test_a_change_below_the_minimum_is_no_change_point() -> None:
     assert len(change_points(windows(series, 0.01), cfg=config(min_change=0.03))) == 1
 
 
-def test_a_change_is_detected_after_the_minimum_number_of_windows() -> None:
+def test_a_change_is_detected_after_the_minimum_number_of_windows_and_settled_as_many_later() -> None:
     series = np.repeat([0.3, 0.6], [50, 12])
 
-    assert change_points(windows(series[:52])) == []
-    assert [(point["time"], point["detected"]) for point in change_points(windows(series[:53]))] == [
+    assert change_points(windows(series[:55])) == []
+    assert [(point["time"], point["detected"]) for point in change_points(windows(series[:56]))] == [
         ("00050", "00052")
     ]
     (point,) = change_points(windows(series), quarter=DAYS, cfg=config(min_windows=6))
@@ -173,7 +178,8 @@ def test_reading_the_series_at_every_window_equals_reading_it_once() -> None:
     series = windows(noisy(np.repeat([0.3, 0.4, 0.34], 40), 5, windows=120))
     arguments: dict[str, Any] = {
         "quarter": DAYS,
-        "cfg": config(false_alarms_per_quarter=30.0, min_change=1e-9),
+        "cfg": config(min_change=1e-9),
+        "false_alarms_per_quarter": 30.0,
     }
     detected = {point["detected"] for end in range(121) for point in change_points(series[:end], **arguments)}
 
@@ -192,7 +198,7 @@ def test_missing_windows_are_skipped() -> None:
 def test_a_short_or_empty_series_has_no_change_points(count: int) -> None:
     assert change_points(windows([0.3] * count)) == []
     assert change_points(windows([])) == []
-    assert find_change_points({}, config(), windows_per_quarter=HOURS, confidence=0.95, seed=1) == []
+    assert change_points() == []
 
 
 @pytest.mark.parametrize(("least", "quarter"), [(1, 13), (2, 0.2), (50, 13), (3, 150_000)])
@@ -259,7 +265,12 @@ def test_equal_seeds_give_equal_change_points_in_any_order_of_labels() -> None:
         windows(noisy(level, 2))
         for level in (0.3 + 0.2 * (np.arange(100) > 50), 0.5 - 0.2 * (np.arange(100) > 30))
     )
-    arguments: dict[str, Any] = {"windows_per_quarter": DAYS, "confidence": 0.95, "seed": 3}
+    arguments: dict[str, Any] = {
+        "false_alarms_per_quarter": 1.0,
+        "windows_per_quarter": DAYS,
+        "confidence": 0.95,
+        "seed": 3,
+    }
     one, other = ({"negative": negative, "positive": positive}, {"positive": positive, "negative": negative})
 
     assert find_change_points(one, config(), **arguments) == find_change_points(other, config(), **arguments)

@@ -11,10 +11,9 @@ from pipeline.core.monitor import drift
 from pipeline.core.monitor.detectors import WindowSample
 from pipeline.core.monitor.drift import (
     DriftCalibration,
-    alarm_is_active,
-    alarm_starts,
     calibrate,
     comparable_size,
+    differs,
     judge_window,
 )
 
@@ -29,15 +28,31 @@ def reference() -> WindowSample:
 
 @pytest.fixture(scope="module")
 def calibration(reference: WindowSample) -> DriftCalibration:
-    return calibrate(reference, WINDOW, drift_config(), windows_per_quarter=QUARTER, topics=2, seed=3)
+    return calibrate(
+        reference,
+        WINDOW,
+        drift_config(),
+        false_alarms_per_quarter=1.0,
+        windows_per_quarter=QUARTER,
+        topics=2,
+        seed=3,
+    )
 
 
 def test_false_alarms_in_200_windows_stay_within_the_budget() -> None:
     # Six are allowed in 200 windows, 72 for twelve references; the 95 % interval of Poisson(72) is 56 to 89.
-    cfg, alarms = drift_config(false_alarms_per_quarter=6.0), []
+    cfg, alarms = drift_config(), []
     for number in range(12):
         random = np.random.default_rng([20, number])
-        fitted = calibrate(texts(1200, random), WINDOW, cfg, windows_per_quarter=200, topics=1, seed=number)
+        fitted = calibrate(
+            texts(1200, random),
+            WINDOW,
+            cfg,
+            false_alarms_per_quarter=6.0,
+            windows_per_quarter=200,
+            topics=1,
+            seed=number,
+        )
         alarms.append(_alarms([texts(WINDOW, random) for _ in range(200)], fitted, cfg))
 
     assert 56 <= sum(alarms) <= 89, alarms
@@ -45,8 +60,16 @@ def test_false_alarms_in_200_windows_stay_within_the_budget() -> None:
 
 def test_ten_times_the_traffic_raises_no_more_alarms(reference: WindowSample) -> None:
     # 6 allowed in 200 windows: the 95 % interval of a Poisson count of 6 ends at 11.
-    cfg, random = drift_config(false_alarms_per_quarter=6.0), np.random.default_rng(7)
-    fitted = calibrate(reference, comparable_size(1000, cfg), cfg, windows_per_quarter=200, topics=1, seed=3)
+    cfg, random = drift_config(), np.random.default_rng(7)
+    fitted = calibrate(
+        reference,
+        comparable_size(1000, cfg),
+        cfg,
+        false_alarms_per_quarter=6.0,
+        windows_per_quarter=200,
+        topics=1,
+        seed=3,
+    )
 
     assert _alarms([texts(1000, random) for _ in range(200)], fitted, cfg) <= 11
 
@@ -66,7 +89,7 @@ def test_a_planted_shift_is_detected_within_two_windows_and_named(
     cfg, delays, kinds = drift_config(), [], []
     for number in range(20):
         random, history = np.random.default_rng(number), [False, False]
-        while not alarm_is_active(history, cfg) and len(history) < 12:
+        while not differs(history, cfg) and len(history) < 12:
             verdict = judge_window(shift(texts(4 * WINDOW, random), random), calibration)
             history.append(verdict["drifted"])
             kinds += [verdict["kind"]] * verdict["drifted"]
@@ -78,7 +101,13 @@ def test_a_planted_shift_is_detected_within_two_windows_and_named(
 
 def test_the_reference_itself_has_not_drifted(reference: WindowSample) -> None:
     fitted = calibrate(
-        reference, len(reference), drift_config(), windows_per_quarter=QUARTER, topics=1, seed=3
+        reference,
+        len(reference),
+        drift_config(),
+        false_alarms_per_quarter=1.0,
+        windows_per_quarter=QUARTER,
+        topics=1,
+        seed=3,
     )
 
     verdict = judge_window(reference, fitted)
@@ -88,7 +117,15 @@ def test_the_reference_itself_has_not_drifted(reference: WindowSample) -> None:
 
 
 def test_equal_windows_have_equal_verdicts(reference: WindowSample, calibration: DriftCalibration) -> None:
-    again = calibrate(reference, WINDOW, drift_config(), windows_per_quarter=QUARTER, topics=2, seed=3)
+    again = calibrate(
+        reference,
+        WINDOW,
+        drift_config(),
+        false_alarms_per_quarter=1.0,
+        windows_per_quarter=QUARTER,
+        topics=2,
+        seed=3,
+    )
     window = texts(250, np.random.default_rng(9))
 
     assert judge_window(window, again) == judge_window(window, calibration)
@@ -123,6 +160,7 @@ def test_without_embeddings_the_other_five_detectors_find_a_shift(
         dataclasses.replace(reference, embedding=None),
         WINDOW,
         drift_config(),
+        false_alarms_per_quarter=1.0,
         windows_per_quarter=QUARTER,
         topics=1,
         seed=3,
@@ -139,7 +177,15 @@ def test_without_embeddings_the_other_five_detectors_find_a_shift(
 def test_the_first_foreign_text_is_no_drift_but_ten_of_them_are() -> None:
     random = np.random.default_rng(8)
     english = dataclasses.replace(texts(1000, random), lang=np.full(1000, "en"), unknown=np.zeros(1000))
-    fitted = calibrate(english, WINDOW, drift_config(), windows_per_quarter=QUARTER, topics=1, seed=3)
+    fitted = calibrate(
+        english,
+        WINDOW,
+        drift_config(),
+        false_alarms_per_quarter=1.0,
+        windows_per_quarter=QUARTER,
+        topics=1,
+        seed=3,
+    )
     window = english.take(random.permutation(1000)[:WINDOW])
 
     verdicts = {
@@ -178,6 +224,7 @@ def test_a_small_reference_makes_the_level_stricter() -> None:
             texts(count, np.random.default_rng(5)),
             WINDOW,
             drift_config(),
+            false_alarms_per_quarter=1.0,
             windows_per_quarter=QUARTER,
             topics=1,
             seed=3,
@@ -189,7 +236,15 @@ def test_a_small_reference_makes_the_level_stricter() -> None:
 
 
 def test_more_topics_share_the_same_budget(reference: WindowSample, calibration: DriftCalibration) -> None:
-    count = calibrate(reference, WINDOW, drift_config(), windows_per_quarter=QUARTER, topics=40, seed=3)
+    count = calibrate(
+        reference,
+        WINDOW,
+        drift_config(),
+        false_alarms_per_quarter=1.0,
+        windows_per_quarter=QUARTER,
+        topics=40,
+        seed=3,
+    )
 
     assert count.level < calibration.level / 3
     assert count.expected == pytest.approx(1.0, rel=0.01)
@@ -214,7 +269,15 @@ def test_a_window_smaller_than_the_calibrated_one_cannot_be_judged(calibration: 
 def test_few_texts_and_resamples_still_give_a_verdict(size: int, texts_judged: int, resamples: int) -> None:
     random = np.random.default_rng(6)
     cfg = drift_config(alarm_windows=1, of_windows=1, resamples=resamples)
-    fitted = calibrate(texts(size, random), texts_judged, cfg, windows_per_quarter=QUARTER, topics=50, seed=3)
+    fitted = calibrate(
+        texts(size, random),
+        texts_judged,
+        cfg,
+        false_alarms_per_quarter=1.0,
+        windows_per_quarter=QUARTER,
+        topics=50,
+        seed=3,
+    )
 
     verdict = judge_window(texts(texts_judged, random), fitted)
 
@@ -232,33 +295,31 @@ def test_few_texts_and_resamples_still_give_a_verdict(size: int, texts_judged: i
 
 def test_identical_texts_drift_only_from_others() -> None:
     alike = texts(1, np.random.default_rng(1)).take([0] * 300)
-    fitted = calibrate(alike, WINDOW, drift_config(), windows_per_quarter=QUARTER, topics=1, seed=3)
+    fitted = calibrate(
+        alike,
+        WINDOW,
+        drift_config(),
+        false_alarms_per_quarter=1.0,
+        windows_per_quarter=QUARTER,
+        topics=1,
+        seed=3,
+    )
 
     assert judge_window(alike, fitted)["p"] == 1.0
     assert judge_window(texts(WINDOW, np.random.default_rng(2)), fitted)["drifted"]
 
 
-def test_an_alarm_starts_once_and_lasts_while_two_of_three_windows_drift() -> None:
+def test_a_topic_differs_while_two_of_three_windows_differ() -> None:
     drifted = [False, True, False, True, True, False, False, True]
     histories = [drifted[: end + 1] for end in range(len(drifted))]
 
-    assert [alarm_is_active(history, drift_config()) for history in histories] == [
+    assert [differs(history, drift_config()) for history in histories] == [
         False,
         False,
         False,
         True,
         True,
         True,
-        False,
-        False,
-    ]
-    assert [alarm_starts(history, drift_config()) for history in histories] == [
-        False,
-        False,
-        False,
-        True,
-        False,
-        False,
         False,
         False,
     ]
@@ -277,6 +338,7 @@ def _alarms(windows: list[WindowSample], calibration: DriftCalibration, cfg: dri
     history: list[bool] = []
     started = 0
     for window in windows:
+        before = differs(history, cfg)
         history.append(judge_window(window, calibration)["drifted"])
-        started += alarm_starts(history, cfg)
+        started += differs(history, cfg) and not before
     return started
