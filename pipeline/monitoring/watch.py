@@ -12,6 +12,7 @@ from urllib.parse import quote
 from pipeline.base import logs, times
 from pipeline.base.config import Params, Workspace
 from pipeline.base.documents import WatchSummary, WindowReport
+from pipeline.base.documents.audit import AuditLabel
 from pipeline.base.errors import TonewatchError, UsageError
 from pipeline.base.records import Alert
 from pipeline.core.monitor import quiet_period
@@ -22,13 +23,12 @@ from pipeline.io.journal.reader import END_OF_TIME, JournalReader, PredictionCou
 from pipeline.io.params_file import load_params
 from pipeline.io.sources import feedback
 from pipeline.monitoring import auto_rollback
-from pipeline.monitoring.labelled import LabelPairs, read_labelled
+from pipeline.monitoring.labelled import audited_topics
 from pipeline.monitoring.model_change import drifted_windows, find_topic_changes, measure_model_change
 from pipeline.monitoring.reference import ReferenceCache
 from pipeline.monitoring.window_alerts import alerts_from_windows
 from pipeline.monitoring.window_counts import (
     ALL,
-    WindowPredictions,
     choose_topics,
     count_releases,
     count_window,
@@ -40,13 +40,18 @@ log = logs.get("watch")
 
 
 def run_watch(
-    workspace: Workspace, *, now: str | None = None, actor: str = "tonewatch watch"
+    workspace: Workspace,
+    *,
+    now: str | None = None,
+    actor: str = "tonewatch watch",
+    audited: Sequence[AuditLabel] = (),
 ) -> WatchSummary:
     """Report all due windows, raise and send alerts, and roll back a champion with a significant regression.
 
     `now` is a UTC time, by default the clock's. Predictions dated after it belong to no window and are
     counted. Windows that end after it were reported by a clock that was ahead, and are set aside. Concurrent
-    passes run one after the other. Raises UsageError for a `now` that is no time.
+    passes run one after the other. `audited` are the audit labels that shares are corrected and releases are
+    judged by. Raises UsageError for a `now` that is no time.
     """
     params, now = load_params(workspace.params), _parse_now(now)
     with locks.folder_lock(workspace.windows):
@@ -55,11 +60,11 @@ def run_watch(
         written = [
             window
             for window in _due_windows(workspace, journal, now, params)
-            if _write_window(workspace, journal, references, window, params)
+            if _write_window(workspace, journal, references, window, params, audited=audited)
         ]
         change_points = find_topic_changes(read_windows(workspace), params)
         files.write_json(workspace.windows / "events.json", change_points)
-        decision = _decide_rollback(workspace, journal, references, now=now, params=params)
+        decision = _decide_rollback(workspace, journal, references, audited, now=now, params=params)
         move = auto_rollback.rollback_if_degraded(workspace, decision, actor=actor)
         new_windows = [read_window(_window_path(workspace, window)) for window in written]
         candidates = [
@@ -83,11 +88,17 @@ def run_watch(
 
 
 def _decide_rollback(
-    workspace: Workspace, journal: JournalReader, references: ReferenceCache, *, now: str, params: Params
+    workspace: Workspace,
+    journal: JournalReader,
+    references: ReferenceCache,
+    audited: Sequence[AuditLabel],
+    *,
+    now: str,
+    params: Params,
 ) -> auto_rollback.RollbackDecision:
     """Judge the champion; where a release cannot be loaded now, this pass still sends its alerts."""
     try:
-        return auto_rollback.decide_rollback(workspace, journal, references, now=now, params=params)
+        return auto_rollback.decide_rollback(workspace, journal, references, audited, now=now, params=params)
     except TonewatchError as error:
         log.error("rollback.not_judged", reason=str(error))
         return auto_rollback.RollbackDecision(now)
@@ -109,7 +120,13 @@ def _due_windows(workspace: Workspace, journal: JournalReader, now: str, params:
 
 
 def _write_window(
-    workspace: Workspace, journal: JournalReader, references: ReferenceCache, window: Window, params: Params
+    workspace: Workspace,
+    journal: JournalReader,
+    references: ReferenceCache,
+    window: Window,
+    params: Params,
+    *,
+    audited: Sequence[AuditLabel],
 ) -> bool:
     """Write the report of one window; return whether there were predictions in it."""
     start, end = times.to_micros(window.start), times.to_micros(window.end)
@@ -136,7 +153,16 @@ def _write_window(
         "topics": describe_topics(
             reference,
             predictions,
-            _labels_by_topic(journal, predictions),
+            audited_topics(
+                audited,
+                earlier,
+                release=reference.name,
+                labels=len(reference.labels),
+                start=start,
+                end=end,
+                days=params.watch.prevalence.label_days,
+                group_of=predictions.group_of,
+            ),
             window=window,
             cfg=params.watch,
             seed=params.seed,
@@ -160,15 +186,6 @@ def _named_topics(
     if others := len({count.topic for count in counts} - named):
         log.warning("topics.merged", topics=others, limit=most, start=window.start)
     return named
-
-
-def _labels_by_topic(journal: JournalReader, predictions: WindowPredictions) -> dict[str, LabelPairs]:
-    pairs = {ALL: LabelPairs()}
-    labelled = read_labelled(journal, predictions.release, since=predictions.start, until=predictions.end)
-    for prediction in labelled:
-        for topic in (ALL, predictions.group_of(prediction.entry.topic)):
-            pairs.setdefault(topic, LabelPairs()).add(prediction)
-    return pairs
 
 
 def _window_path(workspace: Workspace, window: Window) -> Path:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pipeline.base.records import JournalEntry
 from pipeline.io.journal.reader import JournalReader, PredictionCount
 
+Array = NDArray[np.float64]
 ALL = "all"  # topics together, under a name that no topic may have
 READABLE = ""  # predictions of all topics whose text is stored
 OTHER = "other"  # the topics beyond the largest ones
@@ -21,15 +22,32 @@ OTHER = "other"  # the topics beyond the largest ones
 
 @dataclass
 class TopicCounts:
-    """Count the predictions of a topic by label, and sum up their confidence."""
+    """Count the predictions of a topic by label, and sum up their confidence.
+
+    `probabilities` and `squares` are the sums of each label's probability and of its square.
+    """
 
     labels: Counter[str] = field(default_factory=Counter)
     confidence: float = 0.0
+    probabilities: Array = field(default_factory=lambda: np.zeros(0))
+    squares: Array = field(default_factory=lambda: np.zeros(0))
+
+    def add(self, count: PredictionCount) -> None:
+        """Add predictions of one label."""
+        self.labels[count.label] += count.predictions
+        self.confidence += count.confidence
+        self.probabilities = _sum(self.probabilities, count.probabilities)
+        self.squares = _sum(self.squares, count.squares)
 
     @property
     def texts(self) -> int:
         """Return the number of predictions."""
         return self.labels.total()
+
+    @property
+    def independent(self) -> float:
+        """Return how many texts without a copy would vary as much as these."""
+        return float(self.texts)
 
     @property
     def mean_confidence(self) -> float:
@@ -75,6 +93,11 @@ class WindowPredictions:
         return self.journal.entries(keys)
 
 
+def _sum(sums: Array, more: Sequence[float]) -> Array:
+    total: Array = np.asarray(more, dtype=np.float64) + (sums if len(sums) else 0.0)
+    return total
+
+
 def draw_rows(total: int, size: int, seed: int) -> NDArray[np.int64]:
     """Draw so many of `total` rows, each with the same chance."""
     # Copied, since a part of an array keeps all of it.
@@ -104,9 +127,7 @@ def count_window(
         if count.release == release:
             readable += count.readable
             for topic in (ALL, count.topic if count.topic in named else OTHER):
-                counted = topics.setdefault(topic, TopicCounts())
-                counted.labels[count.label] += count.predictions
-                counted.confidence += count.confidence
+                topics.setdefault(topic, TopicCounts()).add(count)
     return WindowPredictions(journal, start, end, release, topics, readable, named)
 
 

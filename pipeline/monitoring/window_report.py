@@ -3,17 +3,23 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from pipeline.base.config import WatchConfig
-from pipeline.base.documents import DriftReport, ObservedQuality, TopicReport
+from pipeline.base.documents import DriftReport, PrevalenceEntry, TopicReport
 from pipeline.base.records import JournalEntry
 from pipeline.base.seeds import seed_for
 from pipeline.core.evaluate.bootstrap import BootstrapConfig
-from pipeline.core.monitor import drift, prevalence, quality
+from pipeline.core.monitor import drift, quality
 from pipeline.core.monitor.detectors import WindowSample
+from pipeline.core.monitor.prevalence import PrevalenceEstimator, TopicTexts
 from pipeline.core.monitor.windows import Window
-from pipeline.monitoring.labelled import LabelPairs
+from pipeline.monitoring.labelled import AuditedTopics
 from pipeline.monitoring.reference import ReleaseReference, build_sample
-from pipeline.monitoring.window_counts import TopicCounts, WindowPredictions, draw_rows
+from pipeline.monitoring.window_counts import ALL, TopicCounts, WindowPredictions, draw_rows
+
+# Drift of these kinds changes how wrong the model is, so what was measured before corrects nothing.
+UNCORRECTED_KINDS = ("topic", "encoding", "language")
 
 
 @dataclass(frozen=True)
@@ -38,14 +44,14 @@ class WindowContext:
 def describe_topics(
     reference: ReleaseReference,
     predictions: WindowPredictions,
-    labelled: Mapping[str, LabelPairs],
+    audited: AuditedTopics,
     *,
     window: Window,
     cfg: WatchConfig,
     seed: int,
     drifted: Mapping[str, Sequence[bool]],
 ) -> dict[str, TopicReport]:
-    """Describe each topic of a window from the release's predictions in it and the feedback sent in it.
+    """Describe each topic of a window from the release's predictions in it and its audit labels.
 
     `drifted` holds, for each topic, which earlier windows drifted, the newest last.
     """
@@ -59,39 +65,86 @@ def describe_topics(
     samples = predictions.sample(rows)
     reports = {}
     for topic, counts in predictions.topics.items():
-        report = _topic_report(counts, labelled.get(topic, LabelPairs()), context)
+        report = _topic_report(topic, counts, audited, context)
         if topic in samples:
             # One topic after the other: only its sample is in memory.
             report["drift"] = _drift_report(topic, predictions.entries(samples[topic]), context)
         reports[topic] = report
+    for topic, entries in _prevalence(predictions, reports, audited, context).items():
+        reports[topic]["prevalence"] = entries
     return reports
 
 
-def _topic_report(counts: TopicCounts, labelled: LabelPairs, context: WindowContext) -> TopicReport:
-    reference, judged = context.reference, counts.texts >= context.cfg.min_texts
+def _topic_report(
+    topic: str, counts: TopicCounts, audited: AuditedTopics, context: WindowContext
+) -> TopicReport:
+    labels = context.reference.labels
     report: TopicReport = {
         "texts": counts.texts,
-        "observed": observe_quality(labelled, reference.labels, context.bootstrap),
+        "observed": quality.observed_quality(audited.given.get(topic, ()), labels, context.bootstrap),
         "prevalence": None,
         "estimated": None,
         "drift": None,
     }
-    if judged:
-        label_counts = [counts.labels[label] for label in reference.labels]
-        report["prevalence"] = prevalence.estimate_prevalence(
-            label_counts, reference.confusion, reference.labels, context.bootstrap
-        )
+    if counts.texts:
+        means = counts.probabilities / counts.texts
+        report["mean_probability"] = dict(zip(labels, means.tolist(), strict=True))
+    if counts.texts >= context.cfg.min_texts:
         report["estimated"] = quality.estimated_quality(
             counts.texts, counts.mean_confidence, context.bootstrap
         )
     return report
 
 
-def observe_quality(
-    labelled: LabelPairs, labels: Sequence[str], bootstrap: BootstrapConfig
-) -> ObservedQuality | None:
-    """Measure quality by ground truth; None where there is none."""
-    return quality.observed_quality(labelled.truth, labelled.predicted, labels, bootstrap)
+def _prevalence(
+    predictions: WindowPredictions,
+    reports: Mapping[str, TopicReport],
+    audited: AuditedTopics,
+    context: WindowContext,
+) -> dict[str, dict[str, PrevalenceEntry]]:
+    """Estimate the shares in the topics that have enough texts."""
+    labels = context.reference.labels
+    texts = {
+        topic: TopicTexts(
+            np.array([counts.labels[label] for label in labels], dtype=np.float64),
+            counts.probabilities,
+            counts.squares,
+            counts.independent,
+        )
+        for topic, counts in predictions.topics.items()
+        if counts.texts
+    }
+    estimator = PrevalenceEstimator(
+        labels,
+        audited.recent,
+        audited.populations,
+        blocked=_blocked(reports, context),
+        cfg=context.cfg.prevalence,
+        confidence=context.cfg.confidence,
+    )
+    judged = [topic for topic, one in texts.items() if one.texts >= context.cfg.min_texts]
+    entries = {topic: estimator.topic(topic, texts[topic]) for topic in judged if topic != ALL}
+    if ALL in judged:
+        named = {topic: one for topic, one in texts.items() if topic != ALL}
+        entries[ALL] = estimator.all_topics(ALL, named)
+    return entries
+
+
+def _blocked(reports: Mapping[str, TopicReport], context: WindowContext) -> dict[str, str]:
+    """Return why topics may not be corrected: their texts have changed in a way that changes the errors."""
+    blocked = {}
+    for topic, report in reports.items():
+        if (verdict := report["drift"]) is None:
+            continue
+        history = [*context.drifted.get(topic, ()), verdict["drifted"]]
+        # A window without drift in the midst of an alarm has no kind.
+        if drift.alarm_is_active(history, context.cfg.drift) and verdict["kind"] in (
+            *UNCORRECTED_KINDS,
+            None,
+        ):
+            kind = f" of kind {verdict['kind']}" if verdict["kind"] else ""
+            blocked[topic] = f"a drift alarm{kind} stands, so earlier audit labels do not hold"
+    return blocked
 
 
 def _drift_report(topic: str, entries: Sequence[JournalEntry], context: WindowContext) -> DriftReport:

@@ -95,8 +95,17 @@ class ChangePointConfig(Section):
     min_change: Fraction
 
 
+class PrevalenceConfig(Section):
+    """Set by which audit labels the shares of labels are corrected, and how many of them are enough."""
+
+    # Newer than releases that must still be readable, so they may be left out.
+    label_days: PositiveFloat = 28.0
+    min_labels: PositiveInt = 50
+    max_unlabelled: Fraction = 0.1
+
+
 class QualityConfig(Section):
-    """Set how feedback is evaluated, and when a release is rolled back automatically."""
+    """Set how audit labels judge a release, and when it is rolled back automatically."""
 
     min_labels: PositiveInt
     rollback_hours: PositiveFloat
@@ -116,6 +125,8 @@ class WatchConfig(Section):
     drift: DriftConfig
     change_points: ChangePointConfig
     quality: QualityConfig
+    # Newer than releases that must still be readable, so it may be left out.
+    prevalence: PrevalenceConfig = PrevalenceConfig()
 
     @model_validator(mode="after")
     def _windows_fill_a_day(self) -> "WatchConfig":

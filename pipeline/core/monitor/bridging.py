@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from pipeline.base.documents import BridgedPoint, LabelShift, PrevalenceEntry
 from pipeline.core.evaluate.bootstrap import BootstrapConfig
-from pipeline.core.monitor.prevalence import Array, Correction, interval, standard_errors
+from pipeline.core.monitor.confusion_correction import Array, Correction, interval, standard_errors
 
 
 class SeriesPoint(PrevalenceEntry):

@@ -1,190 +1,264 @@
-"""Prevalence: the share of each label among the texts of a window, corrected for the model's errors.
+"""Prevalence: the share of each label among the texts of a window, corrected by audit labels.
 
-A model that takes every tenth neutral text for a positive one counts too many positive texts. The confusion
-on its test texts shows what it predicts for the texts of each label, so the counts can be corrected (Rogan
-and Gladen, 1978; Forman, 2008; Lipton, Wang and Smola, 2018). The interval holds both errors: that of the
-window, which is a sample, and that of the confusion, which is one too. Two limits. The model must make the
-same errors now as on its test texts; a drift of the texts within a label breaks that. And test texts count as
-independent, though those of one review resemble each other.
+The window's texts are a census: its share is that of exactly these texts. What the model says of them is
+known without error, and how wrong it is in a topic is measured on the topic's audit labels of recent weeks
+(`pipeline.core.monitor.ppi`). So the interval holds the error of the labels, and that of one window's texts
+around it. Its limit: the model must be as wrong in this window as in those weeks, so nothing is corrected
+while the texts of a topic have changed.
 
-Legend: B draws, L labels, N texts; `confusion_LL[t, g]` counts test texts of label t that were predicted to
-be g; `solved` shares are solutions of the linear system, which may lie below 0 or above 1.
+With few labels a topic is pooled with others; where that is not possible the share is not corrected, and the
+reason stands beside it.
+
+Legend: L labels.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from pipeline.base.documents import PrevalenceEntry
-from pipeline.core.evaluate.bootstrap import BootstrapConfig
+from pipeline.base.config import PrevalenceConfig
+from pipeline.base.documents import PrevalenceEntry, PrevalenceMethod
+from pipeline.base.documents.audit import AuditLabel
+from pipeline.core.monitor.ppi import (
+    Array,
+    LabelledTexts,
+    Population,
+    Rectifier,
+    interval,
+    measure_rectifier,
+    onto_simplex,
+    pool,
+    t_quantile,
+)
 
-Array = NDArray[np.float64]
-# Expectation maximisation ends after so many steps, or once a step moves no share by this much.
-EM_STEPS, EM_TOLERANCE = 2000, 1e-9
-
-
-def estimate_prevalence(
-    predicted_L: ArrayLike, confusion_LL: ArrayLike, labels: Sequence[str], bootstrap: BootstrapConfig
-) -> dict[str, PrevalenceEntry] | None:
-    """Estimate the share of each label from counts of predictions; None where there are none.
-
-    Where the confusion allows no correction, the raw share stands with an interval from 0 to 1, and `why`
-    gives the reason.
-
-    The interval is that of the solutions for redrawn predictions and redrawn rows of the confusion, each from
-    a Dirichlet distribution with the weight of one text spread over the labels (Perks, 1947). They are
-    clipped to [0, 1] only in the end: clipped one by one they would pile up on the border, and cover too
-    little beside it.
-    """
-    counts_L = np.asarray(predicted_L, dtype=np.float64)
-    assert counts_L.shape == (len(labels),)
-    if not counts_L.sum():
-        return None
-    correction = Correction(np.asarray(confusion_LL, dtype=np.float64), tuple(labels), bootstrap.confidence)
-    raw_L = counts_L / counts_L.sum()
-    if correction.fault:
-        return _uncorrected(labels, raw_L, correction.fault, bootstrap.confidence)
-    draws_BL = correction.redraw(counts_L, resamples=bootstrap.resamples, seed=bootstrap.seed)
-    low_L, high_L = interval(draws_BL, bootstrap.confidence)
-    solved_L, share_L = correction.solve(raw_L), correction.share(raw_L)
-    # Where even the interval lies beyond the border, half of the error on that side stays: it is no proof of
-    # a share of exactly 0.
-    lower_L = np.clip(np.minimum(low_L, share_L - (solved_L - low_L) / 2), 0, 1)
-    upper_L = np.clip(np.maximum(high_L, share_L + (high_L - solved_L) / 2), 0, 1)
-    spread_L = (high_L - low_L) / 2 / standard_errors(bootstrap.confidence)
-    noise_L = correction.noise(counts_L)
-    return {
-        label: {
-            "raw": float(raw_L[row]),
-            "share": float(share_L[row]),
-            "low": float(lower_L[row]),
-            "high": float(upper_L[row]),
-            "spread": float(spread_L[row]),
-            "noise": float(noise_L[row]),
-            "corrected": True,
-        }
-        for row, label in enumerate(labels)
-    }
-
-
-def _uncorrected(
-    labels: Sequence[str], raw_L: Array, fault: str, confidence: float
-) -> dict[str, PrevalenceEntry]:
-    spread = 0.5 / standard_errors(confidence)
-    return {
-        label: {
-            "raw": float(raw),
-            "share": float(raw),
-            "low": 0.0,
-            "high": 1.0,
-            "spread": spread,
-            "noise": spread,
-            "corrected": False,
-            "why": fault,
-        }
-        for label, raw in zip(labels, raw_L, strict=True)
-    }
+# A variance between fewer topics is no estimate.
+POOLED_TOPICS = 3
 
 
 @dataclass(frozen=True)
-class Correction:
-    """The correction of predicted shares by a release's confusion (LxL counts) on its test texts."""
+class TopicTexts:
+    """The texts of a topic in a window: how often each label was predicted, and sums of its probability.
 
-    counts_LL: Array
-    labels: tuple[str, ...]
-    confidence: float
+    `square_sums_L` sums the squared probabilities; `independent` is how many texts without a copy would vary
+    as much.
+    """
 
-    def __post_init__(self) -> None:
-        assert self.counts_LL.shape == (len(self.labels), len(self.labels))
+    counts_L: Array
+    sums_L: Array
+    square_sums_L: Array
+    independent: float
 
-    @cached_property
-    def rates_LL(self) -> Array:
-        """Compute the share of each prediction among the texts of a label."""
-        rates_LL: Array = self.counts_LL / self.counts_LL.sum(axis=1, keepdims=True)
-        return rates_LL
+    @property
+    def texts(self) -> float:
+        """Return the number of texts."""
+        return float(self.counts_L.sum())
 
-    @cached_property
-    def fault(self) -> str | None:
-        """Return why no correction is possible; None where one is.
+    @property
+    def mean_L(self) -> Array:
+        """Return the mean probability of each label."""
+        mean_L: Array = self.sums_L / self.texts
+        return mean_L
 
-        The confusion must be significantly non-singular: its smallest singular value is compared with its own
-        error, since the interval of a quotient is unbounded where the divisor may be 0 (Fieller, 1954).
-        """
-        texts_L = self.counts_LL.sum(axis=1)
-        if absent := [label for label, texts in zip(self.labels, texts_L, strict=True) if not texts]:
-            return f"no test text has the label {', '.join(absent)}, so the errors on such texts are unknown"
-        left_LL, singular_L, right_LL = np.linalg.svd(self.rates_LL)
-        mean_L = self.rates_LL @ right_LL[-1]
-        variance_L = np.maximum(self.rates_LL @ right_LL[-1] ** 2 - mean_L**2, 0) / texts_L
-        error = math.sqrt(float(left_LL[:, -1] ** 2 @ variance_L))
-        if singular_L[-1] <= max(standard_errors(self.confidence) * error, 1e-9):
-            return "the model does not separate its labels on the test texts, so no correction is possible"
-        return None
-
-    def solve(self, predicted: Array) -> Array:
-        """Solve confusion^T p = q for rows of predicted shares; with a fault return them unchanged."""
-        return predicted if self.fault else predicted @ np.linalg.inv(self.rates_LL)
-
-    def share(self, predicted_L: Array) -> Array:
-        """Compute the likeliest shares, by expectation maximisation where the solution leaves the simplex."""
-        solved_L = self.solve(predicted_L)
-        if self.fault or solved_L.min() >= 0:
-            return solved_L
-        share_L: Array = np.full(len(solved_L), 1 / len(solved_L))
-        for _ in range(EM_STEPS):
-            expected_L = share_L @ self.rates_LL
-            ratio_L = np.divide(predicted_L, expected_L, out=np.zeros_like(predicted_L), where=expected_L > 0)
-            before_L, share_L = share_L, share_L * (self.rates_LL @ ratio_L)
-            if np.abs(share_L - before_L).max() < EM_TOLERANCE:
-                break
-        return share_L
-
-    def redraw(self, counts_L: Array, *, resamples: int, seed: int) -> Array:
-        """Draw predictions and confusions anew and solve each pair; BxL."""
-        random = np.random.default_rng(seed)
-        return self._solve_pairs(
-            _dirichlet(counts_L, resamples, random), _dirichlet(self.counts_LL, resamples, random)
-        )
-
-    def model_covariance(self, predicted_L: Array, resamples: int, random: np.random.Generator) -> Array:
-        """Compute the covariance of the solved shares due to the sample of test texts alone; LxL."""
-        rates_BLL = _dirichlet(self.counts_LL, resamples, random)
-        solved_BL = self._solve_pairs(np.broadcast_to(predicted_L, rates_BLL.shape[:2]), rates_BLL)
-        return np.cov(solved_BL, rowvar=False).reshape(len(predicted_L), -1)
-
-    def noise(self, counts_L: Array) -> Array:
-        """Compute the standard error of the solved shares due to the sample of texts alone."""
-        predicted_L = (counts_L + 1 / len(counts_L)) / (counts_L.sum() + 1)
-        inverse_LL = np.linalg.inv(self.rates_LL)
-        variance_L = predicted_L @ inverse_LL**2 - (predicted_L @ inverse_LL) ** 2
-        noise_L: Array = np.sqrt(np.maximum(variance_L, 0) / counts_L.sum())
+    @property
+    def noise_L(self) -> Array:
+        """Return the standard error of the mean probability, were the texts drawn anew."""
+        variance_L = np.maximum(self.square_sums_L / self.texts - self.mean_L**2, 0)
+        noise_L: Array = np.sqrt(variance_L / self.independent)
         return noise_L
 
-    def _solve_pairs(self, predicted_BL: Array, rates_BLL: Array) -> Array:
-        solved_BL1 = np.linalg.solve(rates_BLL.swapaxes(1, 2), predicted_BL[..., None])
-        solved_BL: Array = solved_BL1[..., 0].astype(np.float64)
-        return solved_BL
+    def __add__(self, other: "TopicTexts") -> "TopicTexts":
+        """Return the texts of both."""
+        return TopicTexts(
+            self.counts_L + other.counts_L,
+            self.sums_L + other.sums_L,
+            self.square_sums_L + other.square_sums_L,
+            self.independent + other.independent,
+        )
 
 
-def _dirichlet(counts: Array, resamples: int, random: np.random.Generator) -> Array:
-    # A Dirichlet draw is gamma draws over their sum.
-    draws: Array = random.standard_gamma(counts + 1 / counts.shape[-1], size=(resamples, *counts.shape))
-    draws /= draws.sum(axis=-1, keepdims=True)
-    return draws
+class PrevalenceEstimator:
+    """Estimate the prevalence of labels in the topics of a window from the audit labels of its release.
+
+    `audited` holds each topic's labels, one a text cluster, `populations` the mean probabilities over the
+    texts that they were drawn from, and `blocked` why a topic may not be corrected now.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[str],
+        audited: Mapping[str, Sequence[AuditLabel]],
+        populations: Mapping[str, Population],
+        *,
+        blocked: Mapping[str, str],
+        cfg: PrevalenceConfig,
+        confidence: float,
+    ) -> None:
+        self._labels = tuple(labels)
+        self._audited = {topic: entries for topic, entries in audited.items() if entries}
+        self._populations = populations
+        self._blocked = blocked
+        self._cfg = cfg
+        self._confidence = confidence
+        self._rectifiers = {
+            topic: measure_rectifier(self._labelled(entries), populations.get(topic))
+            for topic, entries in self._audited.items()
+        }
+
+    def topic(self, name: str, texts: TopicTexts) -> dict[str, PrevalenceEntry]:
+        """Estimate a topic: by its own labels, pooled with other topics, or not corrected with the reason."""
+        rectifier = self._rectifiers.get(name)
+        if name in self._blocked or rectifier is None:
+            return self._uncorrected(texts, self._blocked.get(name) or self._unlabelled(), rectifier)
+        if rectifier.labels >= self._cfg.min_labels:
+            return self._corrected(texts, rectifier, "ppi")
+        others = [
+            other
+            for topic, other in self._rectifiers.items()
+            if topic not in self._blocked and other.labels >= self._cfg.min_labels
+        ]
+        if len(others) >= POOLED_TOPICS:
+            return self._corrected(texts, pool(rectifier, others), "pooled")
+        why = (
+            f"it has {_count(rectifier.labels)}, {self._cfg.min_labels} are needed "
+            "(watch.prevalence.min_labels), and fewer than "
+            f"{POOLED_TOPICS} other topics have so many to pool with"
+        )
+        return self._uncorrected(texts, why, rectifier)
+
+    def all_topics(self, name: str, topics: Mapping[str, TopicTexts]) -> dict[str, PrevalenceEntry]:
+        """Estimate all texts together: each topic's labels stand for its texts in the window.
+
+        Topics without usable labels may hold any share from 0 to 1, which widens the interval by their part
+        of the texts (Manski, 1989).
+        """
+        whole = _total(topics.values())
+        labelled = {
+            topic: texts
+            for topic, texts in topics.items()
+            if topic in self._audited and topic not in self._blocked
+        }
+        covered = _total(labelled.values()) if labelled else None
+        if name in self._blocked or covered is None:
+            return self._uncorrected(whole, self._blocked.get(name) or self._unlabelled(), None)
+        rectifier = self._overall_rectifier(labelled)
+        open_part = 1 - covered.texts / whole.texts
+        if rectifier.labels < self._cfg.min_labels:
+            why = (
+                f"there are {_count(rectifier.labels)}, {self._cfg.min_labels} are needed "
+                "(watch.prevalence.min_labels)"
+            )
+            return self._uncorrected(whole, why, rectifier)
+        if open_part > self._cfg.max_unlabelled:
+            why = f"{open_part:.0%} of the texts are of topics without usable audit labels"
+            return self._uncorrected(whole, why, rectifier)
+        return self._corrected(whole, rectifier, "ppi", covered=covered)
+
+    def _overall_rectifier(self, labelled: Mapping[str, TopicTexts]) -> Rectifier:
+        entries, weights = list[AuditLabel](), list[float]()
+        for topic, texts in labelled.items():
+            inverse = np.array([1 / entry.inclusion for entry in self._audited[topic]])
+            entries += self._audited[topic]
+            weights += (inverse * texts.texts / inverse.sum()).tolist()
+        population = None
+        if all(topic in self._populations for topic in labelled):
+            parts = [(texts.texts, self._populations[topic]) for topic, texts in labelled.items()]
+            mean_L = np.average(
+                [part.mean_L for _, part in parts], axis=0, weights=[size for size, _ in parts]
+            )
+            population = Population(mean_L, sum(part.texts for _, part in parts))
+        return measure_rectifier(LabelledTexts.of(entries, self._labels, weights), population)
+
+    def _corrected(
+        self,
+        texts: TopicTexts,
+        rectifier: Rectifier,
+        method: PrevalenceMethod,
+        *,
+        covered: TopicTexts | None = None,
+    ) -> dict[str, PrevalenceEntry]:
+        measured = covered or texts
+        part = measured.texts / texts.texts
+        share_L = onto_simplex(measured.mean_L + rectifier.mean_L)
+        variance_L = rectifier.variance_L + rectifier.residual_L / measured.independent
+        low_L, high_L = interval(
+            share_L,
+            variance_L,
+            freedom=rectifier.freedom,
+            labels=rectifier.labels,
+            confidence=self._confidence,
+        )
+        rest_L = texts.mean_L - part * measured.mean_L
+        return self._entries(
+            texts,
+            share_L=part * share_L + rest_L,
+            low_L=part * low_L,
+            high_L=part * high_L + 1 - part,
+            spread_L=np.sqrt(variance_L),
+            noise_L=texts.noise_L,
+            method=method,
+            labels=rectifier.labels,
+        )
+
+    def _uncorrected(
+        self, texts: TopicTexts, why: str, rectifier: Rectifier | None
+    ) -> dict[str, PrevalenceEntry]:
+        """Return the raw shares; how wrong they are is not known, so their interval is from 0 to 1."""
+        raw_L, ones_L = texts.counts_L / texts.texts, np.ones(len(self._labels))
+        entries = self._entries(
+            texts,
+            share_L=raw_L,
+            low_L=0 * ones_L,
+            high_L=ones_L,
+            spread_L=0.5 / t_quantile((1 + self._confidence) / 2, np.inf) * ones_L,
+            noise_L=np.sqrt(raw_L * (1 - raw_L) / texts.independent),
+            method="none",
+            labels=rectifier.labels if rectifier else 0,
+        )
+        return {label: {**entry, "why": why} for label, entry in entries.items()}
+
+    def _entries(
+        self,
+        texts: TopicTexts,
+        *,
+        share_L: Array,
+        low_L: Array,
+        high_L: Array,
+        spread_L: Array,
+        noise_L: Array,
+        method: PrevalenceMethod,
+        labels: int,
+    ) -> dict[str, PrevalenceEntry]:
+        raw_L, mean_L = texts.counts_L / texts.texts, texts.mean_L
+        return {
+            label: {
+                "raw": float(raw_L[row]),
+                "mean_probability": float(mean_L[row]),
+                "share": float(share_L[row]),
+                "low": float(low_L[row]),
+                "high": float(high_L[row]),
+                "spread": float(spread_L[row]),
+                "noise": float(noise_L[row]),
+                "corrected": method != "none",
+                "method": method,
+                "labels": labels,
+            }
+            for row, label in enumerate(self._labels)
+        }
+
+    def _labelled(self, entries: Sequence[AuditLabel]) -> LabelledTexts:
+        return LabelledTexts.of(entries, self._labels, [1 / entry.inclusion for entry in entries])
+
+    def _unlabelled(self) -> str:
+        return f"it has no audit label of this release within {self._cfg.label_days:g} days"
 
 
-def interval(draws_BL: Array, confidence: float) -> tuple[Array, Array]:
-    """Compute the two-sided percentile interval of each label."""
-    tail = (1 - confidence) / 2
-    low_L, high_L = np.quantile(draws_BL, [tail, 1 - tail], axis=0)
-    return low_L, high_L
+def _total(parts: Iterable[TopicTexts]) -> TopicTexts:
+    first, *others = parts
+    for other in others:
+        first = first + other
+    return first
 
 
-def standard_errors(confidence: float) -> float:
-    """Return how many standard errors the two-sided interval of a normal variable extends to either side."""
-    return NormalDist().inv_cdf((1 + confidence) / 2)
+def _count(labels: int) -> str:
+    return f"{labels:,} audit {'label' if labels == 1 else 'labels'}"

@@ -1,11 +1,12 @@
 """Reading the journal: every query streams, and nothing on the disk is changed."""
 
 import contextlib
+import json
 import shutil
 import tempfile
 import weakref
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +29,8 @@ ROW_BITS = 40
 class PredictionCount:
     """Count the predictions of one release, topic and label.
 
-    `readable` counts those whose text is stored, `confidence` is the sum of the largest probabilities.
+    `readable` counts those whose text is stored, `confidence` is the sum of the largest probabilities,
+    `probabilities` and `squares` are the sums of each label's probability and of its square.
     """
 
     release: str
@@ -37,6 +39,16 @@ class PredictionCount:
     predictions: int = 0
     readable: int = 0
     confidence: float = 0.0
+    probabilities: list[float] = field(default_factory=list)
+    squares: list[float] = field(default_factory=list)
+
+    def add(self, probabilities: Sequence[float]) -> None:
+        """Add the probabilities of one prediction."""
+        if not self.probabilities:
+            self.probabilities, self.squares = [0.0] * len(probabilities), [0.0] * len(probabilities)
+        for row, probability in enumerate(probabilities):
+            self.probabilities[row] += probability
+            self.squares[row] += probability * probability
 
 
 class JournalReader:
@@ -54,16 +66,18 @@ class JournalReader:
 
     def counts(self, start: str, end: str) -> list[PredictionCount]:
         """Count the predictions with `start` <= time < `end`, in the order in which they first came."""
-        query = f"SELECT release, topic, label, confidence, text <> '' FROM predictions {WITHIN}"
+        columns = "release, topic, label, confidence, text <> '', probabilities"
+        query = f"SELECT {columns} FROM predictions {WITHIN}"
         counts: dict[tuple[str, str, str], PredictionCount] = {}
         for hour in self._hours(start, end):
-            for *key, confidence, readable in read_rows(self._hour(hour), query, (start, end)):
+            for *key, confidence, readable, probabilities in read_rows(self._hour(hour), query, (start, end)):
                 group = (key[0], key[1], key[2])
                 if (count := counts.get(group)) is None:
                     count = counts[group] = PredictionCount(*group)
                 count.predictions += 1
                 count.readable += readable
                 count.confidence += confidence
+                count.add(json.loads(probabilities))
         return list(counts.values())
 
     def keys(self, start: str, end: str, *, release: str) -> Iterator[tuple[int, str, bool]]:
