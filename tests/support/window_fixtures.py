@@ -90,12 +90,15 @@ def _topic(
     prevalence = {
         name: {
             "raw": float(g),
+            "mean_probability": float(g),
             "share": float(g),
             "low": float(max(0, g - 1.96 * s)),
             "high": float(g + 1.96 * s),
             "spread": float(s),
             "noise": float(s) * 0.8,
             "corrected": True,
+            "method": "ppi",
+            "labels": 120,
         }
         for name, g, s in zip(("negative", "neutral", "positive"), predicted, spread, strict=True)
     }
@@ -145,4 +148,7 @@ def downgrade(path: Path) -> None:
     document["break"] = document.pop("model_change")
     for topic in document["topics"].values():
         topic["shares"] = topic.pop("prevalence")
+        for entry in (topic["shares"] or {}).values():
+            for key in ("mean_probability", "method", "labels"):
+                del entry[key]
     path.write_text(json.dumps(document), "utf-8")
