@@ -64,7 +64,8 @@ class Population:
 class Rectifier:
     """What the mean probabilities of a release lack in a topic.
 
-    `variance_L` is that of `mean_L`, `residual_L` that of truth less probability of one text. There are
+    `variance_L` is that of `mean_L`, `residual_L` that of truth less probability of one text, and `ratio_L`
+    the variance of one labelled text beside that of its truth alone. There are
     `labels` labelled texts, worth `effective` equally weighted ones; `freedom` are the degrees of freedom of
     the variance, and `power` is how far the probabilities are believed, from 0 to 1.
     """
@@ -72,6 +73,7 @@ class Rectifier:
     mean_L: Array
     variance_L: Array
     residual_L: Array
+    ratio_L: Array
     effective: float
     freedom: float
     labels: int
@@ -109,6 +111,7 @@ def measure_rectifier(texts: LabelledTexts, population: Population | None) -> Re
         mean_L,
         variance_L,
         _unit_variance(residual_NL, texts, 1.0),
+        _ratio(tuned_NL, texts),
         effective,
         max(1.0, effective - 1),
         len(weights_N),
@@ -130,13 +133,25 @@ def _power(texts: LabelledTexts, population: float) -> float:
 def _unit_variance(values_NL: Array, texts: LabelledTexts, power: float) -> Array:
     """Estimate the variance of one text's value, with PRIOR_TEXTS of the variance that the model implies."""
     weights_N, effective = texts.weights_N, texts.effective
-    squares_NL = (weights_N[:, None] * (values_NL - weights_N @ values_NL)) ** 2
-    seen_L = squares_NL.sum(axis=0) * effective * effective
     implied_NL = texts.probabilities_NL * (1 - texts.probabilities_NL)
     spread_NL = (texts.probabilities_NL - weights_N @ texts.probabilities_NL) ** 2
     prior_L = weights_N @ (implied_NL + (1 - power) ** 2 * spread_NL)
-    variance_L: Array = (seen_L + PRIOR_TEXTS * prior_L) / (effective - 1 + PRIOR_TEXTS)
+    variance_L: Array = (_squares(values_NL, texts) + PRIOR_TEXTS * prior_L) / (effective - 1 + PRIOR_TEXTS)
     return variance_L
+
+
+def _squares(values_NL: Array, texts: LabelledTexts) -> Array:
+    """Sum the squares of what each text's value differs from the mean, as of equally weighted texts."""
+    weights_N = texts.weights_N
+    squares_NL = (weights_N[:, None] * (values_NL - weights_N @ values_NL)) ** 2
+    squares_L: Array = squares_NL.sum(axis=0) * texts.effective**2
+    return squares_L
+
+
+def _ratio(tuned_NL: Array, texts: LabelledTexts) -> Array:
+    """Compare the variance with that of the truth; one square more on both sides, so no label proves none."""
+    ratio_L: Array = (_squares(tuned_NL, texts) + 1) / (_squares(texts.truth_NL, texts) + 1)
+    return ratio_L
 
 
 def pool(own: Rectifier, others: Sequence[Rectifier]) -> Rectifier:
@@ -157,7 +172,26 @@ def pool(own: Rectifier, others: Sequence[Rectifier]) -> Rectifier:
     mean_L = weight * own.mean_L + (1 - weight) * means_TL.mean(axis=0)
     variance_L = weight**2 * own_L + (1 - weight) ** 2 * between_L
     freedom = float(len(others) - 1)
-    return Rectifier(mean_L, variance_L, residual_L, own.effective, freedom, own.labels, own.power)
+    unknown_L = np.zeros_like(mean_L)
+    return Rectifier(mean_L, variance_L, residual_L, unknown_L, own.effective, freedom, own.labels, own.power)
+
+
+def share_variance(share_L: Array, rectifier: Rectifier) -> Array:
+    """Return the variance of corrected shares that the labels cause.
+
+    Few labels of a rare kind are alike by chance, and would claim no error. So it is at least that of the
+    share itself, as of so many labels, times how much smaller the model makes it.
+    """
+    centre_L = _inner(share_L, rectifier.labels)
+    own_L = rectifier.ratio_L * centre_L * (1 - centre_L) / rectifier.effective
+    variance_L: Array = np.maximum(rectifier.variance_L, own_L)
+    return variance_L
+
+
+def _inner(share_L: Array, labels: int) -> Array:
+    margin = 0.5 / max(labels, 1)
+    inner_L: Array = np.clip(share_L, margin, 1 - margin)
+    return inner_L
 
 
 def interval(
@@ -169,7 +203,7 @@ def interval(
     so it stays within 0 and 1 and holds near them.
     """
     quantile = t_quantile((1 + confidence) / 2, freedom)
-    centre_L = np.clip(share_L, 0.5 / max(labels, 1), 1 - 0.5 / max(labels, 1))
+    centre_L = _inner(share_L, labels)
     ratio_L = quantile**2 * np.maximum(variance_L, 1e-12) / (centre_L * (1 - centre_L))
     middle_L = (centre_L + ratio_L / 2) / (1 + ratio_L)
     half_L = np.sqrt(ratio_L * centre_L * (1 - centre_L) + ratio_L**2 / 4) / (1 + ratio_L)

@@ -29,6 +29,7 @@ from pipeline.core.monitor.ppi import (
     measure_rectifier,
     onto_simplex,
     pool,
+    share_variance,
     t_quantile,
 )
 
@@ -180,7 +181,7 @@ class PrevalenceEstimator:
         measured = covered or texts
         part = measured.texts / texts.texts
         share_L = onto_simplex(measured.mean_L + rectifier.mean_L)
-        variance_L = rectifier.variance_L + rectifier.residual_L / measured.independent
+        variance_L = share_variance(share_L, rectifier) + rectifier.residual_L / measured.independent
         low_L, high_L = interval(
             share_L,
             variance_L,
