@@ -13,7 +13,7 @@ Legend: N labelled texts, L labels.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -29,9 +29,13 @@ PRIOR_TEXTS = 2.0
 
 @dataclass(frozen=True)
 class LabelledTexts:
-    """Labelled texts as arrays: probabilities and ground truth (one-hot), NxL, and weights that sum to 1."""
+    """Labelled texts as arrays, NxL: probabilities, prediction and ground truth (both one-hot).
+
+    The weights sum to 1.
+    """
 
     probabilities_NL: Array
+    predicted_NL: Array
     truth_NL: Array
     weights_N: Array
 
@@ -40,11 +44,16 @@ class LabelledTexts:
         cls, audited: Sequence[AuditLabel], labels: Sequence[str], weights: Sequence[float]
     ) -> "LabelledTexts":
         """Collect audit labels; a truth that the release does not know is none of its labels."""
-        truth = np.array([[entry.label == label for label in labels] for entry in audited], dtype=np.float64)
-        weights_N = np.asarray(weights, dtype=np.float64)
-        probabilities = np.array([entry.probabilities for entry in audited], dtype=np.float64)
-        shape = (len(audited), len(labels))
-        return cls(probabilities.reshape(shape), truth.reshape(shape), weights_N / weights_N.sum())
+        columns_NL = (
+            [entry.probabilities for entry in audited],
+            [[entry.predicted == label for label in labels] for entry in audited],
+            [[entry.label == label for label in labels] for entry in audited],
+        )
+        shape, weights_N = (len(audited), len(labels)), np.asarray(weights, dtype=np.float64)
+        probabilities_NL, predicted_NL, truth_NL = (
+            np.array(column_NL, dtype=np.float64).reshape(shape) for column_NL in columns_NL
+        )
+        return cls(probabilities_NL, predicted_NL, truth_NL, weights_N / weights_N.sum())
 
     @property
     def effective(self) -> float:
@@ -65,9 +74,10 @@ class Rectifier:
     """What the mean probabilities of a release lack in a topic.
 
     `variance_L` is that of `mean_L`, `residual_L` that of truth less probability of one text, and `ratio_L`
-    the variance of one labelled text beside that of its truth alone. There are
-    `labels` labelled texts, worth `effective` equally weighted ones; `freedom` are the degrees of freedom of
-    the variance, and `power` is how far the probabilities are believed, from 0 to 1.
+    the variance of one labelled text beside that of its truth alone. There are `labels` labelled texts, worth
+    `effective` equally weighted ones; `freedom` are the degrees of freedom of the variance, and `power` is
+    how far the probabilities are believed, from 0 to 1. `raw_bias` is the mean square of what the raw shares
+    lack, beyond `raw_chance`, what chance alone would give.
     """
 
     mean_L: Array
@@ -78,6 +88,8 @@ class Rectifier:
     freedom: float
     labels: int
     power: float
+    raw_bias: float
+    raw_chance: float
 
 
 def first_labels(audited: Iterable[AuditLabel]) -> list[AuditLabel]:
@@ -116,6 +128,7 @@ def measure_rectifier(texts: LabelledTexts, population: Population | None) -> Re
         max(1.0, effective - 1),
         len(weights_N),
         power,
+        *_raw_bias(texts),
     )
 
 
@@ -138,6 +151,25 @@ def _unit_variance(values_NL: Array, texts: LabelledTexts, power: float) -> Arra
     prior_L = weights_N @ (implied_NL + (1 - power) ** 2 * spread_NL)
     variance_L: Array = (_squares(values_NL, texts) + PRIOR_TEXTS * prior_L) / (effective - 1 + PRIOR_TEXTS)
     return variance_L
+
+
+def _raw_bias(texts: LabelledTexts) -> tuple[float, float]:
+    error_NL = texts.truth_NL - texts.predicted_NL
+    freedom = max(texts.effective - 1, 1e-3)
+    chance = float((_squares(error_NL, texts) / freedom / texts.effective).mean())
+    return float(((texts.weights_N @ error_NL) ** 2).mean()) - chance, chance
+
+
+def trust(own: Rectifier, topics: Sequence[Rectifier]) -> float:
+    """Return how far a corrected share is believed against the raw one, from 0 to 1.
+
+    Raw shares are biased but err little by chance; where the labels find no more bias than chance explains,
+    they are the better guess. This is empirical Bayes (Green and Strawderman, 1991), with the bias that
+    topics have on the mean, or the topic's own where that is larger.
+    """
+    usual = sum(topic.raw_bias for topic in topics) / max(len(topics), 1)
+    bias = max(0.0, own.raw_bias, usual)
+    return bias / (bias + own.raw_chance) if bias else 0.0
 
 
 def _squares(values_NL: Array, texts: LabelledTexts) -> Array:
@@ -171,9 +203,14 @@ def pool(own: Rectifier, others: Sequence[Rectifier]) -> Rectifier:
     weight = float(between_L.sum() / max(between_L.sum() + own_L.sum(), 1e-12))
     mean_L = weight * own.mean_L + (1 - weight) * means_TL.mean(axis=0)
     variance_L = weight**2 * own_L + (1 - weight) ** 2 * between_L
-    freedom = float(len(others) - 1)
-    unknown_L = np.zeros_like(mean_L)
-    return Rectifier(mean_L, variance_L, residual_L, unknown_L, own.effective, freedom, own.labels, own.power)
+    return replace(
+        own,
+        mean_L=mean_L,
+        variance_L=variance_L,
+        residual_L=residual_L,
+        ratio_L=np.zeros_like(mean_L),
+        freedom=float(len(others) - 1),
+    )
 
 
 def share_variance(share_L: Array, rectifier: Rectifier) -> Array:

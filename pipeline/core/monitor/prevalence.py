@@ -3,8 +3,9 @@
 The window's texts are a census: its share is that of exactly these texts. What the model says of them is
 known without error, and how wrong it is in a topic is measured on the topic's audit labels of recent weeks
 (`pipeline.core.monitor.ppi`). So the interval holds the error of the labels, and that of one window's texts
-around it. Its limit: the model must be as wrong in this window as in those weeks, so nothing is corrected
-while the texts of a topic have changed.
+around it. The share itself is pulled towards the raw one as far as labels find no more bias than chance, so
+that it errs no more than the raw one on the average; the interval is not. Its limit: the model must be as
+wrong in this window as in those weeks, so nothing is corrected while the texts of a topic have changed.
 
 With few labels a topic is pooled with others; where that is not possible the share is not corrected, and the
 reason stands beside it.
@@ -31,6 +32,7 @@ from pipeline.core.monitor.ppi import (
     pool,
     share_variance,
     t_quantile,
+    trust,
 )
 
 # A variance between fewer topics is no estimate.
@@ -54,6 +56,18 @@ class TopicTexts:
     def texts(self) -> float:
         """Return the number of texts."""
         return float(self.counts_L.sum())
+
+    @property
+    def raw_L(self) -> Array:
+        """Return the share of predictions of each label."""
+        raw_L: Array = self.counts_L / self.texts
+        return raw_L
+
+    @property
+    def raw_noise_L(self) -> Array:
+        """Return the standard error of the raw share, were the texts drawn anew."""
+        noise_L: Array = np.sqrt(self.raw_L * (1 - self.raw_L) / self.independent)
+        return noise_L
 
     @property
     def mean_L(self) -> Array:
@@ -105,6 +119,12 @@ class PrevalenceEstimator:
             topic: measure_rectifier(self._labelled(entries), populations.get(topic))
             for topic, entries in self._audited.items()
         }
+        # Those that say how topics differ.
+        self._measured = [
+            rectifier
+            for topic, rectifier in self._rectifiers.items()
+            if topic not in blocked and rectifier.labels >= cfg.min_labels
+        ]
 
     def topic(self, name: str, texts: TopicTexts) -> dict[str, PrevalenceEntry]:
         """Estimate a topic: by its own labels, pooled with other topics, or not corrected with the reason."""
@@ -113,13 +133,8 @@ class PrevalenceEstimator:
             return self._uncorrected(texts, self._blocked.get(name) or self._unlabelled(), rectifier)
         if rectifier.labels >= self._cfg.min_labels:
             return self._corrected(texts, rectifier, "ppi")
-        others = [
-            other
-            for topic, other in self._rectifiers.items()
-            if topic not in self._blocked and other.labels >= self._cfg.min_labels
-        ]
-        if len(others) >= POOLED_TOPICS:
-            return self._corrected(texts, pool(rectifier, others), "pooled")
+        if len(self._measured) >= POOLED_TOPICS:
+            return self._corrected(texts, pool(rectifier, self._measured), "pooled")
         why = (
             f"it has {_count(rectifier.labels)}, {self._cfg.min_labels} are needed "
             "(watch.prevalence.min_labels), and fewer than "
@@ -189,14 +204,17 @@ class PrevalenceEstimator:
             labels=rectifier.labels,
             confidence=self._confidence,
         )
+        believed = 1.0 if method == "pooled" else trust(rectifier, self._measured)
+        believed = max(believed, 1 - _room(share_L, measured.raw_L, low_L, high_L))
+        guess_L = np.clip(believed * share_L + (1 - believed) * measured.raw_L, low_L, high_L)
         rest_L = texts.mean_L - part * measured.mean_L
         return self._entries(
             texts,
-            share_L=part * share_L + rest_L,
+            share_L=part * guess_L + rest_L,
             low_L=part * low_L,
             high_L=part * high_L + 1 - part,
             spread_L=np.sqrt(variance_L),
-            noise_L=texts.noise_L,
+            noise_L=believed * texts.noise_L + (1 - believed) * texts.raw_noise_L,
             method=method,
             labels=rectifier.labels,
         )
@@ -205,14 +223,14 @@ class PrevalenceEstimator:
         self, texts: TopicTexts, why: str, rectifier: Rectifier | None
     ) -> dict[str, PrevalenceEntry]:
         """Return the raw shares; how wrong they are is not known, so their interval is from 0 to 1."""
-        raw_L, ones_L = texts.counts_L / texts.texts, np.ones(len(self._labels))
+        ones_L = np.ones(len(self._labels))
         entries = self._entries(
             texts,
-            share_L=raw_L,
+            share_L=texts.raw_L,
             low_L=0 * ones_L,
             high_L=ones_L,
             spread_L=0.5 / t_quantile((1 + self._confidence) / 2, np.inf) * ones_L,
-            noise_L=np.sqrt(raw_L * (1 - raw_L) / texts.independent),
+            noise_L=texts.raw_noise_L,
             method="none",
             labels=rectifier.labels if rectifier else 0,
         )
@@ -230,7 +248,7 @@ class PrevalenceEstimator:
         method: PrevalenceMethod,
         labels: int,
     ) -> dict[str, PrevalenceEntry]:
-        raw_L, mean_L = texts.counts_L / texts.texts, texts.mean_L
+        raw_L, mean_L = texts.raw_L, texts.mean_L
         return {
             label: {
                 "raw": float(raw_L[row]),
@@ -259,6 +277,14 @@ def _total(parts: Iterable[TopicTexts]) -> TopicTexts:
     for other in others:
         first = first + other
     return first
+
+
+def _room(share_L: Array, raw_L: Array, low_L: Array, high_L: Array) -> float:
+    """Return how far shares may be moved towards the raw ones within their intervals, from 0 to 1."""
+    step_L = raw_L - share_L
+    bound_L = np.where(step_L > 0, high_L, low_L) - share_L
+    ratio_L = np.divide(bound_L, step_L, out=np.ones_like(step_L), where=np.abs(step_L) > 1e-12)
+    return float(np.clip(ratio_L, 0, 1).min())
 
 
 def _count(labels: int) -> str:

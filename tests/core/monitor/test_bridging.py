@@ -19,8 +19,9 @@ from confusions import (
 )
 
 from pipeline.base.documents import LabelShift
-from pipeline.core.monitor import bridging, prevalence
+from pipeline.core.monitor import bridging
 from pipeline.core.monitor.bridging import SeriesPoint, TimedShift
+from pipeline.core.monitor.confusion_correction import Correction
 
 
 def predict(rates: Array, truth: Array, draw: Array) -> Array:
@@ -69,9 +70,8 @@ def test_without_a_correction_the_raw_share_is_compared() -> None:
     )
 
     assert shifts is not None
-    new = prevalence.estimate_prevalence([2, 1, 1], GOOD_COUNTS, LABELS, bootstrap_settings(1))
-    assert new is not None
-    assert shifts["negative"]["difference"] == pytest.approx(new["negative"]["share"] - 0.25)
+    new = Correction(GOOD_COUNTS, LABELS, 0.95).share(np.array([0.5, 0.25, 0.25]))
+    assert shifts["negative"]["difference"] == pytest.approx(new[0] - 0.25)
     assert shifts["negative"]["shift"] == shifts["negative"]["difference"]
     assert not shifts["negative"]["corrected"]
 

@@ -112,7 +112,8 @@ def test_a_rectifier_worked_by_hand() -> None:
     window = topic_texts(np.tile([0.1, 0.1, 0.8], (200, 1)))
     entries = estimator({"phones": audited}).topic("phones", window)
 
-    assert [entries[label]["share"] for label in LABELS] == pytest.approx([0.25, 0.0, 0.75])
+    # 0.25, 0 and 0.75 by the labels; the raw share has a weight of 0.03.
+    assert [entries[label]["share"] for label in LABELS] == pytest.approx([0.2424, 0.0, 0.7576], abs=1e-4)
     assert [entries[label]["raw"] for label in LABELS] == [0.0, 0.0, 1.0]
     assert [entries[label]["mean_probability"] for label in LABELS] == pytest.approx([0.1, 0.1, 0.8])
     negative = entries["negative"]
@@ -137,12 +138,11 @@ def test_labels_of_one_kind_only_still_have_an_interval() -> None:
 def test_a_label_stands_for_as_many_texts_as_its_inclusion_says() -> None:
     rare = [audit_label(number, "negative", "negative", inclusion=0.9) for number in range(90)]
     frequent = [audit_label(90 + number, "positive", "positive", inclusion=0.1) for number in range(10)]
-    entries = estimator({"phones": [*rare, *frequent]}).topic(
-        "phones", topic_texts(np.tile([0.45, 0.1, 0.45], (300, 1)))
-    )
+    window = np.repeat([[0.8, 0.1, 0.1], [0.1, 0.1, 0.8]], 150, axis=0)
+    entries = estimator({"phones": [*rare, *frequent]}).topic("phones", topic_texts(window))
 
-    # By count 90 % are negative; the rare ones stand for 100 texts and the frequent ones for 100 too.
-    assert entries["negative"]["share"] == pytest.approx(0.45 + (0.2 - 0.1) / 2)
+    # The rare ones stand for 100 texts and the frequent ones for 100 too; by count negative were 0.62.
+    assert entries["negative"]["share"] == pytest.approx(0.5)
 
 
 def test_each_text_sent_ten_times_changes_no_interval() -> None:
@@ -156,6 +156,16 @@ def test_each_text_sent_ten_times_changes_no_interval() -> None:
         assert [again[key] for key in ("share", "low", "high", "noise")] == pytest.approx(  # type: ignore[literal-required]
             [entry[key] for key in ("share", "low", "high", "noise")]  # type: ignore[literal-required]
         )
+
+
+def test_a_share_is_pulled_towards_the_raw_one_within_its_interval_only() -> None:
+    audited = audit_labels(["negative", "positive"] * 50, ["negative", "positive"] * 50)
+    # The labels find no bias, but the window is of undecided texts as no labelled one was.
+    window = topic_texts(np.tile([0.45, 0.1, 0.45], (300, 1)))
+    entries = estimator({"phones": audited}).topic("phones", window)
+
+    assert entries["negative"]["raw"] == 1.0
+    assert entries["negative"]["share"] <= entries["negative"]["high"] < 0.7
 
 
 def test_topics_without_labels_widen_the_interval_of_all_texts_by_their_part() -> None:
