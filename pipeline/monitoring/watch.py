@@ -34,7 +34,7 @@ from pipeline.monitoring.window_counts import (
     count_window,
 )
 from pipeline.monitoring.window_files import read_window, read_windows, set_aside_future, window_paths
-from pipeline.monitoring.window_report import describe_topics
+from pipeline.monitoring.window_report import describe_topics, standing_drift
 
 log = logs.get("watch")
 
@@ -167,6 +167,7 @@ def _write_window(
             cfg=params.watch,
             seed=params.seed,
             drifted=drifted_windows(recent, reference.name),
+            standing=standing_drift(recent, params.watch.drift),
         ),
         "model_change": model_change,
         "other_topics": len({count.topic for count in counts} - named),

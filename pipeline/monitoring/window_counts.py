@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from pipeline.base.records import JournalEntry
 from pipeline.io.journal.reader import JournalReader, PredictionCount
 
-Array = NDArray[np.float64]
 ALL = "all"  # topics together, under a name that no topic may have
 READABLE = ""  # predictions of all topics whose text is stored
 OTHER = "other"  # the topics beyond the largest ones
@@ -24,20 +23,19 @@ OTHER = "other"  # the topics beyond the largest ones
 class TopicCounts:
     """Count the predictions of a topic by label, and sum up their confidence.
 
-    `probabilities` and `squares` are the sums of each label's probability and of its square.
+    `probabilities` and `squares` are the sums of each label's probability and of its square, by the number of
+    the label.
     """
 
     labels: Counter[str] = field(default_factory=Counter)
     confidence: float = 0.0
-    probabilities: Array = field(default_factory=lambda: np.zeros(0))
-    squares: Array = field(default_factory=lambda: np.zeros(0))
+    probabilities: dict[int, float] = field(default_factory=dict)
+    squares: dict[int, float] = field(default_factory=dict)
 
-    def add(self, count: PredictionCount) -> None:
-        """Add predictions of one label."""
-        self.labels[count.label] += count.predictions
-        self.confidence += count.confidence
-        self.probabilities = _sum(self.probabilities, count.probabilities)
-        self.squares = _sum(self.squares, count.squares)
+    def add_probability(self, label: int, total: float, squares: float) -> None:
+        """Add to the sums of the label with this number."""
+        self.probabilities[label] = self.probabilities.get(label, 0.0) + total
+        self.squares[label] = self.squares.get(label, 0.0) + squares
 
     @property
     def texts(self) -> int:
@@ -93,11 +91,6 @@ class WindowPredictions:
         return self.journal.entries(keys)
 
 
-def _sum(sums: Array, more: Sequence[float]) -> Array:
-    total: Array = np.asarray(more, dtype=np.float64) + (sums if len(sums) else 0.0)
-    return total
-
-
 def draw_rows(total: int, size: int, seed: int) -> NDArray[np.int64]:
     """Draw so many of `total` rows, each with the same chance."""
     # Copied, since a part of an array keeps all of it.
@@ -127,7 +120,14 @@ def count_window(
         if count.release == release:
             readable += count.readable
             for topic in (ALL, count.topic if count.topic in named else OTHER):
-                topics.setdefault(topic, TopicCounts()).add(count)
+                counted = topics.setdefault(topic, TopicCounts())
+                counted.labels[count.label] += count.predictions
+                counted.confidence += count.confidence
+    sums = journal.probability_sums(start, end, release=release, named=named, other=OTHER)
+    for group, label, total, squares in sums:
+        # Predictions may come between the two queries, of a topic that was not counted.
+        for topic in {ALL, group} & topics.keys():
+            topics[topic].add_probability(label, total, squares)
     return WindowPredictions(journal, start, end, release, topics, readable, named)
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.base.config import WatchConfig
-from pipeline.base.documents import DriftReport, PrevalenceEntry, TopicReport
+from pipeline.base.config import DriftConfig, WatchConfig
+from pipeline.base.documents import DriftReport, PrevalenceEntry, TopicReport, WindowReport
 from pipeline.base.records import JournalEntry
 from pipeline.base.seeds import seed_for
 from pipeline.core.evaluate.bootstrap import BootstrapConfig
@@ -26,7 +26,8 @@ UNCORRECTED_KINDS = ("topic", "encoding", "language")
 class WindowContext:
     """What all topics of a window are judged by.
 
-    `topics` is how many are judged, `drifted` which earlier windows of each topic drifted, the newest last.
+    `topics` is how many are judged, `drifted` which earlier windows of each topic drifted, the newest last,
+    and `standing` the kind of the drift alarm that stands in a topic.
     """
 
     reference: ReleaseReference
@@ -34,6 +35,7 @@ class WindowContext:
     seed: int
     topics: int
     drifted: Mapping[str, Sequence[bool]]
+    standing: Mapping[str, str]
 
     @property
     def bootstrap(self) -> BootstrapConfig:
@@ -50,14 +52,18 @@ def describe_topics(
     cfg: WatchConfig,
     seed: int,
     drifted: Mapping[str, Sequence[bool]],
+    standing: Mapping[str, str],
 ) -> dict[str, TopicReport]:
     """Describe each topic of a window from the release's predictions in it and its audit labels.
 
-    `drifted` holds, for each topic, which earlier windows drifted, the newest last.
+    `drifted` holds, for each topic, which earlier windows drifted, the newest last, and `standing` the kind
+    of the drift alarm that stands in a topic, which is not corrected then.
     """
     sizes = {topic: counts.texts for topic, counts in predictions.topics.items()}
     judged = {topic: texts for topic, texts in sizes.items() if texts >= cfg.min_texts}
-    context = WindowContext(reference, cfg, seed_for(seed, "watch", window.start), len(judged), drifted)
+    context = WindowContext(
+        reference, cfg, seed_for(seed, "watch", window.start), len(judged), drifted, standing
+    )
     rows = {
         topic: draw_rows(texts, drift.comparable_size(texts, cfg.drift), context.seed)
         for topic, texts in judged.items()
@@ -70,7 +76,7 @@ def describe_topics(
             # One topic after the other: only its sample is in memory.
             report["drift"] = _drift_report(topic, predictions.entries(samples[topic]), context)
         reports[topic] = report
-    for topic, entries in _prevalence(predictions, reports, audited, context).items():
+    for topic, entries in _prevalence(predictions, audited, context).items():
         reports[topic]["prevalence"] = entries
     return reports
 
@@ -87,8 +93,9 @@ def _topic_report(
         "drift": None,
     }
     if counts.texts:
-        means = counts.probabilities / counts.texts
-        report["mean_probability"] = dict(zip(labels, means.tolist(), strict=True))
+        report["mean_probability"] = {
+            label: counts.probabilities.get(row, 0.0) / counts.texts for row, label in enumerate(labels)
+        }
     if counts.texts >= context.cfg.min_texts:
         report["estimated"] = quality.estimated_quality(
             counts.texts, counts.mean_confidence, context.bootstrap
@@ -98,17 +105,17 @@ def _topic_report(
 
 def _prevalence(
     predictions: WindowPredictions,
-    reports: Mapping[str, TopicReport],
     audited: AuditedTopics,
     context: WindowContext,
 ) -> dict[str, dict[str, PrevalenceEntry]]:
     """Estimate the shares in the topics that have enough texts."""
     labels = context.reference.labels
+    rows = range(len(labels))
     texts = {
         topic: TopicTexts(
             np.array([counts.labels[label] for label in labels], dtype=np.float64),
-            counts.probabilities,
-            counts.squares,
+            np.array([counts.probabilities.get(row, 0.0) for row in rows]),
+            np.array([counts.squares.get(row, 0.0) for row in rows]),
             counts.independent,
         )
         for topic, counts in predictions.topics.items()
@@ -118,7 +125,11 @@ def _prevalence(
         labels,
         audited.recent,
         audited.populations,
-        blocked=_blocked(reports, context),
+        blocked={
+            topic: f"a drift alarm of kind {kind} stands, so earlier audit labels do not hold"
+            for topic, kind in context.standing.items()
+            if kind in UNCORRECTED_KINDS
+        },
         cfg=context.cfg.prevalence,
         confidence=context.cfg.confidence,
     )
@@ -130,21 +141,16 @@ def _prevalence(
     return entries
 
 
-def _blocked(reports: Mapping[str, TopicReport], context: WindowContext) -> dict[str, str]:
-    """Return why topics may not be corrected: their texts have changed in a way that changes the errors."""
-    blocked = {}
-    for topic, report in reports.items():
-        if (verdict := report["drift"]) is None:
-            continue
-        history = [*context.drifted.get(topic, ()), verdict["drifted"]]
-        # A window without drift in the midst of an alarm has no kind.
-        if drift.alarm_is_active(history, context.cfg.drift) and verdict["kind"] in (
-            *UNCORRECTED_KINDS,
-            None,
-        ):
-            kind = f" of kind {verdict['kind']}" if verdict["kind"] else ""
-            blocked[topic] = f"a drift alarm{kind} stands, so earlier audit labels do not hold"
-    return blocked
+def standing_drift(windows: Sequence[WindowReport], cfg: DriftConfig) -> dict[str, str]:
+    """Return the kind of the drift alarm that stands in each topic after these windows, the newest last."""
+    standing = {}
+    for topic in {topic for window in windows for topic in window["topics"]}:
+        reports = [window["topics"][topic]["drift"] for window in windows if topic in window["topics"]]
+        drifted = [bool(report and report["drifted"]) for report in reports]
+        kinds = [report["kind"] for report in reports if report and report["kind"]]
+        if kinds and drift.alarm_is_active(drifted, cfg):
+            standing[topic] = kinds[-1]
+    return standing
 
 
 def _drift_report(topic: str, entries: Sequence[JournalEntry], context: WindowContext) -> DriftReport:

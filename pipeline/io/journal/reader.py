@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,11 @@ from pipeline.io.journal.retention import HOUR, is_hour
 FEEDBACK = f"feedback{SUFFIX}"
 START_OF_TIME, END_OF_TIME = "", "9999"
 WITHIN = "WHERE time >= ? AND time < ?"
+PROBABILITY_SUMS = f"""
+SELECT iif(topic IN (SELECT value FROM json_each(?)), topic, ?) AS topic_group, one.key,
+    total(one.value), total(one.value * one.value)
+FROM predictions, json_each(probabilities) AS one {WITHIN} AND release = ? GROUP BY topic_group, one.key
+"""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # A key is the number of its hour and, in the lower bits, that of its row.
 ROW_BITS = 40
@@ -29,8 +34,7 @@ ROW_BITS = 40
 class PredictionCount:
     """Count the predictions of one release, topic and label.
 
-    `readable` counts those whose text is stored, `confidence` is the sum of the largest probabilities,
-    `probabilities` and `squares` are the sums of each label's probability and of its square.
+    `readable` counts those whose text is stored, `confidence` is the sum of the largest probabilities.
     """
 
     release: str
@@ -39,16 +43,6 @@ class PredictionCount:
     predictions: int = 0
     readable: int = 0
     confidence: float = 0.0
-    probabilities: list[float] = field(default_factory=list)
-    squares: list[float] = field(default_factory=list)
-
-    def add(self, probabilities: Sequence[float]) -> None:
-        """Add the probabilities of one prediction."""
-        if not self.probabilities:
-            self.probabilities, self.squares = [0.0] * len(probabilities), [0.0] * len(probabilities)
-        for row, probability in enumerate(probabilities):
-            self.probabilities[row] += probability
-            self.squares[row] += probability * probability
 
 
 class JournalReader:
@@ -66,19 +60,29 @@ class JournalReader:
 
     def counts(self, start: str, end: str) -> list[PredictionCount]:
         """Count the predictions with `start` <= time < `end`, in the order in which they first came."""
-        columns = "release, topic, label, confidence, text <> '', probabilities"
-        query = f"SELECT {columns} FROM predictions {WITHIN}"
+        query = f"SELECT release, topic, label, confidence, text <> '' FROM predictions {WITHIN}"
         counts: dict[tuple[str, str, str], PredictionCount] = {}
         for hour in self._hours(start, end):
-            for *key, confidence, readable, probabilities in read_rows(self._hour(hour), query, (start, end)):
+            for *key, confidence, readable in read_rows(self._hour(hour), query, (start, end)):
                 group = (key[0], key[1], key[2])
                 if (count := counts.get(group)) is None:
                     count = counts[group] = PredictionCount(*group)
                 count.predictions += 1
                 count.readable += readable
                 count.confidence += confidence
-                count.add(json.loads(probabilities))
         return list(counts.values())
+
+    def probability_sums(
+        self, start: str, end: str, *, release: str, named: Collection[str], other: str
+    ) -> Iterator[tuple[str, int, float, float]]:
+        """Yield the sums of a release's probabilities and of their squares, by topic and label.
+
+        A row is a topic, the number of a label, and both sums; a topic may come once an hour. Topics that are
+        not `named` are one topic, `other`.
+        """
+        parameters = (json.dumps(sorted(named)), other, start, end, release)
+        for hour in self._hours(start, end):
+            yield from read_rows(self._hour(hour), PROBABILITY_SUMS, parameters)
 
     def keys(self, start: str, end: str, *, release: str) -> Iterator[tuple[int, str, bool]]:
         """Yield key and topic of a release's predictions, and whether the text is stored, as they came."""

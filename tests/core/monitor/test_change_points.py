@@ -297,9 +297,8 @@ def test_from_predictions_to_change_points_the_true_change_is_covered() -> None:
         for index in range(60):
             truth = random.multinomial(400, [0.3, 0.4, 0.3] if index < 30 else [0.42, 0.33, 0.25])
             predicted = sum(random.multinomial(count, row) for count, row in zip(truth, GOOD, strict=True))
-            texts = TopicTexts(
-                predicted.astype(float), predicted.astype(float), predicted.astype(float), 400.0
-            )
+            counts = np.asarray(predicted, dtype=np.float64)
+            texts = TopicTexts(counts, counts, counts, 400.0)
             entry = PrevalenceEstimator(
                 LABELS, {}, {}, blocked={}, cfg=PrevalenceConfig(), confidence=0.95
             ).topic("phones", texts)["negative"]
