@@ -8,10 +8,11 @@ from typing import TypeVar
 import numpy as np
 
 from pipeline.base import times
+from pipeline.base.config import PrevalenceConfig
 from pipeline.base.documents import WindowReport
 from pipeline.base.documents.audit import AuditLabel
-from pipeline.core.monitor.ppi import Population, first_labels
-from pipeline.monitoring.window_counts import ALL
+from pipeline.core.monitor.prevalence.ppi import Population, first_labels
+from pipeline.monitoring.window_counts import ALL, WindowPredictions
 
 T = TypeVar("T")
 BATCH = 1000  # predictions whose texts are in memory at a time
@@ -31,30 +32,30 @@ class AuditedTopics:
     populations: Mapping[str, Population]
 
 
-def audited_topics(
+def labels_of_window(
     audited: Iterable[AuditLabel],
     earlier: Sequence[WindowReport],
+    predictions: WindowPredictions,
     *,
-    release: str,
-    labels: int,
-    start: str,
-    end: str,
-    days: float,
-    group_of: Callable[[str], str],
+    labels: Sequence[str],
+    cfg: PrevalenceConfig,
 ) -> AuditedTopics:
-    """Sort the audit labels of a release by topic for a window from `start` to `end`.
+    """Sort the audit labels of a window's release, which knows these `labels`, by topic.
 
-    `labels` is how many labels the release knows, `days` how long before the end a text may be written. A
-    topic that has labels from before its first window in `earlier` has no population.
+    A topic that has labels from before its first window in `earlier` has no population.
     """
-    ours = [entry for entry in audited if entry.release == release and len(entry.probabilities) == labels]
-    everywhere = [entry for entry in first_labels(ours) if start <= times.to_micros(entry.labelled_at) < end]
-    since = times.to_micros(times.hours_before(end, hours=days * HOURS_A_DAY))
+    release, start, end = predictions.release, predictions.start, predictions.end
+    ours = [
+        entry for entry in audited if entry.release == release and len(entry.probabilities) == len(labels)
+    ]
+    given = [entry for entry in first_labels(ours) if start <= times.to_micros(entry.labelled_at) < end]
+    since = times.to_micros(times.hours_before(end, hours=cfg.label_days * HOURS_A_DAY))
     recent = _by_topic(
-        first_labels(entry for entry in ours if since <= times.to_micros(entry.time) < end), group_of
+        first_labels(entry for entry in ours if since <= times.to_micros(entry.time) < end),
+        predictions.group_of,
     )
     return AuditedTopics(
-        given={**_by_topic(everywhere, group_of), ALL: everywhere},
+        given={**_by_topic(given, predictions.group_of), ALL: given},
         recent=recent,
         populations=_populations(earlier, recent, release=release, since=since),
     )

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from pipeline.base import logs, times
 from pipeline.base.config import Params, Workspace
-from pipeline.base.documents import WatchSummary, WindowReport
+from pipeline.base.documents import TopicReport, WatchSummary, WindowReport
 from pipeline.base.documents.audit import AuditLabel
 from pipeline.base.errors import TonewatchError, UsageError
 from pipeline.base.records import Alert
@@ -23,12 +23,13 @@ from pipeline.io.journal.reader import END_OF_TIME, JournalReader, PredictionCou
 from pipeline.io.params_file import load_params
 from pipeline.io.sources import feedback
 from pipeline.monitoring import auto_rollback
-from pipeline.monitoring.labelled import audited_topics
+from pipeline.monitoring.labelled import labels_of_window
 from pipeline.monitoring.model_change import drifted_windows, find_topic_changes, measure_model_change
-from pipeline.monitoring.reference import ReferenceCache
+from pipeline.monitoring.reference import ReferenceCache, ReleaseReference
 from pipeline.monitoring.window_alerts import alerts_from_windows
 from pipeline.monitoring.window_counts import (
     ALL,
+    WindowPredictions,
     choose_topics,
     count_releases,
     count_window,
@@ -140,9 +141,9 @@ def _write_window(
     named = _named_topics(counts, recent, window, params)
     predictions = count_window(journal, counts, start=start, end=end, release=reference.name, named=named)
     model_change = None
-    if earlier and earlier[-1]["release"] != reference.name:
+    if earlier and (previous := earlier[-1]["release"]) != reference.name:
         model_change = measure_model_change(
-            references, reference, predictions, previous=earlier[-1]["release"], params=params
+            references, reference, predictions, previous=previous, params=params
         )
     report: WindowReport = {
         "window": {"start": window.start, "end": window.end},
@@ -150,31 +151,35 @@ def _write_window(
         "data_version": reference.record["data_version"],
         "predictions": predictions.topics[ALL].texts,
         "releases": releases,
-        "topics": describe_topics(
-            reference,
-            predictions,
-            audited_topics(
-                audited,
-                earlier,
-                release=reference.name,
-                labels=len(reference.labels),
-                start=start,
-                end=end,
-                days=params.watch.prevalence.label_days,
-                group_of=predictions.group_of,
-            ),
-            window=window,
-            cfg=params.watch,
-            seed=params.seed,
-            drifted=drifted_windows(recent, reference.name),
-            standing=standing_drift(recent, params.watch.drift),
-        ),
+        "topics": _describe(reference, predictions, earlier, audited, window=window, params=params),
         "model_change": model_change,
         "other_topics": len({count.topic for count in counts} - named),
     }
     files.write_json(_window_path(workspace, window), report)
     log.info("window.written", start=window.start, predictions=sum(releases.values()), release=reference.name)
     return True
+
+
+def _describe(
+    reference: ReleaseReference,
+    predictions: WindowPredictions,
+    earlier: Sequence[WindowReport],
+    audited: Sequence[AuditLabel],
+    *,
+    window: Window,
+    params: Params,
+) -> dict[str, TopicReport]:
+    cfg, recent = params.watch, earlier[-params.watch.drift.of_windows :]
+    return describe_topics(
+        reference,
+        predictions,
+        labels_of_window(audited, earlier, predictions, labels=reference.labels, cfg=cfg.prevalence),
+        window=window,
+        cfg=cfg,
+        seed=params.seed,
+        drifted=drifted_windows(recent, reference.name),
+        standing=standing_drift(recent, cfg.drift),
+    )
 
 
 def _named_topics(

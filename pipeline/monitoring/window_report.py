@@ -12,7 +12,8 @@ from pipeline.base.seeds import seed_for
 from pipeline.core.evaluate.bootstrap import BootstrapConfig
 from pipeline.core.monitor import drift, quality
 from pipeline.core.monitor.detectors import WindowSample
-from pipeline.core.monitor.prevalence import PrevalenceEstimator, TopicTexts
+from pipeline.core.monitor.prevalence.estimator import PrevalenceEstimator
+from pipeline.core.monitor.prevalence.topic_texts import TopicTexts
 from pipeline.core.monitor.windows import Window
 from pipeline.monitoring.labelled import AuditedTopics
 from pipeline.monitoring.reference import ReleaseReference, build_sample

@@ -11,8 +11,8 @@ from audited import LABELS
 from numpy.typing import NDArray
 
 from pipeline.base.documents.audit import AuditLabel
-from pipeline.core.monitor.ppi import Population
-from pipeline.core.monitor.prevalence import TopicTexts
+from pipeline.core.monitor.prevalence.ppi import Population
+from pipeline.core.monitor.prevalence.topic_texts import TopicTexts
 
 Array = NDArray[np.float64]
 SIGNAL = 1.6  # how much higher the logit of the true label is

@@ -1,11 +1,11 @@
 """Prevalence: the share of each label among the texts of a window, corrected by audit labels.
 
 The window's texts are a census: its share is that of exactly these texts. What the model says of them is
-known without error, and how wrong it is in a topic is measured on the topic's audit labels of recent weeks
-(`pipeline.core.monitor.ppi`). So the interval holds the error of the labels, and that of one window's texts
-around it. The share itself is pulled towards the raw one as far as labels find no more bias than chance, so
-that it errs no more than the raw one on the average; the interval is not. Its limit: the model must be as
-wrong in this window as in those weeks, so nothing is corrected while the texts of a topic have changed.
+known without error, and how wrong it is in a topic is measured on the topic's audit labels of recent weeks.
+So the interval holds the error of the labels, and that of one window's texts around it. The share itself is
+pulled towards the raw one as far as labels find no more bias than chance, so that it errs no more than the
+raw one on the average; the interval is not. Its limit: the model must be as wrong in this window as in those
+weeks, so nothing is corrected while the texts of a topic have changed.
 
 With few labels a topic is pooled with others; where that is not possible the share is not corrected, and the
 reason stands beside it.
@@ -13,83 +13,27 @@ reason stands beside it.
 Legend: L labels.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from pipeline.base.config import PrevalenceConfig
 from pipeline.base.documents import PrevalenceEntry, PrevalenceMethod
 from pipeline.base.documents.audit import AuditLabel
-from pipeline.core.monitor.ppi import (
-    Array,
+from pipeline.core.monitor.prevalence.intervals import Array, interval, onto_simplex, standard_errors
+from pipeline.core.monitor.prevalence.ppi import (
     LabelledTexts,
     Population,
     Rectifier,
-    interval,
     measure_rectifier,
-    onto_simplex,
     pool,
     share_variance,
-    t_quantile,
     trust,
 )
+from pipeline.core.monitor.prevalence.topic_texts import TopicTexts, total
 
 # A variance between fewer topics is no estimate.
 POOLED_TOPICS = 3
-
-
-@dataclass(frozen=True)
-class TopicTexts:
-    """The texts of a topic in a window: how often each label was predicted, and sums of its probability.
-
-    `square_sums_L` sums the squared probabilities; `independent` is how many texts without a copy would vary
-    as much.
-    """
-
-    counts_L: Array
-    sums_L: Array
-    square_sums_L: Array
-    independent: float
-
-    @property
-    def texts(self) -> float:
-        """Return the number of texts."""
-        return float(self.counts_L.sum())
-
-    @property
-    def raw_L(self) -> Array:
-        """Return the share of predictions of each label."""
-        raw_L: Array = self.counts_L / self.texts
-        return raw_L
-
-    @property
-    def raw_noise_L(self) -> Array:
-        """Return the standard error of the raw share, were the texts drawn anew."""
-        noise_L: Array = np.sqrt(self.raw_L * (1 - self.raw_L) / self.independent)
-        return noise_L
-
-    @property
-    def mean_L(self) -> Array:
-        """Return the mean probability of each label."""
-        mean_L: Array = self.sums_L / self.texts
-        return mean_L
-
-    @property
-    def noise_L(self) -> Array:
-        """Return the standard error of the mean probability, were the texts drawn anew."""
-        variance_L = np.maximum(self.square_sums_L / self.texts - self.mean_L**2, 0)
-        noise_L: Array = np.sqrt(variance_L / self.independent)
-        return noise_L
-
-    def __add__(self, other: "TopicTexts") -> "TopicTexts":
-        """Return the texts of both."""
-        return TopicTexts(
-            self.counts_L + other.counts_L,
-            self.sums_L + other.sums_L,
-            self.square_sums_L + other.square_sums_L,
-            self.independent + other.independent,
-        )
 
 
 class PrevalenceEstimator:
@@ -148,13 +92,13 @@ class PrevalenceEstimator:
         Topics without usable labels may hold any share from 0 to 1, which widens the interval by their part
         of the texts (Manski, 1989).
         """
-        whole = _total(topics.values())
+        whole = total(topics.values())
         labelled = {
             topic: texts
             for topic, texts in topics.items()
             if topic in self._audited and topic not in self._blocked
         }
-        covered = _total(labelled.values()) if labelled else None
+        covered = total(labelled.values()) if labelled else None
         if name in self._blocked or covered is None:
             return self._uncorrected(whole, self._blocked.get(name) or self._unlabelled(), None)
         rectifier = self._overall_rectifier(labelled)
@@ -206,11 +150,11 @@ class PrevalenceEstimator:
         )
         believed = 1.0 if method == "pooled" else trust(rectifier, self._measured)
         believed = max(believed, 1 - _room(share_L, measured.raw_L, low_L, high_L))
-        guess_L = np.clip(believed * share_L + (1 - believed) * measured.raw_L, low_L, high_L)
+        published_L = np.clip(believed * share_L + (1 - believed) * measured.raw_L, low_L, high_L)
         rest_L = texts.mean_L - part * measured.mean_L
         return self._entries(
             texts,
-            share_L=part * guess_L + rest_L,
+            share_L=part * published_L + rest_L,
             low_L=part * low_L,
             high_L=part * high_L + 1 - part,
             spread_L=np.sqrt(variance_L),
@@ -229,7 +173,7 @@ class PrevalenceEstimator:
             share_L=texts.raw_L,
             low_L=0 * ones_L,
             high_L=ones_L,
-            spread_L=0.5 / t_quantile((1 + self._confidence) / 2, np.inf) * ones_L,
+            spread_L=0.5 / standard_errors(self._confidence) * ones_L,
             noise_L=texts.raw_noise_L,
             method="none",
             labels=rectifier.labels if rectifier else 0,
@@ -270,13 +214,6 @@ class PrevalenceEstimator:
 
     def _unlabelled(self) -> str:
         return f"it has no audit label of this release within {self._cfg.label_days:g} days"
-
-
-def _total(parts: Iterable[TopicTexts]) -> TopicTexts:
-    first, *others = parts
-    for other in others:
-        first = first + other
-    return first
 
 
 def _room(share_L: Array, raw_L: Array, low_L: Array, high_L: Array) -> float:

@@ -11,8 +11,9 @@ from sources import SOURCES, label_texts, topic_texts
 
 from pipeline.base.config import PrevalenceConfig
 from pipeline.base.documents import PrevalenceEntry
-from pipeline.core.monitor.ppi import Population
-from pipeline.core.monitor.prevalence import PrevalenceEstimator, TopicTexts
+from pipeline.core.monitor.prevalence.estimator import PrevalenceEstimator
+from pipeline.core.monitor.prevalence.ppi import Population
+from pipeline.core.monitor.prevalence.topic_texts import TopicTexts
 
 CFG = PrevalenceConfig(label_days=28.0, min_labels=50, max_unlabelled=0.1)
 WINDOW, WORLDS = 400, 300
