@@ -11,7 +11,7 @@ from pipeline.base.errors import TonewatchError
 from pipeline.base.records import Alert
 from pipeline.core.evaluate.bootstrap import BootstrapConfig
 from pipeline.core.monitor import quality
-from pipeline.core.monitor.prevalence.ppi import first_labels
+from pipeline.core.prevalence.ppi import first_labels
 from pipeline.io.journal.reader import JournalReader
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.registry.ledger_entries import ChampionMove

@@ -11,7 +11,7 @@ from pipeline.base import times
 from pipeline.base.config import PrevalenceConfig
 from pipeline.base.documents import WindowReport
 from pipeline.base.documents.audit import AuditLabel
-from pipeline.core.monitor.prevalence.ppi import Population, first_labels
+from pipeline.core.prevalence.ppi import Population, first_labels
 from pipeline.monitoring.window_counts import ALL, WindowPredictions
 
 T = TypeVar("T")

@@ -12,9 +12,9 @@ from pipeline.base.seeds import seed_for
 from pipeline.core.evaluate.bootstrap import BootstrapConfig
 from pipeline.core.monitor import drift, quality
 from pipeline.core.monitor.detectors import WindowSample
-from pipeline.core.monitor.prevalence.estimator import PrevalenceEstimator
-from pipeline.core.monitor.prevalence.topic_texts import TopicTexts
 from pipeline.core.monitor.windows import Window
+from pipeline.core.prevalence.estimator import PrevalenceEstimator
+from pipeline.core.prevalence.topic_texts import TopicTexts
 from pipeline.monitoring.labelled import AuditedTopics
 from pipeline.monitoring.reference import ReleaseReference, build_sample
 from pipeline.monitoring.window_counts import ALL, TopicCounts, WindowPredictions, draw_rows

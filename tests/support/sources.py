@@ -11,8 +11,8 @@ from audited import LABELS
 from numpy.typing import NDArray
 
 from pipeline.base.documents.audit import AuditLabel
-from pipeline.core.monitor.prevalence.ppi import Population
-from pipeline.core.monitor.prevalence.topic_texts import TopicTexts
+from pipeline.core.prevalence.ppi import Population
+from pipeline.core.prevalence.topic_texts import TopicTexts
 
 Array = NDArray[np.float64]
 SIGNAL = 1.6  # how much higher the logit of the true label is

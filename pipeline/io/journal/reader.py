@@ -20,11 +20,6 @@ from pipeline.io.journal.retention import HOUR, is_hour
 FEEDBACK = f"feedback{SUFFIX}"
 START_OF_TIME, END_OF_TIME = "", "9999"
 WITHIN = "WHERE time >= ? AND time < ?"
-PROBABILITY_SUMS = f"""
-SELECT iif(topic IN (SELECT value FROM json_each(?)), topic, ?) AS topic_group, one.key,
-    total(one.value), total(one.value * one.value)
-FROM predictions, json_each(probabilities) AS one {WITHIN} AND release = ? GROUP BY topic_group, one.key
-"""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # A key is the number of its hour and, in the lower bits, that of its row.
 ROW_BITS = 40
@@ -82,7 +77,7 @@ class JournalReader:
         """
         parameters = (json.dumps(sorted(named)), other, start, end, release)
         for hour in self._hours(start, end):
-            yield from read_rows(self._hour(hour), PROBABILITY_SUMS, parameters)
+            yield from read_rows(self._hour(hour), tables.PROBABILITY_SUMS, parameters)
 
     def keys(self, start: str, end: str, *, release: str) -> Iterator[tuple[int, str, bool]]:
         """Yield key and topic of a release's predictions, and whether the text is stored, as they came."""

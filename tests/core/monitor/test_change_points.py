@@ -15,8 +15,8 @@ from scipy.stats import poisson
 
 from pipeline.base.config import ChangePointConfig, PrevalenceConfig
 from pipeline.core.monitor.change_points import find_change_points
-from pipeline.core.monitor.prevalence.estimator import PrevalenceEstimator
-from pipeline.core.monitor.prevalence.topic_texts import TopicTexts
+from pipeline.core.prevalence.estimator import PrevalenceEstimator
+from pipeline.core.prevalence.topic_texts import TopicTexts
 
 HOURS, DAYS = 2191, 91  # windows a quarter
 

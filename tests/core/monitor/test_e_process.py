@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.monitor import quality
 from pipeline.core.monitor.e_process import BETS, evidence
-from pipeline.core.monitor.prevalence.ppi import first_labels
+from pipeline.core.prevalence.ppi import first_labels
 
 NEEDED = 20.0  # evidence at a confidence of 95 %
 

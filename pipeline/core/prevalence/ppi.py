@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.base.documents.audit import AuditLabel
-from pipeline.core.monitor.prevalence.intervals import Array, away_from_ends
+from pipeline.core.prevalence.intervals import Array, away_from_ends
 
 # Labels that chance made alike would claim no error. So many more texts count, with the variance that the
 # model's own probabilities imply. In `make bench` 100 labels then cover a share of 0.05 too.

@@ -20,8 +20,8 @@ import numpy as np
 from pipeline.base.config import PrevalenceConfig
 from pipeline.base.documents import PrevalenceEntry, PrevalenceMethod
 from pipeline.base.documents.audit import AuditLabel
-from pipeline.core.monitor.prevalence.intervals import Array, interval, onto_simplex, standard_errors
-from pipeline.core.monitor.prevalence.ppi import (
+from pipeline.core.prevalence.intervals import Array, interval, onto_simplex, standard_errors
+from pipeline.core.prevalence.ppi import (
     LabelledTexts,
     Population,
     Rectifier,
@@ -30,7 +30,7 @@ from pipeline.core.monitor.prevalence.ppi import (
     share_variance,
     trust,
 )
-from pipeline.core.monitor.prevalence.topic_texts import TopicTexts, total
+from pipeline.core.prevalence.topic_texts import TopicTexts, total
 
 # A variance between fewer topics is no estimate.
 POOLED_TOPICS = 3

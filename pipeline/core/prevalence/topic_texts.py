@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.core.monitor.prevalence.intervals import Array
+from pipeline.core.prevalence.intervals import Array
 
 
 @dataclass(frozen=True)
