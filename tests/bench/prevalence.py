@@ -28,9 +28,7 @@ def main() -> None:
     columns = parquet.read_rows(folder / "predictions.parquet")
     sources = np.array(columns["source"])
     for labelled in LABELLED:
-        print(
-            f"\nprevalence, {labelled} audit labels a source, {WORLDS} windows of {WINDOW} texts, seed {SEED}"
-        )
+        print(f"\nprevalence, {labelled} audit labels a source, {WORLDS} windows of {WINDOW}, seed {SEED}")
         print("source    label      covered  width   error  of raw share  of mean probability")
         topics = {str(name): np.flatnonzero(sources == name) for name in np.unique(sources)}
         _print(_measure(columns, topics, labelled))
@@ -81,7 +79,7 @@ def _print(means: dict[str, Any]) -> None:
                 f"{topic:9} {label:10} {covered:7.3f}  {width:5.3f}  {ours:6.4f}  {raw:12.4f}  {mean:19.4f}"
             )
         ours, raw, mean = np.sqrt(values[2:].mean(axis=1))
-        print(f"{topic:9} {'all labels':10} {'':7}  {'':5}  {ours:6.4f}  {raw:12.4f}  {mean:19.4f}")
+        print(f"{topic:9} {'all labels':10} {'':7}  {'':5}  {ours:6.4f} {raw:13.4f} {mean:20.4f}")
 
 
 if __name__ == "__main__":

@@ -53,7 +53,8 @@ SELECT_FEEDBACK = f"SELECT {', '.join(FEEDBACK_COLUMNS)} FROM feedback"
 PROBABILITY_SUMS = """
 SELECT iif(topic IN (SELECT value FROM json_each(?)), topic, ?) AS topic_group, one.key,
     total(one.value), total(one.value * one.value)
-FROM predictions, json_each(probabilities) AS one WHERE time >= ? AND time < ? AND release = ? GROUP BY topic_group, one.key
+FROM predictions, json_each(probabilities) AS one
+WHERE time >= ? AND time < ? AND release = ? GROUP BY topic_group, one.key
 """
 
 
