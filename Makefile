@@ -55,13 +55,14 @@ test-gpu: $(READY) ## the tests that need a CUDA device
 chaos: $(READY) ## faults at random points, and every attack and surrounding, with a table
 	@infra/check.sh tests -m 'chaos or attack or surrounding' $(TEST_ARGS)
 
-bench: $(READY) ## how fast the parts are on this machine
+bench: $(READY) ## how fast the parts are on this machine, and how far its figures hold
 	@.venv/bin/python tests/bench/speed.py
 	@.venv/bin/python tests/bench/service.py
 	@.venv/bin/python tests/bench/batch.py
 	@.venv/bin/python tests/bench/menu.py
 	@.venv/bin/python tests/bench/gate.py
 	@.venv/bin/python tests/bench/false_alarms.py
+	@.venv/bin/python tests/bench/prevalence.py
 
 demo: $(READY) ## the whole story in a folder of its own: drift, retrain, a bad release, rollback (DEMO=folder)
 	@.venv/bin/python infra/demo.py $(DEMO)

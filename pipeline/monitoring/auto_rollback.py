@@ -1,23 +1,23 @@
-"""Automatic rollback: feedback judges a new champion, and a significant regression rolls it back."""
+"""Automatic rollback: audit labels judge a new champion, and a significant regression rolls it back."""
 
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.base import logs, times
 from pipeline.base.config import Params, Workspace
 from pipeline.base.documents import ObservedQuality
+from pipeline.base.documents.audit import AuditLabel
 from pipeline.base.errors import TonewatchError
 from pipeline.base.records import Alert
 from pipeline.core.evaluate.bootstrap import BootstrapConfig
 from pipeline.core.monitor import quality
+from pipeline.core.prevalence.ppi import first_labels
 from pipeline.io.journal.reader import JournalReader
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.registry.ledger_entries import ChampionMove
-from pipeline.monitoring.labelled import LabelledPrediction, LabelPairs, batches, read_labelled
+from pipeline.monitoring.labelled import batches
 from pipeline.monitoring.reference import ReferenceCache
 from pipeline.monitoring.window_files import read_windows
-from pipeline.monitoring.window_report import observe_quality
 from pipeline.release import promote
 
 
@@ -25,9 +25,9 @@ from pipeline.release import promote
 class RollbackDecision:
     """Whether the champion is rolled back.
 
-    `observed` is its quality by feedback, None where there is too little. `expected` is the accuracy it is
-    expected to reach at least. `verdict` compares it with the previous release, None where it is not eligible
-    for a rollback.
+    `observed` is its quality by audit labels, None where there are too few. `expected` is the accuracy it is
+    expected to reach at least, and `falls_short` whether it is no chance that it does not. `verdict` compares
+    it with the previous release, None where it is not eligible for a rollback.
     """
 
     now: str
@@ -35,6 +35,7 @@ class RollbackDecision:
     move: ChampionMove | None = None
     observed: ObservedQuality | None = None
     expected: float | None = None
+    falls_short: bool = False
     verdict: quality.RegressionVerdict | None = None
 
     def alerts(self, *, rolled_back: bool) -> Iterator[Alert]:
@@ -49,7 +50,7 @@ class RollbackDecision:
                 title=f"{self.champion} {outcome} to {self.move.origin}",
                 message=self.verdict.reason,
             )
-        elif self.observed and self.expected is not None and self.observed["high"] < self.expected:
+        elif self.falls_short and self.observed and self.expected is not None:
             yield Alert(
                 key=f"quality/{self.champion}",
                 kind="quality",
@@ -57,7 +58,7 @@ class RollbackDecision:
                 time=self.now,
                 title=f"{self.champion} is less accurate than the gate measured",
                 message=(
-                    f"By {self.observed['labels']:,} true labels the accuracy of {self.champion} is "
+                    f"By {self.observed['labels']:,} audit labels the accuracy of {self.champion} is "
                     f"{self.observed['accuracy']:.3f} "
                     f"({self.observed['low']:.3f} to {self.observed['high']:.3f}); "
                     f"the gate measured at least {self.expected:.3f}."
@@ -67,41 +68,47 @@ class RollbackDecision:
 
 
 def decide_rollback(
-    workspace: Workspace, journal: JournalReader, references: ReferenceCache, *, now: str, params: Params
+    workspace: Workspace,
+    journal: JournalReader,
+    references: ReferenceCache,
+    audited: Sequence[AuditLabel],
+    *,
+    now: str,
+    params: Params,
 ) -> RollbackDecision:
-    """Judge the champion by the feedback of the last `watch.quality.rollback_hours` before `now`."""
+    """Judge the champion by the audit labels of its predictions, one a text cluster.
+
+    All of them are compared with what the gate promised. Those of texts from the first
+    `watch.quality.rollback_hours` of its windows are compared with the previous release on the same texts.
+    Both may be asked at every pass: the evidence holds for all looks together.
+    """
     cfg, move = params.watch.quality, Ledger(workspace.ledger).last_move()
     if not move:
         return RollbackDecision(now)
-    champion = references.get(move.target)
-    since = times.hours_before(now, hours=cfg.rollback_hours)
-    start, end = times.to_micros(since), times.to_micros(now)
-
-    def labelled() -> Iterator[LabelledPrediction]:
-        for prediction in read_labelled(journal, champion.name, since=start, until=end):
-            if start <= prediction.entry.time < end:
-                yield prediction
-
-    pairs = LabelPairs()
-    for prediction in labelled():
-        pairs.add(prediction)
-    if len(pairs.truth) < cfg.min_labels:
+    champion, before = references.get(move.target), times.to_micros(now)
+    ours = first_labels(
+        entry
+        for entry in audited
+        if entry.release == champion.name and times.to_micros(entry.labelled_at) < before
+    )
+    if len(ours) < cfg.min_labels:
         return RollbackDecision(now, champion.name, move)
-    bootstrap = BootstrapConfig(params.watch.resamples, params.watch.confidence, params.seed)
     # The mix of texts differs from the test split. Less the margin, the lower bound is what the champion
     # reaches on any mix.
     expected = champion.record["intervals"]["accuracy"][0] - cfg.rollback_margin
-    # Repeated tests keep their error only while all labels since the promotion count, so only a new champion
-    # is eligible.
-    is_new = (_first_window(workspace, champion.name) or now) >= since
-    eligible = is_new and move.origin is not None and not move.is_rollback
+    evidence = quality.shortfall_evidence(ours, expected)
     return RollbackDecision(
         now,
         champion.name,
         move,
-        observe_quality(pairs, champion.labels, bootstrap),
+        quality.observed_quality(
+            ours,
+            champion.labels,
+            BootstrapConfig(params.watch.resamples, params.watch.confidence, params.seed),
+        ),
         expected,
-        _regression(references, move, labelled(), params) if eligible else None,
+        evidence >= 1 / (1 - params.watch.confidence),
+        _regression(references, journal, move, _early(workspace, ours, params), params),
     )
 
 
@@ -126,28 +133,38 @@ def rollback_if_degraded(
         return None
 
 
-def _first_window(workspace: Workspace, release: str) -> str | None:
+def _early(workspace: Workspace, audited: Sequence[AuditLabel], params: Params) -> list[AuditLabel]:
+    """Return the labels of texts from the first hours in which the release served."""
+    release = audited[0].release
     starts = (window["window"]["start"] for window in read_windows(workspace) if window["release"] == release)
-    return next(starts, None)
+    first = next(starts, min(entry.time for entry in audited))
+    until = times.hours_before(first, hours=-params.watch.quality.rollback_hours)
+    return [entry for entry in audited if times.parse_time(entry.time) < times.parse_time(until)]
 
 
 def _regression(
-    references: ReferenceCache, move: ChampionMove, labelled: Iterable[LabelledPrediction], params: Params
+    references: ReferenceCache,
+    journal: JournalReader,
+    move: ChampionMove,
+    audited: Sequence[AuditLabel],
+    params: Params,
 ) -> quality.RegressionVerdict | None:
     """Compare the champion with the previous release on the same texts; None where no text is readable."""
-    if move.origin is None:
+    if move.origin is None or move.is_rollback:
         return None
-    previous, champion, predicted = references.get(move.origin), LabelPairs(), list[str]()
-    for batch in batches(prediction for prediction in labelled if prediction.entry.text):
-        labels = previous.predictor.predict([prediction.entry.text for prediction in batch]).labels
-        predicted += map(sys.intern, labels)
-        for prediction in batch:
-            champion.add(prediction)
-    if not predicted:
+    previous, readable, predicted = references.get(move.origin), list[AuditLabel](), list[str]()
+    for batch in batches(audited):
+        entries = journal.find_all((entry.request, entry.position) for entry in batch)
+        texts = {key: entry.text for key, entry in entries.items() if entry.text}
+        kept = [entry for entry in batch if (entry.request, entry.position) in texts]
+        if kept:
+            wanted = [texts[entry.request, entry.position] for entry in kept]
+            predicted += previous.predictor.predict(wanted).labels
+            readable += kept
+    if not readable:
         return None
     return quality.detect_regression(
-        champion.truth,
-        champion.predicted,
+        readable,
         predicted,
         params.watch.quality,
         confidence=params.watch.confidence,

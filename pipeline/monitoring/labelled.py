@@ -1,52 +1,98 @@
-"""Predictions whose ground truth is known from feedback."""
+"""Audit labels as a window needs them: by topic, those just given and those of recent weeks."""
 
-import sys
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
-from pipeline.base.records import JournalEntry
-from pipeline.io.journal.reader import JournalReader
+import numpy as np
+
+from pipeline.base import times
+from pipeline.base.config import PrevalenceConfig
+from pipeline.base.documents import WindowReport
+from pipeline.base.documents.audit import AuditLabel
+from pipeline.core.prevalence.ppi import Population, first_labels
+from pipeline.monitoring.window_counts import ALL, WindowPredictions
 
 T = TypeVar("T")
 BATCH = 1000  # predictions whose texts are in memory at a time
+HOURS_A_DAY = 24
 
 
 @dataclass(frozen=True)
-class LabelledPrediction:
-    """A prediction and its ground truth."""
+class AuditedTopics:
+    """The audit labels of a release for the topics of a window; each text cluster has one.
 
-    truth: str
-    entry: JournalEntry
-
-
-@dataclass(frozen=True)
-class LabelPairs:
-    """The ground truth and the predicted label of each labelled prediction."""
-
-    truth: list[str] = field(default_factory=list)
-    predicted: list[str] = field(default_factory=list)
-
-    def add(self, prediction: LabelledPrediction) -> None:
-        """Add a prediction; equal labels are one object, so a pair takes two pointers."""
-        self.truth.append(sys.intern(prediction.truth))
-        self.predicted.append(sys.intern(prediction.entry.label))
-
-
-def read_labelled(
-    journal: JournalReader, release: str, *, since: str, until: str
-) -> Iterator[LabelledPrediction]:
-    """Yield the predictions of a release with feedback from `since` up to and without `until`.
-
-    Predictions that are no longer in the journal are left out.
+    `given` holds those given within the window, also under `all`, `recent` those of texts from recent weeks,
+    and `populations` the mean probabilities over the texts that the recent ones were drawn from.
     """
-    for labels in batches(journal.labels(since, until)):
-        entries = journal.find_all((label.request, label.position) for label in labels)
-        for label in labels:
-            entry = entries.get((label.request, label.position))
-            if entry and entry.release == release:
-                yield LabelledPrediction(label.label, entry)
+
+    given: Mapping[str, Sequence[AuditLabel]]
+    recent: Mapping[str, Sequence[AuditLabel]]
+    populations: Mapping[str, Population]
+
+
+def labels_of_window(
+    audited: Iterable[AuditLabel],
+    earlier: Sequence[WindowReport],
+    predictions: WindowPredictions,
+    *,
+    labels: Sequence[str],
+    cfg: PrevalenceConfig,
+) -> AuditedTopics:
+    """Sort the audit labels of a window's release, which knows these `labels`, by topic.
+
+    A topic that has labels from before its first window in `earlier` has no population.
+    """
+    release, start, end = predictions.release, predictions.start, predictions.end
+    ours = [
+        entry for entry in audited if entry.release == release and len(entry.probabilities) == len(labels)
+    ]
+    given = [entry for entry in first_labels(ours) if start <= times.to_micros(entry.labelled_at) < end]
+    since = times.to_micros(times.hours_before(end, hours=cfg.label_days * HOURS_A_DAY))
+    recent = _by_topic(
+        first_labels(entry for entry in ours if since <= times.to_micros(entry.time) < end),
+        predictions.group_of,
+    )
+    return AuditedTopics(
+        given={**_by_topic(given, predictions.group_of), ALL: given},
+        recent=recent,
+        populations=_populations(earlier, recent, release=release, since=since),
+    )
+
+
+def _by_topic(entries: Iterable[AuditLabel], group_of: Callable[[str], str]) -> dict[str, list[AuditLabel]]:
+    topics: dict[str, list[AuditLabel]] = {}
+    for entry in entries:
+        topics.setdefault(group_of(entry.topic), []).append(entry)
+    return topics
+
+
+def _populations(
+    earlier: Sequence[WindowReport],
+    recent: Mapping[str, Sequence[AuditLabel]],
+    *,
+    release: str,
+    since: str,
+) -> dict[str, Population]:
+    """Sum up the mean probabilities of the windows that a topic's recent labels were drawn from."""
+    windows = [
+        window
+        for window in earlier
+        if window["release"] == release and times.to_micros(window["window"]["start"]) >= since
+    ]
+    populations = {}
+    for topic, entries in recent.items():
+        reports = [
+            (times.to_micros(window["window"]["start"]), report["texts"], report["mean_probability"])
+            for window in windows
+            if (report := window["topics"].get(topic)) and "mean_probability" in report
+        ]
+        if reports and reports[0][0] <= min(times.to_micros(entry.time) for entry in entries):
+            sizes = [texts for _, texts, _ in reports]
+            means = [list(mean.values()) for _, _, mean in reports]
+            populations[topic] = Population(np.average(means, axis=0, weights=sizes), float(sum(sizes)))
+    return populations
 
 
 def batches(items: Iterable[T], size: int = BATCH) -> Iterator[list[T]]:

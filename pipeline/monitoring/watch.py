@@ -7,63 +7,57 @@ alerts that are missing.
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from urllib.parse import quote
 
 from pipeline.base import logs, times
 from pipeline.base.config import Params, Workspace
-from pipeline.base.documents import WatchSummary, WindowReport
+from pipeline.base.documents import WatchSummary
+from pipeline.base.documents.audit import AuditLabel
 from pipeline.base.errors import TonewatchError, UsageError
 from pipeline.base.records import Alert
 from pipeline.core.monitor import quiet_period
 from pipeline.core.monitor.windows import Window, due_windows
-from pipeline.io import alerts, files, locks
-from pipeline.io.journal.counting import TopicChoice
+from pipeline.io import alerts, locks
 from pipeline.io.journal.journal import Journal
 from pipeline.io.journal.reader import END_OF_TIME, JournalReader
 from pipeline.io.params_file import load_params
 from pipeline.io.sources import feedback
 from pipeline.monitoring import auto_rollback
 from pipeline.monitoring.begun_rollback import end_rollback, record_rollback, unraised_rollback
-from pipeline.monitoring.changes import find_changes, read_states, write_changes
-from pipeline.monitoring.labelled import LabelPairs, read_labelled
-from pipeline.monitoring.model_effect import OLD_TEXTS_MINUTES, measure_model_change
+from pipeline.monitoring.changes import find_changes, write_changes
 from pipeline.monitoring.reference import ReferenceCache
 from pipeline.monitoring.window_alerts import alerts_from_changes
-from pipeline.monitoring.window_counts import ALL, OTHER, WindowPredictions, count_releases, count_window
-from pipeline.monitoring.window_files import (
-    read_newest_windows,
-    read_series,
-    read_window,
-    set_aside_future,
-    window_paths,
-)
-from pipeline.monitoring.window_report import describe_topics
+from pipeline.monitoring.window_counts import ALL
+from pipeline.monitoring.window_files import read_series, read_window, set_aside_future, window_paths
+from pipeline.monitoring.window_writer import WindowWriter
 
 log = logs.get("watch")
 
 
 def run_watch(
-    workspace: Workspace, *, now: str | None = None, actor: str = "tonewatch watch"
+    workspace: Workspace,
+    *,
+    now: str | None = None,
+    actor: str = "tonewatch watch",
+    audited: Sequence[AuditLabel] = (),
 ) -> WatchSummary:
     """Report all due windows, raise and send alerts, and roll back a champion with a significant regression.
 
     `now` is a UTC time, by default the clock's. Predictions dated after it belong to no window and are
     counted. Windows that end after it were reported by a clock that was ahead, and are set aside. Concurrent
-    passes run one after the other. Raises UsageError for a `now` that is no time.
+    passes run one after the other. `audited` are the audit labels that shares are corrected and releases are
+    judged by. Raises UsageError for a `now` that is no time.
     """
     params, now = load_params(workspace.params), _parse_now(now)
     with locks.folder_lock(workspace.windows):
         journal, references = Journal.reading(workspace.journal), ReferenceCache(workspace)
         set_aside = set_aside_future(workspace, now=times.parse_time(now))
         unraised = unraised_rollback(workspace)
-        written = [
-            window
-            for window in _due_windows(workspace, journal, now, params)
-            if _write_window(workspace, journal, references, window, params)
-        ]
+        writer = WindowWriter(workspace, journal, references, audited, params)
+        due = _due_windows(workspace, journal, now, params)
+        written = [window for window in due if writer.write(window)]
         changes = find_changes(workspace, read_series(workspace), now=now, params=params)
-        decision = _decide_rollback(workspace, journal, references, now=now, params=params)
+        decision = _decide_rollback(workspace, journal, references, audited, now=now, params=params)
         record_rollback(workspace, decision)
         move = auto_rollback.rollback_if_degraded(workspace, decision, actor=actor)
         candidates = [
@@ -90,11 +84,17 @@ def run_watch(
 
 
 def _decide_rollback(
-    workspace: Workspace, journal: JournalReader, references: ReferenceCache, *, now: str, params: Params
+    workspace: Workspace,
+    journal: JournalReader,
+    references: ReferenceCache,
+    audited: Sequence[AuditLabel],
+    *,
+    now: str,
+    params: Params,
 ) -> auto_rollback.RollbackDecision:
     """Judge the champion; where a release cannot be loaded now, this pass still sends its alerts."""
     try:
-        return auto_rollback.decide_rollback(workspace, journal, references, now=now, params=params)
+        return auto_rollback.decide_rollback(workspace, journal, references, audited, now=now, params=params)
     except TonewatchError as error:
         log.error("rollback.not_judged", reason=str(error))
         return auto_rollback.RollbackDecision(now)
@@ -113,82 +113,6 @@ def _due_windows(workspace: Workspace, journal: JournalReader, now: str, params:
     if not since:
         return []
     return due_windows(since=since, now=now, minutes=cfg.window_minutes, most=cfg.catch_up_windows)
-
-
-def _write_window(
-    workspace: Workspace, journal: JournalReader, references: ReferenceCache, window: Window, params: Params
-) -> bool:
-    """Write the report of one window; return whether there were predictions in it."""
-    start, end = times.to_micros(window.start), times.to_micros(window.end)
-    recent = read_newest_windows(workspace, params.watch.drift.of_windows)
-    choice = _choose_topics(workspace, journal, recent, window, params)
-    counts = journal.counts(start, end, named=choice.named, other=OTHER)
-    if not counts:
-        return False
-    releases, named = count_releases(counts), choice.named
-    reference = references.get(max(releases, key=lambda name: releases[name]))
-    predictions = count_window(journal, counts, start=start, end=end, release=reference.name, named=named)
-    model_change = None
-    if recent and recent[-1]["release"] != reference.name:
-        model_change = measure_model_change(
-            journal, references, reference, predictions, earlier=_last_days(workspace, params), params=params
-        )
-    report: WindowReport = {
-        "window": {"start": window.start, "end": window.end},
-        "release": reference.name,
-        "data_version": reference.record["data_version"],
-        "predictions": predictions.topics[ALL].texts,
-        "releases": releases,
-        "topics": describe_topics(
-            reference,
-            predictions,
-            _labels_by_topic(journal, predictions),
-            window=window,
-            cfg=params.watch,
-            seed=params.seed,
-        ),
-        "model_change": model_change,
-        "other_topics": choice.others,
-    }
-    files.write_json(_window_path(workspace, window), report)
-    log.info("window.written", start=window.start, predictions=sum(releases.values()), release=reference.name)
-    return True
-
-
-def _choose_topics(
-    workspace: Workspace,
-    journal: JournalReader,
-    recent: Sequence[WindowReport],
-    window: Window,
-    params: Params,
-) -> TopicChoice:
-    """Choose the topics of a window that are reported by name, and say how many others are one topic."""
-    judged = read_states(workspace)["topics"].keys()
-    known = {topic for report in recent for topic in report["topics"]} | set(judged)
-    start, end = times.to_micros(window.start), times.to_micros(window.end)
-    most = min(params.serve.max_topics, params.watch.max_judged_topics)
-    choice = journal.choose_topics(start, end, known=known, most=most)
-    if choice.others:
-        log.warning("topics.merged", topics=choice.others, limit=most, start=window.start)
-    return choice
-
-
-def _last_days(workspace: Workspace, params: Params) -> list[WindowReport]:
-    """Read the windows of the days from which old texts are drawn."""
-    return read_newest_windows(workspace, OLD_TEXTS_MINUTES // params.watch.window_minutes)
-
-
-def _labels_by_topic(journal: JournalReader, predictions: WindowPredictions) -> dict[str, LabelPairs]:
-    pairs = {ALL: LabelPairs()}
-    labelled = read_labelled(journal, predictions.release, since=predictions.start, until=predictions.end)
-    for prediction in labelled:
-        for topic in (ALL, predictions.group_of(prediction.entry.topic)):
-            pairs.setdefault(topic, LabelPairs()).add(prediction)
-    return pairs
-
-
-def _window_path(workspace: Workspace, window: Window) -> Path:
-    return workspace.windows / f"{window.name}.json"
 
 
 def _raise_alerts(

@@ -22,15 +22,31 @@ OTHER = "other"  # the topics beyond the largest ones
 
 @dataclass
 class TopicCounts:
-    """Count the predictions of a topic by label, and sum up their confidence."""
+    """Count the predictions of a topic by label, and sum up their confidence.
+
+    `probabilities` and `squares` are the sums of each label's probability and of its square, by the number of
+    the label.
+    """
 
     labels: Counter[str] = field(default_factory=Counter)
     confidence: float = 0.0
+    probabilities: dict[int, float] = field(default_factory=dict)
+    squares: dict[int, float] = field(default_factory=dict)
+
+    def add_probability(self, label: int, total: float, squares: float) -> None:
+        """Add to the sums of the label with this number."""
+        self.probabilities[label] = self.probabilities.get(label, 0.0) + total
+        self.squares[label] = self.squares.get(label, 0.0) + squares
 
     @property
     def texts(self) -> int:
         """Return the number of predictions."""
         return self.labels.total()
+
+    @property
+    def independent(self) -> float:
+        """Return how many texts without a copy would vary as much as these."""
+        return float(self.texts)
 
     @property
     def mean_confidence(self) -> float:
@@ -108,6 +124,11 @@ def count_window(
                 counted = topics.setdefault(topic, TopicCounts())
                 counted.labels[count.label] += count.predictions
                 counted.confidence += count.confidence
+    sums = journal.probability_sums(start, end, release=release, named=named, other=OTHER)
+    for group, label, total, squares in sums:
+        # Predictions may come between the two queries, of a topic that was not counted.
+        for topic in {ALL, group} & topics.keys():
+            topics[topic].add_probability(label, total, squares)
     return WindowPredictions(journal, start, end, release, topics, readable, named)
 
 

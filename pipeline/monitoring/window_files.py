@@ -39,9 +39,15 @@ def read_series(workspace: Workspace) -> list[WindowReport]:
     ]
 
 
-def read_newest_windows(workspace: Workspace, number: int) -> list[WindowReport]:
-    """Read at most so many of the newest window reports, the oldest first."""
-    return [read_window(path) for path in window_paths(workspace)[-number:]]
+def read_newest_windows(
+    workspace: Workspace, number: int, *, before: str | None = None
+) -> list[WindowReport]:
+    """Read at most so many of the newest window reports, the oldest first; `before` is the name of a window.
+
+    Only windows before that one are read then.
+    """
+    paths = [path for path in window_paths(workspace) if before is None or path.stem < before]
+    return [read_window(path) for path in paths[-number:]]
 
 
 def load_window(path: Path) -> WindowReport:

@@ -3,20 +3,27 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from pipeline.base import logs
 from pipeline.base.config import WatchConfig
-from pipeline.base.documents import DriftReport, ObservedQuality, TopicReport
+from pipeline.base.documents import DriftReport, PrevalenceEntry, TopicReport
 from pipeline.base.errors import TonewatchError
 from pipeline.base.records import JournalEntry
 from pipeline.base.seeds import seed_for
 from pipeline.core.change.profile import describe_window
 from pipeline.core.evaluate.bootstrap import BootstrapConfig
-from pipeline.core.monitor import drift, prevalence, quality
+from pipeline.core.monitor import drift, quality
 from pipeline.core.monitor.detectors import WindowSample
 from pipeline.core.monitor.windows import Window
-from pipeline.monitoring.labelled import LabelPairs
+from pipeline.core.prevalence.estimator import PrevalenceEstimator
+from pipeline.core.prevalence.topic_texts import TopicTexts
+from pipeline.monitoring.labelled import AuditedTopics
 from pipeline.monitoring.reference import ReleaseReference, build_sample
-from pipeline.monitoring.window_counts import TopicCounts, WindowPredictions, draw_rows
+from pipeline.monitoring.window_counts import ALL, TopicCounts, WindowPredictions, draw_rows
+
+# Drift of these kinds changes how wrong the model is, so what was measured before corrects nothing.
+UNCORRECTED_KINDS = ("topic", "encoding", "language")
 
 log = logs.get("watch")
 
@@ -25,13 +32,14 @@ log = logs.get("watch")
 class WindowContext:
     """What all topics of a window are judged by.
 
-    `topics` is how many are compared.
+    `topics` is how many are compared, `standing` the kind of the drift alarm that stands in a topic.
     """
 
     reference: ReleaseReference
     cfg: WatchConfig
     seed: int
     topics: int
+    standing: Mapping[str, str]
 
     @property
     def bootstrap(self) -> BootstrapConfig:
@@ -42,16 +50,20 @@ class WindowContext:
 def describe_topics(
     reference: ReleaseReference,
     predictions: WindowPredictions,
-    labelled: Mapping[str, LabelPairs],
+    audited: AuditedTopics,
     *,
     window: Window,
     cfg: WatchConfig,
     seed: int,
+    standing: Mapping[str, str],
 ) -> dict[str, TopicReport]:
-    """Describe each topic of a window from the release's predictions in it and the feedback sent in it."""
+    """Describe each topic of a window from the release's predictions in it and its audit labels.
+
+    `standing` holds the kind of the drift alarm that stands in a topic, which is not corrected then.
+    """
     sizes = {topic: counts.texts for topic, counts in predictions.topics.items()}
     judged = {topic: texts for topic, texts in sizes.items() if texts >= cfg.min_texts}
-    context = WindowContext(reference, cfg, seed_for(seed, "watch", window.start), len(judged))
+    context = WindowContext(reference, cfg, seed_for(seed, "watch", window.start), len(judged), standing)
     rows = {
         topic: draw_rows(texts, drift.comparable_size(texts, cfg.drift), context.seed)
         for topic, texts in judged.items()
@@ -59,40 +71,75 @@ def describe_topics(
     samples = predictions.sample(rows)
     reports = {}
     for topic, counts in predictions.topics.items():
-        report = _topic_report(counts, labelled.get(topic, LabelPairs()), context)
+        report = _topic_report(topic, counts, audited, context)
         if topic in samples:
             # One topic after the other: only its sample is in memory.
             entries = predictions.entries(samples[topic])
             report = _compared(report, topic, entries, counts, context)
         reports[topic] = report
+    for topic, shares in _prevalence(predictions, audited, context).items():
+        reports[topic]["prevalence"] = shares
     return reports
 
 
-def _topic_report(counts: TopicCounts, labelled: LabelPairs, context: WindowContext) -> TopicReport:
-    reference, judged = context.reference, counts.texts >= context.cfg.min_texts
+def _topic_report(
+    topic: str, counts: TopicCounts, audited: AuditedTopics, context: WindowContext
+) -> TopicReport:
+    labels = context.reference.labels
     report: TopicReport = {
         "texts": counts.texts,
-        "observed": observe_quality(labelled, reference.labels, context.bootstrap),
+        "observed": quality.observed_quality(audited.given.get(topic, ()), labels, context.bootstrap),
         "prevalence": None,
         "estimated": None,
         "drift": None,
     }
-    if judged:
-        label_counts = [counts.labels[label] for label in reference.labels]
-        report["prevalence"] = prevalence.estimate_prevalence(
-            label_counts, reference.confusion, reference.labels, context.bootstrap
-        )
+    if counts.texts:
+        report["mean_probability"] = {
+            label: counts.probabilities.get(row, 0.0) / counts.texts for row, label in enumerate(labels)
+        }
+    if counts.texts >= context.cfg.min_texts:
         report["estimated"] = quality.estimated_quality(
             counts.texts, counts.mean_confidence, context.bootstrap
         )
     return report
 
 
-def observe_quality(
-    labelled: LabelPairs, labels: Sequence[str], bootstrap: BootstrapConfig
-) -> ObservedQuality | None:
-    """Measure quality by ground truth; None where there is none."""
-    return quality.observed_quality(labelled.truth, labelled.predicted, labels, bootstrap)
+def _prevalence(
+    predictions: WindowPredictions,
+    audited: AuditedTopics,
+    context: WindowContext,
+) -> dict[str, dict[str, PrevalenceEntry]]:
+    """Estimate the shares in the topics that have enough texts."""
+    labels = context.reference.labels
+    rows = range(len(labels))
+    texts = {
+        topic: TopicTexts(
+            np.array([counts.labels[label] for label in labels], dtype=np.float64),
+            np.array([counts.probabilities.get(row, 0.0) for row in rows]),
+            np.array([counts.squares.get(row, 0.0) for row in rows]),
+            counts.independent,
+        )
+        for topic, counts in predictions.topics.items()
+        if counts.texts
+    }
+    estimator = PrevalenceEstimator(
+        labels,
+        audited.recent,
+        audited.populations,
+        blocked={
+            topic: f"a drift alarm of kind {kind} stands, so earlier audit labels do not hold"
+            for topic, kind in context.standing.items()
+            if kind in UNCORRECTED_KINDS
+        },
+        cfg=context.cfg.prevalence,
+        confidence=context.cfg.confidence,
+    )
+    judged = [topic for topic, one in texts.items() if one.texts >= context.cfg.min_texts]
+    entries = {topic: estimator.topic(topic, texts[topic]) for topic in judged if topic != ALL}
+    if ALL in judged:
+        named = {topic: one for topic, one in texts.items() if topic != ALL}
+        entries[ALL] = estimator.all_topics(ALL, named)
+    return entries
 
 
 def _compared(

@@ -21,6 +21,7 @@ from pipeline.operations.dashboard.actions import SessionStore, open_sessions
 from pipeline.operations.dashboard.data import DashboardData
 from pipeline.serve.api.app import create_app
 from pipeline.serve.api.handlers import Service
+from pipeline.serve.api.prevalence import prevalence_router
 from pipeline.serve.dashboard.context import DashboardContext
 from pipeline.serve.dashboard.cookies import session_key
 from pipeline.serve.dashboard.routes import dashboard_router
@@ -71,7 +72,8 @@ def build_app(
         signed_in=lambda scope: session_key(Request(scope), sessions),
     )
     dashboard = _dashboard(workspace, champion, cfg, sessions)
-    return create_app(service, [dashboard_router(dashboard)], prefix=urlsplit(workspace.dashboard).path)
+    routers = [prevalence_router(workspace), dashboard_router(dashboard)]
+    return create_app(service, routers, prefix=urlsplit(workspace.dashboard).path)
 
 
 def _dashboard(

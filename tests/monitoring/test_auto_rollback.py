@@ -37,6 +37,7 @@ def test_an_accuracy_below_that_of_the_gate_requests_a_retrain() -> None:
             "macro_f1_high": 0.52,
         },
         expected=0.7,
+        falls_short=True,
     )
 
     (alert,) = low.alerts(rolled_back=False)
@@ -44,9 +45,11 @@ def test_an_accuracy_below_that_of_the_gate_requests_a_retrain() -> None:
     assert (alert.key, alert.requests_retrain) == ("quality/R4", True)
     assert alert.title == "R4 is less accurate than the gate measured"
     assert alert.message == (
-        "By 1,675 true labels the accuracy of R4 is 0.600 (0.580 to 0.620); the gate measured at least 0.700."
+        "By 1,675 audit labels the accuracy of R4 is 0.600 (0.580 to 0.620); "
+        "the gate measured at least 0.700."
     )
-    assert list(replace(low, expected=0.61).alerts(rolled_back=False)) == []
+    # The interval alone says nothing: it holds at one look and not at every look.
+    assert list(replace(low, falls_short=False).alerts(rolled_back=False)) == []
 
 
 def test_without_a_regression_there_is_no_alert() -> None:

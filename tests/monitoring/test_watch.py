@@ -11,6 +11,7 @@ import yaml
 from world import LABELS, TEXTS, serve
 
 from pipeline.base.config import Workspace
+from pipeline.base.documents.audit import AuditLabel
 from pipeline.base.errors import UsageError
 from pipeline.base.records import Feedback, JournalEntry
 from pipeline.base.times import format_micros, format_seconds
@@ -81,14 +82,36 @@ def window(places: Workspace, hour: int) -> dict[str, Any]:
     return dict(files.read_json(places.windows / f"{now(hour).replace(':', '-')}.json"))
 
 
+def audit(entries: Sequence[JournalEntry], numbers: Sequence[int], *, hour: float) -> list[AuditLabel]:
+    """Return the audit labels of predictions, each given in this hour; equal texts are one cluster."""
+    labelled_at = now(hour)
+    return [
+        AuditLabel(
+            request=entry.request,
+            position=entry.position,
+            time=entry.time,
+            topic=entry.topic,
+            release=entry.release,
+            cluster=entry.digest,
+            predicted=entry.label,
+            probabilities=entry.probabilities,
+            label=TEXTS[number].label,
+            inclusion=0.5,
+            annotator="ada",
+            labelled_at=labelled_at,
+        )
+        for entry, number in zip(entries, numbers, strict=True)
+    ]
+
+
 def test_the_prevalence_of_a_window_covers_the_truth_without_an_alarm(
     places: Workspace, serve_texts: Any
 ) -> None:
     serve(places, wrong=10)
     numbers = mixed(1)
-    serve_texts(numbers, 0)
+    entries = serve_texts(numbers, 0)
 
-    summary = run_watch(places, now=now(1))
+    summary = run_watch(places, now=now(1), audited=audit(entries[::2], numbers[::2], hour=0.9))
 
     assert (summary["windows"], summary["alerts"], summary["rollback"], summary["retrain"]) == (
         ["2026-11-25T08-00-00Z"],
@@ -99,10 +122,60 @@ def test_the_prevalence_of_a_window_covers_the_truth_without_an_alarm(
     topic = window(places, 0)["topics"]["all"]
     for label in LABELS:
         truth = sum(TEXTS[number].label == label for number in numbers) / len(numbers)
-        assert topic["prevalence"][label]["low"] <= truth <= topic["prevalence"][label]["high"]
+        entry = topic["prevalence"][label]
+        assert entry["low"] <= truth <= entry["high"]
+        assert (entry["method"], entry["labels"]) == ("ppi", 50)
+        assert 0 < entry["high"] - entry["low"] < 0.4
+    assert topic["observed"]["labels"] == 50
+    assert topic["mean_probability"] == {
+        label: topic["prevalence"][label]["mean_probability"] for label in LABELS
+    }
     assert topic["drift"]["drifted"] is False
     assert topic["estimated"]["low"] < topic["estimated"]["high"]
     assert window(places, 0)["releases"] == {"R1": 100}
+
+
+def test_without_audit_labels_raw_share_and_mean_probability_stand_beside_the_reason(
+    places: Workspace, serve_texts: Any
+) -> None:
+    serve(places, wrong=10)
+    serve_texts(mixed(1), 0, with_feedback=True)
+
+    run_watch(places, now=now(1))
+
+    report = window(places, 0)["topics"]["general"]
+    for entry in report["prevalence"].values():
+        assert (entry["corrected"], entry["method"], entry["labels"]) == (False, "none", 0)
+        assert entry["share"] == entry["raw"] != entry["mean_probability"]
+        assert (entry["low"], entry["high"]) == (0.0, 1.0)
+        assert entry["why"] == "it has no audit label of this release within 28 days"
+    # Feedback is no measure of quality.
+    assert report["observed"] is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "method"), [("topic", "none"), ("encoding", "none"), ("language", "none"), ("label", "ppi")]
+)
+def test_while_a_drift_alarm_stands_nothing_is_corrected(
+    places: Workspace, serve_texts: Any, kind: str, method: str
+) -> None:
+    serve(places, wrong=10)
+    numbers = mixed(1)
+    entries = serve_texts(numbers, 0)
+    run_watch(places, now=now(1))
+    report = window(places, 0)
+    report["topics"]["all"]["drift"] |= {"drifted": True, "kind": kind}
+    for hour in (0, 1):
+        report["window"] = {"start": now(hour), "end": now(hour + 1)}
+        files.write_json(places.windows / f"{now(hour).replace(':', '-')}.json", report)
+    serve_texts(mixed(2), 2)
+
+    run_watch(places, now=now(3), audited=audit(entries, numbers, hour=1))
+
+    entry = window(places, 2)["topics"]["all"]["prevalence"]["positive"]
+    assert entry["method"] == method
+    why = f"a drift alarm of kind {kind} stands, so earlier audit labels do not hold"
+    assert entry.get("why") == (why if method == "none" else None)
 
 
 def test_a_topic_named_as_a_source_is_compared_with_that_source(places: Workspace, serve_texts: Any) -> None:
@@ -180,16 +253,34 @@ def test_a_significant_regression_is_rolled_back_with_the_reason(places: Workspa
     # Texts that only R1 predicts right, and as many that both do.
     only_previous_right = [number for number in range(len(TEXTS)) if number % 20 == 0 and number % 7]
     both_right = [number for number in range(len(TEXTS)) if number % 20 and number % 7]
-    serve_texts([*(only_previous_right * 12)[:120], *both_right[:120]], 0, with_feedback=True)
+    numbers = [*only_previous_right, *both_right[:100]]
+    audited = audit(serve_texts(numbers, 0), numbers, hour=0.5)
 
-    summary = run_watch(places, now=now(1))
+    summary = run_watch(places, now=now(1), audited=audited)
 
     assert (summary["rollback"]["from"], summary["rollback"]["to"]) == ("R2", "R1")
     assert Ledger(places.ledger).champion() == "R1"
     assert Ledger(places.ledger).moves()[-1].actor == "tonewatch watch"
     assert "accuracy" in Ledger(places.ledger).moves()[-1].reason
     assert any("R2 was rolled back to R1" in title for title in summary["alerts"])
-    assert run_watch(places, now=now(2))["rollback"] is None
+    assert run_watch(places, now=now(2), audited=audited)["rollback"] is None
+
+
+def test_feedback_and_one_text_sent_often_roll_nothing_back(places: Workspace, serve_texts: Any) -> None:
+    serve(places, wrong=7)
+    serve(places, wrong=20)
+    wrong = [number for number in range(len(TEXTS)) if number % 20 == 0 and number % 7]
+    entries = serve_texts((wrong * 20)[:200], 0, with_feedback=True)
+    volunteered = [
+        dataclasses.replace(entry, origin="feedback")
+        for entry in audit(entries, (wrong * 20)[:200], hour=0.5)
+    ]
+    often = audit(serve_texts(wrong[:1] * 130, 0), wrong[:1] * 130, hour=0.5)
+
+    summary = run_watch(places, now=now(1), audited=[*volunteered, *often])
+
+    assert (summary["rollback"], summary["alerts"]) == (None, [])
+    assert Ledger(places.ledger).champion() == "R2"
 
 
 def test_after_the_rollback_hours_a_release_is_not_rolled_back_automatically(
@@ -198,19 +289,23 @@ def test_after_the_rollback_hours_a_release_is_not_rolled_back_automatically(
     serve(places, wrong=7)
     serve(places, wrong=20)
     serve_texts(mixed(1), 0)
+    run_watch(places, now=now(1))
     only_previous_right = [number for number in range(len(TEXTS)) if number % 20 == 0 and number % 7]
-    serve_texts((only_previous_right * 20)[:200], 100, with_feedback=True)
+    both_right = [number for number in range(len(TEXTS)) if number % 20 and number % 7]
+    numbers = [*only_previous_right, *both_right[:100]]
+    audited = audit(serve_texts(numbers, 400), numbers, hour=400.5)
 
-    assert run_watch(places, now=now(101))["rollback"] is None
+    assert run_watch(places, now=now(401), audited=audited)["rollback"] is None
     assert Ledger(places.ledger).champion() == "R2"
 
 
 def test_a_release_without_a_regression_stays(places: Workspace, serve_texts: Any) -> None:
     serve(places, wrong=7)
     serve(places, wrong=20)
-    serve_texts(mixed(1, size=200), 0, with_feedback=True)
+    numbers = list(range(200))
+    audited = audit(serve_texts(numbers, 0), numbers, hour=0.5)
 
-    assert run_watch(places, now=now(1))["rollback"] is None
+    assert run_watch(places, now=now(1), audited=audited)["rollback"] is None
     assert Ledger(places.ledger).champion() == "R2"
 
 

@@ -34,19 +34,21 @@ API = (
     "POST /v1/predict",
     "POST /v1/feedback",
     "GET /v1/release",
+    "GET /v1/prevalence",
     "GET /metrics",
     "GET /openapi.json",
     "GET /docs",
     "GET /healthz",
     "GET /readyz",
 )
-# The status for each scope of a key, in the order of API; 404 is for feedback on an unknown prediction.
+# The status for each scope of a key, in the order of API; 404 is for feedback on an unknown prediction, and
+# for the prevalence of a topic before its first window.
 STATUSES = {
-    "": (401, 401, 401, 401, 401, 401, 200, 200),
-    "predict": (200, 403, 200, 200, 200, 200, 200, 200),
-    "feedback": (403, 404, 200, 200, 200, 200, 200, 200),
-    "admin": (403, 403, 200, 200, 200, 200, 200, 200),
-    "forged": (401, 401, 401, 401, 401, 401, 200, 200),
+    "": (401, 401, 401, 401, 401, 401, 401, 200, 200),
+    "predict": (200, 403, 200, 404, 200, 200, 200, 200, 200),
+    "feedback": (403, 404, 200, 404, 200, 200, 200, 200, 200),
+    "admin": (403, 403, 200, 404, 200, 200, 200, 200, 200),
+    "forged": (401, 401, 401, 401, 401, 401, 401, 200, 200),
 }
 
 
@@ -193,7 +195,7 @@ def test_without_any_key_nobody_gets_in(tmp_path: Path) -> None:
     with running_service.running(workspace) as service:
         workspace.keys.unlink()
 
-        assert [send(service, route).status_code for route in API] == [401] * 6 + [200] * 2
+        assert [send(service, route).status_code for route in API] == [401] * 7 + [200] * 2
 
 
 def test_a_local_service_makes_one_key_for_its_owner(tmp_path: Path) -> None:

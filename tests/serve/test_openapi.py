@@ -20,6 +20,7 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 OPERATIONS = [(path, "POST", mode) for path in ("/v1/predict", "/v1/feedback") for mode in GenerationMode]
 # Without a body or parameters there is no invalid request.
 OPERATIONS += [("/v1/release", "GET", GenerationMode.POSITIVE)]
+OPERATIONS += [("/v1/prevalence", "GET", mode) for mode in GenerationMode]
 EXAMPLES = 40
 
 

@@ -13,16 +13,24 @@ END = datetime(2026, 11, 25, 8, tzinfo=UTC)
 
 
 def write(
-    folder: Path, *, windows: int = 72, topics: tuple[str, ...] = ("phones", "trains"), until: datetime = END
+    folder: Path,
+    *,
+    windows: int = 72,
+    topics: tuple[str, ...] = ("phones", "trains"),
+    until: datetime = END,
+    method: str = "ppi",
 ) -> None:
-    """Write hourly windows up to `until`: after two thirds the model changes, then `topics[0]` drifts."""
+    """Write hourly windows up to `until`: after two thirds the model changes, then `topics[0]` drifts.
+
+    `method` is how their shares are corrected.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(20)
     for number in range(windows):
         start = until - timedelta(hours=windows - number)
         # One window in the night has no predictions.
         if number != windows // 4:
-            document = _window(start, number / windows, (number - 1) / windows, topics, random)
+            document = _window(start, number / windows, (number - 1) / windows, topics, random, method=method)
             (folder / f"{start.strftime('%Y-%m-%dT%H-%M-%SZ')}.json").write_text(
                 json.dumps(document), "utf-8"
             )
@@ -41,7 +49,13 @@ def write(
 
 
 def _window(
-    start: datetime, part: float, before: float, topics: tuple[str, ...], random: np.random.Generator
+    start: datetime,
+    part: float,
+    before: float,
+    topics: tuple[str, ...],
+    random: np.random.Generator,
+    *,
+    method: str,
 ) -> dict[str, Any]:
     turned, new, older = part >= 0.75, part >= 0.66, before >= 0.66
     night = 0.55 + 0.45 * math.sin((start.hour - 9) / 24 * 2 * math.pi)
@@ -50,10 +64,10 @@ def _window(
         for number, topic in enumerate(topics)
     }
     topic_reports = {
-        topic: _topic(size, random, turned=turned and topic == topics[0], part=part)
+        topic: _topic(size, random, turned=turned and topic == topics[0], part=part, method=method)
         for topic, size in sizes.items()
     }
-    all_texts = _topic(sum(sizes.values()), random, turned=turned, part=part, mild=True)
+    all_texts = _topic(sum(sizes.values()), random, turned=turned, part=part, method=method, mild=True)
     changed = new and not older
     labels = {
         label: _shift(by) for label, by in (("negative", -0.02), ("neutral", 0.005), ("positive", 0.015))
@@ -78,7 +92,7 @@ def _shift(by: float) -> dict[str, float]:
 
 
 def _topic(
-    texts: int, random: np.random.Generator, *, turned: bool, part: float, mild: bool = False
+    texts: int, random: np.random.Generator, *, turned: bool, part: float, method: str, mild: bool = False
 ) -> dict[str, Any]:
     if texts < 50:
         return {"texts": texts, "prevalence": None, "drift": None, "observed": None, "estimated": None}
@@ -90,12 +104,15 @@ def _topic(
     prevalence = {
         name: {
             "raw": float(g),
+            "mean_probability": float(g),
             "share": float(g),
             "low": float(max(0, g - 1.96 * s)),
             "high": float(g + 1.96 * s),
             "spread": float(s),
             "noise": float(s) * 0.8,
             "corrected": True,
+            "method": method,
+            "labels": 120,
         }
         for name, g, s in zip(("negative", "neutral", "positive"), predicted, spread, strict=True)
     }
@@ -145,4 +162,7 @@ def downgrade(path: Path) -> None:
     document["break"] = document.pop("model_change")
     for topic in document["topics"].values():
         topic["shares"] = topic.pop("prevalence")
+        for entry in (topic["shares"] or {}).values():
+            for key in ("mean_probability", "method", "labels"):
+                del entry[key]
     path.write_text(json.dumps(document), "utf-8")

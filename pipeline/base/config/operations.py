@@ -97,8 +97,17 @@ class ChangePointConfig(Section):
     min_change: Fraction
 
 
+class PrevalenceConfig(Section):
+    """Set by which audit labels the shares of labels are corrected, and how many of them are enough."""
+
+    # Newer than releases that must still be readable, so they may be left out.
+    label_days: PositiveFloat = 28.0
+    min_labels: PositiveInt = 50
+    max_unlabelled: Fraction = 0.1
+
+
 class QualityConfig(Section):
-    """Set how feedback is evaluated, and when a release is rolled back automatically."""
+    """Set how audit labels judge a release, and when it is rolled back automatically."""
 
     min_labels: PositiveInt
     rollback_hours: PositiveFloat
@@ -119,6 +128,7 @@ class WatchConfig(Section):
     change_points: ChangePointConfig
     quality: QualityConfig
     # Newer than releases that must still be readable, so they may be left out.
+    prevalence: PrevalenceConfig = PrevalenceConfig()
     false_alarms_per_quarter: PositiveFloat = 1.0
     max_judged_topics: PositiveInt = 30
 

@@ -47,14 +47,12 @@ def upgrade_release(document: Mapping[str, Any]) -> ReleaseRecord:
 
 
 def upgrade_window(document: Mapping[str, Any]) -> WindowReport:
-    """Return a stored window report in today's shape; one that has it already is returned as it is.
+    """Return a stored window report in today's shape.
 
     Raises KeyError, TypeError, ValueError or AttributeError for a document that is no window report.
     """
-    if "model_change" in document:
-        return cast(WindowReport, document)
     window = _renamed(document, WINDOW_KEYS)
-    window["topics"] = {name: _renamed(topic, TOPIC_KEYS) for name, topic in document["topics"].items()}
+    window["topics"] = {name: _topic(topic) for name, topic in document["topics"].items()}
     return cast(WindowReport, window)
 
 
@@ -62,6 +60,19 @@ def upgrade_change_point(document: Mapping[str, Any]) -> ChangePoint:
     """Return a stored change point in today's shape; where it does not say what showed it, that is itself."""
     point = {"detected": document["time"], **_renamed(document, CHANGE_POINT_KEYS)}
     return cast(ChangePoint, point)
+
+
+def _topic(topic: Mapping[str, Any]) -> dict[str, Any]:
+    upgraded = _renamed(topic, TOPIC_KEYS)
+    # Until shares were corrected by audit labels, they were by the confusion on the test texts.
+    if prevalence := upgraded.get("prevalence"):
+        upgraded["prevalence"] = {label: _entry(entry) for label, entry in prevalence.items()}
+    return upgraded
+
+
+def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+    method = "confusion" if entry["corrected"] else "none"
+    return {"mean_probability": None, "method": method, "labels": 0, **entry}
 
 
 def _renamed(document: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, Any]:

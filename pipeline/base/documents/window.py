@@ -1,9 +1,13 @@
 """The report of one window of predictions, and the change points found in a series of windows."""
 
 from collections.abc import Mapping
-from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from pipeline.base.documents.change import WindowProfile
+
+# ppi: by the topic's own audit labels. pooled: by few of its own, and those of other topics.
+# none: not corrected. confusion: by the confusion on the test texts, as earlier versions did.
+PrevalenceMethod = Literal["ppi", "pooled", "none", "confusion"]
 
 
 class TimeRange(TypedDict):
@@ -14,20 +18,25 @@ class TimeRange(TypedDict):
 
 
 class PrevalenceEntry(TypedDict):
-    """The share of one label among the texts of a window.
+    """The share of one label among the texts of a window, which are a census.
 
-    `raw` is the share of predictions, `share` the one corrected for the model's errors, with its interval and
-    standard error `spread`. `noise` is the part of that error that is new in every window. `corrected` is
-    False where no correction was possible; `why` then gives the reason.
+    `raw` is the share of predictions, `mean_probability` the mean calibrated probability (None in reports of
+    earlier versions), and `share` the one corrected for the model's errors by so many audit `labels`, with
+    its interval and standard error `spread`. `noise` is the part of that error that is new in every window.
+    `corrected` is False where no correction was possible: then `share` is the raw one, how far it may be off
+    is not known, so the interval is from 0 to 1, and `why` gives the reason.
     """
 
     raw: float
+    mean_probability: float | None
     share: float
     low: float
     high: float
     spread: float
     noise: float
     corrected: bool
+    method: PrevalenceMethod
+    labels: int
     why: NotRequired[str]
 
 
@@ -147,7 +156,7 @@ class QualityEntry(TypedDict):
 
 
 class ObservedQuality(QualityEntry):
-    """Quality by ground truth; `labels` is how many true labels there are."""
+    """Quality by audit labels, weighed by 1/inclusion; `labels` is how many texts have one."""
 
     labels: int
     macro_f1: float
@@ -162,13 +171,15 @@ class EstimatedQuality(QualityEntry):
 
 
 class TopicReport(TypedDict):
-    """One topic of a window; all but `texts` is None where there are too few texts or no ground truth.
+    """One topic of a window; all but `texts` is None where there are too few texts or no audit labels.
 
-    `profile` is what later windows are compared with; `not_compared` is why there is no `drift`. Neither is
-    in reports of earlier versions.
+    `mean_probability` is that of each label, whatever the number of texts. `profile` is what later windows
+    are compared with; `not_compared` is why there is no `drift`. Reports of earlier versions have none of
+    the three.
     """
 
     texts: int
+    mean_probability: NotRequired[dict[str, float]]
     observed: ObservedQuality | None
     prevalence: dict[str, PrevalenceEntry] | None
     estimated: EstimatedQuality | None

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.base.documents import BridgedPoint, LabelShift, PrevalenceEntry
-from pipeline.core.monitor.prevalence import Array, standard_errors
+from pipeline.core.prevalence.intervals import Array, standard_errors
 
 
 class SeriesPoint(PrevalenceEntry):

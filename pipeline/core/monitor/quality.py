@@ -1,12 +1,11 @@
-"""Quality by ground truth and by confidence, and regression against the previous release.
+"""Quality by audit labels and by confidence, and regression against the previous release.
 
-Legend: N texts, B resamples, L labels.
+Legend: N texts, B resamples, C cells of a confusion, L labels.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -14,25 +13,27 @@ from numpy.typing import NDArray
 
 from pipeline.base.config import QualityConfig
 from pipeline.base.documents import EstimatedQuality, ObservedQuality
+from pipeline.base.documents.audit import AuditLabel
 from pipeline.core.evaluate import metrics
-from pipeline.core.evaluate.bootstrap import BootstrapConfig, percentile_interval
+from pipeline.core.evaluate.bootstrap import BootstrapConfig, bootstrap_weights, percentile_interval
+from pipeline.core.monitor.e_process import evidence
 
 Array = NDArray[np.float64]
-# A look is assumed whenever the labels have grown by this factor; the density between two looks is held in so
-# many cells.
-GROWTH, CELLS = 1.05, 700
-BISECTIONS = 40
 
 
 @dataclass(frozen=True)
 class RegressionFigures:
-    """The accuracies of both releases, the drop, its one-sided lower bound, and the margin."""
+    """The accuracies of both releases, the drop, the evidence against no drop, and the margin.
+
+    `needed` is the evidence from which a drop counts as no chance.
+    """
 
     labels: int
     champion: float
     previous: float
     drop: float
-    low: float
+    evidence: float
+    needed: float
     margin: float
 
 
@@ -46,33 +47,34 @@ class RegressionVerdict:
 
 
 def observed_quality(
-    truth: Sequence[str], predicted: Sequence[str], labels: Sequence[str], bootstrap: BootstrapConfig
+    audited: Sequence[AuditLabel], labels: Sequence[str], bootstrap: BootstrapConfig
 ) -> ObservedQuality | None:
-    """Measure accuracy and macro F1 by ground truth; None where there is none.
+    """Measure accuracy and macro F1 by audit labels, one a text cluster; None where there is none.
 
-    The interval of accuracy is Wilson's (1927), which holds near 0 and 1 too; that of macro F1 a percentile
-    bootstrap over texts (Efron and Tibshirani, 1993). A true label that the release does not know counts as
-    an error. Its limit: people send feedback on some texts more than on others, mostly on errors; it is the
-    accuracy on the labelled texts.
+    Each label stands for 1/inclusion texts. The interval of accuracy is Wilson's (1927), which holds near 0
+    and 1 too, for the effective number of texts (Kish, 1965); that of macro F1 a percentile bootstrap over
+    texts (Efron and Tibshirani, 1993). A true label that the release does not know counts as an error.
     """
-    assert len(truth) == len(predicted)
-    if not len(truth):
+    if not audited:
         return None
-    known = [*labels, *sorted({*truth, *predicted} - set(labels))]
-    index = {label: row for row, label in enumerate(known)}
-    counts_LL = metrics.confusion(
-        [index[label] for label in truth], [index[label] for label in predicted], labels=len(known)
-    )
-    # To draw texts with replacement is to draw the cells of the confusion that they fall in.
-    draws_B = np.random.default_rng(bootstrap.seed).multinomial(
-        len(truth), counts_LL.ravel() / len(truth), size=bootstrap.resamples
-    )
-    f1_B = metrics.macro_f1(draws_B.reshape(-1, *counts_LL.shape))
+    weights_N = np.array([1 / entry.inclusion for entry in audited])
+    weights_N /= weights_N.sum()
+    effective = float(1 / (weights_N**2).sum())
+    extra = {name for entry in audited for name in (entry.label, entry.predicted)} - set(labels)
+    index = {label: row for row, label in enumerate([*labels, *sorted(extra)])}
+    cells_N = [index[entry.label] * len(index) + index[entry.predicted] for entry in audited]
+    weights_NC = np.zeros((len(audited), len(index) ** 2))
+    weights_NC[np.arange(len(audited)), cells_N] = weights_N
+    shape = (-1, len(index), len(index))
+    counts_LL = weights_NC.sum(axis=0).reshape(shape[1:])
+    draws = bootstrap_weights(len(audited), resamples=bootstrap.resamples, seed=bootstrap.seed)
+    f1_B = metrics.macro_f1(np.concatenate([block @ weights_NC for block in draws]).reshape(shape))
     f1_low, f1_high = percentile_interval(f1_B, confidence=bootstrap.confidence)
-    low, high = wilson_interval(int(np.trace(counts_LL)), len(truth), confidence=bootstrap.confidence)
+    accuracy = min(1.0, float(np.trace(counts_LL)))
+    low, high = wilson_interval(accuracy * effective, effective, confidence=bootstrap.confidence)
     return {
-        "labels": len(truth),
-        "accuracy": float(metrics.accuracy(counts_LL)),
+        "labels": len(audited),
+        "accuracy": accuracy,
         "low": low,
         "high": high,
         "macro_f1": float(metrics.macro_f1(counts_LL)),
@@ -81,7 +83,7 @@ def observed_quality(
     }
 
 
-def wilson_interval(successes: int, texts: int, *, confidence: float) -> tuple[float, float]:
+def wilson_interval(successes: float, texts: float, *, confidence: float) -> tuple[float, float]:
     """Compute the two-sided score interval of a share (Wilson, 1927)."""
     half_width = NormalDist().inv_cdf((1 + confidence) / 2)
     share, weight = successes / texts, half_width**2 / texts
@@ -114,8 +116,7 @@ def estimated_quality(
 
 
 def detect_regression(
-    truth: Sequence[str],
-    champion_predicted: Sequence[str],
+    audited: Sequence[AuditLabel],
     previous_predicted: Sequence[str],
     cfg: QualityConfig,
     *,
@@ -123,111 +124,68 @@ def detect_regression(
     champion: str,
     previous: str,
 ) -> RegressionVerdict:
-    """Decide whether the champion lost significantly more accuracy than the margin.
+    """Decide whether the champion lost accuracy against the previous release on the same texts.
 
-    `champion` and `previous` are the names of the releases. Pass all true labels since the promotion each
-    time; the test may be repeated as often as labels come in. A single one-sided test at `confidence` would,
-    repeated, pass by chance alone at last. So the bound is corrected for repetition (`_critical_value`): over
-    the whole time a champion that lost no more than the margin is rolled back with a probability of at most 1
-    - confidence.
-
-    The statistic is the score test of a paired difference against a margin (Tango, 1998), by the texts only
-    one of them gets right.
+    `audited` are the audit labels of the champion's predictions, one a text cluster, in the order in which
+    they were given; `champion` and `previous` are the names of the releases. Pass all labels since the
+    promotion each time. Two things are asked. The loss must be no chance: the evidence of an e-process, which
+    may be looked at as often as labels come in, must reach 1 / (1 - confidence), so a champion that is no
+    worse is rolled back with a probability of at most 1 - confidence over its whole time. And the loss,
+    estimated for all texts by the labels' inclusion probabilities, must be at least the margin.
     """
-    assert len(truth) == len(champion_predicted) == len(previous_predicted)
-    labels = len(truth)
-    if labels < cfg.min_labels:
+    assert len(audited) == len(previous_predicted)
+    if len(audited) < cfg.min_labels:
         reason = (
-            f"{labels:,} true labels are too few to judge a release "
+            f"{len(audited):,} texts with an audit label are too few to judge a release "
             f"(watch.quality.min_labels is {cfg.min_labels:,})."
         )
         return RegressionVerdict(degraded=False, reason=reason, figures=None)
-    right = [
-        (true == ours, true == theirs)
-        for true, ours, theirs in zip(truth, champion_predicted, previous_predicted, strict=True)
-    ]
-    figures = _regression_figures(right, cfg, confidence)
-    degraded = figures.low > figures.margin
+    figures = _regression_figures(audited, previous_predicted, cfg, confidence)
+    degraded = figures.evidence >= figures.needed and figures.drop >= figures.margin
     reason = (
-        f"On the same {labels:,} texts with true labels {champion} has an accuracy of {figures.champion:.3f} "
-        f"and {previous} of {figures.previous:.3f}: {_outcome(figures, degraded)} "
-        f"(watch.quality.rollback_margin; {confidence:.0%} lower bound {figures.low:+.3f}, "
-        "corrected for repeated looks)."
+        f"By {figures.labels:,} audit labels {champion} has an accuracy of {figures.champion:.3f} "
+        f"and {previous} of {figures.previous:.3f} on the same texts: {_outcome(figures)} "
+        f"(watch.quality.rollback_margin is {figures.margin:.3f}; evidence against no loss "
+        f"{figures.evidence:,.1f}, {figures.needed:,.0f} needed at any look)."
     )
     return RegressionVerdict(degraded, reason, figures)
 
 
 def _regression_figures(
-    right: Sequence[tuple[bool, bool]], cfg: QualityConfig, confidence: float
+    audited: Sequence[AuditLabel], previous_predicted: Sequence[str], cfg: QualityConfig, confidence: float
 ) -> RegressionFigures:
-    """Compute the figures from whether champion and previous release are right on each text."""
-    labels, lost, won = len(right), right.count((False, True)), right.count((True, False))
-    critical_value = _critical_value(labels, cfg.min_labels, confidence)
-    champion = sum(ours for ours, _ in right) / labels
-    previous = sum(theirs for _, theirs in right) / labels
+    weights = [1 / entry.inclusion for entry in audited]
+    ours = [float(entry.predicted == entry.label) for entry in audited]
+    theirs = [
+        float(predicted == entry.label) for entry, predicted in zip(audited, previous_predicted, strict=True)
+    ]
+    champion, previous = (float(np.average(right, weights=weights)) for right in (ours, theirs))
     return RegressionFigures(
-        labels=labels,
+        labels=len(audited),
         champion=champion,
         previous=previous,
         drop=previous - champion,
-        low=_lower_bound(lost, won, labels, critical_value=critical_value),
+        evidence=evidence([theirs[row] - ours[row] for row in range(len(ours))], weights),
+        needed=1 / (1 - confidence),
         margin=cfg.rollback_margin,
     )
 
 
-def _outcome(figures: RegressionFigures, degraded: bool) -> str:
-    if degraded:
-        return f"a drop of {figures.drop:.3f}, significantly above the tolerated {figures.margin:.3f}"
+def _outcome(figures: RegressionFigures) -> str:
     change = "no change"
     if figures.drop:
         change = f"a {'drop' if figures.drop > 0 else 'gain'} of {abs(figures.drop):.3f}"
-    return f"{change}; a drop above the tolerated {figures.margin:.3f} is not significant"
+    if figures.drop <= 0:
+        return change
+    if figures.evidence < figures.needed:
+        return f"{change}, which may be chance"
+    return f"{change}, no chance, {'below' if figures.drop < figures.margin else 'beyond'} the tolerated one"
 
 
-def _lower_bound(lost: int, won: int, labels: int, *, critical_value: float) -> float:
-    """Find the greatest drop that the score test rejects, -1 where it rejects none."""
-    low, high = -1.0, (lost - won) / labels
-    for _ in range(BISECTIONS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _score(lost, won, labels, middle) > critical_value else (low, middle)
-    return low
+def shortfall_evidence(audited: Sequence[AuditLabel], expected: float) -> float:
+    """Return the evidence that the accuracy lies below an expected one, at any look (`e_process.evidence`).
 
-
-def _score(lost: int, won: int, labels: int, drop: float) -> float:
-    """Compute how many standard errors, under the supposed drop, the observed drop lies above it."""
-    # The likeliest share of texts that only the champion gets right, under the supposed drop (Tango, 1998,
-    # appendix).
-    linear, constant = (2 * labels - lost + won) * drop - lost - won, -won * drop * (1 - drop)
-    won_share = (math.sqrt(linear**2 - 8 * labels * constant) - linear) / (4 * labels)
-    variance = labels * (2 * won_share + drop * (1 - drop))
-    # Half a text is taken off as a continuity correction (Yates, 1934).
-    return (lost - won - labels * drop - 0.5) / math.sqrt(variance) if variance > 0 else 0.0
-
-
-@lru_cache(maxsize=256)
-def _critical_value(labels: int, first: int, confidence: float) -> float:
-    """Compute how many standard errors a drop must exceed the margin by, from `first` labels on.
-
-    Alpha spending (Lan and DeMets, 1983): at the first look half of 1 - confidence is spent, at twice as many
-    labels half of what is left, and so on; a look is taken whenever the labels have grown by a twentieth. The
-    statistic of one look given that of the look before is normal with a correlation of sqrt(1 / 1.05), so its
-    density is carried from look to look by one matrix, without what has crossed the bound already (Armitage,
-    McPherson and Rowe, 1969).
+    `audited` are audit labels as in `detect_regression`.
     """
-    looks = math.ceil(math.log(labels / first) / math.log(GROWTH))
-    edges, step = np.linspace(-7, 7, CELLS + 1, retstep=True)
-    cells, correlation = (edges[1:] + edges[:-1]) / 2, GROWTH**-0.5
-    scale = math.sqrt(1 - correlation**2)
-    transition = _normal_density((cells[None] - correlation * cells[:, None]) / scale) * step / scale
-    density, spent, bound = _normal_density(cells), 0.0, 0.0
-    for look in range(looks + 1):
-        alpha = (1 - confidence) * (1 - 0.5 / GROWTH**look) - spent
-        above = np.append(np.cumsum(density[::-1])[::-1] * step, 0.0)
-        bound, spent = float(np.interp(alpha, above[::-1], edges[::-1])), spent + alpha
-        density = (density * np.clip((bound - edges[:-1]) / step, 0, 1)) @ transition
-    return bound
-
-
-def _normal_density(values: Array) -> Array:
-    density: Array = np.exp(-(values**2) / 2) / math.sqrt(2 * math.pi)
-    return density
+    values = [expected - float(entry.predicted == entry.label) for entry in audited]
+    return evidence(values, [1 / entry.inclusion for entry in audited])

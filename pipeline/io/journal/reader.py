@@ -62,6 +62,18 @@ class JournalReader:
         query = f"SELECT DISTINCT release, data_version FROM predictions {WITHIN}"
         return {(release, version) for release, version in self._rows(query, (start, end), start, end)}
 
+    def probability_sums(
+        self, start: str, end: str, *, release: str, named: Collection[str], other: str
+    ) -> Iterator[tuple[str, int, float, float]]:
+        """Yield the sums of a release's probabilities and of their squares, by topic and label.
+
+        A row is a topic, the number of a label, and both sums; a topic may come once an hour. Topics that are
+        not `named` are one topic, `other`.
+        """
+        parameters = (json.dumps(sorted(named)), other, start, end, release)
+        for hour in self._hours(start, end):
+            yield from read_rows(self._hour(hour), tables.PROBABILITY_SUMS, parameters)
+
     def keys(self, start: str, end: str, *, release: str) -> Iterator[tuple[int, str, bool]]:
         """Yield key and topic of a release's predictions, and whether the text is stored, as they came."""
         query = f"SELECT id, topic, text <> '' FROM predictions {WITHIN} AND release = ? ORDER BY id"

@@ -49,6 +49,14 @@ FEEDBACK_COLUMNS = tuple(field.name for field in dataclasses.fields(Feedback))
 SELECT_PREDICTIONS = f"SELECT {', '.join(PREDICTION_COLUMNS)} FROM predictions"
 SELECT_FEEDBACK = f"SELECT {', '.join(FEEDBACK_COLUMNS)} FROM feedback"
 
+# The sums of probabilities and of their squares, by topic and by the number of the label.
+PROBABILITY_SUMS = """
+SELECT iif(topic IN (SELECT value FROM json_each(?)), topic, ?) AS topic_group, one.key,
+    total(one.value), total(one.value * one.value)
+FROM predictions, json_each(probabilities) AS one
+WHERE time >= ? AND time < ? AND release = ? GROUP BY topic_group, one.key
+"""
+
 
 def _insert(table: str, columns: tuple[str, ...]) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"

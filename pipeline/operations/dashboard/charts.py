@@ -13,6 +13,7 @@ from pipeline.base.documents import (
     WindowReport,
 )
 from pipeline.monitoring.model_change import bridge_topic
+from pipeline.operations.dashboard.methods import BY_LABELS, method_changes, method_name, method_of
 from pipeline.report.charts.series import (
     WIDE,
     Point,
@@ -36,20 +37,25 @@ class Row(TypedDict):
 
 
 class PrevalenceRow(Row):
-    """The prevalence of each label in one window; None where it has too few texts."""
+    """The prevalence of each label in one window, None where it has too few texts, and its method."""
 
     texts: int
     release: str
+    method: str
     prevalence: dict[str, Point | None]
 
 
 class ModelChangeNote(TypedDict):
-    """A change of the model in words; `bridged` is whether earlier values are shifted to match."""
+    """A change of the model in words; `bridged` is whether earlier values are shifted to match.
+
+    They are not where audit labels correct both sides (`corrected`).
+    """
 
     time: str
     origin: str
     target: str
     bridged: bool
+    corrected: bool
     description: str
 
 
@@ -57,7 +63,8 @@ class PrevalenceChart(TypedDict):
     """The prevalence of each label over time, with changes of the model and change points.
 
     `latest` holds the newest point of each label, `too_small` counts windows with too few texts,
-    `uncorrected` is why the newest values are not corrected.
+    `uncorrected` is why the newest values are not corrected, `method` how they are. A value that is not
+    corrected has no interval: its point begins and ends at the value.
     """
 
     plot: SeriesPlot
@@ -70,6 +77,7 @@ class PrevalenceChart(TypedDict):
     change_points: list[SeriesEvent]
     too_small: int
     uncorrected: str | None
+    method: str
     description: str
 
 
@@ -93,14 +101,17 @@ def prevalence_chart(
     """Draw the prevalence of each label over time, with changes of the model and change points marked."""
     reports, span = topic_reports(windows, topic), time_span(windows)
     lines, bridged = _bridged_lines(windows, topic)
-    points = {label: {point.start: point for point in line} for label, line in lines.items()}
+    corrected = all(method_of(report) in (*BY_LABELS, None) for _, report in reports)
     model_changes = [
-        _model_change_note(window["model_change"], window["window"]["start"], bridged=bridged)
+        _model_change_note(
+            window["model_change"], window["window"]["start"], bridged=bridged, corrected=corrected
+        )
         for window in windows
         if window["model_change"]
     ]
     events = [_change_point_event(change_point) for change_point in change_points.get(topic, ())]
     marks = [(change["time"], f"{change['origin']} → {change['target']}") for change in model_changes]
+    marks += method_changes(reports)
     volumes = [(*window_ends(window), report["texts"]) for window, report in reports]
     return {
         "plot": series_plot(lines, span, floor=0.0, most=WIDE, marks=marks, events=events),
@@ -108,25 +119,35 @@ def prevalence_chart(
         "volume_height": VOLUME_HEIGHT,
         "labels": list(lines),
         "latest": {label: line[-1] for label, line in lines.items() if line},
-        "rows": [
-            {
-                **window_row(window, span),
-                "texts": report["texts"],
-                "release": window["release"],
-                "prevalence": {label: line.get(window["window"]["start"]) for label, line in points.items()},
-            }
-            for window, report in reversed(reports)
-        ],
+        "rows": _prevalence_rows(reports, lines, span),
         "model_changes": model_changes,
         "change_points": events[::-1],
         "too_small": sum(not report["prevalence"] for _, report in reports),
         "uncorrected": _uncorrected(reports),
+        "method": next((method_name(report) for _, report in reversed(reports) if report["prevalence"]), ""),
         "description": "; ".join(
             f"{label} from {percent(line[0].value, 1)} to {percent(line[-1].value, 1)}"
             for label, line in lines.items()
             if line
         ),
     }
+
+
+def _prevalence_rows(
+    reports: Sequence[tuple[WindowReport, TopicReport]], lines: Mapping[str, Sequence[Point]], span: TimeSpan
+) -> list[PrevalenceRow]:
+    """Return the table of the windows, the newest first."""
+    points = {label: {point.start: point for point in line} for label, line in lines.items()}
+    return [
+        {
+            **window_row(window, span),
+            "texts": report["texts"],
+            "release": window["release"],
+            "method": method_name(report),
+            "prevalence": {label: line.get(window["window"]["start"]) for label, line in points.items()},
+        }
+        for window, report in reversed(reports)
+    ]
 
 
 def topic_reports(windows: Sequence[WindowReport], topic: str) -> list[tuple[WindowReport, TopicReport]]:
@@ -153,17 +174,28 @@ def _bridged_lines(windows: Sequence[WindowReport], topic: str) -> tuple[dict[st
         logs.get("dashboard").error("series.not_bridged", reason=type(error).__name__)
         return _measured_lines(windows, topic), False
     lines = {
-        label: [window_point(by_start[point["start"]], point, point["share"]) for point in series]
+        label: [_share_point(by_start[point["start"]], topic, label, point) for point in series]
         for label, series in bridged.items()
     }
     return lines, True
+
+
+def _share_point(window: WindowReport, topic: str, label: str, bridged: PrevalenceEntry) -> Point:
+    """Return the share of a label as a point: bridged unless audit labels correct it."""
+    entry = (window["topics"][topic]["prevalence"] or {})[label]
+    if entry["method"] in BY_LABELS:
+        return window_point(window, entry, entry["share"])
+    if not entry["corrected"]:
+        value = float(bridged["share"])
+        return Point(*window_ends(window), value, value, value)
+    return window_point(window, bridged, bridged["share"])
 
 
 def _measured_lines(windows: Sequence[WindowReport], topic: str) -> dict[str, list[Point]]:
     lines: dict[str, list[Point]] = {}
     for window, report in topic_reports(windows, topic):
         for label, entry in (report["prevalence"] or {}).items():
-            lines.setdefault(label, []).append(window_point(window, entry, entry["share"]))
+            lines.setdefault(label, []).append(_share_point(window, topic, label, entry))
     return dict(sorted(lines.items()))
 
 
@@ -173,7 +205,7 @@ def _uncorrected(reports: Sequence[tuple[WindowReport, TopicReport]]) -> str | N
     return next((entry["why"] for entry in newest.values() if not entry["corrected"]), None)
 
 
-def _model_change_note(change: ModelChange, time: str, *, bridged: bool) -> ModelChangeNote:
+def _model_change_note(change: ModelChange, time: str, *, bridged: bool, corrected: bool) -> ModelChangeNote:
     shifts = [
         f"{label} {shift['difference']:+.1%} ({shift['low']:+.1%} to {shift['high']:+.1%})"
         for label, shift in (change["labels"] or {}).items()
@@ -185,7 +217,8 @@ def _model_change_note(change: ModelChange, time: str, *, bridged: bool) -> Mode
         "time": time,
         "origin": change["from"],
         "target": change["to"],
-        "bridged": bridged and bool(shifts),
+        "bridged": bridged and bool(shifts) and not corrected,
+        "corrected": corrected,
         "description": description,
     }
 

@@ -11,7 +11,8 @@ from pipeline.serve.api.schemas import FeedbackRequest, PredictRequest
 from pipeline.serve.http.errors import error_body
 
 log = logs.get("serve")
-FIELDS = {*PredictRequest.model_fields, *FeedbackRequest.model_fields}
+QUERY = {"since", "until", "format"}  # of /v1/prevalence, beside `topic`
+FIELDS = {*PredictRequest.model_fields, *FeedbackRequest.model_fields, *QUERY}
 MAX_ERRORS = 5
 
 

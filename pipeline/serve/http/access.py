@@ -22,6 +22,7 @@ POLICIES: dict[str, Policy] = {
     "POST /v1/predict": "predict",
     "POST /v1/feedback": "feedback",
     "GET /v1/release": "reading",
+    "GET /v1/prevalence": "reading",
     "GET /metrics": "reading",
     "GET /openapi.json": "reading",
     "GET /docs": "reading",

@@ -64,13 +64,28 @@ def test_uncorrected_shares_are_marked_with_the_reason(places: Workspace) -> Non
     assert page(places, "phones")["prevalence"].value["uncorrected"] is None
     document = json.loads(windows(places)[-1].read_text())
     for entry in document["topics"]["phones"]["prevalence"].values():
-        entry |= {"corrected": False, "why": "it has no test texts of some label"}
+        entry |= {"corrected": False, "method": "none", "low": 0.0, "high": 1.0, "why": "it has no labels"}
     windows(places)[-1].write_text(json.dumps(document))
 
-    assert page(places, "phones")["prevalence"].value["uncorrected"] == "it has no test texts of some label"
+    chart = page(places, "phones")["prevalence"].value
+    assert (chart["uncorrected"], chart["method"]) == ("it has no labels", "not corrected")
+    # No interval is drawn, and a line marks where the method changes.
+    newest = chart["latest"]["negative"]
+    assert newest.low == newest.value == newest.high
+    assert [mark.label for mark in chart["plot"].marks] == ["R1 → R2", "not corrected"]
+    assert [row["method"] for row in chart["rows"][:2]] == ["not corrected", "corrected by audit labels"]
+
+
+def test_shares_that_audit_labels_correct_are_not_shifted(places: Workspace) -> None:
+    first = json.loads(windows(places)[0].read_text())["topics"]["phones"]["prevalence"]["negative"]["share"]
+    chart = page(places, "phones")["prevalence"].value
+
+    assert chart["rows"][-1]["prevalence"]["negative"].value == first
+    assert [(change["bridged"], change["corrected"]) for change in chart["model_changes"]] == [(False, True)]
 
 
 def test_values_before_a_change_of_the_model_are_shifted_by_its_effect(places: Workspace) -> None:
+    window_fixtures.write(places.windows, windows=STAMPS, method="confusion")
     first = json.loads(windows(places)[0].read_text())["topics"]["phones"]["prevalence"]["negative"]["share"]
 
     shown = page(places, "phones")["prevalence"].value["rows"][-1]["prevalence"]["negative"].value
@@ -123,6 +138,7 @@ def test_a_broken_window_file_is_skipped_and_the_rest_is_drawn(places: Workspace
 
 def test_windows_of_an_earlier_version_give_the_same_charts(places: Workspace) -> None:
     cards = ("prevalence", "drift", "quality")
+    window_fixtures.write(places.windows, windows=STAMPS, method="confusion")
     today = page(places, "phones")
     for path in windows(places):
         window_fixtures.downgrade(path)
