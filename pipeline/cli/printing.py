@@ -123,8 +123,8 @@ def watch(summary: WatchSummary) -> str:
             f"{len(summary['set_aside'])} windows end after {summary['now']}, so a clock was ahead: "
             "their reports were moved to .tonewatch/windows/future. Check the clocks."
         )
-    if summary["retrain"]:
-        lines.append(f"Retraining recommended: {summary['retrain']}. Run `tonewatch run`.")
+    if summary["drawn"]:
+        lines.append(f"Drawn for people to label: {summary['drawn']}. See `tonewatch labels status`.")
     return "\n".join(lines)
 
 

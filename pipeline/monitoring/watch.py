@@ -21,7 +21,7 @@ from pipeline.io.journal.journal import Journal
 from pipeline.io.journal.reader import END_OF_TIME, JournalReader, PredictionCount
 from pipeline.io.params_file import load_params
 from pipeline.io.sources import feedback
-from pipeline.monitoring import auto_rollback
+from pipeline.monitoring import audit_labels, auto_rollback
 from pipeline.monitoring.labelled import LabelPairs, read_labelled
 from pipeline.monitoring.model_change import drifted_windows, find_topic_changes, measure_model_change
 from pipeline.monitoring.reference import ReferenceCache
@@ -59,6 +59,7 @@ def run_watch(
         ]
         change_points = find_topic_changes(read_windows(workspace), params)
         files.write_json(workspace.windows / "events.json", change_points)
+        drawn = _draw_audit(workspace, now=now, params=params)
         decision = _decide_rollback(workspace, journal, references, now=now, params=params)
         move = auto_rollback.rollback_if_degraded(workspace, decision, actor=actor)
         new_windows = [read_window(_window_path(workspace, window)) for window in written]
@@ -78,6 +79,7 @@ def run_watch(
         "undelivered": delivery.waiting,
         "rollback": move.as_dict() if move else None,
         "labels": new_labels,
+        "drawn": drawn,
         "retrain": _retrain_reason(raised, new_labels, params),
     }
 
@@ -91,6 +93,15 @@ def _decide_rollback(
     except TonewatchError as error:
         log.error("rollback.not_judged", reason=str(error))
         return auto_rollback.RollbackDecision(now)
+
+
+def _draw_audit(workspace: Workspace, *, now: str, params: Params) -> int:
+    """Draw predictions to be labelled; where that fails, the pass goes on and the next one draws them."""
+    try:
+        return audit_labels.draw(workspace, now=now, params=params)
+    except TonewatchError as error:
+        log.error("audit.not_drawn", reason=str(error))
+        return 0
 
 
 def _parse_now(now: str | None) -> str:

@@ -187,7 +187,8 @@ class WatchSummary(TypedDict):
     `windows` are the names of the new windows, `future` counts predictions dated after `now`, `set_aside`
     names reported windows that end after it, `alerts` are the titles of the raised alerts, `undelivered`
     counts alerts that a sink has not accepted, `rollback` is the automatic rollback, `labels` counts new true
-    labels, and `retrain` is the reason to retrain, None where there is none.
+    labels, `drawn` the predictions drawn to be labelled by people, and `retrain` is the reason to retrain,
+    None where there is none.
     """
 
     now: str
@@ -198,4 +199,5 @@ class WatchSummary(TypedDict):
     undelivered: int
     rollback: Mapping[str, object] | None
     labels: int
+    drawn: int
     retrain: str | None

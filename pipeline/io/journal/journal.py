@@ -6,6 +6,7 @@ system.
 
     predictions/2026-11-25T08.db   predictions of an hour, with SQLite's log beside it while it is written
     feedback.db                    the labels of predictions, one each, without texts
+    audit.db                       the predictions drawn to be labelled, and what people say, without texts
     passes/2026-11-25              a day on which the retention ran
 
 What earlier versions left in `answers` and `feedback` is imported when a writer opens the journal.
@@ -24,6 +25,7 @@ from pipeline.base import times
 from pipeline.base.errors import Fault
 from pipeline.base.records import Feedback, JournalEntry
 from pipeline.io.journal import legacy, retention, tables
+from pipeline.io.journal.audit_queue import AuditQueue
 from pipeline.io.journal.database import LOG, Database, make_private, merge_log, path_of
 from pipeline.io.journal.reader import FEEDBACK, JournalReader, hours_of, list_hours
 from pipeline.io.journal.retention import HOUR, RetentionReport
@@ -110,6 +112,7 @@ class Journal(JournalReader):
                 f"{holder} of an earlier version holds one of the requests and cannot be imported. End the "
                 "service that writes it, or remove it, then type the same again. Nothing is erased yet."
             )
+        AuditQueue(self._folder).forget(requests)
         for name in [*(hour for hour in hours if self._path(hour).exists()), FEEDBACK]:
             table = "feedback" if name == FEEDBACK else "predictions"
             with self._guard:
@@ -143,6 +146,8 @@ class Journal(JournalReader):
             report = retention.apply_retention(
                 self._folder, list_hours(self._folder), days=self._days, now=now
             )
+        if report.oldest:
+            AuditQueue(self._folder).retain(report.oldest)
         if report.oldest and (self._folder / FEEDBACK).exists():
             oldest = report.oldest.replace("-", "").replace("T", "")
             with self._writing(FEEDBACK) as connection:
