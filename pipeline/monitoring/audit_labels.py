@@ -151,7 +151,7 @@ def _store(
     if drawn is None:
         raise UsageError("This prediction was not drawn, or it is past the retention. Nothing was stored.")
     time = times.format_micros(now or datetime.now(UTC))
-    (stands,) = queue.add_opinions([Opinion(drawn.cluster, annotator, label, time, origin)])
+    ((stands, _),) = queue.add_opinions([Opinion(drawn.cluster, annotator, label, time, origin)])
     return stands
 
 

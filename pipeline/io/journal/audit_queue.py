@@ -120,9 +120,12 @@ class AuditQueue:
         """Yield one label for each cluster, topic and release written in [start, end), the oldest first."""
         return map(to_label, read_rows(self._path, LABELS, (start, end)))
 
-    def add_opinions(self, opinions: Sequence[Opinion], *, replace: bool = False) -> list[str]:
-        """Store opinions and return the label that stands for each; with `replace` the last one stands."""
-        stored = []
+    def add_opinions(self, opinions: Sequence[Opinion], *, replace: bool = False) -> list[tuple[str, bool]]:
+        """Store opinions; return the label that stands for each, and whether it is new.
+
+        The first one of a person stands, with `replace` the last one.
+        """
+        stored: list[tuple[str, bool]] = []
         with self._writing() as connection:
             for one in opinions:
                 key = (one.cluster, one.annotator, one.origin)
@@ -135,9 +138,9 @@ class AuditQueue:
                         "VALUES (?, ?, ?, ?, ?)",
                         (*key, one.label, one.time),
                     )
-                    stored.append(one.label)
+                    stored.append((one.label, True))
                 else:
-                    stored.append(str(present[0]))
+                    stored.append((str(present[0]), False))
         return stored
 
     def undo(self, annotator: str) -> DrawnPrediction | None:
