@@ -28,10 +28,12 @@ __all__ = [
     "TopicProgress",
     "audit_status",
     "draw",
+    "queued_text",
     "read_audit_labels",
     "read_queue",
     "record_label",
     "skip_text",
+    "topic_progress",
     "undo_label",
 ]
 
@@ -120,6 +122,19 @@ def undo_label(workspace: Workspace, annotator: str) -> QueuedText | None:
     """Take a person's newest label or skip back, and return its text; None where there is none."""
     shown = AuditQueue(workspace.journal).undo(annotator)
     return next(iter(_with_texts(workspace, [shown])), None) if shown else None
+
+
+def queued_text(workspace: Workspace, key: tuple[str, int]) -> QueuedText | None:
+    """Return a drawn text by request and position, None where it is not there or not readable."""
+    drawn = AuditQueue(workspace.journal).drawn(*key)
+    return next(iter(_with_texts(workspace, [drawn])), None) if drawn and drawn.readable else None
+
+
+def topic_progress(workspace: Workspace, params: Params, topic: str) -> tuple[TopicProgress, str] | None:
+    """Say how far one topic is, as figures and as a sentence; None where nothing of it was drawn."""
+    for progress in measure_progress(AuditQueue(workspace.journal), params, only=topic):
+        return progress, _topic_sentence(progress, params.watch.audit.share_width)
+    return None
 
 
 def audit_status(workspace: Workspace, params: Params) -> AuditStatus:

@@ -41,11 +41,11 @@ class _Topic:
     unreadable: set[str] = field(default_factory=set)
 
 
-def measure_progress(queue: AuditQueue, params: Params) -> list[TopicProgress]:
-    """Measure each topic of the queue, sorted by name."""
+def measure_progress(queue: AuditQueue, params: Params, *, only: str = "") -> list[TopicProgress]:
+    """Measure each topic of the queue, sorted by name, or only one."""
     topics: dict[str, _Topic] = defaultdict(_Topic)
-    for drawn in queue.all_drawn(START_OF_TIME, END_OF_TIME):
-        for name in {drawn.topic, *drawn.topics}:
+    for drawn in queue.all_drawn(topic=only):
+        for name in {drawn.topic, *drawn.topics} if not only else {only}:
             topic = topics[name]
             topic.probabilities[drawn.cluster] = drawn.probabilities
             topic.weights[drawn.cluster] += 1 / drawn.inclusion

@@ -93,7 +93,7 @@ def test_every_text_of_a_quiet_topic_is_drawn_and_few_of_a_busy_one(places: Work
 
     draw(places, 1.1)
 
-    drawn = list(AuditQueue(places.journal).all_drawn("", "9999"))
+    drawn = list(AuditQueue(places.journal).all_drawn())
     assert Counter(one.topic for one in drawn) == {"quiet": 1, "busy": 2}
     assert {one.topic: one.inclusion for one in drawn} == {"quiet": 1.0, "busy": pytest.approx(2 / 500)}
 
@@ -106,7 +106,7 @@ def test_the_weights_of_the_drawn_texts_add_up_to_the_traffic(places: Workspace)
 
     draw(places, len(sizes) + 0.1)
 
-    drawn = list(AuditQueue(places.journal).all_drawn("", "9999"))
+    drawn = list(AuditQueue(places.journal).all_drawn())
     for hour, size in enumerate(sizes):
         (inclusion,) = {one.inclusion for one in drawn if int(one.time[11:13]) == 8 + hour}
         drawn_here = sum(int(one.time[11:13]) == 8 + hour for one in drawn)
@@ -119,15 +119,15 @@ def test_the_draw_follows_from_the_secret_of_the_workspace_alone(places: Workspa
     set_audit(places, per_topic_per_day=240)
     entries = write(places, opinions(300))
     draw(places, 1.1)
-    first = {one.request for one in AuditQueue(places.journal).all_drawn("", "9999")}
+    first = {one.request for one in AuditQueue(places.journal).all_drawn()}
 
     (places.journal / "audit.db").unlink()
     draw(places, 1.1)
-    again = {one.request for one in AuditQueue(places.journal).all_drawn("", "9999")}
+    again = {one.request for one in AuditQueue(places.journal).all_drawn()}
     (places.journal / "audit.db").unlink()
     places.journal_key.unlink()
     draw(places, 1.1)
-    other = {one.request for one in AuditQueue(places.journal).all_drawn("", "9999")}
+    other = {one.request for one in AuditQueue(places.journal).all_drawn()}
 
     assert first == again != other
     assert len(first) == 10
@@ -165,9 +165,7 @@ def test_history_that_is_sent_today_is_not_drawn(places: Workspace) -> None:
     write(places, opinions(20, 1), written=stamp(EIGHT - timedelta(hours=3)))
 
     assert draw(places, 1.1) == 20
-    assert {one.time for one in AuditQueue(places.journal).all_drawn("", "9999")} == {
-        stamp(EIGHT - timedelta(hours=3))
-    }
+    assert {one.time for one in AuditQueue(places.journal).all_drawn()} == {stamp(EIGHT - timedelta(hours=3))}
 
 
 def test_thirty_thousand_topics_are_a_hundred_and_one(places: Workspace) -> None:
@@ -343,7 +341,7 @@ def test_a_journal_of_hashes_draws_without_texts_and_says_how_to_label(places: W
     assert audit_labels.read_queue(places, "ann", most=9) == []
     assert "stores no text" in status(places)["sentences"][0]
     assert b"signature" in (places.journal / "audit.db").read_bytes()
-    assert [one.text_id for one in AuditQueue(places.journal).all_drawn("", "9999")] == ["mine-1"] * 2
+    assert [one.text_id for one in AuditQueue(places.journal).all_drawn()] == ["mine-1"] * 2
 
 
 def test_the_queue_holds_no_text(places: Workspace) -> None:

@@ -102,10 +102,11 @@ class AuditQueue:
         query = f"SELECT {DRAWN} FROM drawn WHERE request = ? AND position = ?"
         return next((to_drawn(row) for row in read_rows(self._path, query, (request, position))), None)
 
-    def all_drawn(self, start: str, end: str) -> Iterator[DrawnPrediction]:
-        """Yield the drawn predictions written in [start, end), the oldest first."""
-        query = f"SELECT {DRAWN} FROM drawn WHERE time >= ? AND time < ? ORDER BY time, request, position"
-        return map(to_drawn, read_rows(self._path, query, (start, end)))
+    def all_drawn(self, *, topic: str = "") -> Iterator[DrawnPrediction]:
+        """Yield the drawn predictions, the oldest first; those of one topic where it is named."""
+        of_topic = "(? IN ('', topic) OR instr(' ' || topics || ' ', ' ' || ? || ' '))"
+        query = f"SELECT {DRAWN} FROM drawn WHERE {of_topic} ORDER BY time, request, position"
+        return map(to_drawn, read_rows(self._path, query, (topic, topic)))
 
     def opinions(self) -> Iterator[tuple[str, Opinion]]:
         """Yield every opinion with the topic of its texts, cluster by cluster, the first one first."""

@@ -21,8 +21,8 @@ from pipeline.base import times
 from pipeline.base.errors import Fault, UsageError
 from pipeline.io import files, locks
 
-Scope = Literal["predict", "feedback", "admin"]
-SCOPES: tuple[Scope, ...] = ("predict", "feedback", "admin")
+Scope = Literal["predict", "feedback", "label", "admin"]
+SCOPES: tuple[Scope, ...] = ("predict", "feedback", "label", "admin")
 PREFIX = "tw"
 CLOCK_SKEW = timedelta(seconds=60)
 GROUP_AND_OTHERS = 0o077
