@@ -15,11 +15,12 @@ from audit_fixtures import add_to_queue, queue_of
 from playwright.sync_api import Browser, Page
 
 from pipeline.base.config import Workspace
+from pipeline.base.digests import text_digest
 from pipeline.monitoring.audit_labels import read_audit_labels, read_queue
 from pipeline.serve.build import build_app
 
 HOSTILE = "</blockquote><script>window.ran = 1</script>"
-TEXTS = [f"text number {number} about the weather in town {number * 7919}" for number in range(25)]
+TEXTS = [f"{text_digest(str(number))[:30]} and {text_digest(str(-number))[:30]}" for number in range(25)]
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,11 @@ PASSED_ON = re.compile(
 LINKS_AND_NAMES = re.compile(r"(?:https?://|www\.)\S*|@\w+|\[[A-Z]+\]", re.IGNORECASE)
 NO_WORD = re.compile(r"[^\w]+|_+")
 GRAM = 5  # characters of a shingle: one changed word of a short text leaves most of them
-BANDS, ROWS = 8, 5
-# Two texts whose shingles overlap by 0.9 share a band with probability 0.9995, by 0.8 with 0.96, by 0.5 with
-# 0.22; the check of the whole signature then leaves out what overlaps less.
-MIN_OVERLAP = 0.7
+BANDS, ROWS = 16, 6
+# Two texts whose shingles overlap by 0.8 share a band with probability 0.99, by 0.5 with 0.22; the whole
+# signature then leaves out what overlaps less. A copy that is missed costs a label; two opinions that are taken
+# for copies cost the truth of one.
+MIN_OVERLAP = 0.75
 PRIME = np.uint64((1 << 31) - 1)
 _RANDOM = np.random.default_rng(20)
 FACTORS = _RANDOM.integers(1, int(PRIME), BANDS * ROWS, dtype=np.uint64)
