@@ -22,7 +22,9 @@ from pipeline.io.journal.reader import END_OF_TIME, JournalReader, PredictionCou
 from pipeline.io.params_file import load_params
 from pipeline.io.sources import feedback
 from pipeline.monitoring import audit_labels, auto_rollback
+from pipeline.monitoring.copies import measure_copies
 from pipeline.monitoring.labelled import LabelPairs, read_labelled
+from pipeline.monitoring.late_texts import closed_by, count_too_late
 from pipeline.monitoring.model_change import drifted_windows, find_topic_changes, measure_model_change
 from pipeline.monitoring.reference import ReferenceCache
 from pipeline.monitoring.window_alerts import alerts_from_windows
@@ -50,13 +52,11 @@ def run_watch(
     """
     params, now = load_params(workspace.params), _parse_now(now)
     with locks.folder_lock(workspace.windows):
-        journal, references = Journal.reading(workspace.journal), ReferenceCache(workspace)
+        journal = Journal.reading(workspace.journal, late_hours=params.watch.lateness_hours)
+        references = ReferenceCache(workspace)
         set_aside = set_aside_future(workspace, now=times.parse_time(now))
-        written = [
-            window
-            for window in _due_windows(workspace, journal, now, params)
-            if _write_window(workspace, journal, references, window, params)
-        ]
+        due = _due_windows(workspace, journal, now, params)
+        written = [window for window in due if write_window(workspace, journal, references, window, params)]
         change_points = find_topic_changes(read_windows(workspace), params)
         files.write_json(workspace.windows / "events.json", change_points)
         drawn = _draw_audit(workspace, now=now, params=params)
@@ -75,6 +75,7 @@ def run_watch(
         "windows": [window.name for window in written],
         "future": journal.count(times.to_micros(now), END_OF_TIME),
         "set_aside": set_aside,
+        "too_late": count_too_late(journal, due, params.watch),
         "alerts": [alert.title for alert in raised],
         "undelivered": delivery.waiting,
         "rollback": move.as_dict() if move else None,
@@ -116,10 +117,11 @@ def _due_windows(workspace: Workspace, journal: JournalReader, now: str, params:
     since = read_window(paths[-1])["window"]["end"] if paths else journal.first_time()
     if not since:
         return []
+    now = closed_by(journal, cfg, since=since, now=now)
     return due_windows(since=since, now=now, minutes=cfg.window_minutes, most=cfg.catch_up_windows)
 
 
-def _write_window(
+def write_window(
     workspace: Workspace, journal: JournalReader, references: ReferenceCache, window: Window, params: Params
 ) -> bool:
     """Write the report of one window; return whether there were predictions in it."""
@@ -129,10 +131,12 @@ def _write_window(
         return False
     releases = count_releases(counts)
     reference = references.get(max(releases, key=lambda name: releases[name]))
-    earlier = read_windows(workspace)
+    # A replay writes windows that come before others.
+    earlier = [one for one in read_windows(workspace) if one["window"]["start"] < window.start]
     recent = earlier[-params.watch.drift.of_windows :]
     named = _named_topics(counts, recent, window, params)
     predictions = count_window(journal, counts, start=start, end=end, release=reference.name, named=named)
+    measure_copies(predictions, params.seed)
     model_change = None
     if earlier and earlier[-1]["release"] != reference.name:
         model_change = measure_model_change(

@@ -21,15 +21,24 @@ OTHER = "other"  # the topics beyond the largest ones
 
 @dataclass
 class TopicCounts:
-    """Count the predictions of a topic by label, and sum up their confidence."""
+    """Count the predictions of a topic by label, and sum up their confidence.
+
+    `copies` is the probability that two of the texts are copies of one.
+    """
 
     labels: Counter[str] = field(default_factory=Counter)
     confidence: float = 0.0
+    copies: float = 0.0
 
     @property
     def texts(self) -> int:
         """Return the number of predictions."""
         return self.labels.total()
+
+    @property
+    def independent(self) -> float:
+        """Return how many texts without a copy would vary as much as these (Kish, 1965)."""
+        return self.texts / (1 + self.copies * max(0, self.texts - 1))
 
     @property
     def mean_confidence(self) -> float:
@@ -63,8 +72,8 @@ class WindowPredictions:
         Rows count from 0 in the order in which the predictions came.
         """
         choices = {group: _Choice(sorted(chosen.tolist())) for group, chosen in rows.items()}
-        for key, topic, readable in self.journal.keys(self.start, self.end, release=self.release):
-            groups = (ALL, self.group_of(topic), READABLE) if readable else (ALL, self.group_of(topic))
+        for key, topics, readable in self.journal.keys(self.start, self.end, release=self.release):
+            groups = dict.fromkeys((ALL, *map(self.group_of, topics), *([READABLE] if readable else ())))
             for group in groups:
                 if choice := choices.get(group):
                     choice.offer(key)
@@ -103,7 +112,8 @@ def count_window(
     for count in counts:
         if count.release == release:
             readable += count.readable
-            for topic in (ALL, count.topic if count.topic in named else OTHER):
+            # A text of several topics counts in each of them, and once in all.
+            for topic in dict.fromkeys((ALL, *(one if one in named else OTHER for one in count.topics))):
                 counted = topics.setdefault(topic, TopicCounts())
                 counted.labels[count.label] += count.predictions
                 counted.confidence += count.confidence
@@ -114,7 +124,8 @@ def choose_topics(counts: Sequence[PredictionCount], *, known: Collection[str], 
     """Choose at most so many topics to report: those known from earlier windows first, then the largest."""
     texts: Counter[str] = Counter()
     for count in counts:
-        texts[count.topic] += count.predictions
+        for topic in count.topics:
+            texts[topic] += count.predictions
     ranked = sorted(texts, key=lambda topic: (topic not in known, -texts[topic], topic))
     return frozenset(ranked[:most])
 

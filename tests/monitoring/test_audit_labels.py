@@ -162,10 +162,10 @@ def test_a_clock_that_was_ahead_does_not_end_the_draws(places: Workspace) -> Non
 def test_history_that_is_sent_today_is_not_drawn(places: Workspace) -> None:
     set_audit(places, per_topic_per_day=2400)
     write(places, opinions(40), written="2025-06-01T08:00:00.000000Z")
-    write(places, opinions(20, 1), written=stamp(EIGHT - timedelta(hours=3)))
+    write(places, opinions(20, 1), written=stamp(EIGHT - timedelta(hours=1)))
 
     assert draw(places, 1.1) == 20
-    assert {one.time for one in AuditQueue(places.journal).all_drawn()} == {stamp(EIGHT - timedelta(hours=3))}
+    assert {one.time for one in AuditQueue(places.journal).all_drawn()} == {stamp(EIGHT - timedelta(hours=1))}
 
 
 def test_thirty_thousand_topics_are_a_hundred_and_one(places: Workspace) -> None:

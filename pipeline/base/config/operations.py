@@ -125,7 +125,7 @@ class WatchConfig(Section):
     change_points: ChangePointConfig
     quality: QualityConfig
     # Newer than releases that must still be readable, so they may be left out.
-    lateness_hours: float = Field(ge=0, default=24.0)
+    lateness_hours: float = Field(ge=0, default=2.0)
     audit: AuditConfig = AuditConfig(per_topic_per_day=20, second_opinion=0.1, share_width=0.03)
 
     @model_validator(mode="after")

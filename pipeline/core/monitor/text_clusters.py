@@ -24,8 +24,8 @@ NO_WORD = re.compile(r"[^\w]+|_+")
 GRAM = 5  # characters of a shingle: one changed word of a short text leaves most of them
 BANDS, ROWS = 16, 6
 # Two texts whose shingles overlap by 0.8 share a band with probability 0.99, by 0.5 with 0.22; the whole
-# signature then leaves out what overlaps less. A copy that is missed costs a label; two opinions that are taken
-# for copies cost the truth of one.
+# signature then leaves out what overlaps less. A copy that is missed costs a label, two opinions that are
+# taken for copies cost the truth of one.
 MIN_OVERLAP = 0.75
 PRIME = np.uint64((1 << 31) - 1)
 _RANDOM = np.random.default_rng(20)

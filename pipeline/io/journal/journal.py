@@ -64,9 +64,9 @@ class Journal(JournalReader):
         threading.Thread(target=self.seal, name="journal-seal", daemon=True).start()
 
     @staticmethod
-    def reading(folder: Path) -> JournalReader:
+    def reading(folder: Path, *, late_hours: float | None = 0.0) -> JournalReader:
         """Open a journal for reading only; nothing in it is changed."""
-        return JournalReader(folder)
+        return JournalReader(folder, late_hours=late_hours)
 
     def append(self, entries: Sequence[JournalEntry]) -> None:
         """Write predictions, each in the hour of its own time; one that is there already stays as it is.

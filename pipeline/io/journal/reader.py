@@ -14,11 +14,11 @@ from typing import Any
 from pipeline.base.records import Feedback, JournalEntry
 from pipeline.io.journal import legacy, tables
 from pipeline.io.journal.database import PREDICTIONS, SUFFIX, Database, path_of, read_rows, reading
+from pipeline.io.journal.event_times import EventTimes
 from pipeline.io.journal.retention import HOUR, is_hour
 
 FEEDBACK = f"feedback{SUFFIX}"
 START_OF_TIME, END_OF_TIME = "", "9999"
-WITHIN = "WHERE time >= ? AND time < ?"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # A key is the number of its hour and, in the lower bits, that of its row.
 ROW_BITS = 40
@@ -37,42 +37,54 @@ class PredictionCount:
     predictions: int = 0
     readable: int = 0
     confidence: float = 0.0
+    more_topics: tuple[str, ...] = ()
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Return all topics of these predictions."""
+        return (self.topic, *self.more_topics)
 
 
 class JournalReader:
-    """Read the journal in one folder, also what earlier versions left there."""
+    """Read the journal in one folder, also what earlier versions left there.
 
-    def __init__(self, folder: Path) -> None:
+    `counts` and `keys` go by when texts were written, and take up those that came up to `late_hours` hours
+    after the end of a stretch of time, however late where it is None.
+    """
+
+    def __init__(self, folder: Path, *, late_hours: float | None = 0.0) -> None:
         self._folder = folder
+        self.event_times = EventTimes(self._hour, lambda: list_hours(folder), late_hours)
 
     def predictions(self, start: str, end: str) -> Iterator[JournalEntry]:
         """Yield the predictions with `start` <= time < `end`, in the order of time."""
-        query = f"{tables.SELECT_PREDICTIONS} {WITHIN} ORDER BY time, request, position"
+        query = f"{tables.SELECT_PREDICTIONS} {tables.ARRIVED} ORDER BY time, request, position"
         for hour in self._hours(start, end):
             for row in read_rows(self._hour(hour), query, (start, end)):
                 yield tables.to_prediction(row)
 
     def counts(self, start: str, end: str) -> list[PredictionCount]:
-        """Count the predictions with `start` <= time < `end`, in the order in which they first came."""
-        query = f"SELECT release, topic, label, confidence, text <> '' FROM predictions {WITHIN}"
-        counts: dict[tuple[str, str, str], PredictionCount] = {}
-        for hour in self._hours(start, end):
-            for *key, confidence, readable in read_rows(self._hour(hour), query, (start, end)):
-                group = (key[0], key[1], key[2])
-                if (count := counts.get(group)) is None:
-                    count = counts[group] = PredictionCount(*group)
-                count.predictions += 1
-                count.readable += readable
-                count.confidence += confidence
+        """Count the predictions written in [`start`, `end`), in the order in which they first came."""
+        columns = "release, topic, label, more_topics, confidence, text <> ''"
+        query = f"SELECT {columns} FROM predictions {tables.WITHIN}"
+        counts: dict[tuple[str, str, str, str], PredictionCount] = {}
+        for _, (*key, confidence, readable) in self.event_times.rows(query, (start, end)):
+            group = (key[0], key[1], key[2], key[3])
+            if (count := counts.get(group)) is None:
+                count = counts[group] = PredictionCount(*group[:3], more_topics=tuple(key[3].split()))
+            count.predictions += 1
+            count.readable += readable
+            count.confidence += confidence
         return list(counts.values())
 
-    def keys(self, start: str, end: str, *, release: str) -> Iterator[tuple[int, str, bool]]:
-        """Yield key and topic of a release's predictions, and whether the text is stored, as they came."""
-        query = f"SELECT id, topic, text <> '' FROM predictions {WITHIN} AND release = ? ORDER BY id"
-        for hour in self._hours(start, end):
-            first = _hour_number(hour) << ROW_BITS
-            for row, topic, readable in read_rows(self._hour(hour), query, (start, end, release)):
-                yield first + row, topic, bool(readable)
+    def keys(self, start: str, end: str, *, release: str) -> Iterator[tuple[int, tuple[str, ...], bool]]:
+        """Yield key and topics of a release's predictions, and whether the text is stored, as they came."""
+        query = (
+            "SELECT id, topic, more_topics, text <> '' FROM predictions "
+            f"{tables.WITHIN} AND release = ? ORDER BY id"
+        )
+        for hour, (row, topic, more_topics, readable) in self.event_times.rows(query, (start, end, release)):
+            yield (_hour_number(hour) << ROW_BITS) + row, (topic, *more_topics.split()), bool(readable)
 
     def entries(self, keys: Iterable[int]) -> list[JournalEntry]:
         """Return the predictions with these keys that are still kept, in the order of time."""
@@ -89,7 +101,7 @@ class JournalReader:
         query, total = "SELECT count(*) FROM predictions", 0
         for hour in self._hours(start, end):
             whole = start <= hour and f"{hour}:59:59.999999Z" < end
-            where, times = ("", ()) if whole else (f" {WITHIN}", (start, end))
+            where, times = ("", ()) if whole else (f" {tables.ARRIVED}", (start, end))
             total += sum(row[0] for row in read_rows(self._hour(hour), query + where, times))
         return total
 
@@ -122,7 +134,7 @@ class JournalReader:
 
     def labels(self, start: str = START_OF_TIME, end: str = END_OF_TIME) -> Iterator[Feedback]:
         """Yield the feedback with `start` <= time < `end`, in the order of time."""
-        return self._feedback(f"{WITHIN} ORDER BY time, request, position", (start, end))
+        return self._feedback(f"{tables.ARRIVED} ORDER BY time, request, position", (start, end))
 
     def newest_labels(self) -> Iterator[Feedback]:
         """Yield all feedback, the newest first."""

@@ -47,6 +47,10 @@ NEW_COLUMNS = {
 WRITTEN_INDEX = (
     "CREATE INDEX IF NOT EXISTS predictions_by_written ON predictions (written) WHERE written IS NOT NULL"
 )
+# Texts by when they came, by when they were written, and those that came in a later hour than that.
+ARRIVED = "WHERE time >= ? AND time < ?"
+WITHIN = "WHERE coalesce(written, time) >= ? AND coalesce(written, time) < ?"
+LATE = "WHERE written >= ? AND written < ?"
 FEEDBACK_SCHEMA = """
 CREATE TABLE IF NOT EXISTS feedback (
     request TEXT NOT NULL,
