@@ -39,6 +39,7 @@ __all__ = [
 
 
 BATCH = 20  # texts that are looked up at a time
+GONE_HOURS = 7 * 24  # behind the other topics
 
 
 @dataclass(frozen=True)
@@ -193,8 +194,11 @@ def _sentences(progress: Sequence[TopicProgress], params: Params) -> Iterator[st
         )
     if not any(topic["labels"] for topic in progress):
         yield "There is no audit label yet, so no share, gate or rollback rests on one."
+    newest = max(topic["newest"] for topic in progress)
     for topic in progress:
-        yield _topic_sentence(topic, cfg.share_width)
+        sentence = _topic_sentence(topic, cfg.share_width)
+        gone = topic["newest"] < times.to_micros(times.hours_before(newest, hours=GONE_HOURS))
+        yield f"{sentence} No text of it was drawn since {topic['newest'][:10]}." if gone else sentence
 
 
 def _topic_sentence(topic: TopicProgress, width: float) -> str:

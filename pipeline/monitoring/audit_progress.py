@@ -18,7 +18,8 @@ class TopicProgress(TypedDict):
     """The queue of one topic: clusters of texts that are drawn, labelled and waiting, and labels needed.
 
     `unreadable` counts those whose text is not stored. `waiting_since` is when the oldest waiting text was
-    written, `one_label` the only label that was given, where there is only one; both may be empty.
+    written, `newest` when the newest drawn one was, `one_label` the only label that was given; the first and
+    the last may be empty.
     """
 
     topic: str
@@ -28,6 +29,7 @@ class TopicProgress(TypedDict):
     unreadable: int
     needed: int
     waiting_since: str
+    newest: str
     one_label: str
 
 
@@ -38,6 +40,7 @@ class _Topic:
     probabilities: dict[str, tuple[float, ...]] = field(default_factory=dict)
     weights: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     times: dict[str, str] = field(default_factory=dict)
+    newest: dict[str, str] = field(default_factory=dict)
     unreadable: set[str] = field(default_factory=set)
 
 
@@ -50,6 +53,7 @@ def measure_progress(queue: AuditQueue, params: Params, *, only: str = "") -> li
             topic.probabilities[drawn.cluster] = drawn.probabilities
             topic.weights[drawn.cluster] += 1 / drawn.inclusion
             topic.times.setdefault(drawn.cluster, drawn.time)
+            topic.newest[drawn.cluster] = drawn.time
             if not drawn.readable:
                 topic.unreadable.add(drawn.cluster)
     labels = {label.cluster: label.label for label in queue.labels(START_OF_TIME, END_OF_TIME)}
@@ -78,6 +82,7 @@ def _progress(name: str, topic: _Topic, labels: dict[str, str], params: Params) 
         "unreadable": len(topic.unreadable),
         "needed": _needed(topic, known, params),
         "waiting_since": min(waiting, default=""),
+        "newest": max(topic.newest.values()),
         "one_label": given.pop() if len(given) == 1 else "",
     }
 

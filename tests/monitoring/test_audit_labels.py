@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import running_service
-import yaml
+from audit_fixtures import light_workspace, set_audit
 from journal_fixtures import EIGHT, ENTRY, stamp
 
 from pipeline.base.config import Workspace
@@ -25,13 +24,7 @@ from pipeline.monitoring import audit_labels
 
 @pytest.fixture
 def places(tmp_path: Path) -> Workspace:
-    return running_service.make_workspace(tmp_path / "w", releases=0)
-
-
-def set_audit(places: Workspace, **values: Any) -> None:
-    params = yaml.safe_load(places.params.read_text("utf-8"))
-    params["watch"]["audit"] |= values
-    places.params.write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
+    return light_workspace(tmp_path / "w")
 
 
 def write(
@@ -369,6 +362,18 @@ def test_the_status_says_in_a_sentence_how_many_labels_are_missing(places: Works
     assert f"{given} of 897 labels needed for ±3 points" in sentence
     assert ("All labels so far are positive" in sentence) == (given > 0)
     assert any("no audit label yet" in one for one in status(places)["sentences"]) == (given == 0)
+
+
+def test_a_topic_that_is_gone_is_said(places: Workspace) -> None:
+    set_audit(places, per_topic_per_day=2400)
+    write(places, opinions(2), topic="old")
+    write(places, opinions(2, 1), topic="new", hour=24 * 9)
+    draw(places, 1.1)
+    draw(places, 24 * 9 + 1.1)
+
+    new, old = status(places)["sentences"][-2:]
+    assert old.endswith("No text of it was drawn since 2026-11-25.")
+    assert "No text" not in new
 
 
 def test_enough_labels_mean_stop(places: Workspace) -> None:

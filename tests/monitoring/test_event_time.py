@@ -3,10 +3,12 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from audit_fixtures import light_workspace
 from journal_fixtures import EIGHT, ENTRY, stamp
 from world import TEXTS, serve
 
@@ -119,9 +121,9 @@ def test_a_history_that_is_sent_today_is_replayed_into_its_own_windows(
     [("yesterday", "2026-11-25T08:00:00Z"), ("2026-11-25T08:00:00Z", "2026-11-24T08:00:00Z"),
      ("2026-11-25T08:00:00Z", "2026-11-25T08:00:00Z"), ("2026-11-25T08:00:00Z", "2199-01-01T00:00:00Z")],
 )  # fmt: skip
-def test_a_replay_of_no_past_is_refused(places: Workspace, since: str, until: str) -> None:
+def test_a_replay_of_no_past_is_refused(tmp_path: Path, since: str, until: str) -> None:
     with pytest.raises(UsageError, match=r"no time|no stretch of the past"):
-        replay_watch(places, since=since, until=until, now=now(1))
+        replay_watch(light_workspace(tmp_path / "w"), since=since, until=until, now=now(1))
 
 
 def test_the_command_says_what_a_replay_found(places: Workspace, write: Write, capsys: Any) -> None:

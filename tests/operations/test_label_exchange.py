@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import running_service
-import yaml
+from audit_fixtures import light_workspace, set_audit
 from journal_fixtures import EIGHT, ENTRY, stamp
 
 from pipeline.__main__ import run_command
 from pipeline.base.config import Workspace
 from pipeline.base.errors import DataRejected, UsageError
 from pipeline.base.times import format_seconds
+from pipeline.io.journal.audit_queue import AuditQueue
 from pipeline.io.journal.journal import Journal, request_id
 from pipeline.io.params_file import load_params
 from pipeline.monitoring import audit_labels
@@ -28,10 +28,18 @@ GIVEN = ["positive", "neutral", "negative", "positive"]
 @pytest.fixture
 def places(tmp_path: Path) -> Workspace:
     """Return a workspace whose queue holds TEXTS."""
-    places = running_service.make_workspace(tmp_path / "w", releases=0)
-    params = yaml.safe_load(places.params.read_text("utf-8"))
-    params["watch"]["audit"] |= {"per_topic_per_day": 2400, "second_opinion": 0}
-    places.params.write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
+    return _places(tmp_path / "w")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Return one for the tests that leave no other labels than the first import does."""
+    return _places(tmp_path_factory.mktemp("shared") / "w")
+
+
+def _places(root: Path) -> Workspace:
+    places = light_workspace(root)
+    set_audit(places, per_topic_per_day=2400, second_opinion=0)
     journal = Journal(places.journal, retention_days=90)
     journal.append(
         [
@@ -178,6 +186,11 @@ def rows_of(places: Workspace, **more: Any) -> list[dict[str, Any]]:
     return [{"request": one.request, "position": one.position, "label": "neutral", **more} for one in tasks]
 
 
+def drawn(places: Workspace) -> list[Any]:
+    """Return what was drawn, labelled or not."""
+    return list(AuditQueue(places.journal).all_drawn())
+
+
 def write_rows(places: Workspace, rows: list[Any], name: str = "rows.jsonl") -> Path:
     path = places.root / name
     path.write_text(
@@ -243,11 +256,12 @@ def test_labels_for_what_was_never_drawn_are_kept_out_and_counted(places: Worksp
     ],
 )
 def test_a_wrong_row_is_refused_with_its_line_and_the_others_are_taken(
-    places: Workspace, row: Any, reason: str
+    shared: Workspace, row: Any, reason: str
 ) -> None:
-    result = take(places, write_rows(places, [*rows_of(places), row]))
+    tasks = [{"request": one.request, "position": one.position, "label": "neutral"} for one in drawn(shared)]
+    result = take(shared, write_rows(shared, [*tasks, row]))
 
-    assert result.imported == 4
+    assert result.imported + result.unchanged == 4
     assert [line for line, why in result.refused if reason in why] == [5]
 
 
@@ -265,8 +279,8 @@ def test_a_wrong_row_is_refused_with_its_line_and_the_others_are_taken(
         {"request": "2026112508-00", "position": 0, "label": None},
     ],
 )  # fmt: skip
-def test_an_unanswered_task_is_no_mistake(places: Workspace, row: Any) -> None:
-    result = take(places, write_rows(places, [row]))
+def test_an_unanswered_task_is_no_mistake(shared: Workspace, row: Any) -> None:
+    result = take(shared, write_rows(shared, [row]))
 
     assert (result.imported, result.refused) == (0, [])
 
@@ -283,14 +297,14 @@ def test_an_unanswered_task_is_no_mistake(places: Workspace, row: Any) -> None:
     ],
 )
 def test_a_file_that_is_none_is_refused(
-    places: Workspace, name: str | None, content: bytes, error: type[Exception], words: str
+    shared: Workspace, name: str | None, content: bytes, error: type[Exception], words: str
 ) -> None:
-    path = places.root / (name or "absent.csv")
+    path = shared.root / (name or "absent.csv")
     if name:
         path.write_bytes(content)
 
     with pytest.raises(error, match=words):
-        take(places, path)
+        take(shared, path)
 
 
 def test_an_export_replaces_no_file_unless_told(places: Workspace) -> None:

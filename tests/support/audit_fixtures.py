@@ -1,13 +1,13 @@
 """A workspace with texts that were drawn and wait for labels."""
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import running_service
-import yaml
 from journal_fixtures import ENTRY, stamp
 
 from pipeline.base.config import Workspace
@@ -18,16 +18,26 @@ from pipeline.io.params_file import load_params
 from pipeline.monitoring import audit_labels
 
 
+def light_workspace(root: Path) -> Workspace:
+    """Make a workspace with params.yaml alone: no release, no data."""
+    root.mkdir(parents=True)
+    (root / "params.yaml").write_bytes((running_service.CHECKOUT / "params.yaml").read_bytes())
+    (root / "dvc.yaml").write_text("stages: {}\n")
+    return Workspace.of(root, {})
+
+
 def set_audit(workspace: Workspace, **values: Any) -> None:
     """Change values of `watch.audit` in params.yaml."""
-    params = yaml.safe_load(workspace.params.read_text("utf-8"))
-    params["watch"]["audit"] |= values
-    workspace.params.write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
+    text = workspace.params.read_text("utf-8")
+    for name, value in values.items():
+        text, count = re.subn(rf"(?m)^(    {name}: )\S+", rf"\g<1>{value}", text)
+        assert count == 1
+    workspace.params.write_text(text, "utf-8")
 
 
-def queue_of(root: Path, texts: Sequence[str], *, releases: int = 0, **changes: Any) -> Workspace:
+def queue_of(root: Path, texts: Sequence[str], **changes: Any) -> Workspace:
     """Make a workspace in whose queue each of these texts waits, a cluster of its own each."""
-    workspace = running_service.make_workspace(root, releases=releases)
+    workspace = light_workspace(root)
     set_audit(workspace, per_topic_per_day=24 * len(texts), second_opinion=0)
     add_to_queue(workspace, texts, **changes)
     return workspace

@@ -36,10 +36,11 @@ POWERS = np.array([257**power for power in range(GRAM)], dtype=np.uint64)
 
 def comparable_text(text: str) -> str:
     """Return the words of a text without what differs between its copies: case, links, names, punctuation."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    # Runs of blanks would cost the patterns the square of their length.
+    folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
     bare = LINKS_AND_NAMES.sub(" ", PASSED_ON.sub("", folded))
     # A text of signs alone, such as an emoji, is compared as it is.
-    return NO_WORD.sub(" ", bare).strip() or folded.strip()
+    return NO_WORD.sub(" ", bare).strip() or folded
 
 
 def text_cluster(text: str, *, key: bytes = b"") -> str:

@@ -29,7 +29,7 @@ class EventTimes:
         self._spans: dict[str, Span | None] = {}
 
     def rows(self, query: str, parameters: tuple[object, ...]) -> Iterator[tuple[str, tuple[Any, ...]]]:
-        """Yield hour of arrival and row of a query with tables.WITHIN; its bounds are first in `parameters`."""
+        """Yield hour of arrival and row of a query with tables.WITHIN, whose bounds come first."""
         start, end = str(parameters[0]), str(parameters[1])
         hours = self.hours()
         for hour in hours:

@@ -1,6 +1,7 @@
 """Copies of a text are one cluster: exact ones by their name, near ones by their signature."""
 
 import random
+import time
 
 import pytest
 from hypothesis import given
@@ -52,6 +53,25 @@ def test_any_text_has_a_cluster_and_is_a_near_copy_of_itself(text: str) -> None:
     assert len(text_cluster(text)) == 16
     assert are_near_copies(signature(text), signature(text))
     assert len(set(bands(signature(text)))) == 16
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " " * 10_000,
+        "@a" * 5_000,
+        "rt " * 3_000,
+        "via @a " * 1_500,
+        "[a" * 5_000,
+        "www." * 2_500,
+        "\ufdfa" * 10_000,
+    ],
+)
+def test_a_hostile_text_costs_no_more_than_a_long_one(text: str) -> None:
+    begin = time.process_time()
+    text_cluster(text)
+
+    assert time.process_time() - begin < 0.25
 
 
 def syndicated(words: list[str], chance: random.Random) -> str:
