@@ -18,8 +18,8 @@ from pipeline.io.journal.audit_queue import AuditQueue
 from pipeline.io.journal.journal import Journal
 from pipeline.io.journal.reader import END_OF_TIME, START_OF_TIME
 from pipeline.io.params_file import load_params
-from pipeline.monitoring.audit_draw import draw
-from pipeline.monitoring.audit_progress import TopicProgress, measure_agreement, measure_progress
+from pipeline.monitoring.audit.draw import draw
+from pipeline.monitoring.audit.progress import TopicProgress, measure_agreement, measure_progress
 from pipeline.monitoring.labelled import batches
 
 __all__ = [

@@ -22,7 +22,6 @@ from pipeline.io.journal.reader import END_OF_TIME, JournalReader, PredictionCou
 from pipeline.io.params_file import load_params
 from pipeline.io.sources import feedback
 from pipeline.monitoring import audit_labels, auto_rollback
-from pipeline.monitoring.copies import measure_copies
 from pipeline.monitoring.labelled import LabelPairs, read_labelled
 from pipeline.monitoring.late_texts import closed_by, count_too_late
 from pipeline.monitoring.model_change import drifted_windows, find_topic_changes, measure_model_change
@@ -136,7 +135,6 @@ def write_window(
     recent = earlier[-params.watch.drift.of_windows :]
     named = _named_topics(counts, recent, window, params)
     predictions = count_window(journal, counts, start=start, end=end, release=reference.name, named=named)
-    measure_copies(predictions, params.seed)
     model_change = None
     if earlier and earlier[-1]["release"] != reference.name:
         model_change = measure_model_change(

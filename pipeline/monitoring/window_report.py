@@ -11,6 +11,7 @@ from pipeline.core.evaluate.bootstrap import BootstrapConfig
 from pipeline.core.monitor import drift, prevalence, quality
 from pipeline.core.monitor.detectors import WindowSample
 from pipeline.core.monitor.windows import Window
+from pipeline.monitoring.copies import measure_copies
 from pipeline.monitoring.labelled import LabelPairs
 from pipeline.monitoring.reference import ReleaseReference, build_sample
 from pipeline.monitoring.window_counts import TopicCounts, WindowPredictions, draw_rows
@@ -49,6 +50,7 @@ def describe_topics(
 
     `drifted` holds, for each topic, which earlier windows drifted, the newest last.
     """
+    measure_copies(predictions, seed)
     sizes = {topic: counts.texts for topic, counts in predictions.topics.items()}
     judged = {topic: texts for topic, texts in sizes.items() if texts >= cfg.min_texts}
     context = WindowContext(reference, cfg, seed_for(seed, "watch", window.start), len(judged), drifted)

@@ -307,7 +307,7 @@ def test_a_file_that_is_none_is_refused(
         take(shared, path)
 
 
-def test_an_export_replaces_no_file_unless_told(places: Workspace) -> None:
+def test_an_export_replaces_no_file_without_force(places: Workspace) -> None:
     path = export(places, "tasks.json")
 
     with pytest.raises(UsageError, match="exists"):
