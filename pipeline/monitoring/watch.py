@@ -123,14 +123,13 @@ def _due_windows(workspace: Workspace, journal: JournalReader, now: str, params:
 def write_window(
     workspace: Workspace, journal: JournalReader, references: ReferenceCache, window: Window, params: Params
 ) -> bool:
-    """Write the report of one window; return whether there were predictions in it."""
+    """Write the report of one window, before or after others; return whether there were predictions in it."""
     start, end = times.to_micros(window.start), times.to_micros(window.end)
     counts = journal.counts(start, end)
     if not counts:
         return False
     releases = count_releases(counts)
     reference = references.get(max(releases, key=lambda name: releases[name]))
-    # A replay writes windows that come before others.
     earlier = [one for one in read_windows(workspace) if one["window"]["start"] < window.start]
     recent = earlier[-params.watch.drift.of_windows :]
     named = _named_topics(counts, recent, window, params)
