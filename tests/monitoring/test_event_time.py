@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from audit_fixtures import light_workspace
+from audit_fixtures import light_workspace, set_audit
 from journal_fixtures import EIGHT, ENTRY, stamp
 from world import TEXTS, serve
 
@@ -97,6 +97,21 @@ def test_without_event_times_a_window_is_reported_at_its_end(places: Workspace, 
     write(60, 0.5)
 
     assert run_watch(places, now=now(1))["windows"] == ["2026-11-25T08-00-00Z"]
+
+
+def test_a_pass_draws_texts_to_be_labelled_and_goes_on_where_it_cannot(
+    places: Workspace, write: Write
+) -> None:
+    set_audit(places, per_topic_per_day=240)
+    write(60, 0.5)
+    (places.journal / "audit.db").mkdir()
+
+    failed = run_watch(places, now=now(1.1))
+    (places.journal / "audit.db").rmdir()
+
+    assert (failed["windows"], failed["drawn"]) == (["2026-11-25T08-00-00Z"], 0)
+    assert run_watch(places, now=now(1.2))["drawn"] == 10
+    assert run_watch(places, now=now(1.3))["drawn"] == 0
 
 
 def test_a_history_that_is_sent_today_is_replayed_into_its_own_windows(

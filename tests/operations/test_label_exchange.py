@@ -209,15 +209,16 @@ def test_another_label_of_the_same_person_needs_replace(places: Workspace) -> No
     assert set(labels(places).values()) == {("negative", "ann")}
 
 
-def test_labels_of_a_model_are_stored_and_never_count(places: Workspace) -> None:
-    rows = rows_of(places, origin="model", annotator="gpt")
+@pytest.mark.parametrize("origin", ["model", "feedback"])
+def test_labels_of_another_origin_are_stored_and_never_count(places: Workspace, origin: str) -> None:
+    rows = rows_of(places, origin=origin, annotator="gpt")
 
     result = take(places, write_rows(places, rows))
 
-    assert (result.imported, result.by_model) == (4, 4)
+    assert (result.imported, result.by_model) == (4, 4 * (origin == "model"))
     assert labels(places) == {}
     assert len(audit_labels.read_queue(places, "ann", most=9)) == 4
-    assert "train at most" in "\n".join(result.sentences())
+    assert ("train at most" in "\n".join(result.sentences())) == (origin == "model")
 
 
 def test_unknown_labels_are_counted_and_refused_by_line(places: Workspace) -> None:
