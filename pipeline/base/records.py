@@ -40,6 +40,10 @@ class JournalEntry:
     text. `text` is masked, and empty where only its hash is kept; otherwise `lang` is empty. `digest` is the
     HMAC-SHA-256 of the masked text under the key of the workspace. `probabilities` are in the order of the
     release's labels. `unknown` is the share of unknown tokens.
+
+    `time` is when the text came, `written` when it was written, as the client says, and empty where it does
+    not. `text_id` is the client's own id of the text, `more_topics` are those beside `topic`. `cluster` is
+    equal for copies of one text; see core/monitor/text_clusters.py.
     """
 
     request: str
@@ -57,6 +61,21 @@ class JournalEntry:
     lang: str
     words: int
     unknown: float
+    # Newer than journals that must still be readable.
+    written: str = ""
+    text_id: str = ""
+    more_topics: tuple[str, ...] = ()
+    cluster: str = ""
+
+    @property
+    def event_time(self) -> str:
+        """Return when the text was written, or when it came where that is not known."""
+        return self.written or self.time
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Return all topics of the text."""
+        return (self.topic, *self.more_topics)
 
 
 @dataclass(frozen=True, slots=True)

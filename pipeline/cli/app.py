@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.base.errors import UsageError
-from pipeline.cli import data, doctor, keys, release, schedule, serve, watch
+from pipeline.cli import data, doctor, keys, labels, release, schedule, serve, watch
 from pipeline.cli.options import (
     ActorOption,
     DebugOption,
@@ -191,3 +191,4 @@ app.command()(doctor.doctor)
 app.add_typer(release.app, name="release")
 app.add_typer(data.app, name="data")
 app.add_typer(keys.app, name="keys")
+app.add_typer(labels.app, name="labels")

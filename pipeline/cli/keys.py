@@ -19,7 +19,7 @@ def new(
     *,
     name: Annotated[str, typer.Option("--name", help="Who uses the key.")],
     scope: Annotated[
-        list[str], typer.Option("--scope", help="predict, feedback or admin; repeat it for several.")
+        list[str], typer.Option("--scope", help="predict, feedback, label or admin; repeat it for several.")
     ],
     days: Annotated[
         int | None, typer.Option("--days", min=1, help="Days until it expires.", show_default=False)

@@ -135,8 +135,13 @@ def watch(summary: WatchSummary) -> str:
             f"{len(summary['set_aside'])} windows end after {summary['now']}, so a clock was ahead: "
             "their reports were moved to .tonewatch/windows/future. Check the clocks."
         )
-    if summary["retrain"]:
-        lines.append(f"Retraining recommended: {summary['retrain']}. Run `tonewatch run`.")
+    if summary["too_late"]:
+        lines.append(
+            f"{summary['too_late']} texts came after their window was closed (watch.lateness_hours): "
+            "they are in none. `tonewatch watch --from TIME --to TIME` reports the past."
+        )
+    if summary["drawn"]:
+        lines.append(f"Drawn for people to label: {summary['drawn']}. See `tonewatch labels status`.")
     return "\n".join(lines)
 
 

@@ -1,13 +1,15 @@
-"""`tonewatch watch`: one pass of monitoring over the windows of the journal that have ended."""
+"""`tonewatch watch`: one pass of monitoring over the windows that have ended, or over the past."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.base.errors import UsageError
 from pipeline.cli.options import command
 
 if TYPE_CHECKING:
     from pipeline.base.config import Workspace
+    from pipeline.monitoring.replay import ReplaySummary
 
 
 @command
@@ -17,10 +19,37 @@ def watch(
         str | None,
         typer.Option("--now", help="The UTC time to watch at, as 2026-11-25T08:00:00Z.", show_default=False),
     ] = None,
+    *,
+    since: Annotated[
+        str | None,
+        typer.Option("--from", help="Report the past from this UTC time on.", show_default=False),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", help="Up to this UTC time; with --from.", show_default=False)
+    ] = None,
 ) -> tuple[object, str]:
     """Measure prevalence, drift and quality of new windows, and send alerts.  Example: tonewatch watch."""
     from pipeline.cli import printing
+    from pipeline.monitoring.replay import replay_watch
     from pipeline.monitoring.watch import run_watch
 
-    summary = run_watch(workspace, now=now)
-    return summary, printing.watch(summary)
+    if since is None and until is None:
+        summary = run_watch(workspace, now=now)
+        return summary, printing.watch(summary)
+    if since is None or until is None:
+        raise UsageError(
+            "--from and --to go together, as --from 2026-01-01T00:00:00Z --to 2026-11-25T00:00:00Z."
+        )
+    replayed = replay_watch(workspace, since=since, until=until, now=now)
+    return replayed, _replayed(replayed)
+
+
+def _replayed(summary: "ReplaySummary") -> str:
+    windows, span = summary["windows"], f"from {summary['since']} to {summary['until']}"
+    if not windows and not summary["kept"]:
+        return f"The journal knows no text that was written {span}."
+    last = f" The first one starts at {windows[0]}, the last one at {windows[-1]}." if windows else ""
+    lines = [f"Windows of the past: {len(windows)}, with {summary['predictions']:,} predictions.{last}"]
+    if summary["kept"]:
+        lines.append(f"Reported before and kept as they are: {summary['kept']}.")
+    return "\n".join(lines)

@@ -6,6 +6,7 @@ from pipeline.base.digests import keyed_digest
 from pipeline.core.clean.faults import count_words
 from pipeline.core.clean.language import detect_language
 from pipeline.core.clean.rules import clean_text
+from pipeline.core.monitor.text_clusters import text_cluster
 from pipeline.core.privacy.masking import mask_pii
 
 
@@ -17,6 +18,7 @@ class JournalFields:
     lang: str
     digest: str
     words: int
+    cluster: str
 
 
 @dataclass(frozen=True)
@@ -45,4 +47,5 @@ def journal_fields(cleaned: str, *, hashed: bool, min_words: int, key: bytes) ->
         lang=detect_language(masked, min_words=min_words) if hashed else "",
         digest=keyed_digest(masked, key),
         words=count_words(masked),
+        cluster=text_cluster(masked, key=key),
     )

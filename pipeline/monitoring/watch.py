@@ -22,9 +22,10 @@ from pipeline.io.journal.journal import Journal
 from pipeline.io.journal.reader import END_OF_TIME, JournalReader
 from pipeline.io.params_file import load_params
 from pipeline.io.sources import feedback
-from pipeline.monitoring import auto_rollback
+from pipeline.monitoring import audit_labels, auto_rollback
 from pipeline.monitoring.begun_rollback import end_rollback, record_rollback, unraised_rollback
 from pipeline.monitoring.changes import find_changes, write_changes
+from pipeline.monitoring.late_texts import closed_by, count_too_late
 from pipeline.monitoring.reference import ReferenceCache
 from pipeline.monitoring.window_alerts import alerts_from_changes
 from pipeline.monitoring.window_counts import ALL
@@ -50,9 +51,12 @@ def run_watch(
     """
     params, now = load_params(workspace.params), _parse_now(now)
     with locks.folder_lock(workspace.windows):
-        journal, references = Journal.reading(workspace.journal), ReferenceCache(workspace)
+        journal = Journal.reading(workspace.journal, late_hours=params.watch.lateness_hours)
+        references = ReferenceCache(workspace)
         set_aside = set_aside_future(workspace, now=times.parse_time(now))
         unraised = unraised_rollback(workspace)
+        drawn = _draw_audit(workspace, now=now, params=params)
+        audited = list(audit_labels.read_audit_labels(workspace))
         writer = WindowWriter(workspace, journal, references, audited, params)
         due = _due_windows(workspace, journal, now, params)
         written = [window for window in due if writer.write(window)]
@@ -75,10 +79,12 @@ def run_watch(
         "windows": [window.name for window in written],
         "future": journal.count(times.to_micros(now), END_OF_TIME),
         "set_aside": set_aside,
+        "too_late": count_too_late(journal, due, params.watch),
         "alerts": [alert.title for alert in raised],
         "undelivered": delivery.waiting,
         "rollback": move.as_dict() if move else None,
         "labels": new_labels,
+        "drawn": drawn,
         "retrain": _retrain_reason(raised, new_labels, params),
     }
 
@@ -100,6 +106,15 @@ def _decide_rollback(
         return auto_rollback.RollbackDecision(now)
 
 
+def _draw_audit(workspace: Workspace, *, now: str, params: Params) -> int:
+    """Draw predictions to be labelled; where that fails, the pass goes on and the next one draws them."""
+    try:
+        return audit_labels.draw(workspace, now=now, params=params)
+    except TonewatchError as error:
+        log.error("audit.not_drawn", reason=str(error))
+        return 0
+
+
 def _parse_now(now: str | None) -> str:
     try:
         return times.format_seconds(times.parse_time(now) if now else datetime.now(UTC))
@@ -112,6 +127,7 @@ def _due_windows(workspace: Workspace, journal: JournalReader, now: str, params:
     since = read_window(paths[-1])["window"]["end"] if paths else journal.first_time()
     if not since:
         return []
+    now = closed_by(journal, cfg, since=since, now=now)
     return due_windows(since=since, now=now, minutes=cfg.window_minutes, most=cfg.catch_up_windows)
 
 

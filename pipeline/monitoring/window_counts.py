@@ -26,10 +26,12 @@ class TopicCounts:
 
     `probabilities` and `squares` are the sums of each label's probability and of its square, by the number of
     the label.
+    `copies` is the probability that two of the texts are copies of one.
     """
 
     labels: Counter[str] = field(default_factory=Counter)
     confidence: float = 0.0
+    copies: float = 0.0
     probabilities: dict[int, float] = field(default_factory=dict)
     squares: dict[int, float] = field(default_factory=dict)
 
@@ -45,8 +47,8 @@ class TopicCounts:
 
     @property
     def independent(self) -> float:
-        """Return how many texts without a copy would vary as much as these."""
-        return float(self.texts)
+        """Return how many texts without a copy would vary as much as these (Kish, 1965)."""
+        return self.texts / (1 + self.copies * max(0, self.texts - 1))
 
     @property
     def mean_confidence(self) -> float:
@@ -80,8 +82,8 @@ class WindowPredictions:
         Rows count from 0 in the order in which the predictions came.
         """
         choices = {group: _Choice(sorted(chosen.tolist())) for group, chosen in rows.items()}
-        for key, topic, readable in self.journal.keys(self.start, self.end, release=self.release):
-            groups = (ALL, self.group_of(topic), READABLE) if readable else (ALL, self.group_of(topic))
+        for key, topics, readable in self.journal.keys(self.start, self.end, release=self.release):
+            groups = dict.fromkeys((ALL, *map(self.group_of, topics), *([READABLE] if readable else ())))
             for group in groups:
                 if choice := choices.get(group):
                     choice.offer(key)
@@ -120,14 +122,15 @@ def count_window(
     for count in counts:
         if count.release == release:
             readable += count.readable
-            for topic in (ALL, count.topic if count.topic in named else OTHER):
+            # A text of several topics counts in each of them, and once in all.
+            for topic in dict.fromkeys((ALL, *(one if one in named else OTHER for one in count.topics))):
                 counted = topics.setdefault(topic, TopicCounts())
                 counted.labels[count.label] += count.predictions
                 counted.confidence += count.confidence
     sums = journal.probability_sums(start, end, release=release, named=named, other=OTHER)
-    for group, label, total, squares in sums:
+    for groups, label, total, squares in sums:
         # Predictions may come between the two queries, of a topic that was not counted.
-        for topic in {ALL, group} & topics.keys():
+        for topic in {ALL, *groups} & topics.keys():
             topics[topic].add_probability(label, total, squares)
     return WindowPredictions(journal, start, end, release, topics, readable, named)
 

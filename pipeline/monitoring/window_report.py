@@ -18,6 +18,7 @@ from pipeline.core.monitor.detectors import WindowSample
 from pipeline.core.monitor.windows import Window
 from pipeline.core.prevalence.estimator import PrevalenceEstimator
 from pipeline.core.prevalence.topic_texts import TopicTexts
+from pipeline.monitoring.copies import measure_copies
 from pipeline.monitoring.labelled import AuditedTopics
 from pipeline.monitoring.reference import ReleaseReference, build_sample
 from pipeline.monitoring.window_counts import ALL, TopicCounts, WindowPredictions, draw_rows
@@ -61,6 +62,7 @@ def describe_topics(
 
     `standing` holds the kind of the drift alarm that stands in a topic, which is not corrected then.
     """
+    measure_copies(predictions, seed)
     sizes = {topic: counts.texts for topic, counts in predictions.topics.items()}
     judged = {topic: texts for topic, texts in sizes.items() if texts >= cfg.min_texts}
     context = WindowContext(reference, cfg, seed_for(seed, "watch", window.start), len(judged), standing)

@@ -264,7 +264,7 @@ def test_behind_a_proxy_every_address_has_the_prefix(workspace: Workspace, passe
     page = anonymous.get(passed_on).text
 
     addresses = re.findall(r'(?:href|src|action)="([^"#][^"]*)"', page)
-    assert len(addresses) == 9
+    assert len(addresses) == 10
     assert all(address.startswith("/mood/") for address in addresses), addresses
     assert anonymous.get(next(one for one in addresses if "dashboard.css" in one)).status_code == 200
 

@@ -114,6 +114,14 @@ class QualityConfig(Section):
     rollback_margin: Fraction
 
 
+class AuditConfig(Section):
+    """Set how many predictions are drawn to be labelled by people, and how exact a share shall be."""
+
+    per_topic_per_day: int = Field(ge=0)
+    second_opinion: Fraction
+    share_width: float = Field(gt=0, lt=0.5)
+
+
 class WatchConfig(Section):
     """Set the windows, how each is evaluated, and how long an alert is not repeated."""
 
@@ -131,6 +139,8 @@ class WatchConfig(Section):
     prevalence: PrevalenceConfig = PrevalenceConfig()
     false_alarms_per_quarter: PositiveFloat = 1.0
     max_judged_topics: PositiveInt = 30
+    lateness_hours: float = Field(ge=0, default=2.0)
+    audit: AuditConfig = AuditConfig(per_topic_per_day=20, second_opinion=0.1, share_width=0.03)
 
     @model_validator(mode="before")
     @classmethod

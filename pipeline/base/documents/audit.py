@@ -31,3 +31,42 @@ class AuditLabel:
     annotator: str
     labelled_at: str
     origin: LabelOrigin = "audit"
+    # All topics of the text, and how many drawn predictions the label stands for: copies of one text.
+    topics: tuple[str, ...] = ()
+    drawn: int = 1
+
+
+@dataclass(frozen=True)
+class DrawnPrediction:
+    """A prediction that the service drew to be labelled; it holds no text.
+
+    `came` is the hour in which the text came, as 2026-11-25T08. `place` in [0, 1) is its random place in the
+    queue, `second` whether two people are asked. `readable` says whether the journal stores the text.
+    """
+
+    request: str
+    position: int
+    time: str
+    came: str
+    topic: str
+    topics: tuple[str, ...]
+    release: str
+    cluster: str
+    predicted: str
+    probabilities: tuple[float, ...]
+    inclusion: float
+    place: float
+    second: bool
+    readable: bool
+    text_id: str = ""
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """The label that an annotator gave to a cluster of texts; `label` is empty where they skipped it."""
+
+    cluster: str
+    annotator: str
+    label: str
+    time: str
+    origin: LabelOrigin = "audit"

@@ -24,7 +24,7 @@ class Window:
 
 def due_windows(*, since: str, now: str, minutes: int, most: int) -> list[Window]:
     """Return the newest `most` windows that ended by `now`, from the one that holds `since` on."""
-    windows = _windows(_floor(parse_time(since), minutes), parse_time(now), timedelta(minutes=minutes))
+    windows = _windows(window_start(parse_time(since), minutes), parse_time(now), timedelta(minutes=minutes))
     return list(windows)[-most:]
 
 
@@ -33,7 +33,8 @@ def windows_per_quarter(minutes: int) -> float:
     return DAYS_PER_QUARTER * 24 * 60 / minutes
 
 
-def _floor(time: datetime, minutes: int) -> datetime:
+def window_start(time: datetime, minutes: int) -> datetime:
+    """Return the start of the window that holds a time."""
     midnight = time.replace(hour=0, minute=0, second=0, microsecond=0)
     return midnight + (time - midnight) // timedelta(minutes=minutes) * timedelta(minutes=minutes)
 

@@ -6,12 +6,19 @@ import sqlite3
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-WITHIN = "WHERE time >= ? AND time < ?"
-TOPIC_TOTALS = f"SELECT topic, count(*) FROM predictions {WITHIN} GROUP BY topic"
+from pipeline.io.journal.tables import WITHIN
+
+# Parameters: start, end, whether every topic is named, the named ones as JSON, and the name of the others.
+GROUP = "iif(?3 OR topic IN (SELECT value FROM json_each(?4)), topic, ?5) AS topic_group, more_topics"
+TOPIC_TOTALS = f"SELECT topic, more_topics, count(*) FROM predictions {WITHIN} GROUP BY topic, more_topics"
 COUNTS = f"""
-SELECT release, iif(? OR topic IN (SELECT value FROM json_each(?)), topic, ?) AS topic_group, label,
-    count(*), sum(text <> ''), total(confidence)
-FROM predictions {WITHIN} GROUP BY release, topic_group, label ORDER BY min(id)
+SELECT release, {GROUP}, label, count(*), sum(text <> ''), total(confidence)
+FROM predictions {WITHIN} GROUP BY release, topic_group, more_topics, label ORDER BY min(id)
+"""
+PROBABILITY_SUMS = f"""
+SELECT {GROUP}, one.key, total(one.value), total(one.value * one.value)
+FROM predictions, json_each(probabilities) AS one
+{WITHIN} AND release = ?6 GROUP BY topic_group, more_topics, one.key
 """
 TOTALS_SCHEMA = "CREATE TABLE totals (topic TEXT PRIMARY KEY, predictions INTEGER NOT NULL) WITHOUT ROWID"
 ADD_TOTAL = """
@@ -28,7 +35,8 @@ ORDER BY topic NOT IN (SELECT value FROM json_each(?)), predictions DESC, topic 
 class PredictionCount:
     """Count the predictions of one release, topic and label.
 
-    `readable` counts those whose text is stored, `confidence` is the sum of the largest probabilities.
+    `readable` counts those whose text is stored, `confidence` is the sum of the largest probabilities. Texts
+    of several topics have the others in `more_topics`.
     """
 
     release: str
@@ -37,6 +45,12 @@ class PredictionCount:
     predictions: int = 0
     readable: int = 0
     confidence: float = 0.0
+    more_topics: tuple[str, ...] = ()
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Return all topics of these predictions."""
+        return (self.topic, *self.more_topics)
 
 
 @dataclass(frozen=True)
@@ -61,13 +75,22 @@ def choose_topics(totals: Iterable[tuple[str, int]], *, known: Collection[str], 
     return TopicChoice(frozenset(named), topics - len(named))
 
 
-def sum_counts(rows: Iterable[tuple[str, str, str, int, int, float]]) -> list[PredictionCount]:
+def sum_counts(
+    rows: Iterable[tuple[str, str, str, str, int, int, float]], named: Collection[str] | None, other: str
+) -> list[PredictionCount]:
     """Sum up the rows of COUNTS from several databases, in the order in which they first came."""
-    counts: dict[tuple[str, str, str], PredictionCount] = {}
-    for release, topic, label, predictions, readable, confidence in rows:
-        group = (release, topic, label)
-        count = counts.setdefault(group, PredictionCount(*group))
+    counts: dict[tuple[str, tuple[str, ...], str], PredictionCount] = {}
+    for release, topic, more, label, predictions, readable, confidence in rows:
+        topics = group_topics((topic, *more.split()), named, other)
+        group = (release, topics, label)
+        if (count := counts.get(group)) is None:
+            count = counts[group] = PredictionCount(release, topics[0], label, more_topics=topics[1:])
         count.predictions += predictions
         count.readable += readable
         count.confidence += confidence
     return list(counts.values())
+
+
+def group_topics(topics: Iterable[str], named: Collection[str] | None, other: str) -> tuple[str, ...]:
+    """Return what topics count to, each once: themselves where they are named, else `other`."""
+    return tuple(dict.fromkeys(one if named is None or one in named else other for one in topics))

@@ -15,6 +15,7 @@ from typing import Any
 
 from pipeline.base.errors import Fault
 from pipeline.io.file_access import OWN_FILE, keep_access
+from pipeline.io.journal import tables
 
 PREDICTIONS, SUFFIX, LOG = "predictions", ".db", "-wal"
 # A writer holds the lock for less than a millisecond, but a checkpoint waits for the disk.
@@ -52,6 +53,7 @@ class Database:
             # What is deleted is overwritten with zeros.
             self.connection.execute("PRAGMA secure_delete=ON")
             self.connection.executescript(f"BEGIN IMMEDIATE; {schema}; COMMIT")
+            tables.add_missing_columns(self.connection)
         except BaseException:
             self.connection.close()
             raise
@@ -101,6 +103,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection | None]:
     try:
         with contextlib.closing(_open_to_read(path)) as connection:
             has_tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+            tables.view_missing_columns(connection)
             yield connection if has_tables else None
     except sqlite3.Error as error:
         if not path.exists():  # removed by the retention meanwhile

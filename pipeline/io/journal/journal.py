@@ -6,6 +6,7 @@ system.
 
     predictions/2026-11-25T08.db   predictions of an hour, with SQLite's log beside it while it is written
     feedback.db                    the labels of predictions, one each, without texts
+    audit.db                       the predictions drawn to be labelled, and what people say, without texts
     passes/2026-11-25              a day on which the retention ran
 
 What earlier versions left in `answers` and `feedback` is imported when a writer opens the journal.
@@ -25,6 +26,7 @@ from pipeline.base.errors import Fault
 from pipeline.base.records import Feedback, JournalEntry
 from pipeline.io.file_access import make_private
 from pipeline.io.journal import legacy, retention, tables
+from pipeline.io.journal.audit_queue import AuditQueue
 from pipeline.io.journal.database import LOG, Database, merge_log, path_of
 from pipeline.io.journal.reader import FEEDBACK, JournalReader, hours_of, list_hours
 from pipeline.io.journal.retention import HOUR, RetentionReport
@@ -63,9 +65,9 @@ class Journal(JournalReader):
         threading.Thread(target=self.seal, name="journal-seal", daemon=True).start()
 
     @staticmethod
-    def reading(folder: Path) -> JournalReader:
+    def reading(folder: Path, *, late_hours: float | None = 0.0) -> JournalReader:
         """Open a journal for reading only; nothing in it is changed."""
-        return JournalReader(folder)
+        return JournalReader(folder, late_hours=late_hours)
 
     def append(self, entries: Sequence[JournalEntry]) -> None:
         """Write predictions, each in the hour of its own time; one that is there already stays as it is.
@@ -111,6 +113,7 @@ class Journal(JournalReader):
                 f"{holder} of an earlier version holds one of the requests and cannot be imported. End the "
                 "service that writes it, or remove it, then type the same again. Nothing is erased yet."
             )
+        AuditQueue(self._folder).forget(requests)
         for name in [*(hour for hour in hours if self._path(hour).exists()), FEEDBACK]:
             table = "feedback" if name == FEEDBACK else "predictions"
             with self._guard:
@@ -144,6 +147,8 @@ class Journal(JournalReader):
             report = retention.apply_retention(
                 self._folder, list_hours(self._folder), days=self._days, now=now
             )
+        if report.oldest:
+            AuditQueue(self._folder).retain(report.oldest)
         if report.oldest and (self._folder / FEEDBACK).exists():
             oldest = report.oldest.replace("-", "").replace("T", "")
             with self._writing(FEEDBACK) as connection:

@@ -165,7 +165,12 @@ def _batches(rows: Iterable[Any]) -> Iterator[list[Any]]:
 
 def _to_entry(row: Any, kind: type[Entry]) -> Entry | None:
     try:
-        values = {field.name: _fitting(row[field.name], field.type) for field in dataclasses.fields(kind)}
+        # Fields that an earlier version did not know have a default.
+        values = {
+            field.name: _fitting(row[field.name], field.type)
+            for field in dataclasses.fields(kind)
+            if field.name in row or field.default is dataclasses.MISSING
+        }
     except NO_ENTRY:
         return None
     return kind(**values)
@@ -184,4 +189,6 @@ def _fitting(value: Any, kind: object) -> Any:
         return float(value)
     if kind == tuple[float, ...] and isinstance(value, list):
         return tuple(_fitting(item, float) for item in value)
+    if kind == tuple[str, ...] and isinstance(value, list):
+        return tuple(_fitting(item, str) for item in value)
     raise ValueError(f"{value!r:.40} is of another type")

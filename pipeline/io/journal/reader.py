@@ -11,14 +11,16 @@ from pipeline.base.records import Feedback, JournalEntry
 from pipeline.io.journal import legacy, tables
 from pipeline.io.journal.counting import (
     COUNTS,
+    PROBABILITY_SUMS,
     TOPIC_TOTALS,
-    WITHIN,
     PredictionCount,
     TopicChoice,
     choose_topics,
+    group_topics,
     sum_counts,
 )
 from pipeline.io.journal.database import PREDICTIONS, SUFFIX, path_of, read_rows, reading
+from pipeline.io.journal.event_times import EventTimes
 from pipeline.io.journal.legacy_copies import LegacyCopies
 from pipeline.io.journal.retention import HOUR, is_hour
 
@@ -30,57 +32,72 @@ ROW_BITS = 40
 
 
 class JournalReader:
-    """Read the journal in one folder, also what earlier versions left there."""
+    """Read the journal in one folder, also what earlier versions left there.
 
-    def __init__(self, folder: Path) -> None:
+    `counts` and `keys` go by when texts were written, and take up those that came up to `late_hours` hours
+    after the end of a stretch of time, however late where it is None.
+    """
+
+    def __init__(self, folder: Path, *, late_hours: float | None = 0.0) -> None:
         self._folder = folder
         self._copies = LegacyCopies()
+        self.event_times = EventTimes(self._hour, lambda: list_hours(folder), late_hours)
 
     def predictions(self, start: str, end: str) -> Iterator[JournalEntry]:
         """Yield the predictions with `start` <= time < `end`, in the order of time."""
-        query = f"{tables.SELECT_PREDICTIONS} {WITHIN} ORDER BY time, request, position"
+        query = f"{tables.SELECT_PREDICTIONS} {tables.ARRIVED} ORDER BY time, request, position"
         for hour in self._hours(start, end):
             for row in read_rows(self._hour(hour), query, (start, end)):
                 yield tables.to_prediction(row)
 
     def choose_topics(self, start: str, end: str, *, known: Collection[str], most: int) -> TopicChoice:
         """Choose at most so many topics of a stretch of time: the known ones first, then the largest."""
-        return choose_topics(self._rows(TOPIC_TOTALS, (start, end), start, end), known=known, most=most)
+        totals = (
+            (one, number)
+            for _, (topic, more, number) in self.event_times.rows(TOPIC_TOTALS, (start, end))
+            for one in (topic, *more.split())
+        )
+        return choose_topics(totals, known=known, most=most)
 
     def counts(
         self, start: str, end: str, *, named: Collection[str] | None = None, other: str = ""
     ) -> list[PredictionCount]:
-        """Count the predictions with `start` <= time < `end`, in the order in which they first came.
+        """Count the predictions written in [`start`, `end`), in the order in which they first came.
 
         Topics that are not `named` are one topic, `other`; without `named` every topic is counted by itself.
         """
-        parameters = (named is None, json.dumps(sorted(named or ())), other, start, end)
-        return sum_counts(self._rows(COUNTS, parameters, start, end))
+        rows = (row for _, row in self.event_times.rows(COUNTS, _bounds(start, end, named, other)))
+        return sum_counts(rows, named, other)
 
     def releases(self, start: str, end: str) -> set[tuple[str, str]]:
-        """Return the releases with predictions of a stretch of time, each with its data version."""
-        query = f"SELECT DISTINCT release, data_version FROM predictions {WITHIN}"
-        return {(release, version) for release, version in self._rows(query, (start, end), start, end)}
+        """Return the releases with predictions that came in [`start`, `end`), each with its data version."""
+        query = f"SELECT DISTINCT release, data_version FROM predictions {tables.ARRIVED}"
+        return {
+            (release, version)
+            for hour in self._hours(start, end)
+            for release, version in read_rows(self._hour(hour), query, (start, end))
+        }
 
     def probability_sums(
         self, start: str, end: str, *, release: str, named: Collection[str], other: str
-    ) -> Iterator[tuple[str, int, float, float]]:
-        """Yield the sums of a release's probabilities and of their squares, by topic and label.
+    ) -> Iterator[tuple[tuple[str, ...], int, float, float]]:
+        """Yield the sums of a release's probabilities and of their squares, by topics and label.
 
-        A row is a topic, the number of a label, and both sums; a topic may come once an hour. Topics that are
-        not `named` are one topic, `other`.
+        A row holds topics, the number of a label, and both sums; equal topics may come several times. Topics
+        that are not `named` are one topic, `other`.
         """
-        parameters = (json.dumps(sorted(named)), other, start, end, release)
-        for hour in self._hours(start, end):
-            yield from read_rows(self._hour(hour), tables.PROBABILITY_SUMS, parameters)
+        parameters = (*_bounds(start, end, named, other), release)
+        for _, (topic, more, label, total, squares) in self.event_times.rows(PROBABILITY_SUMS, parameters):
+            yield group_topics((topic, *more.split()), named, other), label, total, squares
 
-    def keys(self, start: str, end: str, *, release: str) -> Iterator[tuple[int, str, bool]]:
-        """Yield key and topic of a release's predictions, and whether the text is stored, as they came."""
-        query = f"SELECT id, topic, text <> '' FROM predictions {WITHIN} AND release = ? ORDER BY id"
-        for hour in self._hours(start, end):
-            first = _hour_number(hour) << ROW_BITS
-            for row, topic, readable in read_rows(self._hour(hour), query, (start, end, release)):
-                yield first + row, topic, bool(readable)
+    def keys(self, start: str, end: str, *, release: str) -> Iterator[tuple[int, tuple[str, ...], bool]]:
+        """Yield key and topics of a release's predictions, and whether the text is stored, as they came."""
+        query = (
+            "SELECT id, topic, more_topics, text <> '' FROM predictions "
+            f"{tables.WITHIN} AND release = ? ORDER BY id"
+        )
+        for hour, (row, topic, more_topics, readable) in self.event_times.rows(query, (start, end, release)):
+            yield (_hour_number(hour) << ROW_BITS) + row, (topic, *more_topics.split()), bool(readable)
 
     def entries(self, keys: Iterable[int]) -> list[JournalEntry]:
         """Return the predictions with these keys that are still kept, in the order of time."""
@@ -97,7 +114,7 @@ class JournalReader:
         query, total = "SELECT count(*) FROM predictions", 0
         for hour in self._hours(start, end):
             whole = start <= hour and f"{hour}:59:59.999999Z" < end
-            where, times = ("", ()) if whole else (f" {WITHIN}", (start, end))
+            where, times = ("", ()) if whole else (f" {tables.ARRIVED}", (start, end))
             total += sum(row[0] for row in read_rows(self._hour(hour), query + where, times))
         return total
 
@@ -130,7 +147,7 @@ class JournalReader:
 
     def labels(self, start: str = START_OF_TIME, end: str = END_OF_TIME) -> Iterator[Feedback]:
         """Yield the feedback with `start` <= time < `end`, in the order of time."""
-        return self._feedback(f"{WITHIN} ORDER BY time, request, position", (start, end))
+        return self._feedback(f"{tables.ARRIVED} ORDER BY time, request, position", (start, end))
 
     def newest_labels(self) -> Iterator[Feedback]:
         """Yield all feedback, the newest first."""
@@ -143,13 +160,6 @@ class JournalReader:
                 if time is not None:
                     return str(time)
         return None
-
-    def _rows(
-        self, query: str, parameters: tuple[object, ...], start: str, end: str
-    ) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a query on each hour from `start` to `end`."""
-        for hour in self._hours(start, end):
-            yield from read_rows(self._hour(hour), query, parameters)
 
     def _feedback(self, clause: str, parameters: tuple[str, ...]) -> Iterator[Feedback]:
         path = self._feedback_database()
@@ -174,6 +184,10 @@ class JournalReader:
         path, months = self._folder / FEEDBACK, legacy.list_folders(self._folder / legacy.FEEDBACK)
         segments = [segment for month in months for segment in legacy.list_segments(month)]
         return self._copies.of_feedback(segments, path) if segments else path
+
+
+def _bounds(start: str, end: str, named: Collection[str] | None, other: str) -> tuple[object, ...]:
+    return start, end, named is None, json.dumps(sorted(named or ())), other
 
 
 def list_hours(folder: Path) -> list[str]:

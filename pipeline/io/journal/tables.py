@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sqlite3
 from typing import Any
 
 from pipeline.base.records import Feedback, JournalEntry
@@ -27,10 +28,30 @@ CREATE TABLE IF NOT EXISTS predictions (
     words INTEGER NOT NULL,
     unknown REAL NOT NULL,
     text TEXT NOT NULL,
+    written TEXT,
+    text_id TEXT NOT NULL DEFAULT '',
+    more_topics TEXT NOT NULL DEFAULT '',
+    cluster TEXT NOT NULL DEFAULT '',
     UNIQUE (request, position)
 );
 CREATE TABLE IF NOT EXISTS probe (id INTEGER PRIMARY KEY, time TEXT NOT NULL)
 """
+# Columns that journals of earlier versions lack.
+NEW_COLUMNS = {
+    "written": "TEXT",
+    "text_id": "TEXT NOT NULL DEFAULT ''",
+    "more_topics": "TEXT NOT NULL DEFAULT ''",
+    "cluster": "TEXT NOT NULL DEFAULT ''",
+}
+# Few texts come with a time of their own, so that windows of past hours find late ones at once.
+WRITTEN_INDEX = (
+    "CREATE INDEX IF NOT EXISTS predictions_by_written ON predictions (written) WHERE written IS NOT NULL"
+)
+# Texts by when they came, by when they were written, and those that came in a later hour than that.
+ARRIVED = "WHERE time >= ? AND time < ?"
+# Numbered, since they follow other parameters in some queries.
+WITHIN = "WHERE coalesce(written, time) >= ?1 AND coalesce(written, time) < ?2"
+LATE = "WHERE written >= ?1 AND written < ?2"
 FEEDBACK_SCHEMA = """
 CREATE TABLE IF NOT EXISTS feedback (
     request TEXT NOT NULL,
@@ -50,12 +71,6 @@ SELECT_PREDICTIONS = f"SELECT {', '.join(PREDICTION_COLUMNS)} FROM predictions"
 SELECT_FEEDBACK = f"SELECT {', '.join(FEEDBACK_COLUMNS)} FROM feedback"
 
 # The sums of probabilities and of their squares, by topic and by the number of the label.
-PROBABILITY_SUMS = """
-SELECT iif(topic IN (SELECT value FROM json_each(?)), topic, ?) AS topic_group, one.key,
-    total(one.value), total(one.value * one.value)
-FROM predictions, json_each(probabilities) AS one
-WHERE time >= ? AND time < ? AND release = ? GROUP BY topic_group, one.key
-"""
 
 
 def _insert(table: str, columns: tuple[str, ...]) -> str:
@@ -92,6 +107,10 @@ def prediction_row(entry: JournalEntry) -> tuple[Any, ...]:
         entry.lang,
         entry.words,
         entry.unknown,
+        entry.written or None,
+        entry.text_id,
+        " ".join(entry.more_topics),
+        entry.cluster,
         max(entry.probabilities, default=0.0),
     )
 
@@ -100,7 +119,35 @@ def to_prediction(row: tuple[Any, ...]) -> JournalEntry:
     """Return a row of SELECT_PREDICTIONS as an entry."""
     values = dict(zip(PREDICTION_COLUMNS, row, strict=True))
     values["uncertain"], values["probabilities"] = bool(row[6]), tuple(json.loads(row[7]))
+    values["written"], values["more_topics"] = values["written"] or "", tuple(values["more_topics"].split())
     return JournalEntry(**values)
+
+
+def missing_columns(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the columns that a table of predictions of an earlier version lacks, with their types."""
+    present = {row[1] for row in connection.execute("PRAGMA main.table_info(predictions)")}
+    return {name: kind for name, kind in NEW_COLUMNS.items() if name not in present} if present else {}
+
+
+def add_missing_columns(connection: sqlite3.Connection) -> None:
+    """Bring a table of predictions of an earlier version to today's columns; raises sqlite3.Error."""
+    if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'predictions'").fetchone() is None:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    # Under the lock: another process may have added them meanwhile.
+    for name, kind in missing_columns(connection).items():
+        connection.execute(f"ALTER TABLE predictions ADD COLUMN {name} {kind}")
+    connection.execute(WRITTEN_INDEX)
+    connection.execute("COMMIT")
+
+
+def view_missing_columns(connection: sqlite3.Connection) -> None:
+    """Let queries see the columns that a table of an earlier version lacks; the file stays as it is."""
+    if missing := missing_columns(connection):
+        added = ", ".join(
+            f"{'NULL' if kind == 'TEXT' else repr('')} AS {name}" for name, kind in missing.items()
+        )
+        connection.execute(f"CREATE TEMP VIEW predictions AS SELECT *, {added} FROM main.predictions")
 
 
 def feedback_row(entry: Feedback) -> tuple[Any, ...]:

@@ -22,8 +22,8 @@ from pipeline.base.errors import Fault, UsageError
 from pipeline.io import files, locks
 from pipeline.io.file_access import denied, exposure
 
-Scope = Literal["predict", "feedback", "admin"]
-SCOPES: tuple[Scope, ...] = ("predict", "feedback", "admin")
+Scope = Literal["predict", "feedback", "label", "admin"]
+SCOPES: tuple[Scope, ...] = ("predict", "feedback", "label", "admin")
 PREFIX = "tw"
 CLOCK_SKEW = timedelta(seconds=60)
 MAX_NAME = 100  # characters

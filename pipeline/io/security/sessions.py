@@ -42,6 +42,11 @@ class Session:
         """Return whether the key may predict texts."""
         return "predict" in self.scopes or self.is_admin
 
+    @property
+    def can_label(self) -> bool:
+        """Return whether the key may give audit labels, which move releases; a client's feedback may not."""
+        return "label" in self.scopes or self.is_admin
+
 
 class SessionStore:
     """Open, find and close the sessions of one workspace; safe for many threads and processes.

@@ -7,12 +7,18 @@ from starlette.responses import JSONResponse
 
 from pipeline.base import logs
 from pipeline.base.errors import TonewatchError, Unreachable
-from pipeline.serve.api.schemas import FeedbackRequest, PredictRequest
+from pipeline.serve.api.schemas import FeedbackRequest, PredictRequest, TextItem
 from pipeline.serve.http.errors import error_body
 
 log = logs.get("serve")
 QUERY = {"since", "until", "format"}  # of /v1/prevalence, beside `topic`
-FIELDS = {*PredictRequest.model_fields, *FeedbackRequest.model_fields, *QUERY}
+FIELDS = {
+    *PredictRequest.model_fields,
+    *TextItem.model_fields,
+    *FeedbackRequest.model_fields,
+    *QUERY,
+}
+SHAPES = {"text", "item"}  # of an entry of `texts`: pydantic puts the one it chose behind the index
 MAX_ERRORS = 5
 
 
@@ -30,6 +36,8 @@ def _invalid_body(request: Request, error: Exception) -> JSONResponse:
 
 
 def _field(location: tuple[int | str, ...]) -> str:
+    if location[1:2] == ("texts",) and location[3:4] and location[3] in SHAPES:
+        location = (*location[:3], *location[4:])
     # A name that is no field of ours is the client's, and may contain anything.
     names = [str(name) if isinstance(name, int) or name in FIELDS else "?" for name in location[1:]]
     return ".".join(names) or "the body"

@@ -24,6 +24,7 @@ from pipeline.serve.api.schemas import (
     PredictRequest,
     PredictResponse,
     ReleaseResponse,
+    TextItem,
 )
 from pipeline.serve.http.access import AccessGuard
 from pipeline.serve.http.errors import HttpError
@@ -84,7 +85,7 @@ class PredictedRequest:
 
     request_id: str
     client: str
-    topic: str
+    items: Sequence[TextItem]
     prepared: Sequence[PreparedText]
     batch: BatchSlice
     rows: range
@@ -102,7 +103,8 @@ class ApiHandlers:
 
     async def predict(self, body: PredictRequest, request: Request) -> PredictResponse:
         """Predict the labels of texts with the champion."""
-        check_texts(body, self._service.cfg)
+        items = body.items
+        check_texts(items, self._service.cfg, now=self._service.now())
         if self._required and not self._service.journal_health.writable:
             raise HttpError(503, NO_JOURNAL, retry_after=JOURNAL_RETRY_SECONDS)
         metrics = self._service.metrics
@@ -110,7 +112,7 @@ class ApiHandlers:
         metrics.queued_texts.set(self._batcher.queued)
         try:
             async with asyncio.timeout(self._service.cfg.request_seconds):
-                predicted = await self._predict(body, request)
+                predicted = await self._predict(items, request)
         except (QueueFull, TimeoutError) as error:
             metrics.turned_away.labels(type(error).__name__).inc()
             raise HttpError(503, "The queue of texts is full. Retry in a moment.", retry_after=1) from None
@@ -126,13 +128,13 @@ class ApiHandlers:
             predictions=predictions,
         )
 
-    async def _predict(self, body: PredictRequest, request: Request) -> PredictedRequest:
+    async def _predict(self, items: Sequence[TextItem], request: Request) -> PredictedRequest:
         """Clean, predict and journal the texts of a request, each step in its turn."""
         client = str(request.state.client)
-        prepared = await self._preparing.map(client, body.texts)
+        prepared = await self._preparing.map(client, [item.text for item in items])
         batch = await self._batcher.predict(client, [text.cleaned for text in prepared])
         rows = range(batch.start, batch.start + len(prepared))
-        predicted = PredictedRequest(str(request.state.request), client, body.topic, prepared, batch, rows)
+        predicted = PredictedRequest(str(request.state.request), client, items, prepared, batch, rows)
         loop = asyncio.get_running_loop()
         if not await loop.run_in_executor(self._journal_pool, self._store, predicted) and self._required:
             raise HttpError(503, NO_JOURNAL, retry_after=JOURNAL_RETRY_SECONDS)
@@ -206,8 +208,10 @@ class ApiHandlers:
         release, predictions = predicted.batch.release, predicted.batch.predictions
         time = times.format_micros(self._service.now())
         entries = []
-        for position, (row, text) in enumerate(zip(predicted.rows, predicted.prepared, strict=True)):
+        texts = zip(predicted.rows, predicted.prepared, predicted.items, strict=True)
+        for position, (row, text, item) in enumerate(texts):
             fields = text.fields
+            topic, *more_topics = dict.fromkeys(item.topics or ())
             entry = JournalEntry(
                 request=predicted.request_id,
                 position=position,
@@ -222,10 +226,15 @@ class ApiHandlers:
                 release=release.name,
                 data_version=release.data_version,
                 client=predicted.client,
-                topic=predicted.topic,
+                topic=topic,
                 lang=fields.lang,
                 words=fields.words,
                 unknown=predictions.unknown[row],
+                # What a clock that is ahead says counts as now.
+                written=min(times.format_micros(item.time), time) if item.time else "",
+                text_id=item.id or "",
+                more_topics=tuple(more_topics),
+                cluster=fields.cluster,
             )
             entries.append(entry)
         return entries

@@ -1,21 +1,35 @@
 """What a request may hold, beyond its schema."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
 from pipeline.base.config import ServeConfig
-from pipeline.serve.api.schemas import ALL_TOPICS, PredictRequest
+from pipeline.serve.api.schemas import ALL_TOPICS, TextItem
 from pipeline.serve.http.errors import HttpError
 
+# A client's clock may be ahead by so much; the text then counts as written when it came.
+CLOCK_TOLERANCE = timedelta(minutes=5)
+OLDEST = datetime(1970, 1, 1, tzinfo=UTC)
 
-def check_texts(body: PredictRequest, cfg: ServeConfig) -> None:
-    """Raise HttpError 422 where a request holds too much, half a character, or a reserved topic."""
-    if len(body.texts) > cfg.max_texts:
+
+def check_texts(items: Sequence[TextItem], cfg: ServeConfig, *, now: datetime) -> None:
+    """Raise HttpError 422 where a request holds too much, half a character, or a topic or time it may not."""
+    if len(items) > cfg.max_texts:
         raise HttpError(422, f"A request may contain at most {cfg.max_texts} texts.")
-    if any(len(text) > cfg.max_characters for text in body.texts):
+    if any(len(item.text) > cfg.max_characters for item in items):
         raise HttpError(422, f"A text may have at most {cfg.max_characters} characters.")
     try:
-        "".join(body.texts).encode()
+        "".join(item.text for item in items).encode()
     except UnicodeEncodeError:
         raise HttpError(422, "A text contains half of a surrogate pair.") from None
-    if body.topic == ALL_TOPICS:
-        raise HttpError(
-            422, f"The topic {ALL_TOPICS!r} is reserved for all topics together. Use another name."
-        )
+    for position, item in enumerate(items):
+        if ALL_TOPICS in (item.topics or ()):
+            raise HttpError(
+                422, f"The topic {ALL_TOPICS!r} is reserved for all topics together. Use another name."
+            )
+        if item.time and not OLDEST <= item.time <= now + CLOCK_TOLERANCE:
+            raise HttpError(
+                422,
+                f"texts.{position}.time: it lies before 1970 or after now, {now:%Y-%m-%dT%H:%M:%SZ}. "
+                "Send when the text was written, in its zone, as 2026-11-25T08:00:00Z or with +01:00.",
+            )

@@ -1,25 +1,91 @@
 """Request and response bodies: the models behind the OpenAPI document."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+)
 
 DEFAULT_TOPIC, ALL_TOPICS = "general", "all"  # window reports use `all` for all topics together
 REQUEST_ID = "2026112508-7d2b75000f1e2d3c4b5a69788796"
+MAX_TOPICS = 8  # of one text
 Topic = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Topics = Annotated[list[Topic], Field(min_length=1, max_length=MAX_TOPICS)]
+# No blanks and no @, which belong to names and addresses of people.
+TextId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/#-]{0,127}$")]
+
+
+def _written(value: object) -> object:
+    # A number could be seconds or milliseconds.
+    if isinstance(value, str | datetime):
+        return value
+    raise ValueError("write it as 2026-11-25T08:00:00Z")
+
+
+Written = Annotated[AwareDatetime, BeforeValidator(_written)]
 
 
 def _model(example: dict[str, Any]) -> ConfigDict:
     return ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [example]})
 
 
+class TextItem(BaseModel):
+    """A text with what is known of it.
+
+    `time` is when it was written, with its zone: monitoring puts it into that window. `id` is your own name
+    for it, which holds nothing personal. `topics` take the place of those of the request.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: str
+    time: Written | None = None
+    id: TextId | None = None
+    topics: Topics | None = None
+
+
+def _shape(value: object) -> str:
+    return "text" if isinstance(value, str) else "item"
+
+
+TextOrItem = Annotated[Annotated[str, Tag("text")] | Annotated[TextItem, Tag("item")], Discriminator(_shape)]
+
+
 class PredictRequest(BaseModel):
-    """Texts to predict; monitoring reports each topic on its own."""
+    """Texts to predict, each a string or an object; monitoring reports each topic on its own."""
 
-    model_config = _model({"texts": ["not bad at all", "I want my money back"], "topic": "phones"})
+    model_config = _model(
+        {
+            "texts": [
+                "not bad at all",
+                {"text": "I want my money back", "time": "2026-11-25T08:00:00Z", "id": "post-17"},
+            ],
+            "topic": "phones",
+        }
+    )
 
-    texts: list[str] = Field(min_length=1)
+    texts: list[TextOrItem] = Field(min_length=1)
     topic: Topic = DEFAULT_TOPIC
+    topics: Topics | None = None
+
+    @property
+    def items(self) -> list[TextItem]:
+        """Return each text as an item with its topics."""
+        shared = self.topics or [self.topic]
+        return [
+            TextItem(text=one, topics=shared)
+            if isinstance(one, str)
+            else one.model_copy(update={"topics": one.topics or shared})
+            for one in self.texts
+        ]
 
 
 class Prediction(BaseModel):

@@ -12,7 +12,7 @@ from pipeline.base.errors import TonewatchError, UsageError
 from pipeline.operations.dashboard.actions import explain
 from pipeline.operations.dashboard.data import Card
 from pipeline.release.reports import render_report
-from pipeline.serve.dashboard import actions, pages
+from pipeline.serve.dashboard import actions, labels, pages
 from pipeline.serve.dashboard.context import (
     DashboardContext,
     admit_reader,
@@ -40,6 +40,7 @@ def dashboard_router(context: DashboardContext) -> APIRouter:
         ("GET", "/try"): home,
         ("POST", "/try"): try_text,
         **actions.ROUTES,
+        **labels.ROUTES,
     }
     for (method, path), handler in routes.items():
         router.add_api_route(

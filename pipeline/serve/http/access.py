@@ -39,9 +39,11 @@ POLICIES: dict[str, Policy] = {
     "POST /sign-out": "pages",
     "GET /actions/{kind}/{release}": "pages",
     "POST /actions/{kind}/{release}": "pages",
+    "GET /labels": "pages",
+    "POST /labels": "pages",
     "GET /assets/{name}": "pages",
 }
-ANY_SCOPE = ("predict", "feedback", "admin")
+ANY_SCOPE = ("predict", "feedback", "label", "admin")
 
 
 class CheckedKey(Protocol):

@@ -90,14 +90,14 @@ def test_counts_are_of_each_release_topic_and_label(tmp_path: Path) -> None:
     counts = [dataclasses.astuple(count) for count in journal.counts("", "9999")]
 
     assert counts == [
-        ("R1", "general", "positive", 2, 1, pytest.approx(1.2)),
-        ("R1", "phones", "positive", 1, 1, pytest.approx(0.7)),
-        ("R2", "general", "neutral", 1, 1, pytest.approx(0.7)),
+        ("R1", "general", "positive", 2, 1, pytest.approx(1.2), ()),
+        ("R1", "phones", "positive", 1, 1, pytest.approx(0.7), ()),
+        ("R2", "general", "neutral", 1, 1, pytest.approx(0.7), ()),
     ]
     assert [key[1:] for key in journal.keys("", "9999", release="R1")] == [
-        ("general", True),
-        ("general", False),
-        ("phones", True),
+        (("general",), True),
+        (("general",), False),
+        (("phones",), True),
     ]
 
 

@@ -1,4 +1,4 @@
-// Shows a chart's values at the pointer or by arrow keys, and loads explanations without a new page.
+// Shows a chart's values at the pointer or by arrow keys, loads explanations without a new page, labels by key.
 // The page works without this script: the server draws the charts, and the form is a plain form.
 "use strict";
 
@@ -83,6 +83,27 @@ function explainInPlace(form, explanation) {
   });
 }
 
+function answerByKey(form) {
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+    if (event.target.closest("input, textarea, select")) return;
+    const button = [...form.querySelectorAll("[data-key]")].find((one) => one.dataset.key === event.key.toLowerCase());
+    if (!button) return;
+    event.preventDefault();
+    button.click();
+  });
+  // One answer for each text, however fast the keys come.
+  let sent = false;
+  form.addEventListener("submit", (event) => {
+    if (sent) event.preventDefault();
+    sent = true;
+  });
+  // A page that the browser kept is shown again with the back button.
+  window.addEventListener("pageshow", () => { sent = false; });
+}
+
 document.querySelectorAll("figure.chart").forEach(addReadOut);
+const labelForm = document.getElementById("label-form");
+if (labelForm) answerByKey(labelForm);
 const form = document.getElementById("try-form");
 if (form) explainInPlace(form, document.getElementById("explanation"));

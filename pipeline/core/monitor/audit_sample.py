@@ -1,0 +1,99 @@
+"""How many predictions are drawn to be labelled, how many labels a share needs, how far people agree."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+HOURS_A_DAY = 24
+# With fewer labels the errors seen so far say less than the model's own probabilities do.
+MIN_LABELS = 100
+
+
+class Agreement(TypedDict):
+    """How far two people agree: the share of equal labels with its interval, and Cohen's kappa (1960).
+
+    `kappa` is None where each of them gave one label only, so that chance alone makes them agree.
+    """
+
+    texts: int
+    share: float
+    low: float
+    high: float
+    kappa: float | None
+
+
+def hourly_size(texts: int, *, per_day: float, day: int, hours: int) -> float:
+    """Return how many of an hour's texts to draw, as an expectation, so that about `per_day` are drawn a day.
+
+    `day` is the number of texts in the last `hours` hours, this one included. Each text of a topic then has
+    about the same chance, whatever the hour; drawn or not, nothing but volume decides.
+    """
+    expected_day = day * HOURS_A_DAY / hours
+    return min(float(texts), per_day * texts / expected_day) if texts else 0.0
+
+
+def whole_size(expectation: float, chance: float) -> int:
+    """Round an expectation up or down so that it stays the expectation; `chance` is uniform in [0, 1)."""
+    return math.floor(expectation) + (chance < expectation % 1)
+
+
+def labels_needed(
+    probabilities_NL: NDArray[np.float64],
+    weights_N: NDArray[np.float64],
+    truth_NL: NDArray[np.float64] | None,
+    *,
+    width: float,
+    confidence: float,
+) -> int:
+    """Return how many labels give the share of every label to ± `width`, by prediction-powered inference.
+
+    Over n labels its variance is that of truth less probability, over n (Angelopoulos et al., 2023): by the
+    model's own probabilities p(1-p), or by the errors seen where there are MIN_LABELS rows of `truth_NL`, one
+    column a label; rows without a label are NaN. Without any text the worst case holds, which is that of a
+    simple random sample.
+    """
+    variance = 0.25
+    if len(probabilities_NL):
+        variance = _variance(probabilities_NL, weights_N, truth_NL)
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    return math.ceil(min(variance, 0.25) * (z / width) ** 2)
+
+
+def _variance(
+    probabilities_NL: NDArray[np.float64],
+    weights_N: NDArray[np.float64],
+    truth_NL: NDArray[np.float64] | None,
+) -> float:
+    if truth_NL is not None:
+        known_N = ~np.isnan(truth_NL).any(axis=1)
+        if known_N.sum() >= MIN_LABELS:
+            errors_NL = truth_NL[known_N] - probabilities_NL[known_N]
+            mean_L = np.average(errors_NL, axis=0, weights=weights_N[known_N])
+            seen_L = np.average((errors_NL - mean_L) ** 2, axis=0, weights=weights_N[known_N])
+            return float(seen_L.max())
+    expected_NL = probabilities_NL * (1 - probabilities_NL)
+    return float(np.average(expected_NL, axis=0, weights=weights_N).max())
+
+
+def agreement(pairs: Sequence[tuple[str, str]], *, confidence: float) -> Agreement | None:
+    """Compare two people's labels of the same texts; None without any. The interval is Wilson's (1927)."""
+    if not pairs:
+        return None
+    n, z = len(pairs), NormalDist().inv_cdf((1 + confidence) / 2)
+    share = sum(one == other for one, other in pairs) / n
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    spread = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    ones, others = Counter(one for one, _ in pairs), Counter(other for _, other in pairs)
+    by_chance = sum(ones[label] * others[label] for label in ones) / n**2
+    return {
+        "texts": n,
+        "share": share,
+        "low": max(0.0, middle - spread),
+        "high": min(1.0, middle + spread),
+        "kappa": None if by_chance == 1 else (share - by_chance) / (1 - by_chance),
+    }

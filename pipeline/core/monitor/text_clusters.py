@@ -1,0 +1,108 @@
+"""Copies of one text: sent again, retweeted, or syndicated with small changes.
+
+A copy brings no new opinion, so an interval counts a cluster of copies once. Exact copies, after what people
+and platforms add is left out, share the value of `text_cluster`. Near copies share a band of their MinHash
+signature (Broder, 1997; banding as in Leskovec, Rajaraman and Ullman, 2014, chapter 3).
+"""
+
+import hashlib
+import hmac
+import re
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+CLUSTER_DIGITS = 16
+# What a platform adds to a text that is passed on, at its beginning or its end.
+PASSED_ON = re.compile(
+    r"^\s*(?:rt|fwd?|wg|mt)\b\s*:?\s*(?:@\w+\s*:?\s*)*|\s*\(?\bvia\s+@\w+\)?\s*$", re.IGNORECASE
+)
+LINKS_AND_NAMES = re.compile(r"(?:https?://|www\.)\S*|@\w+|\[[A-Z]+\]", re.IGNORECASE)
+NO_WORD = re.compile(r"[^\w]+|_+")
+GRAM = 5  # characters of a shingle: one changed word of a short text leaves most of them
+BANDS, ROWS = 16, 6
+# Two texts whose shingles overlap by 0.8 share a band with probability 0.99, by 0.5 with 0.22; the whole
+# signature then leaves out what overlaps less. A copy that is missed costs a label, two opinions that are
+# taken for copies cost the truth of one.
+MIN_OVERLAP = 0.75
+PRIME = np.uint64((1 << 31) - 1)
+_RANDOM = np.random.default_rng(20)
+FACTORS = _RANDOM.integers(1, int(PRIME), BANDS * ROWS, dtype=np.uint64)
+OFFSETS = _RANDOM.integers(0, int(PRIME), BANDS * ROWS, dtype=np.uint64)
+POWERS = np.array([257**power for power in range(GRAM)], dtype=np.uint64)
+
+
+def comparable_text(text: str) -> str:
+    """Return the words of a text without what differs between its copies: case, links, names, punctuation."""
+    # Runs of blanks would cost the patterns the square of their length.
+    folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    bare = LINKS_AND_NAMES.sub(" ", PASSED_ON.sub("", folded))
+    # A text of signs alone, such as an emoji, is compared as it is.
+    return NO_WORD.sub(" ", bare).strip() or folded
+
+
+def text_cluster(text: str, *, key: bytes = b"") -> str:
+    """Return the name of a text's cluster: 16 hex digits, equal for its exact copies.
+
+    With a key nobody finds the text by trying.
+    """
+    comparable = comparable_text(text).encode("utf-8", "replace")
+    return hmac.new(key or b"cluster", comparable, hashlib.sha256).hexdigest()[:CLUSTER_DIGITS]
+
+
+def signature(text: str) -> NDArray[np.uint32]:
+    """Compute the MinHash signature of a text: BANDS x ROWS minima over its shingles of GRAM characters."""
+    codes = np.frombuffer(comparable_text(text).encode("utf-32-le", "replace"), np.uint32).astype(np.uint64)
+    if len(codes) < GRAM:
+        codes = np.pad(codes, (0, GRAM - len(codes)))
+    grams = np.unique(np.lib.stride_tricks.sliding_window_view(codes, GRAM) @ POWERS % PRIME)
+    hashes_HG = (FACTORS[:, None] * grams[None, :] + OFFSETS[:, None]) % PRIME
+    minima: NDArray[np.uint32] = hashes_HG.min(axis=1).astype(np.uint32)
+    return minima
+
+
+def bands(signature_H: NDArray[np.uint32]) -> tuple[str, ...]:
+    """Return the names of a signature's bands: near copies share one of them, by all probability."""
+    return tuple(
+        hashlib.sha256(number.to_bytes(1, "big") + band.tobytes()).hexdigest()[:CLUSTER_DIGITS]
+        for number, band in enumerate(signature_H.reshape(BANDS, ROWS))
+    )
+
+
+def are_near_copies(one_H: NDArray[np.uint32], other_H: NDArray[np.uint32]) -> bool:
+    """Return whether two signatures estimate an overlap (Jaccard) of shingles of at least MIN_OVERLAP."""
+    return bool(np.mean(one_H == other_H) >= MIN_OVERLAP)
+
+
+class NearCopies:
+    """Name the clusters of a stream of texts, near copies included; the newest `most` signatures are kept."""
+
+    def __init__(self, *, most: int) -> None:
+        self._most = most
+        self._by_band: dict[str, str] = {}
+        self._signatures: dict[str, NDArray[np.uint32]] = {}
+
+    def cluster_of(self, text: str) -> str:
+        """Return the cluster of a text: that of the earlier text that it is a near copy of, else its own."""
+        own = text_cluster(text)
+        if own in self._signatures:
+            return own
+        minima = signature(text)
+        names = bands(minima)
+        for name in names:
+            cluster = self._by_band.get(name)
+            if cluster is not None and are_near_copies(minima, self._signatures[cluster]):
+                return cluster
+        self._keep(own, minima, names)
+        return own
+
+    def _keep(self, cluster: str, minima: NDArray[np.uint32], names: Sequence[str]) -> None:
+        if len(self._signatures) >= self._most:
+            oldest = next(iter(self._signatures))
+            for name in bands(self._signatures.pop(oldest)):
+                if self._by_band.get(name) == oldest:
+                    del self._by_band[name]
+        self._signatures[cluster] = minima
+        self._by_band |= dict.fromkeys(names, cluster)
