@@ -15,6 +15,7 @@ CREDENTIALS = re.compile(r"(?i)\b(bearer|basic)\s+[a-z0-9._~+/=-]{8,}")
 SECRET_NAMES = re.compile(r"(?i)(password|passwd|secret|token|key|auth_string)$")
 # Variables that hold addresses; their passwords may be repeated without the address.
 ADDRESSES = re.compile(r"(?i)(_uri|_url|_proxy|^TONEWATCH_(LEDGER|ALERTS|DASHBOARD))$")
+KEY_FILES = ("TONEWATCH_SIGNING_KEY", "TONEWATCH_VERIFY_KEY")  # they hold paths
 MIN_LENGTH = 6  # a shorter value would also be masked inside ordinary words
 _KNOWN: set[str] = set()
 
@@ -40,7 +41,7 @@ def find_secrets(environment: Mapping[str, str]) -> set[str]:
         if ADDRESSES.search(name):
             for address in value.split():
                 secrets |= _passwords(address)
-        elif SECRET_NAMES.search(name) and not value.startswith("/"):  # a path, as of a key file, is none
+        elif SECRET_NAMES.search(name) and name not in KEY_FILES:
             secrets.add(value)
     return {secret for secret in secrets if len(secret) >= MIN_LENGTH}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from pipeline.base.config import Workspace
 from pipeline.base.config.parsing import read_yaml
-from pipeline.base.documents import ReignRecord, ReleaseDetails, ReleaseRecord, WatchSummary
+from pipeline.base.documents import ReignRecord, ReleaseDetails, ReleaseRecord
 from pipeline.base.spreadsheet import inert
 from pipeline.cli.tables import table
 
@@ -113,36 +113,6 @@ def verification(result: "VerifiedLedger") -> str:
     if result["working"]:
         text += f" What follows the ledger was not checked: process {result['working']} is working here."
     return text
-
-
-def watch(summary: WatchSummary) -> str:
-    """Format what one pass of the watch did."""
-    windows, alerts, rollback = summary["windows"], summary["alerts"], summary["rollback"]
-    last = f" The last one starts at {windows[-1]}." if windows else ""
-    lines = [f"Windows: {len(windows)}.{last}"]
-    lines += [f"Alert: {title}" for title in alerts] or ["No new alert."]
-    if summary["undelivered"]:
-        lines.append(f"Undelivered alerts: {summary['undelivered']}. They are sent again by the next watch.")
-    if rollback:
-        lines.append(f"Rolled back from {rollback['from']} to {rollback['to']}: {rollback['reason']}")
-    if summary["future"]:
-        lines.append(
-            f"{summary['future']} predictions are dated after {summary['now']} and were left out. "
-            "Check the clocks."
-        )
-    if summary["set_aside"]:
-        lines.append(
-            f"{len(summary['set_aside'])} windows end after {summary['now']}, so a clock was ahead: "
-            "their reports were moved to .tonewatch/windows/future. Check the clocks."
-        )
-    if summary["too_late"]:
-        lines.append(
-            f"{summary['too_late']} texts came after their window was closed (watch.lateness_hours): "
-            "they are in none. `tonewatch watch --from TIME --to TIME` reports the past."
-        )
-    if summary["drawn"]:
-        lines.append(f"Drawn for people to label: {summary['drawn']}. See `tonewatch labels status`.")
-    return "\n".join(lines)
 
 
 def keys(records: "Sequence[KeyRecord]") -> str:

@@ -17,7 +17,7 @@ from pipeline.io.registry.ledger import Ledger
 from pipeline.io.registry.ledger_entries import ChampionMove
 from pipeline.monitoring.labelled import batches
 from pipeline.monitoring.reference import ReferenceCache
-from pipeline.monitoring.window_files import read_windows
+from pipeline.monitoring.windows.files import read_windows
 from pipeline.release import promote
 
 

@@ -14,7 +14,7 @@ from pipeline.core.change.silence import find_silence
 from pipeline.core.monitor.alarm_budget import evidence_threshold, share_of
 from pipeline.core.monitor.windows import windows_per_quarter
 from pipeline.monitoring.baselines import Baselines, learn_topics, read_baselines
-from pipeline.monitoring.window_counts import ALL
+from pipeline.monitoring.windows.counts import ALL
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pipeline.base.config import PrevalenceConfig
 from pipeline.base.documents import WindowReport
 from pipeline.base.documents.audit import AuditLabel
 from pipeline.core.prevalence.ppi import Population, first_labels
-from pipeline.monitoring.window_counts import ALL, WindowPredictions
+from pipeline.monitoring.windows.counts import ALL, WindowPredictions
 
 T = TypeVar("T")
 BATCH = 1000  # predictions whose texts are in memory at a time

@@ -11,7 +11,7 @@ from pipeline.core.change.profile import share
 from pipeline.core.monitor import bridging
 from pipeline.io.journal.reader import JournalReader
 from pipeline.monitoring.reference import ReferenceCache, ReleaseReference
-from pipeline.monitoring.window_counts import ALL, OTHER, WindowPredictions, count_window, draw_rows
+from pipeline.monitoring.windows.counts import ALL, OTHER, WindowPredictions, count_window, draw_rows
 
 DAYS = 7  # before the change; old texts come from windows at the same hour, so a daily cycle is no change
 HOURS_A_DAY = 24

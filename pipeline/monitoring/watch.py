@@ -25,12 +25,13 @@ from pipeline.io.sources import feedback
 from pipeline.monitoring import audit_labels, auto_rollback
 from pipeline.monitoring.begun_rollback import end_rollback, record_rollback, unraised_rollback
 from pipeline.monitoring.changes import find_changes, write_changes
-from pipeline.monitoring.late_texts import closed_by, count_too_late
 from pipeline.monitoring.reference import ReferenceCache
 from pipeline.monitoring.window_alerts import alerts_from_changes
-from pipeline.monitoring.window_counts import ALL
-from pipeline.monitoring.window_files import read_series, read_window, set_aside_future, window_paths
-from pipeline.monitoring.window_writer import WindowWriter
+from pipeline.monitoring.windows.counts import ALL
+from pipeline.monitoring.windows.files import read_series, read_window, set_aside_future, window_paths
+from pipeline.monitoring.windows.late_texts import closed_by, count_too_late
+from pipeline.monitoring.windows.writer import WindowWriter
+from pipeline.release import promote
 
 log = logs.get("watch")
 
@@ -40,38 +41,26 @@ def run_watch(
     *,
     now: str | None = None,
     actor: str = "tonewatch watch",
-    audited: Sequence[AuditLabel] = (),
+    audited: Sequence[AuditLabel] | None = None,
 ) -> WatchSummary:
     """Report all due windows, raise and send alerts, and roll back a champion with a significant regression.
 
     `now` is a UTC time, by default the clock's. Predictions dated after it belong to no window and are
     counted. Windows that end after it were reported by a clock that was ahead, and are set aside. Concurrent
     passes run one after the other. `audited` are the audit labels that shares are corrected and releases are
-    judged by. Raises UsageError for a `now` that is no time.
+    judged by, those of the workspace if None. Raises UsageError for a `now` that is no time.
     """
     params, now = load_params(workspace.params), _parse_now(now)
     with locks.folder_lock(workspace.windows):
         journal = Journal.reading(workspace.journal, late_hours=params.watch.lateness_hours)
         references = ReferenceCache(workspace)
         set_aside = set_aside_future(workspace, now=times.parse_time(now))
-        unraised = unraised_rollback(workspace)
         drawn = _draw_audit(workspace, now=now, params=params)
-        audited = list(audit_labels.read_audit_labels(workspace))
-        writer = WindowWriter(workspace, journal, references, audited, params)
+        labels = list(audit_labels.read_audit_labels(workspace)) if audited is None else audited
+        writer = WindowWriter(workspace, journal, references, labels, params)
         due = _due_windows(workspace, journal, now, params)
         written = [window for window in due if writer.write(window)]
-        changes = find_changes(workspace, read_series(workspace), now=now, params=params)
-        decision = _decide_rollback(workspace, journal, references, audited, now=now, params=params)
-        record_rollback(workspace, decision)
-        move = auto_rollback.rollback_if_degraded(workspace, decision, actor=actor)
-        candidates = [
-            *alerts_from_changes(changes.new_alarms, changes.new_change_points, params=params),
-            *unraised,
-            *decision.alerts(rolled_back=move is not None),
-        ]
-        raised = _raise_alerts(workspace, candidates, now=now, params=params)
-        write_changes(workspace, changes)
-        end_rollback(workspace)
+        raised, move = _act(writer, now=now, actor=actor)
     delivery = alerts.deliver_alerts(workspace.alerts, workspace.alert_urls)
     new_labels = feedback.count_new_labels(workspace, params.collect)
     return {
@@ -89,18 +78,37 @@ def run_watch(
     }
 
 
-def _decide_rollback(
-    workspace: Workspace,
-    journal: JournalReader,
-    references: ReferenceCache,
-    audited: Sequence[AuditLabel],
-    *,
-    now: str,
-    params: Params,
-) -> auto_rollback.RollbackDecision:
+def _act(writer: WindowWriter, *, now: str, actor: str) -> tuple[list[Alert], promote.MoveResult | None]:
+    """Find changes, roll back if needed, and put the alerts into the outbox; return them and the move."""
+    workspace, params = writer.workspace, writer.params
+    # Of a pass that died after its rollback.
+    unraised = unraised_rollback(workspace)
+    changes = find_changes(workspace, read_series(workspace), now=now, params=params)
+    decision = _decide_rollback(writer, now=now)
+    record_rollback(workspace, decision)
+    move = auto_rollback.rollback_if_degraded(workspace, decision, actor=actor)
+    candidates = [
+        *alerts_from_changes(changes.new_alarms, changes.new_change_points, params=params),
+        *unraised,
+        *decision.alerts(rolled_back=move is not None),
+    ]
+    raised = _raise_alerts(workspace, candidates, now=now, params=params)
+    write_changes(workspace, changes)
+    end_rollback(workspace)
+    return raised, move
+
+
+def _decide_rollback(writer: WindowWriter, *, now: str) -> auto_rollback.RollbackDecision:
     """Judge the champion; where a release cannot be loaded now, this pass still sends its alerts."""
     try:
-        return auto_rollback.decide_rollback(workspace, journal, references, audited, now=now, params=params)
+        return auto_rollback.decide_rollback(
+            writer.workspace,
+            writer.journal,
+            writer.references,
+            writer.audited,
+            now=now,
+            params=writer.params,
+        )
     except TonewatchError as error:
         log.error("rollback.not_judged", reason=str(error))
         return auto_rollback.RollbackDecision(now)

@@ -8,7 +8,7 @@ from pipeline.base.documents import ChangeAlarm, ChangePoint
 from pipeline.base.records import Alert
 from pipeline.base.times import format_seconds, parse_time
 from pipeline.core.change.events import alarm_name, change_point_name
-from pipeline.monitoring.window_counts import ALL
+from pipeline.monitoring.windows.counts import ALL
 
 KINDS = {
     "language": "language",

@@ -22,7 +22,7 @@ from pipeline.io.registry.open_registry import open_registry
 from pipeline.io.removal import Removal
 from pipeline.io.versioning import data_branch
 from pipeline.io.versioning.cache_prune import unused_objects
-from pipeline.monitoring.window_files import load_window, window_paths
+from pipeline.monitoring.windows.files import load_window, window_paths
 from pipeline.release.judge import read_lock
 from pipeline.release.register import candidate_digests
 

@@ -83,12 +83,13 @@ def test_secrets_of_the_environment_are_known_by_name_and_by_address() -> None:
             "AWS_SECRET_ACCESS_KEY": f"{CANARY}5",
             "RAY_AUTH_TOKEN": f"{CANARY}6",
             "TONEWATCH_SIGNING_KEY": "/place/key.pem",
+            "HF_TOKEN": f"/{CANARY}7",  # one of 64 random secrets begins so
             "PATH": "/usr/bin",
             "PREFECT_API_KEY": "short",
         }
     )
 
-    assert found == {f"{CANARY}{number}" for number in range(1, 7)}
+    assert found == {f"{CANARY}{number}" for number in range(1, 7)} | {f"/{CANARY}7"}
 
 
 @given(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=6, max_size=20), st.text(max_size=20))

@@ -30,7 +30,7 @@ from pipeline.io.journal.journal import Journal
 from pipeline.io.params_file import load_params
 from pipeline.io.registry import mlflow_tracking
 from pipeline.io.registry.ledger import Ledger
-from pipeline.monitoring.window_files import read_windows
+from pipeline.monitoring.windows.files import read_windows
 
 LEGACY = Path(__file__).parents[1] / "fixtures" / "legacy"
 EXPECTED: dict[str, Any] = json.loads((LEGACY / "EXPECTED.json").read_text("utf-8"))

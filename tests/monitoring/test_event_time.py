@@ -19,10 +19,10 @@ from pipeline.base.records import JournalEntry
 from pipeline.base.times import format_seconds
 from pipeline.io import alerts, files
 from pipeline.io.journal.journal import Journal, request_id
-from pipeline.monitoring.copies import MOST, share_of_pairs
 from pipeline.monitoring.replay import replay_watch
 from pipeline.monitoring.watch import run_watch
-from pipeline.monitoring.window_counts import TopicCounts
+from pipeline.monitoring.windows.copies import MOST, share_of_pairs
+from pipeline.monitoring.windows.counts import TopicCounts
 
 Write = Callable[..., list[JournalEntry]]
 

@@ -193,8 +193,7 @@ class WindowReport(TypedDict):
 
     `predictions` counts those of `release`, which made most of them; `releases` counts the predictions of
     each. Topic `all` holds all texts together, topic `other` the `other_topics` beyond
-    `watch.max_judged_topics`.
-    `model_change` is None where the release is that of the window before.
+    `watch.max_judged_topics`. `model_change` is None where the release is that of the window before.
     """
 
     window: TimeRange
@@ -231,10 +230,9 @@ class WatchSummary(TypedDict):
 
     `windows` are the names of the new windows, `future` counts predictions dated after `now`, `set_aside`
     names reported windows that end after it, `too_late` counts texts that were written in windows that were
-    closed when they came, `alerts` are the titles of the raised alerts, `undelivered`
-    counts alerts that a sink has not accepted, `rollback` is the automatic rollback, `labels` counts new true
-    labels, `drawn` the predictions drawn to be labelled by people, and `retrain` is the reason to retrain,
-    None where there is none.
+    closed when they came, `alerts` are the titles of the raised alerts, `undelivered` counts alerts that a
+    sink has not accepted, `rollback` is the automatic rollback, `labels` counts new true labels, `drawn` the
+    predictions drawn to be labelled by people, and `retrain` is the reason to retrain, None without one.
     """
 
     now: str

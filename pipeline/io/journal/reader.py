@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import weakref
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,7 +42,9 @@ class JournalReader:
     def __init__(self, folder: Path, *, late_hours: float | None = 0.0) -> None:
         self._folder = folder
         self._copies = LegacyCopies()
-        self.event_times = EventTimes(self._hour, lambda: list_hours(folder), late_hours)
+        # No cycle of references: the copies end with this reader, not when the collector comes.
+        own = weakref.proxy(self)
+        self.event_times = EventTimes(lambda hour: own._hour(hour), lambda: list_hours(folder), late_hours)
 
     def predictions(self, start: str, end: str) -> Iterator[JournalEntry]:
         """Yield the predictions with `start` <= time < `end`, in the order of time."""

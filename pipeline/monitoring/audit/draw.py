@@ -22,7 +22,7 @@ from pipeline.io.journal.audit_queue import AuditQueue, DrawnHour
 from pipeline.io.journal.digest_key import read_digest_key
 from pipeline.io.journal.hour_sample import HourSample
 from pipeline.io.journal.reader import list_hours
-from pipeline.monitoring.window_counts import OTHER
+from pipeline.monitoring.windows.counts import OTHER
 
 # Hours that no pass drew from, since nothing ran, are made up for; older ones stay without labels.
 CATCH_UP_HOURS = 7 * 24

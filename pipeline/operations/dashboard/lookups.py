@@ -15,7 +15,7 @@ from pipeline.io.alerts import OutboxEntry
 from pipeline.io.params_file import load_params
 from pipeline.io.versioning import data_versions
 from pipeline.monitoring.changes import read_change_points, read_states
-from pipeline.monitoring.window_files import read_window, window_paths
+from pipeline.monitoring.windows.files import read_window, window_paths
 from pipeline.operations import schedule
 from pipeline.report.charts.time_axis import utc_seconds
 from pipeline.report.charts.timeline import Timeline, timeline

@@ -15,7 +15,7 @@ from starlette.responses import StreamingResponse
 
 from pipeline.base.config import Workspace
 from pipeline.base.spreadsheet import inert
-from pipeline.monitoring.prevalence_series import PrevalenceRow, read_prevalence
+from pipeline.monitoring.windows.prevalence_series import PrevalenceRow, read_prevalence
 from pipeline.serve.api.schemas import ALL_TOPICS, ErrorResponse, Topic
 from pipeline.serve.http.errors import HttpError
 

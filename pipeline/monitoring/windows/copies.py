@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.io.journal import tables
-from pipeline.monitoring.window_counts import ALL, WindowPredictions
+from pipeline.monitoring.windows.counts import ALL, WindowPredictions
 
 # With so many texts of a topic, drawn at random, copies that make up a hundredth of it are seen.
 MOST = 4000

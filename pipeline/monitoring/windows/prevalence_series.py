@@ -7,7 +7,7 @@ from datetime import datetime
 from pipeline.base import logs, times
 from pipeline.base.config import Workspace
 from pipeline.base.documents import PrevalenceMethod, WindowReport
-from pipeline.monitoring.window_files import read_window, window_paths
+from pipeline.monitoring.windows.files import read_window, window_paths
 
 
 @dataclass(frozen=True)

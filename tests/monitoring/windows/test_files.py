@@ -9,7 +9,7 @@ import window_fixtures
 from pipeline.base.config import Workspace
 from pipeline.base.documents import upgrade_window
 from pipeline.monitoring.model_change import bridge_topic
-from pipeline.monitoring.window_files import read_window, read_windows, window_paths
+from pipeline.monitoring.windows.files import read_window, read_windows, window_paths
 
 
 def make_workspace(root: Path) -> Workspace:

@@ -11,7 +11,7 @@ from journal_fixtures import EIGHT, ENTRY, stamp
 from pipeline.io.journal.counting import PredictionCount, choose_topics
 from pipeline.io.journal.journal import Journal, request_id
 from pipeline.io.journal.reader import JournalReader
-from pipeline.monitoring.window_counts import ALL, OTHER, count_window
+from pipeline.monitoring.windows.counts import ALL, OTHER, count_window
 
 
 def count(topic: str, predictions: int) -> PredictionCount:

@@ -15,9 +15,9 @@ from pipeline.monitoring.changes import read_states
 from pipeline.monitoring.labelled import HOURS_A_DAY, labels_of_window
 from pipeline.monitoring.model_effect import OLD_TEXTS_MINUTES, measure_model_change
 from pipeline.monitoring.reference import ReferenceCache, ReleaseReference
-from pipeline.monitoring.window_counts import ALL, OTHER, WindowPredictions, count_releases, count_window
-from pipeline.monitoring.window_files import read_newest_windows
-from pipeline.monitoring.window_report import UNCORRECTED_KINDS, describe_topics
+from pipeline.monitoring.windows.counts import ALL, OTHER, WindowPredictions, count_releases, count_window
+from pipeline.monitoring.windows.files import read_newest_windows
+from pipeline.monitoring.windows.report import UNCORRECTED_KINDS, describe_topics
 
 log = logs.get("watch")
 
