@@ -20,7 +20,7 @@ from pipeline.io.journal.reader import END_OF_TIME, START_OF_TIME
 from pipeline.io.params_file import load_params
 from pipeline.monitoring.audit.draw import draw
 from pipeline.monitoring.audit.progress import TopicProgress, measure_agreement, measure_progress
-from pipeline.monitoring.labelled import batches
+from pipeline.monitoring.windows.labelled import batches
 
 __all__ = [
     "AuditStatus",

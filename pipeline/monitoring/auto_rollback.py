@@ -15,9 +15,9 @@ from pipeline.core.prevalence.ppi import first_labels
 from pipeline.io.journal.reader import JournalReader
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.registry.ledger_entries import ChampionMove
-from pipeline.monitoring.labelled import batches
 from pipeline.monitoring.reference import ReferenceCache
 from pipeline.monitoring.windows.files import read_windows
+from pipeline.monitoring.windows.labelled import batches
 from pipeline.release import promote
 
 

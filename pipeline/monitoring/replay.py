@@ -14,8 +14,8 @@ from pipeline.io.params_file import load_params
 from pipeline.monitoring.audit_labels import read_audit_labels
 from pipeline.monitoring.changes import find_changes, write_changes
 from pipeline.monitoring.reference import ReferenceCache
+from pipeline.monitoring.window_writer import WindowWriter
 from pipeline.monitoring.windows.files import read_series, read_window
-from pipeline.monitoring.windows.writer import WindowWriter
 
 
 class ReplaySummary(TypedDict):

@@ -27,10 +27,10 @@ from pipeline.monitoring.begun_rollback import end_rollback, record_rollback, un
 from pipeline.monitoring.changes import find_changes, write_changes
 from pipeline.monitoring.reference import ReferenceCache
 from pipeline.monitoring.window_alerts import alerts_from_changes
+from pipeline.monitoring.window_writer import WindowWriter
 from pipeline.monitoring.windows.counts import ALL
 from pipeline.monitoring.windows.files import read_series, read_window, set_aside_future, window_paths
 from pipeline.monitoring.windows.late_texts import closed_by, count_too_late
-from pipeline.monitoring.windows.writer import WindowWriter
 from pipeline.release import promote
 
 log = logs.get("watch")

@@ -16,7 +16,7 @@ from pipeline.io.journal.journal import Journal
 from pipeline.io.params_file import load_params
 from pipeline.io.tables.label_files import LabelRow, LabelTask, RefusedRow, Shape, read_labels, write_tasks
 from pipeline.monitoring.audit_labels import AuditStatus, audit_status
-from pipeline.monitoring.labelled import batches
+from pipeline.monitoring.windows.labelled import batches
 
 ORIGINS = get_args(LabelOrigin)
 BATCH = 500

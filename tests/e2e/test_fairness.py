@@ -31,7 +31,7 @@ def attacking(address: httpx.URL, header: dict[str, str], text: str) -> Iterator
     stop, statuses = threading.Event(), []
     # Encoded once: this process measures the victim too.
     body, headers = (
-        json.dumps({"texts": [text] * 30}).encode(),
+        json.dumps({"texts": [text] * 30}, ensure_ascii=False).encode(),
         {**header, "Content-Type": "application/json"},
     )
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import multiprocessing
+import os
 import signal
 from collections.abc import Sequence
 from functools import partial
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 log = logs.get("serve")
 START_SECONDS = 60
+# Small requests come first where cores are few.
+NICENESS = 5
 
 
 class TextProcess:
@@ -86,6 +89,7 @@ def _serve(prepare: "partial[PreparedText]", pipe: Connection) -> None:
     """Prepare the texts that come, until the process that started this one is gone."""
     # Ctrl-C reaches every process of a terminal; the service ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(NICENESS)
     apply = each(prepare)
     with contextlib.suppress(OSError, EOFError):
         pipe.send("ready")

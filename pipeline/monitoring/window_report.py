@@ -18,10 +18,10 @@ from pipeline.core.monitor.detectors import WindowSample
 from pipeline.core.monitor.windows import Window
 from pipeline.core.prevalence.estimator import PrevalenceEstimator
 from pipeline.core.prevalence.topic_texts import TopicTexts
-from pipeline.monitoring.labelled import AuditedTopics
 from pipeline.monitoring.reference import ReleaseReference, build_sample
 from pipeline.monitoring.windows.copies import measure_copies
 from pipeline.monitoring.windows.counts import ALL, TopicCounts, WindowPredictions, draw_rows
+from pipeline.monitoring.windows.labelled import AuditedTopics
 
 # Drift of these kinds changes how wrong the model is, so what was measured before corrects nothing.
 UNCORRECTED_KINDS = ("topic", "encoding", "language")

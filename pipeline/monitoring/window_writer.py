@@ -12,12 +12,12 @@ from pipeline.io import files
 from pipeline.io.journal.counting import TopicChoice
 from pipeline.io.journal.reader import JournalReader
 from pipeline.monitoring.changes import read_states
-from pipeline.monitoring.labelled import HOURS_A_DAY, labels_of_window
 from pipeline.monitoring.model_effect import OLD_TEXTS_MINUTES, measure_model_change
 from pipeline.monitoring.reference import ReferenceCache, ReleaseReference
+from pipeline.monitoring.window_report import UNCORRECTED_KINDS, describe_topics
 from pipeline.monitoring.windows.counts import ALL, OTHER, WindowPredictions, count_releases, count_window
 from pipeline.monitoring.windows.files import read_newest_windows
-from pipeline.monitoring.windows.report import UNCORRECTED_KINDS, describe_topics
+from pipeline.monitoring.windows.labelled import HOURS_A_DAY, labels_of_window
 
 log = logs.get("watch")
 
