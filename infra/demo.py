@@ -1,13 +1,15 @@
 """Run the whole pipeline as a demo on one laptop: `make demo`. Only the clock is simulated.
 
-Train on movie reviews and serve; tweets arrive as traffic. Drift is detected and named, a retrain learns from
-feedback, the gate accepts it, and it is promoted without a restart. Then a person approves a bad release, its
-accuracy drops, and it is rolled back automatically. The demo ends with the timeline and the address of the
-dashboard.
+Train on movie reviews and serve four topics: movie reviews, tweets, shop reviews and newspaper comments.
+Volunteers send corrections only: nothing is promoted or rolled back for it. People label predictions that
+were drawn at random, and shares are corrected. Opinion on the shop shifts, and an alarm names it. A retrain
+on all four sources passes the gate and serves without a restart. Then a person approves a bad release, and
+audit labels take it back. The demo ends with the timeline and the address of the dashboard.
 """
 
 import argparse
 import contextlib
+import csv
 import itertools
 import json
 import os
@@ -29,17 +31,24 @@ import yaml
 CHECKOUT = Path(__file__).parents[1]
 HOUR = timedelta(hours=1)
 SEED = 20
-BATCH_SIZE, TEXTS_PER_HOUR = 50, 200
-LABELS_TO_RETRAIN = 1100
+TEXTS_PER_HOUR = 40  # of each topic
+CALM_HOURS = 24
+TOPICS = ("movie", "tweet", "amazon", "nyt")
+AUDITED = 100  # labels of a topic
+SHIFT_HOURS, SHIFTED = 6, "amazon"
 
-# Short enough to run three times; the thresholds are those of the one source it begins with.
+# Short enough to run four times; the thresholds are those of the one source it begins with.
 SETTINGS: dict[str, dict[str, Any]] = {
     "validate": {"min_label_share": 0.03},
-    "pretrain": {"steps": 20, "eval_texts": 200},
-    "finetune": {"min_steps": 240, "eval_every": 120},
-    "evaluate": {"resamples": 300},
-    "gate": {"min_macro_f1": 0.45, "abilities": {}, "max_calibration_error": 0.2, "resamples": 1000},
-    "schedule": {"retrain_on_alert": True},
+    "pretrain": {"steps": 10, "eval_texts": 200},
+    "finetune": {"min_steps": 160, "eval_every": 80},
+    "evaluate": {"resamples": 300, "frozen_encoder": None},
+    "gate": {"min_macro_f1": 0.4, "abilities": {}, "max_calibration_error": 0.25, "resamples": 1000},
+}
+# A day is learnt where a service learns four weeks; every prediction of an hour may be drawn.
+WATCH: dict[str, dict[str, Any]] = {
+    "drift": {"learning_weeks": 0.143},
+    "audit": {"per_topic_per_day": 480},
 }
 MENU = ("fp32", "trimmed-int8")
 BENCHMARK_TEXTS = 32
@@ -63,6 +72,7 @@ class Demo:
     root: Path
     clock: Clock
     address: str = ""
+    truth: dict[tuple[str, int], str] = field(default_factory=dict)  # of each prediction
     started: float = field(default_factory=time.monotonic)
     timeline: list[str] = field(default_factory=list)
 
@@ -140,22 +150,17 @@ def main() -> None:
     demo.log(f"{_summary(result)}: trained on movie reviews alone")
     texts = _texts(demo)
     with _serving(demo):
-        alerts = _simulate_hours(demo, texts["movie"], hours=3, feedback=0.0, until=lambda _: False)
-        demo.log(f"three hours of movie reviews; alerts: {alerts}")
-        _simulate_hours(
-            demo,
-            texts["tweet"],
-            hours=14,
-            feedback=0.8,
-            until=lambda summary: summary["retrain"] and summary["labels"] >= LABELS_TO_RETRAIN,
-        )
-        demo.log(_summary(demo.command("run", "--reason", "the texts are tweets now", allowed=(0, 1))))
-        _wait_for_champion(demo)
-        _simulate_hours(demo, texts["tweet"], hours=1, feedback=0.5, until=lambda _: False)
+        _live(demo, texts, hours=CALM_HOURS)
+        _say_shares(demo, "nobody has labelled anything")
+        demo.log(_summary(demo.command("run", "--reason", "corrections of volunteers", allowed=(0, 1))))
+        _label(demo, most=AUDITED)
+        _live(demo, texts, hours=1)
+        _say_shares(demo, f"{AUDITED} audit labels a topic")
+        _live(demo, texts, hours=SHIFT_HOURS, shifted=True, until=lambda summary: bool(summary["alerts"]))
+        _retrain_on_all(demo)
+        _live(demo, texts, hours=1)
         _approve_bad_release(demo)
-        _simulate_hours(
-            demo, texts["tweet"], hours=6, feedback=0.8, until=lambda summary: bool(summary["rollback"])
-        )
+        _live(demo, texts, hours=8, labels=True, until=lambda summary: bool(summary["rollback"]))
         _wait_for_champion(demo)
         _end(demo)
 
@@ -168,13 +173,17 @@ def _prepare(demo: Demo) -> None:
         capture_output=True,
     )
     params = demo.params()
-    # Tweets arrive later, as traffic.
+    # The other sources arrive as traffic first.
     wanted = ("movie", "feedback", "replay")
     movies = [source for source in params["collect"]["sources"] if source["name"] in wanted]
     menu = [variant for variant in params["compress"]["menu"] if variant["name"] in MENU]
+    watch = {name: params["watch"][name] | values for name, values in WATCH.items()}
     # The speed of variants is of no interest here.
     demo.change(
-        collect={"sources": movies}, compress={"menu": menu, "benchmark_texts": BENCHMARK_TEXTS}, **SETTINGS
+        collect={"sources": movies},
+        compress={"menu": menu, "benchmark_texts": BENCHMARK_TEXTS},
+        watch=watch,
+        **SETTINGS,
     )
 
 
@@ -194,30 +203,30 @@ def _summary(result: dict[str, Any]) -> str:
 
 
 def _texts(demo: Demo) -> dict[str, Iterator[tuple[str, str]]]:
-    """Return labelled texts that no model is trained on: movie reviews for validation, and tweets."""
+    """Return labelled texts by topic that R1 is not trained on: the movies for validation, and the rest."""
     from pipeline.io import parquet
     from pipeline.io.params_file import load_params
     from pipeline.io.sources.readers import read_rows
     from pipeline.io.sources.rows import rows_to_records
 
     cfg = load_params(CHECKOUT / "params.yaml").collect
-    source = next(source for source in cfg.tables if source.name == "tweet")
-    rows = read_rows(
-        source,
-        root=demo.root,
-        downloads=demo.root / ".tonewatch" / "downloads",
-        max_bytes=cfg.max_megabytes * 1_000_000,
-    )
-    tweets = [(record.text, record.label) for record in rows_to_records(rows, source, cfg.labels)]
-    movies = [
-        (record.text, record.label)
-        for record in parquet.read_texts(demo.root / "data" / "splits" / "valid.parquet")
-    ]
-    # The files are sorted by content; traffic is not.
-    generator = random.Random(SEED)
-    generator.shuffle(movies)
-    generator.shuffle(tweets)
-    return {"movie": iter(movies), "tweet": itertools.cycle(tweets)}
+    records = {"movie": parquet.read_texts(demo.root / "data" / "splits" / "valid.parquet")}
+    for source in cfg.tables:
+        if source.name in TOPICS[1:]:
+            rows = read_rows(
+                source,
+                root=demo.root,
+                downloads=demo.root / ".tonewatch" / "downloads",
+                max_bytes=cfg.max_megabytes * 1_000_000,
+            )
+            records[source.name] = list(rows_to_records(rows, source, cfg.labels))
+    generator, texts = random.Random(SEED), dict[str, Iterator[tuple[str, str]]]()
+    for topic in TOPICS:
+        pairs = [(record.text, record.label) for record in records[topic]]
+        # The files are sorted by content; traffic is not.
+        generator.shuffle(pairs)
+        texts[topic] = itertools.cycle(pairs)
+    return texts
 
 
 @contextlib.contextmanager
@@ -246,39 +255,97 @@ def _serving(demo: Demo) -> Iterator[None]:
     thread.join(30)
 
 
-def _simulate_hours(
+def _live(
     demo: Demo,
-    texts: Iterator[tuple[str, str]],
+    texts: dict[str, Iterator[tuple[str, str]]],
     *,
     hours: int,
-    feedback: float,
-    until: Callable[[dict[str, Any]], bool],
-) -> int:
-    """Send traffic and watch each hour as it ends, until `until` is true; return the number of alerts."""
-    alerts = 0
-    for _ in range(hours):
-        _send_traffic(demo, list(itertools.islice(texts, TEXTS_PER_HOUR)), feedback)
+    shifted: bool = False,
+    labels: bool = False,
+    until: Callable[[dict[str, Any]], bool] | None = None,
+) -> None:
+    """Send traffic for some hours and watch; with `until`, watch each hour and end when it is true.
+
+    `shifted` drops two thirds of what is not negative in the topic SHIFTED; `labels` lets people label what
+    was drawn, hour by hour.
+    """
+    for number in range(hours):
+        for topic, traffic in texts.items():
+            chosen = _shifted(traffic) if shifted and topic == SHIFTED else traffic
+            _send_traffic(demo, topic, list(itertools.islice(chosen, TEXTS_PER_HOUR)))
         demo.clock.now += HOUR
-        summary = demo.command("watch", "--now", demo.clock.now.strftime("%Y-%m-%dT%H:%M:%SZ"))
-        alerts += len(summary["alerts"])
-        for title in summary["alerts"]:
-            demo.log(f"alert: {title}")
-        if summary["rollback"]:
-            demo.log(f"rolled back automatically: {summary['rollback']['reason']}")
-        if until(summary):
+        if until is None and number + 1 < hours:
+            continue
+        if labels:
+            _watch(demo)  # draws
+            _label(demo)
+        summary = _watch(demo)
+        if until and until(summary):
             break
-    return alerts
 
 
-def _send_traffic(demo: Demo, texts: Sequence[tuple[str, str]], feedback: float) -> None:
-    start_time = demo.clock.now
-    for start in range(0, len(texts), BATCH_SIZE):
-        batch = texts[start : start + BATCH_SIZE]
-        demo.clock.now = start_time + HOUR * start / len(texts)
-        response = demo.post("/v1/predict", {"texts": [text for text, _ in batch], "topic": "reviews"})
-        for position, (_, label) in enumerate(batch[: round(len(batch) * feedback)]):
+def _watch(demo: Demo) -> dict[str, Any]:
+    summary: dict[str, Any] = demo.command("watch", "--now", demo.clock.now.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    for title in summary["alerts"]:
+        demo.log(f"alert: {title}")
+    if summary["rollback"]:
+        demo.log(f"rolled back automatically: {summary['rollback']['reason']}")
+    return summary
+
+
+def _shifted(texts: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    for number, (text, label) in enumerate(texts):
+        if label == "negative" or number % 3 == 0:
+            yield text, label
+
+
+def _send_traffic(demo: Demo, topic: str, texts: Sequence[tuple[str, str]]) -> None:
+    """Predict texts, and let volunteers correct what is wrong, as they do."""
+    response = demo.post("/v1/predict", {"texts": [text for text, _ in texts], "topic": topic})
+    for position, (prediction, (_, label)) in enumerate(zip(response["predictions"], texts, strict=True)):
+        demo.truth[response["request"], position] = label
+        if prediction["best"] != label and position % 2:
             demo.post("/v1/feedback", {"request": response["request"], "position": position, "label": label})
-    demo.clock.now = start_time
+
+
+def _label(demo: Demo, *, most: int | None = None) -> None:
+    """Label what was drawn, at most so many texts of a topic, as a person with a spreadsheet does."""
+    table, done = demo.root / "to-label.csv", dict.fromkeys(TOPICS, 0)
+    demo.command("labels", "export", "--out", str(table), "--force")
+    if not table.exists():
+        return
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        done[row["topic"]] += 1
+        if most is None or done[row["topic"]] <= most:
+            row["label"] = demo.truth[row["request"], int(row["position"])]
+    with table.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    demo.command("labels", "import", str(table), "--annotator", "ann")
+    table.unlink()
+
+
+def _say_shares(demo: Demo, when: str) -> None:
+    """Log the share of `neutral` in each topic of the newest window, as it may be published."""
+    demo.log(f"{when}; share of neutral:")
+    for topic in TOPICS:
+        points = demo.get(f"/v1/prevalence?topic={topic}")["points"]
+        point = next(one for one in reversed(points) if one["label"] == "neutral")
+        shown = f"not corrected: {point['reason']}"
+        if point["low"] is not None:
+            shown = f"{point['share']:.2f} [{point['low']:.2f}, {point['high']:.2f}], {point['method']}"
+        demo.log(f"  {topic:<7}{shown} (raw {point['raw_share']:.2f})")
+
+
+def _retrain_on_all(demo: Demo) -> None:
+    """Train on all four sources, which are labelled now."""
+    params = yaml.safe_load((CHECKOUT / "params.yaml").read_text("utf-8"))
+    demo.change(collect={"sources": params["collect"]["sources"]})
+    demo.log(_summary(demo.command("run", "--reason", "all four topics are labelled now", allowed=(0, 1))))
+    _wait_for_champion(demo)
 
 
 def _approve_bad_release(demo: Demo) -> None:

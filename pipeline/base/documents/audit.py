@@ -35,6 +35,11 @@ class AuditLabel:
     topics: tuple[str, ...] = ()
     drawn: int = 1
 
+    @property
+    def weight(self) -> float:
+        """Return for how many predictions the label stands (Horvitz and Thompson, 1952)."""
+        return self.drawn / self.inclusion
+
 
 @dataclass(frozen=True)
 class DrawnPrediction:

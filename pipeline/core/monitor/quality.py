@@ -51,13 +51,13 @@ def observed_quality(
 ) -> ObservedQuality | None:
     """Measure accuracy and macro F1 by audit labels, one a text cluster; None where there is none.
 
-    Each label stands for 1/inclusion texts. The interval of accuracy is Wilson's (1927), which holds near 0
+    Each label stands for `weight` texts. The interval of accuracy is Wilson's (1927), which holds near 0
     and 1 too, for the effective number of texts (Kish, 1965); that of macro F1 a percentile bootstrap over
     texts (Efron and Tibshirani, 1993). A true label that the release does not know counts as an error.
     """
     if not audited:
         return None
-    weights_N = np.array([1 / entry.inclusion for entry in audited])
+    weights_N = np.array([entry.weight for entry in audited])
     weights_N /= weights_N.sum()
     effective = float(1 / (weights_N**2).sum())
     extra = {name for entry in audited for name in (entry.label, entry.predicted)} - set(labels)
@@ -68,7 +68,9 @@ def observed_quality(
     shape = (-1, len(index), len(index))
     counts_LL = weights_NC.sum(axis=0).reshape(shape[1:])
     draws = bootstrap_weights(len(audited), resamples=bootstrap.resamples, seed=bootstrap.seed)
-    f1_B = metrics.macro_f1(np.concatenate([block @ weights_NC for block in draws]).reshape(shape))
+    counts_BLL = np.concatenate([block @ weights_NC for block in draws]).reshape(shape)
+    # The labels that occur are the same in all resamples.
+    f1_B = metrics.macro_f1(counts_BLL, counts_LL.sum(axis=-1) > 0)
     f1_low, f1_high = percentile_interval(f1_B, confidence=bootstrap.confidence)
     accuracy = min(1.0, float(np.trace(counts_LL)))
     low, high = wilson_interval(accuracy * effective, effective, confidence=bootstrap.confidence)

@@ -117,7 +117,7 @@ class PrevalenceEstimator:
     def _overall_rectifier(self, labelled: Mapping[str, TopicTexts]) -> Rectifier:
         entries, weights = list[AuditLabel](), list[float]()
         for topic, texts in labelled.items():
-            inverse = np.array([1 / entry.inclusion for entry in self._audited[topic]])
+            inverse = np.array([entry.weight for entry in self._audited[topic]])
             entries += self._audited[topic]
             weights += (inverse * texts.texts / inverse.sum()).tolist()
         population = None
@@ -210,7 +210,7 @@ class PrevalenceEstimator:
         }
 
     def _labelled(self, entries: Sequence[AuditLabel]) -> LabelledTexts:
-        return LabelledTexts.of(entries, self._labels, [1 / entry.inclusion for entry in entries])
+        return LabelledTexts.of(entries, self._labels, [entry.weight for entry in entries])
 
     def _unlabelled(self) -> str:
         return f"it has no audit label of this release within {self._cfg.label_days:g} days"

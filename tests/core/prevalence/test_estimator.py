@@ -1,6 +1,7 @@
 """Prevalence by audit labels, in simulated worlds whose truth is known and by hand."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -143,6 +144,18 @@ def test_a_label_stands_for_as_many_texts_as_its_inclusion_says() -> None:
     entries = estimator({"phones": [*rare, *frequent]}).topic("phones", topic_texts(window))
 
     # The rare ones stand for 100 texts and the frequent ones for 100 too; by count negative were 0.62.
+    assert entries["negative"]["share"] == pytest.approx(0.5)
+
+
+def test_a_label_stands_for_the_copies_that_were_drawn_with_it() -> None:
+    copied = [
+        replace(audit_label(number, "negative", "negative", inclusion=0.5), drawn=3) for number in range(30)
+    ]
+    single = [audit_label(30 + number, "positive", "positive", inclusion=0.5) for number in range(90)]
+    window = np.repeat([[0.8, 0.1, 0.1], [0.1, 0.1, 0.8]], 150, axis=0)
+
+    entries = estimator({"phones": [*copied, *single]}).topic("phones", topic_texts(window))
+
     assert entries["negative"]["share"] == pytest.approx(0.5)
 
 
