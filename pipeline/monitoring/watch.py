@@ -56,7 +56,7 @@ def run_watch(
         references = ReferenceCache(workspace)
         set_aside = set_aside_future(workspace, now=times.parse_time(now))
         drawn = _draw_audit(workspace, now=now, params=params)
-        labels = list(audit_labels.read_audit_labels(workspace)) if audited is None else audited
+        labels = _read_labels(workspace) if audited is None else audited
         writer = WindowWriter(workspace, journal, references, labels, params)
         due = _due_windows(workspace, journal, now, params)
         written = [window for window in due if writer.write(window)]
@@ -121,6 +121,15 @@ def _draw_audit(workspace: Workspace, *, now: str, params: Params) -> int:
     except TonewatchError as error:
         log.error("audit.not_drawn", reason=str(error))
         return 0
+
+
+def _read_labels(workspace: Workspace) -> list[AuditLabel]:
+    """Read the audit labels; where that fails, the pass goes on and corrects nothing."""
+    try:
+        return list(audit_labels.read_audit_labels(workspace))
+    except TonewatchError as error:
+        log.error("audit.unreadable", reason=str(error))
+        return []
 
 
 def _parse_now(now: str | None) -> str:

@@ -79,7 +79,7 @@ def test_without_a_key_the_list_names_the_command(
     [
         (["new", "--name", "shop"], "--scope"),
         (["new", "--scope", "predict"], "--name"),
-        (["new", "--name", "shop", "--scope", "root"], "predict, feedback, admin"),
+        (["new", "--name", "shop", "--scope", "root"], "predict, feedback, label, admin"),
         (["new", "--name", "shop", "--scope", "predict", "--days", "0"], "--days"),
         (["new", "--name", "shop", "--scope", "predict", "--days", "99999999"], "--days 90"),
         (["revoke", "nobody"], "tonewatch keys list"),

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import tempfile
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -92,8 +93,10 @@ def _imported(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """Return a folder of Ada's that other users can reach."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(folder.stat().st_mode | 0o011)
+    # Below the folder of temporary files: how many levels those are is up to pytest and its workers.
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.is_relative_to(tempfile.gettempdir()) and folder != Path(tempfile.gettempdir()):
+            folder.chmod(folder.stat().st_mode | 0o011)
     root = tmp_path / "mood"
     root.mkdir()
     os.chown(root, ADA, ADA)

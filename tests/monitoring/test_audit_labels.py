@@ -101,7 +101,11 @@ def test_the_weights_of_the_drawn_texts_add_up_to_the_traffic(places: Workspace)
 
     drawn = list(AuditQueue(places.journal).all_drawn())
     for hour, size in enumerate(sizes):
-        (inclusion,) = {one.inclusion for one in drawn if int(one.time[11:13]) == 8 + hour}
+        inclusions = {one.inclusion for one in drawn if int(one.time[11:13]) == 8 + hour}
+        if not inclusions:  # less than one was expected
+            assert size <= 30
+            continue
+        (inclusion,) = inclusions
         drawn_here = sum(int(one.time[11:13]) == 8 + hour for one in drawn)
         # Rounded at random to a neighbour of the expectation.
         assert abs(drawn_here - inclusion * size) < 1

@@ -164,7 +164,9 @@ def test_while_a_drift_alarm_stands_nothing_is_corrected(
     entries = serve_texts(numbers, 0)
     run_watch(places, now=now(1))
     report = window(places, 0)
-    report["topics"]["all"]["drift"] |= {"drifted": True, "kind": kind}
+    alarm = {"topic": "all", "kind": kind, "series": kind, "release": "R1", "since": now(0), "until": None}
+    standing = {**alarm, "detected": now(0), "before": 0.2, "after": 0.4}
+    files.write_json(places.windows / "changes.json", {"judged": "", "topics": {}, "alarms": [standing]})
     for hour in (0, 1):
         report["window"] = {"start": now(hour), "end": now(hour + 1)}
         files.write_json(places.windows / f"{now(hour).replace(':', '-')}.json", report)

@@ -183,7 +183,7 @@ def test_two_apps_in_one_process_count_separately(service: RunningService, tmp_p
 def test_openapi_has_an_example_of_every_body(service: RunningService) -> None:
     document = service.client.get("/openapi.json").json()
 
-    assert set(document["paths"]) == {"/v1/predict", "/v1/feedback", "/v1/release"}
+    assert set(document["paths"]) == {"/v1/predict", "/v1/feedback", "/v1/release", "/v1/prevalence"}
     assert all(
         document["components"]["schemas"][name]["examples"]
         for name in ("PredictRequest", "PredictResponse", "FeedbackRequest")
