@@ -86,7 +86,7 @@ def find_topic_changes(
             frozen=frozen.get(topic, ()),
             read_until=max(read_until, baseline["last"]),
         )
-        seen = [point for point in points if _is_seen_by_both(point, windows, topic, params)]
+        seen = [point for point in points if _both_show(point, windows, topic, params)]
         if seen:
             found[topic] = seen
     return found
@@ -128,7 +128,7 @@ def _predicted_series(
     return bridging.bridge_series(points, [shift for shift in shifts if shift["time"] in known])
 
 
-def _is_seen_by_both(point: ChangePoint, windows: Sequence[WindowReport], topic: str, params: Params) -> bool:
+def _both_show(point: ChangePoint, windows: Sequence[WindowReport], topic: str, params: Params) -> bool:
     """Return whether the old release sees a change point too, where it lies at a change of the model."""
     near = timedelta(minutes=params.watch.window_minutes * 2 * params.watch.change_points.min_windows)
     for window in windows:
@@ -136,7 +136,7 @@ def _is_seen_by_both(point: ChangePoint, windows: Sequence[WindowReport], topic:
         if change is None or abs(parse_time(point["time"]) - start) > near:
             continue
         seen = change.get("topics", {}).get(topic)
-        before, error = seen["seen_before"].get(point["label"], (0.0, 0.0)) if seen else (0.0, 0.0)
+        before, error = seen["by_old_release"].get(point["label"], (0.0, 0.0)) if seen else (0.0, 0.0)
         if abs(before) <= error or before * point["change"] <= 0 or abs(before) < abs(point["change"]) / 2:
             return False
     return True

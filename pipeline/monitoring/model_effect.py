@@ -76,13 +76,13 @@ def _topic_shifts(
         topic: {
             "texts": len(old_texts[topic]),
             "labels": shifts[topic],
-            "seen_before": _seen_by(old, old_texts[topic], new_texts.get(topic, []), shifts[topic]),
+            "by_old_release": _old_changes(old, old_texts[topic], new_texts.get(topic, []), shifts[topic]),
         }
         for topic in (ALL, *topics)
     }
 
 
-def _seen_by(
+def _old_changes(
     old: ReleaseReference,
     old_texts: Sequence[tuple[str, str]],
     new_texts: Sequence[tuple[str, str]],

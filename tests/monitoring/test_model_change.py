@@ -49,12 +49,12 @@ def world(seed: int, *, later: tuple[float, ...] = TONE, seen: bool = True) -> l
         for topic in RECALLS
     }
     shifts = measure_model_shifts(pairs, LABELS, confidence=0.95)
-    topics = {topic: {"texts": TEXTS, "labels": shifts[topic], "seen_before": {}} for topic in RECALLS}
+    topics = {topic: {"texts": TEXTS, "labels": shifts[topic], "by_old_release": {}} for topic in RECALLS}
     for topic in RECALLS if seen else ():
         before, after = pairs[topic][0], predict(RECALLS[topic][0], *texts(random, later)).tolist()
         for label, name in enumerate(LABELS):
             (old, old_error), (new, new_error) = (share(part.count(label), TEXTS) for part in (before, after))
-            topics[topic]["seen_before"][name] = (new - old, float(np.hypot(old_error, new_error)))
+            topics[topic]["by_old_release"][name] = (new - old, float(np.hypot(old_error, new_error)))
     windows = []
     for hour in range(HOURS):
         release = int(hour >= BREAK)

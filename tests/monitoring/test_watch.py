@@ -246,7 +246,7 @@ def test_a_change_of_the_model_is_marked_and_measured(places: Workspace, serve_t
     assert (change["from"], change["to"], change["texts"]) == ("R1", "R2", 100)
     assert set(change["labels"]) == set(LABELS)
     assert set(change["topics"]) == {"all", "general"}
-    assert set(change["topics"]["general"]["seen_before"]) == set(LABELS)
+    assert set(change["topics"]["general"]["by_old_release"]) == set(LABELS)
 
 
 def test_a_significant_regression_is_rolled_back_with_the_reason(places: Workspace, serve_texts: Any) -> None:

@@ -76,13 +76,13 @@ class LabelShift(TypedDict):
 class TopicShift(TypedDict):
     """What a change of the model did to the shares of predictions in one topic, on `texts` old texts.
 
-    `seen_before` is the change that the old release sees from the old texts to those of this window, and its
-    standard error: a change point here counts only if both releases see it.
+    `by_old_release` is the change that the old release shows from the old texts to those of this window, and
+    its standard error: a change point here counts only if both releases show it.
     """
 
     texts: int
     labels: dict[str, LabelShift]
-    seen_before: dict[str, tuple[float, float]]
+    by_old_release: dict[str, tuple[float, float]]
 
 
 ModelChange = TypedDict(

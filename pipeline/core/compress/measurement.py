@@ -104,7 +104,7 @@ def _macro_f1_drop(
     resampled_B = drops(bootstrap.bootstrap_sums(tallies_G22L, resamples=budget.resamples, seed=seed))
     value = float(drops(tallies_G22L.sum(axis=0)))
     reach = _reach(resampled_B, groups=len(names), budget=budget)
-    return BoundedFigure(value, min(1.0, max(value + reach, _unseen(len(row_R), budget))))
+    return BoundedFigure(value, min(1.0, max(value + reach, _rule_of_three(len(row_R), budget))))
 
 
 def _agreement(
@@ -116,7 +116,7 @@ def _agreement(
     sums_B2 = bootstrap.bootstrap_sums(counts_G2, resamples=budget.resamples, seed=seed)
     value = float(agrees_N.mean())
     reach = _reach(1 - sums_B2[:, 0] / sums_B2[:, 1], groups=len(names), budget=budget)
-    return BoundedFigure(value, max(0.0, min(value - reach, 1 - _unseen(len(agrees_N), budget))))
+    return BoundedFigure(value, max(0.0, min(value - reach, 1 - _rule_of_three(len(agrees_N), budget))))
 
 
 def _reach(resampled_B: NDArray[np.float64], *, groups: int, budget: CompressionBudget) -> float:
@@ -140,7 +140,7 @@ def _reach(resampled_B: NDArray[np.float64], *, groups: int, budget: Compression
     return quantile * math.sqrt(variance * groups / (groups - 1)) + skew * (1 + 2 * quantile**2) / 6
 
 
-def _unseen(texts: int, budget: CompressionBudget) -> float:
+def _rule_of_three(texts: int, budget: CompressionBudget) -> float:
     """Return the share of all texts that may change although none of these did (Hanley and
     Lippman-Hand, 1983, the rule of three)."""
     return -math.log(1 - budget.confidence) / texts

@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import re
 import unicodedata
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,35 +73,3 @@ def bands(signature_H: NDArray[np.uint32]) -> tuple[str, ...]:
 def are_near_copies(one_H: NDArray[np.uint32], other_H: NDArray[np.uint32]) -> bool:
     """Return whether two signatures estimate an overlap (Jaccard) of shingles of at least MIN_OVERLAP."""
     return bool(np.mean(one_H == other_H) >= MIN_OVERLAP)
-
-
-class NearCopies:
-    """Name the clusters of a stream of texts, near copies included; the newest `most` signatures are kept."""
-
-    def __init__(self, *, most: int) -> None:
-        self._most = most
-        self._by_band: dict[str, str] = {}
-        self._signatures: dict[str, NDArray[np.uint32]] = {}
-
-    def cluster_of(self, text: str) -> str:
-        """Return the cluster of a text: that of the earlier text that it is a near copy of, else its own."""
-        own = text_cluster(text)
-        if own in self._signatures:
-            return own
-        minima = signature(text)
-        names = bands(minima)
-        for name in names:
-            cluster = self._by_band.get(name)
-            if cluster is not None and are_near_copies(minima, self._signatures[cluster]):
-                return cluster
-        self._keep(own, minima, names)
-        return own
-
-    def _keep(self, cluster: str, minima: NDArray[np.uint32], names: Sequence[str]) -> None:
-        if len(self._signatures) >= self._most:
-            oldest = next(iter(self._signatures))
-            for name in bands(self._signatures.pop(oldest)):
-                if self._by_band.get(name) == oldest:
-                    del self._by_band[name]
-        self._signatures[cluster] = minima
-        self._by_band |= dict.fromkeys(names, cluster)

@@ -16,7 +16,6 @@ from pipeline.io.journal.counting import PredictionCount
 from pipeline.io.journal.reader import JournalReader
 
 ALL = "all"  # topics together, under a name that no topic may have
-READABLE = ""  # predictions of all topics whose text is stored
 OTHER = "other"  # the topics beyond the largest ones
 
 
@@ -60,8 +59,7 @@ class TopicCounts:
 class WindowPredictions:
     """The predictions of one release with `start` <= time < `end`, as counts, and as samples drawn on demand.
 
-    `topics` has `all` first, then each topic; `readable` counts the predictions whose text is stored. Topics
-    that are not `named` are one topic, OTHER.
+    `topics` has `all` first, then each topic. Topics that are not `named` are one topic, OTHER.
     """
 
     journal: JournalReader
@@ -69,7 +67,6 @@ class WindowPredictions:
     end: str
     release: str
     topics: Mapping[str, TopicCounts]
-    readable: int
     named: Collection[str]
 
     def group_of(self, topic: str) -> str:
@@ -77,13 +74,13 @@ class WindowPredictions:
         return topic if topic in self.named else OTHER
 
     def sample(self, rows: Mapping[str, NDArray[np.int64]]) -> dict[str, "array[int]"]:
-        """Return the keys of chosen predictions: those at these rows of each topic, `all` or READABLE.
+        """Return the keys of chosen predictions: those at these rows of each topic or `all`.
 
         Rows count from 0 in the order in which the predictions came.
         """
         choices = {group: _Choice(sorted(chosen.tolist())) for group, chosen in rows.items()}
-        for key, topics, readable in self.journal.keys(self.start, self.end, release=self.release):
-            groups = dict.fromkeys((ALL, *map(self.group_of, topics), *([READABLE] if readable else ())))
+        for key, topics, _ in self.journal.keys(self.start, self.end, release=self.release):
+            groups = dict.fromkeys((ALL, *map(self.group_of, topics)))
             for group in groups:
                 if choice := choices.get(group):
                     choice.offer(key)
@@ -118,10 +115,9 @@ def count_window(
     named: Collection[str],
 ) -> WindowPredictions:
     """Sum up the counts of a release in a window, for each of the `named` topics, the others, and all."""
-    topics, readable = {ALL: TopicCounts()}, 0
+    topics = {ALL: TopicCounts()}
     for count in counts:
         if count.release == release:
-            readable += count.readable
             # A text of several topics counts in each of them, and once in all.
             for topic in dict.fromkeys((ALL, *(one if one in named else OTHER for one in count.topics))):
                 counted = topics.setdefault(topic, TopicCounts())
@@ -132,7 +128,7 @@ def count_window(
         # Predictions may come between the two queries, of a topic that was not counted.
         for topic in {ALL, *groups} & topics.keys():
             topics[topic].add_probability(label, total, squares)
-    return WindowPredictions(journal, start, end, release, topics, readable, named)
+    return WindowPredictions(journal, start, end, release, topics, named)
 
 
 class _Choice:

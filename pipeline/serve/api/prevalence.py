@@ -4,7 +4,7 @@ import csv
 import functools
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Annotated, Any, Literal
@@ -24,35 +24,12 @@ MAX_ROWS = 20_000  # of one response in JSON; CSV is streamed
 CSV = "text/csv; charset=utf-8"
 
 
-class PrevalencePoint(BaseModel):
-    """The share of one label among the texts of a topic in one window.
-
-    `method` is ppi (by the topic's audit labels), pooled (with those of other topics), confusion (by an
-    earlier version), or none: then `share` is the raw one, there is no interval, and `reason` says why.
-    """
-
-    start: str
-    end: str
-    topic: str
-    label: str
-    texts: int
-    release: str
-    share: float
-    low: float | None
-    high: float | None
-    method: Literal["ppi", "pooled", "none", "confusion"]
-    labels_used: int
-    raw_share: float
-    mean_probability: float | None
-    reason: str | None
-
-
 class PrevalenceResponse(BaseModel):
     """The series of a topic, the oldest window first; `complete` is False where it was cut at its end."""
 
     topic: str
     complete: bool
-    points: list[PrevalencePoint]
+    points: list[PrevalenceRow]
 
 
 def prevalence_router(workspace: Workspace) -> APIRouter:
@@ -89,7 +66,7 @@ def prevalence(
     return PrevalenceResponse(
         topic=topic,
         complete=len(points) <= MAX_ROWS,
-        points=[PrevalencePoint(**asdict(row)) for row in points[:MAX_ROWS]],
+        points=points[:MAX_ROWS],
     )
 
 
