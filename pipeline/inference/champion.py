@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.base.config import Workspace
 from pipeline.base.errors import UsageError
-from pipeline.inference.load import load_predictor
-from pipeline.inference.workers import cores
+from pipeline.inference.load import cores, load_predictor
 from pipeline.io import files
 from pipeline.io.registry import release_files
 from pipeline.io.registry.ledger import Ledger

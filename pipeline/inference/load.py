@@ -1,5 +1,6 @@
 """Load a predictor from a folder of model files. The registered MLflow model carries this module with it."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,3 +19,8 @@ def load_predictor(folder: Path, *, threads: int = 1) -> "Predictor":
 
     content = read_model_folder(folder)
     return Predictor.of(content.model, content.tokenizer, content.settings, threads=threads)
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

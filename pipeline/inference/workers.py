@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.base.errors import Fault
-from pipeline.inference.load import load_predictor
+from pipeline.inference.load import cores, load_predictor
 
 if TYPE_CHECKING:
     from pipeline.core.model.predictor import Predictions, Predictor
@@ -68,11 +68,6 @@ def open_workers(release: "LoadedRelease", *, rows: int | None) -> Iterator[Work
             yield Workers(lambda texts: threads.submit(predict, texts), count)
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _in_this_process(predictor: "Predictor") -> "Callable[[Sequence[str]], Predictions]":
