@@ -101,9 +101,9 @@ def record_label(
     origin: LabelOrigin = "audit",
     now: datetime | None = None,
 ) -> str:
-    """Store a person's label of a drawn prediction, by request and position; return the label that stands.
+    """Store a person's label of a drawn prediction, by request and position; return the label that counts.
 
-    The first label of a person stands until they undo it. Raises UsageError for a label that is not in
+    The first label of a person counts until they undo it. Raises UsageError for a label that is not in
     `collect.labels`, and for a prediction that was not drawn or is past the retention.
     """
     labels = load_params(workspace.params).collect.labels
@@ -167,8 +167,8 @@ def _store(
     if drawn is None:
         raise UsageError("This prediction was not drawn, or it is past the retention. Nothing was stored.")
     time = times.format_micros(now or datetime.now(UTC))
-    ((stands, _),) = queue.add_opinions([Opinion(drawn.cluster, annotator, label, time, origin)])
-    return stands
+    ((counted, _),) = queue.add_opinions([Opinion(drawn.cluster, annotator, label, time, origin)])
+    return counted
 
 
 def _with_texts(workspace: Workspace, drawn: Sequence[DrawnPrediction]) -> list[QueuedText]:

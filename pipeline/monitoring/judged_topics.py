@@ -84,11 +84,11 @@ class JudgedTopics:
             {**alarm, "until": last[alarm["topic"]]} if _has_texts_again(alarm, last) else alarm
             for alarm in alarms
         ]
-        standing = {a["topic"] for a in after if a["kind"] == "silence" and a["until"] is None}
+        silent_topics = {a["topic"] for a in after if a["kind"] == "silence" and a["until"] is None}
         for topic in sorted(last, key=lambda topic: (topic != ALL, topic)):
-            silent = None if {topic, ALL} & standing else self._silence(topic, last[topic], now)
+            silent = None if {topic, ALL} & silent_topics else self._silence(topic, last[topic], now)
             if silent:
-                standing.add(topic)
+                silent_topics.add(topic)
                 after.append(silent)
         return after
 

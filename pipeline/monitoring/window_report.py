@@ -33,14 +33,14 @@ log = logs.get("watch")
 class WindowContext:
     """What all topics of a window are judged by.
 
-    `topics` is how many are compared, `standing` the kind of the drift alarm that stands in a topic.
+    `topics` is how many are compared, `active_alarms` the kind of the active drift alarm of a topic.
     """
 
     reference: ReleaseReference
     cfg: WatchConfig
     seed: int
     topics: int
-    standing: Mapping[str, str]
+    active_alarms: Mapping[str, str]
 
     @property
     def bootstrap(self) -> BootstrapConfig:
@@ -56,16 +56,16 @@ def describe_topics(
     window: Window,
     cfg: WatchConfig,
     seed: int,
-    standing: Mapping[str, str],
+    active_alarms: Mapping[str, str],
 ) -> dict[str, TopicReport]:
     """Describe each topic of a window from the release's predictions in it and its audit labels.
 
-    `standing` holds the kind of the drift alarm that stands in a topic, which is not corrected then.
+    `active_alarms` holds the kind of the active drift alarm of a topic, which is not corrected then.
     """
     measure_copies(predictions, seed)
     sizes = {topic: counts.texts for topic, counts in predictions.topics.items()}
     judged = {topic: texts for topic, texts in sizes.items() if texts >= cfg.min_texts}
-    context = WindowContext(reference, cfg, seed_for(seed, "watch", window.start), len(judged), standing)
+    context = WindowContext(reference, cfg, seed_for(seed, "watch", window.start), len(judged), active_alarms)
     rows = {
         topic: draw_rows(texts, drift.comparable_size(texts, cfg.drift), context.seed)
         for topic, texts in judged.items()
@@ -129,8 +129,8 @@ def _prevalence(
         audited.recent,
         audited.populations,
         blocked={
-            topic: f"a drift alarm of kind {kind} stands, so earlier audit labels do not hold"
-            for topic, kind in context.standing.items()
+            topic: f"a drift alarm of kind {kind} is active, so earlier audit labels do not hold"
+            for topic, kind in context.active_alarms.items()
             if kind in UNCORRECTED_KINDS
         },
         cfg=context.cfg.prevalence,

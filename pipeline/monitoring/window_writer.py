@@ -92,7 +92,7 @@ class WindowWriter:
         labelled_windows = int(cfg.prevalence.label_days * HOURS_A_DAY * 60 // cfg.window_minutes)
         earlier = self._before(window, labelled_windows) if self.audited else []
         # A label or silence alarm must not hide one that forbids a correction.
-        standing = {
+        active_alarms = {
             alarm["topic"]: alarm["kind"]
             for alarm in read_states(self.workspace)["alarms"]
             if alarm["until"] is None and alarm["kind"] in UNCORRECTED_KINDS
@@ -104,5 +104,5 @@ class WindowWriter:
             window=window,
             cfg=cfg,
             seed=self.params.seed,
-            standing=standing,
+            active_alarms=active_alarms,
         )

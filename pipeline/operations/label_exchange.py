@@ -141,13 +141,13 @@ def _is_usable(row: LabelRow | RefusedRow, labels: tuple[str, ...], result: Labe
 
 
 def _store(queue: AuditQueue, opinions: list[Opinion], result: LabelImport, *, replace: bool) -> None:
-    for opinion, (stands, changed) in zip(
+    for opinion, (counted, changed) in zip(
         opinions, queue.add_opinions(opinions, replace=replace), strict=True
     ):
         if changed:
             result.imported += 1
             result.by_model += opinion.origin == "model"
-        elif stands == opinion.label:
+        elif counted == opinion.label:
             result.unchanged += 1
         else:
             result.different += 1

@@ -68,7 +68,7 @@ class TrainedRows:
 def rows_trained_on(
     root: Path, release: ReleaseRecord, records: Sequence[TextRecord], *, own: tuple[str | None, str]
 ) -> TrainedRows:
-    """Find the texts that stand, or whose group stands, in the train or validation split of a release.
+    """Find the texts that are, or whose group is, in the train or validation split of a release.
 
     `own` is the workspace and the data version that the texts come from: the test split of one version shares
     no text with its other splits. The splits of other versions are read from DVC, in batches.

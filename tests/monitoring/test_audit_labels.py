@@ -185,9 +185,9 @@ def test_a_labelled_text_leaves_the_queue_and_becomes_an_audit_label(places: Wor
     draw(places, 1.1)
     (shown,) = audit_labels.read_queue(places, "ann", most=9)
 
-    stands = audit_labels.record_label(places, (shown.request, 0), "neutral", annotator="ann", now=EIGHT)
+    counted = audit_labels.record_label(places, (shown.request, 0), "neutral", annotator="ann", now=EIGHT)
 
-    assert (shown.text, shown.topic, stands) == ("so good", "phones", "neutral")
+    assert (shown.text, shown.topic, counted) == ("so good", "phones", "neutral")
     assert not {"positive", "label", "predicted"} & set(map(str, dataclasses.asdict(shown).values()))
     assert audit_labels.read_queue(places, "ann") == audit_labels.read_queue(places, "bob") == []
     (label,) = labels(places)
@@ -277,7 +277,7 @@ def test_two_people_are_asked_for_second_opinions_and_their_disagreement_is_said
     found = status(places)["agreement"]
     assert found is not None
     assert (found["texts"], found["share"], found["kappa"]) == (20, 0.0, 0.0)
-    # The first opinion stands; the second one tells how far people agree.
+    # The first opinion counts; the second one tells how far people agree.
     assert {label.label for label in labels(places)} == {"positive"}
 
 

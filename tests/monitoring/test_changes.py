@@ -87,8 +87,8 @@ def test_encoding_that_breaks_while_a_topic_alarm_stands_is_alerted_within_two_w
         ("phones", "Drift in topic phones: encoding"),
     ]
     assert [end for end, _ in alerts] == [moved + 2, broken + 2]
-    standing = [alarm["kind"] for alarm in read_states(workspace)["alarms"] if alarm["until"] is None]
-    assert standing == ["topic", "encoding"]
+    active = [alarm["kind"] for alarm in read_states(workspace)["alarms"] if alarm["until"] is None]
+    assert active == ["topic", "encoding"]
 
 
 def test_a_topic_that_falls_silent_is_an_alarm_until_texts_come_again(

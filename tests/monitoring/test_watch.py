@@ -156,7 +156,7 @@ def test_without_audit_labels_raw_share_and_mean_probability_stand_beside_the_re
 @pytest.mark.parametrize(
     ("kind", "method"), [("topic", "none"), ("encoding", "none"), ("language", "none"), ("label", "ppi")]
 )
-def test_while_a_drift_alarm_stands_nothing_is_corrected(
+def test_while_a_drift_alarm_is_active_nothing_is_corrected(
     places: Workspace, serve_texts: Any, kind: str, method: str
 ) -> None:
     serve(places, wrong=10)
@@ -165,8 +165,8 @@ def test_while_a_drift_alarm_stands_nothing_is_corrected(
     run_watch(places, now=now(1))
     report = window(places, 0)
     alarm = {"topic": "all", "kind": kind, "series": kind, "release": "R1", "since": now(0), "until": None}
-    standing = {**alarm, "detected": now(0), "before": 0.2, "after": 0.4}
-    files.write_json(places.windows / "changes.json", {"judged": "", "topics": {}, "alarms": [standing]})
+    active = {**alarm, "detected": now(0), "before": 0.2, "after": 0.4}
+    files.write_json(places.windows / "changes.json", {"judged": "", "topics": {}, "alarms": [active]})
     for hour in (0, 1):
         report["window"] = {"start": now(hour), "end": now(hour + 1)}
         files.write_json(places.windows / f"{now(hour).replace(':', '-')}.json", report)
@@ -176,7 +176,7 @@ def test_while_a_drift_alarm_stands_nothing_is_corrected(
 
     entry = window(places, 2)["topics"]["all"]["prevalence"]["positive"]
     assert entry["method"] == method
-    why = f"a drift alarm of kind {kind} stands, so earlier audit labels do not hold"
+    why = f"a drift alarm of kind {kind} is active, so earlier audit labels do not hold"
     assert entry.get("why") == (why if method == "none" else None)
 
 

@@ -59,7 +59,7 @@ class ReleaseBaseline(TypedDict):
 class ChangeAlarm(TypedDict):
     """An alarm: since the window `since` a series of a topic is not what it was.
 
-    `detected` is the window that showed it, `until` the window in which it ended, None while it stands.
+    `detected` is the window that showed it, `until` the window in which it ended, None while it is active.
     `before` is the usual mean of `series` at these hours, `after` the mean since then. `same_as` names the
     alarm or the change point that tells of the same event, so that it is alerted once.
     """

@@ -1,8 +1,8 @@
 """Alarms: since when a topic is not what it was, one state for each kind.
 
-An alarm starts where the e-detector of its kind reaches the threshold, and stands until for a day the series
-that raised it has come at least half of the way back. A kind that stands hides no other one. Legend: S
-series, T windows.
+An alarm starts where the e-detector of its kind reaches the threshold, and is active until for a day the
+series that raised it has come at least half of the way back. A kind that is active hides no other one.
+Legend: S series, T windows.
 """
 
 from bisect import bisect_right

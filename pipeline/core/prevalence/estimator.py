@@ -8,7 +8,7 @@ raw one on the average; the interval is not. Its limit: the model must be as wro
 weeks, so nothing is corrected while the texts of a topic have changed.
 
 With few labels a topic is pooled with others; where that is not possible the share is not corrected, and the
-reason stands beside it.
+reason is beside it.
 
 Legend: L labels.
 """

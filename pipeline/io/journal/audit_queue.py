@@ -125,7 +125,7 @@ class AuditQueue:
     def add_opinions(self, opinions: Sequence[Opinion], *, replace: bool = False) -> list[tuple[str, bool]]:
         """Store opinions; return the label that stands for each, and whether it is new.
 
-        The first one of a person stands, with `replace` the last one.
+        The first one of a person counts, with `replace` the last one.
         """
         stored: list[tuple[str, bool]] = []
         with self._writing() as connection:

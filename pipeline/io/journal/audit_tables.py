@@ -46,7 +46,7 @@ DRAWN = (
     "request, position, time, came, topic, topics, release, cluster, predicted, probabilities, inclusion, "
     "place, second, readable, text_id"
 )
-# The first label that a person gave to a cluster stands; SQLite takes the other columns from that row.
+# The first label that a person gave to a cluster counts; SQLite takes the other columns from that row.
 FIRST = (
     "SELECT cluster, min(time) AS labelled_at, label, annotator FROM opinions "
     "WHERE origin = 'audit' AND label <> '' GROUP BY cluster"

@@ -1,4 +1,4 @@
-"""The headline of a topic's page: which alarms stand now, or why nothing can be said."""
+"""The headline of a topic's page: which alarms are active, or why nothing can be said."""
 
 from collections.abc import Sequence
 from typing import Literal, TypedDict
@@ -8,11 +8,11 @@ from pipeline.monitoring.window_alerts import KINDS, alarm_sentence, topic_name
 from pipeline.operations.dashboard.charts import ALL
 from pipeline.report.formatting import utc_time
 
-SHOWN = 3  # standing alarms named in the headline
+SHOWN = 3  # active alarms named in the headline
 
 
 class ChangeEntry(TypedDict):
-    """An alarm in words; `until` is None while it stands, `same_as` is set where another one was alerted."""
+    """An alarm in words; `until` is None while it is active, `same_as` set where another one was alerted."""
 
     kind: str
     topic: str
@@ -25,7 +25,7 @@ class ChangeEntry(TypedDict):
 class Headline(TypedDict):
     """The present state in a few words, its colour, and a sentence that explains it.
 
-    `verdict` is refused while an alarm stands, accepted where the topic is judged and nothing stands out, and
+    `verdict` is refused while an alarm is active, accepted where the topic is judged and nothing differs, and
     now where nothing is known. `alarms` are all of the page, the newest first.
     """
 
@@ -45,12 +45,12 @@ def headline(states: ChangeStates | None, windows: Sequence[WindowReport], topic
         if topic in (ALL, alarm["topic"]) or (alarm["topic"], alarm["kind"]) == (ALL, "silence")
     ]
     entries = [_entry(alarm) for alarm in alarms]
-    standing = [alarm for alarm in alarms if alarm["until"] is None]
+    active = [alarm for alarm in alarms if alarm["until"] is None]
     state = states["topics"].get(topic)
-    if standing:
+    if active:
         return {
             "verdict": "refused",
-            "title": _standing(standing),
+            "title": _active(active),
             "sentence": state["sentence"] if state else "",
             "alarms": entries,
         }
@@ -73,10 +73,10 @@ def _unknown(title: str, sentence: str) -> Headline:
     return {"verdict": "now", "title": title, "sentence": sentence, "alarms": []}
 
 
-def _standing(alarms: Sequence[ChangeAlarm]) -> str:
+def _active(alarms: Sequence[ChangeAlarm]) -> str:
     named = "; ".join(_name(alarm) for alarm in alarms[:SHOWN])
     more = f"; and {len(alarms) - SHOWN} more" if len(alarms) > SHOWN else ""
-    return f"{len(alarms)} {'alarm stands' if len(alarms) == 1 else 'alarms stand'}: {named}{more}"
+    return f"{len(alarms)} {'active alarm' if len(alarms) == 1 else 'active alarms'}: {named}{more}"
 
 
 def _name(alarm: ChangeAlarm) -> str:

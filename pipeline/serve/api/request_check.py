@@ -30,6 +30,6 @@ def check_texts(items: Sequence[TextItem], cfg: ServeConfig, *, now: datetime) -
         if item.time and not OLDEST <= item.time <= now + CLOCK_TOLERANCE:
             raise HttpError(
                 422,
-                f"texts.{position}.time: it lies before 1970 or after now, {now:%Y-%m-%dT%H:%M:%SZ}. "
+                f"texts.{position}.time: it is before 1970 or after now, {now:%Y-%m-%dT%H:%M:%SZ}. "
                 "Send when the text was written, in its zone, as 2026-11-25T08:00:00Z or with +01:00.",
             )

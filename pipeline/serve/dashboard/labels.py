@@ -92,9 +92,9 @@ def label_text(
 
 
 def _record(context: DashboardContext, session: Session, key: tuple[str, int], label: str) -> None:
-    stands = audit_labels.record_label(context.workspace, key, label, annotator=annotator(session))
-    if stands != label:
-        raise UsageError(f"This text has your label {stands} already. To change it, undo it first.")
+    counted = audit_labels.record_label(context.workspace, key, label, annotator=annotator(session))
+    if counted != label:
+        raise UsageError(f"This text has your label {counted} already. To change it, undo it first.")
 
 
 def annotator(session: Session) -> str:

@@ -203,11 +203,9 @@ def test_topics_without_labels_widen_the_interval_of_all_texts_by_their_part() -
 
 def test_a_topic_that_drifts_is_not_corrected_and_corrects_no_other() -> None:
     world = World(np.random.default_rng(27), {**dict.fromkeys(("tweet", "amazon", "movie"), 100), "nyt": 8})
-    found = estimator(world.audited, movie="a drift alarm of kind topic stands")
+    found = estimator(world.audited, movie="a drift alarm of kind topic")
 
-    assert (
-        found.topic("movie", world.texts["movie"])["neutral"]["why"] == "a drift alarm of kind topic stands"
-    )
+    assert found.topic("movie", world.texts["movie"])["neutral"]["why"] == "a drift alarm of kind topic"
     # Two topics are left to pool with.
     assert found.topic("nyt", world.texts["nyt"])["neutral"]["method"] == "none"
     assert found.topic("tweet", world.texts["tweet"])["neutral"]["method"] == "ppi"

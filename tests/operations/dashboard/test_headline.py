@@ -1,4 +1,4 @@
-"""The headline tells the present state: which alarms stand, learning, or that nothing has changed."""
+"""The headline tells the present state: which alarms are active, learning, or that nothing has changed."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def test_a_standing_alarm_is_named_with_kind_topic_and_since(topic: str) -> None
 
     assert (shown["verdict"], shown["title"]) == (
         "refused",
-        "1 alarm stands: encoding in topic phones since 2026-11-25 02:00 UTC",
+        "1 active alarm: encoding in topic phones since 2026-11-25 02:00 UTC",
     )
 
 
@@ -46,7 +46,7 @@ def test_several_alarms_are_counted_and_the_newest_named() -> None:
     alarms = [{**ALARM, "kind": kind} for kind in ("language", "encoding", "topic", "label")]
     shown = headline(states(*alarms), [], "phones")
 
-    assert shown["title"].startswith("4 alarms stand: predicted labels in topic phones")
+    assert shown["title"].startswith("4 active alarms: predicted labels in topic phones")
     assert shown["title"].endswith("; and 1 more")
 
 
@@ -57,7 +57,7 @@ def test_the_page_of_another_topic_does_not_tell_of_it() -> None:
 def test_silence_of_all_topics_is_shown_on_every_page() -> None:
     shown = headline(states({**ALARM, "topic": "all", "kind": "silence"}), [], "trains")
 
-    assert shown["title"] == "1 alarm stands: no texts in all texts since 2026-11-25 02:00 UTC"
+    assert shown["title"] == "1 active alarm: no texts in all texts since 2026-11-25 02:00 UTC"
 
 
 def test_an_alarm_that_has_ended_stands_no_longer_but_is_listed() -> None:
