@@ -1,13 +1,12 @@
 """`tonewatch labels`: texts drawn for people to label, out to a labelling tool and back in."""
 
-import getpass
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from pipeline.cli.options import CommandResult, command
+from pipeline.cli.options import CommandResult, account, command
 
 if TYPE_CHECKING:
     from pipeline.base.config import Workspace
@@ -23,7 +22,7 @@ AnnotatorOption = Annotated[
     typer.Option(
         "--annotator",
         help="Who labels; recorded with each label.",
-        default_factory=getpass.getuser,
+        default_factory=account,
         show_default=False,
     ),
 ]

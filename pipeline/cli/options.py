@@ -14,6 +14,16 @@ import typer
 if TYPE_CHECKING:
     from pipeline.base.config import Workspace
 
+
+
+def account() -> str:
+    """Return the name of the account that runs the command; `uid 1234` where a container gives it none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 WorkspaceOption = Annotated[
     Path | None,
@@ -25,7 +35,7 @@ ActorOption = Annotated[
     typer.Option(
         "--actor",
         help="Who moves the champion; recorded in the ledger.",
-        default_factory=getpass.getuser,
+        default_factory=account,
         show_default=False,
     ),
 ]

@@ -65,6 +65,14 @@ def set_gate(places: Workspace, **values: object) -> None:
     places.params.write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
 
 
+def set_watch(places: Workspace, **sections: dict[str, object]) -> None:
+    """Change keys of sections of the watch in params.yaml."""
+    params = yaml.safe_load(places.params.read_text("utf-8"))
+    for name, values in sections.items():
+        params["watch"][name] |= values
+    places.params.write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
+
+
 def predictions(wrong: int) -> dict[str, str]:
     """Return the prediction for each text: its label, or the next one for every `wrong`-th text."""
     return {
