@@ -32,7 +32,7 @@ import yaml
 CHECKOUT = Path(__file__).parents[1]
 HOUR = timedelta(hours=1)
 SEED = 20
-TEXTS_PER_HOUR = 40  # of each topic
+TEXTS_PER_HOUR = 60  # of each topic; watch.min_texts of a window are 50
 CALM_HOURS = 24
 TOPICS = ("movie", "tweet", "amazon", "nyt")
 FIRST_TABLES = ("movie", "tweet")

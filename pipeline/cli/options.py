@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pipeline.base.config import Workspace
 
 
-
 def account() -> str:
     """Return the name of the account that runs the command; `uid 1234` where a container gives it none."""
     try:

@@ -22,7 +22,7 @@ from pipeline.base.errors import UsageError
 from pipeline.io.security import api_keys
 from pipeline.serve.api.app import policy_of
 from pipeline.serve.build import build_app, ensure_key
-from pipeline.serve.http.access import POLICIES, RateLimiter
+from pipeline.serve.http.access import POLICIES, RateLimiter, Waits
 from pipeline.serve.main import main
 
 FOREIGN = "198.51.100.7"
@@ -473,3 +473,45 @@ def test_concurrent_requests_are_limited_per_client(tmp_path: Path) -> None:
         for line in slow:
             line.close()
         running_service.wait_until(lambda: service.predict(headers=first).status_code == 200)
+
+
+def test_a_client_waits_as_long_as_it_was_asked_to_and_others_do_not() -> None:
+    now = 100.0
+    waits = Waits(max_clients=10, clock=lambda: now)
+    waits.begin("busy", 1.0)
+
+    assert (waits.left("busy"), waits.left("other")) == (1.0, 0.0)
+    now = 100.75
+    assert waits.left("busy") == 0.25
+    now = 101.0
+    assert waits.left("busy") == 0.0
+
+
+@pytest.mark.attack("A3")
+def test_a_bounded_number_of_clients_waits() -> None:
+    waits = Waits(max_clients=3, clock=lambda: 0.0)
+    for number in range(1000):
+        waits.begin(f"client-{number}", 1.0)
+
+    assert [waits.left(f"client-{number}") for number in (0, 996, 997, 999)] == [0.0, 0.0, 1.0, 1.0]
+
+
+@pytest.mark.attack("A3")
+def test_a_client_that_was_refused_is_held_back_unread_and_others_are_not(tmp_path: Path) -> None:
+    workspace = running_service.make_workspace(tmp_path / "w")
+    (first_id, first), (_, second) = (running_service.create_key(workspace, "predict") for _ in range(2))
+    with running_service.running(workspace) as service:
+        client = service.predict(headers=first)
+        assert client.status_code == 200
+        guard = next(one.kwargs["guard"] for one in service.app.user_middleware if "guard" in one.kwargs)
+        guard.ask_to_wait(first_id, seconds=1)
+        start = time.monotonic()
+        other, at_once = service.predict(headers=second), time.monotonic() - start
+        # No JSON: whoever reads it answers 422.
+        held = service.client.post("/v1/predict", content=b"{", headers=first)
+        waited = time.monotonic() - start
+        again = service.predict(headers=first)
+
+    assert (other.status_code, at_once < 0.5) == (200, True)
+    assert (held.status_code, held.headers["retry-after"], waited >= 0.9) == (503, "1", True)
+    assert again.status_code == 200

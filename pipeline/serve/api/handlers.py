@@ -27,7 +27,7 @@ from pipeline.serve.api.schemas import (
     TextItem,
 )
 from pipeline.serve.http.access import AccessGuard
-from pipeline.serve.http.errors import HttpError
+from pipeline.serve.http.errors import QUEUE_RETRY_SECONDS, HttpError, queue_full
 from pipeline.serve.runtime.batcher import BatchLanes, BatchSlice, QueueFull
 from pipeline.serve.runtime.champion import ChampionHolder
 from pipeline.serve.runtime.journal_health import JournalHealth
@@ -115,7 +115,8 @@ class ApiHandlers:
                 predicted = await self._predict(items, request)
         except (QueueFull, TimeoutError) as error:
             metrics.turned_away.labels(type(error).__name__).inc()
-            raise HttpError(503, "The queue of texts is full. Retry in a moment.", retry_after=1) from None
+            self._service.guard.ask_to_wait(str(request.state.client), seconds=QUEUE_RETRY_SECONDS)
+            raise queue_full() from None
         batch, rows = predicted.batch, predicted.rows
         predictions = [_prediction(batch, row) for row in rows]
         for prediction in predictions:

@@ -92,6 +92,7 @@ class AccessGuard:
         self._hosts = hosts
         self._limiter = RateLimiter(cfg.requests_per_minute, max_clients=MAX_LIMITED_CLIENTS)
         self._in_progress: dict[str, int] = {}
+        self._waits = Waits(max_clients=MAX_LIMITED_CLIENTS)
 
     def admit(
         self, policy: Policy, secret: str, *, hosts: Collection[str], address: str, signed_in: str
@@ -126,6 +127,14 @@ class AccessGuard:
         self._in_progress[client] -= 1
         if not self._in_progress[client]:
             del self._in_progress[client]
+
+    def ask_to_wait(self, client: str, *, seconds: float) -> None:
+        """Note that a client was answered with Retry-After."""
+        self._waits.begin(client, seconds)
+
+    def seconds_to_wait(self, client: str) -> float:
+        """Return how long a client that was answered with Retry-After has still to wait."""
+        return self._waits.left(client)
 
     def _check_host(self, hosts: Collection[str]) -> None:
         host = parse_host(next(iter(hosts))) if len(hosts) == 1 else None
@@ -191,6 +200,26 @@ class RateLimiter:
         if len(self._full_at) > self._max_clients:
             self._full_at.popitem(last=False)
         return wait
+
+
+class Waits:
+    """Hold until when clients were asked to wait, of those asked last."""
+
+    def __init__(self, *, max_clients: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._max_clients = max_clients
+        self._clock = clock
+        self._until: OrderedDict[str, float] = OrderedDict()
+
+    def begin(self, client: str, seconds: float) -> None:
+        """Ask a client to wait from now on."""
+        self._until[client] = self._clock() + seconds
+        self._until.move_to_end(client)
+        if len(self._until) > self._max_clients:
+            self._until.popitem(last=False)
+
+    def left(self, client: str) -> float:
+        """Return how many seconds a client has still to wait."""
+        return max(0.0, self._until.get(client, 0.0) - self._clock())
 
 
 def _address(address: str) -> str:

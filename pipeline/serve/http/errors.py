@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from starlette.types import Send
 
+QUEUE_RETRY_SECONDS = 1
+
 
 @dataclass(frozen=True)
 class HttpError(Exception):
@@ -13,6 +15,11 @@ class HttpError(Exception):
     status: int
     message: str
     retry_after: int | None = None
+
+
+def queue_full() -> HttpError:
+    """Return the error of a request whose texts do not fit into the queue."""
+    return HttpError(503, "The queue of texts is full. Retry in a moment.", retry_after=QUEUE_RETRY_SECONDS)
 
 
 def error_body(message: str, request: str) -> dict[str, str]:

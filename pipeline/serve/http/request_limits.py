@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pipeline.base import logs
 from pipeline.base.config import ServeConfig
 from pipeline.serve.http.access import AccessGuard, Policy
-from pipeline.serve.http.errors import HttpError, send_error
+from pipeline.serve.http.errors import HttpError, queue_full, send_error
 from pipeline.serve.runtime.metrics import ServiceMetrics
 
 log = logs.get("serve")
@@ -108,10 +108,21 @@ class RequestLimits:
             return
         self._guard.enter(client)
         try:
+            if policy == "predict":
+                await self._hold_back(client)
             body = await self._read_body(headers, receive)
             await self._app(scope, _replay(body, receive), send)
         finally:
             self._guard.leave(client)
+
+    async def _hold_back(self, client: str) -> None:
+        """Answer a client that does not wait as it was asked to, once the time is over and without its body.
+
+        To read and parse again and again what is refused would delay everybody else.
+        """
+        if wait := self._guard.seconds_to_wait(client):
+            await asyncio.sleep(wait)
+            raise queue_full()
 
     async def _read_body(self, headers: Headers, receive: Receive) -> bytes:
         max_bytes = self._cfg.max_body_kilobytes * 1000
