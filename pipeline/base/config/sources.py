@@ -60,7 +60,7 @@ class Columns(Section):
     raters: str | None = None
     topic: str | None = None
     lang: str | None = None
-    labels: tuple[str, ...] | None = None
+    labels: tuple[str, ...] | None = Field(default=None, min_length=2)
 
     @property
     def mapped(self) -> dict[str, str]:
@@ -105,6 +105,10 @@ class _Table(Section):
     label_map: dict[str, str]
     lang: str
     licence: str
+    # null: a comma in a rating is a decimal comma where nothing else makes it a number.
+    decimal: Literal[".", ","] | None = None
+    # null: the usual ones, where every part is a known label.
+    label_separator: str | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _one_home_for_the_label(self) -> "_Table":
@@ -178,7 +182,6 @@ class FileSource(_Table):
     escape: Annotated[str, Field(pattern=r"^(.|auto)$")] | None = AUTO
     header: bool | Literal["auto"] | Annotated[tuple[str, ...], Field(min_length=1)] = AUTO
     encoding: str = AUTO
-    decimal: Literal[".", ","] = "."
     skip_rows: Annotated[int, Field(ge=0)] | Literal["auto"] = AUTO
     sheet: str | None = None
     member: str | None = None

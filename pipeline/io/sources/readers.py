@@ -1,7 +1,6 @@
 """Rows of sources, each a mapping from column to string; errors say what is wrong, where, and what to do."""
 
 import dataclasses
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from pipeline.io.table_files.shape import OpenTable, Row, Rows, Shape, TableRequ
 COLUMNS_LISTED = 30
 # More of a name is no name but somebody's text.
 NAME_CHARACTERS = 40
-DECIMAL_COMMA = re.compile(r"\s*[-+]?\d+,\d+\s*")
 
 
 def read_rows(source: TableSource, *, root: Path, downloads: Path, max_bytes: int) -> Rows:
@@ -34,7 +32,7 @@ def read_rows(source: TableSource, *, root: Path, downloads: Path, max_bytes: in
 
 
 def resolve_path(source: FileSource, root: Path, name: str | None = None) -> Path:
-    """Return the path of a local source, or of its file `name`; only an absolute path may leave the workspace.
+    """Return the path of a local source, or of its file `name`; only an absolute one may leave the workspace.
 
     Raises DataRejected for a relative path out of it, SourceUnreachable for a missing file.
     """
@@ -101,7 +99,6 @@ def _checked(rows: Rows | Iterator[Row], source: TableSource, where: str, table:
     present: dict[str, None] = {}
     first: Unreadable | None = None
     readable = False
-    rating = source.columns.rating if getattr(source, "decimal", "") == "." else None
     for row in rows:
         if isinstance(row, Unreadable):
             first = first or row
@@ -111,8 +108,6 @@ def _checked(rows: Rows | Iterator[Row], source: TableSource, where: str, table:
         if missing:
             missing = {column: field for column, field in missing.items() if column not in row}
             present |= dict.fromkeys(list(row)[:COLUMNS_LISTED])
-        if rating is not None and DECIMAL_COMMA.fullmatch(row.get(rating, "")):
-            raise _decimal_comma(rating, row[rating], where)
         yield row
     if first is not None and not readable:
         raise _nothing_readable(first, where)
@@ -156,13 +151,6 @@ def _no_column(column: str, field: str, present: list[str], where: str) -> DataR
 
 def _shown(name: str) -> str:
     return repr(name) if len(name) <= NAME_CHARACTERS else f"{name[:12]!r}… ({len(name)} characters)"
-
-
-def _decimal_comma(column: str, value: str, where: str) -> DataRejected:
-    return DataRejected(
-        f"{where}: column {column!r} holds numbers with a decimal comma, for example {value.strip()!r}. "
-        'Write `decimal: ","` for this source in params.yaml.'
-    )
 
 
 def _nothing_readable(first: Unreadable, where: str) -> DataRejected:

@@ -91,8 +91,8 @@ def _known(request: TableRequest) -> Known:
 def _no_delimiter(request: TableRequest) -> str:
     return (
         f"{request.where} has no delimiter that parts its lines into columns. "
-        "If it holds one text a line, write `kind: text` (and `labels_path: FILE` for a second file of labels); "
-        'otherwise write the delimiter, for example `delimiter: ";"`.'
+        "If it holds one text a line, write `kind: text` (and `labels_path: FILE` for a second file of "
+        'labels); otherwise write the delimiter, for example `delimiter: ";"`.'
     )
 
 

@@ -1,4 +1,4 @@
-"""The dialect of delimited text, found out from its first lines: delimiter, quotes, header, lines before it."""
+"""The dialect of delimited text, found out from its first lines: delimiter, quotes, header and preamble."""
 
 import collections
 import csv
@@ -22,13 +22,13 @@ CONSISTENT = 0.98
 SOMEWHAT = 0.70
 MAX_BROKEN = 200
 MAX_PREAMBLE = 20
-NAMES = frozenset(
-    (
-        "text texts label labels id class target sentiment review reviews comment comments rating stars "
-        "score sentence tweet body content message title date time timestamp user author lang language "
-        "topic source category polarity emotion split aspect index name subject created_at"
-    ).split()
-)
+NAMES = {
+    "text", "texts", "label", "labels", "id", "class", "target", "sentiment", "review", "reviews",
+    "comment", "comments", "rating", "stars", "score", "sentence", "tweet", "body", "content",
+    "message", "title", "date", "time", "timestamp", "user", "author", "lang", "language", "topic",
+    "source", "category", "polarity", "emotion", "split", "aspect", "index", "name", "subject",
+    "created_at",
+}  # fmt: skip
 NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?%?$")
 DATE = re.compile(r"(\d{4}-\d\d-\d\d|\d\d?[./]\d\d?[./]\d{2,4}|\w{3},? \w{3} \d\d|\w{3}, \d\d? \w{3} )")
 

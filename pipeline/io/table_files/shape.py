@@ -45,7 +45,6 @@ class TableRequest:
     escape: str | None = AUTO
     header: bool | tuple[str, ...] | Literal["auto"] = AUTO
     encoding: str = AUTO
-    decimal: str = "."
     skip_rows: int | Literal["auto"] = AUTO
     sheet: str | None = None
     member: str | None = None
@@ -67,7 +66,6 @@ class TableRequest:
             escape=source.escape,
             header=source.header,
             encoding=source.encoding,
-            decimal=source.decimal,
             skip_rows=source.skip_rows,
             sheet=source.sheet,
             member=source.member,
