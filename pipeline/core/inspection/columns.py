@@ -2,7 +2,7 @@
 
 import re
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.core.inspection.labels import fold, looks_like_sentiment, separator_of, split_labels
@@ -20,11 +20,14 @@ TIME = re.compile(
     r"|(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\w* \d\d?,? \d{4}.*"
 )
 SPLITS = {"train", "training", "valid", "validation", "val", "dev", "test", "testing", "eval", "holdout"}
-LANGUAGES = set(
-    "aa af am ar az be bg bn bs ca cs cy da de el en eo es et eu fa fi fr ga gl gu he hi hr hu hy id is it ja "
-    "ka kk km kn ko ku ky la lb lo lt lv mg mk ml mn mr ms mt my nb ne nl nn no oc or pa pl ps pt ro ru si sk "
-    "sl so sq sr sv sw ta te tg th tk tl tr uk ur uz vi xh yo zh zu".split()  # noqa: SIM905
-)
+LANGUAGES = {
+    "aa", "af", "am", "ar", "az", "be", "bg", "bn", "bs", "ca", "cs", "cy", "da", "de", "el", "en",
+    "eo", "es", "et", "eu", "fa", "fi", "fr", "ga", "gl", "gu", "he", "hi", "hr", "hu", "hy", "id",
+    "is", "it", "ja", "ka", "kk", "km", "kn", "ko", "ku", "ky", "la", "lb", "lo", "lt", "lv", "mg",
+    "mk", "ml", "mn", "mr", "ms", "mt", "my", "nb", "ne", "nl", "nn", "no", "oc", "or", "pa", "pl",
+    "ps", "pt", "ro", "ru", "si", "sk", "sl", "so", "sq", "sr", "sv", "sw", "ta", "te", "tg", "th",
+    "tk", "tl", "tr", "uk", "ur", "uz", "vi", "xh", "yo", "zh", "zu",
+}  # fmt: skip
 NAMES = {
     "text": r"text|review|comment|tweet|sentence|body|content|message|post|utterance|headline|document",
     "label": r"label|sentiment|class|target|polarity|emotion|tone|category|stance|intent|airline_sentiment",
@@ -94,6 +97,9 @@ class Roles:
         return {name: column for name in names if (column := getattr(self, name))}
 
 
+Finder = Callable[[Mapping[str, ColumnProfile], Roles], str]
+
+
 def profile(name: str, cells: Sequence[str]) -> ColumnProfile:
     """Measure a sample of one column's cells."""
     filled = [cell.strip() for cell in cells if cell.strip()]
@@ -128,18 +134,20 @@ def find_roles(names: Sequence[str], rows: Sequence[Mapping[str, str]]) -> Roles
     profiles = {name: profile(name, [row.get(name, "") for row in rows]) for name in names if name}
     roles = Roles()
     free = {name: one for name, one in profiles.items() if one.distinct > 0}
-    for role, find in (
+    early: tuple[tuple[str, Finder], ...] = (
         ("text", _find_text),
         ("split", _find_split),
         ("time", _find_time),
         ("raters", _find_raters),
         ("lang", _find_language),
-    ):
+    )
+    for role, find in early:
         if found := find(free, roles):
             setattr(roles, role, found)
             free.pop(found)
     _find_labels(free, rows, roles)
-    for role, find in (("id", _find_id), ("aspect", _aspect_finder(rows, roles)), ("group", _find_group)):
+    late = (("id", _find_id), ("aspect", _aspect_finder(rows, roles)), ("group", _find_group))
+    for role, find in late:
         if found := find(free, roles):
             setattr(roles, role, found)
             free.pop(found)
@@ -224,9 +232,7 @@ def _find_labels(free: dict[str, ColumnProfile], rows: Sequence[Mapping[str, str
         for name in one_hot:
             free.pop(name)
         return
-    ranked = sorted(
-        (one for one in free.values() if _is_label(one)), key=_label_score, reverse=True
-    )
+    ranked = sorted((one for one in free.values() if _is_label(one)), key=_label_score, reverse=True)
     rating = _find_rating(free)
     if rating and (not ranked or _label_score(ranked[0]) < 2.5):
         roles.rating = free.pop(rating).name
@@ -260,8 +266,10 @@ def _label_score(one: ColumnProfile) -> float:
     score += 2.0 * looks_like_sentiment(one.values)
     score += 1.0 * (one.is_called("rating") and one.whole_numbers > 0.9)
     score += 0.5 * (one.distinct <= 10)
-    score -= 1.0 * (one.is_called("topic") or one.is_called("group") or one.is_called("aspect")) * (
-        not one.is_called("label")
+    score -= (
+        1.0
+        * (one.is_called("topic") or one.is_called("group") or one.is_called("aspect"))
+        * (not one.is_called("label"))
     )
     return score + 0.2 * one.filled
 
@@ -317,16 +325,15 @@ def _find_id(free: Mapping[str, ColumnProfile], _: Roles) -> str:
     return max(unique, key=lambda one: one.is_called("id"), default=_NONE).name
 
 
-def _aspect_finder(rows: Sequence[Mapping[str, str]], roles: Roles):  # type: ignore[no-untyped-def]
+def _aspect_finder(rows: Sequence[Mapping[str, str]], roles: Roles) -> Finder:
+    """Return a finder of the column that tells the rows of one text apart, where many texts have several."""
+    by_text: dict[str, list[Mapping[str, str]]] = {}
+    for row in rows:
+        by_text.setdefault(row.get(roles.text, ""), []).append(row)
+    several = [same for same in by_text.values() if len(same) > 1]
+
     def find(free: Mapping[str, ColumnProfile], _: Roles) -> str:
-        """Return the column that tells the rows of one text apart, where many texts stand in several rows."""
-        if not roles.text:
-            return ""
-        by_text: dict[str, list[Mapping[str, str]]] = {}
-        for row in rows:
-            by_text.setdefault(row.get(roles.text, ""), []).append(row)
-        several = [same for same in by_text.values() if len(same) > 1]
-        if sum(map(len, several)) < 0.2 * len(rows):
+        if not roles.text or sum(map(len, several)) < 0.2 * len(rows):
             return ""
         apart = {
             name: sum(len({row.get(name, "") for row in same}) == len(same) for same in several)
@@ -353,7 +360,9 @@ def _find_group(free: Mapping[str, ColumnProfile], _: Roles) -> str:
         if 1 < one.distinct <= 0.9 * one.cells
         and one.words <= 2
         and one.whole_numbers + one.numbers < 1.9 + one.is_called("group")
-        and (one.is_called("group") or (one.distinct > 20 and one.filled > 0.9 and not one.is_called("topic")))
+        and (
+            one.is_called("group") or (one.distinct > 20 and one.filled > 0.9 and not one.is_called("topic"))
+        )
     ]
     return max(groups, key=lambda one: (one.is_called("group"), one.distinct), default=_NONE).name
 

