@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.base.config.sources import AUTO
+from pipeline.io.table_files.headers import NAMES, clean_names, column_names, have_row_numbers, is_header
 from pipeline.io.table_files.records import UNIT_SEPARATOR, Form
 from pipeline.io.table_files.shape import Dialect
 
@@ -22,15 +23,6 @@ CONSISTENT = 0.98
 SOMEWHAT = 0.70
 MAX_BROKEN = 200
 MAX_PREAMBLE = 20
-NAMES = {
-    "text", "texts", "label", "labels", "id", "class", "target", "sentiment", "review", "reviews",
-    "comment", "comments", "rating", "stars", "score", "sentence", "tweet", "body", "content",
-    "message", "title", "date", "time", "timestamp", "user", "author", "lang", "language", "topic",
-    "source", "category", "polarity", "emotion", "split", "aspect", "index", "name", "subject",
-    "created_at",
-}  # fmt: skip
-NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?%?$")
-DATE = re.compile(r"(\d{4}-\d\d-\d\d|\d\d?[./]\d\d?[./]\d{2,4}|\w{3},? \w{3} \d\d|\w{3}, \d\d? \w{3} )")
 
 
 @dataclass(frozen=True)
@@ -86,11 +78,6 @@ def sniff_dialect(sample: str, known: Known, *, whole: bool) -> Dialect | None:
     return Dialect(best.delimiter, best.quote, best.escape, has_header, names, skipped)
 
 
-def column_names(width: int) -> tuple[str, ...]:
-    """Return the names of columns that have none: column1, column2 and so on."""
-    return tuple(f"column{place}" for place in range(1, width + 1))
-
-
 def _lines(sample: str, whole: bool) -> list[str]:
     lines = re.findall(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$", sample[:SAMPLE_CHARACTERS])
     cut = not whole or len(sample) > SAMPLE_CHARACTERS
@@ -103,7 +90,7 @@ def _best(lines: Sequence[str], known: Known) -> Candidate | None:
     candidates = []
     for one in delimiters:
         candidate = _best_quote(lines, one, known)
-        if known.mapped and candidate.rows and set(known.mapped) <= set(_clean_names(candidate.rows[0])):
+        if known.mapped and candidate.rows and set(known.mapped) <= set(clean_names(candidate.rows[0])):
             return candidate
         candidates.append(candidate)
     if known.delimiter is not None:
@@ -126,7 +113,7 @@ def _named(candidate: Candidate) -> bool:
     """Return whether the first line holds names that people give to columns, in as many cells as the rest."""
     if not candidate.rows:
         return False
-    names = [name.lower() for name in _clean_names(candidate.rows[0])]
+    names = [name.lower() for name in clean_names(candidate.rows[0])]
     return len(names) > 1 and sum(name in NAMES for name in names) >= max(1, len(names) // 3)
 
 
@@ -236,7 +223,7 @@ def _preamble(best: Candidate) -> int:
 
 def _header(best: Candidate, known: Known) -> tuple[tuple[str, ...], bool]:
     """Return the names of the columns, and whether a line of the file holds them."""
-    header, first = known.header, _clean_names(best.rows[0])
+    header, first = known.header, clean_names(best.rows[0])
     if isinstance(header, tuple):
         return header, header == first
     if header is None:
@@ -245,55 +232,7 @@ def _header(best: Candidate, known: Known) -> tuple[tuple[str, ...], bool]:
     if not header:
         return column_names(best.width), False
     # R leaves out the name of the column of row numbers.
-    missing = ("",) if len(first) == best.width - 1 and _row_numbers(best.rows[1:], best.width) else ()
+    missing = ("",) if len(first) == best.width - 1 and have_row_numbers(best.rows[1:], best.width) else ()
     while len(first) > best.width and not first[-1]:
         first = first[:-1]
     return (*missing, *first), True
-
-
-def _row_numbers(rows: Sequence[Sequence[str]], width: int) -> bool:
-    """Return whether rows begin with a number or name of their own, which the header does not name."""
-    keys = [row[0] for row in rows if len(row) == width]
-    return len(keys) > 2 and len(keys) >= 0.9 * len(rows) and len(set(keys)) == len(keys)
-
-
-def is_header(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
-    """Return whether a first row names the columns of the others, by what they hold.
-
-    Where nothing tells, it does: most tables have a header.
-    """
-    cells = [cell.strip() for cell in first]
-    if not others:
-        return True
-    votes = 0
-    for place, cell in enumerate(cells):
-        column = [row[place].strip() for row in others if len(row) > place]
-        column = [value for value in column if value]
-        if not column:
-            continue
-        votes += _vote(cell, column)
-    filled = [cell for cell in cells if cell]
-    if len(set(filled)) < len(filled) and not any(cell.lower() in NAMES for cell in filled):
-        votes -= 2
-    return votes >= 0
-
-
-def _vote(cell: str, column: Sequence[str]) -> int:
-    """Return above 0 where a cell names a column, below 0 where it is one of its values."""
-    if cell.lower() in NAMES and column.count(cell) <= 0.02 * len(column):
-        return 3
-    special = NUMBER.match(cell) or DATE.match(cell)
-    if special:
-        return -3
-    if sum(bool(NUMBER.match(value) or DATE.match(value)) for value in column) > 0.9 * len(column):
-        return 2 if cell else 0
-    if len(column) > 4 and len(set(column)) <= max(20, len(column) // 10) and cell:
-        return -2 if cell in column else 1
-    words = sum(len(value.split()) for value in column) / len(column)
-    if words >= 3 and cell:
-        return 1 if len(cell.split()) <= 2 and len(cell) <= 40 else -2
-    return 0
-
-
-def _clean_names(row: Sequence[str]) -> tuple[str, ...]:
-    return tuple(cell.strip().lstrip("\ufeff") for cell in row)

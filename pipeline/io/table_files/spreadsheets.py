@@ -9,7 +9,7 @@ from pipeline.base.config.sources import AUTO
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import Unreadable
 from pipeline.io.table_files.delimited import apostrophe_columns, require_distinct
-from pipeline.io.table_files.dialects import column_names, is_header
+from pipeline.io.table_files.headers import column_names, is_header
 from pipeline.io.table_files.shape import Dialect, Row, Rows, Shape, TableRequest
 
 SAMPLE_ROWS = 200

@@ -4,24 +4,25 @@ import dataclasses
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.base.digests import text_digest
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import Unreadable
-from pipeline.core.inspection.columns import Roles, find_roles
-from pipeline.core.inspection.labels import RESERVED, LabelPlan, is_stars, plan_labels, rating_cuts
+from pipeline.core.inspection.columns import find_roles
+from pipeline.core.inspection.labels import LabelPlan, plan_labels, rating_cuts
+from pipeline.core.inspection.profiles import Roles
 from pipeline.core.inspection.texts import TextMeasures, TextTally
 from pipeline.io.table_files.opening import open_table
 from pipeline.io.table_files.shape import Row, Shape, TableRequest
+from pipeline.operations.tables.doubts import MAX_VALUES, label_doubts
 
 SAMPLE_ROWS = 5000
 UNREADABLE_LISTED = 5
 # Beyond, ids and duplicates are not checked: the digests of more texts would fill the memory.
 CHECKED_ROWS = 500_000
-MAX_VALUES = 1000
 MAX_BYTES = 4_000_000_000
 # Word pieces of a word, with some room.
 TOKENS_A_WORD = 1.4
@@ -125,7 +126,6 @@ class _Counts:
     ids: set[str] = dataclasses.field(default_factory=set)
     repeated_id: str = ""
     decimal_commas: int = 0
-    truncated_labels: bool = False
 
     def add(self, row: Row | Unreadable, roles: Roles) -> None:
         if isinstance(row, Unreadable):
@@ -138,8 +138,6 @@ class _Counts:
         value = _label_value(row, roles)
         if value in self.labels or len(self.labels) < MAX_VALUES:
             self.labels[value] += 1
-        else:
-            self.truncated_labels = True
         if roles.rating and DECIMAL_COMMA.fullmatch(row.get(roles.rating, "").strip()):
             self.decimal_commas += 1
         if roles.id and self.rows <= CHECKED_ROWS:
@@ -171,7 +169,7 @@ def _measure(request: TableRequest, shape: Shape, roles: Roles, only: Sequence[s
     cuts = _cuts(counts, roles)
     plan = _plan(counts, roles, cuts, only)
     header, rename = _header(shape, roles)
-    doubts = [*roles.doubts, *_doubts(request.path, roles, plan, counts)]
+    doubts = [*roles.doubts, *label_doubts(request.path, roles, plan, counts.labels)]
     return TableInspection(
         path=request.path,
         labels_path=request.labels_path,
@@ -224,39 +222,3 @@ def _header(shape: Shape, roles: Roles) -> tuple[tuple[str, ...], dict[str, str]
         return (), {}
     rename = {column: role for role, column in roles.columns().items()}
     return tuple(rename.get(name, name) for name in shape.columns), rename
-
-
-def _doubts(path: Path, roles: Roles, plan: LabelPlan, counts: _Counts) -> Iterator[str]:
-    """Yield what a person should know or decide about the labels."""
-    if not (roles.label or roles.rating or roles.one_hot):
-        yield (
-            f"No column of {path.name} holds labels. If they stand in a second file, name it: "
-            "`--labels-from FILE`."
-        )
-    if roles.label and is_stars(plan.labels):
-        yield (
-            f"Column {roles.label} holds stars: each number is a label. For three labels write "
-            f"`columns.rating: {roles.label}` in place of label, "
-            "`ratings: {negative_to: 2, positive_from: 4}` and `labels: [negative, neutral, positive]`."
-        )
-    elif roles.label and plan.labels and all(re.fullmatch(r"[-+]?\d+", label) for label in plan.labels):
-        yield 'The labels are numbers: give them names with `label_map: {"0": negative, …}` and `labels`.'
-    if roles.rating and plan.labels:
-        yield (
-            f"Column {roles.rating} is a rating: three labels are made of it by `ratings`. "
-            "Move the cuts to where your readers would."
-        )
-    if roles.separator:
-        several = sum(number for value, number in counts.labels.items() if roles.separator in value.strip())
-        yield (
-            f"{several:,} of {counts.rows:,} texts have several labels (separated by {roles.separator!r}): "
-            "a model of one label a text sets them aside."
-        )
-    for name, label in plan.label_map.items():
-        reserved = " (it is what the service answers when it is not sure)" if name in RESERVED else ""
-        yield f"Label {name!r} is read as {label!r}{reserved}: see `label_map`."
-    for name, number in plan.left_out.items():
-        what = f"the value {name[:40]!r}" if name else "an empty label"
-        yield f"{number:,} texts with {what} are no part of the labels."
-    if counts.truncated_labels:
-        yield f"The column of labels holds more than {MAX_VALUES} values: it may be another column."
