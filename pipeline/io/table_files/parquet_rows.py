@@ -44,7 +44,7 @@ def open_parquet(request: TableRequest) -> tuple[Shape, Rows]:
         notes.append(str(error))
     if _least_bytes(metadata) > request.max_bytes:
         raise _too_large(request)
-    binary = [one.name for one in schema if "binary" in str(one.type) and one.name in request.mapped]
+    binary = [one.name for one in schema if "binary" in str(one.type) and _is_wanted(one.name, request)]
     if binary:
         notes.append(f"Column {', '.join(binary)} holds bytes: they are read as UTF-8 text.")
     columns = tuple(_names(schema))
