@@ -111,9 +111,11 @@ def _sample_rows(sample: str, dialect: Dialect, whole: bool) -> list[list[str]]:
     lines = sample.splitlines(keepends=True)[: 2000 if whole else -1][
         dialect.skip_rows + dialect.has_header :
     ]
-    reader = RecordReader(_form(dialect), "")
-    blocks = reader.read(iter(lines[:2000]))
-    return [one[1] for block in blocks for one in block if not isinstance(one, BrokenLine) and one[1]]
+    rows: list[list[str]] = []
+    for block in RecordReader(_form(dialect), "").read(iter(lines[:2000])):
+        rows += block.plain
+        rows += [one[1] for one in block.parsed if not isinstance(one, BrokenLine) and one[1]]
+    return rows
 
 
 def _form(dialect: Dialect) -> Form:
@@ -133,10 +135,14 @@ def _rows(text: TextIO, dialect: Dialect, request: TableRequest, apostrophes: tu
         number = 0
         for block in reader.read(lines):
             if apostrophes:
-                taken += sum(_take_apostrophes(one, apostrophes) for one in block)
-            for one in _block_rows(block, dialect.header, request.where, number):
-                number += 1
-                yield one
+                taken += sum(_take_apostrophes(cells, apostrophes) for cells in block.plain)
+            number += len(block.plain)
+            yield from _plain_rows(block.plain, dialect.header)
+            for one in block.parsed:
+                if isinstance(one, BrokenLine) or one[1]:
+                    number += 1
+                    taken += 0 if isinstance(one, BrokenLine) else _take_apostrophes(one[1], apostrophes)
+                    yield _row(one, dialect.header, request.where, number)
     finally:
         csv.field_size_limit(before)
     log = logs.get("collect")
@@ -161,10 +167,8 @@ def _pass_header(lines: Iterator[str], dialect: Dialect) -> int:
     return count
 
 
-def _take_apostrophes(one: Parsed, places: tuple[int, ...]) -> int:
-    if isinstance(one, BrokenLine) or not one[1]:
-        return 0
-    cells, count = one[1], 0
+def _take_apostrophes(cells: list[str], places: tuple[int, ...]) -> int:
+    count = 0
     for place in places:
         if cells[place].startswith("'"):
             cells[place] = cells[place][1:]
@@ -172,30 +176,28 @@ def _take_apostrophes(one: Parsed, places: tuple[int, ...]) -> int:
     return count
 
 
-def _block_rows(block: list[Parsed], header: tuple[str, ...], where: str, number: int) -> Rows:
-    """Yield the rows of a block; the file's bytes that are no text make a row unreadable."""
-    nameless = "" in header
-    suspicious = any(broken_bytes(one[1]) for one in block if not isinstance(one, BrokenLine))
-    for one in block:
-        number += 1
-        if isinstance(one, BrokenLine):
-            yield Unreadable(where, one.line, number, "", one.reason, readable(one.content))
-            continue
-        line, cells = one
-        if not cells:
-            number -= 1
-            continue
-        if suspicious and (fault := _broken_cell(cells, header)):
-            column, reason = fault
-            yield Unreadable(where, line, number, column, reason, readable(",".join(cells)))
-            continue
-        row: Row = dict(zip(header, cells, strict=True))
-        if nameless:
+def _plain_rows(block: list[list[str]], header: tuple[str, ...]) -> list[Row]:
+    rows = [dict(zip(header, cells, strict=True)) for cells in block]
+    if "" in header:
+        for row in rows:
             row.pop("", None)
-        yield row
+    return rows
+
+
+def _row(one: Parsed, header: tuple[str, ...], where: str, number: int) -> Row | Unreadable:
+    """Return a row; bytes that are no text make it unreadable."""
+    if isinstance(one, BrokenLine):
+        return Unreadable(where, one.line, number, "", one.reason, readable(one.content))
+    line, cells = one
+    if fault := _broken_cell(cells, header):
+        column, reason = fault
+        return Unreadable(where, line, number, column, reason, readable(",".join(cells)))
+    return _plain_rows([cells], header)[0]
 
 
 def _broken_cell(cells: Sequence[str], header: Sequence[str]) -> tuple[str, str] | None:
+    if not broken_bytes(cells):
+        return None
     for name, cell in zip(header, cells, strict=True):
         if reason := broken_bytes([cell]):
             return name, reason

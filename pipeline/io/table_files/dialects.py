@@ -15,8 +15,8 @@ from pipeline.io.table_files.shape import Dialect
 
 SAMPLE_CHARACTERS = 200_000
 STANDARD = (",", "\t", ";", "|")
-# Only where none of the standard ones parts the lines.
 LONGER = ("::", "|||", "||", "\t\t", "~|~")
+# Only where none of those parts the lines.
 RARE = "@^~#!:=/*%$&+§¦¬\x01\x1e\x1f\x02"
 FEW_CHARACTERS = 0.90
 CONSISTENT = 0.98
@@ -96,7 +96,7 @@ def _best(lines: Sequence[str], known: Known) -> Candidate | None:
     if known.delimiter is not None:
         return candidates[0] if candidates[0].rows else None
     several = [one for one in candidates if one.width > 1]
-    for group in (STANDARD, (*LONGER, *RARE)):
+    for group in ((*STANDARD, *LONGER), RARE):
         for least in (CONSISTENT, FEW_CHARACTERS):
             good = [one for one in several if one.delimiter in group and one.consistency >= least]
             if good:

@@ -6,13 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.base.errors import DataRejected
+from pipeline.io.table_files.encodings import broken_bytes
 
 BLOCK_LINES = 4096
 # A record that goes on for longer than this has an opening quote that is never closed.
 MAX_RECORD_CHARACTERS = 4_000_000
-# So many quotes that are never closed are no mistakes: in that file quotes are characters.
-MAX_UNCLOSED = 200
 # Stands for a delimiter of several characters; no text holds it.
 UNIT_SEPARATOR = "\x1f"
 
@@ -48,11 +46,18 @@ class Repairs:
 
     lines: int = 0
     first: int = 0
-    unclosed: int = 0
 
 
 Cells = list[str]
 Parsed = tuple[int, Cells] | BrokenLine
+
+
+@dataclass(frozen=True)
+class Block:
+    """Hold the records of some lines: `plain` where each line is a sound one, else `parsed`."""
+
+    plain: list[Cells] = field(default_factory=list)
+    parsed: list[Parsed] = field(default_factory=list)
 
 
 @dataclass
@@ -64,11 +69,8 @@ class RecordReader:
     line: int = 1
     repairs: Repairs = field(default_factory=Repairs)
 
-    def read(self, lines: Iterator[str]) -> Iterator[list[Parsed]]:
-        """Yield records in blocks, each with the number of its first line; a line without a record is broken.
-
-        Raises DataRejected where quotes are plainly not what params.yaml says.
-        """
+    def read(self, lines: Iterator[str]) -> Iterator[Block]:
+        """Yield the records of some thousand lines at a time; a broken line gives none."""
         if len(self.form.delimiter) > 1:
             lines = (line.replace(self.form.delimiter, UNIT_SEPARATOR) for line in lines)
         carried: list[str] = []
@@ -78,26 +80,30 @@ class RecordReader:
             block = carried + block
             if not block:
                 return
-            parsed = self._parse_fast(block)
+            plain = self._parse_fast(block)
             carried = []
-            if parsed is None:
+            if plain is not None:
+                yield Block(plain=plain)
+            else:
                 parsed, used = self._parse_slow(block, last)
                 carried = block[used:]
                 block = block[:used]
-            yield parsed
+                yield Block(parsed=parsed)
             self.line += len(block)
             if last and not carried:
                 return
 
-    def _parse_fast(self, block: list[str]) -> list[Parsed] | None:
-        """Return the records of a block in which each line is one, None for any other block."""
+    def _parse_fast(self, block: list[str]) -> list[Cells] | None:
+        """Return the records of a block in which each line is a sound one, None for any other block."""
+        if broken_bytes(block):
+            return None
         try:
             rows = list(csv.reader(block, **self.form.options(strict=True)))
         except csv.Error:
             return None
         if len(rows) != len(block) or set(map(len, rows)) != {self.form.width}:
             return None
-        return list(enumerate(rows, self.line))
+        return rows
 
     def _parse_slow(self, block: list[str], last: bool) -> tuple[list[Parsed], int]:
         """Return the records of a block, and how many of its lines they take."""
@@ -128,16 +134,10 @@ class RecordReader:
     def _reader(self, block: list[str], start: int) -> Any:
         return csv.reader(itertools.islice(block, start, None), **self.form.options(strict=True))
 
-    def _is_unclosed(self, block: list[str], start: int, last: bool) -> bool:
-        if not last and sum(map(len, block[start:])) < MAX_RECORD_CHARACTERS:
-            return False
-        self.repairs.unclosed += 1
-        if self.repairs.unclosed > MAX_UNCLOSED:
-            raise DataRejected(
-                f"{self.where}, line {self.line + start}: more than {MAX_UNCLOSED} quotes are never closed, "
-                "so quotes are characters in this file. Write `quote: null` for this source in params.yaml."
-            )
-        return True
+    @staticmethod
+    def _is_unclosed(block: list[str], start: int, last: bool) -> bool:
+        """Return whether a quote that the lines so far do not close is never closed."""
+        return last or sum(map(len, block[start:])) >= MAX_RECORD_CHARACTERS
 
     def _swallows(self, row: Cells, lines: Sequence[str]) -> bool:
         """Return whether a record of several lines is several records behind a quote that is not closed."""
