@@ -1,5 +1,6 @@
 """`tonewatch data`: the versions of the data, and texts to be forgotten."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,7 @@ from pipeline.cli.options import (
 
 if TYPE_CHECKING:
     from pipeline.base.config import Workspace
+    from pipeline.operations.tables.inspection import TableInspection
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -88,30 +90,37 @@ def inspect(
 ) -> None:
     """Show what a table holds, before anything is made of it.  Example: tonewatch data inspect texts.csv."""
     from pipeline.base import logs
-    from pipeline.cli import printing_tables
     from pipeline.operations.tables.inspection import inspect_table
 
     logs.configure(json=json, debug=debug)
     found = inspect_table(file, labels_path=labels_from, only_labels=_names(labels))
-    print_result(found.as_dict(), json=json, text=printing_tables.inspection(found))
+    print_result(found.as_dict(), json=json, text=_described(found))
 
 
 def init_from(folder: Path, file: Path, labels_from: Path | None, labels: str | None) -> tuple[object, str]:
     """Make a workspace around a table; return what was found as a document and as text."""
-    from pipeline.cli import printing_tables
     from pipeline.operations.tables.first_params import init_from_table
     from pipeline.operations.tables.inspection import inspect_table
 
     found = inspect_table(file, labels_path=labels_from, only_labels=_names(labels))
     params = init_from_table(folder, found)
     document = {"workspace": str(folder), "inspection": found.as_dict(), "fitted": params.fitted}
-    fitted = ["", "Fitted to this table:", *(f"  - {one}" for one in params.fitted)] if params.fitted else []
-    last = [
-        "",
-        f"{folder} is a workspace. Review its params.yaml, then type:",
-        f"  cd {folder} && tonewatch run",
-    ]
-    return document, "\n".join([printing_tables.inspection(found), *fitted, *last])
+    text = _described(found, {"Fitted to this table": list(params.fitted)})
+    return document, (
+        f"{text}\n\n{folder} is a workspace. Review its params.yaml, then type:\n"
+        f"  cd {folder} && tonewatch run"
+    )
+
+
+def _described(found: "TableInspection", more: Mapping[str, list[str]] | None = None) -> str:
+    from pipeline.cli.tables import table
+    from pipeline.operations.tables import description
+
+    lines = [table(description.fields(found))]
+    for heading, sentences in (description.paragraphs(found) | dict(more or {})).items():
+        if sentences:
+            lines += ["", f"{heading}:", *(f"  - {sentence}" for sentence in sentences)]
+    return "\n".join(lines)
 
 
 def _names(labels: str | None) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ def sniff_encoding(sample: bytes, *, whole: bool, where: str) -> tuple[str, str]
         return UTF8, ""
     if invalid <= MOST_BROKEN * multibyte:
         return UTF8, f"The file is UTF-8 with {invalid} broken places: rows with them are unreadable."
-    name = _best_guess(sample, where)
+    name = _detect(sample, where)
     return name, f"The file is not UTF-8; it reads well as {name} (`encoding: {name}`)."
 
 
@@ -111,7 +111,7 @@ def _beyond_ascii(text: str) -> list[str]:
     return [] if text.isascii() else [one for one in text if one > "\x7f"]
 
 
-def _best_guess(sample: bytes, where: str) -> str:
+def _detect(sample: bytes, where: str) -> str:
     """Return the encoding of bytes that are not UTF-8."""
     from charset_normalizer import from_bytes
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ COLLECT_BYTES = 1_000_000
 ALWAYS = ("text", "label", "rating", "id", "group", "time", "split")
 FURTHER = ("raters", "topic", "lang")
 ENGLISH = "en"
+# As in the preset.
+MAX_WORDS = 400
 
 
 @dataclass(frozen=True)
@@ -137,48 +140,51 @@ def _columns(inspection: TableInspection) -> str:
 
 def _limits(inspection: TableInspection) -> tuple[dict[str, object], list[str]]:
     """Return values of other sections that fit the table, and a sentence for each."""
-    texts, language = inspection.texts, inspection.language
-    values: dict[str, object] = {"validate.language": language}
+    values: dict[str, object] = {"validate.language": inspection.language}
     fitted = []
-
-    def fit(sentence: str, **keys: object) -> None:
-        values.update({name.replace("__", "."): value for name, value in keys.items()})
+    for keys, sentence in (*_limits_of_labels(inspection), *_limits_of_texts(inspection)):
+        values |= keys
         fitted.append(sentence)
+    return values, fitted
 
+
+def _limits_of_labels(inspection: TableInspection) -> Iterator[tuple[dict[str, object], str]]:
     if inspection.rows < 80:
         least = max(10, inspection.rows // 2)
-        fit(
-            f"validate.min_texts is {least}: the table has {inspection.rows} rows.", validate__min_texts=least
+        yield (
+            {"validate.min_texts": least},
+            f"validate.min_texts is {least}: the table has {inspection.rows} rows.",
         )
-    total = max(1, sum(inspection.labels.counts.values()))
-    rarest = min(inspection.labels.counts, key=lambda label: inspection.labels.counts[label])
-    if (share := inspection.labels.counts[rarest] / total) < 0.02:
+    counts = inspection.labels.counts
+    rarest = min(counts, key=lambda label: counts[label])
+    share = counts[rarest] / max(1, sum(counts.values()))
+    if share < 0.02:
         value = round(share / 2, 5)
-        fit(
-            f"validate.min_label_share is {value:g}: {rarest} has {share:.1%} of the texts.",
-            validate__min_label_share=value,
-        )
-    if texts.max_words > 400:
+        sentence = f"validate.min_label_share is {value:g}: {rarest} has {share:.1%} of the texts."
+        yield {"validate.min_label_share": value}, sentence
+
+
+def _limits_of_texts(inspection: TableInspection) -> Iterator[tuple[dict[str, object], str]]:
+    texts, tokens = inspection.texts, inspection.max_tokens
+    if texts.max_words > MAX_WORDS:
         words = -(-texts.max_words * 12 // 1000) * 100
-        fit(
-            f"clean.max_words, validate.max_words and validate.max_mean_words are {words}: "
-            f"the longest text has {texts.max_words} words.",
-            clean__max_words=words,
-            validate__max_words=words,
-            validate__max_mean_words=float(words),
+        keys = ("clean.max_words", "validate.max_words", "validate.max_mean_words")
+        yield (
+            dict.fromkeys(keys, words),
+            f"{', '.join(keys)} are {words}: the longest text has {texts.max_words} words.",
         )
-    if (tokens := inspection.max_tokens) > TOKEN_LENGTHS[0]:
-        fit(
-            f"encoder.max_tokens is {tokens}: one text in twenty has more than {texts.p95_words} words; "
-            f"what is longer is cut. Training takes {tokens // TOKEN_LENGTHS[0]} times as long as with 64.",
-            encoder__max_tokens=tokens,
+    if tokens > TOKEN_LENGTHS[0]:
+        yield (
+            {"encoder.max_tokens": tokens},
+            f"encoder.max_tokens is {tokens}: one text in twenty has more than {texts.p95_words} words; what "
+            f"is longer is cut. Training takes {tokens // TOKEN_LENGTHS[0]} times as long as with 64.",
         )
-    if language not in (ENGLISH, "und"):
-        fit(
-            f"encoder.start is scratch: the texts are {language}, which the English encoder does not know.",
-            encoder__start="scratch",
+    if inspection.language not in (ENGLISH, "und"):
+        yield (
+            {"encoder.start": "scratch"},
+            f"encoder.start is scratch: the texts are {inspection.language}, which the English encoder does "
+            "not know.",
         )
-    return values, fitted
 
 
 def _place(path: Path, folder: Path) -> str:

@@ -1,30 +1,29 @@
-"""The inspection of a table as text for people."""
+"""The inspection of a table in words: its fields, and sentences about it."""
 
-from typing import TYPE_CHECKING
-
-from pipeline.cli.tables import table
-
-if TYPE_CHECKING:
-    from pipeline.operations.tables.inspection import TableInspection
+from pipeline.operations.tables.inspection import TableInspection
 
 DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "bar"}
 LABELS_SHOWN, SPELLINGS_SHOWN = 30, 6
 
 
-def inspection(found: "TableInspection") -> str:
-    """Format what a table holds: how it is written, columns, labels, texts, and what is not sure."""
-    rows = [("file", _shape(found)), ("rows", _rows(found)), ("columns", _columns(found))]
-    rows += [("labels", _labels(found)), ("texts", _texts(found))]
-    lines = [table(rows)]
-    if spellings := _spellings(found):
-        lines += ["", "Spellings of one label:", *(f"  {line}" for line in spellings)]
-    sentences = [*found.shape.notes, *(_unreadable(found)), *found.doubts]
-    if sentences:
-        lines += ["", "Look at:", *(f"  - {sentence}" for sentence in sentences)]
-    return "\n".join(lines)
+def fields(found: TableInspection) -> list[tuple[str, str]]:
+    """Return how a table is written, its rows, columns, labels and texts, each under its name."""
+    return [
+        ("file", _shape(found)),
+        ("rows", _rows(found)),
+        ("columns", _columns(found)),
+        ("labels", _labels(found)),
+        ("texts", _texts(found)),
+    ]
 
 
-def _shape(found: "TableInspection") -> str:
+def paragraphs(found: TableInspection) -> dict[str, list[str]]:
+    """Return sentences under their headings: spellings of one label, and what a person should look at."""
+    doubts = [*found.shape.notes, *_unreadable(found), *found.doubts]
+    return {"Spellings of one label": _spellings(found), "Look at": doubts}
+
+
+def _shape(found: TableInspection) -> str:
     shape, dialect = found.shape, found.shape.dialect
     parts = [shape.kind]
     if shape.packing:
@@ -43,12 +42,12 @@ def _shape(found: "TableInspection") -> str:
     return ", ".join(parts)
 
 
-def _rows(found: "TableInspection") -> str:
+def _rows(found: TableInspection) -> str:
     unreadable = f", {found.unreadable:,} unreadable" if found.unreadable else ""
     return f"{found.rows + found.unreadable:,}{unreadable}"
 
 
-def _columns(found: "TableInspection") -> str:
+def _columns(found: TableInspection) -> str:
     pairs = [f"{field}: {column}" for field, column in found.columns.items()]
     if found.one_hot:
         pairs.append(f"labels: one-hot in {', '.join(found.one_hot)}")
@@ -57,13 +56,13 @@ def _columns(found: "TableInspection") -> str:
     return ", ".join(pairs) + (f" (not used: {', '.join(others[:20])})" if others else "")
 
 
-def _labels(found: "TableInspection") -> str:
+def _labels(found: TableInspection) -> str:
     counts = list(found.labels.counts.items())
     shown = ", ".join(f"{label} {number:,}" for label, number in counts[:LABELS_SHOWN])
     return shown + (f" and {len(counts) - LABELS_SHOWN} more" if len(counts) > LABELS_SHOWN else "")
 
 
-def _texts(found: "TableInspection") -> str:
+def _texts(found: TableInspection) -> str:
     texts = found.texts
     languages = ", ".join(f"{code} {share:.0%}" for code, share in list(texts.languages.items())[:4])
     empty = f", {texts.empty:,} empty" if texts.empty else ""
@@ -73,7 +72,7 @@ def _texts(found: "TableInspection") -> str:
     )
 
 
-def _spellings(found: "TableInspection") -> list[str]:
+def _spellings(found: TableInspection) -> list[str]:
     lines = []
     for label, spellings in found.labels.spellings.items():
         if len(spellings) < 2:
@@ -85,7 +84,7 @@ def _spellings(found: "TableInspection") -> list[str]:
     return lines
 
 
-def _unreadable(found: "TableInspection") -> list[str]:
+def _unreadable(found: TableInspection) -> list[str]:
     lines = []
     for one in found.first_unreadable:
         place = f"line {one.line}" if one.line else f"row {one.row}"
