@@ -33,6 +33,22 @@ class TextRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Hold one row that could not be read, where it stands and why.
+
+    `where` is the file or source; `line`, `row` and `column` are 0, 0 and "" where they are unknown.
+    `content` holds the first 200 characters of what stands there.
+    """
+
+    where: str
+    line: int
+    row: int
+    column: str
+    reason: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
 class JournalEntry:
     """Hold one prediction of the service; the fields are the columns of the journal.
 

@@ -14,6 +14,8 @@ from pipeline.cli.options import (
     ActorOption,
     DebugOption,
     JsonOption,
+    LabelsFromOption,
+    LabelsOption,
     ProfileOption,
     ReasonOption,
     command,
@@ -45,17 +47,30 @@ app = typer.Typer(
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="The folder; created if it is missing.")],
+    *,
     preset: Annotated[
         str, typer.Option(help="english: the default data · csv: a table of your own.")
     ] = "english",
+    table: Annotated[
+        Path | None,
+        typer.Option("--from", help="A table of your own: params.yaml is filled in by what it holds."),
+    ] = None,
+    labels_from: LabelsFromOption = None,
+    labels: LabelsOption = None,
     json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Create a workspace.  Example: tonewatch init reviews --preset csv."""
+    """Create a workspace.  Example: tonewatch init reviews --from reviews.csv."""
     from pipeline.base import logs
     from pipeline.operations.workspace import init_workspace
 
     logs.configure(json=json, debug=debug)
+    if table is not None:
+        document, text = data.init_from(folder.resolve(), table, labels_from, labels)
+        print_result(document, json=json, text=text)
+        return
+    if labels_from or labels:
+        raise UsageError("`--labels-from` and `--labels` belong to a table: name it with `--from FILE`.")
     root = init_workspace(folder.resolve(), preset)
     text = f"{root} is a workspace. Review its params.yaml, then type:\n  cd {root} && tonewatch run"
     print_result({"workspace": str(root), "preset": preset}, json=json, text=text)

@@ -1,18 +1,29 @@
 """`tonewatch data`: the versions of the data, and texts to be forgotten."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.options import ReasonOption, command
+from pipeline.cli.options import (
+    DebugOption,
+    JsonOption,
+    LabelsFromOption,
+    LabelsOption,
+    ReasonOption,
+    command,
+    print_result,
+)
 
 if TYPE_CHECKING:
     from pipeline.base.config import Workspace
+    from pipeline.operations.tables.inspection import TableInspection
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="List, show and roll back versions of the data; forget texts.",
+    help="Inspect a table; list, show and roll back versions of the data; forget texts.",
 )
 VersionArgument = Annotated[str | None, typer.Argument(help="A data version, as v1.")]
 
@@ -67,3 +78,50 @@ def rollback(
         f"Data version {version['name']} is checked out and pinned in params.yaml (data.version).\n"
         "`tonewatch run` trains on it; `tonewatch run --set data.version=newest` collects again."
     )
+
+
+@app.command()
+def inspect(
+    file: Annotated[Path, typer.Argument(help="A table of any kind that `collect` reads.")],
+    labels_from: LabelsFromOption = None,
+    labels: LabelsOption = None,
+    json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Show what a table holds, before anything is made of it.  Example: tonewatch data inspect texts.csv."""
+    from pipeline.base import logs
+    from pipeline.operations.tables.inspection import inspect_table
+
+    logs.configure(json=json, debug=debug)
+    found = inspect_table(file, labels_path=labels_from, only_labels=_names(labels))
+    print_result(found.as_dict(), json=json, text=_described(found))
+
+
+def init_from(folder: Path, file: Path, labels_from: Path | None, labels: str | None) -> tuple[object, str]:
+    """Make a workspace around a table; return what was found as a document and as text."""
+    from pipeline.operations.tables.first_params import init_from_table
+    from pipeline.operations.tables.inspection import inspect_table
+
+    found = inspect_table(file, labels_path=labels_from, only_labels=_names(labels))
+    params = init_from_table(folder, found)
+    document = {"workspace": str(folder), "inspection": found.as_dict(), "fitted": params.fitted}
+    text = _described(found, {"Fitted to this table": list(params.fitted)})
+    return document, (
+        f"{text}\n\n{folder} is a workspace. Review its params.yaml, then type:\n"
+        f"  cd {folder} && tonewatch run"
+    )
+
+
+def _described(found: "TableInspection", more: Mapping[str, list[str]] | None = None) -> str:
+    from pipeline.cli.tables import table
+    from pipeline.operations.tables import description
+
+    lines = [table(description.fields(found))]
+    for heading, sentences in (description.paragraphs(found) | dict(more or {})).items():
+        if sentences:
+            lines += ["", f"{heading}:", *(f"  - {sentence}" for sentence in sentences)]
+    return "\n".join(lines)
+
+
+def _names(labels: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (labels or "").split(",") if name.strip())

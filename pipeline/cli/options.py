@@ -38,6 +38,14 @@ ActorOption = Annotated[
         show_default=False,
     ),
 ]
+LabelsFromOption = Annotated[
+    Path | None,
+    typer.Option("--labels-from", help="A second file: the label of each line of the first."),
+]
+LabelsOption = Annotated[
+    str | None,
+    typer.Option("--labels", metavar="A,B,C", help="The labels to learn, in their order; by default all."),
+]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; recorded in the ledger.")]
 PENDING = 3  # the exit code while something does not follow the ledger yet
 ProfileOption = Annotated[

@@ -5,7 +5,7 @@ import importlib.resources
 import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,22 @@ def set_params(path: Path, assignments: Sequence[str]) -> list[str]:
     if current != before or any(" was " in sentence for sentence in sentences):
         _replace(path, after.getvalue())
     return sentences
+
+
+def fill_params(text: str, values: Mapping[str, object]) -> str:
+    """Return the text of a params file with other values under some keys (`section.key`), comments kept.
+
+    Raises ConfigError when the result is not valid.
+    """
+    editor = _editor()
+    document = editor.load(text)
+    for dotted, value in values.items():
+        *sections, key = dotted.split(".")
+        functools.reduce(lambda section, name: section[name], sections, document)[key] = value
+    after = io.StringIO()
+    editor.dump(document, after)
+    validate_section(Params, yaml.safe_load(after.getvalue()), Path("params.yaml"))
+    return after.getvalue()
 
 
 def _editor() -> Any:

@@ -25,12 +25,13 @@ DVC = {
 }
 
 
-def init_workspace(folder: Path, preset: str) -> Path:
+def init_workspace(folder: Path, preset: str, *, params: str | None = None) -> Path:
     """Initialize a workspace in a folder and return it: git, DVC, dvc.yaml, params.yaml; existing files stay.
 
+    `params` is the text of its params.yaml, by default that of the preset.
     Raises UsageError for an unknown preset and for a folder that is a workspace already.
     """
-    contents = _contents(preset)
+    contents = _contents(params if params is not None else params_of(preset))
     Workspace.of(folder, {})  # refuses a path that the address of a database cannot hold
     for name in ("dvc.yaml", "params.yaml"):
         # An equal dvc.yaml without params.yaml was left by a killed `init`.
@@ -93,13 +94,13 @@ def data_ignores(dvc_yaml: str) -> str:
     return "\n".join([*lines, "/.*.staging-*", "/.*.old-*", ""])
 
 
-def _contents(preset: str) -> dict[str, str]:
+def _contents(params: str) -> dict[str, str]:
     pipeline = _read("dvc.yaml")
     own = {
         ".gitignore": _read("gitignore"),
         "data/.gitignore": data_ignores(pipeline),
         "dvc.yaml": pipeline,
-        "params.yaml": params_of(preset),
+        "params.yaml": params,
     }
     return {**DVC, **own}
 

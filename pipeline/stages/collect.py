@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.base import logs
-from pipeline.base.records import Receipt, TextRecord, counts_by
+from pipeline.base.records import Receipt, TextRecord, Unreadable, counts_by
 from pipeline.io import files, parquet
 from pipeline.io.sources.source_reader import SourceReader
 
@@ -21,11 +21,17 @@ def collect(reader: SourceReader, out: Path) -> Receipt:
     """
     records: list[TextRecord] = []
     identities = {}
+    unreadable = 0
     for source in reader.sources:
-        records += reader.records(source)
+        for record in reader.records(source):
+            if isinstance(record, Unreadable):
+                unreadable += 1
+            else:
+                records.append(record)
         identities[f"source/{source.name}"] = reader.identity(source)
     counts = {
         "out": len(records),
+        **({"unreadable": unreadable} if unreadable else {}),
         **counts_by("source", (record.source for record in records)),
         **counts_by("label", (record.label for record in records)),
     }

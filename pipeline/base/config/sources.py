@@ -1,5 +1,6 @@
 """The entries of `collect.sources`: where texts come from, and what their columns mean."""
 
+import codecs
 import re
 from typing import Annotated, Literal
 
@@ -10,6 +11,21 @@ from pipeline.base.config.section import PositiveInt, Section
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
+
+# What is not written in params.yaml is found out from the file.
+AUTO: Literal["auto"] = "auto"
+FileKind = Literal[
+    "csv", "tsv", "jsonl", "json", "parquet", "xlsx", "xls", "ods", "text", "fasttext", "conll"
+]
+DELIMITED = ("csv", "tsv")
+SPREADSHEETS = ("xlsx", "xls", "ods")
+# Keys of a file source that only some kinds have.
+KEYS_OF_KINDS: tuple[tuple[tuple[str, ...], set[str]], ...] = (
+    (DELIMITED, {"delimiter", "quote", "escape"}),
+    ((*DELIMITED, *SPREADSHEETS), {"header", "skip_rows"}),
+    (SPREADSHEETS, {"sheet"}),
+    (("text",), {"labels_path"}),
+)
 
 # Left out of identities and records: it changes no result, and what earlier versions stored lacks it.
 MaxMegabytes = Annotated[int, Field(ge=1, exclude=True)]
@@ -30,7 +46,8 @@ class PinnedFile(Section):
 class Columns(Section):
     """Map fields of a record to columns of a source; null where the source has no such column.
 
-    `rating` is a mean; `raters` holds the rating of every rater, and may be left out.
+    `rating` is a mean; `raters` holds the rating of every rater. `labels` are one-hot columns: the name of
+    the one that holds 1 is the label. From `raters` on each may be left out.
     """
 
     text: str
@@ -41,6 +58,15 @@ class Columns(Section):
     time: str | None
     split: str | None
     raters: str | None = None
+    topic: str | None = None
+    lang: str | None = None
+    labels: tuple[str, ...] | None = Field(default=None, min_length=2)
+
+    @property
+    def mapped(self) -> dict[str, str]:
+        """Return the field of each mapped column, by the name of the column."""
+        fields = {column: field for field, column in self if isinstance(column, str)}
+        return fields | dict.fromkeys(self.labels or (), "labels")
 
 
 class RatingRule(Section):
@@ -79,11 +105,18 @@ class _Table(Section):
     label_map: dict[str, str]
     lang: str
     licence: str
+    # null: a comma in a rating is a decimal comma where nothing else makes it a number.
+    decimal: Literal[".", ","] | None = None
+    # null: the usual ones, where every part is a known label.
+    label_separator: str | None = Field(default=None, min_length=1)
 
     @model_validator(mode="after")
     def _one_home_for_the_label(self) -> "_Table":
-        if (self.columns.label is None) == (self.columns.rating is None):
-            raise ValueError(f"source {self.name}: map exactly one of columns.label and columns.rating")
+        columns = self.columns
+        if sum(one is not None for one in (columns.label, columns.rating, columns.labels)) != 1:
+            raise ValueError(
+                f"source {self.name}: map exactly one of columns.label, columns.rating and columns.labels"
+            )
         if (self.columns.rating is None) != (self.ratings is None):
             raise ValueError(f"source {self.name}: columns.rating and ratings go together")
         if self.columns.raters is not None and self.ratings is None:
@@ -134,10 +167,43 @@ class PackageSource(_Table):
 
 
 class FileSource(_Table):
-    """Read a local CSV, JSONL or Parquet file; a relative path starts at the workspace's root."""
+    """Read a local table; a relative path starts at the workspace's root.
 
-    kind: Literal["csv", "jsonl", "parquet"]
+    What is `auto` is found out from the file and reported. `quote: null` makes quotes characters like any
+    other; `header` is true, false or the names of the columns; `skip_rows` counts the lines before it.
+    `labels_path` names a second file of labels, one a line, for kind text. `member` names the file inside
+    a zip of several, `sheet` the sheet of a spreadsheet.
+    """
+
+    kind: FileKind
     path: str = Field(min_length=1)
+    delimiter: Annotated[str, Field(min_length=1, max_length=8)] = AUTO
+    quote: Annotated[str, Field(pattern=r"^(.|auto)$")] | None = AUTO
+    escape: Annotated[str, Field(pattern=r"^(.|auto)$")] | None = AUTO
+    header: bool | Literal["auto"] | Annotated[tuple[str, ...], Field(min_length=1)] = AUTO
+    encoding: str = AUTO
+    skip_rows: Annotated[int, Field(ge=0)] | Literal["auto"] = AUTO
+    sheet: str | None = None
+    member: str | None = None
+    labels_path: str | None = None
+
+    @model_validator(mode="after")
+    def _keys_fit_the_kind(self) -> "FileSource":
+        for kinds, keys in KEYS_OF_KINDS:
+            if self.kind not in kinds and (wrong := sorted(keys & self.model_fields_set)):
+                raise ValueError(
+                    f"source {self.name}: `{wrong[0]}` belongs to kind {', '.join(kinds)}, not to {self.kind}"
+                )
+        return self
+
+    @field_validator("encoding")
+    @classmethod
+    def _is_an_encoding(cls, name: str) -> str:
+        try:
+            codecs.lookup("utf-8" if name == AUTO else name)
+        except LookupError as error:
+            raise ValueError(f"there is no encoding {name!r}; write for example utf-8 or latin-1") from error
+        return name
 
 
 class FeedbackSource(Section):

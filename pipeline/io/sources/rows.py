@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pipeline.base.config import TableSource
 from pipeline.base.digests import text_digest
 from pipeline.base.errors import DataRejected
-from pipeline.base.records import TextRecord
+from pipeline.base.records import TextRecord, Unreadable
 
 
 def rows_to_records(
-    rows: Iterable[Mapping[str, str]], source: TableSource, labels: tuple[str, ...]
-) -> Iterator[TextRecord]:
-    """Turn rows into records whose ids are unique.
+    rows: Iterable[Mapping[str, str] | Unreadable], source: TableSource, labels: tuple[str, ...]
+) -> Iterator[TextRecord | Unreadable]:
+    """Turn rows into records whose ids are unique; pass on what could not be read.
 
     A repeated row (same id, same text) gets the suffix `#2`; `clean` counts it as a duplicate. Raises
     DataRejected for an id that names different texts: a suffix would depend on the order of the file, and so
@@ -22,6 +22,9 @@ def rows_to_records(
     """
     by_id: dict[str, tuple[int, str, int]] = {}
     for number, row in enumerate(rows, start=1):
+        if isinstance(row, Unreadable):
+            yield row
+            continue
         record = row_to_record(row, source, labels, number)
         first, text, times = by_id.get(record.id, (number, record.text, 0))
         if text != record.text:

@@ -14,10 +14,10 @@ from pipeline.base.config import (
     Workspace,
 )
 from pipeline.base.digests import json_digest
-from pipeline.base.records import TextRecord
+from pipeline.base.records import TextRecord, Unreadable
 from pipeline.io import files
 from pipeline.io.sources.feedback import read_feedback
-from pipeline.io.sources.readers import read_rows, resolve_path
+from pipeline.io.sources.readers import read_rows, source_files
 from pipeline.io.sources.replay import read_replay
 from pipeline.io.sources.rows import rows_to_records
 
@@ -47,8 +47,8 @@ class SourceReader:
         """Return the sources in the order in which their records are collected."""
         return self._cfg.sources
 
-    def records(self, source: Source) -> Iterable[TextRecord]:
-        """Return the records of a source.
+    def records(self, source: Source) -> Iterable[TextRecord | Unreadable]:
+        """Return the records of a source, and what of it could not be read.
 
         Raises SourceUnreachable when it is missing, DataRejected when its content is not as params.yaml says.
         """
@@ -71,7 +71,8 @@ class SourceReader:
         if isinstance(source, PackageSource):
             return source.sha256
         if isinstance(source, FileSource):
-            return files.sha256(resolve_path(source, self._workspace.root))
+            digests = [files.sha256(path) for path in source_files(source, self._workspace.root)]
+            return digests[0] if len(digests) == 1 else json_digest(digests)
         return json_digest([dataclasses.astuple(record) for record in self._read_recorded(source)])
 
 

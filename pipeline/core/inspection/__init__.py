@@ -1,0 +1,1 @@
+"""What the columns of a table are for, by what they hold: pure functions over samples of cells."""

@@ -1,0 +1,1 @@
+"""What a table of one's own holds, and a workspace that reads it."""
