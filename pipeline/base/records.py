@@ -17,7 +17,9 @@ class TextRecord:
 
     `group` names what it belongs to (a thread, an author): a group stays in one split. `split` is set where
     the source brings its own. `raters` holds the number each rater gave, where the source has them:
-    ascending, separated by spaces.
+    ascending, separated by spaces. `time` is UTC as 2026-09-13T08:00:00Z, empty where it is not known.
+    `more_labels` holds the labels of a text that has several, without `label`, the first of them: a JSON list
+    in the order of `collect.labels`.
     """
 
     id: str
@@ -30,6 +32,25 @@ class TextRecord:
     licence: str
     split: str = ""
     raters: str = ""
+    # Newer than data versions that must still be readable.
+    topic: str = ""
+    more_labels: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Hold one row that could not be read, where it stands and why.
+
+    `where` is the file or source; `line`, `row` and `column` are 0, 0 and "" where they are unknown.
+    `content` holds the first 200 characters of what stands there.
+    """
+
+    where: str
+    line: int
+    row: int
+    column: str
+    reason: str
+    content: str
 
 
 @dataclass(frozen=True, slots=True)
