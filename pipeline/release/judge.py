@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline.base.config import GateConfig, Params, Workspace
+from pipeline.base.data_account import DataAccount
 from pipeline.base.digests import json_digest
 from pipeline.base.documents import (
     CandidateRecord,
@@ -163,6 +164,7 @@ def _candidate_record(
 ) -> CandidateRecord:
     decision = redecide(evidence, params.gate)
     evaluation, identity = evidence["evaluation"], workspace_identity(workspace)
+    account = DataAccount.of_notes(files.read_receipt(workspace.root / "data" / "splits").notes)
     return {
         **evidence,
         "schema": 2,
@@ -190,6 +192,7 @@ def _candidate_record(
         "approval": params.gate.approval,
         "decision": decision.record(),
         "test": texts.split,
+        "account": account.lines() if account else [],
         "published": _published(texts.reserve, params) if decision.accepted else None,
     }
 

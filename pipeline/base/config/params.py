@@ -51,7 +51,7 @@ class CollectConfig(Section):
         if UNCERTAIN in map(label_key, labels):
             raise ValueError(
                 f"`{UNCERTAIN}` is what the service answers where no label is probable enough. Give the "
-                f"label another name, and rename it in its source, for example `label_map: {{{UNCERTAIN}: neutral}}`"
+                f"label another name, and rename it in its source: `label_map: {{{UNCERTAIN}: neutral}}`"
             )
         if empty := [label for label in labels if not label_key(label)]:
             raise ValueError(f"a label has no letter: {empty[0]!r}")

@@ -56,11 +56,11 @@ def keep_operational_sections(released: str, now: str) -> str:
 
 
 # Where PyYAML was built with libyaml, its C parser reads params.yaml ten times as fast.
-_FastLoader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_FastLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 BOOLEAN = "tag:yaml.org,2002:bool"
 
 
-class _Loader(_FastLoader):
+class _Loader(_FastLoader):  # type: ignore[misc]
     """Read `yes`, `no`, `on` and `off` as the words they are, as YAML 1.2 does: they may be labels."""
 
     yaml_implicit_resolvers: ClassVar = {

@@ -4,7 +4,7 @@ import asyncio
 import functools
 from collections.abc import Sequence
 
-from pipeline.inference.journal_entry import PreparedText, prepare_text
+from pipeline.inference.journal_entry import PreparedText, TextRequest, prepare_text
 from pipeline.serve.runtime.fair_worker import FairWorker, each
 from pipeline.serve.runtime.text_process import TextProcess
 
@@ -40,7 +40,7 @@ class Preparation:
         """Return whether a short text waits."""
         return self._short.queued > 0
 
-    async def map(self, client: str, texts: Sequence[str]) -> list[PreparedText]:
+    async def map(self, client: str, texts: Sequence[TextRequest]) -> list[PreparedText]:
         """Return each text prepared, in their order; raises QueueFull when too much waits."""
         long = [len(text) > LONG_CHARACTERS for text in texts]
         if not any(long):
