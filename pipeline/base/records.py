@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pipeline.base.labels import unpack_labels
+
 SplitName = Literal["train", "valid", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "valid", "test")
 # What a source writes as the split of texts that may neither select nor test a model.
@@ -35,6 +37,11 @@ class TextRecord:
     # Newer than data versions that must still be readable.
     topic: str = ""
     more_labels: str = ""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Return all labels of the text, none where it has none."""
+        return (self.label, *unpack_labels(self.more_labels)) if self.label else ()
 
 
 @dataclass(frozen=True, slots=True)
