@@ -164,7 +164,6 @@ def _candidate_record(
 ) -> CandidateRecord:
     decision = redecide(evidence, params.gate)
     evaluation, identity = evidence["evaluation"], workspace_identity(workspace)
-    account = DataAccount.of_notes(files.read_receipt(workspace.root / "data" / "splits").notes)
     return {
         **evidence,
         "schema": 2,
@@ -192,9 +191,14 @@ def _candidate_record(
         "approval": params.gate.approval,
         "decision": decision.record(),
         "test": texts.split,
-        "account": account.lines() if account else [],
+        "account": _account(workspace),
         "published": _published(texts.reserve, params) if decision.accepted else None,
     }
+
+
+def _account(workspace: Workspace) -> list[str]:
+    account = DataAccount.of_notes(files.read_receipt(workspace.root / "data" / "splits").notes)
+    return account.lines() if account else []
 
 
 def _model_settings(workspace: Workspace) -> ModelSettings:

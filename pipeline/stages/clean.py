@@ -11,8 +11,8 @@ from pipeline.base.errors import DataRejected
 from pipeline.base.records import Receipt, TextRecord, counts_by
 from pipeline.core.clean import duplicates, faults, rules
 from pipeline.core.clean.losses import LostRows, losses_above_limit
-from pipeline.core.clean.preparation import PREPARATION
 from pipeline.core.privacy.masking import mask_pii
+from pipeline.core.privacy.preparation import PREPARATION
 from pipeline.io import files, parquet
 from pipeline.stages import collect
 from pipeline.stages.collect import TEXTS

@@ -12,9 +12,9 @@ from pipeline.base.config import Source
 from pipeline.base.config.sources import FeedbackSource, ReplaySource
 from pipeline.base.digests import text_digest
 from pipeline.base.records import Receipt, TextRecord, Unreadable, counts_by
-from pipeline.core.clean.preparation import PREPARATION, Preparation, preparation
 from pipeline.core.clean.times import read_times
 from pipeline.core.privacy.masking import mask_pii
+from pipeline.core.privacy.preparation import PREPARATION, Preparation, preparation
 from pipeline.io import files, parquet
 from pipeline.io.sources.rows import RowTally
 from pipeline.io.sources.source_reader import SourceReader

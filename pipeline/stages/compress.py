@@ -9,7 +9,7 @@ from pipeline.base.config import CompressConfig, EvaluateConfig
 from pipeline.base.documents import MenuTexts, ModelSettings, VariantRecipe
 from pipeline.base.records import Receipt, TextRecord
 from pipeline.base.seeds import seed_for
-from pipeline.core.clean.preparation import EARLIER, PREPARATION
+from pipeline.core.privacy.preparation import EARLIER, PREPARATION
 from pipeline.core.split import halve_by_group
 from pipeline.io import files, parquet
 

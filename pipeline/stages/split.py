@@ -1,7 +1,7 @@
 """Split: divide the validated texts into train, valid and test."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,9 +9,9 @@ from pipeline.base import logs
 from pipeline.base.config import SplitConfig
 from pipeline.base.data_account import ACCOUNT, DataAccount
 from pipeline.base.errors import DataRejected
-from pipeline.base.records import Receipt, counts_by
+from pipeline.base.records import Receipt, SplitName, TextRecord, counts_by
 from pipeline.core import split as splitting
-from pipeline.core.clean.preparation import PREPARATION
+from pipeline.core.privacy.preparation import PREPARATION
 from pipeline.core.validate import leakage
 from pipeline.io import files, parquet
 from pipeline.stages.collect import TEXTS
@@ -38,13 +38,7 @@ def split(
     texts = parquet.read_texts(clean / TEXTS)
     divided = splitting.split_records(texts, cfg, sorted({record.label for record in texts}), learnt)
     splits = divided.texts
-    if found := leakage.leaks(splits):
-        raise DataRejected(
-            "The splits leak into each other:\n"
-            + "\n".join(f"  {leak}" for leak in found)
-            + "\nGive such texts one `group`, or correct the source's own split column; "
-            "without that column (`columns.split: null`) whole groups are split by hash."
-        )
+    _refuse_leaks(splits)
     counts = {
         "merged groups": divided.merged_groups,
         "kept in train": divided.kept_in_train,
@@ -70,6 +64,16 @@ def split(
             kept_in_train=divided.kept_in_train,
         )
         return files.write_receipt(staging, Receipt("split", counts=counts, notes=notes))
+
+
+def _refuse_leaks(splits: Mapping[SplitName, list[TextRecord]]) -> None:
+    if found := leakage.leaks(splits):
+        raise DataRejected(
+            "The splits leak into each other:\n"
+            + "\n".join(f"  {leak}" for leak in found)
+            + "\nGive such texts one `group`, or correct the source's own split column; "
+            "without that column (`columns.split: null`) whole groups are split by hash."
+        )
 
 
 def _notes(clean: Receipt, divided: splitting.Split) -> dict[str, str]:

@@ -8,7 +8,7 @@ class ModelSettings(TypedDict):
 
     Logits are divided by `temperature`; a prediction of a probability below `uncertain` is uncertain.
     `teacher` is the digest of the uncompressed fine-tuned model, `variant` the name of the variant on the
-    menu. `preparation` names how texts are prepared for the model (core/clean/preparation.py); models of
+    menu. `preparation` names how texts are prepared for the model (core/privacy/preparation.py); models of
     earlier versions name none.
     """
 

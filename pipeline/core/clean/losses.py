@@ -58,9 +58,19 @@ def losses_above_limit(account: DataAccount, limits: MaxLoss, lost: LostRows) ->
     numbers = Counter({UNREADABLE: account.unreadable})
     for reason, number in account.set_aside.items():
         numbers[LIMIT_KEYS[reason]] += number
+    shares = {
+        "unreadable": limits.unreadable,
+        "unknown_label": limits.unknown_label,
+        "no_label": limits.no_label,
+        "several_labels": limits.several_labels,
+        "conflicting_labels": limits.conflicting_labels,
+        "no_text": limits.no_text,
+        "too_short": limits.too_short,
+        "too_long": limits.too_long,
+    }
     paragraphs = []
     for key, number in sorted(numbers.items(), key=lambda one: -one[1]):
-        limit = float(getattr(limits, key))
+        limit = shares[key]
         if number > limit * account.read:
             share = number / account.read
             head = (
@@ -106,8 +116,8 @@ def _unknown_labels(source: str, counts: Mapping[str, int], labels: Sequence[str
     yield f"source {source}: {listed}{more}. Known labels: {', '.join(labels)}."
     pairs = {label: closest_label(label, labels) for label, _ in by_number[:LISTED]}
     entries = ", ".join(f"{_yaml(label)}: {_yaml(meant or labels[0])}" for label, meant in pairs.items())
-    guessed = "" if all(pairs.values()) else " with the label that each of them means"
-    yield f"Write at this source in params.yaml{guessed}: `label_map: {{{entries}}}`"
+    advice = "" if all(pairs.values()) else " with the label that each of them means"
+    yield f"Write at this source in params.yaml{advice}: `label_map: {{{entries}}}`"
     new = [label for label in pairs if label_key(label) != UNCERTAIN]
     if new and len(by_number) <= LISTED:
         yield f"or, if they are labels of their own, add to `collect.labels`: {', '.join(map(_yaml, new))}"

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.clean.preparation import preparation_named
 from pipeline.core.model.tokenizer import encode, encode_and_mark_cut, load_tokenizer, max_tokens
+from pipeline.core.privacy.preparation import preparation_named
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

@@ -10,7 +10,7 @@ MODULES = (
     "base/errors.py",
     "base/logs.py",
     "base/secrets.py",
-    "core/clean/preparation.py",
+    "core/privacy/preparation.py",
     "core/clean/rules.py",
     "core/clean/spelled_out.py",
     "core/model/predictor.py",

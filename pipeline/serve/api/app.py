@@ -13,7 +13,6 @@ from starlette.types import Scope
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from pipeline import __version__
-from pipeline.inference.journal_entry import TextRequest
 from pipeline.serve.api.docs import docs_router
 from pipeline.serve.api.errors import add_error_handlers
 from pipeline.serve.api.handlers import ApiHandlers, Service
@@ -114,7 +113,7 @@ def _lifespan(
             preparing.run(),
             batcher.run(),
             service.champion.refresh_every(service.cfg.reload_seconds),
-            preparing.map("", [TextRequest(WARM_UP_TEXT, preparation="")]),
+            preparing.map("", [WARM_UP_TEXT], preparation=""),
             service.journal_health.watch(),
             _retain_daily(service),
         )

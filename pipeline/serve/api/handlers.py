@@ -14,7 +14,7 @@ from starlette.types import Scope
 from pipeline.base import times
 from pipeline.base.config import ServeConfig
 from pipeline.base.records import Feedback, JournalEntry
-from pipeline.inference.journal_entry import PreparedText, TextRequest
+from pipeline.inference.journal_entry import PreparedText
 from pipeline.inference.prediction import prediction_of
 from pipeline.serve.api.request_check import check_texts
 from pipeline.serve.api.schemas import (
@@ -131,22 +131,19 @@ class ApiHandlers:
     async def _predict(self, items: Sequence[TextItem], request: Request) -> PredictedRequest:
         """Clean, predict and journal the texts of a request, each step in its turn."""
         client = str(request.state.client)
-        name = self._service.champion.serving().predictor.prepare.name
-        prepared = await self._prepare(client, items, name)
-        batch = await self._batcher.predict(client, [text.cleaned for text in prepared])
-        if (other := batch.release.predictor.prepare.name) != name:
-            # Another release came into service in between, and it reads texts in another way.
-            prepared = await self._prepare(client, items, other)
+        texts = [item.text for item in items]
+        name, release = "", self._service.champion.serving()
+        # Twice where another release comes into service in between that reads texts in another way.
+        while name != (name := release.predictor.prepare.name):
+            prepared = await self._preparing.map(client, texts, preparation=name)
             batch = await self._batcher.predict(client, [text.cleaned for text in prepared])
+            release = batch.release
         rows = range(batch.start, batch.start + len(prepared))
         predicted = PredictedRequest(str(request.state.request), client, items, prepared, batch, rows)
         loop = asyncio.get_running_loop()
         if not await loop.run_in_executor(self._journal_pool, self._store, predicted) and self._required:
             raise HttpError(503, NO_JOURNAL, retry_after=JOURNAL_RETRY_SECONDS)
         return predicted
-
-    async def _prepare(self, client: str, items: Sequence[TextItem], preparation: str) -> list[PreparedText]:
-        return await self._preparing.map(client, [TextRequest(item.text, preparation) for item in items])
 
     async def feedback(self, body: FeedbackRequest, request: Request) -> FeedbackResponse:
         """Store the true label of an earlier prediction of the same client, once."""
