@@ -9,7 +9,8 @@ from pipeline.core.privacy.preparation import EARLIER, MASKED, PLAIN, preparatio
 PIECES = st.lists(
     st.sampled_from(
         ["a@b.org", " ", "@joe_k", "+44 20 7946 0312", "[", "]", "<b>", "&lt;", "\\u0040", "\\", "b'", "'",
-         "http://", "x.org/", "\u200b", "aaaaa", "4000 0012 3456 7899", "192.0.2.17", "(at)", "dot", "Ã©", "!!!!!", "www."]
+         "http://", "x.org/", "\u200b", "aaaaa", "4000 0012 3456 7899", "192.0.2.17", "(at)", "dot", "Ã©",
+         "!!!!!", "www."]
     ),
     max_size=12,
 ).map("".join)  # fmt: skip
