@@ -1,5 +1,6 @@
 """The column that tells rows of one text apart: a table of aspects has a label for each of them."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 
@@ -11,8 +12,11 @@ TEXTS = 20_000
 MIN_PAIRS = 3
 # A number of the row, or a time, differs everywhere; an aspect is named by several rows.
 MAX_DISTINCT_SHARE = 0.5
+# Copies that two people labelled are few; most sentences of a table of aspects have several.
+MIN_PAIRS_SHARE = 0.05
 # Of the pairs of rows with one text and two labels, how many differ in the column.
 MIN_SHARE = 0.95
+NUMBER = re.compile(r"[+-]?\d*[.,]?\d+(?:e[+-]?\d+)?", re.IGNORECASE)
 
 
 class AspectSearch:
@@ -46,12 +50,18 @@ class AspectSearch:
 
     def column(self) -> str:
         """Return the name of the column, empty where none tells the rows apart."""
-        if self._pairs < MIN_PAIRS:
+        if self._pairs < max(MIN_PAIRS, MIN_PAIRS_SHARE * self._rows):
             return ""
         found = [
             name
             for name, number in self._differing.items()
             if number >= MIN_SHARE * self._pairs
             and len(self._values[name]) <= MAX_DISTINCT_SHARE * self._rows
+            and not _are_numbers(self._values[name])
         ]
         return min(found, key=lambda name: len(self._values[name]), default="")
+
+
+def _are_numbers(values: Counter[str]) -> bool:
+    """Return whether a column measures: an aspect has a name."""
+    return all(not value or NUMBER.fullmatch(value.strip()) for value in values)
