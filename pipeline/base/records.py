@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pipeline.base.labels import unpack_labels
+
 SplitName = Literal["train", "valid", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "valid", "test")
 # What a source writes as the split of texts that may neither select nor test a model.
@@ -17,7 +19,9 @@ class TextRecord:
 
     `group` names what it belongs to (a thread, an author): a group stays in one split. `split` is set where
     the source brings its own. `raters` holds the number each rater gave, where the source has them:
-    ascending, separated by spaces.
+    ascending, separated by spaces. `time` is UTC as 2026-09-13T08:00:00Z, empty where it is not known.
+    `more_labels` holds the labels of a text that has several, without `label`, the first of them: a JSON list
+    in the order of `collect.labels`.
     """
 
     id: str
@@ -30,6 +34,14 @@ class TextRecord:
     licence: str
     split: str = ""
     raters: str = ""
+    # Newer than data versions that must still be readable.
+    topic: str = ""
+    more_labels: str = ""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Return all labels of the text, none where it has none."""
+        return (self.label, *unpack_labels(self.more_labels)) if self.label else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,9 +119,12 @@ def stage(
     profile: ProfileOption = "laptop",
 ) -> Result:
     """Run one stage, as dvc.yaml does.  Example: tonewatch stage clean."""
+    from pipeline.base.data_account import DataAccount
     from pipeline.operations.retrain import open_context, run_stage_by_hand
 
     receipt = run_stage_by_hand(open_context(workspace, profile), name)
+    if account := DataAccount.of_notes(receipt.notes):
+        return asdict(receipt), "\n".join(account.lines())
     counts = ", ".join(f"{key} {value}" for key, value in receipt.counts.items())
     return asdict(receipt), f"{name}: {counts or 'done'}"
 

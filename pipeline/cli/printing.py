@@ -34,8 +34,9 @@ def run(result: "RetrainResult", workspace: Workspace) -> str:
     else:
         state = "is in service." if result["moved"] else "stays in service."
     metrics = table(_metrics(record), header=_metrics_header(record))
-    parts = (head, f"{name} {state} {_lineage(record)}", "", metrics, "", _gate(record), "", _next(workspace))
-    return "\n".join(parts)
+    rows = ["", *record["account"]] if ran and record.get("account") else []
+    parts = (f"{name} {state} {_lineage(record)}", "", metrics, "", _gate(record), "", _next(workspace))
+    return "\n".join([head, *rows, *parts])
 
 
 def release(record: ReleaseRecord) -> str:

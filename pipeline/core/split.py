@@ -5,24 +5,14 @@ Near duplicates share a group, and no text that the champion learnt from becomes
 
 import dataclasses
 import hashlib
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from pipeline.base.config import SplitConfig
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import SPLITS, TRAIN_ONLY, SplitName, TextRecord
+from pipeline.base.split_names import SPLIT_NAMES, split_name
 from pipeline.core.clean.near_duplicates import Clusters, near_duplicate_clusters
-
-SPLIT_NAMES: dict[str, SplitName] = {
-    "train": "train",
-    "training": "train",
-    "valid": "valid",
-    "validation": "valid",
-    "val": "valid",
-    "dev": "valid",
-    "test": "test",
-    TRAIN_ONLY: "train",
-}
-
 
 # Why a text is in no split.
 COPY_OF = "near duplicate of a text in "
@@ -34,13 +24,17 @@ class Split:
     """The texts of each split, those in none with the reason, and counts of what near duplicates changed.
 
     `merged_groups` share a split with another group for a near duplicate; `kept_in_train` counts texts that
-    the hash puts into test, and that stay in train since the champion learnt from them.
+    the hash puts into test, and that stay in train since the champion learnt from them. `near_duplicates`
+    counts texts with a near copy before them. `dealt` counts the texts that went by hash from the train split
+    that a source brings into one that it lacks, by source and split.
     """
 
     texts: Mapping[SplitName, list[TextRecord]]
     left_out: Sequence[tuple[TextRecord, str]]
     merged_groups: int
     kept_in_train: int
+    near_duplicates: int
+    dealt: Mapping[tuple[str, SplitName], int]
 
 
 def assign_split(group: str, cfg: SplitConfig) -> SplitName:
@@ -60,16 +54,16 @@ def split_records(
     to train: data that are added may move a text from test to train, never the other way. A group with a
     near duplicate of a `learnt` text, one that the champion was trained or selected on, is not tested.
 
-    A record keeps the split that its source brings. Where a source brings train and test but no valid (as
-    many benchmarks do), the share `valid` of its train groups goes to valid, by the same hash; its test is
-    not changed. Such groups are not merged: of near duplicates in two splits the one closer to train is left
-    out, and so is a test text that the champion learnt from. Volunteered labels stay in train: who sends a
-    label chooses the text, mostly one that the champion gets wrong, and no model may be selected or tested on
-    those.
+    A record keeps the split that its source brings. Where a source brings train but no valid or no test (as
+    many benchmarks do), that share of its train groups goes there, by the same hash; what it brings beside
+    train is not changed. Such groups are not merged: of near duplicates in two splits the one closer to train
+    is left out, and so is a test text that the champion learnt from. Volunteered labels stay in train: who
+    sends a label chooses the text, mostly one that the champion gets wrong, and no model may be selected or
+    tested on those.
 
     Raises DataRejected on an unknown split name, an empty split, or a label without texts in train.
     """
-    own = {record.id: _source_split(record) for record in records if record.split}
+    own = _own_splits(records)
     clusters = near_duplicate_clusters(
         [*(record.text for record in records), *learnt], similarity=cfg.near_duplicates
     )
@@ -81,13 +75,13 @@ def split_records(
         else record
         for record in records
     ]
+    brought = {(record.source, own[record.id]) for record in records if record.id in own}
     learnt_groups = {
         record.group
         for record, cluster in zip(merged, clusters, strict=False)
-        if cluster in learnt_clusters and record.id not in own
+        if cluster in learnt_clusters and (record.id not in own or _may_be_dealt(record, own))
     }
-    with_valid = {record.source for record in records if own.get(record.id) == "valid"}
-    sides = [_side(record, own, with_valid, cfg) for record in merged]
+    sides = [_side(record, own, brought, cfg) for record in merged]
     kept = [side == "test" and r.group in learnt_groups for r, side in zip(merged, sides, strict=True)]
     sides = ["train" if stays else side for stays, side in zip(kept, sides, strict=True)]
     reasons = _left_out(sides, clusters, learnt_clusters)
@@ -97,7 +91,13 @@ def split_records(
             splits[side].append(record)
     _check_usable(splits, labels)
     left_out = [(record, reason) for record, reason in zip(merged, reasons, strict=True) if reason]
-    return Split(splits, left_out, len(names), sum(kept))
+    dealt = Counter(
+        (record.source, side)
+        for record, side in zip(merged, sides, strict=True)
+        if record.id in own and side != own[record.id]
+    )
+    near_duplicates = len(records) - len(set(clusters[: len(records)]))
+    return Split(splits, left_out, len(names), sum(kept), near_duplicates, dealt)
 
 
 def _merged_names(
@@ -124,13 +124,28 @@ def _merged_names(
     }
 
 
+def _may_be_dealt(record: TextRecord, own: Mapping[str, SplitName]) -> bool:
+    """Return whether a text of the train split that its source brings may go into one that it lacks."""
+    return own.get(record.id) == "train" and record.split != TRAIN_ONLY
+
+
 def _side(
-    record: TextRecord, own: Mapping[str, SplitName], with_valid: Collection[str], cfg: SplitConfig
+    record: TextRecord,
+    own: Mapping[str, SplitName],
+    brought: Collection[tuple[str, SplitName]],
+    cfg: SplitConfig,
 ) -> SplitName:
     split = own.get(record.id) or assign_split(record.group, cfg)
-    may_move = own.get(record.id) == "train" and record.split != TRAIN_ONLY
-    lacks_valid = may_move and record.source not in with_valid
-    return "valid" if lacks_valid and _hash_position(record.group, cfg) < cfg.valid else split
+    if not _may_be_dealt(record, own):
+        return split
+    position, start = _hash_position(record.group, cfg), 0.0
+    shares: tuple[tuple[SplitName, float], ...] = (("test", cfg.test), ("valid", cfg.valid))
+    for side, share in shares:
+        if (record.source, side) not in brought:
+            start += share
+            if position < start:
+                return side
+    return split
 
 
 def _left_out(
@@ -176,15 +191,24 @@ def _hash_position(group: str, cfg: SplitConfig) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def _source_split(record: TextRecord) -> SplitName:
-    split = SPLIT_NAMES.get(record.split.strip().casefold())
-    if split is None:
+def _own_splits(records: Sequence[TextRecord]) -> dict[str, SplitName]:
+    """Return the split of each record whose source brings one; raise DataRejected naming unknown splits."""
+    own: dict[str, SplitName] = {}
+    unknown: dict[str, Counter[str]] = {}
+    for record in records:
+        if not record.split:
+            continue
+        if side := split_name(record.split):
+            own[record.id] = side
+        else:
+            unknown.setdefault(record.source, Counter())[record.split[:40]] += 1
+    for source, names in unknown.items():
+        listed = ", ".join(f"{name!r} ({number:,} texts)" for name, number in names.most_common(10))
         raise DataRejected(
-            f"source {record.source}: {record.split[:40]!r} is not a split "
-            f"(known: {', '.join(SPLIT_NAMES)}). "
+            f"source {source}: {listed} is not a split (known: {', '.join(SPLIT_NAMES)}). "
             "Correct the column, or set `columns.split` of this source to null to split it by hash."
         )
-    return split
+    return own
 
 
 def _check_usable(splits: dict[SplitName, list[TextRecord]], labels: Collection[str]) -> None:
@@ -192,7 +216,8 @@ def _check_usable(splits: dict[SplitName, list[TextRecord]], labels: Collection[
         if not records:
             raise DataRejected(
                 f"The {split} split is empty. "
-                "Collect more texts or groups, or change the shares under `split` in params.yaml."
+                "Collect more texts or groups, change the shares under `split` in params.yaml, "
+                "or set `columns.split: null` where a source brings one side only."
             )
     missing = [label for label in labels if label not in {record.label for record in splits["train"]}]
     if missing:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pipeline.base.digests import keyed_digest
 from pipeline.core.clean.faults import count_words
 from pipeline.core.clean.language import detect_language
-from pipeline.core.clean.rules import clean_text
 from pipeline.core.monitor.text_clusters import text_cluster
 from pipeline.core.privacy.masking import mask_pii
+from pipeline.core.privacy.preparation import preparation_named
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,21 @@ class PreparedText:
     fields: JournalFields
 
 
-def prepare_text(text: str, *, hashed: bool, min_words: int, key: bytes) -> PreparedText:
-    """Clean a text for the model and mask it for the journal; see `journal_fields`."""
-    cleaned = clean_text(text)[0]
+@dataclass(frozen=True)
+class TextRequest:
+    """Hold a text, and the name of the preparation that the release in service asks for."""
+
+    text: str
+    preparation: str
+
+    def __len__(self) -> int:
+        """Return the number of characters, by which queues count."""
+        return len(self.text)
+
+
+def prepare_text(request: TextRequest, *, hashed: bool, min_words: int, key: bytes) -> PreparedText:
+    """Prepare a text for the model and mask it for the journal; see `journal_fields`."""
+    cleaned = preparation_named(request.preparation)(request.text)
     return PreparedText(cleaned, journal_fields(cleaned, hashed=hashed, min_words=min_words, key=key))
 
 

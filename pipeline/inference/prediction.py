@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.base.labels import UNCERTAIN
+
 if TYPE_CHECKING:
     from pipeline.core.model.predictor import Predictions
 
-UNCERTAIN = "uncertain"
 PROBABILITY_DIGITS = 6
 
 

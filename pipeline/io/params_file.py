@@ -62,7 +62,7 @@ def set_params(path: Path, assignments: Sequence[str]) -> list[str]:
     sentences = [_assign(document, assignment, path) for assignment in assignments]
     after = io.StringIO()
     editor.dump(document, after)
-    validate_section(Params, yaml.safe_load(after.getvalue()), path)
+    validate_section(Params, read_yaml(after.getvalue()), path)
     if current != before or any(" was " in sentence for sentence in sentences):
         _replace(path, after.getvalue())
     return sentences
@@ -111,7 +111,7 @@ def _assign(document: Any, assignment: str, path: Path) -> str:
     if not hasattr(section, "get") or key not in section:
         reason = renamed_sentence(dotted.split(".")) or "`--set` changes only keys that are there."
         raise ConfigError(f"{path} has no key {dotted!r}. {reason}")
-    before, section[key] = section[key], yaml.safe_load(text)
+    before, section[key] = section[key], read_yaml(text)
     if before == section[key]:
         return f"{path.name}: {dotted} is {json.dumps(before)} already"
     return f"{path.name}: {dotted} was {json.dumps(before)}, is {json.dumps(section[key])}"

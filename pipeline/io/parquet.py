@@ -10,6 +10,8 @@ from typing import Any
 from pipeline.base.records import SplitName, TextRecord
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(TextRecord))
+NAMED_COLUMNS = ("topic", "more_labels")
+ADDED_COLUMNS = frozenset(("raters", *NAMED_COLUMNS))
 # An older data version lacks newer columns; its texts get the defaults of the record.
 DEFAULTS = {
     field.name: field.default
@@ -79,8 +81,11 @@ def split_fingerprint(rows: Iterable[tuple[SplitName, TextRecord]]) -> str:
     """
     total = count = 0
     for split, record in rows:
-        # The first data versions have no `raters`: left out where empty, so that their fingerprints stay.
-        values = [getattr(record, name) for name in COLUMNS if name != "raters" or record.raters]
+        # Earlier data versions lack these: left out where empty, so that their fingerprints stay.
+        values = [getattr(record, name) for name in COLUMNS if name not in ADDED_COLUMNS]
+        values += [record.raters] if record.raters else []
+        added = {name: getattr(record, name) for name in NAMED_COLUMNS if getattr(record, name)}
+        values += [added] if added else []
         row = json.dumps([split, *values], ensure_ascii=True).encode()
         total = (total + int.from_bytes(hashlib.sha256(row).digest(), "big")) % 2**256
         count += 1

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline.base.config import GateConfig, Params, Workspace
+from pipeline.base.data_account import DataAccount
 from pipeline.base.digests import json_digest
 from pipeline.base.documents import (
     CandidateRecord,
@@ -190,8 +191,14 @@ def _candidate_record(
         "approval": params.gate.approval,
         "decision": decision.record(),
         "test": texts.split,
+        "account": _account(workspace),
         "published": _published(texts.reserve, params) if decision.accepted else None,
     }
+
+
+def _account(workspace: Workspace) -> list[str]:
+    account = DataAccount.of_notes(files.read_receipt(workspace.root / "data" / "splits").notes)
+    return account.lines() if account else []
 
 
 def _model_settings(workspace: Workspace) -> ModelSettings:

@@ -1,59 +1,112 @@
-"""Clean: apply the cleaning rules, and quarantine what cannot be used, with a reason."""
+"""Clean: set aside what cannot be used, with a reason, and account for every row that was read."""
 
-import dataclasses
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.base import logs
 from pipeline.base.config import CleanConfig
+from pipeline.base.data_account import ACCOUNT, DUPLICATE, DataAccount, under
+from pipeline.base.errors import DataRejected
 from pipeline.base.records import Receipt, TextRecord, counts_by
 from pipeline.core.clean import duplicates, faults, rules
+from pipeline.core.clean.losses import LostRows, losses_above_limit
+from pipeline.core.privacy.masking import mask_pii
+from pipeline.core.privacy.preparation import PREPARATION
 from pipeline.io import files, parquet
+from pipeline.stages import collect
 from pipeline.stages.collect import TEXTS
 
 if TYPE_CHECKING:
     from pipeline.stages.context import StageContext
 
 QUARANTINE = "quarantine.parquet"
+# So many unknown labels are counted one by one.
+UNKNOWN_LABELS = 50
+Reasons = Sequence[str | None]
 
 
 def clean(raw: Path, out: Path, cfg: CleanConfig, labels: Sequence[str]) -> Receipt:
-    """Clean the collected texts, quarantine the unusable; the receipt counts every rule and reason."""
-    files.verified_receipt(raw, made_by="collect")
-    cleaned, changes = _clean_texts(parquet.read_texts(raw / TEXTS))
-    reasons = [faults.find_fault(record, cfg, labels) for record in cleaned]
-    usable = [index for index, reason in enumerate(reasons) if reason is None]
-    duplicate_reasons = duplicates.find_duplicates([cleaned[index] for index in usable])
-    for index, reason in zip(usable, duplicate_reasons, strict=True):
-        reasons[index] = reason
-    kept = [record for record, reason in zip(cleaned, reasons, strict=True) if reason is None]
+    """Quarantine the unusable texts; the receipt counts every rule and reason, and notes the account.
+
+    Raises DataRejected, and writes nothing, where more rows are lost than `cfg.max_loss` allows.
+    """
+    raw_receipt = files.verified_receipt(raw, made_by="collect")
+    records = parquet.read_texts(raw / TEXTS)
+    reasons = _reasons(records, cfg, labels)
+    kept = [record for record, reason in zip(records, reasons, strict=True) if reason is None]
     quarantined = [
-        (record, reason) for record, reason in zip(cleaned, reasons, strict=True) if reason is not None
+        (record, reason) for record, reason in zip(records, reasons, strict=True) if reason is not None
     ]
-    assert len(kept) + len(quarantined) == len(cleaned)
-    counts = {"in": len(cleaned), "kept": len(kept), "quarantined": len(quarantined)}
-    counts |= {f"rule/{name}": changes[name] for name, _ in rules.RULES}
+    lost = LostRows(
+        labels, under_notes("aspects", raw_receipt), collect.read_unreadable(raw / collect.UNREADABLE)
+    )
+    for record, reason in quarantined:
+        lost.add(record, reason)
+    account = _account(raw_receipt, len(kept), quarantined, lost)
+    if paragraphs := losses_above_limit(account, cfg.max_loss, lost):
+        raise DataRejected("Too many rows would be lost.\n" + "\n".join(paragraphs))
+    changed = account.changed
+    counts = {"in": len(records), "kept": len(kept), "quarantined": len(quarantined)}
+    counts |= {"unreadable": account.unreadable}
+    counts |= {f"rule/{name}": changed.get(name, 0) for name, _ in rules.RULES}
+    counts |= {f"masked/{kind}": number for kind, number in sorted(account.masked.items())}
     counts |= counts_by("reason", (reason for _, reason in quarantined))
     # A benchmark's own split must not shrink unnoticed.
     counts |= counts_by(
         "own split", (f"{record.split}/{reason}" for record, reason in quarantined if record.split)
     )
+    notes = {ACCOUNT: account.to_json(), PREPARATION: raw_receipt.notes[PREPARATION]}
     with files.staging_dir(out) as staging:
         parquet.write_texts(staging / TEXTS, kept)
         parquet.write_rejected(staging / QUARANTINE, quarantined)
-        logs.get("clean").info("texts.cleaned", kept=len(kept), quarantined=len(quarantined))
-        return files.write_receipt(staging, Receipt("clean", counts=counts))
+        logs.get("clean").info(
+            "texts.cleaned", kept=len(kept), quarantined=len(quarantined), unreadable=account.unreadable
+        )
+        return files.write_receipt(staging, Receipt("clean", counts=counts, notes=notes))
 
 
-def _clean_texts(records: Sequence[TextRecord]) -> tuple[list[TextRecord], Counter[str]]:
-    cleaned, changes = [], Counter[str]()
-    for record in records:
-        text, rule_names = rules.clean_text(record.text)
-        cleaned.append(dataclasses.replace(record, text=text))
-        changes.update(rule_names)
-    return cleaned, changes
+def _reasons(records: Sequence[TextRecord], cfg: CleanConfig, labels: Sequence[str]) -> list[str | None]:
+    """Return for each record why it is set aside, or None."""
+    reasons = [faults.find_fault(record, cfg, labels) for record in records]
+    usable = [index for index, reason in enumerate(reasons) if reason is None]
+    found = duplicates.find_duplicates([records[index] for index in usable])
+    for index, reason in zip(usable, found, strict=True):
+        reasons[index] = reason
+    return reasons
+
+
+def _account(
+    raw: Receipt, kept: int, quarantined: Sequence[tuple[TextRecord, str]], lost: LostRows
+) -> DataAccount:
+    set_aside = counts_by("reason", (reason for _, reason in quarantined if reason != DUPLICATE))
+    unknown = {
+        mask_pii(label)[0]: number for label, number in lost.unknown_labels.most_common(UNKNOWN_LABELS)
+    }
+    account = DataAccount(
+        read=raw.counts["read"],
+        kept=kept,
+        duplicates=sum(reason == DUPLICATE for _, reason in quarantined),
+        unreadable=raw.counts["unreadable"],
+        set_aside=under("reason", set_aside),
+        unknown_labels=unknown,
+        labels_read=under("read as", raw.counts),
+        changed=under("rule", raw.counts),
+        masked=under("masked", raw.counts),
+        remarks=tuple(f"source {name}: {sentence}" for name, sentence in under_notes("remark", raw).items())
+        + tuple(
+            f"source {name} is a table of aspects (column {column!r})"
+            for name, column in under_notes("aspects", raw).items()
+        ),
+    )
+    assert account.read == kept + len(quarantined) + account.unreadable
+    return account
+
+
+def under_notes(prefix: str, receipt: Receipt) -> dict[str, str]:
+    """Return the notes of a receipt under `prefix/`, by the rest of their names."""
+    start = f"{prefix}/"
+    return {n.removeprefix(start): note for n, note in receipt.notes.items() if n.startswith(start)}
 
 
 def run(context: "StageContext") -> Receipt:

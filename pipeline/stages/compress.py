@@ -9,6 +9,7 @@ from pipeline.base.config import CompressConfig, EvaluateConfig
 from pipeline.base.documents import MenuTexts, ModelSettings, VariantRecipe
 from pipeline.base.records import Receipt, TextRecord
 from pipeline.base.seeds import seed_for
+from pipeline.core.privacy.preparation import EARLIER, PREPARATION
 from pipeline.core.split import halve_by_group
 from pipeline.io import files, parquet
 
@@ -86,7 +87,7 @@ def open_factory(
     from pipeline.core.compress.variants import VariantFactory
 
     teacher_files = files.verified_receipt(classifier, made_by="finetune").files
-    split_files = files.verified_receipt(splits, made_by="split").files
+    split_receipt = files.verified_receipt(splits, made_by="split")
     return VariantFactory(
         teacher=_read_classifier(classifier, len(labels)),
         tokenizer=(classifier / "tokenizer.json").read_text("utf-8"),
@@ -97,9 +98,10 @@ def open_factory(
             "teacher": teacher_files["model.safetensors"],
             "temperature": 1.0,
             "uncertain": 0.0,
+            "preparation": split_receipt.notes.get(PREPARATION, EARLIER.name),
         },
         splits={side: parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "valid")},
-        input_digests=[dict(teacher_files), dict(split_files)],
+        input_digests=[dict(teacher_files), dict(split_receipt.files)],
         cfg=cfg,
         train=training.train,
         checkpoint_store=training.checkpoint_store,

@@ -1,14 +1,17 @@
 """Split: divide the validated texts into train, valid and test."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.base import logs
 from pipeline.base.config import SplitConfig
+from pipeline.base.data_account import ACCOUNT, DataAccount
 from pipeline.base.errors import DataRejected
-from pipeline.base.records import Receipt, counts_by
+from pipeline.base.records import Receipt, SplitName, TextRecord, counts_by
 from pipeline.core import split as splitting
+from pipeline.core.privacy.preparation import PREPARATION
 from pipeline.core.validate import leakage
 from pipeline.io import files, parquet
 from pipeline.stages.collect import TEXTS
@@ -31,21 +34,16 @@ def split(
     split is unusable, or an id, text or group is in two of them.
     """
     files.verified_receipt(validation, made_by="validate")
-    files.verified_receipt(clean, made_by="clean")
+    clean_receipt = files.verified_receipt(clean, made_by="clean")
     texts = parquet.read_texts(clean / TEXTS)
     divided = splitting.split_records(texts, cfg, sorted({record.label for record in texts}), learnt)
     splits = divided.texts
-    if found := leakage.leaks(splits):
-        raise DataRejected(
-            "The splits leak into each other:\n"
-            + "\n".join(f"  {leak}" for leak in found)
-            + "\nGive such texts one `group`, or correct the source's own split column; "
-            "without that column (`columns.split: null`) whole groups are split by hash."
-        )
+    _refuse_leaks(splits)
     counts = {
         "merged groups": divided.merged_groups,
         "kept in train": divided.kept_in_train,
         **counts_by("left out", (reason for _, reason in divided.left_out)),
+        **{f"dealt/{source}/{side}": number for (source, side), number in sorted(divided.dealt.items())},
     }
     for name, records in splits.items():
         counts[name] = len(records)
@@ -55,7 +53,7 @@ def split(
         for name, records in splits.items():
             parquet.write_texts(staging / f"{name}.parquet", records)
         rows = ((name, record) for name, records in splits.items() for record in records)
-        notes = {"fingerprint": parquet.split_fingerprint(rows)}
+        notes = {"fingerprint": parquet.split_fingerprint(rows), **_notes(clean_receipt, divided)}
         parquet.write_rejected(staging / LEFT_OUT, divided.left_out)
         sizes = {name: len(records) for name, records in splits.items()}
         logs.get("split").info(
@@ -66,6 +64,35 @@ def split(
             kept_in_train=divided.kept_in_train,
         )
         return files.write_receipt(staging, Receipt("split", counts=counts, notes=notes))
+
+
+def _refuse_leaks(splits: Mapping[SplitName, list[TextRecord]]) -> None:
+    if found := leakage.leaks(splits):
+        raise DataRejected(
+            "The splits leak into each other:\n"
+            + "\n".join(f"  {leak}" for leak in found)
+            + "\nGive such texts one `group`, or correct the source's own split column; "
+            "without that column (`columns.split: null`) whole groups are split by hash."
+        )
+
+
+def _notes(clean: Receipt, divided: splitting.Split) -> dict[str, str]:
+    """Return the notes that travel with the data: how texts are prepared, and the account of all rows."""
+    notes = {name: clean.notes[name] for name in (PREPARATION,) if name in clean.notes}
+    account = DataAccount.of_notes(clean.notes)
+    if account is None:
+        return notes
+    remarks = tuple(
+        f"source {source} brings no {side} split: {number:,} of its train texts are dealt there by hash"
+        for (source, side), number in sorted(divided.dealt.items())
+    )
+    account = dataclasses.replace(
+        account,
+        near_duplicates=divided.near_duplicates,
+        left_out=len(divided.left_out),
+        remarks=account.remarks + remarks,
+    )
+    return {**notes, ACCOUNT: account.to_json()}
 
 
 def run(context: "StageContext") -> Receipt:

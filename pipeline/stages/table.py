@@ -29,7 +29,7 @@ TRAINING_SECTIONS = ("seed", "collect.labels", "encoder.max_tokens")
 
 STAGES = (
     Stage("identity", (), "data/identity", ()),
-    Stage("collect", (), "data/raw", ("collect",)),
+    Stage("collect", (), "data/raw", ("collect", "clean.mask")),
     Stage("clean", ("collect",), "data/clean", ("clean", "collect.labels")),
     Stage("validate", ("clean",), "data/validation", ("validate", "collect.labels")),
     Stage("split", ("clean", "validate"), "data/splits", ("split",)),

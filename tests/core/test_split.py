@@ -96,7 +96,7 @@ def test_a_source_without_valid_gives_it_some_train_groups() -> None:
 
 def test_an_unknown_split_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        DataRejected, match=r"source a: 'trian' is not a split \(known: train, .*columns.split"
+        DataRejected, match=r"source a: 'trian' \(1 texts\) is not a split \(known: train, .*columns.split"
     ):
         split([record(1, split="trian")], CFG, LABELS)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import running_service
 
-from pipeline.inference.journal_entry import prepare_text
+from pipeline.inference.journal_entry import TextRequest, prepare_text
 from pipeline.serve.runtime.fair_queue import QueueFull
 from pipeline.serve.runtime.preparation import LONG_CHARACTERS, Preparation
 from pipeline.serve.runtime.text_process import TextProcess
@@ -45,12 +45,12 @@ def test_short_and_long_texts_come_back_in_their_order() -> None:
         preparation = Preparation(hashed=False, min_words=3, key=b"key", max_characters=10**6, seconds=30)
         running = asyncio.create_task(preparation.run())
         try:
-            return await preparation.map("ada", texts)
+            return await preparation.map("ada", texts, preparation="2-masked")
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 
-    assert asyncio.run(story()) == [PREPARE(text) for text in texts]
+    assert asyncio.run(story()) == [PREPARE(TextRequest(text, "2-masked")) for text in texts]
 
 
 @pytest.mark.attack("A3")

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from cleaning import ALL_MAY_BE_LOST
 
 from pipeline.base.config import CleanConfig, CollectConfig, SplitConfig, ValidateConfig, Workspace
 from pipeline.base.errors import DataRejected, DigestMismatch
@@ -16,7 +17,7 @@ from pipeline.stages import split as split_stage
 from pipeline.stages import validate as validate_stage
 
 LABELS = ("bad", "good")
-CLEAN = CleanConfig(min_words=2, max_words=30)
+CLEAN = CleanConfig(min_words=2, max_words=30, mask=True, max_loss=ALL_MAY_BE_LOST)
 VALIDATE = ValidateConfig(
     min_texts=20,
     min_label_share=0.1,
@@ -57,7 +58,7 @@ def collected(root: Path, lines: list[str], *, header: str = "words,tone", **col
     }
     source = own | {"label_map": {"0": "bad", "1": "good"}, "lang": "en", "licence": "own"}
     cfg = CollectConfig.model_validate({"max_megabytes": 1, "labels": LABELS, "sources": [source]})
-    return collect_stage.collect(open_sources(Workspace.of(root, {}), cfg), root / "raw")
+    return collect_stage.collect(open_sources(Workspace.of(root, {}), cfg), root / "raw", mask=True)
 
 
 def lines_of(number: int) -> list[str]:
@@ -170,7 +171,7 @@ def test_the_numbers_of_raters_reach_every_split(tmp_path: Path) -> None:
     }
     source = own | {"ratings": {"negative_to": -0.5, "positive_from": 0.5}, "label_map": {}}
     cfg = CollectConfig.model_validate({"max_megabytes": 1, "labels": labels, "sources": [source]})
-    collect_stage.collect(open_sources(Workspace.of(tmp_path, {}), cfg), tmp_path / "raw")
+    collect_stage.collect(open_sources(Workspace.of(tmp_path, {}), cfg), tmp_path / "raw", mask=True)
     clean_stage.clean(tmp_path / "raw", tmp_path / "clean", CLEAN, labels)
     validate_stage.validate(tmp_path / "clean", tmp_path / "validation", VALIDATE, labels)
     split_stage.split(tmp_path / "clean", tmp_path / "validation", tmp_path / "splits", SPLIT)

@@ -18,6 +18,8 @@ ADDED_KEYS = (
     "compress.budget.resamples",
     "evaluate.frozen_encoder",
     "split.near_duplicates",
+    "clean.mask",
+    "clean.max_loss",
 )
 
 

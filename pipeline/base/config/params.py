@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.base.config.compress import CompressConfig
 from pipeline.base.config.evaluate import EvaluateConfig
@@ -17,6 +17,7 @@ from pipeline.base.config.sources import (
     Source,
     TableSource,
 )
+from pipeline.base.labels import UNCERTAIN, label_key, repeated, written_label
 
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 NEWEST = "newest"
@@ -37,11 +38,30 @@ class CollectConfig(Section):
     labels: tuple[str, ...] = Field(min_length=2)
     sources: tuple[Source, ...] = Field(min_length=1)
 
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _as_written(cls, labels: object) -> object:
+        return [written_label(label) for label in labels] if isinstance(labels, list | tuple) else labels
+
+    @field_validator("labels")
+    @classmethod
+    def _usable_labels(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        if again := repeated(labels):
+            raise ValueError(f"a label is written twice, if in two spellings: {', '.join(again)}")
+        if UNCERTAIN in map(label_key, labels):
+            raise ValueError(
+                f"`{UNCERTAIN}` is what the service answers where no label is probable enough. Give the "
+                f"label another name, and rename it in its source: `label_map: {{{UNCERTAIN}: neutral}}`"
+            )
+        if empty := [label for label in labels if not label_key(label)]:
+            raise ValueError(f"a label has no letter: {empty[0]!r}")
+        return labels
+
     @model_validator(mode="after")
     def _names_and_labels(self) -> "CollectConfig":
-        for what, values in (("label", self.labels), ("source name", tuple(s.name for s in self.sources))):
-            if len(set(values)) < len(values):
-                raise ValueError(f"a {what} is written twice: {', '.join(values)}")
+        names = [source.name for source in self.sources]
+        if len(set(names)) < len(names):
+            raise ValueError(f"a source name is written twice: {', '.join(names)}")
         for kind in ("feedback", "replay"):
             if sum(source.kind == kind for source in self.sources) > 1:
                 raise ValueError(f"collect.sources lists more than one source of kind {kind}")
@@ -67,11 +87,33 @@ class CollectConfig(Section):
         return next((source for source in self.sources if isinstance(source, ReplaySource)), None)
 
 
+class MaxLoss(Section):
+    """Set for each reason the share of the rows read above which the run stops before training.
+
+    `no_text` counts placeholders such as "nan" too.
+    """
+
+    unreadable: Fraction
+    unknown_label: Fraction
+    no_label: Fraction
+    several_labels: Fraction
+    conflicting_labels: Fraction
+    no_text: Fraction
+    too_short: Fraction
+    too_long: Fraction
+
+
 class CleanConfig(Section):
-    """Limit the length of a usable text."""
+    """Limit the length of a usable text and the rows that may be lost.
+
+    `mask` puts the kind of personal data in their place before a text is stored, in what the model learns
+    from and in what it predicts.
+    """
 
     min_words: PositiveInt
     max_words: PositiveInt
+    mask: bool
+    max_loss: MaxLoss
 
 
 class ValidateConfig(Section):

@@ -3,10 +3,12 @@
 import codecs
 import re
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from pipeline.base.config.section import PositiveInt, Section
+from pipeline.base.labels import repeated, written_label
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -46,8 +48,8 @@ class PinnedFile(Section):
 class Columns(Section):
     """Map fields of a record to columns of a source; null where the source has no such column.
 
-    `rating` is a mean; `raters` holds the rating of every rater. `labels` are one-hot columns: the name of
-    the one that holds 1 is the label. From `raters` on each may be left out.
+    `rating` is a mean; `raters` holds the rating of every rater. `labels` are the columns of a table that has
+    one for each label, with 1 where it applies. Those with a default may be left out.
     """
 
     text: str
@@ -109,6 +111,33 @@ class _Table(Section):
     decimal: Literal[".", ","] | None = None
     # null: the usual ones, where every part is a known label.
     label_separator: str | None = Field(default=None, min_length=1)
+    # Of times that name no zone.
+    time_zone: str = "UTC"
+    # null: by what the column holds, as 13/09 or 09/13.
+    day_first: bool | None = None
+
+    @field_validator("label_map", mode="before")
+    @classmethod
+    def _as_written(cls, label_map: object) -> object:
+        if isinstance(label_map, dict):
+            return {written_label(name): written_label(label) for name, label in label_map.items()}
+        return label_map
+
+    @field_validator("label_map")
+    @classmethod
+    def _each_label_once(cls, label_map: dict[str, str]) -> dict[str, str]:
+        if again := [name for name in repeated(label_map) if len(set(label_map.values())) > 1]:
+            raise ValueError(f"label_map names a label twice, in two spellings: {', '.join(again)}")
+        return label_map
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_a_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError("time_zone is no zone, such as UTC or Europe/Berlin") from error
+        return name
 
     @model_validator(mode="after")
     def _one_home_for_the_label(self) -> "_Table":
@@ -117,8 +146,10 @@ class _Table(Section):
             raise ValueError(
                 f"source {self.name}: map exactly one of columns.label, columns.rating and columns.labels"
             )
-        if (self.columns.rating is None) != (self.ratings is None):
-            raise ValueError(f"source {self.name}: columns.rating and ratings go together")
+        if self.ratings is not None and columns.rating is None:
+            raise ValueError(
+                f"source {self.name}: ratings needs columns.rating; without it a rating is a label itself"
+            )
         if self.columns.raters is not None and self.ratings is None:
             raise ValueError(
                 f"source {self.name}: columns.raters needs ratings, the rule that makes a label of a number"

@@ -137,7 +137,10 @@ class CardSource(TypedDict):
 
 
 class CardData(TypedDict):
-    """The data version: texts in all, by split, label and language, and where they come from."""
+    """The data version: texts in all, by split, label and language, and where they come from.
+
+    `account` says what became of every row that was read.
+    """
 
     version: str
     fingerprint: str | None
@@ -146,6 +149,7 @@ class CardData(TypedDict):
     labels: dict[str, int]
     languages: dict[str, int]
     sources: list[CardSource]
+    account: list[str]
 
 
 class CardApproval(TypedDict):

@@ -8,7 +8,8 @@ class ModelSettings(TypedDict):
 
     Logits are divided by `temperature`; a prediction of a probability below `uncertain` is uncertain.
     `teacher` is the digest of the uncompressed fine-tuned model, `variant` the name of the variant on the
-    menu.
+    menu. `preparation` names how texts are prepared for the model (core/privacy/preparation.py); models of
+    earlier versions name none.
     """
 
     labels: list[str]
@@ -17,3 +18,4 @@ class ModelSettings(TypedDict):
     uncertain: float
     teacher: NotRequired[str]
     variant: NotRequired[str]
+    preparation: NotRequired[str]

@@ -90,7 +90,8 @@ class CandidateRecord(GateEvidence):
     model, `champion` the release it was compared with. `model` is the name of the registered model that holds
     `model_version`; `workspace` and `host` are where the release was made, None in records of early versions.
     `test` describes the test split, and `published` holds the scores on its reserve, None where the candidate
-    was rejected or nothing is reserved; records of earlier versions lack both.
+    was rejected or nothing is reserved; `account` says what became of every row that was read. Records of
+    earlier versions lack all three.
     """
 
     schema: Literal[2]
@@ -118,6 +119,7 @@ class CandidateRecord(GateEvidence):
     approval: Literal["none", "human"]
     decision: GateDecisionRecord
     test: NotRequired[SplitDescription]
+    account: NotRequired[list[str]]
     published: NotRequired[PublishedScores | None]
 
 

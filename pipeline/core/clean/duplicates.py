@@ -3,10 +3,9 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
+from pipeline.base.data_account import CONFLICT, DUPLICATE
 from pipeline.base.records import TextRecord
-
-DUPLICATE = "duplicate"
-CONFLICT = "conflicting labels"
+from pipeline.base.split_names import split_name
 
 
 def duplicate_key(text: str) -> str:
@@ -28,7 +27,7 @@ def find_duplicates(records: Sequence[TextRecord]) -> list[str | None]:
         if len({records[index].label for index in copies}) > 1:
             removed, reason = copies, CONFLICT
         else:
-            kept = min(copies, key=lambda index: (records[index].split.casefold() != "test", index))
+            kept = min(copies, key=lambda index: (split_name(records[index].split) != "test", index))
             removed, reason = [index for index in copies if index != kept], DUPLICATE
         for index in removed:
             reasons[index] = reason

@@ -3,7 +3,25 @@
 from collections.abc import Collection
 
 from pipeline.base.config import CleanConfig
+from pipeline.base.data_account import (
+    NO_LABEL,
+    NO_TEXT,
+    PLACEHOLDER,
+    SEVERAL_LABELS,
+    TOO_LONG,
+    TOO_SHORT,
+    UNKNOWN_LABEL,
+)
 from pipeline.base.records import TextRecord
+
+# What tables and platforms write where a text is missing or was removed, in any case.
+PLACEHOLDERS = frozenset((
+    "nan", "null", "none", "nil", "n/a", "n.a.", "na", "#n/a", "<na>", "nat", "undefined", "not available",
+    "not applicable", "[deleted]", "[removed]", "[deleted by user]", "[removed by reddit]", "(null)",
+    "[null]", "(empty)", "[empty]", "(blank)", "-", "--", "---", "\u2013", "\u2014", "?", "??", "???", ".",
+    "..", "...",
+))  # fmt: skip
+LONGEST_PLACEHOLDER = 24  # characters, with quotes around
 
 # A longer piece counts as several words: Chinese has no spaces, and a megabyte without one is no word.
 LONGEST_WORD = 40
@@ -17,14 +35,23 @@ def count_words(text: str) -> int:
 def find_fault(record: TextRecord, cfg: CleanConfig, labels: Collection[str]) -> str | None:
     """Return why a cleaned text cannot be used, None when it can."""
     if not record.text:
-        return "no text"
+        return NO_TEXT
+    if is_placeholder(record.text):
+        return PLACEHOLDER
     if not record.label:
-        return "no label"
+        return NO_LABEL
     if record.label not in labels:
-        return "unknown label"
+        return UNKNOWN_LABEL
+    if record.more_labels:
+        return SEVERAL_LABELS
     words = count_words(record.text)
     if words < cfg.min_words:
-        return "too short"
+        return TOO_SHORT
     if words > cfg.max_words:
-        return "too long"
+        return TOO_LONG
     return None
+
+
+def is_placeholder(text: str) -> bool:
+    """Return whether a cleaned text only says that there is none."""
+    return len(text) <= LONGEST_PLACEHOLDER and text.strip(" \"'").casefold() in PLACEHOLDERS

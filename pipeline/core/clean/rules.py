@@ -1,10 +1,13 @@
 """The rules that turn mark-up into plain text; negation, case and emoji stay: they carry the sentiment."""
 
 import html
+import re
 import unicodedata
 from collections.abc import Callable
 
 import regex
+
+from pipeline.core.clean.spelled_out import decode_bytes_literal, decode_escapes
 
 # Only real elements count as mark-up: <grin> and <3 are text.
 BLOCKS = (
@@ -23,7 +26,7 @@ ATTRIBUTE = (
     r"|checked|disabled|hidden|selected)"
 )
 TAG = regex.compile(
-    r"<!--.{0,2000}?-->|<(?P<unseen>script|style)\b[^<>]{0,500}>.{0,5000}?</(?P=unseen)\s*>"
+    r"<!--.{0,2000}?-->|<!doctype\b[^<>]{0,500}>|<\?xml\b[^<>]{0,500}\?>|<(?P<unseen>script|style)\b[^<>]{0,500}>.{0,5000}?</(?P=unseen)\s*>"
     rf"|</?(?:(?P<block>{BLOCKS})|(?P<inline>{INLINE}))\b(?:{ATTRIBUTE}){{0,50}}+\s*+/?>",
     regex.IGNORECASE | regex.DOTALL,
 )
@@ -44,17 +47,30 @@ NOISE = regex.compile(
     regex.V1,
 )
 BLANKS = regex.compile(r"[\s\u2800\u3164\uFFA0\u115F\u1160]+")
+# The stop behind a link belongs to the sentence.
+LINK = regex.compile(
+    r"(?:\bhttps?://|\bwww\.(?=\w))[^\s<>\"\[\]]{0,2000}[^\s<>\"\[\].,;:!?'*_~)]", regex.IGNORECASE
+)
+LINK_PLACEHOLDER = "[link]"
+# Four or more of one letter or mark become three: "soooooo" stays longer than "so", and is one word.
+REPEATED = regex.compile(r"([\p{L}!?.\u2026\u3002\uFF01\uFF1F])\1{3,}")
+ASCII_REPEATED = re.compile(r"([A-Za-z!?.])\1\1\1")
 MAX_PASSES = 8
 
+Rules = tuple[tuple[str, Callable[[str], str]], ...]
 
-def clean_text(text: str) -> tuple[str, tuple[str, ...]]:
-    """Return a cleaned text and the names of the rules that changed it; cleaning it again changes nothing."""
+
+def clean_text(text: str, rules: "Rules | None" = None) -> tuple[str, tuple[str, ...]]:
+    """Return a cleaned text and the names of the rules that changed it; cleaning it again changes nothing.
+
+    `rules` are by default those of today.
+    """
     if _is_plain(text):
         return text, ()
     changed: dict[str, None] = {}
     for passed in range(MAX_PASSES):
         before = text
-        for name, rule in RULES:
+        for name, rule in RULES if rules is None else rules:
             after = rule(text)
             if after != text:
                 changed[name] = None
@@ -63,14 +79,33 @@ def clean_text(text: str) -> tuple[str, tuple[str, ...]]:
             break
         # A pass can expose another tag or entity ("<<b>b>"); only hostile text does so again and again.
         if passed >= MAX_PASSES // 2:
-            text = text.replace("<", " ").replace("&", " ")
+            text = text.replace("<", " ").replace("&", " ").replace("\\", " ")
     return text, tuple(changed)
 
 
 def _is_plain(text: str) -> bool:
     """Return, in a tenth of the time of the rules, whether none of them applies, as to most texts."""
     printable = text.isascii() and text.isprintable()
-    return printable and "&" not in text and "<" not in text and "  " not in text and text == text.strip(" ")
+    return (
+        printable
+        and "&" not in text
+        and "<" not in text
+        and "  " not in text
+        and "\\" not in text
+        and text == text.strip(" ")
+        and "://" not in text
+        and not text.startswith(("b'", 'b"'))
+        and "www." not in text.lower()
+        and not ASCII_REPEATED.search(text)
+    )
+
+
+def _links(text: str) -> str:
+    return str(LINK.sub(LINK_PLACEHOLDER, text)) if "://" in text or "www." in text.lower() else text
+
+
+def _repeats(text: str) -> str:
+    return str(REPEATED.sub(r"\1\1\1", text))
 
 
 def _entities(text: str) -> str:
@@ -137,11 +172,20 @@ def _spaces(text: str) -> str:
 # Entities first, since they hide all else; mojibake before controls, which are half of it; both before tags,
 # which a zero-width character can break; composition after the rules that remove characters between a letter
 # and its mark.
-RULES: tuple[tuple[str, Callable[[str], str]], ...] = (
+EARLIER_RULES: Rules = (
     ("entities", _entities),
     ("mojibake", _mojibake),
     ("controls", _controls),
     ("html", _html),
     ("unicode", _unicode),
     ("spaces", _spaces),
+)
+# Spelled-out characters first, since they hide all else; links after tags, which hold some.
+RULES: Rules = (
+    ("bytes", decode_bytes_literal),
+    ("escapes", decode_escapes),
+    *EARLIER_RULES[:-1],
+    ("links", _links),
+    ("repeats", _repeats),
+    EARLIER_RULES[-1],
 )

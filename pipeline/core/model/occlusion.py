@@ -5,7 +5,6 @@ Occlusion (Zeiler and Fergus, 2014), word by word (Li, Monroe and Jurafsky, 2016
 
 from dataclasses import dataclass
 
-from pipeline.core.clean.rules import clean_text
 from pipeline.core.model.predictor import Predictor
 
 
@@ -39,7 +38,7 @@ def explain_by_occlusion(predictor: Predictor, text: str, *, most: int) -> Expla
     A positive weight supports the label, a negative one opposes it. Words are left out one at a time: of two
     words that matter only together, each gets the importance of both.
     """
-    cleaned = clean_text(text)[0]
+    cleaned = predictor.prepare(text)
     words = cleaned.split()
     occluded = [" ".join(words[:place] + words[place + 1 :]) for place in range(min(most, len(words)))]
     predictions = predictor.predict_cleaned([cleaned, *occluded])

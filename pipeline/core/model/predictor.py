@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.clean.rules import clean_text
 from pipeline.core.model.tokenizer import encode, encode_and_mark_cut, load_tokenizer, max_tokens
+from pipeline.core.privacy.preparation import preparation_named
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -44,7 +44,7 @@ class Predictions:
 
 
 class Predictor:
-    """Predict labels of texts.
+    """Predict labels of texts, prepared by `prepare` as the texts were that the model learnt from.
 
     `temperature` divides the logits (Guo et al., 2017); a prediction of a probability below `uncertain` is
     uncertain.
@@ -70,6 +70,7 @@ class Predictor:
         self.temperature = float(settings["temperature"])
         self.uncertain = float(settings["uncertain"])
         self.max_tokens = max_tokens(tokenizer)
+        self.prepare = preparation_named(settings.get("preparation", ""))
 
     @classmethod
     def of(cls, model: bytes, tokenizer: str, settings: "ModelSettings", *, threads: int = 1) -> "Predictor":
@@ -90,11 +91,11 @@ class Predictor:
         return cls(session, load_tokenizer(tokenizer, int(settings["max_tokens"])), settings, threads=threads)
 
     def predict(self, texts: Sequence[str]) -> Predictions:
-        """Clean texts, and predict them in their order."""
-        return self.predict_cleaned([clean_text(text)[0] for text in texts])
+        """Prepare texts, and predict them in their order."""
+        return self.predict_cleaned([self.prepare(text) for text in texts])
 
     def predict_cleaned(self, cleaned: Sequence[str]) -> Predictions:
-        """Predict texts that are cleaned already, in their order."""
+        """Predict texts that are prepared already, in their order."""
         tokens, cut = encode_and_mark_cut(self._tokenizer, cleaned)
         probabilities_NL = softmax(self._outputs_of(tokens, LOGITS) / self.temperature)
         certain_N = probabilities_NL.max(1, initial=0.0) >= self.uncertain
@@ -114,7 +115,7 @@ class Predictor:
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Return the input of the model's head for each text (N x D), or the logits of an older model."""
-        tokens = self._tokens([clean_text(text)[0] for text in texts])
+        tokens = self._tokens([self.prepare(text) for text in texts])
         return self._outputs_of(tokens, POOLED if POOLED in self._widths else LOGITS)
 
     def _tokens(self, cleaned: Sequence[str]) -> list[list[int]]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.base.config import ValidateConfig
+from pipeline.base.data_account import DUPLICATE
 from pipeline.base.records import TextRecord
-from pipeline.core.clean.duplicates import DUPLICATE
 from pipeline.core.clean.faults import count_words
 from pipeline.core.validate.row_measures import in_language, residues
 

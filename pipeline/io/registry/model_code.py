@@ -10,16 +10,26 @@ MODULES = (
     "base/errors.py",
     "base/logs.py",
     "base/secrets.py",
+    "core/privacy/preparation.py",
     "core/clean/rules.py",
+    "core/clean/spelled_out.py",
     "core/model/predictor.py",
     "core/model/tokenizer.py",
+    "core/privacy/account_numbers.py",
+    "core/privacy/addresses.py",
+    "core/privacy/folding.py",
+    "core/privacy/masking.py",
+    "core/privacy/numbering.py",
+    "core/privacy/telephone_forms.py",
+    "core/privacy/telephone_words.py",
+    "core/privacy/telephones.py",
     "inference/load.py",
     "io/security/model_files.py",
     "io/security/model_formats.py",
 )
 PACKAGES = (
-    *("mlflow", "ftfy", "numpy", "onnx", "onnxruntime", "pandas", "protobuf", "regex", "selectolax"),
-    *("structlog", "tokenizers"),
+    *("mlflow", "ftfy", "numpy", "onnx", "onnxruntime", "pandas", "phonenumbers", "protobuf"),
+    *("python-stdnum", "regex", "selectolax", "structlog", "tokenizers"),
 )
 # MLflow puts the copy first on sys.path. Where Tonewatch is installed too, its other modules stay importable.
 INIT = "\n__path__ = __import__('pkgutil').extend_path(__path__, __name__)\n"

@@ -3,70 +3,185 @@
 import dataclasses
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from pipeline.base.config import TableSource
 from pipeline.base.digests import text_digest
 from pipeline.base.errors import DataRejected
+from pipeline.base.labels import LabelMap, is_no_label, label_key, pack_labels, trim_label
 from pipeline.base.records import TextRecord, Unreadable
+from pipeline.io.sources.aspect_columns import AspectSearch
+
+Row = Mapping[str, str]
+# What stands in a column of its own for each label.
+CHOSEN, NOT_CHOSEN = ("1", "true", "yes", "y", "t", "x"), ("0", "false", "no", "n", "f")
+SHOWN_CHARACTERS, LISTED = 40, 1000
+OTHERS = "other spellings"
+DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+# 1.23E+17 is what a spreadsheet leaves of a long number.
+ROUNDED = re.compile(r"\d(?:[.,]\d+)?E\+\d+")
+
+
+@dataclass
+class RowTally:
+    """Count what was read in another way than it is written.
+
+    `labels` counts each pair of a label as written and as it was read, `decimal_commas` the ratings with one.
+    `aspect_column` tells the rows of one text with different labels apart, where there is such a column.
+    """
+
+    labels: Counter[tuple[str, str]] = field(default_factory=Counter)
+    decimal_commas: int = 0
+    aspect_column: str = ""
+
+    def add_label(self, written: str, label: str) -> None:
+        """Count a label as it is written; a column that holds no labels is cut short."""
+        pair = (written[:SHOWN_CHARACTERS], label[:SHOWN_CHARACTERS])
+        self.labels[pair if pair in self.labels or len(self.labels) < LISTED else (OTHERS, OTHERS)] += 1
 
 
 def rows_to_records(
-    rows: Iterable[Mapping[str, str] | Unreadable], source: TableSource, labels: tuple[str, ...]
+    rows: Iterable[Row | Unreadable],
+    source: TableSource,
+    labels: tuple[str, ...],
+    tally: RowTally | None = None,
 ) -> Iterator[TextRecord | Unreadable]:
-    """Turn rows into records whose ids are unique; pass on what could not be read.
+    """Turn rows into records whose ids are unique; what could not be read is passed on.
 
     A repeated row (same id, same text) gets the suffix `#2`; `clean` counts it as a duplicate. Raises
     DataRejected for an id that names different texts: a suffix would depend on the order of the file, and so
     would everything stored under that id.
     """
+    tally = RowTally() if tally is None else tally
+    reader, aspects = RecordReader(source, labels, tally), AspectSearch(source.columns)
     by_id: dict[str, tuple[int, str, int]] = {}
     for number, row in enumerate(rows, start=1):
         if isinstance(row, Unreadable):
             yield row
             continue
-        record = row_to_record(row, source, labels, number)
+        record = reader.read(row, number)
+        aspects.add(row, record)
         first, text, times = by_id.get(record.id, (number, record.text, 0))
         if text != record.text:
-            raise DataRejected(
-                f"source {source.name}: rows {first} and {number} have the id {record.id!r} "
-                "and different texts. "
-                "Set `columns.id` of this source to a column without repeats, or to null; "
-                "map this one as `group` if its rows belong together."
-            )
+            raise _ambiguous_id(source, record.id, first, number)
         by_id[record.id] = (first, text, times + 1)
         yield dataclasses.replace(record, id=f"{record.id}#{times + 1}") if times else record
+    tally.aspect_column = aspects.column()
 
 
-def row_to_record(
-    row: Mapping[str, str], source: TableSource, labels: tuple[str, ...], number: int
-) -> TextRecord:
-    """Turn row `number` of a source into a record; a missing label stays empty and is counted by `clean`.
+class RecordReader:
+    """Turn the rows of one source into records; `tally` counts what was read in another way than written."""
 
-    Without an id column the id is the digest of the text, which does not depend on other rows; without a
-    group each text is its own. Raises DataRejected when the group pattern matches nothing or a rater's value
-    is no number.
-    """
-    columns = source.columns
-    # A JSON line may lack the key; `clean` counts a record without text.
-    text = row.get(columns.text, "")
-    key = _cell(row, columns.id) or text_digest(text)[:16]
-    return TextRecord(
-        id=f"{source.name}:{key}",
-        text=text,
-        label=_label(row, source, labels),
-        source=source.name,
-        group=f"{source.name}:{_group(_cell(row, columns.group), source, number) or key}",
-        lang=source.lang,
-        time=_cell(row, columns.time),
-        licence=source.licence,
-        split=_cell(row, columns.split),
-        raters=_raters(_cell(row, columns.raters), source, number),
-    )
+    def __init__(self, source: TableSource, labels: tuple[str, ...], tally: RowTally) -> None:
+        self._source = source
+        self._columns = source.columns
+        self._labels = labels
+        self._map = LabelMap(labels, source.label_map)
+        self._tally = tally
+
+    def read(self, row: Row, number: int) -> TextRecord:
+        """Turn row `number` into a record; a missing label stays empty and is counted by `clean`.
+
+        Without an id column the id is the digest of the text, which does not depend on other rows; without a
+        group each text is its own. Raises DataRejected when the group pattern matches nothing or a rater's
+        value is no number.
+        """
+        source, columns = self._source, self._columns
+        # A JSON line may lack the key; `clean` counts a record without text.
+        text = row.get(columns.text, "")
+        key = _cell(row, columns.id) or text_digest(text)[:16]
+        label, more_labels = self._read_labels(row)
+        return TextRecord(
+            id=f"{source.name}:{key}",
+            text=text,
+            label=label,
+            source=source.name,
+            group=f"{source.name}:{_group(_cell(row, columns.group), source, number) or key}",
+            lang=_language(_cell(row, columns.lang)) or source.lang,
+            time=_cell(row, columns.time),
+            licence=source.licence,
+            split=_cell(row, columns.split),
+            raters=self._read_raters(row, number) if columns.raters else "",
+            topic=_cell(row, columns.topic),
+            more_labels=more_labels,
+        )
+
+    def _read_labels(self, row: Row) -> tuple[str, str]:
+        """Return the label, and the further ones of a text that has several; see TextRecord."""
+        if self._columns.labels is not None:
+            return self._read_label_columns(row, self._columns.labels)
+        if self._columns.rating is not None:
+            return self._read_rating(_cell(row, self._columns.rating)), ""
+        written = row.get(self._columns.label or "", "")
+        label = self._map.find(written)
+        several = [label] if label else self._map.find_all(written, self._source.label_separator)
+        if several:
+            self._tally.add_label(written, ", ".join(several))
+            return several[0], pack_labels(several[1:])
+        return "" if is_no_label(written) else trim_label(written), ""
+
+    def _read_label_columns(self, row: Row, columns: tuple[str, ...]) -> tuple[str, str]:
+        chosen = []
+        for column in columns:
+            value = label_key(row.get(column, ""))
+            if value in CHOSEN:
+                label = self._map.find(column) or column
+                self._tally.add_label(column, label)
+                chosen.append(label)
+            elif value not in NOT_CHOSEN and not is_no_label(value):
+                return f"{column}={value}", ""
+        first, *more = self._map.in_order(chosen) or [""]
+        return first, pack_labels(more)
+
+    def _read_rating(self, written: str) -> str:
+        number = self._number(written)
+        if number is None:
+            # A word stays, so that it is listed.
+            return "" if is_no_label(written) else trim_label(written)
+        rule = self._source.ratings
+        if rule is not None:
+            return self._labels[rule.label(number)]
+        label = self._map.find(repr(number)) or self._map.find(written)
+        self._tally.add_label(written, label or written)
+        return label or written
+
+    def _read_raters(self, row: Row, number: int) -> str:
+        # A list as JSON, Python or a person writes it; sorted, since raters are anonymous.
+        value = _cell(row, self._columns.raters)
+        parts = r"[\s;]+" if self._source.decimal == "," else r"[\s,;]+"
+        ratings = [self._number(part) for part in re.split(parts, value.strip("[]() ")) if part]
+        numbers = sorted(rating for rating in ratings if rating is not None)
+        if len(numbers) < len(ratings):
+            raise DataRejected(
+                f"source {self._source.name}, row {number}: column {self._columns.raters!r} holds "
+                f"{value[:SHOWN_CHARACTERS]!r}, expected one number of each rater. "
+                "Correct that row, empty that cell, or set `columns.raters` of this source to null."
+            )
+        return " ".join(f"{rating + 0.0:.15g}" for rating in numbers)
+
+    def _number(self, written: str) -> float | None:
+        decimal = self._source.decimal
+        if "," in written and (decimal == "," or (decimal is None and DECIMAL_COMMA.fullmatch(written))):
+            self._tally.decimal_commas += 1
+            written = written.replace(".", "").replace(",", ".")
+        elif decimal == ".":
+            written = written.replace(",", "")
+        try:
+            number = float(written)
+        except ValueError:
+            return None
+        return number if math.isfinite(number) else None
 
 
-def _cell(row: Mapping[str, str], column: str | None) -> str:
+def _cell(row: Row, column: str | None) -> str:
     return row.get(column, "").strip() if column else ""
+
+
+def _language(written: str) -> str:
+    """Return the code of a language without its region: `en` of `en-GB`."""
+    return re.split(r"[-_]", written, maxsplit=1)[0].lower()
 
 
 def _group(value: str, source: TableSource, number: int) -> str:
@@ -83,30 +198,11 @@ def _group(value: str, source: TableSource, number: int) -> str:
     return match[part]
 
 
-def _label(row: Mapping[str, str], source: TableSource, labels: tuple[str, ...]) -> str:
-    if source.ratings is not None:
-        rating = _number(_cell(row, source.columns.rating))
-        return labels[source.ratings.label(rating)] if rating is not None else ""
-    value = _cell(row, source.columns.label)
-    return source.label_map.get(value, value)
-
-
-def _raters(value: str, source: TableSource, number: int) -> str:
-    # A list as JSON, Python or a person writes it; sorted, since raters are anonymous.
-    ratings = [_number(part) for part in re.split(r"[\s,;]+", value.strip("[]() ")) if part]
-    numbers = sorted(rating for rating in ratings if rating is not None)
-    if len(numbers) < len(ratings):
-        raise DataRejected(
-            f"source {source.name}, row {number}: column {source.columns.raters!r} holds {value[:40]!r}, "
-            "expected one number of each rater. "
-            "Correct that row, empty that cell, or set `columns.raters` of this source to null."
-        )
-    return " ".join(f"{rating + 0.0:.15g}" for rating in numbers)
-
-
-def _number(value: str) -> float | None:
-    try:
-        rating = float(value)
-    except ValueError:
-        return None
-    return rating if math.isfinite(rating) else None
+def _ambiguous_id(source: TableSource, record_id: str, first: int, number: int) -> DataRejected:
+    key = record_id.removeprefix(f"{source.name}:")
+    rounded = " A spreadsheet rounded it: export the column as text." if ROUNDED.fullmatch(key) else ""
+    return DataRejected(
+        f"source {source.name}: rows {first} and {number} have the id {record_id!r} and different texts."
+        f"{rounded} Set `columns.id` of this source to a column without repeats, or to null; "
+        "map this one as `group` if its rows belong together."
+    )

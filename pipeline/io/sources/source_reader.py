@@ -19,7 +19,7 @@ from pipeline.io import files
 from pipeline.io.sources.feedback import read_feedback
 from pipeline.io.sources.readers import read_rows, source_files
 from pipeline.io.sources.replay import read_replay
-from pipeline.io.sources.rows import rows_to_records
+from pipeline.io.sources.rows import RowTally, rows_to_records
 
 # What Tonewatch itself recorded: in the journal, in data versions.
 RecordedSource = FeedbackSource | ReplaySource
@@ -47,8 +47,13 @@ class SourceReader:
         """Return the sources in the order in which their records are collected."""
         return self._cfg.sources
 
-    def records(self, source: Source) -> Iterable[TextRecord | Unreadable]:
-        """Return the records of a source, and what of it could not be read.
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Return the labels that are collected."""
+        return self._cfg.labels
+
+    def records(self, source: Source, tally: RowTally | None = None) -> Iterable[TextRecord | Unreadable]:
+        """Return the records of a source and what of it could not be read; `tally` counts as `RowTally` says.
 
         Raises SourceUnreachable when it is missing, DataRejected when its content is not as params.yaml says.
         """
@@ -60,7 +65,7 @@ class SourceReader:
             downloads=self._workspace.downloads,
             max_bytes=self._cfg.max_megabytes * 1_000_000,
         )
-        return rows_to_records(rows, source, self._cfg.labels)
+        return rows_to_records(rows, source, self._cfg.labels, tally)
 
     def identity(self, source: Source) -> str:
         """Return a SHA-256 that changes when the records of a source may have changed.

@@ -26,6 +26,7 @@ def data_card(release: ReleaseRecord, params: object) -> CardData:
             for source in sources
             if isinstance(source, Mapping)
         ],
+        account=list(get_path(release, "account") or ()),
     )
 
 

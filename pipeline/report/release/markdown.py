@@ -161,6 +161,8 @@ def _data(card: ReleaseCard) -> Iterator[str]:
     yield from _table(f"Data version {data['version']}", names, rows)
     if data["fingerprint"]:
         yield from (f"{integer(data['texts'])} texts, fingerprint `{_plain(data['fingerprint'])}`.", "")
+    if data["account"]:
+        yield from (*(f"- {_plain(sentence)}" for sentence in data["account"]), "")
 
 
 def _use(card: ReleaseCard) -> Iterator[str]:

@@ -113,7 +113,7 @@ def _lifespan(
             preparing.run(),
             batcher.run(),
             service.champion.refresh_every(service.cfg.reload_seconds),
-            preparing.map("", [WARM_UP_TEXT]),
+            preparing.map("", [WARM_UP_TEXT], preparation=""),
             service.journal_health.watch(),
             _retain_daily(service),
         )

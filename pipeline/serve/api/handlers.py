@@ -132,8 +132,13 @@ class ApiHandlers:
     async def _predict(self, items: Sequence[TextItem], request: Request) -> PredictedRequest:
         """Clean, predict and journal the texts of a request, each step in its turn."""
         client = str(request.state.client)
-        prepared = await self._preparing.map(client, [item.text for item in items])
-        batch = await self._batcher.predict(client, [text.cleaned for text in prepared])
+        texts = [item.text for item in items]
+        name, release = "", self._service.champion.serving()
+        # Twice where another release comes into service in between that reads texts in another way.
+        while name != (name := release.predictor.prepare.name):
+            prepared = await self._preparing.map(client, texts, preparation=name)
+            batch = await self._batcher.predict(client, [text.cleaned for text in prepared])
+            release = batch.release
         rows = range(batch.start, batch.start + len(prepared))
         predicted = PredictedRequest(str(request.state.request), client, items, prepared, batch, rows)
         loop = asyncio.get_running_loop()

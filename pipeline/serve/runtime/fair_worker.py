@@ -1,23 +1,25 @@
 """Work on texts in one thread, in turns between clients: a hostile text delays others by itself at most."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
 from pipeline.serve.runtime.fair_queue import FairQueue, Queued
 
+# A text, or one with what is asked of it; its length is its characters.
+T = TypeVar("T", bound=Sized)
 R = TypeVar("R")
 # The outcome for each text: a text that fails fails its own request only.
-Work = Callable[[Sequence[str]], "list[R | Exception]"]
+Work = Callable[[Sequence[T]], "list[R | Exception]"]
 # So many characters are worked on at once: a hop to the thread costs as much as an ordinary text.
 UNIT_CHARACTERS = 2000
 
 
-def each(work: Callable[[str], R]) -> "Work[R]":
+def each(work: Callable[[T], R]) -> "Work[T, R]":
     """Return a function that applies `work` to each text of a list."""
 
-    def apply(texts: Sequence[str]) -> list[R | Exception]:
+    def apply(texts: Sequence[T]) -> list[R | Exception]:
         outcomes: list[R | Exception] = []
         for text in texts:
             try:
@@ -29,15 +31,15 @@ def each(work: Callable[[str], R]) -> "Work[R]":
     return apply
 
 
-class FairWorker(Generic[R]):
+class FairWorker(Generic[T, R]):
     """Apply a function to texts, `unit` characters at once; at most `max_characters` wait."""
 
     def __init__(
-        self, work: "Work[R]", *, max_characters: int, name: str, unit: int = UNIT_CHARACTERS
+        self, work: "Work[T, R]", *, max_characters: int, name: str, unit: int = UNIT_CHARACTERS
     ) -> None:
         self._work = work
         self._unit = unit
-        self._queue: FairQueue[str] = FairQueue(max_cost=max_characters)
+        self._queue: FairQueue[T] = FairQueue(max_cost=max_characters)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
 
     @property
@@ -45,7 +47,7 @@ class FairWorker(Generic[R]):
         """Return how many characters wait."""
         return self._queue.cost
 
-    async def map(self, client: str, texts: Sequence[str]) -> list[R]:
+    async def map(self, client: str, texts: Sequence[T]) -> list[R]:
         """Return the result for each text, in their order; raises QueueFull when too much waits."""
         loop = asyncio.get_running_loop()
         results: list[asyncio.Future[R]] = []

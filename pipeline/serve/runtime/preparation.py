@@ -4,7 +4,7 @@ import asyncio
 import functools
 from collections.abc import Sequence
 
-from pipeline.inference.journal_entry import PreparedText, prepare_text
+from pipeline.inference.journal_entry import PreparedText, TextRequest, prepare_text
 from pipeline.serve.runtime.fair_worker import FairWorker, each
 from pipeline.serve.runtime.text_process import TextProcess
 
@@ -40,14 +40,20 @@ class Preparation:
         """Return whether a short text waits."""
         return self._short.queued > 0
 
-    async def map(self, client: str, texts: Sequence[str]) -> list[PreparedText]:
-        """Return each text prepared, in their order; raises QueueFull when too much waits."""
+    async def map(self, client: str, texts: Sequence[str], *, preparation: str) -> list[PreparedText]:
+        """Return each text prepared as this preparation says, in their order.
+
+        Raises QueueFull when too much waits.
+        """
         long = [len(text) > LONG_CHARACTERS for text in texts]
+        requests = [TextRequest(text, preparation) for text in texts]
         if not any(long):
-            return await self._short.map(client, texts)
+            return await self._short.map(client, requests)
         prepared = await asyncio.gather(
-            self._short.map(client, [text for text, is_long in zip(texts, long, strict=True) if not is_long]),
-            self._long.map(client, [text for text, is_long in zip(texts, long, strict=True) if is_long]),
+            self._short.map(
+                client, [one for one, is_long in zip(requests, long, strict=True) if not is_long]
+            ),
+            self._long.map(client, [one for one, is_long in zip(requests, long, strict=True) if is_long]),
         )
         in_order = [iter(part) for part in prepared]
         return [next(in_order[is_long]) for is_long in long]

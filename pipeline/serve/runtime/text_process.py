@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from pipeline.base import logs
-from pipeline.inference.journal_entry import PreparedText
+from pipeline.inference.journal_entry import PreparedText, TextRequest
 from pipeline.serve.runtime.fair_queue import QueueFull
 from pipeline.serve.runtime.fair_worker import each
 
@@ -37,7 +37,7 @@ class TextProcess:
         self._pipe: Connection | None = None
         self._ready = self._replaced = False
 
-    def __call__(self, texts: Sequence[str]) -> list[PreparedText | Exception]:
+    def __call__(self, texts: Sequence[TextRequest]) -> list[PreparedText | Exception]:
         """Return the prepared text or the error of each text."""
         try:
             # What ended a process shall not end this one.

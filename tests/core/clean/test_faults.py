@@ -1,13 +1,14 @@
 """Every text that cannot be used has one reason."""
 
 import pytest
+from cleaning import ALL_MAY_BE_LOST
 from text_records import text_record
 
 from pipeline.base.config import CleanConfig
 from pipeline.base.records import TextRecord
 from pipeline.core.clean.faults import count_words, find_fault
 
-CFG = CleanConfig(min_words=2, max_words=5)
+CFG = CleanConfig(min_words=2, max_words=5, mask=True, max_loss=ALL_MAY_BE_LOST)
 LABELS = ("bad", "good")
 
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pipeline.base.config import FileSource
 from pipeline.base.errors import DataRejected, TonewatchError
 from pipeline.base.records import TextRecord
-from pipeline.io.sources.rows import row_to_record, rows_to_records
+from pipeline.io.sources.rows import RecordReader, RowTally, rows_to_records
 
 LABELS = ("negative", "neutral", "positive")
 COLUMNS = {
@@ -38,6 +38,10 @@ def source(
     )
 
 
+def read_row(row: dict[str, str], asked: FileSource, number: int = 1) -> TextRecord:
+    return RecordReader(asked, LABELS, RowTally()).read(row, number)
+
+
 @pytest.mark.parametrize(
     ("rating", "label"),
     [
@@ -53,7 +57,7 @@ def source(
 def test_a_rating_becomes_a_label(rating: str, label: str) -> None:
     asked = source(label=None, rating="stars", ratings=RATINGS)
 
-    assert row_to_record({"text": "a", "stars": rating}, asked, LABELS, 1).label == label
+    assert read_row({"text": "a", "stars": rating}, asked, 1).label == label
 
 
 @pytest.mark.parametrize(
@@ -71,7 +75,7 @@ def test_a_rating_becomes_a_label(rating: str, label: str) -> None:
 def test_the_numbers_of_raters_are_sorted(given: str, raters: str) -> None:
     asked = source(label=None, rating="stars", raters="all", ratings=RATINGS)
 
-    assert row_to_record({"text": "a", "stars": "1", "all": given}, asked, LABELS, 1).raters == raters
+    assert read_row({"text": "a", "stars": "1", "all": given}, asked, 1).raters == raters
 
 
 @pytest.mark.parametrize("given", ["[3, good]", "nan", "1 inf", "3/5"])
@@ -79,7 +83,7 @@ def test_raters_without_numbers_are_refused(given: str) -> None:
     asked = source(label=None, rating="stars", raters="all", ratings=RATINGS)
 
     with pytest.raises(DataRejected, match=r"source mine, row 7: column 'all' holds .*`columns.raters`"):
-        row_to_record({"text": "a", "stars": "1", "all": given}, asked, LABELS, 7)
+        read_row({"text": "a", "stars": "1", "all": given}, asked, 7)
 
 
 def test_raters_without_a_rating_rule_are_refused() -> None:
@@ -93,7 +97,7 @@ def test_a_row_becomes_a_record() -> None:
     )
     row = {"text": "a", "label": " 1 ", "key": "12_3", "day": "2026-11-22", "side": "dev"}
 
-    assert row_to_record(row, asked, LABELS, 1) == TextRecord(
+    assert read_row(row, asked, 1) == TextRecord(
         "mine:12_3", "a", "positive", "mine", "mine:12", "en", "2026-11-22", "MIT", "dev"
     )
 
