@@ -18,6 +18,9 @@ ADDED_KEYS = (
     "compress.budget.resamples",
     "evaluate.frozen_encoder",
     "split.near_duplicates",
+    "validate.sample_texts",
+    "validate.max_unknown_tokens",
+    "validate.max_cut_words",
 )
 
 

@@ -4,14 +4,7 @@ from collections.abc import Collection
 
 from pipeline.base.config import CleanConfig
 from pipeline.base.records import TextRecord
-
-# A longer piece counts as several words: Chinese has no spaces, and a megabyte without one is no word.
-LONGEST_WORD = 40
-
-
-def count_words(text: str) -> int:
-    """Count the words of a text; a piece longer than LONGEST_WORD counts as several."""
-    return sum(1 + (len(piece) - 1) // LONGEST_WORD for piece in text.split())
+from pipeline.core.clean.words import count_words
 
 
 def find_fault(record: TextRecord, cfg: CleanConfig, labels: Collection[str]) -> str | None:
