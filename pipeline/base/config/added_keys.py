@@ -21,6 +21,7 @@ ADDED_KEYS = (
     "validate.sample_texts",
     "validate.max_unknown_tokens",
     "validate.max_cut_words",
+    "validate.max_shift",
 )
 
 

@@ -90,6 +90,7 @@ class ValidateConfig(Section):
     max_residue_share: Fraction
     max_unknown_tokens: Fraction
     max_cut_words: Fraction
+    max_shift: Fraction
 
 
 class SplitConfig(Section):

@@ -23,6 +23,7 @@ CFG = ValidateConfig(
     max_residue_share=0.1,
     max_unknown_tokens=0.05,
     max_cut_words=0.1,
+    max_shift=0.1,
 )
 LABELS = ("bad", "good")
 TEXTS = (
