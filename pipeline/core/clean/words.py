@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 # A longer piece counts as several words: a megabyte without a blank is no word.
 LONGEST_WORD = 40
@@ -31,6 +31,11 @@ def count_words(text: str) -> int:
 def has_unspaced_words(text: str) -> bool:
     """Return whether a text has letters of a script that puts no blank between words."""
     return _RUN.search(text) is not None
+
+
+def mostly_unspaced(texts: Sequence[str]) -> bool:
+    """Return whether most of these texts have letters of a script that puts no blank between words."""
+    return 2 * sum(map(has_unspaced_words, texts)) > len(texts)
 
 
 def _spelled(text: str) -> Iterator[str]:

@@ -14,13 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.records import TextRecord
-from pipeline.core.clean.words import has_unspaced_words
+from pipeline.core.clean.words import mostly_unspaced
 from pipeline.core.validate.row_measures import draw
 
 FOLDS = 5
 FEATURES = 30_000
 MIN_COUNT = 2
-UNSPACED_SHARE = 0.5
 MAX_ITERATIONS, TOLERANCE = 300, 1e-3
 
 
@@ -104,8 +103,7 @@ def _features(texts: Sequence[str]) -> Any:
     """Return TF-IDF features: words and pairs of them, or characters where no blank parts words."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    unspaced = sum(map(has_unspaced_words, texts)) > UNSPACED_SHARE * len(texts)
-    kind = {"analyzer": "char", "ngram_range": (1, 3)} if unspaced else {"ngram_range": (1, 2)}
+    kind = {"analyzer": "char", "ngram_range": (1, 3)} if mostly_unspaced(texts) else {"ngram_range": (1, 2)}
     vectorizer = TfidfVectorizer(max_features=FEATURES, min_df=MIN_COUNT, sublinear_tf=True, **kind)
     return vectorizer.fit_transform(texts)
 
