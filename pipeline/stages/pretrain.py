@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.core.model.coverage import Coverage
     from pipeline.core.model.encoder import EncoderSettings
     from pipeline.core.train.masking import WholeWordMasking
-    from pipeline.core.train.objectives import EncoderStart
+    from pipeline.core.train.objectives import EncoderStart, MaskedWordObjective
     from pipeline.core.train.ray_trainer import TrainingResult
     from pipeline.stages.context import StageContext, TrainingContext
 
@@ -40,8 +40,7 @@ def pretrain(
 
     Raises DataRejected before training where the tokenizer does not know the texts or cuts off too much.
     """
-    from pipeline.core.model.tokenizer import encode, load_tokenizer
-    from pipeline.core.train.objectives import MaskedWordObjective
+    from pipeline.core.model.tokenizer import load_tokenizer
     from pipeline.core.train.ray_trainer import TrainingJob
 
     inputs = files.verified_receipt(splits, made_by="split")
@@ -50,14 +49,7 @@ def pretrain(
     start, document = _start(encoder, train, dropout=cfg.dropout, downloads=training.downloads)
     coverage = _check_coverage(document, train, encoder, limits)
     tokenizer = load_tokenizer(document, encoder.max_tokens)
-    objective = MaskedWordObjective(
-        start=start,
-        masking=_masking(tokenizer, cfg.mlm_probability),
-        train=encode(tokenizer, train),
-        valid=encode(tokenizer, valid),
-        batch_size=cfg.batch_size,
-        seed=training.seed,
-    )
+    objective = _objective(start, tokenizer, (train, valid), cfg, training.seed)
     checkpoints = training.checkpoint_store(
         "pretrain", dict(inputs.files), encoder.model_dump(), cfg.model_dump()
     )
@@ -78,6 +70,28 @@ def pretrain(
     receipt = _write(out, result, start.config, document, before)
     checkpoints.delete()
     return receipt
+
+
+def _objective(
+    start: "EncoderStart",
+    tokenizer: "Tokenizer",
+    texts: tuple[Sequence[str], Sequence[str]],
+    cfg: PretrainConfig,
+    seed: int,
+) -> "MaskedWordObjective":
+    """Return the objective on the texts of train and valid, as tokens."""
+    from pipeline.core.model.tokenizer import encode
+    from pipeline.core.train.objectives import MaskedWordObjective
+
+    train, valid = texts
+    return MaskedWordObjective(
+        start=start,
+        masking=_masking(tokenizer, cfg.mlm_probability),
+        train=encode(tokenizer, train),
+        valid=encode(tokenizer, valid),
+        batch_size=cfg.batch_size,
+        seed=seed,
+    )
 
 
 def _texts(path: Path) -> list[str]:
