@@ -46,8 +46,25 @@ def show_version(workspace: "Workspace", name: VersionArgument = None) -> tuple[
     from pipeline.cli import printing
     from pipeline.operations import data_versions
 
-    version = data_versions.show_version(workspace.root, name).as_dict()
-    return version, printing.fields(version)
+    card = data_versions.data_card(workspace, name)
+    return card, printing.fields(card)
+
+
+@app.command()
+@command
+def diff(
+    workspace: "Workspace",
+    old: VersionArgument = None,
+    new: Annotated[str | None, typer.Argument(help="A later one; by default the newest.")] = None,
+) -> tuple[object, str]:
+    """Compare two data versions, by default the newest two.  Example: tonewatch data diff v1 v2."""
+    from dataclasses import asdict
+
+    from pipeline.cli import printing
+    from pipeline.operations import data_versions
+
+    difference = data_versions.diff_versions(workspace.root, old, new)
+    return asdict(difference), printing.version_diff(difference)
 
 
 @app.command()

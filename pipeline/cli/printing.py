@@ -14,6 +14,7 @@ from pipeline.base.spreadsheet import inert
 from pipeline.cli.tables import table
 
 if TYPE_CHECKING:
+    from pipeline.io.versioning.version_diff import VersionDiff
     from pipeline.operations.api_keys import KeyRecord
     from pipeline.operations.doctor import Diagnosis
     from pipeline.operations.prune import PruneResult
@@ -88,6 +89,17 @@ def reigns_csv(rows: Sequence[ReignRecord]) -> str:
         values: Mapping[str, object] = row
         writer.writerow([_csv_cell(values[column]) for column in REIGN_COLUMNS])
     return file.getvalue().rstrip("\n")
+
+
+def version_diff(diff: "VersionDiff") -> str:
+    """Format what changed between two data versions: counts, and the ids of a few texts."""
+    lines = [f"From {diff.old} to {diff.new}: {diff.unchanged:,} texts unchanged."]
+    for kind, count in diff.counts.items():
+        examples = f", such as {', '.join(diff.examples[kind])}" if count else ""
+        lines.append(f"{kind:<11} {count:>9,}{examples}")
+    for change, count in (*diff.labels.items(), *diff.splits.items()):
+        lines.append(f"  {change}: {count:,}")
+    return "\n".join(lines)
 
 
 def move(result: "MoveResultRecord") -> str:

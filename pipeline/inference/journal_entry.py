@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from pipeline.base.digests import keyed_digest
-from pipeline.core.clean.faults import count_words
 from pipeline.core.clean.language import detect_language
+from pipeline.core.clean.words import count_words
 from pipeline.core.monitor.text_clusters import text_cluster
 from pipeline.core.privacy.masking import mask_pii
 from pipeline.core.privacy.preparation import preparation_named

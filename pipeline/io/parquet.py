@@ -33,6 +33,12 @@ def write_rejected(path: Path, rejected: Sequence[tuple[TextRecord, str]]) -> No
     write_rows(path, {**columns, "reason": [reason for _, reason in rejected]})
 
 
+def read_rejected(path: Path) -> list[tuple[TextRecord, str]]:
+    """Read the records that `write_rejected` wrote, each with its reason."""
+    columns = read_rows(path)
+    return list(zip(_records(columns), columns["reason"], strict=True))
+
+
 def read_texts(path: Path) -> list[TextRecord]:
     """Read the records of one Parquet file, in their order."""
     return list(_records(read_rows(path)))

@@ -15,8 +15,8 @@ from pipeline.base.documents import ReleaseRecord
 from pipeline.base.errors import TonewatchError
 from pipeline.base.records import Receipt
 from pipeline.base.seeds import seed_for
-from pipeline.core.clean.faults import count_words
 from pipeline.core.clean.language import detect_language
+from pipeline.core.clean.words import count_words
 from pipeline.core.monitor.alarm_budget import share_of
 from pipeline.core.monitor.detectors import WindowSample
 from pipeline.core.monitor.drift import DriftCalibration, calibrate, comparable_size

@@ -3,16 +3,41 @@
 from pathlib import Path
 
 from pipeline.base import logs
-from pipeline.base.config import NEWEST
+from pipeline.base.config import NEWEST, Workspace
 from pipeline.base.errors import NothingToRollBack
 from pipeline.io import files
 from pipeline.io.locks import workspace_lock
 from pipeline.io.params_file import load_params
-from pipeline.io.versioning import data_branch
+from pipeline.io.registry.ledger import Ledger
+from pipeline.io.versioning import data_branch, version_diff
 from pipeline.io.versioning.data_branch import DataVersion
 from pipeline.io.versioning.data_versions import list_versions, show_version
+from pipeline.io.versioning.version_diff import VersionDiff
 
-__all__ = ["list_versions", "rollback_data", "show_version"]
+__all__ = ["data_card", "diff_versions", "list_versions", "rollback_data", "show_version"]
+
+
+def data_card(workspace: Workspace, name: str | None) -> dict[str, object]:
+    """Return a data version, by default the newest, and the releases trained on it.
+
+    Raises NothingToRollBack when there is none yet, UsageError for an unknown name.
+    """
+    version = show_version(workspace.root, name)
+    releases = [release.record for release in Ledger(workspace.ledger).releases()]
+    trained = [one["release"] for one in releases if one["data_version"] == version.name]
+    return {**version.as_dict(), "releases": trained}
+
+
+def diff_versions(root: Path, old: str | None, new: str | None) -> VersionDiff:
+    """Compare two data versions; by default the newest with the one before it.
+
+    Raises NothingToRollBack where there is nothing to compare with, UsageError for an unknown name.
+    """
+    later = show_version(root, new)
+    before = old or later.parent
+    if before is None:
+        raise NothingToRollBack(f"{later.name} is the first data version, so there is none to compare with.")
+    return version_diff.diff_versions(root, before, later.name)
 
 
 def rollback_data(root: Path, name: str | None, reason: str) -> DataVersion:

@@ -27,13 +27,15 @@ class Stage:
 SLICE_SECTIONS = ("evaluate.length_bands", "evaluate.min_slice_texts", "evaluate.negations")
 TRAINING_SECTIONS = ("seed", "collect.labels", "encoder.max_tokens")
 
+COVERAGE_SECTIONS = ("validate.sample_texts", "validate.max_unknown_tokens", "validate.max_cut_words")
+
 STAGES = (
     Stage("identity", (), "data/identity", ()),
     Stage("collect", (), "data/raw", ("collect", "clean.mask")),
     Stage("clean", ("collect",), "data/clean", ("clean", "collect.labels")),
     Stage("validate", ("clean",), "data/validation", ("validate", "collect.labels")),
     Stage("split", ("clean", "validate"), "data/splits", ("split",)),
-    Stage("pretrain", ("split",), "data/encoder", ("seed", "encoder", "pretrain")),
+    Stage("pretrain", ("split",), "data/encoder", ("seed", "encoder", "pretrain", *COVERAGE_SECTIONS)),
     Stage("finetune", ("split", "pretrain"), "data/classifier", (*TRAINING_SECTIONS, "finetune")),
     Stage(
         "compress", ("finetune", "split"), "data/candidate", (*TRAINING_SECTIONS, "compress", *SLICE_SECTIONS)

@@ -1,6 +1,8 @@
 """Validate: check the cleaned texts by the Great Expectations suite."""
 
+import csv
 import dataclasses
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +11,10 @@ from pipeline.base import logs
 from pipeline.base.config import ValidateConfig
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import Receipt
+from pipeline.base.spreadsheet import inert
 from pipeline.core.validate import expectations
+from pipeline.core.validate.findings import Finding, counted, find_oddities
+from pipeline.core.validate.label_quality import LikelyWrong, find_likely_wrong
 from pipeline.io import files, parquet
 from pipeline.stages.clean import QUARANTINE
 from pipeline.stages.collect import TEXTS
@@ -17,7 +22,8 @@ from pipeline.stages.collect import TEXTS
 if TYPE_CHECKING:
     from pipeline.stages.context import StageContext
 
-CHECKS = "checks.json"
+CHECKS, FINDINGS = "checks.json", "findings.json"
+LIKELY_WRONG = "likely_wrong.csv"
 
 
 def validate(clean: Path, out: Path, cfg: ValidateConfig, labels: Sequence[str]) -> Receipt:
@@ -25,8 +31,9 @@ def validate(clean: Path, out: Path, cfg: ValidateConfig, labels: Sequence[str])
 
     Raises DataRejected with every failed check; `out` then stays as it was.
     """
-    files.verified_receipt(clean, made_by="clean")
-    kept, reasons = parquet.read_texts(clean / TEXTS), parquet.read_rows(clean / QUARANTINE)["reason"]
+    cleaned = files.verified_receipt(clean, made_by="clean")
+    kept, rejected = parquet.read_texts(clean / TEXTS), parquet.read_rejected(clean / QUARANTINE)
+    reasons = [reason for _, reason in rejected]
     checks = expectations.check(kept, reasons, cfg, labels)
     failed = [check.sentence for check in checks if not check.passed]
     if failed:
@@ -36,13 +43,45 @@ def validate(clean: Path, out: Path, cfg: ValidateConfig, labels: Sequence[str])
             + f"\nLook at {clean / QUARANTINE}, correct the sources, "
             "or change the limits under `validate` in params.yaml."
         )
+    likely_wrong = find_likely_wrong(kept, labels, sample_texts=cfg.sample_texts)
+    found = [*_changed_texts(cleaned), *find_oddities(kept, rejected, cfg), *_likely_wrong(likely_wrong)]
+    log = logs.get("validate")
+    if found:
+        # One line; ids and never texts.
+        log.warning(
+            "texts.odd", **{one.kind.replace(" ", "_"): f"{one.count} ({one.example})" for one in found}
+        )
+    counts = {"checks": len(checks), "texts": len(kept), **{f"odd/{one.kind}": one.count for one in found}}
     with files.staging_dir(out) as staging:
         files.write_json(staging / CHECKS, [dataclasses.asdict(check) for check in checks])
-        logs.get("validate").info("texts.validated", checks=len(checks))
+        files.write_json(staging / FINDINGS, [dataclasses.asdict(finding) for finding in found])
+        files.write_bytes(staging / LIKELY_WRONG, _csv(likely_wrong).encode())
+        log.info("texts.validated", checks=len(checks))
         figures = {check.name: check.found for check in checks}
-        return files.write_receipt(
-            staging, Receipt("validate", counts={"checks": len(checks), "texts": len(kept)}, figures=figures)
-        )
+        return files.write_receipt(staging, Receipt("validate", counts=counts, figures=figures))
+
+
+def _changed_texts(cleaned: Receipt) -> list[Finding]:
+    """Return what cleaning changed, as its receipt counts it; ids are not kept there."""
+    names = {"rule/mojibake": "mojibake", "rule/html": "HTML", "rule/controls": "control characters"}
+    found = [finding for key, kind in names.items() for finding in counted(kind, cleaned.counts.get(key, 0))]
+    masked = sum(number for key, number in cleaned.counts.items() if key.startswith("masked/"))
+    return [*found, *counted("PII masked", masked)]
+
+
+def _likely_wrong(found: Sequence[LikelyWrong]) -> list[Finding]:
+    return [Finding("likely wrong label", len(found), found[0].id)] if found else []
+
+
+def _csv(found: Sequence[LikelyWrong]) -> str:
+    """Return the likely wrong labels as CSV, the likeliest first, without texts; no cell is a formula."""
+    names = [field.name for field in dataclasses.fields(LikelyWrong)]
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([*names, "corrected"])
+    for one in found:
+        writer.writerow([*(inert(str(getattr(one, name))) for name in names), ""])
+    return file.getvalue()
 
 
 def run(context: "StageContext") -> Receipt:

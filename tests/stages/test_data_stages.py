@@ -28,7 +28,11 @@ VALIDATE = ValidateConfig(
     language="en",
     language_min_words=5,
     min_language_share=0.9,
+    sample_texts=1000,
     max_residue_share=0.01,
+    max_unknown_tokens=0.05,
+    max_cut_words=0.1,
+    max_shift=0.1,
 )
 SPLIT = SplitConfig(valid=0.2, test=0.2, salt="s", near_duplicates=1.0)
 SENTENCES = (

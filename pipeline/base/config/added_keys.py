@@ -20,6 +20,10 @@ ADDED_KEYS = (
     "split.near_duplicates",
     "clean.mask",
     "clean.max_loss",
+    "validate.sample_texts",
+    "validate.max_unknown_tokens",
+    "validate.max_cut_words",
+    "validate.max_shift",
 )
 
 

@@ -128,7 +128,11 @@ class ValidateConfig(Section):
     language: str
     language_min_words: PositiveInt
     min_language_share: Fraction
+    sample_texts: PositiveInt
     max_residue_share: Fraction
+    max_unknown_tokens: Fraction
+    max_cut_words: Fraction
+    max_shift: Fraction
 
 
 class SplitConfig(Section):

@@ -13,6 +13,7 @@ from pipeline.base.data_account import (
     UNKNOWN_LABEL,
 )
 from pipeline.base.records import TextRecord
+from pipeline.core.clean.words import count_words
 
 # What tables and platforms write where a text is missing or was removed, in any case.
 PLACEHOLDERS = frozenset((
@@ -22,14 +23,6 @@ PLACEHOLDERS = frozenset((
     "..", "...",
 ))  # fmt: skip
 LONGEST_PLACEHOLDER = 24  # characters, with quotes around
-
-# A longer piece counts as several words: Chinese has no spaces, and a megabyte without one is no word.
-LONGEST_WORD = 40
-
-
-def count_words(text: str) -> int:
-    """Count the words of a text; a piece longer than LONGEST_WORD counts as several."""
-    return sum(1 + (len(piece) - 1) // LONGEST_WORD for piece in text.split())
 
 
 def find_fault(record: TextRecord, cfg: CleanConfig, labels: Collection[str]) -> str | None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.base.config import EvaluateConfig
 from pipeline.base.config.evaluate import FrozenEncoderConfig, TfidfConfig
+from pipeline.core.clean.words import mostly_unspaced
 
 
 def predict_baselines(
@@ -27,12 +28,17 @@ def predict_baselines(
 def predict_tfidf(
     train: Sequence[str], truth: Sequence[int], test: Sequence[str], cfg: TfidfConfig
 ) -> list[int]:
-    """Predict by logistic regression on TF-IDF features, fitted on the training texts."""
+    """Predict by logistic regression on TF-IDF features, fitted on the training texts.
+
+    The features are runs of words, or of characters where most texts put no blank between words.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
-    features = TfidfVectorizer(ngram_range=(1, cfg.max_ngram), min_df=cfg.min_count)
-    if len(set(truth)) < 2 or not _has_words(train, cfg):
+    # Where no blank parts words, a bag of words would hold whole clauses.
+    analyzer = "char" if mostly_unspaced(train) else "word"
+    features = TfidfVectorizer(analyzer=analyzer, ngram_range=(1, cfg.max_ngram), min_df=cfg.min_count)
+    if len(set(truth)) < 2 or not _has_words(train, cfg, analyzer):
         # Nothing to fit: the baseline predicts the most common label.
         return [Counter(truth).most_common(1)[0][0]] * len(test)
     model = LogisticRegression(C=cfg.regularization_c, max_iter=cfg.max_iterations, class_weight="balanced")
@@ -69,9 +75,9 @@ def predict_vader(test: Sequence[str], thresholds: Sequence[float]) -> list[int]
     return [bisect.bisect_left(thresholds, lexicon.polarity_scores(text)["compound"]) for text in test]
 
 
-def _has_words(train: Sequence[str], cfg: TfidfConfig) -> bool:
+def _has_words(train: Sequence[str], cfg: TfidfConfig, analyzer: str) -> bool:
     from sklearn.feature_extraction.text import CountVectorizer
 
-    words = CountVectorizer().build_analyzer()
+    words = CountVectorizer(analyzer=analyzer).build_analyzer()
     counts = Counter(word for text in train for word in set(words(text)))
     return any(count >= cfg.min_count for count in counts.values())

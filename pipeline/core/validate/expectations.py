@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pipeline.base.config import ValidateConfig
 from pipeline.base.data_account import DUPLICATE
 from pipeline.base.records import TextRecord
-from pipeline.core.clean.faults import count_words
-from pipeline.core.validate.row_measures import in_language, residues
+from pipeline.core.clean.words import count_words
+from pipeline.core.validate.row_measures import in_language, residues, share_interval
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult
@@ -44,6 +44,7 @@ class _Rule:
     expectation: "Expectation"
     least: bool = False
     key: str = ""
+    note: str = ""
 
 
 def check(
@@ -57,8 +58,16 @@ def check(
         sentence = f"texts: no text is left ({', '.join(counts) or 'nothing was collected'})"
         return (Check("texts", False, 0, cfg.min_texts, sentence), *raw_checks)
     frame = _text_frame(kept, cfg, labels)
-    has_language = bool(frame["in_language"].notna().any())
-    return (*_run_suite(frame, _text_rules(cfg, labels, has_language=has_language)), *raw_checks)
+    return (*_run_suite(frame, _text_rules(cfg, labels, _language_note(frame))), *raw_checks)
+
+
+def _language_note(frame: "DataFrame") -> str:
+    """Say on how many texts the share in a language rests, and its interval; empty where it rests on none."""
+    judged = frame["in_language"].dropna()
+    if judged.empty:
+        return ""
+    low, high = share_interval(float(judged.mean()), len(judged))
+    return f"{len(judged):,} of {len(frame):,} texts judged, 95 % interval {low:.4g} to {high:.4g}"
 
 
 def _text_frame(kept: Sequence[TextRecord], cfg: ValidateConfig, labels: Sequence[str]) -> "DataFrame":
@@ -86,7 +95,7 @@ def _raw_frame(kept: int, reasons: Sequence[str]) -> "DataFrame":
     )
 
 
-def _text_rules(cfg: ValidateConfig, labels: Sequence[str], *, has_language: bool) -> list[_Rule]:
+def _text_rules(cfg: ValidateConfig, labels: Sequence[str], language_note: str) -> list[_Rule]:
     import great_expectations.expectations as gxe
 
     text_count = gxe.ExpectTableRowCountToBeBetween(min_value=cfg.min_texts)
@@ -102,10 +111,11 @@ def _text_rules(cfg: ValidateConfig, labels: Sequence[str], *, has_language: boo
         _at_most("words of the mean text", "words", cfg.max_mean_words, "max_mean_words"),
         _at_most("share with HTML or mojibake left", "residue", cfg.max_residue_share, "max_residue_share"),
     ]
-    # The language of short texts is undetermined; where all are short, there is nothing to check.
-    if has_language:
+    # The language of a few words is undetermined; where all texts are so short, there is nothing to check.
+    if language_note:
         name = f"share in language {cfg.language}"
-        rules.append(_at_least(name, "in_language", cfg.min_language_share, "min_language_share"))
+        rule = _at_least(name, "in_language", cfg.min_language_share, "min_language_share")
+        rules.append(dataclasses.replace(rule, note=language_note))
     return rules
 
 
@@ -184,6 +194,8 @@ def _to_check(rule: _Rule, result: "ExpectationValidationResult") -> Check:
     sentence = f"{rule.name}: {_format(number)}, {_format_limit(rule)}"
     if rule.key:
         sentence += f" (validate.{rule.key})"
+    if rule.note:
+        sentence += f"; {rule.note}"
     return Check(rule.name, bool(result.success), number, rule.limit, sentence)
 
 

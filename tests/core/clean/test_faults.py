@@ -6,7 +6,7 @@ from text_records import text_record
 
 from pipeline.base.config import CleanConfig
 from pipeline.base.records import TextRecord
-from pipeline.core.clean.faults import count_words, find_fault
+from pipeline.core.clean.faults import find_fault
 
 CFG = CleanConfig(min_words=2, max_words=5, mask=True, max_loss=ALL_MAY_BE_LOST)
 LABELS = ("bad", "good")
@@ -35,10 +35,3 @@ def test_the_first_fault_of_a_text_is_named(text: str, label: str, reason: str |
 
 def test_a_giant_piece_without_a_space_is_too_long() -> None:
     assert find_fault(record("x" * 1_000_000), CFG, LABELS) == "too long"
-
-
-@pytest.mark.parametrize(
-    ("text", "number"), [("", 0), ("a b", 2), ("x" * 40, 1), ("x" * 41, 2), ("好" * 100, 3)]
-)
-def test_a_long_piece_counts_as_several_words(text: str, number: int) -> None:
-    assert count_words(text) == number

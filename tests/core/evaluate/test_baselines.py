@@ -24,6 +24,12 @@ def test_tfidf_learns_the_labels_of_words() -> None:
     ) == [0, 1]
 
 
+def test_where_no_blank_parts_words_tfidf_learns_characters() -> None:
+    train = ["房间很脏", "服务很脏乱", "早餐好吃", "水果好吃极了"]
+
+    assert baselines.predict_tfidf(train, [0, 0, 1, 1], ["浴室脏", "面条好吃"], CFG.tfidf) == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("train", "truth", "why"),
     [

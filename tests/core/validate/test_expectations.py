@@ -19,7 +19,11 @@ CFG = ValidateConfig(
     language="en",
     language_min_words=5,
     min_language_share=0.7,
+    sample_texts=1000,
     max_residue_share=0.1,
+    max_unknown_tokens=0.05,
+    max_cut_words=0.1,
+    max_shift=0.1,
 )
 LABELS = ("bad", "good")
 TEXTS = (
@@ -51,7 +55,8 @@ def test_sound_texts_pass_every_check() -> None:
     assert found["share quarantined"].found == pytest.approx(1 / 6)
     assert (
         found["share in language en"].sentence
-        == "share in language en: 1, at least 0.7 required (validate.min_language_share)"
+        == "share in language en: 1, at least 0.7 required (validate.min_language_share); "
+        "4 of 4 texts judged, 95 % interval 0.5101 to 1"
     )
 
 
@@ -94,8 +99,8 @@ def test_empty_values_are_none() -> None:
     assert not found["empty lang"].passed
 
 
-def test_the_language_of_short_texts_is_not_checked() -> None:
-    found = answers([record(number, text=f"sehr gut {number}") for number in range(4)])
+def test_the_language_of_a_word_or_two_is_not_checked() -> None:
+    found = answers([record(number, text=f"ok {number}") for number in range(4)])
 
     assert "share in language en" not in found
 
@@ -127,3 +132,22 @@ def test_mojibake_and_lost_characters_are_residue() -> None:
     )
 
     assert found["share with HTML or mojibake left"].found == 0.5
+
+
+def test_texts_without_blanks_are_judged_by_their_script() -> None:
+    texts = ("房间很干净，服务员很热情", "早餐一般，价格太贵了", "下次还会再来住", "空调坏了没人修")
+    found = answers([record(number, text=text, lang="zh") for number, text in enumerate(texts)])
+
+    assert not found["share in language en"].passed
+    assert found["share in language en"].found == 0
+    assert "4 of 4 texts judged" in found["share in language en"].sentence
+
+
+def test_the_language_of_many_texts_is_judged_on_a_sample_and_says_so() -> None:
+    records = [record(number, id=f"s:{number}") for number in range(200)]
+    cfg = CFG.model_copy(update={"sample_texts": 50})
+
+    (found,) = [one for one in check(records, (), cfg, LABELS) if one.name == "share in language en"]
+
+    assert found.found == 1
+    assert found.sentence.endswith("50 of 200 texts judged, 95 % interval 0.9287 to 1")

@@ -1,0 +1,108 @@
+"""What a tokenizer makes of texts: how much of them it does not know, and how much it cuts off."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tokenizers import Tokenizer
+
+from pipeline.base.config import EncoderConfig, ValidateConfig
+from pipeline.base.errors import DataRejected
+from pipeline.core.clean.words import count_words
+from pipeline.core.validate.row_measures import draw
+
+TEXTS_AT_ONCE = 2_000
+# A tokenizer that spells unknown letters byte by byte names each byte so.
+BYTE = re.compile(r"<0x[0-9A-F]{2}>")
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Count what a tokenizer makes of `texts` texts; special tokens are not counted.
+
+    `cut_texts` are longer than `max_tokens`; `cut_words` of their words lie beyond.
+    """
+
+    texts: int
+    tokens: int
+    unknown_tokens: int
+    words: int
+    cut_texts: int
+    cut_words: int
+
+    @property
+    def unknown_share(self) -> float:
+        """Return the share of tokens that the tokenizer does not know, or spells byte by byte."""
+        return self.unknown_tokens / max(1, self.tokens)
+
+    @property
+    def cut_text_share(self) -> float:
+        """Return the share of texts that are longer than `max_tokens`."""
+        return self.cut_texts / max(1, self.texts)
+
+    @property
+    def cut_word_share(self) -> float:
+        """Return the share of all words that lie beyond `max_tokens`."""
+        return self.cut_words / max(1, self.words)
+
+
+def measure_coverage(document: str, texts: Sequence[str], *, max_tokens: int, sample_texts: int) -> Coverage:
+    """Measure what a tokenizer, given as its JSON, makes of texts: of `sample_texts` at most."""
+    tokenizer = Tokenizer.from_str(document)
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    unknown = {
+        number for piece, number in tokenizer.get_vocab().items() if piece == "[UNK]" or BYTE.fullmatch(piece)
+    }
+    # Two special tokens begin and end a text.
+    room = max_tokens - 2
+    drawn = [texts[row] for row in draw(texts, sample_texts)]
+    tokens = unknown_tokens = cut_texts = cut_words = 0
+    for start in range(0, len(drawn), TEXTS_AT_ONCE):
+        batch = drawn[start : start + TEXTS_AT_ONCE]
+        for text, encoding in zip(batch, tokenizer.encode_batch(batch), strict=True):
+            ids = [
+                number
+                for number, special in zip(encoding.ids, encoding.special_tokens_mask, strict=True)
+                if not special
+            ]
+            tokens += len(ids)
+            unknown_tokens += sum(number in unknown for number in ids)
+            if len(ids) > room:
+                cut_texts += 1
+                cut_words += count_words(text[encoding.offsets[room][1] :])
+    words = sum(map(count_words, drawn))
+    return Coverage(len(drawn), tokens, unknown_tokens, words, cut_texts, cut_words)
+
+
+def require_coverage(coverage: Coverage, limits: ValidateConfig, encoder: EncoderConfig) -> None:
+    """Raise DataRejected where the tokenizer does not know the texts, or cuts too much of them off.
+
+    The message names the keys of params.yaml to change.
+    """
+    sentences = []
+    if coverage.unknown_share > limits.max_unknown_tokens:
+        sentences.append(
+            f"The tokenizer does not know the language of these texts: {coverage.unknown_share:.1%} of their "
+            f"tokens are unknown to it, at most {limits.max_unknown_tokens:.1%} allowed "
+            f"(validate.max_unknown_tokens). {_better_tokenizer(encoder)}"
+        )
+    if coverage.cut_word_share > limits.max_cut_words:
+        sentences.append(
+            f"{coverage.cut_texts:,} of {coverage.texts:,} texts are longer than {encoder.max_tokens} "
+            f"tokens, and {coverage.cut_word_share:.1%} of all words would be cut off, at most "
+            f"{limits.max_cut_words:.1%} allowed (validate.max_cut_words). Write a larger `max_tokens` under "
+            "`encoder` in params.yaml (at most 512), or raise `max_cut_words` under `validate`."
+        )
+    if sentences:
+        raise DataRejected("\n".join(sentences))
+
+
+def _better_tokenizer(encoder: EncoderConfig) -> str:
+    if encoder.start == "minilm":
+        return (
+            "`start: minilm` is for English. Write `start: scratch` under `encoder` in params.yaml: "
+            "it trains a tokenizer on your texts."
+        )
+    larger = encoder.scratch.vocabulary
+    return f"Write a `vocabulary` larger than {larger} under `encoder.scratch` in params.yaml."

@@ -1,0 +1,69 @@
+"""What a tokenizer does not know, and what it cuts off, is noticed before training."""
+
+import pytest
+
+from pipeline.base.config import EncoderConfig, ValidateConfig
+from pipeline.base.errors import DataRejected
+from pipeline.core.model.coverage import Coverage, measure_coverage, require_coverage
+from pipeline.core.model.tokenizer import train_tokenizer
+from pipeline.io.params_file import load_params
+
+ENGLISH = ["the room was clean and the people were kind", "nobody answered the phone all week"] * 20
+CHINESE = ["房间很干净，服务员很热情", "早餐一般，价格太贵了"] * 20
+
+
+@pytest.fixture(scope="module")
+def english() -> str:
+    return train_tokenizer(ENGLISH, vocabulary=300)
+
+
+@pytest.fixture
+def limits(root) -> ValidateConfig:
+    return load_params(root / "params.yaml").validation
+
+
+@pytest.fixture
+def encoder(root) -> EncoderConfig:
+    return load_params(root / "params.yaml").encoder
+
+
+def test_a_tokenizer_knows_the_texts_it_was_trained_on(english: str) -> None:
+    found = measure_coverage(english, ENGLISH, max_tokens=64, sample_texts=1000)
+
+    assert (found.texts, found.unknown_tokens, found.cut_texts, found.cut_words) == (40, 0, 0, 0)
+
+
+def test_another_language_is_unknown_to_it_and_refused(english: str, limits, encoder) -> None:
+    found = measure_coverage(english, CHINESE, max_tokens=64, sample_texts=1000)
+
+    assert found.unknown_share > 0.9
+    with pytest.raises(DataRejected, match=r"(?s)unknown to it.*max_unknown_tokens.*`start: scratch`"):
+        require_coverage(found, limits, encoder)
+
+
+def test_a_tokenizer_trained_on_chinese_knows_chinese(limits, encoder) -> None:
+    document = train_tokenizer(CHINESE, vocabulary=300)
+
+    require_coverage(measure_coverage(document, CHINESE, max_tokens=64, sample_texts=9), limits, encoder)
+
+
+def test_words_beyond_max_tokens_are_counted(english: str) -> None:
+    # 18 words, each known as one token; 8 tokens hold 6 words between the special ones.
+    texts = [" ".join(["room"] * 18), "room"]
+
+    found = measure_coverage(english, texts, max_tokens=8, sample_texts=1000)
+
+    assert (found.cut_texts, found.cut_words, found.words) == (1, 12, 19)
+
+
+def test_a_text_that_just_fits_is_not_cut(english: str) -> None:
+    found = measure_coverage(english, ["room room room room room room"], max_tokens=8, sample_texts=1)
+
+    assert (found.cut_texts, found.cut_words) == (0, 0)
+
+
+def test_too_many_cut_words_are_refused_by_the_key_to_change(limits, encoder) -> None:
+    found = Coverage(texts=46, tokens=900, unknown_tokens=0, words=100, cut_texts=46, cut_words=77)
+
+    with pytest.raises(DataRejected, match=r"46 of 46 texts .* 77.0% .*`max_tokens` under `encoder`"):
+        require_coverage(found, limits, encoder)
