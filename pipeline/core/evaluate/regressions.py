@@ -58,7 +58,8 @@ def regression_state(
     difference, lower, standard_error, p_adjusted = figures
     if difference < -margin and p_adjusted <= 1 - gate.confidence:
         return "worse"
-    if lower > -margin:
+    # No share falls by more than all of it.
+    if lower > -margin or margin >= 1:
         return "not worse"
     needed = NormalDist().inv_cdf(gate.confidence) + NormalDist().inv_cdf(gate.power)
     return "not shown" if needed * standard_error <= margin else "not known"
