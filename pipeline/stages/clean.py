@@ -57,6 +57,7 @@ def clean(raw: Path, out: Path, cfg: CleanConfig, labels: Sequence[str]) -> Rece
         "own split", (f"{record.split}/{reason}" for record, reason in quarantined if record.split)
     )
     notes = {ACCOUNT: account.to_json(), PREPARATION: raw_receipt.notes[PREPARATION]}
+    notes |= {f"example/{name}": one for name, one in under_notes("example", raw_receipt).items()}
     with files.staging_dir(out) as staging:
         parquet.write_texts(staging / TEXTS, kept)
         parquet.write_rejected(staging / QUARANTINE, quarantined)

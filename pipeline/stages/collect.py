@@ -68,6 +68,12 @@ class Collected:
         text, rules, kinds = self.prepare.apply(record.text)
         self.counts.update(f"rule/{name}" for name in rules)
         self.counts.update(f"masked/{kind}" for kind in kinds)
+        changed = self._named(record, time, text)
+        for name in (*(f"rule/{name}" for name in rules), *(f"masked/{kind}" for kind in kinds)):
+            self.notes.setdefault(f"example/{name}", changed.id)
+        return changed
+
+    def _named(self, record: TextRecord, time: str, text: str) -> TextRecord:
         if not self.prepare.mask or not ("@" in record.id or "@" in record.group or "@" in record.topic):
             return dataclasses.replace(record, text=text, time=time)
         return dataclasses.replace(
@@ -91,7 +97,8 @@ def collect(reader: SourceReader, out: Path, *, mask: bool) -> Receipt:
 
     Texts are cleaned, and masked with `mask`, before anything of them is stored. Rows that could not be read
     stand beside them. The receipt counts both, changes by rule and labels that are written in another way; it
-    notes the identity of each source as `source/<name>`, and the name of the preparation.
+    notes the identity of each source as `source/<name>`, the first id that a rule changed as
+    `example/<rule>`, and the name of the preparation.
     """
     collected = Collected(preparation(mask=mask))
     notes = {PREPARATION: collected.prepare.name}

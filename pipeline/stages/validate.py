@@ -13,7 +13,7 @@ from pipeline.base.errors import DataRejected
 from pipeline.base.records import Receipt
 from pipeline.base.spreadsheet import inert
 from pipeline.core.validate import expectations
-from pipeline.core.validate.findings import Finding, counted, find_oddities
+from pipeline.core.validate.findings import Finding, find_oddities
 from pipeline.core.validate.label_quality import LikelyWrong, find_likely_wrong
 from pipeline.io import files, parquet
 from pipeline.stages.clean import QUARANTINE
@@ -61,12 +61,19 @@ def validate(clean: Path, out: Path, cfg: ValidateConfig, labels: Sequence[str])
         return files.write_receipt(staging, Receipt("validate", counts=counts, figures=figures))
 
 
+CHANGED = {"rule/mojibake": "mojibake", "rule/html": "HTML", "rule/controls": "control characters"}
+
+
 def _changed_texts(cleaned: Receipt) -> list[Finding]:
-    """Return what cleaning changed, as its receipt counts it; ids are not kept there."""
-    names = {"rule/mojibake": "mojibake", "rule/html": "HTML", "rule/controls": "control characters"}
-    found = [finding for key, kind in names.items() for finding in counted(kind, cleaned.counts.get(key, 0))]
-    masked = sum(number for key, number in cleaned.counts.items() if key.startswith("masked/"))
-    return [*found, *counted("PII masked", masked)]
+    """Return what cleaning changed, as its receipt counts it."""
+    found = [_changed(cleaned, kind, [key]) for key, kind in CHANGED.items()]
+    masked = _changed(cleaned, "PII masked", [key for key in cleaned.counts if key.startswith("masked/")])
+    return [finding for finding in (*found, masked) if finding.count]
+
+
+def _changed(cleaned: Receipt, kind: str, keys: Sequence[str]) -> Finding:
+    examples = [cleaned.notes[f"example/{key}"] for key in keys if f"example/{key}" in cleaned.notes]
+    return Finding(kind, sum(cleaned.counts.get(key, 0) for key in keys), next(iter(examples), ""))
 
 
 def _likely_wrong(found: Sequence[LikelyWrong]) -> list[Finding]:

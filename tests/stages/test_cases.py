@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from case_rows import CASES, Row, RowsReader, csv_rows, json_rows, table_source
 
-from pipeline.base.config import CleanConfig, FileSource, MaxLoss, SplitConfig
+from pipeline.base.config import CleanConfig, FileSource, MaxLoss, SplitConfig, ValidateConfig
 from pipeline.base.data_account import DataAccount
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import TextRecord, Unreadable
 from pipeline.core.split import split_records
-from pipeline.io import parquet
-from pipeline.stages import clean, collect
+from pipeline.io import files, parquet
+from pipeline.stages import clean, collect, validate
+
+CHECKOUT = Path(__file__).parents[2]
 
 LABELS = ("negative", "neutral", "positive")
 LIMITS = {
@@ -265,6 +268,36 @@ def test_twelve_defects_are_accounted_for(tmp_path: Path) -> None:
         "train": 122,
         "valid": 16,
         "test": 63,
+    }
+
+
+def test_twelve_defects_are_named_with_their_counts_and_an_example(tmp_path: Path) -> None:
+    source = table_source(label="label", id="id", split="split", time="time")
+    accounted(tmp_path, csv_rows("35-twelve-defects.csv"), source)
+    limits = yaml.safe_load((CHECKOUT / "params.yaml").read_text("utf-8"))["validate"] | {"min_texts": 100}
+
+    validate.validate(
+        tmp_path / "clean", tmp_path / "validation", ValidateConfig.model_validate(limits), LABELS
+    )
+
+    findings = files.read_json(tmp_path / "validation" / "findings.json")
+    named = {one["kind"]: (one["count"], one["example"]) for one in findings}
+    # From 201 texts a bag of words learns too little to find the four wrong labels for sure.
+    named.pop("likely wrong label", None)
+    assert named == {
+        "mojibake": (6, "mine:d11"),
+        "HTML": (6, "mine:d21"),
+        "control characters": (6, "mine:d43"),
+        "PII masked": (6, "mine:d34"),
+        "no text": (4, "mine:d41"),
+        "placeholder": (5, "mine:d51"),
+        "conflicting labels": (6, "mine:d81"),
+        "duplicate": (4, "mine:d66"),
+        "duplicate across splits": (4, "mine:d66"),
+        "foreign language": (4, "mine:d91"),
+        "stale time": (5, "mine:d111"),
+        # The twenty that are planted, and one whose masked IBAN makes it long.
+        "length shift in test": (21, "mine:d35"),
     }
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from pipeline.base.config import ValidateConfig
 from pipeline.base.data_account import DUPLICATE
-from pipeline.base.records import TextRecord
+from pipeline.base.records import SplitName, TextRecord
+from pipeline.base.split_names import split_name
 from pipeline.base.times import parse_time
 from pipeline.core.clean.duplicates import duplicate_key
 from pipeline.core.clean.language import UNDETERMINED, detect_language
@@ -46,11 +47,6 @@ def find_oddities(
         *(_of(f"length shift in {split}", ids) for split, ids in shifts.items()),
     ]
     return [finding for finding in found if finding.count]
-
-
-def counted(kind: str, count: int) -> list[Finding]:
-    """Return the finding of what was counted without ids; none where it did not occur."""
-    return [Finding(kind, count, "")] if count else []
 
 
 def _of(kind: str, ids: Iterable[str]) -> Finding:
@@ -97,12 +93,12 @@ def length_shifts(records: Sequence[TextRecord], limit: float) -> Mapping[str, l
     The lengths differ where their Kolmogorov-Smirnov distance from those of train exceeds both `limit` and
     what chance explains at 1 %. Splits are those that the sources bring.
     """
-    lengths: dict[str, list[tuple[int, str]]] = {}
+    lengths: dict[SplitName, list[tuple[int, str]]] = {}
     for record in records:
-        if record.split:
-            lengths.setdefault(record.split.casefold(), []).append((count_words(record.text), record.id))
+        if split := split_name(record.split):
+            lengths.setdefault(split, []).append((count_words(record.text), record.id))
     train = lengths.pop("train", [])
-    shifts = {}
+    shifts: dict[str, list[str]] = {}
     for split, rows in sorted(lengths.items()):
         expected, found = [n for n, _ in train], [n for n, _ in rows]
         if train and ks_distance(expected, found) > max(limit, ks_noise(len(expected), len(found))):
