@@ -9,6 +9,7 @@ import pytest
 from pipeline.__main__ import run_command
 from pipeline.base.config import Workspace
 from pipeline.base.errors import ConfigError, UsageError
+from pipeline.io import parquet
 from pipeline.io.params_file import load_profile, set_param, set_params
 from pipeline.io.versioning import data_versions
 from pipeline.operations.retrain import checkout_pinned_data
@@ -105,7 +106,6 @@ def test_set_rejects_an_invalid_value_and_writes_nothing(workspace, capsys):
         (b"text,label\n", 1, "texts.csv"),
         (b"words,label\na,positive\n", 1, "'text'"),
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(range(256)), 1, "texts.csv"),
-        ("text,label\nstra\u00dfe,positive\n".encode("latin-1"), 1, "UTF-8"),
     ],
 )
 def test_an_unreadable_table_is_rejected_and_leaves_nothing(workspace, capsys, content, code, named):
@@ -125,7 +125,6 @@ def test_an_unreadable_table_is_rejected_and_leaves_nothing(workspace, capsys, c
             [("text", "label"), *((f"text {n} of one class only here", "positive") for n in range(60))],
             "label",
         ),
-        ([("text", "label"), *((f"text number {n} is here", "unknown") for n in range(60))], "texts"),
         ([("text", "label"), *(("the very same words", "positive") for _ in range(60))], "texts"),
     ],
 )
@@ -138,6 +137,27 @@ def test_unusable_data_are_rejected_before_training(workspace, capsys, rows, nam
     assert code == 1
     assert named in message
     assert not (workspace / "data" / "validation").exists()
+
+
+def test_unknown_labels_stop_the_cleaning_with_the_line_to_write(workspace, capsys):
+    rows = [("text", "label"), *((f"text number {n} is here", "unheard") for n in range(60))]
+    (workspace / "texts.csv").write_bytes(table(rows))
+    assert run(capsys, "stage", "collect")[0] == 0
+
+    code, _, message = run(capsys, "stage", "clean")
+
+    assert (code, "unheard" in message, "label_map" in message) == (1, True, True), message
+    assert not (workspace / "data" / "clean").exists()
+
+
+def test_latin_1_is_read_as_such(workspace, capsys):
+    rows = ["text,label", *(f"stra\u00dfe {n},{('positive', 'negative')[n % 2]}" for n in range(40))]
+    (workspace / "texts.csv").write_bytes("\n".join(rows).encode("latin-1"))
+
+    code, _, _ = run(capsys, "stage", "collect")
+
+    assert code == 0
+    assert parquet.read_texts(workspace / "data" / "raw" / "texts.parquet")[0].text == "stra\u00dfe 0"
 
 
 def test_labels_may_be_numbers(workspace, capsys):

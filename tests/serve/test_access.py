@@ -504,7 +504,7 @@ def test_a_client_that_was_refused_is_held_back_unread_and_others_are_not(tmp_pa
         client = service.predict(headers=first)
         assert client.status_code == 200
         guard = next(one.kwargs["guard"] for one in service.app.user_middleware if "guard" in one.kwargs)
-        guard.ask_to_wait(first_id, seconds=1)
+        guard.turn_away(first_id)
         start = time.monotonic()
         other, at_once = service.predict(headers=second), time.monotonic() - start
         # No JSON: whoever reads it answers 422.

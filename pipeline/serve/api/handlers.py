@@ -27,7 +27,7 @@ from pipeline.serve.api.schemas import (
     TextItem,
 )
 from pipeline.serve.http.access import AccessGuard
-from pipeline.serve.http.errors import QUEUE_RETRY_SECONDS, HttpError, queue_full
+from pipeline.serve.http.errors import HttpError
 from pipeline.serve.runtime.batcher import BatchLanes, BatchSlice, QueueFull
 from pipeline.serve.runtime.champion import ChampionHolder
 from pipeline.serve.runtime.journal_health import JournalHealth
@@ -115,12 +115,11 @@ class ApiHandlers:
                 predicted = await self._predict(items, request)
         except (QueueFull, TimeoutError) as error:
             metrics.turned_away.labels(type(error).__name__).inc()
-            self._service.guard.ask_to_wait(str(request.state.client), seconds=QUEUE_RETRY_SECONDS)
-            raise queue_full() from None
-        batch, rows = predicted.batch, predicted.rows
-        predictions = [_prediction(batch, row) for row in rows]
+            raise self._service.guard.turn_away(str(request.state.client)) from None
+        batch = predicted.batch
+        predictions = [_prediction(batch, row) for row in predicted.rows]
         for prediction in predictions:
-            self._service.metrics.predictions.labels(batch.release.name, prediction.label).inc()
+            metrics.predictions.labels(batch.release.name, prediction.label).inc()
         return PredictResponse(
             request=predicted.request_id,
             release=batch.release.name,

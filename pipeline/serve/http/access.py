@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from pipeline.base.config import ServeConfig
 from pipeline.base.hosts import parse_host
-from pipeline.serve.http.errors import HttpError
+from pipeline.serve.http.errors import QUEUE_RETRY_SECONDS, HttpError, queue_full
 
 # open: anybody.
 # reading: any valid key, or a signed-in person.
@@ -128,12 +128,13 @@ class AccessGuard:
         if not self._in_progress[client]:
             del self._in_progress[client]
 
-    def ask_to_wait(self, client: str, *, seconds: float) -> None:
-        """Note that a client was answered with Retry-After."""
-        self._waits.begin(client, seconds)
+    def turn_away(self, client: str) -> HttpError:
+        """Return the error of a client whose texts do not fit into the queue; from now on it has to wait."""
+        self._waits.begin(client, QUEUE_RETRY_SECONDS)
+        return queue_full()
 
     def seconds_to_wait(self, client: str) -> float:
-        """Return how long a client that was answered with Retry-After has still to wait."""
+        """Return how long a client that was turned away has still to wait."""
         return self._waits.left(client)
 
     def _check_host(self, hosts: Collection[str]) -> None:
