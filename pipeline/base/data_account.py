@@ -27,12 +27,12 @@ SHOWN = 6
 
 @dataclass(frozen=True)
 class DataAccount:
-    """Count every row that was read; `kept`, `set_aside`, `duplicates` and `unreadable` add up to `read`.
+    """Count every row that was read; kept, set aside, duplicate, unreadable and forgotten add up to `read`.
 
     `set_aside` counts by reason, `unknown_labels` by the label as written. `labels_read` counts labels that
     are written in another way, as `'POS ' -> positive`; `changed` texts by the rule, `masked` by the kind of
     personal data. `near_duplicates` are kept texts with a near copy before them, `left_out` those in no
-    split. `remarks` are sentences about what was assumed.
+    split, `forgotten` those that a person had forgotten. `remarks` are sentences about what was assumed.
     """
 
     read: int
@@ -46,6 +46,7 @@ class DataAccount:
     masked: Mapping[str, int] = field(default_factory=dict)
     near_duplicates: int = 0
     left_out: int = 0
+    forgotten: int = 0
     remarks: tuple[str, ...] = ()
 
     def to_json(self) -> str:
@@ -72,6 +73,7 @@ class DataAccount:
             f"set aside {sum(self.set_aside.values()):,}",
             f"duplicates {self.duplicates:,}",
             f"unreadable {self.unreadable:,}",
+            *([f"forgotten {self.forgotten:,}"] if self.forgotten else []),
         ]
         lines = [", ".join(parts) + "."]
         if self.set_aside:

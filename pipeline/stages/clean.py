@@ -93,13 +93,14 @@ def _account(
         labels_read=under("read as", raw.counts),
         changed=under("rule", raw.counts),
         masked=under("masked", raw.counts),
+        forgotten=raw.counts.get("forgotten", 0),
         remarks=tuple(f"source {name}: {sentence}" for name, sentence in under_notes("remark", raw).items())
         + tuple(
             f"source {name} is a table of aspects (column {column!r})"
             for name, column in under_notes("aspects", raw).items()
         ),
     )
-    assert account.read == kept + len(quarantined) + account.unreadable
+    assert account.read == kept + len(quarantined) + account.unreadable + account.forgotten
     return account
 
 
