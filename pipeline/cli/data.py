@@ -101,6 +101,21 @@ def forget(
 
 @app.command()
 @command
+def relabel(
+    workspace: "Workspace",
+    file: Annotated[Path, typer.Argument(help="A CSV file with the columns id and label, or corrected.")],
+) -> tuple[object, str]:
+    """Keep corrected labels for the next run.  Example: tonewatch data relabel likely_wrong.csv."""
+    from dataclasses import asdict
+
+    from pipeline.operations.relabel import relabel as keep_labels
+
+    report = keep_labels(workspace, file)
+    return asdict(report), "\n".join(report.sentences())
+
+
+@app.command()
+@command
 def rollback(
     workspace: "Workspace", name: VersionArgument = None, reason: ReasonOption = "tonewatch data rollback"
 ) -> tuple[object, str]:

@@ -78,7 +78,9 @@ def relabel(workspace: Workspace, file: Path) -> RelabelReport:
         if taken:
             write_corrections(path, corrections)
     logs.get("clean").info("labels.corrected", taken=taken, kept=len(corrections))
-    return RelabelReport(taken, len(corrections), blank, tuple(unknown_ids), dict(unknown_labels.most_common()))
+    return RelabelReport(
+        taken, len(corrections), blank, tuple(unknown_ids), dict(unknown_labels.most_common())
+    )
 
 
 def _rows(file: Path) -> Iterator[tuple[str, str]]:
