@@ -27,12 +27,13 @@ SHOWN = 6
 
 @dataclass(frozen=True)
 class DataAccount:
-    """Count every row that was read; `kept`, `set_aside`, `duplicates` and `unreadable` add up to `read`.
+    """Count every row that was read; kept, set aside, duplicate, unreadable and forgotten add up to `read`.
 
     `set_aside` counts by reason, `unknown_labels` by the label as written. `labels_read` counts labels that
     are written in another way, as `'POS ' -> positive`; `changed` texts by the rule, `masked` by the kind of
     personal data. `near_duplicates` are kept texts with a near copy before them, `left_out` those in no
-    split. `remarks` are sentences about what was assumed.
+    split, `forgotten` those that a person had forgotten, `corrected` those whose label a person corrected.
+    `remarks` are sentences about what was assumed.
     """
 
     read: int
@@ -46,6 +47,8 @@ class DataAccount:
     masked: Mapping[str, int] = field(default_factory=dict)
     near_duplicates: int = 0
     left_out: int = 0
+    forgotten: int = 0
+    corrected: int = 0
     remarks: tuple[str, ...] = ()
 
     def to_json(self) -> str:
@@ -66,12 +69,13 @@ class DataAccount:
         return cls.from_json(notes[ACCOUNT]) if ACCOUNT in notes else None
 
     def lines(self) -> list[str]:
-        """Say in five lines at most what became of the rows; without losses it is one."""
+        """Say in six lines at most what became of the rows; without losses it is one."""
         parts = [
             f"Read {self.read:,} rows: kept {self.kept:,} ({_percent(self.kept, self.read)})",
             f"set aside {sum(self.set_aside.values()):,}",
             f"duplicates {self.duplicates:,}",
             f"unreadable {self.unreadable:,}",
+            *([f"forgotten {self.forgotten:,}"] if self.forgotten else []),
         ]
         lines = [", ".join(parts) + "."]
         if self.set_aside:
@@ -81,6 +85,8 @@ class DataAccount:
                 for reason, number in _by_number(self.set_aside)
             )
             lines.append(f"Set aside: {', '.join(reasons)}.")
+        if self.corrected:
+            lines.append(f"Labels corrected: {self.corrected:,}.")
         if self.labels_read:
             lines.append(f"Labels read: {_listed(self.labels_read)}.")
         changes = [f"changed: {_listed(self.changed)}"] if self.changed else []

@@ -35,7 +35,7 @@ def list_versions(workspace: "Workspace") -> tuple[object, str]:
     from pipeline.cli import printing
     from pipeline.operations import data_versions
 
-    versions = [version.as_dict() for version in data_versions.list_versions(workspace.root)]
+    versions = data_versions.marked_versions(workspace.root)
     return versions, printing.data_versions(versions)
 
 
@@ -71,14 +71,46 @@ def diff(
 @command
 def forget(
     workspace: "Workspace",
-    requests: Annotated[list[str], typer.Argument(help="Ids of requests, as /v1/predict returned them.")],
+    requests: Annotated[
+        list[str] | None, typer.Argument(help="Ids of requests, as /v1/predict returned them.")
+    ] = None,
+    ids: Annotated[list[str] | None, typer.Option("--id", help="The id of a record.")] = None,
+    matches: Annotated[
+        list[str] | None, typer.Option("--match", metavar="TEXT", help="What a text contains, in any case.")
+    ] = None,
+    subjects: Annotated[
+        list[str] | None, typer.Option("--subject", metavar="KEY", help="A group, an author or a client.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be erased.")] = False,
 ) -> tuple[object, str]:
-    """Erase the texts and labels of requests from the journal.  Example: tonewatch data forget REQUEST_ID."""
+    """Erase requests, or records everywhere.  Example: tonewatch data forget --id movie:7 --dry-run."""
     from dataclasses import asdict
 
-    from pipeline.operations.forget import forget_requests
+    from pipeline.operations import forgetting
 
-    report = forget_requests(workspace, requests)
+    report = forgetting.forget(
+        workspace,
+        requests or (),
+        ids=ids or (),
+        matches=matches or (),
+        subjects=subjects or (),
+        dry_run=dry_run,
+    )
+    return asdict(report), "\n".join(report.sentences())
+
+
+@app.command()
+@command
+def relabel(
+    workspace: "Workspace",
+    file: Annotated[Path, typer.Argument(help="A CSV file with the columns id and label, or corrected.")],
+) -> tuple[object, str]:
+    """Keep corrected labels for the next run.  Example: tonewatch data relabel likely_wrong.csv."""
+    from dataclasses import asdict
+
+    from pipeline.operations.relabel import relabel as keep_labels
+
+    report = keep_labels(workspace, file)
     return asdict(report), "\n".join(report.sentences())
 
 

@@ -166,8 +166,11 @@ def data_versions(versions: Sequence[Mapping[str, object]]) -> str:
     """Write data versions, one a row."""
     if not versions:
         return "There is no data version yet. Create one with `tonewatch run`."
-    columns = ("name", "rows", "fingerprint", "parent", "reason")
+    columns: tuple[str, ...] = ("name", "rows", "fingerprint", "parent", "reason")
     rows = [{**version, "fingerprint": str(version["fingerprint"])[:12]} for version in versions]
+    if any("forgotten" in version for version in versions):
+        columns = (*columns, "forgotten")
+        rows = [{"forgotten": "", **row} for row in rows]
     return table(_cells(rows, columns), header=("version", "texts", *columns[2:]))
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from pipeline.base import times
 from pipeline.base.config import Workspace
+from pipeline.io.forgetting.record import read_record
 from pipeline.io.journal.journal import Journal
 from pipeline.io.registry import release_files
 from pipeline.io.registry.ledger import Ledger
@@ -85,7 +86,11 @@ def check_data(workspace: Workspace) -> Finding:
     champion = Ledger(workspace.ledger).champion()
     if not finding.ok or champion is None:
         return finding
-    lock = Ledger(workspace.ledger).get(champion).record["lock"]
+    record = Ledger(workspace.ledger).get(champion).record
+    lock = record["lock"]
+    if time := read_record(workspace.root)["versions"].get(record["data_version"]):
+        message = f"the data of {champion} ({record['data_version']}) are not whole: texts were forgotten on "
+        return Finding(True, message + time[:10])
     if lock and (faulty := faulty_objects(workspace.root, lock)):
         message = f"{len(faulty)} objects of the champion's data are missing from the DVC cache or changed"
         action = f"Remove {faulty[0]} if it is there, then type `tonewatch release reconcile`."

@@ -6,6 +6,7 @@ from pipeline.base import logs
 from pipeline.base.config import NEWEST, Workspace
 from pipeline.base.errors import NothingToRollBack
 from pipeline.io import files
+from pipeline.io.forgetting.record import read_record
 from pipeline.io.locks import workspace_lock
 from pipeline.io.params_file import load_params
 from pipeline.io.registry.ledger import Ledger
@@ -14,7 +15,7 @@ from pipeline.io.versioning.data_branch import DataVersion
 from pipeline.io.versioning.data_versions import list_versions, show_version
 from pipeline.io.versioning.version_diff import VersionDiff
 
-__all__ = ["data_card", "diff_versions", "list_versions", "rollback_data", "show_version"]
+__all__ = ["data_card", "diff_versions", "list_versions", "marked_versions", "rollback_data", "show_version"]
 
 
 def data_card(workspace: Workspace, name: str | None) -> dict[str, object]:
@@ -25,7 +26,17 @@ def data_card(workspace: Workspace, name: str | None) -> dict[str, object]:
     version = show_version(workspace.root, name)
     releases = [release.record for release in Ledger(workspace.ledger).releases()]
     trained = [one["release"] for one in releases if one["data_version"] == version.name]
-    return {**version.as_dict(), "releases": trained}
+    forgotten = read_record(workspace.root)["versions"].get(version.name)
+    return {**version.as_dict(), "releases": trained, **({"forgotten": forgotten} if forgotten else {})}
+
+
+def marked_versions(root: Path) -> list[dict[str, object]]:
+    """Return every data version, the newest first; `forgotten` says since when it is not whole."""
+    marks = read_record(root)["versions"]
+    return [
+        {**version.as_dict(), **({"forgotten": marks[version.name]} if version.name in marks else {})}
+        for version in list_versions(root)
+    ]
 
 
 def diff_versions(root: Path, old: str | None, new: str | None) -> VersionDiff:

@@ -14,6 +14,7 @@ from pipeline.base.config.parsing import keep_operational_sections, parse_params
 from pipeline.base.documents import ReleaseRecord
 from pipeline.base.errors import ConfigError, Fault
 from pipeline.io import files
+from pipeline.io.forgetting.record import read_record
 from pipeline.io.params_file import load_params
 from pipeline.io.registry import release_files
 from pipeline.io.registry.ledger import Ledger
@@ -78,7 +79,8 @@ def _aliases(workspace: Workspace, target: ReconcileTarget) -> Step | None:
 
 def _data(workspace: Workspace, target: ReconcileTarget) -> Step | None:
     lock = target.champion["lock"]
-    if not lock:
+    if not lock or target.champion["data_version"] in read_record(workspace.root)["versions"]:
+        # What was forgotten does not come back: the data in the work tree stay.
         return None
     from pipeline.io.versioning.data_branch import fetch_objects, holds_lock, missing_objects, restore_lock
     from pipeline.io.versioning.dvc_cache import DvcCache

@@ -1,6 +1,7 @@
 """Clean: set aside what cannot be used, with a reason, and account for every row that was read."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from pipeline.core.clean.losses import LostRows, losses_above_limit
 from pipeline.core.privacy.masking import mask_pii
 from pipeline.core.privacy.preparation import PREPARATION
 from pipeline.io import files, parquet
+from pipeline.io.corrections import CORRECTIONS, corrections_path, read_corrections, write_corrections
 from pipeline.stages import collect
 from pipeline.stages.collect import TEXTS
 
@@ -26,13 +28,23 @@ UNKNOWN_LABELS = 50
 Reasons = Sequence[str | None]
 
 
-def clean(raw: Path, out: Path, cfg: CleanConfig, labels: Sequence[str]) -> Receipt:
+def clean(
+    raw: Path,
+    out: Path,
+    cfg: CleanConfig,
+    labels: Sequence[str],
+    *,
+    corrections: Mapping[str, str] | None = None,
+) -> Receipt:
     """Quarantine the unusable texts; the receipt counts every rule and reason, and notes the account.
+
+    `corrections` are labels by id that a person corrected: they take the place of those collected, and are
+    kept beside the texts. Ids that were not collected are counted.
 
     Raises DataRejected, and writes nothing, where more rows are lost than `cfg.max_loss` allows.
     """
     raw_receipt = files.verified_receipt(raw, made_by="collect")
-    records = parquet.read_texts(raw / TEXTS)
+    records, corrected = _corrected(parquet.read_texts(raw / TEXTS), corrections or {})
     reasons = _reasons(records, cfg, labels)
     kept = [record for record, reason in zip(records, reasons, strict=True) if reason is None]
     quarantined = [
@@ -43,7 +55,7 @@ def clean(raw: Path, out: Path, cfg: CleanConfig, labels: Sequence[str]) -> Rece
     )
     for record, reason in quarantined:
         lost.add(record, reason)
-    account = _account(raw_receipt, len(kept), quarantined, lost)
+    account = dataclasses.replace(_account(raw_receipt, len(kept), quarantined, lost), corrected=corrected)
     if paragraphs := losses_above_limit(account, cfg.max_loss, lost):
         raise DataRejected("Too many rows would be lost.\n" + "\n".join(paragraphs))
     changed = account.changed
@@ -51,6 +63,8 @@ def clean(raw: Path, out: Path, cfg: CleanConfig, labels: Sequence[str]) -> Rece
     counts |= {"unreadable": account.unreadable}
     counts |= {f"rule/{name}": changed.get(name, 0) for name, _ in rules.RULES}
     counts |= {f"masked/{kind}": number for kind, number in sorted(account.masked.items())}
+    if corrections:
+        counts |= {"corrected": corrected, "unknown corrections": len(corrections) - corrected}
     counts |= counts_by("reason", (reason for _, reason in quarantined))
     # A benchmark's own split must not shrink unnoticed.
     counts |= counts_by(
@@ -61,10 +75,23 @@ def clean(raw: Path, out: Path, cfg: CleanConfig, labels: Sequence[str]) -> Rece
     with files.staging_dir(out) as staging:
         parquet.write_texts(staging / TEXTS, kept)
         parquet.write_rejected(staging / QUARANTINE, quarantined)
+        if corrections:
+            write_corrections(staging / CORRECTIONS, corrections)
         logs.get("clean").info(
             "texts.cleaned", kept=len(kept), quarantined=len(quarantined), unreadable=account.unreadable
         )
         return files.write_receipt(staging, Receipt("clean", counts=counts, notes=notes))
+
+
+def _corrected(records: Sequence[TextRecord], corrections: Mapping[str, str]) -> tuple[list[TextRecord], int]:
+    """Return the records with their corrected labels, and how many have one."""
+    corrected = [
+        dataclasses.replace(record, label=corrections[record.id], more_labels="")
+        if record.id in corrections
+        else record
+        for record in records
+    ]
+    return corrected, sum(record.id in corrections for record in records)
 
 
 def _reasons(records: Sequence[TextRecord], cfg: CleanConfig, labels: Sequence[str]) -> list[str | None]:
@@ -94,13 +121,14 @@ def _account(
         labels_read=under("read as", raw.counts),
         changed=under("rule", raw.counts),
         masked=under("masked", raw.counts),
+        forgotten=raw.counts.get("forgotten", 0),
         remarks=tuple(f"source {name}: {sentence}" for name, sentence in under_notes("remark", raw).items())
         + tuple(
             f"source {name} is a table of aspects (column {column!r})"
             for name, column in under_notes("aspects", raw).items()
         ),
     )
-    assert account.read == kept + len(quarantined) + account.unreadable
+    assert account.read == kept + len(quarantined) + account.unreadable + account.forgotten
     return account
 
 
@@ -113,4 +141,10 @@ def under_notes(prefix: str, receipt: Receipt) -> dict[str, str]:
 def run(context: "StageContext") -> Receipt:
     """Run the stage in a workspace."""
     params = context.params
-    return clean(context.folder("collect"), context.folder("clean"), params.clean, params.collect.labels)
+    return clean(
+        context.folder("collect"),
+        context.folder("clean"),
+        params.clean,
+        params.collect.labels,
+        corrections=read_corrections(corrections_path(context.workspace.root)),
+    )

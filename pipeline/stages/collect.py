@@ -15,7 +15,9 @@ from pipeline.base.records import Receipt, TextRecord, Unreadable, counts_by
 from pipeline.core.clean.times import read_times
 from pipeline.core.privacy.masking import mask_pii
 from pipeline.core.privacy.preparation import PREPARATION, Preparation, preparation
+from pipeline.core.privacy.tombstone_form import tombstone_form
 from pipeline.io import files, parquet
+from pipeline.io.forgetting.tombstones import Tombstones, open_tombstones
 from pipeline.io.sources.rows import RowTally
 from pipeline.io.sources.source_reader import SourceReader
 
@@ -38,6 +40,7 @@ class Collected:
     counts: Counter[str] = field(default_factory=Counter)
     spellings: Counter[str] = field(default_factory=Counter)
     notes: dict[str, str] = field(default_factory=dict)
+    forgotten: int = 0
 
     def add(self, source: Source, rows: Sequence[TextRecord | Unreadable], tally: RowTally) -> None:
         """Prepare the rows of one source: nothing of them is stored before."""
@@ -85,6 +88,17 @@ class Collected:
             topic=_pseudonym(record.topic, ""),
         )
 
+    def leave_out(self, tombstones: Tombstones) -> None:
+        """Leave out what was forgotten, whatever source brings it back."""
+        if not tombstones:
+            return
+        before = len(self.records) + len(self.unreadable)
+        forgotten = {one.id for one in self.records if tombstones.covers(one.id, one.text)}
+        self.records = [one for one in self.records if one.id not in forgotten]
+        self.notes = {name: note for name, note in self.notes.items() if note not in forgotten}
+        self.unreadable = [one for one in self.unreadable if not tombstones.covers_text(one.content)]
+        self.forgotten = before - len(self.records) - len(self.unreadable)
+
 
 def _pseudonym(name: str, prefix: str) -> str:
     """Return a digest in place of a name that is an address or a handle."""
@@ -92,13 +106,13 @@ def _pseudonym(name: str, prefix: str) -> str:
     return f"{prefix}{text_digest(rest)[:16]}" if mask_pii(rest)[1] else name
 
 
-def collect(reader: SourceReader, out: Path, *, mask: bool) -> Receipt:
+def collect(reader: SourceReader, out: Path, *, mask: bool, tombstones: Tombstones | None = None) -> Receipt:
     """Read every source, in the order in which they are listed, into one table of records.
 
     Texts are cleaned, and masked with `mask`, before anything of them is stored. Rows that could not be read
-    stand beside them. The receipt counts both, changes by rule and labels that are written in another way; it
-    notes the identity of each source as `source/<name>`, the first id that a rule changed as
-    `example/<rule>`, and the name of the preparation.
+    stand beside them; what `tombstones` cover is left out. The receipt counts all three, changes by rule and
+    labels that are written in another way; it notes the identity of each source as `source/<name>`, the first
+    id that a rule changed as `example/<rule>`, and the name of the preparation.
     """
     collected = Collected(preparation(mask=mask))
     notes = {PREPARATION: collected.prepare.name}
@@ -106,13 +120,16 @@ def collect(reader: SourceReader, out: Path, *, mask: bool) -> Receipt:
         tally = RowTally()
         collected.add(source, list(reader.records(source, tally)), tally)
         notes[f"source/{source.name}"] = reader.identity(source)
+    if tombstones:
+        collected.leave_out(tombstones)
     records, unreadable = collected.records, collected.unreadable
     spellings = {f"read as/{name}": number for name, number in collected.spellings.most_common(SPELLINGS)}
     known = set(reader.labels)
     counts = {
-        "read": len(records) + len(unreadable),
+        "read": len(records) + len(unreadable) + collected.forgotten,
         "out": len(records),
         "unreadable": len(unreadable),
+        **({"forgotten": collected.forgotten} if collected.forgotten else {}),
         **counts_by("source", (record.source for record in records)),
         **counts_by("label", (record.label for record in records if record.label in known)),
         **dict(sorted(collected.counts.items())),
@@ -144,4 +161,9 @@ def read_unreadable(path: Path) -> list[Unreadable]:
 
 def run(context: "StageContext") -> Receipt:
     """Run the stage in a workspace."""
-    return collect(context.source_reader, context.folder("collect"), mask=context.params.clean.mask)
+    return collect(
+        context.source_reader,
+        context.folder("collect"),
+        mask=context.params.clean.mask,
+        tombstones=open_tombstones(context.workspace, tombstone_form),
+    )

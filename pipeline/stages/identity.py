@@ -8,6 +8,8 @@ from pipeline.base.config import Source
 from pipeline.base.digests import text_digest
 from pipeline.base.errors import SourceUnreachable
 from pipeline.base.records import Receipt
+from pipeline.io.corrections import corrections_identity
+from pipeline.io.forgetting.tombstones import tombstones_identity
 from pipeline.io.sources.source_reader import SourceReader
 from pipeline.io.versioning.code_digest import code_digest, write_identities
 from pipeline.stages.table import STAGES
@@ -17,18 +19,26 @@ if TYPE_CHECKING:
 
 
 def identity(
-    reader: SourceReader, out: Path, stages: Mapping[str, tuple[str, str]], *, learnt: str = ""
+    reader: SourceReader,
+    out: Path,
+    stages: Mapping[str, tuple[str, str]],
+    *,
+    learnt: str = "",
+    forgotten: str = "",
+    corrections: str = "",
 ) -> Receipt:
     """Write a digest of the code that each stage runs; that of `collect` covers its sources.
 
     `stages` maps the name of a stage to its module and function. `learnt` names what the split keeps apart,
-    empty where that is nothing.
+    empty where that is nothing, `forgotten` what `collect` leaves out, and
+    `corrections` the labels that `clean` corrects.
     """
     digests = {name: code_digest(module, function) for name, (module, function) in stages.items()}
     sources = [f"{source.name}:{_identity_of(source, reader)}" for source in reader.sources]
-    collect = text_digest("\n".join([digests["collect"], *sources]))
+    collect = text_digest("\n".join([digests["collect"], *sources, *filter(None, (forgotten,))]))
     split = {"split": text_digest(f"{digests['split']}\n{learnt}")} if learnt else {}
-    return write_identities(out, {**digests, "collect": collect, **split})
+    clean = {"clean": text_digest(f"{digests['clean']}\n{corrections}")} if corrections else {}
+    return write_identities(out, {**digests, "collect": collect, **clean, **split})
 
 
 def _identity_of(source: Source, reader: SourceReader) -> str:
@@ -45,4 +55,11 @@ def run(context: "StageContext") -> Receipt:
 
     modules = {stage.name: (stage.module, stage.name) for stage in STAGES if stage.name != "identity"}
     learnt = learnt_identity(context.workspace, context.params.split)
-    return identity(context.source_reader, context.folder("identity"), modules, learnt=learnt)
+    return identity(
+        context.source_reader,
+        context.folder("identity"),
+        modules,
+        learnt=learnt,
+        forgotten=tombstones_identity(context.workspace.root),
+        corrections=corrections_identity(context.workspace.root),
+    )

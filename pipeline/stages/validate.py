@@ -44,18 +44,20 @@ def validate(clean: Path, out: Path, cfg: ValidateConfig, labels: Sequence[str])
             "or change the limits under `validate` in params.yaml."
         )
     likely_wrong = find_likely_wrong(kept, labels, sample_texts=cfg.sample_texts)
-    found = [*_changed_texts(cleaned), *find_oddities(kept, rejected, cfg), *_likely_wrong(likely_wrong)]
+    found = [
+        *_changed_texts(cleaned),
+        *find_oddities(kept, rejected, cfg),
+        *_likely_wrong(likely_wrong, cfg.likely_wrong),
+    ]
     log = logs.get("validate")
     if found:
         # One line; ids and never texts.
-        log.warning(
-            "texts.odd", **{one.kind.replace(" ", "_"): f"{one.count} ({one.example})" for one in found}
-        )
+        log.warning("texts.odd", **{one.kind.replace(" ", "_"): one.figures for one in found})
     counts = {"checks": len(checks), "texts": len(kept), **{f"odd/{one.kind}": one.count for one in found}}
     with files.staging_dir(out) as staging:
         files.write_json(staging / CHECKS, [dataclasses.asdict(check) for check in checks])
         files.write_json(staging / FINDINGS, [dataclasses.asdict(finding) for finding in found])
-        files.write_bytes(staging / LIKELY_WRONG, _csv(likely_wrong).encode())
+        files.write_bytes(staging / LIKELY_WRONG, _csv(likely_wrong[: cfg.likely_wrong]).encode())
         log.info("texts.validated", checks=len(checks))
         figures = {check.name: check.found for check in checks}
         return files.write_receipt(staging, Receipt("validate", counts=counts, figures=figures))
@@ -76,8 +78,10 @@ def _changed(cleaned: Receipt, kind: str, keys: Sequence[str]) -> Finding:
     return Finding(kind, sum(cleaned.counts.get(key, 0) for key in keys), next(iter(examples), ""))
 
 
-def _likely_wrong(found: Sequence[LikelyWrong]) -> list[Finding]:
-    return [Finding("likely wrong label", len(found), found[0].id)] if found else []
+def _likely_wrong(found: Sequence[LikelyWrong], listed: int) -> list[Finding]:
+    if not found:
+        return []
+    return [Finding("likely wrong label", len(found), found[0].id, listed=min(listed, len(found)))]
 
 
 def _csv(found: Sequence[LikelyWrong]) -> str:

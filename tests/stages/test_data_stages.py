@@ -33,6 +33,7 @@ VALIDATE = ValidateConfig(
     max_unknown_tokens=0.05,
     max_cut_words=0.1,
     max_shift=0.1,
+    likely_wrong=200,
 )
 SPLIT = SplitConfig(valid=0.2, test=0.2, salt="s", near_duplicates=1.0)
 SENTENCES = (

@@ -24,6 +24,7 @@ ADDED_KEYS = (
     "validate.max_unknown_tokens",
     "validate.max_cut_words",
     "validate.max_shift",
+    "validate.likely_wrong",
 )
 
 

@@ -133,6 +133,7 @@ class ValidateConfig(Section):
     max_unknown_tokens: Fraction
     max_cut_words: Fraction
     max_shift: Fraction
+    likely_wrong: PositiveInt
 
 
 class SplitConfig(Section):

@@ -26,11 +26,21 @@ OVER_LENGTH = 0.99
 
 @dataclass(frozen=True)
 class Finding:
-    """Hold one kind of oddity: how many texts have it, and the id of one of them; stored as JSON."""
+    """Hold one kind of oddity: how many texts have it, and the id of one of them; stored as JSON.
+
+    `listed` says how many of them are listed in a file, None where none is written.
+    """
 
     kind: str
     count: int
     example: str
+    listed: int | None = None
+
+    @property
+    def figures(self) -> str:
+        """Return the count with the example, for one line of a log."""
+        listed = "" if self.listed is None else f"{self.listed} listed of "
+        return f"{listed}{self.count} ({self.example})"
 
 
 def find_oddities(

@@ -6,7 +6,7 @@ It holds no text: readers take that of the prediction, as long as the journal ke
 
 import contextlib
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -158,9 +158,12 @@ class AuditQueue:
             shown = connection.execute(query, row).fetchone()
             return to_drawn(shown) if shown else None
 
-    def forget(self, requests: Collection[str]) -> None:
-        """Remove what was drawn of requests, and the opinions on it; raises Fault where that fails."""
-        self._delete("request = ?", [(request,) for request in requests])
+    def forget(self, where: str, keys: Sequence[tuple[object, ...]]) -> None:
+        """Remove what was drawn where a condition holds for one of `keys`, and the opinions on it.
+
+        Raises Fault where that fails.
+        """
+        self._delete(where, keys)
 
     def retain(self, oldest: str) -> None:
         """Remove what came before an hour, as 2026-11-25T08; raises Fault where that fails."""
@@ -169,7 +172,7 @@ class AuditQueue:
             with self._writing() as connection:
                 connection.execute("DELETE FROM hours WHERE hour < ?", (oldest,))
 
-    def _delete(self, where: str, keys: Sequence[tuple[str]]) -> None:
+    def _delete(self, where: str, keys: Sequence[tuple[object, ...]]) -> None:
         if not self._path.exists():
             return
         with self._writing() as connection:

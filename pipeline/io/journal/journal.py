@@ -103,8 +103,14 @@ class Journal(JournalReader):
 
         Raises Fault where that failed, such as while another process reads the journal.
         """
+        self._erase(requests, "request = ?", [(request,) for request in requests])
+
+    def erase(self, keys: Collection[tuple[str, int]]) -> None:
+        """Remove single predictions, by request and position, as `forget` removes whole requests."""
+        self._erase(sorted({request for request, _ in keys}), "request = ? AND position = ?", sorted(keys))
+
+    def _erase(self, requests: Collection[str], where: str, keys: Sequence[tuple[object, ...]]) -> None:
         hours = sorted({hour for request in requests for hour in hours_of(request)})
-        keys = [(request,) for request in requests]
         self._feedback_database()
         for hour in hours:
             self._hour(hour)
@@ -113,12 +119,12 @@ class Journal(JournalReader):
                 f"{holder} of an earlier version holds one of the requests and cannot be imported. End the "
                 "service that writes it, or remove it, then type the same again. Nothing is erased yet."
             )
-        AuditQueue(self._folder).forget(requests)
+        AuditQueue(self._folder).forget(where, keys)
         for name in [*(hour for hour in hours if self._path(hour).exists()), FEEDBACK]:
             table = "feedback" if name == FEEDBACK else "predictions"
             with self._guard:
                 with self._writing(name) as connection:
-                    connection.executemany(f"DELETE FROM {table} WHERE request = ?", keys)
+                    connection.executemany(f"DELETE FROM {table} WHERE {where}", keys)
                 if not self._databases[name].empty_log():
                     raise Fault(f"A process that reads {self._path(name)} keeps it. Type the same again.")
 

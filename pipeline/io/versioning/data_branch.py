@@ -5,6 +5,7 @@ missing.
 """
 
 import dataclasses
+import shutil
 import tempfile
 import time
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ import yaml
 
 from pipeline.base.errors import Fault, UsageError
 from pipeline.io import files
+from pipeline.io.forgetting.record import not_whole_sentence, read_record, remains_of
 from pipeline.io.params_file import set_param
 from pipeline.io.versioning.branch_history import (
     MANIFEST,
@@ -111,6 +113,8 @@ def restore(root: Path, name: str) -> DataVersion:
     A killed call is finished by the same call.
     """
     version = version_of(root, name)
+    if forgotten := read_record(root)["versions"].get(name):
+        raise Fault(not_whole_sentence(name, forgotten))
     cache = DvcCache(root)
     stages = _stages_of(Git(root), version)
     text = lock_text({**_pick(cache.lock()["stages"], ("identity",)), **_pick(stages, STAGES)})
@@ -134,6 +138,11 @@ def export_folder(root: Path, name: str, path: str, out: Path) -> None:
     from dvc.repo import Repo
 
     version = version_of(root, name)
+    remains = remains_of(root, name)
+    if path == "data/splits" and (remains / files.RECEIPT).is_file():
+        # Something of it was forgotten: this is the rest.
+        shutil.copytree(remains, out)
+        return
     try:
         Repo.get(str(root), path, out=str(out), rev=version.commit)
     except DvcException as error:

@@ -24,6 +24,7 @@ CFG = ValidateConfig(
     max_unknown_tokens=0.05,
     max_cut_words=0.1,
     max_shift=0.1,
+    likely_wrong=200,
 )
 LABELS = ("bad", "good")
 TEXTS = (

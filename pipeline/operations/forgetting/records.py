@@ -1,0 +1,229 @@
+"""Forget records everywhere in a workspace: tables, journal, DVC's cache, data versions.
+
+Tombstones are written first, and everything they cover is erased after that: so a killed call is finished by
+the same call, or by any other one, and nothing comes back in between.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipeline.base import logs, times
+from pipeline.base.config import Workspace
+from pipeline.base.documents.forgotten import HeldPlace
+from pipeline.core.privacy.tombstone_form import tombstone_form
+from pipeline.io import files
+from pipeline.io.forgetting.held_files import Row, held_rows, is_table
+from pipeline.io.forgetting.record import REMAINS, extend_record, read_record
+from pipeline.io.forgetting.stage_folders import purge_below
+from pipeline.io.forgetting.tombstones import Tombstones
+from pipeline.io.journal.audit_queue import AuditQueue
+from pipeline.io.journal.digest_key import read_digest_key
+from pipeline.io.journal.journal import Journal
+from pipeline.io.locks import workspace_lock
+from pipeline.io.params_file import load_params
+from pipeline.io.registry.ledger import Ledger
+from pipeline.io.versioning import held_objects
+from pipeline.operations.forgetting.leftovers import files_with
+from pipeline.operations.forgetting.report import RecordsReport
+from pipeline.operations.forgetting.selection import Selection
+
+Key = tuple[str, int]
+
+
+@dataclass
+class Targets:
+    """Hold what is to be forgotten: its texts and ids, in memory alone, and the predictions to erase."""
+
+    texts: set[str] = field(default_factory=set)
+    ids: set[str] = field(default_factory=set)
+
+    def add(self, row: Row) -> None:
+        """Add a row of a table."""
+        self.texts |= {row[name] for name in ("text", "content") if row.get(name)}
+        self.ids |= {row["id"]} if row.get("id") else set()
+
+
+def forget_records(workspace: Workspace, selection: Selection, *, dry_run: bool) -> RecordsReport:
+    """Erase what is selected, and every copy of its texts; with `dry_run` only say where it stands.
+
+    Data versions that held it are marked: they stay listed and cannot be restored whole. Raises WorkspaceBusy
+    while a run works, Fault while another process reads the journal.
+    """
+    with workspace_lock(workspace.home):
+        targets = _targets(workspace, selection)
+        tombstones = _tombstones(workspace, targets)
+        search = _Search(workspace, selection, tombstones)
+        report = search.report()
+        if not dry_run:
+            search.erase(report)
+            logs.get("journal").info(
+                "records.forgotten", rows=sum(one["rows"] for one in report.places), ids=len(targets.ids)
+            )
+        needles = (*targets.texts, *selection.parts)
+        return report.with_left(files_with(workspace.root, needles), dry_run=dry_run)
+
+
+def _targets(workspace: Workspace, selection: Selection) -> Targets:
+    targets = Targets()
+    for path in [*_work_files(workspace.root), *held_objects.cache_objects(workspace.root)]:
+        try:
+            for row in held_rows(path, selection.hits) if is_table(path) else ():
+                targets.add(row)
+        except (OSError, ValueError):
+            continue  # named by the search that follows
+    for entry in Journal.reading(workspace.journal).predictions("", "9999"):
+        if selection.hits_entry(entry) and entry.text:
+            targets.texts.add(entry.text)
+    targets.ids |= selection.ids
+    return targets
+
+
+def _tombstones(workspace: Workspace, targets: Targets) -> Tombstones:
+    """Return the tombstones of the workspace and, not yet written, those of the targets."""
+    record, key = read_record(workspace.root), read_digest_key(workspace.journal_key)
+    making = Tombstones(frozenset(), frozenset(), key, tombstone_form)
+    texts = {digest for text in targets.texts if (digest := making.text_digest(text))}
+    ids = {making.id_digest(name) for name in targets.ids}
+    return Tombstones(
+        frozenset({*record["texts"], *texts}), frozenset({*record["ids"], *ids}), key, tombstone_form
+    )
+
+
+def _work_files(root: Path) -> Iterator[Path]:
+    for folder in (root / "data", root / ".tonewatch" / REMAINS):
+        yield from (
+            path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != files.RECEIPT
+        )
+
+
+class _Search:
+    """Find what is to be forgotten in one workspace, and erase it."""
+
+    def __init__(self, workspace: Workspace, selection: Selection, tombstones: Tombstones) -> None:
+        self._workspace, self._selection, self._tombstones = workspace, selection, tombstones
+        self._root = workspace.root
+        self._own_cache = held_objects.is_own_cache(self._root)
+        self._keys: set[Key] = set()
+        self._objects: dict[Path, list[Row]] = {}
+        self._versions: list[held_objects.DataVersion] = []
+
+    def covers(self, row: Row) -> bool:
+        """Return whether a row, or a cell of a document, is to be forgotten."""
+        text = row.get("text", "") or row.get("content", "")
+        hit = "cell" not in row and self._selection.hits(row)
+        return hit or self._tombstones.covers(row.get("id", ""), text)
+
+    def report(self) -> RecordsReport:
+        """Return where it stands, which versions held it and which releases were trained on those."""
+        places, unreadable = [], []
+        for path in _work_files(self._root):
+            try:
+                rows = list(held_rows(path, self.covers))
+            except (OSError, ValueError):
+                unreadable.append(self._name(path))
+                continue
+            if rows:
+                places.append(HeldPlace(place=self._name(path), rows=len(rows)))
+        places += self._journal_places()
+        self._objects, unsearched = held_objects.held_objects(self._root, self.covers)
+        places += self._version_places(unreadable)
+        releases = self._releases()
+        places += self._learnt(releases)
+        return RecordsReport(
+            places=tuple(one for one in places if one["rows"]),
+            objects=len(self._objects),
+            versions=tuple(version.name for version in self._versions),
+            releases=tuple(sorted(releases)),
+            unreadable=(*unreadable, *map(self._name, unsearched)),
+            kept_objects=() if self._own_cache else tuple(map(self._name, self._objects)),
+            remote=held_objects.remote_of(self._root) if self._versions else "",
+        )
+
+    def erase(self, report: RecordsReport) -> None:
+        """Write the tombstones and marks, then erase: the journal, tables, and last the cache."""
+        extend_record(
+            self._root,
+            texts=self._tombstones.texts,
+            ids=self._tombstones.ids,
+            versions=report.versions,
+            releases=report.releases,
+            time=times.format_seconds(datetime.now(UTC)),
+        )
+        if self._keys:
+            days = load_params(self._workspace.params).serve.journal.retention_days
+            journal = Journal(self._workspace.journal, retention_days=days)
+            try:
+                journal.erase(self._keys)
+            finally:
+                journal.close()
+        for version in self._versions:
+            held_objects.keep_remains(self._root, version, self.covers)
+        for folder in (self._root / "data", self._root / ".tonewatch" / REMAINS):
+            purge_below(folder, self.covers)
+        if self._own_cache:
+            held_objects.remove_objects(self._objects)
+
+    def _journal_places(self) -> list[HeldPlace]:
+        journal = Journal.reading(self._workspace.journal)
+        self._keys = {
+            (entry.request, entry.position)
+            for entry in journal.predictions("", "9999")
+            if self._selection.hits_entry(entry) or self._tombstones.covers_text(entry.text)
+        }
+        # Feedback outlives its prediction nowhere, but a client's own label may come from another client.
+        labels = [one for one in journal.labels() if one.client in self._selection.subjects]
+        predictions = len(self._keys)
+        self._keys |= {(one.request, one.position) for one in labels}
+        feedback = sum((one.request, one.position) in self._keys for one in journal.labels())
+        drawn = AuditQueue(self._workspace.journal).all_drawn()
+        audited = sum((one.request, one.position) in self._keys for one in drawn)
+        return [
+            HeldPlace(place="journal", rows=predictions),
+            HeldPlace(place="feedback", rows=feedback),
+            HeldPlace(place="audit queue", rows=audited),
+        ]
+
+    def _version_places(self, unreadable: list[str]) -> list[HeldPlace]:
+        """Return the files of data versions that hold it; such a version is marked."""
+        rows = {held_objects.object_name(path): len(found) for path, found in self._objects.items()}
+        places: list[HeldPlace] = []
+        for version in held_objects.versions_of(self._root):
+            held = held_objects.version_files(self._root, version)
+            if held is None:
+                unreadable.append(version.name)
+                continue
+            found = [
+                HeldPlace(place=f"{version.name} ({one.path})", rows=rows[one.md5])
+                for one in held
+                if one.md5 in rows
+            ]
+            if found:
+                self._versions.append(version)
+                places += found
+        return places
+
+    def _releases(self) -> dict[str, str]:
+        names = {version.name for version in self._versions}
+        return {
+            release.name: release.record["data_version"]
+            for release in Ledger(self._workspace.ledger).releases()
+            if release.record["data_version"] in names
+        }
+
+    def _learnt(self, releases: dict[str, str]) -> Sequence[HeldPlace]:
+        """Return what the champion learnt from, which the split keeps apart from new test texts."""
+        champion = Ledger(self._workspace.ledger).champion()
+        if champion not in releases:
+            return ()
+        held = held_objects.version_files(
+            self._root, next(one for one in self._versions if one.name == releases[champion])
+        )
+        rows = {held_objects.object_name(path): len(found) for path, found in self._objects.items()}
+        learnt = ("data/splits/train.parquet", "data/splits/valid.parquet")
+        number = sum(rows.get(one.md5, 0) for one in held or () if one.path in learnt)
+        return [HeldPlace(place=f"learnt texts of {champion}", rows=number)]
+
+    def _name(self, path: Path) -> str:
+        return str(path.relative_to(self._root) if path.is_relative_to(self._root) else path)

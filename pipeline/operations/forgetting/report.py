@@ -1,0 +1,67 @@
+"""What forgetting found, erased and left: names and numbers, never a text."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from pipeline.base.documents.forgotten import HeldPlace
+
+
+@dataclass(frozen=True)
+class RecordsReport:
+    """Say where forgotten records stood.
+
+    `objects` counts the objects of DVC's cache, `versions` are data versions that held one, `releases` those
+    trained on them. `left` are files that still hold a text: a person's own, which nothing here writes.
+    `kept_objects` are those of a cache that other workspaces share. `remote` names the DVC remote.
+    """
+
+    places: tuple[HeldPlace, ...]
+    objects: int
+    versions: tuple[str, ...]
+    releases: tuple[str, ...]
+    unreadable: tuple[str, ...]
+    kept_objects: tuple[str, ...] = ()
+    remote: str = ""
+    left: tuple[str, ...] = ()
+    dry_run: bool = False
+
+    def with_left(self, left: tuple[str, ...], *, dry_run: bool) -> "RecordsReport":
+        """Return the report with the files that still hold a text."""
+        return dataclasses.replace(self, left=left, dry_run=dry_run)
+
+    def sentences(self) -> list[str]:
+        """Say it for a person."""
+        verb = "Would be erased" if self.dry_run else "Erased"
+        if not self.places and not self.objects:
+            lines = ["Nothing that is stored matches."]
+        else:
+            lines = [f"{verb}, in rows:", *(f"  {one['place']}: {one['rows']:,}" for one in self.places)]
+            lines.append(f"  DVC cache: {self.objects:,} files")
+        if self.versions:
+            lines.append(
+                f"Data versions that held it: {', '.join(self.versions)}. They stay listed, marked, and "
+                "cannot be restored whole."
+            )
+        if self.releases:
+            lines.append(
+                f"Releases trained on them: {', '.join(self.releases)}. They keep what they learnt; to "
+                "replace them type `tonewatch run`."
+            )
+        if self.kept_objects:
+            lines.append(
+                f"Not touched: {len(self.kept_objects)} files of a DVC cache outside this workspace, as "
+                f"{self.kept_objects[0]}. Remove them there if no other workspace needs them."
+            )
+        if self.remote:
+            lines.append(
+                f"Not touched: the DVC remote {self.remote}, which may hold these data versions. "
+                "Remove its files there."
+            )
+        if self.left and not self.dry_run:
+            lines.append(
+                f"Not touched: {', '.join(self.left)} holds such a text. `collect` leaves it out from "
+                "now on; the file is yours to correct."
+            )
+        if self.unreadable:
+            lines.append(f"Not searched, since they cannot be read: {', '.join(self.unreadable)}.")
+        return lines

@@ -1,0 +1,270 @@
+"""Forgetting records leaves no byte of them, nothing brings them back, and a killed call is finished."""
+
+import dataclasses
+import os
+import shutil
+import signal
+import sqlite3
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cleaning import ALL_MAY_BE_LOST
+from journal_fixtures import label_text
+
+from pipeline.base.config import CleanConfig, CollectConfig, Workspace
+from pipeline.base.data_account import DataAccount
+from pipeline.base.errors import Fault, UsageError
+from pipeline.base.records import SPLITS, Receipt
+from pipeline.core.privacy.tombstone_form import tombstone_form
+from pipeline.io import files, parquet
+from pipeline.io.forgetting.record import read_record
+from pipeline.io.forgetting.tombstones import open_tombstones
+from pipeline.io.journal.digest_key import read_digest_key
+from pipeline.io.journal.journal import Journal
+from pipeline.io.sources.source_reader import open_sources
+from pipeline.io.versioning import data_branch, data_versions
+from pipeline.io.versioning.dvc_cache import DvcCache
+from pipeline.operations.forgetting import Selection, forget, forget_records
+from pipeline.operations.forgetting.report import RecordsReport
+from pipeline.stages import clean as clean_stage
+from pipeline.stages import collect as collect_stage
+
+SECRET = "the quartz canary of Mrs Zwick sang in room 41"
+LABELS = ("bad", "good")
+CLEAN = CleanConfig(min_words=2, max_words=30, mask=True, max_loss=ALL_MAY_BE_LOST)
+# A round takes a second; at 1 every write is a kill point.
+STRIDE = 9
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+WRITES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "sqlite3.connect"}
+
+
+def source_of(root: Path) -> Path:
+    """Write the source beside the workspace: forgetting does not write a person's own files."""
+    rows = [f"r{n},the bread of house {n} was warm,{LABELS[n % 2]},g{n}" for n in range(12)]
+    rows += [f"r90,{SECRET},good,zwick", f"r91,{SECRET.upper()},good,other", "r92,short,good,zwick"]
+    path = root.parent / f"{root.name}-source.csv"
+    path.write_text("\n".join(["key,words,tone,who", *rows]) + "\n", "utf-8")
+    return path
+
+
+def collected(places: Workspace) -> Receipt:
+    columns = dict.fromkeys(("rating", "time", "split"))
+    columns |= {"text": "words", "label": "tone", "id": "key", "group": "who"}  # type: ignore[dict-item]
+    source = {"kind": "csv", "name": "mine", "path": str(source_of(places.root)), "columns": columns}
+    source |= {"group_pattern": None, "ratings": None, "label_map": {}, "lang": "en", "licence": "own"}  # type: ignore[dict-item]
+    cfg = CollectConfig.model_validate({"max_megabytes": 1, "labels": LABELS, "sources": [source]})
+    return collect_stage.collect(
+        open_sources(places, cfg),
+        places.root / "data" / "raw",
+        mask=True,
+        tombstones=open_tombstones(places, tombstone_form),
+    )
+
+
+def cleaned(places: Workspace) -> Receipt:
+    data = places.root / "data"
+    return clean_stage.clean(data / "raw", data / "clean", CLEAN, LABELS)
+
+
+def split_all(places: Workspace) -> None:
+    """Put every clean text into train, and keep that as a data version."""
+    root = places.root
+    records = parquet.read_texts(root / "data" / "clean" / "texts.parquet")
+    with files.staging_dir(root / "data" / "splits") as staging:
+        for split in SPLITS:
+            parquet.write_texts(staging / f"{split}.parquet", records if split == "train" else [])
+        counts = dict.fromkeys(SPLITS, 0) | {"train": len(records)}
+        fingerprint = parquet.split_fingerprint(("train", one) for one in records)
+        files.write_receipt(staging, Receipt("split", counts=counts, notes={"fingerprint": fingerprint}))
+    for stage in ("collect", "clean", "split"):
+        DvcCache(root).commit(stage)
+    data_versions.keep_data_version(root, "a test")
+
+
+def built(root: Path) -> Workspace:
+    places = Workspace.of(root, {})
+    collected(places)
+    cleaned(places)
+    split_all(places)
+    journal = Journal(places.journal, retention_days=90)
+    label_text(journal, SECRET, "good")
+    label_text(journal, "something else entirely", "good")
+    journal.close()
+    return places
+
+
+def contents(path: Path) -> bytes:
+    """Return every byte of a file, of a table unpacked."""
+    content = path.read_bytes()
+    if content[:4] == b"PAR1":
+        content += repr(parquet.read_rows(path)).encode()
+    return content
+
+
+def files_holding(root: Path, *needles: str) -> list[str]:
+    """Return the files of a workspace, with DVC's cache and git, that hold one of these in any case."""
+    wanted = [needle.casefold().encode() for needle in needles]
+    return [
+        str(path.relative_to(root))
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and any(one in contents(path).lower() for one in wanted)
+    ]
+
+
+@pytest.fixture(scope="module")
+def whole(_filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """Make one workspace with a data version and a journal: DVC takes seconds, copying it takes none."""
+    root = tmp_path_factory.mktemp("whole") / "workspace"
+    places = built(Path(shutil.copytree(_filled, root, symlinks=True)))
+    # The key of digests is made once, for all copies.
+    read_digest_key(places.journal_key)
+    return places
+
+
+@pytest.fixture
+def places(whole: Workspace, tmp_path: Path) -> Workspace:
+    return Workspace.of(Path(shutil.copytree(whole.root, tmp_path / "workspace", symlinks=True)), {})
+
+
+def by_id(*ids: str) -> Selection:
+    return Selection.of(ids, (), ())
+
+
+def test_nothing_of_a_forgotten_text_is_left_anywhere(places: Workspace) -> None:
+    assert len(files_holding(places.root, SECRET)) >= 6
+
+    report = forget_records(places, by_id("mine:r90"), dry_run=False)
+
+    assert files_holding(places.root, SECRET, "r90") == []
+    assert report.versions == ("v1",)
+    assert {one["place"]: one["rows"] for one in report.places}["data/raw/texts.parquet"] == 2
+    for folder, stage in (("raw", "collect"), ("clean", "clean"), ("splits", "split")):
+        files.verified_receipt(places.root / "data" / folder, made_by=stage)
+    kept = [entry.text for entry in Journal.reading(places.journal).predictions("", "9999")]
+    assert kept == ["something else entirely"]
+    for database in places.journal.rglob("*.db"):
+        with sqlite3.connect(database) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_second_collect_does_not_bring_it_back_and_counts_it(places: Workspace) -> None:
+    forget_records(places, by_id("mine:r90"), dry_run=False)
+
+    receipt, account = collected(places), DataAccount.of_notes(cleaned(places).notes)
+
+    assert receipt.counts["forgotten"] == 2
+    assert account
+    assert (account.forgotten, account.read) == (2, 15)
+    assert "forgotten 2" in account.lines()[0]
+    split_all(places)
+    assert files_holding(places.root, SECRET, "r90") == []
+
+
+def test_a_dry_run_names_every_place_and_changes_nothing(places: Workspace) -> None:
+    before = files_holding(places.root, SECRET)
+
+    report = forget_records(places, Selection.of((), ("  QUARTZ   canary ",), ()), dry_run=True)
+
+    found = {one["place"]: one["rows"] for one in report.places}
+    assert found["journal"] == found["feedback"] == 1
+    assert found["v1 (data/splits/train.parquet)"] == found["data/splits/train.parquet"] == 1
+    assert found["data/clean/quarantine.parquet"] == 1
+    assert files_holding(places.root, SECRET) == before
+    assert read_record(places.root)["versions"] == {}
+    assert "canary" not in " ".join(report.sentences())
+
+
+def test_a_subject_is_forgotten_with_all_its_records(places: Workspace) -> None:
+    forget_records(places, Selection.of((), (), ("zwick",)), dry_run=False)
+
+    ids = [one.id for one in parquet.read_texts(places.root / "data" / "raw" / "texts.parquet")]
+    assert ids == [f"mine:r{n}" for n in range(12)]
+    assert files_holding(places.root, SECRET, "zwick") == []
+
+
+def test_a_version_that_held_it_stays_listed_and_is_read_without_it(places: Workspace) -> None:
+    forget_records(places, by_id("mine:r90"), dry_run=False)
+
+    assert [version.name for version in data_versions.list_versions(places.root)] == ["v1"]
+    assert len(data_versions.read_split(places.root, "v1", "train")) == 12
+    with pytest.raises(Fault, match="cannot be restored whole"):
+        data_branch.restore(places.root, "v1")
+
+
+def test_what_is_only_personal_data_or_nothing_is_refused(places: Workspace) -> None:
+    for arguments in (((), ("a@b.org",), ()), ((), (" ",), ()), ((), (), ()), (("",), (), ())):
+        with pytest.raises(UsageError):
+            Selection.of(*arguments)
+    with pytest.raises(UsageError, match="by themselves"):
+        forget(places, ["2026112508-0"], ids=["a"], matches=(), subjects=(), dry_run=False)
+
+
+def in_child(work: Callable[[], object]) -> int:
+    """Do work in a fork; return its exit code, a negative signal."""
+    child = os.fork()
+    if not child:
+        try:
+            work()
+            os._exit(0)
+        except BaseException:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def counted(places: Workspace, fatal: int, out: Path | None = None) -> RecordsReport:
+    """Forget, and be killed before one of the writes; write their number to `out`."""
+    number = 0
+
+    def hook(name: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal number
+        flags = arguments[2] if name == "open" else 0
+        if name in WRITES or (name == "open" and isinstance(flags, int) and flags & WRITING):
+            number += 1
+            if number == fatal:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(hook)
+    report = forget_records(places, by_id("mine:r90"), dry_run=False)
+    if out:
+        writes = number
+        out.write_text(str(writes))
+    return report
+
+
+def state(places: Workspace) -> dict[str, object]:
+    data, record = places.root / "data", read_record(places.root)
+    folders = [data / "raw", data / "clean", data / "splits"]
+    return {
+        "left": files_holding(places.root, SECRET, "r90"),
+        "texts": record["texts"],
+        "ids": record["ids"],
+        "versions": list(record["versions"]),
+        "receipts": [dataclasses.asdict(files.read_receipt(folder)) for folder in folders],
+        "v1": len(data_versions.read_split(places.root, "v1", "train")),
+        "leftovers": [str(path) for path in places.root.rglob(".*.staging-*")],
+    }
+
+
+def test_killed_at_a_write_and_repeated_it_ends_the_same(
+    places: Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+
+    base = tmp_path_factory.mktemp("killed")
+
+    def copy(name: str) -> Workspace:
+        return Workspace.of(Path(shutil.copytree(places.root, base / name, symlinks=True)), {})
+
+    undisturbed, number = copy("undisturbed"), base / "number"
+    assert in_child(lambda: counted(undisturbed, 0, number)) == 0
+    expected, writes = state(undisturbed), int(number.read_text())
+    assert expected["left"] == []
+    assert writes > 20
+    for fatal in range(1, writes + 1, STRIDE):
+        one = copy(f"kill-{fatal}")
+        assert in_child(lambda one=one, fatal=fatal: counted(one, fatal)) == -signal.SIGKILL  # type: ignore[misc]
+        forget_records(one, by_id("mine:r90"), dry_run=False)
+        assert state(one) == expected, fatal
+        shutil.rmtree(one.root)
