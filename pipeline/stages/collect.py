@@ -17,7 +17,7 @@ from pipeline.core.privacy.masking import mask_pii
 from pipeline.core.privacy.preparation import PREPARATION, Preparation, preparation
 from pipeline.io import files, parquet
 from pipeline.io.sources.rows import RowTally
-from pipeline.io.sources.source_reader import SourceReader
+from pipeline.io.sources.source_reader import SourceReader, watermark_note
 
 if TYPE_CHECKING:
     from pipeline.stages.context import StageContext
@@ -56,11 +56,13 @@ class Collected:
         for (written, label), number in tally.labels.items():
             if written != label:
                 self.spellings[f"{mask_pii(written)[0]!r} -> {label}"] += number
-        remarks = list(time_tally.sentences())
+        remarks = [remark for remark in (tally.remark, *time_tally.sentences()) if remark]
         if tally.decimal_commas:
             remarks.append(f"{tally.decimal_commas:,} numbers have a decimal comma (`decimal`)")
         if remarks:
             self.notes[f"remark/{source.name}"] = "; ".join(remarks)
+        if tally.watermark:
+            self.notes[watermark_note(source.name)] = tally.watermark
         if tally.aspect_column:
             self.notes[f"aspects/{source.name}"] = tally.aspect_column
 
