@@ -34,6 +34,11 @@ def remember_secrets(environment: Mapping[str, str]) -> None:
     _KNOWN.update(_forms(find_secrets(environment)))
 
 
+def remember_address(address: str) -> None:
+    """Remember the password in an address, so that `scrub` knows it."""
+    _KNOWN.update(_forms(_passwords(address)))
+
+
 def find_secrets(environment: Mapping[str, str]) -> set[str]:
     """Return the values of variables that hold a secret, and the passwords of those that hold addresses."""
     secrets = set()

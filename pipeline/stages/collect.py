@@ -19,7 +19,7 @@ from pipeline.core.privacy.tombstone_form import tombstone_form
 from pipeline.io import files, parquet
 from pipeline.io.forgetting.tombstones import Tombstones, open_tombstones
 from pipeline.io.sources.rows import RowTally
-from pipeline.io.sources.source_reader import SourceReader
+from pipeline.io.sources.source_reader import SourceReader, watermark_note
 
 if TYPE_CHECKING:
     from pipeline.stages.context import StageContext
@@ -59,11 +59,13 @@ class Collected:
         for (written, label), number in tally.labels.items():
             if written != label:
                 self.spellings[f"{mask_pii(written)[0]!r} -> {label}"] += number
-        remarks = list(time_tally.sentences())
+        remarks = [remark for remark in (tally.remark, *time_tally.sentences()) if remark]
         if tally.decimal_commas:
             remarks.append(f"{tally.decimal_commas:,} numbers have a decimal comma (`decimal`)")
         if remarks:
             self.notes[f"remark/{source.name}"] = "; ".join(remarks)
+        if tally.watermark:
+            self.notes[watermark_note(source.name)] = tally.watermark
         if tally.aspect_column:
             self.notes[f"aspects/{source.name}"] = tally.aspect_column
 

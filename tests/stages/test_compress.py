@@ -138,7 +138,15 @@ def test_the_candidate_predicts_its_golden_texts_and_holds_no_time(home):
     predictions = load_predictor(folder).predict(golden["texts"])
 
     assert {path.name for path in folder.iterdir()} == SERVED | {"menu.json", "receipt.json"}
-    assert set(settings) == {"labels", "max_tokens", "variant", "temperature", "uncertain", "teacher"}
+    assert set(settings) == {
+        "labels",
+        "max_tokens",
+        "variant",
+        "temperature",
+        "uncertain",
+        "teacher",
+        "preparation",
+    }
     assert len(golden["texts"]) == 32
     assert np.array_equal(predictions.probabilities, golden["probabilities"])
 

@@ -34,16 +34,16 @@ from pipeline.base.config.params import (
 )
 from pipeline.base.config.section import OptimizerConfig
 from pipeline.base.config.sources import (
-    Columns,
     FeedbackSource,
     FileSource,
     PackageSource,
     PinnedFile,
-    RatingRule,
     ReplaySource,
     Source,
+    SqlSource,
     TableSource,
 )
+from pipeline.base.config.table_section import Columns, RatingRule
 from pipeline.base.config.workspace import Profile, Workspace, find_workspace
 
 __all__ = [
@@ -81,6 +81,7 @@ __all__ = [
     "ServeConfig",
     "Source",
     "SplitConfig",
+    "SqlSource",
     "TableSource",
     "ValidateConfig",
     "VariantConfig",

@@ -66,14 +66,16 @@ class CollectConfig(Section):
             if sum(source.kind == kind for source in self.sources) > 1:
                 raise ValueError(f"collect.sources lists more than one source of kind {kind}")
         if not self.tables:
-            raise ValueError("collect.sources needs a table: kind package, csv, jsonl or parquet")
+            raise ValueError(
+                "collect.sources needs a table: kind package, csv, jsonl, parquet, sql or another"
+            )
         if any(table.ratings for table in self.tables) and len(self.labels) != 3:
             raise ValueError("ratings give three labels: negative, neutral, positive in this order")
         return self
 
     @property
     def tables(self) -> tuple[TableSource, ...]:
-        """Return the sources that are read from files, in order; not feedback and replay."""
+        """Return the sources of rows, in order; not feedback and replay."""
         return tuple(s for s in self.sources if not isinstance(s, FeedbackSource | ReplaySource))
 
     @property

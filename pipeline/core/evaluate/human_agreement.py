@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.base.config.sources import RatingRule
+from pipeline.base.config.table_section import RatingRule
 from pipeline.base.documents import AgreementScores, HumanAgreement, PanelAgreement, Scores
 from pipeline.base.records import TextRecord
 from pipeline.core.evaluate import bootstrap, metrics

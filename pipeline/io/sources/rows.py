@@ -35,6 +35,9 @@ class RowTally:
     labels: Counter[tuple[str, str]] = field(default_factory=Counter)
     decimal_commas: int = 0
     aspect_column: str = ""
+    # Of a source that grows: up to where it was read, and what to say of the rest.
+    watermark: str = ""
+    remark: str = ""
 
     def add_label(self, written: str, label: str) -> None:
         """Count a label as it is written; a column that holds no labels is cut short."""

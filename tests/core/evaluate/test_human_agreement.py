@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.base.config.sources import RatingRule
+from pipeline.base.config.table_section import RatingRule
 from pipeline.base.records import TextRecord
 from pipeline.core.evaluate.bootstrap import BootstrapConfig
 from pipeline.core.evaluate.human_agreement import human_agreement, panel_tables, perfect_score

@@ -1,0 +1,1 @@
+"""Databases of the user, which are only read."""
