@@ -74,6 +74,7 @@ def forget(
     requests: Annotated[
         list[str] | None, typer.Argument(help="Ids of requests, as /v1/predict returned them.")
     ] = None,
+    *,
     ids: Annotated[list[str] | None, typer.Option("--id", help="The id of a record.")] = None,
     matches: Annotated[
         list[str] | None, typer.Option("--match", metavar="TEXT", help="What a text contains, in any case.")

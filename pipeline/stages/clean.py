@@ -58,18 +58,9 @@ def clean(
     account = dataclasses.replace(_account(raw_receipt, len(kept), quarantined, lost), corrected=corrected)
     if paragraphs := losses_above_limit(account, cfg.max_loss, lost):
         raise DataRejected("Too many rows would be lost.\n" + "\n".join(paragraphs))
-    changed = account.changed
-    counts = {"in": len(records), "kept": len(kept), "quarantined": len(quarantined)}
-    counts |= {"unreadable": account.unreadable}
-    counts |= {f"rule/{name}": changed.get(name, 0) for name, _ in rules.RULES}
-    counts |= {f"masked/{kind}": number for kind, number in sorted(account.masked.items())}
+    counts = {"in": len(records)} | _counts(account, quarantined)
     if corrections:
         counts |= {"corrected": corrected, "unknown corrections": len(corrections) - corrected}
-    counts |= counts_by("reason", (reason for _, reason in quarantined))
-    # A benchmark's own split must not shrink unnoticed.
-    counts |= counts_by(
-        "own split", (f"{record.split}/{reason}" for record, reason in quarantined if record.split)
-    )
     notes = {ACCOUNT: account.to_json(), PREPARATION: raw_receipt.notes[PREPARATION]}
     notes |= {f"example/{name}": one for name, one in under_notes("example", raw_receipt).items()}
     with files.staging_dir(out) as staging:
@@ -92,6 +83,21 @@ def _corrected(records: Sequence[TextRecord], corrections: Mapping[str, str]) ->
         for record in records
     ]
     return corrected, sum(record.id in corrections for record in records)
+
+
+def _counts(account: DataAccount, quarantined: Sequence[tuple[TextRecord, str]]) -> dict[str, int]:
+    return {
+        "kept": account.kept,
+        "quarantined": len(quarantined),
+        "unreadable": account.unreadable,
+        **{f"rule/{name}": account.changed.get(name, 0) for name, _ in rules.RULES},
+        **{f"masked/{kind}": number for kind, number in sorted(account.masked.items())},
+        **counts_by("reason", (reason for _, reason in quarantined)),
+        # A benchmark's own split must not shrink unnoticed.
+        **counts_by(
+            "own split", (f"{record.split}/{reason}" for record, reason in quarantined if record.split)
+        ),
+    }
 
 
 def _reasons(records: Sequence[TextRecord], cfg: CleanConfig, labels: Sequence[str]) -> list[str | None]:

@@ -190,7 +190,9 @@ def test_journal_feedback_and_alerts_are_read(unchanged: Path) -> None:
 
 def test_data_versions_are_listed_and_shown(unchanged: Path, tonewatch: Any) -> None:
     assert tonewatch(unchanged, "data", "list") == EXPECTED["data_list"]
-    assert tonewatch(unchanged, "data", "show", "v1") == EXPECTED["data_list"][-1]
+    shown = tonewatch(unchanged, "data", "show", "v1")
+    assert shown.items() >= EXPECTED["data_list"][-1].items()
+    assert shown["releases"]
 
 
 def test_the_report_of_a_release_is_written(unchanged: Path, tonewatch: Any, tmp_path: Path) -> None:

@@ -193,7 +193,7 @@ def test_a_workspace_made_from_a_case_collects_each_text(name: str, tmp_path: Pa
         Workspace.of(tmp_path / "w", {}), cfg.model_copy(update={"sources": cfg.sources[:1]})
     )
 
-    receipt = collect(reader, tmp_path / "raw")
+    receipt = collect(reader, tmp_path / "raw", mask=True)
     records = [one for one in reader.records(cfg.sources[0]) if isinstance(one, TextRecord)]
 
     assert receipt.counts[f"source/{cfg.sources[0].name}"] == case.rows
