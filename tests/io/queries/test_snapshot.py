@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from postgres import Postgres
 from pydantic import ValidationError
 from sqlalchemy import NullPool, create_engine
 
+from pipeline.base import logs
 from pipeline.base.config import CollectConfig, SqlSource, Workspace
 from pipeline.base.errors import DataRejected, SourceUnreachable, UsageError
 from pipeline.base.records import TextRecord, Unreadable
@@ -113,12 +115,12 @@ def test_a_watermark_in_the_future_is_said_and_its_rows_wait(execute: Execute, t
         read(tmp_path, watermark="made")
 
 
-def test_only_rows_above_the_earlier_watermark_are_new(
-    execute: Execute, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    read(tmp_path, watermark="made", earlier="2026-09-12T08:00:00.000000Z")
+def test_only_rows_above_the_earlier_watermark_are_new(execute: Execute, tmp_path: Path) -> None:
+    logs.configure(json=False, debug=False)
+    with structlog.testing.capture_logs() as events:
+        read(tmp_path, watermark="made", earlier="2026-09-12T08:00:00.000000Z")
 
-    assert "new=1 rows=2" in capsys.readouterr().out
+    assert [(one["new"], one["rows"]) for one in events if "new" in one] == [(1, 2)]
 
 
 def test_a_row_without_a_watermark_is_unreadable_and_costs_no_other(execute: Execute, tmp_path: Path) -> None:
