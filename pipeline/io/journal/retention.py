@@ -1,7 +1,8 @@
 """The retention of predictions in the journal, by a clock that is not trusted at once.
 
 A clock that jumps ahead would make the whole journal old. So the days of a jump do not count until the
-journal was active on some days after it; an active day has a prediction or a pass of the retention.
+journal was active on some days after it; an active day has a prediction, had one that was removed, or has a
+pass of the retention.
 """
 
 import shutil
@@ -64,6 +65,9 @@ def apply_retention(folder: Path, hours: Sequence[str], *, days: int, now: datet
     moment = now if last == now.date() else datetime(last.year, last.month, last.day, tzinfo=UTC)
     oldest = _hour_before(moment, days)
     removed = [hour for hour in hours if hour < oldest and _remove_hour(folder, hour)]
+    # Where older hours are held, the days that were removed between them and now are no jump of the clock.
+    for day in set(_days(removed)):
+        _record_pass(passes, day)
     _remove_old_passes(passes, _hour_before(moment, days + PASS_DAYS))
     kept = [hour for hour in hours if hour not in removed]
     reasons = _reasons(kept, oldest=oldest, now=now, last=last, days=days)

@@ -100,6 +100,19 @@ def test_an_old_hour_with_a_living_writer_stays(tmp_path: Path) -> None:
     assert kept.retain(EIGHT).removed == ("2026-10-21T08",)
 
 
+def test_an_hour_that_was_held_is_removed_by_the_next_pass(tmp_path: Path) -> None:
+    kept = journal(tmp_path, range(60, 0, -1), retention_days=2)
+    late = Journal(tmp_path, retention_days=2)
+    late.append(make_entries(1, EIGHT - 58 * DAY))
+    assert kept.retain(EIGHT).reasons == ("Old hours with a living writer: 1.",)
+
+    late.close()
+    done = kept.retain(EIGHT)
+
+    # What the first pass removed is no gap in the activity, so the clock is trusted.
+    assert (done.removed, done.reasons) == (("2026-09-28T08",), ())
+
+
 def test_hours_can_be_read_while_the_retention_removes_them(tmp_path: Path) -> None:
     kept = journal(tmp_path, range(60, 0, -1), retention_days=2)
     threads = [
