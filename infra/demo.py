@@ -12,149 +12,26 @@ import argparse
 import contextlib
 import csv
 import itertools
-import json
-import os
-import random
-import socket
-import subprocess
 import sys
-import threading
-import time
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import yaml
+from demo_tables import FIRST_TABLES, prepare, sources
+from demo_workspace import Clock, Demo, serving, wait
 
-CHECKOUT = Path(__file__).parents[1]
 HOUR = timedelta(hours=1)
-SEED = 20
 TEXTS_PER_HOUR = 60  # of each topic; watch.min_texts of a window are 50
 CALM_HOURS = 24
 TOPICS = ("movie", "tweet", "amazon", "nyt")
-FIRST_TABLES = ("movie", "tweet")
-MOST_TEXTS = 3000  # of a table
 MIN_STEPS_OF_BAD = 60
 AUDITED = 100  # labels of a topic
 SHIFT_HOURS, SHIFTED = 12, "amazon"
-
-# Short enough to run four times, so the limits are wider; more test texts decide about less training.
-SETTINGS: dict[str, dict[str, Any]] = {
-    "validate": {"min_label_share": 0.03},
-    "split": {"test": 0.30},
-    "pretrain": {"steps": 4, "batch_size": 16, "eval_texts": 50},
-    "finetune": {"min_steps": 100, "eval_every": 100},
-    "evaluate": {"resamples": 300, "frozen_encoder": None},
-    "gate": {
-        "min_macro_f1": 0.4,
-        "abilities": {},
-        "ability_margin": 0.3,  # of 70 cases
-        "slice_margin": 0.06,
-        "max_attack_drop": 0.5,
-        "max_calibration_error": 0.25,
-        "reserve": 0.0,
-        "resamples": 1000,
-    },
-}
-# A day is learnt where a service learns four weeks; every prediction of an hour may be drawn.
-WATCH: dict[str, dict[str, Any]] = {
-    "drift": {"learning_weeks": 0.14},
-    "audit": {"per_topic_per_day": 480},
-}
 # What somebody in a hurry writes into params.yaml.
 NO_GATE = {"min_macro_f1": 0.0} | dict.fromkeys(
     ("forgetting_margin", "slice_margin", "ability_margin", "attack_margin"), 1.0
 )
-MENU = ("fp32", "trimmed-int8")
-BENCHMARK_TEXTS = 32
-
-
-@dataclass
-class Clock:
-    """Hold the simulated time."""
-
-    now: datetime
-
-    def __call__(self) -> datetime:
-        """Return the simulated time."""
-        return self.now
-
-
-@dataclass
-class Demo:
-    """Hold the workspace, the clock, and the timeline."""
-
-    root: Path
-    clock: Clock
-    address: str = ""
-    truth: dict[tuple[str, int], str] = field(default_factory=dict)  # of each prediction
-    started: float = field(default_factory=time.monotonic)
-    timeline: list[str] = field(default_factory=list)
-
-    def log(self, event: str) -> None:
-        """Print an event with the simulated and the real time."""
-        entry = f"{self.clock.now:%a %H:%M}  +{time.monotonic() - self.started:4.0f} s  {event}"
-        self.timeline.append(entry)
-        print(entry, flush=True)
-
-    def command(self, *arguments: str, allowed: Sequence[int] = (0,)) -> Any:
-        """Run `tonewatch` in the workspace and return its JSON."""
-        command = [sys.executable, "-m", "pipeline", *arguments, "--json", "--workspace", str(self.root)]
-        # dvc.yaml calls `tonewatch`, which `make` does not put on the path.
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        process = subprocess.run(
-            command,
-            cwd=CHECKOUT,
-            capture_output=True,
-            text=True,
-            env={**os.environ, "PATH": path},
-            check=False,
-        )
-        if process.returncode not in allowed:
-            raise SystemExit(
-                f"tonewatch {' '.join(arguments)} ended with {process.returncode}:\n{process.stderr[-3000:]}"
-            )
-        return json.loads(process.stdout)
-
-    def params(self) -> dict[str, Any]:
-        """Read the workspace's params."""
-        return dict(yaml.safe_load((self.root / "params.yaml").read_text("utf-8")))
-
-    def change(self, **sections: dict[str, Any]) -> None:
-        """Write values into sections of the params."""
-        params = self.params()
-        for section, values in sections.items():
-            params[section] |= values
-        (self.root / "params.yaml").write_text(
-            yaml.safe_dump(params, sort_keys=False, allow_unicode=True), "utf-8"
-        )
-
-    def post(self, path: str, body: dict[str, Any]) -> Any:
-        """Post JSON to the service and return its response."""
-        headers = {**self._authorization(), "Content-Type": "application/json"}
-        request = urllib.request.Request(self.address + path, json.dumps(body).encode(), headers)
-        with urllib.request.urlopen(request, timeout=60) as response:
-            return json.load(response)
-
-    def get(self, path: str) -> Any:
-        """Return JSON from the service."""
-        request = urllib.request.Request(self.address + path, headers=self._authorization())
-        with urllib.request.urlopen(request, timeout=60) as response:
-            return json.load(response)
-
-    def _authorization(self) -> dict[str, str]:
-        key = self.root / ".tonewatch" / "local.key"
-        return {"Authorization": f"Bearer {key.read_text().strip()}"}
-
-    def ready(self) -> bool:
-        """Return whether the service is ready."""
-        try:
-            return bool(self.get("/readyz")["ready"])
-        except OSError:
-            return False
 
 
 def main() -> None:
@@ -164,10 +41,10 @@ def main() -> None:
     # What is usual is learnt in whole days.
     midnight = (datetime.now(UTC) + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     demo = Demo(parser.parse_args().folder.resolve(), Clock(midnight))
-    texts = _prepare(demo)
+    texts = prepare(demo)
     result = demo.command("run", "--reason", "the first model, trained on movie reviews and tweets")
     demo.log(f"{_summary(result)}: trained on movie reviews and tweets alone")
-    with _serving(demo):
+    with serving(demo):
         _live(demo, texts, hours=CALM_HOURS)
         _say_shares(demo, "nobody has labelled anything")
         demo.log(_summary(demo.command("run", "--reason", "corrections of volunteers", allowed=(0, 1))))
@@ -183,47 +60,6 @@ def main() -> None:
         _end(demo)
 
 
-def _prepare(demo: Demo) -> dict[str, Iterator[tuple[str, str]]]:
-    """Write the workspace with a table of each topic; return the labelled texts of its traffic."""
-    subprocess.run(
-        [sys.executable, "-m", "pipeline", "init", str(demo.root)],
-        cwd=CHECKOUT,
-        check=True,
-        capture_output=True,
-    )
-    params = demo.params()
-    menu = [variant for variant in params["compress"]["menu"] if variant["name"] in MENU]
-    watch = {name: params["watch"][name] | values for name, values in WATCH.items()}
-    # The speed of variants is of no interest here.
-    demo.change(
-        collect={"sources": _sources(*FIRST_TABLES)},
-        compress={"menu": menu, "benchmark_texts": BENCHMARK_TEXTS},
-        watch=watch,
-        **SETTINGS,
-    )
-    return {topic: itertools.cycle(traffic) for topic, traffic in _write_tables(demo).items()}
-
-
-def _sources(*tables: str) -> list[dict[str, Any]]:
-    columns: dict[str, str | None] = {name: name for name in ("text", "label", "id", "group")}
-    columns |= dict.fromkeys(("rating", "time", "split"))
-    shared: dict[str, Any] = {
-        "group_pattern": None,
-        "ratings": None,
-        "label_map": {},
-        "lang": "en",
-        "licence": "MIT",
-    }
-    return [
-        *(
-            {"kind": "csv", "name": name, "path": f"tables/{name}.csv", "columns": columns, **shared}
-            for name in tables
-        ),
-        {"kind": "feedback", "name": "feedback", "max_texts": 5000},
-        {"kind": "replay", "name": "replay", "max_texts": 2000},
-    ]
-
-
 def _summary(result: dict[str, Any]) -> str:
     if "document" not in result:
         return f"rejected by the gate: {result['error'].partition(' See ')[0].partition('. ')[0]}"
@@ -237,63 +73,6 @@ def _summary(result: dict[str, Any]) -> str:
         difference = comparison["macro_f1"]["difference"]
         gain = f", {difference:+.3f} against {comparison['champion']} on the same texts"
     return f"{release['release']} in service (data {release['data_version']}, {macro_f1} on {texts}{gain})"
-
-
-def _write_tables(demo: Demo) -> dict[str, list[tuple[str, str]]]:
-    """Write half of the groups of each default source as its table; return the texts of the other half."""
-    from pipeline.io.params_file import load_params
-    from pipeline.io.sources.readers import read_rows
-    from pipeline.io.sources.rows import rows_to_records
-
-    cfg = load_params(CHECKOUT / "params.yaml").collect
-    (demo.root / "tables").mkdir()
-    generator, traffic = random.Random(SEED), dict[str, list[tuple[str, str]]]()
-    for source in cfg.tables:
-        rows = read_rows(
-            source,
-            root=demo.root,
-            downloads=demo.root / ".tonewatch" / "downloads",
-            max_bytes=cfg.max_megabytes * 1_000_000,
-        )
-        records = list(rows_to_records(rows, source, cfg.labels))
-        groups = sorted({record.group for record in records})
-        # The files are sorted by content; tables and traffic are not.
-        generator.shuffle(groups)
-        generator.shuffle(records)
-        trained = set(groups[::2])
-        table = [record for record in records if record.group in trained][:MOST_TEXTS]
-        traffic[source.name] = [(one.text, one.label) for one in records if one.group not in trained]
-        with (demo.root / "tables" / f"{source.name}.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(("id", "group", "text", "label"))
-            writer.writerows((one.id, one.group, one.text, one.label) for one in table)
-    return traffic
-
-
-@contextlib.contextmanager
-def _serving(demo: Demo) -> Iterator[None]:
-    """Serve the workspace as `tonewatch serve` does, with the simulated clock."""
-    import uvicorn
-
-    from pipeline.base.config import Workspace
-    from pipeline.serve.build import build_app, ensure_key
-
-    workspace = Workspace.of(demo.root, os.environ)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
-    demo.address = f"http://127.0.0.1:{port}"
-    ensure_key(workspace, "127.0.0.1")
-    server = uvicorn.Server(
-        uvicorn.Config(build_app(workspace, host="127.0.0.1", now=demo.clock), port=port, log_level="error")
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    _wait(lambda: server.started and demo.ready(), "the service is not ready")
-    demo.log(f"serving at {demo.address}")
-    yield
-    server.should_exit = True
-    thread.join(30)
 
 
 def _live(
@@ -383,7 +162,7 @@ def _say_shares(demo: Demo, when: str) -> None:
 
 def _retrain_on_all(demo: Demo) -> None:
     """Train on the tables of all four topics, which are labelled now."""
-    demo.change(collect={"sources": _sources(*TOPICS)})
+    demo.change(collect={"sources": sources(*TOPICS)})
     demo.log(_summary(demo.command("run", "--reason", "all four topics are labelled now", allowed=(0, 1))))
     _wait_for_champion(demo)
 
@@ -394,7 +173,7 @@ def _approve_bad_release(demo: Demo) -> None:
     The test texts have the same mistake, so a gate can miss it; where it does not, the person loosens it.
     """
     labels = demo.params()["collect"]["labels"]
-    tables = [source for source in _sources(*FIRST_TABLES) if source["kind"] == "csv"]
+    tables = [source for source in sources(*FIRST_TABLES) if source["kind"] == "csv"]
     for source in tables:
         source["label_map"] = dict(zip(labels, labels[::-1], strict=True))
     demo.change(
@@ -419,16 +198,8 @@ def _approve_bad_release(demo: Demo) -> None:
 
 def _wait_for_champion(demo: Demo) -> None:
     champion = demo.command("release", "show")["release"]
-    _wait(lambda: demo.get("/v1/release")["release"] == champion, f"{champion} is not served")
+    wait(lambda: demo.get("/v1/release")["release"] == champion, f"{champion} is not served")
     demo.log(f"the service predicts with {champion}, without a restart")
-
-
-def _wait(done: Callable[[], bool], why: str) -> None:
-    for _ in range(200):
-        if done():
-            return
-        time.sleep(0.1)
-    raise SystemExit(f"{why} within 20 s")
 
 
 def _end(demo: Demo) -> None:

@@ -66,7 +66,7 @@ class LabelMap:
         self._cache: dict[str, str | None] = {}
 
     def find(self, written: str) -> str | None:
-        """Return the label that `written` stands for, None where it is unknown."""
+        """Return the label that `written` means, None where it is unknown."""
         if written not in self._cache:
             if len(self._cache) > 10_000:  # a column that holds no labels
                 self._cache.clear()

@@ -46,10 +46,10 @@ class TextRecord:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Hold one row that could not be read, where it stands and why.
+    """Hold one row that could not be read, its place and the reason.
 
     `where` is the file or source; `line`, `row` and `column` are 0, 0 and "" where they are unknown.
-    `content` holds the first 200 characters of what stands there.
+    `content` holds the first 200 characters of it.
     """
 
     where: str

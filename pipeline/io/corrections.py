@@ -15,7 +15,7 @@ HEADER = ("id", "label")
 
 
 def corrections_path(root: Path) -> Path:
-    """Return where the corrections of a workspace stand."""
+    """Return the path of the corrections of a workspace."""
     return root / "data" / CORRECTIONS
 
 
@@ -46,7 +46,7 @@ def write_corrections(path: Path, corrections: Mapping[str, str]) -> None:
 
 
 def plain_cell(cell: str) -> str:
-    """Return a cell without the quote that stands before what a spreadsheet would evaluate."""
+    """Return a cell without the quote that keeps a spreadsheet from evaluating it."""
     bare = cell.removeprefix("'")
     return bare if inert(bare) == cell else cell
 

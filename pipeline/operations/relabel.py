@@ -49,7 +49,7 @@ class RelabelReport:
 
 
 def relabel(workspace: Workspace, file: Path) -> RelabelReport:
-    """Keep the corrected labels of a table for `clean`; of two for one id the later one stands.
+    """Keep the corrected labels of a table for `clean`; of two for one id the later one counts.
 
     Raises UsageError, and keeps nothing, for a file without the columns `id` and `label` or `corrected`, or
     where nothing was ever collected.

@@ -1,5 +1,6 @@
 """A topic's page in a real browser: its shares are not corrected until people have labelled its texts."""
 
+import dataclasses
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,11 +8,11 @@ from pathlib import Path
 import pytest
 import running_service
 import world
+from journal_fixtures import ENTRY, stamp
 from playwright.sync_api import Browser, Page
 
 from pipeline.base.config import Workspace
-from pipeline.base.records import JournalEntry
-from pipeline.base.times import format_micros, format_seconds
+from pipeline.base.times import format_seconds
 from pipeline.io.journal.journal import Journal, request_id
 from pipeline.monitoring.reference import ReferenceCache
 from pipeline.monitoring.watch import run_watch
@@ -24,22 +25,14 @@ def journal_texts(workspace: Workspace, texts: Sequence[str], when: datetime) ->
     """Journal what R1 predicts for these texts about phones, a second apart."""
     predictions = ReferenceCache(workspace).get("R1").predictor.predict(list(texts))
     entries = [
-        JournalEntry(
+        dataclasses.replace(
+            ENTRY,
             request=request_id(when + timedelta(seconds=row)),
-            position=0,
-            time=format_micros(when + timedelta(seconds=row)),
+            time=stamp(when + timedelta(seconds=row)),
             text=text,
-            digest=f"{row:064}",
             label=predictions.labels[row],
-            uncertain=predictions.uncertain[row],
             probabilities=tuple(predictions.probabilities[row].tolist()),
-            release="R1",
-            data_version="v1",
-            client="shop",
             topic="phones",
-            lang="und",
-            words=1,
-            unknown=0.0,
             cluster=f"{when:%H}-{row}",
         )
         for row, text in enumerate(texts)

@@ -66,7 +66,7 @@ class PackageSource(TableSection):
     def _both_tables_have_the_id(self) -> "PackageSource":
         if self.join is not None and not {self.columns.id} <= set(self.header) & set(self.join.header):
             raise ValueError(
-                f"source {self.name}: the column mapped as `id` must stand in `header` and in `join.header`"
+                f"source {self.name}: the column mapped as `id` must be in `header` and in `join.header`"
             )
         return self
 
@@ -124,7 +124,7 @@ class FileSource(TableSection):
 class SqlSource(TableSection):
     """Read what one SELECT returns from PostgreSQL or SQLite, in a transaction that can write nothing.
 
-    The address of the database may hold a password, so it stands in the variable `address_env` or in the
+    The address of the database may hold a password, so it is in the variable `address_env` or in the
     file `address_file`. `watermark` names a column of times or numbers that grow with each new row: rows
     whose time is still to come are left for a later run.
     """

@@ -18,7 +18,7 @@ class ForgottenDocument(TypedDict):
 
 
 class HeldPlace(TypedDict):
-    """Where something that is to be forgotten stands, and in how many rows."""
+    """A place that holds something to be forgotten, and in how many rows."""
 
     place: str
     rows: int

@@ -13,7 +13,7 @@ UNDETERMINED = "und"
 # A text with fewer than `min_words` words is judged where the model is as sure as this: of 1,600 English
 # texts of 3 to 7 words it then judges 43 %, 99.7 % of them as English; it judges none of one word.
 MIN_CONFIDENCE = 0.8
-# The language that a script stands for, and its letters; kana tell Japanese from Chinese.
+# The language of a script, and its letters; kana distinguish Japanese from Chinese.
 HANGUL = "\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3"
 SCRIPTS = (
     ("ja", KANA),
@@ -30,7 +30,7 @@ _ANY = re.compile(f"[{''.join(letters for _, letters in SCRIPTS)}]")
 
 
 def detect_language(text: str, *, min_words: int) -> str:
-    """Return the two-letter code of a text's language, `und` where it cannot be told.
+    """Return the two-letter code of a text's language, `und` where it cannot be determined.
 
     A text with fewer than `min_words` words gets a code only where its script or its letters are clear.
     """

@@ -27,7 +27,7 @@ UNREADABLE = "unreadable"
 class LostRows:
     """Collect what a message about losses shows: unknown labels by source, the ids of examples by reason.
 
-    `aspects` names by source the column that tells the rows of one text apart, `labels` those of
+    `aspects` names by source the column that distinguishes the rows of one text, `labels` those of
     `collect.labels`.
     """
 
@@ -106,7 +106,7 @@ def _details(key: str, lost: LostRows) -> Iterator[str]:
 def _place(row: Unreadable) -> str:
     parts = [row.where, *([f"line {row.line}"] if row.line else []), *([f"row {row.row}"] if row.row else [])]
     parts += [f"column {row.column!r}"] if row.column else []
-    return f"{', '.join(parts)}: {row.reason}. There stands {row.content[:SHOWN_CHARACTERS]!r}."
+    return f"{', '.join(parts)}: {row.reason}. Content: {row.content[:SHOWN_CHARACTERS]!r}."
 
 
 def _unknown_labels(source: str, counts: Mapping[str, int], labels: Sequence[str]) -> Iterator[str]:
@@ -139,12 +139,12 @@ def closest_label(written: str, labels: Sequence[str]) -> str | None:
 def _conflict(source: str, column: str) -> Iterator[str]:
     if column:
         yield (
-            f"source {source}: column {column!r} tells the rows of one text apart: this is a table of "
+            f"source {source}: column {column!r} distinguishes the rows of one text: this is a table of "
             f"aspects, with a label for each {column} of a text. Give each row a text that names its "
             f"{column}, or keep the texts of one label alone."
         )
     else:
-        yield f"source {source}: the same text stands there with different labels."
+        yield f"source {source}: the same text has different labels."
 
 
 def _counted(sources: Mapping[str, int]) -> str:

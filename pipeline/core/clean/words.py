@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 # A longer piece counts as several words: a megabyte without a blank is no word.
 LONGEST_WORD = 40
-# Letters a word has on average where no blank parts words: Chinese about 1.6 (Sproat et al., 1996), Japanese
-# syllables 2.5, and the letters, vowels and tone marks of Thai, Lao, Burmese and Khmer 4.5.
+# Our estimates of how many letters a word has on average: Chinese characters 1.6, Japanese syllables 2.5, and
+# the letters, vowels and tone marks of Thai, Lao, Burmese and Khmer 4.5.
 HAN = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 KANA = "\u3041-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9f"
 THAI, LAO, BURMESE, KHMER = "\u0e01-\u0e5b", "\u0e81-\u0eff", "\u1000-\u109f", "\u1780-\u17ff"

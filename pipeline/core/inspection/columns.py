@@ -128,7 +128,7 @@ def _find_id(free: Mapping[str, ColumnProfile], _: Roles) -> str:
 
 
 def _aspect_finder(rows: Sequence[Mapping[str, str]], roles: Roles) -> Finder:
-    """Return a finder of the column that tells the rows of one text apart, where many texts have several."""
+    """Return a finder of the column that distinguishes the rows of a text, where many have several."""
     by_text: dict[str, list[Mapping[str, str]]] = {}
     for row in rows:
         by_text.setdefault(row.get(roles.text, ""), []).append(row)
@@ -147,7 +147,7 @@ def _aspect_finder(rows: Sequence[Mapping[str, str]], roles: Roles) -> Finder:
             return ""
         differ = sum(len({row.get(roles.label, "") for row in same}) > 1 for same in several)
         roles.doubts.append(
-            f"This is a table of aspects (column {best}): {len(several)} texts stand in several rows, "
+            f"This is a table of aspects (column {best}): {len(several)} texts are in several rows, "
             f"{differ} of them with different labels. A label of the whole text cannot be learnt from those."
         )
         return best

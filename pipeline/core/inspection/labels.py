@@ -1,4 +1,4 @@
-"""The labels of a table: which spellings are one label, in which order they stand, and what to rename."""
+"""The labels of a table: which spellings are one label, their order, and what to rename."""
 
 import re
 import unicodedata
@@ -77,7 +77,7 @@ def is_stars(labels: Sequence[str]) -> bool:
 def separator_of(values: Mapping[str, int]) -> str:
     """Return what separates several labels in one cell, "" where each cell holds one.
 
-    The parts must be labels that also stand alone, so that `very positive` stays one.
+    The parts must be labels that also occur alone, so that `very positive` stays one.
     """
     kinds = {fold(value) for value in values}
     for separator in SEPARATORS:
@@ -97,7 +97,7 @@ def split_labels(value: str, separator: str) -> list[str]:
 
 
 def plan_labels(values: Mapping[str, int], *, separator: str = "", only: Sequence[str] = ()) -> LabelPlan:
-    """Return the labels that the values of a column stand for, and how each value becomes one.
+    """Return the labels that the values of a column mean, and how each value becomes one.
 
     `only` are labels that a person named: other values are left out.
     """

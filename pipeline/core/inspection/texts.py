@@ -1,4 +1,4 @@
-"""The texts of a table: how long they are, in which languages, and how many stand there twice."""
+"""The texts of a table: how long they are, in which languages, and how many are duplicates."""
 
 import re
 from collections import Counter
@@ -20,7 +20,7 @@ LONGEST_WORDS = 10_000
 
 @dataclass(frozen=True)
 class TextMeasures:
-    """Hold measures of texts: words are characters where no blanks stand between words.
+    """Hold measures of texts: words are characters where no blanks separate words.
 
     `languages` are shares of the texts looked at, the most frequent first.
     """
@@ -103,7 +103,7 @@ def count_words(text: str) -> int:
 
 
 def script_language(text: str) -> str:
-    """Return the language that a text's script tells, "" for scripts of many languages."""
+    """Return the language of a text's script, "" for scripts of many languages."""
     for code, pattern in SCRIPTS:
         if len(pattern.findall(text)) > 0.2 * len(text):
             return code

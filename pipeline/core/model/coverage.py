@@ -20,7 +20,7 @@ BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 class Coverage:
     """Count what a tokenizer makes of `texts` texts; special tokens are not counted.
 
-    `cut_texts` are longer than `max_tokens`; `cut_words` of their words lie beyond.
+    `cut_texts` are longer than `max_tokens`; `cut_words` of their words are beyond that.
     """
 
     texts: int
@@ -42,7 +42,7 @@ class Coverage:
 
     @property
     def cut_word_share(self) -> float:
-        """Return the share of all words that lie beyond `max_tokens`."""
+        """Return the share of all words that are cut at `max_tokens`."""
         return self.cut_words / max(1, self.words)
 
 

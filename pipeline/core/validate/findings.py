@@ -16,7 +16,7 @@ from pipeline.core.clean.language import UNDETERMINED, detect_language
 from pipeline.core.clean.words import count_words
 from pipeline.core.validate.row_measures import draw
 
-# A time is stale that lies further from the middle 80 % of all times than a year and three times their range.
+# A time is stale that is further from the middle 80 % of all times than a year and three times their range.
 STALE_AFTER, STALE_RANGES, MIDDLE = timedelta(days=365), 3, (0.1, 0.9)
 MIN_TIMES = 10
 # Of the two-sample Kolmogorov-Smirnov test at 1 %: sqrt(-ln(0.01 / 2) / 2).

@@ -39,7 +39,7 @@ class LikelyWrong:
 
     @property
     def score(self) -> float:
-        """Return how much less probable the given label is, in [0, 1]; 0 is surely wrong."""
+        """Return how much less probable the given label is, in [0, 1]; 0 is the most likely to be wrong."""
         return self.probability / max(self.suggested_probability, 1e-12)
 
 

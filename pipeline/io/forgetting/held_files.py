@@ -18,7 +18,7 @@ MAX_DOCUMENT_BYTES = 64_000_000
 
 
 class CsvRows(list[list[str]]):
-    """The rows of a CSV file, told apart from a list in a JSON document."""
+    """The rows of a CSV file, as distinct from a list in a JSON document."""
 
 
 def held_rows(path: Path, covers: Covers) -> Iterator[Row]:
@@ -116,7 +116,7 @@ def _cell(value: str) -> Row:
 
 def _cells(cells: list[Any]) -> Iterator[Row]:
     for cell in cells:
-        # A quote stands before what a spreadsheet would evaluate.
+        # A quote keeps a spreadsheet from evaluating a cell.
         plain = str(cell).removeprefix("'")
         yield _cell(plain)
 

@@ -11,7 +11,7 @@ RECORD, REMAINS = "forgotten.json", "remains"
 
 
 def record_path(root: Path) -> Path:
-    """Return where the record of a workspace stands."""
+    """Return the path of the record of a workspace."""
     return root / ".tonewatch" / RECORD
 
 
@@ -56,7 +56,7 @@ def extend_record(
 
 
 def remains_of(root: Path, version: str) -> Path:
-    """Return where the splits of a marked data version stand, without what was forgotten."""
+    """Return the folder with the splits of a marked data version, without what was forgotten."""
     return root / ".tonewatch" / REMAINS / version
 
 

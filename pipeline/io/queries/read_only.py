@@ -172,7 +172,7 @@ def _shown(place: "URL") -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line: below it stands the query, which may hold anything."""
+    """Return the first line: the next ones hold the query, which may hold anything."""
     lines = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
     return lines[0][:REASON_CHARACTERS].rstrip(".")
 

@@ -1,4 +1,4 @@
-"""What a query returned, kept while a run needs it: `identity` and `collect` read the same rows."""
+"""The rows that a query returned, for as long as a run needs them: `identity` and `collect` read the same."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypedDict
 
 from pipeline.base import logs
 from pipeline.base.config import SqlSource
@@ -21,6 +21,13 @@ from pipeline.io.table_files.json_rows import flatten
 from pipeline.io.table_files.shape import Row, Rows, TableRequest
 
 ALL = 1 << 256
+
+
+class Entry(TypedDict, total=False):
+    """One line of the file: a row, or the fields of an `Unreadable`."""
+
+    row: Row
+    unreadable: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -79,24 +86,24 @@ def _write(rows: Rows, file: IO[bytes], request: TableRequest) -> tuple[int, int
     """Write rows as lines of JSON; return the sum of their digests and their number."""
     written, total, count = 0, 0, 0
     for row in rows:
-        kept = {"unreadable": asdict(row)} if isinstance(row, Unreadable) else {"row": row}
-        written += file.write(json.dumps(kept).encode() + b"\n")
+        entry: Entry = {"unreadable": asdict(row)} if isinstance(row, Unreadable) else {"row": row}
+        written += file.write(json.dumps(entry).encode() + b"\n")
         if written > request.max_bytes:
             raise DataRejected(
                 f"{request.where} returns more than {request.max_bytes:,} bytes. Raise "
                 "`collect.max_megabytes` in params.yaml, or select fewer rows or columns in `query`."
             )
         # A sum does not depend on the order, which a database may choose anew each time.
-        total = (total + int.from_bytes(hashlib.sha256(_content(kept)).digest())) % ALL
+        total = (total + int.from_bytes(hashlib.sha256(_content(entry)).digest())) % ALL
         count += 1
     return total, count
 
 
-def _content(kept: dict[str, Any]) -> bytes:
-    """Return what a row says, without its place among the others."""
-    if "unreadable" in kept:
-        kept = {"unreadable": kept["unreadable"] | {"row": 0}}
-    return json.dumps(kept, sort_keys=True).encode()
+def _content(entry: Entry) -> bytes:
+    """Return what a row holds, without its place among the others."""
+    if "unreadable" in entry:
+        entry = {"unreadable": {**entry["unreadable"], "row": 0}}
+    return json.dumps(entry, sort_keys=True).encode()
 
 
 def _window(database: ReadOnlyDatabase, mark: Watermark, request: TableRequest) -> Rows:

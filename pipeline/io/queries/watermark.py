@@ -10,7 +10,7 @@ from pipeline.base.times import MICROSECOND
 
 @dataclass
 class Watermark:
-    """Follow a column of times or numbers; rows whose time lies after `now` are not read yet.
+    """Follow a column of times or numbers; rows whose time is after `now` are not read yet.
 
     `earlier` is the text of the watermark of an earlier reading; rows above it count as `newer`.
     """

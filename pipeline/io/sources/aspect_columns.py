@@ -1,4 +1,4 @@
-"""The column that tells rows of one text apart: a table of aspects has a label for each of them."""
+"""The column that distinguishes the rows of one text: a table of aspects has a label for each of them."""
 
 import re
 from collections import Counter
@@ -49,7 +49,7 @@ class AspectSearch:
             self._differing.update(name for name, value in others.items() if first.get(name) != value)
 
     def column(self) -> str:
-        """Return the name of the column, empty where none tells the rows apart."""
+        """Return the name of the column, empty where none distinguishes the rows."""
         if self._pairs < max(MIN_PAIRS, MIN_PAIRS_SHARE * self._rows):
             return ""
         found = [

@@ -15,7 +15,7 @@ Row = dict[str, str]
 
 
 def read_package(source: PackageSource, archive: Path, max_bytes: int) -> tuple[Iterator[Row], str]:
-    """Return the rows of a source of kind package, joined to those of its second table, and where they stand.
+    """Return the rows of a source of kind package, joined to those of its second table, and their place.
 
     Raises DataRejected for a member that is not as params.yaml says.
     """

@@ -15,7 +15,7 @@ from pipeline.base.records import TextRecord, Unreadable
 from pipeline.io.sources.aspect_columns import AspectSearch
 
 Row = Mapping[str, str]
-# What stands in a column of its own for each label.
+# What a column of its own for each label holds.
 CHOSEN, NOT_CHOSEN = ("1", "true", "yes", "y", "t", "x"), ("0", "false", "no", "n", "f")
 SHOWN_CHARACTERS, LISTED = 40, 1000
 OTHERS = "other spellings"
@@ -29,7 +29,7 @@ class RowTally:
     """Count what was read in another way than it is written.
 
     `labels` counts each pair of a label as written and as it was read, `decimal_commas` the ratings with one.
-    `aspect_column` tells the rows of one text with different labels apart, where there is such a column.
+    `aspect_column` distinguishes the rows of one text with different labels, where there is such a column.
     """
 
     labels: Counter[tuple[str, str]] = field(default_factory=Counter)

@@ -24,7 +24,7 @@ def open_delimited(
 ) -> tuple[Shape, Rows]:
     """Return the shape of delimited text and its rows; `sample` is how it begins.
 
-    Raises DataRejected where no delimiter parts its lines, or a mapped column stands there twice.
+    Raises DataRejected where no delimiter parts its lines, or a mapped column occurs twice.
     """
     known = _known(request)
     dialect = sniff_dialect(sample, known, whole=whole)
@@ -52,12 +52,12 @@ def open_delimited(
 
 
 def require_distinct(header: Sequence[str], mapped: Collection[str], where: str) -> None:
-    """Raise DataRejected for a mapped column whose name stands there several times."""
+    """Raise DataRejected for a mapped column whose name occurs several times."""
     for name in mapped or header:
         places = [place for place, column in enumerate(header, start=1) if column and column == name]
         if len(places) > 1 and (mapped or name):
             raise DataRejected(
-                f"{where} repeats a column name: {name!r} stands there {len(places)} times "
+                f"{where} repeats a column name: {name!r} occurs {len(places)} times "
                 f"(columns {' and '.join(map(str, places))}). Rename one of them in the file"
                 ", or name all columns with `header: [...]` in params.yaml."
             )
@@ -104,7 +104,7 @@ def _notes(dialect: Dialect) -> Iterator[str]:
         yield f"Columns without a name are passed over: {', '.join(nameless)}."
     repeated = sorted({name for name in dialect.header if name and dialect.header.count(name) > 1})
     if repeated:
-        yield f"The name {repeated[0]!r} stands in several columns: only the last of them is read."
+        yield f"Several columns have the name {repeated[0]!r}: only the last of them is read."
 
 
 def _sample_rows(sample: str, dialect: Dialect, whole: bool) -> list[list[str]]:

@@ -204,7 +204,7 @@ def _quotes_enclose(as_quote: Candidate, as_character: Candidate) -> bool:
 
 
 def _some_column_quoted(candidate: Candidate, quote: str) -> bool:
-    """Return whether each cell that is not empty stands in quotes, in some column."""
+    """Return whether each cell that is not empty is quoted, in some column."""
     columns = zip(*(row for row in candidate.rows[1:] if len(row) == candidate.width), strict=True)
     return any(
         len(filled := [cell for cell in column if cell]) > 1
@@ -214,7 +214,7 @@ def _some_column_quoted(candidate: Candidate, quote: str) -> bool:
 
 
 def _preamble(best: Candidate) -> int:
-    """Return how many lines stand before the table: they have fewer cells than its rows."""
+    """Return how many lines precede the table: they have fewer cells than its rows."""
     first = next((place for place, row in enumerate(best.rows) if len(row) == best.width), 0)
     if not first or first > MAX_PREAMBLE or len(best.rows[first - 1]) == best.width - 1:
         return 0

@@ -73,7 +73,7 @@ def readable(text: str) -> str:
 
 
 def _wide(sample: bytes) -> str:
-    """Return UTF-16 or UTF-32 by where the zero bytes stand, since Latin text has many."""
+    """Return UTF-16 or UTF-32 by the places of the zero bytes, since Latin text has many."""
     head = sample[:2000]
     if len(head) < 8 or head.count(0) < 0.2 * len(head):
         return ""
@@ -130,7 +130,7 @@ def _detect(sample: bytes, where: str) -> str:
 
 
 def _western(content: bytes) -> str:
-    """Return latin-1 or cp1252 where a few accented letters stand between letters of ASCII, else ""."""
+    """Return latin-1 or cp1252 where a few accented letters are between letters of ASCII, else ""."""
     beyond = [byte for byte in content if byte > 0x7F]
     letters = sum(
         byte >= 0xC0 or byte in b"\x92\x93\x94\x91\x96\x97\x85\x80\xa3\xa0\xb0\xab\xbb" for byte in beyond

@@ -33,7 +33,7 @@ def have_row_numbers(rows: Sequence[Sequence[str]], width: int) -> bool:
 def is_header(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
     """Return whether a first row names the columns of the others, by what they hold.
 
-    Where nothing tells, it does: most tables have a header.
+    Where nothing shows it, it does: most tables have a header.
     """
     cells = [cell.strip() for cell in first]
     if not others:

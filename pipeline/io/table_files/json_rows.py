@@ -34,7 +34,7 @@ def flatten(value: Mapping[str, Any], request: TableRequest, place: str) -> Row:
     """Return the cells of an object; keys of objects inside it are written `a.b`.
 
     Raises DataRejected where a mapped column holds objects, a list of objects, or a list outside of labels
-    and raters; `place` says where the row stands.
+    and raters; `place` names the row's place.
     """
     row: Row = {}
     _flatten(value, "", row, request, place, MAX_DEPTH)
@@ -137,7 +137,7 @@ def _refuse_document(line: str, request: TableRequest) -> None:
 
 
 def json_rows(text: TextIO, request: TableRequest) -> Rows:
-    """Yield a row for each object of an array, which is the whole file or stands under a key of one object.
+    """Yield a row for each object of an array, which is the whole file or the value of a key of one object.
 
     Raises DataRejected for a file without such an array, or whose end is missing.
     """
@@ -179,7 +179,7 @@ class _Document:
             yield line, self._value()
 
     def _enter_array(self) -> bool:
-        """Move into the first array of objects that stands under a key; return whether there is one."""
+        """Move into the first array of objects that is the value of a key; return whether there is one."""
         self._place += 1
         while (character := self._next_character()) == '"':
             self._value()

@@ -16,7 +16,7 @@ MAX_TOKENS = 20_000
 
 
 def text_rows(text: TextIO, labels: TextIO | None, request: TableRequest) -> Rows:
-    """Yield a row for each line, with the label that stands in the same line of a second file.
+    """Yield a row for each line, with the label in the same line of a second file.
 
     Raises DataRejected where the two files have different numbers of lines.
     """
@@ -60,7 +60,7 @@ def fasttext_rows(text: TextIO, request: TableRequest) -> Rows:
         if reason:
             yield Unreadable(request.where, number, row, "label", reason, readable(content))
         else:
-            # Labels stand before the text or behind it.
+            # Labels are before the text or after it.
             yield {"text": FASTTEXT_LABEL.sub("", content).strip(), "label": ",".join(labels)}
 
 

@@ -24,7 +24,7 @@ DICTIONARY = ("RLE", "PLAIN_DICTIONARY", "RLE_DICTIONARY")
 def open_parquet(request: TableRequest) -> tuple[Shape, Rows]:
     """Return the columns of a Parquet file and its rows.
 
-    Raises DataRejected for a file that is none, for a mapped column that stands there twice, and for one
+    Raises DataRejected for a file that is none, for a mapped column that occurs twice, and for one
     that unpacks to more than the limit.
     """
     import pyarrow
@@ -67,7 +67,7 @@ def _rows(request: TableRequest, metadata: "FileMetaData", names: Sequence[str])
 
     left = request.max_bytes
     number = 0
-    # A name that stands there twice cannot be asked for.
+    # A name that occurs twice cannot be asked for.
     wanted = [name for name in names if names.count(name) == 1 and _is_wanted(name, request)]
     texts = [name for name in _dictionary_columns(metadata) if name in wanted]
     try:

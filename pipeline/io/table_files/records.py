@@ -156,7 +156,7 @@ class RecordReader:
         return self._recover(lines[0], line)
 
     def _recover(self, text: str, line: int) -> Parsed:
-        """Return the record of a line that breaks the rules of quotes, if its columns can be told."""
+        """Return the record of a line that breaks the rules of quotes, if its columns can be determined."""
         content = text.rstrip("\r\n")
         if not content.strip():
             return line, []
@@ -213,7 +213,7 @@ def _tolerant(text: str, form: Form) -> Cells:
 
 
 def _closing(text: str, place: int, quote: str, delimiter: str) -> int:
-    """Return where the quote that closes a cell stands, -1 where there is none."""
+    """Return the place of the quote that closes a cell, -1 where there is none."""
     while (end := text.find(quote, place)) >= 0:
         run = end
         while text.startswith(quote, run):

@@ -16,7 +16,7 @@ Rows = Iterator[Row | Unreadable]
 class Dialect:
     """Hold how delimited text is written; `header` names the columns, `has_header` says whether line 1 does.
 
-    `quote` None means that quotes are characters like any other. `skip_rows` lines stand before the table.
+    `quote` None means that quotes are characters like any other. `skip_rows` lines precede the table.
     """
 
     delimiter: str
@@ -77,7 +77,7 @@ class TableRequest:
 class Shape:
     """Hold how a table was read; `notes` are sentences for a person.
 
-    `columns` are those of the file in order; an empty name stands for a column without one. `sniffed` names
+    `columns` are those of the file in order; an empty name is that of a column without one. `sniffed` names
     what was found out rather than written in params.yaml.
     """
 

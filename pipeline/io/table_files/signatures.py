@@ -51,9 +51,11 @@ def refusal(start: bytes) -> str | None:
             return sentence
     text = start.removeprefix(b"\xef\xbb\xbf")
     if text.lstrip().startswith(LFS):
-        return "a Git LFS pointer, not the table it stands for. Fetch the file with `git lfs pull`"
+        return "a Git LFS pointer, not the table that it points to. Fetch the file with `git lfs pull`"
     if start.startswith(b"version https://") and b"\noid sha256:" in start:
-        return "a pointer to a large file, not the table it stands for. Fetch the file with `git lfs pull`"
+        return (
+            "a pointer to a large file, not the table that it points to. Fetch the file with `git lfs pull`"
+        )
     if HTML.match(text):
         return (
             "an HTML page (often the log-in or error page of a download). "

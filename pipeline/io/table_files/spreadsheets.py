@@ -79,7 +79,7 @@ def _sheet(book: Any, request: TableRequest) -> tuple[str, Any]:
 
 
 def _skipped(cells: Sequence[Sequence[str]], request: TableRequest) -> int:
-    """Return how many rows stand before the table: they have fewer cells than it."""
+    """Return how many rows precede the table: they have fewer cells than it."""
     if request.skip_rows != AUTO:
         return int(request.skip_rows)
     counts = [sum(bool(value) for value in row) for row in cells]

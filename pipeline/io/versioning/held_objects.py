@@ -42,7 +42,7 @@ def cache_objects(root: Path) -> Iterator[Path]:
 
 
 def is_own_cache(root: Path) -> bool:
-    """Return whether the cache lies in the workspace, so that it serves nobody else."""
+    """Return whether the cache is in the workspace, so that it serves nobody else."""
     return cache_folder(root / ".dvc").resolve().is_relative_to(root.resolve())
 
 

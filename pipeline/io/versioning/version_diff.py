@@ -78,7 +78,7 @@ def _tables(folder: Path) -> list[str]:
 
 
 def _pairs() -> str:
-    """Return the SQL of all texts of both versions, side by side; the hash stands for the text."""
+    """Return the SQL of all texts of both versions, side by side; the hash represents the text."""
     sides = [
         " UNION ALL ".join(
             f"SELECT id AS {side}_id, label AS {side}_label, hash(text) AS {side}_hash, "

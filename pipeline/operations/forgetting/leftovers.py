@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-# Shorter texts stand anywhere by chance.
+# Shorter texts occur anywhere by chance.
 MIN_CHARACTERS = 8
 MOST_NEEDLES = 500
 MAX_BYTES = 256_000_000

@@ -46,7 +46,7 @@ class Targets:
 
 
 def forget_records(workspace: Workspace, selection: Selection, *, dry_run: bool) -> RecordsReport:
-    """Erase what is selected, and every copy of its texts; with `dry_run` only say where it stands.
+    """Erase what is selected, and every copy of its texts; with `dry_run` only name the places.
 
     Data versions that held it are marked: they stay listed and cannot be restored whole. Raises WorkspaceBusy
     while a run works, Fault while another process reads the journal.
@@ -116,7 +116,7 @@ class _Search:
         return hit or self._tombstones.covers(row.get("id", ""), text)
 
     def report(self) -> RecordsReport:
-        """Return where it stands, which versions held it and which releases were trained on those."""
+        """Return its places, which versions held it and which releases were trained on those."""
         places, unreadable = [], []
         for path in _work_files(self._root):
             try:

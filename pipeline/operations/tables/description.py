@@ -68,7 +68,7 @@ def _texts(found: TableInspection) -> str:
     empty = f", {texts.empty:,} empty" if texts.empty else ""
     return (
         f"{texts.mean_words:.0f} words on average, 95 % up to {texts.p95_words}, longest {texts.max_words}; "
-        f"language {languages or 'not told (texts are short)'}; {texts.duplicates:,} duplicates{empty}"
+        f"language {languages or 'not determined (texts are short)'}; {texts.duplicates:,} duplicates{empty}"
     )
 
 

@@ -14,7 +14,7 @@ def label_doubts(path: Path, roles: Roles, plan: LabelPlan, values: Mapping[str,
     """Yield what a person should know or decide about the labels."""
     if not (roles.label or roles.rating or roles.one_hot):
         yield (
-            f"No column of {path.name} holds labels. If they stand in a second file, name it: "
+            f"No column of {path.name} holds labels. If a second file holds them, name it: "
             "`--labels-from FILE`."
         )
     if roles.label and is_stars(plan.labels):

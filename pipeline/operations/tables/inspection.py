@@ -162,7 +162,7 @@ def _measure(request: TableRequest, shape: Shape, roles: Roles, only: Sequence[s
             counts.add(row, roles)
     if counts.repeated_id:
         roles.doubts.append(
-            f"Column {roles.id} is no id: {counts.repeated_id[:40]!r} stands in several rows. "
+            f"Column {roles.id} is no id: {counts.repeated_id[:40]!r} occurs in several rows. "
             "Ids are made of the texts."
         )
         roles.id = ""

@@ -44,7 +44,10 @@ def test_another_language_is_unknown_to_it_and_refused(english: str, limits, enc
 def test_a_tokenizer_trained_on_chinese_knows_chinese(limits, encoder) -> None:
     document = train_tokenizer(CHINESE, vocabulary=300)
 
-    require_coverage(measure_coverage(document, CHINESE, max_tokens=64, sample_texts=9), limits, encoder)
+    coverage = measure_coverage(document, CHINESE, max_tokens=64, sample_texts=9)
+
+    assert coverage.unknown_share == 0
+    require_coverage(coverage, limits, encoder)
 
 
 def test_words_beyond_max_tokens_are_counted(english: str) -> None:

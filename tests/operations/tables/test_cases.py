@@ -113,7 +113,7 @@ EXPECTED = {
     ),
 }
 REFUSED = {
-    "25-text-twice.parquet": r"'text' stands there 2 times \(columns 1 and 3\)",
+    "25-text-twice.parquet": r"'text' occurs 2 times \(columns 1 and 3\)",
     "29-lfs-pointer.csv": "Git LFS pointer.*git lfs pull",
     "34-labels.txt": "no column of texts",
 }
