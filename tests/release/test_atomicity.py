@@ -10,7 +10,7 @@ from world import build, serve, set_gate
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("rounds", [30, pytest.param(100, marks=pytest.mark.chaos)])
+@pytest.mark.parametrize("rounds", [12, pytest.param(100, marks=pytest.mark.chaos)])
 def test_a_move_killed_at_any_write_is_complete_or_absent(
     tmp_path: Path, mlflow_uri: str, rounds: int
 ) -> None:

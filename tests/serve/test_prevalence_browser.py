@@ -17,7 +17,7 @@ from pipeline.io.journal.journal import Journal, request_id
 from pipeline.monitoring.reference import ReferenceCache
 from pipeline.monitoring.watch import run_watch
 
-WINDOW, LABELLED = 150, 60  # texts
+WINDOW, LABELLED = 150, 24  # texts
 TILES = ".tiles .bounds"
 
 
@@ -62,9 +62,13 @@ def open_topic(page: Page, address: str, *, windows: int) -> None:
 
 
 @pytest.mark.needs("chromium")
-def test_sixty_labels_turn_not_corrected_into_an_interval(browser: Browser, tmp_path: Path) -> None:
+def test_labels_turn_not_corrected_into_an_interval(browser: Browser, tmp_path: Path) -> None:
     workspace = world.build(tmp_path, f"sqlite:///{tmp_path}/.tonewatch/mlflow.db")
-    world.set_watch(workspace, audit={"per_topic_per_day": 24 * LABELLED, "second_opinion": 0.0})
+    world.set_watch(
+        workspace,
+        audit={"per_topic_per_day": 24 * LABELLED, "second_opinion": 0.0},
+        prevalence={"min_labels": 20},
+    )
     world.serve(workspace, wrong=10)
     first = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=12)
     journal_texts(workspace, [text.text for text in world.TEXTS[:WINDOW]], first)

@@ -319,5 +319,5 @@ def test_a_second_table_with_an_id_twice_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_second_table_without_the_id_is_refused_before_anything_is_read(tmp_path: Path) -> None:
-    with pytest.raises(ValidationError, match=r"must stand in `header` and in `join\.header`"):
+    with pytest.raises(ValidationError, match=r"must be in `header` and in `join\.header`"):
         packaged(tmp_path, b"1\tgood\n", beside=b"1\t[2]\n", id="text")

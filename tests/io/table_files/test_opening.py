@@ -115,7 +115,7 @@ def test_a_packed_table_reads_as_the_table_in_it(packing: str, name: str, tmp_pa
 
 @pytest.mark.parametrize("packing", ["gz", "zip", "zst", "bz2", "xz"])
 def test_a_bomb_is_stopped_while_it_unpacks(packing: str, tmp_path: Path) -> None:
-    bomb = b"text,label\n" + b"good,1\n" * 1_500_000
+    bomb = b"text,label\n" + (b"good " * 60 + b",1\n") * 35_000
     path = write(tmp_path, pack(bomb, packing))
 
     with pytest.raises(DataRejected, match=r"unpacks to more than 100 times"):

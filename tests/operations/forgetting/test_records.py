@@ -35,8 +35,6 @@ from pipeline.stages import collect as collect_stage
 SECRET = "the quartz canary of Mrs Zwick sang in room 41"
 LABELS = ("bad", "good")
 CLEAN = CleanConfig(min_words=2, max_words=30, mask=True, max_loss=ALL_MAY_BE_LOST)
-# A round takes a second; at 1 every write is a kill point.
-STRIDE = 9
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 WRITES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "sqlite3.connect"}
 
@@ -248,10 +246,12 @@ def state(places: Workspace) -> dict[str, object]:
     }
 
 
+@pytest.mark.parametrize(
+    "stride", [31, pytest.param(1, marks=[pytest.mark.chaos, pytest.mark.timeout(1800)], id="every write")]
+)
 def test_killed_at_a_write_and_repeated_it_ends_the_same(
-    places: Workspace, tmp_path_factory: pytest.TempPathFactory
+    places: Workspace, tmp_path_factory: pytest.TempPathFactory, stride: int
 ) -> None:
-
     base = tmp_path_factory.mktemp("killed")
 
     def copy(name: str) -> Workspace:
@@ -262,7 +262,7 @@ def test_killed_at_a_write_and_repeated_it_ends_the_same(
     expected, writes = state(undisturbed), int(number.read_text())
     assert expected["left"] == []
     assert writes > 20
-    for fatal in range(1, writes + 1, STRIDE):
+    for fatal in range(1, writes + 1, stride):
         one = copy(f"kill-{fatal}")
         assert in_child(lambda one=one, fatal=fatal: counted(one, fatal)) == -signal.SIGKILL  # type: ignore[misc]
         forget_records(one, by_id("mine:r90"), dry_run=False)
