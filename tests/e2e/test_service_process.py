@@ -105,6 +105,7 @@ def test_a_port_in_use_is_an_error_with_a_hint(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_on_ray_serve_it_predicts_reloads_and_stops_cleanly(tmp_path: Path) -> None:
     workspace = running_service.make_workspace(tmp_path / "w", releases=2, min_replicas=1, max_replicas=2)

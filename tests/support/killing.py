@@ -130,7 +130,8 @@ def main() -> None:
     _, last = forked(lambda: state(places))
     rounds_done = []
     for number in range(int(rounds)):
-        before, fatal = last, number % len(writes)
+        # Spread over the whole move: the first writes lie before the commit, the last ones after it.
+        before, fatal = last, number * len(writes) // int(rounds)
         exit_code, error = forked(lambda fatal=fatal: moved(places, fatal))
         _, last = forked(lambda: state(places))
         rounds_done.append(
