@@ -1,5 +1,6 @@
 """`tonewatch watch`: one pass of monitoring over the windows that have ended, or over the past."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,9 +9,12 @@ from pipeline.base.errors import UsageError
 from pipeline.cli.options import command
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pipeline.base.config import Workspace
     from pipeline.base.documents import WatchSummary
-    from pipeline.monitoring.replay import ReplaySummary
+    from pipeline.monitoring.past.history import History
+    from pipeline.monitoring.past.replay import ReplaySummary
 
 
 @command
@@ -28,11 +32,30 @@ def watch(
     until: Annotated[
         str | None, typer.Option("--to", help="Up to this UTC time; with --from.", show_default=False)
     ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file",
+            exists=True,
+            dir_okay=False,
+            help="Report a table of past texts: predict them, each at its own time.",
+        ),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns", help="With --file: text=COLUMN,time=COLUMN,topic=COLUMN,id=COLUMN; else found out."
+        ),
+    ] = None,
 ) -> tuple[object, str]:
     """Measure prevalence, drift and quality of new windows, and send alerts.  Example: tonewatch watch."""
-    from pipeline.monitoring.replay import replay_watch
+    from pipeline.monitoring.past.replay import replay_watch
     from pipeline.monitoring.watch import run_watch
 
+    if file is not None:
+        return _file(workspace, file, columns or "", since, until, now)
+    if columns is not None:
+        raise UsageError("--columns belongs to --file, as --file history.csv --columns text=body,time=when.")
     if since is None and until is None:
         summary = run_watch(workspace, now=now)
         return summary, _pass(summary)
@@ -42,6 +65,55 @@ def watch(
         )
     replayed = replay_watch(workspace, since=since, until=until, now=now)
     return replayed, _replayed(replayed)
+
+
+def _file(
+    workspace: "Workspace", path: Path, columns: str, since: str | None, until: str | None, now: str | None
+) -> tuple[object, str]:
+    """Report a table of past texts."""
+    from dataclasses import asdict
+
+    from pipeline.monitoring.past.history import HistoryRequest
+    from pipeline.monitoring.past.replay import parse_span, replay_file
+
+    request = HistoryRequest(path, _columns(columns), *parse_span(since, until))
+    history, replayed = replay_file(workspace, request, now=now)
+    lines = list(_history(history))
+    lines.append(_replayed(replayed) if replayed else "No window is new, so nothing is reported.")
+    return {"history": asdict(history), "replay": replayed}, "\n".join(lines)
+
+
+def _columns(text: str) -> dict[str, str]:
+    """Return the column of each field, from text=body,time=when."""
+    columns = {}
+    for pair in filter(None, text.split(",")):
+        field, sign, column = pair.partition("=")
+        if not sign or field.strip() not in ("text", "time", "topic", "id"):
+            raise UsageError(
+                f"--columns {pair!r} is no pair of a field (text, time, topic, id) and a column. "
+                "Write it as --columns text=body,time=when."
+            )
+        columns[field.strip()] = column.strip()
+    return columns
+
+
+def _history(history: "History") -> "Iterator[str]":
+    """Say what was read of a table, and what not, and why."""
+    used = ", ".join(f"{field} from {column!r}" for field, column in history.columns.items())
+    yield f"Rows: {history.rows:,}, of which {history.predicted:,} were predicted ({used})."
+    left_out = (
+        (history.unreadable, "cannot be read"),
+        (history.without_text, "without a text"),
+        (history.without_time, "without a time that can be read"),
+        (history.outside, "outside of --from and --to, or in the future"),
+        (history.reported, "in windows that have a report, which stays as it is"),
+    )
+    for number, why in left_out:
+        if number:
+            yield f"  left out: {number:,} {why}"
+    if history.renamed:
+        shown = ", ".join(f"{written!r} as {name}" for written, name in list(history.renamed.items())[:5])
+        yield f"Topics under another name ({len(history.renamed)}): {shown}."
 
 
 def _pass(summary: "WatchSummary") -> str:

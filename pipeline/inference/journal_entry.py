@@ -1,13 +1,21 @@
 """What the journal stores of a text that was predicted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipeline.base.digests import keyed_digest
+from pipeline.base.records import JournalEntry
 from pipeline.core.clean.language import detect_language
 from pipeline.core.clean.words import count_words
 from pipeline.core.monitor.text_clusters import text_cluster
 from pipeline.core.privacy.masking import mask_pii
 from pipeline.core.privacy.preparation import preparation_named
+from pipeline.inference.prediction import prediction_of
+
+if TYPE_CHECKING:
+    from pipeline.core.model.predictor import Predictions
+    from pipeline.inference.champion import LoadedRelease
 
 
 @dataclass(frozen=True)
@@ -60,4 +68,53 @@ def journal_fields(cleaned: str, *, hashed: bool, min_words: int, key: bytes) ->
         digest=keyed_digest(masked, key),
         words=count_words(masked),
         cluster=text_cluster(masked, key=key),
+    )
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Hold how a text came: in which request, at which place in it, when, and from whom; see JournalEntry.
+
+    `written` is when the text was written, "" where that is not known.
+    """
+
+    request: str
+    position: int
+    time: str
+    client: str
+    topics: Sequence[str]
+    written: str = ""
+    text_id: str = ""
+
+
+def journal_entry(
+    arrival: Arrival,
+    fields: JournalFields,
+    predictions: "Predictions",
+    row: int,
+    *,
+    release: "LoadedRelease",
+) -> JournalEntry:
+    """Return the journal entry of a text that `release` predicted in a row of `predictions`."""
+    topic, *more_topics = dict.fromkeys(arrival.topics)
+    return JournalEntry(
+        request=arrival.request,
+        position=arrival.position,
+        time=arrival.time,
+        text=fields.text,
+        digest=fields.digest,
+        label=predictions.labels[row],
+        uncertain=predictions.uncertain[row],
+        probabilities=tuple(prediction_of(predictions, row, labels=release.labels).probabilities.values()),
+        release=release.name,
+        data_version=release.data_version,
+        client=arrival.client,
+        topic=topic,
+        lang=fields.lang,
+        words=fields.words,
+        unknown=predictions.unknown[row],
+        written=arrival.written,
+        text_id=arrival.text_id,
+        more_topics=tuple(more_topics),
+        cluster=fields.cluster,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from pipeline.base import logs, times
 from pipeline.base.config import Params, Workspace
@@ -11,6 +12,8 @@ from pipeline.base.errors import TonewatchError
 from pipeline.base.records import Alert
 from pipeline.core.evaluate.bootstrap import BootstrapConfig
 from pipeline.core.monitor import quality
+from pipeline.core.monitor.alarm_budget import quality_threshold, share_of
+from pipeline.core.monitor.windows import DAYS_PER_QUARTER
 from pipeline.core.prevalence.ppi import first_labels
 from pipeline.io.journal.reader import JournalReader
 from pipeline.io.registry.ledger import Ledger
@@ -78,9 +81,10 @@ def decide_rollback(
 ) -> RollbackDecision:
     """Judge the champion by the audit labels of its predictions, one a text cluster.
 
-    All of them are compared with what the gate promised. Those of texts from the first
-    `watch.quality.rollback_hours` of its windows are compared with the previous release on the same texts.
-    Both may be asked at every pass: the evidence holds for all looks together.
+    All of them are compared with what the gate promised; such alarms spend their part of
+    `watch.false_alarms_per_quarter`. Those of texts from the first `watch.quality.rollback_hours` of its
+    windows are compared with the previous release on the same texts. Both may be asked at every pass: the
+    evidence holds for all looks together.
     """
     cfg, move = params.watch.quality, Ledger(workspace.ledger).last_move()
     if not move:
@@ -97,6 +101,11 @@ def decide_rollback(
     # reaches on any mix.
     expected = champion.record["intervals"]["accuracy"][0] - cfg.rollback_margin
     evidence = quality.shortfall_evidence(ours, expected)
+    needed = quality_threshold(
+        share_of(params.watch.false_alarms_per_quarter, "quality"),
+        champions=_champions_of_a_quarter(workspace, now),
+        confidence=params.watch.confidence,
+    )
     return RollbackDecision(
         now,
         champion.name,
@@ -107,7 +116,7 @@ def decide_rollback(
             BootstrapConfig(params.watch.resamples, params.watch.confidence, params.seed),
         ),
         expected,
-        evidence >= 1 / (1 - params.watch.confidence),
+        evidence >= needed,
         _regression(references, journal, move, _early(workspace, ours, params), params),
     )
 
@@ -140,6 +149,12 @@ def _early(workspace: Workspace, audited: Sequence[AuditLabel], params: Params) 
     first = next(starts, min(entry.time for entry in audited))
     until = times.hours_before(first, hours=-params.watch.quality.rollback_hours)
     return [entry for entry in audited if times.parse_time(entry.time) < times.parse_time(until)]
+
+
+def _champions_of_a_quarter(workspace: Workspace, now: str) -> int:
+    """Count the moves of the last quarter of a year, each with a champion that may raise a false alarm."""
+    since = times.parse_time(now) - timedelta(days=DAYS_PER_QUARTER)
+    return sum(times.parse_time(move.time) >= since for move in Ledger(workspace.ledger).moves())
 
 
 def _regression(

@@ -15,6 +15,7 @@ from pipeline.core.change.profile import describe_window
 from pipeline.core.evaluate.bootstrap import BootstrapConfig
 from pipeline.core.monitor import drift, quality
 from pipeline.core.monitor.detectors import WindowSample
+from pipeline.core.monitor.text_clusters import share_of_near_copies
 from pipeline.core.monitor.windows import Window
 from pipeline.core.prevalence.estimator import PrevalenceEstimator
 from pipeline.core.prevalence.topic_texts import TopicTexts
@@ -77,6 +78,8 @@ def describe_topics(
         if topic in samples:
             # One topic after the other: only its sample is in memory.
             entries = predictions.entries(samples[topic])
+            near = share_of_near_copies([entry.text for entry in entries if entry.text])
+            counts.copies = max(counts.copies, near)
             report = _compared(report, topic, entries, counts, context)
         reports[topic] = report
     for topic, shares in _prevalence(predictions, audited, context).items():

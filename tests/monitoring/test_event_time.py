@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from audit_fixtures import light_workspace, set_audit
 from journal_fixtures import EIGHT, ENTRY, stamp
-from world import TEXTS, serve
+from world import TEXTS
 
 from pipeline.__main__ import run_command
 from pipeline.base.config import Workspace
@@ -19,11 +19,12 @@ from pipeline.base.records import JournalEntry
 from pipeline.base.times import format_seconds
 from pipeline.io import alerts, files
 from pipeline.io.journal.journal import Journal, request_id
-from pipeline.monitoring.replay import replay_watch
+from pipeline.monitoring.past.replay import replay_watch
 from pipeline.monitoring.watch import run_watch
 from pipeline.monitoring.windows.copies import MOST, share_of_pairs
 from pipeline.monitoring.windows.counts import TopicCounts
 
+pytestmark = pytest.mark.served(10)
 Write = Callable[..., list[JournalEntry]]
 
 
@@ -38,7 +39,6 @@ def now(hour: float) -> str:
 @pytest.fixture
 def write(places: Workspace) -> Write:
     """Return a function that journals texts that came and were written in some hour."""
-    serve(places, wrong=10)
 
     def _write(size: int, came: float, written: float | None = None, **changes: Any) -> list[JournalEntry]:
         entries = [

@@ -104,10 +104,10 @@ def audit(entries: Sequence[JournalEntry], numbers: Sequence[int], *, hour: floa
     ]
 
 
+@pytest.mark.served(10)
 def test_the_prevalence_of_a_window_covers_the_truth_without_an_alarm(
     places: Workspace, serve_texts: Any
 ) -> None:
-    serve(places, wrong=10)
     numbers = mixed(1)
     entries = serve_texts(numbers, 0)
 
@@ -135,10 +135,10 @@ def test_the_prevalence_of_a_window_covers_the_truth_without_an_alarm(
     assert window(places, 0)["releases"] == {"R1": 100}
 
 
+@pytest.mark.served(10)
 def test_without_audit_labels_raw_share_and_mean_probability_stand_beside_the_reason(
     places: Workspace, serve_texts: Any
 ) -> None:
-    serve(places, wrong=10)
     serve_texts(mixed(1), 0, with_feedback=True)
 
     run_watch(places, now=now(1))
@@ -153,13 +153,13 @@ def test_without_audit_labels_raw_share_and_mean_probability_stand_beside_the_re
     assert report["observed"] is None
 
 
+@pytest.mark.served(10)
 @pytest.mark.parametrize(
     ("kind", "method"), [("topic", "none"), ("encoding", "none"), ("language", "none"), ("label", "ppi")]
 )
 def test_while_a_drift_alarm_is_active_nothing_is_corrected(
     places: Workspace, serve_texts: Any, kind: str, method: str
 ) -> None:
-    serve(places, wrong=10)
     numbers = mixed(1)
     entries = serve_texts(numbers, 0)
     run_watch(places, now=now(1))
@@ -180,8 +180,8 @@ def test_while_a_drift_alarm_is_active_nothing_is_corrected(
     assert entry.get("why") == (why if method == "none" else None)
 
 
+@pytest.mark.served(10)
 def test_a_topic_named_as_a_source_is_compared_with_that_source(places: Workspace, serve_texts: Any) -> None:
-    serve(places, wrong=10)
     serve_texts(mixed(1), 0, topic="tweet")
     serve_texts(mixed(2), 0, topic="phones")
 
@@ -193,8 +193,8 @@ def test_a_topic_named_as_a_source_is_compared_with_that_source(places: Workspac
     assert topics["tweet"]["drift"]["drifted"] is False
 
 
+@pytest.mark.served(10)
 def test_a_window_is_reported_once_and_only_after_it_has_ended(places: Workspace, serve_texts: Any) -> None:
-    serve(places, wrong=10)
     serve_texts(mixed(1), 0)
     serve_texts(mixed(2), 1)
 
@@ -203,10 +203,10 @@ def test_a_window_is_reported_once_and_only_after_it_has_ended(places: Workspace
     assert run_watch(places, now=now(2))["windows"] == ["2026-11-25T09-00-00Z"]
 
 
+@pytest.mark.served(10)
 def test_lasting_drift_is_reported_once_and_recommends_retraining(
     places: Workspace, serve_texts: Any
 ) -> None:
-    serve(places, wrong=10)
     positive = [number for number in range(len(TEXTS)) if TEXTS[number].label == "positive"]
     # The learning time is the day from midnight.
     for hour in range(-8, 18):
@@ -225,16 +225,16 @@ def test_lasting_drift_is_reported_once_and_recommends_retraining(
     assert "word" not in alert.message  # ids, and no text of anyone
 
 
+@pytest.mark.served(10)
 def test_ten_times_the_traffic_is_no_drift(places: Workspace, serve_texts: Any) -> None:
-    serve(places, wrong=10)
     for hour in range(4):
         serve_texts(mixed(hour, size=100 if hour < 2 else 1000), hour)
 
     assert [title for title in run_watch(places, now=now(4))["alerts"] if "Drift" in title] == []
 
 
+@pytest.mark.served(5)
 def test_a_change_of_the_model_is_marked_and_measured(places: Workspace, serve_texts: Any) -> None:
-    serve(places, wrong=5)
     serve_texts(mixed(1), 0)
     serve(places, wrong=40)
     serve_texts(mixed(2), 1)
@@ -249,8 +249,8 @@ def test_a_change_of_the_model_is_marked_and_measured(places: Workspace, serve_t
     assert set(change["topics"]["general"]["by_old_release"]) == set(LABELS)
 
 
+@pytest.mark.served(7)
 def test_a_significant_regression_is_rolled_back_with_the_reason(places: Workspace, serve_texts: Any) -> None:
-    serve(places, wrong=7)
     serve(places, wrong=20)
     # Texts that only R1 predicts right, and as many that both do.
     only_previous_right = [number for number in range(len(TEXTS)) if number % 20 == 0 and number % 7]
@@ -268,8 +268,8 @@ def test_a_significant_regression_is_rolled_back_with_the_reason(places: Workspa
     assert run_watch(places, now=now(2), audited=audited)["rollback"] is None
 
 
+@pytest.mark.served(7)
 def test_feedback_and_one_text_sent_often_roll_nothing_back(places: Workspace, serve_texts: Any) -> None:
-    serve(places, wrong=7)
     serve(places, wrong=20)
     wrong = [number for number in range(len(TEXTS)) if number % 20 == 0 and number % 7]
     entries = serve_texts((wrong * 20)[:200], 0, with_feedback=True)
@@ -285,10 +285,10 @@ def test_feedback_and_one_text_sent_often_roll_nothing_back(places: Workspace, s
     assert Ledger(places.ledger).champion() == "R2"
 
 
+@pytest.mark.served(7)
 def test_after_the_rollback_hours_a_release_is_not_rolled_back_automatically(
     places: Workspace, serve_texts: Any
 ) -> None:
-    serve(places, wrong=7)
     serve(places, wrong=20)
     serve_texts(mixed(1), 0)
     run_watch(places, now=now(1))
@@ -301,8 +301,8 @@ def test_after_the_rollback_hours_a_release_is_not_rolled_back_automatically(
     assert Ledger(places.ledger).champion() == "R2"
 
 
+@pytest.mark.served(7)
 def test_a_release_without_a_regression_stays(places: Workspace, serve_texts: Any) -> None:
-    serve(places, wrong=7)
     serve(places, wrong=20)
     numbers = list(range(200))
     audited = audit(serve_texts(numbers, 0), numbers, hour=0.5)
@@ -311,10 +311,10 @@ def test_a_release_without_a_regression_stays(places: Workspace, serve_texts: An
     assert Ledger(places.ledger).champion() == "R2"
 
 
+@pytest.mark.served(10)
 def test_predictions_dated_in_the_future_are_counted_and_belong_to_no_window(
     places: Workspace, serve_texts: Any
 ) -> None:
-    serve(places, wrong=10)
     serve_texts(mixed(1), 0)
     serve_texts(mixed(2, size=7), 960)  # forty days ahead
 
@@ -323,10 +323,10 @@ def test_predictions_dated_in_the_future_are_counted_and_belong_to_no_window(
     assert (summary["windows"], summary["future"]) == (["2026-11-25T08-00-00Z"], 7)
 
 
+@pytest.mark.served(10)
 def test_hashed_texts_are_watched_without_the_embedding_detectors(
     places: Workspace, serve_texts: Any
 ) -> None:
-    serve(places, wrong=10)
     journal = Journal(places.journal, retention_days=9)
     journal.append(
         [dataclasses.replace(entry, text="", request=request_id(EIGHT)) for entry in serve_texts(mixed(1), 1)]
@@ -338,8 +338,8 @@ def test_hashed_texts_are_watched_without_the_embedding_detectors(
     assert set(detectors) == {"label", "language", "confidence", "length", "unknown"}
 
 
+@pytest.mark.served(10)
 def test_new_labels_recommend_retraining(places: Workspace, serve_texts: Any) -> None:
-    serve(places, wrong=10)
     params = yaml.safe_load(places.params.read_text("utf-8"))
     params["schedule"]["retrain_on_labels"] = 30
     places.params.write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
@@ -350,10 +350,10 @@ def test_new_labels_recommend_retraining(places: Workspace, serve_texts: Any) ->
     assert summary["retrain"] == "100 new labels since the data were collected"
 
 
+@pytest.mark.served(10)
 def test_windows_of_a_clock_that_was_ahead_are_set_aside_and_the_watch_goes_on(
     places: Workspace, serve_texts: Any
 ) -> None:
-    serve(places, wrong=10)
     serve_texts(mixed(1), 0)
     run_watch(places, now=now(1))
     serve_texts(mixed(2), 960)

@@ -52,6 +52,15 @@ def evidence_threshold(budget: float, *, detectors: int, windows_per_quarter: fl
     return log(max(1.0, windows_per_quarter * detectors / budget))
 
 
+def quality_threshold(budget: float, *, champions: int, confidence: float) -> float:
+    """Return the evidence at which a champion counts as less accurate than promised.
+
+    The e-process of each reaches c with a probability of at most 1 / c, however long it serves, so those of
+    a quarter raise champions / c alarms at most. A single one is told with `confidence` at least.
+    """
+    return max(1 / (1 - confidence), max(1, champions) / budget)
+
+
 def alarm_start_rate(drift_rate: float, *, alarm_windows: int, of_windows: int) -> float:
     """Compute the probability that an alarm starts in a window, where windows drift independently."""
     clear_windows = of_windows - alarm_windows + 1

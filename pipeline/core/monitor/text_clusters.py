@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import re
 import unicodedata
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ BANDS, ROWS = 16, 6
 # signature then leaves out what overlaps less. A copy that is missed costs a label, two opinions that are
 # taken for copies cost the truth of one.
 MIN_OVERLAP = 0.75
+# Each is compared with each, and so many are enough to see copies that make up a fiftieth of the texts.
+MOST_COMPARED = 400
 PRIME = np.uint64((1 << 31) - 1)
 _RANDOM = np.random.default_rng(20)
 FACTORS = _RANDOM.integers(1, int(PRIME), BANDS * ROWS, dtype=np.uint64)
@@ -73,3 +76,17 @@ def bands(signature_H: NDArray[np.uint32]) -> tuple[str, ...]:
 def are_near_copies(one_H: NDArray[np.uint32], other_H: NDArray[np.uint32]) -> bool:
     """Return whether two signatures estimate an overlap (Jaccard) of shingles of at least MIN_OVERLAP."""
     return bool(np.mean(one_H == other_H) >= MIN_OVERLAP)
+
+
+def share_of_near_copies(texts: Sequence[str]) -> float:
+    """Return the share of the pairs of texts that are near copies; 0 where there is no pair.
+
+    Of many texts only MOST_COMPARED are compared, evenly chosen.
+    """
+    chosen = texts[:: -(-len(texts) // MOST_COMPARED)] if texts else ()
+    if len(chosen) < 2:
+        return 0.0
+    minima_TH = np.stack([signature(text) for text in chosen])
+    overlap_TT = np.stack([np.mean(minima_TH == one_H, axis=1) for one_H in minima_TH])
+    near = np.count_nonzero(overlap_TT >= MIN_OVERLAP) - len(chosen)
+    return float(near / (len(chosen) * (len(chosen) - 1)))

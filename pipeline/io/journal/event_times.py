@@ -48,10 +48,10 @@ class EventTimes:
         """Return when the first text was written that said so."""
         return min((span[0] for hour in self.hours() if (span := self._span(hour))), default=None)
 
-    def count_before(self, hour: str, time: str) -> int:
-        """Count the texts that came in an hour and were written before a time."""
-        query = "SELECT count(*) FROM predictions WHERE written < ?"
-        return sum(row[0] for row in read_rows(self._path_of_hour(hour), query, (time,)))
+    def count_before(self, hour: str, time: str, *, but_for: str) -> int:
+        """Count the texts that came in an hour and were written before a time, but for those of a client."""
+        query = "SELECT count(*) FROM predictions WHERE written < ? AND client <> ?"
+        return sum(row[0] for row in read_rows(self._path_of_hour(hour), query, (time, but_for)))
 
     def _later(self, hours: list[str], start: str, end: str) -> Iterator[str]:
         closed = "9999"

@@ -35,7 +35,7 @@ class _Reservoir:
 
 
 def measure_copies(predictions: WindowPredictions, seed: int) -> None:
-    """Set `copies` of each topic: the probability that two of its texts are copies of one."""
+    """Set `copies` of each topic: the probability that two of its texts are exact copies of one."""
     samples = {topic: _Reservoir(np.random.default_rng(seed)) for topic in predictions.topics}
     rows = predictions.journal.event_times.rows(
         CLUSTERS, (predictions.start, predictions.end, predictions.release)

@@ -14,7 +14,7 @@ from starlette.types import Scope
 from pipeline.base import times
 from pipeline.base.config import ServeConfig
 from pipeline.base.records import Feedback, JournalEntry
-from pipeline.inference.journal_entry import PreparedText
+from pipeline.inference.journal_entry import Arrival, PreparedText, journal_entry
 from pipeline.inference.prediction import prediction_of
 from pipeline.serve.api.request_check import check_texts
 from pipeline.serve.api.schemas import (
@@ -212,37 +212,23 @@ class ApiHandlers:
     def _entries(self, predicted: PredictedRequest) -> list[JournalEntry]:
         release, predictions = predicted.batch.release, predicted.batch.predictions
         time = times.format_micros(self._service.now())
-        entries = []
-        texts = zip(predicted.rows, predicted.prepared, predicted.items, strict=True)
-        for position, (row, text, item) in enumerate(texts):
-            fields = text.fields
-            topic, *more_topics = dict.fromkeys(item.topics or ())
-            entry = JournalEntry(
+        arrivals = (
+            Arrival(
                 request=predicted.request_id,
                 position=position,
                 time=time,
-                text=fields.text,
-                digest=fields.digest,
-                label=predictions.labels[row],
-                uncertain=predictions.uncertain[row],
-                probabilities=tuple(
-                    prediction_of(predictions, row, labels=release.labels).probabilities.values()
-                ),
-                release=release.name,
-                data_version=release.data_version,
                 client=predicted.client,
-                topic=topic,
-                lang=fields.lang,
-                words=fields.words,
-                unknown=predictions.unknown[row],
+                topics=item.topics or (),
                 # What a clock that is ahead says counts as now.
                 written=min(times.format_micros(item.time), time) if item.time else "",
                 text_id=item.id or "",
-                more_topics=tuple(more_topics),
-                cluster=fields.cluster,
             )
-            entries.append(entry)
-        return entries
+            for position, item in enumerate(predicted.items)
+        )
+        return [
+            journal_entry(arrival, text.fields, predictions, row, release=release)
+            for arrival, text, row in zip(arrivals, predicted.prepared, predicted.rows, strict=True)
+        ]
 
 
 def _prediction(batch: BatchSlice, row: int) -> Prediction:

@@ -10,7 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pipeline.core.monitor.text_clusters import are_near_copies, bands, signature, text_cluster
+from pipeline.core.monitor.text_clusters import (
+    are_near_copies,
+    bands,
+    share_of_near_copies,
+    signature,
+    text_cluster,
+)
 
 TEXT = "The new phone is really great, I like the camera and the battery lasts two days"
 
@@ -100,3 +106,25 @@ def test_syndicated_articles_are_found_and_others_are_not() -> None:
 def is_found(one: NDArray[np.uint32], other: NDArray[np.uint32]) -> bool:
     """Return whether a text is found by a band of its copy, and is near it."""
     return bool(set(bands(one)) & set(bands(other))) and are_near_copies(one, other)
+
+
+def test_near_copies_are_counted_as_pairs_and_different_texts_are_not() -> None:
+    words = [f"{letter}word{number}" for letter in "abcdefgh" for number in range(300)]
+    draw = random.Random(7)
+    different = [" ".join(draw.sample(words, 20)) for _ in range(90)]
+    story = " ".join(draw.sample(words, 40))
+    syndicated = [f"{story} page {number}" for number in range(10)]
+
+    assert share_of_near_copies(different) == 0
+    assert share_of_near_copies([*different, *syndicated]) == pytest.approx(10 * 9 / (100 * 99))
+    assert share_of_near_copies([story] * 5) == 1
+    assert (share_of_near_copies([]), share_of_near_copies(["one"])) == (0, 0)
+
+
+def test_of_many_texts_an_even_choice_is_compared() -> None:
+    texts = [
+        f"text number {number * 7919} of a long day" if number % 2 else "the same story"
+        for number in range(9000)
+    ]
+
+    assert share_of_near_copies(texts) > 0.2

@@ -280,15 +280,14 @@ def test_this_machine_is_asked_without_the_proxy_that_is_configured(
     assert fetch_pinned_file(PINNED, tmp_path / "d", seconds=20).read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
 @pytest.mark.parametrize(
-    "proxy",
+    ("name", "proxy"),
     [
-        "http://me:secret@127.0.0.1:9",
-        "socks5://me:secret@127.0.0.1:9",
-        "socks5h://127.0.0.1:9",
-        "socks://x",
-        "::",
+        *((name, "http://me:secret@127.0.0.1:9") for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY")),
+        ("HTTP_PROXY", "socks5://me:secret@127.0.0.1:9"),
+        ("http_proxy", "socks5h://127.0.0.1:9"),
+        ("ALL_PROXY", "socks://x"),
+        ("all_proxy", "::"),
     ],
 )
 def test_a_proxy_that_fails_is_named_by_its_variable(

@@ -1,4 +1,4 @@
-"""Report the past from the journal: a history sent today falls into the windows it was written in."""
+"""Report the past from the journal or a table: a history falls into the windows it was written in."""
 
 import sys
 from datetime import UTC, datetime
@@ -13,6 +13,13 @@ from pipeline.io.journal.journal import Journal
 from pipeline.io.params_file import load_params
 from pipeline.monitoring.audit_labels import read_audit_labels
 from pipeline.monitoring.changes import find_changes, write_changes
+from pipeline.monitoring.past.history import (
+    History,
+    HistoryRequest,
+    end_import,
+    journal_history,
+    span_of,
+)
 from pipeline.monitoring.reference import ReferenceCache
 from pipeline.monitoring.window_writer import WindowWriter
 from pipeline.monitoring.windows.files import read_series, read_window
@@ -68,6 +75,30 @@ def replay_watch(workspace: Workspace, *, since: str, until: str, now: str | Non
         "predictions": predictions,
         "kept": kept,
     }
+
+
+def replay_file(
+    workspace: Workspace, request: HistoryRequest, *, now: str | None = None
+) -> tuple[History, ReplaySummary | None]:
+    """Predict a table of past texts and report the windows they were written in; see `journal_history`.
+
+    Windows that have a report keep it. Returns what was read, and None instead of a summary where no text of
+    the table lies in a window without a report.
+    """
+    present = times.parse_time(now) if now else datetime.now(UTC)
+    params = load_params(workspace.params)
+    history = journal_history(workspace, request, params=params, now=present)
+    replayed = None
+    if history.predicted:
+        since, until = span_of(history, minutes=params.watch.window_minutes, now=present)
+        replayed = replay_watch(workspace, since=since, until=until, now=times.format_seconds(present))
+    end_import(workspace)
+    return history, replayed
+
+
+def parse_span(since: str | None, until: str | None) -> tuple[datetime | None, datetime | None]:
+    """Return the times of `--from` and `--to`, None for one that is not given; raises UsageError."""
+    return _parse("from", since) if since else None, _parse("to", until) if until else None
 
 
 def _parse(option: str, text: str) -> datetime:
