@@ -21,6 +21,7 @@ from pipeline.io import alerts, locks
 from pipeline.io.journal.journal import Journal
 from pipeline.io.journal.reader import END_OF_TIME, JournalReader
 from pipeline.io.params_file import load_params
+from pipeline.io.registry.ledger import Ledger
 from pipeline.io.sources import feedback
 from pipeline.monitoring import audit_labels, auto_rollback
 from pipeline.monitoring.begun_rollback import end_rollback, record_rollback, unraised_rollback
@@ -33,6 +34,8 @@ from pipeline.monitoring.windows.files import read_series, read_window, set_asid
 from pipeline.monitoring.windows.late_texts import closed_by, count_too_late
 from pipeline.release import promote
 
+# So long an alert asks for a retrain that was not made.
+ASKING_HOURS = 24
 log = logs.get("watch")
 
 
@@ -74,7 +77,7 @@ def run_watch(
         "rollback": move.as_dict() if move else None,
         "labels": new_labels,
         "drawn": drawn,
-        "retrain": _retrain_reason(raised, new_labels, params),
+        "retrain": _retrain_reason(_asking(workspace, raised, now=now), new_labels, params),
     }
 
 
@@ -167,11 +170,27 @@ def _link(workspace: Workspace, alert: Alert) -> str:
     return f"{workspace.dashboard}/topics/{quote(alert.topic, safe='')}"
 
 
-def _retrain_reason(raised: Sequence[Alert], new_labels: int, params: Params) -> str | None:
+def _asking(workspace: Workspace, raised: Sequence[Alert], *, now: str) -> list[Alert]:
+    """Return the alerts of the last day that ask for a retrain, and that no release has followed yet.
+
+    A pass may die before it requests the retrain, and a run may fail: the next pass asks again.
+    """
+    since = times.parse_time(times.hours_before(now, hours=ASKING_HOURS))
+    releases = Ledger(workspace.ledger).releases()
+    judged = max((times.parse_time(release.created) for release in releases), default=since)
+    stored = {
+        (entry.alert.key, entry.alert.time): entry.alert for entry in alerts.list_outbox(workspace.alerts)
+    }
+    pending = (alert for alert in stored.values() if times.parse_time(alert.time) > max(since, judged))
+    new = {(alert.key, alert.time): alert for alert in raised}
+    asking = {(alert.key, alert.time): alert for alert in pending} | new
+    return [alert for alert in asking.values() if alert.requests_retrain]
+
+
+def _retrain_reason(asking: Sequence[Alert], new_labels: int, params: Params) -> str | None:
     """Return why retraining is recommended; None where it is not."""
-    requests = [alert.title for alert in raised if alert.requests_retrain]
-    if requests and params.schedule.retrain_on_alert:
-        return "; ".join(requests)
+    if asking and params.schedule.retrain_on_alert:
+        return "; ".join(dict.fromkeys(alert.title for alert in asking))
     if new_labels >= params.schedule.retrain_on_labels:
         return f"{new_labels:,} new labels since the data were collected"
     return None

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import yaml
-from world import LABELS, TEXTS, serve
+from world import LABELS, TEXTS, judged, serve
 
 from pipeline.base.config import Workspace
 from pipeline.base.documents.audit import AuditLabel
 from pipeline.base.errors import UsageError
-from pipeline.base.records import Feedback, JournalEntry
-from pipeline.base.times import format_micros, format_seconds
+from pipeline.base.records import Alert, Feedback, JournalEntry
+from pipeline.base.times import format_micros, format_seconds, parse_time
 from pipeline.io import alerts, files
 from pipeline.io.journal.journal import Journal, request_id
 from pipeline.io.registry.ledger import Ledger
@@ -223,6 +223,23 @@ def test_lasting_drift_is_reported_once_and_recommends_retraining(
     assert not any("Drift" in title for title in later["alerts"])
     alert = next(entry.alert for entry in alerts.list_outbox(places.alerts) if entry.alert.kind == "drift")
     assert "word" not in alert.message  # ids, and no text of anyone
+
+
+@pytest.mark.served(10)
+def test_an_alert_asks_for_a_retrain_until_a_release_follows_or_a_day_is_over(places: Workspace) -> None:
+    def asked(hours: float) -> str | None:
+        return run_watch(places, now=format_seconds(raised + timedelta(hours=hours)))["retrain"]
+
+    (first,) = Ledger(places.ledger).releases()
+    raised = parse_time(first.created) + timedelta(milliseconds=1)
+    drift = Alert("drift/a", "drift", "a", format_micros(raised), "Drift of a", "", requests_retrain=True)
+    silent = dataclasses.replace(drift, key="silence/a", title="Silence of a", requests_retrain=False)
+    # A pass that dies after this has requested nothing yet.
+    alerts.add_alerts(places.alerts, [drift, silent])
+
+    assert (asked(1), asked(20), asked(25)) == ("Drift of a", "Drift of a", None)
+    judged(places, wrong=7)
+    assert asked(1) is None
 
 
 @pytest.mark.served(10)
