@@ -182,6 +182,12 @@ def environment(prefect_server):
 
 
 @pytest.fixture(scope="session")
+def command_in(environment):
+    """Return a function that gives the command line in a folder."""
+    return lambda folder: Command(folder, environment)
+
+
+@pytest.fixture(scope="session")
 def new_workspace(environment):
     """Return a function that makes a workspace with a user's table."""
 
