@@ -60,9 +60,10 @@ class LabelMap:
 
     def __init__(self, labels: Sequence[str], renames: Mapping[str, str]) -> None:
         self._order = {label: place for place, label in enumerate(labels)}
-        self._by_key = {label_key(label): label for label in labels}
-        for written, label in renames.items():
-            self._by_key[label_key(written)] = self._by_key.get(label_key(label), label)
+        known = {label_key(label): label for label in labels}
+        # Each written label is renamed once, so that two labels can change places.
+        renamed = {label_key(name): known.get(label_key(label), label) for name, label in renames.items()}
+        self._by_key = known | renamed
         self._cache: dict[str, str | None] = {}
 
     def find(self, written: str) -> str | None:

@@ -70,3 +70,15 @@ def test_a_label_in_two_spellings_is_repeated() -> None:
 @given(st.lists(st.text(max_size=8)))
 def test_further_labels_survive_a_round_trip(labels: list[str]) -> None:
     assert unpack_labels(pack_labels(labels)) == tuple(labels)
+
+
+def test_two_labels_can_change_places_and_a_chain_is_one_step() -> None:
+    swapped = LabelMap(("negative", "neutral", "positive"), {"negative": "positive", "positive": "negative"})
+    chained = LabelMap(("bad", "fine", "good"), {"bad": "fine", "fine": "good", "good": "bad"})
+
+    assert [swapped.find(name) for name in ("Negative", "neutral", " POSITIVE")] == [
+        "positive",
+        "neutral",
+        "negative",
+    ]
+    assert [chained.find(name) for name in ("bad", "fine", "good")] == ["fine", "good", "bad"]

@@ -4,6 +4,7 @@ They are made of the tokenizer's own words, so no text of a person travels with 
 """
 
 import json
+import unicodedata
 
 import numpy as np
 
@@ -19,11 +20,12 @@ def golden_texts(document: str, seed: int) -> list[str]:
     The texts are the same for the same document and seed.
     """
     generator = np.random.default_rng(seed_for(seed, "golden"))
-    # Lower-case ASCII letters, which cleaning does not change on any machine.
-    words = sorted(
-        piece
-        for piece in json.loads(document)["model"]["vocab"]
-        if piece.isascii() and piece.isalpha() and piece.islower()
-    )
+    pieces = sorted(piece for piece in json.loads(document)["model"]["vocab"] if piece.isalpha())
+    # Lower-case ASCII letters, which cleaning does not change on any machine; a language that is written in
+    # other letters has none.
+    words = [piece for piece in pieces if piece.isascii() and piece.islower()]
+    words = words or [piece for piece in pieces if unicodedata.normalize("NFKC", piece.lower()) == piece]
+    # A vocabulary without a letter, as one of emoji or digits.
+    words = words or ["a"]
     lengths = np.linspace(SHORTEST, LONGEST, GOLDEN_TEXTS).round().astype(int)
     return [" ".join(generator.choice(words, length).tolist()) for length in lengths]
