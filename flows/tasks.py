@@ -18,6 +18,7 @@ from pipeline.base.errors import Fault, Unreachable
 from pipeline.io.versioning import data_versions
 from pipeline.io.versioning.git import code_version
 from pipeline.operations import retrain as operation
+from pipeline.operations.data import remotes
 from pipeline.operations.retrain import RetrainResult
 from pipeline.release import judge as judging
 from pipeline.release import promote, reports
@@ -105,7 +106,9 @@ def _prepare(run: RetrainRun) -> None:
 
 
 def _keep_data_version(run: RetrainRun) -> str:
-    return data_versions.keep_data_version(run.workspace.root, run.reason).name
+    version = data_versions.keep_data_version(run.workspace.root, run.reason)
+    remotes.push_version(run.workspace.root)
+    return version.name
 
 
 def _register(run: RetrainRun, data_version: str) -> str:

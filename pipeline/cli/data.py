@@ -131,6 +131,36 @@ def rollback(
 
 
 @app.command()
+@command
+def verify(workspace: "Workspace") -> tuple[object, str]:
+    """Read every copy of the data versions and repair what is changed.  Example: tonewatch data verify."""
+    from dataclasses import asdict
+
+    from pipeline.operations.data import remotes
+
+    report = remotes.verify_data(workspace)
+    return asdict(report), "\n".join(report.sentences())
+
+
+@app.command()
+@command
+def remote(
+    workspace: "Workspace",
+    address: Annotated[str, typer.Argument(help="A folder, or as s3://bucket/folder.")],
+    name: Annotated[str, typer.Option(help="Its name in .dvc/config.")] = "store",
+    endpoint: Annotated[str | None, typer.Option(help="The URL of an S3 that is not Amazon's.")] = None,
+) -> tuple[object, str]:
+    """Push the data versions to a DVC remote from now on.  Example: tonewatch data remote s3://mine/data."""
+    from pipeline.operations.data import remotes
+
+    versions = remotes.use_remote(workspace, address, name=name, endpoint=endpoint)
+    return {"remote": name, "versions": versions}, (
+        f"The DVC remote {name} is {address}; every read of it is verified. It holds "
+        f"{', '.join(versions) or 'no data version yet'}, and each run pushes the version that it makes."
+    )
+
+
+@app.command()
 def inspect(
     file: Annotated[Path, typer.Argument(help="A table of any kind that `collect` reads.")],
     labels_from: LabelsFromOption = None,
