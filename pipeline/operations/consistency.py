@@ -125,8 +125,8 @@ def check_remotes(workspace: Workspace) -> Finding:
     from pipeline.operations.data.remotes import remote_faults
 
     names = remote_names(workspace.root)
-    if owed := read_record(workspace.root).get("remotes"):
-        message = f"forgetting is not finished in the remote {', '.join(owed)}"
+    if owed := read_record(workspace.root)["pending"]:
+        message = f"forgetting is not finished in {', '.join(name or 'the workspace' for name in owed)}"
         return Finding(False, message, "Type `tonewatch data verify` once it answers.")
     if not names:
         return Finding(True, "there is none: the data versions are in this workspace alone")

@@ -24,6 +24,7 @@ from pipeline.io.versioning.remotes.settings import (
     unverified_remotes,
 )
 from pipeline.io.versioning.remotes.store import RemoteStore
+from pipeline.operations.forgetting.records import finish_forgetting
 
 SHOWN = 5
 log = logs.get("versions")
@@ -83,6 +84,7 @@ def verify_data(workspace: Workspace) -> RemoteReport:
     """
     root = workspace.root
     with workspace_lock(workspace.home):
+        finish_forgetting(workspace)
         versions = whole_versions(root)
         with DvcCache(root).opened() as repo:
             found = transfer.verify(repo, root, digests_of(root, versions))

@@ -101,12 +101,13 @@ class RemoteStore:
 
     def paths(self) -> Iterator[str]:
         """Yield the path of everything that lies in the remote, what was set aside too."""
-        with answering(self.name):
+        with answering(self.name, writing=True):
             parent = self._fs.parent(self._fs.parent(self._objects.path))
-            try:
-                yield from list(self._fs.find(parent))
-            except FileNotFoundError:
-                return
+            if self._fs.protocol == "local" and not Path(parent).is_dir():
+                # A disk that is not mounted is not empty.
+                raise FileNotFoundError(f"{parent} is no folder")
+            found = list(self._fs.find(parent))
+        yield from found
 
     def object_of(self, path: str) -> str:
         """Return the digest that names the object at a path; empty for what was set aside."""
@@ -125,7 +126,10 @@ class RemoteStore:
 
 @contextlib.contextmanager
 def answering(name: str, *, writing: bool = False) -> Iterator[None]:
-    """Turn whatever a storage library raises into Unreachable, with what to do; a missing object passes."""
+    """Turn whatever a storage library raises into Unreachable, with what to do.
+
+    Only what is missing passes as FileNotFoundError, where nothing is written or listed.
+    """
     try:
         yield
     except TonewatchError:
