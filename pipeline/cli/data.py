@@ -25,6 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Inspect a table; list, show and roll back versions of the data; forget texts.",
 )
+OutOption = Annotated[Path | None, typer.Option("--out", help="Where to write the page.", show_default=False)]
 VersionArgument = Annotated[str | None, typer.Argument(help="A data version, as v1.")]
 
 
@@ -128,6 +129,16 @@ def rollback(
         f"Data version {version['name']} is checked out and pinned in params.yaml (data.version).\n"
         "`tonewatch run` trains on it; `tonewatch run --set data.version=newest` collects again."
     )
+
+
+@app.command()
+@command
+def report(workspace: "Workspace", name: VersionArgument = None, out: OutOption = None) -> tuple[object, str]:
+    """Write the HTML page of a data version, by default the newest.  Example: tonewatch data report v2."""
+    from pipeline.operations.data.report import write_report
+
+    page = write_report(workspace, name, out)
+    return {"report": str(page)}, f"Page: {page}"
 
 
 @app.command()
