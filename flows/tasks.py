@@ -18,6 +18,8 @@ from pipeline.base.errors import Fault, Unreachable
 from pipeline.io.versioning import data_versions
 from pipeline.io.versioning.git import code_version
 from pipeline.operations import retrain as operation
+from pipeline.operations.data import remotes
+from pipeline.operations.data import report as data_report
 from pipeline.operations.retrain import RetrainResult
 from pipeline.release import judge as judging
 from pipeline.release import promote, reports
@@ -105,7 +107,10 @@ def _prepare(run: RetrainRun) -> None:
 
 
 def _keep_data_version(run: RetrainRun) -> str:
-    return data_versions.keep_data_version(run.workspace.root, run.reason).name
+    version = data_versions.keep_data_version(run.workspace.root, run.reason)
+    remotes.push_version(run.workspace.root)
+    data_report.write_run_report(run.workspace, version.name)
+    return version.name
 
 
 def _register(run: RetrainRun, data_version: str) -> str:
@@ -121,6 +126,8 @@ def _judge(run: RetrainRun, data_version: str, model_version: str) -> ReleaseRec
 def _publish_decision(run: RetrainRun, document: ReleaseRecord) -> None:
     reports.describe_in_registry(run.workspace, document)
     key = f"decision-{document['release'].lower()}"
+    # Now with the release that was trained on it.
+    data_report.write_run_report(run.workspace, document["data_version"])
     create_markdown_artifact(reports.decision_card(document), key=key, description="The gate's decision")
 
 

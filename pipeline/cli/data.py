@@ -25,6 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Inspect a table; list, show and roll back versions of the data; forget texts.",
 )
+OutOption = Annotated[Path | None, typer.Option("--out", help="Where to write the page.", show_default=False)]
 VersionArgument = Annotated[str | None, typer.Argument(help="A data version, as v1.")]
 
 
@@ -127,6 +128,46 @@ def rollback(
     return version, (
         f"Data version {version['name']} is checked out and pinned in params.yaml (data.version).\n"
         "`tonewatch run` trains on it; `tonewatch run --set data.version=newest` collects again."
+    )
+
+
+@app.command()
+@command
+def report(workspace: "Workspace", name: VersionArgument = None, out: OutOption = None) -> tuple[object, str]:
+    """Write the HTML page of a data version, by default the newest.  Example: tonewatch data report v2."""
+    from pipeline.operations.data.report import write_report
+
+    page = write_report(workspace, name, out)
+    return {"report": str(page)}, f"Page: {page}"
+
+
+@app.command()
+@command
+def verify(workspace: "Workspace") -> tuple[object, str]:
+    """Read every copy of the data versions and repair what is changed.  Example: tonewatch data verify."""
+    from dataclasses import asdict
+
+    from pipeline.operations.data import remotes
+
+    report = remotes.verify_data(workspace)
+    return asdict(report), "\n".join(report.sentences())
+
+
+@app.command()
+@command
+def remote(
+    workspace: "Workspace",
+    address: Annotated[str, typer.Argument(help="A folder, or as s3://bucket/folder.")],
+    name: Annotated[str, typer.Option(help="Its name in .dvc/config.")] = "store",
+    endpoint: Annotated[str | None, typer.Option(help="The URL of an S3 that is not Amazon's.")] = None,
+) -> tuple[object, str]:
+    """Push the data versions to a DVC remote from now on.  Example: tonewatch data remote s3://mine/data."""
+    from pipeline.operations.data import remotes
+
+    versions = remotes.use_remote(workspace, address, name=name, endpoint=endpoint)
+    return {"remote": name, "versions": versions}, (
+        f"The DVC remote {name} is {address}; every read of it is verified. It holds "
+        f"{', '.join(versions) or 'no data version yet'}, and each run pushes the version that it makes."
     )
 
 

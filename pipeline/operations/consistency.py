@@ -119,6 +119,21 @@ def check_data_versions(workspace: Workspace) -> Finding:
     return Finding(not faults, " ".join(faults) or "branch and tags agree")
 
 
+def check_remotes(workspace: Workspace) -> Finding:
+    """Check that the DVC remotes answer, hold the newest data version unchanged, and owe nothing."""
+    from pipeline.io.versioning.remotes.settings import remote_names
+    from pipeline.operations.data.remotes import remote_faults
+
+    names = remote_names(workspace.root)
+    if owed := read_record(workspace.root)["pending"]:
+        message = f"forgetting is not finished in {', '.join(name or 'the workspace' for name in owed)}"
+        return Finding(False, message, "Type `tonewatch data verify` once it answers.")
+    if not names:
+        return Finding(True, "there is none: the data versions are in this workspace alone")
+    faults = remote_faults(workspace.root)
+    return Finding(not faults, " ".join(faults) or f"{', '.join(names)}: unchanged")
+
+
 def check_journal(workspace: Workspace) -> Finding:
     """Check that the releases which the journal names in its last day are those of the ledger."""
     now = datetime.now(UTC)
@@ -147,5 +162,6 @@ CONSISTENCY = {
     "previous": check_previous,
     "data": check_data,
     "data versions": check_data_versions,
+    "remotes": check_remotes,
     "journal": check_journal,
 }

@@ -12,6 +12,8 @@ from pipeline.io import files
 from pipeline.io.locks import workspace_lock
 from pipeline.io.params_file import load_params, load_profile, set_params
 from pipeline.io.versioning import data_versions
+from pipeline.operations.data.remotes import push_pending
+from pipeline.operations.forgetting.records import finish_forgetting
 from pipeline.release import reconcile
 from pipeline.release.judge import champion_of_candidate
 from pipeline.release.promote import MoveResultRecord
@@ -48,8 +50,15 @@ def open_context(workspace: Workspace, profile_name: str) -> StageContext:
 def prepare(context: StageContext) -> None:
     """Finish an interrupted move, make sure of the registry, and check out the data `data.version` pins."""
     reconcile.finish_interrupted_move(context.workspace)
+    catch_up(context.workspace)
     prepare_registry(context.workspace)
     checkout_pinned_data(context)
+
+
+def catch_up(workspace: Workspace) -> None:
+    """Finish what the DVC remotes still owe: forgetting, and pushes that failed."""
+    finish_forgetting(workspace)
+    push_pending(workspace.root)
 
 
 def follow_moves(context: StageContext) -> None:
@@ -116,6 +125,7 @@ def up_to_date_release(context: StageContext) -> ReleaseRecord | None:
             if not context.dvc_cache.unchanged(stage.name):
                 return None
             log.info("stage.unchanged", stage=stage.name)
+        catch_up(context.workspace)
         return _champion_of_data(context)
 
 

@@ -13,9 +13,11 @@ from pipeline.base.errors import DataRejected
 from pipeline.base.records import Receipt
 from pipeline.base.spreadsheet import inert
 from pipeline.core.validate import expectations
+from pipeline.core.validate.changes import find_changes, stopping
 from pipeline.core.validate.findings import Finding, find_oddities
 from pipeline.core.validate.label_quality import LikelyWrong, find_likely_wrong
 from pipeline.io import files, parquet
+from pipeline.io.versioning.clean_change import exported_before, measure_change
 from pipeline.stages.clean import QUARANTINE
 from pipeline.stages.collect import TEXTS
 
@@ -26,8 +28,15 @@ CHECKS, FINDINGS = "checks.json", "findings.json"
 LIKELY_WRONG = "likely_wrong.csv"
 
 
-def validate(clean: Path, out: Path, cfg: ValidateConfig, labels: Sequence[str]) -> Receipt:
-    """Check the cleaned texts by the suite.
+def validate(
+    clean: Path,
+    out: Path,
+    cfg: ValidateConfig,
+    labels: Sequence[str],
+    *,
+    before: tuple[str, Path] | None = None,
+) -> Receipt:
+    """Check the cleaned texts by the suite, and compare them with those of the data version `before`.
 
     Raises DataRejected with every failed check; `out` then stays as it was.
     """
@@ -43,8 +52,11 @@ def validate(clean: Path, out: Path, cfg: ValidateConfig, labels: Sequence[str])
             + f"\nLook at {clean / QUARANTINE}, correct the sources, "
             "or change the limits under `validate` in params.yaml."
         )
+    changes = find_changes(measure_change(*before, clean), cfg.change) if before else []
+    _refuse_changes(changes, cfg)
     likely_wrong = find_likely_wrong(kept, labels, sample_texts=cfg.sample_texts)
     found = [
+        *changes,
         *_changed_texts(cleaned),
         *find_oddities(kept, rejected, cfg),
         *_likely_wrong(likely_wrong, cfg.likely_wrong),
@@ -61,6 +73,16 @@ def validate(clean: Path, out: Path, cfg: ValidateConfig, labels: Sequence[str])
         log.info("texts.validated", checks=len(checks))
         figures = {check.name: check.found for check in checks}
         return files.write_receipt(staging, Receipt("validate", counts=counts, figures=figures))
+
+
+def _refuse_changes(changes: Sequence[Finding], cfg: ValidateConfig) -> None:
+    if sentences := stopping(changes, cfg.change):
+        raise DataRejected(
+            "The data changed more since the version before than the limits allow:\n"
+            + "\n".join(f"  {sentence}" for sentence in sentences)
+            + "\nCorrect the sources; or, if the change is meant, raise its limit under `validate.change` in "
+            "params.yaml, or leave its kind out of `validate.change.stop`."
+        )
 
 
 CHANGED = {"rule/mojibake": "mojibake", "rule/html": "HTML", "rule/controls": "control characters"}
@@ -97,7 +119,7 @@ def _csv(found: Sequence[LikelyWrong]) -> str:
 
 def run(context: "StageContext") -> Receipt:
     """Run the stage in a workspace."""
-    params = context.params
-    return validate(
-        context.folder("clean"), context.folder("validate"), params.validation, params.collect.labels
-    )
+    params, clean = context.params, context.folder("clean")
+    with exported_before(context.workspace.root, clean) as before:
+        out = context.folder("validate")
+        return validate(clean, out, params.validation, params.collect.labels, before=before)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from cleaning import ALL_MAY_BE_LOST
+from cleaning import ALL_MAY_BE_LOST, SMALL_CHANGES
 
 from pipeline.base.config import CleanConfig, CollectConfig, SplitConfig, ValidateConfig, Workspace
 from pipeline.base.errors import DataRejected, DigestMismatch
@@ -34,6 +34,7 @@ VALIDATE = ValidateConfig(
     max_cut_words=0.1,
     max_shift=0.1,
     likely_wrong=200,
+    change=SMALL_CHANGES,
 )
 SPLIT = SplitConfig(valid=0.2, test=0.2, salt="s", near_duplicates=1.0)
 SENTENCES = (

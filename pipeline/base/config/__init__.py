@@ -7,6 +7,7 @@ from pipeline.base.config.compress import (
     RecoveryConfig,
     VariantConfig,
 )
+from pipeline.base.config.data.change_limits import ChangeLimits
 from pipeline.base.config.evaluate import BehaviourConfig, EvaluateConfig
 from pipeline.base.config.gate import GateConfig
 from pipeline.base.config.operations import (
@@ -50,6 +51,7 @@ __all__ = [
     "NEWEST",
     "OPERATIONAL_SECTIONS",
     "BehaviourConfig",
+    "ChangeLimits",
     "ChangePointConfig",
     "CleanConfig",
     "CollectConfig",

@@ -25,6 +25,7 @@ ADDED_KEYS = (
     "validate.max_cut_words",
     "validate.max_shift",
     "validate.likely_wrong",
+    "validate.change",
 )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.base.config.compress import CompressConfig
+from pipeline.base.config.data.change_limits import ChangeLimits
 from pipeline.base.config.evaluate import EvaluateConfig
 from pipeline.base.config.gate import GateConfig
 from pipeline.base.config.operations import ScheduleConfig, ServeConfig, WatchConfig
@@ -136,6 +137,7 @@ class ValidateConfig(Section):
     max_cut_words: Fraction
     max_shift: Fraction
     likely_wrong: PositiveInt
+    change: ChangeLimits
 
 
 class SplitConfig(Section):

@@ -28,17 +28,21 @@ OVER_LENGTH = 0.99
 class Finding:
     """Hold one kind of oddity: how many texts have it, and the id of one of them; stored as JSON.
 
-    `listed` says how many of them are listed in a file, None where none is written.
+    `listed` says how many of them are listed in a file, None where none is written; `detail` is a sentence
+    about what changed since the data version before.
     """
 
     kind: str
     count: int
     example: str
     listed: int | None = None
+    detail: str = ""
 
     @property
     def figures(self) -> str:
         """Return the count with the example, for one line of a log."""
+        if self.detail:
+            return f"{self.detail} ({self.example})" if self.example else self.detail
         listed = "" if self.listed is None else f"{self.listed} listed of "
         return f"{listed}{self.count} ({self.example})"
 

@@ -59,7 +59,11 @@ def draw(ids: Sequence[str], count: int) -> list[int]:
 
 def share_interval(share: float, count: int) -> tuple[float, float]:
     """Return the 95 % interval of a share that was found in `count` texts (Wilson, 1927)."""
-    z = 1.959964
+    return wilson_interval(share, count, z=1.959964)
+
+
+def wilson_interval(share: float, count: int, *, z: float) -> tuple[float, float]:
+    """Return the score interval of a share that was found in `count` texts, `z` deviations wide."""
     center = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
     return max(0.0, center - half), min(1.0, center + half)

@@ -22,7 +22,7 @@ def read_record(root: Path) -> ForgottenDocument:
     """
     path = record_path(root)
     if not path.is_file():
-        return {"texts": [], "ids": [], "versions": {}, "releases": {}}
+        return {"texts": [], "ids": [], "versions": {}, "releases": {}, "pending": {}}
     try:
         content = files.read_json(path)
         return {
@@ -30,6 +30,7 @@ def read_record(root: Path) -> ForgottenDocument:
             "ids": list(content["ids"]),
             "versions": dict(content["versions"]),
             "releases": dict(content["releases"]),
+            "pending": dict(content.get("pending", {})),  # newer than the others
         }
     except (ValueError, KeyError, TypeError) as error:
         raise Fault(
@@ -44,15 +45,24 @@ def extend_record(
     ids: Collection[str],
     versions: Collection[str],
     releases: Collection[str],
+    pending: Collection[str],
     time: str,
 ) -> None:
-    """Add digests, data versions and releases to the record; what is there already keeps its time."""
+    """Add digests, data versions, releases and pending places; what is there already keeps its time."""
     record = read_record(root)
     record["texts"] = sorted({*record["texts"], *texts})
     record["ids"] = sorted({*record["ids"], *ids})
     record["versions"] = dict.fromkeys(sorted(versions), time) | record["versions"]
     record["releases"] = dict.fromkeys(sorted(releases), time) | record["releases"]
+    record["pending"] = dict.fromkeys(sorted(pending), time) | record["pending"]
     files.write_bytes(record_path(root), files.json_bytes(record), private=True)
+
+
+def erased_in(root: Path, place: str) -> None:
+    """Note that nothing is pending any more in a DVC remote, or in the workspace itself (``)."""
+    record = read_record(root)
+    if record["pending"].pop(place, None) is not None:
+        files.write_bytes(record_path(root), files.json_bytes(record), private=True)
 
 
 def remains_of(root: Path, version: str) -> Path:

@@ -1,4 +1,4 @@
-"""The objects of DVC's cache: which are gone, which were changed, and fetching them from a remote."""
+"""The objects of DVC's cache: which are gone, which were changed, and fetching them from the remotes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from pipeline.base import logs
 from pipeline.base.errors import DigestMismatch, Fault
 from pipeline.io.cache_links import md5
+from pipeline.io.versioning.remotes.settings import remote_names
+from pipeline.io.versioning.remotes.transfer import fetch, set_aside
 
 if TYPE_CHECKING:
     from dvc.cachemgr import HashFileDB
@@ -26,53 +28,52 @@ def remove_changed(out: "Output") -> None:
         path.unlink()
 
 
-def missing_sentence(needed_by: str, missing: Sequence[Path]) -> str:
+def missing_sentence(needed_by: str, missing: Sequence[Path], reasons: Sequence[str] = ()) -> str:
     """Say which cache objects are gone, as after `dvc gc`, and how they come back."""
-    return (
-        f"{missing[0]} is missing from the DVC cache, with {len(missing) - 1} more that {needed_by} needs, "
-        "and no DVC remote provides it. This command changed nothing. Copy it back from a backup, or name a "
-        "remote that has it (`dvc remote add --default NAME ADDRESS`), then type the same again."
+    return " ".join(
+        (
+            f"{missing[0]} is missing from the DVC cache, with {len(missing) - 1} more that {needed_by}",
+            "needs, and no DVC remote provides it. This command changed nothing.",
+            *reasons,
+            "Copy it back from a backup, or name a remote that has it",
+            "(`dvc remote add --default NAME ADDRESS`), then type the same again.",
+        )
     )
 
 
 def provide_objects(repo: "Repo", outs: Outs) -> None:
-    """Fetch missing and changed objects of these outs from the default remote, if there is one.
+    """Fetch missing and changed objects of these outs from the remotes, if there are any.
 
     Raises DigestMismatch for an object that stays changed, Fault for one that stays missing.
     """
-    fetch_missing(repo, outs)
-    try:
-        verify_objects(outs)
-    except DigestMismatch:
-        if not repo.config["core"].get("remote"):
-            raise
-        for out, digest in outs.values():
-            for path in find_objects(out.cache, digest)[1]:
-                log.warning("cache_object.changed", path=str(path))
-                path.unlink()
-        fetch_missing(repo, outs)
-        verify_objects(outs)
+    reasons: list[str] = []
+    # First the list of a folder may be fetched anew, then what it lists.
+    for _ in range(2):
+        reasons += fetch_missing(repo, outs)
+        changed = [path for out, digest in outs.values() for path in find_objects(out.cache, digest)[1]]
+        if not (changed and remote_names(Path(repo.root_dir))):
+            break
+        for path in dict.fromkeys(changed):
+            set_aside(Path(repo.root_dir), path)
+    else:
+        reasons += fetch_missing(repo, outs)
+    verify_objects(outs, reasons)
 
 
-def fetch_missing(repo: "Repo", outs: Outs) -> None:
-    """Fetch the objects that the cache lacks from the default remote: lists of folders first, then files."""
-    from dvc.exceptions import DvcException
-    from dvc_data.hashfile.hash_info import HashInfo
+def fetch_missing(repo: "Repo", outs: Outs) -> list[str]:
+    """Fetch the objects that the cache lacks from the remotes: lists of folders first, then files.
 
-    if not repo.config["core"].get("remote"):
-        return
-    before: set[Path] = set()
+    Returns a sentence for each remote that failed and for each changed copy.
+    """
+    reasons: dict[str, None] = {}
+    before: set[str] = set()
     while True:
-        missing = {path for out, digest in outs.values() for path in missing_objects(out.cache, digest)}
+        paths = [path for out, digest in outs.values() for path in missing_objects(out.cache, digest)]
+        missing = {path.parent.name + path.name for path in paths}
         if not missing or missing == before:
-            return
+            return list(reasons)
         before = missing
-        names = [HashInfo("md5", path.parent.name + path.name) for path in missing]
-        try:
-            repo.cloud.pull(names)
-        except (DvcException, OSError) as error:
-            log.warning("cache.not_fetched", error=str(error))
-            return
+        reasons |= dict.fromkeys(fetch(repo, Path(repo.root_dir), sorted(missing)))
 
 
 def missing_objects(cache: "HashFileDB", digest: str) -> list[Path]:
@@ -88,7 +89,7 @@ def missing_objects(cache: "HashFileDB", digest: str) -> list[Path]:
     ]
 
 
-def verify_objects(outs: Outs) -> None:
+def verify_objects(outs: Outs, reasons: Sequence[str] = ()) -> None:
     """Raise DigestMismatch for a changed object of these outs, Fault for a missing one."""
     for path, (out, digest) in outs.items():
         missing, changed = find_objects(out.cache, digest)
@@ -99,7 +100,7 @@ def verify_objects(outs: Outs) -> None:
                 "one; else `tonewatch run` makes it anew."
             )
         if missing:
-            raise Fault(missing_sentence(path, missing))
+            raise Fault(missing_sentence(path, missing, reasons))
 
 
 def find_objects(cache: "HashFileDB", digest: str) -> tuple[list[Path], list[Path]]:

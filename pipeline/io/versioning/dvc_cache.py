@@ -22,6 +22,7 @@ from pipeline.io.versioning.cache_objects import (
     verify_objects,
 )
 from pipeline.io.versioning.git import ensure_git_and_dvc
+from pipeline.io.versioning.remotes.settings import always_verify
 
 if TYPE_CHECKING:
     from dvc.output import Output
@@ -161,6 +162,7 @@ class DvcCache:
                 Repo(str(self.root), _wait_for_lock=True) as repo,
                 lock_repo(repo),
             ):
+                always_verify(repo.config)
                 yield repo
         except DvcException as error:
             raise Fault(

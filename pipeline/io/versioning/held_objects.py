@@ -1,7 +1,5 @@
 """Objects of DVC's cache that hold what is to be forgotten, and the data versions that need them."""
 
-import configparser
-import contextlib
 import json
 import shutil
 from collections.abc import Iterable, Iterator
@@ -110,17 +108,6 @@ def keep_remains(root: Path, version: DataVersion, covers: Covers) -> bool:
     finally:
         shutil.rmtree(original, ignore_errors=True)
     return True
-
-
-def remote_of(root: Path) -> str:
-    """Return the name of the default DVC remote, empty where there is none."""
-    name = ""
-    for path in (root / ".dvc" / "config", root / ".dvc" / "config.local"):
-        config = configparser.ConfigParser(strict=False, interpolation=None)
-        with contextlib.suppress(configparser.Error):
-            config.read(path, "utf-8")
-        name = config.get("core", "remote", fallback=name)
-    return name
 
 
 def remove_objects(paths: Iterable[Path]) -> None:

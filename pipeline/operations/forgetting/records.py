@@ -4,8 +4,8 @@ Tombstones are written first, and everything they cover is erased after that: so
 the same call, or by any other one, and nothing comes back in between.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import shutil
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,9 +13,8 @@ from pipeline.base import logs, times
 from pipeline.base.config import Workspace
 from pipeline.base.documents.forgotten import HeldPlace
 from pipeline.core.privacy.tombstone_form import tombstone_form
-from pipeline.io import files
-from pipeline.io.forgetting.held_files import Row, held_rows, is_table
-from pipeline.io.forgetting.record import REMAINS, extend_record, read_record
+from pipeline.io.forgetting.held_files import Row, held_rows
+from pipeline.io.forgetting.record import REMAINS, erased_in, extend_record, read_record
 from pipeline.io.forgetting.stage_folders import purge_below
 from pipeline.io.forgetting.tombstones import Tombstones
 from pipeline.io.journal.audit_queue import AuditQueue
@@ -25,24 +24,14 @@ from pipeline.io.locks import workspace_lock
 from pipeline.io.params_file import load_params
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.versioning import held_objects
+from pipeline.io.versioning.remotes.transfer import aside_folder
 from pipeline.operations.forgetting.leftovers import files_with
+from pipeline.operations.forgetting.remotes import forget_in_remotes, remotes_of
 from pipeline.operations.forgetting.report import RecordsReport
 from pipeline.operations.forgetting.selection import Selection
+from pipeline.operations.forgetting.targets import Targets, find_targets, work_files
 
 Key = tuple[str, int]
-
-
-@dataclass
-class Targets:
-    """Hold what is to be forgotten: its texts and ids, in memory alone, and the predictions to erase."""
-
-    texts: set[str] = field(default_factory=set)
-    ids: set[str] = field(default_factory=set)
-
-    def add(self, row: Row) -> None:
-        """Add a row of a table."""
-        self.texts |= {row[name] for name in ("text", "content") if row.get(name)}
-        self.ids |= {row["id"]} if row.get("id") else set()
 
 
 def forget_records(workspace: Workspace, selection: Selection, *, dry_run: bool) -> RecordsReport:
@@ -52,36 +41,37 @@ def forget_records(workspace: Workspace, selection: Selection, *, dry_run: bool)
     while a run works, Fault while another process reads the journal.
     """
     with workspace_lock(workspace.home):
-        targets = _targets(workspace, selection)
-        tombstones = _tombstones(workspace, targets)
-        search = _Search(workspace, selection, tombstones)
-        report = search.report()
-        if not dry_run:
-            search.erase(report)
-            logs.get("journal").info(
-                "records.forgotten", rows=sum(one["rows"] for one in report.places), ids=len(targets.ids)
-            )
-        needles = (*targets.texts, *selection.parts)
-        return report.with_left(files_with(workspace.root, needles), dry_run=dry_run)
+        return _forget(workspace, selection, dry_run=dry_run)
 
 
-def _targets(workspace: Workspace, selection: Selection) -> Targets:
-    targets = Targets()
-    for path in [*_work_files(workspace.root), *held_objects.cache_objects(workspace.root)]:
-        try:
-            for row in held_rows(path, selection.hits) if is_table(path) else ():
-                targets.add(row)
-        except (OSError, ValueError):
-            continue  # named by the search that follows
-    for entry in Journal.reading(workspace.journal).predictions("", "9999"):
-        if selection.hits_entry(entry) and entry.text:
-            targets.texts.add(entry.text)
-    targets.ids |= selection.ids
-    return targets
+def finish_forgetting(workspace: Workspace) -> None:
+    """Go on where a call was killed, or where a DVC remote did not answer; the caller holds the workspace."""
+    pending = read_record(workspace.root)["pending"]
+    if "" in pending:
+        _forget(workspace, Selection(frozenset(), (), frozenset()), dry_run=False)
+    elif pending:
+        covers = _Search(workspace, Selection(frozenset(), (), frozenset()), _tombstones(workspace)).covers
+        forget_in_remotes(workspace.root, covers, erase=True)
 
 
-def _tombstones(workspace: Workspace, targets: Targets) -> Tombstones:
+def _forget(workspace: Workspace, selection: Selection, *, dry_run: bool) -> RecordsReport:
+    targets = find_targets(workspace, selection)
+    search = _Search(workspace, selection, _tombstones(workspace, targets))
+    report = search.report()
+    if not dry_run:
+        search.erase(report)
+        logs.get("journal").info(
+            "records.forgotten", rows=sum(one["rows"] for one in report.places), ids=len(targets.ids)
+        )
+    remote = forget_in_remotes(workspace.root, search.covers, erase=not dry_run)
+    needles = (*targets.texts, *selection.parts)
+    left = files_with(workspace.root, needles)
+    return report.with_remotes(remote.objects, remote.pending).with_left(left, dry_run=dry_run)
+
+
+def _tombstones(workspace: Workspace, targets: Targets | None = None) -> Tombstones:
     """Return the tombstones of the workspace and, not yet written, those of the targets."""
+    targets = targets or Targets()
     record, key = read_record(workspace.root), read_digest_key(workspace.journal_key)
     making = Tombstones(frozenset(), frozenset(), key, tombstone_form)
     texts = {digest for text in targets.texts if (digest := making.text_digest(text))}
@@ -89,13 +79,6 @@ def _tombstones(workspace: Workspace, targets: Targets) -> Tombstones:
     return Tombstones(
         frozenset({*record["texts"], *texts}), frozenset({*record["ids"], *ids}), key, tombstone_form
     )
-
-
-def _work_files(root: Path) -> Iterator[Path]:
-    for folder in (root / "data", root / ".tonewatch" / REMAINS):
-        yield from (
-            path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != files.RECEIPT
-        )
 
 
 class _Search:
@@ -118,7 +101,7 @@ class _Search:
     def report(self) -> RecordsReport:
         """Return its places, which versions held it and which releases were trained on those."""
         places, unreadable = [], []
-        for path in _work_files(self._root):
+        for path in work_files(self._root):
             try:
                 rows = list(held_rows(path, self.covers))
             except (OSError, ValueError):
@@ -138,7 +121,6 @@ class _Search:
             releases=tuple(sorted(releases)),
             unreadable=(*unreadable, *map(self._name, unsearched)),
             kept_objects=() if self._own_cache else tuple(map(self._name, self._objects)),
-            remote=held_objects.remote_of(self._root) if self._versions else "",
         )
 
     def erase(self, report: RecordsReport) -> None:
@@ -149,6 +131,7 @@ class _Search:
             ids=self._tombstones.ids,
             versions=report.versions,
             releases=report.releases,
+            pending=("", *remotes_of(self._root)),
             time=times.format_seconds(datetime.now(UTC)),
         )
         if self._keys:
@@ -164,6 +147,11 @@ class _Search:
             purge_below(folder, self.covers)
         if self._own_cache:
             held_objects.remove_objects(self._objects)
+        # Nobody can tell what is in the one; the other is written anew when it is asked for.
+        shutil.rmtree(aside_folder(self._root), ignore_errors=True)
+        if report.places:
+            held_objects.remove_objects(self._workspace.reports.glob("*.html"))
+        erased_in(self._root, "")
 
     def _journal_places(self) -> list[HeldPlace]:
         journal = Journal.reading(self._workspace.journal)

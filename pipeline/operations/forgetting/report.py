@@ -1,7 +1,7 @@
 """What forgetting found, erased and left: names and numbers, never a text."""
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.base.documents.forgotten import HeldPlace
 
@@ -12,7 +12,8 @@ class RecordsReport:
 
     `objects` counts the objects of DVC's cache, `versions` are data versions that held one, `releases` those
     trained on them. `left` are files that still hold a text: a person's own, which nothing here writes.
-    `kept_objects` are those of a cache that other workspaces share. `remote` names the DVC remote.
+    `kept_objects` are those of a cache that other workspaces share. `remotes` counts the objects by DVC
+    remote, `pending` says of each one that failed why.
     """
 
     places: tuple[HeldPlace, ...]
@@ -21,9 +22,14 @@ class RecordsReport:
     releases: tuple[str, ...]
     unreadable: tuple[str, ...]
     kept_objects: tuple[str, ...] = ()
-    remote: str = ""
+    remotes: dict[str, int] = field(default_factory=dict)
+    pending: dict[str, str] = field(default_factory=dict)
     left: tuple[str, ...] = ()
     dry_run: bool = False
+
+    def with_remotes(self, remotes: dict[str, int], pending: dict[str, str]) -> "RecordsReport":
+        """Return the report with what the DVC remotes hold."""
+        return dataclasses.replace(self, remotes=remotes, pending=pending)
 
     def with_left(self, left: tuple[str, ...], *, dry_run: bool) -> "RecordsReport":
         """Return the report with the files that still hold a text."""
@@ -32,11 +38,12 @@ class RecordsReport:
     def sentences(self) -> list[str]:
         """Say it for a person."""
         verb = "Would be erased" if self.dry_run else "Erased"
-        if not self.places and not self.objects:
+        if not self.places and not self.objects and not any(self.remotes.values()):
             lines = ["Nothing that is stored matches."]
         else:
             lines = [f"{verb}, in rows:", *(f"  {one['place']}: {one['rows']:,}" for one in self.places)]
             lines.append(f"  DVC cache: {self.objects:,} files")
+            lines += [f"  DVC remote {name}: {number:,} files" for name, number in self.remotes.items()]
         if self.versions:
             lines.append(
                 f"Data versions that held it: {', '.join(self.versions)}. They stay listed, marked, and "
@@ -52,10 +59,10 @@ class RecordsReport:
                 f"Not touched: {len(self.kept_objects)} files of a DVC cache outside this workspace, as "
                 f"{self.kept_objects[0]}. Remove them there if no other workspace needs them."
             )
-        if self.remote:
+        for name, reason in self.pending.items():
             lines.append(
-                f"Not touched: the DVC remote {self.remote}, which may hold these data versions. "
-                "Remove its files there."
+                f"Not finished: the DVC remote {name}. {reason} The next run, `tonewatch data verify` or "
+                "`tonewatch data forget` goes on there."
             )
         if self.left and not self.dry_run:
             lines.append(

@@ -1,10 +1,6 @@
 """Self-contained HTML pages of releases: no network, no script, nothing but what the record holds."""
 
-import base64
-import functools
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from pipeline.base.documents import AbilityReport, GateCheckRecord, ReignRecord, ReleaseRecord
 from pipeline.base.documents.card import CardComparison, ReleaseCard
@@ -17,9 +13,9 @@ from pipeline.report.release.agreement import agreement_sentences
 from pipeline.report.release.card import build_card, gate_limit
 from pipeline.report.release.history import release_states
 from pipeline.report.release.markdown_tables import gain_text
+from pipeline.report.rendering import content_security_policy, render
 
-if TYPE_CHECKING:
-    from jinja2 import Environment
+__all__ = ["content_security_policy", "history_page", "release_page"]
 
 KINDS = {"first": "was the first champion", "on": "replaced", "back": "came back in place of"}
 
@@ -33,7 +29,7 @@ def release_page(release: ReleaseRecord, texts: Mapping[str, str] | None = None)
     menu, comparison = card["menu"], card["comparison"]
     checks = card["decision"]["checks"]
     slices = comparison["slices"] if comparison else []
-    return _render(
+    return render(
         "release/page.html.j2",
         card=card,
         verdicts=formatting.VERDICTS,
@@ -59,25 +55,7 @@ def history_page(reigns: Sequence[ReignRecord], releases: Sequence[ReleaseRecord
     """Render who was champion when and why, from the ledger's reigns and releases; `now` is a UTC time."""
     states = release_states(releases, reigns)
     plot = timeline(reigns, states, now=now)
-    return _render("release/history.html.j2", reigns=reigns, states=states, plot=plot, kinds=KINDS, now=now)
-
-
-@functools.cache
-def content_security_policy() -> str:
-    """Return the content security policy of a page: its own style and nothing else."""
-    digest = base64.b64encode(hashlib.sha256(_style().encode()).digest()).decode()
-    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-
-
-def _render(template: str, **values: object) -> str:
-    from markupsafe import Markup
-
-    style, policy = Markup(_style()), Markup(content_security_policy())
-    return _environment().get_template(template).render(**values, style=style, policy=policy)
-
-
-def _style() -> str:
-    return _environment().get_template("page.css").render()
+    return render("release/history.html.j2", reigns=reigns, states=states, plot=plot, kinds=KINDS, now=now)
 
 
 def _smallest_changes(checks: Sequence[GateCheckRecord]) -> list[tuple[str, str]]:
@@ -126,19 +104,3 @@ def _failed_cases(
         ]
         if cases:
             yield name, cases
-
-
-@functools.cache
-def _environment() -> "Environment":
-    # jinja2 takes a tenth of a second to import, and only a report needs it.
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("pipeline", "report/templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= formatting.FILTERS
-    return environment

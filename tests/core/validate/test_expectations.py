@@ -3,6 +3,7 @@
 import math
 
 import pytest
+from cleaning import SMALL_CHANGES
 from text_records import text_record
 
 from pipeline.base.config import ValidateConfig
@@ -25,6 +26,7 @@ CFG = ValidateConfig(
     max_cut_words=0.1,
     max_shift=0.1,
     likely_wrong=200,
+    change=SMALL_CHANGES,
 )
 LABELS = ("bad", "good")
 TEXTS = (

@@ -6,110 +6,25 @@ import shutil
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cleaning import ALL_MAY_BE_LOST
-from journal_fixtures import label_text
+from secrets_kept import SECRET, built, by_id, cleaned, collected, files_holding, in_child, split_all
 
-from pipeline.base.config import CleanConfig, CollectConfig, Workspace
+from pipeline.base.config import Workspace
 from pipeline.base.data_account import DataAccount
 from pipeline.base.errors import Fault, UsageError
-from pipeline.base.records import SPLITS, Receipt
-from pipeline.core.privacy.tombstone_form import tombstone_form
 from pipeline.io import files, parquet
 from pipeline.io.forgetting.record import read_record
-from pipeline.io.forgetting.tombstones import open_tombstones
 from pipeline.io.journal.digest_key import read_digest_key
 from pipeline.io.journal.journal import Journal
-from pipeline.io.sources.source_reader import open_sources
 from pipeline.io.versioning import data_branch, data_versions
-from pipeline.io.versioning.dvc_cache import DvcCache
 from pipeline.operations.forgetting import Selection, forget, forget_records
 from pipeline.operations.forgetting.report import RecordsReport
-from pipeline.stages import clean as clean_stage
-from pipeline.stages import collect as collect_stage
 
-SECRET = "the quartz canary of Mrs Zwick sang in room 41"
-LABELS = ("bad", "good")
-CLEAN = CleanConfig(min_words=2, max_words=30, mask=True, max_loss=ALL_MAY_BE_LOST)
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 WRITES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "sqlite3.connect"}
-
-
-def source_of(root: Path) -> Path:
-    """Write the source beside the workspace: forgetting does not write a person's own files."""
-    rows = [f"r{n},the bread of house {n} was warm,{LABELS[n % 2]},g{n}" for n in range(12)]
-    rows += [f"r90,{SECRET},good,zwick", f"r91,{SECRET.upper()},good,other", "r92,short,good,zwick"]
-    path = root.parent / f"{root.name}-source.csv"
-    path.write_text("\n".join(["key,words,tone,who", *rows]) + "\n", "utf-8")
-    return path
-
-
-def collected(places: Workspace) -> Receipt:
-    columns = dict.fromkeys(("rating", "time", "split"))
-    columns |= {"text": "words", "label": "tone", "id": "key", "group": "who"}  # type: ignore[dict-item]
-    source = {"kind": "csv", "name": "mine", "path": str(source_of(places.root)), "columns": columns}
-    source |= {"group_pattern": None, "ratings": None, "label_map": {}, "lang": "en", "licence": "own"}  # type: ignore[dict-item]
-    cfg = CollectConfig.model_validate({"max_megabytes": 1, "labels": LABELS, "sources": [source]})
-    return collect_stage.collect(
-        open_sources(places, cfg),
-        places.root / "data" / "raw",
-        mask=True,
-        tombstones=open_tombstones(places, tombstone_form),
-    )
-
-
-def cleaned(places: Workspace) -> Receipt:
-    data = places.root / "data"
-    return clean_stage.clean(data / "raw", data / "clean", CLEAN, LABELS)
-
-
-def split_all(places: Workspace) -> None:
-    """Put every clean text into train, and keep that as a data version."""
-    root = places.root
-    records = parquet.read_texts(root / "data" / "clean" / "texts.parquet")
-    with files.staging_dir(root / "data" / "splits") as staging:
-        for split in SPLITS:
-            parquet.write_texts(staging / f"{split}.parquet", records if split == "train" else [])
-        counts = dict.fromkeys(SPLITS, 0) | {"train": len(records)}
-        fingerprint = parquet.split_fingerprint(("train", one) for one in records)
-        files.write_receipt(staging, Receipt("split", counts=counts, notes={"fingerprint": fingerprint}))
-    for stage in ("collect", "clean", "split"):
-        DvcCache(root).commit(stage)
-    data_versions.keep_data_version(root, "a test")
-
-
-def built(root: Path) -> Workspace:
-    places = Workspace.of(root, {})
-    collected(places)
-    cleaned(places)
-    split_all(places)
-    journal = Journal(places.journal, retention_days=90)
-    label_text(journal, SECRET, "good")
-    label_text(journal, "something else entirely", "good")
-    journal.close()
-    return places
-
-
-def contents(path: Path) -> bytes:
-    """Return every byte of a file, of a table unpacked."""
-    content = path.read_bytes()
-    if content[:4] == b"PAR1":
-        content += repr(parquet.read_rows(path)).encode()
-    return content
-
-
-def files_holding(root: Path, *needles: str) -> list[str]:
-    """Return the files of a workspace, with DVC's cache and git, that hold one of these in any case."""
-    wanted = [needle.casefold().encode() for needle in needles]
-    return [
-        str(path.relative_to(root))
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and any(one in contents(path).lower() for one in wanted)
-    ]
 
 
 @pytest.fixture(scope="module")
@@ -125,10 +40,6 @@ def whole(_filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 @pytest.fixture
 def places(whole: Workspace, tmp_path: Path) -> Workspace:
     return Workspace.of(Path(shutil.copytree(whole.root, tmp_path / "workspace", symlinks=True)), {})
-
-
-def by_id(*ids: str) -> Selection:
-    return Selection.of(ids, (), ())
 
 
 def test_nothing_of_a_forgotten_text_is_left_anywhere(places: Workspace) -> None:
@@ -198,18 +109,6 @@ def test_what_is_only_personal_data_or_nothing_is_refused(places: Workspace) -> 
             Selection.of(*arguments)
     with pytest.raises(UsageError, match="by themselves"):
         forget(places, ["2026112508-0"], ids=["a"], matches=(), subjects=(), dry_run=False)
-
-
-def in_child(work: Callable[[], object]) -> int:
-    """Do work in a fork; return its exit code, a negative signal."""
-    child = os.fork()
-    if not child:
-        try:
-            work()
-            os._exit(0)
-        except BaseException:
-            os._exit(1)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def counted(places: Workspace, fatal: int, out: Path | None = None) -> RecordsReport:
