@@ -92,10 +92,15 @@ def _tombstones(workspace: Workspace, targets: Targets) -> Tombstones:
 
 
 def _work_files(root: Path) -> Iterator[Path]:
-    for folder in (root / "data", root / ".tonewatch" / REMAINS):
+    for folder in _work_folders(root):
         yield from (
             path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != files.RECEIPT
         )
+
+
+def _work_folders(root: Path) -> tuple[Path, ...]:
+    """Return the folders that hold texts in files of our own: those of stages, remains, rows of the web."""
+    return root / "data", root / ".tonewatch" / REMAINS, root / ".tonewatch" / "web"
 
 
 class _Search:
@@ -160,7 +165,7 @@ class _Search:
                 journal.close()
         for version in self._versions:
             held_objects.keep_remains(self._root, version, self.covers)
-        for folder in (self._root / "data", self._root / ".tonewatch" / REMAINS):
+        for folder in _work_folders(self._root):
             purge_below(folder, self.covers)
         if self._own_cache:
             held_objects.remove_objects(self._objects)
