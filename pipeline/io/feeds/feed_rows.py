@@ -92,7 +92,8 @@ class _Reading:
     def _fetch(self, before: KeptState) -> Page:
         known = before.pages.get(FEED)
         validators = Validators(known["etag"], known["modified"]) if known else Validators()
-        with WebSession(self._source, max_bytes=self._source.max_megabytes * 1_000_000) as session:
+        size = self._source.max_megabytes * 1_000_000
+        with WebSession(self._source, max_bytes=size, page_bytes=size) as session:
             return session.get(self._source.url, validators, accept=ACCEPT)
 
     def _entries(self, page: Page, content: bytes) -> dict[str, KeptRow]:

@@ -18,12 +18,12 @@ from pipeline.base.config import (
     SqlSource,
     Workspace,
 )
-from pipeline.base.digests import json_digest, text_digest
+from pipeline.base.digests import json_digest
 from pipeline.base.records import TextRecord, Unreadable
 from pipeline.io import files
 from pipeline.io.queries.snapshot import Snapshot, take_snapshot
 from pipeline.io.sources.audit import read_audit
-from pipeline.io.sources.feedback import read_feedback
+from pipeline.io.sources.labelled_texts import read_volunteered
 from pipeline.io.sources.readers import checked_rows, read_rows, source_files
 from pipeline.io.sources.replay import read_replay
 from pipeline.io.sources.rows import RowTally, rows_to_records
@@ -140,10 +140,7 @@ def open_sources(workspace: Workspace, cfg: CollectConfig, keeping: Keeping = AS
             audited = read_audit(workspace.journal, source, cfg)
             return Recorded(audited.records, audited.remark)
         if isinstance(source, FeedbackSource):
-            audited_texts = read_audit(workspace.journal, cfg.audit, cfg).texts if cfg.audit else frozenset()
-            records = read_feedback(workspace.journal, source, cfg)
-            # Of one text the audit label counts, and what people disagree about has none.
-            return Recorded([one for one in records if text_digest(one.text) not in audited_texts])
+            return Recorded(read_volunteered(workspace, cfg))
         return Recorded(read_replay(workspace.root, source, cfg))
 
     @functools.cache

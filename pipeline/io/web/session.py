@@ -44,6 +44,7 @@ from pipeline.io.web.index_rules import (
 from pipeline.io.web.pages import AskLater, Page, Site, Validators
 
 TRIES = 5
+PAGE_BYTES = 50_000_000
 # Of the first repetition; each later one waits twice as long, and a part more by chance.
 BACKOFF_SECONDS = 0.5
 SOCKET_SECONDS = 30.0
@@ -54,9 +55,13 @@ NO_RETRIES = Retry(total=False, redirect=False)
 
 
 class WebSession:
-    """Ask the addresses of one source, for at most `max_seconds` and `max_bytes` together."""
+    """Ask the addresses of one source, for at most `max_seconds` and `max_bytes` together.
 
-    def __init__(self, source: WebSection, *, max_bytes: int) -> None:
+    A page is held in memory, so it has a limit of its own.
+    """
+
+    def __init__(self, source: WebSection, *, max_bytes: int, page_bytes: int = PAGE_BYTES) -> None:
+        self._page_bytes = page_bytes
         self._source = source
         self._site = Site(source.url, None, source.allow_private)
         self._headers = _secret_headers(source)
@@ -122,6 +127,11 @@ class WebSession:
         content = bytearray()
         for chunk in capped_chunks(read, self._left_bytes, self._deadline):
             content += chunk
+            if len(content) > self._page_bytes:
+                raise FetchFailed(
+                    f"serves a page of more than {self._page_bytes:,} bytes; ask for smaller ones in "
+                    "`url`, as by per_page=100"
+                )
         expected = response.headers.get("Content-Length", "")
         if (
             not response.headers.get("Content-Encoding")

@@ -12,9 +12,11 @@ from pipeline.base.config import AuditSource, CollectConfig, Workspace
 from pipeline.base.documents.audit import Opinion
 from pipeline.base.records import Feedback, TextRecord
 from pipeline.base.times import format_micros
+from pipeline.io import parquet
 from pipeline.io.journal.audit_queue import AuditQueue
 from pipeline.io.journal.journal import Journal
 from pipeline.io.sources.audit import read_audit
+from pipeline.io.sources.labelled_texts import count_new_labels
 from pipeline.io.sources.rows import RowTally
 from pipeline.io.sources.source_reader import SourceReader, open_sources
 from pipeline.monitoring import audit_labels
@@ -48,10 +50,13 @@ def give(places: Workspace, text: str, label: str, annotator: str = "ann", hours
     audit_labels.record_label(places, (entry.request, entry.position), label, annotator=annotator, now=when)
 
 
-def reader(places: Workspace) -> SourceReader:
+def both() -> CollectConfig:
     audit = {"kind": "audit", "name": "audit", "max_texts": 9}
-    feedback = {"kind": "feedback", "name": "feedback", "max_texts": 9}
-    return open_sources(places, config(feedback, audit))
+    return config({"kind": "feedback", "name": "feedback", "max_texts": 9}, audit)
+
+
+def reader(places: Workspace) -> SourceReader:
+    return open_sources(places, both())
 
 
 def records(places: Workspace, name: str, tally: RowTally | None = None) -> list[Any]:
@@ -75,10 +80,9 @@ def test_without_a_journal_there_are_no_records(tmp_path: Path) -> None:
 
 
 def test_a_labelled_text_becomes_a_record_that_only_trains(tmp_path: Path) -> None:
-    places = queue_of(
-        tmp_path / "w", ["so good", "waits"], topic="phones", written="2026-11-20T08:00:00.000000Z"
-    )
+    places = queue_of(tmp_path / "w", ["so good"], topic="phones")
     give(places, "so good", "positive")
+    (drawn,) = AuditQueue(places.journal).all_drawn()
 
     assert read_audit(places.journal, SOURCE, config()).records == [
         TextRecord(
@@ -88,7 +92,7 @@ def test_a_labelled_text_becomes_a_record_that_only_trains(tmp_path: Path) -> No
             source="audit",
             group="audit:1003bef40087acdc",
             lang="en",
-            time="2026-11-20T08:00:00.000000Z",
+            time=drawn.time,
             licence="labelled by the operators of the service",
             split="train only",
             topic="phones",
@@ -126,6 +130,22 @@ def test_an_audit_label_wins_over_feedback_and_so_does_disagreement(tmp_path: Pa
 
     assert [(one.text, one.label) for one in records(places, "audit")] == [("so good", "positive")]
     assert [(one.text, one.label) for one in records(places, "feedback")] == [("so bad", "negative")]
+
+
+def test_labels_that_were_collected_are_not_new(tmp_path: Path) -> None:
+    places = queue_of(tmp_path / "w", ["so good", "so bad"])
+    volunteer(places, "so good", "negative")
+    volunteer(places, "so bad", "negative")
+    give(places, "so good", "positive")
+    cfg = both()
+    assert count_new_labels(places, cfg) == 2
+
+    (places.root / "data" / "raw").mkdir(parents=True)
+    parquet.write_texts(
+        places.root / "data/raw/texts.parquet", [*records(places, "audit"), *records(places, "feedback")]
+    )
+
+    assert count_new_labels(places, cfg) == 0
 
 
 def test_equal_labels_are_an_equal_source_and_a_new_one_changes_it(tmp_path: Path) -> None:

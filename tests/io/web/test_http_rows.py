@@ -1,8 +1,13 @@
 """JSON pages are read from a real server: all of them, anew only where it changed, never for ever."""
 
 import dataclasses
+import json
 import re
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -257,6 +262,16 @@ def test_what_cannot_be_read_is_refused_with_the_next_step(
     assert not (tmp_path / "web" / "tickets").exists()
 
 
+def test_a_page_that_is_too_large_to_hold_is_refused(
+    server: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session.WebSession.__init__, "__kwdefaults__", {"page_bytes": 300_000})
+    server.replies["/t"] = endless
+
+    with pytest.raises(SourceUnreachable, match="a page of more than 300,000 bytes; ask for smaller ones"):
+        read(tmp_path, f"{server.url}/t", max_bytes=10**8)
+
+
 def test_pages_without_rows_are_refused(server: WebServer, tmp_path: Path) -> None:
     server.replies["/t"] = send_json({"items": []})
 
@@ -394,3 +409,46 @@ def test_pages_become_records_and_the_receipt_names_what_waits(server: WebServer
     assert receipt.notes["watermark/tickets"] == "7"
     assert [(one.id, one.label) for one in records] == [("tickets:1", "good"), ("tickets:2", "bad")]
     assert dataclasses.asdict(records[0])["text"] == "so good indeed"
+
+
+READ = """
+import sys
+from pathlib import Path
+from pipeline.base.config import HttpSource
+from pipeline.io.web.http_rows import read_http
+from pipeline.io.web.keeping import AS_IT_IS
+source = HttpSource.model_validate_json(sys.argv[1])
+read_http(source, Path(sys.argv[2]), max_bytes=10**6, keeping=AS_IT_IS)
+"""
+
+
+def test_a_reading_that_is_killed_leaves_what_was_kept(server: WebServer, tmp_path: Path) -> None:
+    server.replies["/t"] = send_json({"items": [item(1)], "next": "/u"}, ETag='"one"')
+    server.replies["/u"] = send_json({"items": [item(2)]})
+    before = read(tmp_path, f"{server.url}/t", next_key="next")
+    asked, release = threading.Event(), threading.Event()
+
+    def stall(_handler: Any) -> None:
+        asked.set()
+        release.wait(60)
+
+    server.replies["/u"] = stall
+    source = json.dumps(declare(f"{server.url}/t", next_key="next", max_seconds=60))
+    reading = subprocess.Popen([sys.executable, "-c", READ, source, tmp_path / "web/tickets"])
+    assert asked.wait(60)
+    reading.kill()
+    reading.wait()
+    release.set()
+    server.replies["/u"] = send_json({"items": [item(2)]})
+
+    assert read(tmp_path, f"{server.url}/t", next_key="next").identity == before.identity
+    assert sorted(path.name for path in (tmp_path / "web").iterdir()) == [".tickets.lock", "tickets"]
+
+
+def test_two_readings_at_once_come_to_the_same(server: WebServer, tmp_path: Path) -> None:
+    server.replies["/t"] = send_json({"items": [item(n) for n in range(50)]}, ETag='"one"')
+    with ThreadPoolExecutor(4) as pool:
+        readings = list(pool.map(lambda _: read(tmp_path, f"{server.url}/t"), range(8)))
+
+    assert len({one.identity for one in readings}) == 1
+    assert {len(texts(one)) for one in readings} == {50}

@@ -13,13 +13,16 @@ from typing import Any
 import pytest
 from cleaning import ALL_MAY_BE_LOST
 from journal_fixtures import label_text
+from web_server import running_web_server, send
 
-from pipeline.base.config import CleanConfig, CollectConfig, Workspace
+from pipeline.base.config import CleanConfig, CollectConfig, FeedSource, Workspace
 from pipeline.base.data_account import DataAccount
 from pipeline.base.errors import Fault, UsageError
 from pipeline.base.records import SPLITS, Receipt
+from pipeline.core.privacy.preparation import MASKED
 from pipeline.core.privacy.tombstone_form import tombstone_form
 from pipeline.io import files, parquet
+from pipeline.io.feeds.feed_rows import read_feed_rows
 from pipeline.io.forgetting.record import read_record
 from pipeline.io.forgetting.tombstones import open_tombstones
 from pipeline.io.journal.digest_key import read_digest_key
@@ -27,6 +30,7 @@ from pipeline.io.journal.journal import Journal
 from pipeline.io.sources.source_reader import open_sources
 from pipeline.io.versioning import data_branch, data_versions
 from pipeline.io.versioning.dvc_cache import DvcCache
+from pipeline.io.web.keeping import Keeping
 from pipeline.operations.forgetting import Selection, forget, forget_records
 from pipeline.operations.forgetting.report import RecordsReport
 from pipeline.stages import clean as clean_stage
@@ -268,3 +272,31 @@ def test_killed_at_a_write_and_repeated_it_ends_the_same(
         forget_records(one, by_id("mine:r90"), dry_run=False)
         assert state(one) == expected, fatal
         shutil.rmtree(one.root)
+
+
+def test_rows_of_the_web_are_forgotten_and_do_not_come_back(places: Workspace) -> None:
+    items = "".join(
+        f"<item><guid>{n}</guid><title>{text}</title></item>" for n, text in enumerate((SECRET, "rain"))
+    )
+    with running_web_server() as server:
+        server.replies["/f"] = send(f'<rss version="2.0"><channel>{items}</channel></rss>'.encode())
+        source = FeedSource.model_validate(
+            {"kind": "feed", "name": "news", "url": f"{server.url}/f", "lang": "en", "licence": "own"}
+            | {"label": "good", "allow_private": True}
+        )
+
+        def read() -> list[str]:
+            covers = open_tombstones(places, tombstone_form).covers
+            keeping = Keeping(MASKED.name, MASKED, str, covers)
+            rows = read_feed_rows(
+                source, places.web / "news", root=places.root, max_bytes=10**6, keeping=keeping
+            ).rows()
+            return [row["text"] for row in rows if isinstance(row, dict)]
+
+        assert sorted(read()) == ["rain", SECRET]
+        report = forget_records(places, by_id("news:0"), dry_run=False)
+
+        assert ".tonewatch/web/news/rows.parquet" in {place["place"] for place in report.places}
+        assert files_holding(places.root, SECRET) == []
+        assert read() == ["rain"], "although the feed still lists it"
+        assert files_holding(places.root, SECRET) == []
