@@ -12,8 +12,8 @@ from prefect.states import Completed, Failed
 from pipeline.base import logs
 from pipeline.base.config import Workspace
 from pipeline.base.config.environment import configure_environment
-from pipeline.base.config.private_files import keep_private
 from pipeline.base.errors import Refusal, WorkspaceBusy
+from pipeline.base.private_files import keep_private
 from pipeline.operations import schedule
 
 log = logs.get("schedule")

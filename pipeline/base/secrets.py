@@ -39,6 +39,11 @@ def remember_address(address: str) -> None:
     _KNOWN.update(_forms(_passwords(address)))
 
 
+def remember_secret(value: str) -> None:
+    """Remember a secret, also without the word before it as in `Bearer KEY`, so that `scrub` knows it."""
+    _KNOWN.update(_forms({value, value.split()[-1]} if value.split() else ()))
+
+
 def find_secrets(environment: Mapping[str, str]) -> set[str]:
     """Return the values of variables that hold a secret, and the passwords of those that hold addresses."""
     secrets = set()

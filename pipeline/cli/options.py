@@ -58,7 +58,7 @@ def open_workspace(workspace: Path | None, *, json: bool, debug: bool) -> "Works
     from pipeline.base import logs
     from pipeline.base.config import Workspace, find_workspace
     from pipeline.base.config.environment import configure_environment
-    from pipeline.base.config.private_files import keep_private
+    from pipeline.base.private_files import keep_private
 
     logs.configure(json=json, debug=debug)
     opened = Workspace.of(find_workspace((workspace or Path.cwd()).resolve()), os.environ)

@@ -19,6 +19,7 @@ from pipeline.io.journal.journal import Journal
 from pipeline.io.journal.reader import END_OF_TIME, START_OF_TIME
 from pipeline.io.params_file import load_params
 from pipeline.monitoring.audit.draw import draw
+from pipeline.monitoring.audit.judges import judging_labels
 from pipeline.monitoring.audit.progress import TopicProgress, measure_agreement, measure_progress
 from pipeline.monitoring.windows.labelled import batches
 
@@ -74,11 +75,12 @@ def read_audit_labels(workspace: Workspace, *, since: str = "", until: str = "")
 
     Times are UTC, empty for no bound. Copies of one text are one cluster and have one label for each topic
     and release: the first that a person gave. `drawn` counts the drawn predictions it stands for, and
-    drawn/inclusion is the sum of their weights. Labels of predictions past the retention are gone.
+    drawn/inclusion is the sum of their weights. Labels of predictions past the retention are gone; those of
+    texts that the release may have been trained on are left out.
     """
     start = times.to_micros(since) if since else START_OF_TIME
     end = times.to_micros(until) if until else END_OF_TIME
-    return AuditQueue(workspace.journal).labels(start, end)
+    return judging_labels(workspace, AuditQueue(workspace.journal).labels(start, end))
 
 
 def read_queue(workspace: Workspace, annotator: str, *, topic: str = "", most: int = 1) -> list[QueuedText]:

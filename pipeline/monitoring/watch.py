@@ -22,7 +22,7 @@ from pipeline.io.journal.journal import Journal
 from pipeline.io.journal.reader import END_OF_TIME, JournalReader
 from pipeline.io.params_file import load_params
 from pipeline.io.registry.ledger import Ledger
-from pipeline.io.sources import feedback
+from pipeline.io.sources import labelled_texts
 from pipeline.monitoring import audit_labels, auto_rollback
 from pipeline.monitoring.begun_rollback import end_rollback, record_rollback, unraised_rollback
 from pipeline.monitoring.changes import find_changes, write_changes
@@ -65,7 +65,7 @@ def run_watch(
         written = [window for window in due if writer.write(window)]
         raised, move = _act(writer, now=now, actor=actor)
     delivery = alerts.deliver_alerts(workspace.alerts, workspace.alert_urls)
-    new_labels = feedback.count_new_labels(workspace, params.collect)
+    new_labels = labelled_texts.count_new_labels(workspace, params.collect)
     return {
         "now": now,
         "windows": [window.name for window in written],

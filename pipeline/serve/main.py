@@ -14,8 +14,8 @@ from fastapi import FastAPI
 from pipeline.base import logs
 from pipeline.base.config import ServeConfig, Workspace, find_workspace
 from pipeline.base.config.environment import configure_environment
-from pipeline.base.config.private_files import keep_private
 from pipeline.base.errors import TonewatchError, UsageError
+from pipeline.base.private_files import keep_private
 from pipeline.io.params_file import load_params
 from pipeline.serve.build import build_app, ensure_key
 

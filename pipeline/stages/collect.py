@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.base import logs
-from pipeline.base.config import Source
-from pipeline.base.config.sources import FeedbackSource, ReplaySource
+from pipeline.base.config import RecordedSource, Source
 from pipeline.base.digests import text_digest
 from pipeline.base.records import Receipt, TextRecord, Unreadable, counts_by
 from pipeline.core.clean.times import read_times
@@ -47,7 +46,7 @@ class Collected:
         records = [row for row in rows if isinstance(row, TextRecord)]
         # What Tonewatch recorded itself is in UTC.
         zone, day_first = "UTC", None
-        if not isinstance(source, FeedbackSource | ReplaySource):
+        if not isinstance(source, RecordedSource):
             zone, day_first = source.time_zone, source.day_first
         times, time_tally = read_times([record.time for record in records], zone=zone, day_first=day_first)
         self.records += [self._prepared(record, time) for record, time in zip(records, times, strict=True)]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pipeline.core.train.ray_trainer import TrainingJob, TrainingResult
     from pipeline.io.sources.source_reader import SourceReader
     from pipeline.io.versioning.dvc_cache import DvcCache
+    from pipeline.io.web.keeping import Keeping
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,23 @@ class StageContext:
         """Open the sources of texts; `identity` and `collect` of a run read the same feedback and replay."""
         from pipeline.io.sources.source_reader import open_sources
 
-        return open_sources(self.workspace, self.params.collect)
+        return open_sources(self.workspace, self.params.collect, self._keeping())
+
+    def _keeping(self) -> "Keeping":
+        """Return what a row of the web goes through before it is stored: what `collect` does with it."""
+        from pipeline.core.privacy.names import person_digest
+        from pipeline.core.privacy.preparation import preparation
+        from pipeline.core.privacy.tombstone_form import tombstone_form
+        from pipeline.io.forgetting.tombstones import open_tombstones
+        from pipeline.io.web.keeping import Keeping
+
+        prepare = preparation(mask=self.params.clean.mask)
+        return Keeping(
+            prepare.name,
+            prepare,
+            person_digest if prepare.mask else str,
+            open_tombstones(self.workspace, tombstone_form).covers,
+        )
 
     def folder(self, stage: str) -> Path:
         """Return the folder that a stage writes."""

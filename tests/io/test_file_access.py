@@ -14,8 +14,8 @@ import pytest
 from journal_fixtures import EIGHT, make_entries, make_feedback
 
 from pipeline.base.config import Workspace
-from pipeline.base.config.private_files import keep_private
 from pipeline.base.errors import Fault, UsageError
+from pipeline.base.private_files import keep_private
 from pipeline.io import files
 from pipeline.io.file_access import exposure, is_shared
 from pipeline.io.journal.digest_key import read_digest_key

@@ -35,21 +35,25 @@ from pipeline.base.config.params import (
 )
 from pipeline.base.config.section import OptimizerConfig
 from pipeline.base.config.sources import (
+    AuditSource,
     FeedbackSource,
     FileSource,
     PackageSource,
     PinnedFile,
+    RecordedSource,
     ReplaySource,
     Source,
     SqlSource,
     TableSource,
 )
 from pipeline.base.config.table_section import Columns, RatingRule
+from pipeline.base.config.web_sources import FeedSource, HttpSource, HubSource
 from pipeline.base.config.workspace import Profile, Workspace, find_workspace
 
 __all__ = [
     "NEWEST",
     "OPERATIONAL_SECTIONS",
+    "AuditSource",
     "BehaviourConfig",
     "ChangeLimits",
     "ChangePointConfig",
@@ -61,10 +65,13 @@ __all__ = [
     "DriftConfig",
     "EncoderConfig",
     "EvaluateConfig",
+    "FeedSource",
     "FeedbackSource",
     "FileSource",
     "FinetuneConfig",
     "GateConfig",
+    "HttpSource",
+    "HubSource",
     "Int8Config",
     "JournalConfig",
     "MaxLoss",
@@ -77,6 +84,7 @@ __all__ = [
     "Profile",
     "QualityConfig",
     "RatingRule",
+    "RecordedSource",
     "RecoveryConfig",
     "ReplaySource",
     "ScheduleConfig",

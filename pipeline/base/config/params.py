@@ -11,6 +11,7 @@ from pipeline.base.config.gate import GateConfig
 from pipeline.base.config.operations import ScheduleConfig, ServeConfig, WatchConfig
 from pipeline.base.config.section import Fraction, OptimizerConfig, PositiveFloat, PositiveInt, Section
 from pipeline.base.config.sources import (
+    AuditSource,
     FeedbackSource,
     PinnedFile,
     ReplaySource,
@@ -22,8 +23,7 @@ from pipeline.base.labels import UNCERTAIN, label_key, repeated, written_label
 
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 NEWEST = "newest"
-# How the pipeline is operated: no part of a release.
-OPERATIONAL_SECTIONS = ("serve", "watch", "schedule")
+OPERATIONAL_SECTIONS = ("serve", "watch", "schedule")  # no part of a release
 
 
 class DataConfig(Section):
@@ -63,26 +63,29 @@ class CollectConfig(Section):
         names = [source.name for source in self.sources]
         if len(set(names)) < len(names):
             raise ValueError(f"a source name is written twice: {', '.join(names)}")
-        for kind in ("feedback", "replay"):
+        for kind in ("feedback", "audit", "replay"):
             if sum(source.kind == kind for source in self.sources) > 1:
                 raise ValueError(f"collect.sources lists more than one source of kind {kind}")
         if not self.tables:
-            raise ValueError(
-                "collect.sources needs a table: kind package, csv, jsonl, parquet, sql or another"
-            )
+            raise ValueError("collect.sources needs a table: kind package, csv, parquet, sql or another")
         if any(table.ratings for table in self.tables) and len(self.labels) != 3:
             raise ValueError("ratings give three labels: negative, neutral, positive in this order")
         return self
 
     @property
     def tables(self) -> tuple[TableSource, ...]:
-        """Return the sources of rows, in order; not feedback and replay."""
-        return tuple(s for s in self.sources if not isinstance(s, FeedbackSource | ReplaySource))
+        """Return the sources of rows, in order; not feedback, audit and replay."""
+        return tuple(source for source in self.sources if isinstance(source, TableSource))
 
     @property
     def feedback(self) -> FeedbackSource | None:
         """Return the source of kind feedback, None where it is not listed."""
         return next((source for source in self.sources if isinstance(source, FeedbackSource)), None)
+
+    @property
+    def audit(self) -> AuditSource | None:
+        """Return the source of kind audit, None where it is not listed."""
+        return next((source for source in self.sources if isinstance(source, AuditSource)), None)
 
     @property
     def replay(self) -> ReplaySource | None:

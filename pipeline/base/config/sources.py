@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from pipeline.base.config.section import PositiveInt, Section
-from pipeline.base.config.table_section import Name, TableSection
+from pipeline.base.config.table_section import MaxMegabytes, Name, TableSection, VariableName
+from pipeline.base.config.web_sources import FeedSource, HttpSource, HubSource
 from pipeline.base.sql import refuse_statement
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 
 # What is not written in params.yaml is found out from the file.
 AUTO: Literal["auto"] = "auto"
@@ -26,9 +26,6 @@ KEYS_OF_KINDS: tuple[tuple[tuple[str, ...], set[str]], ...] = (
     (SPREADSHEETS, {"sheet"}),
     (("text",), {"labels_path"}),
 )
-
-# Left out of identities and records: it changes no result, and what earlier versions stored lacks it.
-MaxMegabytes = Annotated[int, Field(ge=1, exclude=True)]
 
 
 class PinnedFile(Section):
@@ -147,6 +144,17 @@ class SqlSource(TableSection):
         return self
 
 
+class AuditSource(Section):
+    """Read the newest texts, at most `max_texts`, whose audit label people gave; they only train.
+
+    They win over feedback about the same text. A text on whose label people disagree is left out.
+    """
+
+    kind: Literal["audit"]
+    name: Name
+    max_texts: PositiveInt
+
+
 class FeedbackSource(Section):
     """Read the newest texts, at most `max_texts`, whose true label clients sent to the service."""
 
@@ -163,5 +171,7 @@ class ReplaySource(Section):
     max_texts: PositiveInt
 
 
-TableSource = PackageSource | FileSource | SqlSource
-Source = Annotated[TableSource | FeedbackSource | ReplaySource, Field(discriminator="kind")]
+TableSource = PackageSource | FileSource | SqlSource | HttpSource | FeedSource | HubSource
+# What Tonewatch itself recorded: in the journal, in data versions.
+RecordedSource = FeedbackSource | AuditSource | ReplaySource
+Source = Annotated[TableSource | RecordedSource, Field(discriminator="kind")]

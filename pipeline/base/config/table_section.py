@@ -10,6 +10,9 @@ from pipeline.base.config.section import Section
 from pipeline.base.labels import repeated, written_label
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+# Left out of identities and records: it changes no result, and what earlier versions stored lacks it.
+MaxMegabytes = Annotated[int, Field(ge=1, exclude=True)]
 
 
 class Columns(Section):

@@ -98,6 +98,11 @@ class Workspace:
         return self.home / "downloads"
 
     @property
+    def web(self) -> Path:
+        """Return the folder of rows that were read from the web, one folder a source."""
+        return self.home / "web"
+
+    @property
     def checkpoints(self) -> Path:
         """Return the folder of training checkpoints."""
         return self.home / "checkpoints"

@@ -118,6 +118,14 @@ class AuditQueue:
         )
         return ((row[0], Opinion(*row[1:])) for row in read_rows(self._path, query))
 
+    def first_hours(self) -> dict[str, str]:
+        """Return the hour in which the first drawn text of each labelled cluster came."""
+        query = (
+            "SELECT cluster, min(came) FROM drawn WHERE cluster IN (SELECT cluster FROM opinions) "
+            "GROUP BY cluster"
+        )
+        return dict(read_rows(self._path, query))
+
     def labels(self, start: str, end: str) -> Iterator[AuditLabel]:
         """Yield one label for each cluster, topic and release written in [start, end), the oldest first."""
         return map(to_label, read_rows(self._path, LABELS, (start, end)))

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from pipeline.base.config import CollectConfig, Workspace
+from pipeline.base.config import CollectConfig
 from pipeline.base.config.sources import FeedbackSource
 from pipeline.base.digests import KEY_DIGITS, text_digest
 from pipeline.base.records import TRAIN_ONLY, Feedback, TextRecord
-from pipeline.io import parquet
 from pipeline.io.journal.journal import Journal
 from pipeline.io.journal.reader import JournalReader
 
@@ -34,18 +33,6 @@ def read_feedback(journal: Path, source: FeedbackSource, cfg: CollectConfig) -> 
     lang = cfg.tables[0].lang
     records = (_to_record(text, feedback, source.name, lang) for text, feedback in newest.items())
     return sorted(records, key=lambda record: record.id)
-
-
-def count_new_labels(workspace: Workspace, cfg: CollectConfig) -> int:
-    """Count the labelled texts that the collected data in the work tree lack, or hold with another label."""
-    if cfg.feedback is None:
-        return 0
-    labelled = {record.id: record.label for record in read_feedback(workspace.journal, cfg.feedback, cfg)}
-    raw = workspace.root / "data" / "raw" / "texts.parquet"
-    for key, label in parquet.stream_rows(raw, "id", "label") if labelled and raw.is_file() else ():
-        if labelled.get(key) == label:
-            del labelled[key]
-    return len(labelled)
 
 
 def feedback_id(source: str, text: str) -> str:

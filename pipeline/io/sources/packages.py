@@ -16,14 +16,14 @@ from pipeline.base.config import PinnedFile
 from pipeline.base.errors import DigestMismatch, SourceUnreachable
 from pipeline.io import files
 from pipeline.io.sources.archives import read_members, read_nested_member
-from pipeline.io.sources.deadline import within
-from pipeline.io.sources.index_rules import FetchFailed, Index, parse_index
-from pipeline.io.sources.pip_settings import PipSettings, read_pip_settings
+from pipeline.io.web.deadline import within
+from pipeline.io.web.index_rules import FetchFailed, Index, parse_index
+from pipeline.io.web.pip_settings import PipSettings, read_pip_settings
 
 if TYPE_CHECKING:
     from pypi_simple import ProjectPage
 
-    from pipeline.io.sources.guarded_http import IndexSession
+    from pipeline.io.web.guarded_http import IndexSession
 
 __all__ = ["fetch_pinned_file", "read_members", "read_nested_member"]
 
@@ -87,7 +87,7 @@ def _download(pinned: PinnedFile, path: Path, seconds: float) -> None:
 
 
 def _fetch_from(index: Index, pinned: PinnedFile, part: Path, settings: PipSettings, seconds: float) -> None:
-    from pipeline.io.sources.guarded_http import IndexSession
+    from pipeline.io.web.guarded_http import IndexSession
 
     session = IndexSession(index, settings, deadline=time.monotonic() + seconds)
     # Opened anew for each index: a thread that was left behind keeps the file of its own.
@@ -107,7 +107,7 @@ def _copy(session: "IndexSession", index: Index, pinned: PinnedFile, file: IO[by
     """Copy the pinned file of an index to an open file; return the SHA-256 of what was written."""
     from pypi_simple import tqdm_progress_factory
 
-    from pipeline.io.sources.guarded_http import TooLarge
+    from pipeline.io.web.guarded_http import TooLarge
 
     page = _project_page(session, index, pinned.project)
     package = next((one for one in page.packages if one.digests.get("sha256") == pinned.sha256), None)
@@ -135,7 +135,7 @@ def _project_page(session: "IndexSession", index: Index, project: str) -> "Proje
     from packaging.utils import canonicalize_name
     from pypi_simple import ACCEPT_ANY, ProjectPage, UnsupportedRepoVersionError
 
-    from pipeline.io.sources.guarded_http import NotFound
+    from pipeline.io.web.guarded_http import NotFound
 
     url = f"{index.url}{canonicalize_name(project)}/"
     try:

@@ -10,12 +10,9 @@ from pipeline.base.errors import DataRejected, SourceUnreachable
 from pipeline.base.records import Unreadable
 from pipeline.io.sources import packages
 from pipeline.io.sources.package_tables import read_package
+from pipeline.io.table_files.columns import COLUMNS_LISTED, no_column
 from pipeline.io.table_files.opening import open_table
 from pipeline.io.table_files.shape import OpenTable, Row, Rows, Shape, TableRequest
-
-COLUMNS_LISTED = 30
-# More of a name is no name but somebody's text.
-NAME_CHARACTERS = 40
 
 
 def read_rows(source: PackageSource | FileSource, *, root: Path, downloads: Path, max_bytes: int) -> Rows:
@@ -116,7 +113,7 @@ def checked_rows(
     if not readable:
         raise DataRejected(f"{where} holds no rows. Put a table with a header and rows there.")
     for column, field in missing.items():
-        raise _no_column(column, field, list(present), where)
+        raise no_column(column, field, list(present), where)
 
 
 def _require_columns(shape: Shape, mapped: dict[str, str], where: str) -> None:
@@ -139,20 +136,7 @@ def _require_columns(shape: Shape, mapped: dict[str, str], where: str) -> None:
                     else "."
                 )
             )
-        raise _no_column(column, field, list(shape.columns), where)
-
-
-def _no_column(column: str, field: str, present: list[str], where: str) -> DataRejected:
-    names = [name for name in present if name]
-    shown = ", ".join(_shown(name) for name in names[:COLUMNS_LISTED])
-    return DataRejected(
-        f"{where} has no column {column!r} (found: {shown}). "
-        f"Name the column with the {field} in `columns.{field}` of this source in params.yaml."
-    )
-
-
-def _shown(name: str) -> str:
-    return repr(name) if len(name) <= NAME_CHARACTERS else f"{name[:12]!r}… ({len(name)} characters)"
+        raise no_column(column, field, list(shape.columns), where)
 
 
 def _nothing_readable(first: Unreadable, where: str) -> DataRejected:

@@ -7,6 +7,7 @@ from pipeline.base.config import CollectConfig
 from pipeline.base.config.sources import ReplaySource
 from pipeline.base.digests import text_digest
 from pipeline.base.records import SPLITS, TextRecord
+from pipeline.io.sources.audit import LICENCE as AUDIT_LICENCE
 from pipeline.io.versioning import data_branch
 from pipeline.io.versioning.data_versions import read_split
 from pipeline.io.versioning.git import GitRefused
@@ -26,7 +27,12 @@ def read_replay(root: Path, source: ReplaySource, cfg: CollectConfig) -> list[Te
     unlisted = sorted(set(version.sources) - {FEEDBACK, *(listed.name for listed in cfg.sources)})
     if not unlisted:
         return []
-    records = [record for record in read_split(root, version.name, *SPLITS) if record.label in cfg.labels]
+    # Audit labels only train where their source is listed: otherwise they judge.
+    records = [
+        record
+        for record in read_split(root, version.name, *SPLITS)
+        if record.label in cfg.labels and record.licence != AUDIT_LICENCE
+    ]
     return [
         record
         for name in unlisted

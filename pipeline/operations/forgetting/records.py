@@ -14,7 +14,7 @@ from pipeline.base.config import Workspace
 from pipeline.base.documents.forgotten import HeldPlace
 from pipeline.core.privacy.tombstone_form import tombstone_form
 from pipeline.io.forgetting.held_files import Row, held_rows
-from pipeline.io.forgetting.record import REMAINS, erased_in, extend_record, read_record
+from pipeline.io.forgetting.record import erased_in, extend_record, read_record
 from pipeline.io.forgetting.stage_folders import purge_below
 from pipeline.io.forgetting.tombstones import Tombstones
 from pipeline.io.journal.audit_queue import AuditQueue
@@ -29,7 +29,7 @@ from pipeline.operations.forgetting.leftovers import files_with
 from pipeline.operations.forgetting.remotes import forget_in_remotes, remotes_of
 from pipeline.operations.forgetting.report import RecordsReport
 from pipeline.operations.forgetting.selection import Selection
-from pipeline.operations.forgetting.targets import Targets, find_targets, work_files
+from pipeline.operations.forgetting.targets import Targets, find_targets, work_files, work_folders
 
 Key = tuple[str, int]
 
@@ -143,7 +143,7 @@ class _Search:
                 journal.close()
         for version in self._versions:
             held_objects.keep_remains(self._root, version, self.covers)
-        for folder in (self._root / "data", self._root / ".tonewatch" / REMAINS):
+        for folder in work_folders(self._root):
             purge_below(folder, self.covers)
         if self._own_cache:
             held_objects.remove_objects(self._objects)

@@ -43,8 +43,13 @@ def find_targets(workspace: Workspace, selection: Selection) -> Targets:
 
 
 def work_files(root: Path) -> Iterator[Path]:
-    """Yield the files of the stages, and of what is left of marked data versions."""
-    for folder in (root / "data", root / ".tonewatch" / REMAINS):
+    """Yield the files of our own that may hold texts."""
+    for folder in work_folders(root):
         yield from (
             path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != files.RECEIPT
         )
+
+
+def work_folders(root: Path) -> tuple[Path, ...]:
+    """Return the folders of these files: of stages, of remains of marked versions, and of rows of the web."""
+    return root / "data", root / ".tonewatch" / REMAINS, root / ".tonewatch" / "web"

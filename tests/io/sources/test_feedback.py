@@ -12,7 +12,8 @@ from pipeline.base.records import Feedback, JournalEntry, TextRecord
 from pipeline.io import parquet
 from pipeline.io.journal.journal import Journal
 from pipeline.io.params_file import load_params
-from pipeline.io.sources.feedback import count_new_labels, read_feedback
+from pipeline.io.sources.feedback import read_feedback
+from pipeline.io.sources.labelled_texts import count_new_labels
 
 ROOT = Path(__file__).parents[3]
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)

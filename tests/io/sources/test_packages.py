@@ -16,7 +16,7 @@ import pytest
 from pipeline.base.config import PinnedFile
 from pipeline.base.errors import DataRejected, DigestMismatch, SourceUnreachable
 from pipeline.io.sources.packages import fetch_pinned_file, read_members, read_nested_member
-from pipeline.io.sources.pip_settings import PipSettings, parse_pip_config, read_pip_settings
+from pipeline.io.web.pip_settings import PipSettings, parse_pip_config, read_pip_settings
 
 CAP = 10_000_000
 

@@ -11,15 +11,21 @@ from typing import Any
 
 import pytest
 from secrets_kept import SECRET, built, by_id, cleaned, collected, files_holding, in_child, split_all
+from web_server import running_web_server, send
 
-from pipeline.base.config import Workspace
+from pipeline.base.config import FeedSource, Workspace
 from pipeline.base.data_account import DataAccount
 from pipeline.base.errors import Fault, UsageError
+from pipeline.core.privacy.preparation import MASKED
+from pipeline.core.privacy.tombstone_form import tombstone_form
 from pipeline.io import files, parquet
+from pipeline.io.feeds.feed_rows import read_feed_rows
 from pipeline.io.forgetting.record import read_record
+from pipeline.io.forgetting.tombstones import open_tombstones
 from pipeline.io.journal.digest_key import read_digest_key
 from pipeline.io.journal.journal import Journal
 from pipeline.io.versioning import data_branch, data_versions
+from pipeline.io.web.keeping import Keeping
 from pipeline.operations.forgetting import Selection, forget, forget_records
 from pipeline.operations.forgetting.report import RecordsReport
 
@@ -167,3 +173,31 @@ def test_killed_at_a_write_and_repeated_it_ends_the_same(
         forget_records(one, by_id("mine:r90"), dry_run=False)
         assert state(one) == expected, fatal
         shutil.rmtree(one.root)
+
+
+def test_rows_of_the_web_are_forgotten_and_do_not_come_back(places: Workspace) -> None:
+    items = "".join(
+        f"<item><guid>{n}</guid><title>{text}</title></item>" for n, text in enumerate((SECRET, "rain"))
+    )
+    with running_web_server() as server:
+        server.replies["/f"] = send(f'<rss version="2.0"><channel>{items}</channel></rss>'.encode())
+        source = FeedSource.model_validate(
+            {"kind": "feed", "name": "news", "url": f"{server.url}/f", "lang": "en", "licence": "own"}
+            | {"label": "good", "allow_private": True}
+        )
+
+        def read() -> list[str]:
+            covers = open_tombstones(places, tombstone_form).covers
+            keeping = Keeping(MASKED.name, MASKED, str, covers)
+            rows = read_feed_rows(
+                source, places.web / "news", root=places.root, max_bytes=10**6, keeping=keeping
+            ).rows()
+            return [row["text"] for row in rows if isinstance(row, dict)]
+
+        assert sorted(read()) == ["rain", SECRET]
+        report = forget_records(places, by_id("news:0"), dry_run=False)
+
+        assert ".tonewatch/web/news/rows.parquet" in {place["place"] for place in report.places}
+        assert files_holding(places.root, SECRET) == []
+        assert read() == ["rain"], "although the feed still lists it"
+        assert files_holding(places.root, SECRET) == []

@@ -7,32 +7,25 @@ import contextlib
 import dataclasses
 import functools
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
-import urllib3
-from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies, get_netrc_auth
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.util import Retry
 
-from pipeline.io.sources.index_rules import (
+from pipeline.io.web.adapter import GuardedAdapter, RedirectlessSession, no_auth, reasons
+from pipeline.io.web.index_rules import (
     FetchFailed,
     Index,
-    check_address,
     check_url,
     is_loopback,
     local_path,
     printable,
     without_credentials,
 )
-from pipeline.io.sources.pip_settings import PipSettings
+from pipeline.io.web.pip_settings import PipSettings
 
 MAX_REDIRECTS = 5
 CHUNK_BYTES = 65_536
@@ -64,12 +57,12 @@ class IndexSession:
         credentials = index.credentials or get_netrc_auth(index.url)
         self._index = dataclasses.replace(index, credentials=credentials)
         self._settings, self._deadline = settings, deadline
-        self._session = _Session()
+        self._session = RedirectlessSession()
         self._session.trust_env = False
         bundle = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
         self._session.verify = settings.cert or bundle or True
         for scheme in ("http://", "https://"):
-            self._session.mount(scheme, _GuardedAdapter(self._index))
+            self._session.mount(scheme, GuardedAdapter(self._index))
 
     def __enter__(self) -> "IndexSession":
         return self
@@ -90,13 +83,15 @@ class IndexSession:
             yield from self._open_file(local_path(url), max_bytes)
             return
         with self._follow(url, accept) as response:
-            length = _declared_length(response)
+            length = declared_length(response)
             if length is not None and length > max_bytes:
                 raise TooLarge(f"announces {length:,} bytes, more than the {max_bytes:,} that are allowed")
             content_type = response.headers.get("Content-Type", "text/html")
             # Unlike read, read1 returns what has come, so that the deadline is looked at.
             read = functools.partial(response.raw.read1, CHUNK_BYTES, decode_content=decode)
-            yield Body(response.url or url, content_type, length, self._chunks(read, max_bytes))
+            yield Body(
+                response.url or url, content_type, length, capped_chunks(read, max_bytes, self._deadline)
+            )
 
     def _open_file(self, path: Path, max_bytes: int) -> Iterator[Body]:
         path = path / "index.html" if path.is_dir() else path
@@ -108,7 +103,8 @@ class IndexSession:
             raise FetchFailed(f"cannot be read ({error.strerror})") from error
         with file:
             read = functools.partial(file.read, CHUNK_BYTES)
-            yield Body(path.as_uri(), "text/html", path.stat().st_size, self._chunks(read, max_bytes))
+            chunks = capped_chunks(read, max_bytes, self._deadline)
+            yield Body(path.as_uri(), "text/html", path.stat().st_size, chunks)
 
     def _follow(self, url: str, accept: str) -> requests.Response:
         previous = self._index.url
@@ -120,18 +116,18 @@ class IndexSession:
             # Its body is not read: it may have no end.
             response.close()
             previous = url
-            with _reasons():
+            with reasons():
                 url = without_credentials(urljoin(url, response.headers["Location"]))
         raise FetchFailed(f"redirects more than {MAX_REDIRECTS} times")
 
     def _get(self, url: str, accept: str) -> requests.Response:
         left = self._deadline - time.monotonic()
         proxy = self._settings.proxy
-        with _reasons():
+        with reasons():
             proxies = {"http": proxy, "https": proxy} if proxy else get_environ_proxies(url)
             return self._session.get(
                 url,
-                auth=self._index.credentials_for(url) or _no_auth,
+                auth=self._index.credentials_for(url) or no_auth,
                 headers={"Accept": accept, "Accept-Encoding": "identity"},
                 timeout=max(0.1, min(self._settings.timeout, left)),
                 proxies={} if is_loopback(urlsplit(url).hostname or "") else proxies,
@@ -149,87 +145,28 @@ class IndexSession:
         hint = "; its credentials are sent to its own host only, over https" if unsent else ""
         raise FetchFailed(f"responds with status {response.status_code}{hint}")
 
-    def _chunks(self, read: Callable[[], bytes], max_bytes: int) -> Iterator[bytes]:
-        received = 0
-        while True:
-            with _reasons():
-                chunk = read()
-            if not chunk:
-                return
-            received += len(chunk)
-            if received > max_bytes:
-                raise TooLarge(f"serves more than the {max_bytes:,} bytes that are allowed")
-            if time.monotonic() > self._deadline:
-                raise FetchFailed("is too slow")
-            yield chunk
+
+def capped_chunks(read: Callable[[], bytes], max_bytes: int, deadline: float) -> Iterator[bytes]:
+    """Yield what `read` returns until it returns nothing.
+
+    Raises TooLarge before the first byte beyond `max_bytes`, FetchFailed past the deadline.
+    """
+    received = 0
+    while True:
+        with reasons():
+            chunk = read()
+        if not chunk:
+            return
+        received += len(chunk)
+        if received > max_bytes:
+            raise TooLarge(f"serves more than the {max_bytes:,} bytes that are allowed")
+        if time.monotonic() > deadline:
+            raise FetchFailed("is too slow")
+        yield chunk
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return no target: with one, requests reads the whole body of a redirect, even if it has no end."""
-
-
-class _GuardedAdapter(HTTPAdapter):
-    """Check the address that a host name led to, after DNS and before the request."""
-
-    def __init__(self, index: Index) -> None:
-        self._index = index
-        # A server must not make us wait: Retry-After is its word.
-        retries = Retry(
-            total=3,
-            backoff_factor=0.5,
-            status_forcelist=(502, 503, 504),
-            raise_on_status=False,
-            respect_retry_after_header=False,
-        )
-        super().__init__(max_retries=retries)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make a pool of checked connections; those to a proxy come from another one."""
-        super().init_poolmanager(*args, **kwargs)
-        index = self._index
-
-        class Checked:
-            def _new_conn(self) -> socket.socket:
-                connection: socket.socket = super()._new_conn()  # type: ignore[misc]
-                try:
-                    check_address(connection.getpeername()[0], index, host=self.host)  # type: ignore[attr-defined]
-                except BaseException:
-                    connection.close()
-                    raise
-                return connection
-
-        class CheckedHTTP(Checked, HTTPConnection): ...
-
-        class CheckedHTTPS(Checked, HTTPSConnection): ...
-
-        class HTTPPool(HTTPConnectionPool):
-            ConnectionCls = CheckedHTTP
-
-        class HTTPSPool(HTTPSConnectionPool):
-            ConnectionCls = CheckedHTTPS
-
-        self.poolmanager.pool_classes_by_scheme = {"http": HTTPPool, "https": HTTPSPool}
-
-
-@contextlib.contextmanager
-def _reasons() -> Iterator[None]:
-    """Turn what the libraries raise into a reason without any address: it may hold a password."""
-    try:
-        yield
-    except requests.RequestException as error:
-        raise FetchFailed(f"is not reachable ({type(error).__name__})") from error
-    except urllib3.exceptions.HTTPError as error:
-        raise FetchFailed(f"broke off ({type(error).__name__})") from error
-    except ValueError as error:
-        raise FetchFailed("cannot be asked: its address or that of the proxy is malformed") from error
-
-
-def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
-
-
-def _declared_length(response: requests.Response) -> int | None:
+def declared_length(response: requests.Response) -> int | None:
+    """Return the length that a response announces, None where it announces none."""
     length = response.headers.get("Content-Length", "")
     # Python reads no number of thousands of digits; the first ones are far above any cap.
     return int(length[:18]) if length.isascii() and length.isdigit() else None

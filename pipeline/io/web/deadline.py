@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
 
-from pipeline.io.sources.index_rules import FetchFailed
+from pipeline.io.web.index_rules import FetchFailed
 
 Result = TypeVar("Result")
 

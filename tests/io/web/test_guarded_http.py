@@ -16,10 +16,10 @@ import pytest
 
 from pipeline.base.config import PinnedFile
 from pipeline.base.errors import DigestMismatch, SourceUnreachable
-from pipeline.io.sources.guarded_http import IndexSession
-from pipeline.io.sources.index_rules import FetchFailed, check_url, parse_index, without_credentials, zone
 from pipeline.io.sources.packages import fetch_pinned_file
-from pipeline.io.sources.pip_settings import PipSettings
+from pipeline.io.web.guarded_http import IndexSession
+from pipeline.io.web.index_rules import FetchFailed, check_url, parse_index, without_credentials, zone
+from pipeline.io.web.pip_settings import PipSettings
 
 CONTENT = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

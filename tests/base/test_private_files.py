@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.base.config import Workspace
-from pipeline.base.config.private_files import keep_private
+from pipeline.base.private_files import keep_private
 from pipeline.io import files
 
 FOLDERS = (".tonewatch", ".tonewatch/dvc", ".dvc/cache", ".dvc/tmp", "data/raw", "data/splits")
