@@ -19,7 +19,7 @@ __all__ = ["data_card", "diff_versions", "list_versions", "marked_versions", "ro
 
 
 def data_card(workspace: Workspace, name: str | None) -> dict[str, object]:
-    """Return a data version, by default the newest, and the releases trained on it.
+    """Return a data version, by default the newest, those made from it, and the releases trained on it.
 
     Raises NothingToRollBack when there is none yet, UsageError for an unknown name.
     """
@@ -27,7 +27,13 @@ def data_card(workspace: Workspace, name: str | None) -> dict[str, object]:
     releases = [release.record for release in Ledger(workspace.ledger).releases()]
     trained = [one["release"] for one in releases if one["data_version"] == version.name]
     forgotten = read_record(workspace.root)["versions"].get(version.name)
-    return {**version.as_dict(), "releases": trained, **({"forgotten": forgotten} if forgotten else {})}
+    children = [one.name for one in list_versions(workspace.root) if one.parent == version.name]
+    return {
+        **version.as_dict(),
+        "children": children,
+        "releases": trained,
+        **({"forgotten": forgotten} if forgotten else {}),
+    }
 
 
 def marked_versions(root: Path) -> list[dict[str, object]]:

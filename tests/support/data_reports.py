@@ -1,5 +1,7 @@
 """A report of a data version with hostile texts in every place that comes from outside."""
 
+import itertools
+
 from pipeline.base.documents.data_report import (
     CleaningExample,
     DataReport,
@@ -34,7 +36,7 @@ def data_report(**changes: object) -> DataReport:
         "words": {1: 100, 9: 400, 17: 240, 33: 60, 65: 40},
         "max_tokens": 64,
         "longer": 40,
-        "times": [PeriodLabels(day, after, counts) for day, after in zip(days, days[1:], strict=False)],
+        "times": [PeriodLabels(day, after, counts) for day, after in itertools.pairwise(days)],
         "untimed": 70,
         "examples": [
             CleaningExample("rule/html", "shop:1", f"<b>{SCRIPT}</b>", SCRIPT),

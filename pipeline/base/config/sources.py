@@ -48,7 +48,10 @@ class JoinedTable(Section):
 
 
 class PackageSource(TableSection):
-    """Read a delimited text file from inside a pinned file of the package index."""
+    """Read a delimited text file from inside a pinned file of the package index.
+
+    `constants` are columns with the same value in every row, as the label of a file that holds one class.
+    """
 
     kind: Literal["package"]
     project: Name
@@ -57,6 +60,7 @@ class PackageSource(TableSection):
     max_megabytes: MaxMegabytes = 200
     delimiter: str = Field(min_length=1, max_length=1)
     header: tuple[str, ...] = Field(min_length=1)
+    constants: dict[str, str] = Field(default_factory=dict)
     join: JoinedTable | None = None
 
     @model_validator(mode="after")

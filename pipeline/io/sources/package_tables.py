@@ -27,6 +27,8 @@ def read_package(source: PackageSource, archive: Path, max_bytes: int) -> tuple[
         return _rows(text, source.delimiter, header, where=where, max_bytes=max_bytes), where
 
     rows, where = table(source.members, source.header)
+    if source.constants:
+        rows = ({**row, **source.constants} for row in rows)
     if source.join is None:
         return rows, where
     return _join_rows(rows, *table(source.join.members, source.join.header), source.columns.id or ""), where

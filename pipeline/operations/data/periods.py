@@ -21,8 +21,8 @@ def periods_of(days: Mapping[str, Mapping[str, int]]) -> list[PeriodLabels]:
         return []
     span = (max(dated) - min(dated)).days
     periods: dict[date, dict[str, int]] = {}
-    for day, counts in sorted(dated.items()):
-        period = periods.setdefault(_start(day, span), {})
+    for moment, counts in sorted(dated.items()):
+        period = periods.setdefault(_start(moment, span), {})
         for label, number in counts.items():
             period[label] = period.get(label, 0) + number
     return [

@@ -23,7 +23,7 @@ from pipeline.io.versioning.remotes.settings import (
     remote_names,
     unverified_remotes,
 )
-from pipeline.io.versioning.remotes.store import RemoteStore
+from pipeline.io.versioning.remotes.store import RemoteStore, State
 from pipeline.operations.forgetting.records import finish_forgetting
 
 SHOWN = 5
@@ -141,7 +141,7 @@ def remote_faults(root: Path) -> list[str]:
     return faults
 
 
-def _object_faults(name: str, states: dict[str, transfer.State], is_default: bool) -> list[str]:
+def _object_faults(name: str, states: dict[str, State], is_default: bool) -> list[str]:
     changed = [one for one, state in states.items() if state == "changed"]
     missing = [one for one, state in states.items() if state == "missing"]
     faults = []

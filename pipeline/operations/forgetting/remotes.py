@@ -7,7 +7,7 @@ from pipeline.base import logs
 from pipeline.base.errors import TonewatchError
 from pipeline.io.forgetting.held_files import Covers
 from pipeline.io.forgetting.record import erased_in, read_record
-from pipeline.io.versioning.remotes.forgetting import held_in_remote
+from pipeline.io.versioning.remote_search import held_in_remote
 from pipeline.io.versioning.remotes.settings import remote_names
 
 

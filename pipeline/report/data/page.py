@@ -79,10 +79,16 @@ def _shares(counts: Mapping[str, int], whole: int) -> list[Share]:
 
 def _bands(words: Mapping[int, int], texts: int, limit: int) -> list[Share]:
     starts = sorted(words)
-    pairs = itertools.pairwise(starts)
-    ends = [f"to {after - 1}" if after - 1 > start else "" for start, after in pairs]
-    names = [f"{start} {end}".strip() for start, end in zip(starts, [*ends, "and more"], strict=True)]
+    pairs = itertools.pairwise([*starts, None])
+    ends = [_end(start, after) for start, after in pairs if start is not None]
+    names = [f"{start} {end}".strip() for start, end in zip(starts, ends, strict=True)]
     return [
         Share(name, words[start], words[start] / texts if texts else 0.0, start > limit)
         for name, start in zip(names, starts, strict=True)
     ]
+
+
+def _end(start: int, after: int | None) -> str:
+    if after is None:
+        return "and more"
+    return f"to {after - 1}" if after - 1 > start else ""

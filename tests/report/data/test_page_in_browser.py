@@ -36,8 +36,6 @@ def test_it_opens_from_a_file_quietly_and_never_scrolls_sideways(
     lines = page.evaluate("document.querySelectorAll('svg.over-time .course').length")
     shown = page.evaluate("getComputedStyle(document.body).backgroundColor")
     ran = page.evaluate("window.ran")
-    if shots := __import__("os").environ.get("TONEWATCH_SHOTS"):
-        page.screenshot(path=f"{shots}/data-{width}-{scheme}.png", full_page=True)
     context.close()
 
     assert (said, asked, ran) == ([], [path.as_uri()], None)
