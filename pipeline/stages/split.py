@@ -86,8 +86,7 @@ def split(
             merged_groups=plan.merged_groups,
             kept_in_train=plan.kept_in_train,
         )
-        counts = divided.counts(sizes)
-        return files.write_receipt(staging, Receipt("split", counts=counts, notes=notes))
+        return files.write_receipt(staging, Receipt("split", counts=divided.counts(sizes), notes=notes))
 
 
 def _plan(

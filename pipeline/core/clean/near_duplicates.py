@@ -8,7 +8,7 @@ import functools
 import itertools
 import re
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,7 +41,7 @@ def plain_words(text: str) -> str:
     """
     folded = text.casefold()
     if folded.isascii() and not any(mark in folded for mark in ("://", "www.", "@", "rt")):
-        words = ASCII_WORD.findall(folded)  # five times as fast
+        words: Iterable[str] = ASCII_WORD.findall(folded)  # several times as fast
     else:
         words = filter(None, WORD.findall(folded))
     return " ".join(words) or folded

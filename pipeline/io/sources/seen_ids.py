@@ -44,8 +44,8 @@ class SeenIds:
         first = np.zeros(len(ids), dtype=bool)
         first[places] = True
         added = np.sort(places[new[places]])
-        texts = np.fromiter((hash(texts[place]) for place in added.tolist()), np.int64, len(added))
-        self._append(keys[added], texts, np.asarray(numbers, np.int64)[added])
+        hashes = np.fromiter((hash(texts[place]) for place in added.tolist()), np.int64, len(added))
+        self._append(keys[added], hashes, np.asarray(numbers, np.int64)[added])
         repeated = np.flatnonzero(~(new & first)).tolist()
         return [(place, *self._copy(int(keys[place]), hash(texts[place]))) for place in repeated]
 
