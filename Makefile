@@ -57,6 +57,8 @@ chaos: $(READY) ## faults at random points, and every attack and surrounding, wi
 
 bench: $(READY) ## how fast the parts are on this machine, and how far its figures hold
 	@.venv/bin/python tests/bench/speed.py
+	@.venv/bin/python tests/bench/tables.py
+	@.venv/bin/python tests/bench/data.py
 	@.venv/bin/python tests/bench/service.py
 	@.venv/bin/python tests/bench/batch.py
 	@.venv/bin/python tests/bench/menu.py

@@ -1,31 +1,57 @@
 """Clean: set aside what cannot be used, with a reason, and account for every row that was read."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.base import logs
 from pipeline.base.config import CleanConfig
-from pipeline.base.data_account import ACCOUNT, DUPLICATE, DataAccount, under
+from pipeline.base.data_account import (
+    ACCOUNT,
+    CONFLICT,
+    DUPLICATE,
+    NO_LABEL,
+    NO_TEXT,
+    PLACEHOLDER,
+    SEVERAL_LABELS,
+    TOO_LONG,
+    TOO_SHORT,
+    UNKNOWN_LABEL,
+    DataAccount,
+    under,
+)
 from pipeline.base.errors import DataRejected
-from pipeline.base.records import Receipt, TextRecord, counts_by
-from pipeline.core.clean import duplicates, faults, rules
-from pipeline.core.clean.losses import LostRows, losses_above_limit
+from pipeline.base.records import Receipt
+from pipeline.core.clean import rules
+from pipeline.core.clean.duplicates import DuplicateSearch
+from pipeline.core.clean.faults import find_text_fault
+from pipeline.core.clean.losses import LISTED, LostRows, losses_above_limit
 from pipeline.core.privacy.masking import mask_pii
 from pipeline.core.privacy.preparation import PREPARATION
 from pipeline.io import files, parquet
 from pipeline.io.corrections import CORRECTIONS, corrections_path, read_corrections, write_corrections
+from pipeline.io.streams.tables import TableWriter, read_batches, records_of
+from pipeline.io.streams.worker_pool import Batching
 from pipeline.stages import collect
 from pipeline.stages.collect import TEXTS
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from pipeline.stages.context import StageContext
 
 QUARANTINE = "quarantine.parquet"
 # So many unknown labels are counted one by one.
 UNKNOWN_LABELS = 50
-Reasons = Sequence[str | None]
+REASONS = (
+    NO_TEXT, PLACEHOLDER, NO_LABEL, UNKNOWN_LABEL, SEVERAL_LABELS, TOO_SHORT, TOO_LONG, DUPLICATE, CONFLICT,
+)  # fmt: skip
 
 
 def clean(
@@ -35,94 +61,152 @@ def clean(
     labels: Sequence[str],
     *,
     corrections: Mapping[str, str] | None = None,
+    batching: Batching | None = None,
 ) -> Receipt:
     """Quarantine the unusable texts; the receipt counts every rule and reason, and notes the account.
 
     `corrections` are labels by id that a person corrected: they take the place of those collected, and are
-    kept beside the texts. Ids that were not collected are counted.
+    kept beside the texts. Ids that were not collected are counted. Texts are read twice, in batches.
 
     Raises DataRejected, and writes nothing, where more rows are lost than `cfg.max_loss` allows.
     """
+    corrections, batching = corrections or {}, batching or Batching()
     raw_receipt = files.verified_receipt(raw, made_by="collect")
-    records, corrected = _corrected(parquet.read_texts(raw / TEXTS), corrections or {})
-    reasons = _reasons(records, cfg, labels)
-    kept = [record for record, reason in zip(records, reasons, strict=True) if reason is None]
-    quarantined = [
-        (record, reason) for record, reason in zip(records, reasons, strict=True) if reason is not None
-    ]
-    lost = LostRows(
-        labels, under_notes("aspects", raw_receipt), collect.read_unreadable(raw / collect.UNREADABLE)
-    )
-    for record, reason in quarantined:
-        lost.add(record, reason)
-    account = dataclasses.replace(_account(raw_receipt, len(kept), quarantined, lost), corrected=corrected)
-    if paragraphs := losses_above_limit(account, cfg.max_loss, lost):
-        raise DataRejected("Too many rows would be lost.\n" + "\n".join(paragraphs))
-    counts = {"in": len(records)} | _counts(account, quarantined)
-    if corrections:
-        counts |= {"corrected": corrected, "unknown corrections": len(corrections) - corrected}
-    notes = {ACCOUNT: account.to_json(), PREPARATION: raw_receipt.notes[PREPARATION]}
-    notes |= {f"example/{name}": one for name, one in under_notes("example", raw_receipt).items()}
+    reasons = _reasons(raw / TEXTS, cfg, labels, corrections, batching.rows)
+    unreadable = collect.first_unreadable(raw / collect.UNREADABLE, LISTED)
+    cleaned = Cleaned(LostRows(labels, under_notes("aspects", raw_receipt), unreadable))
     with files.staging_dir(out) as staging:
-        parquet.write_texts(staging / TEXTS, kept)
-        parquet.write_rejected(staging / QUARANTINE, quarantined)
+        texts = TableWriter(staging / TEXTS, parquet.COLUMNS)
+        rejected = TableWriter(staging / QUARANTINE, (*parquet.COLUMNS, "reason"))
+        with texts, rejected:
+            start = 0
+            for batch in read_batches(raw / TEXTS, batching.rows):
+                batch = cleaned.correct(batch, corrections)
+                cleaned.divide(batch, reasons[start : start + batch.num_rows], texts, rejected)
+                start += batch.num_rows
+        account = dataclasses.replace(_account(raw_receipt, texts.rows, cleaned), corrected=cleaned.corrected)
+        if paragraphs := losses_above_limit(account, cfg.max_loss, cleaned.lost):
+            raise DataRejected("Too many rows would be lost.\n" + "\n".join(paragraphs))
+        counts = {"in": start} | _counts(account, cleaned)
         if corrections:
+            counts |= {
+                "corrected": cleaned.corrected,
+                "unknown corrections": len(corrections) - cleaned.corrected,
+            }
             write_corrections(staging / CORRECTIONS, corrections)
+        notes = {ACCOUNT: account.to_json(), PREPARATION: raw_receipt.notes[PREPARATION]}
+        notes |= {f"example/{name}": one for name, one in under_notes("example", raw_receipt).items()}
         logs.get("clean").info(
-            "texts.cleaned", kept=len(kept), quarantined=len(quarantined), unreadable=account.unreadable
+            "texts.cleaned", kept=texts.rows, quarantined=rejected.rows, unreadable=account.unreadable
         )
         return files.write_receipt(staging, Receipt("clean", counts=counts, notes=notes))
 
 
-def _corrected(records: Sequence[TextRecord], corrections: Mapping[str, str]) -> tuple[list[TextRecord], int]:
-    """Return the records with their corrected labels, and how many have one."""
-    corrected = [
-        dataclasses.replace(record, label=corrections[record.id], more_labels="")
-        if record.id in corrections
-        else record
-        for record in records
-    ]
-    return corrected, sum(record.id in corrections for record in records)
+@dataclass
+class Cleaned:
+    """Divide the texts, and count those that are set aside."""
+
+    lost: LostRows
+    corrected: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    own_split: Counter[str] = field(default_factory=Counter)
+
+    def correct(self, batch: "pyarrow.RecordBatch", corrections: Mapping[str, str]) -> "pyarrow.RecordBatch":
+        """Put the corrected labels in the place of those collected."""
+        corrected, number = _with_corrections(batch, corrections)
+        self.corrected += number
+        return corrected
+
+    def divide(
+        self,
+        batch: "pyarrow.RecordBatch",
+        reasons: NDArray[np.uint8],
+        texts: TableWriter,
+        rejected: TableWriter,
+    ) -> None:
+        """Write each text to one of two tables."""
+        import pyarrow
+
+        kept = reasons == 0
+        texts.add(batch.filter(pyarrow.array(kept)))
+        aside = batch.filter(pyarrow.array(~kept))
+        why = [REASONS[number - 1] for number in reasons[~kept].tolist()]
+        for record, reason in zip(records_of(aside), why, strict=True):
+            self.lost.add(record, reason)
+            if record.split:
+                self.own_split[f"{record.split}/{reason}"] += 1
+        self.reasons.update(why)
+        rejected.add(aside.append_column("reason", pyarrow.array(why, pyarrow.string())))
 
 
-def _counts(account: DataAccount, quarantined: Sequence[tuple[TextRecord, str]]) -> dict[str, int]:
+def _with_corrections(
+    batch: "pyarrow.RecordBatch", corrections: Mapping[str, str]
+) -> tuple["pyarrow.RecordBatch", int]:
+    import pyarrow
+
+    ids = batch["id"].to_pylist() if corrections else []
+    places = [place for place, one in enumerate(ids) if one in corrections]
+    if not places:
+        return batch, 0
+    columns = {name: batch[name] for name in batch.schema.names}
+    labels, more = columns["label"].to_pylist(), columns["more_labels"].to_pylist()
+    for place in places:
+        labels[place], more[place] = corrections[ids[place]], ""
+    columns |= {"label": pyarrow.array(labels), "more_labels": pyarrow.array(more)}
+    return pyarrow.RecordBatch.from_arrays(list(columns.values()), names=list(columns)), len(places)
+
+
+def _counts(account: DataAccount, cleaned: Cleaned) -> dict[str, int]:
     return {
         "kept": account.kept,
-        "quarantined": len(quarantined),
+        "quarantined": cleaned.reasons.total(),
         "unreadable": account.unreadable,
         **{f"rule/{name}": account.changed.get(name, 0) for name, _ in rules.RULES},
         **{f"masked/{kind}": number for kind, number in sorted(account.masked.items())},
-        **counts_by("reason", (reason for _, reason in quarantined)),
+        **{f"reason/{reason}": number for reason, number in sorted(cleaned.reasons.items())},
         # A benchmark's own split must not shrink unnoticed.
-        **counts_by(
-            "own split", (f"{record.split}/{reason}" for record, reason in quarantined if record.split)
-        ),
+        **{f"own split/{name}": number for name, number in sorted(cleaned.own_split.items())},
     }
 
 
-def _reasons(records: Sequence[TextRecord], cfg: CleanConfig, labels: Sequence[str]) -> list[str | None]:
-    """Return for each record why it is set aside, or None."""
-    reasons = [faults.find_fault(record, cfg, labels) for record in records]
-    usable = [index for index, reason in enumerate(reasons) if reason is None]
-    found = duplicates.find_duplicates([records[index] for index in usable])
-    for index, reason in zip(usable, found, strict=True):
-        reasons[index] = reason
+def _reasons(
+    path: Path, cfg: CleanConfig, labels: Sequence[str], corrections: Mapping[str, str], rows: int
+) -> NDArray[np.uint8]:
+    """Return for each text why it is set aside: 0 if it is not, else the place in REASONS, from 1."""
+    numbers = {reason: number for number, reason in enumerate(REASONS, start=1)}
+    search, known = DuplicateSearch(), frozenset(labels)
+    found: list[NDArray[np.uint8]] = [np.zeros(0, dtype=np.uint8)]
+    for batch in read_batches(path, rows, ("id", "text", "label", "more_labels", "split")):
+        _, texts, *others, splits = _with_corrections(batch, corrections)[0].to_pydict().values()
+        faults = np.fromiter(
+            (
+                numbers[fault] if (fault := find_text_fault(*one, cfg, labels=known)) else 0
+                for one in zip(texts, *others, strict=True)
+            ),
+            np.uint8,
+            len(texts),
+        )
+        found.append(faults)
+        usable = np.flatnonzero(faults == 0).tolist()
+        search.add(*([column[place] for place in usable] for column in (texts, others[0], splits)))
+    reasons = np.concatenate(found)
+    usable = np.flatnonzero(reasons == 0)
+    for row, reason in search.found():
+        reasons[usable[row]] = numbers[reason]
     return reasons
 
 
-def _account(
-    raw: Receipt, kept: int, quarantined: Sequence[tuple[TextRecord, str]], lost: LostRows
-) -> DataAccount:
-    set_aside = counts_by("reason", (reason for _, reason in quarantined if reason != DUPLICATE))
+def _account(raw: Receipt, kept: int, cleaned: Cleaned) -> DataAccount:
     unknown = {
-        mask_pii(label)[0]: number for label, number in lost.unknown_labels.most_common(UNKNOWN_LABELS)
+        mask_pii(label)[0]: number
+        for label, number in cleaned.lost.unknown_labels.most_common(UNKNOWN_LABELS)
     }
     account = DataAccount(
         read=raw.counts["read"],
         kept=kept,
-        duplicates=sum(reason == DUPLICATE for _, reason in quarantined),
+        duplicates=cleaned.reasons[DUPLICATE],
         unreadable=raw.counts["unreadable"],
-        set_aside=under("reason", set_aside),
+        set_aside={name: n for name, n in sorted(cleaned.reasons.items()) if name != DUPLICATE},
         unknown_labels=unknown,
         labels_read=under("read as", raw.counts),
         changed=under("rule", raw.counts),
@@ -134,7 +218,7 @@ def _account(
             for name, column in under_notes("aspects", raw).items()
         ),
     )
-    assert account.read == kept + len(quarantined) + account.unreadable + account.forgotten
+    assert account.read == kept + cleaned.reasons.total() + account.unreadable + account.forgotten
     return account
 
 

@@ -10,7 +10,7 @@ from pipeline.base.documents import MenuTexts, ModelSettings, VariantRecipe
 from pipeline.base.records import Receipt, TextRecord
 from pipeline.base.seeds import seed_for
 from pipeline.core.privacy.preparation import EARLIER, PREPARATION
-from pipeline.core.split import halve_by_group
+from pipeline.core.split.groups import halve_by_group
 from pipeline.io import files, parquet
 
 if TYPE_CHECKING:

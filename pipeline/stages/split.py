@@ -1,30 +1,54 @@
 """Split: divide the validated texts into train, valid and test."""
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.base import logs
 from pipeline.base.config import SplitConfig
 from pipeline.base.data_account import ACCOUNT, DataAccount
 from pipeline.base.errors import DataRejected
-from pipeline.base.records import Receipt, SplitName, TextRecord, counts_by
-from pipeline.core import split as splitting
+from pipeline.base.records import SPLITS, Receipt, SplitName, TextRecord, counts_by
+from pipeline.core.clean.near_duplicates import sign_texts
 from pipeline.core.privacy.preparation import PREPARATION
+from pipeline.core.split.plan import NO_SPLIT, Planner, SplitPlan, sign_rows
 from pipeline.core.validate import leakage
 from pipeline.io import files, parquet
+from pipeline.io.streams.fingerprint import add_rows, fingerprint
+from pipeline.io.streams.spill import SpilledTexts, spill
+from pipeline.io.streams.tables import TableWriter, read_batches, records_of
+from pipeline.io.streams.worker_pool import Batching, map_in_order
 from pipeline.stages.collect import TEXTS
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from pipeline.stages.context import StageContext
 
 
 LEFT_OUT = "left_out.parquet"
+Writers = Mapping[SplitName, TableWriter]
+# The columns of the texts of each split.
+Parts = list[tuple[SplitName, dict[str, list[str]]]]
 
 
 def split(
-    clean: Path, validation: Path, out: Path, cfg: SplitConfig, *, learnt: Sequence[str] = ()
+    clean: Path,
+    validation: Path,
+    out: Path,
+    cfg: SplitConfig,
+    *,
+    learnt: Iterable[str] = (),
+    batching: Batching | None = None,
 ) -> Receipt:
     """Split the validated texts into train, valid and test.
 
@@ -33,40 +57,157 @@ def split(
     duplicates and texts kept in train, and notes the fingerprint of the split. Raises DataRejected when a
     split is unusable, or an id, text or group is in two of them.
     """
+    batching = batching or Batching()
     files.verified_receipt(validation, made_by="validate")
     clean_receipt = files.verified_receipt(clean, made_by="clean")
-    texts = parquet.read_texts(clean / TEXTS)
-    divided = splitting.split_records(texts, cfg, sorted({record.label for record in texts}), learnt)
-    splits = divided.texts
-    _refuse_leaks(splits)
-    counts = {
-        "merged groups": divided.merged_groups,
-        "kept in train": divided.kept_in_train,
-        **counts_by("left out", (reason for _, reason in divided.left_out)),
-        **{f"dealt/{source}/{side}": number for (source, side), number in sorted(divided.dealt.items())},
-    }
-    for name, records in splits.items():
-        counts[name] = len(records)
-        for field in ("label", "lang", "source"):
-            counts |= counts_by(f"{name}/{field}", (getattr(record, field) for record in records))
+    path = clean / TEXTS
     with files.staging_dir(out) as staging:
-        for name, records in splits.items():
-            parquet.write_texts(staging / f"{name}.parquet", records)
-        rows = ((name, record) for name, records in splits.items() for record in records)
-        notes = {"fingerprint": parquet.split_fingerprint(rows), **_notes(clean_receipt, divided)}
-        parquet.write_rejected(staging / LEFT_OUT, divided.left_out)
-        sizes = {name: len(records) for name, records in splits.items()}
+        with spill(staging / "spilled") as store:
+            plan = _plan(path, cfg, learnt, store, batching)
+        divided = Divided(plan, _group_names(path, plan))
+        with contextlib.ExitStack() as tables:
+            writers = {
+                name: tables.enter_context(TableWriter(staging / f"{name}.parquet", parquet.COLUMNS))
+                for name in SPLITS
+            }
+            columns = (*parquet.COLUMNS, "reason")
+            left_out = tables.enter_context(TableWriter(staging / LEFT_OUT, columns))
+            batches = divided.write(read_batches(path, batching.rows), writers, left_out)
+            for _, part in map_in_order(digest_rows, batches, batching):
+                divided.add(part)
+        _refuse_leaks(divided, staging, batching.rows)
+        sizes = {name: writer.rows for name, writer in writers.items()}
+        fingerprinted = fingerprint([divided.total], sum(sizes.values()))
+        notes = {"fingerprint": fingerprinted, **_notes(clean_receipt, plan)}
         logs.get("split").info(
             "texts.split",
             **sizes,
-            left_out=len(divided.left_out),
-            merged_groups=divided.merged_groups,
-            kept_in_train=divided.kept_in_train,
+            left_out=left_out.rows,
+            merged_groups=plan.merged_groups,
+            kept_in_train=plan.kept_in_train,
         )
-        return files.write_receipt(staging, Receipt("split", counts=counts, notes=notes))
+        return files.write_receipt(staging, Receipt("split", counts=divided.counts(sizes), notes=notes))
 
 
-def _refuse_leaks(splits: Mapping[SplitName, list[TextRecord]]) -> None:
+def _plan(
+    path: Path, cfg: SplitConfig, learnt: Iterable[str], store: SpilledTexts, batching: Batching
+) -> SplitPlan:
+    planner = Planner(cfg, store)
+    names = ("text", "group", "source", "label", "split")
+    columns = (list(batch.to_pydict().values()) for batch in read_batches(path, batching.rows, names))
+    batches = ((rest, (texts, groups)) for texts, groups, *rest in columns)
+    for rest, signed in map_in_order(functools.partial(sign_rows, cfg), batches, batching):
+        planner.add(signed, *rest)
+    some = iter(learnt)
+    while texts := list(itertools.islice(some, batching.rows)):
+        planner.add_learnt(sign_texts(cfg.near_duplicates, texts))
+    return planner.plan(planner.labels)
+
+
+def _group_names(path: Path, plan: SplitPlan) -> dict[int, str]:
+    """Return the names of the groups that others are merged into, by the rows that hold them."""
+    wanted = set(plan.groups[plan.renamed].tolist())
+    names = enumerate(name for (name,) in parquet.stream_rows(path, "group"))
+    return {row: name for row, name in names if row in wanted} if wanted else {}
+
+
+@dataclass
+class Divided:
+    """Write each text to its split, and count it; `names` are those of merged groups by their rows."""
+
+    plan: SplitPlan
+    names: Mapping[int, str]
+    leaks: leakage.LeakSearch = field(default_factory=leakage.LeakSearch)
+    total: int = 0
+    by_field: Counter[str] = field(default_factory=Counter)
+
+    def write(
+        self, batches: Iterable["pyarrow.RecordBatch"], writers: Writers, left_out: TableWriter
+    ) -> Iterator[tuple[None, Parts]]:
+        """Write batches of texts, and yield of each what the fingerprint covers."""
+        import pyarrow
+
+        start = 0
+        for whole in batches:
+            sides = self.plan.sides[start : start + whole.num_rows]
+            batch = self._renamed(whole, start)
+            parts: Parts = []
+            for side, name in enumerate(SPLITS):
+                part = batch.filter(pyarrow.array(sides == side))
+                writers[name].add(part)
+                parts.append((name, part.to_pydict()))
+            self._count(parts)
+            rows = (np.flatnonzero(sides == NO_SPLIT) + start).tolist()
+            reasons = pyarrow.array([self.plan.left_out[row] for row in rows], pyarrow.string())
+            left_out.add(batch.filter(pyarrow.array(sides == NO_SPLIT)).append_column("reason", reasons))
+            start += whole.num_rows
+            yield None, parts
+
+    def _renamed(self, batch: "pyarrow.RecordBatch", start: int) -> "pyarrow.RecordBatch":
+        import pyarrow
+
+        rows = np.flatnonzero(self.plan.renamed[start : start + batch.num_rows]).tolist()
+        if not rows:
+            return batch
+        groups = batch["group"].to_pylist()
+        for row in rows:
+            groups[row] = self.names[int(self.plan.groups[start + row])]
+        columns = {name: batch[name] for name in batch.schema.names} | {"group": pyarrow.array(groups)}
+        return pyarrow.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+    def _count(self, parts: "Parts") -> None:
+        for name, columns in parts:
+            for one in ("label", "lang", "source"):
+                for value, number in Counter(columns[one]).items():
+                    self.by_field[f"{name}/{one}/{value}"] += number
+
+    def add(self, digested: "DigestedRows") -> None:
+        """Add what a worker returned of a batch."""
+        self.total += digested.total
+        self.leaks.add(digested.keys, digested.sides)
+
+    def counts(self, sizes: Mapping[SplitName, int]) -> dict[str, int]:
+        """Return the counts of the receipt."""
+        return {
+            "merged groups": self.plan.merged_groups,
+            "kept in train": self.plan.kept_in_train,
+            **counts_by("left out", self.plan.left_out.values()),
+            **{
+                f"dealt/{source}/{side}": number for (source, side), number in sorted(self.plan.dealt.items())
+            },
+            **sizes,
+            **self.by_field,
+        }
+
+
+@dataclass(frozen=True)
+class DigestedRows:
+    """Hold the sum of the digests of rows, their keys by which leaks are found, and their splits."""
+
+    total: int
+    keys: NDArray[np.uint64]
+    sides: NDArray[np.int8]
+
+
+def digest_rows(parts: "Parts") -> DigestedRows:
+    """Digest the rows of each split; it can be called in another process."""
+    sides = [np.full(len(columns["id"]), side, np.int8) for side, (_, columns) in enumerate(parts)]
+    keys = [leakage.leak_keys(columns["id"], columns["text"], columns["group"]) for _, columns in parts]
+    total = sum(add_rows(name, columns) for name, columns in parts)
+    return DigestedRows(total, np.concatenate(keys), np.concatenate(sides))
+
+
+def _refuse_leaks(divided: Divided, staging: Path, rows: int) -> None:
+    suspects = divided.leaks.suspects()
+    if not any(map(len, suspects)):
+        return
+    splits: dict[SplitName, list[TextRecord]] = {name: [] for name in SPLITS}
+    for name in SPLITS:
+        for batch in read_batches(staging / f"{name}.parquet", rows):
+            records = records_of(batch)
+            keys = leakage.leak_keys(*([getattr(r, k) for r in records] for k in ("id", "text", "group")))
+            shared = leakage.are_shared(keys, suspects)
+            splits[name] += [record for record, is_shared in zip(records, shared, strict=True) if is_shared]
     if found := leakage.leaks(splits):
         raise DataRejected(
             "The splits leak into each other:\n"
@@ -76,7 +217,7 @@ def _refuse_leaks(splits: Mapping[SplitName, list[TextRecord]]) -> None:
         )
 
 
-def _notes(clean: Receipt, divided: splitting.Split) -> dict[str, str]:
+def _notes(clean: Receipt, plan: SplitPlan) -> dict[str, str]:
     """Return the notes that travel with the data: how texts are prepared, and the account of all rows."""
     notes = {name: clean.notes[name] for name in (PREPARATION,) if name in clean.notes}
     account = DataAccount.of_notes(clean.notes)
@@ -84,12 +225,12 @@ def _notes(clean: Receipt, divided: splitting.Split) -> dict[str, str]:
         return notes
     remarks = tuple(
         f"source {source} brings no {side} split: {number:,} of its train texts are dealt there by hash"
-        for (source, side), number in sorted(divided.dealt.items())
+        for (source, side), number in sorted(plan.dealt.items())
     )
     account = dataclasses.replace(
         account,
-        near_duplicates=divided.near_duplicates,
-        left_out=len(divided.left_out),
+        near_duplicates=plan.near_duplicates,
+        left_out=len(plan.left_out),
         remarks=account.remarks + remarks,
     )
     return {**notes, ACCOUNT: account.to_json()}

@@ -17,6 +17,7 @@ from pipeline.core.validate.changes import find_changes, stopping
 from pipeline.core.validate.findings import Finding, find_oddities
 from pipeline.core.validate.label_quality import LikelyWrong, find_likely_wrong
 from pipeline.io import files, parquet
+from pipeline.io.streams.tables import RecordTable, RejectedTable
 from pipeline.io.versioning.clean_change import exported_before, measure_change
 from pipeline.stages.clean import QUARANTINE
 from pipeline.stages.collect import TEXTS
@@ -41,8 +42,8 @@ def validate(
     Raises DataRejected with every failed check; `out` then stays as it was.
     """
     cleaned = files.verified_receipt(clean, made_by="clean")
-    kept, rejected = parquet.read_texts(clean / TEXTS), parquet.read_rejected(clean / QUARANTINE)
-    reasons = [reason for _, reason in rejected]
+    kept, rejected = RecordTable(clean / TEXTS), RejectedTable(clean / QUARANTINE)
+    reasons = (reason for (reason,) in parquet.stream_rows(clean / QUARANTINE, "reason"))
     checks = expectations.check(kept, reasons, cfg, labels)
     failed = [check.sentence for check in checks if not check.passed]
     if failed:

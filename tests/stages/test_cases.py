@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import yaml
 from case_rows import CASES, Row, RowsReader, csv_rows, json_rows, table_source
+from splitting import split_records
 
 from pipeline.base.config import CleanConfig, FileSource, MaxLoss, SplitConfig, ValidateConfig
 from pipeline.base.data_account import DataAccount
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import TextRecord, Unreadable
-from pipeline.core.split import split_records
 from pipeline.io import files, parquet
 from pipeline.stages import clean, collect, validate
 
@@ -191,7 +191,7 @@ def test_a_missing_test_split_is_dealt_from_train_and_valid_stays(tmp_path: Path
     test = split.texts["test"]
     assert test
     assert all(record.split == "train" for record in test)
-    assert split.dealt == {("mine", "test"): len(test)}
+    assert split.plan.dealt == {("mine", "test"): len(test)}
     assert sum(map(len, split.texts.values())) == 150
 
 

@@ -27,17 +27,24 @@ LONGEST_PLACEHOLDER = 24  # characters, with quotes around
 
 def find_fault(record: TextRecord, cfg: CleanConfig, labels: Collection[str]) -> str | None:
     """Return why a cleaned text cannot be used, None when it can."""
-    if not record.text:
+    return find_text_fault(record.text, record.label, record.more_labels, cfg, labels=labels)
+
+
+def find_text_fault(
+    text: str, label: str, more_labels: str, cfg: CleanConfig, *, labels: Collection[str]
+) -> str | None:
+    """Return why a text with these labels cannot be used, None when it can."""
+    if not text:
         return NO_TEXT
-    if is_placeholder(record.text):
+    if is_placeholder(text):
         return PLACEHOLDER
-    if not record.label:
+    if not label:
         return NO_LABEL
-    if record.label not in labels:
+    if label not in labels:
         return UNKNOWN_LABEL
-    if record.more_labels:
+    if more_labels:
         return SEVERAL_LABELS
-    words = count_words(record.text)
+    words = count_words(text)
     if words < cfg.min_words:
         return TOO_SHORT
     if words > cfg.max_words:

@@ -28,7 +28,7 @@ class LostRows:
     """Collect what a message about losses shows: unknown labels by source, the ids of examples by reason.
 
     `aspects` names by source the column that distinguishes the rows of one text, `labels` those of
-    `collect.labels`.
+    `collect.labels`. `unreadable` holds the first `LISTED` rows that could not be read.
     """
 
     labels: Sequence[str]
@@ -78,16 +78,20 @@ def losses_above_limit(account: DataAccount, limits: MaxLoss, lost: LostRows) ->
                 f"at most {100 * limit:.4g} % may be lost (clean.max_loss.{key})."
             )
             allowed = f"To go on without them: `clean: {{max_loss: {{{key}: {_rounded_up(share)}}}}}`."
-            paragraphs.append("\n".join([head, *(f"  {line}" for line in [*_details(key, lost), allowed])]))
+            paragraphs.append(
+                "\n".join(
+                    [head, *(f"  {line}" for line in [*_details(key, lost, account.unreadable), allowed])]
+                )
+            )
     return paragraphs
 
 
-def _details(key: str, lost: LostRows) -> Iterator[str]:
+def _details(key: str, lost: LostRows, unreadable: int) -> Iterator[str]:
     """Say which rows they are, and what to write to keep them."""
     if key == UNREADABLE:
         yield from map(_place, lost.unreadable[:LISTED])
-        if len(lost.unreadable) > LISTED:
-            yield f"{len(lost.unreadable) - LISTED:,} more"
+        if unreadable > LISTED:
+            yield f"{unreadable - LISTED:,} more"
         return
     if key == LIMIT_KEYS[UNKNOWN_LABEL]:
         for source, labels in lost.unknown.items():

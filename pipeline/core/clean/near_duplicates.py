@@ -5,22 +5,31 @@ decides. Legend: N distinct texts, P permutations, B bands.
 """
 
 import functools
-from collections.abc import Iterator, Sequence
+import itertools
+import re
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import regex
 from numpy.typing import NDArray
 
+from pipeline.core.clean.growing import GrowingArray
+from pipeline.core.clean.text_keys import Keys, first_rows, keys_of
+
 SHINGLE = 5  # characters
 PERMUTATIONS, SEED = 128, 1
 # A pair at the limit is missed with at most this probability.
 MISSED = 0.01
-TEXTS_AT_ONCE = 10_000
+TEXTS_AT_ONCE = 4_096
 # Of the texts in one bucket so many are compared with each further one: a bucket of templates stays linear.
 REPRESENTATIVES = 20
-CACHED_TEXTS = 50_000
+CACHED_TEXTS = 4_000
 # What a copy adds: a mark of forwarding, a mention, an address.
 WORD = regex.compile(r"(?:https?://|www\.)\S+|@\w+|\brt\b|(?P<word>\w+)")
+ASCII_WORD = re.compile(r"\w+", re.ASCII)
 # To mix the hashes of a band into one number.
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
@@ -30,8 +39,12 @@ def plain_words(text: str) -> str:
 
     A text without words, such as one of emoji alone, is returned as it is.
     """
-    words = (match["word"] for match in WORD.finditer(text.casefold()))
-    return " ".join(word for word in words if word) or text.casefold()
+    folded = text.casefold()
+    if folded.isascii() and not any(mark in folded for mark in ("://", "www.", "@", "rt")):
+        words: Iterable[str] = ASCII_WORD.findall(folded)  # several times as fast
+    else:
+        words = filter(None, WORD.findall(folded))
+    return " ".join(words) or folded
 
 
 def near_duplicate_clusters(texts: Sequence[str], *, similarity: float) -> list[int]:
@@ -40,34 +53,121 @@ def near_duplicate_clusters(texts: Sequence[str], *, similarity: float) -> list[
     The similarity of two texts is the Jaccard index of their runs of `SHINGLE` characters, after
     `plain_words`.
     """
-    first_rows: dict[str, int] = {}
-    roots = [first_rows.setdefault(plain_words(text), row) for row, text in enumerate(texts)]
-    words = list(first_rows)
-    if similarity < 1:
-        clusters = Clusters(len(words))
-        shingles = functools.lru_cache(CACHED_TEXTS)(_shingles)
-        for one, other in _candidates(words, similarity):
+    search = NearDuplicateSearch(similarity, MemoryStore())
+    for start in range(0, len(texts), TEXTS_AT_ONCE):
+        search.add(sign_texts(similarity, texts[start : start + TEXTS_AT_ONCE]))
+    return [int(row) for row in search.clusters()]
+
+
+@dataclass(frozen=True)
+class SignedTexts:
+    """Hold the plain words of texts, their keys, and the hashes of the bands of their signatures."""
+
+    words: list[str]
+    keys: Keys
+    bands: NDArray[np.uint64]
+
+
+class Store(Protocol):
+    """Hold what is too large for memory: numbers by band, and words by row."""
+
+    def append(self, signed: SignedTexts) -> None:
+        """Append texts."""
+
+    def band(self, number: int) -> NDArray[np.uint64]:
+        """Return the hashes of one band of all texts."""
+
+    def text(self, row: int) -> str:
+        """Return the plain words of a text."""
+
+
+class MemoryStore:
+    """Hold bands and words in memory, for a few texts."""
+
+    def __init__(self) -> None:
+        self._words: list[str] = []
+        self._bands: list[NDArray[np.uint64]] = []
+
+    def append(self, signed: SignedTexts) -> None:
+        """Append texts."""
+        self._words += signed.words
+        self._bands.append(signed.bands)
+
+    def band(self, number: int) -> NDArray[np.uint64]:
+        """Return the hashes of one band of all texts."""
+        return np.concatenate([bands[:, number] for bands in self._bands])
+
+    def text(self, row: int) -> str:
+        """Return the plain words of a text."""
+        return self._words[row]
+
+
+def sign_texts(similarity: float, texts: Sequence[str]) -> SignedTexts:
+    """Return what the search needs of texts; it can be called in another process."""
+    words = [plain_words(text) for text in texts]
+    bands_NB = _bands(words, similarity) if similarity < 1 else np.zeros((len(words), 0), np.uint64)
+    return SignedTexts(words, keys_of(words), bands_NB)
+
+
+class NearDuplicateSearch:
+    """Join texts that come in batches into clusters; the store holds their words and signatures."""
+
+    def __init__(self, similarity: float, store: Store) -> None:
+        self._similarity, self._store = similarity, store
+        self._keys = GrowingArray(np.uint64, 2)
+
+    def add(self, signed: SignedTexts) -> None:
+        """Add texts."""
+        self._keys.extend(signed.keys)
+        if self._similarity < 1:
+            self._store.append(signed)
+
+    def clusters(self) -> NDArray[np.int32]:
+        """Return for each text the first row of its cluster."""
+        firsts_N = first_rows(self._keys.array())
+        self._keys = GrowingArray(np.uint64, 2)
+        if self._similarity == 1 or not len(firsts_N):
+            return firsts_N
+        distinct_M = np.flatnonzero(firsts_N == np.arange(len(firsts_N)))
+        clusters = Clusters(len(firsts_N))
+        shingles = functools.lru_cache(CACHED_TEXTS)(lambda row: frozenset(_shingles(self._store.text(row))))
+        for one, other in self._candidates(distinct_M):
             if not clusters.joined(one, other):
-                mine, theirs = shingles(words[one]), shingles(words[other])
-                if len(mine & theirs) >= similarity * len(mine | theirs):
+                mine, theirs = shingles(one), shingles(other)
+                if len(mine & theirs) >= self._similarity * len(mine | theirs):
                     clusters.join(one, other)
-        rows = list(first_rows.values())
-        number = {row: index for index, row in enumerate(rows)}
-        roots = [rows[clusters.root(number[row])] for row in roots]
-    return roots
+        roots_N: NDArray[np.int32] = clusters.roots()[firsts_N]
+        return roots_N
+
+    def _candidates(self, distinct_M: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+        """Yield pairs that are equal in a band of their signatures."""
+        for number in range(PERMUTATIONS // _rows_of_a_band(self._similarity)):
+            hashes_M = self._store.band(number)[distinct_M]
+            order_M = np.argsort(hashes_M, kind="stable")
+            sorted_M = hashes_M[order_M]
+            ends = np.append(np.flatnonzero(sorted_M[1:] != sorted_M[:-1]) + 1, len(sorted_M))
+            sizes = np.diff(ends, prepend=0)
+            for end, size in zip(ends[sizes > 1].tolist(), sizes[sizes > 1].tolist(), strict=True):
+                rows = distinct_M[order_M[end - size : end]].tolist()
+                yield from (
+                    (earlier, row)
+                    for place, row in enumerate(rows)
+                    for earlier in rows[: min(place, REPRESENTATIVES)]
+                )
 
 
 class Clusters:
     """Join numbers into clusters; the smallest number of a cluster names it (union-find, Tarjan, 1975)."""
 
     def __init__(self, count: int) -> None:
-        self._parents = list(range(count))
+        self._parents = array("i", range(count))
 
     def root(self, number: int) -> int:
         """Return the smallest number of the cluster."""
-        while self._parents[number] != number:
-            self._parents[number] = self._parents[self._parents[number]]
-            number = self._parents[number]
+        parents = self._parents
+        while parents[number] != number:
+            parents[number] = parents[parents[number]]
+            number = parents[number]
         return number
 
     def joined(self, one: int, other: int) -> bool:
@@ -79,26 +179,17 @@ class Clusters:
         low, high = sorted((self.root(one), self.root(other)))
         self._parents[high] = low
 
+    def roots(self) -> NDArray[np.int32]:
+        """Return the root of each number."""
+        roots_N = np.array(self._parents, dtype=np.int32)
+        while not np.array_equal(above_N := roots_N[roots_N], roots_N):
+            roots_N = above_N
+        return roots_N
 
-def _shingles(words: str) -> frozenset[str]:
-    return frozenset(words[start : start + SHINGLE] for start in range(max(1, len(words) - SHINGLE + 1)))
 
-
-def _candidates(words: Sequence[str], similarity: float) -> Iterator[tuple[int, int]]:
-    """Yield pairs that are equal in a band of their signatures."""
-    bands_NB = _bands(words, _rows_of_a_band(similarity))
-    for hashes_N in bands_NB.T:
-        order_N = np.argsort(hashes_N, kind="stable")
-        sorted_N = hashes_N[order_N]
-        ends = np.append(np.flatnonzero(sorted_N[1:] != sorted_N[:-1]) + 1, len(sorted_N))
-        sizes = np.diff(ends, prepend=0)
-        for end, size in zip(ends[sizes > 1].tolist(), sizes[sizes > 1].tolist(), strict=True):
-            rows = order_N[end - size : end].tolist()
-            yield from (
-                (earlier, row)
-                for place, row in enumerate(rows)
-                for earlier in rows[: min(place, REPRESENTATIVES)]
-            )
+def _shingles(words: str) -> list[str]:
+    """Return the runs of characters of a text, as often as they occur."""
+    return [words[start : start + SHINGLE] for start in range(max(1, len(words) - SHINGLE + 1))]
 
 
 def _rows_of_a_band(similarity: float) -> int:
@@ -108,16 +199,15 @@ def _rows_of_a_band(similarity: float) -> int:
     return next((length for length, miss in zip(lengths, missed, strict=True) if miss <= MISSED), 1)
 
 
-def _bands(words: Sequence[str], length: int) -> NDArray[np.uint64]:
+def _bands(words: Sequence[str], similarity: float) -> NDArray[np.uint64]:
     from rensa import RMinHash
 
+    length = _rows_of_a_band(similarity)
+    # The smallest hash is the same, however often a token occurs.
+    digests = RMinHash.digest_matrix_from_token_sets([_shingles(one) for one in words], PERMUTATIONS, SEED)
+    numbers = itertools.chain.from_iterable(digests.to_rows())
+    signatures_NP = np.fromiter(numbers, np.uint32, len(words) * PERMUTATIONS).reshape(-1, PERMUTATIONS)
     bands_NB = np.zeros((len(words), PERMUTATIONS // length), dtype=np.uint64)
-    for start in range(0, len(words), TEXTS_AT_ONCE):
-        tokens = [sorted(_shingles(text)) for text in words[start : start + TEXTS_AT_ONCE]]
-        signatures_NP = np.array(
-            RMinHash.digests_from_token_sets(tokens, PERMUTATIONS, SEED), dtype=np.uint64
-        )
-        mixed_NB = bands_NB[start : start + TEXTS_AT_ONCE]
-        for place in range(length):
-            mixed_NB[:] = (mixed_NB ^ signatures_NP[:, place::length]) * MULTIPLIER
+    for place in range(length):
+        bands_NB[:] = (bands_NB ^ signatures_NP[:, place::length]) * MULTIPLIER
     return bands_NB

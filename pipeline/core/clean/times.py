@@ -92,35 +92,34 @@ def read_times(values: Sequence[str], *, zone: str, day_first: bool | None) -> t
     Times without a zone are read in `zone`. Where `day_first` is None, a number above 12 anywhere in the
     column decides; where none does, the day comes first.
     """
-    tally = TimeTally(zone)
-    numbers = _day_and_month(values)
-    known = _order_of(numbers) if day_first is None else day_first
-    if numbers:
-        tally.day_first = known is not False
-    reader = _Reader(ZoneInfo(zone), tally, known=known is not None)
-    return [reader.read(value) for value in values], tally
+    column = TimeColumn(zone=zone, day_first=day_first)
+    times = [column.read(value) for value in values]
+    tally = column.close()
+    return [other if other and not tally.day_first else time for time, other in times], tally
 
 
-def _day_and_month(values: Sequence[str]) -> set[tuple[int, int]]:
-    """Return the first two numbers of the dates that may be read in two ways; dots mean day.month."""
-    matches = (NUMBERS.match(value.strip()) for value in values if "/" in value or "-" in value[:3])
-    return {(int(match["a"]), int(match["b"])) for match in matches if match and match["sign"] != "."}
+class TimeColumn:
+    """Read the times of a column one by one, as `read_times` does; what decides may come after them."""
 
+    def __init__(self, *, zone: str, day_first: bool | None) -> None:
+        self._tally, self._zone, self._given = TimeTally(zone), ZoneInfo(zone), day_first
+        self._above = [False, False]  # 12: of the first number of a date, of the second one
+        self._has_numbers = False
+        self._other: datetime | None = None
 
-def _order_of(numbers: set[tuple[int, int]]) -> bool | None:
-    """Return whether the day comes first, None where the column does not say or contradicts itself."""
-    day_first, month_first = any(a > 12 for a, _ in numbers), any(b > 12 for _, b in numbers)
-    return None if day_first == month_first else day_first
+    @property
+    def may_turn(self) -> bool:
+        """Return whether the column may still turn out to have the month first."""
+        return self._given is None and not self._above[0]
 
-
-class _Reader:
-    def __init__(self, zone: tzinfo, tally: TimeTally, *, known: bool) -> None:
-        self._zone, self._tally, self._known = zone, tally, known
-
-    def read(self, value: str) -> str:
+    def read(self, value: str) -> tuple[str, str]:
+        """Return a time with the day first, and the same with the month first where it may be either."""
         text = value.strip()
         if not text or text.lower() in ("nan", "nat", "null", "none"):
-            return ""
+            return "", ""
+        if "/" in value or "-" in value[:3]:
+            self._note_numbers(text)
+        self._other = None
         for form, parse in FORMS:
             try:
                 time = parse(self, text)
@@ -128,30 +127,56 @@ class _Reader:
                 continue
             if time is not None:
                 self._tally.forms[form] += 1
-                return self._in_utc(time)
+                other = "" if self._other is None else self._in_utc(self._other)
+                counted = self._counted(time)
+                return (other, "") if other and self._given is False else (counted, other)
+        self._note_unreadable(text)
+        return "", ""
+
+    def close(self) -> TimeTally:
+        """Return how the column was read."""
+        known = self._given
+        if known is None and self._above[0] != self._above[1]:
+            known = self._above[0]
+        if self._has_numbers:
+            self._tally.day_first = known is not False
+        if known is not None:
+            self._tally.ambiguous = 0
+        return self._tally
+
+    def _note_numbers(self, text: str) -> None:
+        """Note what the first two numbers of a date say of the order; dots mean day.month."""
+        match = NUMBERS.match(text)
+        if match and match["sign"] != ".":
+            self._has_numbers = True
+            self._above[0] |= int(match["a"]) > 12
+            self._above[1] |= int(match["b"]) > 12
+
+    def _note_unreadable(self, text: str) -> None:
         self._tally.unreadable += 1
         if len(self._tally.examples) < EXAMPLES:
             self._tally.examples.append(text[:40])
-        return ""
+
+    def _counted(self, time: datetime) -> str:
+        self._tally.without_zone += time.tzinfo is None
+        text = self._in_utc(time)
+        self._tally.unreadable += not text
+        return text
 
     def _in_utc(self, time: datetime) -> str:
-        if time.tzinfo is None:
-            self._tally.without_zone += 1
-            time = time.replace(tzinfo=self._zone)
         try:
-            time = time.astimezone(UTC)
+            time = (time.replace(tzinfo=self._zone) if time.tzinfo is None else time).astimezone(UTC)
         except OverflowError:  # of the year 1 or 9999
-            self._tally.unreadable += 1
             return ""
         return f"{time.replace(tzinfo=None, microsecond=0).isoformat()}Z"
 
-    def iso(self, text: str) -> datetime | None:
+    def _iso(self, text: str) -> datetime | None:
         # Digits alone are seconds, but for a date such as 20260913.
         if text[:4].isdigit() and (text[4:5] == "-" or (text[8:9] == "T" and text[:8].isdigit())):
             return datetime.fromisoformat(text)
         return None
 
-    def epoch(self, text: str) -> datetime | None:
+    def _epoch(self, text: str) -> datetime | None:
         whole, _, part = text.partition(".")
         if not (whole.isascii() and whole.isdigit() and (not part or part.isdigit())):
             return None
@@ -160,7 +185,7 @@ class _Reader:
         unit = EPOCH_DIGITS.get(len(whole))
         return datetime.fromtimestamp(int(whole) // unit, UTC) if unit else None
 
-    def words(self, text: str) -> datetime | None:
+    def _words(self, text: str) -> datetime | None:
         if len(text) > LONGEST:
             return None
         for pattern in (DAY_MONTH, CLOCK_FIRST, MONTH_DAY):
@@ -169,7 +194,7 @@ class _Reader:
                 return _time(match, int(match["year"]), month, int(match["day"])) if month else None
         return None
 
-    def numbers(self, text: str) -> datetime | None:
+    def _numbers(self, text: str) -> datetime | None:
         if len(text) > LONGEST:
             return None
         if match := YEAR_FIRST.fullmatch(text):
@@ -182,8 +207,9 @@ class _Reader:
         if match["sign"] == "." or a > 12 or b > 12:
             day, month = (b, a) if b > 12 and match["sign"] != "." else (a, b)
         else:
-            day, month = (a, b) if self._tally.day_first else (b, a)
-            self._tally.ambiguous += not self._known and a != b
+            day, month = a, b
+            self._tally.ambiguous += a != b
+            self._other = _time(match, year, a, b)
         return _time(match, year, month, day)
 
 
@@ -207,9 +233,9 @@ def _zone(written: str) -> tzinfo:
 
 
 # The commonest first; what one form reads no later one sees.
-FORMS: tuple[tuple[str, Callable[[_Reader, str], datetime | None]], ...] = (
-    ("ISO 8601", _Reader.iso),
-    ("since 1970", _Reader.epoch),
-    ("numbers", _Reader.numbers),
-    ("words", _Reader.words),
+FORMS: tuple[tuple[str, Callable[[TimeColumn, str], datetime | None]], ...] = (
+    ("ISO 8601", TimeColumn._iso),
+    ("since 1970", TimeColumn._epoch),
+    ("numbers", TimeColumn._numbers),
+    ("words", TimeColumn._words),
 )

@@ -3,6 +3,7 @@
 A release names its preparation in its settings, so that it goes on reading texts as it learnt them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.core.clean.rules import EARLIER_RULES, RULES, Rules, clean_text
@@ -64,3 +65,29 @@ def preparation_named(name: str) -> Preparation:
     if name and name not in BY_NAME:
         raise ValueError(f"this version does not know the preparation {name!r} of texts. Update Tonewatch.")
     return BY_NAME[name or EARLIER.name]
+
+
+@dataclass(frozen=True)
+class PreparedBatch:
+    """Hold the texts that preparing changed, by their places, and what changed each.
+
+    `rules` and `kinds` are as Preparation.apply returns them, for those places whose text or count changed.
+    """
+
+    texts: dict[int, str]
+    rules: dict[int, tuple[str, ...]]
+    kinds: dict[int, tuple[str, ...]]
+
+
+def prepare_batch(name: str, texts: Sequence[str]) -> PreparedBatch:
+    """Prepare many texts by the preparation of this name; it can be called in another process."""
+    prepare, prepared = preparation_named(name), PreparedBatch({}, {}, {})
+    for place, text in enumerate(texts):
+        changed, rules, kinds = prepare.apply(text)
+        if changed != text:
+            prepared.texts[place] = changed
+        if rules:
+            prepared.rules[place] = rules
+        if kinds:
+            prepared.kinds[place] = kinds
+    return prepared

@@ -1,18 +1,21 @@
 """The expectation suite of the data: Great Expectations over measures of every row."""
 
 import dataclasses
+import hashlib
 import logging
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from pipeline.base.config import ValidateConfig
 from pipeline.base.data_account import DUPLICATE
 from pipeline.base.records import TextRecord
 from pipeline.core.clean.words import count_words
-from pipeline.core.validate.row_measures import in_language, residues, share_interval
+from pipeline.core.validate.row_measures import draw, has_residue, in_language, share_interval
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult
@@ -48,13 +51,17 @@ class _Rule:
 
 
 def check(
-    kept: Sequence[TextRecord], reasons: Sequence[str], cfg: ValidateConfig, labels: Sequence[str]
+    kept: Collection[TextRecord], reasons: Iterable[str], cfg: ValidateConfig, labels: Sequence[str]
 ) -> tuple[Check, ...]:
-    """Check the clean texts and the reasons of the quarantined ones; return every check."""
-    raw_checks = _run_suite(_raw_frame(len(kept), reasons), _raw_rules(cfg)) if kept or reasons else ()
+    """Check the clean texts and the reasons of the quarantined ones; return every check.
+
+    The texts are passed over twice; of each a few numbers are held.
+    """
+    numbers = Counter(reasons)
+    raw_checks = _run_suite(_raw_frame(len(kept), numbers), _raw_rules(cfg)) if kept or numbers else ()
     if not kept:
         # Without texts every other measure is undefined.
-        counts = [f"{number} {reason}" for reason, number in Counter(reasons).most_common()]
+        counts = [f"{number} {reason}" for reason, number in numbers.most_common()]
         sentence = f"texts: no text is left ({', '.join(counts) or 'nothing was collected'})"
         return (Check("texts", False, 0, cfg.min_texts, sentence), *raw_checks)
     frame = _text_frame(kept, cfg, labels)
@@ -70,27 +77,48 @@ def _language_note(frame: "DataFrame") -> str:
     return f"{len(judged):,} of {len(frame):,} texts judged, 95 % interval {low:.4g} to {high:.4g}"
 
 
-def _text_frame(kept: Sequence[TextRecord], cfg: ValidateConfig, labels: Sequence[str]) -> "DataFrame":
+def _text_frame(kept: Collection[TextRecord], cfg: ValidateConfig, labels: Sequence[str]) -> "DataFrame":
+    """Return the columns of the texts as the suite needs them: whether a cell is filled, the key of an id."""
     import pandas
 
-    columns: dict[str, list[Any]] = {name: [getattr(record, name) for record in kept] for name in COLUMNS}
-    # To Great Expectations an empty string is a value, so it becomes None.
-    columns |= {name: [value or None for value in columns[name]] for name in FILLED}
-    columns["words"] = [count_words(record.text) for record in kept]
-    columns["residue"] = [float(residue) for residue in residues(kept)]
-    columns["in_language"] = in_language(kept, cfg)
-    columns |= {_indicator(label): [float(record.label == label) for record in kept] for label in labels}
-    return pandas.DataFrame(columns).astype({"in_language": "float64"})
+    count = len(kept)
+    # To Great Expectations an empty string is a value, so it becomes a missing one: -1 as a category.
+    filled = {name: np.zeros(count, dtype=np.int8) for name in COLUMNS}
+    ids, words = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int32)
+    residue, known = np.zeros(count, dtype=np.int8), {}
+    label_numbers = np.zeros(count, dtype=np.int32)
+    for row, record in enumerate(kept):
+        for name in FILLED:
+            if not getattr(record, name):
+                filled[name][row] = -1
+        ids[row] = int.from_bytes(
+            hashlib.blake2b(record.id.encode(), digest_size=8).digest(), "big", signed=True
+        )
+        words[row], residue[row] = count_words(record.text), has_residue(record.text)
+        label_numbers[row] = known.setdefault(record.label, len(known)) if record.label else -1
+    columns: dict[str, Any] = {
+        name: pandas.Categorical.from_codes(codes, categories=["filled"]) for name, codes in filled.items()
+    }
+    columns["id"] = pandas.array(ids, dtype="Int64")
+    columns["id"][filled["id"] < 0] = None
+    columns["label"] = pandas.Categorical.from_codes(label_numbers, categories=list(known))
+    columns |= {"words": words, "residue": residue, "in_language": np.full(count, np.nan)}
+    for row, is_in in in_language(draw(kept, cfg.sample_texts), cfg).items():
+        columns["in_language"][row] = is_in
+    for label in labels:
+        columns[_indicator(label)] = (label_numbers == known.get(label, -2)).astype(np.int8)
+    return pandas.DataFrame(columns)
 
 
-def _raw_frame(kept: int, reasons: Sequence[str]) -> "DataFrame":
+def _raw_frame(kept: int, reasons: Mapping[str, int]) -> "DataFrame":
     import pandas
 
-    all_reasons = [*reasons, *[""] * kept]
+    duplicates = reasons.get(DUPLICATE, 0)
+    sizes = (kept, duplicates, sum(reasons.values()) - duplicates)
     return pandas.DataFrame(
         {
-            "duplicate": [float(reason == DUPLICATE) for reason in all_reasons],
-            "quarantined": [float(reason not in ("", DUPLICATE)) for reason in all_reasons],
+            "duplicate": np.repeat(np.array([0, 1, 0], dtype=np.int8), sizes),
+            "quarantined": np.repeat(np.array([0, 0, 1], dtype=np.int8), sizes),
         }
     )
 

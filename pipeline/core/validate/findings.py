@@ -1,10 +1,13 @@
 """What is odd about texts that may be used all the same: each kind with its count and an example's id."""
 
+from array import array
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.base.config import ValidateConfig
 from pipeline.base.data_account import DUPLICATE
@@ -22,6 +25,7 @@ MIN_TIMES = 10
 # Of the two-sample Kolmogorov-Smirnov test at 1 %: sqrt(-ln(0.01 / 2) / 2).
 KS_FACTOR = 1.628
 OVER_LENGTH = 0.99
+Numbers = Sequence[float] | NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -48,19 +52,62 @@ class Finding:
 
 
 def find_oddities(
-    records: Sequence[TextRecord], rejected: Sequence[tuple[TextRecord, str]], cfg: ValidateConfig
+    records: Iterable[TextRecord], rejected: Iterable[tuple[TextRecord, str]], cfg: ValidateConfig
 ) -> list[Finding]:
-    """Return what is odd about the clean texts, and the reasons of the quarantined ones; only what occurs."""
-    reasons = dict.fromkeys(reason for _, reason in rejected)
-    found: list[Finding] = [_of(reason, (r.id for r, why in rejected if why == reason)) for reason in reasons]
-    shifts = length_shifts(records, cfg.max_shift)
+    """Return what is odd about the clean texts, and the reasons of the quarantined ones; only what occurs.
+
+    Both are passed over in batches where they are tables.
+    """
+    reasons: dict[str, list[str]] = {}
+    numbers: Counter[str] = Counter()
+    copies: list[tuple[str, int, str]] = []
+    for record, reason in rejected:
+        numbers[reason] += 1
+        reasons.setdefault(reason, [record.id])
+        if reason == DUPLICATE and record.split:
+            copies.append((record.id, hash(duplicate_key(record.text)), record.split))
+    wanted, kept = {key for _, key, _ in copies}, dict[int, str]()
+    times, lengths = _Column(), dict[SplitName, _Column]()
+    for record in records:
+        if (seconds := _seconds(record.time)) is not None:
+            times.add(seconds, record.id)
+        if split := split_name(record.split):
+            lengths.setdefault(split, _Column()).add(count_words(record.text), record.id)
+            if wanted and (key := hash(duplicate_key(record.text))) in wanted:
+                kept[key] = record.split
+    found = [Finding(reason, numbers[reason], ids[0]) for reason, ids in reasons.items()]
     found += [
-        _of("duplicate across splits", _cross_split_duplicates(records, rejected)),
-        _of("foreign language", _foreign(records, cfg)),
-        _of("stale time", _stale(records)),
-        *(_of(f"length shift in {split}", ids) for split, ids in shifts.items()),
+        _of("duplicate across splits", (one for one, key, side in copies if kept.get(key, side) != side)),
+        _of("foreign language", _foreign(draw(records, cfg.sample_texts).values(), cfg)),
+        _of("stale time", _stale(times)),
+        *(
+            _of(f"length shift in {split}", ids)
+            for split, ids in length_shifts(lengths, cfg.max_shift).items()
+        ),
     ]
     return [finding for finding in found if finding.count]
+
+
+class _Column:
+    """Hold a number of each text, and the ids, one after the other."""
+
+    def __init__(self) -> None:
+        self._numbers, self._ids, self._ends = array("d"), bytearray(), array("q", [0])
+
+    def add(self, number: float, name: str) -> None:
+        self._numbers.append(number)
+        self._ids += name.encode()
+        self._ends.append(len(self._ids))
+
+    @property
+    def numbers(self) -> NDArray[np.float64]:
+        return np.array(self._numbers)
+
+    def ids(self, which: NDArray[np.bool_]) -> list[str]:
+        return [
+            self._ids[self._ends[row] : self._ends[row + 1]].decode()
+            for row in np.flatnonzero(which).tolist()
+        ]
 
 
 def _of(kind: str, ids: Iterable[str]) -> Finding:
@@ -68,30 +115,21 @@ def _of(kind: str, ids: Iterable[str]) -> Finding:
     return Finding(kind, len(listed), listed[0] if listed else "")
 
 
-def _cross_split_duplicates(
-    records: Sequence[TextRecord], rejected: Sequence[tuple[TextRecord, str]]
-) -> Iterable[str]:
-    copies = [record for record, reason in rejected if reason == DUPLICATE and record.split]
-    keys = {duplicate_key(record.text) for record in copies}
-    kept = {duplicate_key(r.text): r.split for r in records if r.split and duplicate_key(r.text) in keys}
-    return (r.id for r in copies if kept.get(duplicate_key(r.text), r.split) != r.split)
-
-
-def _foreign(records: Sequence[TextRecord], cfg: ValidateConfig) -> Iterable[str]:
-    for row in draw([record.id for record in records], cfg.sample_texts):
+def _foreign(sample: Iterable[TextRecord], cfg: ValidateConfig) -> Iterable[str]:
+    for record in sample:
         # Only what is clear is named, however long the text is.
-        language = detect_language(records[row].text, min_words=10**9)
+        language = detect_language(record.text, min_words=10**9)
         if language not in (UNDETERMINED, cfg.language):
-            yield records[row].id
+            yield record.id
 
 
-def _stale(records: Sequence[TextRecord]) -> Iterable[str]:
-    timed = [(record.id, seconds) for record in records if (seconds := _seconds(record.time)) is not None]
-    if len(timed) < MIN_TIMES:
+def _stale(times: _Column) -> Iterable[str]:
+    seconds = times.numbers
+    if len(seconds) < MIN_TIMES:
         return ()
-    low, high = np.quantile([seconds for _, seconds in timed], MIDDLE)
+    low, high = np.quantile(seconds, MIDDLE)
     room = max(STALE_AFTER.total_seconds(), STALE_RANGES * (high - low))
-    return (one for one, seconds in timed if not low - room <= seconds <= high + room)
+    return times.ids((seconds < low - room) | (seconds > high + room))
 
 
 def _seconds(text: str) -> float | None:
@@ -101,34 +139,33 @@ def _seconds(text: str) -> float | None:
         return None
 
 
-def length_shifts(records: Sequence[TextRecord], limit: float) -> Mapping[str, list[str]]:
+def length_shifts(lengths: Mapping[SplitName, _Column], limit: float) -> Mapping[str, list[str]]:
     """Return the ids of the texts that are longer or shorter than nearly all of train, by shifted split.
 
     The lengths differ where their Kolmogorov-Smirnov distance from those of train exceeds both `limit` and
     what chance explains at 1 %. Splits are those that the sources bring.
     """
-    lengths: dict[SplitName, list[tuple[int, str]]] = {}
-    for record in records:
-        if split := split_name(record.split):
-            lengths.setdefault(split, []).append((count_words(record.text), record.id))
-    train = lengths.pop("train", [])
     shifts: dict[str, list[str]] = {}
-    for split, rows in sorted(lengths.items()):
-        expected, found = [n for n, _ in train], [n for n, _ in rows]
-        if train and ks_distance(expected, found) > max(limit, ks_noise(len(expected), len(found))):
-            shifts[split] = _outside(rows, expected)
+    if "train" not in lengths:
+        return shifts
+    expected = lengths["train"].numbers
+    for split, column in sorted(lengths.items()):
+        found = column.numbers
+        noise = ks_noise(len(expected), len(found))
+        if split != "train" and ks_distance(expected, found) > max(limit, noise):
+            shifts[split] = _outside(column, expected)
     return shifts
 
 
-def _outside(rows: Sequence[tuple[int, str]], expected: Sequence[int]) -> list[str]:
+def _outside(column: _Column, expected: NDArray[np.float64]) -> list[str]:
     low, high = np.quantile(expected, (1 - OVER_LENGTH, OVER_LENGTH))
-    longer = np.mean([number for number, _ in rows]) > np.mean(expected)
-    outside = [one for number, one in rows if (number > high if longer else number < low)]
+    numbers = column.numbers
+    outside = column.ids(numbers > high if numbers.mean() > expected.mean() else numbers < low)
     # The whole split, where no single text stands out.
-    return outside or [one for _, one in rows]
+    return outside or column.ids(np.ones(len(numbers), dtype=bool))
 
 
-def ks_distance(one: Sequence[float], other: Sequence[float]) -> float:
+def ks_distance(one: Numbers, other: Numbers) -> float:
     """Return the Kolmogorov-Smirnov distance of two samples, in [0, 1]."""
     one_N, other_M = np.sort(one), np.sort(other)
     values_K = np.concatenate([one_N, other_M])

@@ -6,7 +6,7 @@ Legend: N texts, L labels.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,14 +44,14 @@ class LikelyWrong:
 
 
 def find_likely_wrong(
-    records: Sequence[TextRecord], labels: Sequence[str], *, sample_texts: int
+    records: Iterable[TextRecord], labels: Sequence[str], *, sample_texts: int
 ) -> list[LikelyWrong]:
     """Return the texts whose label is likely wrong, the likeliest first; of `sample_texts` texts at most.
 
     It is deterministic, whatever the order of the records. Returns none where two labels do not have a text
     in every fold.
     """
-    drawn = sorted((records[row] for row in draw([r.id for r in records], sample_texts)), key=lambda r: r.id)
+    drawn = sorted(draw(records, sample_texts).values(), key=lambda record: record.id)
     number = {label: index for index, label in enumerate(labels)}
     drawn = [record for record in drawn if record.label in number]
     given_N = np.array([number[record.label] for record in drawn])

@@ -3,9 +3,7 @@
 import hashlib
 import math
 import re
-from collections.abc import Sequence
-
-import numpy as np
+from collections.abc import Iterable, Mapping
 
 from pipeline.base.config import ValidateConfig
 from pipeline.base.records import TextRecord
@@ -20,41 +18,41 @@ MARKUP = re.compile(
 )
 
 
-def residues(records: Sequence[TextRecord]) -> list[bool]:
-    """Return for each text whether HTML, mojibake or a replacement character is left in it."""
+def has_residue(text: str) -> bool:
+    """Return whether HTML, mojibake or a replacement character is left in a text."""
     from ftfy.badness import is_bad
 
-    return [
+    return (
         bool(("<" in text or "&" in text) and MARKUP.search(text))
         # Mojibake is never ASCII.
         or (not text.isascii() and ("\N{REPLACEMENT CHARACTER}" in text or bool(is_bad(text))))
-        for text in (record.text for record in records)
-    ]
-
-
-def in_language(records: Sequence[TextRecord], cfg: ValidateConfig) -> list[float | None]:
-    """Return for each text 1.0 if it is in `cfg.language`, else 0.0; None where that was not determined.
-
-    It is determined for `cfg.sample_texts` texts at most, drawn by the hash of their ids.
-    """
-    drawn = draw([record.id for record in records], cfg.sample_texts)
-    found: list[float | None] = [None] * len(records)
-    for row in drawn:
-        language = detect_language(records[row].text, min_words=cfg.language_min_words)
-        found[row] = None if language == UNDETERMINED else float(language == cfg.language)
-    return found
-
-
-def draw(ids: Sequence[str], count: int) -> list[int]:
-    """Return the rows of `count` ids at most: those with the smallest hashes, the same whatever the order."""
-    if len(ids) <= count:
-        return list(range(len(ids)))
-    hashes_N = np.fromiter(
-        (int.from_bytes(hashlib.blake2b(one.encode(), digest_size=8).digest(), "big") for one in ids),
-        dtype=np.uint64,
-        count=len(ids),
     )
-    return sorted(np.argsort(hashes_N, kind="stable")[:count].tolist())
+
+
+def in_language(sample: Mapping[int, TextRecord], cfg: ValidateConfig) -> dict[int, float]:
+    """Return for each row of a sample 1.0 if it is in `cfg.language`, else 0.0, where that is determined."""
+    languages = {
+        row: detect_language(record.text, min_words=cfg.language_min_words) for row, record in sample.items()
+    }
+    return {row: float(one == cfg.language) for row, one in languages.items() if one != UNDETERMINED}
+
+
+def draw(records: Iterable[TextRecord], count: int) -> dict[int, TextRecord]:
+    """Return at most so many records by their rows: those whose ids have the smallest hashes.
+
+    They are the same whatever the order. Of more records than twice as many none is held.
+    """
+    drawn: list[tuple[int, int, TextRecord]] = []
+    limit, largest = 2 * count + 1, 1 << 64
+    for row, record in enumerate(records):
+        place = int.from_bytes(hashlib.blake2b(record.id.encode(), digest_size=8).digest(), "big")
+        if place < largest:
+            drawn.append((place, row, record))
+            if len(drawn) >= limit:
+                drawn = sorted(drawn, key=lambda one: one[:2])[:count]
+                largest = drawn[-1][0] if drawn else 0
+    drawn = sorted(drawn, key=lambda one: one[:2])[:count]
+    return {row: record for _, row, record in sorted(drawn, key=lambda one: one[1])}
 
 
 def share_interval(share: float, count: int) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """Rows of tables as text records."""
 
 import dataclasses
+import itertools
 import math
 import re
 from collections import Counter
@@ -13,11 +14,14 @@ from pipeline.base.errors import DataRejected
 from pipeline.base.labels import LabelMap, is_no_label, label_key, pack_labels, trim_label
 from pipeline.base.records import TextRecord, Unreadable
 from pipeline.io.sources.aspect_columns import AspectSearch
+from pipeline.io.sources.seen_ids import SeenIds
 
 Row = Mapping[str, str]
 # What a column of its own for each label holds.
 CHOSEN, NOT_CHOSEN = ("1", "true", "yes", "y", "t", "x"), ("0", "false", "no", "n", "f")
 SHOWN_CHARACTERS, LISTED = 40, 1000
+# So many rows are held while their ids are looked up.
+AT_ONCE = 4096
 OTHERS = "other spellings"
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 # 1.23E+17 is what a spreadsheet leaves of a long number.
@@ -58,20 +62,32 @@ def rows_to_records(
     would everything stored under that id.
     """
     tally = RowTally() if tally is None else tally
-    reader, aspects = RecordReader(source, labels, tally), AspectSearch(source.columns)
-    by_id: dict[str, tuple[int, str, int]] = {}
-    for number, row in enumerate(rows, start=1):
-        if isinstance(row, Unreadable):
-            yield row
-            continue
-        record = reader.read(row, number)
-        aspects.add(row, record)
-        first, text, times = by_id.get(record.id, (number, record.text, 0))
-        if text != record.text:
-            raise _ambiguous_id(source, record.id, first, number)
-        by_id[record.id] = (first, text, times + 1)
-        yield dataclasses.replace(record, id=f"{record.id}#{times + 1}") if times else record
+    reader, aspects, seen = RecordReader(source, labels, tally), AspectSearch(source.columns), SeenIds()
+    numbered = enumerate(rows, start=1)
+    while batch := list(itertools.islice(numbered, AT_ONCE)):
+        records: list[TextRecord | Unreadable] = []
+        for number, row in batch:
+            if isinstance(row, Unreadable):
+                records.append(row)
+                continue
+            record = reader.read(row, number)
+            aspects.add(row, record)
+            records.append(record)
+        yield from _with_unique_ids(records, source, seen, batch[0][0])
     tally.aspect_column = aspects.column()
+
+
+def _with_unique_ids(
+    rows: list[TextRecord | Unreadable], source: TableSource, seen: SeenIds, start: int
+) -> list[TextRecord | Unreadable]:
+    read = [(place, row) for place, row in enumerate(rows) if isinstance(row, TextRecord)]
+    ids, texts = [row.id for _, row in read], [row.text for _, row in read]
+    for which, first, times in seen.add(ids, texts, [start + place for place, _ in read]):
+        place, record = read[which]
+        if first:
+            raise _ambiguous_id(source, record.id, first, start + place)
+        rows[place] = dataclasses.replace(record, id=f"{record.id}#{times + 1}")
+    return rows
 
 
 class RecordReader:

@@ -6,12 +6,13 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from splitting import Split, split_records
 from text_records import text_record
 
 from pipeline.base.config import SplitConfig
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import TRAIN_ONLY, SplitName, TextRecord
-from pipeline.core.split import Split, assign_split, halve_by_group, split_records
+from pipeline.core.split.groups import assign_split, halve_by_group
 
 CFG = SplitConfig(valid=0.2, test=0.3, salt="s", near_duplicates=0.8)
 LABELS = ("bad", "good")
@@ -158,7 +159,7 @@ def test_groups_with_a_near_duplicate_in_common_are_one(text: str) -> None:
 
     assert (alone["a:2"], alone["a:3"]) == ("test", "test")
     assert [sides(divided)[name] for name in ("a:1", "a:2", "a:3")] == ["train"] * 3
-    assert divided.merged_groups == 2
+    assert divided.plan.merged_groups == 2
     assert {r.group for r in divided.texts["train"] if r.id in ("a:1", "a:2", "a:3")} == {"a:1"}
 
 
@@ -225,9 +226,9 @@ def test_what_the_champion_learnt_from_is_never_tested_under_another_salt() -> N
         assert not {r.text for r in divided.texts["test"]} & set(learnt)
         assert sum(map(len, divided.texts.values())) == 400
         plain = split_records(records, changed, LABELS)
-        assert divided.kept_in_train == len(plain.texts["test"]) - len(divided.texts["test"])
+        assert divided.plan.kept_in_train == len(plain.texts["test"]) - len(divided.texts["test"])
     again = split_records(records, CFG, LABELS, learnt)
-    assert again.kept_in_train == 0
+    assert again.plan.kept_in_train == 0
     assert sides(again) == sides(champion)
 
 

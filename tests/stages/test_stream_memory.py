@@ -1,0 +1,34 @@
+"""The memory of the data stages hardly grows with the number of texts: of each text numbers are held."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+# For 150,000 texts more: some 250 bytes a text, and what the allocators keep.
+MOST_MEGABYTES = 80
+LINE = re.compile(r"^(collect|clean|validate|split) .* ([\d,]+) MB \(a worker ([\d,]+) MB\)", re.MULTILINE)
+
+
+def peaks(folder: Path, texts: int) -> dict[str, tuple[int, int]]:
+    program = [sys.executable, "tests/bench/data.py", str(texts), "--stages-only", "--keep", str(folder)]
+    run = subprocess.run(program, cwd=CHECKOUT, capture_output=True, text=True)
+    numbers = {name: (own, worker) for name, own, worker in LINE.findall(run.stdout)}
+    return {
+        name: (int(own.replace(",", "")), int(worker.replace(",", "")))
+        for name, (own, worker) in numbers.items()
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_four_times_the_texts_take_hardly_more_memory(tmp_path: Path) -> None:
+    few, many = peaks(tmp_path / "few", 50_000), peaks(tmp_path / "many", 200_000)
+
+    assert set(few) == set(many) == {"collect", "clean", "validate", "split"}
+    for name, (own, worker) in many.items():
+        assert own - few[name][0] < MOST_MEGABYTES, (name, few[name], own)
+        assert worker - few[name][1] < MOST_MEGABYTES, (name, few[name], worker)
