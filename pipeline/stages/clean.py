@@ -36,7 +36,7 @@ from pipeline.core.privacy.masking import mask_pii
 from pipeline.core.privacy.preparation import PREPARATION
 from pipeline.io import files, parquet
 from pipeline.io.corrections import CORRECTIONS, corrections_path, read_corrections, write_corrections
-from pipeline.io.streams.tables import TableWriter, read_batches, records_of
+from pipeline.io.streams.tables import TableWriter, read_batches, records_of, rows_where, with_values
 from pipeline.io.streams.worker_pool import Batching
 from pipeline.stages import collect
 from pipeline.stages.collect import TEXTS
@@ -125,35 +125,29 @@ class Cleaned:
         rejected: TableWriter,
     ) -> None:
         """Write each text to one of two tables."""
-        import pyarrow
-
         kept = reasons == 0
-        texts.add(batch.filter(pyarrow.array(kept)))
-        aside = batch.filter(pyarrow.array(~kept))
+        texts.add(rows_where(batch, kept))
+        aside = rows_where(batch, ~kept)
         why = [REASONS[number - 1] for number in reasons[~kept].tolist()]
         for record, reason in zip(records_of(aside), why, strict=True):
             self.lost.add(record, reason)
             if record.split:
                 self.own_split[f"{record.split}/{reason}"] += 1
         self.reasons.update(why)
-        rejected.add(aside.append_column("reason", pyarrow.array(why, pyarrow.string())))
+        rejected.add(with_values(aside, reason=why))
 
 
 def _with_corrections(
     batch: "pyarrow.RecordBatch", corrections: Mapping[str, str]
 ) -> tuple["pyarrow.RecordBatch", int]:
-    import pyarrow
-
     ids = batch["id"].to_pylist() if corrections else []
     places = [place for place, one in enumerate(ids) if one in corrections]
     if not places:
         return batch, 0
-    columns = {name: batch[name] for name in batch.schema.names}
-    labels, more = columns["label"].to_pylist(), columns["more_labels"].to_pylist()
+    labels, more = batch["label"].to_pylist(), batch["more_labels"].to_pylist()
     for place in places:
         labels[place], more[place] = corrections[ids[place]], ""
-    columns |= {"label": pyarrow.array(labels), "more_labels": pyarrow.array(more)}
-    return pyarrow.RecordBatch.from_arrays(list(columns.values()), names=list(columns)), len(places)
+    return with_values(batch, label=labels, more_labels=more), len(places)
 
 
 def _counts(account: DataAccount, cleaned: Cleaned) -> dict[str, int]:

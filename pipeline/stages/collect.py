@@ -193,7 +193,7 @@ def collect(
     id that a rule changed as `example/<rule>`, and the name of the preparation.
     """
     batching = batching or Batching()
-    notes, turned = {PREPARATION: preparation(mask=mask).name}, []
+    notes, turned = {PREPARATION: preparation(mask=mask).name}, list[Path]()
     with files.staging_dir(out) as staging:
         path = staging / TEXTS
         texts, unreadable = TableWriter(path, parquet.COLUMNS), TableWriter(staging / UNREADABLE, PLACES)

@@ -25,7 +25,7 @@ from pipeline.core.validate import leakage
 from pipeline.io import files, parquet
 from pipeline.io.streams.fingerprint import add_rows, fingerprint
 from pipeline.io.streams.spill import SpilledTexts, spill
-from pipeline.io.streams.tables import TableWriter, read_batches, records_of
+from pipeline.io.streams.tables import TableWriter, read_batches, records_of, rows_where, with_values
 from pipeline.io.streams.worker_pool import Batching, map_in_order
 from pipeline.stages.collect import TEXTS
 
@@ -125,35 +125,30 @@ class Divided:
         self, batches: Iterable["pyarrow.RecordBatch"], writers: Writers, left_out: TableWriter
     ) -> Iterator[tuple[None, Parts]]:
         """Write batches of texts, and yield of each what the fingerprint covers."""
-        import pyarrow
-
         start = 0
         for whole in batches:
             sides = self.plan.sides[start : start + whole.num_rows]
             batch = self._renamed(whole, start)
             parts: Parts = []
             for side, name in enumerate(SPLITS):
-                part = batch.filter(pyarrow.array(sides == side))
+                part = rows_where(batch, sides == side)
                 writers[name].add(part)
                 parts.append((name, part.to_pydict()))
             self._count(parts)
             rows = (np.flatnonzero(sides == NO_SPLIT) + start).tolist()
-            reasons = pyarrow.array([self.plan.left_out[row] for row in rows], pyarrow.string())
-            left_out.add(batch.filter(pyarrow.array(sides == NO_SPLIT)).append_column("reason", reasons))
+            reasons = [self.plan.left_out[row] for row in rows]
+            left_out.add(with_values(rows_where(batch, sides == NO_SPLIT), reason=reasons))
             start += whole.num_rows
             yield None, parts
 
     def _renamed(self, batch: "pyarrow.RecordBatch", start: int) -> "pyarrow.RecordBatch":
-        import pyarrow
-
         rows = np.flatnonzero(self.plan.renamed[start : start + batch.num_rows]).tolist()
         if not rows:
             return batch
         groups = batch["group"].to_pylist()
         for row in rows:
             groups[row] = self.names[int(self.plan.groups[start + row])]
-        columns = {name: batch[name] for name in batch.schema.names} | {"group": pyarrow.array(groups)}
-        return pyarrow.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+        return with_values(batch, group=groups)
 
     def _count(self, parts: "Parts") -> None:
         for name, columns in parts:

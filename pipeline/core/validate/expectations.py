@@ -85,7 +85,7 @@ def _text_frame(kept: Collection[TextRecord], cfg: ValidateConfig, labels: Seque
     # To Great Expectations an empty string is a value, so it becomes a missing one: -1 as a category.
     filled = {name: np.zeros(count, dtype=np.int8) for name in COLUMNS}
     ids, words = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int32)
-    residue, known = np.zeros(count, dtype=np.int8), {}
+    residue, known = np.zeros(count, dtype=np.int8), dict[str, int]()
     label_numbers = np.zeros(count, dtype=np.int32)
     for row, record in enumerate(kept):
         for name in FILLED:

@@ -5,6 +5,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.base.records import TextRecord
 from pipeline.io import parquet
 
@@ -103,6 +106,22 @@ def records_of(batch: "pyarrow.RecordBatch") -> list[TextRecord]:
     """Return the records of a batch."""
     columns = [batch[name].to_pylist() for name in parquet.COLUMNS]
     return [TextRecord(*values) for values in zip(*columns, strict=True)]
+
+
+def rows_where(batch: "pyarrow.RecordBatch", mask: NDArray[np.bool_]) -> "pyarrow.RecordBatch":
+    """Return the rows of a batch for which the mask is true."""
+    import pyarrow
+
+    return batch.filter(pyarrow.array(mask))
+
+
+def with_values(batch: "pyarrow.RecordBatch", **columns: list[str]) -> "pyarrow.RecordBatch":
+    """Return a batch with other values in some columns, or with columns behind its own."""
+    import pyarrow
+
+    arrays = {name: batch[name] for name in batch.schema.names}
+    arrays |= {name: pyarrow.array(values, pyarrow.string()) for name, values in columns.items()}
+    return pyarrow.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
 
 
 class RecordTable(Collection[TextRecord]):
