@@ -70,8 +70,11 @@ def validate(
         files.write_json(staging / FINDINGS, [dataclasses.asdict(finding) for finding in found])
         files.write_bytes(staging / LIKELY_WRONG, _csv(likely_wrong[: cfg.likely_wrong]).encode())
         log.info("texts.validated", checks=len(checks))
-        figures = {check.name: check.found for check in checks}
-        return files.write_receipt(staging, Receipt("validate", counts=counts, figures=figures))
+        return files.write_receipt(staging, Receipt("validate", counts=counts, figures=_figures(checks)))
+
+
+def _figures(checks: Sequence[expectations.Check]) -> dict[str, float]:
+    return {check.name: check.found for check in checks}
 
 
 def _changes(before: tuple[str, Path] | None, clean: Path, cfg: ValidateConfig) -> list[Finding]:
