@@ -121,7 +121,7 @@ def check_data_versions(workspace: Workspace) -> Finding:
 
 def check_remotes(workspace: Workspace) -> Finding:
     """Check that the DVC remotes answer, hold the newest data version unchanged, and owe nothing."""
-    from pipeline.io.versioning.remotes.settings import remote_names
+    from pipeline.io.remotes.settings import remote_names
     from pipeline.operations.data.remotes import remote_faults
 
     names = remote_names(workspace.root)

@@ -53,8 +53,7 @@ def validate(
             + f"\nLook at {clean / QUARANTINE}, correct the sources, "
             "or change the limits under `validate` in params.yaml."
         )
-    changes = find_changes(measure_change(*before, clean), cfg.change) if before else []
-    _refuse_changes(changes, cfg)
+    changes = _changes(before, clean, cfg)
     likely_wrong = find_likely_wrong(kept, labels, sample_texts=cfg.sample_texts)
     found = [
         *changes,
@@ -72,11 +71,15 @@ def validate(
         files.write_json(staging / FINDINGS, [dataclasses.asdict(finding) for finding in found])
         files.write_bytes(staging / LIKELY_WRONG, _csv(likely_wrong[: cfg.likely_wrong]).encode())
         log.info("texts.validated", checks=len(checks))
-        figures = {check.name: check.found for check in checks}
-        return files.write_receipt(staging, Receipt("validate", counts=counts, figures=figures))
+        return files.write_receipt(staging, Receipt("validate", counts=counts, figures=_figures(checks)))
 
 
-def _refuse_changes(changes: Sequence[Finding], cfg: ValidateConfig) -> None:
+def _figures(checks: Sequence[expectations.Check]) -> dict[str, float]:
+    return {check.name: check.found for check in checks}
+
+
+def _changes(before: tuple[str, Path] | None, clean: Path, cfg: ValidateConfig) -> list[Finding]:
+    changes = find_changes(measure_change(*before, clean), cfg.change) if before else []
     if sentences := stopping(changes, cfg.change):
         raise DataRejected(
             "The data changed more since the version before than the limits allow:\n"
@@ -84,6 +87,7 @@ def _refuse_changes(changes: Sequence[Finding], cfg: ValidateConfig) -> None:
             + "\nCorrect the sources; or, if the change is meant, raise its limit under `validate.change` in "
             "params.yaml, or leave its kind out of `validate.change.stop`."
         )
+    return changes
 
 
 CHANGED = {"rule/mojibake": "mojibake", "rule/html": "HTML", "rule/controls": "control characters"}

@@ -7,7 +7,6 @@ from pipeline.base.config.compress import (
     RecoveryConfig,
     VariantConfig,
 )
-from pipeline.base.config.data.change_limits import ChangeLimits
 from pipeline.base.config.evaluate import BehaviourConfig, EvaluateConfig
 from pipeline.base.config.gate import GateConfig
 from pipeline.base.config.operations import (
@@ -27,13 +26,12 @@ from pipeline.base.config.params import (
     CollectConfig,
     EncoderConfig,
     FinetuneConfig,
-    MaxLoss,
     Params,
     PretrainConfig,
     SplitConfig,
     ValidateConfig,
 )
-from pipeline.base.config.section import OptimizerConfig
+from pipeline.base.config.section import ChangeLimits, MaxLoss, OptimizerConfig
 from pipeline.base.config.sources import (
     AuditSource,
     FeedbackSource,

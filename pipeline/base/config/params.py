@@ -5,11 +5,18 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.base.config.compress import CompressConfig
-from pipeline.base.config.data.change_limits import ChangeLimits
 from pipeline.base.config.evaluate import EvaluateConfig
 from pipeline.base.config.gate import GateConfig
 from pipeline.base.config.operations import ScheduleConfig, ServeConfig, WatchConfig
-from pipeline.base.config.section import Fraction, OptimizerConfig, PositiveFloat, PositiveInt, Section
+from pipeline.base.config.section import (
+    ChangeLimits,
+    Fraction,
+    MaxLoss,
+    OptimizerConfig,
+    PositiveFloat,
+    PositiveInt,
+    Section,
+)
 from pipeline.base.config.sources import (
     AuditSource,
     FeedbackSource,
@@ -91,22 +98,6 @@ class CollectConfig(Section):
     def replay(self) -> ReplaySource | None:
         """Return the source of kind replay, None where it is not listed."""
         return next((source for source in self.sources if isinstance(source, ReplaySource)), None)
-
-
-class MaxLoss(Section):
-    """Set for each reason the share of the rows read above which the run stops before training.
-
-    `no_text` counts placeholders such as "nan" too.
-    """
-
-    unreadable: Fraction
-    unknown_label: Fraction
-    no_label: Fraction
-    several_labels: Fraction
-    conflicting_labels: Fraction
-    no_text: Fraction
-    too_short: Fraction
-    too_long: Fraction
 
 
 class CleanConfig(Section):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from pipeline.base import logs
 from pipeline.base.errors import DigestMismatch, Fault
 from pipeline.io.cache_links import md5
-from pipeline.io.versioning.remotes.settings import remote_names
-from pipeline.io.versioning.remotes.transfer import fetch, set_aside
+from pipeline.io.remotes.settings import remote_names
+from pipeline.io.remotes.transfer import fetch, set_aside
 
 if TYPE_CHECKING:
     from dvc.cachemgr import HashFileDB

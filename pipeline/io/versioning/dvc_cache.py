@@ -12,6 +12,7 @@ import yaml
 from pipeline.base.errors import ConfigError, DigestMismatch, Fault
 from pipeline.io import files
 from pipeline.io.cache_links import is_cache_link
+from pipeline.io.remotes.settings import always_verify
 from pipeline.io.versioning.cache_objects import (
     Outs,
     fetch_missing,
@@ -22,7 +23,6 @@ from pipeline.io.versioning.cache_objects import (
     verify_objects,
 )
 from pipeline.io.versioning.git import ensure_git_and_dvc
-from pipeline.io.versioning.remotes.settings import always_verify
 
 if TYPE_CHECKING:
     from dvc.output import Output

@@ -12,7 +12,7 @@ from pipeline.base.records import TextRecord
 from pipeline.core.privacy.preparation import MASKED
 from pipeline.io import files
 from pipeline.io.sources.source_reader import open_sources
-from pipeline.io.versioning.version_tables import texts_by_id
+from pipeline.io.version_tables import texts_by_id
 
 MOST_ROWS = 20_000
 EXAMPLE = "example/"

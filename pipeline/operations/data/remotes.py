@@ -12,18 +12,18 @@ from pipeline.base.config import Workspace
 from pipeline.base.errors import DigestMismatch, Fault, TonewatchError
 from pipeline.io.forgetting.record import read_record
 from pipeline.io.locks import workspace_lock
-from pipeline.io.versioning import data_branch
-from pipeline.io.versioning.data_branch import DataVersion
-from pipeline.io.versioning.dvc_cache import DvcCache
-from pipeline.io.versioning.remotes import transfer
-from pipeline.io.versioning.remotes.pending import clear_pending, keep_pending, read_pending
-from pipeline.io.versioning.remotes.settings import (
+from pipeline.io.remotes import transfer
+from pipeline.io.remotes.pending import clear_pending, keep_pending, read_pending
+from pipeline.io.remotes.settings import (
     add_remote,
     default_remote,
     remote_names,
     unverified_remotes,
 )
-from pipeline.io.versioning.remotes.store import RemoteStore, State
+from pipeline.io.remotes.store import RemoteStore, State
+from pipeline.io.versioning import data_branch
+from pipeline.io.versioning.data_branch import DataVersion
+from pipeline.io.versioning.dvc_cache import DvcCache
 from pipeline.operations.forgetting.records import finish_forgetting
 
 SHOWN = 5

@@ -16,9 +16,9 @@ from pipeline.base.errors import Fault, TonewatchError
 from pipeline.base.records import SPLITS, Receipt
 from pipeline.core.clean.words import count_words
 from pipeline.core.privacy.preparation import MASKED
-from pipeline.io import files, parquet
+from pipeline.io import files, parquet, version_tables
 from pipeline.io.params_file import load_params
-from pipeline.io.versioning import data_branch, version_diff, version_tables
+from pipeline.io.versioning import data_branch, version_diff
 from pipeline.io.versioning.data_branch import DataVersion
 from pipeline.operations.data.cleaning_examples import cleaning_examples
 from pipeline.operations.data.periods import periods_of
@@ -58,49 +58,52 @@ def write_run_report(workspace: Workspace, name: str) -> None:
 
 def build_report(workspace: Workspace, version: DataVersion) -> DataReport:
     """Read a data version, whatever the work tree holds, and describe it."""
-    params, card = load_params(workspace.params), data_card(workspace, version.name)
     with tempfile.TemporaryDirectory(prefix="tonewatch-report-") as staging:
         folders = {path: Path(staging) / Path(path).name for path in (CLEAN, VALIDATION, SPLIT_FOLDER)}
         for path, folder in folders.items():
             # Of a version of which something was forgotten the splits alone are left.
             with contextlib.nullcontext() if path == SPLIT_FOLDER else contextlib.suppress(Fault):
                 data_branch.export_folder(workspace.root, version.name, path, folder)
-        splits, clean = folders[SPLIT_FOLDER], folders[CLEAN]
-        receipt = files.verified_receipt(splits, made_by="split")
-        account = DataAccount.of_notes(receipt.notes)
-        days = version_tables.count_days(splits)
-        words = _words(splits, params)
-        wrong = list(_likely_wrong(folders[VALIDATION]))
-        report = DataReport(
-            name=version.name,
-            created=version.created,
-            reason=version.reason,
-            fingerprint=version.fingerprint,
-            parent=version.parent,
-            forgotten=str(card["forgotten"]) if "forgotten" in card else None,
-            releases=[str(one) for one in card["releases"]],  # type: ignore[attr-defined]
-            splits={split: receipt.counts[split] for split in SPLITS},
-            labels=_totals(receipt, "label"),
-            languages=_totals(receipt, "lang"),
-            sources=version_tables.count_sources(splits),
-            account=account.lines() if account else [],
-            losses=_losses(account),
-            read=account.read if account else 0,
-            duplicates=_if_there(clean / "quarantine.parquet", version_tables.count_duplicates),
-            words=words,
-            max_tokens=params.encoder.max_tokens,
-            longer=sum(number for start, number in words.items() if start > params.encoder.max_tokens),
-            times=periods_of({day: counts for day, counts in days.items() if day}),
-            untimed=sum(days.get("", {}).values()),
-            examples=cleaning_examples(workspace, params, clean),
-            likely_wrong=_with_texts(wrong[:LISTED], clean, splits),
-            likely_wrong_total=len(wrong),
-            findings=_findings(folders[VALIDATION]),
-            change=None,
-            change_examples={},
-            changed_labels={},
-        )
+        report = _described(workspace, version, folders)
     return _compared(workspace.root, report)
+
+
+def _described(workspace: Workspace, version: DataVersion, folders: Mapping[str, Path]) -> DataReport:
+    params, card = load_params(workspace.params), data_card(workspace, version.name)
+    clean, validation, splits = (folders[path] for path in (CLEAN, VALIDATION, SPLIT_FOLDER))
+    receipt = files.verified_receipt(splits, made_by="split")
+    account = DataAccount.of_notes(receipt.notes)
+    days, words = version_tables.count_days(splits), _words(splits, params)
+    wrong = list(_likely_wrong(validation))
+    return DataReport(
+        name=version.name,
+        created=version.created,
+        reason=version.reason,
+        fingerprint=version.fingerprint,
+        parent=version.parent,
+        forgotten=str(card["forgotten"]) if "forgotten" in card else None,
+        releases=[str(one) for one in card["releases"]],  # type: ignore[attr-defined]
+        splits={split: receipt.counts[split] for split in SPLITS},
+        labels=_totals(receipt, "label"),
+        languages=_totals(receipt, "lang"),
+        sources=version_tables.count_sources(splits),
+        account=account.lines() if account else [],
+        losses=_losses(account),
+        read=account.read if account else 0,
+        duplicates=_if_there(clean / "quarantine.parquet", version_tables.count_duplicates),
+        words=words,
+        max_tokens=params.encoder.max_tokens,
+        longer=sum(number for start, number in words.items() if start > params.encoder.max_tokens),
+        times=periods_of({day: counts for day, counts in days.items() if day}),
+        untimed=sum(days.get("", {}).values()),
+        examples=cleaning_examples(workspace, params, clean),
+        likely_wrong=_with_texts(wrong[:LISTED], clean, splits),
+        likely_wrong_total=len(wrong),
+        findings=_findings(validation),
+        change=None,
+        change_examples={},
+        changed_labels={},
+    )
 
 
 def _compared(root: Path, report: DataReport) -> DataReport:

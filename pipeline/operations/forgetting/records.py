@@ -23,8 +23,8 @@ from pipeline.io.journal.journal import Journal
 from pipeline.io.locks import workspace_lock
 from pipeline.io.params_file import load_params
 from pipeline.io.registry.ledger import Ledger
+from pipeline.io.remotes.transfer import aside_folder
 from pipeline.io.versioning import held_objects
-from pipeline.io.versioning.remotes.transfer import aside_folder
 from pipeline.operations.forgetting.leftovers import files_with
 from pipeline.operations.forgetting.remotes import forget_in_remotes, remotes_of
 from pipeline.operations.forgetting.report import RecordsReport

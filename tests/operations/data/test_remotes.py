@@ -16,12 +16,12 @@ from pipeline.base.errors import DigestMismatch, Fault, UsageError
 from pipeline.base.records import SPLITS, Receipt
 from pipeline.io import files, parquet
 from pipeline.io.cache_links import md5
+from pipeline.io.remotes.pending import read_pending
+from pipeline.io.remotes.settings import remote_names, unverified_remotes
+from pipeline.io.remotes.store import RemoteStore
+from pipeline.io.remotes.transfer import aside_folder, with_listed
 from pipeline.io.versioning import data_branch, data_versions
 from pipeline.io.versioning.dvc_cache import DvcCache
-from pipeline.io.versioning.remotes.pending import read_pending
-from pipeline.io.versioning.remotes.settings import remote_names, unverified_remotes
-from pipeline.io.versioning.remotes.store import RemoteStore
-from pipeline.io.versioning.remotes.transfer import aside_folder, with_listed
 from pipeline.operations.consistency import check_remotes
 from pipeline.operations.data import remotes
 

@@ -5,17 +5,13 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from pipeline.base import logs
 from pipeline.base.errors import DigestMismatch, Unreachable
 from pipeline.io.cache_links import md5
-from pipeline.io.versioning.remotes.settings import default_remote, remote_names
-from pipeline.io.versioning.remotes.store import RemoteStore, State
-
-if TYPE_CHECKING:
-    from dvc.cachemgr import HashFileDB
-    from dvc.repo import Repo
+from pipeline.io.remotes.settings import default_remote, remote_names
+from pipeline.io.remotes.store import RemoteStore, State
 
 ASIDE = "set-aside"
 log = logs.get("versions")
@@ -54,12 +50,12 @@ def set_aside(root: Path, path: Path) -> Path:
     return target
 
 
-def object_path(cache: "HashFileDB", digest: str) -> Path:
+def object_path(cache: Any, digest: str) -> Path:
     """Return the path of an object in the cache."""
     return Path(cache.oid_to_path(digest))
 
 
-def local_state(cache: "HashFileDB", digest: str) -> State:
+def local_state(cache: Any, digest: str) -> State:
     """Read an object of the cache, and return whether its bytes are those of its name."""
     path = object_path(cache, digest)
     if not path.is_file():
@@ -67,7 +63,7 @@ def local_state(cache: "HashFileDB", digest: str) -> State:
     return "good" if md5(path) == digest.removesuffix(".dir") else "changed"
 
 
-def with_listed(cache: "HashFileDB", digests: Iterable[str]) -> Iterator[str]:
+def with_listed(cache: Any, digests: Iterable[str]) -> Iterator[str]:
     """Yield the digests, the lists of folders first, then what those that are readable list."""
     files: dict[str, None] = {}
     for digest in dict.fromkeys(digests):
@@ -81,7 +77,7 @@ def with_listed(cache: "HashFileDB", digests: Iterable[str]) -> Iterator[str]:
     yield from files
 
 
-def push(repo: "Repo", digests: Iterable[str], name: str) -> int:
+def push(repo: Any, digests: Iterable[str], name: str) -> int:
     """Write to a remote what it lacks, or has in another size; return the number of objects written.
 
     Raises DigestMismatch for a changed object of the cache: it is never pushed; Unreachable for a remote that
@@ -106,7 +102,7 @@ def push(repo: "Repo", digests: Iterable[str], name: str) -> int:
     return written
 
 
-def fetch(repo: "Repo", root: Path, digests: Sequence[str]) -> list[str]:
+def fetch(repo: Any, root: Path, digests: Sequence[str]) -> list[str]:
     """Fetch objects that the cache lacks from the first remote that has them good.
 
     Returns a sentence for each remote that failed, and for each changed copy, which is set aside there.
@@ -139,7 +135,7 @@ def _changed_sentence(store: RemoteStore, digest: str) -> str:
     return f"The copy in the DVC remote {store.name} was changed: {where}. {aside}"
 
 
-def verify(repo: "Repo", root: Path, digests: Sequence[str]) -> Verification:
+def verify(repo: Any, root: Path, digests: Sequence[str]) -> Verification:
     """Read these objects in the cache and in every remote; set changed ones aside, restore what is gone."""
     verifier, done = _Verifier(repo, root), set[str]()
     # A list that is lost in the cache may be restored first: then its files are known.
@@ -153,7 +149,7 @@ def verify(repo: "Repo", root: Path, digests: Sequence[str]) -> Verification:
 class _Verifier:
     """Verify object after object; a remote that fails is named once, and left out from then on."""
 
-    def __init__(self, repo: "Repo", root: Path) -> None:
+    def __init__(self, repo: Any, root: Path) -> None:
         self.found = Verification()
         self._root, self._cache, self._default = root, repo.cache.local, default_remote(root)
         self._stores: list[RemoteStore] = []

@@ -11,13 +11,10 @@ import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pipeline.base.errors import TonewatchError, Unreachable
 from pipeline.io.cache_links import md5
-
-if TYPE_CHECKING:
-    from dvc.repo import Repo
 
 State = Literal["good", "missing", "changed"]
 CHUNK = 1 << 20
@@ -32,7 +29,7 @@ class RemoteStore:
     Every method raises Unreachable, which says what to do, where the remote fails.
     """
 
-    def __init__(self, repo: "Repo", name: str) -> None:
+    def __init__(self, repo: Any, name: str) -> None:
         self.name = name
         with answering(name):
             self._objects = repo.cloud.get_remote_odb(name)

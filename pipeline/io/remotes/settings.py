@@ -5,12 +5,9 @@ import contextlib
 import re
 from collections.abc import MutableMapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.base.errors import UsageError
-
-if TYPE_CHECKING:
-    from dvc.repo import Repo
 
 SECTION = re.compile(r"""'?remote\s+"(.+)"'?$""")
 # Without them a connection that hangs would be waited for without end.
@@ -57,7 +54,7 @@ def always_verify(config: MutableMapping[str, Any]) -> None:
                 remote.setdefault(name, seconds)
 
 
-def add_remote(repo: "Repo", name: str, address: str, endpoint: str | None) -> None:
+def add_remote(repo: Any, name: str, address: str, endpoint: str | None) -> None:
     """Write the default remote into .dvc/config, with `verify`; another one of this name is replaced.
 
     Raises UsageError for a name or an address that cannot be one.

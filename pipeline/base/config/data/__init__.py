@@ -1,1 +1,0 @@
-"""Limits of the data that are a section of their own below a stage's."""
