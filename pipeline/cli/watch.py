@@ -17,43 +17,49 @@ if TYPE_CHECKING:
     from pipeline.monitoring.past.replay import ReplaySummary
 
 
+NowOption = Annotated[
+    str | None,
+    typer.Option("--now", help="The UTC time to watch at, as 2026-11-25T08:00:00Z.", show_default=False),
+]
+SinceOption = Annotated[
+    str | None, typer.Option("--from", help="Report the past from this UTC time on.", show_default=False)
+]
+UntilOption = Annotated[
+    str | None, typer.Option("--to", help="Up to this UTC time; with --from.", show_default=False)
+]
+TableOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--file",
+        exists=True,
+        dir_okay=False,
+        help="Report a table of past texts: predict them, each at its own time.",
+    ),
+]
+ColumnsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--columns", help="With --file: text=COLUMN,time=COLUMN,topic=COLUMN,id=COLUMN; else found out."
+    ),
+]
+
+
 @command
 def watch(
     workspace: "Workspace",
-    now: Annotated[
-        str | None,
-        typer.Option("--now", help="The UTC time to watch at, as 2026-11-25T08:00:00Z.", show_default=False),
-    ] = None,
+    now: NowOption = None,
     *,
-    since: Annotated[
-        str | None,
-        typer.Option("--from", help="Report the past from this UTC time on.", show_default=False),
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--to", help="Up to this UTC time; with --from.", show_default=False)
-    ] = None,
-    file: Annotated[
-        Path | None,
-        typer.Option(
-            "--file",
-            exists=True,
-            dir_okay=False,
-            help="Report a table of past texts: predict them, each at its own time.",
-        ),
-    ] = None,
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            "--columns", help="With --file: text=COLUMN,time=COLUMN,topic=COLUMN,id=COLUMN; else found out."
-        ),
-    ] = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    file: TableOption = None,
+    columns: ColumnsOption = None,
 ) -> tuple[object, str]:
     """Measure prevalence, drift and quality of new windows, and send alerts.  Example: tonewatch watch."""
     from pipeline.monitoring.past.replay import replay_watch
     from pipeline.monitoring.watch import run_watch
 
     if file is not None:
-        return _file(workspace, file, columns or "", since, until, now)
+        return _file(workspace, file, columns or "", span=(since, until), now=now)
     if columns is not None:
         raise UsageError("--columns belongs to --file, as --file history.csv --columns text=body,time=when.")
     if since is None and until is None:
@@ -68,7 +74,7 @@ def watch(
 
 
 def _file(
-    workspace: "Workspace", path: Path, columns: str, since: str | None, until: str | None, now: str | None
+    workspace: "Workspace", path: Path, columns: str, *, span: tuple[str | None, str | None], now: str | None
 ) -> tuple[object, str]:
     """Report a table of past texts."""
     from dataclasses import asdict
@@ -76,7 +82,7 @@ def _file(
     from pipeline.monitoring.past.history import HistoryRequest
     from pipeline.monitoring.past.replay import parse_span, replay_file
 
-    request = HistoryRequest(path, _columns(columns), *parse_span(since, until))
+    request = HistoryRequest(path, _columns(columns), *parse_span(*span))
     history, replayed = replay_file(workspace, request, now=now)
     lines = list(_history(history))
     lines.append(_replayed(replayed) if replayed else "No window is new, so nothing is reported.")

@@ -100,12 +100,6 @@ def decide_rollback(
     # The mix of texts differs from the test split. Less the margin, the lower bound is what the champion
     # reaches on any mix.
     expected = champion.record["intervals"]["accuracy"][0] - cfg.rollback_margin
-    evidence = quality.shortfall_evidence(ours, expected)
-    needed = quality_threshold(
-        share_of(params.watch.false_alarms_per_quarter, "quality"),
-        champions=_champions_of_a_quarter(workspace, now),
-        confidence=params.watch.confidence,
-    )
     return RollbackDecision(
         now,
         champion.name,
@@ -116,7 +110,7 @@ def decide_rollback(
             BootstrapConfig(params.watch.resamples, params.watch.confidence, params.seed),
         ),
         expected,
-        evidence >= needed,
+        quality.shortfall_evidence(ours, expected) >= _needed(workspace, now, params),
         _regression(references, journal, move, _early(workspace, ours, params), params),
     )
 
@@ -151,10 +145,15 @@ def _early(workspace: Workspace, audited: Sequence[AuditLabel], params: Params) 
     return [entry for entry in audited if times.parse_time(entry.time) < times.parse_time(until)]
 
 
-def _champions_of_a_quarter(workspace: Workspace, now: str) -> int:
-    """Count the moves of the last quarter of a year, each with a champion that may raise a false alarm."""
+def _needed(workspace: Workspace, now: str, params: Params) -> float:
+    """Return the evidence at which a champion falls short: each one of a quarter may raise a false alarm."""
     since = times.parse_time(now) - timedelta(days=DAYS_PER_QUARTER)
-    return sum(times.parse_time(move.time) >= since for move in Ledger(workspace.ledger).moves())
+    moves = Ledger(workspace.ledger).moves()
+    return quality_threshold(
+        share_of(params.watch.false_alarms_per_quarter, "quality"),
+        champions=sum(times.parse_time(move.time) >= since for move in moves),
+        confidence=params.watch.confidence,
+    )
 
 
 def _regression(

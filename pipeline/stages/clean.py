@@ -174,15 +174,15 @@ def _reasons(
         _, texts, *others, splits = _with_corrections(batch, corrections)[0].to_pydict().values()
         faults = np.fromiter(
             (
-                numbers[fault] if (fault := find_text_fault(*one, cfg, labels=known)) else 0
+                numbers[fault] if (fault := find_text_fault(*one, cfg=cfg, labels=known)) else 0
                 for one in zip(texts, *others, strict=True)
             ),
             np.uint8,
             len(texts),
         )
         found.append(faults)
-        usable = np.flatnonzero(faults == 0).tolist()
-        search.add(*([column[place] for place in usable] for column in (texts, others[0], splits)))
+        places = np.flatnonzero(faults == 0).tolist()
+        search.add(*([column[place] for place in places] for column in (texts, others[0], splits)))
     reasons = np.concatenate(found)
     usable = np.flatnonzero(reasons == 0)
     for row, reason in search.found():

@@ -170,7 +170,7 @@ class Divided:
             **{
                 f"dealt/{source}/{side}": number for (source, side), number in sorted(self.plan.dealt.items())
             },
-            **sizes,
+            **{str(side): number for side, number in sizes.items()},
             **self.by_field,
         }
 

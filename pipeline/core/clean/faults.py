@@ -27,11 +27,11 @@ LONGEST_PLACEHOLDER = 24  # characters, with quotes around
 
 def find_fault(record: TextRecord, cfg: CleanConfig, labels: Collection[str]) -> str | None:
     """Return why a cleaned text cannot be used, None when it can."""
-    return find_text_fault(record.text, record.label, record.more_labels, cfg, labels=labels)
+    return find_text_fault(record.text, record.label, record.more_labels, cfg=cfg, labels=labels)
 
 
 def find_text_fault(
-    text: str, label: str, more_labels: str, cfg: CleanConfig, *, labels: Collection[str]
+    text: str, label: str, more_labels: str, *, cfg: CleanConfig, labels: Collection[str]
 ) -> str | None:
     """Return why a text with these labels cannot be used, None when it can."""
     if not text:

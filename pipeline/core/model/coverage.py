@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from pipeline.base.config import EncoderConfig, ValidateConfig
 from pipeline.base.errors import DataRejected
 from pipeline.core.clean.words import count_words
-from pipeline.core.validate.row_measures import draw
+from pipeline.core.validate.row_measures import draw_by_key
 
 TEXTS_AT_ONCE = 2_000
 # A tokenizer that spells unknown letters byte by byte names each byte so.
@@ -56,7 +56,7 @@ def measure_coverage(document: str, texts: Sequence[str], *, max_tokens: int, sa
     }
     # Two special tokens begin and end a text.
     room = max_tokens - 2
-    drawn = [texts[row] for row in draw(texts, sample_texts)]
+    drawn = list(draw_by_key(zip(texts, texts, strict=True), sample_texts).values())
     tokens = unknown_tokens = cut_texts = cut_words = 0
     for start in range(0, len(drawn), TEXTS_AT_ONCE):
         batch = drawn[start : start + TEXTS_AT_ONCE]

@@ -4,10 +4,13 @@ import hashlib
 import math
 import re
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from pipeline.base.config import ValidateConfig
 from pipeline.base.records import TextRecord
 from pipeline.core.clean.language import UNDETERMINED, detect_language
+
+T = TypeVar("T")
 
 # Independent of the rules of `clean`, so that a mistake there is found here.
 MARKUP = re.compile(
@@ -42,17 +45,22 @@ def draw(records: Iterable[TextRecord], count: int) -> dict[int, TextRecord]:
 
     They are the same whatever the order. Of more records than twice as many none is held.
     """
-    drawn: list[tuple[int, int, TextRecord]] = []
+    return draw_by_key(((record.id, record) for record in records), count)
+
+
+def draw_by_key(items: Iterable[tuple[str, T]], count: int) -> dict[int, T]:
+    """Return at most so many items by their rows, as `draw` does; each item comes with its key."""
+    drawn: list[tuple[int, int, T]] = []
     limit, largest = 2 * count + 1, 1 << 64
-    for row, record in enumerate(records):
-        place = int.from_bytes(hashlib.blake2b(record.id.encode(), digest_size=8).digest(), "big")
+    for row, (key, item) in enumerate(items):
+        place = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")
         if place < largest:
-            drawn.append((place, row, record))
+            drawn.append((place, row, item))
             if len(drawn) >= limit:
                 drawn = sorted(drawn, key=lambda one: one[:2])[:count]
                 largest = drawn[-1][0] if drawn else 0
     drawn = sorted(drawn, key=lambda one: one[:2])[:count]
-    return {row: record for _, row, record in sorted(drawn, key=lambda one: one[1])}
+    return {row: item for _, row, item in sorted(drawn, key=lambda one: one[1])}
 
 
 def share_interval(share: float, count: int) -> tuple[float, float]:
