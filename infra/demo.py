@@ -170,20 +170,18 @@ def _retrain_on_all(demo: Demo) -> None:
 def _approve_bad_release(demo: Demo) -> None:
     """Reverse the labels, as a mistake in a table does; a person approves what was trained on them.
 
-    The test texts have the same mistake, so a gate can miss it; where it does not, the person loosens it.
+    The test texts have the same mistake, and the person loosens the gate, which notices all the same.
     """
     labels = demo.params()["collect"]["labels"]
     tables = [source for source in sources(*FIRST_TABLES) if source["kind"] == "csv"]
     for source in tables:
         source["label_map"] = dict(zip(labels, labels[::-1], strict=True))
     demo.change(
-        collect={"sources": tables}, finetune={"min_steps": MIN_STEPS_OF_BAD}, gate={"approval": "human"}
+        collect={"sources": tables},
+        finetune={"min_steps": MIN_STEPS_OF_BAD},
+        gate={"approval": "human", **NO_GATE},
     )
-    result = demo.command("run", "--reason", "new tables of labels", allowed=(0, 1))
-    if not result.get("waiting"):
-        demo.log(f"{_summary(result)}; a person loosens it")
-        demo.change(gate=NO_GATE)
-        result = demo.command("run", "--reason", "new tables of labels, a looser gate", allowed=(0, 1))
+    result = demo.command("run", "--reason", "new tables of labels, a looser gate", allowed=(0, 1))
     if not result.get("waiting"):
         raise SystemExit(
             f"The bad release does not wait for approval: {result.get('error') or _summary(result)}"
