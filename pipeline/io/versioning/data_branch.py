@@ -145,7 +145,7 @@ def export_folder(root: Path, name: str, path: str, out: Path) -> None:
         return
     try:
         Repo.get(str(root), path, out=str(out), rev=version.commit)
-    except DvcException as error:
+    except (DvcException, FileNotFoundError) as error:
         raise Fault(
             f"{path} of data version {name} cannot be read: {error}. "
             "Restore its files with `dvc fetch --all-tags`, then type the same again."

@@ -16,7 +16,7 @@ from pipeline.core.evaluate.comparison import compare_models
 from pipeline.core.evaluate.paired_bootstrap import PairedPredictions
 from pipeline.core.gate.decision import decide
 from pipeline.core.gate.looks import LookBudget
-from pipeline.core.split import assign_split
+from pipeline.core.split.groups import assign_split
 from pipeline.io.params_file import load_params
 
 PARAMS = load_params(Path(__file__).parents[3] / "params.yaml")

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from pipeline.base.config import SplitConfig
 from pipeline.core.gate.reserve import reserved_rows
-from pipeline.core.split import assign_split
+from pipeline.core.split.groups import assign_split
 
 OTHERS = [f"other {number}" for number in range(20)]
 GROUPS = [f"group {number}" for number in range(4000)]

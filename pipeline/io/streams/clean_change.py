@@ -1,24 +1,18 @@
 """Compare cleaned texts with those of the data version before; DuckDB streams both, and spills to disk."""
 
-import contextlib
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.base.data_account import DUPLICATE
 from pipeline.base.documents.data_change import BeforeAfter, DataChange
-from pipeline.base.errors import Fault, NotAWorkspace, TonewatchError
 from pipeline.base.records import SPLITS
-from pipeline.io import files
-from pipeline.io.versioning import data_branch
-from pipeline.io.versioning.git import ensure_git_and_dvc
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+MEMORY = "400MB"  # beyond it, DuckDB spills
 TEXTS, QUARANTINE = "texts.parquet", "quarantine.parquet"
-CLEAN, SPLIT_FOLDER = "data/clean", "data/splits"
 # A text of both versions can be of several kinds; `renamed` ones are new ids of texts that were there.
 CONDITIONS = {
     "added": "old_id IS NULL",
@@ -30,37 +24,13 @@ CONDITIONS = {
 }
 
 
-@contextlib.contextmanager
-def exported_before(root: Path, clean: Path) -> Iterator[tuple[str, Path] | None]:
-    """Yield the name and the cleaned texts of the data version before those in `clean`; None without one.
-
-    Versions of the same texts are passed over: a run that only validates again compares as it did before.
-    A version of which something was forgotten has only its splits left; they are yielded instead.
-    """
-    try:
-        ensure_git_and_dvc(root)
-        versions = data_branch.list_versions(root)
-    except NotAWorkspace:
-        versions = ()
-    with tempfile.TemporaryDirectory(prefix="tonewatch-before-") as staging:
-        exported = None
-        for version in versions:
-            folder = _export(root, version.name, Path(staging) / version.name)
-            if folder is None:
-                continue
-            if not _equal(folder, clean):
-                exported = version.name, folder
-                break
-        yield exported
-
-
 def measure_change(name: str, old: Path, new: Path) -> DataChange:
     """Count what changed from the texts of a version in `old` to the cleaned ones in `new`."""
     import duckdb
 
     with (
         tempfile.TemporaryDirectory(prefix="tonewatch-spill-") as spill,
-        duckdb.connect(config={"temp_directory": spill}) as base,
+        duckdb.connect(config={"temp_directory": spill, "memory_limit": MEMORY}) as base,
     ):
         for side, folder in (("old", old), ("new", new)):
             _make_view(base, side, folder)
@@ -80,24 +50,6 @@ def measure_change(name: str, old: Path, new: Path) -> DataChange:
             duplicates=copies,
             length_distance=_length_distance(base),
         )
-
-
-def _export(root: Path, name: str, folder: Path) -> Path | None:
-    for path in (CLEAN, SPLIT_FOLDER):
-        out = folder / path
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(Fault, OSError):
-            data_branch.export_folder(root, name, path, out)
-            if (out / files.RECEIPT).is_file():
-                return out
-    return None
-
-
-def _equal(folder: Path, clean: Path) -> bool:
-    try:
-        return files.read_receipt(folder).files == files.read_receipt(clean).files
-    except (OSError, ValueError, TypeError, TonewatchError):
-        return False
 
 
 def _make_view(base: "DuckDBPyConnection", side: str, folder: Path) -> None:

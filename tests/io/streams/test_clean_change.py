@@ -13,9 +13,10 @@ from pipeline.base.documents.data_change import BeforeAfter
 from pipeline.base.records import SPLITS, Receipt, TextRecord
 from pipeline.core.validate.changes import find_changes, stopping
 from pipeline.io import files, parquet
+from pipeline.io.streams.clean_change import measure_change
 from pipeline.io.versioning import data_versions
-from pipeline.io.versioning.clean_change import exported_before, measure_change
 from pipeline.io.versioning.dvc_cache import DvcCache
+from pipeline.io.versioning.version_before import exported_before
 
 WORDS = ("warm", "cold", "kind", "slow", "bright", "empty", "loud", "fresh")
 
