@@ -179,6 +179,7 @@ def test_a_locked_workspace_rejects_other_commands(pipeline):
     assert all(str(os.getpid()) in result.json["error"] for result in rejected)
 
 
+@pytest.mark.slow
 def test_dvc_repro_gives_the_same_digests_as_the_flow(pipeline, tmp_path):
     clone = tmp_path / "clone"
     git(pipeline.folder, "clone", "-q", ".", str(clone))

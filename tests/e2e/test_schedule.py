@@ -219,6 +219,7 @@ def test_of_runs_missed_without_a_schedule_at_most_one_starts(killed):
     assert all("covers it" in run["state"]["message"] for run in rest)
 
 
+@pytest.mark.slow
 def test_the_final_state_says_how_a_run_ended_and_only_faults_alert(tmp_path_factory, prefect_server):
     root = workspace(tmp_path_factory)
     printed = final_states(root, prefect_server)

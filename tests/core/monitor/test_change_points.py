@@ -50,7 +50,12 @@ def noisy(level: NDArray[Any] | float, seed: int, *, noise: float = 0.03, window
 
 
 @pytest.mark.parametrize(
-    ("quarter", "quarters", "budget"), [(HOURS, 40, 1.0), (DAYS, 200, 1.0), (DAYS, 300, 0.2)]
+    ("quarter", "quarters", "budget"),
+    [
+        (DAYS, 200, 1.0),
+        pytest.param(HOURS, 40, 1.0, marks=pytest.mark.slow),
+        pytest.param(DAYS, 300, 0.2, marks=pytest.mark.slow),
+    ],
 )
 def test_false_alarms_stay_within_the_budget(quarter: int, quarters: int, budget: float) -> None:
     # The least change is no help here: every false alarm counts.

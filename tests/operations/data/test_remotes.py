@@ -237,6 +237,7 @@ def test_s3_is_pushed_to_verified_repaired_and_fetched_from(places: Workspace, s
         assert md5(places.root / TABLE) == of_table
 
 
+@pytest.mark.slow
 def test_s3_with_wrong_credentials_or_gone_is_said_and_nothing_is_lost(
     places: Workspace, seaweed: Seaweed
 ) -> None:

@@ -60,6 +60,7 @@ def findings(places: Workspace) -> dict[str, str]:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.slow
 def test_two_weeks_a_rollback_a_forgotten_text_and_a_week_after(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
