@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -11,7 +12,7 @@ from pipeline.base.config import Workspace
 from pipeline.base.errors import DataRejected, UsageError
 from pipeline.inference.champion import LoadedRelease, load_champion
 from pipeline.inference.prediction import Prediction, prediction_of
-from pipeline.inference.workers import open_workers
+from pipeline.inference.workers import predict_groups
 from pipeline.io.tables.reader import TEXT, Table, column_texts, listed, open_table
 from pipeline.io.tables.writer import check_out, write_table
 
@@ -87,10 +88,10 @@ def score_table(workspace: Workspace, request: ScoreRequest, standard_input: Bin
     like = source if source.is_file() else None
     with (
         write_table(out, table.schema, added, like=like, replace=request.replace) as writer,
-        open_workers(release, rows=table.rows) as workers,
+        closing(predict_groups(release, _groups(table, column), rows=table.rows)) as groups,
         logs.progress(f"predict {source.name}", table.rows) as progress,
     ):
-        for (batch, texts), predictions in workers.predict(_groups(table, column)):
+        for (batch, texts), predictions in groups:
             rows = _rows(texts, predictions, release.labels)
             writer.write(batch, dict(zip(added, _values(rows, release), strict=True)))
             scored.count(rows)

@@ -6,7 +6,7 @@ import os
 import queue
 import signal
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -48,7 +48,7 @@ def cores() -> int:
 
 def map_in_order(
     function: Callable[[Payload], Result], batches: Iterable[tuple[Kept, Payload]], batching: Batching
-) -> Iterator[tuple[Kept, Result]]:
+) -> Generator[tuple[Kept, Result]]:
     """Yield what stays here of each batch with what the function returns of the rest, in their order.
 
     The function must be importable by another process. No more batches are read than are under way. Raises

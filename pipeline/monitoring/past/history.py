@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from pipeline.core.inspection.profiles import profile
 from pipeline.core.monitor.windows import window_start
 from pipeline.core.privacy.masking import mask_pii
 from pipeline.inference.champion import load_champion
-from pipeline.inference.workers import open_workers
+from pipeline.inference.workers import predict_groups
 from pipeline.io import files
 from pipeline.io.journal.journal import Journal
 from pipeline.io.table_files.opening import open_table
@@ -83,11 +84,10 @@ def journal_history(
     journal = Journal(workspace.journal, retention_days=params.serve.journal.retention_days)
     try:
         with (
-            open_workers(release, rows=None) as workers,
+            closing(predict_groups(release, reader.groups(table), rows=None)) as groups,
             logs.progress(f"watch {request.path.name}", None) as progress,
         ):
-            groups = ((past, [one.text for one in past]) for past in reader.texts(table))
-            for past, predictions in workers.predict(groups):
+            for past, predictions in groups:
                 journal.append(writer.entries(past, predictions))
                 history.predicted += len(past)
                 progress(history.rows)
@@ -162,13 +162,13 @@ class _Reader:
         self._reported: dict[str, bool] = {}
         self._topics: dict[str, str] = {}
 
-    def texts(self, table: TableRequest) -> Iterator[list[PastText]]:
-        """Yield the texts to predict, some hundred at a time."""
+    def groups(self, table: TableRequest) -> Iterator[tuple[list[PastText], list[str]]]:
+        """Yield the rows to predict with their texts, some hundred at a time."""
         with open_table(table) as opened:
             numbered = enumerate(opened.rows)
             while rows := list(itertools.islice(numbered, BATCH)):
                 if past := self._batch(rows):
-                    yield past
+                    yield past, [one.text for one in past]
 
     def _batch(self, rows: Sequence[tuple[int, Row | Unreadable]]) -> list[PastText]:
         history, columns = self._history, self._history.columns

@@ -2,11 +2,12 @@
 
 import math
 import os
+from collections.abc import Iterator
 
 import pytest
 
 from pipeline.base.errors import Fault
-from pipeline.io.streams.worker_pool import Batching, map_in_order
+from pipeline.io.streams.worker_pool import BATCHES_AHEAD, Batching, map_in_order
 
 
 def test_results_come_in_the_order_of_the_batches() -> None:
@@ -15,6 +16,22 @@ def test_results_come_in_the_order_of_the_batches() -> None:
     found = list(map_in_order(math.sqrt, batches, Batching(1, 2, rows_alone=3)))
 
     assert found == [(number, math.sqrt(number)) for number in range(40)]
+
+
+def test_no_more_batches_are_read_than_are_under_way() -> None:
+    read: list[int] = []
+
+    def batches() -> Iterator[tuple[int, float]]:
+        for number in range(100):
+            read.append(number)
+            yield number, float(number)
+
+    results = []
+    for number, root in map_in_order(math.sqrt, batches(), Batching(1, 3, rows_alone=0)):
+        results.append((number, root))
+        assert len(read) - len(results) < BATCHES_AHEAD * 3
+
+    assert results == [(number, math.sqrt(number)) for number in range(100)]
 
 
 def test_what_a_batch_raises_ends_the_work() -> None:
