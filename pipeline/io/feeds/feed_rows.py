@@ -16,9 +16,9 @@ from pipeline.io.table_files.shape import Row
 from pipeline.io.web.deadline import within
 from pipeline.io.web.failures import named_failures, place_of
 from pipeline.io.web.keeping import Keeping
-from pipeline.io.web.kept_rows import KeptRow, KeptRows, KeptState, RowKeeper, stream_rows
 from pipeline.io.web.pages import Page, Validators
 from pipeline.io.web.session import WebSession
+from pipeline.io.web.stored_rows import PageState, RowPreparer, StoredRow, StoredRows, stream_rows
 from pipeline.io.web.window import WebRows, Window
 
 ACCEPT = "application/atom+xml, application/rss+xml, application/xml;q=0.9, text/xml;q=0.9, */*;q=0.1"
@@ -42,7 +42,7 @@ def read_feed_rows(
     Raises SourceUnreachable where the feed cannot be fetched, DataRejected where it is no feed.
     """
     labels = read_feed_labels(source, root, keeping, max_bytes=max_bytes)
-    kept = KeptRows(folder)
+    kept = StoredRows(folder)
     with kept.held():
         reading = _Reading(source, kept, keeping)
         with named_failures(source, limit=LIMIT):
@@ -66,21 +66,21 @@ def read_feed_rows(
 class _Reading:
     """One look at a feed."""
 
-    def __init__(self, source: FeedSource, kept: KeptRows, keeping: Keeping) -> None:
+    def __init__(self, source: FeedSource, kept: StoredRows, keeping: Keeping) -> None:
         self._source, self._kept, self._form = source, kept, keeping.form
-        self.keeper = RowKeeper(source, keeping)
+        self.keeper = RowPreparer(source, keeping)
         self.new = 0
 
     def update(self) -> None:
         """Fetch the feed and store what is new; nothing is written where nothing changed."""
         before = self._kept.state()
         settings = json_digest([self._source.url, self._source.topic, sorted(self._source.columns.mapped)])
-        page = self._fetch(before if before.settings == settings else KeptState())
+        page = self._fetch(before if before.settings == settings else PageState())
         if page.content is None and before.form == self._form:
             return
         entries = {} if page.content is None else self._entries(page, page.content)
         named = page.validators
-        state = KeptState(
+        state = PageState(
             settings,
             self._form,
             pages=before.pages
@@ -89,14 +89,14 @@ class _Reading:
         )
         self._kept.write(self._merged(entries, again=before.form != self._form), state)
 
-    def _fetch(self, before: KeptState) -> Page:
+    def _fetch(self, before: PageState) -> Page:
         known = before.pages.get(FEED)
         validators = Validators(known["etag"], known["modified"]) if known else Validators()
         size = self._source.max_megabytes * 1_000_000
         with WebSession(self._source, max_bytes=size, page_bytes=size) as session:
             return session.get(self._source.url, validators, accept=ACCEPT)
 
-    def _entries(self, page: Page, content: bytes) -> dict[str, KeptRow]:
+    def _entries(self, page: Page, content: bytes) -> dict[str, StoredRow]:
         """Return the entries of a feed as they are stored, by id; of one that is listed twice the first."""
         parse = functools.partial(read_feed, page, content, self._source, place_of(self._source))
         feed = within(self._source.max_seconds, parse)
@@ -105,13 +105,13 @@ class _Reading:
                 "feed.malformed", source=self._source.name, fault=feed.fault, entries=len(feed.entries)
             )
         rows = [self.keeper.keep(columns, publication(columns), 0) for columns in feed.entries]
-        entries: dict[str, KeptRow] = {}
+        entries: dict[str, StoredRow] = {}
         for row in rows:
             if row is not None and row.text:
                 entries.setdefault(row.id, row)
         return entries
 
-    def _merged(self, entries: dict[str, KeptRow], *, again: bool) -> Iterator[KeptRow]:
+    def _merged(self, entries: dict[str, StoredRow], *, again: bool) -> Iterator[StoredRow]:
         """Yield what is kept, each in its newest version, then what is new, the oldest first."""
         for row in stream_rows(self._kept.open()):
             newest = entries.pop(row.id, None) or (self.keeper.again(row) if again else row)
@@ -129,7 +129,7 @@ class _Labelling:
     labels: Mapping[str, str]
     waiting: int = 0
 
-    def with_label(self, kept: KeptRow, row: Row) -> Row | None:
+    def with_label(self, kept: StoredRow, row: Row) -> Row | None:
         """Return an entry with its label, None where it waits for one."""
         if self.source.label is not None:
             return row | {"label": self.source.label}

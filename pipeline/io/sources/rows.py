@@ -14,7 +14,7 @@ from pipeline.base.errors import DataRejected
 from pipeline.base.labels import LabelMap, is_no_label, label_key, pack_labels, trim_label
 from pipeline.base.records import TextRecord, Unreadable
 from pipeline.io.sources.aspect_columns import AspectSearch
-from pipeline.io.sources.seen_ids import SeenIds
+from pipeline.io.sources.id_index import IdIndex
 
 Row = Mapping[str, str]
 # What a column of its own for each label holds.
@@ -62,7 +62,7 @@ def rows_to_records(
     would everything stored under that id.
     """
     tally = RowTally() if tally is None else tally
-    reader, aspects, seen = RecordReader(source, labels, tally), AspectSearch(source.columns), SeenIds()
+    reader, aspects, seen = RecordReader(source, labels, tally), AspectSearch(source.columns), IdIndex()
     numbered = enumerate(rows, start=1)
     while batch := list(itertools.islice(numbered, AT_ONCE)):
         records: list[TextRecord | Unreadable] = []
@@ -78,7 +78,7 @@ def rows_to_records(
 
 
 def _with_unique_ids(
-    rows: list[TextRecord | Unreadable], source: TableSource, seen: SeenIds, start: int
+    rows: list[TextRecord | Unreadable], source: TableSource, seen: IdIndex, start: int
 ) -> list[TextRecord | Unreadable]:
     read = [(place, row) for place, row in enumerate(rows) if isinstance(row, TextRecord)]
     ids, texts = [row.id for _, row in read], [row.text for _, row in read]

@@ -19,9 +19,9 @@ from pipeline.io.web.failures import named_failures, place_of
 from pipeline.io.web.guarded_http import NotFound
 from pipeline.io.web.json_pages import JsonPage, page_address, read_page, value_at
 from pipeline.io.web.keeping import Keeping
-from pipeline.io.web.kept_rows import KeptRow, KeptRows, KeptState, RowKeeper, stream_rows
 from pipeline.io.web.pages import Validators
 from pipeline.io.web.session import WebSession
+from pipeline.io.web.stored_rows import PageState, RowPreparer, StoredRow, StoredRows, stream_rows
 from pipeline.io.web.window import WebRows, Window
 
 LIMIT = "collect.max_megabytes"
@@ -44,7 +44,7 @@ def read_http(
     SourceUnreachable where a page cannot be fetched, DataRejected for more bytes or pages than are allowed,
     for pages in a circle, and for what is not as params.yaml says.
     """
-    kept = KeptRows(folder)
+    kept = StoredRows(folder)
     with kept.held():
         reading = _Reading(source, kept, max_bytes, keeping)
         with named_failures(source, limit=LIMIT):
@@ -74,16 +74,16 @@ def read_http(
 class _Reading:
     """One reading of all pages, in their order."""
 
-    def __init__(self, source: HttpSource, kept: KeptRows, max_bytes: int, keeping: Keeping) -> None:
+    def __init__(self, source: HttpSource, kept: StoredRows, max_bytes: int, keeping: Keeping) -> None:
         self._source, self._max_bytes = source, max_bytes
-        self.keeper = RowKeeper(source, keeping)
+        self.keeper = RowPreparer(source, keeping)
         self._request = TableRequest(Path(), place_of(source), max_bytes, mapped=source.columns.mapped)
         settings = json_digest([source.url, source.rows, source.watermark, sorted(source.columns.mapped)])
         before = kept.state()
         same = (before.settings, before.form) == (settings, keeping.form)
         self._before = before.pages if same else {}
         self._old = _OldRows(kept) if same else None
-        self.state = KeptState(settings, keeping.form)
+        self.state = PageState(settings, keeping.form)
         self.number = self.unchanged = self._shifted = self._changed = 0
         self._next_unfollowed = False
         # Where each id stood last, with a digest of its text: pages that shift while they are read show a
@@ -91,7 +91,7 @@ class _Reading:
         self._last: dict[str, tuple[int, int]] = {}
         self._missing, self._present = dict(source.columns.mapped), dict[str, None]()
 
-    def rows(self) -> Iterator[KeptRow]:
+    def rows(self) -> Iterator[StoredRow]:
         """Yield the rows as they are stored, page by page."""
         with (
             WebSession(self._source, max_bytes=self._max_bytes) as session,
@@ -118,7 +118,7 @@ class _Reading:
             column, field = next(iter(self._missing.items()))
             raise no_column(column, field, list(self._present), self._request.where)
 
-    def newest_of_its_id(self, kept: KeptRow, row: Row) -> Row | None:
+    def newest_of_its_id(self, kept: StoredRow, row: Row) -> Row | None:
         """Return a row, None where its id stood on a later page once more."""
         return row if self._last.get(kept.id, (kept.page,))[0] == kept.page else None
 
@@ -134,7 +134,7 @@ class _Reading:
             sentences.append("The server names a next page, which is not read: write `next_link: true`.")
         return sentences
 
-    def _count_shift(self, row: KeptRow) -> None:
+    def _count_shift(self, row: StoredRow) -> None:
         if not row.id or self._source.columns.id is None:
             return
         digest = hash(row.text)
@@ -160,7 +160,7 @@ class _Reading:
                 "params.yaml, or select less in `url`."
             )
 
-    def _page(self, session: WebSession, url: str) -> tuple[Iterator[KeptRow], str]:
+    def _page(self, session: WebSession, url: str) -> tuple[Iterator[StoredRow], str]:
         """Return the rows of a page and the address of the next one."""
         name = text_digest(url)
         before = self._before.get(name) if self._old is not None else None
@@ -195,13 +195,13 @@ class _Reading:
                 "params.yaml, or use `next_key` or `next_link`."
             )
 
-    def _fresh(self, page: JsonPage, number: int) -> Iterator[KeptRow]:
+    def _fresh(self, page: JsonPage, number: int) -> Iterator[StoredRow]:
         for place, element in enumerate(page.elements, start=1):
             row = self._row(element, f"page {number + 1}, element {place}", place, number)
             if row is not None:
                 yield row
 
-    def _row(self, element: Any, place: str, row: int, number: int) -> KeptRow | None:
+    def _row(self, element: Any, place: str, row: int, number: int) -> StoredRow | None:
         if not isinstance(element, dict):
             content = readable(str(element)[:200])
             where = f"{self._request.where}, page {number + 1}"
@@ -219,13 +219,13 @@ class _Reading:
 class _OldRows:
     """The rows of an earlier reading by their page; pages that are asked for in order are read once."""
 
-    def __init__(self, kept: KeptRows) -> None:
+    def __init__(self, kept: StoredRows) -> None:
         self._file = kept.open()
-        self._rows: Iterator[KeptRow] = iter(())
-        self._next: KeptRow | None = None
+        self._rows: Iterator[StoredRow] = iter(())
+        self._next: StoredRow | None = None
         self._reached = -1
 
-    def page(self, old: int, new: int) -> Iterator[KeptRow]:
+    def page(self, old: int, new: int) -> Iterator[StoredRow]:
         """Yield the rows that stood on page `old`, as those of page `new`."""
         if old <= self._reached or self._reached < 0:
             self._rows = stream_rows(self._file)
@@ -237,5 +237,5 @@ class _OldRows:
                 yield _on_page(row, new)
 
 
-def _on_page(row: KeptRow, page: int) -> KeptRow:
+def _on_page(row: StoredRow, page: int) -> StoredRow:
     return row if row.page == page else dataclasses.replace(row, page=page)

@@ -12,11 +12,11 @@ from pipeline.base.digests import json_digest
 from pipeline.base.records import Unreadable
 from pipeline.io.queries.watermark import Watermark
 from pipeline.io.table_files.shape import Row, Rows
-from pipeline.io.web.kept_rows import KeptRow, RowKeeper, stream_rows
+from pipeline.io.web.stored_rows import RowPreparer, StoredRow, stream_rows
 
 ALL = 1 << 256
 # Decides what becomes of a row: None leaves it for a later run.
-Choose = Callable[[KeptRow, Row], Row | None]
+Choose = Callable[[StoredRow, Row], Row | None]
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Window:
 
     source: HttpSource | FeedSource
     file: IO[bytes] | None
-    keeper: RowKeeper
+    keeper: RowPreparer
     now: datetime
     column: str = ""
     choose: Choose = lambda _kept, row: row
@@ -74,7 +74,7 @@ class Window:
         remark = " ".join(sentence for sentence in (mark.sentence, *remarks()) if sentence)
         return WebRows(where, json_digest([total, count]), mark.text, remark, self.rows), mark, count
 
-    def _row(self, kept: KeptRow, mark: Watermark) -> Row | None:
+    def _row(self, kept: StoredRow, mark: Watermark) -> Row | None:
         if self.column:
             value = json.loads(kept.mark)
             # A feed's entry without a time is read at once; a row of a page without one is a fault.

@@ -1,4 +1,4 @@
-"""The rows of a source that are kept in the workspace: what a 304 means, and what left a feed.
+"""The rows of a source that the workspace stores: what a 304 means, and what left a feed.
 
 One folder a source, whole or as before: a table of rows that were masked before they were written, and what
 the next request is made conditional with. `tonewatch data forget` writes the table without what it erases.
@@ -29,7 +29,7 @@ COLUMNS = ("id", "text", "group", "content", "cells", "mark", "page")
 
 
 @dataclass(frozen=True)
-class KeptRow:
+class StoredRow:
     """One row as it is stored: under the names that forgetting knows, its other cells as JSON.
 
     `mark` is the value of the watermark as JSON, `page` the page it stood on. `content` is what was read of
@@ -51,8 +51,8 @@ class KeptRow:
 
 
 @dataclass
-class KeptState:
-    """What is known of the pages: by the digest of their address their validators and the next address."""
+class PageState:
+    """The state of the pages: by the digest of their address their validators and the next address."""
 
     settings: str = ""
     form: str = ""
@@ -60,8 +60,8 @@ class KeptState:
     pages: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-class KeptRows:
-    """The rows kept of one source; only its holder writes them."""
+class StoredRows:
+    """Store the rows of one source; only the process that holds the lock writes them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -82,26 +82,26 @@ class KeptRows:
                 "Wait until it ends, or end it, then type the same again."
             ) from error
 
-    def state(self) -> KeptState:
+    def state(self) -> PageState:
         """Return what is known of the pages; nothing where it is damaged: they are then read anew."""
         try:
-            return KeptState(**files.read_json(self._folder / STATE))
+            return PageState(**files.read_json(self._folder / STATE))
         except (OSError, ValueError, TypeError):
-            return KeptState()
+            return PageState()
 
     def open(self) -> IO[bytes] | None:
         """Open the table of rows, which stays as it is when it is replaced; None where there is none."""
         path = self._folder / ROWS
         return path.open("rb") if path.is_file() else None
 
-    def write(self, rows: Iterator[KeptRow], state: KeptState) -> None:
+    def write(self, rows: Iterator[StoredRow], state: PageState) -> None:
         """Replace all rows, and with them what is known of the pages; `state` is read after the last row."""
         with files.staging_dir(self._folder) as staging:
             _write_table(staging / ROWS, rows)
             files.write_json(staging / STATE, asdict(state))
 
 
-def stream_rows(file: IO[bytes] | None) -> Iterator[KeptRow]:
+def stream_rows(file: IO[bytes] | None) -> Iterator[StoredRow]:
     """Yield the rows of an open table in their order; one batch of them is in memory."""
     import pyarrow.parquet
 
@@ -111,10 +111,10 @@ def stream_rows(file: IO[bytes] | None) -> Iterator[KeptRow]:
     table = pyarrow.parquet.ParquetFile(file)
     for batch in table.iter_batches(batch_size=BATCH_ROWS, columns=list(COLUMNS)):
         for values in zip(*(batch[name].to_pylist() for name in COLUMNS), strict=True):
-            yield KeptRow(*values)
+            yield StoredRow(*values)
 
 
-def _write_table(path: Path, rows: Iterator[KeptRow]) -> None:
+def _write_table(path: Path, rows: Iterator[StoredRow]) -> None:
     import pyarrow
     import pyarrow.parquet
 
@@ -130,14 +130,14 @@ def _write_table(path: Path, rows: Iterator[KeptRow]) -> None:
         writer.write_table(pyarrow.Table.from_pylist(batch, schema=schema))
 
 
-class RowKeeper:
+class RowPreparer:
     """Bring the rows of one source into the form in which they are stored."""
 
     def __init__(self, source: HttpSource | FeedSource, keeping: Keeping) -> None:
         self._source, self._columns, self._keeping = source, source.columns, keeping
         self._mapped = set(source.columns.mapped)
 
-    def keep(self, cells: dict[str, str], mark: object, page: int) -> KeptRow | None:
+    def keep(self, cells: dict[str, str], mark: object, page: int) -> StoredRow | None:
         """Return a row as it is stored, None where it was forgotten; only mapped columns are kept."""
         columns, keeping = self._columns, self._keeping
         kept = {name: value for name, value in cells.items() if name in self._mapped}
@@ -150,7 +150,7 @@ class RowKeeper:
         name = self._source.name
         if keeping.forgotten(f"{name}:{key}", text):
             return None
-        return KeptRow(
+        return StoredRow(
             id=f"{name}:{key}",
             text=text,
             group=f"{name}:{group or key}",
@@ -160,21 +160,21 @@ class RowKeeper:
             page=page,
         )
 
-    def keep_unreadable(self, row: Unreadable, page: int) -> KeptRow | None:
+    def keep_unreadable(self, row: Unreadable, page: int) -> StoredRow | None:
         """Return what could not be read as it is stored, None where it was forgotten."""
         content = self._keeping.text(row.content)
         if self._keeping.forgotten("", content):
             return None
         place = {name: value for name, value in asdict(row).items() if name != "content"}
-        return KeptRow("", "", "", content, json.dumps(place), "null", page)
+        return StoredRow("", "", "", content, json.dumps(place), "null", page)
 
-    def again(self, row: KeptRow) -> KeptRow | None:
+    def again(self, row: StoredRow) -> StoredRow | None:
         """Return a row that an earlier form of keeping stored in this one, None where it was forgotten."""
         unreadable = row.unreadable
         if unreadable is not None:
             return self.keep_unreadable(unreadable, row.page)
         return self.keep(self.cells(row), json.loads(row.mark), row.page)
 
-    def cells(self, row: KeptRow) -> dict[str, str]:
+    def cells(self, row: StoredRow) -> dict[str, str]:
         """Return the columns of a row."""
         return {**json.loads(row.cells), self._columns.text: row.text}

@@ -19,8 +19,8 @@ class _Run:
     rows: NDArray[np.int64]
 
 
-class SeenIds:
-    """Remember ids, and what was read under each first.
+class IdIndex:
+    """Index ids, and what was read under each first.
 
     Python's own hashes of 64 bits stand for ids and texts: that two of four million ids have one hash happens
     once in two million times.
