@@ -231,6 +231,8 @@ def _started(kind: str, scratch: Path) -> Iterator[tuple[int, float]]:
             time.sleep(0.02)
         yield port, time.monotonic() - began
     finally:
+        if process.poll() is not None:
+            print((scratch / f"{kind}.log").read_text(), file=sys.stderr)
         process.terminate()
         process.wait(30)
         log.close()
@@ -343,7 +345,8 @@ def _asker(port: int, scratch: Path, seconds: float, rate: float) -> str:
         "--rate",
         str(rate),
     ]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    # What it says on its standard error stays on the screen.
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
 def _bodies(scratch: Path) -> list[bytes]:
@@ -494,6 +497,7 @@ def _peer(scratch: Path) -> Any:
                 label=one["label"],
                 best=one["label"],
                 uncertain=False,
+                cut=False,
                 probabilities=dict.fromkeys(labels, one["score"]),
             )
             for one in found
