@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 log = logs.get("serve")
 START_SECONDS = 60
 # Small requests come first where cores are few.
-NICENESS = 5
+NICENESS = 10
 
 
 class TextProcess:
