@@ -146,11 +146,10 @@ def _measure(asked: argparse.Namespace, scratch: Path) -> None:
     widths = [max(len(row[place]) for row in rows) for place in range(len(heads))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    cost = statistics.median(
-        1 - mine / bare for (mine, _), (bare, _) in zip(full["ours"], full["bare"], strict=True)
-    )
+    costs = [1 - mine / bare for (mine, _), (bare, _) in zip(full["ours"], full["bare"], strict=True)]
     print(
-        f"\nGuard and journal cost {cost:.1%} of the texts a second. "
+        f"\nGuard and journal cost {statistics.median(costs):.1%} of the texts a second "
+        f"({min(costs):.1%} to {max(costs):.1%} over the rounds). "
         f"Ready in {statistics.median(ready):.1f} s (of {_listed(ready)})."
     )
     print(f"The slowest of the answers of /healthz at full load took {alive:.0f} ms.")
