@@ -2,11 +2,10 @@
 
 import sqlite3
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import yaml
-from world import DOWN, TEXTS, WHO, build, in_service, judged, serve, set_gate
+from world import DOWN, TEXTS, WHO, in_service, judged, serve, set_gate
 
 from pipeline.base.config import Workspace
 from pipeline.base.errors import CandidateRejected, DigestMismatch, Fault, UsageError
@@ -19,13 +18,8 @@ from pipeline.release import promote, reconcile
 from pipeline.release.verify import verify_releases
 
 
-@pytest.fixture
-def places(tmp_path: Path, mlflow_uri: str) -> Workspace:
-    return build(tmp_path, mlflow_uri)
-
-
+@pytest.mark.served(10)
 def test_an_accepted_release_waits_for_approval(places: Workspace) -> None:
-    serve(places, wrong=10)
     set_gate(places, approval="human")
     waiting = serve(places, wrong=20)
 
@@ -49,8 +43,8 @@ def test_an_accepted_release_waits_for_approval(places: Workspace) -> None:
     assert in_service(places)[0] == "R2"
 
 
+@pytest.mark.served(10)
 def test_only_a_waiting_release_can_be_approved(places: Workspace) -> None:
-    serve(places, wrong=10)
     judged(places, wrong=20)
     judged(places, wrong=5)
     set_gate(places, approval="human")
@@ -70,8 +64,8 @@ def test_only_a_waiting_release_can_be_approved(places: Workspace) -> None:
     assert in_service(places)[0] == "R2"
 
 
+@pytest.mark.served(10)
 def test_params_move_with_a_release_and_edits_are_backed_up(places: Workspace) -> None:
-    serve(places, wrong=10)
     set_gate(places, champion_margin=0.007)
     serve(places, wrong=20)
     set_gate(places, champion_margin=0.009)  # meant for the next run
@@ -88,8 +82,8 @@ def test_params_move_with_a_release_and_edits_are_backed_up(places: Workspace) -
     assert load_params(places.params).gate.champion_margin == 0.008
 
 
+@pytest.mark.served(10)
 def test_a_preview_lists_the_steps_and_changes_nothing(places: Workspace) -> None:
-    serve(places, wrong=10)
     set_gate(places, champion_margin=0.007)
     serve(places, wrong=20)
     before = in_service(places), places.params.read_bytes(), Ledger(places.ledger).moves()
@@ -109,8 +103,8 @@ def test_a_preview_lists_the_steps_and_changes_nothing(places: Workspace) -> Non
     assert (in_service(places), places.params.read_bytes(), Ledger(places.ledger).moves()) == before
 
 
+@pytest.mark.served(10)
 def test_verify_repeats_every_decision_and_detects_changes(places: Workspace) -> None:
-    serve(places, wrong=10)
     judged(places, wrong=5)
     serve(places, wrong=20)
 
@@ -132,8 +126,8 @@ def test_verify_repeats_every_decision_and_detects_changes(places: Workspace) ->
         verify_releases(places, None)
 
 
+@pytest.mark.served(20)
 def test_an_edited_decision_does_not_follow_from_its_evidence(places: Workspace) -> None:
-    serve(places, wrong=20)
     judged(places, wrong=5)
     with sqlite3.connect(places.ledger.removeprefix("sqlite:///")) as ledger:
         triggers = [
@@ -153,8 +147,8 @@ def test_an_edited_decision_does_not_follow_from_its_evidence(places: Workspace)
     assert "releases" in str(error.value).splitlines()[0]  # and the hash chain says where
 
 
+@pytest.mark.served(10)
 def test_without_the_champions_own_test_texts_nothing_is_judged(places: Workspace) -> None:
-    serve(places, wrong=10)
     with files.staging_dir(places.root / "data" / "splits") as staging:
         parquet.write_texts(staging / "test.parquet", [replace(text, source="review") for text in TEXTS])
         files.write_receipt(staging, Receipt("split", notes={"fingerprint": "e" * 64}))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import recorded
 import world
-from world import TEXTS, WHO, Workspace, build, judged, serve
+from world import TEXTS, WHO, Workspace, judged, serve
 
 from pipeline.base.records import Receipt
 from pipeline.io import files, parquet
@@ -16,13 +16,8 @@ from pipeline.io.versioning.dvc_cache import DvcCache
 from pipeline.release import promote, reports, verify
 
 
-@pytest.fixture
-def places(tmp_path: Path, mlflow_uri: str) -> Workspace:
-    return build(tmp_path, mlflow_uri)
-
-
+@pytest.mark.served(10)
 def test_every_verdict_is_a_look_that_pays_and_is_shown(places: Workspace) -> None:
-    serve(places, wrong=10)
     looks = [judged(places, wrong=wrong)["comparison"]["look"] for wrong in (9, 8, 11)]
     again = judged(places, wrong=8)["comparison"]["look"]
 

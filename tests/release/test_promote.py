@@ -3,12 +3,11 @@
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from lineage import LINEAGE
 from sqlalchemy import Engine, event
-from world import DOWN, WHO, build, in_service, judged, serve
+from world import DOWN, WHO, in_service, judged, serve
 
 from pipeline.base.config import Workspace
 from pipeline.base.errors import (
@@ -23,11 +22,6 @@ from pipeline.io.locks import workspace_lock
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.registry.mlflow_models import ModelRegistry
 from pipeline.release import promote, reconcile, reports
-
-
-@pytest.fixture
-def places(tmp_path: Path, mlflow_uri: str) -> Workspace:
-    return build(tmp_path, mlflow_uri)
 
 
 def test_a_first_candidate_becomes_a_complete_release(places: Workspace) -> None:
@@ -73,8 +67,8 @@ def test_an_equal_candidate_is_looked_up_and_nothing_moves(places: Workspace) ->
     assert first["model_version"] == again["model_version"] == "1"
 
 
+@pytest.mark.served(10)
 def test_a_better_candidate_is_promoted_and_two_rollbacks_return(places: Workspace) -> None:
-    serve(places, wrong=10)
     better = serve(places, wrong=20)
     assert better["comparison"]["macro_f1"]["difference"] == pytest.approx(0.05, abs=0.01)
     assert in_service(places) == ("R2", {"champion": "2", "previous": "1"})
@@ -89,8 +83,8 @@ def test_a_better_candidate_is_promoted_and_two_rollbacks_return(places: Workspa
     assert moves == [(None, "R1"), ("R1", "R2"), ("R2", "R1"), ("R1", "R2")]
 
 
+@pytest.mark.served(20)
 def test_a_worse_candidate_is_rejected_and_can_never_be_promoted(places: Workspace) -> None:
-    serve(places, wrong=20)
     worse = judged(places, wrong=8)
 
     with pytest.raises(
@@ -104,9 +98,8 @@ def test_a_worse_candidate_is_rejected_and_can_never_be_promoted(places: Workspa
     assert not (places.releases / "R2").exists()
 
 
+@pytest.mark.served(10, 20)
 def test_a_rolled_back_candidate_is_promoted_only_by_name(places: Workspace) -> None:
-    serve(places, wrong=10)
-    serve(places, wrong=20)
     promote.rollback(places, to="R1", actor="bob", reason="complaints")
 
     with pytest.raises(
@@ -123,8 +116,8 @@ def test_a_rolled_back_candidate_is_promoted_only_by_name(places: Workspace) -> 
     assert in_service(places) == ("R2", {"champion": "2", "previous": "1"})
 
 
+@pytest.mark.served(10)
 def test_a_decision_about_another_champion_promotes_nothing(places: Workspace) -> None:
-    serve(places, wrong=10)
     slow = judged(places, wrong=20)
     serve(places, wrong=40)
 
@@ -159,10 +152,8 @@ def test_a_release_whose_files_are_lost_everywhere_moves_nothing(places: Workspa
     assert in_service(places) == ("R2", {"champion": "2", "previous": "1"})
 
 
+@pytest.mark.served(10, 20)
 def test_a_rollback_needs_no_registry_and_aliases_follow_later(places: Workspace) -> None:
-    serve(places, wrong=10)
-    serve(places, wrong=20)
-
     moved = promote.rollback(replace(places, mlflow=DOWN), to=None, **WHO)
     assert len(moved.pending) == 1
     assert "127.0.0.1:9 does not respond" in moved.pending[0]
@@ -191,9 +182,8 @@ releases.rollback(places, to=None, actor="bob", reason="killed on the way")
 """
 
 
+@pytest.mark.served(10, 20)
 def test_a_move_killed_after_the_ledger_is_finished_by_the_next_command(places: Workspace) -> None:
-    serve(places, wrong=10)
-    serve(places, wrong=20)
     died = subprocess.run(
         [sys.executable, "-c", KILLED, str(places.root), places.mlflow, places.ledger],
         timeout=60,
@@ -215,9 +205,8 @@ def test_a_release_task_finishes_an_interrupted_move(places: Workspace) -> None:
     assert in_service(places) == ("R1", {"champion": "1"})
 
 
+@pytest.mark.served(10, 20)
 def test_a_changed_alias_is_reported_and_repaired(places: Workspace) -> None:
-    serve(places, wrong=10)
-    serve(places, wrong=20)
     ModelRegistry(places.mlflow).project("1", None)
 
     assert reconcile.reconcile(places) == [
@@ -227,8 +216,8 @@ def test_a_changed_alias_is_reported_and_repaired(places: Workspace) -> None:
     assert reconcile.reconcile(places) == []
 
 
+@pytest.mark.served(20)
 def test_data_of_a_rejected_candidate_need_no_repair(places: Workspace) -> None:
-    serve(places, wrong=20)
     (places.root / "dvc.lock").write_text("stages: {} # of a later run\n")
     judged(places, wrong=8)
 
@@ -251,8 +240,8 @@ def test_there_is_nothing_to_roll_back_to_at_first(places: Workspace) -> None:
         promote.rollback(places, to=None, **WHO)
 
 
+@pytest.mark.served(10)
 def test_wrong_names_are_rejected_and_nothing_moves(places: Workspace) -> None:
-    serve(places, wrong=10)
     judged(places, wrong=20)
 
     with pytest.raises(UsageError, match=r"no release 'R9' \(known: R1, R2\)"):
@@ -264,8 +253,8 @@ def test_wrong_names_are_rejected_and_nothing_moves(places: Workspace) -> None:
     assert in_service(places) == ("R1", {"champion": "1"})
 
 
+@pytest.mark.served(10)
 def test_a_rejection_against_another_champion_is_judged_again(places: Workspace) -> None:
-    serve(places, wrong=10)
     better = serve(places, wrong=40)
     rejected = judged(places, wrong=20)
     assert not rejected["decision"]["accepted"]
@@ -279,9 +268,8 @@ def test_a_rejection_against_another_champion_is_judged_again(places: Workspace)
     assert again["decision"]["accepted"]
 
 
+@pytest.mark.served(10, 20)
 def test_a_move_reads_the_record_of_each_release_once(places: Workspace) -> None:
-    serve(places, wrong=10)
-    serve(places, wrong=20)
     statements: list[str] = []
 
     def listen(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
@@ -299,9 +287,8 @@ def test_a_move_reads_the_record_of_each_release_once(places: Workspace) -> None
     assert len([one for one in statements if one.startswith("SELECT moves.")]) <= 3
 
 
+@pytest.mark.served(10, 20)
 def test_a_rollback_does_not_wait_for_a_run(places: Workspace) -> None:
-    serve(places, wrong=10)
-    serve(places, wrong=20)
     with workspace_lock(places.home):
         moved = promote.rollback(places, to=None, **WHO)
 
