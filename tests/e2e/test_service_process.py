@@ -229,6 +229,15 @@ def processes() -> Iterator[tuple[int, bytes]]:
             yield int(folder.name), (folder / "cmdline").read_bytes()
 
 
+def _received(line: socket.socket) -> bytes:
+    """Return what has come on a connection, without waiting for more."""
+    line.setblocking(False)
+    try:
+        return line.recv(99)
+    except OSError:
+        return b""
+
+
 @pytest.mark.chaos
 @pytest.mark.timeout(300)
 def test_thousands_of_idle_slow_and_huge_requests_do_no_harm(
@@ -287,7 +296,8 @@ def test_thousands_of_idle_slow_and_huge_requests_do_no_harm(
     assert sorted(health)[int(0.99 * len(health))] < 0.2
     assert 200 in responses
     assert set(responses) <= {200, 413, 503}
-    assert rejected.startswith(b"HTTP/1.1 503 ")
+    assert {answer[:13] for answer in rejected} <= {b"HTTP/1.1 503 ", b"HTTP/1.1 401 "}
+    assert any(answer.startswith(b"HTTP/1.1 503 ") for answer in rejected)
     assert well < 10
 
 

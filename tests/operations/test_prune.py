@@ -27,6 +27,7 @@ from pipeline.operations.prune import prune
 from pipeline.release import promote, reconcile, verify
 
 LOST = "0" * 64
+WRONG = (5, 10, 20, 300)  # the release of each number is wrong on every n-th text, and n names its data
 
 
 def commit_data(places: Workspace, fingerprint: str) -> str:
@@ -41,7 +42,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory, _filled: Path, migrated_mlfl
     (root / ".tonewatch").mkdir(exist_ok=True)
     shutil.copyfile(migrated_mlflow, root / ".tonewatch" / "mlflow.db")
     places = recorded.build(root)
-    for number, wrong in enumerate((5, 10, 20, 300), 1):
+    for number, wrong in enumerate(WRONG, 1):
         recorded.write_split(places, f"{wrong:064x}")
         DvcCache(root).commit("split")
         assert commit_data(places, f"{wrong:064x}") == f"v{number}"
@@ -110,10 +111,8 @@ def assert_kept_whole(places: Workspace, names: list[str]) -> None:
         if ledger.champion() != name:
             assert promote.rollback(places, to=name, **world.WHO).pending == ()
         record = ledger.get(name).record
-        assert (
-            files.read_receipt(places.root / "data/splits").notes["fingerprint"]
-            == f"{int(5 * 2 ** (int(name[1:]) - 1)):064x}"
-        )
+        fingerprint = files.read_receipt(places.root / "data/splits").notes["fingerprint"]
+        assert fingerprint == f"{WRONG[int(name[1:]) - 1]:064x}"
         with_files = places.root / f"fetched-{name}"
         with_files.mkdir()
         ModelRegistry(places.mlflow).fetch(record["model_version"], with_files, ["model.onnx"])

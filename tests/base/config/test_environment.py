@@ -91,3 +91,7 @@ def test_prefect_starts_no_server_by_itself(tmp_path: Path) -> None:
 def test_a_public_address_without_a_scheme_or_a_host_is_refused(tmp_path: Path, address: str) -> None:
     with pytest.raises(UsageError, match=r"https://tone\.example/mood"):
         Workspace.of(tmp_path, {"TONEWATCH_DASHBOARD": address})
+
+
+def test_mlflow_prints_no_address_where_json_is_expected(tmp_path: Path) -> None:
+    assert configured(tmp_path)["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] == "true"
