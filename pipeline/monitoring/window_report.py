@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from pipeline.core.prevalence.topic_texts import TopicTexts
 from pipeline.monitoring.reference import ReleaseReference, build_sample
 from pipeline.monitoring.windows.copies import measure_copies
 from pipeline.monitoring.windows.counts import ALL, TopicCounts, WindowPredictions, draw_rows
+from pipeline.monitoring.windows.embeddings import WindowEmbeddings
 from pipeline.monitoring.windows.labelled import AuditedTopics
 
 # Drift of these kinds changes how wrong the model is, so what was measured before corrects nothing.
@@ -47,6 +49,11 @@ class WindowContext:
     def bootstrap(self) -> BootstrapConfig:
         """Return the settings of every interval of the window."""
         return BootstrapConfig(self.cfg.resamples, self.cfg.confidence, self.seed)
+
+    @cached_property
+    def embeddings(self) -> WindowEmbeddings:
+        """Return the embeddings of the window's texts."""
+        return WindowEmbeddings(self.reference.predictor.embed)
 
 
 def describe_topics(
@@ -156,7 +163,7 @@ def _compared(
 ) -> TopicReport:
     """Describe a sample of the texts, and compare it with the reference; where there is none, say why."""
     reference = context.reference
-    sample = _window_sample(reference, entries)
+    sample = _window_sample(context, entries)
     label_counts = {label: counts.labels[label] for label in reference.labels}
     try:
         return {
@@ -180,10 +187,11 @@ def _drift_report(topic: str, sample: WindowSample, context: WindowContext) -> D
     }
 
 
-def _window_sample(reference: ReleaseReference, entries: Sequence[JournalEntry]) -> WindowSample:
+def _window_sample(context: WindowContext, entries: Sequence[JournalEntry]) -> WindowSample:
+    reference = context.reference
     texts = [entry.text for entry in entries]
     # Where only hashes of texts are stored, their embeddings cannot be computed.
-    embedding = reference.predictor.embed(texts).tolist() if all(texts) else []
+    embedding = context.embeddings.of(texts) if all(texts) else []
     return build_sample(
         {
             "request": [entry.request for entry in entries],
