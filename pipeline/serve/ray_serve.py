@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.base import logs
 from pipeline.base.config import Workspace
 from pipeline.io.params_file import load_params
-from pipeline.io.security.secret_files import read_or_make_secret
+from pipeline.io.security.ray_cluster import RayCluster
 from pipeline.serve.build import build_app, ensure_key
 
 NAME = "tonewatch"
@@ -53,16 +53,7 @@ def connect(workspace: Workspace) -> None:
         os.environ.setdefault("RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S", str(PROXY_CHECK_SECONDS))
         # Ray's HTTP proxy runs uvicorn, which believes forwarded headers of every client on this machine.
         os.environ["FORWARDED_ALLOW_IPS"] = ""
-        local = workspace.ray == "local"
-        if local:
-            read_or_make_secret(workspace.ray_token)
-        ray.init(
-            address=workspace.ray,
-            # An option of a cluster that is started; a running one refuses it.
-            include_dashboard=False if local else None,
-            log_to_driver=False,
-            configure_logging=False,
-        )
+        RayCluster(workspace.ray, workspace.ray_token).join()
 
 
 def start(

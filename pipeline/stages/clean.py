@@ -231,4 +231,5 @@ def run(context: "StageContext") -> Receipt:
         params.clean,
         params.collect.labels,
         corrections=read_corrections(corrections_path(context.workspace.root)),
+        batching=context.batching,
     )

@@ -235,4 +235,5 @@ def run(context: "StageContext") -> Receipt:
         context.folder("collect"),
         mask=context.params.clean.mask,
         tombstones=open_tombstones(context.workspace, tombstone_form),
+        batching=context.batching,
     )

@@ -9,6 +9,8 @@ from pipeline.base.config import Params, Profile, Workspace
 from pipeline.base.digests import json_digest
 from pipeline.io.checkpoints import CheckpointFolder
 from pipeline.io.params_file import load_params
+from pipeline.io.security.ray_cluster import RayCluster
+from pipeline.io.streams.worker_pool import Batching
 from pipeline.stages.table import find_stage
 
 if TYPE_CHECKING:
@@ -27,27 +29,24 @@ class TrainingContext:
     checkpoints: Path
     downloads: Path
     code: str
-    cluster: str
-    ray_token: Path
+    cluster: RayCluster
 
     def checkpoint_store(self, *parts: object) -> CheckpointFolder:
         """Return the checkpoints of a training that depends on `parts`, the seed and the code."""
         return CheckpointFolder(self.checkpoints, json_digest([self.seed, self.code, *parts], default=str))
 
     def train(self, job: "TrainingJob") -> "TrainingResult":
-        """Train on this machine."""
+        """Train on this machine, or on the workers of the cluster."""
         from pipeline.core.train.ray_trainer import WorkerResources, run_training
-        from pipeline.io.security.secret_files import read_or_make_secret
 
-        if self.profile.workers and self.cluster == "local":
-            read_or_make_secret(self.ray_token)
+        if self.profile.workers:
+            self.cluster.join()
         resources = WorkerResources(
             device=self.profile.device,
             workers=self.profile.workers,
             micro_batch=self.profile.micro_batch,
             threads=self.profile.threads,
             storage=str(self.checkpoints.resolve()),
-            cluster=self.cluster,
         )
         return run_training(job, resources)
 
@@ -94,6 +93,15 @@ class StageContext:
             open_tombstones(self.workspace, tombstone_form).covers,
         )
 
+    @property
+    def batching(self) -> Batching:
+        """Return what works on the batches of a data stage: the cluster where the profile has workers."""
+        return Batching(cluster=self._cluster if self.profile.workers else None)
+
+    @property
+    def _cluster(self) -> RayCluster:
+        return RayCluster(self.workspace.ray, self.workspace.ray_token)
+
     def folder(self, stage: str) -> Path:
         """Return the folder that a stage writes."""
         return self.workspace.root / find_stage(stage).out
@@ -109,6 +117,5 @@ class StageContext:
             places.checkpoints,
             places.downloads,
             code,
-            places.ray,
-            places.ray_token,
+            self._cluster,
         )

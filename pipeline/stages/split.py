@@ -241,4 +241,5 @@ def run(context: "StageContext") -> Receipt:
         context.folder("split"),
         context.params.split,
         learnt=read_learnt_texts(context.workspace),
+        batching=context.batching,
     )

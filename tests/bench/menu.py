@@ -78,6 +78,7 @@ def main() -> None:
     from pipeline.base.config import CompressConfig, Profile
     from pipeline.io import parquet
     from pipeline.io.params_file import load_params
+    from pipeline.io.security.ray_cluster import RayCluster
     from pipeline.stages.compress import open_factory
     from pipeline.stages.context import TrainingContext
 
@@ -88,7 +89,9 @@ def main() -> None:
     cfg = CompressConfig.model_validate({**values, "menu": (*values["menu"], *MORE)})
     with tempfile.TemporaryDirectory(prefix="tonewatch-menu-") as folder:
         place = Path(folder)
-        training = TrainingContext(params.seed, profile, place, place, "", "local", place / "token")
+        training = TrainingContext(
+            params.seed, profile, place, place, "", RayCluster("local", place / "token")
+        )
         factory = open_factory(
             data / "classifier",
             data / "splits",

@@ -468,6 +468,7 @@ def _peer(scratch: Path) -> Any:
 
     from pipeline.base.config import Profile
     from pipeline.io.params_file import load_params
+    from pipeline.io.security.ray_cluster import RayCluster
     from pipeline.serve.api.schemas import Prediction, PredictRequest, PredictResponse
     from pipeline.stages.compress import open_factory
     from pipeline.stages.context import TrainingContext
@@ -481,7 +482,9 @@ def _peer(scratch: Path) -> Any:
         labels=labels,
         max_tokens=params.encoder.max_tokens,
         cfg=params.compress,
-        training=TrainingContext(params.seed, profile, scratch, scratch, "", "local", scratch / "token"),
+        training=TrainingContext(
+            params.seed, profile, scratch, scratch, "", RayCluster("local", scratch / "token")
+        ),
     )
     answer: Any = menu._peer(factory)
     some = [text for body in _bodies(scratch)[:4] for text in json.loads(body)["texts"]]

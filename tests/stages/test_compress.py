@@ -18,6 +18,7 @@ from pipeline.inference.load import load_predictor
 from pipeline.io import files, parquet
 from pipeline.io.checkpoints import CheckpointFolder
 from pipeline.io.params_file import load_params
+from pipeline.io.security.ray_cluster import RayCluster
 from pipeline.stages.compress import compress, halve_texts
 from pipeline.stages.context import TrainingContext
 
@@ -86,7 +87,9 @@ def run(inputs, home, root, *, out="candidate", menu=MENU, **changes):
         {**values, **sizes, "menu": menu, "recovery": recovery, "budget": loose, **changes}
     )
     profile = Profile(device="cpu", workers=0, micro_batch=64, threads=2, stage_minutes=5)
-    training = TrainingContext(3, profile, home / "checkpoints", home, "code", "local", home / "token")
+    training = TrainingContext(
+        3, profile, home / "checkpoints", home, "code", RayCluster("local", home / "token")
+    )
     return compress(
         *inputs, home / out, labels=LABELS, max_tokens=32, cfg=cfg, slices=params.evaluate, training=training
     )

@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 from made_tables import STAGES, run_stages, write_made
 
+from pipeline.base.config import Workspace
 from pipeline.io import files
+from pipeline.io.params_file import load_profile
+from pipeline.io.security.ray_cluster import RayCluster
 from pipeline.io.streams.worker_pool import Batching
+from pipeline.stages.context import StageContext
 
 RECORDED = json.loads((Path(__file__).parents[1] / "fixtures" / "stage_digests.json").read_text("utf-8"))
 
@@ -31,3 +35,22 @@ def test_batches_and_processes_change_no_byte(tmp_path: Path, rows: int, process
         written.append([(tmp_path / stage / files.RECEIPT).read_bytes() for stage in STAGES])
 
     assert written[0] == written[1]
+
+
+@pytest.mark.parametrize(
+    ("profile", "address", "expected"),
+    [
+        ("laptop", None, None),
+        ("gpu", "head:6379", None),
+        ("cluster", None, "local"),
+        ("cluster", "head:6379", "head:6379"),
+    ],
+)
+def test_the_profile_says_what_works_on_the_batches(
+    tmp_path: Path, profile: str, address: str | None, expected: str | None
+) -> None:
+    workspace = Workspace.of(tmp_path, {"RAY_ADDRESS": address} if address else {})
+
+    cluster = StageContext(workspace, load_profile(profile)).batching.cluster
+
+    assert cluster == (RayCluster(expected, workspace.ray_token) if expected else None)

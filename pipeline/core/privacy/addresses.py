@@ -56,6 +56,20 @@ NO_LOCAL = frozenset((
     "visit", "was", "watch", "we", "week", "well", "were", "what", "when", "work", "worked", "working",
     "works", "yesterday", "you",
 ))  # fmt: skip
+# "At this point in 1986", "employed at a dot com company": words of a sentence, and no name of a machine.
+IN_PROSE = re.compile(r"([^\W_]+) (dot|point) ([a-z]+)\Z", re.IGNORECASE)
+DETERMINERS = frozenset((
+    "a", "an", "the", "this", "that", "these", "those", "which", "what", "whatever", "some", "any", "every",
+    "each", "no", "another", "either", "neither", "such", "its", "his", "her", "my", "our", "your", "their",
+    "whose",
+))  # fmt: skip
+# No country has these, and no mailbox is there.
+NO_TOP = frozenset(("an", "go", "he", "if", "of", "oh", "ok", "on", "or", "ox", "up", "we"))
+# What follows "point" in English sentences; elsewhere it parts a domain, as in "jean at exemple point fr".
+AFTER_POINT = NO_TOP | {
+    "am", "as", "at", "be", "by", "do", "in", "is", "it", "jobs", "live", "local", "mail", "me", "my", "name",
+    "news", "no", "online", "pro", "shop", "so", "store", "test", "to", "travel", "us",
+}  # fmt: skip
 WEB = re.compile(r"\b[a-z][a-z0-9+.-]{1,20}+://\S++", regex.IGNORECASE)
 # With a user before the host, or with a name, a password or a token among the parameters.
 USER = re.compile(r"[a-z0-9+.-]+://[^\s/?#]*@\S", regex.IGNORECASE)
@@ -77,6 +91,12 @@ PROFILE = re.compile(
 )
 IPV4 = regex.compile(
     r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?!\w|\.\d)"
+)
+# "Version 1.2.3.4", "section 1.2.3.4".
+NUMBERED = re.compile(
+    r"(?:\b(?:versions?|ver|v|release|build|firmware|driver|update|patch|revision|rev|sections?|sect?|chapter"
+    r"|clause|paragraph|article|figure|fig|table|rule|appendix|exercise)|\u00a7)[ .:#]*\Z",
+    re.IGNORECASE,
 )
 IPV6 = regex.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}+[0-9A-Fa-f]{0,4}(?![\w:])")
 
@@ -106,6 +126,8 @@ def find_spelled_emails(text: str) -> Iterator[Span]:
         local = LOCAL.match(text, past, sign.start()) if domain else None
         if not domain or not local or ((sign["spaced"] or sign["bare"]) and _is_no_name(local[0])):
             continue
+        if _is_prose(domain[0], announced=_is_announced(text, local)):
+            continue
         if not sign["bare"] or not domain["plain"] or _is_meant(text, local, sign["bare"]):
             past = domain.end()
             yield local.start(), past
@@ -122,7 +144,9 @@ def find_handles(text: str) -> Iterator[Span]:
 def find_ip_addresses(text: str) -> Iterator[Span]:
     """Yield the spans of IP addresses of both versions."""
     if "." in text:
-        yield from (match.span() for match in IPV4.finditer(text))
+        for match in IPV4.finditer(text):
+            if not NUMBERED.search(text, max(0, match.start() - BEFORE), match.start()):
+                yield match.span()
     if "::" in text or text.count(":") > 2:
         yield from (match.span() for match in IPV6.finditer(text) if _is_ipv6(match[0]))
 
@@ -134,7 +158,22 @@ def _is_no_name(local: str) -> bool:
 def _is_meant(text: str, local: "regex.Match[str]", sign: str) -> bool:
     """Return whether "joe AT x.org", or "joe at x.org" behind the word "mail", is more than a place."""
     is_loud = sign == " AT " and not local[0].isupper()
-    return is_loud or bool(MAIL.search(text, max(0, local.start() - BEFORE), local.start()))
+    return is_loud or _is_announced(text, local)
+
+
+def _is_announced(text: str, local: "regex.Match[str]") -> bool:
+    return bool(MAIL.search(text, max(0, local.start() - BEFORE), local.start()))
+
+
+def _is_prose(domain: str, *, announced: bool) -> bool:
+    """Return whether "this point in" or "a dot com" are words of a sentence rather than a domain."""
+    words = IN_PROSE.match(domain)
+    if not words:
+        return False
+    before, sign, after = (word.lower() for word in words.groups())
+    if sign == "point":
+        return before in DETERMINERS or (after in AFTER_POINT and not announced)
+    return after in NO_TOP or (before in DETERMINERS and not announced)
 
 
 def _is_ipv6(text: str) -> bool:

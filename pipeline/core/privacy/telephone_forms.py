@@ -85,11 +85,21 @@ def _is_national(written: Written) -> bool:
     digits, lengths = written.digits, written.lengths
     if len(digits) > MAX_NATIONAL or written.listed or (set(lengths) == {2} and len(lengths) > MAX_PAIRS):
         return False
+    if _ends_in_years(written):
+        return False
     if written.has_area_code or (digits[0] == "0" and len(digits) >= MIN_TRUNK_DIGITS and lengths[0] > 1):
         return numbering.is_national(digits)
     if len(lengths) == 1:
         return numbering.is_unseparated(digits)
     return _is_grouped(written) and not _is_quantity(written)
+
+
+def _ends_in_years(written: Written) -> bool:
+    """Return whether years follow a number, as in "page 66 1986 1990" or "the asteroid (99942) 2004"."""
+    first, *rest = written.groups
+    if first[0] == "0" or not rest or not all(YEAR.fullmatch(group) for group in rest):
+        return False
+    return len(rest) > 1 or written.has_area_code
 
 
 def is_row(digits: str) -> bool:

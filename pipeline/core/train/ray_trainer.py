@@ -27,7 +27,7 @@ TIMEOUT_SECONDS = 1800
 class WorkerResources:
     """Set what a training may use; `micro_batch` is the number of texts a worker has in memory at once.
 
-    `cluster` is the address of a Ray cluster, or `local` to start one on this machine.
+    With workers, this process has joined the Ray cluster that has them.
     """
 
     device: str
@@ -35,7 +35,6 @@ class WorkerResources:
     micro_batch: int
     threads: int
     storage: str
-    cluster: str
 
 
 @dataclass(frozen=True)
@@ -108,14 +107,8 @@ def _run(job: TrainingJob, resources: WorkerResources) -> None:
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    if resources.workers and not ray.is_initialized():
-        ray.init(
-            address=resources.cluster,
-            # An option of a cluster that is started; a running one refuses it.
-            include_dashboard=False if resources.cluster == "local" else None,
-            log_to_driver=False,
-            configure_logging=False,
-        )
+    # Else Ray starts a cluster that asks for no token.
+    assert ray.is_initialized() or not resources.workers
     gpu = resources.device == "cuda"
     trainer = TorchTrainer(
         _work,

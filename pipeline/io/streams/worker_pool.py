@@ -9,11 +9,13 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 from pipeline.base.errors import Fault
+from pipeline.io.security.ray_cluster import RayCluster
+from pipeline.io.streams.ray_data import map_on_cluster
 
 Kept = TypeVar("Kept")
 Payload = TypeVar("Payload")
@@ -26,14 +28,16 @@ BATCHES_AHEAD = 2  # per process, so that none waits for the reader
 
 @dataclass(frozen=True)
 class Batching:
-    """Set how many rows a batch has, and how many processes work on them: neither changes a result.
+    """Set how many rows a batch has, and what works on them: neither changes a result.
 
-    `processes` is by default one a core. The first `rows_alone` rows are worked on in this process.
+    `processes` is by default one a core; with a `cluster`, all its cores work instead of them. The first
+    `rows_alone` rows are worked on in this process.
     """
 
     rows: int = 8192
     processes: int | None = None
     rows_alone: int = ROWS_ALONE
+    cluster: RayCluster | None = None
 
     @property
     def workers(self) -> int:
@@ -55,10 +59,14 @@ def map_in_order(
     what the function raises, and Fault when a worker process ends, as it does when memory runs out.
     """
     rest = iter(batches)
-    alone = None if batching.workers < 2 else -(-batching.rows_alone // batching.rows)
+    single = batching.cluster is None and batching.workers < 2
+    alone = None if single else -(-batching.rows_alone // batching.rows)
     for kept, payload in islice(rest, alone):
         yield kept, function(payload)
     if alone is None or (first := next(rest, None)) is None:
+        return
+    if batching.cluster is not None:
+        yield from map_on_cluster(function, chain([first], rest), batching.cluster)
         return
     with _processes(function, batching.workers) as submit:
         pending = deque([(first[0], submit(first[1]))])

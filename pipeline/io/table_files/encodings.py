@@ -93,11 +93,11 @@ def _count_utf8(sample: bytes, whole: bool) -> tuple[int, int]:
     invalid, characters, start = 0, 0, 0
     while start < len(sample):
         try:
-            characters += sum(map(len, _beyond_ascii(sample[start:].decode("utf-8"))))
+            characters += _count_beyond_ascii(sample[start:].decode("utf-8"))
             break
         except UnicodeDecodeError as error:
             at = start + error.start
-            characters += sum(map(len, _beyond_ascii(sample[start:at].decode("utf-8"))))
+            characters += _count_beyond_ascii(sample[start:at].decode("utf-8"))
             if not whole and at > len(sample) - 4:
                 break
             invalid += 1
@@ -107,8 +107,8 @@ def _count_utf8(sample: bytes, whole: bool) -> tuple[int, int]:
     return invalid, characters
 
 
-def _beyond_ascii(text: str) -> list[str]:
-    return [] if text.isascii() else [one for one in text if one > "\x7f"]
+def _count_beyond_ascii(text: str) -> int:
+    return 0 if text.isascii() else len(text) - len(text.encode("ascii", "ignore"))
 
 
 def _detect(sample: bytes, where: str) -> str:

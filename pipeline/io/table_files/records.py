@@ -8,7 +8,8 @@ from typing import Any
 
 from pipeline.io.table_files.encodings import broken_bytes
 
-BLOCK_LINES = 4096
+# Few enough that their cells stay in the processor's cache.
+BLOCK_LINES = 1024
 # A record that goes on for longer than this has an opening quote that is never closed.
 MAX_RECORD_CHARACTERS = 4_000_000
 # Stands for a delimiter of several characters; no text holds it.
@@ -75,8 +76,10 @@ class RecordReader:
             lines = (line.replace(self.form.delimiter, UNIT_SEPARATOR) for line in lines)
         carried: list[str] = []
         while True:
-            block = list(itertools.islice(lines, BLOCK_LINES))
-            last = len(block) < BLOCK_LINES
+            # Of a long record each round reads as much again, so that no line is parsed very often.
+            asked = max(BLOCK_LINES, len(carried))
+            block = list(itertools.islice(lines, asked))
+            last = len(block) < asked
             block = carried + block
             if not block:
                 return

@@ -9,6 +9,7 @@ from pipeline.base.config import OptimizerConfig
 from pipeline.core.train.objectives import LabelObjective
 from pipeline.core.train.ray_trainer import TrainingJob, WorkerResources, run_training
 from pipeline.io.checkpoints import CheckpointFolder
+from pipeline.io.security.ray_cluster import RayCluster
 
 
 def job(objective, root, *, steps=12, eval_steps=(6, 12), patience=5, every=4):
@@ -32,7 +33,7 @@ def job(objective, root, *, steps=12, eval_steps=(6, 12), patience=5, every=4):
 
 def resources(root, workers=0):
     return WorkerResources(
-        device="cpu", workers=workers, micro_batch=64, threads=1, storage=str(root / "ray"), cluster="local"
+        device="cpu", workers=workers, micro_batch=64, threads=1, storage=str(root / "ray")
     )
 
 
@@ -115,6 +116,7 @@ def test_a_damaged_checkpoint_is_skipped_for_the_one_before(objective, tmp_path)
 def test_two_workers_reach_the_weights_of_one_process(objective, tmp_path):
     alone = run_training(job(objective, tmp_path / "alone"), resources(tmp_path))
 
+    RayCluster("local", tmp_path / "token").join()
     together = run_training(job(objective, tmp_path / "together"), resources(tmp_path, workers=2))
 
     assert [metrics["step"] for metrics in together.history] == [6, 12]
