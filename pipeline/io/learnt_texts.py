@@ -1,30 +1,34 @@
 """The texts that the champion learnt from: those of its data version that trained or selected it."""
 
+from collections.abc import Iterator
+
 from pipeline.base import logs
 from pipeline.base.config import SplitConfig, Workspace
 from pipeline.base.config.parsing import parse_params
 from pipeline.base.documents import ReleaseRecord
 from pipeline.base.errors import ConfigError, TonewatchError
 from pipeline.io.registry.ledger import Ledger
-from pipeline.io.versioning.data_versions import read_split
+from pipeline.io.versioning.data_versions import stream_split
 
 log = logs.get("split")
 
 
-def read_learnt_texts(workspace: Workspace) -> list[str]:
-    """Read the training and validation texts of the champion; none where there is no champion.
+def stream_learnt_texts(workspace: Workspace) -> Iterator[str]:
+    """Yield the training and validation texts of the champion; none where there is no champion.
 
-    Where its data version can no longer be read a warning says so, and none are returned.
+    Where its data version can no longer be read a warning says so, and none are yielded. One batch of them is
+    in memory.
     """
     champion = _champion(workspace)
     if champion is None:
-        return []
+        return
     version = champion["data_version"]
     try:
-        return [record.text for record in read_split(workspace.root, version, "train", "valid")]
+        # All of its files are exported and verified before the first text is read.
+        for text, _ in stream_split(workspace.root, version, "train", "valid"):
+            yield text
     except TonewatchError as error:
         log.warning("learnt_texts.unread", data_version=version, error=str(error))
-        return []
 
 
 def learnt_identity(workspace: Workspace, cfg: SplitConfig) -> str:

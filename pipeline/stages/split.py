@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 LEFT_OUT = "left_out.parquet"
 Writers = Mapping[SplitName, TableWriter]
-# The columns of the texts of each split.
-Parts = list[tuple[SplitName, dict[str, list[str]]]]
+# The rows of a batch that are in each split.
+Parts = list[tuple[SplitName, "pyarrow.RecordBatch"]]
 
 
 def split(
@@ -98,9 +98,10 @@ def _plan(
     batches = ((rest, (texts, groups)) for texts, groups, *rest in columns)
     for rest, signed in map_in_order(functools.partial(sign_rows, cfg), batches, batching):
         planner.add(signed, *rest)
-    some = iter(learnt)
-    while texts := list(itertools.islice(some, batching.rows)):
-        planner.add_learnt(sign_texts(cfg.near_duplicates, texts))
+    some, sign = iter(learnt), functools.partial(sign_texts, cfg.near_duplicates)
+    parts = iter(lambda: list(itertools.islice(some, batching.rows)), [])
+    for _, learnt_part in map_in_order(sign, ((None, part) for part in parts), batching):
+        planner.add_learnt(learnt_part)
     return planner.plan(planner.labels)
 
 
@@ -133,8 +134,7 @@ class Divided:
             for side, name in enumerate(SPLITS):
                 part = rows_where(batch, sides == side)
                 writers[name].add(part)
-                parts.append((name, part.to_pydict()))
-            self._count(parts)
+                parts.append((name, part))
             rows = (np.flatnonzero(sides == NO_SPLIT) + start).tolist()
             reasons = [self.plan.left_out[row] for row in rows]
             left_out.add(with_values(rows_where(batch, sides == NO_SPLIT), reason=reasons))
@@ -150,15 +150,10 @@ class Divided:
             groups[row] = self.names[int(self.plan.groups[start + row])]
         return with_values(batch, group=groups)
 
-    def _count(self, parts: "Parts") -> None:
-        for name, columns in parts:
-            for one in ("label", "lang", "source"):
-                for value, number in Counter(columns[one]).items():
-                    self.by_field[f"{name}/{one}/{value}"] += number
-
     def add(self, digested: "DigestedRows") -> None:
         """Add what a worker returned of a batch."""
         self.total += digested.total
+        self.by_field.update(digested.by_field)
         self.leaks.add(digested.keys, digested.sides)
 
     def counts(self, sizes: Mapping[SplitName, int]) -> dict[str, int]:
@@ -177,19 +172,29 @@ class Divided:
 
 @dataclass(frozen=True)
 class DigestedRows:
-    """Hold the sum of the digests of rows, their keys by which leaks are found, and their splits."""
+    """Hold the sum of the digests of rows, their keys by which leaks are found, and their splits.
+
+    `by_field` counts the rows by split and label, language and source.
+    """
 
     total: int
+    by_field: Counter[str]
     keys: NDArray[np.uint64]
     sides: NDArray[np.int8]
 
 
 def digest_rows(parts: "Parts") -> DigestedRows:
     """Digest the rows of each split; it can be called in another process."""
-    sides = [np.full(len(columns["id"]), side, np.int8) for side, (_, columns) in enumerate(parts)]
-    keys = [leakage.leak_keys(columns["id"], columns["text"], columns["group"]) for _, columns in parts]
-    total = sum(add_rows(name, columns) for name, columns in parts)
-    return DigestedRows(total, np.concatenate(keys), np.concatenate(sides))
+    total, by_field, keys, sides = 0, Counter[str](), [], []
+    for side, (name, rows) in enumerate(parts):
+        columns: dict[str, list[str]] = rows.to_pydict()
+        total += add_rows(name, columns)
+        for one in ("label", "lang", "source"):
+            numbers = Counter(columns[one])
+            by_field.update({f"{name}/{one}/{value}": number for value, number in numbers.items()})
+        keys.append(leakage.leak_keys(columns["id"], columns["text"], columns["group"]))
+        sides.append(np.full(rows.num_rows, side, np.int8))
+    return DigestedRows(total, by_field, np.concatenate(keys), np.concatenate(sides))
 
 
 def _refuse_leaks(divided: Divided, staging: Path, rows: int) -> None:
@@ -233,13 +238,13 @@ def _notes(clean: Receipt, plan: SplitPlan) -> dict[str, str]:
 
 def run(context: "StageContext") -> Receipt:
     """Run the stage in a workspace."""
-    from pipeline.io.learnt_texts import read_learnt_texts
+    from pipeline.io.learnt_texts import stream_learnt_texts
 
     return split(
         context.folder("clean"),
         context.folder("validate"),
         context.folder("split"),
         context.params.split,
-        learnt=read_learnt_texts(context.workspace),
+        learnt=stream_learnt_texts(context.workspace),
         batching=context.batching,
     )

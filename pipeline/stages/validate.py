@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import functools
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,22 +13,37 @@ from pipeline.base.config import ValidateConfig
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import Receipt
 from pipeline.base.spreadsheet import inert
+from pipeline.core.clean.language import classify_languages
 from pipeline.core.validate import expectations
 from pipeline.core.validate.changes import find_changes, stopping
 from pipeline.core.validate.findings import Finding, find_oddities
 from pipeline.core.validate.label_quality import LikelyWrong, find_likely_wrong
+from pipeline.core.validate.measured_texts import (
+    MEASURED,
+    GatheredMeasures,
+    MeasuredTexts,
+    RowMeasures,
+    drawn_rows,
+    measure_rows,
+)
 from pipeline.io import files, parquet
 from pipeline.io.streams.clean_change import measure_change
-from pipeline.io.streams.tables import RecordTable, RejectedTable
+from pipeline.io.streams.tables import RecordTable, RejectedTable, read_batches
+from pipeline.io.streams.worker_pool import Batching, compute_beside, map_in_order
 from pipeline.io.versioning.version_before import exported_before
 from pipeline.stages.clean import QUARANTINE
 from pipeline.stages.collect import TEXTS
 
 if TYPE_CHECKING:
+    import pyarrow
+
     from pipeline.stages.context import StageContext
 
 CHECKS, FINDINGS = "checks.json", "findings.json"
 LIKELY_WRONG = "likely_wrong.csv"
+# Of so many texts a process detects the languages before it gets the next ones; a fifth of them by this one
+# is as quick as to start another.
+LANGUAGES_AT_ONCE, LANGUAGES_ALONE = 500, 2_000
 
 
 def validate(
@@ -37,29 +53,29 @@ def validate(
     labels: Sequence[str],
     *,
     before: tuple[str, Path] | None = None,
+    batching: Batching | None = None,
 ) -> Receipt:
     """Check the cleaned texts by the suite, and compare them with those of the data version `before`.
 
     Raises DataRejected with every failed check; `out` then stays as it was.
     """
     cleaned = files.verified_receipt(clean, made_by="clean")
-    kept, rejected = RecordTable(clean / TEXTS), RejectedTable(clean / QUARANTINE)
+    batching = batching or Batching()
+    kept = _measure(clean / TEXTS, cfg, batching)
     reasons = (reason for (reason,) in parquet.stream_rows(clean / QUARANTINE, "reason"))
-    checks = expectations.check(kept, reasons, cfg, labels)
-    failed = [check.sentence for check in checks if not check.passed]
-    if failed:
-        raise DataRejected(
-            f"The texts in {clean} failed validation: {len(failed)} of {len(checks)} checks failed:\n"
-            + "\n".join(f"  {sentence}" for sentence in failed)
-            + f"\nLook at {clean / QUARANTINE}, correct the sources, "
-            "or change the limits under `validate` in params.yaml."
-        )
-    changes = _changes(before, clean, cfg)
-    likely_wrong = find_likely_wrong(kept, labels, sample_texts=cfg.sample_texts)
+    find = functools.partial(
+        find_likely_wrong, labels=labels, sample_texts=cfg.sample_texts, threads=batching.workers
+    )
+    sample = list(kept.sample.values())
+    with compute_beside(find, sample, batching, rows=len(sample)) as likely_wrong_labels:
+        checks = expectations.check(kept, reasons, cfg, labels)
+        _refuse_failed(checks, clean)
+        changes = _changes(before, clean, cfg)
+        likely_wrong = likely_wrong_labels()
     found = [
         *changes,
         *_changed_texts(cleaned),
-        *find_oddities(kept, rejected, cfg),
+        *find_oddities(kept, RejectedTable(clean / QUARANTINE), cfg),
         *_likely_wrong(likely_wrong, cfg.likely_wrong),
     ]
     log = logs.get("validate")
@@ -73,6 +89,41 @@ def validate(
         files.write_bytes(staging / LIKELY_WRONG, _csv(likely_wrong[: cfg.likely_wrong]).encode())
         log.info("texts.validated", checks=len(checks))
         return files.write_receipt(staging, Receipt("validate", counts=counts, figures=_figures(checks)))
+
+
+def _refuse_failed(checks: Sequence[expectations.Check], clean: Path) -> None:
+    failed = [check.sentence for check in checks if not check.passed]
+    if failed:
+        raise DataRejected(
+            f"The texts in {clean} failed validation: {len(failed)} of {len(checks)} checks failed:\n"
+            + "\n".join(f"  {sentence}" for sentence in failed)
+            + f"\nLook at {clean / QUARANTINE}, correct the sources, "
+            "or change the limits under `validate` in params.yaml."
+        )
+
+
+def _measure(path: Path, cfg: ValidateConfig, batching: Batching) -> MeasuredTexts:
+    """Measure every text, and detect the languages of a sample, by all cores."""
+    gathered, table = GatheredMeasures(), RecordTable(path)
+    batches = ((None, batch) for batch in read_batches(path, batching.rows, MEASURED))
+    for _, measures in map_in_order(measure_batch, batches, batching):
+        gathered.add(measures)
+    measures = gathered.measures()
+    rows = drawn_rows(measures.ids_N, cfg.sample_texts)
+    sample = dict(zip(rows, table.rows(rows), strict=True))
+    texts = [record.text for record in sample.values()]
+    some = ((None, texts[at : at + LANGUAGES_AT_ONCE]) for at in range(0, len(texts), LANGUAGES_AT_ONCE))
+    alone = min(batching.rows_alone, LANGUAGES_ALONE)
+    by_some = dataclasses.replace(batching, rows=LANGUAGES_AT_ONCE, rows_alone=alone)
+    languages = [one for _, part in map_in_order(classify_languages, some, by_some) for one in part]
+    return MeasuredTexts(
+        measures, sample, dict(zip(rows, languages, strict=True)), lambda row: table.rows([row])[0].id
+    )
+
+
+def measure_batch(batch: "pyarrow.RecordBatch") -> RowMeasures:
+    """Measure the texts of a batch; it can be called in another process."""
+    return measure_rows(batch.to_pydict())
 
 
 def _figures(checks: Sequence[expectations.Check]) -> dict[str, float]:
@@ -128,4 +179,6 @@ def run(context: "StageContext") -> Receipt:
     params, clean = context.params, context.folder("clean")
     with exported_before(context.workspace.root, clean) as before:
         out = context.folder("validate")
-        return validate(clean, out, params.validation, params.collect.labels, before=before)
+        return validate(
+            clean, out, params.validation, params.collect.labels, before=before, batching=context.batching
+        )

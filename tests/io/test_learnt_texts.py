@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 from pipeline.base.config import SplitConfig, Workspace
 from pipeline.base.records import SPLITS, Receipt, TextRecord
 from pipeline.io import files, parquet
-from pipeline.io.learnt_texts import learnt_identity, read_learnt_texts
+from pipeline.io.learnt_texts import learnt_identity, stream_learnt_texts
 from pipeline.io.params_file import load_params
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.versioning import data_versions
@@ -38,12 +38,12 @@ def champion(root: Path, data_version: str) -> Workspace:
 
 
 def test_training_and_validation_texts_of_the_champion_are_read(workspace: Path) -> None:
-    assert read_learnt_texts(Workspace.of(workspace, {})) == []
+    assert list(stream_learnt_texts(Workspace.of(workspace, {}))) == []
     keep_version(workspace)
 
     places = champion(workspace, "v1")
 
-    assert read_learnt_texts(places) == ["a text of train", "a text of valid"]
+    assert list(stream_learnt_texts(places)) == ["a text of train", "a text of valid"]
 
 
 def test_a_data_version_that_is_gone_is_a_warning(workspace: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_data_version_that_is_gone_is_a_warning(workspace: Path) -> None:
     places = champion(workspace, "v9")
 
     with capture_logs() as events:
-        assert read_learnt_texts(places) == []
+        assert list(stream_learnt_texts(places)) == []
 
     assert [(one["event"], one["log_level"], one["data_version"]) for one in events] == [
         ("learnt_texts.unread", "warning", "v9")

@@ -131,7 +131,7 @@ def run_stages(root: Path, *, own_split: bool, batching: Batching, validated: bo
     collect.collect(made_sources(root, own_split=own_split), raw, mask=True, batching=batching)
     clean.clean(raw, cleaned, CLEAN, LABELS, corrections=corrections, batching=batching)
     if validated:
-        validate.validate(cleaned, validation, VALIDATE, LABELS)
+        validate.validate(cleaned, validation, VALIDATE, LABELS, batching=batching)
     else:
         with files.staging_dir(validation) as staging:
             files.write_receipt(staging, Receipt("validate"))

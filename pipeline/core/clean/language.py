@@ -2,6 +2,8 @@
 
 import functools
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.core.clean.words import BURMESE, HAN, KANA, KHMER, LAO, THAI, count_words
@@ -29,17 +31,36 @@ _LETTERS = tuple((language, re.compile(f"[{letters}]")) for language, letters in
 _ANY = re.compile(f"[{''.join(letters for _, letters in SCRIPTS)}]")
 
 
+@dataclass(frozen=True)
+class DetectedLanguage:
+    """Hold the two-letter code of a language, and whether the script or the letters of the text are clear."""
+
+    code: str
+    is_clear: bool
+
+
 def detect_language(text: str, *, min_words: int) -> str:
     """Return the two-letter code of a text's language, `und` where it cannot be determined.
 
     A text with fewer than `min_words` words gets a code only where its script or its letters are clear.
     """
-    if not text.isascii() and (language := _language_of_script(text)):
-        return language
-    language, confidence = _identifier().classify(text)
-    if confidence < MIN_CONFIDENCE and count_words(text) < min_words:
+    detected = classify_language(text)
+    if not detected.is_clear and count_words(text) < min_words:
         return UNDETERMINED
-    return str(language)
+    return detected.code
+
+
+def classify_languages(texts: Sequence[str]) -> list[DetectedLanguage]:
+    """Return the likeliest language of each text; it can be called in another process."""
+    return [classify_language(text) for text in texts]
+
+
+def classify_language(text: str) -> DetectedLanguage:
+    """Return the likeliest language of a text."""
+    if not text.isascii() and (language := _language_of_script(text)):
+        return DetectedLanguage(language, is_clear=True)
+    language, confidence = _identifier().classify(text)
+    return DetectedLanguage(str(language), is_clear=not confidence < MIN_CONFIDENCE)
 
 
 def _language_of_script(text: str) -> str | None:

@@ -1,11 +1,10 @@
 """Near duplicates: texts that share most of their words, such as retweets and syndicated articles.
 
 MinHash (Broder, 1997) with banding finds the pairs that may be near duplicates, and their Jaccard similarity
-decides. Legend: N distinct texts, P permutations, B bands.
+decides. Legend: N texts, M distinct ones, B bands, K pairs of texts.
 """
 
 import functools
-import itertools
 import re
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,12 +16,9 @@ import regex
 from numpy.typing import NDArray
 
 from pipeline.core.clean.growing import GrowingArray
-from pipeline.core.clean.text_keys import Keys, first_rows, keys_of
+from pipeline.core.clean.signatures import bands_of, shingles, sign_bands
+from pipeline.core.clean.text_keys import Keys, first_rows, keys_of_bytes
 
-SHINGLE = 5  # characters
-PERMUTATIONS, SEED = 128, 1
-# A pair at the limit is missed with at most this probability.
-MISSED = 0.01
 TEXTS_AT_ONCE = 4_096
 # Of the texts in one bucket so many are compared with each further one: a bucket of templates stays linear.
 REPRESENTATIVES = 20
@@ -30,8 +26,6 @@ CACHED_TEXTS = 4_000
 # What a copy adds: a mark of forwarding, a mention, an address.
 WORD = regex.compile(r"(?:https?://|www\.)\S+|@\w+|\brt\b|(?P<word>\w+)")
 ASCII_WORD = re.compile(r"\w+", re.ASCII)
-# To mix the hashes of a band into one number.
-MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 def plain_words(text: str) -> str:
@@ -61,9 +55,13 @@ def near_duplicate_clusters(texts: Sequence[str], *, similarity: float) -> list[
 
 @dataclass(frozen=True)
 class SignedTexts:
-    """Hold the plain words of texts, their keys, and the hashes of the bands of their signatures."""
+    """Hold the plain words of texts, their keys, and the hashes of the bands of their signatures.
 
-    words: list[str]
+    `content` holds the words of one text behind those of the other in UTF-8, `ends` where each text ends.
+    """
+
+    content: bytes
+    ends: NDArray[np.int64]
     keys: Keys
     bands: NDArray[np.uint64]
 
@@ -90,7 +88,11 @@ class MemoryStore:
 
     def append(self, signed: SignedTexts) -> None:
         """Append texts."""
-        self._words += signed.words
+        starts = np.append(0, signed.ends)[:-1]
+        self._words += [
+            signed.content[start:end].decode("utf-8", "surrogatepass")
+            for start, end in zip(starts.tolist(), signed.ends.tolist(), strict=True)
+        ]
         self._bands.append(signed.bands)
 
     def band(self, number: int) -> NDArray[np.uint64]:
@@ -105,8 +107,10 @@ class MemoryStore:
 def sign_texts(similarity: float, texts: Sequence[str]) -> SignedTexts:
     """Return what the search needs of texts; it can be called in another process."""
     words = [plain_words(text) for text in texts]
-    bands_NB = _bands(words, similarity) if similarity < 1 else np.zeros((len(words), 0), np.uint64)
-    return SignedTexts(words, keys_of(words), bands_NB)
+    contents = [one.encode("utf-8", "surrogatepass") for one in words]
+    ends_N = np.cumsum(np.fromiter(map(len, contents), np.int64, len(contents)))
+    bands_NB = sign_bands(words, similarity) if similarity < 1 else np.zeros((len(words), 0), np.uint64)
+    return SignedTexts(b"".join(contents), ends_N, keys_of_bytes(contents), bands_NB)
 
 
 class NearDuplicateSearch:
@@ -130,30 +134,36 @@ class NearDuplicateSearch:
             return firsts_N
         distinct_M = np.flatnonzero(firsts_N == np.arange(len(firsts_N)))
         clusters = Clusters(len(firsts_N))
-        shingles = functools.lru_cache(CACHED_TEXTS)(lambda row: frozenset(_shingles(self._store.text(row))))
-        for one, other in self._candidates(distinct_M):
-            if not clusters.joined(one, other):
-                mine, theirs = shingles(one), shingles(other)
-                if len(mine & theirs) >= self._similarity * len(mine | theirs):
-                    clusters.join(one, other)
-        roots_N: NDArray[np.int32] = clusters.roots()[firsts_N]
-        return roots_N
+        runs = functools.lru_cache(CACHED_TEXTS)(lambda row: frozenset(shingles(self._store.text(row))))
+        for number in range(bands_of(self._similarity)):
+            for pairs_K2 in _candidates(self._store.band(number), distinct_M):
+                roots_N = clusters.roots()
+                apart_K = roots_N[pairs_K2[:, 0]] != roots_N[pairs_K2[:, 1]]
+                for one, other in pairs_K2[apart_K].tolist():
+                    if not clusters.joined(one, other):
+                        mine, theirs = runs(one), runs(other)
+                        if len(mine & theirs) >= self._similarity * len(mine | theirs):
+                            clusters.join(one, other)
+        joined_N: NDArray[np.int32] = clusters.roots()[firsts_N]
+        return joined_N
 
-    def _candidates(self, distinct_M: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-        """Yield pairs that are equal in a band of their signatures."""
-        for number in range(PERMUTATIONS // _rows_of_a_band(self._similarity)):
-            hashes_M = self._store.band(number)[distinct_M]
-            order_M = np.argsort(hashes_M, kind="stable")
-            sorted_M = hashes_M[order_M]
-            ends = np.append(np.flatnonzero(sorted_M[1:] != sorted_M[:-1]) + 1, len(sorted_M))
-            sizes = np.diff(ends, prepend=0)
-            for end, size in zip(ends[sizes > 1].tolist(), sizes[sizes > 1].tolist(), strict=True):
-                rows = distinct_M[order_M[end - size : end]].tolist()
-                yield from (
-                    (earlier, row)
-                    for place, row in enumerate(rows)
-                    for earlier in rows[: min(place, REPRESENTATIVES)]
-                )
+
+def _candidates(hashes_N: NDArray[np.uint64], distinct_M: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Yield pairs of rows that are equal in a band of their signatures, some at a time.
+
+    Each text is paired with the first ones of its bucket.
+    """
+    hashes_M = hashes_N[distinct_M]
+    order_M = np.argsort(hashes_M, kind="stable")
+    sorted_M = hashes_M[order_M]
+    is_first_M = np.append(True, sorted_M[1:] != sorted_M[:-1])
+    starts_M = np.maximum.accumulate(np.where(is_first_M, np.arange(len(sorted_M)), 0))
+    for nth in range(REPRESENTATIVES):
+        later_K = np.flatnonzero(np.arange(len(sorted_M)) - starts_M > nth)
+        if not len(later_K):
+            return
+        earlier_K = starts_M[later_K] + nth
+        yield np.stack([distinct_M[order_M[earlier_K]], distinct_M[order_M[later_K]]], axis=1)
 
 
 class Clusters:
@@ -185,29 +195,3 @@ class Clusters:
         while not np.array_equal(above_N := roots_N[roots_N], roots_N):
             roots_N = above_N
         return roots_N
-
-
-def _shingles(words: str) -> list[str]:
-    """Return the runs of characters of a text, as often as they occur."""
-    return [words[start : start + SHINGLE] for start in range(max(1, len(words) - SHINGLE + 1))]
-
-
-def _rows_of_a_band(similarity: float) -> int:
-    """Return the longest band with which a pair of this similarity is hardly ever missed."""
-    lengths = (16, 8, 4, 2)
-    missed = ((1 - similarity**length) ** (PERMUTATIONS // length) for length in lengths)
-    return next((length for length, miss in zip(lengths, missed, strict=True) if miss <= MISSED), 1)
-
-
-def _bands(words: Sequence[str], similarity: float) -> NDArray[np.uint64]:
-    from rensa import RMinHash
-
-    length = _rows_of_a_band(similarity)
-    # The smallest hash is the same, however often a token occurs.
-    digests = RMinHash.digest_matrix_from_token_sets([_shingles(one) for one in words], PERMUTATIONS, SEED)
-    numbers = itertools.chain.from_iterable(digests.to_rows())
-    signatures_NP = np.fromiter(numbers, np.uint32, len(words) * PERMUTATIONS).reshape(-1, PERMUTATIONS)
-    bands_NB = np.zeros((len(words), PERMUTATIONS // length), dtype=np.uint64)
-    for place in range(length):
-        bands_NB[:] = (bands_NB ^ signatures_NP[:, place::length]) * MULTIPLIER
-    return bands_NB

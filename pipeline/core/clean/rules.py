@@ -105,6 +105,8 @@ def _links(text: str) -> str:
 
 
 def _repeats(text: str) -> str:
+    if text.isascii() and not ASCII_REPEATED.search(text):
+        return text
     return str(REPEATED.sub(r"\1\1\1", text))
 
 

@@ -13,10 +13,13 @@ Keys = NDArray[np.uint64]
 
 def keys_of(texts: Iterable[str]) -> Keys:
     """Return the keys of texts (BLAKE2b): equal ones are equal texts."""
-    digests = b"".join(
-        hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()
-        for text in texts
-    )
+    return keys_of_bytes(text.encode("utf-8", "surrogatepass") for text in texts)
+
+
+def keys_of_bytes(contents: Iterable[bytes]) -> Keys:
+    """Return the keys of texts that are encoded as UTF-8."""
+    blake2b = hashlib.blake2b
+    digests = b"".join([blake2b(content, digest_size=KEY_BYTES).digest() for content in contents])
     return np.frombuffer(digests, dtype=np.uint64).reshape(-1, 2)
 
 

@@ -53,6 +53,10 @@ CLOCK_FIRST = re.compile(
     re.I,
 )
 LONGEST = 64  # characters
+# As times are stored; a day from the 29th on is not in every month, and goes the long way.
+UTC_SECOND = re.compile(
+    r"(?!0000)[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}Z"
+)
 EXAMPLES = 3
 
 
@@ -120,6 +124,9 @@ class TimeColumn:
         if "/" in value or "-" in value[:3]:
             self._note_numbers(text)
         self._other = None
+        if UTC_SECOND.fullmatch(text):
+            self._tally.forms[FORMS[0][0]] += 1
+            return text, ""
         for form, parse in FORMS:
             try:
                 time = parse(self, text)

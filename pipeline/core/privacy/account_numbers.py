@@ -27,11 +27,13 @@ CARD = range(13, 20)  # digits of a card's number
 FIRST_GROUP = 4  # digits that begin a card's number unseparated, however the rest is grouped
 
 IBAN_HEAD = re.compile(rf"(?:(?<![A-Za-z0-9])|(?<=IBAN))([A-Za-z]{{2}}){SEPARATOR}[0-9]{SEPARATOR}[0-9]")
+# The first two digits of one, and how far before them its country begins: most texts have no such digits.
+PAIR, BEFORE_PAIR = re.compile(rf"[0-9]{SEPARATOR}[0-9]"), 6
 FIELDS = regex.compile(r"(\d+)!([anc])")
 CHARACTERS = {"a": "[A-Z]", "n": r"\d", "c": "[A-Z0-9]"}  # as in the registry of the IBANs, ISO 13616
 
 # What every number below has: six digits not far from each other, or many characters.
-LONG = re.compile(r"[0-9](?:[^0-9]{0,3}[0-9]){5}|[A-Za-z0-9]{26}")
+SIX_DIGITS, LONGEST_WORD = re.compile(r"[0-9](?:[^0-9]{0,3}[0-9]){5}"), 26
 # Only distinctive forms, each with the module of python-stdnum that verifies its check digits.
 NUMBERS: tuple[tuple["regex.Pattern[str]", str], ...] = (
     (regex.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])"), "us.ssn"),
@@ -74,9 +76,10 @@ def find_cards(text: str) -> Iterator[Span]:
 def find_ibans(text: str) -> Iterator[Span]:
     """Yield start and end of each IBAN, without a following word that looks like one more group."""
     past = 0
-    for head in IBAN_HEAD.finditer(text):
-        form = _iban_form(head[1].upper())
-        if not form or head.start() < past:
+    for pair in PAIR.finditer(text):
+        head = IBAN_HEAD.search(text, max(0, pair.start() - BEFORE_PAIR), pair.end())
+        form = _iban_form(head[1].upper()) if head and head.start() >= past else None
+        if not head or not form:
             continue
         match = form.match(text, head.start())
         if match and _is_iban("".join(filter(str.isalnum, match[0]))):
@@ -86,7 +89,7 @@ def find_ibans(text: str) -> Iterator[Span]:
 
 def find_personal_numbers(text: str) -> Iterator[Span]:
     """Yield the spans of other numbers of one person or one wallet."""
-    if not LONG.search(text):
+    if not SIX_DIGITS.search(text) and max(map(len, text.split()), default=0) < LONGEST_WORD:
         return
     yield from (match.span() for form in (WALLET, INSURANCE) for match in form.finditer(text))
     for pattern, module in NUMBERS:

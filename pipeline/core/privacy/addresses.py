@@ -25,6 +25,8 @@ AT = re.compile(
 SPELLED_DOT = (
     rf"(?:{OPEN}(?:dot|punkt|punto|point|ponto|\.){CLOSE}|[ _-](?:dot|punkt|punto|point|ponto)[ _-])"
 )
+# No domain is without one of these.
+DOTS = (".", "dot", "punkt", "punto", "point", "ponto")
 LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?+"
 TOP = (
     "com|org|net|edu|gov|mil|int|info|biz|name|pro|app|dev|xyz|online|site|shop|store|tech|cloud|blog|email|mail|live"
@@ -118,6 +120,8 @@ def find_emails(text: str) -> Iterator[Span]:
 def find_spelled_emails(text: str) -> Iterator[Span]:
     """Yield the spans of e-mail addresses written for people only, such as `joe (at) x (dot) org`."""
     low = text.lower()
+    if not any(dot in low for dot in DOTS):
+        return
     if not ("@" in low or "%40" in low or "at" in low or "ät" in low or "arro" in low or "arob" in low):
         return
     past = 0

@@ -64,7 +64,8 @@ def _mask_once(text: str, kinds: dict[str, None]) -> str:
     folded = fold(text)
     view, found = folded.text, []
     for kind, find_spans in KINDS:
-        if spans := _apart(find_spans(view)):
+        if spans := list(find_spans(view)):
+            spans = _apart(spans)
             kinds[kind] = None
             found += [(*folded.source_span(start, end), kind) for start, end in spans]
             view = _without(view, spans)

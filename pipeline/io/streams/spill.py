@@ -16,8 +16,12 @@ class SignedTexts(Protocol):
     """Hold texts and rows of numbers of 64 bits."""
 
     @property
-    def words(self) -> list[str]:
-        """Return the texts."""
+    def content(self) -> bytes:
+        """Return the texts in UTF-8, one behind the other."""
+
+    @property
+    def ends(self) -> NDArray[np.int64]:
+        """Return where each text ends."""
 
     @property
     def bands(self) -> NDArray[np.uint64]:
@@ -43,10 +47,9 @@ class SpilledTexts:
             self._bands.append(self._stack.enter_context(path.open("w+b")))
         for file, band in zip(self._bands, signed.bands.T, strict=True):
             file.write(np.ascontiguousarray(band).tobytes())
-        for text in signed.words:
-            content = text.encode("utf-8", "surrogatepass")
-            self._texts.write(content)
-            self._ends.append(self._ends[-1] + len(content))
+        self._texts.write(signed.content)
+        self._texts.flush()
+        self._ends.frombytes((signed.ends + self._ends[-1]).tobytes())
 
     def band(self, number: int) -> NDArray[np.uint64]:
         """Return one of the numbers of all texts."""
@@ -56,7 +59,6 @@ class SpilledTexts:
 
     def text(self, row: int) -> str:
         """Return the text of a row."""
-        self._texts.flush()
         start, end = self._ends[row], self._ends[row + 1]
         # Not mapped into memory: what was read would count as this process's own.
         return os.pread(self._texts.fileno(), end - start, start).decode("utf-8", "surrogatepass")

@@ -141,6 +141,19 @@ class RecordTable(Collection[TextRecord]):
         for batch in read_batches(self._path, ROWS_AT_ONCE):
             yield from records_of(batch)
 
+    def rows(self, wanted: Sequence[int]) -> list[TextRecord]:
+        """Return the records of these rows, given in ascending order."""
+        found: list[TextRecord] = []
+        start, rows = 0, np.asarray(wanted, np.int64)
+        for batch in read_batches(self._path, ROWS_AT_ONCE):
+            mask = np.zeros(batch.num_rows, dtype=bool)
+            low, high = np.searchsorted(rows, (start, start + batch.num_rows)).tolist()
+            if low < high:
+                mask[rows[low:high] - start] = True
+                found += records_of(rows_where(batch, mask))
+            start += batch.num_rows
+        return found
+
     def __contains__(self, record: object) -> bool:
         """Return whether a record is in the table."""
         return any(one == record for one in self)

@@ -81,6 +81,22 @@ def map_in_order(
 
 
 @contextlib.contextmanager
+def compute_beside(
+    function: Callable[[Payload], Result], payload: Payload, batching: Batching, *, rows: int
+) -> Iterator[Callable[[], Result]]:
+    """Yield what waits for the result of a function: another process computes it in the meantime.
+
+    Of few rows this process computes it, once it is asked for. The function must be importable by another
+    process. What is yielded raises as `map_in_order` does.
+    """
+    if batching.workers < 2 or rows < batching.rows_alone:
+        yield lambda: function(payload)
+        return
+    with _processes(function, 1) as submit:
+        yield submit(payload).result
+
+
+@contextlib.contextmanager
 def _processes(
     function: Callable[[Payload], Result], count: int
 ) -> "Iterator[Callable[[Payload], Future[Result]]]":

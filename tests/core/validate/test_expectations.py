@@ -4,6 +4,7 @@ import math
 
 import pytest
 from cleaning import SMALL_CHANGES
+from measured import measured
 from text_records import text_record
 
 from pipeline.base.config import ValidateConfig
@@ -46,7 +47,7 @@ GOOD = [record(number) for number in range(4)]
 
 
 def answers(records: list[TextRecord], reasons: tuple[str, ...] = ()) -> dict[str, Check]:
-    return {answer.name: answer for answer in check(records, reasons, CFG, LABELS)}
+    return {answer.name: answer for answer in check(measured(records), reasons, CFG, LABELS)}
 
 
 def test_sound_texts_pass_every_check() -> None:
@@ -72,7 +73,7 @@ def test_all_failures_are_reported_at_once() -> None:
 
     failed = {
         answer.name
-        for answer in check(records, ("duplicate", "no text", "no text"), CFG, LABELS)
+        for answer in check(measured(records), ("duplicate", "no text", "no text"), CFG, LABELS)
         if not answer.passed
     }
 
@@ -109,20 +110,20 @@ def test_the_language_of_a_word_or_two_is_not_checked() -> None:
 
 
 def test_no_text_left_is_one_sentence_with_the_reasons() -> None:
-    found = check([], ("too short", "no label", "too short"), CFG, LABELS)
+    found = check(measured([]), ("too short", "no label", "too short"), CFG, LABELS)
 
     assert found[0].sentence == "texts: no text is left (2 too short, 1 no label)"
     assert not found[0].passed
 
 
 def test_nothing_at_all_is_refused_too() -> None:
-    (found,) = check([], (), CFG, LABELS)
+    (found,) = check(measured([]), (), CFG, LABELS)
 
     assert found.sentence == "texts: no text is left (nothing was collected)"
 
 
 def test_every_figure_of_sound_texts_is_a_number() -> None:
-    assert all(math.isfinite(answer.found) for answer in check(GOOD, (), CFG, LABELS))
+    assert all(math.isfinite(answer.found) for answer in check(measured(GOOD), (), CFG, LABELS))
 
 
 def test_mojibake_and_lost_characters_are_residue() -> None:
@@ -148,9 +149,11 @@ def test_texts_without_blanks_are_judged_by_their_script() -> None:
 
 def test_the_language_of_many_texts_is_judged_on_a_sample_and_says_so() -> None:
     records = [record(number, id=f"s:{number}") for number in range(200)]
-    cfg = CFG.model_copy(update={"sample_texts": 50})
-
-    (found,) = [one for one in check(records, (), cfg, LABELS) if one.name == "share in language en"]
+    (found,) = [
+        one
+        for one in check(measured(records, sample_texts=50), (), CFG, LABELS)
+        if one.name == "share in language en"
+    ]
 
     assert found.found == 1
     assert found.sentence.endswith("50 of 200 texts judged, 95 % interval 0.9287 to 1")

@@ -1,5 +1,6 @@
 """What is odd about texts is named by kind, with its count and an example's id."""
 
+from measured import measured
 from text_records import text_record
 
 from pipeline.base.config import ValidateConfig
@@ -20,7 +21,7 @@ def record(number: int, **other: str) -> TextRecord:
 
 
 def found(root, records, rejected=()) -> dict[str, Finding]:
-    return {one.kind: one for one in find_oddities(records, rejected, limits(root))}
+    return {one.kind: one for one in find_oddities(measured(records), rejected, limits(root))}
 
 
 def test_sound_texts_have_no_finding(root) -> None:

@@ -32,6 +32,8 @@ def test_row_groups_do_not_depend_on_the_batches(tmp_path: Path, monkeypatch: py
     assert write(tmp_path / "a", 7) == write(tmp_path / "b", 50) == write(tmp_path / "c", 16)
     assert list(RecordTable(tmp_path / "a")) == RECORDS
     assert len(RecordTable(tmp_path / "a")) == 50
+    assert RecordTable(tmp_path / "a").rows([0, 7, 8, 49]) == [RECORDS[row] for row in (0, 7, 8, 49)]
+    assert RecordTable(tmp_path / "a").rows([]) == []
 
 
 def test_no_rows_are_a_table_of_strings(tmp_path: Path) -> None:
