@@ -32,6 +32,7 @@ def compress(
     cfg: CompressConfig,
     slices: EvaluateConfig,
     training: "TrainingContext",
+    long_texts: str = "head",
 ) -> Receipt:
     """Make the menu's variants, measure each against the teacher, and write the chosen one.
 
@@ -41,11 +42,18 @@ def compress(
     from pipeline.core.compress.selection import choose_variant, menu_document
 
     factory = open_factory(
-        classifier, splits, labels=labels, max_tokens=max_tokens, cfg=cfg, training=training
+        classifier,
+        splits,
+        labels=labels,
+        max_tokens=max_tokens,
+        cfg=cfg,
+        training=training,
+        long_texts=long_texts,
     )
     choice_texts, calibration_texts = halve_texts(factory.splits["valid"])
     threads = training.profile.threads
-    models = {variant.name: factory.make(variant) for variant in cfg.menu}
+    skipped = factory.skipped
+    models = {variant.name: factory.make(variant) for variant in cfg.menu if variant.name not in skipped}
     predictors = {name: open_model(model, factory.settings, threads) for name, model in models.items()}
     speeds = measure_speed(predictors, factory)
     variants = measure_variants(factory, models, predictors, choice_texts, speeds=speeds, slices=slices)
@@ -61,6 +69,7 @@ def compress(
             threads=threads,
             texts=counts,
             confidence=cfg.budget.confidence,
+            skipped=skipped,
         )
         files.write_json(staging / "menu.json", menu)
         receipt = files.write_receipt(staging, _receipt(variants, choice.chosen, factory))
@@ -82,6 +91,7 @@ def open_factory(
     max_tokens: int,
     cfg: CompressConfig,
     training: "TrainingContext",
+    long_texts: str = "head",
 ) -> "VariantFactory":
     """Read a trained classifier and the splits into a factory of its variants."""
     from pipeline.core.compress.variants import VariantFactory
@@ -99,6 +109,7 @@ def open_factory(
             "temperature": 1.0,
             "uncertain": 0.0,
             "preparation": split_receipt.notes.get(PREPARATION, EARLIER.name),
+            **_read_beyond_head(long_texts),
         },
         splits={side: parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "valid")},
         input_digests=[dict(teacher_files), dict(split_receipt.files)],
@@ -108,6 +119,11 @@ def open_factory(
         seed=training.seed,
         threads=training.profile.threads,
     )
+
+
+def _read_beyond_head(long_texts: str) -> ModelSettings:
+    # A model that reads the beginning of a long text alone says no more than models of earlier versions.
+    return {} if long_texts == "head" else {"long_texts": long_texts}  # type: ignore[typeddict-item]
 
 
 def open_model(model: "CompressedModel", settings: ModelSettings, threads: int) -> "Predictor":
@@ -226,5 +242,6 @@ def run(context: "StageContext") -> Receipt:
         max_tokens=params.encoder.max_tokens,
         cfg=params.compress,
         slices=params.evaluate,
+        long_texts=params.encoder.long_texts,
         training=context.training_context("compress"),
     )

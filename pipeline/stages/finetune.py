@@ -26,6 +26,7 @@ def finetune(
     max_tokens: int,
     cfg: FinetuneConfig,
     training: "TrainingContext",
+    long_texts: str = "head",
 ) -> Receipt:
     """Train encoder and head on the labels; write the classifier that is best on the validation split."""
     from pipeline.core.train.ray_trainer import TrainingJob
@@ -36,10 +37,19 @@ def finetune(
     ]
     train, valid = (parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "valid"))
     objective = _objective(
-        train, valid, encoder, labels=labels, max_tokens=max_tokens, cfg=cfg, seed=training.seed
+        train,
+        valid,
+        encoder,
+        labels=labels,
+        reading=(max_tokens, long_texts),
+        cfg=cfg,
+        seed=training.seed,
     )
     steps = max(cfg.min_steps, cfg.epochs * objective.sampler.steps_per_epoch)
-    checkpoints = training.checkpoint_store("finetune", inputs, list(labels), max_tokens, cfg.model_dump())
+    beyond = [] if long_texts == "head" else [long_texts]
+    checkpoints = training.checkpoint_store(
+        "finetune", inputs, list(labels), max_tokens, *beyond, cfg.model_dump()
+    )
     result = training.train(
         TrainingJob(
             "finetune",
@@ -74,10 +84,11 @@ def _objective(
     encoder: Path,
     *,
     labels: Sequence[str],
-    max_tokens: int,
+    reading: tuple[int, str],
     cfg: FinetuneConfig,
     seed: int,
 ) -> "LabelObjective":
+    """Return the objective; `reading` holds the most tokens of a text, and what is read of a longer one."""
     from safetensors.torch import load
 
     from pipeline.core.evaluate.metrics import score
@@ -86,11 +97,12 @@ def _objective(
 
     config = files.read_json(encoder / "config.json")
     weights = load((encoder / "model.safetensors").read_bytes())
+    max_tokens, long_texts = reading
     tokenizer = load_tokenizer((encoder / "tokenizer.json").read_text("utf-8"), max_tokens)
     return LabelObjective(
         start=EncoderStart(config, weights, cfg.dropout),
-        train=_labelled(train, tokenizer, labels),
-        valid=_labelled(valid, tokenizer, labels),
+        train=_labelled(train, tokenizer, labels, long_texts),
+        valid=_labelled(valid, tokenizer, labels, long_texts),
         labels=len(labels),
         batch_size=cfg.batch_size,
         class_weights=cfg.class_weights,
@@ -100,14 +112,14 @@ def _objective(
 
 
 def _labelled(
-    records: Sequence[TextRecord], tokenizer: "Tokenizer", labels: Sequence[str]
+    records: Sequence[TextRecord], tokenizer: "Tokenizer", labels: Sequence[str], long_texts: str
 ) -> "LabelledTokens":
     import numpy as np
 
     from pipeline.core.model.tokenizer import encode
     from pipeline.core.train.objectives import LabelledTokens
 
-    tokens = encode(tokenizer, [record.text for record in records])
+    tokens = encode(tokenizer, [record.text for record in records], long_texts)
     return LabelledTokens(tokens, np.array([labels.index(record.label) for record in records]))
 
 
@@ -120,6 +132,7 @@ def run(context: "StageContext") -> Receipt:
         context.folder("finetune"),
         labels=params.collect.labels,
         max_tokens=params.encoder.max_tokens,
+        long_texts=params.encoder.long_texts,
         cfg=params.finetune,
         training=context.training_context("finetune"),
     )

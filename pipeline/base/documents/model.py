@@ -19,3 +19,4 @@ class ModelSettings(TypedDict):
     teacher: NotRequired[str]
     variant: NotRequired[str]
     preparation: NotRequired[str]
+    long_texts: NotRequired[str]
