@@ -38,5 +38,11 @@ def _renumber(content: dict[str, Any], new_ids: dict[str, int]) -> None:
         for token in content["added_tokens"]
         if token["content"] in new_ids
     ]
-    for special in ((content.get("post_processor") or {}).get("special_tokens") or {}).values():
-        special["ids"] = [new_ids[piece] for piece in special["tokens"]]
+    processor = content.get("post_processor") or {}
+    for part in processor.get("processors") or [processor]:
+        for special in (part.get("special_tokens") or {}).values():
+            special["ids"] = [new_ids[piece] for piece in special["tokens"]]
+        # Tokenizers of earlier versions name the two ends alone.
+        for end in ("cls", "sep"):
+            if end in part:
+                part[end] = [part[end][0], new_ids[part[end][0]]]

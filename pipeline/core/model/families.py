@@ -49,6 +49,8 @@ class Family:
     prunable: bool = False
     # Entries that older configs have in place of `keys`.
     earlier_keys: tuple[str, ...] = ()
+    # Tensors that a published file holds although this encoder may do without.
+    spare: tuple[str, ...] = ()
 
 
 def _word_head(dense: str, norm: str, bias: str) -> dict[str, str]:
@@ -132,6 +134,7 @@ FAMILIES: Mapping[str, Family] = {
         heads=("cls.", "lm_predictions.", "mask_predictions.", "classifier.", "pooler.", "qa_outputs."),
         word_head=_BERT_HEAD,
         pooled=False,
+        spare=("embeddings.position_embeddings.weight",),
     ),
     "modernbert": Family(
         "ModernBERT",

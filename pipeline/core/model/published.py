@@ -17,12 +17,14 @@ from pipeline.core.model.tokenizer import load_tokenizer, mask_id, padding_id, v
 
 # By which a config names code to download and run.
 CODE_KEYS = ("auto_map", "custom_pipelines", "trust_remote_code")
+# By which a config makes another model of the same tensors.
+OTHER_MODELS = ("is_decoder", "rope_scaling")
 # Tables of constants, which every version of transformers builds anew.
 CONSTANTS = ("position_ids", "token_type_ids", "inv_freq")
 # Names of the norms in weights of 2018.
 EARLIER_NAMES = ((".LayerNorm.gamma", ".LayerNorm.weight"), (".LayerNorm.beta", ".LayerNorm.bias"))
 # No encoder that fits a machine has a dimension above it.
-LARGEST = 10_000_000
+LARGEST, MOST_LAYERS, LAYERS = 10_000_000, 1_000, ("num_hidden_layers", "n_layers")
 # So many rows of the word embeddings may be without a piece: tables are padded to whole blocks.
 SPARE_ROWS, SPARE_SHARE = 128, 0.1
 
@@ -46,7 +48,7 @@ def read_published(
     """
     settings = encoder_config(config, where=where)
     body, head = _parts(settings, weights)
-    _require_weights(settings, body, where)
+    body = _fitting_weights(settings, body, where)
     _require_tokenizer(settings, tokenizer, where)
     _require_room(settings, max_tokens, where)
     return PublishedModel(settings, body, tokenizer, _word_head(settings, head))
@@ -68,12 +70,14 @@ def encoder_config(published: Mapping[str, Any], *, where: str) -> dict[str, Any
             f"{where}: config.json is of the architecture {str(kind)[:80]!r}, which is not supported. "
             f"Choose a model of one of these: {TITLES}."
         )
-    if published.get("is_decoder"):
-        raise ConfigError(f"{where}: config.json is that of a decoder (`is_decoder`). Choose an encoder.")
+    if asked := [key for key in OTHER_MODELS if published.get(key)]:
+        raise ConfigError(
+            f"{where}: config.json has `{asked[0]}`, which is not supported. Choose an encoder without it."
+        )
     family = FAMILIES[kind]
     _require_values({key: published[key] for key in family.keys if key in published}, where)
     activation = published.get(family.activation, "gelu")
-    if activation not in ACTIVATIONS:
+    if not isinstance(activation, str) or activation not in ACTIVATIONS:
         raise ConfigError(
             f"{where}: config.json has the activation {str(activation)[:80]!r}; supported are "
             f"{', '.join(ACTIVATIONS)}. Choose another model."
@@ -85,7 +89,8 @@ def _require_values(values: Mapping[str, Any], where: str) -> None:
     for key, value in values.items():
         numbers = value if isinstance(value, list) else [value]
         for number in numbers:
-            if isinstance(number, int | float) and not -LARGEST <= number <= LARGEST:
+            largest = MOST_LAYERS if key in LAYERS else LARGEST
+            if isinstance(number, int | float) and not -largest <= number <= largest:
                 raise ConfigError(f"{where}: config.json has {key}: {number}, which makes no encoder.")
 
 
@@ -127,7 +132,10 @@ def _today(name: str) -> str:
     return name
 
 
-def _require_weights(settings: Mapping[str, Any], body: Mapping[str, Tensor], where: str) -> None:
+def _fitting_weights(
+    settings: Mapping[str, Any], body: Mapping[str, Tensor], where: str
+) -> Mapping[str, Tensor]:
+    """Return the tensors of the encoder; raise ConfigError unless each is there, and no other."""
     family = family_of(settings["model_type"])
     try:
         # Names and shapes alone: no memory is asked for.
@@ -138,6 +146,7 @@ def _require_weights(settings: Mapping[str, Any], body: Mapping[str, Tensor], wh
     except (ValueError, RuntimeError, TypeError, AssertionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(f"{where}: config.json makes no {family.title} encoder: {reason}") from error
+    body = {name: value for name, value in body.items() if name in expected or name not in family.spare}
     reasons = [
         _listed("lacks", expected.keys() - body.keys()),
         _listed("has beside them", body.keys() - expected.keys()),
@@ -157,6 +166,7 @@ def _require_weights(settings: Mapping[str, Any], body: Mapping[str, Tensor], wh
             f"encoder that config.json describes: it {'; '.join(filter(None, reasons))}. Put the config.json "
             "and the model.safetensors of one model there, or choose another model."
         )
+    return body
 
 
 def _listed(what: str, names: Iterable[str]) -> str:

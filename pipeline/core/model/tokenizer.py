@@ -161,7 +161,9 @@ def unknown_id(tokenizer: Tokenizer) -> int | None:
 
 
 def _first_id(tokenizer: Tokenizer, names: Sequence[str]) -> int | None:
-    numbers = (tokenizer.token_to_id(name) for name in names)
+    # Special tokens first: the vocabulary of MPNet holds BERT's special tokens as plain pieces.
+    special = special_ids(tokenizer)
+    numbers = [special.get(name) for name in names] + [tokenizer.token_to_id(name) for name in names]
     return next((number for number in numbers if number is not None), None)
 
 

@@ -58,6 +58,17 @@ def test_special_tokens_are_found_by_any_name() -> None:
         assert len({mask, padding, unknown}) == 3
 
 
+def test_plain_pieces_with_the_names_of_special_tokens_are_plain() -> None:
+    # As the vocabulary of MPNet, which holds that of BERT.
+    pieces = ["<s>", "<pad>", "</s>", "[PAD]", "[UNK]", "[MASK]", "<mask>"]
+    tokenizer = Tokenizer(
+        models.WordPiece({piece: row for row, piece in enumerate(pieces)}, unk_token="[UNK]")
+    )
+    tokenizer.add_special_tokens(["<s>", "<pad>", "</s>", "[UNK]", "<mask>"])
+
+    assert (padding_id(tokenizer), mask_id(tokenizer), unknown_id(tokenizer)) == (1, 6, 4)
+
+
 def test_words_are_those_that_begin_one_without_the_sign_of_a_space() -> None:
     assert {"good", ""} == set(word_starts(unigram().to_str()))
     assert {"good", "a"} <= {

@@ -65,7 +65,9 @@ def test_weights_without_a_prefix_with_the_names_of_2018_and_in_half_precision_a
         ({"model_type": "mamba"}, r"architecture 'mamba'.*BERT, RoBERTa.*ModernBERT"),
         ({"model_type": None}, r"architecture 'None'"),
         ({"model_type": ["bert"]}, r"not supported"),
-        ({"is_decoder": True}, r"decoder"),
+        ({"is_decoder": True}, r"has `is_decoder`, which is not supported"),
+        ({"rope_scaling": {"type": "yarn"}}, r"has `rope_scaling`"),
+        ({"num_hidden_layers": 5000}, r"num_hidden_layers: 5000"),
         ({"hidden_act": "swish"}, r"activation 'swish'; supported are gelu"),
         ({"hidden_act": {"a": 1}}, r"activation"),
         ({"vocab_size": "many"}, r"makes no BERT encoder"),
@@ -99,6 +101,17 @@ def test_missing_and_unexpected_tensors_are_named(name: str) -> None:
         read(config, {**weights, f"{prefix}.encoder.adapter": torch.ones(2)}, tokenizer)
     with pytest.raises(ConfigError, match="has not as floats"):
         read(config, {**weights, first: weights[first].to(torch.int8)}, tokenizer)
+
+
+def test_positions_that_a_model_does_without_are_left_out() -> None:
+    config, weights, tokenizer = published("deberta-v3")
+    name = "embeddings.position_embeddings.weight"
+
+    model = read(config, {**weights, f"deberta.{name}": torch.ones(66, 32)}, tokenizer)
+
+    assert name not in model.weights
+    config, weights, tokenizer = published("deberta-v2")
+    assert name in read(config, weights, tokenizer).weights
 
 
 def test_a_tokenizer_of_another_model_is_refused() -> None:
