@@ -1,5 +1,6 @@
 """A model of the Hugging Face hub at a pinned commit: three files are fetched, none of its code."""
 
+import errno
 import os
 import shutil
 from collections.abc import Callable
@@ -28,7 +29,7 @@ def fetch_hub_model(hub: HubWeights, downloads: Path, *, where: str) -> Path:
     if _is_whole(folder):
         return folder
     shutil.rmtree(folder, ignore_errors=True)
-    with files.staging_dir(folder) as staging, files.report_disk_full(folder):
+    with files.staging_dir(folder) as staging:
         for name in PUBLISHED:
             _named(where, lambda name=name: _fetch(hub, name, staging, where))  # type: ignore[misc]
         # What the library notes about its downloads.
@@ -85,6 +86,8 @@ def _named(where: str, work: Callable[[], Result]) -> Result:
             "params.yaml; for a private one type: export HF_TOKEN=KEY"
         ) from error
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
         reason = (str(error).strip().splitlines() or [""])[0][:REASON_CHARACTERS].rstrip(".")
         step = (
             "Type: unset HF_HUB_OFFLINE"

@@ -71,9 +71,7 @@ def test_plain_pieces_with_the_names_of_special_tokens_are_plain() -> None:
 
 def test_words_are_those_that_begin_one_without_the_sign_of_a_space() -> None:
     assert {"good", ""} == set(word_starts(unigram().to_str()))
-    assert {"good", "a"} <= {
-        piece.lstrip() for piece in word_starts(byte_tokenizer(["a good good good film"] * 9))
-    }
+    assert {"good", "film"} <= set(word_starts(byte_tokenizer(["a good good good film"] * 9)))
     document = word_tokenizer(0)
     assert list(word_starts(document)) == list(json.loads(document)["model"]["vocab"])
 
