@@ -36,20 +36,12 @@ def finetune(
         dict(files.verified_receipt(encoder, made_by="pretrain").files),
     ]
     train, valid = (parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "valid"))
+    reading = (max_tokens, long_texts)
     objective = _objective(
-        train,
-        valid,
-        encoder,
-        labels=labels,
-        reading=(max_tokens, long_texts),
-        cfg=cfg,
-        seed=training.seed,
+        (train, valid), encoder, labels=labels, reading=reading, cfg=cfg, seed=training.seed
     )
     steps = max(cfg.min_steps, cfg.epochs * objective.sampler.steps_per_epoch)
-    beyond = [] if long_texts == "head" else [long_texts]
-    checkpoints = training.checkpoint_store(
-        "finetune", inputs, list(labels), max_tokens, *beyond, cfg.model_dump()
-    )
+    checkpoints = training.checkpoint_store("finetune", inputs, list(labels), *reading, cfg.model_dump())
     result = training.train(
         TrainingJob(
             "finetune",
@@ -79,8 +71,7 @@ def _write(out: Path, result: "TrainingResult", encoder: Path, *, counts: dict[s
 
 
 def _objective(
-    train: Sequence[TextRecord],
-    valid: Sequence[TextRecord],
+    texts: tuple[Sequence[TextRecord], Sequence[TextRecord]],
     encoder: Path,
     *,
     labels: Sequence[str],
@@ -88,7 +79,10 @@ def _objective(
     cfg: FinetuneConfig,
     seed: int,
 ) -> "LabelObjective":
-    """Return the objective; `reading` holds the most tokens of a text, and what is read of a longer one."""
+    """Return the objective on the texts of train and valid.
+
+    `reading` holds the most tokens of a text, and what is read of a longer one.
+    """
     from safetensors.torch import load
 
     from pipeline.core.evaluate.metrics import score
@@ -97,7 +91,7 @@ def _objective(
 
     config = files.read_json(encoder / "config.json")
     weights = load((encoder / "model.safetensors").read_bytes())
-    max_tokens, long_texts = reading
+    (train, valid), (max_tokens, long_texts) = texts, reading
     tokenizer = load_tokenizer((encoder / "tokenizer.json").read_text("utf-8"), max_tokens)
     return LabelObjective(
         start=EncoderStart(config, weights, cfg.dropout),

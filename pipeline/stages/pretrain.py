@@ -35,7 +35,6 @@ def pretrain(
 
     Raises DataRejected before training where the tokenizer does not know the texts or cuts off too much.
     """
-    from pipeline.core.model.tokenizer import load_tokenizer
     from pipeline.core.train.ray_trainer import TrainingJob
 
     inputs = files.verified_receipt(splits, made_by="split")
@@ -43,9 +42,7 @@ def pretrain(
     valid = valid[: cfg.eval_texts]
     start, document = _start(encoder, train, dropout=cfg.dropout, downloads=training.downloads)
     coverage = _check_coverage(document, train, encoder, limits)
-    tokenizer = load_tokenizer(document, encoder.max_tokens)
-    tokens = (_tokens(tokenizer, texts, encoder) for texts in (train, valid))
-    objective = _objective(start, tokenizer, tuple(tokens), cfg, training.seed)
+    objective = _objective(start, document, (train, valid), encoder, cfg=cfg, seed=training.seed)
     checkpoints = training.checkpoint_store(
         "pretrain", dict(inputs.files), encoder.model_dump(), cfg.model_dump()
     )
@@ -70,15 +67,19 @@ def pretrain(
 
 def _objective(
     start: "EncoderStart",
-    tokenizer: "Tokenizer",
-    tokens: "Sequence[Tokens]",
+    document: str,
+    texts: tuple[Sequence[str], Sequence[str]],
+    encoder: EncoderConfig,
+    *,
     cfg: PretrainConfig,
     seed: int,
 ) -> "MaskedWordObjective":
-    """Return the objective on the tokens of train and valid."""
+    """Return the objective on the texts of train and valid; `document` is the tokenizer's JSON."""
+    from pipeline.core.model.tokenizer import load_tokenizer
     from pipeline.core.train.objectives import MaskedWordObjective
 
-    train, valid = tokens
+    tokenizer = load_tokenizer(document, encoder.max_tokens)
+    train, valid = (_tokens(tokenizer, part, encoder) for part in texts)
     return MaskedWordObjective(
         start=start,
         masking=_masking(tokenizer, cfg.mlm_probability),

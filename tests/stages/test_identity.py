@@ -42,7 +42,7 @@ def test_a_source_that_is_not_there_has_an_identity_too(tmp_path: Path) -> None:
 def test_the_identity_of_pretrain_follows_the_files_that_it_starts_from(tmp_path: Path) -> None:
     root = init_workspace(tmp_path, "csv")
     set_params(root / "params.yaml", ["encoder.start=folder", "encoder.folder=mine"])
-    context = StageContext(Workspace(root, "", ""), load_profile("laptop"))
+    context = StageContext(Workspace.of(root, {}), load_profile("laptop"))
     found = []
     for content in (None, "{}", '{"a": 1}'):
         if content is not None:

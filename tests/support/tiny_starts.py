@@ -101,6 +101,8 @@ def word_tokenizer(padding: int, texts: list[str] = TEXTS) -> str:
 
     content = json.loads(train_tokenizer(texts, vocabulary=ROWS))
     vocabulary = content["model"]["vocab"]
+    # As many pieces as the weights have rows.
+    vocabulary |= {f"[unused{number}]": number for number in range(len(vocabulary), ROWS)}
     at = next(piece for piece, number in vocabulary.items() if number == padding)
     vocabulary["[PAD]"], vocabulary[at] = padding, vocabulary["[PAD]"]
     for token in content["added_tokens"]:

@@ -51,7 +51,7 @@ def export_onnx(model: "nn.Module", *, max_tokens: int, precision: Precision | N
     padding_B11T = graph.node("Unsqueeze", ahead, graph.integers(1, 2))
     hidden_BTD = embedded(graph, encoder, precision, max_tokens)
     if encoder.config.model_type == "modernbert":
-        hidden_BTD = modern_layers(graph, encoder, hidden_BTD, padding_B11T, precision, max_tokens)
+        hidden_BTD = modern_layers(graph, encoder, hidden_BTD, padding_B11T, precision, max_tokens=max_tokens)
     else:
         hidden_BTD = _layers(graph, encoder, hidden_BTD, padding_B11T, precision, max_tokens=max_tokens)
     total_BD = graph.node(
@@ -90,7 +90,7 @@ def _layers(
     for number, layer in enumerate(layers_of(encoder)):
         parts = layer_parts(kind, layer)
         name = f"layer.{number}"
-        mixed_BTD = _attended(graph, layer, parts, hidden_BTD, bias, precision, name=name)
+        mixed_BTD = _attended(graph, layer, parts, hidden_BTD, bias=bias, precision=precision, name=name)
         hidden_BTD = normed(graph, parts.mixed_norm, mixed_BTD, hidden_BTD, f"{name}.mixed")
         (channels_BTF,) = precision.products(graph, f"{name}.channels", hidden_BTD, parts.channels)
         active_BTF = graph.activation(channels_BTF, activation)
@@ -104,16 +104,16 @@ def _attended(
     layer: Part,
     parts: LayerParts,
     hidden_BTD: str,
+    *,
     bias: AttentionBias,
     precision: Precision,
-    *,
     name: str,
 ) -> str:
     # A score is divided by the root of a head's width; here the query's weights are.
     scale = np.float32(bias.scale(parts.head_width))
     query: Matrix = (parts.query[0] * scale, parts.query[1] * scale)
     vectors = precision.products(graph, f"{name}.attention", hidden_BTD, [query, parts.key, parts.value])
-    context_BTD = _context(graph, layer, parts, vectors, bias, name)
+    context_BTD = _context(graph, layer, parts, vectors, bias=bias, name=name)
     (mixed_BTD,) = precision.products(graph, f"{name}.context", context_BTD, [linear_weights(parts.context)])
     return mixed_BTD
 
@@ -123,6 +123,7 @@ def _context(
     layer: Part,
     parts: LayerParts,
     vectors: Sequence[str],
+    *,
     bias: AttentionBias,
     name: str,
 ) -> str:

@@ -33,6 +33,7 @@ def modern_layers(
     hidden_BTD: str,
     padding_B11T: str,
     precision: Precision,
+    *,
     max_tokens: int,
 ) -> str:
     """Add the nodes of all layers and of the last norm, and return the name of their output."""

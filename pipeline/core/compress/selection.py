@@ -71,12 +71,8 @@ def menu_document(
     threads: int,
     texts: MenuTexts,
     confidence: float,
-    skipped: Mapping[str, str],
 ) -> CompressionMenu:
-    """Build the document of `menu.json`: the teacher, every variant, the choice and its reasons.
-
-    `skipped` says why variants of the menu could not be made.
-    """
+    """Build the document of `menu.json`: the teacher, every variant, the choice and its reasons."""
     front = pareto_front(variants)
     uncompressed = next(variant for variant in variants if variant.name == teacher)
     return {
@@ -89,7 +85,7 @@ def menu_document(
             "megabytes": uncompressed.megabytes,
         },
         "chosen": choice.chosen,
-        "reasons": [*(f"{name} is skipped: {why}." for name, why in skipped.items()), *choice.reasons],
+        "reasons": list(choice.reasons),
         "variants": [
             _menu_variant(variant, choice.faults[variant.name], pareto=variant.name in front)
             for variant in variants

@@ -104,6 +104,12 @@ class VariantFactory:
             return "a vocabulary of WordPiece is trimmed, and the teacher's is another"
         return None
 
+    def make_all(self) -> dict[str, CompressedModel]:
+        """Make every variant of the menu that can be made of this teacher, by name."""
+        return {
+            variant.name: self.make(variant) for variant in self.cfg.menu if variant.name not in self.skipped
+        }
+
     def delete_checkpoints(self) -> None:
         """Delete the checkpoints of every recovery."""
         for variant in self.cfg.menu:

@@ -26,7 +26,7 @@ EARLIER_NAMES = ((".LayerNorm.gamma", ".LayerNorm.weight"), (".LayerNorm.beta", 
 # No encoder that fits a machine has a dimension above it.
 LARGEST, MOST_LAYERS, LAYERS = 10_000_000, 1_000, ("num_hidden_layers", "n_layers")
 # So many rows of the word embeddings may be without a piece: tables are padded to whole blocks.
-SPARE_ROWS, SPARE_SHARE = 128, 0.1
+SPARE_ROWS, SPARE_SHARE = 1_000, 0.1
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ def test_a_tokenizer_without_a_mask_token_is_refused() -> None:
 
 
 @pytest.mark.parametrize(("name", "room"), [("bert", 66), ("roberta", 64), ("mpnet", 64)])
-def test_positions_that_the_model_lacks_are_noticed(name: str, room: int) -> None:
+def test_more_tokens_than_the_model_has_positions_are_refused(name: str, room: int) -> None:
     config, weights, tokenizer = published(name)
 
     read(config, weights, tokenizer, max_tokens=room)

@@ -84,6 +84,7 @@ def test_a_model_without_a_file_is_refused(hub: HubServer, tmp_path: Path) -> No
         fetch("ann/bare", tmp_path)
 
 
+@pytest.mark.slow  # the library tries five times
 def test_a_hub_that_does_not_respond_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
 
