@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pipeline.core.model.encoder import Encoder
 
 
+NEW_NORM_EPSILON = 1e-12
+
+
 class MaskedLanguageModel(nn.Module):
     """Predict masked words; the output layer shares the weights of the embedding (Press & Wolf, 2017).
 
@@ -30,7 +33,8 @@ class MaskedLanguageModel(nn.Module):
         dense = nn.Linear(width, inner)
         nn.init.normal_(dense.weight, std=encoder.config.initializer_range)
         nn.init.zeros_(dense.bias)
-        self.transform = nn.Sequential(dense, nn.GELU(), nn.LayerNorm(inner, eps=1e-12))
+        epsilon = _norm_epsilon(encoder) if word_head else NEW_NORM_EPSILON
+        self.transform = nn.Sequential(dense, nn.GELU(), nn.LayerNorm(inner, eps=epsilon))
         self.bias = nn.Parameter(torch.zeros(vocabulary))
         if word_head:
             self.load_state_dict(dict(word_head), strict=False)
@@ -41,6 +45,12 @@ class MaskedLanguageModel(nn.Module):
         hidden_ME = self.transform(hidden_BTD[masked_BT])
         logits_MV: Tensor = hidden_ME @ word_embeddings(self.encoder).T + self.bias
         return logits_MV
+
+
+def _norm_epsilon(encoder: "Encoder") -> float:
+    """Return the epsilon of the norms of a family, which its word head has too."""
+    config = encoder.config
+    return float(getattr(config, "layer_norm_eps", getattr(config, "norm_eps", NEW_NORM_EPSILON)))
 
 
 class Classifier(nn.Module):
