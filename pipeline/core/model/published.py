@@ -47,8 +47,8 @@ def read_published(
     `where` names it in errors, and the key of params.yaml that chose it. Raises ConfigError.
     """
     settings = encoder_config(config, where=where)
-    body, head = _parts(settings, weights)
-    body = _fitting_weights(settings, body, where)
+    tensors, head = _parts(settings, weights)
+    body = _fitting_weights(settings, tensors, where)
     _require_tokenizer(settings, tokenizer, where)
     _require_room(settings, max_tokens, where)
     return PublishedModel(settings, body, tokenizer, _word_head(settings, head))
