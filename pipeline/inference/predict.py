@@ -28,7 +28,7 @@ class PredictionRecord(TypedDict):
 class ChampionPredictions:
     """Hold the predictions for texts in their order, and the release that made them.
 
-    The model reads the first `max_tokens` tokens of a text.
+    The model reads `max_tokens` tokens of a text at once; `cut` says of which texts it read no more.
     """
 
     release: str

@@ -15,7 +15,12 @@ from pipeline.base import logs
 from pipeline.base.config.added_keys import add_missing_keys
 from pipeline.base.config.params import Params
 from pipeline.base.config.parsing import read_yaml, validate_section
-from pipeline.base.config.renamed_keys import renamed_sentence, renamed_sentences, upgrade_params_text
+from pipeline.base.config.renamed_keys import (
+    renamed_sentence,
+    renamed_sentences,
+    renamed_value,
+    upgrade_params_text,
+)
 from pipeline.base.config.workspace import Profile
 from pipeline.base.errors import ConfigError, Fault
 
@@ -111,7 +116,8 @@ def _assign(document: Any, assignment: str, path: Path) -> str:
     if not hasattr(section, "get") or key not in section:
         reason = renamed_sentence(dotted.split(".")) or "`--set` changes only keys that are there."
         raise ConfigError(f"{path} has no key {dotted!r}. {reason}")
-    before, section[key] = section[key], read_yaml(text)
+    value = read_yaml(text)
+    before, section[key] = section[key], renamed_value(dotted.split("."), value) or value
     if before == section[key]:
         return f"{path.name}: {dotted} is {json.dumps(before)} already"
     return f"{path.name}: {dotted} was {json.dumps(before)}, is {json.dumps(section[key])}"

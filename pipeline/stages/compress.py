@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.base.config import CompressConfig, EvaluateConfig
-from pipeline.base.documents import MenuTexts, ModelSettings, VariantRecipe
+from pipeline.base.documents import CompressionMenu, MenuTexts, ModelSettings, VariantRecipe
 from pipeline.base.records import Receipt, TextRecord
 from pipeline.base.seeds import seed_for
 from pipeline.core.privacy.preparation import EARLIER, PREPARATION
@@ -15,6 +15,7 @@ from pipeline.io import files, parquet
 
 if TYPE_CHECKING:
     from pipeline.core.compress.measurement import MeasuredVariant
+    from pipeline.core.compress.selection import VariantChoice
     from pipeline.core.compress.speed import Speed
     from pipeline.core.compress.variants import CompressedModel, VariantFactory
     from pipeline.core.model.heads import Classifier
@@ -32,20 +33,27 @@ def compress(
     cfg: CompressConfig,
     slices: EvaluateConfig,
     training: "TrainingContext",
+    long_texts: str = "head",
 ) -> Receipt:
     """Make the menu's variants, measure each against the teacher, and write the chosen one.
 
     One half of the validation split, by group, measures and chooses; the other sets temperature and
     thresholds. `slices` sets the slices of the first half.
     """
-    from pipeline.core.compress.selection import choose_variant, menu_document
+    from pipeline.core.compress.selection import choose_variant
 
     factory = open_factory(
-        classifier, splits, labels=labels, max_tokens=max_tokens, cfg=cfg, training=training
+        classifier,
+        splits,
+        labels=labels,
+        max_tokens=max_tokens,
+        cfg=cfg,
+        training=training,
+        long_texts=long_texts,
     )
     choice_texts, calibration_texts = halve_texts(factory.splits["valid"])
     threads = training.profile.threads
-    models = {variant.name: factory.make(variant) for variant in cfg.menu}
+    models = factory.make_all()
     predictors = {name: open_model(model, factory.settings, threads) for name, model in models.items()}
     speeds = measure_speed(predictors, factory)
     variants = measure_variants(factory, models, predictors, choice_texts, speeds=speeds, slices=slices)
@@ -54,18 +62,26 @@ def compress(
     counts: MenuTexts = {"choice": len(choice_texts), "calibration": len(calibration_texts)}
     with files.staging_dir(out) as staging:
         _write_candidate(staging, models[choice.chosen], settings, seed=training.seed)
-        menu = menu_document(
-            variants,
-            choice,
-            teacher=cfg.teacher,
-            threads=threads,
-            texts=counts,
-            confidence=cfg.budget.confidence,
-        )
-        files.write_json(staging / "menu.json", menu)
+        files.write_json(staging / "menu.json", _menu(factory, variants, choice, counts))
         receipt = files.write_receipt(staging, _receipt(variants, choice.chosen, factory))
     factory.delete_checkpoints()
     return receipt
+
+
+def _menu(
+    factory: "VariantFactory",
+    variants: "Sequence[MeasuredVariant]",
+    choice: "VariantChoice",
+    texts: MenuTexts,
+) -> CompressionMenu:
+    from pipeline.core.compress.selection import menu_document
+
+    cfg, threads = factory.cfg, factory.threads
+    menu = menu_document(
+        variants, choice, teacher=cfg.teacher, threads=threads, texts=texts, confidence=cfg.budget.confidence
+    )
+    skipped = (f"{name} is skipped: {reason}." for name, reason in factory.skipped.items())
+    return {**menu, "reasons": [*skipped, *menu["reasons"]]}
 
 
 def halve_texts(records: Sequence[TextRecord]) -> tuple[list[TextRecord], list[TextRecord]]:
@@ -82,6 +98,7 @@ def open_factory(
     max_tokens: int,
     cfg: CompressConfig,
     training: "TrainingContext",
+    long_texts: str = "head",
 ) -> "VariantFactory":
     """Read a trained classifier and the splits into a factory of its variants."""
     from pipeline.core.compress.variants import VariantFactory
@@ -99,6 +116,7 @@ def open_factory(
             "temperature": 1.0,
             "uncertain": 0.0,
             "preparation": split_receipt.notes.get(PREPARATION, EARLIER.name),
+            **({} if long_texts == "head" else {"long_texts": long_texts}),  # type: ignore[typeddict-item]
         },
         splits={side: parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "valid")},
         input_digests=[dict(teacher_files), dict(split_receipt.files)],
@@ -226,5 +244,6 @@ def run(context: "StageContext") -> Receipt:
         max_tokens=params.encoder.max_tokens,
         cfg=params.compress,
         slices=params.evaluate,
+        long_texts=params.encoder.long_texts,
         training=context.training_context("compress"),
     )

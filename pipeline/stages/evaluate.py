@@ -51,9 +51,7 @@ def evaluate(
     predictions = _predict(predictor, measured)
     report = evaluation_report(
         predictions,
-        baselines=_baselines(
-            train, predictions, encoder, cfg, max_tokens=model.settings["max_tokens"], threads=threads
-        ),
+        baselines=_baselines(train, predictions, encoder, cfg, settings=model.settings, threads=threads),
         robustness=_robustness(predictor, measured, predictions, cfg=cfg, rules=rules, seed=seed),
         cfg=cfg,
         seed=seed,
@@ -83,23 +81,26 @@ def _baselines(
     encoder: Path,
     cfg: EvaluateConfig,
     *,
-    max_tokens: int,
+    settings: ModelSettings,
     threads: int,
 ) -> dict[str, list[int]]:
-    """Predict the test texts with every baseline, each fitted on the training split."""
+    """Predict the test texts with every baseline, each fitted on the training split.
+
+    `settings` are the candidate's: the encoder alone reads texts as it does.
+    """
     from pipeline.core.evaluate.baselines import predict_baselines, predict_frozen_encoder
 
     texts, truth = [record.text for record in train], _label_indices(train, predictions.labels)
     baselines = predict_baselines(texts, truth, predictions.texts, cfg)
     if cfg.frozen_encoder is not None:
-        frozen = _frozen_encoder(encoder, max_tokens=max_tokens, threads=threads)
+        frozen = _frozen_encoder(encoder, settings, threads=threads)
         baselines["frozen_encoder"] = predict_frozen_encoder(
             frozen.embed(texts), truth, frozen.embed(predictions.texts), cfg.frozen_encoder
         )
     return baselines
 
 
-def _frozen_encoder(folder: Path, *, max_tokens: int, threads: int) -> "Predictor":
+def _frozen_encoder(folder: Path, candidate: ModelSettings, *, threads: int) -> "Predictor":
     """Open the encoder that fine-tuning started from; its head is untrained and not used."""
     from safetensors.torch import load
 
@@ -111,7 +112,7 @@ def _frozen_encoder(folder: Path, *, max_tokens: int, threads: int) -> "Predicto
     files.verified_receipt(folder, made_by="pretrain")
     weights = load((folder / "model.safetensors").read_bytes())
     encoder = build_encoder(files.read_json(folder / "config.json"), dropout=0.0, seed=0, weights=weights)
-    labels = ["none"]
+    labels, max_tokens = ["none"], candidate["max_tokens"]
     model = Classifier(encoder, len(labels), dropout=0.0, seed=0).eval()
     settings: ModelSettings = {
         "labels": labels,
@@ -119,6 +120,7 @@ def _frozen_encoder(folder: Path, *, max_tokens: int, threads: int) -> "Predicto
         "teacher": "",
         "temperature": 1.0,
         "uncertain": 0.0,
+        "long_texts": candidate.get("long_texts", "head"),
     }
     tokenizer = (folder / "tokenizer.json").read_text("utf-8")
     return Predictor.of(export_onnx(model, max_tokens=max_tokens), tokenizer, settings, threads=threads)

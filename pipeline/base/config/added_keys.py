@@ -26,6 +26,9 @@ ADDED_KEYS = (
     "validate.max_shift",
     "validate.likely_wrong",
     "validate.change",
+    "encoder.long_texts",
+    "encoder.folder",
+    "encoder.hub",
 )
 
 

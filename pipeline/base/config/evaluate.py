@@ -1,11 +1,11 @@
-"""The section `evaluate`: confidence intervals, slices, behaviour suites, the attack and the baselines."""
+"""The sections `evaluate` and `gate`: how a candidate is measured, and what it must reach to be released."""
 
 import re
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.base.config.section import PositiveFloat, PositiveInt, Section, Slug
+from pipeline.base.config.section import Fraction, PositiveFloat, PositiveInt, Section, Slug
 
 # What a template is filled with, and what `addition` adds to it.
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -117,3 +117,32 @@ class EvaluateConfig(Section):
         if list(self.length_bands) != sorted(set(self.length_bands)):
             raise ValueError("evaluate.length_bands must rise")
         return self
+
+
+class GateConfig(Section):
+    """Set the thresholds of the gate's checks."""
+
+    approval: Literal["none", "human"]
+    against_champion: Literal["better", "not_worse"]
+    # Not 0: no test can show that a candidate is not worse at all.
+    champion_margin: float = Field(gt=0, le=1)
+    slice_margin: Fraction
+    forgetting_margin: Fraction
+    ability_margin: Fraction
+    attack_margin: Fraction
+    anchors: int = Field(ge=0)
+    looks: PositiveInt
+    new_test_share: float = Field(gt=0, le=1)
+    reserve: float = Field(ge=0, lt=1)
+    min_macro_f1: Fraction
+    baseline_margin: float
+    abilities: dict[str, Fraction]
+    max_attack_drop: Fraction
+    max_calibration_error: Fraction
+    max_p95_ms: PositiveFloat
+    max_megabytes: PositiveFloat
+    confidence: float = Field(gt=0.5, lt=1)
+    power: float = Field(gt=0.5, lt=1)
+    resamples: PositiveInt
+    changed_listed: int = Field(ge=0)
+    golden_tolerance: PositiveFloat

@@ -1,12 +1,12 @@
 """Every section of `params.yaml`. Names carry units; shares are in 0..1."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.base.config.compress import CompressConfig
-from pipeline.base.config.evaluate import EvaluateConfig
-from pipeline.base.config.gate import GateConfig
+from pipeline.base.config.encoder import EncoderConfig
+from pipeline.base.config.evaluate import EvaluateConfig, GateConfig
 from pipeline.base.config.operations import ScheduleConfig, ServeConfig, WatchConfig
 from pipeline.base.config.section import (
     ChangeLimits,
@@ -20,9 +20,7 @@ from pipeline.base.config.section import (
 from pipeline.base.config.sources import (
     AuditSource,
     FeedbackSource,
-    PinnedFile,
     ReplaySource,
-    Sha256,
     Source,
     TableSource,
 )
@@ -150,31 +148,6 @@ class SplitConfig(Section):
         if self.valid + self.test >= 1:
             raise ValueError("valid and test leave nothing for train")
         return self
-
-
-class MiniLMConfig(PinnedFile):
-    """Pin the weights inside the pinned file as well."""
-
-    weights_sha256: Sha256
-
-
-class ScratchConfig(Section):
-    """Set the size of an encoder that starts from random weights."""
-
-    vocabulary: PositiveInt
-    width: PositiveInt
-    layers: PositiveInt
-    heads: PositiveInt
-    feed_forward: PositiveInt
-
-
-class EncoderConfig(Section):
-    """Set the weights that pretraining starts from."""
-
-    start: Literal["minilm", "scratch"]
-    max_tokens: int = Field(ge=8, le=512)
-    minilm: MiniLMConfig
-    scratch: ScratchConfig
 
 
 class PretrainConfig(OptimizerConfig):

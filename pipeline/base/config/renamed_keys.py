@@ -1,4 +1,4 @@
-"""Keys of `params.yaml` that are renamed or gone, and the upgrade of a text that has them."""
+"""Keys and words of `params.yaml` that are renamed or gone, and the upgrade of a text that has them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -14,6 +14,7 @@ _TRAINING = {
 # Of each section the old keys and their new names; entries of a list share one section.
 RENAMED_KEYS: Mapping[str, Mapping[str, str]] = {
     "collect.sources": {"beside": "join", "renames": "label_map"},
+    "encoder": {"minilm": "package"},
     "pretrain": {**_TRAINING, "mask_share": "mlm_probability", "held_out_texts": "eval_texts"},
     "finetune": {**_TRAINING, "judge_every": "eval_every"},
     "compress": {"timed_texts": "benchmark_texts"},
@@ -30,6 +31,8 @@ RENAMED_KEYS: Mapping[str, Mapping[str, str]] = {
     "watch": {"events": "change_points"},
     "watch.quality": {"baking_hours": "rollback_hours"},
 }
+# Of each key the old words and their new ones.
+RENAMED_VALUES: Mapping[str, Mapping[str, str]] = {"encoder.start": {"minilm": "package"}}
 # Keys of `collect` that are sources now.
 SOURCE_KEYS = {"feedback_texts": "feedback", "replay_texts": "replay"}
 # Keys that nothing reads any more, and why.
@@ -56,11 +59,13 @@ def renamed_sentence(path: Sequence[str | int]) -> str | None:
 
 
 def renamed_sentences(content: object, path: tuple[str | int, ...] = ()) -> Iterator[str]:
-    """Yield a sentence for each key that is renamed or gone in the content of a `params.yaml`."""
+    """Yield a sentence for each key or word that is renamed or gone in the content of a `params.yaml`."""
     if isinstance(content, Mapping):
         for key, value in content.items():
             if (sentence := renamed_sentence((*path, key))) is not None:
                 yield sentence
+            if (new := renamed_value((*path, key), value)) is not None:
+                yield f"{'.'.join(map(str, (*path, key)))}: {value} is now {new}. Write `{key}: {new}`."
             yield from renamed_sentences(value, (*path, key))
     elif isinstance(content, list):
         for place, item in enumerate(content):
@@ -71,6 +76,11 @@ def renamed_key(path: Sequence[str | int]) -> str | None:
     """Return the new name of the last key of a path, None when it is not an old one."""
     *section, key = path
     return RENAMED_KEYS.get(_section(section), {}).get(str(key))
+
+
+def renamed_value(path: Sequence[str | int], value: object) -> str | None:
+    """Return the new word for the value of a key, None when it is not an old one."""
+    return RENAMED_VALUES.get(_section(path), {}).get(value) if isinstance(value, str) else None
 
 
 def upgrade_params_text(text: str) -> str:
@@ -101,6 +111,8 @@ def _edits(node: yaml.Node, path: tuple[str, ...], text: str) -> Iterator[Edit]:
         for key, value in node.value:
             if (new := renamed_key((*path, key.value))) is not None:
                 yield key.start_mark.index, key.end_mark.index, new
+            if (word := renamed_value((*path, key.value), value.value)) is not None:
+                yield value.start_mark.index, value.end_mark.index, word
             yield from _edits(value, (*path, key.value), text)
         yield from _gone_edits(node, path, text)
         if path == ("collect",):

@@ -9,7 +9,8 @@ class ModelSettings(TypedDict):
     Logits are divided by `temperature`; a prediction of a probability below `uncertain` is uncertain.
     `teacher` is the digest of the uncompressed fine-tuned model, `variant` the name of the variant on the
     menu. `preparation` names how texts are prepared for the model (core/privacy/preparation.py); models of
-    earlier versions name none.
+    earlier versions name none. `long_texts` says what is read of a text of more than `max_tokens` tokens;
+    one without it reads the beginning.
     """
 
     labels: list[str]
@@ -19,3 +20,4 @@ class ModelSettings(TypedDict):
     teacher: NotRequired[str]
     variant: NotRequired[str]
     preparation: NotRequired[str]
+    long_texts: NotRequired[str]

@@ -3,12 +3,12 @@
 They are made of the tokenizer's own words, so no text of a person travels with a model.
 """
 
-import json
 import unicodedata
 
 import numpy as np
 
 from pipeline.base.seeds import seed_for
+from pipeline.core.model.pieces import word_starts
 
 GOLDEN_TEXTS = 32
 SHORTEST, LONGEST = 3, 24
@@ -20,7 +20,7 @@ def golden_texts(document: str, seed: int) -> list[str]:
     The texts are the same for the same document and seed.
     """
     generator = np.random.default_rng(seed_for(seed, "golden"))
-    pieces = sorted(piece for piece in json.loads(document)["model"]["vocab"] if piece.isalpha())
+    pieces = sorted(piece for piece in word_starts(document) if piece.isalpha())
     # Lower-case ASCII letters, which cleaning does not change on any machine; a language that is written in
     # other letters has none.
     words = [piece for piece in pieces if piece.isascii() and piece.islower()]

@@ -100,7 +100,7 @@ def prune_model(model: Classifier, importance: Importance, variant: VariantConfi
 def with_vocabulary(model: Classifier, kept: Sequence[int]) -> Classifier:
     """Return a classifier whose word embeddings are these rows alone, in this order."""
     small = copy.deepcopy(model)
-    words: Part = small.encoder.embeddings.word_embeddings
+    words: Part = small.encoder.get_input_embeddings()
     words.weight = nn.Parameter(words.weight.detach()[list(kept)].clone())
     words.num_embeddings = small.encoder.config.vocab_size = len(kept)
     return small

@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.base.config import Int8Config
-from pipeline.core.compress.onnx_export import CONTRIB, FLOAT, Array, Matrix, OnnxGraph, Part, export_onnx
+from pipeline.core.compress.layer_parts import layer_parts, layers_of
+from pipeline.core.compress.onnx_export import export_onnx
+from pipeline.core.compress.onnx_graph import CONTRIB, FLOAT, Array, Matrix, OnnxGraph, Part
 from pipeline.core.train.objectives import evaluation_mode
 
 MEASURE_BATCH = 32
@@ -165,11 +167,12 @@ def _steps(table: Array) -> Floats:
 
 def _linears(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     encoder: Part = model.encoder
-    for number, layer in enumerate(encoder.encoder.layer):
-        yield f"layer.{number}.attention", layer.attention.self.query
-        yield f"layer.{number}.context", layer.attention.output.dense
-        yield f"layer.{number}.channels", layer.intermediate.dense
-        yield f"layer.{number}.gelu", layer.output.dense
+    for number, layer in enumerate(layers_of(encoder)):
+        parts = layer_parts(encoder.config.model_type, layer)
+        yield f"layer.{number}.attention", parts.projected
+        yield f"layer.{number}.context", parts.context
+        yield f"layer.{number}.channels", parts.widened
+        yield f"layer.{number}.gelu", parts.fed
 
 
 def _record_range(pairs: list[Tensor]) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:

@@ -83,10 +83,37 @@ class VariantFactory:
         )
         return compressed
 
+    @cached_property
+    def skipped(self) -> Mapping[str, str]:
+        """Return why variants of the menu cannot be made of this teacher, by their names."""
+        reasons = {variant.name: self._obstacle(variant) for variant in self.cfg.menu}
+        skipped = {name: reason for name, reason in reasons.items() if reason is not None}
+        for name, reason in skipped.items():
+            log.warning("variant.skipped", variant=name, reason=reason)
+        return skipped
+
+    def _obstacle(self, variant: VariantConfig) -> str | None:
+        from pipeline.core.model.families import FAMILIES, family_of
+        from pipeline.core.model.pieces import is_wordpiece
+
+        family = family_of(self.teacher.encoder.config.model_type)
+        if variant.pruned and not family.prunable:
+            prunable = ", ".join(one.title for one in FAMILIES.values() if one.prunable)
+            return f"layers, heads and channels are pruned of {prunable}, and the teacher is {family.title}"
+        if variant.vocabulary_min_count and not is_wordpiece(self.tokenizer):
+            return "a vocabulary of WordPiece is trimmed, and the teacher's is another"
+        return None
+
+    def make_all(self) -> dict[str, CompressedModel]:
+        """Make every variant of the menu that can be made of this teacher, by name."""
+        return {
+            variant.name: self.make(variant) for variant in self.cfg.menu if variant.name not in self.skipped
+        }
+
     def delete_checkpoints(self) -> None:
         """Delete the checkpoints of every recovery."""
         for variant in self.cfg.menu:
-            if variant.pruned:
+            if variant.pruned and variant.name not in self.skipped:
                 self._checkpoints(variant).delete()
 
     def labels_of(self, records: Sequence[TextRecord]) -> "NDArray[np.int64]":
@@ -183,7 +210,9 @@ class VariantFactory:
         # Not of the validation split, which judges what is pruned.
         texts = evenly_spaced(self.splits["train"], self.cfg.importance_texts)
         labels = torch.from_numpy(self.labels_of(texts))
-        tokens = self._encoded(self.tokenizer, texts)
+        # Of a text of several windows the first one: a factor belongs to a row.
+        longest = self.settings["max_tokens"]
+        tokens = [ids[:longest] for ids in self._encoded(self.tokenizer, texts)]
         parts = [slice(start, start + IMPORTANCE_BATCH) for start in range(0, len(texts), IMPORTANCE_BATCH)]
         batches = [Batch(*pad(tokens[part]), labels[part], weight=1.0) for part in parts]
         return measure_importance(self.teacher, batches)
@@ -197,7 +226,7 @@ class VariantFactory:
         from pipeline.core.model.tokenizer import encode, load_tokenizer
 
         loaded = load_tokenizer(tokenizer, self.settings["max_tokens"])
-        return encode(loaded, [record.text for record in records])
+        return encode(loaded, [record.text for record in records], self.settings.get("long_texts", "head"))
 
     def _checkpoints(self, variant: VariantConfig) -> "CheckpointStore":
         shape = variant.model_dump(exclude={"name", "int8"})

@@ -9,6 +9,8 @@ from tokenizers import Tokenizer
 from pipeline.base.config import EncoderConfig, ValidateConfig
 from pipeline.base.errors import DataRejected
 from pipeline.core.clean.words import count_words
+from pipeline.core.model.pieces import partial_letters
+from pipeline.core.model.tokenizer import HEAD_DIVISOR, unknown_id
 from pipeline.core.validate.row_measures import draw_by_key
 
 TEXTS_AT_ONCE = 2_000
@@ -46,16 +48,19 @@ class Coverage:
         return self.cut_words / max(1, self.words)
 
 
-def measure_coverage(document: str, texts: Sequence[str], *, max_tokens: int, sample_texts: int) -> Coverage:
+def measure_coverage(
+    document: str, texts: Sequence[str], *, max_tokens: int, sample_texts: int, long_texts: str = "head"
+) -> Coverage:
     """Measure what a tokenizer, given as its JSON, makes of texts: of `sample_texts` at most."""
     tokenizer = Tokenizer.from_str(document)
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    unknown = {
-        number for piece, number in tokenizer.get_vocab().items() if piece == "[UNK]" or BYTE.fullmatch(piece)
-    }
-    # Two special tokens begin and end a text.
-    room = max_tokens - 2
+    unknown = {number for piece, number in tokenizer.get_vocab().items() if BYTE.fullmatch(piece)}
+    unknown |= partial_letters(tokenizer)
+    if (piece := unknown_id(tokenizer)) is not None:
+        unknown.add(piece)
+    room = max_tokens - tokenizer.num_special_tokens_to_add(is_pair=False)
+    head = room // HEAD_DIVISOR if long_texts == "head_tail" else room
     drawn = list(draw_by_key(zip(texts, texts, strict=True), sample_texts).values())
     tokens = unknown_tokens = cut_texts = cut_words = 0
     for start in range(0, len(drawn), TEXTS_AT_ONCE):
@@ -68,9 +73,11 @@ def measure_coverage(document: str, texts: Sequence[str], *, max_tokens: int, sa
             ]
             tokens += len(ids)
             unknown_tokens += sum(number in unknown for number in ids)
-            if len(ids) > room:
+            if len(ids) > room and long_texts != "windows":
                 cut_texts += 1
-                cut_words += count_words(text[encoding.offsets[room][1] :])
+                ends = [end for _, end in encoding.offsets]
+                last = ends[len(ids) - room + head] if head < room else len(text)
+                cut_words += count_words(text[ends[head] : last])
     words = sum(map(count_words, drawn))
     return Coverage(len(drawn), tokens, unknown_tokens, words, cut_texts, cut_words)
 
@@ -99,9 +106,10 @@ def require_coverage(coverage: Coverage, limits: ValidateConfig, encoder: Encode
 
 
 def _better_tokenizer(encoder: EncoderConfig) -> str:
-    if encoder.start == "minilm":
+    if encoder.start != "scratch":
+        language = "is for English" if encoder.start == "package" else "names a model of another language"
         return (
-            "`start: minilm` is for English. Write `start: scratch` under `encoder` in params.yaml: "
+            f"`start: {encoder.start}` {language}. Write `start: scratch` under `encoder` in params.yaml: "
             "it trains a tokenizer on your texts."
         )
     larger = encoder.scratch.vocabulary

@@ -1,24 +1,30 @@
-"""The encoder: a BERT body without its pooler, with given or random weights."""
+"""The encoder of a family, without its pooler, with given or random weights."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeAlias, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 import torch
 from torch import Tensor
 
 from pipeline.base.errors import Fault
+from pipeline.core.model.families import family_of
 
 if TYPE_CHECKING:
-    from transformers import BertModel
+    from transformers import PreTrainedModel
 
-    Encoder: TypeAlias = BertModel
+    Encoder: TypeAlias = PreTrainedModel
 
-# Weights of a published sentence encoder that this body does not have.
-UNUSED = ("pooler.", "embeddings.position_ids")
+# The entry of config.json by which a classifier divides a long row of tokens into windows.
+WINDOW_TOKENS = "window_tokens"
+# A config's defaults are those of one vocabulary, and an encoder uses none of them.
+NO_TOKEN_IDS = dict.fromkeys(("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"))
 
 
 class EncoderSettings(TypedDict):
-    """The entries of config.json that make an encoder, as transformers names them."""
+    """The entries of config.json that make a BERT encoder, as transformers names them.
+
+    Other families have others (core/model/families.py).
+    """
 
     model_type: str
     vocab_size: int
@@ -55,20 +61,16 @@ def scratch_config(
 
 
 def build_encoder(
-    config: EncoderSettings, *, dropout: float, seed: int, weights: Mapping[str, Tensor] | None = None
+    config: Mapping[str, Any], *, dropout: float, seed: int, weights: Mapping[str, Tensor] | None = None
 ) -> "Encoder":
     """Build an encoder with the given weights, or with random ones from `seed`.
 
     Raises Fault that names the weights that do not fit.
     """
-    from transformers import BertConfig, BertModel
-
-    settings = {**config, "hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout}
     torch.manual_seed(seed)
-    encoder = BertModel(BertConfig.from_dict(settings), add_pooling_layer=False)
+    encoder = empty_encoder(config, dropout=dropout)
     if weights is not None:
-        used = {name: value for name, value in weights.items() if not name.startswith(UNUSED)}
-        wrong = encoder.load_state_dict(used, strict=False)
+        wrong = encoder.load_state_dict(dict(weights), strict=False)
         if wrong.missing_keys or wrong.unexpected_keys:
             raise Fault(
                 f"The weights do not fit the encoder: missing {wrong.missing_keys[:3]}, "
@@ -77,6 +79,28 @@ def build_encoder(
     return encoder
 
 
-def encoder_config(published: Mapping[str, object]) -> EncoderSettings:
-    """Return the entries of a published config that make an encoder: no names, no paths, no code to load."""
-    return cast(EncoderSettings, {key: published[key] for key in EncoderSettings.__annotations__})
+def empty_encoder(config: Mapping[str, Any], *, dropout: float = 0.0) -> "Encoder":
+    """Build an encoder with random weights from torch's generator, without its pooler."""
+    from transformers import AutoConfig, AutoModel
+
+    family = family_of(config["model_type"])
+    settings = {**config, **dict.fromkeys(family.dropout, dropout), **NO_TOKEN_IDS}
+    options = {"add_pooling_layer": False} if family.pooled else {}
+    # No code of a model is run: the config holds the entries of an allow-list alone.
+    encoder: Encoder = AutoModel.from_config(AutoConfig.for_model(**settings), **options)
+    return encoder
+
+
+def hidden_states(encoder: "Encoder", tokens_BT: Tensor, mask_BT: Tensor) -> Tensor:
+    """Return the last hidden states (B x T x D); padding gets the id that the encoder knows it by."""
+    padding: int = encoder.config.pad_token_id or 0
+    if padding:
+        tokens_BT = tokens_BT.masked_fill(mask_BT == 0, padding)
+    hidden_BTD: Tensor = encoder(input_ids=tokens_BT, attention_mask=mask_BT).last_hidden_state
+    return hidden_BTD
+
+
+def word_embeddings(encoder: "Encoder") -> Tensor:
+    """Return the table of word embeddings (V x E)."""
+    weight_VE: Tensor = encoder.get_input_embeddings().weight
+    return weight_VE

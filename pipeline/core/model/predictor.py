@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.core.model.tokenizer import encode, encode_and_mark_cut, load_tokenizer, max_tokens
+from pipeline.core.model.tokenizer import (
+    encode,
+    encode_and_mark_cut,
+    load_tokenizer,
+    max_tokens,
+    split_windows,
+    unknown_id,
+)
 from pipeline.core.privacy.preparation import preparation_named
 
 if TYPE_CHECKING:
@@ -63,13 +70,15 @@ class Predictor:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="predict") if threads > 1 else None
         self._threads = threads
         self._widths = {output.name: int(output.shape[-1]) for output in session.get_outputs()}
-        unknown = tokenizer.token_to_id("[UNK]")
+        unknown = unknown_id(tokenizer)
         # A vocabulary with every letter needs no unknown token.
         self._unknown = -1 if unknown is None else unknown
         self.labels = tuple(settings["labels"])
         self.temperature = float(settings["temperature"])
         self.uncertain = float(settings["uncertain"])
         self.max_tokens = max_tokens(tokenizer)
+        # Models of earlier versions read the beginning of a long text.
+        self._long_texts = settings.get("long_texts", "head")
         self.prepare = preparation_named(settings.get("preparation", ""))
 
     @classmethod
@@ -96,7 +105,7 @@ class Predictor:
 
     def predict_cleaned(self, cleaned: Sequence[str]) -> Predictions:
         """Predict texts that are prepared already, in their order."""
-        tokens, cut = encode_and_mark_cut(self._tokenizer, cleaned)
+        tokens, cut = encode_and_mark_cut(self._tokenizer, cleaned, self._long_texts)
         probabilities_NL = softmax(self._outputs_of(tokens, LOGITS) / self.temperature)
         certain_N = probabilities_NL.max(1, initial=0.0) >= self.uncertain
         unknown = tuple(ids.count(self._unknown) / max(1, len(ids)) for ids in tokens)
@@ -119,9 +128,19 @@ class Predictor:
         return self._outputs_of(tokens, POOLED if POOLED in self._widths else LOGITS)
 
     def _tokens(self, cleaned: Sequence[str]) -> list[list[int]]:
-        return encode(self._tokenizer, cleaned)
+        return encode(self._tokenizer, cleaned, self._long_texts)
 
     def _outputs_of(self, tokens: Sequence[Sequence[int]], output: str) -> NDArray[np.float64]:
+        """Return an output for each text: the mean over its windows."""
+        windows, texts = split_windows(tokens, self.max_tokens)
+        values = self._outputs_of_windows(windows, output)
+        if len(windows) == len(tokens):
+            return values
+        sums_NX = np.zeros((len(tokens), values.shape[1]))
+        np.add.at(sums_NX, texts, values)
+        return sums_NX / np.bincount(texts, minlength=len(tokens))[:, None]
+
+    def _outputs_of_windows(self, tokens: Sequence[Sequence[int]], output: str) -> NDArray[np.float64]:
         values_NX = np.zeros((len(tokens), self._widths[output]))
         batches = list(length_batches([len(ids) for ids in tokens], threads=self._threads))
         run_all = self._pool.map if self._pool and len(batches) > 1 else map

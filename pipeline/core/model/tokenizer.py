@@ -1,4 +1,4 @@
-"""Tokenize texts; a tokenizer is stored as one JSON document."""
+"""Tokenize texts; a tokenizer is stored as one JSON document, its pieces are those of any family."""
 
 import json
 from collections import Counter
@@ -8,6 +8,8 @@ from tokenizers import Encoding, Tokenizer
 
 # At most a quarter of the vocabulary are letters at the start of a word, and a quarter letters within one.
 ALPHABET_DIVISOR = 4
+# Of what is read of a long text, the part from its beginning.
+HEAD_DIVISOR = 4
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
@@ -48,13 +50,24 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary: int) -> str:
     return _plain(tokenizer.to_str())
 
 
-def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    """Return the token ids of texts."""
-    return encode_and_mark_cut(tokenizer, texts)[0]
+def encode(tokenizer: Tokenizer, texts: Sequence[str], long_texts: str = "head") -> list[list[int]]:
+    """Return the token ids of texts; of long ones what `long_texts` says."""
+    return encode_and_mark_cut(tokenizer, texts, long_texts)[0]
 
 
-def encode_and_mark_cut(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[list[list[int]], list[bool]]:
-    """Return the token ids of texts, and of which texts the tokenizer's truncation left tokens out."""
+def encode_and_mark_cut(
+    tokenizer: Tokenizer, texts: Sequence[str], long_texts: str = "head"
+) -> tuple[list[list[int]], list[bool]]:
+    """Return the token ids of texts, and of which texts tokens are left out.
+
+    Of a text of more tokens than the tokenizer truncates to, `head` keeps the first ones, `head_tail` the
+    first quarter and from the end the rest (Sun et al., 2019), and `windows` all, as one window after the
+    other, each of that length; the last one overlaps.
+    """
+    if long_texts != "head":
+        encodings = tokenizer.encode_batch_fast(texts)
+        tokens = [_head_and_tail(one) if long_texts == "head_tail" else _windows(one) for one in encodings]
+        return tokens, [long_texts == "head_tail" and bool(one.overflowing) for one in encodings]
     longest = max_tokens(tokenizer)
     # A long text costs as much as its beginning.
     beginnings = [_first_words(text, longest) for text in texts]
@@ -70,6 +83,12 @@ def encode_and_mark_cut(tokenizer: Tokenizer, texts: Sequence[str]) -> tuple[lis
     return tokens, cut
 
 
+def split_windows(tokens: Sequence[Sequence[int]], length: int) -> tuple[list[Sequence[int]], list[int]]:
+    """Return the windows of this length that `encode` put one after the other, and the text of each."""
+    places = [(row, start) for row, ids in enumerate(tokens) for start in range(0, len(ids) or 1, length)]
+    return [tokens[row][start : start + length] for row, start in places], [row for row, _ in places]
+
+
 def _first_words(text: str, count: int) -> str:
     if len(text) < 2 * count:
         return text
@@ -83,6 +102,36 @@ def _ids_and_cut(encoding: Encoding, longest: int) -> tuple[list[int], bool]:
     return ids, len(ids) == longest and bool(encoding.overflowing)
 
 
+def _head_and_tail(encoding: Encoding) -> list[int]:
+    first, pieces, last = _special_and_pieces(encoding)
+    room = len(encoding.ids) - len(first) - len(last)
+    if len(pieces) <= room:
+        return encoding.ids
+    head = room // HEAD_DIVISOR
+    return [*first, *pieces[:head], *pieces[len(pieces) - room + head :], *last]
+
+
+def _windows(encoding: Encoding) -> list[int]:
+    first, pieces, last = _special_and_pieces(encoding)
+    room = len(encoding.ids) - len(first) - len(last)
+    if len(pieces) <= room:
+        return encoding.ids
+    # The last window is as long as the others, so that each counts for as many tokens.
+    starts = [*range(0, len(pieces) - room, room), len(pieces) - room]
+    return [number for start in starts for number in (*first, *pieces[start : start + room], *last)]
+
+
+def _special_and_pieces(encoding: Encoding) -> tuple[list[int], list[int], list[int]]:
+    """Return the special ids before the pieces of a text, all its pieces, and the special ids behind."""
+    ids, special = encoding.ids, encoding.special_tokens_mask
+    begin = special.index(0) if 0 in special else len(ids)
+    end = len(ids) - special[::-1].index(0) if 0 in special else len(ids)
+    pieces = ids[begin:end]
+    for part in encoding.overflowing:
+        pieces += part.ids[begin : len(part.ids) - (len(ids) - end)]
+    return ids[:begin], pieces, ids[end:]
+
+
 def max_tokens(tokenizer: Tokenizer) -> int:
     """Return to how many tokens a tokenizer truncates a text; raises ValueError where it does not."""
     if tokenizer.truncation is None:
@@ -91,15 +140,31 @@ def max_tokens(tokenizer: Tokenizer) -> int:
 
 
 def special_ids(tokenizer: Tokenizer) -> dict[str, int]:
-    """Return the ids of the special tokens by name."""
-    vocabulary = tokenizer.get_vocab()
-    return {name: vocabulary[name] for name in SPECIAL}
+    """Return the ids of the special tokens by name, such as [CLS] or <s>."""
+    added = tokenizer.get_added_tokens_decoder()
+    return {token.content: number for number, token in added.items() if token.special}
 
 
-def continuations(tokenizer: Tokenizer) -> list[bool]:
-    """Return for every id whether its piece continues a word."""
-    pieces = {number: piece for piece, number in tokenizer.get_vocab().items()}
-    return [pieces.get(number, "").startswith("##") for number in range(max(pieces) + 1)]
+def mask_id(tokenizer: Tokenizer) -> int | None:
+    """Return the id of the token for a masked word, None where there is none."""
+    return _first_id(tokenizer, ("[MASK]", "<mask>"))
+
+
+def padding_id(tokenizer: Tokenizer) -> int | None:
+    """Return the id of padding, None where there is none."""
+    return _first_id(tokenizer, ("[PAD]", "<pad>"))
+
+
+def unknown_id(tokenizer: Tokenizer) -> int | None:
+    """Return the id of an unknown piece, None where every piece can be spelled."""
+    return _first_id(tokenizer, (getattr(tokenizer.model, "unk_token", None) or "[UNK]", "<unk>"))
+
+
+def _first_id(tokenizer: Tokenizer, names: Sequence[str]) -> int | None:
+    # Special tokens first: the vocabulary of MPNet holds BERT's special tokens as plain pieces.
+    special = special_ids(tokenizer)
+    numbers = [special.get(name) for name in names] + [tokenizer.token_to_id(name) for name in names]
+    return next((number for number in numbers if number is not None), None)
 
 
 def vocabulary_size(document: str) -> int:

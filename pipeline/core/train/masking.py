@@ -43,7 +43,13 @@ class WholeWordMasking:
                 selected[row] = usable[row] & np.isin(word[row], words)
         draw = generator.random(tokens.shape)
         masked = np.where(selected & (draw < MASKED), self.mask_id, tokens)
-        # The special ids come first in a WordPiece vocabulary.
-        random_ids = generator.integers(max(self.special) + 1, len(self.continues), tokens.shape)
+        ordinary = self._ordinary_ids()
+        random_ids = ordinary[generator.integers(0, len(ordinary), tokens.shape)]
         masked = np.where(selected & (draw >= MASKED) & (draw < MASKED + RANDOM), random_ids, masked)
         return torch.from_numpy(masked), torch.from_numpy(np.where(selected, tokens, IGNORED))
+
+    def _ordinary_ids(self) -> NDArray[np.int64]:
+        """Return the ids behind the special ones that begin a vocabulary, without those that end it."""
+        size = len(self.continues)
+        first = max((number for number in self.special if number < size // 2), default=-1) + 1
+        return np.setdiff1d(np.arange(first, size), self.special)

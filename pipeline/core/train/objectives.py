@@ -7,7 +7,7 @@ Shapes: B texts, T tokens, M masked tokens, L labels, V vocabulary.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.base.seeds import seed_for
-from pipeline.core.model.encoder import EncoderSettings, build_encoder
+from pipeline.core.model.encoder import build_encoder
 from pipeline.core.model.heads import Classifier, MaskedLanguageModel
 from pipeline.core.train.batches import Batch, LengthBucketSampler, pad
 from pipeline.core.train.masking import IGNORED, WholeWordMasking
@@ -52,11 +52,15 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class EncoderStart:
-    """Hold an encoder before training: its config, its weights (None: random ones), and its dropout."""
+    """Hold an encoder before training: its config, its weights (None: random ones), and its dropout.
 
-    config: EncoderSettings
+    `word_head` holds the weights of a published word head, by the names of MaskedLanguageModel.
+    """
+
+    config: Mapping[str, Any]
     weights: Mapping[str, Tensor] | None
     dropout: float
+    word_head: Mapping[str, Tensor] | None = None
 
     def encoder(self, seed: int) -> "Encoder":
         """Build the encoder; `seed` determines random weights."""
@@ -89,8 +93,8 @@ class MaskedWordObjective:
         )
 
     def build_model(self) -> nn.Module:
-        """Put a new output layer on the encoder."""
-        return MaskedLanguageModel(self.start.encoder(seed_for(self.seed, "encoder")))
+        """Put an output layer on the encoder, the published one where there is one."""
+        return MaskedLanguageModel(self.start.encoder(seed_for(self.seed, "encoder")), self.start.word_head)
 
     def batch(self, step: int) -> Batch:
         """Return the masked texts of a step."""

@@ -93,7 +93,7 @@ def _described(workspace: Workspace, version: DataVersion, folders: Mapping[str,
         duplicates=_if_there(clean / "quarantine.parquet", version_tables.count_duplicates),
         words=words,
         max_tokens=params.encoder.max_tokens,
-        longer=sum(number for start, number in words.items() if start > params.encoder.max_tokens),
+        longer=_cut_texts(words, params),
         times=periods_of({day: counts for day, counts in days.items() if day}),
         untimed=sum(days.get("", {}).values()),
         examples=cleaning_examples(workspace, params, clean),
@@ -104,6 +104,13 @@ def _described(workspace: Workspace, version: DataVersion, folders: Mapping[str,
         change_examples={},
         changed_labels={},
     )
+
+
+def _cut_texts(words: Mapping[int, int], params: Params) -> int:
+    """Return how many texts have more words than the model reads tokens."""
+    if params.encoder.long_texts == "windows":
+        return 0
+    return sum(number for start, number in words.items() if start > params.encoder.max_tokens)
 
 
 def _compared(root: Path, report: DataReport) -> DataReport:

@@ -45,10 +45,18 @@ def _language(params: object) -> str:
     return f"in {_enumerate(names)}" if names else "in the language of its data"
 
 
+# By encoder.long_texts; earlier releases name none.
+LONG_TEXTS = {
+    "head": "It reads the first {tokens} tokens of a text and ignores the rest.",
+    "head_tail": "Of a text of more than {tokens} tokens it reads so many, from its beginning and its end.",
+    "windows": "It reads a text of more than {tokens} tokens in windows of that length, each alone.",
+}
+
+
 def _length(params: object) -> Iterator[str]:
     low, high = (get_path(params, "clean", name) for name in ("min_words", "max_words"))
     if tokens := get_path(params, "encoder", "max_tokens"):
-        yield f"It reads the first {tokens} tokens of a text and ignores the rest."
+        yield LONG_TEXTS[get_path(params, "encoder", "long_texts") or "head"].format(tokens=tokens)
     if low and high:
         yield f"It is trained and evaluated on texts of {low} to {high} words."
 

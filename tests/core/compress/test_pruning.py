@@ -112,6 +112,22 @@ def test_trimming_keeps_training_words_and_their_logits(classifier, objective, t
     assert np.allclose(whole, trimmed, atol=1e-5)
 
 
+def test_the_ends_of_a_text_keep_their_ids_where_only_they_are_named(tokenizer_json):
+    content = json.loads(tokenizer_json)
+    # As in vocabularies of BERT, whose special tokens come after a hundred others.
+    vocabulary = {piece: number for number, piece in enumerate(reversed(content["model"]["vocab"]))}
+    content["model"]["vocab"] = vocabulary
+    for token in content["added_tokens"]:
+        token["id"] = vocabulary[token["content"]]
+    ends = {end: [name, vocabulary[name]] for end, name in (("cls", "[CLS]"), ("sep", "[SEP]"))}
+    content["post_processor"] = {"type": "BertProcessing", **ends}
+
+    document, _ = trim_vocabulary(json.dumps(content), [], min_count=1)
+    tokens = load_tokenizer(document, 32).encode("good").tokens
+
+    assert (tokens[0], tokens[-1]) == ("[CLS]", "[SEP]")
+
+
 def test_a_word_without_its_piece_is_written_in_letters(tokenizer_json):
     vocabulary = json.loads(tokenizer_json)["model"]["vocab"]
     word = max((piece for piece in vocabulary if piece.isalpha()), key=len)

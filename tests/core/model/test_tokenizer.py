@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
+from pipeline.core.model.pieces import continuations
 from pipeline.core.model.tokenizer import (
     SPECIAL,
-    continuations,
     encode,
     encode_and_mark_cut,
     load_tokenizer,

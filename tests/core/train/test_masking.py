@@ -69,3 +69,14 @@ def test_a_text_without_words_is_unchanged():
 
     assert masked_ids.tolist() == tokens.tolist()
     assert targets.tolist() == [[IGNORED] * 3]
+
+
+def test_random_pieces_are_no_special_ones_where_the_mask_ends_the_vocabulary():
+    # As that of RoBERTa: the ends of a text come first, the mask last.
+    masking = WholeWordMasking(probability=0.9, mask_id=29, special=(0, 1, 2, 3, 29), continues=CONTINUES)
+    masked, targets = masking.mask(texts(200).clamp(max=28), np.random.default_rng(1))
+
+    changed = masked[(targets != IGNORED) & (masked != 29)]
+    assert len(changed) > 100
+    assert not set(changed.tolist()) & {0, 1, 2, 3}
+    assert set(changed.tolist()) == set(range(4, 29))

@@ -1,0 +1,1 @@
+"""Published models, from which an encoder may start: in a package, in a folder, on a hub."""

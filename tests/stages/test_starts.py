@@ -1,0 +1,149 @@
+"""Pretrain, fine-tune and compress from a folder of another family, to a prediction."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_starts import byte_tokenizer, write_folder
+
+from pipeline.base.config import CompressConfig, EncoderConfig, FinetuneConfig, PretrainConfig, Profile
+from pipeline.base.errors import ConfigError
+from pipeline.base.records import Receipt, TextRecord
+from pipeline.inference.load import load_predictor
+from pipeline.io import files, parquet
+from pipeline.io.params_file import load_params
+from pipeline.stages.compress import compress
+from pipeline.stages.context import TrainingContext
+from pipeline.stages.finetune import finetune
+from pipeline.stages.pretrain import pretrain
+
+LABELS = ["bad", "good"]
+UNCOMPRESSED = {"vocabulary_min_count": None, "layers": 1.0, "heads": 1.0, "feed_forward": 1.0, "int8": False}
+MENU = [
+    {**UNCOMPRESSED, "name": "fp32"},
+    {**UNCOMPRESSED, "name": "int8", "int8": True},
+    {**UNCOMPRESSED, "name": "trimmed-int8", "vocabulary_min_count": 1, "int8": True},
+    {**UNCOMPRESSED, "name": "half-int8", "heads": 0.5, "feed_forward": 0.5, "int8": True},
+]
+LOOSE = {"max_f1_drop": 0.5, "max_slice_drop": 0.5, "min_agreement": 0.5, "max_megabytes": 5.0}
+
+
+@pytest.fixture(scope="module")
+def splits(sentences: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "splits"
+    records = [
+        TextRecord(str(n), text, LABELS[label], "mine", str(n), "en", "", "own")
+        for n, (text, label) in enumerate(sentences)
+    ]
+    with files.staging_dir(folder) as staging:
+        for side in ("train", "valid"):
+            parquet.write_texts(staging / f"{side}.parquet", records)
+        files.write_receipt(staging, Receipt("split"))
+    return folder
+
+
+def make(folder: Path, name: str, sentences: Any) -> Path:
+    write_folder(folder, name)
+    if name == "roberta":
+        (folder / "tokenizer.json").write_text(byte_tokenizer([text for text, _ in sentences]), "utf-8")
+    return folder
+
+
+def start_from(folder: Path, splits: Path, home: Path, root: Path, **changes: Any) -> Path:
+    """Run the three stages, and return the folder of the candidate."""
+    params = load_params(root / "params.yaml")
+    encoder = EncoderConfig.model_validate(
+        {**params.encoder.model_dump(), "start": "folder", "folder": str(folder), "max_tokens": 32, **changes}
+    )
+    profile = Profile(device="cpu", workers=0, micro_batch=64, threads=1, stage_minutes=5)
+    training = TrainingContext(3, profile, home / "checkpoints", home, "code", "local", home / "token")
+    reading: dict[str, Any] = {"max_tokens": encoder.max_tokens, "long_texts": encoder.long_texts}
+    pretrain_cfg = PretrainConfig.model_validate({**params.pretrain.model_dump(), "steps": 3})
+    limits = params.validation.model_copy(update={"max_cut_words": 1.0})
+    pretrain(splits, home / "encoder", encoder=encoder, cfg=pretrain_cfg, limits=limits, training=training)
+    tuned = {"min_steps": 60, "learning_rate": 3e-3, "eval_every": 30}
+    finetune(
+        splits,
+        home / "encoder",
+        home / "classifier",
+        labels=LABELS,
+        cfg=FinetuneConfig.model_validate({**params.finetune.model_dump(), **tuned}),
+        training=training,
+        **reading,
+    )
+    values = params.compress.model_dump()
+    recovery = {**values["recovery"], "steps": 12, "batch_size": 16, "learning_rate": 3e-3}
+    sizes = {"importance_texts": 32, "benchmark_texts": 8, "recovery": recovery, "menu": MENU}
+    cfg = CompressConfig.model_validate({**values, **sizes, "budget": {**values["budget"], **LOOSE}})
+    compress(
+        home / "classifier",
+        splits,
+        home / "candidate",
+        labels=LABELS,
+        cfg=cfg,
+        slices=params.evaluate,
+        training=training,
+        **reading,
+    )
+    return home / "candidate"
+
+
+@pytest.mark.parametrize(
+    ("name", "variants", "skipped"),
+    [
+        # A vocabulary of bytes is not trimmed; heads and channels of RoBERTa are pruned as those of BERT.
+        ("roberta", ["fp32", "int8", "half-int8"], ["trimmed-int8"]),
+        ("distilbert", ["fp32", "int8", "trimmed-int8"], ["half-int8"]),
+    ],
+)
+def test_a_folder_becomes_a_candidate_that_predicts(
+    name: str,
+    variants: list[str],
+    skipped: list[str],
+    splits: Path,
+    tmp_path: Path,
+    root: Path,
+    sentences: Any,
+) -> None:
+    candidate = start_from(make(tmp_path / name, name, sentences), splits, tmp_path, root)
+
+    menu, golden = (
+        json.loads((candidate / file).read_text("utf-8")) for file in ("menu.json", "golden.json")
+    )
+    predictor = load_predictor(candidate)
+
+    assert [one["name"] for one in menu["variants"]] == variants
+    assert [one.partition(" is skipped: ")[0] for one in menu["reasons"] if "skipped" in one] == skipped
+    assert menu["teacher"]["macro_f1"] > 0.95
+    assert min(one["agreement"] for one in menu["variants"]) > 0.9
+    assert predictor.predict(["a lovely song", "an awful meal"]).labels == ("good", "bad")
+    assert len(set(" ".join(golden["texts"]).split())) > 10
+    assert np.allclose(predictor.predict(golden["texts"]).probabilities, golden["probabilities"], atol=1e-5)
+    assert json.loads((tmp_path / "encoder" / "config.json").read_text("utf-8"))["model_type"] == name
+
+
+def test_long_texts_are_read_in_windows_from_training_to_service(
+    splits: Path, tmp_path: Path, root: Path, sentences: Any
+) -> None:
+    folder = make(tmp_path / "roberta", "roberta", sentences)
+    candidate = start_from(folder, splits, tmp_path, root, long_texts="windows", max_tokens=8)
+
+    predictor = load_predictor(candidate)
+    first, last = predictor.predict(
+        ["thing " * 40, "thing " * 40 + "superb lovely great good " * 9]
+    ).probabilities
+
+    assert json.loads((candidate / "model.json").read_text("utf-8"))["long_texts"] == "windows"
+    assert last[1] > first[1]
+    assert predictor.predict(["thing " * 90]).cut == (False,)
+
+
+def test_a_folder_that_does_not_fit_stops_before_training(splits: Path, tmp_path: Path, root: Path) -> None:
+    folder = write_folder(tmp_path / "mine", "roberta", num_hidden_layers=5)
+
+    with pytest.raises(ConfigError, match=r"encoder\.folder of params\.yaml.*lacks encoder\.layer\.2"):
+        start_from(folder, splits, tmp_path, root)
+    assert not (tmp_path / "encoder").exists()
+    assert not (tmp_path / "checkpoints").exists()
