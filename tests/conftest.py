@@ -9,12 +9,17 @@ import pytest
 
 from pipeline.base.config.environment import TELEMETRY_OFF
 
-pytest_plugins = ["store_fixtures", "model_fixtures", "browser_fixtures", "suites"]
+pytest_plugins = ["store_fixtures", "model_fixtures", "objective_fixtures", "browser_fixtures", "suites"]
 
 # Before any library is imported: some read the variable only then.
 os.environ.update(TELEMETRY_OFF)
 # With tiny models a second thread costs more than it gains, and two test workers have a core each.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option that writes the stored figures of a test anew."""
+    parser.addoption("--regen", action="store_true", help="write the stored figures of golden tests anew")
 
 
 @pytest.fixture(autouse=True)

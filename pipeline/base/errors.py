@@ -3,6 +3,7 @@
     TonewatchError              exit code
     ├── Refusal                 1   a valid outcome: the data or the candidate is not good enough
     │   ├── DataRejected            a check of the data failed
+    │   ├── TrainingDiverged        the loss of a training is not finite
     │   ├── CandidateRejected       the gate refused the candidate
     │   └── NothingToRollBack       there is no earlier release or data version
     ├── UsageError              2   the user can correct it: a command, a key, a folder
@@ -40,6 +41,10 @@ class Refusal(TonewatchError):
 
 class DataRejected(Refusal):
     """The texts cannot be used as they are."""
+
+
+class TrainingDiverged(Refusal):
+    """The loss of a training is not finite."""
 
 
 class CandidateRejected(Refusal):

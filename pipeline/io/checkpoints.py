@@ -1,13 +1,15 @@
 """Checkpoints of a training: each is whole or ignored, and deleted when nobody resumes it for long."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.base.errors import TonewatchError
+from pipeline.base.errors import DigestMismatch
 from pipeline.io import files
+from pipeline.io.training import stores
+from pipeline.io.training.token_shards import Columns, TokenShards, is_whole, publish_shards, write_shards
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,10 +44,14 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class CheckpointFolder:
-    """Store the checkpoints of one training under a key made of all that it depends on."""
+    """Store the checkpoints of one training under a key made of all that it depends on.
+
+    With a `store`, as s3://bucket/folder, they lie there, and in the folder is what this machine has of them.
+    """
 
     root: Path
     key: str
+    store: str = ""
 
     @property
     def folder(self) -> Path:
@@ -65,24 +71,59 @@ class CheckpointFolder:
                 save_file(values, staging / f"{name}.safetensors")
             files.write_json(staging / "notes.json", notes)
             files.write_json(staging / files.RECEIPT, files.folder_digests(staging))
+        if self.store:
+            stores.publish(out, self._address(out.name))
+            for name in self._stored():
+                if name < out.name:
+                    stores.remove(self._address(name))
         for older in self.folder.glob("step-*"):
             if older.name < out.name:
                 shutil.rmtree(older, ignore_errors=True)
 
     def newest(self) -> Checkpoint | None:
         """Read the newest checkpoint whose digests match its files, None when there is none."""
-        from safetensors.torch import load_file
-
-        for folder in sorted(self.folder.glob("step-*"), reverse=True):
-            try:
-                files.verify_folder(folder, files.read_json(folder / files.RECEIPT))
-            except (TonewatchError, OSError, ValueError):
-                continue
-            step = int(folder.name.removeprefix("step-"))
-            tensors = {path.stem: load_file(path) for path in folder.glob("*.safetensors")}
-            return Checkpoint(step, tensors, files.read_json(folder / "notes.json"))
+        here = {path.name for path in self.folder.glob("step-*")}
+        for name in sorted({*here, *self._stored()}, reverse=True):
+            folder = self.folder / name
+            if is_whole(folder) or (self.store and self._fetched(folder)):
+                return _read_checkpoint(folder)
         return None
 
+    def texts(self, name: str, batches: Iterable[Columns]) -> TokenShards:
+        """Keep tokenized texts while the training lasts; a resumed one reads those it finds.
+
+        The batches are made only where they are not kept already.
+        """
+        shards = write_shards(self.folder / f"texts-{name}", batches)
+        return publish_shards(shards, self._address(f"texts-{name}")) if self.store else shards
+
     def delete(self) -> None:
-        """Delete every checkpoint of this training."""
+        """Delete every checkpoint of this training, and its texts."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        if self.store:
+            stores.remove(f"{self.store}/{self.key}")
+
+    def _address(self, name: str) -> str:
+        return f"{self.store}/{self.key}/{name}"
+
+    def _stored(self) -> list[str]:
+        found = stores.names(f"{self.store}/{self.key}") if self.store else []
+        return [name for name in found if name.startswith("step-")]
+
+    def _fetched(self, folder: Path) -> bool:
+        from filelock import FileLock
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # The workers of one machine share the folder.
+        with FileLock(self.folder / "fetch.lock"):
+            try:
+                return is_whole(folder) or stores.fetch(self._address(folder.name), folder)
+            except DigestMismatch:
+                return False
+
+
+def _read_checkpoint(folder: Path) -> Checkpoint:
+    from safetensors.torch import load_file
+
+    tensors = {path.stem: load_file(path) for path in folder.glob("*.safetensors")}
+    return Checkpoint(int(folder.name.removeprefix("step-")), tensors, files.read_json(folder / "notes.json"))

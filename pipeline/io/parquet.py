@@ -53,6 +53,21 @@ def stream_rows(path: Path, *columns: str) -> Iterator[tuple[Any, ...]]:
             yield from zip(*(batch[name].to_pylist() for name in columns), strict=True)
 
 
+@dataclasses.dataclass(frozen=True)
+class TextColumn:
+    """The texts of one Parquet file, read anew in each pass with one batch in memory."""
+
+    path: Path
+
+    def __iter__(self) -> Iterator[str]:
+        return (text for (text,) in stream_rows(self.path, "text"))
+
+    def __len__(self) -> int:
+        import pyarrow.parquet
+
+        return int(pyarrow.parquet.read_metadata(self.path).num_rows)
+
+
 def column_names(path: Path) -> list[str]:
     """Return the names of the columns of one Parquet file."""
     import pyarrow.parquet

@@ -1,7 +1,8 @@
 """What a stage runs with: the workspace, its parameters, the machine, and what training needs besides."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from pipeline.io.streams.worker_pool import Batching
 from pipeline.stages.table import find_stage
 
 if TYPE_CHECKING:
+    from pipeline.core.train.curves import Curves
     from pipeline.core.train.ray_trainer import TrainingJob, TrainingResult
     from pipeline.io.sources.source_reader import SourceReader
     from pipeline.io.versioning.dvc_cache import DvcCache
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingContext:
-    """Hold the seed, the profile, the folders and the code digest that a training needs."""
+    """Hold the seed, the profile, the folders and the code digest that a training needs.
+
+    `open_curves` gets the name and the key of a training, and returns where it can be followed.
+    """
 
     seed: int
     profile: Profile
@@ -30,13 +35,17 @@ class TrainingContext:
     downloads: Path
     code: str
     cluster: RayCluster
+    open_curves: "Callable[[str, str], Curves] | None" = None
+    store: str = ""
 
     def checkpoint_store(self, *parts: object) -> CheckpointFolder:
         """Return the checkpoints of a training that depends on `parts`, the seed and the code."""
-        return CheckpointFolder(self.checkpoints, json_digest([self.seed, self.code, *parts], default=str))
+        key = json_digest([self.seed, self.code, *parts], default=str)
+        return CheckpointFolder(self.checkpoints, key, self.store)
 
     def train(self, job: "TrainingJob") -> "TrainingResult":
         """Train on this machine, or on the workers of the cluster."""
+        from pipeline.core.train.curves import NoCurves
         from pipeline.core.train.ray_trainer import WorkerResources, run_training
 
         if self.profile.workers:
@@ -46,9 +55,14 @@ class TrainingContext:
             workers=self.profile.workers,
             micro_batch=self.profile.micro_batch,
             threads=self.profile.threads,
-            storage=str(self.checkpoints.resolve()),
+            storage=self.store or str(self.checkpoints.resolve()),
         )
-        return run_training(job, resources)
+        curves = self.open_curves(job.name, job.checkpoints.key) if self.open_curves else NoCurves()
+        try:
+            return run_training(job, resources, curves)
+        finally:
+            # The workers have copies of their own; this one ends the run, also where nothing was left to do.
+            curves.close()
 
 
 @dataclass(frozen=True)
@@ -108,6 +122,8 @@ class StageContext:
 
     def training_context(self, stage: str) -> TrainingContext:
         """Return the training context of a stage."""
+        from pipeline.io.training.curves import open_curves
+
         digest = self.folder("identity") / stage
         code = digest.read_text("utf-8") if digest.exists() else ""
         places = self.workspace
@@ -118,4 +134,6 @@ class StageContext:
             places.downloads,
             code,
             self._cluster,
+            partial(open_curves, places),
+            places.training_store,
         )

@@ -1,18 +1,30 @@
 """Fine-tune: train encoder and head on the labels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.base.config import FinetuneConfig
-from pipeline.base.records import Receipt, TextRecord
+from pipeline.base.config.table_section import RatingRule
+from pipeline.base.errors import ConfigError
+from pipeline.base.records import Receipt
 from pipeline.io import files, parquet
 from pipeline.io.model_folder import write_model
+from pipeline.io.training.token_shards import (
+    LABEL,
+    PROBABILITIES,
+    TOKENS,
+    Columns,
+    TokenShards,
+    in_batches,
+)
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    import numpy as np
+    from numpy.typing import NDArray
 
-    from pipeline.core.train.objectives import LabelledTokens, LabelObjective
+    from pipeline.core.train.objectives import LabelObjective
     from pipeline.core.train.ray_trainer import TrainingResult
     from pipeline.stages.context import StageContext, TrainingContext
 
@@ -27,21 +39,25 @@ def finetune(
     cfg: FinetuneConfig,
     training: "TrainingContext",
     long_texts: str = "head",
+    rules: Mapping[str, RatingRule] | None = None,
 ) -> Receipt:
-    """Train encoder and head on the labels; write the classifier that is best on the validation split."""
+    """Train encoder and head on the labels; write the classifier that is best on the validation split.
+
+    `rules` turn the single ratings of a source's texts into the probability of each label, where `cfg` asks
+    for them.
+    """
     from pipeline.core.train.ray_trainer import TrainingJob
 
-    inputs = [
-        dict(files.verified_receipt(splits, made_by="split").files),
-        dict(files.verified_receipt(encoder, made_by="pretrain").files),
-    ]
-    train, valid = (parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "valid"))
-    reading = (max_tokens, long_texts)
-    objective = _objective(
-        (train, valid), encoder, labels=labels, reading=reading, cfg=cfg, seed=training.seed
-    )
+    sources = {"split": splits, "pretrain": encoder}
+    inputs = [dict(files.verified_receipt(path, made_by=stage).files) for stage, path in sources.items()]
+    rules = _rules(rules or {}, cfg)
+    parts = [list(labels), max_tokens, long_texts, cfg.model_dump(), dict(rules)]
+    checkpoints = training.checkpoint_store("finetune", inputs, *parts)
+    tokens = _Tokens(encoder, max_tokens, long_texts, labels, rules)
+    train = checkpoints.texts("train", tokens.of(splits / "train.parquet"))
+    valid = checkpoints.texts("valid", tokens.of(splits / "valid.parquet"))
+    objective = _objective(train, valid, encoder, labels=len(labels), cfg=cfg, seed=training.seed)
     steps = max(cfg.min_steps, cfg.epochs * objective.sampler.steps_per_epoch)
-    checkpoints = training.checkpoint_store("finetune", inputs, list(labels), *reading, cfg.model_dump())
     result = training.train(
         TrainingJob(
             "finetune",
@@ -70,34 +86,35 @@ def _write(out: Path, result: "TrainingResult", encoder: Path, *, counts: dict[s
         return files.write_receipt(staging, Receipt("finetune", counts, figures))
 
 
-def _objective(
-    texts: tuple[Sequence[TextRecord], Sequence[TextRecord]],
-    encoder: Path,
-    *,
-    labels: Sequence[str],
-    reading: tuple[int, str],
-    cfg: FinetuneConfig,
-    seed: int,
-) -> "LabelObjective":
-    """Return the objective on the texts of train and valid.
+def _rules(rules: Mapping[str, RatingRule], cfg: FinetuneConfig) -> Mapping[str, RatingRule]:
+    """Return the rating rules where they are asked for; refuse where no source has any."""
+    if cfg.targets == "labels":
+        return {}
+    if not rules:
+        raise ConfigError(
+            "finetune.targets is `ratings`, and no source has single ratings. Write `targets: labels` under "
+            "`finetune` in params.yaml, or `ratings` and a column of `raters` under a source."
+        )
+    return rules
 
-    `reading` holds the most tokens of a text, and what is read of a longer one.
-    """
+
+def _objective(
+    train: TokenShards, valid: TokenShards, encoder: Path, *, labels: int, cfg: FinetuneConfig, seed: int
+) -> "LabelObjective":
     from safetensors.torch import load
 
     from pipeline.core.evaluate.metrics import score
-    from pipeline.core.model.tokenizer import load_tokenizer
     from pipeline.core.train.objectives import EncoderStart, LabelObjective
+    from pipeline.core.train.objectives.soft_labels import SoftLabelObjective
 
     config = files.read_json(encoder / "config.json")
     weights = load((encoder / "model.safetensors").read_bytes())
-    (train, valid), (max_tokens, long_texts) = texts, reading
-    tokenizer = load_tokenizer((encoder / "tokenizer.json").read_text("utf-8"), max_tokens)
-    return LabelObjective(
+    kind = SoftLabelObjective if cfg.targets == "ratings" else LabelObjective
+    return kind(
         start=EncoderStart(config, weights, cfg.dropout),
-        train=_labelled(train, tokenizer, labels, long_texts),
-        valid=_labelled(valid, tokenizer, labels, long_texts),
-        labels=len(labels),
+        train=train,
+        valid=valid,
+        labels=labels,
         batch_size=cfg.batch_size,
         class_weights=cfg.class_weights,
         score=score,
@@ -105,16 +122,47 @@ def _objective(
     )
 
 
-def _labelled(
-    records: Sequence[TextRecord], tokenizer: "Tokenizer", labels: Sequence[str], long_texts: str
-) -> "LabelledTokens":
-    import numpy as np
+@dataclass(frozen=True)
+class _Tokens:
+    """Hold what makes tokens and targets of a split."""
 
-    from pipeline.core.model.tokenizer import encode
-    from pipeline.core.train.objectives import LabelledTokens
+    encoder: Path
+    max_tokens: int
+    long_texts: str
+    labels: Sequence[str]
+    rules: Mapping[str, RatingRule]
 
-    tokens = encode(tokenizer, [record.text for record in records], long_texts)
-    return LabelledTokens(tokens, np.array([labels.index(record.label) for record in records]))
+    def of(self, path: Path) -> Iterator[Columns]:
+        """Yield the tokens, labels and their probabilities of a split, one batch of texts in memory."""
+        from pipeline.core.model.tokenizer import encode, load_tokenizer
+
+        document = (self.encoder / "tokenizer.json").read_text("utf-8")
+        tokenizer = load_tokenizer(document, self.max_tokens)
+        for rows in in_batches(parquet.stream_rows(path, "text", "label", "source", *self._raters(path))):
+            targets = [self.labels.index(label) for _, label, *_ in rows]
+            tokens = encode(tokenizer, [row[0] for row in rows], self.long_texts)
+            columns: dict[str, Any] = {TOKENS: tokens, LABEL: targets}
+            if self.rules:
+                columns[PROBABILITIES] = self._probabilities(rows, targets)
+            yield columns
+
+    def _raters(self, path: Path) -> tuple[str, ...]:
+        # A data version of before has no such column.
+        return ("raters",) if self.rules and "raters" in parquet.column_names(path) else ()
+
+    def _probabilities(
+        self, rows: Sequence[tuple[str, ...]], targets: Sequence[int]
+    ) -> "NDArray[np.float32]":
+        import numpy as np
+
+        from pipeline.core.train.rating_targets import label_probabilities
+
+        probabilities_NL = np.eye(len(self.labels), dtype=np.float32)[targets]
+        for row, (_, _, source, *raters) in enumerate(rows):
+            ratings = [float(rating) for rating in " ".join(raters).split()]
+            if len(ratings) >= 2 and source in self.rules:
+                probabilities_NL[row] = label_probabilities(ratings, self.rules[source])
+        return probabilities_NL
 
 
 def run(context: "StageContext") -> Receipt:
@@ -129,4 +177,5 @@ def run(context: "StageContext") -> Receipt:
         long_texts=params.encoder.long_texts,
         cfg=params.finetune,
         training=context.training_context("finetune"),
+        rules={source.name: source.ratings for source in params.collect.tables if source.ratings},
     )

@@ -1,6 +1,6 @@
-"""Pretrain: adapt an encoder to the texts by masked language modelling."""
+"""Pretrain: adapt an encoder to the texts by language modelling."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,13 +9,11 @@ from pipeline.base.config import EncoderConfig, PretrainConfig, ValidateConfig
 from pipeline.base.records import Receipt
 from pipeline.io import files, parquet
 from pipeline.io.model_folder import write_model
+from pipeline.stages.pretraining_objective import PretrainingTokens, pretraining_objective
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-
     from pipeline.core.model.coverage import Coverage
-    from pipeline.core.train.masking import WholeWordMasking
-    from pipeline.core.train.objectives import EncoderStart, MaskedWordObjective, Tokens
+    from pipeline.core.train.objectives import EncoderStart
     from pipeline.core.train.ray_trainer import TrainingResult
     from pipeline.stages.context import StageContext, TrainingContext
 
@@ -31,21 +29,21 @@ def pretrain(
     limits: ValidateConfig,
     training: "TrainingContext",
 ) -> Receipt:
-    """Train an encoder as a masked language model on the training texts; write encoder and tokenizer.
+    """Train an encoder as a language model on the training texts; write encoder and tokenizer.
 
     Raises DataRejected before training where the tokenizer does not know the texts or cuts off too much.
     """
     from pipeline.core.train.ray_trainer import TrainingJob
 
     inputs = files.verified_receipt(splits, made_by="split")
-    train, valid = (_texts(splits / f"{side}.parquet") for side in ("train", "valid"))
-    valid = valid[: cfg.eval_texts]
+    train = parquet.TextColumn(splits / "train.parquet")
     start, document = _start(encoder, train, dropout=cfg.dropout, downloads=training.downloads)
     coverage = _check_coverage(document, train, encoder, limits)
-    objective = _objective(start, document, (train, valid), encoder, cfg=cfg, seed=training.seed)
     checkpoints = training.checkpoint_store(
         "pretrain", dict(inputs.files), encoder.model_dump(), cfg.model_dump()
     )
+    tokens = PretrainingTokens(document, encoder, splits, checkpoints)
+    objective = pretraining_objective(start, tokens, cfg, training.seed)
     result = training.train(
         TrainingJob(
             "pretrain",
@@ -57,7 +55,8 @@ def pretrain(
             checkpoints=checkpoints,
         )
     )
-    counts = {"texts": len(train), "held_out": len(valid), "cut_texts": coverage.cut_texts}
+    texts = {"texts": len(objective.train), "held_out": len(objective.valid)}
+    counts = {**texts, "cut_texts": coverage.cut_texts}
     figures = {"unknown_tokens": coverage.unknown_share, "cut_words": coverage.cut_word_share}
     before = Receipt("pretrain", counts, figures, {"start": encoder.start})
     receipt = _write(out, result, start.config, document, before)
@@ -65,45 +64,8 @@ def pretrain(
     return receipt
 
 
-def _objective(
-    start: "EncoderStart",
-    document: str,
-    texts: tuple[Sequence[str], Sequence[str]],
-    encoder: EncoderConfig,
-    *,
-    cfg: PretrainConfig,
-    seed: int,
-) -> "MaskedWordObjective":
-    """Return the objective on the texts of train and valid; `document` is the tokenizer's JSON."""
-    from pipeline.core.model.tokenizer import load_tokenizer
-    from pipeline.core.train.objectives import MaskedWordObjective
-
-    tokenizer = load_tokenizer(document, encoder.max_tokens)
-    train, valid = (_tokens(tokenizer, part, encoder) for part in texts)
-    return MaskedWordObjective(
-        start=start,
-        masking=_masking(tokenizer, cfg.mlm_probability),
-        train=train,
-        valid=valid,
-        batch_size=cfg.batch_size,
-        seed=seed,
-    )
-
-
-def _tokens(tokenizer: "Tokenizer", texts: Sequence[str], encoder: EncoderConfig) -> "Tokens":
-    """Return the tokens of texts; each window of a long one is a text of its own."""
-    from pipeline.core.model.tokenizer import encode, split_windows
-
-    tokens = encode(tokenizer, texts, encoder.long_texts)
-    return split_windows(tokens, encoder.max_tokens)[0]
-
-
-def _texts(path: Path) -> list[str]:
-    return [record.text for record in parquet.read_texts(path)]
-
-
 def _check_coverage(
-    document: str, texts: Sequence[str], encoder: EncoderConfig, limits: ValidateConfig
+    document: str, texts: Iterable[str], encoder: EncoderConfig, limits: ValidateConfig
 ) -> "Coverage":
     """Measure what the tokenizer makes of the training texts, and refuse what it does not know."""
     from pipeline.core.model.coverage import measure_coverage, require_coverage
@@ -148,7 +110,7 @@ def _write(
 
 
 def _start(
-    encoder: EncoderConfig, texts: Sequence[str], *, dropout: float, downloads: Path
+    encoder: EncoderConfig, texts: Iterable[str], *, dropout: float, downloads: Path
 ) -> "tuple[EncoderStart, str]":
     """Return the encoder before pretraining, and its tokenizer's JSON."""
     from pipeline.core.model.encoder import scratch_config
@@ -182,19 +144,6 @@ def _with_windows(config: Mapping[str, Any], encoder: EncoderConfig) -> Mapping[
     from pipeline.core.model.encoder import WINDOW_TOKENS
 
     return {**config, WINDOW_TOKENS: encoder.max_tokens} if encoder.long_texts == "windows" else config
-
-
-def _masking(tokenizer: "Tokenizer", probability: float) -> "WholeWordMasking":
-    import numpy as np
-
-    from pipeline.core.model.pieces import continuations
-    from pipeline.core.model.tokenizer import mask_id, special_ids
-    from pipeline.core.train.masking import WholeWordMasking
-
-    mask, special = mask_id(tokenizer), special_ids(tokenizer)
-    assert mask is not None
-    continues = np.asarray(continuations(tokenizer))
-    return WholeWordMasking(probability, mask, tuple(special.values()), continues)
 
 
 def _from_root(encoder: EncoderConfig, root: Path) -> EncoderConfig:

@@ -227,12 +227,8 @@ def _notes(clean: Receipt, plan: SplitPlan) -> dict[str, str]:
         f"source {source} brings no {side} split: {number:,} of its train texts are dealt there by hash"
         for (source, side), number in sorted(plan.dealt.items())
     )
-    account = dataclasses.replace(
-        account,
-        near_duplicates=plan.near_duplicates,
-        left_out=len(plan.left_out),
-        remarks=account.remarks + remarks,
-    )
+    counts = {"near_duplicates": plan.near_duplicates, "left_out": len(plan.left_out)}
+    account = dataclasses.replace(account, **counts, remarks=account.remarks + remarks)
     return {**notes, ACCOUNT: account.to_json()}
 
 

@@ -36,7 +36,12 @@ STAGES = (
     Stage("validate", ("clean",), "data/validation", ("validate", "collect.labels")),
     Stage("split", ("clean", "validate"), "data/splits", ("split",)),
     Stage("pretrain", ("split",), "data/encoder", ("seed", "encoder", "pretrain", *COVERAGE_SECTIONS)),
-    Stage("finetune", ("split", "pretrain"), "data/classifier", (*TRAINING_SECTIONS, "finetune")),
+    Stage(
+        "finetune",
+        ("split", "pretrain"),
+        "data/classifier",
+        (*TRAINING_SECTIONS, "collect.sources", "finetune"),
+    ),
     Stage(
         "compress", ("finetune", "split"), "data/candidate", (*TRAINING_SECTIONS, "compress", *SLICE_SECTIONS)
     ),

@@ -14,6 +14,7 @@ from pipeline.base.records import Receipt, TextRecord
 from pipeline.inference.load import load_predictor
 from pipeline.io import files, parquet
 from pipeline.io.params_file import load_params
+from pipeline.io.security.ray_cluster import RayCluster
 from pipeline.stages.compress import compress
 from pipeline.stages.context import TrainingContext
 from pipeline.stages.finetune import finetune
@@ -58,7 +59,9 @@ def start_from(folder: Path, splits: Path, home: Path, root: Path, **changes: An
         {**params.encoder.model_dump(), "start": "folder", "folder": str(folder), "max_tokens": 32, **changes}
     )
     profile = Profile(device="cpu", workers=0, micro_batch=64, threads=1, stage_minutes=5)
-    training = TrainingContext(3, profile, home / "checkpoints", home, "code", "local", home / "token")
+    training = TrainingContext(
+        3, profile, home / "checkpoints", home, "code", RayCluster("local", home / "token")
+    )
     reading: dict[str, Any] = {"max_tokens": encoder.max_tokens, "long_texts": encoder.long_texts}
     pretrain_cfg = PretrainConfig.model_validate({**params.pretrain.model_dump(), "steps": 3})
     limits = params.validation.model_copy(update={"max_cut_words": 1.0})

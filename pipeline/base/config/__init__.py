@@ -24,13 +24,17 @@ from pipeline.base.config.params import (
     OPERATIONAL_SECTIONS,
     CleanConfig,
     CollectConfig,
-    FinetuneConfig,
     Params,
-    PretrainConfig,
     SplitConfig,
     ValidateConfig,
 )
-from pipeline.base.config.section import ChangeLimits, MaxLoss, OptimizerConfig
+from pipeline.base.config.section import (
+    ChangeLimits,
+    FinetuneConfig,
+    MaxLoss,
+    OptimizerConfig,
+    PretrainConfig,
+)
 from pipeline.base.config.sources import (
     AuditSource,
     FeedbackSource,

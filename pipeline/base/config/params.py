@@ -1,7 +1,5 @@
 """Every section of `params.yaml`. Names carry units; shares are in 0..1."""
 
-from typing import Annotated
-
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.base.config.compress import CompressConfig
@@ -10,11 +8,12 @@ from pipeline.base.config.evaluate import EvaluateConfig, GateConfig
 from pipeline.base.config.operations import ScheduleConfig, ServeConfig, WatchConfig
 from pipeline.base.config.section import (
     ChangeLimits,
+    FinetuneConfig,
     Fraction,
     MaxLoss,
-    OptimizerConfig,
     PositiveFloat,
     PositiveInt,
+    PretrainConfig,
     Section,
 )
 from pipeline.base.config.sources import (
@@ -26,7 +25,6 @@ from pipeline.base.config.sources import (
 )
 from pipeline.base.labels import UNCERTAIN, label_key, repeated, written_label
 
-Dropout = Annotated[float, Field(ge=0, lt=1)]
 NEWEST = "newest"
 OPERATIONAL_SECTIONS = ("serve", "watch", "schedule")  # no part of a release
 
@@ -148,26 +146,6 @@ class SplitConfig(Section):
         if self.valid + self.test >= 1:
             raise ValueError("valid and test leave nothing for train")
         return self
-
-
-class PretrainConfig(OptimizerConfig):
-    """Set masked-language-model pretraining."""
-
-    dropout: Dropout
-    steps: PositiveInt
-    mlm_probability: float = Field(gt=0, lt=1)
-    eval_texts: PositiveInt
-
-
-class FinetuneConfig(OptimizerConfig):
-    """Set training on labels."""
-
-    dropout: Dropout
-    epochs: PositiveInt
-    min_steps: PositiveInt
-    eval_every: PositiveInt
-    patience: PositiveInt
-    class_weights: Fraction
 
 
 class Params(Section):

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
+Dropout = Annotated[float, Field(ge=0, lt=1)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
@@ -28,6 +29,38 @@ class OptimizerConfig(Section):
     weight_decay: float = Field(ge=0)
     max_grad_norm: PositiveFloat
     save_every: PositiveInt
+
+
+class PretrainConfig(OptimizerConfig):
+    """Set pretraining on the texts alone; with `batch_tokens` a batch holds rows of several texts."""
+
+    objective: Literal["masked_words", "next_sentence", "sentence_order", "causal"]
+    batch_tokens: int | None = Field(ge=512)
+    dropout: Dropout
+    steps: PositiveInt
+    mlm_probability: float = Field(gt=0, lt=1)
+    eval_texts: PositiveInt
+
+    @model_validator(mode="after")
+    def _pairs_are_not_packed(self) -> "PretrainConfig":
+        if self.batch_tokens and self.objective in ("next_sentence", "sentence_order"):
+            raise ValueError(
+                f"a batch of pairs of sentences is not packed: write `batch_tokens: null` beside "
+                f"`objective: {self.objective}`"
+            )
+        return self
+
+
+class FinetuneConfig(OptimizerConfig):
+    """Set training on labels, or on the probability of each label that single ratings give."""
+
+    targets: Literal["labels", "ratings"]
+    dropout: Dropout
+    epochs: PositiveInt
+    min_steps: PositiveInt
+    eval_every: PositiveInt
+    patience: PositiveInt
+    class_weights: Fraction
 
 
 ChangeKind = Literal[

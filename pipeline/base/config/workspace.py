@@ -13,6 +13,8 @@ from pipeline.base.errors import NotAWorkspace, UsageError
 
 # Addresses of MLflow that look like a relative folder and are none.
 MLFLOW_SERVICES = ("databricks", "databricks-uc", "uc")
+# What a worker of another machine can reach.
+STORES = ("s3://", "gs://", "file://")
 
 
 class Profile(Section):
@@ -42,6 +44,7 @@ class Workspace:
     alert_urls: tuple[str, ...] = ()
     dashboard: str = ""
     ray: str = "local"
+    training_store: str = ""
 
     @classmethod
     def of(cls, root: Path, environment: Mapping[str, str]) -> "Workspace":
@@ -70,6 +73,8 @@ class Workspace:
             dashboard=_public_address(environment.get("TONEWATCH_DASHBOARD") or ""),
             # Never "auto": Ray would join whatever cluster its temporary folder names.
             ray=environment.get("RAY_ADDRESS") or "local",
+            # Where workers of other machines reach checkpoints and texts of a training.
+            training_store=_store_address(environment.get("TONEWATCH_TRAINING_STORE") or ""),
         )
 
     @property
@@ -145,6 +150,16 @@ class Workspace:
 
 def _embedded_mlflow(home: Path) -> str:
     return f"sqlite:///{home}/mlflow.db"
+
+
+def _store_address(value: str) -> str:
+    address = value.rstrip("/")
+    if address and not address.startswith(STORES):
+        raise UsageError(
+            f"TONEWATCH_TRAINING_STORE is no address of a store: {value}. Write it as s3://bucket/folder, or "
+            "unset it: checkpoints are then kept in the workspace."
+        )
+    return address
 
 
 def _path(root: Path, value: str | None) -> Path | None:

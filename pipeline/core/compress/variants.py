@@ -1,6 +1,6 @@
 """Make the variants of a menu; what they share is made once, when the first of them needs it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
     from pipeline.core.compress.pruning import Importance
     from pipeline.core.model.heads import Classifier
-    from pipeline.core.train.checkpoints import CheckpointStore
-    from pipeline.core.train.objectives import LabelledTokens
+    from pipeline.core.train.checkpoints import CheckpointStore, TextColumns
     from pipeline.core.train.ray_trainer import TrainingJob, TrainingResult
 
 IMPORTANCE_BATCH = 32
+ENCODED_AT_ONCE = 4096
 
 log = logs.get("compress")
 
@@ -162,15 +162,16 @@ class VariantFactory:
 
         from pipeline.base.seeds import seed_for
         from pipeline.core.evaluate.metrics import score
-        from pipeline.core.train.distillation import DistillationObjective
+        from pipeline.core.train.objectives.teacher import DistillationObjective
         from pipeline.core.train.ray_trainer import TrainingJob
 
         cfg = self.cfg.recovery
+        checkpoints = self._checkpoints(variant)
         objective = DistillationObjective(
             student=student,
             teacher_NL=torch.from_numpy(self._teacher_NL).float(),
-            train=self._labelled(tokenizer, self._recovery_texts),
-            valid=self._labelled(tokenizer, self.splits["valid"]),
+            train=checkpoints.texts("train", self._labelled(tokenizer, self._recovery_texts)),
+            valid=checkpoints.texts("valid", self._labelled(tokenizer, self.splits["valid"])),
             batch_size=cfg.batch_size,
             temperature=cfg.temperature,
             label_weight=cfg.label_weight,
@@ -184,7 +185,7 @@ class VariantFactory:
             steps=cfg.steps,
             eval_steps=frozenset({cfg.steps}),
             patience=1,
-            checkpoints=self._checkpoints(variant),
+            checkpoints=checkpoints,
         )
 
     @cached_property
@@ -217,10 +218,10 @@ class VariantFactory:
         batches = [Batch(*pad(tokens[part]), labels[part], weight=1.0) for part in parts]
         return measure_importance(self.teacher, batches)
 
-    def _labelled(self, tokenizer: str, records: Sequence[TextRecord]) -> "LabelledTokens":
-        from pipeline.core.train.objectives import LabelledTokens
-
-        return LabelledTokens(self._encoded(tokenizer, records), self.labels_of(records))
+    def _labelled(self, tokenizer: str, records: Sequence[TextRecord]) -> "Iterator[TextColumns]":
+        for start in range(0, len(records), ENCODED_AT_ONCE):
+            batch = records[start : start + ENCODED_AT_ONCE]
+            yield {"tokens": self._encoded(tokenizer, batch), "label": self.labels_of(batch)}
 
     def _encoded(self, tokenizer: str, records: Sequence[TextRecord]) -> list[list[int]]:
         from pipeline.core.model.tokenizer import encode, load_tokenizer

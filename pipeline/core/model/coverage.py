@@ -1,7 +1,7 @@
 """What a tokenizer makes of texts: how much of them it does not know, and how much it cuts off."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tokenizers import Tokenizer
@@ -49,7 +49,7 @@ class Coverage:
 
 
 def measure_coverage(
-    document: str, texts: Sequence[str], *, max_tokens: int, sample_texts: int, long_texts: str = "head"
+    document: str, texts: Iterable[str], *, max_tokens: int, sample_texts: int, long_texts: str = "head"
 ) -> Coverage:
     """Measure what a tokenizer, given as its JSON, makes of texts: of `sample_texts` at most."""
     tokenizer = Tokenizer.from_str(document)

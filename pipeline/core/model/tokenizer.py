@@ -150,6 +150,12 @@ def mask_id(tokenizer: Tokenizer) -> int | None:
     return _first_id(tokenizer, ("[MASK]", "<mask>"))
 
 
+def end_ids(tokenizer: Tokenizer) -> tuple[int, int] | None:
+    """Return the ids of the tokens that begin and end a text, None where there are none."""
+    start, end = _first_id(tokenizer, ("[CLS]", "<s>")), _first_id(tokenizer, ("[SEP]", "</s>"))
+    return None if start is None or end is None else (start, end)
+
+
 def padding_id(tokenizer: Tokenizer) -> int | None:
     """Return the id of padding, None where there is none."""
     return _first_id(tokenizer, ("[PAD]", "<pad>"))

@@ -3,17 +3,35 @@
 Shapes: B texts, T tokens.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from pipeline.base.seeds import seed_for
 
 POOL_BATCHES = 50
+TokenIds = Sequence[int] | NDArray[np.int32]
+
+
+class Tokens(Protocol):
+    """Describe tokenized texts that are read by row: lists in memory, or a file mapped into it."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, row: int, /) -> TokenIds: ...
+
+
+def token_lengths(texts: Tokens) -> NDArray[np.int64]:
+    """Return the number of tokens of every text; a file knows them without being read."""
+    lengths: NDArray[np.int64] | None = getattr(texts, "lengths", None)
+    if lengths is not None:
+        return lengths
+    return np.array([len(texts[row]) for row in range(len(texts))], dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -21,21 +39,34 @@ class Batch:
     """Hold padded texts, their targets, and the weight that divides the loss of the full batch.
 
     `targets` holds a label for each text, or an id for each token. `weight` is that of the batch before it is
-    split over workers, so that the gradient does not depend on their number.
+    split over workers, so that the gradient does not depend on their number. `more` holds what else an
+    objective needs of each text.
     """
 
     tokens_BT: Tensor
     mask_BT: Tensor
     targets: Tensor
     weight: float
+    more: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def tokens(self) -> int:
+        """Return the number of tokens, without padding."""
+        return int((self.mask_BT > 0).sum())
 
     def rows(self, selected: slice) -> "Batch":
         """Return some of the texts, with the weight of the full batch."""
-        return Batch(self.tokens_BT[selected], self.mask_BT[selected], self.targets[selected], self.weight)
+        more = {name: value[selected] for name, value in self.more.items()}
+        return Batch(
+            self.tokens_BT[selected], self.mask_BT[selected], self.targets[selected], self.weight, more
+        )
 
     def to(self, device: torch.device) -> "Batch":
         """Move the tensors to a device."""
-        return Batch(self.tokens_BT.to(device), self.mask_BT.to(device), self.targets.to(device), self.weight)
+        more = {name: value.to(device) for name, value in self.more.items()}
+        return Batch(
+            self.tokens_BT.to(device), self.mask_BT.to(device), self.targets.to(device), self.weight, more
+        )
 
     def __len__(self) -> int:
         return len(self.tokens_BT)
@@ -48,7 +79,7 @@ class LengthBucketSampler:
     padding.
     """
 
-    def __init__(self, lengths: Sequence[int], *, batch_size: int, seed: int) -> None:
+    def __init__(self, lengths: ArrayLike, *, batch_size: int, seed: int) -> None:
         self._lengths = np.asarray(lengths)
         self._batch_size = batch_size
         self._seed = seed
@@ -81,12 +112,12 @@ class LengthBucketSampler:
         return [batches[number] for number in generator.permutation(len(batches))]
 
 
-def pad(tokens: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-    """Return tokens_BT and mask_BT; padding is token 0 under mask 0."""
-    longest = max(map(len, tokens))
-    tokens_BT = torch.zeros(len(tokens), longest, dtype=torch.long)
-    mask_BT = torch.zeros(len(tokens), longest, dtype=torch.long)
-    for row, ids in enumerate(tokens):
-        tokens_BT[row, : len(ids)] = torch.as_tensor(ids)
+def pad(texts: Sequence[TokenIds], *, fill: int = 0) -> tuple[Tensor, Tensor]:
+    """Return tokens_BT and mask_BT; padding is the token `fill` under mask 0."""
+    longest = max(map(len, texts))
+    tokens_BT = np.full((len(texts), longest), fill, dtype=np.int64)
+    mask_BT = np.zeros((len(texts), longest), dtype=np.int64)
+    for row, ids in enumerate(texts):
+        tokens_BT[row, : len(ids)] = ids
         mask_BT[row, : len(ids)] = 1
-    return tokens_BT, mask_BT
+    return torch.from_numpy(tokens_BT), torch.from_numpy(mask_BT)

@@ -1,9 +1,16 @@
 """What a training needs of its checkpoints, wherever they are stored."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
+
+from pipeline.core.train.objectives.objective import LabelledTexts
+
+# Columns of a batch of texts, by name: `tokens` has a list for each text, `label` a number.
+TextColumns = Mapping[str, Sequence[Any] | NDArray[np.generic]]
 
 
 class SavedCheckpoint(Protocol):
@@ -37,5 +44,8 @@ class CheckpointStore(Protocol):
     def newest(self) -> SavedCheckpoint | None:
         """Read the newest whole checkpoint, None when there is none."""
 
+    def texts(self, name: str, batches: Iterable[TextColumns]) -> LabelledTexts:
+        """Keep tokenized texts while the training lasts, and return them mapped into memory."""
+
     def delete(self) -> None:
-        """Delete all of them."""
+        """Delete all of them, and the texts."""

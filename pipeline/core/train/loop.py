@@ -2,15 +2,20 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from pipeline.base.seeds import seed_for
 from pipeline.core.train.batches import Batch
 from pipeline.core.train.objectives import Objective
 from pipeline.core.train.optimizer import learning_rate_at
+from pipeline.core.train.precision import Precision
+
+SHOWN_ROWS = 10
 
 
 @dataclass(frozen=True)
@@ -46,11 +51,40 @@ class WorkerShard:
 
 @dataclass(frozen=True)
 class StepResult:
-    """Hold a finished step: its number from 1, this worker's part of the loss, the learning rate."""
+    """Hold a finished step: its number from 1, this worker's part of the loss, rate, norm, all tokens."""
 
     number: int
     loss: float
     learning_rate: float
+    gradient_norm: float
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Hold the step, from 1, whose gradient is not finite, and the rows of its texts that cause it."""
+
+    step: int
+    rows: tuple[int, ...]
+
+    def sentence(self, training: str, learning_rate: float, *, kept: int) -> str:
+        """Say what happened, what is kept, and what to do; `kept` is the step of the newest checkpoint."""
+        rows = ", ".join(map(str, self.rows[:SHOWN_ROWS]))
+        more = len(self.rows) - SHOWN_ROWS
+        return (
+            f"{training}: the loss of step {self.step} is not finite. Rows of its training texts, from 0: "
+            f"{rows}{f' and {more} more' if more > 0 else ''}. The checkpoint of step {kept} is kept. "
+            f"Write a `learning_rate` below {learning_rate:g} for this training in params.yaml, or correct "
+            "those texts, then type `tonewatch run` again."
+        )
+
+
+class LossNotFinite(Exception):
+    """The gradient of a step is not finite; the weights are those of the step before."""
+
+    def __init__(self, divergence: Divergence) -> None:
+        super().__init__(divergence)
+        self.divergence = divergence
 
 
 def fit(
@@ -61,12 +95,15 @@ def fit(
     shard: WorkerShard,
     *,
     start: int = 0,
+    precision: Precision | None = None,
 ) -> Iterator[StepResult]:
     """Train from step `start` to the end of the schedule, and yield each step when it is done.
 
-    Random numbers are seeded at every step, so a resumed run equals one that never stopped.
+    Random numbers are seeded at every step, so a resumed run equals one that never stopped. Raises
+    LossNotFinite, on every worker at once, before the step would spoil the weights.
     """
     device = next(model.parameters()).device
+    precision = precision or Precision("float32", device.type)
     model.train()
     for step in range(start, schedule.steps):
         torch.manual_seed(seed_for(objective.seed, "dropout", step, shard.rank))
@@ -76,13 +113,54 @@ def fit(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate
         optimizer.zero_grad(set_to_none=True)
-        loss = 0.0
-        for piece in shard.micro_batches(objective.batch(step)):
+        batch = objective.batch(step)
+        loss = _accumulate(model, objective, batch, shard, precision)
+        precision.unscale(optimizer)
+        norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.max_grad_norm))
+        # The gradient is that of all workers, so all of them stop, and none waits for another.
+        if not (math.isfinite(norm) or precision.may_overflow):
+            raise LossNotFinite(_divergence(model, objective, batch, step))
+        precision.step(optimizer)
+        yield StepResult(step + 1, loss, learning_rate, norm, batch.tokens)
+
+
+def _accumulate(
+    model: nn.Module, objective: Objective, batch: Batch, shard: WorkerShard, precision: Precision
+) -> float:
+    """Add the gradients of this worker's pieces, and return its part of the loss."""
+    device = next(model.parameters()).device
+    pieces = list(shard.micro_batches(batch))
+    loss = 0.0
+    for number, piece in enumerate(pieces, 1):
+        with _synchronized(model, last=number == len(pieces)):
             # DDP averages over workers; times their number it is the sum, and the weight of the batch divides
             # it.
-            piece_loss = objective.loss(model, piece.to(device)) * shard.workers
-            piece_loss.backward()  # type: ignore[no-untyped-call]
-            loss += float(piece_loss.detach()) / shard.workers
-        torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.max_grad_norm)
-        optimizer.step()
-        yield StepResult(step + 1, loss, learning_rate)
+            with precision.autocast():
+                piece_loss = objective.loss(model, piece.to(device)) * shard.workers
+            precision.backward(piece_loss)
+        loss += float(piece_loss.detach()) / shard.workers
+    return loss
+
+
+def _synchronized(model: nn.Module, *, last: bool) -> AbstractContextManager[None]:
+    """Let workers exchange gradients with the last piece alone, once a step."""
+    compiled = getattr(model, "_orig_mod", model)
+    if last or not isinstance(compiled, DistributedDataParallel):
+        return nullcontext()
+    return compiled.no_sync()
+
+
+def _divergence(model: nn.Module, objective: Objective, batch: Batch, step: int) -> Divergence:
+    """Find the texts whose loss alone is not finite; all of the batch where it is only their sum."""
+    device = next(model.parameters()).device
+    rows = objective.texts(step)
+    with torch.no_grad():
+        bad = [
+            number
+            for number in range(len(batch))
+            if not torch.isfinite(
+                objective.loss(model, batch.rows(slice(number, number + 1)).to(device))
+            ).item()
+        ]
+    chosen = [row for number in bad or range(len(batch)) for row in rows[number]]
+    return Divergence(step + 1, tuple(sorted(chosen)))

@@ -4,8 +4,9 @@ The only module of the logic that knows Ray. A worker gets all it needs in one T
 checkpoints, the last of which is the result; so a training that died resumes from the newest.
 """
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -13,14 +14,20 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.base.config import OptimizerConfig
+from pipeline.base.errors import TrainingDiverged, UsageError
 from pipeline.base.logs import progress
 from pipeline.core.train.checkpoints import CheckpointStore
-from pipeline.core.train.loop import Schedule, StepResult, WorkerShard, fit
+from pipeline.core.train.curves import Curves, NoCurves
+from pipeline.core.train.loop import Divergence, LossNotFinite, Schedule, StepResult, WorkerShard, fit
 from pipeline.core.train.objectives import Metrics, Objective
 from pipeline.core.train.optimizer import make_optimizer
+from pipeline.core.train.precision import precision_of
+from pipeline.core.train.progress import Throughput, TrainingState
 
 log = structlog.get_logger(component="train")
 TIMEOUT_SECONDS = 1800
+# Steps between two points of a curve.
+CURVE_EVERY = 10
 
 
 @dataclass(frozen=True)
@@ -64,45 +71,27 @@ class TrainingResult:
     history: tuple[Metrics, ...]
 
 
-@dataclass
-class TrainingProgress:
-    """Hold the progress of a training, which a checkpoint keeps beside model and optimizer."""
-
-    history: list[Metrics] = field(default_factory=list)
-    best: dict[str, Tensor] = field(default_factory=dict)
-    best_score: float | None = None
-    evals_without_gain: int = 0
-    finished: bool = False
-
-    def add(self, metrics: Metrics, step: int, model: nn.Module) -> None:
-        """Record an evaluation, and the weights if they are the best so far."""
-        self.history.append({"step": step, **metrics})
-        if self.best_score is None or metrics["score"] > self.best_score:
-            self.best_score, self.evals_without_gain = metrics["score"], 0
-            self.best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
-        else:
-            self.evals_without_gain += 1
-
-    def notes(self) -> dict[str, object]:
-        """Return all fields but the tensors."""
-        return {name: value for name, value in vars(self).items() if name != "best"}
-
-
-def run_training(job: TrainingJob, resources: WorkerResources) -> TrainingResult:
+def run_training(
+    job: TrainingJob, resources: WorkerResources, curves: Curves | None = None
+) -> TrainingResult:
     """Train to the end of the job, from its newest checkpoint if there is one.
 
-    Raises ray.train.TrainingFailedError when workers die more often than is allowed.
+    Raises TrainingDiverged where a loss is not finite, UsageError where there are fewer GPUs than the profile
+    asks for, and ray.train.TrainingFailedError when workers die more often than is allowed.
     """
     checkpoint = job.checkpoints.newest()
     if checkpoint is None or not checkpoint.notes["finished"]:
-        _run(job, resources)
+        divergence = _run(job, resources, curves or NoCurves())
         checkpoint = job.checkpoints.newest()
+        if divergence:
+            kept = checkpoint.step if checkpoint else 0
+            raise TrainingDiverged(divergence.sentence(job.name, job.cfg.learning_rate, kept=kept))
     assert checkpoint is not None
     assert checkpoint.notes["finished"]
     return TrainingResult(checkpoint.tensors["best"], tuple(checkpoint.notes["history"]))
 
 
-def _run(job: TrainingJob, resources: WorkerResources) -> None:
+def _run(job: TrainingJob, resources: WorkerResources, curves: Curves) -> Divergence | None:
     import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
@@ -110,9 +99,10 @@ def _run(job: TrainingJob, resources: WorkerResources) -> None:
     # Else Ray starts a cluster that asks for no token.
     assert ray.is_initialized() or not resources.workers
     gpu = resources.device == "cuda"
+    _require_gpus(resources)
     trainer = TorchTrainer(
         _work,
-        train_loop_config={"job": job, "resources": resources},
+        train_loop_config={"job": job, "resources": resources, "curves": curves},
         torch_config=TorchConfig(backend="nccl" if gpu else "gloo", timeout_s=TIMEOUT_SECONDS),
         scaling_config=ScalingConfig(num_workers=resources.workers, use_gpu=gpu and resources.workers > 0),
         run_config=RunConfig(
@@ -124,10 +114,26 @@ def _run(job: TrainingJob, resources: WorkerResources) -> None:
             ),
         ),
     )
-    trainer.fit()
+    divergence: Divergence | None = trainer.fit().return_value
+    return divergence
 
 
-def _work(config: dict[str, Any]) -> None:
+def _require_gpus(resources: WorkerResources) -> None:
+    import ray
+
+    if resources.device != "cuda":
+        return
+    wanted = max(1, resources.workers)
+    found = int(ray.cluster_resources().get("GPU", 0)) if resources.workers else torch.cuda.device_count()
+    if found < wanted:
+        raise UsageError(
+            f"The profile asks for {wanted} GPU{'s' if wanted > 1 else ''}, and {found} can be used. Type "
+            "`tonewatch run --profile laptop`, or write `device: cpu` or fewer `workers` into the profile."
+        )
+
+
+def _work(config: dict[str, Any]) -> Divergence | None:
+    """Train on this worker; return where the loss stopped being finite, on every worker alike."""
     import ray.train
     import ray.train.torch
 
@@ -139,42 +145,87 @@ def _work(config: dict[str, Any]) -> None:
     device = ray.train.torch.get_device() if resources.workers else torch.device(resources.device)
     model = job.objective.build_model().to(device)
     optimizer = make_optimizer(model, weight_decay=job.cfg.weight_decay)
-    start, state = _resume(job, model, optimizer)
+    state = TrainingState(model, optimizer, precision_of(device.type))
+    start = state.resume(job.checkpoints)
+    if start:
+        log.info("training.resumed", training=job.name, step=start, of=job.steps)
     wrapped = ray.train.torch.prepare_model(model, move_to_device=False) if shard.workers > 1 else model
-    if start == 0 and 0 in job.eval_steps:
-        _evaluate(job, model, state, 0, {})
-    with progress(job.name, job.steps if shard.rank == 0 else 0) as show:
-        for step in fit(wrapped, job.objective, optimizer, job.schedule, shard, start=start):
-            show(step.number)
-            _after_step(job, model, optimizer, state, step)
-            if state.finished:
-                break
+    if device.type == "cuda":
+        # On a processor the compiler costs more than it gains, and changes the last digits.
+        wrapped = torch.compile(wrapped, dynamic=True)
+    curves: Curves = config["curves"] if shard.rank == 0 else NoCurves()
+    try:
+        _Training(job, state, curves).run(wrapped, shard, start)
+    except LossNotFinite as error:
+        return error.divergence
+    finally:
+        curves.close()
+    return None
 
 
-def _after_step(
-    job: TrainingJob,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    state: TrainingProgress,
-    step: StepResult,
-) -> None:
-    """Evaluate, save and report after a step, and set `state.finished` when training ends here."""
-    import ray.train
+@dataclass
+class _Training:
+    """Evaluate, save and report while the loop trains."""
 
-    if step.number in job.eval_steps:
-        loss = _sum_over_workers(step.loss, model)
-        _evaluate(job, model, state, step.number, {"loss": loss, "learning_rate": step.learning_rate})
-    state.finished = step.number == job.steps or state.evals_without_gain >= job.patience
-    if state.finished or step.number % job.cfg.save_every == 0:
-        if ray.train.get_context().get_world_rank() == 0:
-            tensors = {
-                "model": model.state_dict(),
-                "optimizer": _optimizer_tensors(optimizer),
-                "best": state.best or model.state_dict(),
-            }
-            job.checkpoints.save(step.number, tensors, state.notes())
-        # Every worker must report equally often, or Ray waits for ever.
-        ray.train.report({"step": step.number, "loss": step.loss})
+    job: TrainingJob
+    state: TrainingState
+    curves: Curves
+
+    def run(self, model: nn.Module, shard: WorkerShard, start: int) -> None:
+        """Train from a step to the end, or to an early stop."""
+        job, state = self.job, self.state
+        if start == 0 and 0 in job.eval_steps:
+            self._evaluate(0, {})
+        throughput = Throughput(time.perf_counter)
+        trained = fit(
+            model, job.objective, state.optimizer, job.schedule, shard, start=start, precision=state.precision
+        )
+        with progress(job.name, job.steps if shard.rank == 0 else 0) as show:
+            throughput.begin()
+            for step in trained:
+                throughput.add(step.tokens)
+                show(step.number)
+                self._after_step(step, throughput)
+                throughput.begin()
+                if state.progress.finished:
+                    break
+
+    def _after_step(self, step: StepResult, throughput: Throughput) -> None:
+        """Evaluate, save and report after a step, and set `finished` when training ends here."""
+        import ray.train
+
+        job, progress = self.job, self.state.progress
+        evaluated = step.number in job.eval_steps
+        if evaluated or step.number % CURVE_EVERY == 0:
+            loss = _sum_over_workers(step.loss, self.state.model)
+            measured = {"loss": loss, "learning_rate": step.learning_rate}
+            pace = {"gradient_norm": step.gradient_norm, "tokens_per_second": throughput.read()}
+            self.curves.log(job.name, step.number, {**measured, **pace})
+            if evaluated:
+                self._evaluate(step.number, measured)
+        progress.finished = step.number == job.steps or progress.evals_without_gain >= job.patience
+        if progress.finished or step.number % job.cfg.save_every == 0:
+            if ray.train.get_context().get_world_rank() == 0:
+                self.state.save(job.checkpoints, step.number)
+            # Every worker must report equally often, or Ray waits for ever.
+            ray.train.report({"step": step.number, "loss": step.loss})
+
+    def _evaluate(self, step: int, measured: Metrics) -> None:
+        from ray.train import get_context
+        from ray.train.collective import broadcast_from_rank_zero
+
+        job, state = self.job, self.state
+        # One worker evaluates for all: the last digit could differ between two, and so the early stop.
+        metrics = job.objective.evaluate(state.model) if get_context().get_world_rank() == 0 else {}
+        metrics = broadcast_from_rank_zero(metrics)
+        state.progress.add({**metrics, **measured}, step, state.model)
+        self.curves.log(job.name, step, {f"valid_{name}": value for name, value in metrics.items()})
+        log.info(
+            "training.evaluated",
+            training=job.name,
+            of=job.steps,
+            **{name: round(value, 4) for name, value in state.progress.history[-1].items()},
+        )
 
 
 def _sum_over_workers(loss: float, model: nn.Module) -> float:
@@ -183,46 +234,3 @@ def _sum_over_workers(loss: float, model: nn.Module) -> float:
     total = torch.tensor(loss, device=next(model.parameters()).device)
     torch.distributed.all_reduce(total)
     return float(total)
-
-
-def _evaluate(
-    job: TrainingJob, model: nn.Module, state: TrainingProgress, step: int, measured: Metrics
-) -> None:
-    from ray.train import get_context
-    from ray.train.collective import broadcast_from_rank_zero
-
-    # One worker evaluates for all: the last digit could differ between two, and so the early stop.
-    metrics = job.objective.evaluate(model) if get_context().get_world_rank() == 0 else {}
-    state.add(broadcast_from_rank_zero({**metrics, **measured}), step, model)
-    log.info(
-        "training.evaluated",
-        training=job.name,
-        of=job.steps,
-        **{name: round(value, 4) for name, value in state.history[-1].items()},
-    )
-
-
-def _resume(
-    job: TrainingJob, model: nn.Module, optimizer: torch.optim.Optimizer
-) -> tuple[int, TrainingProgress]:
-    """Load the newest checkpoint; return the steps done and the progress."""
-    checkpoint = job.checkpoints.newest()
-    if checkpoint is None:
-        return 0, TrainingProgress()
-    model.load_state_dict(checkpoint.tensors["model"])
-    _load_optimizer(optimizer, checkpoint.tensors["optimizer"])
-    log.info("training.resumed", training=job.name, step=checkpoint.step, of=job.steps)
-    return checkpoint.step, TrainingProgress(best=dict(checkpoint.tensors["best"]), **checkpoint.notes)
-
-
-def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    state = optimizer.state_dict()["state"]
-    return {f"{number}.{name}": value for number, values in state.items() for name, value in values.items()}
-
-
-def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        number, _, name = key.partition(".")
-        state.setdefault(int(number), {})[name] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -95,3 +95,12 @@ def test_a_public_address_without_a_scheme_or_a_host_is_refused(tmp_path: Path, 
 
 def test_mlflow_prints_no_address_where_json_is_expected(tmp_path: Path) -> None:
     assert configured(tmp_path)["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] == "true"
+
+
+def test_a_training_store_is_an_address_that_other_machines_reach(tmp_path: Path) -> None:
+    workspace = Workspace.of(tmp_path, {"TONEWATCH_TRAINING_STORE": "s3://mine/training/"})
+
+    assert workspace.training_store == "s3://mine/training"
+    assert Workspace.of(tmp_path, {}).training_store == ""
+    with pytest.raises(UsageError, match="Write it as s3://bucket/folder"):
+        Workspace.of(tmp_path, {"TONEWATCH_TRAINING_STORE": "/mnt/training"})

@@ -11,9 +11,9 @@ from pipeline.core.compress.vocabulary import trim_vocabulary
 from pipeline.core.model.predictor import Predictor
 from pipeline.core.model.tokenizer import encode, load_tokenizer, vocabulary_size
 from pipeline.core.train.batches import Batch, pad
-from pipeline.core.train.distillation import DistillationObjective
 from pipeline.core.train.loop import Schedule, WorkerShard, fit
 from pipeline.core.train.objectives import predict_labels
+from pipeline.core.train.objectives.teacher import DistillationObjective
 from pipeline.core.train.optimizer import make_optimizer
 
 SETTINGS = {"labels": ["bad", "good"], "max_tokens": 32, "temperature": 1.0, "uncertain": 0.0}

@@ -1,61 +1,42 @@
 import multiprocessing
 import os
 import signal
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
+from training_jobs import job, resources
 
-from pipeline.base.config import OptimizerConfig
 from pipeline.core.train.objectives import LabelObjective
-from pipeline.core.train.ray_trainer import TrainingJob, WorkerResources, run_training
+from pipeline.core.train.ray_trainer import run_training
 from pipeline.io.checkpoints import CheckpointFolder
 from pipeline.io.security.ray_cluster import RayCluster
 
 
-def job(objective, root, *, steps=12, eval_steps=(6, 12), patience=5, every=4):
-    return TrainingJob(
-        name="finetune",
-        objective=objective,
-        cfg=OptimizerConfig(
-            batch_size=16,
-            learning_rate=3e-3,
-            warmup_ratio=0.1,
-            weight_decay=0.01,
-            max_grad_norm=1.0,
-            save_every=every,
-        ),
-        steps=steps,
-        eval_steps=frozenset(eval_steps),
-        patience=patience,
-        checkpoints=CheckpointFolder(root, "a" * 64),
-    )
-
-
-def resources(root, workers=0):
-    return WorkerResources(
-        device="cpu", workers=workers, micro_batch=64, threads=1, storage=str(root / "ray")
-    )
-
-
+@dataclass
 class Fatal(LabelObjective):
-    """Kill its own process at the second evaluation."""
+    """Kill its own process in the middle of a step, or at the second evaluation."""
+
+    killed_at: int | None
+
+    def batch(self, step):
+        if step == self.killed_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().batch(step)
 
     def evaluate(self, model):
         self.evaluations = getattr(self, "evaluations", 0) + 1
-        if self.evaluations == 2:
+        if self.killed_at is None and self.evaluations == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().evaluate(model)
 
 
-def train_and_die(objective, root):
-    fatal = Fatal(
-        **{
-            name: getattr(objective, name)
-            for name in LabelObjective.__dataclass_fields__
-            if name not in ("sampler", "weights_L")
-        }
-    )
-    run_training(job(fatal, root), resources(root))
+LONG = {"steps": 60, "eval_steps": (30, 60)}
+
+
+def train_and_die(objective, root, killed_at=None, **more):
+    shared = {name: getattr(objective, name) for name in objective.__dataclass_fields__}
+    run_training(job(Fatal(**shared, killed_at=killed_at), root, **more), resources(root))
 
 
 def test_a_killed_training_resumes_to_equal_weights(objective, tmp_path):
@@ -75,6 +56,30 @@ def test_a_killed_training_resumes_to_equal_weights(objective, tmp_path):
         metrics["score"] for metrics in straight.history
     ]
     assert all(torch.equal(resumed.weights[name], straight.weights[name]) for name in straight.weights)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(280)
+@pytest.mark.parametrize("killed_at", range(0, 60, 10))
+def test_a_training_killed_at_any_step_ends_equal_to_the_last_bit(killed_at, objective, tmp_path):
+    objective = replace(objective, start=replace(objective.start, dropout=0.1))
+    process = multiprocessing.get_context("spawn").Process(
+        target=train_and_die, args=(objective, tmp_path / "killed", killed_at), kwargs=LONG
+    )
+    process.start()
+    process.join(200)
+
+    resumed = run_training(job(objective, tmp_path / "killed", **LONG), resources(tmp_path))
+    straight = run_training(job(objective, tmp_path / "straight", **LONG), resources(tmp_path))
+
+    ends = [CheckpointFolder(tmp_path / name, "a" * 64).newest().tensors for name in ("killed", "straight")]
+    assert process.exitcode == -signal.SIGKILL
+    assert resumed.history == straight.history
+    assert all(
+        torch.equal(ends[0][group][name], value)
+        for group in ("model", "optimizer", "best")
+        for name, value in ends[1][group].items()
+    )
 
 
 def test_a_finished_training_is_not_repeated(objective, tmp_path):
@@ -113,11 +118,13 @@ def test_a_damaged_checkpoint_is_skipped_for_the_one_before(objective, tmp_path)
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_two_workers_reach_the_weights_of_one_process(objective, tmp_path):
+@pytest.mark.parametrize("micro_batch", [64, 3])
+def test_two_workers_reach_the_weights_of_one_process(micro_batch, objective, tmp_path):
     alone = run_training(job(objective, tmp_path / "alone"), resources(tmp_path))
 
     RayCluster("local", tmp_path / "token").join()
-    together = run_training(job(objective, tmp_path / "together"), resources(tmp_path, workers=2))
+    shared = replace(resources(tmp_path, workers=2), micro_batch=micro_batch)
+    together = run_training(job(objective, tmp_path / "together"), shared)
 
     assert [metrics["step"] for metrics in together.history] == [6, 12]
     assert together.history[-1]["score"] == pytest.approx(alone.history[-1]["score"], abs=1e-6)

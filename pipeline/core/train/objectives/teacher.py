@@ -4,18 +4,19 @@ Shapes: N training texts, B texts, L labels.
 """
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.core.train.batches import Batch, LengthBucketSampler, pad
-from pipeline.core.train.objectives import LabelledTokens, Metrics, ScoreFunction, evaluate_labels
+from pipeline.core.train.batches import Batch, Tokens, pad
+from pipeline.core.train.objectives.labels import evaluate_labels
+from pipeline.core.train.objectives.objective import LabelledTexts, LengthBucketed, Metrics, ScoreFunction
 
 
 @dataclass
-class DistillationObjective:
+class DistillationObjective(LengthBucketed):
     """Train a student, given as it is before the first step, on the teacher's logits of the training texts.
 
     `label_weight` is the share of the cross-entropy of the labels in the loss; the rest is the divergence
@@ -25,19 +26,21 @@ class DistillationObjective:
 
     student: nn.Module
     teacher_NL: Tensor
-    train: LabelledTokens
-    valid: LabelledTokens
+    train: LabelledTexts
+    valid: LabelledTexts
     batch_size: int
     temperature: float
     label_weight: float
     score: ScoreFunction
     seed: int
-    sampler: LengthBucketSampler = field(init=False)
 
     def __post_init__(self) -> None:
-        lengths = list(map(len, self.train.tokens))
-        assert len(self.teacher_NL) == len(lengths) == len(self.train.labels)
-        self.sampler = LengthBucketSampler(lengths, batch_size=self.batch_size, seed=self.seed)
+        assert len(self.teacher_NL) == len(self.train.tokens) == len(self.train.labels)
+
+    @property
+    def train_tokens(self) -> Tokens:
+        """Return the texts to train on."""
+        return self.train.tokens
 
     def build_model(self) -> nn.Module:
         """Copy the student."""
@@ -46,7 +49,7 @@ class DistillationObjective:
     def batch(self, step: int) -> Batch:
         """Return the texts of a step and their row numbers."""
         rows = self.sampler.rows(step)
-        tokens_BT, mask_BT = pad([self.train.tokens[row] for row in rows])
+        tokens_BT, mask_BT = pad([self.train.tokens[row] for row in rows.tolist()])
         return Batch(tokens_BT, mask_BT, torch.from_numpy(rows), weight=float(len(rows)))
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:

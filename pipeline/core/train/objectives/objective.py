@@ -1,0 +1,110 @@
+"""What the training loop needs of an objective, and what all objectives share."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from pipeline.core.model.encoder import build_encoder
+from pipeline.core.train.batches import Batch, LengthBucketSampler, Tokens, token_lengths
+
+if TYPE_CHECKING:
+    from pipeline.core.model.encoder import Encoder
+
+EVAL_BATCH = 128
+Labels = NDArray[np.int64]
+Metrics = dict[str, float]
+# (ground truth, predicted labels, number of labels) to a score that should rise.
+ScoreFunction = Callable[[Labels, Labels, int], float]
+
+
+class Objective(Protocol):
+    """Describe what the training loop needs of an objective."""
+
+    seed: int
+
+    def build_model(self) -> nn.Module:
+        """Build the model as it is before the first step."""
+
+    def batch(self, step: int) -> Batch:
+        """Return the full batch of a step; it depends on the step and the seed alone."""
+
+    def texts(self, step: int) -> Sequence[Sequence[int]]:
+        """Return the row numbers of the texts in each row of the batch of a step."""
+
+    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
+        """Return the summed loss of a batch divided by the weight of the full batch."""
+
+    def evaluate(self, model: nn.Module) -> Metrics:
+        """Compute metrics on the validation texts; training maximizes `score`."""
+
+
+class LabelledTexts(Protocol):
+    """Describe tokenized texts and the label of each, in memory or mapped from a file."""
+
+    @property
+    def tokens(self) -> Tokens:
+        """Return the texts."""
+
+    @property
+    def labels(self) -> Labels:
+        """Return the label of each text."""
+
+
+@dataclass(frozen=True)
+class EncoderStart:
+    """Hold an encoder before training: its config, its weights (None: random ones), and its dropout.
+
+    `word_head` holds the weights of a published word head, by the names of MaskedLanguageModel.
+    """
+
+    config: Mapping[str, Any]
+    weights: Mapping[str, Tensor] | None
+    dropout: float
+    word_head: Mapping[str, Tensor] | None = None
+
+    def encoder(self, seed: int) -> "Encoder":
+        """Build the encoder; `seed` determines random weights."""
+        return build_encoder(self.config, dropout=self.dropout, seed=seed, weights=self.weights)
+
+
+class LengthBucketed(ABC):
+    """Sample texts of similar length; travel to a worker as the fields alone, computed anew there."""
+
+    batch_size: int
+    seed: int
+
+    @property
+    @abstractmethod
+    def train_tokens(self) -> Tokens:
+        """Return the texts to train on."""
+
+    @cached_property
+    def sampler(self) -> LengthBucketSampler:
+        """Return the sampler of the texts of each step."""
+        return LengthBucketSampler(
+            token_lengths(self.train_tokens), batch_size=self.batch_size, seed=self.seed
+        )
+
+    def texts(self, step: int) -> Sequence[Sequence[int]]:
+        """Return the row number of each text of a step."""
+        return [[row] for row in self.sampler.rows(step).tolist()]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.init}  # type: ignore[arg-type]
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[torch.device]:
+    """Turn dropout and gradients off, and yield the device of the model."""
+    model.eval()
+    with torch.inference_mode():
+        yield next(model.parameters()).device
+    model.train()

