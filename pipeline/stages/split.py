@@ -227,8 +227,9 @@ def _notes(clean: Receipt, plan: SplitPlan) -> dict[str, str]:
         f"source {source} brings no {side} split: {number:,} of its train texts are dealt there by hash"
         for (source, side), number in sorted(plan.dealt.items())
     )
-    counts = {"near_duplicates": plan.near_duplicates, "left_out": len(plan.left_out)}
-    account = dataclasses.replace(account, **counts, remarks=account.remarks + remarks)
+    near, left_out = plan.near_duplicates, len(plan.left_out)
+    remarks = account.remarks + remarks
+    account = dataclasses.replace(account, near_duplicates=near, left_out=left_out, remarks=remarks)
     return {**notes, ACCOUNT: account.to_json()}
 
 
