@@ -284,7 +284,8 @@ def test_thousands_of_idle_slow_and_huge_requests_do_no_harm(
         while any(thread.is_alive() for thread in floods):
             health.append(client.get("/healthz").elapsed.total_seconds())
             peak = max(peak, resident(process.pid))
-        rejected = silent[-1].recv(99)
+        # Which lines come above the limit depends on how fast those with a request were answered.
+        rejected = [received for line in silent if (received := _received(line))]
         held.close()
         well = running_service.wait_until(
             lambda: client.post("/v1/predict", json={"texts": ["word1"]}).status_code == 200
@@ -296,8 +297,8 @@ def test_thousands_of_idle_slow_and_huge_requests_do_no_harm(
     assert sorted(health)[int(0.99 * len(health))] < 0.2
     assert 200 in responses
     assert set(responses) <= {200, 413, 503}
-    assert {answer[:13] for answer in rejected} <= {b"HTTP/1.1 503 ", b"HTTP/1.1 401 "}
-    assert any(answer.startswith(b"HTTP/1.1 503 ") for answer in rejected)
+    assert {answer[:13] for answer in rejected} <= {b"HTTP/1.1 401 ", b"HTTP/1.1 408 ", b"HTTP/1.1 503 "}
+    assert any(answer.startswith(b"HTTP/1.1 503 ") for answer in rejected), rejected[-3:]
     assert well < 10
 
 
