@@ -12,7 +12,6 @@ from typing import Any
 
 from prefect import Flow
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
@@ -186,15 +185,13 @@ class _ScheduleService:
             await asyncio.to_thread(self.server.ensure_running)
 
     def _deployment(self, planned: PlannedFlow) -> RunnerDeployment:
-        limit = None
-        if self.server is not None:
-            # Only our own server is known to store who holds a slot; elsewhere our locks alone keep order.
-            limit = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
+        # No concurrency limit of Prefect's: it ends a training when the server is away for a few seconds
+        # while the run renews its lease. The lock of the kind lets one run at a time execute.
         return RunnerDeployment.from_flow(
             planned.flow,
             name=deployment_name(self.workspace),
             schedule=planned.schedule,
             parameters=dict(planned.parameters),
-            concurrency_limit=limit,
+            concurrency_limit=None,
             entrypoint_type=EntrypointType.MODULE_PATH,
         )

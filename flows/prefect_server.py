@@ -32,8 +32,6 @@ STOP_SECONDS = 20
 URL_VARIABLE, CLIENT_AUTH_VARIABLE = "PREFECT_API_URL", "PREFECT_API_AUTH_STRING"
 USER = "tonewatch"
 SETTINGS = {
-    # On disk, so that a restarted server knows who holds a slot; else it would end a running training.
-    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
     # Off by default, so that the database of runs grows for ever.
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs,orphans",
 }

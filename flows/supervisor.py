@@ -1,4 +1,4 @@
-"""Supervision of scheduled runs: dead runs are marked as crashed, missed runs skipped, stuck slots freed."""
+"""Supervision of scheduled runs: dead runs are marked as crashed, missed runs are skipped."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterDeploymentId,
@@ -16,7 +15,6 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Crashed
 
 from pipeline.base import logs
@@ -27,7 +25,6 @@ log = logs.get("schedule")
 OPEN = (StateType.PENDING, StateType.RUNNING, StateType.CANCELLING)
 # Grace for a run that no process has claimed yet, measured by our own monotonic clock.
 STARTING_SECONDS = {StateType.PENDING: 180.0, StateType.RUNNING: 30.0, StateType.CANCELLING: 60.0}
-IDLE_INSPECTIONS = 3  # without an open run, before a slot is freed
 MAX_RUNS = 200  # in one inspection; the next one reads on
 DIED = "The worker process died. Completed stages are kept; the next run resumes from them."
 
@@ -39,11 +36,10 @@ class RunSupervisor:
         self._workspace = workspace
         self._deployments = list(deployments)
         self._first_seen: dict[UUID, float] = {}
-        self._idle_inspections: dict[UUID, int] = {}
         self._has_inspected = False
 
     async def inspect(self, client: PrefectClient) -> list[UUID]:
-        """Mark dead runs as crashed, skip missed ones, free stuck slots; return the dead runs' ids."""
+        """Mark dead runs as crashed and skip missed ones; return the dead runs' ids."""
         open_runs = await self._read_runs(client, OPEN)
         dead = [run for run in open_runs if self._is_dead(run)]
         for run in dead:
@@ -55,7 +51,6 @@ class RunSupervisor:
             run.id: self._first_seen[run.id] for run in open_runs if run.id in self._first_seen
         }
         await self._skip_missed(client)
-        await self._free_slots(client, open_runs)
         self._has_inspected = True
         return [run.id for run in dead]
 
@@ -104,23 +99,3 @@ class RunSupervisor:
                 await client.set_flow_run_state(run.id, Cancelled(name="Skipped", message=message))
             if missed:
                 log.info("runs.skipped", runs=len(missed))
-
-    async def _free_slots(self, client: PrefectClient, open_runs: Sequence[FlowRun]) -> None:
-        """Free the slot of a deployment without an open run; a killed server may leave it taken."""
-        busy = {run.deployment_id for run in open_runs}
-        for deployment in self._deployments:
-            idle = 0 if deployment in busy else self._idle_inspections.get(deployment, 0) + 1
-            self._idle_inspections[deployment] = idle
-            if idle == IDLE_INSPECTIONS:
-                await _free_slot(client, deployment)
-
-
-async def _free_slot(client: PrefectClient, deployment: UUID) -> None:
-    name = f"deployment:{deployment}"
-    try:
-        limit = await client.read_global_concurrency_limit_by_name(name)
-    except ObjectNotFound:
-        return
-    if limit.active_slots:
-        await client.update_global_concurrency_limit(name, GlobalConcurrencyLimitUpdate(active_slots=0))
-        log.warning("slot.freed", deployment=str(deployment))
