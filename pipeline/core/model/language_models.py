@@ -56,7 +56,7 @@ class PackedMaskedLanguageModel(MaskedLanguageModel):
 
     def forward(self, tokens_BT: Tensor, texts_BT: Tensor, wanted_BT: Tensor) -> Tensor:
         """Return logits_MV of the masked tokens."""
-        return word_logits(self, encode_packed(self.encoder, tokens_BT, texts_BT), wanted_BT)
+        return self.word_logits(encode_packed(self.encoder, tokens_BT, texts_BT), wanted_BT)
 
 
 class CausalLanguageModel(MaskedLanguageModel):
@@ -64,7 +64,7 @@ class CausalLanguageModel(MaskedLanguageModel):
 
     def forward(self, tokens_BT: Tensor, texts_BT: Tensor, wanted_BT: Tensor) -> Tensor:
         """Return logits_MV of what follows the wanted tokens."""
-        return word_logits(self, encode_packed(self.encoder, tokens_BT, texts_BT, causal=True), wanted_BT)
+        return self.word_logits(encode_packed(self.encoder, tokens_BT, texts_BT, causal=True), wanted_BT)
 
 
 class SentencePairModel(MaskedLanguageModel):
@@ -83,7 +83,7 @@ class SentencePairModel(MaskedLanguageModel):
         hidden_BTD = self.encoder(
             input_ids=tokens_BT, attention_mask=mask_BT, token_type_ids=types_BT
         ).last_hidden_state
-        return word_logits(self, hidden_BTD, wanted_BT), self.pair(hidden_BTD[:, 0])
+        return self.word_logits(hidden_BTD, wanted_BT), self.pair(hidden_BTD[:, 0])
 
 
 class TokenClassifier(nn.Module):
@@ -102,13 +102,6 @@ class TokenClassifier(nn.Module):
         hidden_BTD = self.encoder(input_ids=tokens_BT, attention_mask=mask_BT).last_hidden_state
         logits_BTL: Tensor = self.head(self.dropout(hidden_BTD))
         return logits_BTL
-
-
-def word_logits(model: MaskedLanguageModel, hidden_BTD: Tensor, wanted_BT: Tensor) -> Tensor:
-    """Return logits_MV of the wanted tokens by the word head, tied to the embeddings."""
-    hidden_MD = model.transform(hidden_BTD[wanted_BT])
-    logits_MV: Tensor = hidden_MD @ model.encoder.get_input_embeddings().weight.T + model.bias
-    return logits_MV
 
 
 def sample_text(

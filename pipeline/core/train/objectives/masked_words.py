@@ -1,6 +1,6 @@
 """Masked words: the words are masked anew at every step (Devlin et al., 2019; Liu et al., 2019).
 
-Shapes: B texts, T tokens, M masked tokens, V vocabulary.
+Shapes: B texts, T tokens.
 """
 
 from collections.abc import Sequence
@@ -8,39 +8,22 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 
 from pipeline.base.seeds import seed_for
 from pipeline.core.model.heads import MaskedLanguageModel
 from pipeline.core.model.language_models import PackedMaskedLanguageModel
 from pipeline.core.train.batches import Batch, Tokens, pad, token_lengths
 from pipeline.core.train.masking import IGNORED, WholeWordMasking
-from pipeline.core.train.objectives.objective import (
-    EVAL_BATCH,
-    EncoderStart,
-    LengthBucketed,
-    Metrics,
-    evaluation_mode,
-)
+from pipeline.core.train.objectives.word_prediction import WordPrediction
 from pipeline.core.train.packing import PackedSampler, TokenBudget, pack
 
 
 @dataclass
-class MaskedWordObjective(LengthBucketed):
+class MaskedWordObjective(WordPrediction):
     """Train a masked language model; the masks of validation texts are fixed."""
 
-    start: EncoderStart
     masking: WholeWordMasking
-    train: Tokens
-    valid: Tokens
-    batch_size: int
-    seed: int
-
-    @property
-    def train_tokens(self) -> Tokens:
-        """Return the texts to train on."""
-        return self.train
 
     def build_model(self) -> nn.Module:
         """Put an output layer on the encoder, the published one where there is one."""
@@ -50,22 +33,9 @@ class MaskedWordObjective(LengthBucketed):
         """Return the masked texts of a step."""
         return self._masked(self.train, self.sampler.rows(step).tolist(), "mask", step)
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Return the cross-entropy of the masked tokens."""
-        masked_BT = batch.targets != IGNORED
-        logits_MV = model(batch.tokens_BT, batch.mask_BT, masked_BT)
-        return functional.cross_entropy(logits_MV, batch.targets[masked_BT], reduction="sum") / batch.weight
-
-    def evaluate(self, model: nn.Module) -> Metrics:
-        """Compute the perplexity of masked words in the validation texts."""
-        loss = weight = 0.0
-        with evaluation_mode(model) as device:
-            for start in range(0, len(self.valid), EVAL_BATCH):
-                rows = list(range(start, min(start + EVAL_BATCH, len(self.valid))))
-                batch = self._masked(self.valid, rows, "held-out", start)
-                loss += float(self.loss(model, batch.to(device))) * batch.weight
-                weight += batch.weight
-        return {"perplexity": float(np.exp(min(loss / weight, 80.0))), "score": -loss / weight}
+    def valid_batch(self, rows: list[int]) -> Batch:
+        """Return some validation texts, masked by the number of the first one."""
+        return self._masked(self.valid, rows, "held-out", rows[0])
 
     def _masked(self, texts: Tokens, rows: list[int], purpose: str, number: int) -> Batch:
         tokens_BT, mask_BT = pad([texts[row] for row in rows])

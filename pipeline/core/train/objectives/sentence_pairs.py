@@ -19,6 +19,7 @@ from pipeline.core.train.batches import Batch, TokenIds, Tokens, pad
 from pipeline.core.train.masking import IGNORED
 from pipeline.core.train.objectives.masked_words import MaskedWordObjective
 from pipeline.core.train.objectives.objective import EVAL_BATCH, Metrics, evaluation_mode
+from pipeline.core.train.objectives.word_prediction import perplexity
 
 PairQuestion = Literal["next_sentence", "sentence_order"]
 # The label of a pair that belongs together; of one that does not: swapped, or from two texts.
@@ -83,9 +84,9 @@ class SentencePairObjective(MaskedWordObjective):
                 of_words, of_pairs, correct = self._losses(model, batch.to(device))
                 words, pairs = words + float(of_words), pairs + float(of_pairs)
                 weight, right = weight + batch.weight, right + correct
-        perplexity = float(np.exp(min(words / weight, 80.0)))
         accuracy = right / max(1, len(self.valid))
-        return {"perplexity": perplexity, "pair_accuracy": accuracy, "score": -(words + pairs) / weight}
+        score = -(words + pairs) / weight
+        return {"perplexity": perplexity(words / weight), "pair_accuracy": accuracy, "score": score}
 
     def _losses(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor, int]:
         masked_BT = batch.targets != IGNORED
