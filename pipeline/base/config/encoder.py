@@ -1,11 +1,10 @@
 """The section `encoder`: the weights that pretraining starts from, and how they read a text."""
 
-import re
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
-from pipeline.base.config.section import PositiveInt, Section
+from pipeline.base.config.section import Commit, PositiveInt, Section
 from pipeline.base.config.sources import PinnedFile, Sha256
 
 # How much of a text of more tokens than `max_tokens` a model reads.
@@ -35,17 +34,7 @@ class HubWeights(Section):
     """
 
     model: Annotated[str, StringConstraints(pattern=r"^[\w-][\w.-]*(/[\w-][\w.-]*)?$")]
-    revision: str
-
-    @field_validator("revision")
-    @classmethod
-    def _is_a_commit(cls, revision: str) -> str:
-        if not re.fullmatch(r"[0-9a-f]{40}", revision):
-            raise ValueError(
-                "revision is no commit, so the weights could change unseen. Write the 40 digits that the "
-                "page of the model shows under Files, History: `revision: 0123…`"
-            )
-        return revision
+    revision: Commit
 
 
 class EncoderConfig(Section):

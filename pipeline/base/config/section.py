@@ -1,14 +1,28 @@
 """The base class of every section: strict, frozen, no unknown key, no default."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+
+
+def _is_a_commit(revision: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{40}", revision):
+        raise ValueError(
+            "revision is no commit, so that what is read could change unseen. Write the 40 digits that its "
+            "page on the hub shows under Files, History: `revision: 0123…`"
+        )
+    return revision
+
+
+# What a branch of the hub names can change; a commit cannot.
+Commit = Annotated[str, AfterValidator(_is_a_commit)]
 
 
 class Section(BaseModel):

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from pipeline.base.config.section import PositiveInt
+from pipeline.base.config.section import Commit, PositiveInt
 from pipeline.base.config.table_section import Columns, MaxMegabytes, RatingRule, TableSection, VariableName
 from pipeline.base.secrets import SECRET_NAMES
 
@@ -145,14 +145,4 @@ class HubSource(TableSection):
     dataset: Annotated[str, StringConstraints(pattern=r"^[\w.-]+/[\w.-]+$")]
     config: str | None = Field(default=None, min_length=1)
     splits: tuple[Annotated[str, StringConstraints(pattern=r"^\w+(\.\w+)*$")], ...] = Field(min_length=1)
-    revision: str
-
-    @field_validator("revision")
-    @classmethod
-    def _is_a_commit(cls, revision: str) -> str:
-        if not re.fullmatch(r"[0-9a-f]{40}", revision):
-            raise ValueError(
-                "revision is no commit, so the data could change unseen. Write the 40 digits that the page "
-                "of the data set shows under Files, History: `revision: 0123…`"
-            )
-        return revision
+    revision: Commit
