@@ -110,6 +110,7 @@ def test_no_log_line_holds_a_secret(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(line)["why"] == "http://***@host refused"
 
 
+@pytest.mark.slow
 @pytest.mark.attack("A4")
 def test_no_output_of_a_command_holds_the_password_of_a_store(tmp_path: Path) -> None:
     """Every command that reaches for a store that is not there, with its password in the address."""

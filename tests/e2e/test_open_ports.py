@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import attacks
@@ -50,9 +51,18 @@ def basic(workspace: Workspace) -> str:
     return f"Basic {base64.b64encode(f'tonewatch:{password}'.encode()).decode()}"
 
 
+@dataclass(frozen=True)
+class Running:
+    """Hold a workspace whose service and schedule run, the open ports of each, and that of Prefect."""
+
+    workspace: Workspace
+    ports: dict[str, dict[int, str]]
+    prefect: int
+
+
 @pytest.fixture(scope="module")
-def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[int, str]]]:
-    """Run the service and the schedule of a workspace, and list the ports of each."""
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Run the service and the schedule of a workspace."""
     workspace = running_service.make_workspace(tmp_path_factory.mktemp("ports") / "w")
     port, note = running_service.free_port(), workspace.home / "schedule" / "server.json"
     with (
@@ -63,23 +73,24 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[i
         running_service.wait_until(note.exists, 120)
         prefect = int(json.loads(note.read_text())["url"].rsplit(":", 1)[1].partition("/")[0])
         running_service.wait_until(lambda: responds(prefect, "/api/health"), 120)
-        yield {"serve": attacks.open_ports(service.pid), "schedule": attacks.open_ports(schedule.pid)}
+        ports = {"serve": attacks.open_ports(service.pid), "schedule": attacks.open_ports(schedule.pid)}
+        yield Running(workspace, ports, prefect)
 
 
 @pytest.mark.attack("A1")
 @pytest.mark.parametrize("command", ["serve", "schedule"])
-def test_every_port_is_on_loopback(ports: dict[str, dict[int, str]], command: str) -> None:
-    assert set(ports[command].values()) == {"127.0.0.1"}
+def test_every_port_is_on_loopback(running: Running, command: str) -> None:
+    assert set(running.ports[command].values()) == {"127.0.0.1"}
 
 
 @pytest.mark.attack("A1")
 @pytest.mark.parametrize("command", ["serve", "schedule"])
 def test_every_attack_on_every_port_is_rejected(
-    ports: dict[str, dict[int, str]], command: str, record_property: Callable[[str, object], None]
+    running: Running, command: str, record_property: Callable[[str, object], None]
 ) -> None:
     outcomes = {
         (port, attack): attacks.send(port, attack)
-        for port in ports[command]
+        for port in running.ports[command]
         for attack in attacks.attacks(port)
     }
 
@@ -89,18 +100,13 @@ def test_every_attack_on_every_port_is_rejected(
     assert {key: found for key, found in outcomes.items() if not found.rejects(key[1])} == {}
 
 
-def test_with_its_secret_prefect_answers(tmp_path: Path) -> None:
-    workspace = running_service.make_workspace(tmp_path / "w", releases=0)
-    with started(workspace, "schedule"):
-        note = workspace.home / "schedule" / "server.json"
-        running_service.wait_until(note.exists, 120)
-        port = int(json.loads(note.read_text())["url"].rsplit(":", 1)[1].partition("/")[0])
+def test_with_its_secret_prefect_answers(running: Running) -> None:
+    secret, password = basic(running.workspace), running.workspace.home / "prefect" / "password"
 
-        running_service.wait_until(
-            lambda: responds(port, "/api/admin/version", Authorization=basic(workspace)), 120
-        )
-        assert responds(port, "/")  # the pages ask for the secret themselves
-    assert (workspace.home / "prefect" / "password").stat().st_mode & 0o077 == 0
+    assert responds(running.prefect, "/api/admin/version", Authorization=secret)
+    assert not responds(running.prefect, "/api/admin/version")
+    assert responds(running.prefect, "/")  # the pages ask for the secret themselves
+    assert password.stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.chaos

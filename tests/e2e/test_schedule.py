@@ -142,6 +142,7 @@ def killed(tmp_path_factory, prefect_server):
     return story
 
 
+@pytest.mark.chaos
 def test_never_more_than_one_run_of_a_kind_executes(overlapping):
     ticking = overlapping["ticking"]
     ended = {run: at for at, _, run in ticking.ticks("ends")}
@@ -153,6 +154,7 @@ def test_never_more_than_one_run_of_a_kind_executes(overlapping):
         assert ended[run] <= at
 
 
+@pytest.mark.chaos
 def test_an_overlapping_run_is_skipped_or_cancelled_and_never_failed(overlapping):
     states = {(run["state_type"], run["state_name"]) for run in overlapping["runs"]}
     ended = {one for one in states if one[0] not in {"SCHEDULED", *OPEN}}
@@ -166,12 +168,14 @@ def test_an_overlapping_run_is_skipped_or_cancelled_and_never_failed(overlapping
     }
 
 
+@pytest.mark.chaos
 def test_a_killed_server_is_restarted_and_its_runs_continue(overlapping):
     assert overlapping["back"] - overlapping["killed"] < 60
     # Runs in progress while the server was down reported their end to the restarted one.
     assert [run for run in overlapping["runs"] if run["state_type"] in {"FAILED", "CRASHED"}] == []
 
 
+@pytest.mark.chaos
 def test_after_a_downtime_at_most_one_missed_run_starts(overlapping):
     ticking = overlapping["ticking"]
     dues = {run["id"]: due(run) for run in overlapping["runs"]}
@@ -187,6 +191,7 @@ def test_after_a_downtime_at_most_one_missed_run_starts(overlapping):
     assert [run for run in overlapping["runs"] if run["state_name"] == "Late"] == []
 
 
+@pytest.mark.chaos
 def test_sigterm_ends_the_schedule_and_its_server(overlapping):
     assert overlapping["code"] == 0
     assert not overlapping["answers"]

@@ -13,7 +13,14 @@ from pipeline.io import files
 from pipeline.io.versioning.dvc_cache import DvcCache
 
 Leave = Callable[[Path, str, str], None]
-TYPES = ("copy", "symlink", "hardlink", "reflink,copy", "hardlink,symlink")
+TYPES = (
+    "copy",
+    "symlink",
+    *(
+        pytest.param(kind, marks=pytest.mark.slow)
+        for kind in ("hardlink", "reflink,copy", "hardlink,symlink")
+    ),
+)
 
 
 def set_cache(root: Path, *words: str) -> None:

@@ -64,6 +64,7 @@ def test_a_version_is_checked_out_by_name(workspace: Path) -> None:
     assert fingerprint(workspace) == "two"
 
 
+@pytest.mark.chaos
 def test_a_rollback_killed_after_the_pin_is_finished_by_the_next(workspace: Path) -> None:
     for name in ("one", "two", "three"):
         keep(workspace, name)

@@ -184,6 +184,7 @@ def test_a_killed_init_can_be_repeated(tmp_path: Path) -> None:
     assert git(tmp_path / "half", "status", "--porcelain") == ""
 
 
+@pytest.mark.slow
 def test_dvc_repro_runs_only_identity_and_what_a_change_reaches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

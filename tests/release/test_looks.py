@@ -65,6 +65,7 @@ def commit_split(places: Workspace, *, train: int, fingerprint: str) -> None:
     data_branch.commit_version(places.root, manifest, reason="a test")
 
 
+@pytest.mark.slow
 def test_texts_that_the_champion_learnt_from_are_left_out(workspace: Path, mlflow_uri: str) -> None:
     places = recorded.build(workspace, mlflow_uri)
     commit_split(places, train=120, fingerprint="1" * 64)
@@ -111,6 +112,7 @@ def with_errors(*, of_negative: int, one_of_others: int) -> dict[str, str]:
     return {text.text: wrong.get(text.text, text.label) for text in TEXTS}
 
 
+@pytest.mark.slow
 def test_slices_are_held_against_the_best_earlier_release(places: Workspace) -> None:
     # F1 of negative falls by 2.0 and by 4.3 points, each within the margin of 5; both are better overall.
     world.set_gate(places, slice_margin=0.05)

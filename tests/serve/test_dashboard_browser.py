@@ -22,7 +22,11 @@ from pipeline.operations import api_keys as key_commands
 from pipeline.operations.dashboard.actions import open_sessions
 
 pytestmark = pytest.mark.needs("chromium")
-VIEWS = [(1200, "light"), (400, "light"), (400, "dark")]
+VIEWS = [
+    pytest.param(1200, "light", id="1200-light"),
+    pytest.param(400, "light", id="400-light", marks=pytest.mark.slow),
+    pytest.param(400, "dark", id="400-dark"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +73,7 @@ def moves(service: Dashboard) -> int:
     return len(Ledger(service.workspace.ledger).moves())
 
 
-@pytest.mark.parametrize(("width", "scheme"), VIEWS, ids=[f"{width}-{scheme}" for width, scheme in VIEWS])
+@pytest.mark.parametrize(("width", "scheme"), VIEWS)
 def test_the_page_has_no_errors_and_never_scrolls_sideways(
     browser: Browser, service: Dashboard, width: int, scheme: str
 ) -> None:

@@ -61,6 +61,7 @@ def open_topic(page: Page, address: str, *, windows: int) -> None:
     raise AssertionError(page.inner_text("main"))
 
 
+@pytest.mark.slow
 @pytest.mark.needs("chromium")
 def test_labels_turn_not_corrected_into_an_interval(browser: Browser, tmp_path: Path) -> None:
     workspace = world.build(tmp_path, f"sqlite:///{tmp_path}/.tonewatch/mlflow.db")

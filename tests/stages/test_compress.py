@@ -208,6 +208,7 @@ def run_and_die(inputs, home, root):
     run(inputs, home, root)
 
 
+@pytest.mark.chaos
 def test_a_killed_recovery_resumes_to_the_same_figures(home, inputs, root, tmp_path):
     process = multiprocessing.get_context("spawn").Process(target=run_and_die, args=(inputs, tmp_path, root))
     process.start()

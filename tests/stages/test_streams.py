@@ -26,7 +26,9 @@ def test_the_output_is_that_of_the_stages_before_they_streamed(tmp_path: Path, o
     assert digests == RECORDED["own split" if own_split else "by hash"]
 
 
-@pytest.mark.parametrize(("rows", "processes"), [(7, 1), (1000, 2), (400, 3)])
+@pytest.mark.parametrize(
+    ("rows", "processes"), [(7, 1), pytest.param(1000, 2, marks=pytest.mark.slow), (400, 3)]
+)
 def test_batches_and_processes_change_no_byte(tmp_path: Path, rows: int, processes: int) -> None:
     written = []
     for batching in (Batching(8192, 1), Batching(rows, processes, rows_alone=0)):

@@ -78,6 +78,7 @@ def test_false_alarms_stay_within_the_budget(quarter: int, quarters: int, budget
     )
 
 
+@pytest.mark.slow
 def test_the_budget_is_shared_by_the_topics() -> None:
     random, cfg = np.random.default_rng(8), config(min_change=1e-9)
     series = [windows(random.normal(size=DAYS) * 0.06 + 0.3, 0.06) for _ in range(300)]

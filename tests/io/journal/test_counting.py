@@ -49,6 +49,7 @@ def fill(folder: Path, topics: int) -> None:
         database.connection.execute("COMMIT")
 
 
+@pytest.mark.slow
 @pytest.mark.attack("A3")
 def test_topics_without_end_are_counted_in_little_memory(tmp_path: Path) -> None:
     fill(tmp_path, 200_000)

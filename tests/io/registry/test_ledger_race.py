@@ -157,6 +157,7 @@ def outcomes(aliases: str, tmp_path: Path, postgres: Postgres) -> dict[str, list
     return {address: [outcome for outcome in collected if outcome[0] == address] for address in addresses}
 
 
+@pytest.mark.chaos
 def test_fifty_promoters_lose_no_move(
     outcomes: dict[str, list[Outcome]], request: pytest.FixtureRequest
 ) -> None:

@@ -184,6 +184,7 @@ def scoring_server(mlflow_uri: str, champion: str, tmp_path: Path) -> Iterator[s
         end_process(server)  # and the workers it started
 
 
+@pytest.mark.slow
 def test_mlflows_scoring_server_predicts_the_same(
     scoring_server: str, expected: list[dict[str, Any]]
 ) -> None:
@@ -296,6 +297,7 @@ def test_the_run_of_a_killed_registration_is_closed(mlflow_uri: str, entry: Mode
         assert client.get_model_version("tonewatch", "1").run_id != run
 
 
+@pytest.mark.slow
 def test_concurrent_threads_leave_the_environment_as_it_was(tmp_path: Path) -> None:
     stores = [f"sqlite:///{tmp_path}/{name}/mlflow.db" for name in ("one", "two", "three")]
     before, inside = dict(os.environ), threading.Barrier(3)

@@ -200,6 +200,7 @@ def scoring_server(registered: tuple[str, Path, Any], fresh_python: Path, tmp_pa
         end_process(server)  # and the workers it started
 
 
+@pytest.mark.slow
 def test_mlflow_models_serve_predicts_equally_in_the_fresh_environment(
     scoring_server: str, registered: tuple[str, Path, list[dict[str, Any]]]
 ) -> None:

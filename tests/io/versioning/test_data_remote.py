@@ -60,15 +60,21 @@ def cloned(hub: Path, workspace: Path, *options: str) -> Path:
 
 CLONES = {
     "plain": (),
-    "without tags": ("--no-tags",),
     "one branch": ("--single-branch", "--no-tags"),
-    "shallow": ("--depth", "1"),
-    "shallow, all branches": ("--depth", "1", "--no-single-branch"),
     "shallow, all branches, without tags": ("--depth", "1", "--no-single-branch", "--no-tags"),
 }
+RARER_CLONES = {
+    "without tags": ("--no-tags",),
+    "shallow": ("--depth", "1"),
+    "shallow, all branches": ("--depth", "1", "--no-single-branch"),
+}
+EVERY_CLONE = [
+    *(pytest.param(options, id=name) for name, options in CLONES.items()),
+    *(pytest.param(options, id=name, marks=pytest.mark.slow) for name, options in RARER_CLONES.items()),
+]
 
 
-@pytest.mark.parametrize("options", CLONES.values(), ids=list(CLONES))
+@pytest.mark.parametrize("options", EVERY_CLONE)
 def test_a_clone_continues_the_versions_of_its_remote(
     hub: Path, workspace: Path, options: tuple[str, ...]
 ) -> None:

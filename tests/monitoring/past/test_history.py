@@ -117,6 +117,7 @@ def test_rows_that_are_no_use_are_counted_by_reason(places: Workspace, table: Ta
     assert reasons == (1, 1, 1, 1)
 
 
+@pytest.mark.slow
 def test_a_span_leaves_out_the_rest(places: Workspace, table: Table) -> None:
     since = EIGHT - timedelta(days=7)
 

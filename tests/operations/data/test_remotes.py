@@ -175,6 +175,7 @@ def test_a_changed_object_of_the_cache_is_not_pushed(places: Workspace, tmp_path
         remotes.use_remote(places, str(tmp_path / "remote"), name="store", endpoint=None)
 
 
+@pytest.mark.slow
 def test_a_push_that_fails_is_a_warning_until_one_succeeds(places: Workspace, folder: Path) -> None:
     shutil.move(folder, folder.with_name("elsewhere"))
     folder.write_text("a file stands where the folder was")
