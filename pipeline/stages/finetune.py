@@ -46,11 +46,14 @@ def finetune(
     `rules` turn the single ratings of a source's texts into the probability of each label, where `cfg` asks
     for them.
     """
+    from pipeline.core.methods.recipe import Recipe
+    from pipeline.core.methods.trained_weights import require_method
     from pipeline.core.train.ray_trainer import TrainingJob
 
     sources = {"split": splits, "pretrain": encoder}
     inputs = [dict(files.verified_receipt(path, made_by=stage).files) for stage, path in sources.items()]
     rules = _rules(rules or {}, cfg)
+    require_method(files.read_json(encoder / "config.json"), cfg)
     parts = [list(labels), max_tokens, long_texts, cfg.model_dump(), dict(rules)]
     checkpoints = training.checkpoint_store("finetune", inputs, *parts)
     tokens = _Tokens(encoder, max_tokens, long_texts, labels, rules)
@@ -58,6 +61,8 @@ def finetune(
     valid = checkpoints.texts("valid", tokens.of(splits / "valid.parquet"))
     objective = _objective(train, valid, encoder, labels=len(labels), cfg=cfg, seed=training.seed)
     steps = max(cfg.min_steps, cfg.epochs * objective.sampler.steps_per_epoch)
+    recipe = Recipe.of(cfg)
+    recipe.require_steps(steps)
     result = training.train(
         TrainingJob(
             "finetune",
@@ -67,23 +72,45 @@ def finetune(
             eval_steps=frozenset({*range(cfg.eval_every, steps, cfg.eval_every), steps}),
             patience=cfg.patience,
             checkpoints=checkpoints,
+            recipe=recipe,
         )
     )
     counts = {"train": len(train), "valid": len(valid), "steps": steps}
-    receipt = _write(out, result, encoder, counts=counts)
+    receipt = _write(out, _Trained(objective, cfg, result), encoder, counts=counts)
     checkpoints.delete()
     return receipt
 
 
-def _write(out: Path, result: "TrainingResult", encoder: Path, *, counts: dict[str, int]) -> Receipt:
+@dataclass(frozen=True)
+class _Trained:
+    """Hold what was trained, how, and what came of it."""
+
+    objective: "LabelObjective"
+    cfg: FinetuneConfig
+    result: "TrainingResult"
+
+
+def _write(out: Path, trained: _Trained, encoder: Path, *, counts: dict[str, int]) -> Receipt:
+    from pipeline.core.methods.adapters import merged_weights
+    from pipeline.core.methods.trained_weights import count_weights
+
+    result, model = trained.result, trained.objective.build_model()
     best = max(result.history, key=lambda metrics: metrics["score"])
-    figures = {"valid_macro_f1": best["score"], "valid_accuracy": best["accuracy"]}
+    weights = count_weights(model)
+    figures = {
+        "valid_macro_f1": best["score"],
+        "valid_accuracy": best["accuracy"],
+        "trained_share": weights.share,
+    }
     config = files.read_json(encoder / "config.json")
     tokenizer = (encoder / "tokenizer.json").read_text("utf-8")
     with files.staging_dir(out) as staging:
-        write_model(staging, result.weights, config, tokenizer, result.history)
-        counts = {**counts, "best_step": int(best["step"])}
-        return files.write_receipt(staging, Receipt("finetune", counts, figures))
+        saved = merged_weights(model, result.weights) if trained.cfg.has_adapters else result.weights
+        write_model(staging, saved, config, tokenizer, result.history)
+        parameters = {"trained_parameters": weights.trained, "parameters": weights.saved}
+        counts = {**counts, "best_step": int(best["step"]), **parameters}
+        notes = {"method": trained.cfg.method}
+        return files.write_receipt(staging, Receipt("finetune", counts, figures, notes))
 
 
 def _rules(rules: Mapping[str, RatingRule], cfg: FinetuneConfig) -> Mapping[str, RatingRule]:
@@ -105,13 +132,14 @@ def _objective(
 
     from pipeline.core.evaluate.metrics import score
     from pipeline.core.train.objectives import EncoderStart, LabelObjective
+    from pipeline.core.train.objectives.labels import LossOptions
     from pipeline.core.train.objectives.soft_labels import SoftLabelObjective
 
     config = files.read_json(encoder / "config.json")
     weights = load((encoder / "model.safetensors").read_bytes())
     kind = SoftLabelObjective if cfg.targets == "ratings" else LabelObjective
     return kind(
-        start=EncoderStart(config, weights, cfg.dropout),
+        start=EncoderStart(config, weights, cfg.dropout, method=cfg),
         train=train,
         valid=valid,
         labels=labels,
@@ -119,6 +147,7 @@ def _objective(
         class_weights=cfg.class_weights,
         score=score,
         seed=seed,
+        options=LossOptions(cfg.label_smoothing, cfg.r_drop),
     )
 
 

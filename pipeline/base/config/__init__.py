@@ -31,8 +31,10 @@ from pipeline.base.config.params import (
 from pipeline.base.config.section import (
     ChangeLimits,
     FinetuneConfig,
+    LoraConfig,
     MaxLoss,
     OptimizerConfig,
+    PerturbationConfig,
     PretrainConfig,
 )
 from pipeline.base.config.sources import (
@@ -77,11 +79,13 @@ __all__ = [
     "Int8Config",
     "JournalConfig",
     "LongTexts",
+    "LoraConfig",
     "MaxLoss",
     "OptimizerConfig",
     "PackageSource",
     "PackageWeights",
     "Params",
+    "PerturbationConfig",
     "PinnedFile",
     "PretrainConfig",
     "PrevalenceConfig",

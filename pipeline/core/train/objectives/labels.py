@@ -3,7 +3,7 @@
 Shapes: N texts, B texts of a batch, T tokens, L labels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -34,6 +34,20 @@ class LabelledTokens:
     labels: Labels
 
 
+@dataclass(frozen=True)
+class LossOptions:
+    """Set the share of a label's probability that all labels get, and the weight of two passes' divergence.
+
+    Smoothing: Szegedy et al., 2016. `r_drop`: R-Drop (Liang et al., 2021).
+    """
+
+    smoothing: float = 0.0
+    r_drop: float = 0.0
+
+
+PLAIN_LOSS = LossOptions()
+
+
 @dataclass
 class LabelObjective(LengthBucketed):
     """Train a classifier; a label weighs by its inverse frequency to the power of `class_weights`."""
@@ -46,6 +60,7 @@ class LabelObjective(LengthBucketed):
     class_weights: float
     score: ScoreFunction
     seed: int
+    options: LossOptions = field(default=PLAIN_LOSS, kw_only=True)
 
     @property
     def train_tokens(self) -> Tokens:
@@ -73,15 +88,35 @@ class LabelObjective(LengthBucketed):
         return Batch(tokens_BT, mask_BT, labels_B, weight=float(self.weights_L[labels_B].sum()))
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Return the weighted cross-entropy of the labels."""
-        logits_BL = model(batch.tokens_BT, batch.mask_BT)
-        weights_L = self.weights_L.to(logits_BL.device)
-        loss = functional.cross_entropy(logits_BL, batch.targets, weight=weights_L, reduction="sum")
-        return loss / batch.weight
+        """Return the weighted cross-entropy; with R-Drop its mean over two passes, and their divergence."""
+        if not self.options.r_drop:
+            return self.cross_entropy(model(batch.tokens_BT, batch.mask_BT), batch.targets) / batch.weight
+        # One forward pass of both: dropout draws anew for each row.
+        twice = model(batch.tokens_BT.repeat(2, 1), batch.mask_BT.repeat(2, 1))
+        first_BL, second_BL = twice.chunk(2)
+        entropy = self.cross_entropy(first_BL, batch.targets) + self.cross_entropy(second_BL, batch.targets)
+        # A text has weight 1 on average, so the weight of the batch divides its divergence too.
+        return (entropy / 2 + self.options.r_drop * divergence(first_BL, second_BL)) / batch.weight
+
+    def cross_entropy(self, logits_BL: Tensor, targets: Tensor) -> Tensor:
+        """Return the sum of the weighted cross-entropy of the labels."""
+        return functional.cross_entropy(
+            logits_BL,
+            targets,
+            weight=self.weights_L.to(logits_BL.device),
+            reduction="sum",
+            label_smoothing=self.options.smoothing,
+        )
 
     def evaluate(self, model: nn.Module) -> Metrics:
         """Compute score and accuracy on the validation texts."""
         return evaluate_labels(model, self.valid, self.score, labels=self.labels)
+
+
+def divergence(first_BL: Tensor, second_BL: Tensor) -> Tensor:
+    """Return the sum of the mean of both Kullback-Leibler divergences of two predictions of each text."""
+    first_BL, second_BL = (functional.log_softmax(logits, dim=1) for logits in (first_BL, second_BL))
+    return ((first_BL.exp() - second_BL.exp()) * (first_BL - second_BL)).sum() / 2
 
 
 def evaluate_labels(model: nn.Module, valid: LabelledTexts, score: ScoreFunction, *, labels: int) -> Metrics:
