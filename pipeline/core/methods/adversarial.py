@@ -7,6 +7,7 @@ Shapes: R rows of tokens, T tokens, E width of the word embeddings.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -36,8 +37,11 @@ class Adversarial:
 
         `loss` runs the model once.
         """
-        random = _RandomState(next(self.encoder.parameters()).device)
-        perturbation = _Perturbation(self._first)
+        device = next(self.encoder.parameters()).device
+        # With a generator of its own, so that dropout draws alike in every pass.
+        draws = torch.Generator(device).manual_seed(int(torch.randint(2**62, ())))
+        random = _RandomState(device)
+        perturbation = _Perturbation(partial(self._first, draws=draws))
         with perturbation.added_to(self.encoder):
             for number in range(self.passes):
                 if number:
@@ -45,11 +49,11 @@ class Adversarial:
                     perturbation.value = self._next(perturbation)
                 yield loss() / self.passes
 
-    def _first(self, embedded_RTE: Tensor, used_RT1: Tensor) -> Tensor:
+    def _first(self, embedded_RTE: Tensor, used_RT1: Tensor, *, draws: torch.Generator) -> Tensor:
         """Return where the search begins: at the text itself, or within 1/sqrt(numbers) of the norm."""
         first_RTE = torch.zeros_like(embedded_RTE)
         if self.kind == "freelb":
-            first_RTE.uniform_(-self.cfg.norm, self.cfg.norm)
+            first_RTE.uniform_(-self.cfg.norm, self.cfg.norm, generator=draws)
             numbers_R11 = used_RT1.sum((1, 2), keepdim=True) * embedded_RTE.shape[2]
             first_RTE = first_RTE * used_RT1 / numbers_R11.sqrt()
         return first_RTE
