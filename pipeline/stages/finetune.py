@@ -1,7 +1,8 @@
 """Fine-tune: train encoder and head on the labels."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pipeline.core.train.finetuning import Trained
     from pipeline.core.train.objectives import LabelObjective
-    from pipeline.core.train.ray_trainer import TrainingResult
     from pipeline.stages.context import StageContext, TrainingContext
 
 
@@ -47,15 +48,16 @@ def finetune(
     for them.
     """
     from pipeline.core.methods.recipe import Recipe
-    from pipeline.core.methods.trained_weights import require_method
-    from pipeline.core.train.ray_trainer import TrainingJob
+    from pipeline.core.methods.trained_weights import count_weights, require_method
+    from pipeline.core.train.finetuning import FinetuningRounds
 
     sources = {"split": splits, "pretrain": encoder}
     inputs = [dict(files.verified_receipt(path, made_by=stage).files) for stage, path in sources.items()]
     rules = _rules(rules or {}, cfg)
     require_method(files.read_json(encoder / "config.json"), cfg)
-    parts = [list(labels), max_tokens, long_texts, cfg.model_dump(), dict(rules)]
-    checkpoints = training.checkpoint_store("finetune", inputs, *parts)
+    key = (inputs, list(labels), max_tokens, long_texts, cfg.model_dump(), dict(rules))
+    store = partial(training.checkpoint_store, "finetune", *key)
+    checkpoints = store()
     tokens = _Tokens(encoder, max_tokens, long_texts, labels, rules)
     train = checkpoints.texts("train", tokens.of(splits / "train.parquet"))
     valid = checkpoints.texts("valid", tokens.of(splits / "valid.parquet"))
@@ -63,54 +65,31 @@ def finetune(
     steps = max(cfg.min_steps, cfg.epochs * objective.sampler.steps_per_epoch)
     recipe = Recipe.of(cfg)
     recipe.require_steps(steps)
-    result = training.train(
-        TrainingJob(
-            "finetune",
-            objective,
-            cfg,
-            steps=steps,
-            eval_steps=frozenset({*range(cfg.eval_every, steps, cfg.eval_every), steps}),
-            patience=cfg.patience,
-            checkpoints=checkpoints,
-            recipe=recipe,
-        )
-    )
-    counts = {"train": len(train), "valid": len(valid), "steps": steps}
-    receipt = _write(out, _Trained(objective, cfg, result), encoder, counts=counts)
-    checkpoints.delete()
+    rounds = FinetuningRounds(training.train, store, cfg, objective, recipe, steps)
+    trained = rounds.run()
+    weights = count_weights(objective.build_model())
+    counts = {
+        **{"train": len(train), "valid": len(valid), "steps": steps},
+        **{"trained_parameters": weights.trained, "parameters": weights.saved},
+    }
+    figures = {"trained_share": weights.share}
+    receipt = _write(out, trained, encoder, Receipt("finetune", counts, figures, {"method": cfg.method}))
+    rounds.delete_checkpoints()
     return receipt
 
 
-@dataclass(frozen=True)
-class _Trained:
-    """Hold what was trained, how, and what came of it."""
-
-    objective: "LabelObjective"
-    cfg: FinetuneConfig
-    result: "TrainingResult"
-
-
-def _write(out: Path, trained: _Trained, encoder: Path, *, counts: dict[str, int]) -> Receipt:
-    from pipeline.core.methods.adapters import merged_weights
-    from pipeline.core.methods.trained_weights import count_weights
-
-    result, model = trained.result, trained.objective.build_model()
-    best = max(result.history, key=lambda metrics: metrics["score"])
-    weights = count_weights(model)
-    figures = {
-        "valid_macro_f1": best["score"],
-        "valid_accuracy": best["accuracy"],
-        "trained_share": weights.share,
-    }
+def _write(out: Path, trained: "Trained", encoder: Path, before: Receipt) -> Receipt:
+    """Write the classifier, and complete the receipt that was begun before."""
+    best = trained.best
+    scores = {f"valid_macro_f1/{name}": score for name, score in trained.scores.items()}
+    figures = {"valid_macro_f1": best["score"], "valid_accuracy": best["accuracy"], **scores}
     config = files.read_json(encoder / "config.json")
     tokenizer = (encoder / "tokenizer.json").read_text("utf-8")
     with files.staging_dir(out) as staging:
-        saved = merged_weights(model, result.weights) if trained.cfg.has_adapters else result.weights
-        write_model(staging, saved, config, tokenizer, result.history)
-        parameters = {"trained_parameters": weights.trained, "parameters": weights.saved}
-        counts = {**counts, "best_step": int(best["step"]), **parameters}
-        notes = {"method": trained.cfg.method}
-        return files.write_receipt(staging, Receipt("finetune", counts, figures, notes))
+        write_model(staging, trained.weights, config, tokenizer, trained.history)
+        counts = {**before.counts, "best_step": int(best["step"])}
+        receipt = replace(before, counts=counts, figures={**figures, **before.figures})
+        return files.write_receipt(staging, receipt)
 
 
 def _rules(rules: Mapping[str, RatingRule], cfg: FinetuneConfig) -> Mapping[str, RatingRule]:

@@ -26,6 +26,7 @@ METHODS: Mapping[str, dict[str, Any]] = {
     "top:2": {"method": "top:2", "learning_rate": 3e-4},
     "lora": {"method": "lora", "learning_rate": 1e-3},
     "adalora": {"method": "adalora", "learning_rate": 2e-3},
+    "contrastive": {"method": "contrastive"},
     "full, layer decay": {"layer_decay": 0.9},
     "full, smoothing": {"label_smoothing": 0.1},
     "full, r-drop": {"r_drop": 1.0, "dropout": 0.1},
@@ -33,6 +34,8 @@ METHODS: Mapping[str, dict[str, Any]] = {
     "full, freelb": {"adversarial": "freelb"},
     "full, ema": {"average": "ema"},
     "full, last": {"average": "last"},
+    "3 seeds, median": {"seeds": [1, 2, 3]},
+    "3 seeds, ensemble": {"seeds": [1, 2, 3], "combine": "ensemble"},
     "lora, fgm, ema": {"method": "lora", "learning_rate": 1e-3, "adversarial": "fgm", "average": "ema"},
 }
 HEADS = ("method", "seed", "macro F1", "interval", "trained", "share", "texts/s", "seconds")
@@ -133,7 +136,7 @@ class _Bench:
         whole = time.perf_counter() - start
         self.steps, self.batch_size = receipt.counts["steps"], cfg.batch_size
         score, low, high = self._measured(out, params)
-        rate = self.steps * cfg.batch_size / seconds[0]
+        rate = self.steps * cfg.batch_size * len(seconds) / sum(seconds)
         trained = receipt.counts["trained_parameters"]
         share = f"{receipt.figures['trained_share']:.2%}"
         figures = [f"{score:.3f}", f"[{low:.3f}, {high:.3f}]", f"{trained:,}", share]

@@ -36,6 +36,7 @@ from pipeline.base.config.section import (
     OptimizerConfig,
     PerturbationConfig,
     PretrainConfig,
+    StudentConfig,
 )
 from pipeline.base.config.sources import (
     AuditSource,
@@ -100,6 +101,7 @@ __all__ = [
     "Source",
     "SplitConfig",
     "SqlSource",
+    "StudentConfig",
     "TableSource",
     "ValidateConfig",
     "VariantConfig",

@@ -10,7 +10,7 @@ PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 # Of fine-tuning; the number behind `top:` is free.
-METHODS = ("full", "head", "lora", "adalora", "top:2")
+METHODS = ("full", "head", "lora", "adalora", "contrastive", "top:2")
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
@@ -84,10 +84,21 @@ class PerturbationConfig(Section):
     rate: PositiveFloat
 
 
+class StudentConfig(Section):
+    """Set how one model learns from the mean of the logits of several (Hinton et al., 2015).
+
+    `label_weight` is the share of the labels in its loss.
+    """
+
+    temperature: PositiveFloat
+    label_weight: Fraction
+
+
 class FinetuneConfig(OptimizerConfig):
     """Set training on labels, or on the probability of each label that single ratings give.
 
-    `method` chooses the weights that are trained; the keys below it combine.
+    `method` chooses the weights that are trained; the keys below it combine. With `seeds` there is a training
+    for each, and `combine` says what is made of them.
     """
 
     targets: Literal["labels", "ratings"]
@@ -100,6 +111,9 @@ class FinetuneConfig(OptimizerConfig):
     perturbation: PerturbationConfig
     average: Literal["none", "ema", "last"]
     average_share: float = Field(gt=0, le=1)
+    seeds: tuple[int, ...]
+    combine: Literal["median", "ensemble"]
+    student: StudentConfig
     dropout: Dropout
     epochs: PositiveInt
     min_steps: PositiveInt
@@ -118,10 +132,17 @@ class FinetuneConfig(OptimizerConfig):
         """Return whether low-rank changes of matrices are trained in place of the matrices."""
         return self.method in ("lora", "adalora")
 
+    @field_validator("seeds")
+    @classmethod
+    def _different_seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("two trainings of one seed are the same: write each seed once")
+        return seeds
+
     @field_validator("method")
     @classmethod
     def _known_method(cls, method: str) -> str:
-        if method not in METHODS[:4] and not re.fullmatch("top:[1-9][0-9]{0,3}", method):
+        if method not in METHODS[:-1] and not re.fullmatch("top:[1-9][0-9]{0,3}", method):
             raise ValueError(f"no such method. Write one of: {', '.join(METHODS)}")
         return method
 

@@ -36,6 +36,9 @@ def path(tmp_path: Path, root: Path) -> Path:
         ("finetune.perturbation.steps=0", "finetune.perturbation.steps"),
         ("finetune.average=swa", "finetune.average"),
         ("finetune.average_share=0", "finetune.average_share"),
+        ("finetune.seeds=[3, 4, 3]", "write each seed once"),
+        ("finetune.combine=mean", "finetune.combine"),
+        ("finetune.student.temperature=0", "finetune.student.temperature"),
     ],
 )
 def test_a_wrong_value_is_refused_with_what_to_write(assignment: str, message: str, path: Path) -> None:
@@ -76,7 +79,8 @@ def test_methods_and_what_combines_are_read(
 def test_a_file_without_methods_trains_all_weights_as_before(path: Path, root: Path) -> None:
     added = ("method", "lora", "layer_decay", "label_smoothing", "r_drop", "adversarial", "perturbation")
     lines = path.read_text("utf-8").splitlines(keepends=True)
-    keys = tuple(f"  {name}:" for name in (*added, "average", "average_share"))
+    keys = tuple(f"  {name}:" for name in (*added, "average", "average_share", "seeds", "combine"))
+    keys += ("  student:",)
     path.write_text("".join(line for line in lines if not line.startswith(keys)), "utf-8")
 
     section: FinetuneConfig = load_params(path).finetune

@@ -75,6 +75,11 @@ class LabelObjective(LengthBucketed):
         # The mean weight of a text is 1, so the learning rate keeps its meaning.
         return torch.as_tensor(weights * counts.sum() / (weights * counts).sum(), dtype=torch.float32)
 
+    @property
+    def targets(self) -> Tensor:
+        """Return what is learnt of each training text."""
+        return torch.from_numpy(self.train.labels)
+
     def build_model(self) -> nn.Module:
         """Put a new classification head on the encoder."""
         seed = seed_for(self.seed, "classifier")
@@ -128,11 +133,15 @@ def evaluate_labels(model: nn.Module, valid: LabelledTexts, score: ScoreFunction
 
 def predict_labels(model: nn.Module, texts: Tokens) -> Labels:
     """Return the most probable label of each tokenized text, in order."""
-    predicted = np.zeros(len(texts), dtype=np.int64)
+    return predict_outputs(model, texts).argmax(1).numpy()
+
+
+def predict_outputs(model: nn.Module, texts: Tokens) -> Tensor:
+    """Return what a model computes of each tokenized text, in order: the logits of a classifier."""
     order = np.argsort(token_lengths(texts), kind="stable")
+    outputs = []
     with evaluation_mode(model) as device:
         for start in range(0, len(order), EVAL_BATCH):
-            rows = order[start : start + EVAL_BATCH]
-            tokens_BT, mask_BT = pad([texts[row] for row in rows.tolist()])
-            predicted[rows] = model(tokens_BT.to(device), mask_BT.to(device)).argmax(1).cpu().numpy()
-    return predicted
+            tokens_BT, mask_BT = pad([texts[row] for row in order[start : start + EVAL_BATCH].tolist()])
+            outputs.append(model(tokens_BT.to(device), mask_BT.to(device)).cpu())
+    return torch.cat(outputs)[torch.from_numpy(np.argsort(order))].clone()

@@ -51,6 +51,11 @@ class SoftLabelObjective(LabelObjective):
         if len(wrong):
             raise ValueError(f"row {wrong[0]}: its probabilities add up to {sums_N[wrong[0]]:.3f}, not to 1")
 
+    @property
+    def targets(self) -> Tensor:
+        """Return what is learnt of each training text."""
+        return torch.from_numpy(self.train.probabilities)
+
     @cached_property
     def weights_L(self) -> Tensor:
         """Return the weight of each label."""
