@@ -88,7 +88,7 @@ class _Perturbation:
             self.value = self.value.detach().requires_grad_()
             return embedded_RTE + self.value
 
-        embedding: nn.Module = encoder.get_input_embeddings()  # type: ignore[assignment]
+        embedding: nn.Module = encoder.get_input_embeddings()
         hook = embedding.register_forward_hook(add)
         try:
             yield
@@ -113,4 +113,5 @@ class _RandomState:
 
 def _row_norms(values_RTE: Tensor) -> Tensor:
     """Return the norm of each row, R11, above 0."""
-    return torch.linalg.vector_norm(values_RTE, dim=(1, 2), keepdim=True).clamp(min=TINY)
+    norms_R11: Tensor = torch.linalg.vector_norm(values_RTE, dim=(1, 2), keepdim=True)
+    return norms_R11.clamp(min=TINY)

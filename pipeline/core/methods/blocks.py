@@ -32,7 +32,7 @@ def depths(model: nn.Module) -> dict[str, int]:
 
     What lies above the blocks, the head too, has the depth of the highest block plus one.
     """
-    encoder: Encoder = model.encoder  # type: ignore[assignment]
+    encoder: Encoder = model.encoder
     block = re.compile(rf"{re.escape(_path_of_blocks(encoder))}\.(\d+)\.")
     above = len(blocks_of(encoder)) + 1
     found = {}
@@ -48,8 +48,9 @@ def depths(model: nn.Module) -> dict[str, int]:
 
 def _path_of_blocks(encoder: "Encoder") -> str:
     count = encoder.config.num_hidden_layers
-    return next(
+    paths: Iterator[str] = (
         name
         for name, module in encoder.named_modules()
         if isinstance(module, nn.ModuleList) and len(module) == count
     )
+    return next(paths)

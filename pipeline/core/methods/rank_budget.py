@@ -107,4 +107,5 @@ def require_steps(steps: int) -> None:
 def _distance_from_orthogonal(matrix: Tensor) -> Tensor:
     """Return the Frobenius norm of M·Mᵀ - 1, where M has the ranks as rows."""
     rows = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    return torch.linalg.norm(rows @ rows.T - torch.eye(len(rows), device=rows.device))
+    distance: Tensor = torch.linalg.norm(rows @ rows.T - torch.eye(len(rows), device=rows.device))
+    return distance

@@ -5,6 +5,7 @@ Shapes: N texts, B pairs of a batch, T tokens, D width, L labels.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -101,8 +102,8 @@ class ContrastiveObjective(LengthBucketed):
     def _mean(self, model: nn.Module, rows: NDArray[np.int64]) -> Tensor:
         """Return the direction of the mean vector of texts; one that is near nothing where there are none."""
         if not len(rows):
-            width: int = model.encoder.config.hidden_size  # type: ignore[assignment, union-attr]
-            return torch.zeros(width)
+            encoder: Any = model.encoder
+            return torch.zeros(encoder.config.hidden_size)
         vectors_ND = predict_outputs(model, [self.train.tokens[row] for row in rows.tolist()])
         return functional.normalize(functional.normalize(vectors_ND).mean(0), dim=0)
 
