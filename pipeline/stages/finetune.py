@@ -6,12 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.base import logs
 from pipeline.base.config import FinetuneConfig
 from pipeline.base.config.table_section import RatingRule
 from pipeline.base.errors import ConfigError
 from pipeline.base.records import Receipt
 from pipeline.io import files, parquet
-from pipeline.io.model_folder import write_model
+from pipeline.io.model_folder import WORD_HEAD_FILE, write_model
 from pipeline.io.training.token_shards import (
     LABEL,
     PROBABILITIES,
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pipeline.core.model.prompts import Prompt
     from pipeline.core.train.finetuning import Trained
     from pipeline.core.train.objectives import LabelObjective
     from pipeline.stages.context import StageContext, TrainingContext
+
+log = logs.get("finetune")
 
 
 def finetune(
@@ -55,6 +59,7 @@ def finetune(
     inputs = [dict(files.verified_receipt(path, made_by=stage).files) for stage, path in sources.items()]
     rules = _rules(rules or {}, cfg)
     require_method(files.read_json(encoder / "config.json"), cfg)
+    prompt = _prompt(encoder, cfg, labels, max_tokens) if cfg.method == "prompt" else None
     key = (inputs, list(labels), max_tokens, long_texts, cfg.model_dump(), dict(rules))
     store = partial(training.checkpoint_store, "finetune", *key)
     checkpoints = store()
@@ -65,9 +70,11 @@ def finetune(
     steps = max(cfg.min_steps, cfg.epochs * objective.sampler.steps_per_epoch)
     recipe = Recipe.of(cfg)
     recipe.require_steps(steps)
-    rounds = FinetuningRounds(training.train, store, cfg, objective, recipe, steps)
-    trained = rounds.run()
+    rounds = FinetuningRounds(training.train, store, cfg, objective, recipe, steps, prompt)
     weights = count_weights(objective.build_model())
+    share = round(weights.share, 4)
+    log.info("method.chosen", method=cfg.method, trained=weights.trained, of=weights.saved, share=share)
+    trained = rounds.run()
     counts = {
         **{"train": len(train), "valid": len(valid), "steps": steps},
         **{"trained_parameters": weights.trained, "parameters": weights.saved},
@@ -104,6 +111,21 @@ def _rules(rules: Mapping[str, RatingRule], cfg: FinetuneConfig) -> Mapping[str,
     return rules
 
 
+def _prompt(encoder: Path, cfg: FinetuneConfig, labels: Sequence[str], max_tokens: int) -> "Prompt":
+    """Read the prompt; refuse an encoder that cannot fill a blank."""
+    from pipeline.core.model.prompts import read_prompt
+
+    model_type = files.read_json(encoder / "config.json")["model_type"]
+    if model_type != "bert" or not (encoder / WORD_HEAD_FILE).exists():
+        raise ConfigError(
+            "finetune.method: `prompt` needs a BERT with a word head, and this encoder is "
+            f"{'one without' if model_type == 'bert' else 'a ' + model_type}. Write "
+            "`objective: masked_words` under `pretrain` and another `start` under `encoder` in "
+            "params.yaml, or `method: full`."
+        )
+    return read_prompt((encoder / "tokenizer.json").read_text("utf-8"), cfg.prompt, labels, max_tokens)
+
+
 def _objective(
     train: TokenShards, valid: TokenShards, encoder: Path, *, labels: int, cfg: FinetuneConfig, seed: int
 ) -> "LabelObjective":
@@ -116,9 +138,12 @@ def _objective(
 
     config = files.read_json(encoder / "config.json")
     weights = load((encoder / "model.safetensors").read_bytes())
+    word_head = None
+    if cfg.method == "prompt":
+        word_head = load((encoder / WORD_HEAD_FILE).read_bytes())
     kind = SoftLabelObjective if cfg.targets == "ratings" else LabelObjective
     return kind(
-        start=EncoderStart(config, weights, cfg.dropout, method=cfg),
+        start=EncoderStart(config, weights, cfg.dropout, word_head, method=cfg),
         train=train,
         valid=valid,
         labels=labels,

@@ -184,6 +184,7 @@ def test_a_classifier_of_every_method_is_a_plain_one(name, encoder, sentences, s
             r"called q_proj.*attention\.self\.query",
         ),
         ({"method": "adalora", "min_steps": 1, "batch_size": 999}, "needs 10 steps"),
+        ({"method": "prompt"}, "needs a BERT with a word head, and this encoder is one without"),
     ],
 )
 def test_a_method_that_does_not_fit_is_refused_before_the_training(

@@ -36,6 +36,7 @@ from pipeline.base.config.section import (
     OptimizerConfig,
     PerturbationConfig,
     PretrainConfig,
+    PromptConfig,
     StudentConfig,
 )
 from pipeline.base.config.sources import (
@@ -91,6 +92,7 @@ __all__ = [
     "PretrainConfig",
     "PrevalenceConfig",
     "Profile",
+    "PromptConfig",
     "QualityConfig",
     "RatingRule",
     "RecordedSource",

@@ -33,6 +33,7 @@ ADDED_KEYS = (
     "finetune.seeds",
     "finetune.combine",
     "finetune.student",
+    "finetune.prompt",
     "clean.mask",
     "clean.max_loss",
     "validate.sample_texts",

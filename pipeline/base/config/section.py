@@ -10,7 +10,7 @@ PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 # Of fine-tuning; the number behind `top:` is free.
-METHODS = ("full", "head", "lora", "adalora", "contrastive", "top:2")
+METHODS = ("full", "head", "lora", "adalora", "contrastive", "prompt", "top:2")
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
 
 
@@ -94,6 +94,24 @@ class StudentConfig(Section):
     label_weight: Fraction
 
 
+class PromptConfig(Section):
+    """Set the sentence around a text whose [MASK] is filled with a word of its label.
+
+    With `zero_shot` the labels of the training texts are not used.
+    """
+
+    template: str
+    words: dict[str, tuple[str, ...]]
+    zero_shot: bool
+
+    @field_validator("template")
+    @classmethod
+    def _one_text_and_one_mask(cls, template: str) -> str:
+        if template.count("{text}") != 1 or template.count("[MASK]") != 1:
+            raise ValueError('it needs {text} and [MASK] once each: write "{text} It was [MASK]."')
+        return template
+
+
 class FinetuneConfig(OptimizerConfig):
     """Set training on labels, or on the probability of each label that single ratings give.
 
@@ -114,6 +132,7 @@ class FinetuneConfig(OptimizerConfig):
     seeds: tuple[int, ...]
     combine: Literal["median", "ensemble"]
     student: StudentConfig
+    prompt: PromptConfig
     dropout: Dropout
     epochs: PositiveInt
     min_steps: PositiveInt

@@ -42,7 +42,7 @@ def add_adapters(encoder: "Encoder", cfg: LoraConfig, *, adaptive: bool, seed: i
     torch.manual_seed(seed_for(seed, "adapters"))
     if adaptive:
         # Its schedule is that of RankBudget; the number of steps is asked for, and not used here.
-        config: PeftConfig = AdaLoraConfig(**common, init_r=first_rank(cfg.rank), total_step=1)
+        config = AdaLoraConfig(**common, init_r=first_rank(cfg.rank), total_step=1)
     else:
         config = PeftConfig(**common, r=cfg.rank)
     inject_adapter_in_model(config, encoder, ADAPTER)

@@ -35,7 +35,7 @@ def choose_weights(encoder: "Encoder", cfg: FinetuneConfig, *, seed: int) -> Non
 
     The backward pass ends at the lowest weight that is trained.
     """
-    if cfg.method in ("full", "contrastive"):
+    if cfg.method in ("full", "contrastive", "prompt"):
         return
     encoder.requires_grad_(False)
     if cfg.has_adapters:

@@ -13,11 +13,13 @@ from torch import Tensor
 from pipeline.base.config import FinetuneConfig
 from pipeline.core.methods.adapters import merged_weights
 from pipeline.core.methods.recipe import Recipe
+from pipeline.core.model.prompts import Prompt
 from pipeline.core.train.checkpoints import CheckpointStore
 from pipeline.core.train.linear_head import fit_head
 from pipeline.core.train.objectives import LabelObjective, Metrics, Objective
 from pipeline.core.train.objectives.contrastive import ContrastiveObjective
 from pipeline.core.train.objectives.labels import predict_outputs
+from pipeline.core.train.objectives.prompt import prompted
 from pipeline.core.train.objectives.teacher import DistillationObjective
 from pipeline.core.train.ray_trainer import TrainingJob, TrainingResult
 
@@ -48,6 +50,7 @@ class FinetuningRounds:
     objective: LabelObjective
     recipe: Recipe
     steps: int
+    prompt: Prompt | None = None
 
     def run(self) -> Trained:
         """Return the classifier of the one seed, of the median score, or one that learnt from all of them."""
@@ -67,14 +70,16 @@ class FinetuningRounds:
 
     def delete_checkpoints(self) -> None:
         """Delete the checkpoints of every training."""
-        names = [f"seed-{seed}" for seed in self.cfg.seeds]
-        for name in (*names, "student") if names else ():
-            self.store(name).delete()
-        self.store().delete()
+        names = [(f"seed-{seed}",) for seed in self.cfg.seeds]
+        for name in ((), *names, ("student",)):
+            for part in ((), ("prompt",)):
+                self.store(*name, *part).delete()
 
     def _classifier(self, job: str, objective: LabelObjective, *name: str) -> Trained:
         if self.cfg.method == "contrastive":
             return self._contrastive(job, objective, *name)
+        if self.prompt:
+            return self._prompted(job, objective, *name)
         return self._plain(objective, self._train(job, objective, *name))
 
     def _contrastive(self, job: str, objective: LabelObjective, *name: str) -> Trained:
@@ -88,26 +93,42 @@ class FinetuningRounds:
         best = {"step": result.history[-1]["step"], **objective.evaluate(classifier)}
         return Trained(classifier.state_dict(), best, (*result.history, best), {})
 
+    def _prompted(self, job: str, objective: LabelObjective, *name: str) -> Trained:
+        """Train the encoder to fill the blank, unless zero-shot, and a classifier on what it fills in."""
+        assert self.prompt is not None
+        teacher = prompted(objective, self.prompt)
+        model = teacher.build_model()
+        if not self.cfg.prompt.zero_shot:
+            model.load_state_dict(dict(self._train(f"{job}-prompt", teacher, *name, "prompt").weights))
+        score = teacher.evaluate(model)["score"]
+        learning = self._distillation(objective, predict_outputs(model, teacher.train.tokens))
+        if self.cfg.prompt.zero_shot:
+            learning = replace(learning, label_weight=0.0)
+        return replace(self._plain(learning, self._train(job, learning, *name)), scores={"prompt": score})
+
     def _student(self, teachers: Sequence[Trained]) -> Trained:
         """Train one classifier on the mean of the logits of several.
 
         The mean of their weights is no model that learnt anything, and that of their logits none to export.
         """
-        objective, student = self.objective, self.cfg.student
+        objective = self.objective
         plain = replace(objective, start=replace(objective.start, method=None)).build_model()
         mean_NL = torch.zeros(len(objective.train.labels), objective.labels)
         for teacher in teachers:
             plain.load_state_dict(dict(teacher.weights))
             mean_NL += predict_outputs(plain, objective.train.tokens) / len(teachers)
+        learning = self._distillation(objective, mean_NL)
+        return self._plain(learning, self._train("finetune-student", learning, "student"))
+
+    def _distillation(self, objective: LabelObjective, teacher_NL: Tensor) -> DistillationObjective:
         shared = ("train", "valid", "batch_size", "score", "seed")
-        learning = DistillationObjective(
+        return DistillationObjective(
             student=objective.build_model(),
-            teacher_NL=mean_NL,
-            temperature=student.temperature,
-            label_weight=student.label_weight,
+            teacher_NL=teacher_NL,
+            temperature=self.cfg.student.temperature,
+            label_weight=self.cfg.student.label_weight,
             **{one: getattr(objective, one) for one in shared},
         )
-        return self._plain(learning, self._train("finetune-student", learning, "student"))
 
     def _plain(self, objective: Objective, result: TrainingResult) -> Trained:
         """Return what was trained, its adapters merged."""

@@ -32,7 +32,7 @@ def fit_head(objective: LabelObjective, sentences: SentenceEncoder) -> Classifie
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
-    optimizer.step(loss)  # type: ignore[arg-type]
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
     with torch.no_grad():
         model.head.weight.copy_(head.weight / scale)
         model.head.bias.copy_(head.bias)

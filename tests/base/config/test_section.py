@@ -38,6 +38,8 @@ def path(tmp_path: Path, root: Path) -> Path:
         ("finetune.average_share=0", "finetune.average_share"),
         ("finetune.seeds=[3, 4, 3]", "write each seed once"),
         ("finetune.combine=mean", "finetune.combine"),
+        ("finetune.prompt.template=It was [MASK].", "it needs {text} and [MASK] once each"),
+        ("finetune.prompt.template={text} [MASK] [MASK]", "it needs {text} and [MASK] once each"),
         ("finetune.student.temperature=0", "finetune.student.temperature"),
     ],
 )
@@ -80,7 +82,7 @@ def test_a_file_without_methods_trains_all_weights_as_before(path: Path, root: P
     added = ("method", "lora", "layer_decay", "label_smoothing", "r_drop", "adversarial", "perturbation")
     lines = path.read_text("utf-8").splitlines(keepends=True)
     keys = tuple(f"  {name}:" for name in (*added, "average", "average_share", "seeds", "combine"))
-    keys += ("  student:",)
+    keys += ("  student:", "  prompt:", "    template:", "    words:", "    zero_shot:")
     path.write_text("".join(line for line in lines if not line.startswith(keys)), "utf-8")
 
     section: FinetuneConfig = load_params(path).finetune

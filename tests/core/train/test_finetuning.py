@@ -7,8 +7,10 @@ import torch
 from training_jobs import resources
 from training_methods import adapted, method
 
+from pipeline.base.config import PromptConfig
 from pipeline.base.errors import DataRejected
 from pipeline.core.methods.recipe import Recipe
+from pipeline.core.model.prompts import read_prompt
 from pipeline.core.train.finetuning import FinetuningRounds
 from pipeline.core.train.linear_head import fit_head
 from pipeline.core.train.objectives import LabelledTokens
@@ -22,13 +24,17 @@ SMALL = {"batch_size": 16, "learning_rate": 3e-3, "eval_every": 12, "save_every"
 
 @dataclass
 class Rounds:
-    """Run rounds of 24 steps, and remember their jobs."""
+    """Run rounds, and remember their jobs."""
 
     place: object
+    prompt: object = None
+    steps: int = 24
     jobs: list = field(default_factory=list)
 
     def run(self, objective, cfg):
-        rounds = FinetuningRounds(self.train, self.store, cfg, objective, Recipe.of(cfg), 24)
+        rounds = FinetuningRounds(
+            self.train, self.store, cfg, objective, Recipe.of(cfg), self.steps, self.prompt
+        )
         return rounds.run(), rounds
 
     def train(self, job):
@@ -82,15 +88,56 @@ def test_one_model_learns_the_mean_of_the_logits_of_the_seeds(objective, tmp_pat
 
 
 def test_pairs_and_then_the_head_learn_from_eight_texts_of_each_label(objective, tmp_path, root):
-    cfg = method(root, "contrastive", **SMALL)
+    cfg = method(root, "contrastive", **{**SMALL, "eval_every": 60})
     objective = few(adapted(objective, cfg), 8)
 
-    trained, _ = Rounds(tmp_path).run(objective, cfg)
+    trained, _ = Rounds(tmp_path, steps=120).run(objective, cfg)
 
     plain = adapted(objective, None).build_model()
     plain.load_state_dict(trained.weights)
     assert objective.evaluate(plain)["score"] == trained.best["score"] > 0.8
     assert trained.history[-1] == trained.best
+
+
+WORDS = {"zero": ("awful", "bad"), "one": ("lovely", "good")}
+
+
+@pytest.fixture
+def prompt(tokenizer_json):
+    cfg = PromptConfig(template="{text} what a [MASK] film", words=WORDS, zero_shot=False)
+    return read_prompt(tokenizer_json, cfg, ["zero", "one"], 32)
+
+
+def test_a_filled_blank_teaches_a_classifier(prompt, objective, tmp_path, root):
+    cfg = method(root, "prompt", student={"temperature": 1.0, "label_weight": 0.0}, **SMALL)
+    objective = adapted(objective, cfg)
+    rounds = Rounds(tmp_path, prompt, steps=96)
+
+    trained, run = rounds.run(objective, cfg)
+
+    teacher, student = rounds.jobs
+    model = teacher.objective.build_model()
+    model.load_state_dict(dict(teacher.checkpoints.newest().tensors["best"]))
+    logits = predict_outputs(model, teacher.objective.train.tokens)
+    assert torch.allclose(student.objective.teacher_NL, logits, atol=1e-6)
+    assert trained.scores["prompt"] == pytest.approx(teacher.objective.evaluate(model)["score"])
+    plain = adapted(objective, None).build_model()
+    plain.load_state_dict(trained.weights)
+    assert objective.evaluate(plain)["score"] == trained.best["score"] > 0.8
+    run.delete_checkpoints()
+    assert not any((tmp_path / "checkpoints").iterdir())
+
+
+def test_zero_shot_uses_no_label_of_the_training_texts(prompt, objective, tmp_path, root):
+    zero = {**method(root).prompt.model_dump(), "zero_shot": True}
+    cfg = method(root, "prompt", prompt=zero, **SMALL)
+    objective = adapted(objective, cfg)
+    wrong = LabelledTokens(objective.train.tokens, 1 - objective.train.labels)
+
+    first, _ = Rounds(tmp_path / "one", prompt).run(objective, cfg)
+    other, _ = Rounds(tmp_path / "other", prompt).run(replace(objective, train=wrong), cfg)
+
+    assert all(torch.equal(value, other.weights[name]) for name, value in first.weights.items())
 
 
 @pytest.fixture
