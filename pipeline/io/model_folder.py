@@ -10,6 +10,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+# In the folder of an encoder that was pretrained on masked words.
+WORD_HEAD_FILE = "word_head.safetensors"
+
+
+def write_tensors(path: Path, tensors: "Mapping[str, Tensor]") -> None:
+    """Write tensors as safetensors."""
+    from safetensors.torch import save
+
+    files.write_bytes(path, save({key: value.contiguous() for key, value in tensors.items()}))
+
+
 def write_model(
     folder: Path,
     weights: "Mapping[str, Tensor]",
@@ -18,10 +29,7 @@ def write_model(
     history: Sequence[Mapping[str, float]],
 ) -> None:
     """Write a trained model into a folder: model.safetensors, config.json, tokenizer.json, history.json."""
-    from safetensors.torch import save
-
-    content = save({key: value.contiguous() for key, value in weights.items()})
-    files.write_bytes(folder / "model.safetensors", content)
+    write_tensors(folder / "model.safetensors", weights)
     files.write_json(folder / "config.json", config)
     files.write_bytes(folder / "tokenizer.json", tokenizer.encode())
     files.write_json(folder / "history.json", list(history))

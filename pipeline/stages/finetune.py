@@ -1,16 +1,18 @@
 """Fine-tune: train encoder and head on the labels."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.base import logs
 from pipeline.base.config import FinetuneConfig
 from pipeline.base.config.table_section import RatingRule
 from pipeline.base.errors import ConfigError
 from pipeline.base.records import Receipt
 from pipeline.io import files, parquet
-from pipeline.io.model_folder import write_model
+from pipeline.io.model_folder import WORD_HEAD_FILE, write_model
 from pipeline.io.training.token_shards import (
     LABEL,
     PROBABILITIES,
@@ -24,9 +26,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from pipeline.core.model.prompts import Prompt
+    from pipeline.core.train.finetuning import Trained
     from pipeline.core.train.objectives import LabelObjective
-    from pipeline.core.train.ray_trainer import TrainingResult
     from pipeline.stages.context import StageContext, TrainingContext
+
+log = logs.get("finetune")
 
 
 def finetune(
@@ -46,44 +51,52 @@ def finetune(
     `rules` turn the single ratings of a source's texts into the probability of each label, where `cfg` asks
     for them.
     """
-    from pipeline.core.train.ray_trainer import TrainingJob
+    from pipeline.core.methods.recipe import Recipe
+    from pipeline.core.methods.trained_weights import count_weights, require_method
+    from pipeline.core.train.finetuning import FinetuningRounds
 
     sources = {"split": splits, "pretrain": encoder}
     inputs = [dict(files.verified_receipt(path, made_by=stage).files) for stage, path in sources.items()]
     rules = _rules(rules or {}, cfg)
-    parts = [list(labels), max_tokens, long_texts, cfg.model_dump(), dict(rules)]
-    checkpoints = training.checkpoint_store("finetune", inputs, *parts)
+    require_method(files.read_json(encoder / "config.json"), cfg)
+    prompt = _prompt(encoder, cfg, labels, max_tokens) if cfg.method == "prompt" else None
+    key = (inputs, list(labels), max_tokens, long_texts, cfg.model_dump(), dict(rules))
+    store = partial(training.checkpoint_store, "finetune", *key)
+    checkpoints = store()
     tokens = _Tokens(encoder, max_tokens, long_texts, labels, rules)
     train = checkpoints.texts("train", tokens.of(splits / "train.parquet"))
     valid = checkpoints.texts("valid", tokens.of(splits / "valid.parquet"))
     objective = _objective(train, valid, encoder, labels=len(labels), cfg=cfg, seed=training.seed)
     steps = max(cfg.min_steps, cfg.epochs * objective.sampler.steps_per_epoch)
-    result = training.train(
-        TrainingJob(
-            "finetune",
-            objective,
-            cfg,
-            steps=steps,
-            eval_steps=frozenset({*range(cfg.eval_every, steps, cfg.eval_every), steps}),
-            patience=cfg.patience,
-            checkpoints=checkpoints,
-        )
-    )
-    counts = {"train": len(train), "valid": len(valid), "steps": steps}
-    receipt = _write(out, result, encoder, counts=counts)
-    checkpoints.delete()
+    recipe = Recipe.of(cfg)
+    recipe.require_steps(steps)
+    rounds = FinetuningRounds(training.train, store, cfg, objective, recipe, steps, prompt)
+    weights = count_weights(objective.build_model())
+    share = round(weights.share, 4)
+    log.info("method.chosen", method=cfg.method, trained=weights.trained, of=weights.saved, share=share)
+    trained = rounds.run()
+    counts = {
+        **{"train": len(train), "valid": len(valid), "steps": steps},
+        **{"trained_parameters": weights.trained, "parameters": weights.saved},
+    }
+    figures = {"trained_share": weights.share}
+    receipt = _write(out, trained, encoder, Receipt("finetune", counts, figures, {"method": cfg.method}))
+    rounds.delete_checkpoints()
     return receipt
 
 
-def _write(out: Path, result: "TrainingResult", encoder: Path, *, counts: dict[str, int]) -> Receipt:
-    best = max(result.history, key=lambda metrics: metrics["score"])
-    figures = {"valid_macro_f1": best["score"], "valid_accuracy": best["accuracy"]}
+def _write(out: Path, trained: "Trained", encoder: Path, before: Receipt) -> Receipt:
+    """Write the classifier, and complete the receipt that was begun before."""
+    best = trained.best
+    scores = {f"valid_macro_f1/{name}": score for name, score in trained.scores.items()}
+    figures = {"valid_macro_f1": best["score"], "valid_accuracy": best["accuracy"], **scores}
     config = files.read_json(encoder / "config.json")
     tokenizer = (encoder / "tokenizer.json").read_text("utf-8")
     with files.staging_dir(out) as staging:
-        write_model(staging, result.weights, config, tokenizer, result.history)
-        counts = {**counts, "best_step": int(best["step"])}
-        return files.write_receipt(staging, Receipt("finetune", counts, figures))
+        write_model(staging, trained.weights, config, tokenizer, trained.history)
+        counts = {**before.counts, "best_step": int(best["step"])}
+        receipt = replace(before, counts=counts, figures={**figures, **before.figures})
+        return files.write_receipt(staging, receipt)
 
 
 def _rules(rules: Mapping[str, RatingRule], cfg: FinetuneConfig) -> Mapping[str, RatingRule]:
@@ -98,6 +111,21 @@ def _rules(rules: Mapping[str, RatingRule], cfg: FinetuneConfig) -> Mapping[str,
     return rules
 
 
+def _prompt(encoder: Path, cfg: FinetuneConfig, labels: Sequence[str], max_tokens: int) -> "Prompt":
+    """Read the prompt; refuse an encoder that cannot fill a blank."""
+    from pipeline.core.model.prompts import read_prompt
+
+    model_type = files.read_json(encoder / "config.json")["model_type"]
+    if model_type != "bert" or not (encoder / WORD_HEAD_FILE).exists():
+        raise ConfigError(
+            "finetune.method: `prompt` needs a BERT with a word head, and this encoder is "
+            f"{'one without' if model_type == 'bert' else 'a ' + model_type}. Write "
+            "`objective: masked_words` under `pretrain` and another `start` under `encoder` in "
+            "params.yaml, or `method: full`."
+        )
+    return read_prompt((encoder / "tokenizer.json").read_text("utf-8"), cfg.prompt, labels, max_tokens)
+
+
 def _objective(
     train: TokenShards, valid: TokenShards, encoder: Path, *, labels: int, cfg: FinetuneConfig, seed: int
 ) -> "LabelObjective":
@@ -105,13 +133,17 @@ def _objective(
 
     from pipeline.core.evaluate.metrics import score
     from pipeline.core.train.objectives import EncoderStart, LabelObjective
+    from pipeline.core.train.objectives.labels import LossOptions
     from pipeline.core.train.objectives.soft_labels import SoftLabelObjective
 
     config = files.read_json(encoder / "config.json")
     weights = load((encoder / "model.safetensors").read_bytes())
+    word_head = None
+    if cfg.method == "prompt":
+        word_head = load((encoder / WORD_HEAD_FILE).read_bytes())
     kind = SoftLabelObjective if cfg.targets == "ratings" else LabelObjective
     return kind(
-        start=EncoderStart(config, weights, cfg.dropout),
+        start=EncoderStart(config, weights, cfg.dropout, word_head, method=cfg),
         train=train,
         valid=valid,
         labels=labels,
@@ -119,6 +151,7 @@ def _objective(
         class_weights=cfg.class_weights,
         score=score,
         seed=seed,
+        options=LossOptions(cfg.label_smoothing, cfg.r_drop),
     )
 
 

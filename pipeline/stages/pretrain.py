@@ -8,7 +8,7 @@ from pipeline.base import logs
 from pipeline.base.config import EncoderConfig, PretrainConfig, ValidateConfig
 from pipeline.base.records import Receipt
 from pipeline.io import files, parquet
-from pipeline.io.model_folder import write_model
+from pipeline.io.model_folder import WORD_HEAD_FILE, write_model, write_tensors
 from pipeline.stages.pretraining_objective import PretrainingTokens, pretraining_objective
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pipeline.stages.context import StageContext, TrainingContext
 
 log = logs.get("pretrain")
+# Begin the names of its weights, which only a prompt needs afterwards.
+WORD_HEAD = ("transform.", "bias")
 
 
 def pretrain(
@@ -58,7 +60,7 @@ def pretrain(
     texts = {"texts": len(objective.train), "held_out": len(objective.valid)}
     counts = {**texts, "cut_texts": coverage.cut_texts}
     figures = {"unknown_tokens": coverage.unknown_share, "cut_words": coverage.cut_word_share}
-    before = Receipt("pretrain", counts, figures, {"start": encoder.start})
+    before = Receipt("pretrain", counts, figures, {"start": encoder.start, "objective": cfg.objective})
     receipt = _write(out, result, start.config, document, before)
     checkpoints.delete()
     return receipt
@@ -104,6 +106,9 @@ def _write(
     perplexity = {"perplexity_before": perplexities[0], "perplexity_after": min(perplexities)}
     with files.staging_dir(out) as staging:
         write_model(staging, weights, config, tokenizer, result.history)
+        if before.notes["objective"] != "causal":
+            word_head = {name: value for name, value in result.weights.items() if name.startswith(WORD_HEAD)}
+            write_tensors(staging / WORD_HEAD_FILE, word_head)
         return files.write_receipt(
             staging, Receipt("pretrain", counts, {**before.figures, **perplexity}, before.notes)
         )

@@ -10,6 +10,7 @@ from pipeline.base.config import Profile
 from pipeline.base.config.table_section import RatingRule
 from pipeline.base.errors import ConfigError
 from pipeline.base.records import Receipt, TextRecord
+from pipeline.core.model.heads import Classifier
 from pipeline.core.train.objectives import EncoderStart, LabelledTokens
 from pipeline.core.train.ray_trainer import TrainingJob
 from pipeline.io import files, parquet
@@ -21,6 +22,7 @@ from pipeline.stages.finetune import finetune
 
 LABELS = ["bad", "good"]
 RATED = ["negative", "neutral", "positive"]
+LORA = {"rank": 8, "alpha": 16.0, "dropout": 0.0}
 RULES = {"mine": RatingRule(negative_to=-0.5, positive_from=0.5)}
 
 
@@ -148,6 +150,52 @@ def test_single_ratings_become_the_probability_of_each_label(encoder, sentences,
     rows = sorted({tuple(row) for row in targets.tolist()})
     assert rows[0] == pytest.approx((0.0, 0.0227, 0.9772), abs=1e-3)
     assert rows[1] == pytest.approx((0.9772, 0.0227, 0.0), abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["head", "top:1", "lora", "adalora"])
+def test_a_classifier_of_every_method_is_a_plain_one(name, encoder, sentences, start, tmp_path, root):
+    from safetensors.torch import load_file
+
+    splits = write_splits(tmp_path / "splits", sentences, labels=LABELS)
+
+    receipt, job, _ = run(splits, encoder, tmp_path, root, labels=LABELS, method=name)
+
+    stored = load_file(tmp_path / "classifier" / "model.safetensors")
+    before = load_file(encoder / "model.safetensors")
+    plain = Classifier(start.encoder(1), 2, dropout=0.0, seed=1)
+    plain.load_state_dict(stored)
+    changed = {one for one, value in before.items() if not torch.equal(stored[f"encoder.{one}"], value)}
+    assert job.objective.evaluate(plain)["score"] == receipt.figures["valid_macro_f1"]
+    assert receipt.notes == {"method": name}
+    assert receipt.counts["parameters"] == sum(value.numel() for value in stored.values())
+    assert receipt.figures["trained_share"] == pytest.approx(
+        receipt.counts["trained_parameters"] / receipt.counts["parameters"]
+    )
+    assert bool(changed) == (name != "head")
+    assert not any(one.startswith("embeddings.") for one in changed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": "top:3"}, "asks for 3 blocks, and this encoder has 2"),
+        (
+            {"method": "lora", "lora": {**LORA, "targets": ["q_proj"]}},
+            r"called q_proj.*attention\.self\.query",
+        ),
+        ({"method": "adalora", "min_steps": 1, "batch_size": 999}, "needs 10 steps"),
+        ({"method": "prompt"}, "needs a BERT with a word head, and this encoder is one without"),
+    ],
+)
+def test_a_method_that_does_not_fit_is_refused_before_the_training(
+    changes, message, encoder, sentences, tmp_path, root
+):
+    splits = write_splits(tmp_path / "splits", sentences, labels=LABELS)
+
+    with pytest.raises(ConfigError, match=message):
+        run(splits, encoder, tmp_path, root, labels=LABELS, **changes)
+
+    assert not list((tmp_path / "checkpoints").glob("*/step-*"))
 
 
 def test_ratings_that_no_source_has_are_refused_before_the_training(encoder, sentences, tmp_path, root):

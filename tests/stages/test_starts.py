@@ -52,8 +52,10 @@ def make(folder: Path, name: str, sentences: Any) -> Path:
     return folder
 
 
-def start_from(folder: Path, splits: Path, home: Path, root: Path, **changes: Any) -> Path:
-    """Run the three stages, and return the folder of the candidate."""
+def start_from(
+    folder: Path, splits: Path, home: Path, root: Path, tuning: Any = None, **changes: Any
+) -> Path:
+    """Run the three stages, and return the folder of the candidate; `tuning` changes the fine-tuning."""
     params = load_params(root / "params.yaml")
     encoder = EncoderConfig.model_validate(
         {**params.encoder.model_dump(), "start": "folder", "folder": str(folder), "max_tokens": 32, **changes}
@@ -72,7 +74,7 @@ def start_from(folder: Path, splits: Path, home: Path, root: Path, **changes: An
         home / "encoder",
         home / "classifier",
         labels=LABELS,
-        cfg=FinetuneConfig.model_validate({**params.finetune.model_dump(), **tuned}),
+        cfg=FinetuneConfig.model_validate({**params.finetune.model_dump(), **tuned, **(tuning or {})}),
         training=training,
         **reading,
     )
@@ -150,3 +152,23 @@ def test_a_folder_that_does_not_fit_stops_before_training(splits: Path, tmp_path
         start_from(folder, splits, tmp_path, root)
     assert not (tmp_path / "encoder").exists()
     assert not (tmp_path / "checkpoints").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["top:1", "lora", "adalora"])
+@pytest.mark.parametrize("name", ["roberta", "distilbert"])
+def test_a_classifier_of_another_method_is_compressed_as_a_plain_one(
+    name: str, method: str, splits: Path, tmp_path: Path, root: Path, sentences: Any
+) -> None:
+    folder = make(tmp_path / name, name, sentences)
+    lora = {"rank": 4, "alpha": 16.0, "dropout": 0.0, "targets": "all"}
+
+    candidate = start_from(
+        folder, splits, tmp_path, root, {"method": method, "learning_rate": 1e-2, "lora": lora}
+    )
+
+    predictor = load_predictor(candidate)
+    texts = [text for text, _ in sentences]
+    truth = [LABELS[label] for _, label in sentences]
+    right = np.mean([one == other for one, other in zip(predictor.predict(texts).labels, truth, strict=True)])
+    assert right > 0.8

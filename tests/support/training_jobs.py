@@ -3,11 +3,12 @@
 import sys
 
 from pipeline.base.config import OptimizerConfig
+from pipeline.core.methods.recipe import PLAIN
 from pipeline.core.train.ray_trainer import TrainingJob, WorkerResources
 from pipeline.io.checkpoints import CheckpointFolder
 
 
-def job(objective, root, *, steps=12, eval_steps=(6, 12), patience=5, every=4):
+def job(objective, root, *, steps=12, eval_steps=(6, 12), patience=5, every=4, recipe=PLAIN):
     return TrainingJob(
         name="finetune",
         objective=objective,
@@ -23,6 +24,7 @@ def job(objective, root, *, steps=12, eval_steps=(6, 12), patience=5, every=4):
         eval_steps=frozenset(eval_steps),
         patience=patience,
         checkpoints=CheckpointFolder(root, "a" * 64),
+        recipe=recipe,
     )
 
 

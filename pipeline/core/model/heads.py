@@ -91,3 +91,11 @@ class Classifier(nn.Module):
         mean_BD = (hidden_BTD * weight_BT1).sum(1) / weight_BT1.sum(1)
         logits_BL: Tensor = self.head(self.dropout(mean_BD))
         return logits_BL
+
+
+class SentenceEncoder(Classifier):
+    """Compute the vector of a text that a classifier gets: the mean of the hidden states."""
+
+    def __init__(self, encoder: "Encoder", *, dropout: float) -> None:
+        super().__init__(encoder, 1, dropout=dropout, seed=0)
+        self.head = nn.Identity()  # type: ignore[assignment]

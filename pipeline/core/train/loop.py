@@ -6,10 +6,12 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from pipeline.base.seeds import seed_for
+from pipeline.core.methods.adversarial import Adversarial
+from pipeline.core.methods.rank_budget import RankBudget
 from pipeline.core.train.batches import Batch
 from pipeline.core.train.objectives import Objective
 from pipeline.core.train.optimizer import learning_rate_at
@@ -47,6 +49,29 @@ class WorkerShard:
         for number in range(pieces):
             piece = shard.rows(slice(number, None, pieces))
             yield piece if len(piece) else replace(batch.rows(slice(0, 1)), weight=math.inf)
+
+
+@dataclass(frozen=True)
+class StepAdditions:
+    """Hold what a method of fine-tuning adds to a step: passes over perturbed texts, a penalty of ranks."""
+
+    adversarial: Adversarial | None = None
+    ranks: RankBudget | None = None
+
+    def losses(self, model: nn.Module, objective: Objective, batch: Batch) -> Iterator[Tensor]:
+        """Yield losses to be differentiated one after the other; their sum is the loss of the batch."""
+        if self.adversarial is None:
+            yield objective.loss(model, batch)
+        else:
+            yield from self.adversarial.losses(lambda: objective.loss(model, batch))
+
+    @property
+    def passes(self) -> int:
+        """Return the number of losses of a batch."""
+        return self.adversarial.passes if self.adversarial else 1
+
+
+NOTHING_ADDED = StepAdditions()
 
 
 @dataclass(frozen=True)
@@ -96,6 +121,7 @@ def fit(
     *,
     start: int = 0,
     precision: Precision | None = None,
+    additions: StepAdditions = NOTHING_ADDED,
 ) -> Iterator[StepResult]:
     """Train from step `start` to the end of the schedule, and yield each step when it is done.
 
@@ -111,11 +137,13 @@ def fit(
             step, steps=schedule.steps, peak=schedule.learning_rate, warmup_ratio=schedule.warmup_ratio
         )
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate * group.get("rate_factor", 1.0)
         optimizer.zero_grad(set_to_none=True)
         batch = objective.batch(step)
-        loss = _accumulate(model, objective, batch, shard, precision)
+        loss = _accumulate(model, objective, batch, _Pieces(shard, precision, additions))
         precision.unscale(optimizer)
+        if additions.ranks:
+            additions.ranks.add_penalty()
         norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.max_grad_norm))
         # The gradient is that of all workers, so all of them stop, and none waits for another.
         if not (math.isfinite(norm) or precision.may_overflow):
@@ -124,21 +152,33 @@ def fit(
         yield StepResult(step + 1, loss, learning_rate, norm, batch.tokens)
 
 
-def _accumulate(
-    model: nn.Module, objective: Objective, batch: Batch, shard: WorkerShard, precision: Precision
-) -> float:
+@dataclass(frozen=True)
+class _Pieces:
+    """Hold how a batch is divided, and its losses differentiated."""
+
+    shard: WorkerShard
+    precision: Precision
+    additions: StepAdditions
+
+
+def _accumulate(model: nn.Module, objective: Objective, batch: Batch, how: _Pieces) -> float:
     """Add the gradients of this worker's pieces, and return its part of the loss."""
     device = next(model.parameters()).device
-    pieces = list(shard.micro_batches(batch))
+    pieces = list(how.shard.micro_batches(batch))
+    workers, passes = how.shard.workers, how.additions.passes
     loss = 0.0
     for number, piece in enumerate(pieces, 1):
-        with _synchronized(model, last=number == len(pieces)):
-            # DDP averages over workers; times their number it is the sum, and the weight of the batch divides
-            # it.
-            with precision.autocast():
-                piece_loss = objective.loss(model, piece.to(device)) * shard.workers
-            precision.backward(piece_loss)
-        loss += float(piece_loss.detach()) / shard.workers
+        losses = how.additions.losses(model, objective, piece.to(device))
+        for turn in range(1, passes + 1):
+            with _synchronized(model, last=(number, turn) == (len(pieces), passes)):
+                # DDP averages over workers; times their number it is the sum, and the weight of the batch
+                # divides it.
+                with how.precision.autocast():
+                    piece_loss = next(losses) * workers
+                how.precision.backward(piece_loss)
+            loss += float(piece_loss.detach()) / workers
+        # The perturbation is taken off.
+        next(losses, None)
     return loss
 
 

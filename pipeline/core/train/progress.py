@@ -1,14 +1,20 @@
 """The progress of a training: what a checkpoint keeps beside the weights, and how it continues from one."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
+from pipeline.base.config import OptimizerConfig
+from pipeline.core.methods.averaging import WeightAverage
+from pipeline.core.methods.recipe import Recipe
 from pipeline.core.train.checkpoints import CheckpointStore
+from pipeline.core.train.loop import NOTHING_ADDED, StepAdditions
 from pipeline.core.train.objectives import Metrics
-from pipeline.core.train.precision import Precision
+from pipeline.core.train.optimizer import make_optimizer
+from pipeline.core.train.precision import Precision, precision_of
 
 
 @dataclass
@@ -43,6 +49,27 @@ class TrainingState:
     optimizer: torch.optim.Optimizer
     precision: Precision
     progress: TrainingProgress = field(default_factory=TrainingProgress)
+    average: WeightAverage | None = None
+    additions: StepAdditions = NOTHING_ADDED
+
+    @classmethod
+    def begin(cls, model: nn.Module, cfg: OptimizerConfig, recipe: Recipe, *, steps: int) -> "TrainingState":
+        """Return the state of a training of so many steps before the first one."""
+        optimizer = make_optimizer(model, weight_decay=cfg.weight_decay, layer_decay=recipe.layer_decay)
+        precision = precision_of(next(model.parameters()).device.type)
+        additions = StepAdditions(recipe.perturbing(model), recipe.dividing_ranks(model, steps))
+        return cls(model, optimizer, precision, average=recipe.averaging(model, steps), additions=additions)
+
+    def after_step(self, step: int) -> None:
+        """Divide the ranks anew, and add the weights to their mean."""
+        if self.additions.ranks:
+            self.additions.ranks.after_step(step)
+        if self.average:
+            self.average.after_step(step)
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Give the model the mean of its weights, where there is one."""
+        return self.average.applied() if self.average else nullcontext()
 
     def save(self, checkpoints: CheckpointStore, step: int) -> None:
         """Write a checkpoint as it is after a step."""
@@ -52,8 +79,12 @@ class TrainingState:
             "optimizer": _optimizer_tensors(self.optimizer),
             "best": self.progress.best or weights,
         }
-        if scale := self.precision.state():
-            tensors["scale"] = scale
+        more = {
+            "scale": self.precision.state(),
+            "average": self.average.state() if self.average else {},
+            "ranks": self.additions.ranks.state() if self.additions.ranks else {},
+        }
+        tensors |= {name: group for name, group in more.items() if group}
         checkpoints.save(step, tensors, self.progress.notes())
 
     def resume(self, checkpoints: CheckpointStore) -> int:
@@ -64,6 +95,10 @@ class TrainingState:
         self.model.load_state_dict(checkpoint.tensors["model"])
         _load_optimizer(self.optimizer, checkpoint.tensors["optimizer"])
         self.precision.load(dict(checkpoint.tensors.get("scale", {})))
+        if self.average:
+            self.average.load(dict(checkpoint.tensors.get("average", {})))
+        if self.additions.ranks:
+            self.additions.ranks.load(dict(checkpoint.tensors.get("ranks", {})))
         self.progress = TrainingProgress(best=dict(checkpoint.tensors["best"]), **checkpoint.notes)
         return checkpoint.step
 

@@ -16,12 +16,11 @@ from torch import Tensor, nn
 from pipeline.base.config import OptimizerConfig
 from pipeline.base.errors import TrainingDiverged, UsageError
 from pipeline.base.logs import progress
+from pipeline.core.methods.recipe import PLAIN, Recipe
 from pipeline.core.train.checkpoints import CheckpointStore
 from pipeline.core.train.curves import Curves, NoCurves
 from pipeline.core.train.loop import Divergence, LossNotFinite, Schedule, StepResult, WorkerShard, fit
 from pipeline.core.train.objectives import Metrics, Objective
-from pipeline.core.train.optimizer import make_optimizer
-from pipeline.core.train.precision import precision_of
 from pipeline.core.train.progress import Throughput, TrainingState
 
 log = structlog.get_logger(component="train")
@@ -55,6 +54,7 @@ class TrainingJob:
     eval_steps: frozenset[int]
     patience: int
     checkpoints: CheckpointStore
+    recipe: Recipe = PLAIN
 
     @property
     def schedule(self) -> Schedule:
@@ -144,14 +144,14 @@ def _work(config: dict[str, Any]) -> Divergence | None:
     torch.set_num_threads(max(1, resources.threads // max(1, context.get_local_world_size())))
     device = ray.train.torch.get_device() if resources.workers else torch.device(resources.device)
     model = job.objective.build_model().to(device)
-    optimizer = make_optimizer(model, weight_decay=job.cfg.weight_decay)
-    state = TrainingState(model, optimizer, precision_of(device.type))
+    state = TrainingState.begin(model, job.cfg, job.recipe, steps=job.steps)
     start = state.resume(job.checkpoints)
     if start:
         log.info("training.resumed", training=job.name, step=start, of=job.steps)
     wrapped = ray.train.torch.prepare_model(model, move_to_device=False) if shard.workers > 1 else model
-    if device.type == "cuda":
-        # On a processor the compiler costs more than it gains, and changes the last digits.
+    if device.type == "cuda" and job.recipe.adversarial == "none":
+        # On a processor the compiler costs more than it gains, and changes the last digits; and what is
+        # compiled takes no notice of a perturbation.
         wrapped = torch.compile(wrapped, dynamic=True)
     curves: Curves = config["curves"] if shard.rank == 0 else NoCurves()
     try:
@@ -178,11 +178,19 @@ class _Training:
             self._evaluate(0, {})
         throughput = Throughput(time.perf_counter)
         trained = fit(
-            model, job.objective, state.optimizer, job.schedule, shard, start=start, precision=state.precision
+            model,
+            job.objective,
+            state.optimizer,
+            job.schedule,
+            shard,
+            start=start,
+            precision=state.precision,
+            additions=state.additions,
         )
         with progress(job.name, job.steps if shard.rank == 0 else 0) as show:
             throughput.begin()
             for step in trained:
+                state.after_step(step.number)
                 throughput.add(step.tokens)
                 show(step.number)
                 self._after_step(step, throughput)
@@ -216,9 +224,10 @@ class _Training:
 
         job, state = self.job, self.state
         # One worker evaluates for all: the last digit could differ between two, and so the early stop.
-        metrics = job.objective.evaluate(state.model) if get_context().get_world_rank() == 0 else {}
-        metrics = broadcast_from_rank_zero(metrics)
-        state.progress.add({**metrics, **measured}, step, state.model)
+        with state.averaged():
+            metrics = job.objective.evaluate(state.model) if get_context().get_world_rank() == 0 else {}
+            metrics = broadcast_from_rank_zero(metrics)
+            state.progress.add({**metrics, **measured}, step, state.model)
         self.curves.log(job.name, step, {f"valid_{name}": value for name, value in metrics.items()})
         log.info(
             "training.evaluated",

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 from training_jobs import job, resources
+from training_methods import adapted, method
 
+from pipeline.core.methods.recipe import Recipe
 from pipeline.core.train.objectives import LabelObjective
 from pipeline.core.train.ray_trainer import run_training
 from pipeline.io.checkpoints import CheckpointFolder
@@ -29,6 +31,47 @@ class Fatal(LabelObjective):
         if self.killed_at is None and self.evaluations == 2:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().evaluate(model)
+
+
+@dataclass
+class Stopping(LabelObjective):
+    """Fail in the middle of a step."""
+
+    def batch(self, step):
+        if step == 17:
+            raise InterruptedError("in step 18")
+        return super().batch(step)
+
+
+# At step 17 the ranks have fallen but are not final, and the mean of the last steps has begun.
+METHODS = {
+    "lora": {"lora": {"dropout": 0.2}},
+    "adalora": {"lora": {"rank": 2}},
+    "top:1": {"average": "ema", "layer_decay": 0.7},
+    "full": {"adversarial": "freelb", "average": "last", "average_share": 0.5, "dropout": 0.1, "r_drop": 1.0},
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_that_stopped_resumes_to_equal_weights(name, objective, tmp_path, root):
+    cfg = method(root, name, **METHODS[name])
+    objective = adapted(objective, cfg, dropout=cfg.dropout)
+    shared = {one: getattr(objective, one) for one in objective.__dataclass_fields__}
+    more = {"steps": 24, "eval_steps": (12, 24), "every": 8, "recipe": Recipe.of(cfg)}
+    with pytest.raises(Exception, match="in step 18"):
+        run_training(job(Stopping(**shared), tmp_path / "stopped", **more), resources(tmp_path))
+
+    resumed = run_training(job(objective, tmp_path / "stopped", **more), resources(tmp_path))
+    straight = run_training(job(objective, tmp_path / "straight", **more), resources(tmp_path))
+
+    ends = [CheckpointFolder(tmp_path / one, "a" * 64).newest().tensors for one in ("stopped", "straight")]
+    assert resumed.history == straight.history
+    assert ends[0].keys() == ends[1].keys()
+    assert all(
+        torch.equal(ends[0][group][one], value)
+        for group, tensors in ends[1].items()
+        for one, value in tensors.items()
+    )
 
 
 LONG = {"steps": 60, "eval_steps": (30, 60)}

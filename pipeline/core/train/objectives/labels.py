@@ -3,7 +3,7 @@
 Shapes: N texts, B texts of a batch, T tokens, L labels.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -34,6 +34,20 @@ class LabelledTokens:
     labels: Labels
 
 
+@dataclass(frozen=True)
+class LossOptions:
+    """Set the share of a label's probability that all labels get, and the weight of two passes' divergence.
+
+    Smoothing: Szegedy et al., 2016. `r_drop`: R-Drop (Liang et al., 2021).
+    """
+
+    smoothing: float = 0.0
+    r_drop: float = 0.0
+
+
+PLAIN_LOSS = LossOptions()
+
+
 @dataclass
 class LabelObjective(LengthBucketed):
     """Train a classifier; a label weighs by its inverse frequency to the power of `class_weights`."""
@@ -46,6 +60,7 @@ class LabelObjective(LengthBucketed):
     class_weights: float
     score: ScoreFunction
     seed: int
+    options: LossOptions = field(default=PLAIN_LOSS, kw_only=True)
 
     @property
     def train_tokens(self) -> Tokens:
@@ -60,6 +75,11 @@ class LabelObjective(LengthBucketed):
         # The mean weight of a text is 1, so the learning rate keeps its meaning.
         return torch.as_tensor(weights * counts.sum() / (weights * counts).sum(), dtype=torch.float32)
 
+    @property
+    def targets(self) -> Tensor:
+        """Return what is learnt of each training text."""
+        return torch.from_numpy(self.train.labels)
+
     def build_model(self) -> nn.Module:
         """Put a new classification head on the encoder."""
         seed = seed_for(self.seed, "classifier")
@@ -73,15 +93,35 @@ class LabelObjective(LengthBucketed):
         return Batch(tokens_BT, mask_BT, labels_B, weight=float(self.weights_L[labels_B].sum()))
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Return the weighted cross-entropy of the labels."""
-        logits_BL = model(batch.tokens_BT, batch.mask_BT)
-        weights_L = self.weights_L.to(logits_BL.device)
-        loss = functional.cross_entropy(logits_BL, batch.targets, weight=weights_L, reduction="sum")
-        return loss / batch.weight
+        """Return the weighted cross-entropy; with R-Drop its mean over two passes, and their divergence."""
+        if not self.options.r_drop:
+            return self.cross_entropy(model(batch.tokens_BT, batch.mask_BT), batch.targets) / batch.weight
+        # One forward pass of both: dropout draws anew for each row.
+        twice = model(batch.tokens_BT.repeat(2, 1), batch.mask_BT.repeat(2, 1))
+        first_BL, second_BL = twice.chunk(2)
+        entropy = self.cross_entropy(first_BL, batch.targets) + self.cross_entropy(second_BL, batch.targets)
+        # A text has weight 1 on average, so the weight of the batch divides its divergence too.
+        return (entropy / 2 + self.options.r_drop * divergence(first_BL, second_BL)) / batch.weight
+
+    def cross_entropy(self, logits_BL: Tensor, targets: Tensor) -> Tensor:
+        """Return the sum of the weighted cross-entropy of the labels."""
+        return functional.cross_entropy(
+            logits_BL,
+            targets,
+            weight=self.weights_L.to(logits_BL.device),
+            reduction="sum",
+            label_smoothing=self.options.smoothing,
+        )
 
     def evaluate(self, model: nn.Module) -> Metrics:
         """Compute score and accuracy on the validation texts."""
         return evaluate_labels(model, self.valid, self.score, labels=self.labels)
+
+
+def divergence(first_BL: Tensor, second_BL: Tensor) -> Tensor:
+    """Return the sum of the mean of both Kullback-Leibler divergences of two predictions of each text."""
+    first_BL, second_BL = (functional.log_softmax(logits, dim=1) for logits in (first_BL, second_BL))
+    return ((first_BL.exp() - second_BL.exp()) * (first_BL - second_BL)).sum() / 2
 
 
 def evaluate_labels(model: nn.Module, valid: LabelledTexts, score: ScoreFunction, *, labels: int) -> Metrics:
@@ -93,11 +133,15 @@ def evaluate_labels(model: nn.Module, valid: LabelledTexts, score: ScoreFunction
 
 def predict_labels(model: nn.Module, texts: Tokens) -> Labels:
     """Return the most probable label of each tokenized text, in order."""
-    predicted = np.zeros(len(texts), dtype=np.int64)
+    return predict_outputs(model, texts).argmax(1).numpy()
+
+
+def predict_outputs(model: nn.Module, texts: Tokens) -> Tensor:
+    """Return what a model computes of each tokenized text, in order: the logits of a classifier."""
     order = np.argsort(token_lengths(texts), kind="stable")
+    outputs = []
     with evaluation_mode(model) as device:
         for start in range(0, len(order), EVAL_BATCH):
-            rows = order[start : start + EVAL_BATCH]
-            tokens_BT, mask_BT = pad([texts[row] for row in rows.tolist()])
-            predicted[rows] = model(tokens_BT.to(device), mask_BT.to(device)).argmax(1).cpu().numpy()
-    return predicted
+            tokens_BT, mask_BT = pad([texts[row] for row in order[start : start + EVAL_BATCH].tolist()])
+            outputs.append(model(tokens_BT.to(device), mask_BT.to(device)).cpu())
+    return torch.cat(outputs)[torch.from_numpy(np.argsort(order))].clone()

@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from pipeline.base.config import FinetuneConfig
+from pipeline.core.methods.trained_weights import choose_weights
 from pipeline.core.model.encoder import build_encoder
 from pipeline.core.train.batches import Batch, LengthBucketSampler, Tokens, token_lengths
 
@@ -62,17 +64,22 @@ class LabelledTexts(Protocol):
 class EncoderStart:
     """Hold an encoder before training: its config, its weights (None: random ones), and its dropout.
 
-    `word_head` holds the weights of a published word head, by the names of MaskedLanguageModel.
+    `word_head` holds the weights of a published word head, by the names of MaskedLanguageModel. `method` says
+    which weights are trained; None: all.
     """
 
     config: Mapping[str, Any]
     weights: Mapping[str, Tensor] | None
     dropout: float
     word_head: Mapping[str, Tensor] | None = None
+    method: FinetuneConfig | None = None
 
     def encoder(self, seed: int) -> "Encoder":
-        """Build the encoder; `seed` determines random weights."""
-        return build_encoder(self.config, dropout=self.dropout, seed=seed, weights=self.weights)
+        """Build the encoder with the adapters of the method; `seed` determines random weights."""
+        encoder = build_encoder(self.config, dropout=self.dropout, seed=seed, weights=self.weights)
+        if self.method:
+            choose_weights(encoder, self.method, seed=seed)
+        return encoder
 
 
 class LengthBucketed(ABC):

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from pipeline.core.train.batches import Batch, Tokens, pad
@@ -51,6 +51,11 @@ class SoftLabelObjective(LabelObjective):
         if len(wrong):
             raise ValueError(f"row {wrong[0]}: its probabilities add up to {sums_N[wrong[0]]:.3f}, not to 1")
 
+    @property
+    def targets(self) -> Tensor:
+        """Return what is learnt of each training text."""
+        return torch.from_numpy(self.train.probabilities)
+
     @cached_property
     def weights_L(self) -> Tensor:
         """Return the weight of each label."""
@@ -65,8 +70,10 @@ class SoftLabelObjective(LabelObjective):
         targets_BL = torch.from_numpy(self.train.probabilities[rows])
         return Batch(tokens_BT, mask_BT, targets_BL, weight=float((targets_BL * self.weights_L).sum()))
 
-    def loss(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Return the weighted cross-entropy of the probabilities."""
-        log_BL = functional.log_softmax(model(batch.tokens_BT, batch.mask_BT), dim=1)
-        weights_L = self.weights_L.to(log_BL.device)
-        return -(batch.targets * weights_L * log_BL).sum() / batch.weight
+    def cross_entropy(self, logits_BL: Tensor, targets: Tensor) -> Tensor:
+        """Return the sum of the weighted cross-entropy of the probabilities."""
+        log_BL = functional.log_softmax(logits_BL, dim=1)
+        smoothing = self.options.smoothing
+        if smoothing:
+            targets = targets * (1 - smoothing) + smoothing / self.labels
+        return -(targets * self.weights_L.to(log_BL.device) * log_BL).sum()

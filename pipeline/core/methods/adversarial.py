@@ -1,0 +1,117 @@
+"""Adversarial training: a text is learnt beside the perturbation of its embeddings that raises the loss most.
+
+FGM (Miyato et al., 2017): one perturbation along the gradient. FreeLB (Zhu et al., 2020): it is found in
+several steps, and every step trains. The loss of a step is the mean over its passes.
+Shapes: R rows of tokens, T tokens, E width of the word embeddings.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.base.config import PerturbationConfig
+
+if TYPE_CHECKING:
+    from pipeline.core.model.encoder import Encoder
+
+TINY = 1e-12
+
+
+class Adversarial:
+    """Yield the losses of the passes of a batch; each must be differentiated before the next is asked for."""
+
+    def __init__(self, encoder: "Encoder", kind: Literal["fgm", "freelb"], cfg: PerturbationConfig) -> None:
+        self.encoder, self.kind, self.cfg = encoder, kind, cfg
+
+    @property
+    def passes(self) -> int:
+        """Return the number of passes, each forward and backward."""
+        return 2 if self.kind == "fgm" else self.cfg.steps
+
+    def losses(self, loss: Callable[[], Tensor]) -> Iterator[Tensor]:
+        """Yield the loss of each pass, divided by their number; the dropout of all passes is the same.
+
+        `loss` runs the model once.
+        """
+        device = next(self.encoder.parameters()).device
+        # With a generator of its own, so that dropout draws alike in every pass.
+        draws = torch.Generator(device).manual_seed(int(torch.randint(2**62, ())))
+        random = _RandomState(device)
+        perturbation = _Perturbation(partial(self._first, draws=draws))
+        with perturbation.added_to(self.encoder):
+            for number in range(self.passes):
+                if number:
+                    random.restore()
+                    perturbation.value = self._next(perturbation)
+                yield loss() / self.passes
+
+    def _first(self, embedded_RTE: Tensor, used_RT1: Tensor, *, draws: torch.Generator) -> Tensor:
+        """Return where the search begins: at the text itself, or within 1/sqrt(numbers) of the norm."""
+        first_RTE = torch.zeros_like(embedded_RTE)
+        if self.kind == "freelb":
+            first_RTE.uniform_(-self.cfg.norm, self.cfg.norm, generator=draws)
+            numbers_R11 = used_RT1.sum((1, 2), keepdim=True) * embedded_RTE.shape[2]
+            first_RTE = first_RTE * used_RT1 / numbers_R11.sqrt()
+        return first_RTE
+
+    def _next(self, before: "_Perturbation") -> Tensor:
+        assert before.value is not None
+        gradient_RTE = before.value.grad
+        assert gradient_RTE is not None, "the loss of the pass before was not differentiated"
+        direction_RTE = gradient_RTE / _row_norms(gradient_RTE)
+        if self.kind == "fgm":
+            return self.cfg.norm * direction_RTE
+        moved_RTE = before.value.detach() + self.cfg.rate * direction_RTE
+        return moved_RTE * (self.cfg.norm / _row_norms(moved_RTE)).clamp(max=1)
+
+
+class _Perturbation:
+    """Hold what is added to the word embeddings of each row, and its gradient after a backward pass."""
+
+    def __init__(self, first: Callable[[Tensor, Tensor], Tensor]) -> None:
+        self._first = first
+        self.value: Tensor | None = None
+
+    @contextmanager
+    def added_to(self, encoder: "Encoder") -> Iterator[None]:
+        """Add the perturbation to the output of the word embeddings."""
+        padding: int = encoder.config.pad_token_id or 0
+
+        def add(_embedding: nn.Module, inputs: tuple[Any, ...], embedded_RTE: Tensor) -> Tensor:
+            if self.value is None:
+                used_RT1 = (inputs[0] != padding).unsqueeze(2).to(embedded_RTE.dtype)
+                self.value = self._first(embedded_RTE.detach(), used_RT1)
+            self.value = self.value.detach().requires_grad_()
+            return embedded_RTE + self.value
+
+        embedding: nn.Module = encoder.get_input_embeddings()
+        hook = embedding.register_forward_hook(add)
+        try:
+            yield
+        finally:
+            hook.remove()
+
+
+class _RandomState:
+    """Remember the state of the generators that dropout draws from."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._cpu = torch.get_rng_state()
+        self._cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+
+    def restore(self) -> None:
+        """Let dropout draw again what it drew."""
+        torch.set_rng_state(self._cpu)
+        if self._cuda is not None:
+            torch.cuda.set_rng_state(self._cuda, self._device)
+
+
+def _row_norms(values_RTE: Tensor) -> Tensor:
+    """Return the norm of each row, R11, above 0."""
+    norms_R11: Tensor = torch.linalg.vector_norm(values_RTE, dim=(1, 2), keepdim=True)
+    return norms_R11.clamp(min=TINY)

@@ -1,0 +1,90 @@
+"""The section `finetune`: its methods, and what does not go together."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from training_methods import method
+
+from pipeline.base.config import FinetuneConfig
+from pipeline.base.errors import ConfigError
+from pipeline.io.params_file import load_params, set_params
+
+
+@pytest.fixture
+def path(tmp_path: Path, root: Path) -> Path:
+    path = tmp_path / "params.yaml"
+    path.write_text((root / "params.yaml").read_text("utf-8"), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("finetune.method=top:0", "finetune.method: no such method. Write one of: full, head"),
+        ("finetune.method=top:-1", "no such method"),
+        ("finetune.method=Lora", "no such method"),
+        ("finetune.lora.rank=0", "finetune.lora.rank: Input should be greater than or equal to 1"),
+        ("finetune.lora.rank=-4", "finetune.lora.rank"),
+        ("finetune.lora.alpha=0", "finetune.lora.alpha"),
+        ("finetune.lora.targets=[]", "no matrix is named"),
+        ("finetune.layer_decay=0", "finetune.layer_decay"),
+        ("finetune.layer_decay=1.1", "finetune.layer_decay"),
+        ("finetune.label_smoothing=1", "finetune.label_smoothing"),
+        ("finetune.r_drop=1.0", "write `dropout: 0.1` beside it"),
+        ("finetune.adversarial=pgd", "finetune.adversarial"),
+        ("finetune.perturbation.steps=0", "finetune.perturbation.steps"),
+        ("finetune.average=swa", "finetune.average"),
+        ("finetune.average_share=0", "finetune.average_share"),
+        ("finetune.seeds=[3, 4, 3]", "write each seed once"),
+        ("finetune.combine=mean", "finetune.combine"),
+        ("finetune.prompt.template=It was [MASK].", "it needs {text} and [MASK] once each"),
+        ("finetune.prompt.template={text} [MASK] [MASK]", "it needs {text} and [MASK] once each"),
+        ("finetune.student.temperature=0", "finetune.student.temperature"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_what_to_write(assignment: str, message: str, path: Path) -> None:
+    before = path.read_bytes()
+
+    with pytest.raises(ConfigError) as refused:
+        set_params(path, [assignment])
+
+    assert message in str(refused.value)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("assignments", "expected"),
+    [
+        (["finetune.method=top:3"], {"method": "top:3", "top_blocks": 3, "has_adapters": False}),
+        (
+            ["finetune.method=adalora", "finetune.lora.targets=[query, value]"],
+            {"top_blocks": None, "has_adapters": True},
+        ),
+        (["finetune.dropout=0.1", "finetune.r_drop=1"], {"r_drop": 1.0}),
+        (
+            ["finetune.method=lora", "finetune.lora.dropout=0.1", "finetune.r_drop=1"],
+            {"dropout": 0.0, "has_adapters": True},
+        ),
+    ],
+)
+def test_methods_and_what_combines_are_read(
+    assignments: list[str], expected: dict[str, Any], path: Path
+) -> None:
+    set_params(path, assignments)
+
+    section = load_params(path).finetune
+
+    assert {name: getattr(section, name) for name in expected} == expected
+
+
+def test_a_file_without_methods_trains_all_weights_as_before(path: Path, root: Path) -> None:
+    added = ("method", "lora", "layer_decay", "label_smoothing", "r_drop", "adversarial", "perturbation")
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    keys = tuple(f"  {name}:" for name in (*added, "average", "average_share", "seeds", "combine"))
+    keys += ("  student:", "  prompt:", "    template:", "    words:", "    zero_shot:")
+    path.write_text("".join(line for line in lines if not line.startswith(keys)), "utf-8")
+
+    section: FinetuneConfig = load_params(path).finetune
+
+    assert section == method(root, "full")

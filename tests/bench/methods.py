@@ -1,0 +1,190 @@
+"""The table of methods of fine-tuning on the validation split: part of `make bench`.
+
+    tests/bench/methods.py [--workspace FOLDER] [--texts N] [--steps N] [--seeds 20,21] [--only lora,head]
+
+Needs the folders `data/splits` and `data/encoder` that `make run` leaves. The default is all training texts
+and the steps of params.yaml; with --texts it takes the first N by a hash of their id. Macro F1 is that of the
+validation split, which also chooses the step whose weights are kept: it compares methods, and promises
+nothing of new texts. Its interval is a bootstrap over groups of texts. Prints figures and judges none.
+"""
+
+import argparse
+import hashlib
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+THREADS = 2
+# What each row changes in the section `finetune`: few weights learn at a higher rate.
+METHODS: Mapping[str, dict[str, Any]] = {
+    "full": {},
+    "head": {"method": "head", "learning_rate": 5e-3},
+    "top:2": {"method": "top:2", "learning_rate": 3e-4},
+    "lora": {"method": "lora", "learning_rate": 1e-3},
+    "adalora": {"method": "adalora", "learning_rate": 2e-3},
+    "contrastive": {"method": "contrastive"},
+    "full, layer decay": {"layer_decay": 0.9},
+    "full, smoothing": {"label_smoothing": 0.1},
+    "full, r-drop": {"r_drop": 1.0, "dropout": 0.1},
+    "full, fgm": {"adversarial": "fgm"},
+    "full, freelb": {"adversarial": "freelb"},
+    "full, ema": {"average": "ema"},
+    "full, last": {"average": "last"},
+    "3 seeds, median": {"seeds": [1, 2, 3]},
+    "3 seeds, ensemble": {"seeds": [1, 2, 3], "combine": "ensemble"},
+    "lora, fgm, ema": {"method": "lora", "learning_rate": 1e-3, "adversarial": "fgm", "average": "ema"},
+}
+HEADS = ("method", "seed", "macro F1", "interval", "trained", "share", "texts/s", "seconds")
+
+
+def main() -> None:
+    """Train each method and print a row for each."""
+    asked = _arguments()
+    data = asked.workspace / "data"
+    if not (data / "encoder" / "receipt.json").is_file():
+        print(f"methods: no encoder in {data} yet; type `make run`")
+        return
+    from pipeline.base import logs
+
+    logs.configure(json=False, debug=False)
+    names = asked.only.split(",") if asked.only else list(METHODS)
+    with tempfile.TemporaryDirectory(prefix="tonewatch-methods-") as folder:
+        bench = _Bench(asked.workspace, data / "encoder", Path(folder), asked.steps)
+        bench.take(data / "splits", asked.texts)
+        rows = [list(HEADS)]
+        for name in names:
+            for seed in map(int, asked.seeds.split(",")):
+                rows.append(bench.row(name.strip(), seed))
+                print("  ".join(rows[-1]), flush=True)
+    widths = [max(len(row[place]) for row in rows) for place in range(len(HEADS))]
+    print(
+        f"\n{bench.texts:,} texts to train on, {bench.steps} steps of {bench.batch_size}, {THREADS} threads\n"
+    )
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--workspace", type=Path, default=ROOT)
+    parser.add_argument("--texts", type=int, default=None, help="train on so many")
+    parser.add_argument("--steps", type=int, default=None, help="in place of those of params.yaml")
+    parser.add_argument("--seeds", default="20")
+    parser.add_argument("--only", default="", help=f"some of: {', '.join(METHODS)}; a comma divides them")
+    return parser.parse_args()
+
+
+@dataclass
+class _Bench:
+    """Hold what all methods train on, and how long."""
+
+    workspace: Path
+    encoder: Path
+    place: Path
+    asked_steps: int | None
+    texts: int = 0
+    steps: int = 0
+    batch_size: int = 0
+    valid: list[Any] = field(default_factory=list)
+
+    def take(self, splits: Path, texts: int | None) -> None:
+        """Copy the splits, of the training texts so many by a hash of their id."""
+        from pipeline.base.records import Receipt
+        from pipeline.io import files, parquet
+
+        train = parquet.read_texts(splits / "train.parquet")
+        train = sorted(train, key=lambda one: hashlib.sha256(one.id.encode()).hexdigest())[:texts]
+        self.texts, self.valid = len(train), parquet.read_texts(splits / "valid.parquet")
+        with files.staging_dir(self.place / "splits") as staging:
+            parquet.write_texts(staging / "train.parquet", train)
+            parquet.write_texts(staging / "valid.parquet", self.valid)
+            files.write_receipt(staging, Receipt("split"))
+
+    def row(self, name: str, seed: int) -> list[str]:
+        """Train by one method, and return its figures."""
+        from pipeline.base.config import FinetuneConfig
+        from pipeline.io.params_file import load_params
+        from pipeline.stages.finetune import finetune
+
+        params = load_params(self.workspace / "params.yaml")
+        changes = dict(METHODS[name])
+        if self.asked_steps:
+            changes |= {
+                "min_steps": self.asked_steps,
+                "epochs": 1,
+                "eval_every": max(1, self.asked_steps // 4),
+            }
+        cfg = FinetuneConfig.model_validate({**params.finetune.model_dump(), **changes})
+        training, seconds = _timed(self.place / f"{name}-{seed}", seed)
+        out = self.place / f"{name}-{seed}" / "classifier"
+        start = time.perf_counter()
+        receipt = finetune(
+            self.place / "splits",
+            self.encoder,
+            out,
+            labels=params.collect.labels,
+            max_tokens=params.encoder.max_tokens,
+            long_texts=params.encoder.long_texts,
+            cfg=cfg,
+            training=training,
+            rules={source.name: source.ratings for source in params.collect.tables if source.ratings},
+        )
+        whole = time.perf_counter() - start
+        self.steps, self.batch_size = receipt.counts["steps"], cfg.batch_size
+        score, low, high = self._measured(out, params)
+        rate = self.steps * cfg.batch_size * len(seconds) / sum(seconds)
+        trained = receipt.counts["trained_parameters"]
+        share = f"{receipt.figures['trained_share']:.2%}"
+        figures = [f"{score:.3f}", f"[{low:.3f}, {high:.3f}]", f"{trained:,}", share]
+        return [name, str(seed), *figures, f"{rate:,.0f}", f"{whole:.0f}"]
+
+    def _measured(self, classifier: Path, params: Any) -> tuple[float, float, float]:
+        """Return macro F1 on the validation split and its interval over groups."""
+        from pipeline.core.evaluate.bootstrap import BootstrapConfig, metric_intervals
+        from pipeline.core.evaluate.metrics import confusion_by_group, score
+        from pipeline.core.model.tokenizer import encode, load_tokenizer
+        from pipeline.core.train.objectives import predict_labels
+        from pipeline.stages.compress import _read_classifier
+
+        labels = params.collect.labels
+        tokenizer = load_tokenizer(
+            (classifier / "tokenizer.json").read_text("utf-8"), params.encoder.max_tokens
+        )
+        tokens = encode(tokenizer, [one.text for one in self.valid], params.encoder.long_texts)
+        predicted = predict_labels(_read_classifier(classifier, len(labels)), tokens)
+        truth = [labels.index(one.label) for one in self.valid]
+        counts = confusion_by_group(
+            truth, predicted.tolist(), [one.group for one in self.valid], labels=len(labels)
+        )
+        cfg = BootstrapConfig(params.evaluate.resamples, params.evaluate.confidence, params.seed)
+        low, high = metric_intervals(counts, cfg)["macro_f1"]
+        return score(truth, predicted, len(labels)), low, high
+
+
+def _timed(home: Path, seed: int) -> tuple[Any, list[float]]:
+    """Return the context of a training, and a list that gets the seconds of its steps and evaluations."""
+    from pipeline.base.config import Profile
+    from pipeline.io.security.ray_cluster import RayCluster
+    from pipeline.stages.context import TrainingContext
+
+    seconds: list[float] = []
+
+    class Timed(TrainingContext):
+        """Measure the training alone, without tokens and files."""
+
+        def train(self, job: Any) -> Any:
+            start = time.perf_counter()
+            result = super().train(job)
+            seconds.append(time.perf_counter() - start)
+            return result
+
+    profile = Profile(device="cpu", workers=0, micro_batch=64, threads=THREADS, stage_minutes=30)
+    return Timed(seed, profile, home, home, "", RayCluster("local", home / "token")), seconds
+
+
+if __name__ == "__main__":
+    main()
