@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.base.errors import UsageError
-from pipeline.cli import data, doctor, keys, labels, release, schedule, serve, watch
+from pipeline.cli import data, doctor, keys, labels, release, schedule, serve, tune, watch
 from pipeline.cli.options import (
     ActorOption,
     DebugOption,
@@ -86,6 +86,10 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Write a value into params.yaml first."),
     ] = None,
+    overlay: Annotated[
+        Path | None,
+        typer.Option("--overlay", help="Write the values of this file first, as `tonewatch tune` makes one."),
+    ] = None,
     profile: ProfileOption = "laptop",
     reason: ReasonOption = "tonewatch run",
 ) -> Result:
@@ -94,8 +98,9 @@ def run(
     from pipeline.operations.retrain import change_params, open_context, up_to_date_release
 
     context = open_context(workspace, profile)
-    if assignments:
-        for sentence in change_params(workspace, assignments):
+    changes = [*tune.overlay_values(overlay), *(assignments or [])]
+    if changes:
+        for sentence in change_params(workspace, changes):
             typer.echo(sentence, err=True)
         context = open_context(workspace, profile)
     if record := up_to_date_release(context):
@@ -205,6 +210,7 @@ def prune(
 app.command()(serve.serve)
 app.command()(watch.watch)
 app.command()(schedule.schedule)
+app.command()(tune.tune)
 app.command()(doctor.doctor)
 app.add_typer(release.app, name="release")
 app.add_typer(data.app, name="data")

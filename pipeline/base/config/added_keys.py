@@ -32,6 +32,7 @@ ADDED_KEYS = (
     "encoder.long_texts",
     "encoder.folder",
     "encoder.hub",
+    "tune",
 )
 
 
