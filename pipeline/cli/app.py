@@ -35,6 +35,13 @@ FileOption = Annotated[
         allow_dash=True,
     ),
 ]
+ColumnOption = Annotated[
+    str | None, typer.Option("--column", help="The column of texts; by default `text`, or the only one.")
+]
+ExplainOption = Annotated[
+    str | None,
+    typer.Option("--explain", metavar="METHOD", help="Importance of words: occlusion or gradients."),
+]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -141,14 +148,13 @@ def predict(
     *,
     texts: Annotated[list[str] | None, typer.Argument(help="Texts to label.")] = None,
     file: FileOption = None,
-    column: Annotated[
-        str | None, typer.Option("--column", help="The column of texts; by default `text`, or the only one.")
-    ] = None,
+    column: ColumnOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Where to write the scored table, in any of these formats.")
     ] = None,
     prefix: Annotated[str, typer.Option("--prefix", help="Begins the name of each added column.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Replace the file at --out.")] = False,
+    explain: ExplainOption = None,
 ) -> Result:
     """Label texts with the champion.  Example: tonewatch predict --file comments.csv --out scored.parquet."""
     from pipeline.cli import predictions
@@ -156,9 +162,10 @@ def predict(
     from pipeline.inference import predict as inference
 
     if out is not None:
-        if file is None or texts:
+        if file is None or texts or explain:
             raise UsageError(
-                "`--out` takes its texts from one file. Name it with `--file`, without other texts."
+                "`--out` takes its texts from one file. Name it with `--file`, without other texts and "
+                "without `--explain`."
             )
         request = batch.ScoreRequest(file, out, column=column, prefix=prefix, replace=force)
         scored = batch.score_table(workspace, request, sys.stdin.buffer)
@@ -167,8 +174,13 @@ def predict(
         raise UsageError(
             "`--column`, `--prefix` and `--force` need a table to write. Add `--out scored.csv`."
         )
-    lines = inference.read_lines(file, sys.stdin.buffer) if file else []
-    result = inference.predict(workspace, [*(texts or []), *lines])
+    lines = [*(texts or []), *(inference.read_lines(file, sys.stdin.buffer) if file else [])]
+    if explain is not None:
+        from pipeline.inference.explain import explain_texts
+
+        explained = explain_texts(workspace, lines, explain)
+        return asdict(explained), predictions.explained(explained)
+    result = inference.predict(workspace, lines)
     return result.records(), predictions.predictions(result)
 
 

@@ -21,6 +21,8 @@ QUIET = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
 TUNE = {
     # Seconds between two records of a search: after a kill it goes on from the last one.
     "TUNE_GLOBAL_CHECKPOINT_S": "5",
+    # Its panels would stand on the standard output, before our own JSON.
+    "RAY_AIR_NEW_OUTPUT": "0",
     # Each trial would get tables and event files of its own.
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
 }

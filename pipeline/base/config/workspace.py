@@ -35,8 +35,8 @@ class Profile(Section):
     def _min_is_no_more_than_all(self) -> "Profile":
         if self.min_workers is not None and self.min_workers > self.workers:
             raise ValueError(
-                f"min_workers is {self.min_workers}, more than the {self.workers} workers there are. Write at "
-                f"most {self.workers}, or remove the line"
+                f"min_workers is {self.min_workers}, more than the {self.workers} workers there are. "
+                f"Write at most {self.workers}, or remove the line"
             )
         return self
 

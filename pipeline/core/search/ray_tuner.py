@@ -3,12 +3,13 @@
 Source: Li et al., 2020 (asynchronous successive halving, ASHA).
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipeline.base.config import Choices, SearchRange
 from pipeline.base.errors import Fault
-from pipeline.core.search.trials import FoldTraining, SearchPlan, TrialListener, Values
+from pipeline.core.search.trials import FoldScore, FoldTraining, SearchPlan, TrialListener, Values
 
 # Of the trials that reach a rung, the better half goes on: one fold alone errs by about a point.
 REDUCTION = 2
@@ -31,7 +32,10 @@ def search(
     """
     from ray import tune
 
-    resources = {"cpu": plan.cores, **({"gpu": plan.gpus} if plan.gpus else {})}
+    # It warns that the first values need not be in their ranges; what fails is raised.
+    logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    # The trial itself only waits for its folds.
+    resources = tune.PlacementGroupFactory([{}, _needs(plan, "CPU", "GPU")])
     trainable = tune.with_resources(_trial_of(plan, train_fold), resources)
     path = f"{plan.storage}/{plan.name}"
     if tune.Tuner.can_restore(path):
@@ -90,20 +94,30 @@ def domain(searched: SearchRange, present: object) -> Any:
 
 
 def _trial_of(plan: SearchPlan, train_fold: FoldTraining) -> Callable[[Values], None]:
-    folds = plan.folds
-
     def trial(values: Values) -> None:
+        import ray
         from ray import tune
 
+        # A process of its own: within that of a trial Ray Train does not train.
+        train = ray.remote(**_needs(plan, "num_cpus", "num_gpus"))(_train)
         scores: list[float] = []
-        for fold in range(folds):
-            found = train_fold(dict(values), fold)
+        for fold in range(plan.folds):
+            found: FoldScore = ray.get(train.remote(train_fold, dict(values), fold))
             if found.score is None:
                 return
             scores.append(found.score)
             tune.report({SCORE: sum(scores) / len(scores), SCORES: scores})
 
     return trial
+
+
+def _train(train_fold: FoldTraining, values: Values, fold: int) -> FoldScore:
+    return train_fold(values, fold)
+
+
+def _needs(plan: SearchPlan, cores: str, gpus: str) -> dict[str, int]:
+    """Return what a fold needs, under the names that Ray has for it."""
+    return {cores: plan.cores, **({gpus: plan.gpus} if plan.gpus else {})}
 
 
 def _callback(listener: TrialListener, seconds: float, clock: Callable[[], float]) -> Any:

@@ -9,13 +9,15 @@ from pydantic import ValidationError
 
 from pipeline.base.config import Params, Profile, Workspace
 from pipeline.base.digests import json_digest
-from pipeline.base.errors import Refusal, UsageError
+from pipeline.base.errors import TrainingDiverged, UsageError
 from pipeline.core.search.trials import FoldScore, Values
 from pipeline.io import files, parquet
-from pipeline.operations.tuning.fold_texts import HELD_OUT
+from pipeline.operations.tuning.fold_texts import HELD_OUT, divide, write_fold
 from pipeline.operations.tuning.results import SCORES
 from pipeline.stages import finetune
 from pipeline.stages.context import StageContext, TrainingContext
+
+WORK = "work"
 
 
 @dataclass(frozen=True)
@@ -61,21 +63,25 @@ class WorkspaceFolds:
         return FoldScore(document["score"], document["fault"])
 
     def _train(self, values: Values, fold: int) -> FoldScore:
-        texts = self.folder / f"fold-{fold}"
-        out = self.folder / "models" / f"{json_digest(values)[:16]}-{fold}"
-        context = FoldContext(self.workspace, self.profile, values, {"split": texts, "finetune": out})
+        # The texts and the model are there while they are needed: whoever is forgotten later is not here.
+        work = self.folder / WORK / f"{json_digest(values)[:16]}-{fold}"
+        folders = {"split": work / "texts", "finetune": work / "classifier"}
+        context = FoldContext(self.workspace, self.profile, values, folders)
         try:
+            splits = StageContext(self.workspace, self.profile).folder("split")
+            write_fold(folders["split"], divide(splits, fold, context.params))
             finetune.run(context)
-            return FoldScore(held_out_score(out, texts / f"{HELD_OUT}.parquet", context.params))
-        except (Refusal, UsageError, ValidationError) as error:
+            score = held_out_score(folders["finetune"], folders["split"], context.params)
+            return FoldScore(score)
+        except (TrainingDiverged, UsageError, ValidationError) as error:
             # These values cannot be trained with; others can.
             return FoldScore(None, str(error).splitlines()[0])
         finally:
-            shutil.rmtree(out, ignore_errors=True)
+            shutil.rmtree(work, ignore_errors=True)
 
 
-def held_out_score(classifier: Path, held_out: Path, params: Params) -> float:
-    """Return macro F1 of a trained classifier on the texts of a file."""
+def held_out_score(classifier: Path, texts: Path, params: Params) -> float:
+    """Return macro F1 of a trained classifier on the held-out texts of a fold."""
     import numpy as np
     from safetensors.torch import load
 
@@ -87,7 +93,7 @@ def held_out_score(classifier: Path, held_out: Path, params: Params) -> float:
     weights = load((classifier / "model.safetensors").read_bytes())
     model = trained_classifier(files.read_json(classifier / "config.json"), weights)
     tokenizer = load_tokenizer((classifier / "tokenizer.json").read_text("utf-8"), params.encoder.max_tokens)
-    rows = list(parquet.stream_rows(held_out, "text", "label"))
+    rows = list(parquet.stream_rows(texts / f"{HELD_OUT}.parquet", "text", "label"))
     tokens = encode(tokenizer, [text for text, _ in rows], params.encoder.long_texts)
     labels = list(params.collect.labels)
     truth = np.array([labels.index(label) for _, label in rows])

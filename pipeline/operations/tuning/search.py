@@ -1,6 +1,7 @@
 """Search for better parameters: trials over folds on Ray Tune, and the best as an overlay of params.yaml."""
 
 import os
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,11 @@ from pipeline.io.registry.open_registry import open_registry
 from pipeline.io.registry.training_curves import MlflowSearch, search_experiment_of
 from pipeline.io.security.ray_cluster import RayCluster
 from pipeline.operations.retrain import open_context
-from pipeline.operations.tuning.fold_texts import write_folds
-from pipeline.operations.tuning.fold_training import WorkspaceFolds
+from pipeline.operations.tuning.fold_texts import divide
+from pipeline.operations.tuning.fold_training import WORK, WorkspaceFolds
 from pipeline.operations.tuning.overlay import flattened, write_overlay
 from pipeline.operations.tuning.results import Trial, read_trials
 from pipeline.stages.context import StageContext
-
-FOLDER = "tune"
 
 
 @dataclass(frozen=True)
@@ -74,8 +73,11 @@ class _Search:
     def of(cls, context: StageContext) -> "_Search":
         """Write the folds of the present texts, or find them."""
         workspace, params, cfg = context.workspace, context.params, context.params.tune
-        folder = workspace.home / FOLDER / _folds_name(context)
-        write_folds(context.folder("split"), folder, folds=cfg.folds, cfg=params.split, seed=params.seed)
+        # Fewer groups than folds are refused before anything starts.
+        divide(context.folder("split"), 0, params)
+        # Beside the checkpoints of its folds, and removed like them when nobody continues it for long.
+        folder = workspace.checkpoints / f"tune-{_folds_name(context)}"
+        shutil.rmtree(folder / WORK, ignore_errors=True)
         settings = _settings(params)
         first = {key: settings[key] for key in cfg.ranges}
         key = json_digest([folder.name, first, cfg.model_dump(mode="json")])

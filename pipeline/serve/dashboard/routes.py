@@ -109,6 +109,7 @@ def try_text(
     context: DashboardContext,
     request: Request,
     text: FormText = "",
+    *,
     method: FormText = OCCLUSION,
     csrf_token: FormText = "",
     fragment: int = 0,

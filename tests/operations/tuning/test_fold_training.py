@@ -7,9 +7,9 @@ import pytest
 from pipeline.base.config import Profile
 from pipeline.base.errors import DataRejected, Fault
 from pipeline.io import parquet
-from pipeline.io.params_file import load_params
+from pipeline.io.params_file import load_params, set_params
 from pipeline.operations.tuning import fold_training
-from pipeline.operations.tuning.fold_texts import write_folds
+from pipeline.operations.tuning.fold_texts import divide
 from pipeline.operations.tuning.fold_training import WorkspaceFolds
 from pipeline.operations.tuning.results import read_trials
 
@@ -19,36 +19,29 @@ PRESENT = {"finetune.learning_rate": 3e-3}
 
 @pytest.fixture
 def folder(workspace):
+    return workspace.checkpoints / "tune-test"
+
+
+def parts_of(workspace):
     params = load_params(workspace.params)
-    out = workspace.home / "folds"
-    write_folds(workspace.root / "data" / "splits", out, folds=3, cfg=params.split, seed=params.seed)
-    return out
+    return [divide(workspace.root / "data" / "splits", fold, params) for fold in range(3)]
 
 
-def ids(path):
-    return {record.id for record in parquet.read_texts(path)}
+def test_each_text_is_held_out_once_and_none_of_the_test_split(workspace):
+    splits = workspace.root / "data" / "splits"
+    known = {one.id for name in ("train", "valid") for one in parquet.read_texts(splits / f"{name}.parquet")}
+
+    held_out = [record.id for parts in parts_of(workspace) for record in parts["held_out"]]
+
+    assert sorted(held_out) == sorted(known)
+    for parts in parts_of(workspace):
+        assert all(parts.values())
+        assert sorted(record.id for records in parts.values() for record in records) == sorted(known)
 
 
-def test_each_text_is_held_out_once_and_none_of_the_test_split(workspace, folder):
-    parts = [{name: ids(folder / f"fold-{n}" / f"{name}.parquet") for name in ("train", "valid", "held_out")}
-             for n in range(3)]  # fmt: skip
-    known = ids(workspace.root / "data/splits/train.parquet") | ids(
-        workspace.root / "data/splits/valid.parquet"
-    )
-
-    for part in parts:
-        assert all(part.values())
-        assert len(part["train"]) + len(part["valid"]) + len(part["held_out"]) == len(known) == 112
-    assert set.union(*(part["held_out"] for part in parts)) == known
-    assert sum(len(part["held_out"]) for part in parts) == len(known)
-
-
-def test_groups_are_whole_in_each_part(folder):
-    for n in range(3):
-        groups = [
-            {record.group for record in parquet.read_texts(folder / f"fold-{n}" / f"{name}.parquet")}
-            for name in ("train", "valid", "held_out")
-        ]
+def test_groups_are_whole_in_each_part(workspace):
+    for parts in parts_of(workspace):
+        groups = [{record.group for record in records} for records in parts.values()]
         assert sum(map(len, groups)) == len(set.union(*groups))
 
 
@@ -59,13 +52,18 @@ def test_a_score_is_kept_and_not_trained_again(workspace, folder, monkeypatch):
 
     assert train(PRESENT, 0) == first
     assert 0 < first.score <= 1
-    assert not any((folder / "models").iterdir())
+    # No text is left behind.
+    assert [path.name for path in folder.iterdir() if any(path.iterdir())] == ["scores"]
 
 
 def test_the_values_of_a_trial_change_the_training(workspace, folder):
     train = WorkspaceFolds(workspace, PROFILE, folder)
 
-    assert train({"finetune.learning_rate": 1e-8}, 0).score < train(PRESENT, 0).score
+    still, learnt = (
+        train({"finetune.learning_rate": rate, "finetune.min_steps": 48}, 0) for rate in (1e-8, 5e-3)
+    )
+
+    assert still.score < learnt.score
 
 
 def test_values_that_diverge_are_a_fault_of_the_trial(workspace, folder):
@@ -77,18 +75,19 @@ def test_values_that_diverge_are_a_fault_of_the_trial(workspace, folder):
     assert (trial.scores, trial.mean, trial.fault) == ((), None, found.fault)
 
 
-def test_a_file_of_the_folds_that_was_changed_is_noticed(workspace, folder):
-    (folder / "fold-0" / "train.parquet").write_bytes(b"other")
+def test_data_that_were_changed_are_refused(workspace, folder):
+    (workspace.root / "data" / "splits" / "train.parquet").write_bytes(b"other")
 
     with pytest.raises(Fault, match="was changed"):
         WorkspaceFolds(workspace, PROFILE, folder)(PRESENT, 0)
 
 
-def test_too_few_groups_are_refused(workspace):
-    params = load_params(workspace.params)
+@pytest.mark.parametrize("folds", [57, 200])
+def test_too_few_groups_are_refused(workspace, folds):
+    set_params(workspace.params, [f"tune.folds={folds}"])
 
-    with pytest.raises(DataRejected, match=r"200 folds need as many groups"):
-        write_folds(workspace.root / "data/splits", workspace.home / "x", folds=200, cfg=params.split, seed=1)
+    with pytest.raises(DataRejected, match=rf"{folds} folds need as many groups .* hold 56"):
+        divide(workspace.root / "data" / "splits", 0, load_params(workspace.params))
 
 
 def write_scores(folder, values, scores):

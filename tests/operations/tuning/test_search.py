@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import signal
 import time
-from pathlib import Path
 
 import pytest
 import tuning
@@ -27,7 +26,7 @@ def search(workspace):
 
 def scores(workspace):
     """Return when each score was written, by its file."""
-    return {path.name: path.stat().st_mtime_ns for path in Path(workspace.home).glob("tune/*/scores/*.json")}
+    return {path.name: path.stat().st_mtime_ns for path in workspace.checkpoints.glob("tune-*/scores/*.json")}
 
 
 def trial_runs(workspace):
