@@ -31,7 +31,7 @@ def tune(
 
     result = search(workspace, profile, out or workspace.root / OVERLAY)
     document = {**asdict(result), "overlay": str(result.overlay) if result.overlay else None}
-    return document, _text(result)
+    return document, search_table(result)
 
 
 def overlay_values(overlay: Path | None) -> list[str]:
@@ -43,7 +43,7 @@ def overlay_values(overlay: Path | None) -> list[str]:
     return overlay_assignments(overlay)
 
 
-def _text(result: "SearchResult") -> str:
+def search_table(result: "SearchResult") -> str:
     """Write a row for each trial, the best first, and what to type next."""
     from pipeline.cli.tables import table
 

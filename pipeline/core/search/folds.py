@@ -12,11 +12,14 @@ from pipeline.base.errors import DataRejected
 
 @dataclass(frozen=True)
 class MeanOverFolds:
-    """Hold a mean, and the interval that its true value is in with the confidence that was asked for."""
+    """Hold a mean, and the interval that its true value is in with the confidence that was asked for.
+
+    One score has no interval.
+    """
 
     mean: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
 
 
 def assign_folds(groups: Sequence[str], *, folds: int, seed: int) -> list[int]:
@@ -29,7 +32,7 @@ def assign_folds(groups: Sequence[str], *, folds: int, seed: int) -> list[int]:
     if len(sizes) < folds:
         raise DataRejected(
             f"{folds} folds need as many groups of texts, and train and valid hold {len(sizes)}. Collect "
-            f"more texts, or type `tonewatch run --set tune.folds={max(2, len(sizes))}`."
+            f"more texts, or write `folds: {max(2, len(sizes))}` under `tune` in params.yaml."
         )
     held = [0] * folds
     fold_of = {}
@@ -43,14 +46,14 @@ def mean_over_folds(scores: Sequence[float], *, folds: int, confidence: float) -
     """Return the mean of the scores of some of the folds, with an interval for training anew on other texts.
 
     The models of two folds share most of their texts, so the variance of the mean is 1/n + 1/(folds - 1)
-    times that of the scores (Nadeau and Bengio, 2003). With one score there is no interval: NaN.
+    times that of the scores (Nadeau and Bengio, 2003).
     """
     from scipy import stats
 
     values = np.asarray(scores, dtype=np.float64)
     mean = float(values.mean())
     if len(values) < 2:
-        return MeanOverFolds(mean, float("nan"), float("nan"))
+        return MeanOverFolds(mean, None, None)
     variance = float(values.var(ddof=1)) * (1 / len(values) + 1 / (folds - 1))
     half = float(stats.t.ppf((1 + confidence) / 2, len(values) - 1)) * variance**0.5
     return MeanOverFolds(mean, mean - half, mean + half)

@@ -32,8 +32,8 @@ def search(
     """
     from ray import tune
 
-    # It warns that the first values need not be in their ranges; what fails is raised.
-    logging.getLogger("ray.tune").setLevel(logging.ERROR)
+    # It warns of first values outside of their ranges, and where it begins anew; what fails is raised.
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     # The trial itself only waits for its folds.
     resources = tune.PlacementGroupFactory([{}, _needs(plan, "CPU", "GPU")])
     trainable = tune.with_resources(_trial_of(plan, train_fold), resources)
@@ -59,7 +59,7 @@ def _new_tuner(plan: SearchPlan, trainable: Any, callback: Any) -> Any:
     first = {key: plan.first[key] for key in plan.ranges}
     return tune.Tuner(
         trainable,
-        param_space={key: domain(one, first[key]) for key, one in plan.ranges.items()},
+        param_space={key: domain(one, whole=key in plan.whole) for key, one in plan.ranges.items()},
         tune_config=tune.TuneConfig(
             metric=SCORE,
             mode="max",
@@ -80,13 +80,13 @@ def _new_tuner(plan: SearchPlan, trainable: Any, callback: Any) -> Any:
     )
 
 
-def domain(searched: SearchRange, present: object) -> Any:
-    """Return a range as Ray Tune draws from it; whole numbers where the present value is one."""
+def domain(searched: SearchRange, *, whole: bool) -> Any:
+    """Return a range as Ray Tune draws from it."""
     from ray import tune
 
     if isinstance(searched, Choices):
         return tune.choice(list(searched.choices))
-    if isinstance(present, int):
+    if whole:
         draw = tune.lograndint if searched.log else tune.randint
         # Its upper end is left out.
         return draw(round(searched.low), round(searched.high) + 1)

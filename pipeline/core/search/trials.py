@@ -39,15 +39,16 @@ class TrialListener(Protocol):
 class SearchPlan:
     """Set what is searched, and with what.
 
-    `first` holds the values of the first trial. `cores` and `gpus` are those of one trial, `at_once` trials
-    run side by side, for so many `seconds` in one go. Under `name`, in the folder `storage`, a search that
-    was killed is found again.
+    `first` holds the values of the first trial, `whole` the keys of whole numbers. `cores` and `gpus` are
+    those of one trial, `at_once` trials run side by side, for so many `seconds` in one go. Under `name`, in
+    the folder `storage`, a search that was killed is found again.
     """
 
     name: str
     storage: str
     ranges: Mapping[str, SearchRange]
     first: Values
+    whole: frozenset[str]
     trials: int
     folds: int
     at_once: int

@@ -105,12 +105,18 @@ class MlflowSearch:
         self._write(values, (), end=True)
 
     def close(self, best: Mapping[str, object], mean: float | None) -> None:
-        """End the run of the search with what it found."""
+        """End the runs of the search, with the best values and their mean score on the first of them."""
         try:
             with mlflow_tracking.mlflow_at(self.uri) as client:
                 run = self._parent(client)
+                for key, value in best.items():
+                    client.set_tag(run, f"best.{key}", str(value))
                 if mean is not None:
-                    mlflow_tracking.log_numbers(client, run, params=best, metrics={"score": mean})
+                    client.log_metric(run, "score", mean)
+                place = mlflow_tracking.ensure_experiment(client, self.uri, self.experiment)
+                # A killed search leaves the run of a trial open.
+                for trial in client.search_runs([place], f"tags.`{PARENT}` = '{run}' and status = 'RUNNING'"):
+                    client.set_terminated(trial.info.run_id)
                 client.set_terminated(run)
         except TonewatchError as error:
             log.warning("search.unreachable", error=str(error))

@@ -37,8 +37,8 @@ def divide(splits: Path, fold: int, params: Params) -> Parts:
     train = [record for record in others if record.group not in chosen]
     if not train:
         raise DataRejected(
-            f"With {folds} folds no group of texts is left to train on. Collect more texts, or type "
-            "`tonewatch run --set tune.folds=2`."
+            f"With {folds} folds no group of texts is left to train on. Collect more texts, or "
+            "write a smaller number of `folds` under `tune` in params.yaml."
         )
     return {
         "train": train,

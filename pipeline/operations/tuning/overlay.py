@@ -1,6 +1,5 @@
 """Overlays: files with some of the keys of params.yaml, which `tonewatch run --overlay` writes into it."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -64,6 +63,6 @@ def _inline(value: object) -> str:
 
 def interval(mean: MeanOverFolds, sign: str = "") -> str:
     """Return a mean with its interval, as 0.743 [0.731, 0.755]; of a single fold there is none."""
-    if math.isnan(mean.low):
+    if mean.low is None or mean.high is None:
         return f"{mean.mean:{sign}.3f}"
     return f"{mean.mean:{sign}.3f} [{mean.low:{sign}.3f}, {mean.high:{sign}.3f}]"

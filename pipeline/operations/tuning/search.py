@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.base.config import Params, Workspace
+from pipeline.base.config import Params, SearchRange, Workspace
 from pipeline.base.digests import json_digest
 from pipeline.core.search.trials import SearchPlan, Values
 from pipeline.io import files
@@ -112,6 +112,7 @@ class _Search:
             storage=str(self.folds.folder.resolve()),
             ranges=cfg.ranges,
             first=self.first,
+            whole=frozenset(key for key, one in cfg.ranges.items() if self._is_whole(key, one)),
             trials=cfg.trials,
             folds=cfg.folds,
             at_once=cfg.workers_at_once,
@@ -120,6 +121,11 @@ class _Search:
             gpus=int(profile.device == "cuda"),
             seed=self.params.seed % 2**32,
         )
+
+    def _is_whole(self, key: str, searched: SearchRange) -> bool:
+        """Return whether the key takes whole numbers alone: what is written as 1.0 becomes 1."""
+        ends = (_settings(self.params.with_searched({key: end}))[key] for end in searched.ends)
+        return all(isinstance(end, int) for end in ends)
 
 
 def _settings(params: Params) -> dict[str, object]:
