@@ -23,12 +23,17 @@ class _OutOfTime(Exception):
 
 
 def search(
-    plan: SearchPlan, train_fold: FoldTraining, listener: TrialListener, *, clock: Callable[[], float]
+    plan: SearchPlan,
+    train_fold: FoldTraining,
+    open_listener: Callable[[], TrialListener],
+    *,
+    clock: Callable[[], float],
 ) -> bool:
     """Run every trial to its end, from where a search of this name was when it stopped; False without time.
 
-    This process has joined the Ray cluster. A search is continued with the listener and the clock, in
-    seconds, that it was begun with. Raises Fault with the reason where a trial fails.
+    This process has joined the Ray cluster. Ray Tune keeps what is called to open a listener, and the clock
+    in seconds, on disk: they hold no secret, and a search is continued with those it was begun with. Raises
+    Fault with the reason where a trial fails.
     """
     from ray import tune
 
@@ -41,7 +46,7 @@ def search(
     if tune.Tuner.can_restore(path):
         tuner = tune.Tuner.restore(path, trainable, resume_unfinished=True, restart_errored=True)
     else:
-        tuner = _new_tuner(plan, trainable, _callback(listener, plan.seconds, clock))
+        tuner = _new_tuner(plan, trainable, _callback(open_listener, plan.seconds, clock))
     try:
         results = tuner.fit()
     except _OutOfTime:
@@ -120,27 +125,30 @@ def _needs(plan: SearchPlan, cores: str, gpus: str) -> dict[str, int]:
     return {cores: plan.cores, **({gpus: plan.gpus} if plan.gpus else {})}
 
 
-def _callback(listener: TrialListener, seconds: float, clock: Callable[[], float]) -> Any:
+def _callback(open_listener: Callable[[], TrialListener], seconds: float, clock: Callable[[], float]) -> Any:
     from ray.tune import Callback
 
     class Trials(Callback):  # type: ignore[misc]
         """Tell the listener of each report, and end the search when its time is over.
 
-        Ray Tune pickles it; the time begins anew where a search is continued.
+        Ray Tune pickles it; listener and time begin anew where a search is continued.
         """
 
         def setup(self, **_: Any) -> None:
-            self.end = clock() + seconds
+            self.end, self.listener = clock() + seconds, open_listener()
+
+        def __getstate__(self) -> dict[str, object]:
+            return {}
 
         def on_step_begin(self, **_: Any) -> None:
             if clock() > self.end:
                 raise _OutOfTime
 
         def on_trial_result(self, *, trial: Any, result: Mapping[str, Any], **_: Any) -> None:
-            listener.scored(trial.config, result[SCORES])
+            self.listener.scored(trial.config, result[SCORES])
 
         def on_trial_complete(self, *, trial: Any, **_: Any) -> None:
-            listener.ended(trial.config)
+            self.listener.ended(trial.config)
 
     return Trials()
 

@@ -1,5 +1,6 @@
 """Train a fold with the fine-tune stage, score its held-out texts, and keep the score in a file."""
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -46,9 +47,12 @@ class FoldContext(StageContext):
 
 @dataclass(frozen=True)
 class WorkspaceFolds:
-    """Train folds below a folder; it travels to the workers of the cluster, which share the folder."""
+    """Train folds of the workspace at a root, below a folder; it travels to the workers of the cluster.
 
-    workspace: Workspace
+    They see the workspace at the same path, and read what is secret from their own environment.
+    """
+
+    root: Path
     profile: Profile
     folder: Path
 
@@ -66,9 +70,10 @@ class WorkspaceFolds:
         # The texts and the model are there while they are needed: whoever is forgotten later is not here.
         work = self.folder / WORK / f"{json_digest(values)[:16]}-{fold}"
         folders = {"split": work / "texts", "finetune": work / "classifier"}
-        context = FoldContext(self.workspace, self.profile, values, folders)
+        workspace = Workspace.of(self.root, os.environ)
+        context = FoldContext(workspace, self.profile, values, folders)
         try:
-            splits = StageContext(self.workspace, self.profile).folder("split")
+            splits = StageContext(workspace, self.profile).folder("split")
             write_fold(folders["split"], divide(splits, fold, context.params))
             finetune.run(context)
             score = held_out_score(folders["finetune"], folders["split"], context.params)

@@ -3,7 +3,9 @@
 import os
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pipeline.base.config import Params, SearchRange, Workspace
@@ -54,8 +56,15 @@ def tune(workspace: Workspace, profile_name: str, out: Path) -> SearchResult:
     overlay = None
     if best is not None and not best.is_present:
         overlay = write_overlay(out, best, folds=params.tune.folds)
-    search.curves.close(best.values if best else {}, best.mean.mean if best and best.mean else None)
+    mean = best.mean.mean if best and best.mean else None
+    search.open_curves().close(best.values if best else {}, mean)
     return SearchResult(tuple(trials), params.tune.folds, finished, best, overlay)
+
+
+def open_curves(root: Path, key: str) -> MlflowSearch:
+    """Open where a search of a workspace can be followed."""
+    workspace = Workspace.of(root, os.environ)
+    return MlflowSearch(workspace.mlflow, search_experiment_of(open_registry(workspace).name), key)
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ class _Search:
     cluster: RayCluster
     first: Values
     key: str
-    curves: MlflowSearch
+    open_curves: Callable[[], MlflowSearch]
 
     @classmethod
     def of(cls, context: StageContext) -> "_Search":
@@ -85,11 +94,11 @@ class _Search:
         alone = {"workers": 0, "threads": max(1, cores // cfg.workers_at_once)}
         return cls(
             params,
-            WorkspaceFolds(workspace, context.profile.model_copy(update=alone), folder),
+            WorkspaceFolds(workspace.root, context.profile.model_copy(update=alone), folder),
             RayCluster(workspace.ray, workspace.ray_token),
             first,
             key,
-            MlflowSearch(workspace.mlflow, search_experiment_of(open_registry(workspace).name), key),
+            partial(open_curves, workspace.root, key),
         )
 
     def run(self) -> bool:
@@ -100,7 +109,7 @@ class _Search:
         if finished.is_file():
             return True
         self.cluster.join()
-        if not search(self._plan(), self.folds, self.curves, clock=time.monotonic):
+        if not search(self._plan(), self.folds, self.open_curves, clock=time.monotonic):
             return False
         files.write_bytes(finished, b"")
         return True

@@ -46,7 +46,7 @@ def test_groups_are_whole_in_each_part(workspace):
 
 
 def test_a_score_is_kept_and_not_trained_again(workspace, folder, monkeypatch):
-    train = WorkspaceFolds(workspace, PROFILE, folder)
+    train = WorkspaceFolds(workspace.root, PROFILE, folder)
     first = train(PRESENT, 0)
     monkeypatch.setattr(fold_training.finetune, "run", None)
 
@@ -57,7 +57,7 @@ def test_a_score_is_kept_and_not_trained_again(workspace, folder, monkeypatch):
 
 
 def test_the_values_of_a_trial_change_the_training(workspace, folder):
-    train = WorkspaceFolds(workspace, PROFILE, folder)
+    train = WorkspaceFolds(workspace.root, PROFILE, folder)
 
     still, learnt = (
         train({"finetune.learning_rate": rate, "finetune.min_steps": 48}, 0) for rate in (1e-8, 5e-3)
@@ -67,7 +67,7 @@ def test_the_values_of_a_trial_change_the_training(workspace, folder):
 
 
 def test_values_that_diverge_are_a_fault_of_the_trial(workspace, folder):
-    found = WorkspaceFolds(workspace, PROFILE, folder)({"finetune.learning_rate": 1e30}, 0)
+    found = WorkspaceFolds(workspace.root, PROFILE, folder)({"finetune.learning_rate": 1e30}, 0)
 
     assert found.score is None
     assert "is not finite" in found.fault
@@ -79,7 +79,7 @@ def test_data_that_were_changed_are_refused(workspace, folder):
     (workspace.root / "data" / "splits" / "train.parquet").write_bytes(b"other")
 
     with pytest.raises(Fault, match="was changed"):
-        WorkspaceFolds(workspace, PROFILE, folder)(PRESENT, 0)
+        WorkspaceFolds(workspace.root, PROFILE, folder)(PRESENT, 0)
 
 
 @pytest.mark.parametrize("folds", [57, 200])
