@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.base.errors import UsageError
-from pipeline.cli import data, doctor, keys, labels, release, schedule, serve, watch
+from pipeline.cli import data, doctor, keys, labels, release, schedule, serve, tune, watch
 from pipeline.cli.options import (
     ActorOption,
     DebugOption,
@@ -34,6 +34,13 @@ FileOption = Annotated[
         help="A table (.csv, .tsv, .jsonl, .parquet; text also .gz), or one text per line; - for stdin.",
         allow_dash=True,
     ),
+]
+ColumnOption = Annotated[
+    str | None, typer.Option("--column", help="The column of texts; by default `text`, or the only one.")
+]
+ExplainOption = Annotated[
+    str | None,
+    typer.Option("--explain", metavar="METHOD", help="Importance of words: occlusion or gradients."),
 ]
 
 app = typer.Typer(
@@ -86,6 +93,10 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Write a value into params.yaml first."),
     ] = None,
+    overlay: Annotated[
+        Path | None,
+        typer.Option("--overlay", help="Write the values of this file first, as `tonewatch tune` makes one."),
+    ] = None,
     profile: ProfileOption = "laptop",
     reason: ReasonOption = "tonewatch run",
 ) -> Result:
@@ -94,8 +105,9 @@ def run(
     from pipeline.operations.retrain import change_params, open_context, up_to_date_release
 
     context = open_context(workspace, profile)
-    if assignments:
-        for sentence in change_params(workspace, assignments):
+    changes = [*tune.overlay_values(overlay), *(assignments or [])]
+    if changes:
+        for sentence in change_params(workspace, changes):
             typer.echo(sentence, err=True)
         context = open_context(workspace, profile)
     if record := up_to_date_release(context):
@@ -136,14 +148,13 @@ def predict(
     *,
     texts: Annotated[list[str] | None, typer.Argument(help="Texts to label.")] = None,
     file: FileOption = None,
-    column: Annotated[
-        str | None, typer.Option("--column", help="The column of texts; by default `text`, or the only one.")
-    ] = None,
+    column: ColumnOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Where to write the scored table, in any of these formats.")
     ] = None,
     prefix: Annotated[str, typer.Option("--prefix", help="Begins the name of each added column.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Replace the file at --out.")] = False,
+    explain: ExplainOption = None,
 ) -> Result:
     """Label texts with the champion.  Example: tonewatch predict --file comments.csv --out scored.parquet."""
     from pipeline.cli import predictions
@@ -151,9 +162,10 @@ def predict(
     from pipeline.inference import predict as inference
 
     if out is not None:
-        if file is None or texts:
+        if file is None or texts or explain:
             raise UsageError(
-                "`--out` takes its texts from one file. Name it with `--file`, without other texts."
+                "`--out` takes its texts from one file. Name it with `--file`, without other texts and "
+                "without `--explain`."
             )
         request = batch.ScoreRequest(file, out, column=column, prefix=prefix, replace=force)
         scored = batch.score_table(workspace, request, sys.stdin.buffer)
@@ -162,8 +174,13 @@ def predict(
         raise UsageError(
             "`--column`, `--prefix` and `--force` need a table to write. Add `--out scored.csv`."
         )
-    lines = inference.read_lines(file, sys.stdin.buffer) if file else []
-    result = inference.predict(workspace, [*(texts or []), *lines])
+    lines = [*(texts or []), *(inference.read_lines(file, sys.stdin.buffer) if file else [])]
+    if explain is not None:
+        from pipeline.inference.explain import explain_texts
+
+        explained = explain_texts(workspace, lines, explain)
+        return asdict(explained), predictions.explained(explained)
+    result = inference.predict(workspace, lines)
     return result.records(), predictions.predictions(result)
 
 
@@ -205,6 +222,7 @@ def prune(
 app.command()(serve.serve)
 app.command()(watch.watch)
 app.command()(schedule.schedule)
+app.command()(tune.tune)
 app.command()(doctor.doctor)
 app.add_typer(release.app, name="release")
 app.add_typer(data.app, name="data")

@@ -1,5 +1,6 @@
 """`tonewatch labels`: texts drawn for people to label, out to a labelling tool and back in."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -7,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from pipeline.cli.options import CommandResult, account, command
+from pipeline.cli.tables import table
 
 if TYPE_CHECKING:
     from pipeline.base.config import Workspace
+    from pipeline.monitoring.audit_labels import AuditStatus
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,17 +30,17 @@ AnnotatorOption = Annotated[
     ),
 ]
 REFUSED = 1
+COLUMNS = ("topic", "drawn", "labels", "needed", "waiting")
 
 
 @app.command()
 @command
 def status(workspace: "Workspace") -> tuple[object, str]:
     """Say how many labels there are and are needed.  Example: tonewatch labels status."""
-    from pipeline.cli import printing_labels
     from pipeline.operations.label_exchange import label_status
 
     document = label_status(workspace)
-    return document, printing_labels.status(document)
+    return document, _status_text(document)
 
 
 @app.command()
@@ -50,11 +53,10 @@ def queue(
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many texts to list.")] = 20,
 ) -> tuple[object, str]:
     """List the texts that wait for your label.  Example: tonewatch labels queue --topic phones."""
-    from pipeline.cli import printing_labels
     from pipeline.monitoring.audit_labels import read_queue
 
     texts = [asdict(text) for text in read_queue(workspace, annotator, topic=topic, most=limit)]
-    return texts, printing_labels.queue(texts)
+    return texts, _queue_text(texts)
 
 
 @app.command("export")
@@ -97,3 +99,26 @@ def import_file(
 
     result = import_labels(workspace, path, annotator=annotator, replace=replace)
     return CommandResult(asdict(result), "\n".join(result.sentences()), REFUSED if result.refused else 0)
+
+
+def _status_text(document: "AuditStatus") -> str:
+    """Write how far each topic is, how far people agree, and what to do next."""
+    parts = []
+    if document["topics"]:
+        rows = [tuple(str(topic[name]) for name in COLUMNS) for topic in document["topics"]]  # type: ignore[literal-required]
+        parts.append(table(rows, header=COLUMNS))
+    if found := document["agreement"]:
+        kappa = "" if found["kappa"] is None else f", Cohen's kappa {found['kappa']:.2f}"
+        parts.append(
+            f"Two people agree on {found['share']:.0%} of {found['texts']:,} texts "
+            f"({found['low']:.0%} to {found['high']:.0%}){kappa}."
+        )
+    return "\n".join([*parts, *document["sentences"]])
+
+
+def _queue_text(texts: Sequence[Mapping[str, object]]) -> str:
+    """Write the texts that wait, one a row, as `labels export` names them."""
+    if not texts:
+        return "No text waits for your label. `tonewatch labels status` says what is drawn."
+    rows = [(f"{one['request']}/{one['position']}", str(one["topic"]), str(one["text"])) for one in texts]
+    return table(rows, header=("prediction", "topic", "text"))

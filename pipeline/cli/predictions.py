@@ -6,6 +6,7 @@ from pipeline.cli.tables import table
 
 if TYPE_CHECKING:
     from pipeline.inference.batch import ScoredTable
+    from pipeline.inference.explain import ChampionExplanations
     from pipeline.inference.predict import ChampionPredictions
 
 
@@ -37,3 +38,15 @@ def scored(result: "ScoredTable") -> str:
     if result.escaped:
         lines.append(f"Cells that begin like a formula, written with a ' before them: {result.escaped:,}.")
     return "\n".join([*lines, f"release {result.release}, data {result.data_version}"])
+
+
+def explained(result: "ChampionExplanations") -> str:
+    """Write the label of each text, and below it its words with their importance."""
+    unit = {"occlusion": "drop of the probability without the word", "gradients": "part of the logit"}
+    parts = []
+    for one in result.explanations:
+        head = f"{one.label} {one.probabilities[one.label]:.3f}, importance of each word: {unit[one.method]}"
+        rows = [(word.word, f"{word.weight:+.3f}") for word in one.words]
+        more = [f"  and {one.further:,} more words"] if one.further else []
+        parts += [head, table(rows, indent=2), *more]
+    return "\n".join([*parts, f"release {result.release}, data {result.data_version}"])

@@ -57,6 +57,20 @@ def predict(workspace: Workspace, texts: Sequence[str]) -> ChampionPredictions:
 
     Raises UsageError when there is no text, a text is not UTF-8, or there is no champion.
     """
+    require_texts(texts)
+    release = load_champion(workspace)
+    predictions = release.predictor.predict(texts)
+    rows = range(len(texts))
+    return ChampionPredictions(
+        release.name,
+        release.data_version,
+        release.predictor.max_tokens,
+        tuple(prediction_of(predictions, row, labels=release.labels) for row in rows),
+    )
+
+
+def require_texts(texts: Sequence[str]) -> None:
+    """Raise UsageError when there is no text, or one is not UTF-8."""
     if not texts:
         raise UsageError(
             'There is no text to label. Type `tonewatch predict "a text"`, or name a file with `--file`.'
@@ -68,15 +82,6 @@ def predict(workspace: Workspace, texts: Sequence[str]) -> ChampionPredictions:
             raise UsageError(
                 f"Text {number} is not UTF-8. Set your terminal to UTF-8, or use `--file`."
             ) from None
-    release = load_champion(workspace)
-    predictions = release.predictor.predict(texts)
-    rows = range(len(texts))
-    return ChampionPredictions(
-        release.name,
-        release.data_version,
-        release.predictor.max_tokens,
-        tuple(prediction_of(predictions, row, labels=release.labels) for row in rows),
-    )
 
 
 def read_lines(path: Path, standard_input: BinaryIO) -> list[str]:

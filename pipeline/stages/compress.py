@@ -106,7 +106,7 @@ def open_factory(
     teacher_files = files.verified_receipt(classifier, made_by="finetune").files
     split_receipt = files.verified_receipt(splits, made_by="split")
     return VariantFactory(
-        teacher=_read_classifier(classifier, len(labels)),
+        teacher=_read_classifier(classifier),
         tokenizer=(classifier / "tokenizer.json").read_text("utf-8"),
         # Until a variant is chosen its logits are not scaled, and no prediction is uncertain.
         settings={
@@ -177,16 +177,13 @@ def measure_variants(
     return variants
 
 
-def _read_classifier(folder: Path, labels: int) -> "Classifier":
+def _read_classifier(folder: Path) -> "Classifier":
     from safetensors.torch import load
 
-    from pipeline.core.model.encoder import build_encoder
-    from pipeline.core.model.heads import Classifier
+    from pipeline.core.model.heads import trained_classifier
 
-    encoder = build_encoder(files.read_json(folder / "config.json"), dropout=0.0, seed=0)
-    model = Classifier(encoder, labels, dropout=0.0, seed=0)
-    model.load_state_dict(load((folder / "model.safetensors").read_bytes()))
-    return model.eval()
+    weights = load((folder / "model.safetensors").read_bytes())
+    return trained_classifier(files.read_json(folder / "config.json"), weights)
 
 
 def _calibrated(

@@ -56,6 +56,7 @@ class TrainingContext:
             micro_batch=self.profile.micro_batch,
             threads=self.profile.threads,
             storage=self.store or str(self.checkpoints.resolve()),
+            min_workers=self.profile.min_workers,
         )
         curves = self.open_curves(job.name, job.checkpoints.key) if self.open_curves else NoCurves()
         try:

@@ -12,7 +12,7 @@ from attribute_reads import Names, Signatures, attribute_reads
 from pipeline.io.params_file import load_params
 
 # Read by use cases and not by stages of DVC.
-SECTIONS_OF_USE_CASES = {"data", "serve", "watch", "schedule"}
+SECTIONS_OF_USE_CASES = {"data", "serve", "watch", "schedule", "tune"}
 
 # `validate` is a method of pydantic's models.
 ALIASES = {"validate": "validation"}

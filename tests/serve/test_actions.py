@@ -144,6 +144,21 @@ def test_a_text_is_explained_word_by_word_and_not_stored(dashboard: Dashboard) -
     assert not [path for path in stored if b"word4" in path.read_bytes()]
 
 
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [("gradients", "is neither in data/classifier nor in MLflow"), ("magic", "There is no explanation by")],
+)
+def test_a_method_that_cannot_explain_says_why(dashboard: Dashboard, method: str, message: str) -> None:
+    with signed_in(dashboard, "predict") as client:
+        token = re.findall(r'name="csrf_token" value="(\w+)"', client.get("/").text)[0]
+
+        response = client.post(
+            "/try?fragment=1", data={"csrf_token": token, "text": "word1", "method": method}
+        )
+
+        assert (response.status_code, message in response.text) == (400, True)
+
+
 def test_signing_out_ends_the_session(dashboard: Dashboard) -> None:
     with signed_in(dashboard) as client:
         token = csrf_token(client)

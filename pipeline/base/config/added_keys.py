@@ -45,6 +45,7 @@ ADDED_KEYS = (
     "encoder.long_texts",
     "encoder.folder",
     "encoder.hub",
+    "tune",
 )
 
 

@@ -18,6 +18,14 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 SAFE = {"MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
 # MLflow prints the address of a run on the standard output, where our own JSON stands.
 QUIET = {"MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true"}
+TUNE = {
+    # Seconds between two records of a search: after a kill it goes on from the last one.
+    "TUNE_GLOBAL_CHECKPOINT_S": "5",
+    # Its panels would stand on the standard output, before our own JSON.
+    "RAY_AIR_NEW_OUTPUT": "0",
+    # Each trial would get tables and event files of its own.
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+}
 PREFECT = {
     # Our own log reports what happens; Prefect's would repeat each error with a traceback.
     "PREFECT_LOGGING_LEVEL": "CRITICAL",
@@ -32,7 +40,7 @@ def configure_environment(places: Workspace, environment: MutableMapping[str, st
     """Set the variables that are not set yet; what the user has set stays."""
     # DVC keeps its index of digests under /var/tmp by default, shared by every user of the machine.
     embedded = {"PREFECT_HOME": str(places.home / "prefect"), "DVC_SITE_CACHE_DIR": str(places.home / "dvc")}
-    for name, value in {**TELEMETRY_OFF, **SAFE, **QUIET, **PREFECT, **embedded}.items():
+    for name, value in {**TELEMETRY_OFF, **SAFE, **QUIET, **TUNE, **PREFECT, **embedded}.items():
         environment.setdefault(name, value)
     if places.ray == "local":
         # Workers of one machine talk over loopback; gloo would pick any interface.

@@ -1,10 +1,10 @@
-"""The operational sections: serve, watch, schedule. They are no part of a release."""
+"""The operational sections: serve, watch, schedule, tune. They are no part of a release."""
 
 import ipaddress
 from collections.abc import Mapping
 from typing import Annotated, Literal, cast
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from pipeline.base.config.section import Fraction, PositiveFloat, PositiveInt, Section
 
@@ -186,3 +186,54 @@ class ScheduleConfig(Section):
     retrain_on_labels: PositiveInt
     # Newer than releases that must still be readable, so it may be left out.
     keep_checkpoints_days: PositiveInt = 30
+
+
+class NumberRange(Section):
+    """Set the ends of a range of numbers, both included; `log` draws from it on a logarithmic scale."""
+
+    low: float
+    high: float
+    log: bool
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Return the values that a range must be valid with."""
+        return self.low, self.high
+
+    @model_validator(mode="after")
+    def _is_not_empty(self) -> "NumberRange":
+        if self.low >= self.high:
+            raise ValueError(f"the range is empty: low {self.low:g} is not below high {self.high:g}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"a logarithmic scale begins above 0, not at {self.low:g}: write `log: false`")
+        return self
+
+
+class Choices(Section):
+    """Set the values to choose from."""
+
+    choices: tuple[bool | int | float | str | None, ...] = Field(min_length=1)
+
+    @property
+    def ends(self) -> tuple[object, ...]:
+        """Return the values that each choice must be valid with."""
+        return self.choices
+
+
+def _kind_of_range(content: object) -> str:
+    return "choices" if isinstance(content, Choices | Mapping) and "choices" in dict(content) else "range"
+
+
+SearchRange = Annotated[
+    Annotated[NumberRange, Tag("range")] | Annotated[Choices, Tag("choices")], Discriminator(_kind_of_range)
+]
+
+
+class TuneConfig(Section):
+    """Set what `tonewatch tune` searches: keys of `finetune` with their ranges, and for how long."""
+
+    trials: PositiveInt
+    folds: int = Field(ge=2)
+    minutes: PositiveFloat
+    workers_at_once: PositiveInt
+    ranges: dict[str, SearchRange] = Field(min_length=1)

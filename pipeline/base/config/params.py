@@ -1,11 +1,13 @@
 """Every section of `params.yaml`. Names carry units; shares are in 0..1."""
 
-from pydantic import Field, field_validator, model_validator
+from collections.abc import Mapping
+
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from pipeline.base.config.compress import CompressConfig
 from pipeline.base.config.encoder import EncoderConfig
 from pipeline.base.config.evaluate import EvaluateConfig, GateConfig
-from pipeline.base.config.operations import ScheduleConfig, ServeConfig, WatchConfig
+from pipeline.base.config.operations import ScheduleConfig, ServeConfig, TuneConfig, WatchConfig
 from pipeline.base.config.section import (
     ChangeLimits,
     FinetuneConfig,
@@ -26,7 +28,8 @@ from pipeline.base.config.sources import (
 from pipeline.base.labels import UNCERTAIN, label_key, repeated, written_label
 
 NEWEST = "newest"
-OPERATIONAL_SECTIONS = ("serve", "watch", "schedule")  # no part of a release
+OPERATIONAL_SECTIONS = ("serve", "watch", "schedule", "tune")  # no part of a release
+SEARCHED = "finetune"  # the section whose keys a search may set
 
 
 class DataConfig(Section):
@@ -166,6 +169,40 @@ class Params(Section):
     serve: ServeConfig
     watch: WatchConfig
     schedule: ScheduleConfig
+    tune: TuneConfig
+
+    def with_searched(self, values: Mapping[str, object]) -> "Params":
+        """Return the parameters with other values under keys of the searched section (`finetune.epochs`).
+
+        Raises KeyError with a key that is not there, pydantic's ValidationError for a wrong value.
+        """
+        content = self.finetune.model_dump(by_alias=True)
+        for dotted, value in values.items():
+            section, *names = dotted.split(".")
+            place = content
+            for name in names[:-1]:
+                place = place[name] if isinstance(place.get(name), dict) else {}
+            if section != SEARCHED or not names or names[-1] not in place:
+                raise KeyError(dotted)
+            place[names[-1]] = value
+        return self.model_copy(update={SEARCHED: type(self.finetune).model_validate(content)})
+
+    @model_validator(mode="after")
+    def _ranges_fit_their_keys(self) -> "Params":
+        for key, searched in self.tune.ranges.items():
+            for value in searched.ends:
+                try:
+                    self.with_searched({key: value})
+                except KeyError:
+                    known = ", ".join(sorted(type(self.finetune).model_fields))
+                    raise ValueError(
+                        f"tune.ranges names {key}, which is no key that a search can set. Write "
+                        f"`{SEARCHED}.` before one of: {known}"
+                    ) from None
+                except ValidationError as error:
+                    reason = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+                    raise ValueError(f"tune.ranges: {key} cannot be {value}: {reason}") from None
+        return self
 
     @model_validator(mode="after")
     def _abilities_are_known(self) -> "Params":

@@ -108,8 +108,10 @@ def _sentences(model: type[Section], details: Sequence["ErrorDetails"]) -> Itera
 
 
 def _place(location: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    """Return the place of an error in the file: pydantic adds the kind of a source behind its index."""
-    if location[:2] == ("collect", "sources") and len(location) > 4:
+    """Return the place of an error in the file: pydantic adds the kind of a source, or of a range."""
+    if (location[:2] == ("collect", "sources") and len(location) > 4) or (
+        location[:2] == ("tune", "ranges") and len(location) > 3
+    ):
         return (*location[:3], *location[4:])
     return location
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.base.config.section import Section
 from pipeline.base.errors import NotAWorkspace, UsageError
@@ -18,13 +18,27 @@ STORES = ("s3://", "gs://", "file://")
 
 
 class Profile(Section):
-    """Set what the machine offers; it changes no result beyond floating point."""
+    """Set what the machine offers; it changes no result beyond floating point.
+
+    A training that loses machines goes on with `min_workers` at least; without that it waits for all.
+    """
 
     device: Literal["cpu", "cuda"]
     workers: int = Field(ge=0)
     micro_batch: int = Field(ge=1)
     threads: int = Field(ge=1)
     stage_minutes: int = Field(ge=1)
+    # Profiles of before have no such key.
+    min_workers: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _min_is_no_more_than_all(self) -> "Profile":
+        if self.min_workers is not None and self.min_workers > self.workers:
+            raise ValueError(
+                f"min_workers is {self.min_workers}, more than the {self.workers} workers there are. "
+                f"Write at most {self.workers}, or remove the line"
+            )
+        return self
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ V vocabulary, L labels.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.core.model.encoder import WINDOW_TOKENS, hidden_states, word_embeddings
+from pipeline.core.model.encoder import WINDOW_TOKENS, build_encoder, hidden_states, word_embeddings
 
 if TYPE_CHECKING:
     from pipeline.core.model.encoder import Encoder
@@ -99,3 +99,12 @@ class SentenceEncoder(Classifier):
     def __init__(self, encoder: "Encoder", *, dropout: float) -> None:
         super().__init__(encoder, 1, dropout=dropout, seed=0)
         self.head = nn.Identity()  # type: ignore[assignment]
+
+
+def trained_classifier(config: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Classifier:
+    """Build a classifier with the weights of a trained one, to predict with; they say how many labels."""
+    model = Classifier(
+        build_encoder(config, dropout=0.0, seed=0), len(weights["head.bias"]), dropout=0.0, seed=0
+    )
+    model.load_state_dict(dict(weights))
+    return model.eval()

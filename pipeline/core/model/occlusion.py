@@ -4,13 +4,20 @@ Occlusion (Zeiler and Fergus, 2014), word by word (Li, Monroe and Jurafsky, 2016
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from pipeline.core.model.predictor import Predictor
+
+ExplanationMethod = Literal["occlusion", "gradients"]
 
 
 @dataclass(frozen=True)
 class WordImportance:
-    """Hold a word of a cleaned text, and by how much the label's probability drops without it."""
+    """Hold a word of a cleaned text, and its importance for the label.
+
+    By occlusion it is the drop of the label's probability without the word, by gradients the word's part of
+    the label's logit.
+    """
 
     word: str
     weight: float
@@ -18,11 +25,12 @@ class WordImportance:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Hold a prediction, the importance of its words, and how many `further` words were not tried.
+    """Hold a prediction, the importance of its words by a method, and how many `further` words have none.
 
     `cut` says that the text has more than the `max_tokens` tokens that the model reads.
     """
 
+    method: ExplanationMethod
     label: str
     uncertain: bool
     cut: bool
@@ -45,6 +53,7 @@ def explain_by_occlusion(predictor: Predictor, text: str, *, most: int) -> Expla
     label = predictor.labels.index(predictions.labels[0])
     probability, *without_word = predictions.probabilities[:, label].tolist()
     return Explanation(
+        method="occlusion",
         label=predictions.labels[0],
         uncertain=predictions.uncertain[0],
         cut=predictions.cut[0],

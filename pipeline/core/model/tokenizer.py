@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeVar
 
 from tokenizers import Encoding, Tokenizer
 
@@ -10,7 +11,16 @@ from tokenizers import Encoding, Tokenizer
 ALPHABET_DIVISOR = 4
 # Of what is read of a long text, the part from its beginning.
 HEAD_DIVISOR = 4
+V = TypeVar("V")
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+class PieceSpan(NamedTuple):
+    """Hold the id of a token, and the characters of the text that it stands for."""
+
+    token: int
+    start: int
+    end: int
 
 
 def load_tokenizer(document: str, max_tokens: int) -> Tokenizer:
@@ -66,7 +76,7 @@ def encode_and_mark_cut(
     """
     if long_texts != "head":
         encodings = tokenizer.encode_batch_fast(texts)
-        tokens = [_head_and_tail(one) if long_texts == "head_tail" else _windows(one) for one in encodings]
+        tokens = [_read_of(one, long_texts, _ids) for one in encodings]
         return tokens, [long_texts == "head_tail" and bool(one.overflowing) for one in encodings]
     longest = max_tokens(tokenizer)
     # A long text costs as much as its beginning.
@@ -102,34 +112,60 @@ def _ids_and_cut(encoding: Encoding, longest: int) -> tuple[list[int], bool]:
     return ids, len(ids) == longest and bool(encoding.overflowing)
 
 
-def _head_and_tail(encoding: Encoding) -> list[int]:
-    first, pieces, last = _special_and_pieces(encoding)
+def encode_with_spans(tokenizer: Tokenizer, text: str, long_texts: str = "head") -> list[PieceSpan]:
+    """Return the token ids of a text as `encode` does, each with the characters it stands for.
+
+    A special token stands for none: both ends of its span are 0.
+    """
+    return _read_of(tokenizer.encode(text), long_texts, _ids_and_spans)
+
+
+def _read_of(encoding: Encoding, long_texts: str, values: Callable[[Encoding], list[V]]) -> list[V]:
+    """Return the values of the tokens that are read of a text."""
+    if long_texts == "head":
+        return values(encoding)
+    return _head_and_tail(encoding, values) if long_texts == "head_tail" else _windows(encoding, values)
+
+
+def _head_and_tail(encoding: Encoding, values: Callable[[Encoding], list[V]]) -> list[V]:
+    first, pieces, last = _special_and_pieces(encoding, values)
     room = len(encoding.ids) - len(first) - len(last)
     if len(pieces) <= room:
-        return encoding.ids
+        return values(encoding)
     head = room // HEAD_DIVISOR
     return [*first, *pieces[:head], *pieces[len(pieces) - room + head :], *last]
 
 
-def _windows(encoding: Encoding) -> list[int]:
-    first, pieces, last = _special_and_pieces(encoding)
+def _windows(encoding: Encoding, values: Callable[[Encoding], list[V]]) -> list[V]:
+    first, pieces, last = _special_and_pieces(encoding, values)
     room = len(encoding.ids) - len(first) - len(last)
     if len(pieces) <= room:
-        return encoding.ids
+        return values(encoding)
     # The last window is as long as the others, so that each counts for as many tokens.
     starts = [*range(0, len(pieces) - room, room), len(pieces) - room]
-    return [number for start in starts for number in (*first, *pieces[start : start + room], *last)]
+    return [value for start in starts for value in (*first, *pieces[start : start + room], *last)]
 
 
-def _special_and_pieces(encoding: Encoding) -> tuple[list[int], list[int], list[int]]:
-    """Return the special ids before the pieces of a text, all its pieces, and the special ids behind."""
-    ids, special = encoding.ids, encoding.special_tokens_mask
-    begin = special.index(0) if 0 in special else len(ids)
-    end = len(ids) - special[::-1].index(0) if 0 in special else len(ids)
-    pieces = ids[begin:end]
+def _special_and_pieces(
+    encoding: Encoding, values: Callable[[Encoding], list[V]]
+) -> tuple[list[V], list[V], list[V]]:
+    """Return the values of the special tokens before a text, of all its pieces, and of those behind."""
+    own, special = values(encoding), encoding.special_tokens_mask
+    begin = special.index(0) if 0 in special else len(own)
+    end = len(own) - special[::-1].index(0) if 0 in special else len(own)
+    pieces = own[begin:end]
     for part in encoding.overflowing:
-        pieces += part.ids[begin : len(part.ids) - (len(ids) - end)]
-    return ids[:begin], pieces, ids[end:]
+        added = values(part)
+        pieces += added[begin : len(added) - (len(own) - end)]
+    return own[:begin], pieces, own[end:]
+
+
+def _ids(encoding: Encoding) -> list[int]:
+    return encoding.ids
+
+
+def _ids_and_spans(encoding: Encoding) -> list[PieceSpan]:
+    return [PieceSpan(number, *ends) for number, ends in zip(encoding.ids, encoding.offsets, strict=True)]
 
 
 def max_tokens(tokenizer: Tokenizer) -> int:

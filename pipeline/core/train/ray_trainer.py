@@ -33,7 +33,9 @@ CURVE_EVERY = 10
 class WorkerResources:
     """Set what a training may use; `micro_batch` is the number of texts a worker has in memory at once.
 
-    With workers, this process has joined the Ray cluster that has them.
+    With workers, this process has joined the Ray cluster that has them. Where some of them are lost with
+    their machine, the training restarts from its newest checkpoint with those that are left, `min_workers` at
+    least; without that it waits for all.
     """
 
     device: str
@@ -41,6 +43,14 @@ class WorkerResources:
     micro_batch: int
     threads: int
     storage: str
+    min_workers: int | None = None
+
+    @property
+    def group(self) -> int | tuple[int, int]:
+        """Return the number of workers, or the least and the most of them."""
+        if self.min_workers is None or self.min_workers >= self.workers:
+            return self.workers
+        return self.min_workers, self.workers
 
 
 @dataclass(frozen=True)
@@ -104,7 +114,7 @@ def _run(job: TrainingJob, resources: WorkerResources, curves: Curves) -> Diverg
         _work,
         train_loop_config={"job": job, "resources": resources, "curves": curves},
         torch_config=TorchConfig(backend="nccl" if gpu else "gloo", timeout_s=TIMEOUT_SECONDS),
-        scaling_config=ScalingConfig(num_workers=resources.workers, use_gpu=gpu and resources.workers > 0),
+        scaling_config=ScalingConfig(num_workers=resources.group, use_gpu=gpu and resources.workers > 0),
         run_config=RunConfig(
             name=f"{job.name}-{job.checkpoints.key[:16]}",
             storage_path=resources.storage,

@@ -27,6 +27,7 @@ __all__ = ["ModelRegistration", "ModelRegistry", "candidate_digest", "served_fil
 NAME = "tonewatch"  # of the embedded MLflow; in a shared one each workspace has a name of its own
 OWNER = "tonewatch.workspace"  # the tag of a registered model that holds the id of its workspace
 ALIASES = ("champion", "previous")
+CLASSIFIER = "classifier"  # the folder of a run with what the candidate was compressed from
 EVALUATION = "evaluation.json"  # part of a release, and not of what is served
 
 
@@ -155,6 +156,34 @@ class ModelRegistry:
                     ) from error
                 model_files.inspect_file(Path(path))
                 shutil.move(path, folder / name)
+
+    def fetch_classifier(self, version: str, folder: Path) -> dict[str, str]:
+        """Download the classifier of a version into a folder; return the digest of each file by its name.
+
+        The digests are those of the registration; the caller compares. Nothing is returned where the version
+        has no classifier, as when it was registered again.
+        """
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        prefix = f"sha256/{CLASSIFIER}/"
+        with mlflow_tracking.mlflow_at(self._uri) as client, tempfile.TemporaryDirectory() as staging:
+            held = client.get_model_version(self.name, version)
+            digests = {
+                tag.removeprefix(prefix): digest
+                for tag, digest in held.tags.items()
+                if tag.startswith(prefix)
+            }
+            model_files.check_names(digests)
+            try:
+                for name in digests:
+                    path = mlflow.artifacts.download_artifacts(
+                        run_id=held.run_id, artifact_path=f"{CLASSIFIER}/{name}", dst_path=staging
+                    )
+                    shutil.move(path, folder / name)
+            except (OSError, ValueError, MlflowException):
+                return {}
+        return digests
 
     def _find(self, client: "MlflowClient", digest: str) -> str | None:
         versions = client.search_model_versions(f"name='{self.name}' and tags.`{CANDIDATE}` = '{digest}'")

@@ -1,17 +1,21 @@
-"""Live curves of a training in MLflow, in one run that a restarted training continues."""
+"""Live curves of a training in MLflow, and the trials of a search, in runs that a restart continues."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.base import logs
+from pipeline.base.digests import json_digest
 from pipeline.base.errors import TonewatchError
 from pipeline.io.registry import mlflow_tracking
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities import Metric
 
 TRAINING = "tonewatch.training"  # the tag that holds the key of a training, equal after a restart
+PARENT = "mlflow.parentRunId"  # the tag by which MLflow shows a run below another
 FLUSH_SECONDS = 5.0
 
 log = logs.get("registry")
@@ -20,6 +24,11 @@ log = logs.get("registry")
 def experiment_of(model: str) -> str:
     """Return the experiment of the trainings of a registered model; candidates have one of their own."""
     return f"{model}-training"
+
+
+def search_experiment_of(model: str) -> str:
+    """Return the experiment of the searches of a registered model."""
+    return f"{model}-tune"
 
 
 class MlflowCurves:
@@ -74,3 +83,71 @@ class MlflowCurves:
                     client.set_terminated(self.run)
         except TonewatchError as error:
             log.warning("curves.unreachable", points=len(points), error=str(error))
+
+
+@dataclass(frozen=True)
+class MlflowSearch:
+    """Write the trials of a search as runs below one; where MLflow fails, the search goes on without.
+
+    Runs are found again by their tags, so a search that is continued adds to those it has.
+    """
+
+    uri: str
+    experiment: str
+    key: str
+
+    def scored(self, values: Mapping[str, object], scores: Sequence[float]) -> None:
+        """Write the values of a trial, its score of each fold so far, and their mean."""
+        self._write(values, scores)
+
+    def ended(self, values: Mapping[str, object]) -> None:
+        """End the run of a trial."""
+        self._write(values, (), end=True)
+
+    def close(self, best: Mapping[str, object], mean: float | None) -> None:
+        """End the runs of the search, with the best values and their mean score on the first of them."""
+        try:
+            with mlflow_tracking.mlflow_at(self.uri) as client:
+                run = self._parent(client)
+                for key, value in best.items():
+                    client.set_tag(run, f"best.{key}", str(value))
+                if mean is not None:
+                    client.log_metric(run, "score", mean)
+                place = mlflow_tracking.ensure_experiment(client, self.uri, self.experiment)
+                # A killed search leaves the run of a trial open.
+                for trial in client.search_runs([place], f"tags.`{PARENT}` = '{run}' and status = 'RUNNING'"):
+                    client.set_terminated(trial.info.run_id)
+                client.set_terminated(run)
+        except TonewatchError as error:
+            log.warning("search.unreachable", error=str(error))
+
+    def _write(self, values: Mapping[str, object], scores: Sequence[float], *, end: bool = False) -> None:
+        from mlflow.entities import Metric
+
+        now, fold = int(time.time() * 1000), len(scores)
+        means = {"fold_score": scores[-1], "score": sum(scores) / fold} if scores else {}
+        try:
+            with mlflow_tracking.mlflow_at(self.uri) as client:
+                run = self._trial(client, values)
+                client.log_batch(run, metrics=[Metric(name, mean, now, fold) for name, mean in means.items()])
+                if end:
+                    client.set_terminated(run)
+        except TonewatchError as error:
+            log.warning("search.unreachable", error=str(error))
+
+    def _parent(self, client: "MlflowClient") -> str:
+        return self._run(client, self.key, "tune", {})
+
+    def _trial(self, client: "MlflowClient", values: Mapping[str, object]) -> str:
+        digest = json_digest(dict(values))
+        key = json_digest([self.key, digest])
+        run = self._run(client, key, f"trial-{digest[:8]}", {PARENT: self._parent(client)})
+        mlflow_tracking.log_numbers(client, run, params=values, metrics={})
+        return run
+
+    def _run(self, client: "MlflowClient", key: str, name: str, tags: Mapping[str, str]) -> str:
+        place = mlflow_tracking.ensure_experiment(client, self.uri, self.experiment)
+        found = client.search_runs([place], f"tags.`{TRAINING}` = '{key}'", max_results=1)
+        if found:
+            return str(found[0].info.run_id)
+        return str(client.create_run(place, tags={TRAINING: key, **tags}, run_name=name).info.run_id)

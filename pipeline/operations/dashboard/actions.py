@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from pipeline.base import logs
 from pipeline.base.config import Workspace
 from pipeline.base.errors import CandidateRejected, ChampionChanged, UsageError
+from pipeline.inference.explain import explain, method_named
 from pipeline.io.params_file import load_params
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.security.sessions import Session, SessionStore
@@ -15,7 +16,6 @@ from pipeline.release.promote import MovePreview, MoveResult
 
 if TYPE_CHECKING:
     from pipeline.core.model.occlusion import Explanation
-    from pipeline.core.model.predictor import Predictor
 
 __all__ = [
     "MAX_REASON",
@@ -25,6 +25,7 @@ __all__ = [
     "Session",
     "SessionStore",
     "explain",
+    "method_named",
     "open_sessions",
     "perform_action",
     "preview_action",
@@ -105,10 +106,3 @@ def perform_action(workspace: Workspace, kind: ActionKind, confirmed: Confirmati
         result = promote.approve(workspace, name, actor=confirmed.actor, reason=reason)
     logs.get("dashboard").info(f"dashboard.{kind}", release=name, actor=confirmed.actor)
     return result
-
-
-def explain(predictor: "Predictor", text: str, *, max_words: int) -> "Explanation":
-    """Predict a text and compute the importance of its first `max_words` words."""
-    from pipeline.core.model.occlusion import explain_by_occlusion
-
-    return explain_by_occlusion(predictor, text, most=max_words)

@@ -34,7 +34,8 @@ CONTENT_TYPES = {
     "dashboard.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
-LEVELS = (0.02, 0.1, 0.25)  # changes of probability at which a word's colour gets stronger
+# Importance at which a word's colour gets stronger: changes of probability, parts of a logit.
+LEVELS = {"occlusion": (0.02, 0.1, 0.25), "gradients": (0.1, 0.5, 1.0)}
 
 
 def render_template(template: str, **values: Any) -> str:
@@ -70,27 +71,32 @@ def topic_name(topic: str) -> str:
 def describe_explanation(explanation: "Explanation", release: str) -> dict[str, Any]:
     """Return the values of explanation.html.j2.
 
-    Keys: release, label, uncertain, `cut_after` (tokens; None where all are read), `probabilities` as (label,
-    CSS class, probability), `words` with word, weight and CSS class, and `further`, the number of words
-    without an importance.
+    Keys: release, method, label, uncertain, `cut_after` (tokens; None where all are read), `probabilities` as
+    (label, CSS class, probability), `words` with word, weight and CSS class, and `further`, the number of
+    words without an importance.
     """
     labels = list(explanation.probabilities)
     return {
         "release": release,
+        "method": explanation.method,
         "label": explanation.label,
         "uncertain": explanation.uncertain,
         "cut_after": explanation.max_tokens if explanation.cut else None,
         "probabilities": [(name, _hue(name, labels), p) for name, p in explanation.probabilities.items()],
         "words": [
-            {"word": one.word, "weight": one.weight, "kind": _word_class(one.weight)}
+            {
+                "word": one.word,
+                "weight": one.weight,
+                "kind": _word_class(one.weight, LEVELS[explanation.method]),
+            }
             for one in explanation.words
         ],
         "further": explanation.further,
     }
 
 
-def _word_class(weight: float) -> str:
-    level = sum(abs(weight) >= least for least in LEVELS)
+def _word_class(weight: float, levels: tuple[float, ...]) -> str:
+    level = sum(abs(weight) >= least for least in levels)
     return f"{'for' if weight > 0 else 'against'}-{level}" if level else "plain"
 
 

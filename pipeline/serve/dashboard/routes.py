@@ -9,7 +9,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, Response
 
 from pipeline.base.errors import TonewatchError, UsageError
-from pipeline.operations.dashboard.actions import explain
+from pipeline.operations.dashboard.actions import explain, method_named
 from pipeline.operations.dashboard.data import Card
 from pipeline.release.reports import render_report
 from pipeline.serve.dashboard import actions, labels, pages
@@ -25,6 +25,7 @@ from pipeline.serve.dashboard.context import (
 SIGN_IN_FIRST: Card[dict[str, Any]] = Card(
     fault="Sign in with a key of scope predict or admin to explain a text."
 )
+OCCLUSION = "occlusion"
 EXPLAIN_WAIT_SECONDS = 5.0
 CACHE_A_YEAR = "public, max-age=31536000, immutable"
 FormText = Annotated[str, Form()]
@@ -108,6 +109,8 @@ def try_text(
     context: DashboardContext,
     request: Request,
     text: FormText = "",
+    *,
+    method: FormText = OCCLUSION,
     csrf_token: FormText = "",
     fragment: int = 0,
 ) -> Response:
@@ -124,12 +127,12 @@ def try_text(
         return render_page(request, template, status=403, session=session, **values)
     if rejection := reject_forged_form(context, request, session, csrf_token):
         return rejection
-    explanation = _explain(context, text)
-    values = _explanation_values(context, text[: context.cfg.max_characters], explanation)
+    explanation = _explain(context, text, method)
+    values = _explanation_values(context, text[: context.cfg.max_characters], explanation, method)
     return render_page(request, template, status=200 if explanation.value else 400, session=session, **values)
 
 
-def _explain(context: DashboardContext, text: str) -> Card[dict[str, Any]]:
+def _explain(context: DashboardContext, text: str, method: str) -> Card[dict[str, Any]]:
     if not text.strip():
         return Card(fault="There is no text. Write one.")
     if len(text) > context.cfg.max_characters:
@@ -141,17 +144,21 @@ def _explain(context: DashboardContext, text: str) -> Card[dict[str, Any]]:
     if not context.explaining.acquire(timeout=EXPLAIN_WAIT_SECONDS):
         return Card(fault="Another text is being explained. Retry in a moment.")
     try:
-        explanation = explain(release.predictor, text, max_words=context.cfg.dashboard.explained_words)
+        most = context.cfg.dashboard.explained_words
+        explanation = explain(context.workspace, release, text, method=method_named(method), most=most)
+    except TonewatchError as error:
+        return Card(fault=str(error))
     finally:
         context.explaining.release()
     return Card(pages.describe_explanation(explanation, release.name))
 
 
 def _explanation_values(
-    context: DashboardContext, text: str, explanation: Card[dict[str, Any]] | None
+    context: DashboardContext, text: str, explanation: Card[dict[str, Any]] | None, method: str = OCCLUSION
 ) -> dict[str, Any]:
     return {
         "explanation": explanation and asdict(explanation),
         "explained_text": text,
+        "explained_by": method,
         "max_characters": context.cfg.max_characters,
     }

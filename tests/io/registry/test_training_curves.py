@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.base.config import Workspace
 from pipeline.io.registry import mlflow_tracking, training_curves
-from pipeline.io.registry.training_curves import MlflowCurves
+from pipeline.io.registry.training_curves import PARENT, MlflowCurves, MlflowSearch
 from pipeline.io.training.curves import WorkspaceCurves, open_curves
 
 
@@ -71,3 +71,53 @@ def test_a_workspace_has_an_experiment_for_its_trainings(tmp_path):
         names = {experiment.name for experiment in client.search_experiments()}
     assert "tonewatch-training" in names
     assert mlflow.active_run() is None
+
+
+VALUES = [{"finetune.epochs": 2, "finetune.targets": "it's"}, {"finetune.epochs": 3}]
+
+
+def runs_of(uri, experiment):
+    """Return the runs of an experiment by their name, and the ids of their parents by the same."""
+    with mlflow_tracking.mlflow_at(uri) as client:
+        runs = client.search_runs([client.get_experiment_by_name(experiment).experiment_id])
+    return {run.info.run_name: run for run in runs}
+
+
+def test_the_trials_of_a_search_are_runs_below_one(uri):
+    search = MlflowSearch(uri, "searches", "f" * 64)
+    search.scored(VALUES[0], [0.5])
+    search.scored(VALUES[1], [0.6])
+    # Killed here, and continued by another process.
+    search = pickle.loads(pickle.dumps(search))
+    search.scored(VALUES[0], [0.5, 0.7])
+    search.ended(VALUES[0])
+    search.close(VALUES[0], 0.6)
+
+    runs = runs_of(uri, "searches")
+    parent = runs.pop("tune")
+    first, second = sorted(runs.values(), key=lambda run: run.data.params["finetune.epochs"])
+    assert {run.data.tags[PARENT] for run in (first, second)} == {parent.info.run_id}
+    assert first.data.params == {"finetune.epochs": "2", "finetune.targets": "it's"}
+    assert points(uri, first.info.run_id, "fold_score") == [(1, 0.5), (2, 0.7)]
+    assert points(uri, first.info.run_id, "score") == [(1, 0.5), (2, pytest.approx(0.6))]
+    assert {run.info.status for run in (parent, first, second)} == {"FINISHED"}
+    assert parent.data.metrics["score"] == 0.6
+    assert parent.data.tags["best.finetune.epochs"] == "2"
+
+
+def test_another_search_has_runs_of_its_own(uri):
+    for key in "ab":
+        MlflowSearch(uri, "both", key * 64).scored(VALUES[0], [0.5])
+
+    with mlflow_tracking.mlflow_at(uri) as client:
+        runs = client.search_runs([client.get_experiment_by_name("both").experiment_id])
+    assert len(runs) == 4
+    assert len({run.data.tags[PARENT] for run in runs if PARENT in run.data.tags}) == 2
+
+
+def test_an_mlflow_that_does_not_respond_stops_no_search():
+    search = MlflowSearch("http://127.0.0.1:9", "searches", "f" * 64)
+
+    search.scored(VALUES[0], [0.5])
+    search.ended(VALUES[0])
+    search.close(VALUES[0], 0.5)

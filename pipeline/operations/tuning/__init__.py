@@ -1,0 +1,1 @@
+"""`tonewatch tune`: search for better parameters on the train and validation texts."""
