@@ -11,6 +11,7 @@ from pipeline.base.records import TextRecord
 from pipeline.core.evaluate.comparison import Anchor, SourcePredictions, compare_models, measure_forgetting
 from pipeline.core.evaluate.paired_bootstrap import PairedPredictions
 from pipeline.core.evaluate.slices import slice_members
+from pipeline.core.tasks import task_named
 from pipeline.io.registry import release_files
 from pipeline.io.versioning.data_versions import read_split
 from pipeline.io.workspace_id import workspace_identity
@@ -93,20 +94,24 @@ def compare_with_champion(
     ]
     sources = _champion_sources(workspace, champion, today, (candidate, predictor))
     labels = _all_labels(params, [today, *(source.texts for source in sources.values())], anchors)
+    pair, seed = today.paired(labels), params.seed
     comparison = compare_models(
-        today.paired(labels),
+        pair,
         champion=champion["release"],
         labels=labels,
         slices=_slices(texts.records, params),
         gate=params.gate,
-        seed=params.seed,
+        seed=seed,
         look=task.look,
         anchors=[_anchor_of(anchor, today, labels) for anchor in anchors],
     )
+    figures, name = task_named(params.task).figures, champion["release"]
+    own = figures.compare(pair, champion=name, gate=params.gate, seed=seed) if figures else []
     models = ComparedModels(candidate, predictor, champion["release"])
     attacked = ([record.text for record in texts.records], [record.label for record in texts.records])
     return {
         **comparison,
+        **({"task": own} if figures else {}),  # type: ignore[typeddict-item]
         "forgetting": _forgetting(sources, labels, params, champion=champion["release"]),
         "left_out": left_out,
         "abilities": compare_abilities(models, params),

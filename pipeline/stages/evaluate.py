@@ -8,6 +8,7 @@ from pipeline.base.config import EvaluateConfig, RatingRule
 from pipeline.base.documents import ModelSettings
 from pipeline.base.records import Receipt, TextRecord
 from pipeline.base.seeds import seed_for
+from pipeline.base.tasks import SINGLE_LABEL, TaskName
 from pipeline.core.gate.reserve import reserved_rows
 from pipeline.io import files, parquet
 from pipeline.io.security.model_files import read_model_folder
@@ -32,6 +33,7 @@ def evaluate(
     reserve: float,
     seed: int,
     threads: int,
+    task: TaskName = SINGLE_LABEL,
 ) -> Receipt:
     """Evaluate the candidate and the baselines on the test split; write the report and every prediction.
 
@@ -39,8 +41,9 @@ def evaluate(
     predicted and not measured. `rules` turn the single ratings of a source's texts into labels, for human
     agreement.
     """
-    from pipeline.core.evaluate.report import evaluation_report
+    from pipeline.core.evaluate.report import evaluation_report, report_sampling
     from pipeline.core.model.predictor import Predictor
+    from pipeline.core.tasks import task_named
 
     files.verified_receipt(candidate, made_by="compress")
     files.verified_receipt(splits, made_by="split")
@@ -57,6 +60,8 @@ def evaluate(
         seed=seed,
         reserved=len(reserved),
     )
+    if figures := task_named(task).figures:
+        report = {**report, **figures.measure(predictions, report_sampling(cfg, seed))}
     columns = [(measured, predictions), *([(reserved, _predict(predictor, reserved))] if reserved else [])]
     with files.staging_dir(out) as staging:
         files.write_json(staging / "evaluation.json", report)
@@ -211,4 +216,5 @@ def run(context: "StageContext") -> Receipt:
         rules={source.name: source.ratings for source in params.collect.tables if source.ratings},
         seed=params.seed,
         threads=context.profile.threads,
+        task=params.task,
     )

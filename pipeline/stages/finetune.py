@@ -3,30 +3,26 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.base.config import FinetuneConfig
 from pipeline.base.config.table_section import RatingRule
 from pipeline.base.errors import ConfigError
 from pipeline.base.records import Receipt
+from pipeline.base.tasks import SINGLE_LABEL, TaskName
 from pipeline.io import files, parquet
 from pipeline.io.model_folder import write_model
-from pipeline.io.training.token_shards import (
-    LABEL,
-    PROBABILITIES,
-    TOKENS,
-    Columns,
-    TokenShards,
-    in_batches,
-)
+from pipeline.io.training.token_shards import TOKENS, Columns, in_batches
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from pipeline.core.train.objectives import LabelObjective
+    from pipeline.core.tasks import Task
+    from pipeline.core.tasks.protocol import Training
+    from pipeline.core.train.objectives import EncoderStart
     from pipeline.core.train.ray_trainer import TrainingResult
     from pipeline.stages.context import StageContext, TrainingContext
+
+# What objectives measure beside score and accuracy.
+SCALE_FIGURES = ("mean_absolute_error", "weighted_kappa")
 
 
 def finetune(
@@ -40,23 +36,27 @@ def finetune(
     training: "TrainingContext",
     long_texts: str = "head",
     rules: Mapping[str, RatingRule] | None = None,
+    task: TaskName = SINGLE_LABEL,
 ) -> Receipt:
     """Train encoder and head on the labels; write the classifier that is best on the validation split.
 
     `rules` turn the single ratings of a source's texts into the probability of each label, where `cfg` asks
     for them.
     """
+    from pipeline.core.tasks import task_named
+    from pipeline.core.tasks.protocol import Training
     from pipeline.core.train.ray_trainer import TrainingJob
 
     sources = {"split": splits, "pretrain": encoder}
     inputs = [dict(files.verified_receipt(path, made_by=stage).files) for stage, path in sources.items()]
     rules = _rules(rules or {}, cfg)
-    parts = [list(labels), max_tokens, long_texts, cfg.model_dump(), dict(rules)]
+    parts = [list(labels), max_tokens, long_texts, cfg.model_dump(), dict(rules), task]
     checkpoints = training.checkpoint_store("finetune", inputs, *parts)
-    tokens = _Tokens(encoder, max_tokens, long_texts, labels, rules)
+    made_for, targets = task_named(task), Training(labels, rules, cfg, training.seed)
+    tokens = _Tokens(encoder, max_tokens, long_texts, made_for, targets)
     train = checkpoints.texts("train", tokens.of(splits / "train.parquet"))
     valid = checkpoints.texts("valid", tokens.of(splits / "valid.parquet"))
-    objective = _objective(train, valid, encoder, labels=len(labels), cfg=cfg, seed=training.seed)
+    objective = made_for.objective(train, valid, _start(encoder, cfg.dropout), targets)
     steps = max(cfg.min_steps, cfg.epochs * objective.sampler.steps_per_epoch)
     result = training.train(
         TrainingJob(
@@ -78,6 +78,7 @@ def finetune(
 def _write(out: Path, result: "TrainingResult", encoder: Path, *, counts: dict[str, int]) -> Receipt:
     best = max(result.history, key=lambda metrics: metrics["score"])
     figures = {"valid_macro_f1": best["score"], "valid_accuracy": best["accuracy"]}
+    figures |= {f"valid_{name}": value for name, value in best.items() if name in SCALE_FIGURES}
     config = files.read_json(encoder / "config.json")
     tokenizer = (encoder / "tokenizer.json").read_text("utf-8")
     with files.staging_dir(out) as staging:
@@ -98,28 +99,13 @@ def _rules(rules: Mapping[str, RatingRule], cfg: FinetuneConfig) -> Mapping[str,
     return rules
 
 
-def _objective(
-    train: TokenShards, valid: TokenShards, encoder: Path, *, labels: int, cfg: FinetuneConfig, seed: int
-) -> "LabelObjective":
+def _start(encoder: Path, dropout: float) -> "EncoderStart":
     from safetensors.torch import load
 
-    from pipeline.core.evaluate.metrics import score
-    from pipeline.core.train.objectives import EncoderStart, LabelObjective
-    from pipeline.core.train.objectives.soft_labels import SoftLabelObjective
+    from pipeline.core.train.objectives import EncoderStart
 
-    config = files.read_json(encoder / "config.json")
     weights = load((encoder / "model.safetensors").read_bytes())
-    kind = SoftLabelObjective if cfg.targets == "ratings" else LabelObjective
-    return kind(
-        start=EncoderStart(config, weights, cfg.dropout),
-        train=train,
-        valid=valid,
-        labels=labels,
-        batch_size=cfg.batch_size,
-        class_weights=cfg.class_weights,
-        score=score,
-        seed=seed,
-    )
+    return EncoderStart(files.read_json(encoder / "config.json"), weights, dropout)
 
 
 @dataclass(frozen=True)
@@ -129,40 +115,24 @@ class _Tokens:
     encoder: Path
     max_tokens: int
     long_texts: str
-    labels: Sequence[str]
-    rules: Mapping[str, RatingRule]
+    task: "Task"
+    training: "Training"
 
     def of(self, path: Path) -> Iterator[Columns]:
-        """Yield the tokens, labels and their probabilities of a split, one batch of texts in memory."""
+        """Yield the tokens and targets of a split, one batch of texts in memory."""
         from pipeline.core.model.tokenizer import encode, load_tokenizer
+        from pipeline.core.tasks import TruthRow
 
         document = (self.encoder / "tokenizer.json").read_text("utf-8")
         tokenizer = load_tokenizer(document, self.max_tokens)
         for rows in in_batches(parquet.stream_rows(path, "text", "label", "source", *self._raters(path))):
-            targets = [self.labels.index(label) for _, label, *_ in rows]
             tokens = encode(tokenizer, [row[0] for row in rows], self.long_texts)
-            columns: dict[str, Any] = {TOKENS: tokens, LABEL: targets}
-            if self.rules:
-                columns[PROBABILITIES] = self._probabilities(rows, targets)
-            yield columns
+            targets = self.task.targets([TruthRow(*row[1:]) for row in rows], self.training)
+            yield {TOKENS: tokens, **targets}
 
     def _raters(self, path: Path) -> tuple[str, ...]:
         # A data version of before has no such column.
-        return ("raters",) if self.rules and "raters" in parquet.column_names(path) else ()
-
-    def _probabilities(
-        self, rows: Sequence[tuple[str, ...]], targets: Sequence[int]
-    ) -> "NDArray[np.float32]":
-        import numpy as np
-
-        from pipeline.core.train.rating_targets import label_probabilities
-
-        probabilities_NL = np.eye(len(self.labels), dtype=np.float32)[targets]
-        for row, (_, _, source, *raters) in enumerate(rows):
-            ratings = [float(rating) for rating in " ".join(raters).split()]
-            if len(ratings) >= 2 and source in self.rules:
-                probabilities_NL[row] = label_probabilities(ratings, self.rules[source])
-        return probabilities_NL
+        return ("raters",) if self.training.rules and "raters" in parquet.column_names(path) else ()
 
 
 def run(context: "StageContext") -> Receipt:
@@ -177,5 +147,6 @@ def run(context: "StageContext") -> Receipt:
         long_texts=params.encoder.long_texts,
         cfg=params.finetune,
         training=context.training_context("finetune"),
+        task=params.task,
         rules={source.name: source.ratings for source in params.collect.tables if source.ratings},
     )

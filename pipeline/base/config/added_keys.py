@@ -32,6 +32,9 @@ ADDED_KEYS = (
     "encoder.long_texts",
     "encoder.folder",
     "encoder.hub",
+    "task",
+    "finetune.ordinal",
+    "gate.ordinal",
 )
 
 

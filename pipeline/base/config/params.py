@@ -24,6 +24,7 @@ from pipeline.base.config.sources import (
     TableSource,
 )
 from pipeline.base.labels import UNCERTAIN, label_key, repeated, written_label
+from pipeline.base.tasks import ORDINAL, TaskName, scale_fault
 
 NEWEST = "newest"
 OPERATIONAL_SECTIONS = ("serve", "watch", "schedule")  # no part of a release
@@ -152,6 +153,7 @@ class Params(Section):
     """Hold `params.yaml`."""
 
     seed: int = Field(ge=0)
+    task: TaskName
     data: DataConfig
     collect: CollectConfig
     clean: CleanConfig
@@ -190,4 +192,16 @@ class Params(Section):
             raise ValueError(
                 "evaluate.vader_thresholds needs one rising threshold between two of collect.labels, or null"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _ordinal_labels_are_a_scale(self) -> "Params":
+        if self.task != ORDINAL or (self.finetune.ordinal.in_order and len(self.collect.labels) > 2):
+            return self
+        if fault := scale_fault(self.collect.labels):
+            advice = (
+                "Write `task: single_label`, or put collect.labels into the order of their scale; where "
+                "their names do not show it, write `finetune: {ordinal: {in_order: true}}` beside it"
+            )
+            raise ValueError(f"task is `ordinal`, and collect.labels are no scale: {fault}. {advice}")
         return self

@@ -80,7 +80,7 @@ def evaluation_report(
             "The test split is empty, so nothing can be evaluated. Raise split.test, or collect more texts."
         )
     labels = len(test.labels)
-    sampling = _sampling(cfg, seed)
+    sampling = report_sampling(cfg, seed)
     counts_LL = metrics.confusion(test.truth, test.predicted, labels=labels)
     slices = slice_members(test.texts, test.sources, test.langs, cfg)
     return {
@@ -106,11 +106,12 @@ def published_scores(reserve: ScoredTexts, cfg: EvaluateConfig, seed: int) -> Pu
     """Measure a promoted candidate on the reserve, on which nothing was chosen; None where it is empty."""
     if not reserve.truth:
         return None
-    scores = _model_scores(reserve, reserve.predicted, _sampling(cfg, seed))
+    scores = _model_scores(reserve, reserve.predicted, report_sampling(cfg, seed))
     return {**scores, "texts": len(reserve.truth)}
 
 
-def _sampling(cfg: EvaluateConfig, seed: int) -> bootstrap.BootstrapConfig:
+def report_sampling(cfg: EvaluateConfig, seed: int) -> bootstrap.BootstrapConfig:
+    """Return how the intervals of a report are drawn."""
     return bootstrap.BootstrapConfig(cfg.resamples, cfg.confidence, seed_for(seed, "evaluate", "intervals"))
 
 

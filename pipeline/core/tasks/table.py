@@ -1,0 +1,15 @@
+"""The table of the tasks."""
+
+from collections.abc import Mapping
+
+from pipeline.base.tasks import TaskName
+from pipeline.core.tasks.ordinal import Ordinal
+from pipeline.core.tasks.protocol import Task
+from pipeline.core.tasks.single_label import SingleLabel
+
+TASKS: Mapping[TaskName, Task] = {task.name: task for task in (SingleLabel(), Ordinal())}
+
+
+def task_named(name: TaskName) -> Task:
+    """Return the task that `task` of params.yaml names."""
+    return TASKS[name]

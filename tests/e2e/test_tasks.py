@@ -1,0 +1,81 @@
+"""Each task from a table to a release in service, with a tiny encoder from scratch."""
+
+import csv
+import itertools
+
+import pytest
+import service_process
+
+from pipeline.base.config import Workspace
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+STARS = {
+    "1": ("dreadful", "awful", "horrible"),
+    "2": ("poor", "boring", "ugly"),
+    "3": ("usual", "plain", "average"),
+    "4": ("good", "nice", "pleasant"),
+    "5": ("superb", "brilliant", "perfect"),
+}
+THINGS = ("film", "book", "phone", "meal", "song", "hotel room", "train ride", "garden")
+FRAMES = ("a {} {}", "what a {} {} that was", "I think it is a {} {}", "they sold us a {} {} again")
+
+
+@pytest.fixture
+def make(command_in, tiny, tmp_path):
+    """Return a function that writes a table, makes a workspace of it and runs the pipeline for a task."""
+
+    def run(task, header, rows, *changes):
+        with (tmp_path / "texts.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([header, *rows])
+        begun = command_in(tmp_path)("init", "w", "--from", "texts.csv")
+        assert begun.code == 0, begun.err
+        command = command_in(tmp_path / "w")
+        kept = [one for one in tiny[1::2] if not one.startswith("collect.labels")]
+        settings = [f"task={task}", *kept, *changes]
+        arguments = [part for one in settings for part in ("--set", one)]
+        return command, command("run", *arguments, timeout=600)
+
+    return run
+
+
+def served(command, text):
+    """Return what the service answers for a text."""
+    with service_process.started(Workspace.of(command.folder, {})) as (_, client):
+        response = client.post("/v1/predict", json={"texts": [text]})
+        assert response.status_code == 200, response.text
+        return response.json()["predictions"][0]
+
+
+def stars():
+    return [
+        [frame.format(word, thing), label]
+        for label, words in STARS.items()
+        for word, thing, frame in itertools.product(words, THINGS, FRAMES)
+    ]
+
+
+def test_stars_become_a_release_on_a_scale(make):
+    command, first = make("ordinal", ["text", "stars"], stars())
+
+    assert first.code == 0, first.err
+    record = command("release", "show", "R1").json
+    scale = record["evaluation"]["ordinal"]
+    assert scale["mean_absolute_error"] < 0.5
+    assert scale["weighted_kappa"] > 0.8
+    names = [check["name"] for check in record["decision"]["checks"]]
+    assert {"scale error", "scale agreement", "scale champion"} <= set(names)
+    assert served(command, "a superb film")["best"] == "5"
+    assert served(command, "a dreadful garden")["best"] == "1"
+    assert command("run").json["ran"] == []
+
+
+def test_labels_that_are_no_scale_are_refused_before_anything_runs(make):
+    rows = [[text, {"1": "joy", "2": "anger"}.get(label, "fear")] for text, label in stars()]
+
+    command, refused = make("ordinal", ["text", "feeling"], rows)
+
+    assert refused.code in (1, 2)
+    assert "no order of" in refused.err
+    assert "task: single_label" in refused.err
+    assert not (command.folder / "data" / "raw").exists()
