@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pipeline.core.train.ray_trainer import TrainingResult
     from pipeline.stages.context import StageContext, TrainingContext
 
-# What objectives measure beside score and accuracy.
-SCALE_FIGURES = ("mean_absolute_error", "weighted_kappa")
+# What the objectives of the tasks measure beside the score.
+FIGURES = ("accuracy", "exact", "mean_absolute_error", "weighted_kappa")
 
 
 def finetune(
@@ -77,8 +77,8 @@ def finetune(
 
 def _write(out: Path, result: "TrainingResult", encoder: Path, *, counts: dict[str, int]) -> Receipt:
     best = max(result.history, key=lambda metrics: metrics["score"])
-    figures = {"valid_macro_f1": best["score"], "valid_accuracy": best["accuracy"]}
-    figures |= {f"valid_{name}": value for name, value in best.items() if name in SCALE_FIGURES}
+    figures = {"valid_macro_f1": best["score"]}
+    figures |= {f"valid_{name}": best[name] for name in FIGURES if name in best}
     config = files.read_json(encoder / "config.json")
     tokenizer = (encoder / "tokenizer.json").read_text("utf-8")
     with files.staging_dir(out) as staging:

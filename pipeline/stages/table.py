@@ -32,9 +32,9 @@ COVERAGE_SECTIONS = ("validate.sample_texts", "validate.max_unknown_tokens", "va
 STAGES = (
     Stage("identity", (), "data/identity", ()),
     Stage("collect", (), "data/raw", ("collect", "clean.mask")),
-    Stage("clean", ("collect",), "data/clean", ("clean", "collect.labels")),
-    Stage("validate", ("clean",), "data/validation", ("validate", "collect.labels")),
-    Stage("split", ("clean", "validate"), "data/splits", ("split",)),
+    Stage("clean", ("collect",), "data/clean", ("task", "clean", "collect.labels")),
+    Stage("validate", ("clean",), "data/validation", ("task", "validate", "collect.labels")),
+    Stage("split", ("clean", "validate"), "data/splits", ("task", "split")),
     Stage("pretrain", ("split",), "data/encoder", ("seed", "encoder", "pretrain", *COVERAGE_SECTIONS)),
     Stage(
         "finetune",

@@ -10,6 +10,12 @@ from pipeline.base.config import Workspace
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
+ABOUT = {
+    "food": ("the soup was cold", "we loved the bread", "a fine dessert"),
+    "service": ("the waiter was rude", "they answered at once", "nobody came to our table"),
+    "price": ("it cost too much", "a bargain for what you get", "the bill was a shock"),
+}
+NOTHING = ("we came on a Monday", "my sister had her birthday", "it is near the station")
 STARS = {
     "1": ("dreadful", "awful", "horrible"),
     "2": ("poor", "boring", "ugly"),
@@ -19,6 +25,24 @@ STARS = {
 }
 THINGS = ("film", "book", "phone", "meal", "song", "hotel room", "train ride", "garden")
 FRAMES = ("a {} {}", "what a {} {} that was", "I think it is a {} {}", "they sold us a {} {} again")
+
+
+@pytest.fixture
+def make_of_preset(command_in, tiny, tmp_path):
+    """Return a function that writes a table and runs the pipeline for a task with these labels."""
+
+    def run(task, labels, rows, *changes):
+        command = command_in(tmp_path)
+        begun = command("init", ".", "--preset", "csv")
+        assert begun.code == 0, begun.err
+        with (tmp_path / "texts.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([["text", "label"], *rows])
+        kept = [one for one in tiny[1::2] if not one.startswith("collect.labels")]
+        settings = [f"task={task}", f"collect.labels=[{', '.join(labels)}]", *kept, *changes]
+        arguments = [part for one in settings for part in ("--set", one)]
+        return command, command("run", *arguments, timeout=600)
+
+    return run
 
 
 @pytest.fixture
@@ -79,3 +103,48 @@ def test_labels_that_are_no_scale_are_refused_before_anything_runs(make):
     assert "no order of" in refused.err
     assert "task: single_label" in refused.err
     assert not (command.folder / "data" / "raw").exists()
+
+
+def several():
+    """Yield texts about none, one or two of the subjects, with their labels as a table writes them."""
+    places = ("in Lima", "in Oslo", "last week", "again", "this time", "for once", "at noon", "with friends")
+    for place in places:
+        yield from ([f"{text} {place}", "[]"] for text in NOTHING)
+        yield from ([f"{text} {place}", label] for label, texts in ABOUT.items() for text in texts)
+        for one, other in itertools.combinations(ABOUT, 2):
+            for first, second in itertools.product(ABOUT[one], ABOUT[other]):
+                yield [f"{first} and {second} {place}", f"{other}; {one}"]
+
+
+def test_several_labels_become_a_release_with_a_threshold_each(make_of_preset):
+    command, first = make_of_preset(
+        "multi_label", ABOUT, several(), "finetune.min_steps=300", "finetune.eval_every=150"
+    )
+
+    assert first.code == 0, first.err
+    record = command("release", "show", "R1").json
+    evaluation = record["evaluation"]
+    assert evaluation["task"] == "multi_label"
+    assert evaluation["macro_f1"] > 0.8
+    assert evaluation["items"]["micro_f1"] > 0.8
+    assert set(evaluation["per_class"]) == set(ABOUT)
+    assert {"label food", "label service", "label price"} <= {
+        check["name"] for check in record["decision"]["checks"]
+    }
+    answer = served(command, "the soup was cold and the waiter was rude again")
+    assert answer["best"] == "food + service"
+    assert answer["probabilities"]["price"] < 0.5
+    assert served(command, "we came on a Monday again")["best"] == "no label"
+    # A second run has nothing to do, and the watch says why it evaluates nothing.
+    assert command("run").json["ran"] == []
+    assert "multi_label" in command("watch").json["left_out"]
+
+
+def test_another_task_than_that_in_service_is_refused_before_anything_runs(make_of_preset):
+    command, first = make_of_preset("single_label", STARS, stars())
+    assert first.code == 0, first.err
+
+    refused = command("run", "--set", "task=multi_label")
+
+    assert refused.code in (1, 2)
+    assert "task is `multi_label`, and R1 in service is of task `single_label`" in refused.err

@@ -35,6 +35,7 @@ ADDED_KEYS = (
     "task",
     "finetune.ordinal",
     "gate.ordinal",
+    "gate.items",
 )
 
 

@@ -127,6 +127,12 @@ class OrdinalLimits(Section):
     error_margin: float = Field(gt=0, lt=1)
 
 
+class ItemLimits(Section):
+    """Limit the F1 of each label where a text may have several, by the lower end of its interval."""
+
+    min_label_f1: Fraction
+
+
 class GateConfig(Section):
     """Set the thresholds of the gate's checks."""
 
@@ -155,3 +161,4 @@ class GateConfig(Section):
     changed_listed: int = Field(ge=0)
     golden_tolerance: PositiveFloat
     ordinal: OrdinalLimits
+    items: ItemLimits

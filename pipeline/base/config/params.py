@@ -24,7 +24,7 @@ from pipeline.base.config.sources import (
     TableSource,
 )
 from pipeline.base.labels import UNCERTAIN, label_key, repeated, written_label
-from pipeline.base.tasks import ORDINAL, TaskName, scale_fault
+from pipeline.base.tasks import MULTI_LABEL, ORDINAL, TaskName, answer_form, scale_fault
 
 NEWEST = "newest"
 OPERATIONAL_SECTIONS = ("serve", "watch", "schedule")  # no part of a release
@@ -195,13 +195,30 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
-    def _ordinal_labels_are_a_scale(self) -> "Params":
-        if self.task != ORDINAL or (self.finetune.ordinal.in_order and len(self.collect.labels) > 2):
-            return self
-        if fault := scale_fault(self.collect.labels):
-            advice = (
-                "Write `task: single_label`, or put collect.labels into the order of their scale; where "
-                "their names do not show it, write `finetune: {ordinal: {in_order: true}}` beside it"
+    def _labels_are_those_of_the_task(self) -> "Params":
+        labels = self.collect.labels
+        if self.task == ORDINAL and (fault := scale_fault(labels, self.finetune.ordinal)):
+            raise ValueError(
+                f"task is `ordinal`, and collect.labels are no scale: {fault}. Write `task: single_label`, "
+                "or put collect.labels into the order of their scale; where their names do not show it, "
+                "write `finetune: {ordinal: {in_order: true}}` beside it"
             )
-            raise ValueError(f"task is `ordinal`, and collect.labels are no scale: {fault}. {advice}")
+        if fault := answer_form(self.task).set_fault(labels):
+            raise ValueError(f"task is `{self.task}`: {fault}. Give the label another name (`label_map`)")
+        return self
+
+    @model_validator(mode="after")
+    def _ratings_are_of_one_label(self) -> "Params":
+        if self.task == MULTI_LABEL:
+            rated = [source.name for source in self.collect.tables if source.ratings]
+            if rated or self.finetune.targets == "ratings":
+                raise ValueError(
+                    "task is `multi_label`, and a rating gives one label of three: remove `ratings` of "
+                    f"{', '.join(rated) or 'finetune.targets'}, or write `task: single_label`"
+                )
+            if self.evaluate.vader_thresholds is not None:
+                raise ValueError(
+                    "task is `multi_label`, and the lexicon knows one label a text: write "
+                    "`evaluate: {vader_thresholds: null}`"
+                )
         return self

@@ -163,14 +163,23 @@ class ScaleReport(TypedDict):
     intervals: dict[str, list[float]]
 
 
-class TaskScores(TypedDict):
-    """What the report of a task holds beside that of every task: `ordinal` for labels on a scale.
+class ItemScores(TypedDict):
+    """Scores of answers of several items: micro F1, and the interval [low, high] of the F1 of each label."""
 
-    Reports without a `task` are of single labels.
+    micro_f1: float
+    label_intervals: dict[str, list[float]]
+
+
+class TaskScores(TypedDict):
+    """What the report of a task holds beside that of every task.
+
+    `ordinal` is for labels on a scale, `items` for several labels of a text: there `accuracy` is the share of
+    texts whose answer is exactly right, and `confusion` is empty. Without a `task` it is single labels.
     """
 
     task: NotRequired[TaskName]
     ordinal: NotRequired[ScaleReport]
+    items: NotRequired[ItemScores]
 
 
 class EvaluationReport(ModelScores, TaskScores):

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
-TaskName = Literal["single_label", "ordinal"]
+TaskName = Literal["single_label", "ordinal", "multi_label"]
 SINGLE_LABEL: TaskName = "single_label"
 ORDINAL: TaskName = "ordinal"
+MULTI_LABEL: TaskName = "multi_label"

@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections.abc import Sequence
+from typing import Protocol
 
 from pipeline.base.labels import label_key
 
@@ -36,13 +37,23 @@ WORD_SCALES: tuple[tuple[str, ...], ...] = (
 )  # fmt: skip
 
 
-def scale_fault(labels: Sequence[str]) -> str | None:
+class ScaleSettings(Protocol):
+    """Describe the settings of a scale."""
+
+    @property
+    def in_order(self) -> bool:
+        """Return whether somebody says that the labels are in order, whatever their names."""
+
+
+def scale_fault(labels: Sequence[str], settings: ScaleSettings | None = None) -> str | None:
     """Return why labels are no scale from its lower end up, or down; None where they are one.
 
     Labels with a number each must rise or fall. Words must be steps of one of WORD_SCALES, in its order.
     """
     if len(labels) < FEWEST:
         return f"{len(labels)} labels have no order that tells more than they do themselves"
+    if settings is not None and settings.in_order:
+        return None
     if outside := [label for label in labels if label_key(label) in NO_PLACE]:
         return f"{outside[0]!r} has no place on a scale"
     places = [_number(label) for label in labels]

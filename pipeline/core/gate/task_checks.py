@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from pipeline.base.config import GateConfig
-from pipeline.base.tasks import ORDINAL, SINGLE_LABEL
+from pipeline.base.tasks import MULTI_LABEL, ORDINAL, SINGLE_LABEL
 from pipeline.core.gate.champion_checks import DropRule
 from pipeline.core.gate.checks import GateCheck, Limit, make_check
 from pipeline.core.gate.limits import interval_end
@@ -39,10 +39,25 @@ def _scale(evaluation: object, comparison: Document, gate: GateConfig) -> Iterat
     yield SCALE_RULE.check(comparison, gate)
 
 
+def _labels(evaluation: object, _: Document, gate: GateConfig) -> Iterator[GateCheck]:
+    """Check the F1 of each label by itself; that no label drops against the champion is a check of slices."""
+    items = evaluation.get("items") if isinstance(evaluation, Mapping) else None
+    intervals = items.get("label_intervals") if isinstance(items, Mapping) else None
+    if not isinstance(intervals, Mapping) or not intervals:
+        sentence = "No label was measured by itself, but gate.items.min_label_f1 limits each."
+        yield make_check("labels", False, {}, sentence)
+        return
+    for label in intervals:
+        subject = f"The lower end of the interval of the F1 of label {label}"
+        limit = Limit("f1_low", subject, "items.min_label_f1", gate.items.min_label_f1, "F1", ".3f")
+        yield limit.floor(f"label {label}", interval_end(intervals, label, end=0))
+
+
 SCALE_RULE = DropRule("scale champion", "task", "errors on the scale", "ordinal.error_margin", unit="steps")
 
 # None: the checks of every task are those of this one.
 CHECKS: Mapping[str, Callable[[object, Document, GateConfig], Iterator[GateCheck]] | None] = {
     SINGLE_LABEL: None,
     ORDINAL: _scale,
+    MULTI_LABEL: _labels,
 }

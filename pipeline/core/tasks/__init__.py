@@ -3,9 +3,10 @@
 The answers that a model gives are decoded in core/model, and the gate's checks of a task are in core/gate.
 """
 
+from pipeline.core.tasks.multi_label import MultiLabel
 from pipeline.core.tasks.ordinal import Ordinal
-from pipeline.core.tasks.protocol import Task, TruthRow
+from pipeline.core.tasks.protocol import AnswerTable, Task, TruthRow
 from pipeline.core.tasks.single_label import SingleLabel
 from pipeline.core.tasks.table import task_named
 
-__all__ = ["Ordinal", "SingleLabel", "Task", "TruthRow", "task_named"]
+__all__ = ["AnswerTable", "MultiLabel", "Ordinal", "SingleLabel", "Task", "TruthRow", "task_named"]

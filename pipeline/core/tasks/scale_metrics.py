@@ -88,4 +88,4 @@ def paired_error(pair: PairedPredictions, *, resamples: int, seed: int) -> Paire
 
 def _steps(labels: int) -> Counts:
     places = np.arange(labels)
-    return np.abs(places[:, None] - places[None, :])
+    return np.asarray(np.abs(places[:, None] - places[None, :]))

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.base.config import EvaluateConfig, RecoveryConfig
+from pipeline.base.documents import EvaluationReport, ModelSettings, PublishedScores
 from pipeline.base.tasks import SINGLE_LABEL, TaskName
-from pipeline.core.tasks.protocol import OwnFigures, Training, TruthRow
+from pipeline.core.tasks.protocol import AnswerTable, OwnFigures, Training, TruthRow
 
 if TYPE_CHECKING:
+    from pipeline.core.evaluate.report import LabelledPredictions, RobustnessReports, ScoredTexts
     from pipeline.core.train.objectives import EncoderStart, LabelObjective
+    from pipeline.core.train.objectives.teacher import DistillationObjective
 
 
 class SingleLabel:
@@ -22,6 +26,12 @@ class SingleLabel:
     name: TaskName = SINGLE_LABEL
     # The report and the comparison of every task are those of this one.
     figures: OwnFigures | None = None
+
+    truth_column = "label"
+
+    def truth(self, answers: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:
+        """Return the index of each label."""
+        return np.array([labels.index(answer) for answer in answers], dtype=np.int64)
 
     def targets(self, rows: Sequence[TruthRow], training: Training) -> Mapping[str, Any]:
         """Return the index of each label, and where there are rating rules the probability of each label."""
@@ -51,6 +61,108 @@ class SingleLabel:
             score=score,
             seed=training.seed,
         )
+
+    def recovery(
+        self, student: Any, teacher_NL: NDArray[np.float64], texts: Any, cfg: RecoveryConfig, *, seed: int
+    ) -> "DistillationObjective":
+        """Return the objective that learns from the teacher's distribution over the labels."""
+        from pipeline.core.evaluate.metrics import score
+        from pipeline.core.train.objectives.teacher import DistillationObjective, teacher_logits
+
+        train, valid = texts
+        return DistillationObjective(
+            student=student,
+            teacher_NL=teacher_logits(teacher_NL),
+            train=train,
+            valid=valid,
+            batch_size=cfg.batch_size,
+            temperature=cfg.temperature,
+            label_weight=cfg.label_weight,
+            score=score,
+            seed=seed,
+        )
+
+    def loss(self, logits: Any, targets: Any) -> Any:
+        """Return the summed cross-entropy."""
+        from pipeline.core.train.objectives.labels import summed_cross_entropy
+
+        return summed_cross_entropy(logits, targets)
+
+    def calibrated(
+        self, logits_NL: NDArray[np.float64], answers: Sequence[str], settings: ModelSettings, share: float
+    ) -> ModelSettings:
+        """Fit the temperature, and the probability below which a prediction is uncertain."""
+        from pipeline.core.evaluate.calibration import fit_temperature
+        from pipeline.core.model.decoding import softmax
+
+        temperature = fit_temperature(logits_NL, self.truth(answers, settings["labels"]))
+        confidence_N = softmax(logits_NL / temperature).max(axis=1)
+        return {**settings, "temperature": temperature, "uncertain": float(np.quantile(confidence_N, share))}
+
+    def table(self, labels: Sequence[str], *columns: Sequence[str]) -> AnswerTable:
+        """Number the labels, and after them others that occur."""
+        return AnswerTable(tuple(dict.fromkeys([*labels, *(one for column in columns for one in column)])))
+
+    def baselines(
+        self,
+        train: tuple[Sequence[str], Sequence[str]],
+        test: Sequence[str],
+        labels: Sequence[str],
+        cfg: EvaluateConfig,
+    ) -> dict[str, list[str]]:
+        """Predict the most probable label by TF-IDF, and by a lexicon where it is asked for."""
+        from pipeline.core.evaluate.baselines import predict_baselines
+
+        texts, answers = train
+        truth = self.truth(answers, labels).tolist()
+        predicted = predict_baselines(texts, truth, test, cfg)
+        return {name: [labels[number] for number in numbers] for name, numbers in predicted.items()}
+
+    def frozen_baseline(
+        self,
+        train: tuple[NDArray[np.float64], Sequence[str]],
+        test_ND: NDArray[np.float64],
+        labels: Sequence[str],
+        cfg: EvaluateConfig,
+    ) -> list[str]:
+        """Predict the most probable label by the hidden states."""
+        from pipeline.core.evaluate.baselines import predict_frozen_encoder
+
+        assert cfg.frozen_encoder is not None
+        hidden_ND, answers = train
+        truth = self.truth(answers, labels).tolist()
+        numbers = predict_frozen_encoder(hidden_ND, truth, test_ND, cfg.frozen_encoder)
+        return [labels[number] for number in numbers]
+
+    def report(
+        self,
+        test: "LabelledPredictions",
+        *,
+        baselines: Mapping[str, Sequence[int]],
+        robustness: "RobustnessReports",
+        cfg: EvaluateConfig,
+        seed: int,
+        reserved: int,
+    ) -> EvaluationReport:
+        """Build the report on confusion counts."""
+        from pipeline.core.evaluate.report import evaluation_report, report_sampling
+
+        own = self.figures.measure(test, report_sampling(cfg, seed)) if self.figures else {}
+        return evaluation_report(
+            test,
+            baselines=baselines,
+            robustness=robustness,
+            cfg=cfg,
+            seed=seed,
+            reserved=reserved,
+            own=own,
+        )
+
+    def published(self, reserve: "ScoredTexts", cfg: EvaluateConfig, seed: int) -> PublishedScores | None:
+        """Measure on confusion counts."""
+        from pipeline.core.evaluate.report import published_scores
+
+        return published_scores(reserve, cfg, seed)
 
 
 def with_ratings(

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 
 from pipeline.base.tasks import TaskName
+from pipeline.core.tasks.multi_label import MultiLabel
 from pipeline.core.tasks.ordinal import Ordinal
 from pipeline.core.tasks.protocol import Task
 from pipeline.core.tasks.single_label import SingleLabel
 
-TASKS: Mapping[TaskName, Task] = {task.name: task for task in (SingleLabel(), Ordinal())}
+TASKS: Mapping[TaskName, Task] = {task.name: task for task in (SingleLabel(), Ordinal(), MultiLabel())}
 
 
 def task_named(name: TaskName) -> Task:

@@ -11,4 +11,4 @@ def ordinal_targets(labels: int, sharpness: float) -> NDArray[np.float32]:
     """Return the target of each label given each true one: exp(-sharpness * steps), normalized; LxL."""
     places = np.arange(labels)
     weights_LL = np.exp(-sharpness * np.abs(places[:, None] - places[None, :]))
-    return (weights_LL / weights_LL.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(weights_LL / weights_LL.sum(axis=1, keepdims=True), dtype=np.float32)

@@ -147,9 +147,10 @@ class ApiHandlers:
 
     async def feedback(self, body: FeedbackRequest, request: Request) -> FeedbackResponse:
         """Store the true label of an earlier prediction of the same client, once."""
-        labels = self._service.champion.serving().labels
-        if body.label not in labels:
-            raise HttpError(422, f"Unknown label. Labels: {', '.join(labels)}.")
+        release = self._service.champion.serving()
+        answer = release.read_answer(body.label)
+        if answer is None:
+            raise HttpError(422, f"Unknown label. Labels: {', '.join(release.labels)}.")
         journal = self._service.journal
         # Not in the journal's own thread: predictions would wait while an hour of them is searched.
         entry = await asyncio.to_thread(journal.find, body.request, body.position)
@@ -160,12 +161,12 @@ class ApiHandlers:
             request=body.request,
             position=body.position,
             time=times.format_micros(self._service.now()),
-            label=body.label,
+            label=answer,
             client=client,
             topic=entry.topic,
         )
         (label,) = await asyncio.to_thread(journal.append_feedback, [feedback])
-        if label != body.label:
+        if label != answer:
             raise HttpError(409, LABELLED.format(label=label))
         return FeedbackResponse(stored=True)
 

@@ -45,6 +45,15 @@ def test_a_scale_that_was_not_measured_is_refused() -> None:
     assert failed({"task": "ordinal"}) == ["scale error", "scale agreement"]
 
 
+def test_each_label_of_several_has_its_own_floor() -> None:
+    intervals = {"food": [0.31, 0.6], "price": [0.29, 0.9]}
+    found = {"task": "multi_label", "items": {"micro_f1": 0.7, "label_intervals": intervals}}
+
+    assert [check.name for check in task_checks(found, None, GATE)] == ["label food", "label price"]
+    assert failed(found) == ["label price"]
+    assert failed({"task": "multi_label", "items": {"micro_f1": 0.7, "label_intervals": {}}}) == ["labels"]
+
+
 def test_a_task_that_is_not_known_is_refused() -> None:
     assert failed({"task": "weather"}) == ["task"]
 

@@ -84,6 +84,11 @@ class LabelObjective(LengthBucketed):
         return evaluate_labels(model, self.valid, self.score, labels=self.labels)
 
 
+def summed_cross_entropy(logits_BL: Tensor, labels_B: Tensor) -> Tensor:
+    """Return the cross-entropy of labels, summed over the texts."""
+    return functional.cross_entropy(logits_BL, labels_B, reduction="sum")
+
+
 def evaluate_labels(model: nn.Module, valid: LabelledTexts, score: ScoreFunction, *, labels: int) -> Metrics:
     """Compute score and accuracy of a classifier on labelled texts."""
     predicted = predict_labels(model, valid.tokens)
