@@ -42,6 +42,8 @@ def compare_abilities(models: ComparedModels, params: Params) -> list[SliceDiffe
 
     Cases that expect a label which one of the models lacks are left out.
     """
+    if not task_named(params.task).has_behaviour:
+        return []
     cases = [
         case
         for case in make_cases(params.evaluate.behaviour, params.seed)
@@ -75,6 +77,8 @@ def compare_attack(
 
     Texts whose label one of the models lacks are left out; without texts nothing is compared.
     """
+    if not task_named(params.task).has_behaviour:
+        return []
     labels_of = answer_form(params.task).labels_of
     rows = [one for one in zip(*texts, strict=True) if models.known.issuperset(labels_of(one[1]))]
     if not rows:

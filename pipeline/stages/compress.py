@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pipeline.core.compress.variants import CompressedModel, VariantFactory
     from pipeline.core.model.heads import Classifier
     from pipeline.core.model.predictor import Predictor
+    from pipeline.core.tasks import Task
     from pipeline.stages.context import StageContext, TrainingContext
 
 
@@ -110,10 +111,9 @@ def open_factory(
 
     teacher_files = files.verified_receipt(classifier, made_by="finetune").files
     split_receipt = files.verified_receipt(splits, made_by="split")
-    further = {"long_texts": long_texts} if long_texts != "head" else {}
-    further |= {"task": task} if task != SINGLE_LABEL else {}
+    further = [("long_texts", long_texts, "head"), ("task", task, SINGLE_LABEL)]
     return VariantFactory(
-        teacher=_read_classifier(classifier, len(labels)),
+        teacher=_read_classifier(classifier, len(labels), task_named(task)),
         tokenizer=(classifier / "tokenizer.json").read_text("utf-8"),
         # Until a variant is chosen its logits are not scaled, and none is uncertain.
         settings={
@@ -123,7 +123,7 @@ def open_factory(
             "temperature": 1.0,
             "uncertain": 0.0,
             "preparation": split_receipt.notes.get(PREPARATION, EARLIER.name),
-            **further,  # type: ignore[typeddict-item]
+            **{name: one for name, one, usual in further if one != usual},  # type: ignore[typeddict-item]
         },
         splits={side: parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "valid")},
         input_digests=[dict(teacher_files), dict(split_receipt.files)],
@@ -194,14 +194,13 @@ def measure_variants(
     ]
 
 
-def _read_classifier(folder: Path, labels: int) -> "Classifier":
+def _read_classifier(folder: Path, labels: int, task: "Task") -> "Classifier":
     from safetensors.torch import load
 
     from pipeline.core.model.encoder import build_encoder
-    from pipeline.core.model.heads import Classifier
 
     encoder = build_encoder(files.read_json(folder / "config.json"), dropout=0.0, seed=0)
-    model = Classifier(encoder, labels, dropout=0.0, seed=0)
+    model: Classifier = task.classifier(encoder, labels)
     model.load_state_dict(load((folder / "model.safetensors").read_bytes()))
     return model.eval()
 
@@ -210,9 +209,10 @@ def _calibrated(
     factory: "VariantFactory", name: str, predictor: "Predictor", records: Sequence[TextRecord]
 ) -> ModelSettings:
     """Fit what turns the variant's logits into answers, on texts that chose nothing."""
-    logits_NL, answers = predictor.logits([one.text for one in records]), [one.label for one in records]
-    settings = factory.task.calibrated(logits_NL, answers, factory.settings, factory.cfg.uncertain_share)
-    return {**settings, "variant": name}
+    from pipeline.core.tasks.protocol import KnownTexts
+
+    known = KnownTexts.of(records, factory.cfg.uncertain_share)
+    return {**factory.task.calibrated(predictor, known, factory.settings), "variant": name}
 
 
 def _write_candidate(staging: Path, model: "CompressedModel", settings: ModelSettings, *, seed: int) -> None:
@@ -227,10 +227,9 @@ def _write_candidate(staging: Path, model: "CompressedModel", settings: ModelSet
 
 
 def _receipt(variants: "Sequence[MeasuredVariant]", chosen: str, factory: "VariantFactory") -> Receipt:
-    # No timings: equal work leaves an equal receipt, but for the digest of the menu.
     figures = {f"{one.name}_{name}": value for one in variants for name, value in one.figures.items()}
-    counts = {side: len(records) for side, records in factory.splits.items()}
-    return Receipt("compress", counts, figures, {"variant": chosen})
+    sizes = {side: len(records) for side, records in factory.splits.items()}
+    return Receipt("compress", sizes, figures, {"variant": chosen})
 
 
 def run(context: "StageContext") -> Receipt:

@@ -12,7 +12,7 @@ from pipeline.base.records import Receipt
 from pipeline.base.tasks import SINGLE_LABEL, TaskName
 from pipeline.io import files, parquet
 from pipeline.io.model_folder import write_model
-from pipeline.io.training.token_shards import TOKENS, Columns, in_batches
+from pipeline.io.training.token_shards import Columns, in_batches
 
 if TYPE_CHECKING:
     from pipeline.core.tasks import Task
@@ -52,8 +52,8 @@ def finetune(
     rules = _rules(rules or {}, cfg)
     parts = [list(labels), max_tokens, long_texts, cfg.model_dump(), dict(rules), task]
     checkpoints = training.checkpoint_store("finetune", inputs, *parts)
-    made_for, targets = task_named(task), Training(labels, rules, cfg, training.seed)
-    tokens = _Tokens(encoder, max_tokens, long_texts, made_for, targets)
+    made_for, targets = task_named(task), Training(labels, rules, cfg, training.seed, long_texts)
+    tokens = _Tokens(encoder, max_tokens, made_for, targets)
     train = checkpoints.texts("train", tokens.of(splits / "train.parquet"))
     valid = checkpoints.texts("valid", tokens.of(splits / "valid.parquet"))
     objective = made_for.objective(train, valid, _start(encoder, cfg.dropout), targets)
@@ -114,21 +114,19 @@ class _Tokens:
 
     encoder: Path
     max_tokens: int
-    long_texts: str
     task: "Task"
     training: "Training"
 
     def of(self, path: Path) -> Iterator[Columns]:
         """Yield the tokens and targets of a split, one batch of texts in memory."""
-        from pipeline.core.model.tokenizer import encode, load_tokenizer
+        from pipeline.core.model.tokenizer import load_tokenizer
         from pipeline.core.tasks import TruthRow
 
         document = (self.encoder / "tokenizer.json").read_text("utf-8")
         tokenizer = load_tokenizer(document, self.max_tokens)
         for rows in in_batches(parquet.stream_rows(path, "text", "label", "source", *self._raters(path))):
-            tokens = encode(tokenizer, [row[0] for row in rows], self.long_texts)
-            targets = self.task.targets([TruthRow(*row[1:]) for row in rows], self.training)
-            yield {TOKENS: tokens, **targets}
+            texts, truth = [row[0] for row in rows], [TruthRow(*row[1:]) for row in rows]
+            yield self.task.encoded(tokenizer, texts, truth, self.training)
 
     def _raters(self, path: Path) -> tuple[str, ...]:
         # A data version of before has no such column.

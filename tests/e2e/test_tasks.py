@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import json
 
 import pytest
 import service_process
@@ -31,12 +32,16 @@ FRAMES = ("a {} {}", "what a {} {} that was", "I think it is a {} {}", "they sol
 def make_of_preset(command_in, tiny, tmp_path):
     """Return a function that writes a table and runs the pipeline for a task with these labels."""
 
-    def run(task, labels, rows, *changes):
+    def run(task, labels, rows, *changes, column="label"):
         command = command_in(tmp_path)
         begun = command("init", ".", "--preset", "csv")
         assert begun.code == 0, begun.err
+        params = tmp_path / "params.yaml"
+        if column != "label":
+            text = params.read_text("utf-8")
+            params.write_text(text.replace("label: label,", f"label: null, {column}: {column},"), "utf-8")
         with (tmp_path / "texts.csv").open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([["text", "label"], *rows])
+            csv.writer(file).writerows([["text", column], *rows])
         kept = [one for one in tiny[1::2] if not one.startswith("collect.labels")]
         settings = [f"task={task}", f"collect.labels=[{', '.join(labels)}]", *kept, *changes]
         arguments = [part for one in settings for part in ("--set", one)]
@@ -148,3 +153,71 @@ def test_another_task_than_that_in_service_is_refused_before_anything_runs(make_
 
     assert refused.code in (1, 2)
     assert "task is `multi_label`, and R1 in service is of task `single_label`" in refused.err
+
+
+NAMES = ("Ann Lee", "Bo Chen", "Ida Roth", "Max Muster", "Eve Adams", "Tom")
+PLACES = ("Lima", "New York", "Oslo", "Cape Town", "Rome", "Bern")
+SENTENCES = (
+    "{name} lives in {place}",
+    "we met {name} &amp; friends in {place} again",
+    "in {place} nobody knows {name}",
+    "  the train to {place} was late",
+    "a letter from {name} came today",
+    "it rained all day",
+)
+NO_ABILITIES = ("evaluate.behaviour={max_cases: 1, words: {}, abilities: []}", "gate.abilities={}")
+
+
+def entities():
+    """Yield texts with the entities in them, as JSON spans of the text as it is written."""
+    for sentence, name, place in itertools.product(SENTENCES, NAMES, PLACES):
+        text = sentence.format(name=name, place=place)
+        found = [(text.find(part), part, label) for part, label in ((name, "person"), (place, "place"))]
+        spans = [
+            {"start": start, "end": start + len(part), "label": label}
+            for start, part, label in sorted(found)
+            if start >= 0
+        ]
+        yield [text, json.dumps(spans)]
+
+
+def test_entities_become_a_release_that_finds_them_where_they_stand(make_of_preset):
+    rows = list({text: [text, spans] for text, spans in entities()}.values())
+
+    command, first = make_of_preset(
+        "token_labels",
+        ("person", "place"),
+        rows,
+        "finetune.min_steps=300",
+        "finetune.eval_every=150",
+        "gate.min_macro_f1=0.5",
+        *NO_ABILITIES,
+        column="spans",
+    )
+
+    assert first.code == 0, first.err
+    record = command("release", "show", "R1").json
+    assert record["evaluation"]["task"] == "token_labels"
+    assert record["evaluation"]["macro_f1"] > 0.8
+    assert "gazetteer" in record["evaluation"]["baselines"]
+    assert any("half-int8 is skipped" in reason for reason in record["menu"]["reasons"])
+    # Markup and blanks before an entity move it in the text that the model reads, and not in the answer.
+    text = "<p>  In Oslo nobody knows Ann Lee"
+    found = json.loads(served(command, text)["best"])
+    assert [(text[one["start"] : one["end"]], one["label"]) for one in found] == [
+        ("Oslo", "place"),
+        ("Ann Lee", "person"),
+    ]
+
+
+def test_entities_outside_their_text_are_refused_with_their_row(make_of_preset):
+    rows = [*entities()][:50]
+    rows[6][1] = json.dumps([{"start": 4, "end": 400, "label": "person"}])
+
+    command, refused = make_of_preset(
+        "token_labels", ("person", "place"), rows, *NO_ABILITIES, column="spans"
+    )
+
+    assert refused.code in (1, 2)
+    assert "source texts, row 7, column 'spans': the span 4 to 400 (person) lies outside" in refused.err
+    assert not (command.folder / "data" / "raw").exists()

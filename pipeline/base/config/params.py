@@ -24,7 +24,7 @@ from pipeline.base.config.sources import (
     TableSource,
 )
 from pipeline.base.labels import UNCERTAIN, label_key, repeated, written_label
-from pipeline.base.tasks import MULTI_LABEL, ORDINAL, TaskName, answer_form, scale_fault
+from pipeline.base.tasks import ORDINAL, TOKEN_LABELS, TaskName, answer_form, scale_fault
 
 NEWEST = "newest"
 OPERATIONAL_SECTIONS = ("serve", "watch", "schedule")  # no part of a release
@@ -208,17 +208,42 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _spans_are_entities(self) -> "Params":
+        spans = [source.name for source in self.collect.tables if source.columns.spans is not None]
+        others = [source.name for source in self.collect.tables if source.columns.spans is None]
+        if self.task != TOKEN_LABELS:
+            if spans:
+                raise ValueError(f"source {spans[0]} has columns.spans: write `task: {TOKEN_LABELS}`")
+            return self
+        if others:
+            raise ValueError(
+                f"task is `{TOKEN_LABELS}`, and source {others[0]} brings no entities: write `spans: COLUMN` "
+                "in its columns, with `label: null`"
+            )
+        if self.encoder.long_texts != "head":
+            raise ValueError(
+                f"task is `{TOKEN_LABELS}`, which reads a text from its beginning: write "
+                "`encoder: {long_texts: head}`"
+            )
+        if self.evaluate.behaviour.abilities:
+            raise ValueError(
+                f"task is `{TOKEN_LABELS}`, and abilities are of labels of whole texts: write "
+                "`evaluate: {behaviour: {abilities: []}}` and `gate: {abilities: {}}`"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _ratings_are_of_one_label(self) -> "Params":
-        if self.task == MULTI_LABEL:
+        if not answer_form(self.task).one_label:
             rated = [source.name for source in self.collect.tables if source.ratings]
             if rated or self.finetune.targets == "ratings":
                 raise ValueError(
-                    "task is `multi_label`, and a rating gives one label of three: remove `ratings` of "
+                    f"task is `{self.task}`, and a rating gives one label of three: remove `ratings` of "
                     f"{', '.join(rated) or 'finetune.targets'}, or write `task: single_label`"
                 )
             if self.evaluate.vader_thresholds is not None:
                 raise ValueError(
-                    "task is `multi_label`, and the lexicon knows one label a text: write "
+                    f"task is `{self.task}`, and the lexicon knows one label a text: write "
                     "`evaluate: {vader_thresholds: null}`"
                 )
         return self

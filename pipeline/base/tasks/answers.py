@@ -4,12 +4,14 @@ From `clean` on the label of a record is the answer of its task. One label is it
 are joined in the order of `collect.labels`; a text that has none of them says so.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Protocol
 
 from pipeline.base.data_account import NO_LABEL, SEVERAL_LABELS, UNKNOWN_LABEL
+from pipeline.base.errors import DataRejected
 from pipeline.base.labels import EMPTY_SET, label_key, unpack_labels
-from pipeline.base.tasks.names import MULTI_LABEL, ORDINAL, SINGLE_LABEL, TaskName
+from pipeline.base.tasks.names import MULTI_LABEL, ORDINAL, SINGLE_LABEL, TOKEN_LABELS, TaskName
+from pipeline.base.tasks.spans import Span, dump_spans, load_spans, span_fault
 
 JOINT = " + "
 NONE_APPLIES = "no label"
@@ -34,6 +36,9 @@ class AnswerForm(Protocol):
 
     def labels_of(self, answer: str) -> tuple[str, ...]:
         """Return the labels of an answer, one for each of its items."""
+
+    def items_of(self, answer: str) -> tuple[tuple[str, Hashable], ...]:
+        """Return the items of an answer: the label of each, and what tells it from others of that label."""
 
     def set_fault(self, known: Sequence[str]) -> str | None:
         """Return why these labels cannot be those of the task, None when they can."""
@@ -64,6 +69,10 @@ class OneLabel:
     def labels_of(self, answer: str) -> tuple[str, ...]:
         """Return the label."""
         return (answer,)
+
+    def items_of(self, answer: str) -> tuple[tuple[str, Hashable], ...]:
+        """Return the label."""
+        return ((answer, None),)
 
     def set_fault(self, known: Sequence[str]) -> str | None:
         """Return None: every two labels will do."""
@@ -99,6 +108,10 @@ class AnyLabels:
         """Return the labels of the subset, none of the empty one."""
         return tuple(answer.split(JOINT)) if answer and answer != NONE_APPLIES else ()
 
+    def items_of(self, answer: str) -> tuple[tuple[str, Hashable], ...]:
+        """Return the labels of the subset."""
+        return tuple((label, None) for label in self.labels_of(answer))
+
     def set_fault(self, known: Sequence[str]) -> str | None:
         """Return the label that an answer could not be told from, None where there is none."""
         if joined := [label for label in known if JOINT.strip() in label]:
@@ -108,9 +121,56 @@ class AnyLabels:
         return None
 
 
+class Entities:
+    """Entities of a text: a JSON list of spans."""
+
+    one_label = False
+
+    def answer(self, label: str, more_labels: str, known: Sequence[str]) -> str:
+        """Return the spans in order."""
+        assert known
+        assert not more_labels
+        return dump_spans(load_spans(label))
+
+    def fault(self, label: str, more_labels: str, known: Collection[str]) -> str | None:
+        """Return the reason of a text whose entities are not known, or of which one has an unknown label."""
+        if not label or more_labels:
+            return NO_LABEL
+        spans = _spans_or_none(label)
+        return UNKNOWN_LABEL if spans is None or {span.label for span in spans} - set(known) else None
+
+    def read(self, written: str, known: Sequence[str]) -> str | None:
+        """Return spans that somebody wrote as JSON; how long the text is, is not known here."""
+        spans = _spans_or_none(written)
+        if spans is None or span_fault(spans, max((span.end for span in spans), default=0), known):
+            return None
+        return dump_spans(spans)
+
+    def labels_of(self, answer: str) -> tuple[str, ...]:
+        """Return the label of each entity."""
+        return tuple(label for label, _ in self.items_of(answer))
+
+    def items_of(self, answer: str) -> tuple[tuple[str, Hashable], ...]:
+        """Return the label of each entity and where it lies."""
+        return tuple((span.label, (span.start, span.end)) for span in load_spans(answer))
+
+    def set_fault(self, known: Sequence[str]) -> str | None:
+        """Return None: every label will do."""
+        return None if known else "entities need a label"
+
+
+def _spans_or_none(written: str) -> tuple[Span, ...] | None:
+    try:
+        return load_spans(written)
+    except DataRejected:
+        return None
+
+
 def is_collected(answer: str, known: Collection[str]) -> bool:
     """Return whether an answer of any task is made of these labels; `clean` says whether the task has it."""
-    return answer in known or answer == NONE_APPLIES or set(answer.split(JOINT)) <= set(known)
+    if answer in known or answer == NONE_APPLIES or set(answer.split(JOINT)) <= set(known):
+        return True
+    return answer.startswith("[") and FORMS[TOKEN_LABELS].fault(answer, "", known) is None
 
 
 def join_labels(labels: Sequence[str]) -> str:
@@ -122,6 +182,7 @@ FORMS: Mapping[TaskName, AnswerForm] = {
     SINGLE_LABEL: OneLabel(),
     ORDINAL: OneLabel(),
     MULTI_LABEL: AnyLabels(),
+    TOKEN_LABELS: Entities(),
 }
 
 

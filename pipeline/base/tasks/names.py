@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-TaskName = Literal["single_label", "ordinal", "multi_label"]
+TaskName = Literal["single_label", "ordinal", "multi_label", "token_labels"]
 SINGLE_LABEL: TaskName = "single_label"
 ORDINAL: TaskName = "ordinal"
 MULTI_LABEL: TaskName = "multi_label"
+TOKEN_LABELS: TaskName = "token_labels"

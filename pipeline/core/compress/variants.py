@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pipeline.core.compress.pruning import Importance
     from pipeline.core.model.heads import Classifier
-    from pipeline.core.tasks import Task
+    from pipeline.core.tasks.protocol import Distillable, Task
     from pipeline.core.train.checkpoints import CheckpointStore, TextColumns
     from pipeline.core.train.ray_trainer import TrainingJob, TrainingResult
 
@@ -98,6 +98,8 @@ class VariantFactory:
         from pipeline.core.model.families import FAMILIES, family_of
         from pipeline.core.model.pieces import is_wordpiece
 
+        if variant.pruned and self.task.distillable is None:
+            return f"a pruned variant learns from labels of whole texts, and the task is {self.task.name}"
         family = family_of(self.teacher.encoder.config.model_type)
         if variant.pruned and not family.prunable:
             prunable = ", ".join(one.title for one in FAMILIES.values() if one.prunable)
@@ -120,7 +122,7 @@ class VariantFactory:
 
     def truth_of(self, records: Sequence[TextRecord]) -> "NDArray[np.int64]":
         """Return the targets of records, as the task has them."""
-        return self.task.truth([record.label for record in records], self.settings["labels"])
+        return self._distillable.truth([record.label for record in records], self.settings["labels"])
 
     @cached_property
     def _teacher_int8(self) -> bytes:
@@ -168,7 +170,7 @@ class VariantFactory:
             checkpoints.texts("valid", self._labelled(tokenizer, self.splits["valid"])),
         )
         seed = seed_for(self.seed, "recovery")
-        objective = self.task.recovery(student, self._teacher_NL, texts, cfg, seed=seed)
+        objective = self._distillable.recovery(student, self._teacher_NL, texts, cfg, seed=seed)
         return TrainingJob(
             f"recover-{variant.name}",
             objective,
@@ -178,6 +180,11 @@ class VariantFactory:
             patience=1,
             checkpoints=checkpoints,
         )
+
+    @property
+    def _distillable(self) -> "Distillable":
+        assert self.task.distillable is not None, "pruned variants are skipped"
+        return self.task.distillable
 
     @cached_property
     def _recovery_texts(self) -> Sequence[TextRecord]:
@@ -207,12 +214,12 @@ class VariantFactory:
         tokens = [ids[:longest] for ids in self._encoded(self.tokenizer, texts)]
         parts = [slice(start, start + IMPORTANCE_BATCH) for start in range(0, len(texts), IMPORTANCE_BATCH)]
         batches = [Batch(*pad(tokens[part]), labels[part], weight=1.0) for part in parts]
-        return measure_importance(self.teacher, batches, self.task.loss)
+        return measure_importance(self.teacher, batches, self._distillable.loss)
 
     def _labelled(self, tokenizer: str, records: Sequence[TextRecord]) -> "Iterator[TextColumns]":
         for start in range(0, len(records), ENCODED_AT_ONCE):
             batch = records[start : start + ENCODED_AT_ONCE]
-            truth = {self.task.truth_column: self.truth_of(batch)}
+            truth = {self._distillable.truth_column: self.truth_of(batch)}
             yield {"tokens": self._encoded(tokenizer, batch), **truth}
 
     def _encoded(self, tokenizer: str, records: Sequence[TextRecord]) -> list[list[int]]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.tasks.answers import join_labels
-from pipeline.base.tasks.names import MULTI_LABEL, ORDINAL, SINGLE_LABEL, TaskName
+from pipeline.base.tasks.names import MULTI_LABEL, ORDINAL, SINGLE_LABEL, TOKEN_LABELS, TaskName
 
 if TYPE_CHECKING:
     from pipeline.base.documents import ModelSettings
@@ -88,6 +88,8 @@ DECODERS: Mapping[TaskName, Callable[["ModelSettings"], Decoder]] = {
     SINGLE_LABEL: OneOf,
     ORDINAL: OneOf,
     MULTI_LABEL: AnyOf,
+    # The tags of tokens: each token has one of them.
+    TOKEN_LABELS: OneOf,
 }
 
 

@@ -17,9 +17,9 @@ from pipeline.base.tasks import answer_form
 from pipeline.core.evaluate.attack import AttackedTexts, attack, attack_report
 from pipeline.core.evaluate.behaviour import make_cases, measure_abilities
 from pipeline.core.evaluate.bootstrap import BootstrapConfig
-from pipeline.core.evaluate.report import LabelledPredictions, RobustnessReports
+from pipeline.core.evaluate.report import NOT_MEASURED, LabelledPredictions, RobustnessReports
 from pipeline.core.model.predictor import Predictor
-from pipeline.core.tasks.protocol import AnswerTable, Task
+from pipeline.core.tasks.protocol import AnswerTable, BaselineTexts, Task
 
 
 @dataclass(frozen=True)
@@ -83,15 +83,14 @@ class Candidate:
         `frozen` is the encoder that fine-tuning started from, None without that baseline.
         """
         texts, answers = [record.text for record in train], [record.label for record in train]
-        asked, labels = [record.text for record in test], self.predictor.labels
-        baselines = self.task.baselines((texts, answers), asked, labels, cfg)
-        if frozen is not None:
-            hidden = frozen.embed(texts), answers
-            baselines["frozen_encoder"] = self.task.frozen_baseline(hidden, frozen.embed(asked), labels, cfg)
-        return baselines
+        asked, embed = [record.text for record in test], frozen.embed if frozen else None
+        given = BaselineTexts(texts, answers, asked, self.predictor.labels, cfg, embed)
+        return self.task.baselines(given)
 
     def robustness(self, test: Sequence[TextRecord], cfg: EvaluateConfig, seed: int) -> RobustnessReports:
         """Measure abilities, and robustness to typos; not human agreement."""
+        if not self.task.has_behaviour:
+            return NOT_MEASURED
         cases, labels = make_cases(cfg.behaviour, seed), self.predictor.labels
         several = None if answer_form(self.task.name).one_label else self.labels
         behaviour = measure_abilities(

@@ -14,7 +14,15 @@ from pipeline.base.documents import EvaluationReport, ModelSettings, PublishedSc
 from pipeline.base.tasks import MULTI_LABEL, TaskName, answer_form
 from pipeline.core.evaluate.metrics import AnswerItems
 from pipeline.core.model.decoding import AnyOf, joined
-from pipeline.core.tasks.protocol import AnswerTable, OwnFigures, Training, TruthRow
+from pipeline.core.tasks.protocol import (
+    AnswerTable,
+    BaselineTexts,
+    Distillable,
+    KnownTexts,
+    OwnFigures,
+    Training,
+    TruthRow,
+)
 
 if TYPE_CHECKING:
     from pipeline.core.evaluate.report import LabelledPredictions, RobustnessReports, ScoredTexts
@@ -34,7 +42,27 @@ class MultiLabel:
     name: TaskName = MULTI_LABEL
     figures: OwnFigures | None = None
 
+    has_behaviour = True
     truth_column = "label_set"
+
+    def classifier(self, encoder: Any, labels: int) -> Any:
+        """Return a classifier of texts without weights of its own yet."""
+        from pipeline.core.model.heads import Classifier
+
+        return Classifier(encoder, labels, dropout=0.0, seed=0)
+
+    @property
+    def distillable(self) -> Distillable:
+        """Return itself."""
+        return self
+
+    def encoded(
+        self, tokenizer: Any, texts: Sequence[str], rows: Sequence[TruthRow], training: Training
+    ) -> Mapping[str, Any]:
+        """Return the tokens of texts, and their targets."""
+        from pipeline.core.model.tokenizer import encode
+
+        return {"tokens": encode(tokenizer, texts, training.long_texts), **self.targets(rows, training)}
 
     def truth(self, answers: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:
         """Return 1 for each label that an answer holds; NxL."""
@@ -91,18 +119,16 @@ class MultiLabel:
 
         return summed_set_loss(logits, targets)
 
-    def calibrated(
-        self, logits_NL: Table, answers: Sequence[str], settings: ModelSettings, share: float
-    ) -> ModelSettings:
+    def calibrated(self, predictor: Any, known: KnownTexts, settings: ModelSettings) -> ModelSettings:
         """Fit one temperature, the threshold of each label, and the confidence below which is uncertain."""
         from pipeline.core.tasks.thresholds import best_thresholds, fit_set_temperature
 
-        truth_NL = self.truth(answers, settings["labels"])
+        logits_NL, truth_NL = predictor.logits(known.texts), self.truth(known.answers, settings["labels"])
         temperature = fit_set_temperature(logits_NL, truth_NL)
         fitted: ModelSettings = {**settings, "temperature": temperature}
         probabilities_NL = AnyOf(fitted).probabilities(logits_NL / temperature)
         fitted["thresholds"] = best_thresholds(probabilities_NL, truth_NL)
-        fitted["uncertain"] = float(np.quantile(AnyOf(fitted).confidence(probabilities_NL), share))
+        fitted["uncertain"] = float(np.quantile(AnyOf(fitted).confidence(probabilities_NL), known.share))
         return fitted
 
     def table(self, labels: Sequence[str], *columns: Sequence[str]) -> AnswerTable:
@@ -112,42 +138,21 @@ class MultiLabel:
         items = tuple(frozenset((place[label], None) for label in LABELS_OF(name)) for name in names)
         return AnswerTable(names, AnswerItems(items, len(labels), names))
 
-    def baselines(
-        self,
-        train: tuple[Sequence[str], Sequence[str]],
-        test: Sequence[str],
-        labels: Sequence[str],
-        cfg: EvaluateConfig,
-    ) -> dict[str, list[str]]:
-        """Predict each label by itself by TF-IDF; the lexicon knows no labels that do not exclude others."""
-        from pipeline.core.evaluate.baselines import predict_tfidf
+    def baselines(self, given: BaselineTexts) -> dict[str, list[str]]:
+        """Predict each label by itself; the lexicon knows no labels that do not exclude others."""
+        from pipeline.core.evaluate.baselines import predict_frozen_encoder, predict_tfidf
 
-        texts, answers = train
-        truth_NL = self.truth(answers, labels)
-        chosen_NL = np.stack(
-            [predict_tfidf(texts, truth_N, test, cfg.tfidf) for truth_N in _columns(truth_NL)]
-        )
-        return {"tfidf": [joined(row, labels) for row in chosen_NL.T.astype(bool)]}
-
-    def frozen_baseline(
-        self,
-        train: tuple[Table, Sequence[str]],
-        test_ND: Table,
-        labels: Sequence[str],
-        cfg: EvaluateConfig,
-    ) -> list[str]:
-        """Predict each label by itself by the hidden states."""
-        from pipeline.core.evaluate.baselines import predict_frozen_encoder
-
-        assert cfg.frozen_encoder is not None
-        hidden_ND, answers = train
-        chosen_NL = np.stack(
-            [
-                predict_frozen_encoder(hidden_ND, truth_N, test_ND, cfg.frozen_encoder)
-                for truth_N in _columns(self.truth(answers, labels))
+        columns, cfg = self.truth(given.answers, given.labels).T.tolist(), given.cfg
+        chosen = {"tfidf": [predict_tfidf(given.texts, one, given.asked, cfg.tfidf) for one in columns]}
+        if given.frozen is not None and cfg.frozen_encoder is not None:
+            hidden, asked = given.frozen(given.texts), given.frozen(given.asked)
+            chosen["frozen_encoder"] = [
+                predict_frozen_encoder(hidden, one, asked, cfg.frozen_encoder) for one in columns
             ]
-        )
-        return [joined(row, labels) for row in chosen_NL.T.astype(bool)]
+        return {
+            name: [joined(row, given.labels) for row in np.array(found, dtype=bool).T]
+            for name, found in chosen.items()
+        }
 
     def report(
         self,
@@ -178,8 +183,3 @@ class MultiLabel:
         from pipeline.core.tasks.item_report import published_item_scores
 
         return published_item_scores(reserve, cfg, seed)
-
-
-def _columns(truth_NL: NDArray[np.int64]) -> list[list[int]]:
-    columns: list[list[int]] = truth_NL.T.tolist()
-    return columns

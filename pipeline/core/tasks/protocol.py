@@ -3,7 +3,7 @@
 Shapes: N texts, A answers, L labels.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -12,6 +12,7 @@ from pipeline.base.config import EvaluateConfig, FinetuneConfig, GateConfig, Rec
 from pipeline.base.config.table_section import RatingRule
 from pipeline.base.documents import EvaluationReport, ModelSettings, PublishedScores, SliceDifference
 from pipeline.base.documents.evaluation import TaskScores
+from pipeline.base.records import TextRecord
 from pipeline.base.tasks import TaskName
 from pipeline.core.evaluate.metrics import AnswerItems
 
@@ -49,6 +50,21 @@ class Training:
     rules: Mapping[str, RatingRule]
     cfg: FinetuneConfig
     seed: int
+    long_texts: str = "head"
+
+
+@dataclass(frozen=True)
+class KnownTexts:
+    """Hold texts with their answers, and the share of them that shall be uncertain."""
+
+    texts: Sequence[str]
+    answers: Sequence[str]
+    share: float
+
+    @classmethod
+    def of(cls, records: Sequence[TextRecord], share: float) -> "KnownTexts":
+        """Return the texts of records."""
+        return cls([one.text for one in records], [one.label for one in records], share)
 
 
 @dataclass(frozen=True)
@@ -79,6 +95,43 @@ class OwnFigures(Protocol):
         """Compare the figures that only this task has, candidate against champion; higher is better."""
 
 
+@dataclass(frozen=True)
+class BaselineTexts:
+    """Hold what baselines learn from and are asked; `frozen` embeds texts, before any fine-tuning."""
+
+    texts: Sequence[str]
+    answers: Sequence[str]
+    asked: Sequence[str]
+    labels: Sequence[str]
+    cfg: EvaluateConfig
+    frozen: "Callable[[Sequence[str]], NDArray[np.float64]] | None"
+
+
+class Distillable(Protocol):
+    """Describe what a pruned variant needs to learn from its teacher."""
+
+    @property
+    def truth_column(self) -> str:
+        """Return the name of the column of tokenized texts that holds `truth`."""
+
+    def truth(self, answers: Sequence[str], labels: Sequence[str]) -> "NDArray[np.int64]":
+        """Return the targets of answers: N label indices, or NL zeros and ones."""
+
+    def recovery(
+        self,
+        student: Any,
+        teacher_NL: "NDArray[np.float64]",
+        texts: Any,
+        cfg: RecoveryConfig,
+        *,
+        seed: int,
+    ) -> "Objective":
+        """Return the objective that recovers a pruned student; `texts` are those of train and valid."""
+
+    def loss(self, logits: Any, targets: Any) -> Any:
+        """Return the summed loss by which the importance of a model's parts is measured."""
+
+
 class Task(Protocol):
     """Describe a task."""
 
@@ -91,51 +144,36 @@ class Task(Protocol):
         """Return the figures that only this task has, None where it has none."""
 
     @property
-    def truth_column(self) -> str:
-        """Return the name of the column of tokenized texts that holds `truth`."""
+    def distillable(self) -> Distillable | None:
+        """Return how a pruned variant learns from its teacher, None where none is made."""
 
-    def truth(self, answers: Sequence[str], labels: Sequence[str]) -> "NDArray[np.int64]":
-        """Return the targets of answers: N label indices, or NL zeros and ones."""
+    @property
+    def has_behaviour(self) -> bool:
+        """Return whether abilities and an attack by typos can be measured: places move with every typo."""
 
-    def targets(self, rows: Sequence[TruthRow], training: Training) -> Mapping[str, Any]:
-        """Return the columns of training targets of some texts, by name."""
+    def classifier(self, encoder: Any, labels: int) -> Any:
+        """Return a classifier on this encoder, without weights of its own yet."""
+
+    def encoded(
+        self,
+        tokenizer: Any,
+        texts: Sequence[str],
+        rows: Sequence[TruthRow],
+        training: Training,
+    ) -> Mapping[str, Any]:
+        """Return the columns of tokens and training targets of some texts, by name."""
 
     def objective(self, train: Any, valid: Any, start: "EncoderStart", training: Training) -> "TaskObjective":
         """Return the objective that trains a new head on tokenized texts with their targets."""
 
-    def recovery(
-        self, student: Any, teacher_NL: "NDArray[np.float64]", texts: Any, cfg: RecoveryConfig, *, seed: int
-    ) -> "Objective":
-        """Return the objective that recovers a pruned student; `texts` are those of train and valid."""
-
-    def loss(self, logits: Any, targets: Any) -> Any:
-        """Return the summed loss by which the importance of a model's parts is measured."""
-
-    def calibrated(
-        self, logits_NL: "NDArray[np.float64]", answers: Sequence[str], settings: ModelSettings, share: float
-    ) -> ModelSettings:
+    def calibrated(self, predictor: Any, known: KnownTexts, settings: ModelSettings) -> ModelSettings:
         """Fit what turns logits into answers; the share with the least confidence is uncertain."""
 
     def table(self, labels: Sequence[str], *columns: Sequence[str]) -> AnswerTable:
         """Number the answers of these columns."""
 
-    def baselines(
-        self,
-        train: tuple[Sequence[str], Sequence[str]],
-        test: Sequence[str],
-        labels: Sequence[str],
-        cfg: EvaluateConfig,
-    ) -> dict[str, list[str]]:
+    def baselines(self, given: BaselineTexts) -> dict[str, list[str]]:
         """Predict the test texts with baselines that are fitted on training texts and their answers."""
-
-    def frozen_baseline(
-        self,
-        train: tuple["NDArray[np.float64]", Sequence[str]],
-        test_ND: "NDArray[np.float64]",
-        labels: Sequence[str],
-        cfg: EvaluateConfig,
-    ) -> list[str]:
-        """Predict the test texts with a linear model on the frozen encoder's hidden states."""
 
     def report(
         self,

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 from pipeline.base.config import EvaluateConfig, RecoveryConfig
 from pipeline.base.documents import EvaluationReport, ModelSettings, PublishedScores
 from pipeline.base.tasks import SINGLE_LABEL, TaskName
-from pipeline.core.tasks.protocol import AnswerTable, OwnFigures, Training, TruthRow
+from pipeline.core.tasks.protocol import (
+    AnswerTable,
+    BaselineTexts,
+    Distillable,
+    KnownTexts,
+    OwnFigures,
+    Training,
+    TruthRow,
+)
 
 if TYPE_CHECKING:
     from pipeline.core.evaluate.report import LabelledPredictions, RobustnessReports, ScoredTexts
@@ -27,7 +35,27 @@ class SingleLabel:
     # The report and the comparison of every task are those of this one.
     figures: OwnFigures | None = None
 
+    has_behaviour = True
     truth_column = "label"
+
+    def classifier(self, encoder: Any, labels: int) -> Any:
+        """Return a classifier of texts without weights of its own yet."""
+        from pipeline.core.model.heads import Classifier
+
+        return Classifier(encoder, labels, dropout=0.0, seed=0)
+
+    @property
+    def distillable(self) -> Distillable:
+        """Return itself."""
+        return self
+
+    def encoded(
+        self, tokenizer: Any, texts: Sequence[str], rows: Sequence[TruthRow], training: Training
+    ) -> Mapping[str, Any]:
+        """Return the tokens of texts, and their targets."""
+        from pipeline.core.model.tokenizer import encode
+
+        return {"tokens": encode(tokenizer, texts, training.long_texts), **self.targets(rows, training)}
 
     def truth(self, answers: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:
         """Return the index of each label."""
@@ -88,51 +116,35 @@ class SingleLabel:
 
         return summed_cross_entropy(logits, targets)
 
-    def calibrated(
-        self, logits_NL: NDArray[np.float64], answers: Sequence[str], settings: ModelSettings, share: float
-    ) -> ModelSettings:
+    def calibrated(self, predictor: Any, known: KnownTexts, settings: ModelSettings) -> ModelSettings:
         """Fit the temperature, and the probability below which a prediction is uncertain."""
         from pipeline.core.evaluate.calibration import fit_temperature
         from pipeline.core.model.decoding import softmax
 
-        temperature = fit_temperature(logits_NL, self.truth(answers, settings["labels"]))
+        logits_NL = predictor.logits(known.texts)
+        temperature = fit_temperature(logits_NL, self.truth(known.answers, settings["labels"]))
         confidence_N = softmax(logits_NL / temperature).max(axis=1)
-        return {**settings, "temperature": temperature, "uncertain": float(np.quantile(confidence_N, share))}
+        return {
+            **settings,
+            "temperature": temperature,
+            "uncertain": float(np.quantile(confidence_N, known.share)),
+        }
 
     def table(self, labels: Sequence[str], *columns: Sequence[str]) -> AnswerTable:
         """Number the labels, and after them others that occur."""
         return AnswerTable(tuple(dict.fromkeys([*labels, *(one for column in columns for one in column)])))
 
-    def baselines(
-        self,
-        train: tuple[Sequence[str], Sequence[str]],
-        test: Sequence[str],
-        labels: Sequence[str],
-        cfg: EvaluateConfig,
-    ) -> dict[str, list[str]]:
-        """Predict the most probable label by TF-IDF, and by a lexicon where it is asked for."""
-        from pipeline.core.evaluate.baselines import predict_baselines
+    def baselines(self, given: BaselineTexts) -> dict[str, list[str]]:
+        """Predict the most probable label by TF-IDF, a lexicon and the hidden states, as is asked for."""
+        from pipeline.core.evaluate.baselines import predict_baselines, predict_frozen_encoder
 
-        texts, answers = train
-        truth = self.truth(answers, labels).tolist()
-        predicted = predict_baselines(texts, truth, test, cfg)
-        return {name: [labels[number] for number in numbers] for name, numbers in predicted.items()}
-
-    def frozen_baseline(
-        self,
-        train: tuple[NDArray[np.float64], Sequence[str]],
-        test_ND: NDArray[np.float64],
-        labels: Sequence[str],
-        cfg: EvaluateConfig,
-    ) -> list[str]:
-        """Predict the most probable label by the hidden states."""
-        from pipeline.core.evaluate.baselines import predict_frozen_encoder
-
-        assert cfg.frozen_encoder is not None
-        hidden_ND, answers = train
-        truth = self.truth(answers, labels).tolist()
-        numbers = predict_frozen_encoder(hidden_ND, truth, test_ND, cfg.frozen_encoder)
-        return [labels[number] for number in numbers]
+        truth = self.truth(given.answers, given.labels).tolist()
+        predicted = predict_baselines(given.texts, truth, given.asked, given.cfg)
+        if given.frozen is not None and given.cfg.frozen_encoder is not None:
+            predicted["frozen_encoder"] = predict_frozen_encoder(
+                given.frozen(given.texts), truth, given.frozen(given.asked), given.cfg.frozen_encoder
+            )
+        return {name: [given.labels[number] for number in numbers] for name, numbers in predicted.items()}
 
     def report(
         self,

@@ -7,8 +7,10 @@ from pipeline.core.tasks.multi_label import MultiLabel
 from pipeline.core.tasks.ordinal import Ordinal
 from pipeline.core.tasks.protocol import Task
 from pipeline.core.tasks.single_label import SingleLabel
+from pipeline.core.tasks.token_labels import TokenLabels
 
-TASKS: Mapping[TaskName, Task] = {task.name: task for task in (SingleLabel(), Ordinal(), MultiLabel())}
+EVERY: tuple[Task, ...] = (SingleLabel(), Ordinal(), MultiLabel(), TokenLabels())
+TASKS: Mapping[TaskName, Task] = {task.name: task for task in EVERY}
 
 
 def task_named(name: TaskName) -> Task:

@@ -23,6 +23,7 @@ from pipeline.base.labels import (
 from pipeline.base.records import TextRecord, Unreadable
 from pipeline.io.sources.aspect_columns import AspectSearch
 from pipeline.io.sources.id_index import IdIndex
+from pipeline.io.sources.span_cells import read_spans
 
 Row = Mapping[str, str]
 # What a column of its own for each label holds.
@@ -120,6 +121,9 @@ class RecordReader:
         text = row.get(columns.text, "")
         key = _cell(row, columns.id) or text_digest(text)[:16]
         label, more_labels = self._read_labels(row)
+        if columns.spans is not None:
+            place = f"source {source.name}, row {number}, column {columns.spans!r}"
+            label = read_spans(row.get(columns.spans, ""), text, place, self._span_label, self._labels)
         return TextRecord(
             id=f"{source.name}:{key}",
             text=text,
@@ -150,6 +154,11 @@ class RecordReader:
         if written.strip() in EMPTY_SETS:
             return "", EMPTY_SET
         return "" if is_no_label(written) else trim_label(written), ""
+
+    def _span_label(self, written: str) -> str:
+        label = self._map.find(written)
+        self._tally.add_label(written, label or written)
+        return label or written
 
     def _read_label_columns(self, row: Row, columns: tuple[str, ...]) -> tuple[str, str]:
         chosen = []

@@ -117,7 +117,9 @@ class ApiHandlers:
             metrics.turned_away.labels(type(error).__name__).inc()
             raise self._service.guard.turn_away(str(request.state.client)) from None
         batch = predicted.batch
-        predictions = [_prediction(batch, row) for row in predicted.rows]
+        predictions = [
+            _prediction(batch, row, item.text) for item, row in zip(items, predicted.rows, strict=True)
+        ]
         for prediction in predictions:
             metrics.predictions.labels(batch.release.name, prediction.label).inc()
         return PredictResponse(
@@ -232,5 +234,7 @@ class ApiHandlers:
         ]
 
 
-def _prediction(batch: BatchSlice, row: int) -> Prediction:
-    return Prediction(**vars(prediction_of(batch.predictions, row, labels=batch.release.labels)))
+def _prediction(batch: BatchSlice, row: int, text: str) -> Prediction:
+    release, predictions = batch.release, batch.predictions
+    answer = release.predictor.in_text(predictions.labels[row], predictions.cleaned[row], text)
+    return Prediction(**vars(prediction_of(predictions, row, labels=release.labels, answer=answer)))

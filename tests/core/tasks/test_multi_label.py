@@ -9,6 +9,7 @@ from pipeline.base.tasks import join_labels
 from pipeline.core.evaluate.paired_bootstrap import PairedPredictions, paired_metrics
 from pipeline.core.evaluate.report import NOT_MEASURED, LabelledPredictions
 from pipeline.core.tasks import MultiLabel
+from pipeline.core.tasks.protocol import BaselineTexts, KnownTexts
 from pipeline.io.params_file import load_params
 
 LABELS = ("food", "service", "price")
@@ -27,6 +28,16 @@ def drawn(texts: int = 200, seed: int = 3):
     truth = draw.random((texts, 3)) < [0.6, 0.3, 0.2]
     predicted = truth ^ (draw.random((texts, 3)) < 1 / 6)
     return truth, predicted, *([answer(row) for row in rows] for rows in (truth, predicted))
+
+
+class Logits:
+    """Stand for the predictor of a model with these logits."""
+
+    def __init__(self, logits):
+        self._logits = logits
+
+    def logits(self, texts):
+        return self._logits
 
 
 def answer(row) -> str:
@@ -118,7 +129,7 @@ def test_a_baseline_predicts_each_label_by_itself(cfg) -> None:
     texts = ["the soup was cold", "the waiter was rude", "the soup was cold and the waiter was rude"] * 8
     answers = ["food", "service", "food + service"] * 8
 
-    predicted = TASK.baselines((texts, answers), texts[:3], LABELS, cfg)
+    predicted = TASK.baselines(BaselineTexts(texts, answers, texts[:3], LABELS, cfg, frozen=None))
 
     assert predicted == {"tfidf": answers[:3]}
 
@@ -128,7 +139,9 @@ def test_thresholds_and_confidence_are_fitted_on_answers() -> None:
     logits = np.where(truth, 1.0, -3.0) + np.random.default_rng(5).normal(size=truth.shape)
     settings = {"labels": list(LABELS), "max_tokens": 8, "temperature": 1.0, "uncertain": 0.0}
 
-    fitted = TASK.calibrated(logits, answers, {**settings, "task": "multi_label"}, 0.1)
+    fitted = TASK.calibrated(
+        Logits(logits), KnownTexts([], answers, 0.1), {**settings, "task": "multi_label"}
+    )
 
     assert len(fitted["thresholds"]) == 3
     assert all(threshold < 0.5 for threshold in fitted["thresholds"])
