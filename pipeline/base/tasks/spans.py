@@ -75,20 +75,25 @@ def moved_spans(answer: str, text: str, changed: str) -> str:
     if text == changed:
         return answer
     places = _places(text, changed)
-    moved = [Span(places[start], places[end], label) for start, end, label in load_spans(answer)]
+    # By its first and its last character: what is inserted beside an entity is no part of it.
+    moved = [
+        Span(places[start][0], places[end - 1][1], label)
+        for start, end, label in load_spans(answer)
+        if start < end <= len(places)
+    ]
     trimmed = [_trimmed(span, changed) for span in moved]
     return dump_spans(span for span in trimmed if span.start < span.end)
 
 
-def _places(text: str, changed: str) -> list[int]:
-    """Return for each place between characters where it lies in the changed text."""
-    places = [0] * (len(text) + 1)
+def _places(text: str, changed: str) -> list[tuple[int, int]]:
+    """Return for each character where it starts and ends in the changed text; what was replaced is one."""
+    places: list[tuple[int, int]] = []
     matcher = difflib.SequenceMatcher(None, text, changed, autojunk=False)
     for kind, start, end, new_start, new_end in matcher.get_opcodes():
-        for place in range(start, end):
-            # What was replaced is one: a span that begins in it begins with it.
-            places[place] = new_start + place - start if kind == "equal" else new_start
-        places[end] = new_end
+        if kind == "equal":
+            places += [(place, place + 1) for place in range(new_start, new_end)]
+        else:
+            places += [(new_start, new_end)] * (end - start)
     return places
 
 
