@@ -11,6 +11,9 @@ UNCERTAIN = "uncertain"
 # What tables write where there is no label; a label of that name is one.
 NO_LABEL = frozenset(("", "nan", "null", "none", "n/a", "na", "not available", "-", "?"))
 SEPARATORS = (",", ";", "|")
+# The further labels of a text that is known to have no label at all, and how tables write that.
+EMPTY_SET = "[]"
+EMPTY_SETS = frozenset(("[]", "{}", "()", "set()"))
 NUMBER = re.compile(r"[+-]?(?:\d{1,15}(?:\.\d{0,15})?|\.\d{1,15})(?:e[+-]?\d{1,2})?")
 # Blanks, zero-width characters, the byte order mark and soft hyphens.
 EDGE = "\\s\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff"
@@ -89,7 +92,10 @@ class LabelMap:
                 found = [self.find(part.strip(" '\"")) for part in parts]
                 if found and None not in found:
                     return self.in_order(label for label in found if label is not None)
-        return []
+        # A list of one.
+        bare = written.strip("[](){} ")
+        one_label = self.find(bare.strip(" '\"")) if bare != written.strip() else None
+        return [one_label] if one_label else []
 
 
 def is_no_label(written: str) -> bool:

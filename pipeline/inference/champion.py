@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.base.config import Workspace
 from pipeline.base.errors import UsageError
+from pipeline.base.tasks import SINGLE_LABEL, TaskName, answer_form
 from pipeline.inference.load import cores, load_predictor
 from pipeline.io import files
 from pipeline.io.registry import release_files
@@ -30,6 +31,13 @@ class LoadedRelease:
     labels: tuple[str, ...]
     predictor: "Predictor"
     folder: Path
+    task: TaskName = SINGLE_LABEL
+
+    def read_answer(self, written: str) -> str | None:
+        """Return what somebody wrote as an answer of this release, None where it is none."""
+        if answer_form(self.task).one_label:
+            return written if written in self.labels else None
+        return answer_form(self.task).read(written, self.labels)
 
 
 class ChampionSource:
@@ -60,6 +68,7 @@ class ChampionSource:
             predictor.labels,
             predictor,
             folder,
+            predictor.task,
         )
 
 

@@ -27,9 +27,14 @@ class Prediction:
     probabilities: dict[str, float]
 
 
-def prediction_of(predictions: "Predictions", row: int, *, labels: Sequence[str]) -> Prediction:
-    """Return what a predictor with these labels predicts for one row; probabilities are rounded."""
-    best, uncertain = predictions.labels[row], predictions.uncertain[row]
+def prediction_of(
+    predictions: "Predictions", row: int, *, labels: Sequence[str], answer: str | None = None
+) -> Prediction:
+    """Return what a predictor with these labels predicts for one row; probabilities are rounded.
+
+    `answer` is that of the text as it was sent, where it differs from that of the cleaned one.
+    """
+    best, uncertain = answer or predictions.labels[row], predictions.uncertain[row]
     rounded = (round(value, PROBABILITY_DIGITS) for value in predictions.probabilities[row].tolist())
     return Prediction(
         label=UNCERTAIN if uncertain else best,

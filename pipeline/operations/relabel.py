@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.base import logs
 from pipeline.base.config import Workspace
 from pipeline.base.errors import UsageError
-from pipeline.base.labels import label_key
+from pipeline.base.tasks import answer_form
 from pipeline.io import parquet
 from pipeline.io.corrections import corrections_path, plain_cell, read_corrections, write_corrections
 from pipeline.io.locks import workspace_lock
@@ -54,8 +54,8 @@ def relabel(workspace: Workspace, file: Path) -> RelabelReport:
     Raises UsageError, and keeps nothing, for a file without the columns `id` and `label` or `corrected`, or
     where nothing was ever collected.
     """
-    labels = load_params(workspace.params).collect.labels
-    known_labels = {label_key(label): label for label in labels}
+    params = load_params(workspace.params)
+    form, labels = answer_form(params.task), params.collect.labels
     collected = workspace.root / "data" / "raw" / "texts.parquet"
     if not collected.is_file():
         raise UsageError("Nothing is collected yet, so no id is known. Type `tonewatch run`, then the same.")
@@ -70,10 +70,10 @@ def relabel(workspace: Workspace, file: Path) -> RelabelReport:
                 blank += 1
             elif name not in known_ids:
                 unknown_ids.append(name)
-            elif label_key(written) not in known_labels:
+            elif (answer := form.read(written, labels)) is None:
                 unknown_labels[written] += 1
             else:
-                corrections[name] = known_labels[label_key(written)]
+                corrections[name] = answer
                 taken += 1
         if taken:
             write_corrections(path, corrections)

@@ -17,7 +17,7 @@ from pipeline.operations.forgetting.records import finish_forgetting
 from pipeline.release import reconcile
 from pipeline.release.judge import champion_of_candidate
 from pipeline.release.promote import MoveResultRecord
-from pipeline.release.register import prepare_registry
+from pipeline.release.register import prepare_registry, refuse_other_task
 from pipeline.stages.context import StageContext
 from pipeline.stages.runner import DATA_STAGES, run_stage
 from pipeline.stages.table import STAGES
@@ -51,6 +51,7 @@ def prepare(context: StageContext) -> None:
     """Finish an interrupted move, make sure of the registry, and check out the data `data.version` pins."""
     reconcile.finish_interrupted_move(context.workspace)
     catch_up(context.workspace)
+    refuse_other_task(context.workspace)
     prepare_registry(context.workspace)
     checkout_pinned_data(context)
 

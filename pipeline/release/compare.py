@@ -8,9 +8,11 @@ from pipeline.base.config import Params, Workspace
 from pipeline.base.documents import Comparison, ForgettingDifference, LeftOutTexts, Look, ReleaseRecord
 from pipeline.base.errors import Fault, TonewatchError
 from pipeline.base.records import TextRecord
+from pipeline.base.tasks import answer_form
 from pipeline.core.evaluate.comparison import Anchor, SourcePredictions, compare_models, measure_forgetting
 from pipeline.core.evaluate.paired_bootstrap import PairedPredictions
 from pipeline.core.evaluate.slices import slice_members
+from pipeline.core.tasks import AnswerTable, task_named
 from pipeline.io.registry import release_files
 from pipeline.io.versioning.data_versions import read_split
 from pipeline.io.workspace_id import workspace_identity
@@ -48,14 +50,14 @@ class _PredictedTexts:
             [self.champion[row] for row in rows],
         )
 
-    def paired(self, labels: Sequence[str]) -> PairedPredictions:
-        index = {name: number for number, name in enumerate(labels)}
+    def paired(self, table: AnswerTable) -> PairedPredictions:
         return PairedPredictions(
             [record.id for record in self.records],
-            [index[record.label] for record in self.records],
-            [index[label] for label in self.candidate],
-            [index[label] for label in self.champion],
+            table.numbers([record.label for record in self.records]),
+            table.numbers(self.candidate),
+            table.numbers(self.champion),
             [record.group for record in self.records],
+            table.items,
         )
 
 
@@ -92,22 +94,28 @@ def compare_with_champion(
         anchor for release in task.anchors if (anchor := _anchor(workspace, release, texts, own, load))
     ]
     sources = _champion_sources(workspace, champion, today, (candidate, predictor))
-    labels = _all_labels(params, [today, *(source.texts for source in sources.values())], anchors)
+    columns = _columns([today, *(source.texts for source in sources.values())], anchors)
+    labels = _all_labels(params, columns)
+    table = task_named(params.task).table(labels, *columns)
+    pair, seed = today.paired(table), params.seed
     comparison = compare_models(
-        today.paired(labels),
+        pair,
         champion=champion["release"],
         labels=labels,
         slices=_slices(texts.records, params),
         gate=params.gate,
-        seed=params.seed,
+        seed=seed,
         look=task.look,
-        anchors=[_anchor_of(anchor, today, labels) for anchor in anchors],
+        anchors=[_anchor_of(anchor, today, table) for anchor in anchors],
     )
+    figures = task_named(params.task).figures
+    rows = figures.compare(pair, champion=champion["release"], gate=params.gate, seed=seed) if figures else []
     models = ComparedModels(candidate, predictor, champion["release"])
     attacked = ([record.text for record in texts.records], [record.label for record in texts.records])
     return {
         **comparison,
-        "forgetting": _forgetting(sources, labels, params, champion=champion["release"]),
+        **({"task": rows} if figures else {}),  # type: ignore[typeddict-item]
+        "forgetting": _forgetting(sources, (labels, table), params, champion=champion["release"]),
         "left_out": left_out,
         "abilities": compare_abilities(models, params),
         "attack": compare_attack(models, attacked, params),
@@ -115,10 +123,15 @@ def compare_with_champion(
 
 
 def _forgetting(
-    sources: Mapping[str, _SourceTexts], labels: Sequence[str], params: Params, *, champion: str
+    sources: Mapping[str, _SourceTexts],
+    numbered: tuple[Sequence[str], AnswerTable],
+    params: Params,
+    *,
+    champion: str,
 ) -> list[ForgettingDifference]:
+    labels, table = numbered
     pairs = {
-        name: SourcePredictions(source.texts.paired(labels), source.data_version)
+        name: SourcePredictions(source.texts.paired(table), source.data_version)
         for name, source in sources.items()
     }
     return measure_forgetting(pairs, champion=champion, labels=labels, gate=params.gate, seed=params.seed)
@@ -156,8 +169,8 @@ def _anchor(
     return _AnchorTexts(release["release"], predicted_labels(predictor, texts.records), rows)
 
 
-def _anchor_of(anchor: _AnchorTexts, today: _PredictedTexts, labels: Sequence[str]) -> Anchor:
-    pair = _PredictedTexts(today.records, today.candidate, anchor.predicted).paired(labels)
+def _anchor_of(anchor: _AnchorTexts, today: _PredictedTexts, table: AnswerTable) -> Anchor:
+    pair = _PredictedTexts(today.records, today.candidate, anchor.predicted).paired(table)
     return Anchor(anchor.release, pair, anchor.rows)
 
 
@@ -185,15 +198,18 @@ def _champion_sources(
     return sources
 
 
-def _all_labels(
-    params: Params, parts: Sequence[_PredictedTexts], anchors: Sequence[_AnchorTexts]
-) -> tuple[str, ...]:
-    # A champion may predict labels that today's texts no longer have; those predictions are simply wrong.
+def _columns(parts: Sequence[_PredictedTexts], anchors: Sequence[_AnchorTexts]) -> list[Sequence[str]]:
+    """Return all answers that are true of a text, or that a model predicts."""
     columns = [
         column
         for part in parts
         for column in ([record.label for record in part.records], part.candidate, part.champion)
     ]
-    columns += [anchor.predicted for anchor in anchors]
-    occurring = (label for column in columns for label in column)
+    return [*columns, *(anchor.predicted for anchor in anchors)]
+
+
+def _all_labels(params: Params, columns: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    # A champion may predict labels that today's texts no longer have; those predictions are simply wrong.
+    answers = dict.fromkeys(answer for column in columns for answer in column)
+    occurring = (label for answer in answers for label in answer_form(params.task).labels_of(answer))
     return tuple(dict.fromkeys([*params.collect.labels, *occurring]))

@@ -14,8 +14,9 @@ from pipeline.base.documents import (
     ServingThresholds,
 )
 from pipeline.base.errors import Fault
-from pipeline.core.evaluate.report import ScoredTexts, published_scores
+from pipeline.core.evaluate.report import ScoredTexts
 from pipeline.core.gate.decision import RULES, GateDecision, decide, decide_by_earlier_rules
+from pipeline.core.tasks import task_named
 from pipeline.inference.load import load_predictor
 from pipeline.io import files
 from pipeline.io.params_file import load_params
@@ -144,15 +145,17 @@ def _judged_record(
 def _published(reserve: EvaluatedTexts, params: Params) -> PublishedScores | None:
     """Open the reserve: measure the accepted candidate on texts that no comparison has seen."""
     truth = [record.label for record in reserve.records]
-    labels = tuple(dict.fromkeys([*params.collect.labels, *truth, *reserve.predicted]))
+    task = task_named(params.task)
+    table = task.table(params.collect.labels, truth, reserve.predicted)
     scored = ScoredTexts(
-        labels=labels,
-        truth=[labels.index(label) for label in truth],
-        predicted=[labels.index(label) for label in reserve.predicted],
+        labels=params.collect.labels if table.items else table.names,
+        truth=table.numbers(truth),
+        predicted=table.numbers(reserve.predicted),
         groups=[record.group for record in reserve.records],
         sources=[record.source for record in reserve.records],
+        items=table.items,
     )
-    return published_scores(scored, params.evaluate, params.seed)
+    return task.published(scored, params.evaluate, params.seed)
 
 
 def _candidate_record(

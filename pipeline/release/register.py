@@ -11,7 +11,8 @@ from pipeline.base.config import OPERATIONAL_SECTIONS, Params, Workspace
 from pipeline.base.config.parsing import parse_params
 from pipeline.base.digests import json_digest
 from pipeline.base.documents import EvaluationReport, HeadlineMetrics, ReleaseRecord
-from pipeline.base.errors import TonewatchError, Unreachable
+from pipeline.base.errors import ConfigError, TonewatchError, Unreachable
+from pipeline.base.tasks import SINGLE_LABEL, answer_form
 from pipeline.io import files
 from pipeline.io.params_file import load_params
 from pipeline.io.registry import release_files
@@ -52,6 +53,18 @@ def register(workspace: Workspace, data_version: str, *, code: Path = SERVING_CO
         signature=release_files.sign_candidate(workspace),
     )
     return open_registry(workspace).register(registration)
+
+
+def refuse_other_task(workspace: Workspace) -> None:
+    """Raise ConfigError, before hours of training, where the champion's answers are of another kind."""
+    ledger, task = Ledger(workspace.ledger), load_params(workspace.params).task
+    name = ledger.champion()
+    champion = ledger.get(name).record["evaluation"].get("task", SINGLE_LABEL) if name else task
+    if task != champion and not (answer_form(task).one_label and answer_form(champion).one_label):
+        raise ConfigError(
+            f"task is `{task}`, and {name} in service is of task `{champion}`: no test can compare their "
+            f"answers. Write `task: {champion}`, or train in a workspace of its own: `tonewatch init FOLDER`."
+        )
 
 
 def prepare_registry(workspace: Workspace) -> None:

@@ -9,10 +9,17 @@ from numpy.typing import NDArray
 from pipeline.base.config import Params
 from pipeline.base.documents import SliceDifference
 from pipeline.base.seeds import seed_for
+from pipeline.base.tasks import answer_form
 from pipeline.core.evaluate.attack import attack
-from pipeline.core.evaluate.behaviour import PredictProbabilities, make_cases, passed_cases
+from pipeline.core.evaluate.behaviour import (
+    PredictLabels,
+    PredictProbabilities,
+    make_cases,
+    passed_cases,
+)
 from pipeline.core.evaluate.paired_bootstrap import PairedPredictions, paired_metrics
 from pipeline.core.evaluate.regressions import HeldAgainst, paired_shares, regression_rows
+from pipeline.core.tasks import task_named
 from pipeline.release.predicting import TextPredictor
 
 
@@ -35,13 +42,15 @@ def compare_abilities(models: ComparedModels, params: Params) -> list[SliceDiffe
 
     Cases that expect a label which one of the models lacks are left out.
     """
+    if not task_named(params.task).has_behaviour:
+        return []
     cases = [
         case
         for case in make_cases(params.evaluate.behaviour, params.seed)
         if case.expect is None or case.expect in models.known
     ]
     passed, champions = (
-        passed_cases(cases, _probabilities(model), model.labels)
+        passed_cases(cases, _probabilities(model), model.labels, _label_sets(model, params))
         for model in (models.candidate, models.champion)
     )
     gate = params.gate
@@ -68,18 +77,21 @@ def compare_attack(
 
     Texts whose label one of the models lacks are left out; without texts nothing is compared.
     """
-    rows = [(text, label) for text, label in zip(*texts, strict=True) if label in models.known]
+    if not task_named(params.task).has_behaviour:
+        return []
+    labels_of = answer_form(params.task).labels_of
+    rows = [one for one in zip(*texts, strict=True) if models.known.issuperset(labels_of(one[1]))]
     if not rows:
         return []
-    (names, after), (_, champions) = (
+    (truth, after), (_, champions) = (
         _attacked(model, rows, params) for model in (models.candidate, models.champion)
     )
     labels = tuple(dict.fromkeys([*models.candidate.labels, *models.champion.labels]))
-    truth, *predicted = ([labels.index(name) for name in column] for column in (names, after, champions))
-    ids = [str(row) for row in range(len(truth))]
-    gate = params.gate
+    table = task_named(params.task).table(labels, truth, after, champions)
+    ids, gate = [str(row) for row in range(len(truth))], params.gate
+    true, candidate, champion = map(table.numbers, (truth, after, champions))
     (metric, *_) = paired_metrics(
-        PairedPredictions(ids, truth, predicted[0], predicted[1], ids),
+        PairedPredictions(ids, true, candidate, champion, ids, table.items),
         {},
         labels,
         resamples=gate.resamples,
@@ -91,17 +103,22 @@ def compare_attack(
 
 def _attacked(
     model: TextPredictor, rows: Sequence[tuple[str, str]], params: Params
-) -> tuple[list[str], list[str]]:
-    """Return the true labels of the attacked sample, and the model's predictions after the attack."""
-    truth = [model.labels.index(label) for _, label in rows]
-    result = attack(
-        [text for text, _ in rows],
-        truth,
-        _probabilities(model),
-        cfg=params.evaluate.attack,
-        seed=params.seed,
-    )
-    return [model.labels[label] for label in result.truth], [model.labels[label] for label in result.after]
+) -> tuple[Sequence[str], Sequence[str]]:
+    """Return the true answers of the attacked sample, and the model's predictions after the attack."""
+    texts, truth = zip(*rows, strict=True)
+
+    def predict(asked: Sequence[str]) -> Sequence[str]:
+        return model.predict(asked).labels
+
+    result = attack(texts, truth, predict, cfg=params.evaluate.attack, seed=params.seed)
+    return result.truth, result.after
+
+
+def _label_sets(model: TextPredictor, params: Params) -> PredictLabels | None:
+    form = answer_form(params.task)
+    if form.one_label:
+        return None
+    return lambda texts: [form.labels_of(answer) for answer in model.predict(texts).labels]
 
 
 def _probabilities(model: TextPredictor) -> PredictProbabilities:

@@ -1,8 +1,9 @@
 """Clean: set aside what cannot be used, with a reason, and account for every row that was read."""
 
 import dataclasses
+import functools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ from pipeline.base.data_account import (
 )
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import Receipt
+from pipeline.base.tasks import SINGLE_LABEL, TaskName, answer_form
 from pipeline.core.clean import rules
 from pipeline.core.clean.duplicates import DuplicateSearch
 from pipeline.core.clean.faults import find_text_fault
@@ -62,9 +64,11 @@ def clean(
     *,
     corrections: Mapping[str, str] | None = None,
     batching: Batching | None = None,
+    task: TaskName = SINGLE_LABEL,
 ) -> Receipt:
     """Quarantine the unusable texts; the receipt counts every rule and reason, and notes the account.
 
+    The label of a text that is kept is its answer in `task`.
     `corrections` are labels by id that a person corrected: they take the place of those collected, and are
     kept beside the texts. Ids that were not collected are counted. Texts are read twice, in batches.
 
@@ -72,9 +76,10 @@ def clean(
     """
     corrections, batching = corrections or {}, batching or Batching()
     raw_receipt = files.verified_receipt(raw, made_by="collect")
-    reasons = _reasons(raw / TEXTS, cfg, labels, corrections, batching.rows)
+    usable = functools.partial(find_text_fault, cfg=cfg, labels=frozenset(labels), task=task)
+    reasons = _reasons(raw / TEXTS, usable, corrections, batching.rows)
     unreadable = collect.first_unreadable(raw / collect.UNREADABLE, LISTED)
-    cleaned = Cleaned(LostRows(labels, under_notes("aspects", raw_receipt), unreadable))
+    cleaned = Cleaned(LostRows(labels, under_notes("aspects", raw_receipt), unreadable), task)
     with files.staging_dir(out) as staging:
         texts = TableWriter(staging / TEXTS, parquet.COLUMNS)
         rejected = TableWriter(staging / QUARANTINE, (*parquet.COLUMNS, "reason"))
@@ -107,6 +112,7 @@ class Cleaned:
     """Divide the texts, and count those that are set aside."""
 
     lost: LostRows
+    task: TaskName
     corrected: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     own_split: Counter[str] = field(default_factory=Counter)
@@ -126,7 +132,7 @@ class Cleaned:
     ) -> None:
         """Write each text to one of two tables."""
         kept = reasons == 0
-        texts.add(rows_where(batch, kept))
+        texts.add(self._answered(rows_where(batch, kept)))
         aside = rows_where(batch, ~kept)
         why = [REASONS[number - 1] for number in reasons[~kept].tolist()]
         for record, reason in zip(records_of(aside), why, strict=True):
@@ -135,6 +141,12 @@ class Cleaned:
                 self.own_split[f"{record.split}/{reason}"] += 1
         self.reasons.update(why)
         rejected.add(with_values(aside, reason=why))
+
+    def _answered(self, batch: "pyarrow.RecordBatch") -> "pyarrow.RecordBatch":
+        labels, more = batch["label"].to_pylist(), batch["more_labels"].to_pylist()
+        form, known = answer_form(self.task), self.lost.labels
+        answers = [form.answer(*one, known) for one in zip(labels, more, strict=True)]
+        return batch if answers == labels else with_values(batch, label=answers, more_labels=[""] * len(more))
 
 
 def _with_corrections(
@@ -164,25 +176,20 @@ def _counts(account: DataAccount, cleaned: Cleaned) -> dict[str, int]:
 
 
 def _reasons(
-    path: Path, cfg: CleanConfig, labels: Sequence[str], corrections: Mapping[str, str], rows: int
+    path: Path, find_fault: Callable[[str, str, str], str | None], corrections: Mapping[str, str], rows: int
 ) -> NDArray[np.uint8]:
     """Return for each text why it is set aside: 0 if it is not, else the place in REASONS, from 1."""
     numbers = {reason: number for number, reason in enumerate(REASONS, start=1)}
-    search, known = DuplicateSearch(), frozenset(labels)
+    search = DuplicateSearch()
     found: list[NDArray[np.uint8]] = [np.zeros(0, dtype=np.uint8)]
     for batch in read_batches(path, rows, ("id", "text", "label", "more_labels", "split")):
         _, texts, *others, splits = _with_corrections(batch, corrections)[0].to_pydict().values()
-        faults = np.fromiter(
-            (
-                numbers[fault] if (fault := find_text_fault(*one, cfg=cfg, labels=known)) else 0
-                for one in zip(texts, *others, strict=True)
-            ),
-            np.uint8,
-            len(texts),
-        )
+        found_in = (find_fault(*one) for one in zip(texts, *others, strict=True))
+        faults = np.fromiter((numbers[one] if one else 0 for one in found_in), np.uint8, len(texts))
         found.append(faults)
         places = np.flatnonzero(faults == 0).tolist()
-        search.add(*([column[place] for place in places] for column in (texts, others[0], splits)))
+        labels = list(map("".join, zip(*others, strict=True)))
+        search.add(*([column[place] for place in places] for column in (texts, labels, splits)))
     reasons = np.concatenate(found)
     usable = np.flatnonzero(reasons == 0)
     for row, reason in search.found():
@@ -232,4 +239,5 @@ def run(context: "StageContext") -> Receipt:
         params.collect.labels,
         corrections=read_corrections(corrections_path(context.workspace.root)),
         batching=context.batching,
+        task=params.task,
     )

@@ -13,6 +13,7 @@ from pipeline.base import logs
 from pipeline.base.config import RecordedSource, Source
 from pipeline.base.digests import text_digest
 from pipeline.base.records import Receipt, TextRecord, Unreadable
+from pipeline.base.tasks.spans import moved_spans
 from pipeline.core.clean.times import TimeColumn, TimeTally
 from pipeline.core.privacy.masking import mask_pii
 from pipeline.core.privacy.preparation import (
@@ -37,6 +38,8 @@ TEXTS = "texts.parquet"
 UNREADABLE = "unreadable.parquet"
 # So many spellings of labels are counted one by one.
 SPELLINGS = 50
+# How the entities of a text begin.
+SPANS = '[{"start": '
 PLACES = tuple(one.name for one in dataclasses.fields(Unreadable))
 Row = TextRecord | Unreadable
 
@@ -91,6 +94,8 @@ class Collected:
         columns = {name: [getattr(record, name) for record in records] for name in parquet.COLUMNS}
         for place, text in prepared.texts.items():
             columns["text"][place] = text
+            if columns["label"][place].startswith(SPANS):
+                columns["label"][place] = moved_spans(columns["label"][place], records[place].text, text)
         if self.prepare.mask:
             _mask_names(columns)
         for place in sorted({*prepared.rules, *prepared.kinds}):

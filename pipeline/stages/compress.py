@@ -3,12 +3,13 @@
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from pipeline.base.config import CompressConfig, EvaluateConfig
 from pipeline.base.documents import CompressionMenu, MenuTexts, ModelSettings, VariantRecipe
 from pipeline.base.records import Receipt, TextRecord
 from pipeline.base.seeds import seed_for
+from pipeline.base.tasks import SINGLE_LABEL, TaskName
 from pipeline.core.privacy.preparation import EARLIER, PREPARATION
 from pipeline.core.split.groups import halve_by_group
 from pipeline.io import files, parquet
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pipeline.core.compress.variants import CompressedModel, VariantFactory
     from pipeline.core.model.heads import Classifier
     from pipeline.core.model.predictor import Predictor
+    from pipeline.core.tasks import Task
     from pipeline.stages.context import StageContext, TrainingContext
 
 
@@ -34,6 +36,7 @@ def compress(
     slices: EvaluateConfig,
     training: "TrainingContext",
     long_texts: str = "head",
+    task: TaskName = SINGLE_LABEL,
 ) -> Receipt:
     """Make the menu's variants, measure each against the teacher, and write the chosen one.
 
@@ -50,6 +53,7 @@ def compress(
         cfg=cfg,
         training=training,
         long_texts=long_texts,
+        task=task,
     )
     choice_texts, calibration_texts = halve_texts(factory.splits["valid"])
     threads = training.profile.threads
@@ -99,16 +103,19 @@ def open_factory(
     cfg: CompressConfig,
     training: "TrainingContext",
     long_texts: str = "head",
+    task: TaskName = SINGLE_LABEL,
 ) -> "VariantFactory":
     """Read a trained classifier and the splits into a factory of its variants."""
     from pipeline.core.compress.variants import VariantFactory
+    from pipeline.core.tasks import task_named
 
     teacher_files = files.verified_receipt(classifier, made_by="finetune").files
     split_receipt = files.verified_receipt(splits, made_by="split")
+    further = [("long_texts", long_texts, "head"), ("task", task, SINGLE_LABEL)]
     return VariantFactory(
-        teacher=_read_classifier(classifier),
+        teacher=_read_classifier(classifier, len(labels), task_named(task)),
         tokenizer=(classifier / "tokenizer.json").read_text("utf-8"),
-        # Until a variant is chosen its logits are not scaled, and no prediction is uncertain.
+        # Until a variant is chosen its logits are not scaled, and none is uncertain.
         settings={
             "labels": list(labels),
             "max_tokens": max_tokens,
@@ -116,7 +123,7 @@ def open_factory(
             "temperature": 1.0,
             "uncertain": 0.0,
             "preparation": split_receipt.notes.get(PREPARATION, EARLIER.name),
-            **({} if long_texts == "head" else {"long_texts": long_texts}),  # type: ignore[typeddict-item]
+            **{name: one for name, one, usual in further if one != usual},  # type: ignore[typeddict-item]
         },
         splits={side: parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "valid")},
         input_digests=[dict(teacher_files), dict(split_receipt.files)],
@@ -125,6 +132,7 @@ def open_factory(
         checkpoint_store=training.checkpoint_store,
         seed=training.seed,
         threads=training.profile.threads,
+        task=task_named(task),
     )
 
 
@@ -154,52 +162,57 @@ def measure_variants(
     slices: EvaluateConfig,
 ) -> "list[MeasuredVariant]":
     """Measure every variant against the teacher on these texts."""
+    import numpy as np
+
     from pipeline.core.compress.measurement import MeasuredVariant, TeacherTexts, measure_quality
     from pipeline.core.evaluate.slices import slice_members
 
     texts = [record.text for record in records]
-    predicted = {name: predictor.logits(texts).argmax(1) for name, predictor in predictors.items()}
+    labels, truth = factory.settings["labels"], [record.label for record in records]
+    answers = {name: predictor.answers(texts) for name, predictor in predictors.items()}
+    table = factory.task.table(labels, truth, *answers.values())
+    predicted = {name: np.array(table.numbers(column)) for name, column in answers.items()}
     teacher_texts = TeacherTexts(
-        truth_N=factory.labels_of(records),
+        truth_N=np.array(table.numbers(truth)),
         teacher_N=predicted[factory.cfg.teacher],
         groups=[record.group for record in records],
         slices=slice_members(texts, [r.source for r in records], [r.lang for r in records], slices),
-        labels=len(factory.settings["labels"]),
+        labels=len(labels),
+        items=table.items,
     )
     seed = seed_for(factory.seed, "compress", "bounds")
-    variants = []
-    for name, model in models.items():
-        recipe: VariantRecipe = model.variant.model_dump(exclude={"name"})  # type: ignore[assignment]
-        quality = measure_quality(teacher_texts, predicted[name], factory.cfg.budget, seed=seed)
-        variants.append(
-            MeasuredVariant(name, recipe, model.parameters, model.megabytes, quality, speeds[name])
+    return [
+        MeasuredVariant(
+            name,
+            cast("VariantRecipe", model.variant.model_dump(exclude={"name"})),
+            model.parameters,
+            model.megabytes,
+            measure_quality(teacher_texts, predicted[name], factory.cfg.budget, seed=seed),
+            speeds[name],
         )
-    return variants
+        for name, model in models.items()
+    ]
 
 
-def _read_classifier(folder: Path) -> "Classifier":
+def _read_classifier(folder: Path, labels: int, task: "Task") -> "Classifier":
     from safetensors.torch import load
 
-    from pipeline.core.model.heads import trained_classifier
+    from pipeline.core.model.encoder import build_encoder
 
-    weights = load((folder / "model.safetensors").read_bytes())
-    return trained_classifier(files.read_json(folder / "config.json"), weights)
+    encoder = build_encoder(files.read_json(folder / "config.json"), dropout=0.0, seed=0)
+    model: Classifier = task.classifier(encoder, labels)
+    model.load_state_dict(load((folder / "model.safetensors").read_bytes()))
+    return model.eval()
 
 
 def _calibrated(
     factory: "VariantFactory", name: str, predictor: "Predictor", records: Sequence[TextRecord]
 ) -> ModelSettings:
-    """Fit the temperature, and the probability below which a prediction is uncertain."""
-    import numpy as np
+    """Fit what turns the variant's logits into answers, on texts that chose nothing."""
+    from pipeline.core.tasks.protocol import KnownTexts
 
-    from pipeline.core.evaluate.calibration import fit_temperature
-    from pipeline.core.model.predictor import softmax
-
-    logits_NL = predictor.logits([record.text for record in records])
-    temperature = fit_temperature(logits_NL, factory.labels_of(records))
-    confidence_N = softmax(logits_NL / temperature).max(axis=1)
-    uncertain = float(np.quantile(confidence_N, factory.cfg.uncertain_share))
-    return {**factory.settings, "temperature": temperature, "uncertain": uncertain, "variant": name}
+    known = KnownTexts.of(records, factory.cfg.uncertain_share)
+    return {**factory.task.calibrated(predictor, known, factory.settings), "variant": name}
 
 
 def _write_candidate(staging: Path, model: "CompressedModel", settings: ModelSettings, *, seed: int) -> None:
@@ -214,20 +227,9 @@ def _write_candidate(staging: Path, model: "CompressedModel", settings: ModelSet
 
 
 def _receipt(variants: "Sequence[MeasuredVariant]", chosen: str, factory: "VariantFactory") -> Receipt:
-    # No timings: equal work leaves an equal receipt, but for the digest of the menu.
-    figures = {
-        f"{variant.name}_{name}": float(value)
-        for variant in variants
-        for name, value in (
-            ("macro_f1", variant.quality.macro_f1),
-            ("macro_f1_drop", variant.quality.macro_f1_drop.value),
-            ("macro_f1_drop_bound", variant.quality.macro_f1_drop.bound),
-            ("agreement", variant.quality.agreement.value),
-            ("megabytes", variant.megabytes),
-        )
-    }
-    counts = {side: len(records) for side, records in factory.splits.items()}
-    return Receipt("compress", counts, figures, {"variant": chosen})
+    figures = {f"{one.name}_{name}": value for one in variants for name, value in one.figures.items()}
+    sizes = {side: len(records) for side, records in factory.splits.items()}
+    return Receipt("compress", sizes, figures, {"variant": chosen})
 
 
 def run(context: "StageContext") -> Receipt:
@@ -243,4 +245,5 @@ def run(context: "StageContext") -> Receipt:
         slices=params.evaluate,
         long_texts=params.encoder.long_texts,
         training=context.training_context("compress"),
+        task=params.task,
     )

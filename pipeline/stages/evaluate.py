@@ -1,13 +1,15 @@
 """Evaluate: measure the candidate on the test split with the predictor that serves."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.base.config import EvaluateConfig, RatingRule
-from pipeline.base.documents import ModelSettings
+from pipeline.base.documents import HumanAgreement, ModelSettings
 from pipeline.base.records import Receipt, TextRecord
 from pipeline.base.seeds import seed_for
+from pipeline.base.tasks import SINGLE_LABEL, TaskName
 from pipeline.core.gate.reserve import reserved_rows
 from pipeline.io import files, parquet
 from pipeline.io.security.model_files import read_model_folder
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pipeline.core.evaluate.report import LabelledPredictions, RobustnessReports
+    from pipeline.core.evaluate.report import LabelledPredictions
     from pipeline.core.model.predictor import Predictor
     from pipeline.stages.context import StageContext
 
@@ -32,6 +34,7 @@ def evaluate(
     reserve: float,
     seed: int,
     threads: int,
+    task: TaskName = SINGLE_LABEL,
 ) -> Receipt:
     """Evaluate the candidate and the baselines on the test split; write the report and every prediction.
 
@@ -39,28 +42,36 @@ def evaluate(
     predicted and not measured. `rules` turn the single ratings of a source's texts into labels, for human
     agreement.
     """
-    from pipeline.core.evaluate.report import evaluation_report
     from pipeline.core.model.predictor import Predictor
+    from pipeline.core.tasks import task_named
+    from pipeline.core.tasks.candidate import Candidate
 
-    files.verified_receipt(candidate, made_by="compress")
-    files.verified_receipt(splits, made_by="split")
+    for folder, stage in ((candidate, "compress"), (splits, "split")):
+        files.verified_receipt(folder, made_by=stage)
     train, test = (parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "test"))
     model = read_model_folder(candidate)
-    predictor = Predictor.of(model.model, model.tokenizer, model.settings, threads=threads)
     measured, reserved = _parts(test, reserve)
-    predictions = _predict(predictor, measured)
-    report = evaluation_report(
+    predictor = Predictor.of(model.model, model.tokenizer, model.settings, threads=threads)
+    tried = Candidate(task_named(task), predictor)
+    frozen = _frozen_encoder(encoder, model.settings, threads=threads) if cfg.frozen_encoder else None
+    answers, probabilities = tried.predict(measured)
+    baselines = tried.baselines(train, measured, frozen, cfg)
+    table = tried.table(measured, answers, *baselines.values())
+    predictions = tried.labelled(measured, table, answers, probabilities)
+    robustness = tried.robustness(measured, cfg, seed)
+    report = tried.task.report(
         predictions,
-        baselines=_baselines(train, predictions, encoder, cfg, settings=model.settings, threads=threads),
-        robustness=_robustness(predictor, measured, predictions, cfg=cfg, rules=rules, seed=seed),
+        baselines={name: table.numbers(column) for name, column in baselines.items()},
+        robustness=dataclasses.replace(robustness, human=_human(measured, predictions, rules, cfg, seed)),
         cfg=cfg,
         seed=seed,
         reserved=len(reserved),
     )
-    columns = [(measured, predictions), *([(reserved, _predict(predictor, reserved))] if reserved else [])]
+    columns = [_columns(measured, answers, probabilities)]
+    columns += [_columns(reserved, *tried.predict(reserved))] if reserved else []
     with files.staging_dir(out) as staging:
         files.write_json(staging / "evaluation.json", report)
-        parquet.write_rows(staging / "predictions.parquet", _joined([_columns(*part) for part in columns]))
+        parquet.write_rows(staging / "predictions.parquet", _joined(columns))
         figures = {"macro_f1": report["macro_f1"], "accuracy": report["accuracy"]}
         counts = {"test": len(measured), "reserved": len(reserved)}
         return files.write_receipt(staging, Receipt("evaluate", counts, figures))
@@ -73,31 +84,6 @@ def _parts(test: Sequence[TextRecord], reserve: float) -> tuple[list[TextRecord]
     for record, is_sealed in zip(test, sealed, strict=True):
         parts[is_sealed].append(record)
     return parts
-
-
-def _baselines(
-    train: Sequence[TextRecord],
-    predictions: "LabelledPredictions",
-    encoder: Path,
-    cfg: EvaluateConfig,
-    *,
-    settings: ModelSettings,
-    threads: int,
-) -> dict[str, list[int]]:
-    """Predict the test texts with every baseline, each fitted on the training split.
-
-    `settings` are the candidate's: the encoder alone reads texts as it does.
-    """
-    from pipeline.core.evaluate.baselines import predict_baselines, predict_frozen_encoder
-
-    texts, truth = [record.text for record in train], _label_indices(train, predictions.labels)
-    baselines = predict_baselines(texts, truth, predictions.texts, cfg)
-    if cfg.frozen_encoder is not None:
-        frozen = _frozen_encoder(encoder, settings, threads=threads)
-        baselines["frozen_encoder"] = predict_frozen_encoder(
-            frozen.embed(texts), truth, frozen.embed(predictions.texts), cfg.frozen_encoder
-        )
-    return baselines
 
 
 def _frozen_encoder(folder: Path, candidate: ModelSettings, *, threads: int) -> "Predictor":
@@ -126,71 +112,30 @@ def _frozen_encoder(folder: Path, candidate: ModelSettings, *, threads: int) -> 
     return Predictor.of(export_onnx(model, max_tokens=max_tokens), tokenizer, settings, threads=threads)
 
 
-def _predict(predictor: "Predictor", test: Sequence[TextRecord]) -> "LabelledPredictions":
-    from pipeline.core.evaluate.report import LabelledPredictions
-
-    texts = [record.text for record in test]
-    predictions = predictor.predict(texts)
-    return LabelledPredictions(
-        labels=predictor.labels,
-        truth=_label_indices(test, predictor.labels),
-        predicted=[predictor.labels.index(label) for label in predictions.labels],
-        probabilities=predictions.probabilities,
-        groups=[record.group for record in test],
-        sources=[record.source for record in test],
-        langs=[record.lang for record in test],
-        texts=texts,
-        temperature=predictor.temperature,
-    )
-
-
-def _robustness(
-    predictor: "Predictor",
+def _human(
     test: Sequence[TextRecord],
     predictions: "LabelledPredictions",
-    *,
-    cfg: EvaluateConfig,
     rules: Mapping[str, RatingRule],
+    cfg: EvaluateConfig,
     seed: int,
-) -> "RobustnessReports":
-    """Measure what the test metrics do not show: abilities, robustness to typos, and human agreement."""
-    from pipeline.core.evaluate.attack import attack, attack_report
-    from pipeline.core.evaluate.behaviour import make_cases, measure_abilities
+) -> HumanAgreement | None:
     from pipeline.core.evaluate.bootstrap import BootstrapConfig
     from pipeline.core.evaluate.human_agreement import human_agreement
-    from pipeline.core.evaluate.report import RobustnessReports
 
-    def predict(texts: Sequence[str]) -> "NDArray[np.float64]":
-        return predictor.predict(texts).probabilities
-
-    cases = make_cases(cfg.behaviour, seed)
-    attacked = attack(predictions.texts, predictions.truth, predict, cfg=cfg.attack, seed=seed)
-    sampling = BootstrapConfig(cfg.resamples, cfg.confidence, seed_for(seed, "evaluate", "intervals"))
-    return RobustnessReports(
-        behaviour=measure_abilities(cases, predict, predictor.labels, confidence=cfg.confidence),
-        attack=attack_report(attacked, predictor.labels, cfg=cfg.attack, sampling=sampling),
-        human=human_agreement(
-            test,
-            rules,
-            predictions.predicted,
-            predictor.labels,
-            BootstrapConfig(cfg.resamples, cfg.confidence, seed_for(seed, "evaluate", "human")),
-        ),
-    )
+    agreement = BootstrapConfig(cfg.resamples, cfg.confidence, seed_for(seed, "evaluate", "human"))
+    return human_agreement(test, rules, predictions.predicted, predictions.labels, agreement)
 
 
-def _label_indices(records: Sequence[TextRecord], labels: Sequence[str]) -> list[int]:
-    return [labels.index(record.label) for record in records]
-
-
-def _columns(test: Sequence[TextRecord], predictions: "LabelledPredictions") -> dict[str, list[object]]:
+def _columns(
+    test: Sequence[TextRecord], answers: Sequence[str], probabilities: "NDArray[np.float64]"
+) -> dict[str, list[object]]:
     return {
         "id": [record.id for record in test],
         "group": [record.group for record in test],
         "source": [record.source for record in test],
         "label": [record.label for record in test],
-        "predicted": [predictions.labels[label] for label in predictions.predicted],
-        **{f"p{number}": column.tolist() for number, column in enumerate(predictions.probabilities.T)},
+        "predicted": list(answers),
+        **{f"p{number}": column.tolist() for number, column in enumerate(probabilities.T)},
     }
 
 
@@ -211,4 +156,5 @@ def run(context: "StageContext") -> Receipt:
         rules={source.name: source.ratings for source in params.collect.tables if source.ratings},
         seed=params.seed,
         threads=context.profile.threads,
+        task=params.task,
     )

@@ -4,34 +4,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.base import logs
 from pipeline.base.config import FinetuneConfig
 from pipeline.base.config.table_section import RatingRule
 from pipeline.base.errors import ConfigError
 from pipeline.base.records import Receipt
+from pipeline.base.tasks import SINGLE_LABEL, TaskName
 from pipeline.io import files, parquet
 from pipeline.io.model_folder import WORD_HEAD_FILE, write_model
-from pipeline.io.training.token_shards import (
-    LABEL,
-    PROBABILITIES,
-    TOKENS,
-    Columns,
-    TokenShards,
-    in_batches,
-)
+from pipeline.io.training.token_shards import Columns, in_batches
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from pipeline.core.model.prompts import Prompt
+    from pipeline.core.tasks import Task
+    from pipeline.core.tasks.protocol import Training
     from pipeline.core.train.finetuning import Trained
-    from pipeline.core.train.objectives import LabelObjective
+    from pipeline.core.train.objectives import EncoderStart
     from pipeline.stages.context import StageContext, TrainingContext
 
 log = logs.get("finetune")
+# What the objectives of the tasks measure beside the score.
+FIGURES = ("accuracy", "exact", "mean_absolute_error", "weighted_kappa")
 
 
 def finetune(
@@ -45,6 +40,7 @@ def finetune(
     training: "TrainingContext",
     long_texts: str = "head",
     rules: Mapping[str, RatingRule] | None = None,
+    task: TaskName = SINGLE_LABEL,
 ) -> Receipt:
     """Train encoder and head on the labels; write the classifier that is best on the validation split.
 
@@ -53,20 +49,24 @@ def finetune(
     """
     from pipeline.core.methods.recipe import Recipe
     from pipeline.core.methods.trained_weights import count_weights, require_method
-    from pipeline.core.train.finetuning import FinetuningRounds
+    from pipeline.core.tasks import task_named
+    from pipeline.core.tasks.protocol import Training
+    from pipeline.core.train.finetuning import FinetuningRounds, require_task
 
     sources = {"split": splits, "pretrain": encoder}
     inputs = [dict(files.verified_receipt(path, made_by=stage).files) for stage, path in sources.items()]
     rules = _rules(rules or {}, cfg)
+    require_task(cfg, task)
     require_method(files.read_json(encoder / "config.json"), cfg)
     prompt = _prompt(encoder, cfg, labels, max_tokens) if cfg.method == "prompt" else None
-    key = (inputs, list(labels), max_tokens, long_texts, cfg.model_dump(), dict(rules))
+    key = (inputs, list(labels), max_tokens, long_texts, cfg.model_dump(), dict(rules), task)
     store = partial(training.checkpoint_store, "finetune", *key)
     checkpoints = store()
-    tokens = _Tokens(encoder, max_tokens, long_texts, labels, rules)
+    made_for, targets = task_named(task), Training(labels, rules, cfg, training.seed, long_texts)
+    tokens = _Tokens(encoder, max_tokens, made_for, targets)
     train = checkpoints.texts("train", tokens.of(splits / "train.parquet"))
     valid = checkpoints.texts("valid", tokens.of(splits / "valid.parquet"))
-    objective = _objective(train, valid, encoder, labels=len(labels), cfg=cfg, seed=training.seed)
+    objective = made_for.objective(train, valid, _start(encoder, cfg), targets)
     steps = max(cfg.min_steps, cfg.epochs * objective.sampler.steps_per_epoch)
     recipe = Recipe.of(cfg)
     recipe.require_steps(steps)
@@ -89,7 +89,8 @@ def _write(out: Path, trained: "Trained", encoder: Path, before: Receipt) -> Rec
     """Write the classifier, and complete the receipt that was begun before."""
     best = trained.best
     scores = {f"valid_macro_f1/{name}": score for name, score in trained.scores.items()}
-    figures = {"valid_macro_f1": best["score"], "valid_accuracy": best["accuracy"], **scores}
+    figures = {"valid_macro_f1": best["score"], **scores}
+    figures |= {f"valid_{name}": best[name] for name in FIGURES if name in best}
     config = files.read_json(encoder / "config.json")
     tokenizer = (encoder / "tokenizer.json").read_text("utf-8")
     with files.staging_dir(out) as staging:
@@ -126,33 +127,14 @@ def _prompt(encoder: Path, cfg: FinetuneConfig, labels: Sequence[str], max_token
     return read_prompt((encoder / "tokenizer.json").read_text("utf-8"), cfg.prompt, labels, max_tokens)
 
 
-def _objective(
-    train: TokenShards, valid: TokenShards, encoder: Path, *, labels: int, cfg: FinetuneConfig, seed: int
-) -> "LabelObjective":
+def _start(encoder: Path, cfg: FinetuneConfig) -> "EncoderStart":
     from safetensors.torch import load
 
-    from pipeline.core.evaluate.metrics import score
-    from pipeline.core.train.objectives import EncoderStart, LabelObjective
-    from pipeline.core.train.objectives.labels import LossOptions
-    from pipeline.core.train.objectives.soft_labels import SoftLabelObjective
+    from pipeline.core.train.objectives import EncoderStart
 
-    config = files.read_json(encoder / "config.json")
     weights = load((encoder / "model.safetensors").read_bytes())
-    word_head = None
-    if cfg.method == "prompt":
-        word_head = load((encoder / WORD_HEAD_FILE).read_bytes())
-    kind = SoftLabelObjective if cfg.targets == "ratings" else LabelObjective
-    return kind(
-        start=EncoderStart(config, weights, cfg.dropout, word_head, method=cfg),
-        train=train,
-        valid=valid,
-        labels=labels,
-        batch_size=cfg.batch_size,
-        class_weights=cfg.class_weights,
-        score=score,
-        seed=seed,
-        options=LossOptions(cfg.label_smoothing, cfg.r_drop),
-    )
+    word_head = load((encoder / WORD_HEAD_FILE).read_bytes()) if cfg.method == "prompt" else None
+    return EncoderStart(files.read_json(encoder / "config.json"), weights, cfg.dropout, word_head, method=cfg)
 
 
 @dataclass(frozen=True)
@@ -161,41 +143,23 @@ class _Tokens:
 
     encoder: Path
     max_tokens: int
-    long_texts: str
-    labels: Sequence[str]
-    rules: Mapping[str, RatingRule]
+    task: "Task"
+    training: "Training"
 
     def of(self, path: Path) -> Iterator[Columns]:
-        """Yield the tokens, labels and their probabilities of a split, one batch of texts in memory."""
-        from pipeline.core.model.tokenizer import encode, load_tokenizer
+        """Yield the tokens and targets of a split, one batch of texts in memory."""
+        from pipeline.core.model.tokenizer import load_tokenizer
+        from pipeline.core.tasks import TruthRow
 
         document = (self.encoder / "tokenizer.json").read_text("utf-8")
         tokenizer = load_tokenizer(document, self.max_tokens)
         for rows in in_batches(parquet.stream_rows(path, "text", "label", "source", *self._raters(path))):
-            targets = [self.labels.index(label) for _, label, *_ in rows]
-            tokens = encode(tokenizer, [row[0] for row in rows], self.long_texts)
-            columns: dict[str, Any] = {TOKENS: tokens, LABEL: targets}
-            if self.rules:
-                columns[PROBABILITIES] = self._probabilities(rows, targets)
-            yield columns
+            texts, truth = [row[0] for row in rows], [TruthRow(*row[1:]) for row in rows]
+            yield self.task.encoded(tokenizer, texts, truth, self.training)
 
     def _raters(self, path: Path) -> tuple[str, ...]:
         # A data version of before has no such column.
-        return ("raters",) if self.rules and "raters" in parquet.column_names(path) else ()
-
-    def _probabilities(
-        self, rows: Sequence[tuple[str, ...]], targets: Sequence[int]
-    ) -> "NDArray[np.float32]":
-        import numpy as np
-
-        from pipeline.core.train.rating_targets import label_probabilities
-
-        probabilities_NL = np.eye(len(self.labels), dtype=np.float32)[targets]
-        for row, (_, _, source, *raters) in enumerate(rows):
-            ratings = [float(rating) for rating in " ".join(raters).split()]
-            if len(ratings) >= 2 and source in self.rules:
-                probabilities_NL[row] = label_probabilities(ratings, self.rules[source])
-        return probabilities_NL
+        return ("raters",) if self.training.rules and "raters" in parquet.column_names(path) else ()
 
 
 def run(context: "StageContext") -> Receipt:
@@ -210,5 +174,6 @@ def run(context: "StageContext") -> Receipt:
         long_texts=params.encoder.long_texts,
         cfg=params.finetune,
         training=context.training_context("finetune"),
+        task=params.task,
         rules={source.name: source.ratings for source in params.collect.tables if source.ratings},
     )

@@ -18,13 +18,14 @@ from pipeline.base.config import SplitConfig
 from pipeline.base.data_account import ACCOUNT, DataAccount
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import SPLITS, Receipt, SplitName, TextRecord, counts_by
+from pipeline.base.tasks import SINGLE_LABEL, TaskName, answer_form
 from pipeline.core.clean.near_duplicates import sign_texts
 from pipeline.core.privacy.preparation import PREPARATION
 from pipeline.core.split.plan import NO_SPLIT, Planner, SplitPlan, sign_rows
 from pipeline.core.validate import leakage
 from pipeline.io import files, parquet
 from pipeline.io.streams.fingerprint import add_rows, fingerprint
-from pipeline.io.streams.spill import SpilledTexts, spill
+from pipeline.io.streams.spill import spill
 from pipeline.io.streams.tables import TableWriter, read_batches, records_of, rows_where, with_values
 from pipeline.io.streams.worker_pool import Batching, map_in_order
 from pipeline.stages.collect import TEXTS
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     import pyarrow
 
     from pipeline.stages.context import StageContext
-
 
 LEFT_OUT = "left_out.parquet"
 Writers = Mapping[SplitName, TableWriter]
@@ -49,6 +49,7 @@ def split(
     *,
     learnt: Iterable[str] = (),
     batching: Batching | None = None,
+    task: TaskName = SINGLE_LABEL,
 ) -> Receipt:
     """Split the validated texts into train, valid and test.
 
@@ -63,7 +64,7 @@ def split(
     path = clean / TEXTS
     with files.staging_dir(out) as staging:
         with spill(staging / "spilled") as store:
-            plan = _plan(path, cfg, learnt, store, batching)
+            plan = _plan(path, Planner(cfg, store, task), learnt, cfg, batching)
         divided = Divided(plan, _group_names(path, plan))
         with contextlib.ExitStack() as tables:
             writers = {
@@ -73,7 +74,7 @@ def split(
             columns = (*parquet.COLUMNS, "reason")
             left_out = tables.enter_context(TableWriter(staging / LEFT_OUT, columns))
             batches = divided.write(read_batches(path, batching.rows), writers, left_out)
-            for _, part in map_in_order(digest_rows, batches, batching):
+            for _, part in map_in_order(functools.partial(digest_rows, task), batches, batching):
                 divided.add(part)
         _refuse_leaks(divided, staging, batching.rows)
         sizes = {name: writer.rows for name, writer in writers.items()}
@@ -90,9 +91,8 @@ def split(
 
 
 def _plan(
-    path: Path, cfg: SplitConfig, learnt: Iterable[str], store: SpilledTexts, batching: Batching
+    path: Path, planner: Planner, learnt: Iterable[str], cfg: SplitConfig, batching: Batching
 ) -> SplitPlan:
-    planner = Planner(cfg, store)
     names = ("text", "group", "source", "label", "split")
     columns = (list(batch.to_pydict().values()) for batch in read_batches(path, batching.rows, names))
     batches = ((rest, (texts, groups)) for texts, groups, *rest in columns)
@@ -108,8 +108,8 @@ def _plan(
 def _group_names(path: Path, plan: SplitPlan) -> dict[int, str]:
     """Return the names of the groups that others are merged into, by the rows that hold them."""
     wanted = set(plan.groups[plan.renamed].tolist())
-    names = enumerate(name for (name,) in parquet.stream_rows(path, "group"))
-    return {row: name for row, name in names if row in wanted} if wanted else {}
+    names = enumerate(parquet.stream_rows(path, "group"))
+    return {row: name for row, (name,) in names if row in wanted} if wanted else {}
 
 
 @dataclass
@@ -183,15 +183,16 @@ class DigestedRows:
     sides: NDArray[np.int8]
 
 
-def digest_rows(parts: "Parts") -> DigestedRows:
+def digest_rows(task: TaskName, parts: "Parts") -> DigestedRows:
     """Digest the rows of each split; it can be called in another process."""
     total, by_field, keys, sides = 0, Counter[str](), [], []
     for side, (name, rows) in enumerate(parts):
         columns: dict[str, list[str]] = rows.to_pydict()
         total += add_rows(name, columns)
         for one in ("label", "lang", "source"):
-            numbers = Counter(columns[one])
-            by_field.update({f"{name}/{one}/{value}": number for value, number in numbers.items()})
+            for value, number in Counter(columns[one]).items():
+                for part in answer_form(task).labels_of(value) if one == "label" else (value,):
+                    by_field[f"{name}/{one}/{part}"] += number
         keys.append(leakage.leak_keys(columns["id"], columns["text"], columns["group"]))
         sides.append(np.full(rows.num_rows, side, np.int8))
     return DigestedRows(total, by_field, np.concatenate(keys), np.concatenate(sides))
@@ -244,4 +245,5 @@ def run(context: "StageContext") -> Receipt:
         context.params.split,
         learnt=stream_learnt_texts(context.workspace),
         batching=context.batching,
+        task=context.params.task,
     )

@@ -25,16 +25,16 @@ class Stage:
 
 # What defines a slice; the rest of `evaluate` may change without a new candidate.
 SLICE_SECTIONS = ("evaluate.length_bands", "evaluate.min_slice_texts", "evaluate.negations")
-TRAINING_SECTIONS = ("seed", "collect.labels", "encoder.max_tokens", "encoder.long_texts")
+TRAINING_SECTIONS = ("seed", "task", "collect.labels", "encoder.max_tokens", "encoder.long_texts")
 
 COVERAGE_SECTIONS = ("validate.sample_texts", "validate.max_unknown_tokens", "validate.max_cut_words")
 
 STAGES = (
     Stage("identity", (), "data/identity", ()),
     Stage("collect", (), "data/raw", ("collect", "clean.mask")),
-    Stage("clean", ("collect",), "data/clean", ("clean", "collect.labels")),
-    Stage("validate", ("clean",), "data/validation", ("validate", "collect.labels")),
-    Stage("split", ("clean", "validate"), "data/splits", ("split",)),
+    Stage("clean", ("collect",), "data/clean", ("task", "clean", "collect.labels")),
+    Stage("validate", ("clean",), "data/validation", ("task", "validate", "collect.labels")),
+    Stage("split", ("clean", "validate"), "data/splits", ("task", "split")),
     Stage("pretrain", ("split",), "data/encoder", ("seed", "encoder", "pretrain", *COVERAGE_SECTIONS)),
     Stage(
         "finetune",
@@ -49,7 +49,7 @@ STAGES = (
         "evaluate",
         ("compress", "split", "pretrain"),
         "data/evaluation",
-        ("seed", "collect.sources", "evaluate", "gate.reserve"),
+        ("seed", "task", "collect.sources", "evaluate", "gate.reserve"),
     ),
 )
 

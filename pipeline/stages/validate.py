@@ -13,6 +13,7 @@ from pipeline.base.config import ValidateConfig
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import Receipt
 from pipeline.base.spreadsheet import inert
+from pipeline.base.tasks import SINGLE_LABEL, TaskName, answer_form
 from pipeline.core.clean.language import classify_languages
 from pipeline.core.validate import expectations
 from pipeline.core.validate.changes import find_changes, stopping
@@ -54,6 +55,7 @@ def validate(
     *,
     before: tuple[str, Path] | None = None,
     batching: Batching | None = None,
+    task: TaskName = SINGLE_LABEL,
 ) -> Receipt:
     """Check the cleaned texts by the suite, and compare them with those of the data version `before`.
 
@@ -64,11 +66,15 @@ def validate(
     kept = _measure(clean / TEXTS, cfg, batching)
     reasons = (reason for (reason,) in parquet.stream_rows(clean / QUARANTINE, "reason"))
     find = functools.partial(
-        find_likely_wrong, labels=labels, sample_texts=cfg.sample_texts, threads=batching.workers
+        find_likely_wrong,
+        # The method knows labels that exclude each other alone; without them it finds nothing.
+        labels=labels if answer_form(task).one_label else (),
+        sample_texts=cfg.sample_texts,
+        threads=batching.workers,
     )
     sample = list(kept.sample.values())
     with compute_beside(find, sample, batching, rows=len(sample)) as likely_wrong_labels:
-        checks = expectations.check(kept, reasons, cfg, labels)
+        checks = expectations.check(kept, reasons, cfg, labels, task)
         _refuse_failed(checks, clean)
         changes = _changes(before, clean, cfg)
         likely_wrong = likely_wrong_labels()
@@ -178,7 +184,12 @@ def run(context: "StageContext") -> Receipt:
     """Run the stage in a workspace."""
     params, clean = context.params, context.folder("clean")
     with exported_before(context.workspace.root, clean) as before:
-        out = context.folder("validate")
         return validate(
-            clean, out, params.validation, params.collect.labels, before=before, batching=context.batching
+            clean,
+            context.folder("validate"),
+            params.validation,
+            params.collect.labels,
+            before=before,
+            batching=context.batching,
+            task=params.task,
         )

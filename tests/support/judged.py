@@ -31,6 +31,8 @@ GATE = GateConfig.model_validate(
         "resamples": 400,
         "changed_listed": 10,
         "golden_tolerance": 0.01,
+        "ordinal": {"max_mean_error": 0.5, "min_weighted_kappa": 0.4, "error_margin": 0.05},
+        "items": {"min_label_f1": 0.3},
     }
 )
 

@@ -46,6 +46,10 @@ ADDED_KEYS = (
     "encoder.folder",
     "encoder.hub",
     "tune",
+    "task",
+    "finetune.ordinal",
+    "gate.ordinal",
+    "gate.items",
 )
 
 

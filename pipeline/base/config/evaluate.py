@@ -119,6 +119,20 @@ class EvaluateConfig(Section):
         return self
 
 
+class OrdinalLimits(Section):
+    """Limit the errors of predictions on a scale, in steps of it, and how far they agree with the truth."""
+
+    max_mean_error: PositiveFloat
+    min_weighted_kappa: Fraction
+    error_margin: float = Field(gt=0, lt=1)
+
+
+class ItemLimits(Section):
+    """Limit the F1 of each label where a text may have several, by the lower end of its interval."""
+
+    min_label_f1: Fraction
+
+
 class GateConfig(Section):
     """Set the thresholds of the gate's checks."""
 
@@ -146,3 +160,5 @@ class GateConfig(Section):
     resamples: PositiveInt
     changed_listed: int = Field(ge=0)
     golden_tolerance: PositiveFloat
+    ordinal: OrdinalLimits
+    items: ItemLimits

@@ -26,6 +26,7 @@ from pipeline.base.config.sources import (
     TableSource,
 )
 from pipeline.base.labels import UNCERTAIN, label_key, repeated, written_label
+from pipeline.base.tasks import ORDINAL, TOKEN_LABELS, TaskName, answer_form, scale_fault
 
 NEWEST = "newest"
 OPERATIONAL_SECTIONS = ("serve", "watch", "schedule", "tune")  # no part of a release
@@ -155,6 +156,7 @@ class Params(Section):
     """Hold `params.yaml`."""
 
     seed: int = Field(ge=0)
+    task: TaskName
     data: DataConfig
     collect: CollectConfig
     clean: CleanConfig
@@ -227,4 +229,58 @@ class Params(Section):
             raise ValueError(
                 "evaluate.vader_thresholds needs one rising threshold between two of collect.labels, or null"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _labels_are_those_of_the_task(self) -> "Params":
+        labels = self.collect.labels
+        if self.task == ORDINAL and (fault := scale_fault(labels, self.finetune.ordinal)):
+            raise ValueError(
+                f"task is `ordinal`, and collect.labels are no scale: {fault}. Write `task: single_label`, "
+                "or put collect.labels into the order of their scale; where their names do not show it, "
+                "write `finetune: {ordinal: {in_order: true}}` beside it"
+            )
+        if fault := answer_form(self.task).set_fault(labels):
+            raise ValueError(f"task is `{self.task}`: {fault}. Give the label another name (`label_map`)")
+        return self
+
+    @model_validator(mode="after")
+    def _spans_are_entities(self) -> "Params":
+        spans = [source.name for source in self.collect.tables if source.columns.spans is not None]
+        others = [source.name for source in self.collect.tables if source.columns.spans is None]
+        if self.task != TOKEN_LABELS:
+            if spans:
+                raise ValueError(f"source {spans[0]} has columns.spans: write `task: {TOKEN_LABELS}`")
+            return self
+        if others:
+            raise ValueError(
+                f"task is `{TOKEN_LABELS}`, and source {others[0]} brings no entities: write `spans: COLUMN` "
+                "in its columns, with `label: null`"
+            )
+        if self.encoder.long_texts != "head":
+            raise ValueError(
+                f"task is `{TOKEN_LABELS}`, which reads a text from its beginning: write "
+                "`encoder: {long_texts: head}`"
+            )
+        if self.evaluate.behaviour.abilities:
+            raise ValueError(
+                f"task is `{TOKEN_LABELS}`, and abilities are of labels of whole texts: write "
+                "`evaluate: {behaviour: {abilities: []}}` and `gate: {abilities: {}}`"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _ratings_are_of_one_label(self) -> "Params":
+        if not answer_form(self.task).one_label:
+            rated = [source.name for source in self.collect.tables if source.ratings]
+            if rated or self.finetune.targets == "ratings":
+                raise ValueError(
+                    f"task is `{self.task}`, and a rating gives one label of three: remove `ratings` of "
+                    f"{', '.join(rated) or 'finetune.targets'}, or write `task: single_label`"
+                )
+            if self.evaluate.vader_thresholds is not None:
+                raise ValueError(
+                    f"task is `{self.task}`, and the lexicon knows one label a text: write "
+                    "`evaluate: {vader_thresholds: null}`"
+                )
         return self

@@ -125,6 +125,16 @@ class PromptConfig(Section):
         return template
 
 
+class OrdinalConfig(Section):
+    """Set the targets of labels on a scale: the share of a label falls by exp(-sharpness) a step.
+
+    `in_order` says that the labels are in the order of their scale where their names do not show it.
+    """
+
+    sharpness: PositiveFloat
+    in_order: bool
+
+
 class FinetuneConfig(OptimizerConfig):
     """Set training on labels, or on the probability of each label that single ratings give.
 
@@ -152,6 +162,7 @@ class FinetuneConfig(OptimizerConfig):
     eval_every: PositiveInt
     patience: PositiveInt
     class_weights: Fraction
+    ordinal: OrdinalConfig
 
     @property
     def top_blocks(self) -> int | None:

@@ -19,7 +19,8 @@ class Columns(Section):
     """Map fields of a record to columns of a source; null where the source has no such column.
 
     `rating` is a mean; `raters` holds the rating of every rater. `labels` are the columns of a table that has
-    one for each label, with 1 where it applies. Those with a default may be left out.
+    one for each label, with 1 where it applies. `spans` holds the entities of a text as a JSON list of start,
+    end (in characters) and label. Those with a default may be left out.
     """
 
     text: str
@@ -33,6 +34,7 @@ class Columns(Section):
     topic: str | None = None
     lang: str | None = None
     labels: tuple[str, ...] | None = Field(default=None, min_length=2)
+    spans: str | None = None
 
     @property
     def mapped(self) -> dict[str, str]:
@@ -105,9 +107,11 @@ class TableSection(Section):
     @model_validator(mode="after")
     def _one_home_for_the_label(self) -> "TableSection":
         columns = self.columns
-        if sum(one is not None for one in (columns.label, columns.rating, columns.labels)) != 1:
+        homes = (columns.label, columns.rating, columns.labels, columns.spans)
+        if sum(one is not None for one in homes) != 1:
             raise ValueError(
-                f"source {self.name}: map exactly one of columns.label, columns.rating and columns.labels"
+                f"source {self.name}: map exactly one of columns.label, columns.rating, columns.labels and "
+                "columns.spans"
             )
         if self.ratings is not None and columns.rating is None:
             raise ValueError(

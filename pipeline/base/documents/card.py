@@ -194,6 +194,7 @@ class ReleaseCard(TypedDict):
     labels: list[CardLabel]
     slices: list[CardSlice]
     confusion: list[list[int]]
+    task_figures: list[str]
     calibration: CardCalibration
     behaviour: list[CardAbility]
     attack: CardAttack | None

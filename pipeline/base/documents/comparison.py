@@ -111,7 +111,8 @@ class Comparison(TypedDict):
 
     `champion` is the release's name; `slices` and `forgetting` (sources the champion was trained on) are
     tested for drops beyond `margin` and `forgetting_margin`, `abilities` and `attack` beyond their own.
-    `anchors` are the earlier releases that the slices are held against too. Records of earlier versions lack
+    `anchors` are the earlier releases that the slices are held against too, `task` are figures of one task
+    alone. Records of earlier versions lack
     the keys that are not required.
     """
 
@@ -133,3 +134,4 @@ class Comparison(TypedDict):
     anchors: NotRequired[list[str]]
     abilities: NotRequired[list[SliceDifference]]
     attack: NotRequired[list[SliceDifference]]
+    task: NotRequired[list[SliceDifference]]

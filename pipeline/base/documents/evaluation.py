@@ -3,6 +3,7 @@
 from typing import NotRequired, TypedDict
 
 from pipeline.base.documents.comparison import Difference
+from pipeline.base.tasks import TaskName
 
 
 class Scores(TypedDict):
@@ -151,7 +152,37 @@ class HumanAgreement(AgreementScores):
     per_source: dict[str, AgreementScores]
 
 
-class EvaluationReport(ModelScores):
+class ScaleReport(TypedDict):
+    """Errors on a scale: mean steps from the truth, and Cohen's kappa with quadratic weights.
+
+    `intervals` holds [low, high] under the name of a figure.
+    """
+
+    mean_absolute_error: float
+    weighted_kappa: float
+    intervals: dict[str, list[float]]
+
+
+class ItemScores(TypedDict):
+    """Scores of answers of several items: micro F1, and the interval [low, high] of the F1 of each label."""
+
+    micro_f1: float
+    label_intervals: dict[str, list[float]]
+
+
+class TaskScores(TypedDict):
+    """What the report of a task holds beside that of every task.
+
+    `ordinal` is for labels on a scale, `items` for several labels of a text: there `accuracy` is the share of
+    texts whose answer is exactly right, and `confusion` is empty. Without a `task` it is single labels.
+    """
+
+    task: NotRequired[TaskName]
+    ordinal: NotRequired[ScaleReport]
+    items: NotRequired[ItemScores]
+
+
+class EvaluationReport(ModelScores, TaskScores):
     """All measurements of one candidate.
 
     `confusion` is LxL in the order of `labels`, ground truth by prediction; `slices` are named

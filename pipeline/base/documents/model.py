@@ -2,6 +2,8 @@
 
 from typing import NotRequired, TypedDict
 
+from pipeline.base.tasks import TaskName
+
 
 class ModelSettings(TypedDict):
     """What a predictor needs besides the network and the tokenizer.
@@ -10,7 +12,8 @@ class ModelSettings(TypedDict):
     `teacher` is the digest of the uncompressed fine-tuned model, `variant` the name of the variant on the
     menu. `preparation` names how texts are prepared for the model (core/privacy/preparation.py); models of
     earlier versions name none. `long_texts` says what is read of a text of more than `max_tokens` tokens;
-    one without it reads the beginning.
+    one without it reads the beginning. `task` says how logits become answers, one label without it;
+    `thresholds` are those of labels that do not exclude each other, in their order.
     """
 
     labels: list[str]
@@ -21,3 +24,5 @@ class ModelSettings(TypedDict):
     variant: NotRequired[str]
     preparation: NotRequired[str]
     long_texts: NotRequired[str]
+    task: NotRequired[TaskName]
+    thresholds: NotRequired[list[float]]

@@ -233,9 +233,11 @@ class WatchSummary(TypedDict):
     closed when they came, `alerts` are the titles of the raised alerts, `undelivered` counts alerts that a
     sink has not accepted, `rollback` is the automatic rollback, `labels` counts new true labels, `drawn` the
     predictions drawn to be labelled by people, and `retrain` is the reason to retrain, None without one.
+    `left_out` says why no window was evaluated, where the release in service has a task that has no shares.
     """
 
     now: str
+    left_out: NotRequired[str]
     windows: list[str]
     future: int
     set_aside: list[str]

@@ -3,16 +3,9 @@
 from collections.abc import Collection
 
 from pipeline.base.config import CleanConfig
-from pipeline.base.data_account import (
-    NO_LABEL,
-    NO_TEXT,
-    PLACEHOLDER,
-    SEVERAL_LABELS,
-    TOO_LONG,
-    TOO_SHORT,
-    UNKNOWN_LABEL,
-)
+from pipeline.base.data_account import NO_TEXT, PLACEHOLDER, TOO_LONG, TOO_SHORT
 from pipeline.base.records import TextRecord
+from pipeline.base.tasks import SINGLE_LABEL, TaskName, answer_form
 from pipeline.core.clean.words import count_words
 
 # What tables and platforms write where a text is missing or was removed, in any case.
@@ -31,19 +24,21 @@ def find_fault(record: TextRecord, cfg: CleanConfig, labels: Collection[str]) ->
 
 
 def find_text_fault(
-    text: str, label: str, more_labels: str, *, cfg: CleanConfig, labels: Collection[str]
+    text: str,
+    label: str,
+    more_labels: str,
+    *,
+    cfg: CleanConfig,
+    labels: Collection[str],
+    task: TaskName = SINGLE_LABEL,
 ) -> str | None:
     """Return why a text with these labels cannot be used, None when it can."""
     if not text:
         return NO_TEXT
     if is_placeholder(text):
         return PLACEHOLDER
-    if not label:
-        return NO_LABEL
-    if label not in labels:
-        return UNKNOWN_LABEL
-    if more_labels:
-        return SEVERAL_LABELS
+    if fault := answer_form(task).fault(label, more_labels, labels):
+        return fault
     words = count_words(text)
     if words < cfg.min_words:
         return TOO_SHORT

@@ -28,13 +28,36 @@ class BoundedFigure:
 
 @dataclass(frozen=True)
 class TeacherTexts:
-    """N labelled texts with the teacher's predictions, as label indices; `slices` hold rows of texts."""
+    """N labelled texts with the teacher's predictions, as label indices; `slices` hold rows of texts.
+
+    With `items` they are indices of answers, which may have several items each.
+    """
 
     truth_N: Indices
     teacher_N: Indices
     groups: Sequence[str]
     slices: Mapping[str, Sequence[int]]
     labels: int
+    items: metrics.AnswerItems | None = None
+
+    def tally(self, truth_R: Indices, predicted_R: Indices, group_R: Indices, *, groups: int) -> Indices:
+        """Return the tally of each group by its number; Gx2xL."""
+        if self.items is None:
+            return metrics.tally_by_group(truth_R, predicted_R, group_R, groups=groups, labels=self.labels)
+        return self.items.tally_by_group(truth_R, predicted_R, group_R, groups=groups)
+
+    def occurring(self, truth_R: Indices) -> Indices:
+        """Return the labels that are true of these texts."""
+        if self.items is None:
+            return np.unique(truth_R)
+        return np.flatnonzero(self.items.sizes_AL[truth_R].sum(axis=0))
+
+    def macro_f1(self, predicted_N: Indices) -> float:
+        """Compute macro F1 of predictions of all texts."""
+        one_group = np.zeros(len(self.truth_N), dtype=np.int64)
+        tally_2L = self.tally(self.truth_N, predicted_N, one_group, groups=1)[0]
+        occurs_L = np.isin(np.arange(self.labels), self.occurring(self.truth_N))
+        return float(metrics.tallied_macro_f1(tally_2L, occurs_L))
 
 
 @dataclass(frozen=True)
@@ -61,6 +84,18 @@ class MeasuredVariant:
     quality: VariantQuality
     speed: Speed
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """Return the figures that equal work repeats: no timings."""
+        quality = self.quality
+        return {
+            "macro_f1": float(quality.macro_f1),
+            "macro_f1_drop": float(quality.macro_f1_drop.value),
+            "macro_f1_drop_bound": float(quality.macro_f1_drop.bound),
+            "agreement": float(quality.agreement.value),
+            "megabytes": float(self.megabytes),
+        }
+
 
 def measure_quality(
     texts: TeacherTexts, predicted_N: Indices, budget: CompressionBudget, *, seed: int
@@ -75,7 +110,7 @@ def measure_quality(
     drops = {name: drop(rows) for name, rows in texts.slices.items()} or {"all texts": overall}
     worst = max(drops, key=lambda name: drops[name].bound)
     return VariantQuality(
-        macro_f1=metrics.score(texts.truth_N, predicted_N, texts.labels),
+        macro_f1=texts.macro_f1(predicted_N),
         macro_f1_drop=overall,
         worst_slice={"name": worst, "drop": drops[worst].value, "bound": drops[worst].bound},
         agreement=_agreement(texts, predicted_N, budget, seed),
@@ -89,13 +124,13 @@ def _macro_f1_drop(
     names, group_R = np.unique(np.asarray(texts.groups)[row_R], return_inverse=True)
     tallies_G22L = np.stack(
         [
-            metrics.tally_by_group(truth_R, labels_N[row_R], group_R, groups=len(names), labels=texts.labels)
+            texts.tally(truth_R, labels_N[row_R], group_R, groups=len(names))
             for labels_N in (texts.teacher_N, predicted_N)
         ],
         axis=1,
     )
     # Only labels that occur: one that a model alone predicts would change what the mean is taken over.
-    occurring = np.unique(truth_R)
+    occurring = texts.occurring(truth_R)
 
     def drops(tallies: NDArray[np.float64] | Indices) -> NDArray[np.float64]:
         f1 = metrics.tallied_f1(tallies)[..., occurring].mean(axis=-1)

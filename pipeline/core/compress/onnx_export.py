@@ -18,6 +18,7 @@ from pipeline.core.compress.onnx_graph import (
     CONTRIB,
     FAR_BELOW,
     FLOAT,
+    PER_TOKEN,
     Float32,
     Matrix,
     OnnxGraph,
@@ -29,6 +30,7 @@ from pipeline.core.compress.onnx_graph import (
 )
 from pipeline.core.compress.onnx_modern import modern_layers
 from pipeline.core.model.families import ACTIVATIONS, family_of
+from pipeline.core.model.language_models import TokenClassifier
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,7 +40,8 @@ def export_onnx(model: "nn.Module", *, max_tokens: int, precision: Precision | N
     """Export a classifier to ONNX, by default in Float32.
 
     Inputs: `tokens` and `mask` (texts x tokens, int64; at most `max_tokens` tokens). Outputs: `logits` (texts
-    x labels) and `pooled` (texts x width), the input of the head, computed only when it is requested.
+    x labels) and `pooled` (texts x width), the input of the head, computed only when it is requested. Of a
+    classifier of tokens `token_logits` (texts x tokens x labels), and `pooled` is the mean of its inputs.
     """
     encoder: Part = model.encoder
     graph, precision = OnnxGraph(), precision or Float32()
@@ -64,15 +67,15 @@ def export_onnx(model: "nn.Module", *, max_tokens: int, precision: Precision | N
         "Div", total_BD, graph.node("ReduceSum", counted, graph.integers(1), keepdims=1), out="pooled"
     )
     head: Part = model.head
-    graph.node(
-        "Gemm",
-        mean_BD,
-        graph.constant("head.weight", to_numpy(head.weight)),
-        graph.constant("head.bias", to_numpy(head.bias)),
-        out="logits",
-        transB=1,
-    )
-    return graph.model({"logits": len(head.weight), "pooled": len(head.weight[0])})
+    weight, bias = to_numpy(head.weight), graph.constant("head.bias", to_numpy(head.bias))
+    if isinstance(model, TokenClassifier):
+        turned = graph.constant("head.weight", np.ascontiguousarray(weight.T))
+        (output,) = PER_TOKEN
+        graph.node("Add", graph.node("MatMul", hidden_BTD, turned), bias, out=output)
+    else:
+        output = "logits"
+        graph.node("Gemm", mean_BD, graph.constant("head.weight", weight), bias, out=output, transB=1)
+    return graph.model({output: len(weight), "pooled": len(weight[0])})
 
 
 def _layers(

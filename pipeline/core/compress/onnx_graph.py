@@ -27,6 +27,8 @@ Array = NDArray[Any]
 Part = Any
 # Weight (out x in) and bias.
 Matrix = tuple[Array, Array]
+# Outputs that have a row for each token.
+PER_TOKEN = ("token_logits",)
 
 
 class OnnxGraph:
@@ -63,7 +65,10 @@ class OnnxGraph:
         return self.node("Gelu", inputs) if name == "none" else self.node("Gelu", inputs, approximate=name)
 
     def model(self, outputs: Mapping[str, int]) -> bytes:
-        """Return the model's bytes, equal for equal nodes; `outputs` maps each name to its width."""
+        """Return the model's bytes, equal for equal nodes; `outputs` maps each name to its width.
+
+        An output whose name is in PER_TOKEN has a row for each token.
+        """
         from onnx import TensorProto, helper
 
         inputs = [
@@ -71,7 +76,9 @@ class OnnxGraph:
             for name in ("tokens", "mask")
         ]
         values = [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["texts", width])
+            helper.make_tensor_value_info(
+                name, TensorProto.FLOAT, ["texts", *(["width"] if name in PER_TOKEN else []), width]
+            )
             for name, width in outputs.items()
         ]
         graph = helper.make_graph(self._nodes, "tonewatch", inputs, values, list(self._constants.values()))

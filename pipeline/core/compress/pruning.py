@@ -15,11 +15,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from pipeline.base.config import VariantConfig
 from pipeline.core.model.heads import Classifier
 from pipeline.core.train.batches import Batch
+from pipeline.core.train.objectives.labels import summed_cross_entropy
 
 # The processor computes whole vectors of channels: fewer would take as long.
 CHANNEL_MULTIPLE = 16
@@ -61,16 +61,18 @@ class ImportanceFactors:
         return [*self.layers, *self.heads, *self.channels]
 
 
-def measure_importance(model: Classifier, batches: Sequence[Batch]) -> Importance:
-    """Measure the importance of the parts of a classifier on labelled texts."""
+def measure_importance(
+    model: Classifier,
+    batches: Sequence[Batch],
+    summed_loss: Callable[[Tensor, Tensor], Tensor] = summed_cross_entropy,
+) -> Importance:
+    """Measure the importance of the parts of a classifier on labelled texts, by its loss on them."""
     model.eval()
     totals = [torch.zeros(factor.shape[1]) for factor in ImportanceFactors.of(model, 1).flat()]
     for batch in batches:
         factors = ImportanceFactors.of(model, len(batch))
         with _multiplied_by(model, factors):
-            loss = functional.cross_entropy(
-                model(batch.tokens_BT, batch.mask_BT), batch.targets, reduction="sum"
-            )
+            loss = summed_loss(model(batch.tokens_BT, batch.mask_BT), batch.targets)
         for total, gradient in zip(totals, torch.autograd.grad(loss, factors.flat()), strict=True):
             total += gradient.abs().sum(0)
     count = len(model.encoder.encoder.layer)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pipeline.core.compress.pruning import Importance
     from pipeline.core.model.heads import Classifier
+    from pipeline.core.tasks.protocol import Distillable, Task
     from pipeline.core.train.checkpoints import CheckpointStore, TextColumns
     from pipeline.core.train.ray_trainer import TrainingJob, TrainingResult
 
@@ -58,6 +59,7 @@ class VariantFactory:
     checkpoint_store: "Callable[..., CheckpointStore]"
     seed: int
     threads: int
+    task: "Task"
     _students: dict[str, "Classifier"] = field(default_factory=dict)
     _vocabularies: dict[int, tuple[str, list[int]]] = field(default_factory=dict)
 
@@ -96,6 +98,8 @@ class VariantFactory:
         from pipeline.core.model.families import FAMILIES, family_of
         from pipeline.core.model.pieces import is_wordpiece
 
+        if variant.pruned and self.task.distillable is None:
+            return f"a pruned variant learns from labels of whole texts, and the task is {self.task.name}"
         family = family_of(self.teacher.encoder.config.model_type)
         if variant.pruned and not family.prunable:
             prunable = ", ".join(one.title for one in FAMILIES.values() if one.prunable)
@@ -116,11 +120,9 @@ class VariantFactory:
             if variant.pruned and variant.name not in self.skipped:
                 self._checkpoints(variant).delete()
 
-    def labels_of(self, records: Sequence[TextRecord]) -> "NDArray[np.int64]":
-        """Return the labels of records as indices."""
-        import numpy as np
-
-        return np.array([self.settings["labels"].index(record.label) for record in records], dtype=np.int64)
+    def truth_of(self, records: Sequence[TextRecord]) -> "NDArray[np.int64]":
+        """Return the targets of records, as the task has them."""
+        return self._distillable.truth([record.label for record in records], self.settings["labels"])
 
     @cached_property
     def _teacher_int8(self) -> bytes:
@@ -158,26 +160,17 @@ class VariantFactory:
         return self._students[shape]
 
     def _recovery_job(self, variant: VariantConfig, student: "Classifier", tokenizer: str) -> "TrainingJob":
-        import torch
-
         from pipeline.base.seeds import seed_for
-        from pipeline.core.evaluate.metrics import score
-        from pipeline.core.train.objectives.teacher import DistillationObjective
         from pipeline.core.train.ray_trainer import TrainingJob
 
         cfg = self.cfg.recovery
         checkpoints = self._checkpoints(variant)
-        objective = DistillationObjective(
-            student=student,
-            teacher_NL=torch.from_numpy(self._teacher_NL).float(),
-            train=checkpoints.texts("train", self._labelled(tokenizer, self._recovery_texts)),
-            valid=checkpoints.texts("valid", self._labelled(tokenizer, self.splits["valid"])),
-            batch_size=cfg.batch_size,
-            temperature=cfg.temperature,
-            label_weight=cfg.label_weight,
-            score=score,
-            seed=seed_for(self.seed, "recovery"),
+        texts = (
+            checkpoints.texts("train", self._labelled(tokenizer, self._recovery_texts)),
+            checkpoints.texts("valid", self._labelled(tokenizer, self.splits["valid"])),
         )
+        seed = seed_for(self.seed, "recovery")
+        objective = self._distillable.recovery(student, self._teacher_NL, texts, cfg, seed=seed)
         return TrainingJob(
             f"recover-{variant.name}",
             objective,
@@ -187,6 +180,11 @@ class VariantFactory:
             patience=1,
             checkpoints=checkpoints,
         )
+
+    @property
+    def _distillable(self) -> "Distillable":
+        assert self.task.distillable is not None, "pruned variants are skipped"
+        return self.task.distillable
 
     @cached_property
     def _recovery_texts(self) -> Sequence[TextRecord]:
@@ -210,18 +208,19 @@ class VariantFactory:
 
         # Not of the validation split, which judges what is pruned.
         texts = evenly_spaced(self.splits["train"], self.cfg.importance_texts)
-        labels = torch.from_numpy(self.labels_of(texts))
+        labels = torch.from_numpy(self.truth_of(texts))
         # Of a text of several windows the first one: a factor belongs to a row.
         longest = self.settings["max_tokens"]
         tokens = [ids[:longest] for ids in self._encoded(self.tokenizer, texts)]
         parts = [slice(start, start + IMPORTANCE_BATCH) for start in range(0, len(texts), IMPORTANCE_BATCH)]
         batches = [Batch(*pad(tokens[part]), labels[part], weight=1.0) for part in parts]
-        return measure_importance(self.teacher, batches)
+        return measure_importance(self.teacher, batches, self._distillable.loss)
 
     def _labelled(self, tokenizer: str, records: Sequence[TextRecord]) -> "Iterator[TextColumns]":
         for start in range(0, len(records), ENCODED_AT_ONCE):
             batch = records[start : start + ENCODED_AT_ONCE]
-            yield {"tokens": self._encoded(tokenizer, batch), "label": self.labels_of(batch)}
+            truth = {self._distillable.truth_column: self.truth_of(batch)}
+            yield {"tokens": self._encoded(tokenizer, batch), **truth}
 
     def _encoded(self, tokenizer: str, records: Sequence[TextRecord]) -> list[list[int]]:
         from pipeline.core.model.tokenizer import encode, load_tokenizer

@@ -1,35 +1,38 @@
 """A bounded character-level attack: the worst of a few attempts on each text."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from pipeline.base.config.evaluate import AttackConfig
 from pipeline.base.documents import AttackReport
 from pipeline.base.seeds import seed_for
 from pipeline.core.evaluate import bootstrap, typos
-from pipeline.core.evaluate.behaviour import PredictProbabilities
+from pipeline.core.evaluate.metrics import AnswerItems
 from pipeline.core.evaluate.paired_bootstrap import PairedPredictions, paired_metrics
+
+Answer = TypeVar("Answer", bound=Hashable)
 
 
 @dataclass(frozen=True)
-class AttackedTexts:
+class AttackedTexts(Generic[Answer]):
     """The sample that was attacked: rows of the test set, truth, and predictions before and after it."""
 
     rows: Sequence[int]
-    truth: Sequence[int]
-    before: Sequence[int]
-    after: Sequence[int]
+    truth: Sequence[Answer]
+    before: Sequence[Answer]
+    after: Sequence[Answer]
 
 
 def attack(
     texts: Sequence[str],
-    truth: Sequence[int],
-    predict: PredictProbabilities,
+    truth: Sequence[Answer],
+    predict: Callable[[Sequence[str]], Sequence[Answer]],
     *,
     cfg: AttackConfig,
     seed: int,
-) -> AttackedTexts:
+) -> AttackedTexts[Answer]:
     """Attack a sample of texts: typos that make the predictions wrong.
 
     Each of `tries` attempts makes one typo (`typos.TYPOS`) in up to `edits` words of every text that is still
@@ -38,25 +41,30 @@ def attack(
     generator = random.Random(seed_for(seed, "evaluate", "attack"))
     rows = sorted(generator.sample(range(len(texts)), min(cfg.texts, len(texts))))
     sample, sample_truth = [texts[row] for row in rows], [truth[row] for row in rows]
-    before = predict(sample).argmax(axis=1).tolist()
+    before = list(predict(sample))
     after = list(before)
     for _ in range(cfg.tries):
         correct = [row for row, label in enumerate(after) if label == sample_truth[row]]
         if not correct:
             break
         attacked = [perturb(sample[row], cfg.edits, generator) for row in correct]
-        for row, label in zip(correct, predict(attacked).argmax(axis=1).tolist(), strict=True):
+        for row, label in zip(correct, predict(attacked), strict=True):
             after[row] = label
     return AttackedTexts(rows, sample_truth, before, after)
 
 
 def attack_report(
-    attacked: AttackedTexts, labels: Sequence[str], *, cfg: AttackConfig, sampling: bootstrap.BootstrapConfig
+    attacked: AttackedTexts[int],
+    labels: Sequence[str],
+    *,
+    cfg: AttackConfig,
+    sampling: bootstrap.BootstrapConfig,
+    items: AnswerItems | None = None,
 ) -> AttackReport:
     """Measure macro F1 before and after the attack, and the interval of its fall."""
     rows = range(len(attacked.truth))
     ids = [str(row) for row in rows]
-    pair = PairedPredictions(ids, attacked.truth, attacked.before, attacked.after, rows)
+    pair = PairedPredictions(ids, attacked.truth, attacked.before, attacked.after, rows, items)
     (fall, *_) = paired_metrics(pair, {}, labels, resamples=sampling.resamples, seed=sampling.seed)
     low, high = bootstrap.percentile_interval(fall.differences_B, confidence=sampling.confidence)
     return {

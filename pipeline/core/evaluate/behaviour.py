@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from pipeline.base.config.evaluate import ADDITION, PLACEHOLDER, Ability, BehaviourConfig
 from pipeline.base.documents import AbilityReport
 from pipeline.base.seeds import seed_for
+from pipeline.base.tasks import join_labels
 from pipeline.core.evaluate import significance, typos
 
 # Texts to probabilities (texts x labels).
 PredictProbabilities = Callable[[Sequence[str]], NDArray[np.float64]]
+# Texts to the labels that each of them gets.
+PredictLabels = Callable[[Sequence[str]], Sequence[tuple[str, ...]]]
 Words = dict[str, tuple[str, ...]]
 
 # Above rounding errors: any real rise of a probability counts.
@@ -55,20 +58,28 @@ def make_cases(cfg: BehaviourConfig, seed: int) -> list[Case]:
 
 
 def measure_abilities(
-    cases: Sequence[Case], predict: PredictProbabilities, labels: Sequence[str], *, confidence: float
+    cases: Sequence[Case],
+    predict: PredictProbabilities,
+    labels: Sequence[str],
+    *,
+    confidence: float,
+    label_sets: PredictLabels | None = None,
 ) -> dict[str, AbilityReport]:
-    """Measure the pass rate of each ability; `predict` is called once, with each text once."""
+    """Measure the pass rate of each ability; `predict` is called once, with each text once.
+
+    `label_sets` predicts the labels of texts that may have several; by default it is the most probable one.
+    """
     reports: dict[str, AbilityReport] = {}
-    for case, rows in _predicted(cases, predict):
+    for case, rows, predicted in _predicted(cases, predict, labels, label_sets):
         report = reports.setdefault(
             case.ability, {"kind": case.kind, "cases": 0, "passed": 0, "pass_rate": 0.0, "examples": []}
         )
         report["cases"] += 1
-        if case_passes(case, rows, labels):
+        if case_passes(case, rows, labels, predicted):
             report["passed"] += 1
         elif len(report["examples"]) < EXAMPLES:
-            predicted = [labels[int(row.argmax())] for row in rows]
-            report["examples"].append({"texts": list(case.texts), "labels": predicted})
+            named = [join_labels(one) for one in predicted]
+            report["examples"].append({"texts": list(case.texts), "labels": named})
         report["pass_rate"] = report["passed"] / report["cases"]
     for report in reports.values():
         low, high = significance.share_interval(report["passed"], report["cases"], confidence=confidence)
@@ -77,33 +88,56 @@ def measure_abilities(
 
 
 def passed_cases(
-    cases: Sequence[Case], predict: PredictProbabilities, labels: Sequence[str]
+    cases: Sequence[Case],
+    predict: PredictProbabilities,
+    labels: Sequence[str],
+    label_sets: PredictLabels | None = None,
 ) -> dict[str, NDArray[np.bool_]]:
     """Return of each ability which of its cases pass, in the order of the cases."""
     passed: dict[str, list[bool]] = {}
-    for case, rows in _predicted(cases, predict):
-        passed.setdefault(case.ability, []).append(case_passes(case, rows, labels))
+    for case, rows, predicted in _predicted(cases, predict, labels, label_sets):
+        passed.setdefault(case.ability, []).append(case_passes(case, rows, labels, predicted))
     return {ability: np.array(values) for ability, values in passed.items()}
 
 
-def case_passes(case: Case, rows: Sequence[NDArray[np.float64]], labels: Sequence[str]) -> bool:
-    """Return whether a case passes, by the probabilities of its texts."""
+def case_passes(
+    case: Case,
+    rows: Sequence[NDArray[np.float64]],
+    labels: Sequence[str],
+    predicted: Sequence[tuple[str, ...]] | None = None,
+) -> bool:
+    """Return whether a case passes, by the probabilities of its texts and the labels predicted for them.
+
+    With the minimum the expected label must be one of them; by default that is the most probable one.
+    """
     plain, last = rows[0], rows[-1]
+    predicted = predicted or [most_probable(row, labels) for row in rows]
     if case.expect is None:
-        return bool(plain.argmax() == last.argmax())
-    expected = labels.index(case.expect)
+        return predicted[0] == predicted[-1]
     if case.kind == "minimum":
-        return bool(last.argmax() == expected)
+        return case.expect in predicted[-1]
+    expected = labels.index(case.expect)
     return bool(last[expected] - plain[expected] > MIN_RISE)
 
 
+def most_probable(row: NDArray[np.float64], labels: Sequence[str]) -> tuple[str, ...]:
+    """Return the most probable label alone."""
+    return (labels[int(row.argmax())],)
+
+
 def _predicted(
-    cases: Sequence[Case], predict: PredictProbabilities
-) -> Iterator[tuple[Case, list[NDArray[np.float64]]]]:
+    cases: Sequence[Case],
+    predict: PredictProbabilities,
+    labels: Sequence[str],
+    label_sets: PredictLabels | None,
+) -> Iterator[tuple[Case, list[NDArray[np.float64]], list[tuple[str, ...]]]]:
     texts = list(dict.fromkeys(text for case in cases for text in case.texts))
-    probabilities = dict(zip(texts, predict(texts), strict=True)) if texts else {}
+    rows = predict(texts) if texts else ()
+    probabilities = dict(zip(texts, rows, strict=True))
+    found = label_sets(texts) if label_sets and texts else [most_probable(row, labels) for row in rows]
+    predicted = dict(zip(texts, found, strict=True))
     for case in cases:
-        yield case, [probabilities[text] for text in case.texts]
+        yield case, [probabilities[text] for text in case.texts], [predicted[text] for text in case.texts]
 
 
 def _in_turns(by_template: Sequence[Iterator[Case]], count: int) -> list[Case]:

@@ -82,7 +82,7 @@ def compare_models(
         "forgetting": [],
         "abilities": [],
         "attack": [],
-        "changed": _changed(pair, labels, limit=gate.changed_listed),
+        "changed": _changed(pair, pair.items.names if pair.items else labels, limit=gate.changed_listed),
     }
 
 
@@ -168,7 +168,7 @@ def _mcnemar(pair: PairedPredictions) -> McNemarTest:
     return {"only_candidate": candidate, "only_champion": champion, "p": p}
 
 
-def _changed(pair: PairedPredictions, labels: Sequence[str], *, limit: int) -> ChangedPredictions:
+def _changed(pair: PairedPredictions, names: Sequence[str], *, limit: int) -> ChangedPredictions:
     rows = [row for row, label in enumerate(pair.candidate) if label != pair.champion[row]]
     fixed = [row for row in rows if pair.candidate[row] == pair.truth[row]]
     broken = [row for row in rows if pair.champion[row] == pair.truth[row]]
@@ -180,9 +180,9 @@ def _changed(pair: PairedPredictions, labels: Sequence[str], *, limit: int) -> C
         "texts": [
             {
                 "id": pair.ids[row],
-                "label": labels[pair.truth[row]],
-                "champion": labels[pair.champion[row]],
-                "candidate": labels[pair.candidate[row]],
+                "label": names[pair.truth[row]],
+                "champion": names[pair.champion[row]],
+                "candidate": names[pair.candidate[row]],
             }
             for row in order[:limit]
         ],

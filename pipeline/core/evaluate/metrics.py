@@ -6,7 +6,9 @@ with many labels is far less to resample.
 Legend: L labels, G groups; `counts_LL[t, p]` texts of label t have prediction p; `tally_2L` as above.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -43,6 +45,41 @@ def tally(counts: Array) -> Array:
     return np.stack(
         [np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1) + counts.sum(axis=-2)], axis=-2
     )
+
+
+@dataclass(frozen=True)
+class AnswerItems:
+    """Hold the items of A answers: a text may have several labels, or one label in several places.
+
+    An item is the index of its label, and what tells it from other items of that label.
+    """
+
+    items: tuple[frozenset[tuple[int, Hashable]], ...]
+    labels: int
+    names: tuple[str, ...]
+
+    @cached_property
+    def sizes_AL(self) -> Counts:
+        """Return how many items of each label an answer has."""
+        return np.stack([_items_by_label(one, self.labels) for one in self.items])
+
+    def shared(self, truth_N: Counts, predicted_N: Counts) -> Counts:
+        """Return how many items of each label truth and prediction have in common; NxL."""
+        pairs_P2, pair_N = np.unique(np.stack([truth_N, predicted_N], axis=1), axis=0, return_inverse=True)
+        both = [self.items[truth] & self.items[predicted] for truth, predicted in pairs_P2.tolist()]
+        shared_PL = np.array([_items_by_label(one, self.labels) for one in both], dtype=np.int64)
+        return shared_PL.reshape(len(both), self.labels)[pair_N.reshape(-1)]
+
+    def tally_by_group(self, truth_N: Counts, predicted_N: Counts, group_N: Counts, *, groups: int) -> Counts:
+        """Return the tally of each group by its number; Gx2xL."""
+        totals_NL = self.sizes_AL[truth_N] + self.sizes_AL[predicted_N]
+        tallies_G2L = np.zeros((groups, 2, self.labels), dtype=np.int64)
+        np.add.at(tallies_G2L, group_N, np.stack([self.shared(truth_N, predicted_N), totals_NL], axis=1))
+        return tallies_G2L
+
+
+def _items_by_label(items: Collection[tuple[int, Hashable]], labels: int) -> Counts:
+    return np.bincount(np.array([label for label, _ in items], dtype=np.int64), minlength=labels)
 
 
 def tally_by_group(

@@ -7,7 +7,7 @@ R rows: a text once for each set it is in.
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +18,24 @@ from pipeline.core.evaluate import bootstrap, metrics
 
 @dataclass(frozen=True)
 class PairedPredictions:
-    """Ground truth and predictions of N texts, as label indices; the texts of one group are dependent."""
+    """Ground truth and predictions of N texts, as label indices; the texts of one group are dependent.
+
+    With `items` they are indices of answers, which may have several items each.
+    """
 
     ids: Sequence[str]
     truth: Sequence[int]
     candidate: Sequence[int]
     champion: Sequence[int]
     groups: Sequence[Hashable]
+    items: metrics.AnswerItems | None = None
+
+    def support(self, rows: Sequence[int], labels: int) -> NDArray[np.int64]:
+        """Return how often each label is true of these texts."""
+        truth_R = np.asarray(self.truth, dtype=np.int64)[np.asarray(rows, dtype=np.int64)]
+        if self.items is None:
+            return np.bincount(truth_R, minlength=labels)
+        return np.asarray(self.items.sizes_AL[truth_R].sum(axis=0))
 
 
 @dataclass(frozen=True)
@@ -70,15 +81,17 @@ def paired_metrics(
     truth_N = np.asarray(pair.truth, dtype=np.int64)
     subsets = {name: members for name, members in slices.items() if 0 < len(members) < len(every)}
     sets = [every, *subsets.values()]
-    occurs_SL = np.array([np.bincount(truth_N[members], minlength=len(labels)) > 0 for members in sets])
-    label_C, texts_C = np.unique(truth_N[every], return_counts=True)
+    occurs_SL = np.array([pair.support(members, len(labels)) > 0 for members in sets])
+    support_L = pair.support(every, len(labels))
+    label_C = np.flatnonzero(support_L)
+    texts_C = support_L[label_C]
     tallies_GSM2L = _tallies(pair, truth_N, sets, labels=len(labels))
     figures_KM = _figures(tallies_GSM2L.sum(axis=0), occurs_SL, label_C)
     sums = bootstrap.bootstrap_sums(tallies_GSM2L, resamples=resamples, seed=seed)
     resampled_BKM = _figures(sums, occurs_SL, label_C)
     differences_BK = resampled_BKM[..., 0] - resampled_BKM[..., 1]
     differing_K = _differing(tallies_GSM2L, label_C)
-    names = [name, *subsets, *(f"class={labels[label]}" for label in label_C)]
+    names = [name, *subsets, *(f"class={labels[label]}" for label in label_C.tolist())]
     texts = [*map(len, sets), *texts_C.tolist()]
     return [
         PairedMetric(
@@ -100,10 +113,9 @@ def _tallies(
     text_R = np.concatenate([np.asarray(rows, dtype=np.int64) for rows in sets])
     cell_R = group_N[text_R] * len(sets) + np.repeat(np.arange(len(sets)), [len(rows) for rows in sets])
     cells = len(names) * len(sets)
+    count = pair.items.tally_by_group if pair.items else partial(metrics.tally_by_group, labels=labels)
     tallies = [
-        metrics.tally_by_group(
-            truth_N[text_R], np.asarray(predicted)[text_R], cell_R, groups=cells, labels=labels
-        )
+        count(truth_N[text_R], np.asarray(predicted)[text_R], cell_R, groups=cells)
         for predicted in (pair.candidate, pair.champion)
     ]
     return np.stack([tally.reshape(len(names), len(sets), 2, labels) for tally in tallies], axis=2)

@@ -19,6 +19,7 @@ from pipeline.base.documents import (
     ModelScores,
     PublishedScores,
 )
+from pipeline.base.documents.evaluation import TaskScores
 from pipeline.base.errors import DataRejected
 from pipeline.base.seeds import seed_for
 from pipeline.core.evaluate import bootstrap, calibration, metrics
@@ -28,13 +29,17 @@ from pipeline.core.evaluate.slices import slice_members
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredTexts:
-    """Hold ground truth and predictions of N test texts, as indices of `labels`."""
+    """Hold ground truth and predictions of N test texts, as indices of `labels`.
+
+    With `items` they are indices of answers, which may have several items each.
+    """
 
     labels: tuple[str, ...]
     truth: Sequence[int]
     predicted: Sequence[int]
     groups: Sequence[str]
     sources: Sequence[str]
+    items: metrics.AnswerItems | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +64,7 @@ class RobustnessReports:
     human: HumanAgreement | None
 
 
+NOTHING_OWN: TaskScores = {}
 NOT_MEASURED = RobustnessReports(behaviour={}, attack=None, human=None)
 
 
@@ -70,21 +76,24 @@ def evaluation_report(
     cfg: EvaluateConfig,
     seed: int,
     reserved: int = 0,
+    own: TaskScores = NOTHING_OWN,
 ) -> EvaluationReport:
     """Build the document of `evaluation.json`; `baselines` holds the predictions of each baseline.
 
-    `reserved` is how many more test texts are reserved. Raises DataRejected when the test set is empty.
+    `reserved` is how many more test texts are reserved, `own` what only the task measures.
+    Raises DataRejected when the test set is empty.
     """
     if not test.truth:
         raise DataRejected(
             "The test split is empty, so nothing can be evaluated. Raise split.test, or collect more texts."
         )
     labels = len(test.labels)
-    sampling = _sampling(cfg, seed)
+    sampling = report_sampling(cfg, seed)
     counts_LL = metrics.confusion(test.truth, test.predicted, labels=labels)
     slices = slice_members(test.texts, test.sources, test.langs, cfg)
     return {
         **_model_scores(test, test.predicted, sampling),
+        **own,
         "labels": list(test.labels),
         "texts": len(test.truth),
         "reserved": reserved,
@@ -96,7 +105,7 @@ def evaluation_report(
         "attack": robustness.attack,
         "human": robustness.human,
         "baselines": {
-            name: {**_model_scores(test, predicted, sampling), "gain": _gain(test, predicted, sampling)}
+            name: {**_model_scores(test, predicted, sampling), "gain": paired_gain(test, predicted, sampling)}
             for name, predicted in sorted(baselines.items())
         },
     }
@@ -106,11 +115,12 @@ def published_scores(reserve: ScoredTexts, cfg: EvaluateConfig, seed: int) -> Pu
     """Measure a promoted candidate on the reserve, on which nothing was chosen; None where it is empty."""
     if not reserve.truth:
         return None
-    scores = _model_scores(reserve, reserve.predicted, _sampling(cfg, seed))
+    scores = _model_scores(reserve, reserve.predicted, report_sampling(cfg, seed))
     return {**scores, "texts": len(reserve.truth)}
 
 
-def _sampling(cfg: EvaluateConfig, seed: int) -> bootstrap.BootstrapConfig:
+def report_sampling(cfg: EvaluateConfig, seed: int) -> bootstrap.BootstrapConfig:
+    """Return how the intervals of a report are drawn."""
     return bootstrap.BootstrapConfig(cfg.resamples, cfg.confidence, seed_for(seed, "evaluate", "intervals"))
 
 
@@ -128,11 +138,11 @@ def _model_scores(
     }
 
 
-def _gain(
-    test: LabelledPredictions, baseline: Sequence[int], sampling: bootstrap.BootstrapConfig
+def paired_gain(
+    test: ScoredTexts, baseline: Sequence[int], sampling: bootstrap.BootstrapConfig
 ) -> Difference:
     """Compare the candidate with a baseline on the same resampled texts."""
-    pair = PairedPredictions(test.groups, test.truth, test.predicted, baseline, test.groups)
+    pair = PairedPredictions(test.groups, test.truth, test.predicted, baseline, test.groups, test.items)
     (gain, *_) = paired_metrics(pair, {}, test.labels, resamples=sampling.resamples, seed=sampling.seed)
     low, high = bootstrap.percentile_interval(gain.differences_B, confidence=sampling.confidence)
     figures = {"candidate": gain.candidate, "champion": gain.champion, "difference": gain.difference}

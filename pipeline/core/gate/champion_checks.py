@@ -1,6 +1,7 @@
 """The checks against the champion: it is beaten, no slice drops, no source or ability is lost."""
 
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -57,7 +58,7 @@ class DropRule:
         if comparison is None:
             sentence = f"There is no champion yet, so no {self.subject} are compared."
             return make_check(self.name, True, {}, sentence)
-        margin: float = getattr(gate, self.setting)
+        margin = float(operator.attrgetter(self.setting)(gate))
         rows = comparison.get(self.rows)
         reason = _unusable(comparison, gate)
         if reason or not isinstance(rows, list | tuple):

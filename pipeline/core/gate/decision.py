@@ -13,6 +13,7 @@ from pipeline.base.documents import GateCheckRecord, GateDecisionRecord
 from pipeline.core.gate import champion_checks, checks, limits
 from pipeline.core.gate.checks import GateCheck
 from pipeline.core.gate.earlier_rules import earlier_checks
+from pipeline.core.gate.task_checks import task_checks
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def decide(
             *limits.beats_baselines(evaluation, gate),
             champion_checks.better_than_champion(comparison, gate),
             *(rule.check(comparison, gate) for rule in champion_checks.DROP_RULES),
+            *task_checks(evaluation, comparison, gate),
             *limits.ability_floors(evaluation, gate),
             limits.attack_drop(evaluation, gate),
             *limits.calibration_errors(evaluation, gate),

@@ -11,7 +11,7 @@ def macro_f1_floor(evaluation: object, gate: GateConfig) -> GateCheck:
     """Check that the lower end of the interval of macro F1 reaches the floor."""
     subject = "The lower end of the interval of macro F1"
     limit = Limit("macro_f1_low", subject, "min_macro_f1", gate.min_macro_f1, "macro F1", ".3f")
-    return limit.floor("floor", _end(evaluation, "intervals", "macro_f1", end=0))
+    return limit.floor("floor", interval_end(evaluation, "intervals", "macro_f1", end=0))
 
 
 def beats_baselines(evaluation: object, gate: GateConfig) -> Iterator[GateCheck]:
@@ -91,7 +91,7 @@ def _calibration_limit(subject: str, gate: GateConfig) -> Limit:
     return Limit("error", subject, "max_calibration_error", value, "calibration error", ".3f")
 
 
-def _end(document: object, *path: str, end: int) -> float:
+def interval_end(document: object, *path: str, end: int) -> float:
     """Return one end of an interval [low, high]; NaN where it is absent or not a number."""
     *sections, name = path
     for section in sections:

@@ -50,7 +50,8 @@ def explain_by_occlusion(predictor: Predictor, text: str, *, most: int) -> Expla
     words = cleaned.split()
     occluded = [" ".join(words[:place] + words[place + 1 :]) for place in range(min(most, len(words)))]
     predictions = predictor.predict_cleaned([cleaned, *occluded])
-    label = predictor.labels.index(predictions.labels[0])
+    # Of several labels the most probable one is explained.
+    label = int(predictions.probabilities[0].argmax())
     probability, *without_word = predictions.probabilities[:, label].tolist()
     return Explanation(
         method="occlusion",

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.base.tasks.names import SINGLE_LABEL, TOKEN_LABELS, TaskName
+from pipeline.core.model.decoding import decoder_of
 from pipeline.core.model.tokenizer import (
     encode,
     encode_and_mark_cut,
@@ -36,8 +38,9 @@ LOGITS, POOLED = "logits", "pooled"
 
 @dataclass(frozen=True)
 class Predictions:
-    """Hold the predicted labels of texts, their probabilities (N x L), and which predictions are uncertain.
+    """Hold the predicted answers of texts, the probability of each label (N x L), and which are uncertain.
 
+    `labels` are the answers: where a text has several labels they are joined (base/tasks/answers.py).
     `unknown` is the share of unknown tokens of each text, `cleaned` the text as the model reads it, `cut`
     whether it has more tokens than the model reads.
     """
@@ -74,6 +77,8 @@ class Predictor:
         # A vocabulary with every letter needs no unknown token.
         self._unknown = -1 if unknown is None else unknown
         self.labels = tuple(settings["labels"])
+        self.task: TaskName = settings.get("task", SINGLE_LABEL)
+        self.decoder = decoder_of(settings)
         self.temperature = float(settings["temperature"])
         self.uncertain = float(settings["uncertain"])
         self.max_tokens = max_tokens(tokenizer)
@@ -97,7 +102,10 @@ class Predictor:
         options.graph_optimization_level = GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 3
         session = InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        return cls(session, load_tokenizer(tokenizer, int(settings["max_tokens"])), settings, threads=threads)
+        kind = predictor_class(settings) or cls
+        return kind(
+            session, load_tokenizer(tokenizer, int(settings["max_tokens"])), settings, threads=threads
+        )
 
     def predict(self, texts: Sequence[str]) -> Predictions:
         """Prepare texts, and predict them in their order."""
@@ -106,11 +114,11 @@ class Predictor:
     def predict_cleaned(self, cleaned: Sequence[str]) -> Predictions:
         """Predict texts that are prepared already, in their order."""
         tokens, cut = encode_and_mark_cut(self._tokenizer, cleaned, self._long_texts)
-        probabilities_NL = softmax(self._outputs_of(tokens, LOGITS) / self.temperature)
-        certain_N = probabilities_NL.max(1, initial=0.0) >= self.uncertain
+        probabilities_NL = self.decoder.probabilities(self._outputs_of(tokens, LOGITS) / self.temperature)
+        certain_N = self.decoder.confidence(probabilities_NL) >= self.uncertain
         unknown = tuple(ids.count(self._unknown) / max(1, len(ids)) for ids in tokens)
         return Predictions(
-            tuple(self.labels[label] for label in probabilities_NL.argmax(1)),
+            self.decoder.answers(probabilities_NL),
             probabilities_NL,
             tuple((~certain_N).tolist()),
             unknown,
@@ -121,6 +129,14 @@ class Predictor:
     def logits(self, cleaned: Sequence[str]) -> NDArray[np.float64]:
         """Return logits_NL of cleaned texts, before the temperature."""
         return self._outputs_of(self._tokens(cleaned), LOGITS)
+
+    def in_text(self, answer: str, cleaned: str, text: str) -> str:  # noqa: ARG002
+        """Return the answer for a cleaned text as one for the text that was sent: labels are the same."""
+        return answer
+
+    def answers(self, cleaned: Sequence[str]) -> tuple[str, ...]:
+        """Return the answers for cleaned texts."""
+        return self.decoder.answers(self.decoder.probabilities(self.logits(cleaned) / self.temperature))
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """Return the input of the model's head for each text (N x D), or the logits of an older model."""
@@ -156,6 +172,13 @@ class Predictor:
         return np.asarray(values_BX)
 
 
+def predictor_class(settings: "ModelSettings") -> "type[Predictor] | None":
+    """Return the class that predicts a task whose answers are no labels of whole texts, None for others."""
+    from pipeline.core.model.span_predictor import SpanPredictor
+
+    return {TOKEN_LABELS: SpanPredictor}.get(settings.get("task", SINGLE_LABEL))
+
+
 def length_batches(lengths: Sequence[int], *, threads: int) -> Iterator[list[int]]:
     """Yield the rows of each batch: texts of equal length, the longest first.
 
@@ -169,11 +192,3 @@ def length_batches(lengths: Sequence[int], *, threads: int) -> Iterator[list[int
         size = max(1, min(BATCH_TOKENS // max(1, length), -(-len(rows) // threads)))
         for start in range(0, len(rows), size):
             yield rows[start : start + size]
-
-
-def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Convert logits (texts x labels) into probabilities."""
-    if not len(logits):
-        return logits
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))

@@ -93,6 +93,31 @@ def encode_and_mark_cut(
     return tokens, cut
 
 
+def encode_with_places(
+    tokenizer: Tokenizer, texts: Sequence[str]
+) -> tuple[list[list[int]], list[list[tuple[int, int]]]]:
+    """Return the token ids of the beginnings of texts, and which characters each token stands for.
+
+    A special token stands for none: its start is its end.
+    """
+    encodings = tokenizer.encode_batch(list(texts))
+    places = [
+        [
+            (0, 0) if special else _without_blanks(text, *place)
+            for place, special in zip(one.offsets, one.special_tokens_mask, strict=True)
+        ]
+        for text, one in zip(texts, encodings, strict=True)
+    ]
+    return [one.ids for one in encodings], places
+
+
+def _without_blanks(text: str, start: int, end: int) -> tuple[int, int]:
+    # Pieces of bytes begin with the blank before their word.
+    while start < end and text[start].isspace():
+        start += 1
+    return start, end
+
+
 def split_windows(tokens: Sequence[Sequence[int]], length: int) -> tuple[list[Sequence[int]], list[int]]:
     """Return the windows of this length that `encode` put one after the other, and the text of each."""
     places = [(row, start) for row, ids in enumerate(tokens) for start in range(0, len(ids) or 1, length)]

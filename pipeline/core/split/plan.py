@@ -14,6 +14,7 @@ from pipeline.base.config import SplitConfig
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import SPLITS, TRAIN_ONLY, SplitName
 from pipeline.base.split_names import SPLIT_NAMES, split_name
+from pipeline.base.tasks import SINGLE_LABEL, TaskName, answer_form
 from pipeline.core.clean.growing import GrowingArray
 from pipeline.core.clean.near_duplicates import Clusters, NearDuplicateSearch, SignedTexts, Store, sign_texts
 from pipeline.core.clean.text_keys import Keys, first_rows, keys_of
@@ -85,8 +86,8 @@ class Planner:
     tested on those.
     """
 
-    def __init__(self, cfg: SplitConfig, store: Store) -> None:
-        self._cfg = cfg
+    def __init__(self, cfg: SplitConfig, store: Store, task: TaskName = SINGLE_LABEL) -> None:
+        self._cfg, self._task = cfg, task
         self._search = NearDuplicateSearch(cfg.near_duplicates, store)
         self._groups, self._positions = GrowingArray(np.uint64, 2), GrowingArray(np.float64)
         self._own, self._dealable = GrowingArray(np.int8), GrowingArray(bool)
@@ -103,7 +104,7 @@ class Planner:
     @property
     def labels(self) -> list[str]:
         """Return the labels of the texts."""
-        return sorted(self._label_numbers)
+        return sorted(self._labels_of(self._label_numbers))
 
     def add(
         self, signed: SignedRows, sources: Sequence[str], labels: Sequence[str], splits: Sequence[str]
@@ -207,17 +208,20 @@ class Planner:
         for side, split in enumerate(SPLITS):
             if not (sides_N == side).any():
                 raise DataRejected(
-                    f"The {split} split is empty. "
-                    "Collect more texts or groups, change the shares under `split` in params.yaml, "
-                    "or set `columns.split: null` where a source brings one side only."
+                    f"The {split} split is empty. Collect more texts or groups, change the shares under "
+                    "`split`, or set `columns.split: null` where a source brings one side only."
                 )
-        present = set(np.unique(self._labels.array()[sides_N == TRAIN]).tolist())
-        missing = [label for label in labels if self._label_numbers.get(label) not in present]
-        if missing:
-            raise DataRejected(
-                f"The train split has no text with the label {', '.join(missing)}. "
-                "Collect more of them, or change `split.salt`."
-            )
+        answers = list(self._label_numbers)
+        # A single label may be missing elsewhere: its F1 is then no part of the mean.
+        for side in [TRAIN] if self._task == SINGLE_LABEL else range(len(SPLITS)):
+            numbers = np.unique(self._labels.array()[sides_N == side]).tolist()
+            if missing := set(labels) - self._labels_of(answers[number] for number in numbers):
+                listed = ", ".join(sorted(missing))
+                where = f"The {SPLITS[side]} split has no text with the label {listed}. "
+                raise DataRejected(f"{where}Collect more of them, or change `split.salt`.")
+
+    def _labels_of(self, answers: Iterable[str]) -> set[str]:
+        return {label for one in answers for label in answer_form(self._task).labels_of(one)}
 
 
 def _numbered(values: Iterable[str], numbers: dict[str, int]) -> Rows:

@@ -3,6 +3,7 @@
 Shapes: N training texts, L labels.
 """
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +12,8 @@ import torch
 from torch import Tensor
 
 from pipeline.base.config import FinetuneConfig
+from pipeline.base.errors import ConfigError
+from pipeline.base.tasks import SINGLE_LABEL, TaskName, answer_form
 from pipeline.core.methods.adapters import merged_weights
 from pipeline.core.methods.recipe import Recipe
 from pipeline.core.model.prompts import Prompt
@@ -22,6 +25,31 @@ from pipeline.core.train.objectives.labels import predict_outputs
 from pipeline.core.train.objectives.prompt import prompted
 from pipeline.core.train.objectives.teacher import DistillationObjective
 from pipeline.core.train.ray_trainer import TrainingJob, TrainingResult
+
+
+def require_task(cfg: FinetuneConfig, task: TaskName) -> None:
+    """Raise ConfigError where `cfg` asks for what learns one label of a text, and the task has several."""
+    if answer_form(task).one_label:
+        return
+    asked = {
+        f"method: {cfg.method}": cfg.method in ("prompt", "contrastive"),
+        f"label_smoothing: {cfg.label_smoothing}": cfg.label_smoothing > 0,
+        f"r_drop: {cfg.r_drop}": cfg.r_drop > 0,
+        "combine: ensemble": bool(cfg.seeds) and cfg.combine == "ensemble",
+    }
+    for setting, is_asked in asked.items():
+        if is_asked:
+            raise ConfigError(
+                f"`{setting}` under `finetune` in params.yaml is for texts of one label, and the task is "
+                f"{task}. Take it out, or write `task: {SINGLE_LABEL}`."
+            )
+
+
+def with_seed(objective: Objective, seed: int) -> Objective:
+    """Return an objective with another seed; what it computed from the first one is computed anew."""
+    changed = copy.copy(objective)
+    changed.seed = seed
+    return changed
 
 
 @dataclass(frozen=True)
@@ -47,7 +75,7 @@ class FinetuningRounds:
     train: Callable[[TrainingJob], TrainingResult]
     store: Callable[..., CheckpointStore]
     cfg: FinetuneConfig
-    objective: LabelObjective
+    objective: Objective
     recipe: Recipe
     steps: int
     prompt: Prompt | None = None
@@ -58,12 +86,12 @@ class FinetuningRounds:
             return self._classifier("finetune", self.objective)
         names = {f"seed-{seed}": seed for seed in self.cfg.seeds}
         trained = {
-            name: self._classifier(f"finetune-{name}", replace(self.objective, seed=seed), name)
+            name: self._classifier(f"finetune-{name}", with_seed(self.objective, seed), name)
             for name, seed in names.items()
         }
         scores = {name: one.best["score"] for name, one in trained.items()}
-        if self.cfg.combine == "ensemble":
-            return replace(self._student(list(trained.values())), scores=scores)
+        if self.cfg.combine == "ensemble" and isinstance(self.objective, LabelObjective):
+            return replace(self._student(self.objective, list(trained.values())), scores=scores)
         # Of two in the middle the lower one: a promise that is kept.
         by_score = sorted(trained, key=lambda name: scores[name])
         return replace(trained[by_score[(len(by_score) - 1) // 2]], scores=scores)
@@ -75,11 +103,11 @@ class FinetuningRounds:
             for part in ((), ("prompt",)):
                 self.store(*name, *part).delete()
 
-    def _classifier(self, job: str, objective: LabelObjective, *name: str) -> Trained:
-        if self.cfg.method == "contrastive":
+    def _classifier(self, job: str, objective: Objective, *name: str) -> Trained:
+        if isinstance(objective, LabelObjective) and self.cfg.method == "contrastive":
             return self._contrastive(job, objective, *name)
-        if self.prompt:
-            return self._prompted(job, objective, *name)
+        if isinstance(objective, LabelObjective) and self.prompt:
+            return self._prompted(job, objective, self.prompt, *name)
         return self._plain(objective, self._train(job, objective, *name))
 
     def _contrastive(self, job: str, objective: LabelObjective, *name: str) -> Trained:
@@ -93,10 +121,9 @@ class FinetuningRounds:
         best = {"step": result.history[-1]["step"], **objective.evaluate(classifier)}
         return Trained(classifier.state_dict(), best, (*result.history, best), {})
 
-    def _prompted(self, job: str, objective: LabelObjective, *name: str) -> Trained:
+    def _prompted(self, job: str, objective: LabelObjective, prompt: Prompt, *name: str) -> Trained:
         """Train the encoder to fill the blank, unless zero-shot, and a classifier on what it fills in."""
-        assert self.prompt is not None
-        teacher = prompted(objective, self.prompt)
+        teacher = prompted(objective, prompt)
         model = teacher.build_model()
         if not self.cfg.prompt.zero_shot:
             model.load_state_dict(dict(self._train(f"{job}-prompt", teacher, *name, "prompt").weights))
@@ -106,12 +133,11 @@ class FinetuningRounds:
             learning = replace(learning, label_weight=0.0)
         return replace(self._plain(learning, self._train(job, learning, *name)), scores={"prompt": score})
 
-    def _student(self, teachers: Sequence[Trained]) -> Trained:
+    def _student(self, objective: LabelObjective, teachers: Sequence[Trained]) -> Trained:
         """Train one classifier on the mean of the logits of several.
 
         The mean of their weights is no model that learnt anything, and that of their logits none to export.
         """
-        objective = self.objective
         plain = replace(objective, start=replace(objective.start, method=None)).build_model()
         mean_NL = torch.zeros(len(objective.train.labels), objective.labels)
         for teacher in teachers:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pipeline.base.config import ValidateConfig
 from pipeline.base.data_account import DUPLICATE
 from pipeline.base.records import TextRecord
+from pipeline.base.tasks import SINGLE_LABEL, TaskName, answer_form
 from pipeline.core.validate.measured_texts import FILLED, MeasuredTexts
 from pipeline.core.validate.row_measures import share_interval
 
@@ -50,7 +51,11 @@ class _Rule:
 
 
 def check(
-    kept: MeasuredTexts, reasons: Iterable[str], cfg: ValidateConfig, labels: Sequence[str]
+    kept: MeasuredTexts,
+    reasons: Iterable[str],
+    cfg: ValidateConfig,
+    labels: Sequence[str],
+    task: TaskName = SINGLE_LABEL,
 ) -> tuple[Check, ...]:
     """Check the clean texts and the reasons of the quarantined ones; return every check."""
     numbers = Counter(reasons)
@@ -61,8 +66,10 @@ def check(
         counts = [f"{number} {reason}" for reason, number in numbers.most_common()]
         sentence = f"texts: no text is left ({', '.join(counts) or 'nothing was collected'})"
         return (Check("texts", False, 0, cfg.min_texts, sentence), *raw_checks)
-    frame = _text_frame(kept, cfg, labels)
-    return (*_run_suite(frame, _text_rules(cfg, labels, _language_note(frame))), *raw_checks)
+    labels_of = {answer: answer_form(task).labels_of(answer) for answer in kept.measures.labels}
+    frame = _text_frame(kept, cfg, labels, labels_of)
+    rules = _text_rules(cfg, labels, labels_of, _language_note(frame))
+    return (*_run_suite(frame, rules), *raw_checks)
 
 
 def _language_note(frame: "DataFrame") -> str:
@@ -74,7 +81,9 @@ def _language_note(frame: "DataFrame") -> str:
     return f"{len(judged):,} of {len(frame):,} texts judged, 95 % interval {low:.4g} to {high:.4g}"
 
 
-def _text_frame(kept: MeasuredTexts, cfg: ValidateConfig, labels: Sequence[str]) -> "DataFrame":
+def _text_frame(
+    kept: MeasuredTexts, cfg: ValidateConfig, labels: Sequence[str], labels_of: Mapping[str, Sequence[str]]
+) -> "DataFrame":
     """Return the columns of the texts as the suite needs them: whether a cell is filled, the key of an id."""
     import pandas
 
@@ -88,9 +97,9 @@ def _text_frame(kept: MeasuredTexts, cfg: ValidateConfig, labels: Sequence[str])
     columns["label"] = pandas.Categorical.from_codes(measures.label_numbers_N, categories=measures.labels)
     columns |= {"words": measures.words_N, "residue": measures.residue_N.astype(np.int8)}
     columns["in_language"] = _in_language(kept, cfg)
-    numbers = {label: number for number, label in enumerate(measures.labels)}
     for label in labels:
-        columns[_indicator(label)] = (measures.label_numbers_N == numbers.get(label, -2)).astype(np.int8)
+        having = [number for number, answer in enumerate(measures.labels) if label in labels_of[answer]]
+        columns[_indicator(label)] = np.isin(measures.label_numbers_N, having).astype(np.int8)
     return pandas.DataFrame(columns)
 
 
@@ -116,13 +125,15 @@ def _raw_frame(kept: int, reasons: Mapping[str, int]) -> "DataFrame":
     )
 
 
-def _text_rules(cfg: ValidateConfig, labels: Sequence[str], language_note: str) -> list[_Rule]:
+def _text_rules(
+    cfg: ValidateConfig, labels: Sequence[str], labels_of: Mapping[str, Sequence[str]], language_note: str
+) -> list[_Rule]:
     import great_expectations.expectations as gxe
 
     text_count = gxe.ExpectTableRowCountToBeBetween(min_value=cfg.min_texts)
     longest = gxe.ExpectColumnMaxToBeBetween(column="words", max_value=cfg.max_words)
     rules = [
-        *_schema_rules(labels),
+        *_schema_rules(labels, labels_of),
         _Rule("texts", cfg.min_texts, text_count, least=True, key="min_texts"),
         *(
             _at_least(f"share of label {label}", _indicator(label), cfg.min_label_share, "min_label_share")
@@ -140,12 +151,13 @@ def _text_rules(cfg: ValidateConfig, labels: Sequence[str], language_note: str) 
     return rules
 
 
-def _schema_rules(labels: Sequence[str]) -> list[_Rule]:
+def _schema_rules(labels: Sequence[str], labels_of: Mapping[str, Sequence[str]]) -> list[_Rule]:
     import great_expectations.expectations as gxe
 
     # All columns of the frame: the record's fields, then the measures.
     columns = [*COLUMNS, *MEASURES, *map(_indicator, labels)]
-    label_set = gxe.ExpectColumnValuesToBeInSet(column="label", value_set=list(labels))
+    joint = [one for one in labels_of if one not in labels and set(labels_of[one]) <= set(labels)]
+    label_set = gxe.ExpectColumnValuesToBeInSet(column="label", value_set=[*labels, *joint])
     label_count = gxe.ExpectColumnUniqueValueCountToBeBetween(column="label", min_value=2)
     return [
         _Rule("columns", 0, gxe.ExpectTableColumnsToMatchOrderedList(column_list=columns)),

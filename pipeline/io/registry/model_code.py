@@ -7,13 +7,22 @@ from pathlib import Path
 PIPELINE = Path(__file__).parents[2]
 # What serve/mlflow_model.py imports, directly or not. A test runs it with nothing else installed.
 MODULES = (
+    "base/data_account.py",
     "base/errors.py",
+    "base/labels.py",
     "base/logs.py",
     "base/secrets.py",
+    "base/tasks/answers.py",
+    "base/tasks/names.py",
+    "base/tasks/scales.py",
+    "base/tasks/spans.py",
     "core/privacy/preparation.py",
     "core/clean/rules.py",
     "core/clean/spelled_out.py",
+    "core/model/decoding.py",
     "core/model/predictor.py",
+    "core/model/span_predictor.py",
+    "core/model/tags.py",
     "core/model/tokenizer.py",
     "core/privacy/account_numbers.py",
     "core/privacy/addresses.py",

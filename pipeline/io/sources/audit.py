@@ -13,6 +13,7 @@ from pipeline.base.config import AuditSource, CollectConfig
 from pipeline.base.digests import text_digest
 from pipeline.base.documents.audit import DrawnPrediction
 from pipeline.base.records import TRAIN_ONLY, TextRecord
+from pipeline.base.tasks import is_collected
 from pipeline.io.journal.audit_queue import AuditQueue
 from pipeline.io.journal.journal import Journal
 from pipeline.io.sources.feedback import feedback_id
@@ -39,7 +40,9 @@ def read_audit(journal: Path, source: AuditSource, cfg: CollectConfig) -> AuditR
     """
     agreed, disputed = _labels_by_cluster(AuditQueue(journal))
     newest = sorted(agreed, key=lambda cluster: (agreed[cluster][1], cluster), reverse=True)
-    labelled = [cluster for cluster in newest if agreed[cluster][0] in cfg.labels][: source.max_texts]
+    labelled = [cluster for cluster in newest if is_collected(agreed[cluster][0], cfg.labels)][
+        : source.max_texts
+    ]
     records: dict[str, TextRecord] = {}
     texts = set[str]()
     for drawn, text in _texts(journal, {*labelled, *disputed}):

@@ -8,6 +8,7 @@ from pipeline.base.config import CollectConfig
 from pipeline.base.config.sources import FeedbackSource
 from pipeline.base.digests import KEY_DIGITS, text_digest
 from pipeline.base.records import TRAIN_ONLY, Feedback, TextRecord
+from pipeline.base.tasks import is_collected
 from pipeline.io.journal.journal import Journal
 from pipeline.io.journal.reader import JournalReader
 
@@ -26,7 +27,7 @@ def read_feedback(journal: Path, source: FeedbackSource, cfg: CollectConfig) -> 
         return []
     newest: dict[str, Feedback] = {}
     for text, feedback in _newest_texts(Journal.reading(journal)):
-        if feedback.label in cfg.labels:
+        if is_collected(feedback.label, cfg.labels):
             newest.setdefault(text, feedback)
         if len(newest) == source.max_texts:
             break

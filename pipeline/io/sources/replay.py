@@ -7,6 +7,7 @@ from pipeline.base.config import CollectConfig
 from pipeline.base.config.sources import ReplaySource
 from pipeline.base.digests import text_digest
 from pipeline.base.records import SPLITS, TextRecord
+from pipeline.base.tasks import is_collected
 from pipeline.io.sources.audit import LICENCE as AUDIT_LICENCE
 from pipeline.io.versioning import data_branch
 from pipeline.io.versioning.data_versions import read_split
@@ -31,7 +32,7 @@ def read_replay(root: Path, source: ReplaySource, cfg: CollectConfig) -> list[Te
     records = [
         record
         for record in read_split(root, version.name, *SPLITS)
-        if record.label in cfg.labels and record.licence != AUDIT_LICENCE
+        if is_collected(record.label, cfg.labels) and record.licence != AUDIT_LICENCE
     ]
     return [
         record

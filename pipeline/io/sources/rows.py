@@ -11,10 +11,19 @@ from dataclasses import dataclass, field
 from pipeline.base.config import TableSource
 from pipeline.base.digests import text_digest
 from pipeline.base.errors import DataRejected
-from pipeline.base.labels import LabelMap, is_no_label, label_key, pack_labels, trim_label
+from pipeline.base.labels import (
+    EMPTY_SET,
+    EMPTY_SETS,
+    LabelMap,
+    is_no_label,
+    label_key,
+    pack_labels,
+    trim_label,
+)
 from pipeline.base.records import TextRecord, Unreadable
 from pipeline.io.sources.aspect_columns import AspectSearch
 from pipeline.io.sources.id_index import IdIndex
+from pipeline.io.sources.span_cells import read_spans
 
 Row = Mapping[str, str]
 # What a column of its own for each label holds.
@@ -112,6 +121,9 @@ class RecordReader:
         text = row.get(columns.text, "")
         key = _cell(row, columns.id) or text_digest(text)[:16]
         label, more_labels = self._read_labels(row)
+        if columns.spans is not None:
+            place = f"source {source.name}, row {number}, column {columns.spans!r}"
+            label = read_spans(row.get(columns.spans, ""), text, place, self._span_label, self._labels)
         return TextRecord(
             id=f"{source.name}:{key}",
             text=text,
@@ -139,7 +151,14 @@ class RecordReader:
         if several:
             self._tally.add_label(written, ", ".join(several))
             return several[0], pack_labels(several[1:])
+        if written.strip() in EMPTY_SETS:
+            return "", EMPTY_SET
         return "" if is_no_label(written) else trim_label(written), ""
+
+    def _span_label(self, written: str) -> str:
+        label = self._map.find(written)
+        self._tally.add_label(written, label or written)
+        return label or written
 
     def _read_label_columns(self, row: Row, columns: tuple[str, ...]) -> tuple[str, str]:
         chosen = []
@@ -151,7 +170,10 @@ class RecordReader:
                 chosen.append(label)
             elif value not in NOT_CHOSEN and not is_no_label(value):
                 return f"{column}={value}", ""
-        first, *more = self._map.in_order(chosen) or [""]
+        if not chosen:
+            says_no = any(label_key(row.get(column, "")) in NOT_CHOSEN for column in columns)
+            return "", EMPTY_SET if says_no else ""
+        first, *more = self._map.in_order(chosen)
         return first, pack_labels(more)
 
     def _read_rating(self, written: str) -> str:

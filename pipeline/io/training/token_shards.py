@@ -23,7 +23,7 @@ from pipeline.io.training.stores import fetch, publish, read_receipt
 
 BATCH_TEXTS = 4096
 SHARD_TEXTS = 512 * 1024
-TOKENS, LABEL, PROBABILITIES = "tokens", "label", "probabilities"
+TOKENS, LABEL, PROBABILITIES, LABEL_SET, TAGS = "tokens", "label", "probabilities", "label_set", "tags"
 # A column of a batch of rows, by name; `tokens` has a list for each text.
 Columns = Mapping[str, Sequence[Any] | NDArray[Any]]
 
@@ -103,6 +103,15 @@ class TokenShards:
     def probabilities(self) -> NDArray[np.float32]:
         """Return the probability of each label of every text."""
         return self.column(PROBABILITIES)
+
+    @cached_property
+    def label_sets_NL(self) -> NDArray[np.bool_]:  # noqa: N802
+        """Return which labels each text has: NL."""
+        return self.column(LABEL_SET).astype(np.bool_)
+
+    def tags(self, row: int) -> NDArray[np.int32]:
+        """Return the label of each token of a text."""
+        return self.row(TAGS, row)
 
     def column(self, name: str) -> NDArray[Any]:
         """Return a column of numbers, or of equally long lists of them."""

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from pipeline.base.config import Params, SearchRange, Workspace
 from pipeline.base.digests import json_digest
+from pipeline.base.errors import ConfigError
+from pipeline.base.tasks import answer_form
 from pipeline.core.search.trials import SearchPlan, Values
 from pipeline.io import files
 from pipeline.io.locks import workspace_lock
@@ -82,7 +84,12 @@ class _Search:
     def of(cls, context: StageContext) -> "_Search":
         """Write the folds of the present texts, or find them."""
         workspace, params, cfg = context.workspace, context.params, context.params.tune
-        # Fewer groups than folds are refused before anything starts.
+        # A wrong task, and fewer groups than folds, are refused before anything starts.
+        if not answer_form(params.task).one_label:
+            raise ConfigError(
+                f"`tonewatch tune` compares macro F1 of texts with one label each, and task is `{params.task}`. "
+                "Write the values into params.yaml by hand, and type `tonewatch run`."
+            )
         divide(context.folder("split"), 0, params)
         # Beside the checkpoints of its folds, and removed like them when nobody continues it for long.
         folder = workspace.checkpoints / f"tune-{_folds_name(context)}"

@@ -45,6 +45,7 @@ from pipeline.base.documents.card import (
 from pipeline.report.fields import get_path, pick
 from pipeline.report.release import intended_use, lineage
 from pipeline.report.release.comparison import comparison_card
+from pipeline.report.release.task_figures import task_sentences
 
 
 def build_card(release: ReleaseRecord) -> ReleaseCard:
@@ -66,6 +67,7 @@ def build_card(release: ReleaseRecord) -> ReleaseCard:
         ],
         slices=_slices(evaluation),
         confusion=evaluation["confusion"],
+        task_figures=task_sentences(evaluation),
         calibration=_calibration(evaluation, params),
         behaviour=_behaviour(evaluation, params),
         attack=_attack(evaluation, params),

@@ -41,7 +41,10 @@ def release_page(release: ReleaseRecord, texts: Mapping[str, str] | None = None)
         gain_text=gain_text,
         difference=_difference_plot(comparison, checks) if comparison else None,
         slices=forest_plot(slices, margin=comparison["margin"]) if comparison and slices else None,
-        confusion=plots.confusion_plot(release["evaluation"]["labels"], card["confusion"]),
+        # Where a text may have several labels, none is confused with another.
+        confusion=plots.confusion_plot(release["evaluation"]["labels"], card["confusion"])
+        if card["confusion"]
+        else None,
         reliability=plots.reliability_plot(card["calibration"]["bins"]),
         pareto=pareto_plot(menu) if menu and menu["variants"] else None,
         examples=list(_failed_cases(release["evaluation"].get("behaviour") or {})),

@@ -117,7 +117,9 @@ class ApiHandlers:
             metrics.turned_away.labels(type(error).__name__).inc()
             raise self._service.guard.turn_away(str(request.state.client)) from None
         batch = predicted.batch
-        predictions = [_prediction(batch, row) for row in predicted.rows]
+        predictions = [
+            _prediction(batch, row, item.text) for item, row in zip(items, predicted.rows, strict=True)
+        ]
         for prediction in predictions:
             metrics.predictions.labels(batch.release.name, prediction.label).inc()
         return PredictResponse(
@@ -147,9 +149,10 @@ class ApiHandlers:
 
     async def feedback(self, body: FeedbackRequest, request: Request) -> FeedbackResponse:
         """Store the true label of an earlier prediction of the same client, once."""
-        labels = self._service.champion.serving().labels
-        if body.label not in labels:
-            raise HttpError(422, f"Unknown label. Labels: {', '.join(labels)}.")
+        release = self._service.champion.serving()
+        answer = release.read_answer(body.label)
+        if answer is None:
+            raise HttpError(422, f"Unknown label. Labels: {', '.join(release.labels)}.")
         journal = self._service.journal
         # Not in the journal's own thread: predictions would wait while an hour of them is searched.
         entry = await asyncio.to_thread(journal.find, body.request, body.position)
@@ -160,12 +163,12 @@ class ApiHandlers:
             request=body.request,
             position=body.position,
             time=times.format_micros(self._service.now()),
-            label=body.label,
+            label=answer,
             client=client,
             topic=entry.topic,
         )
         (label,) = await asyncio.to_thread(journal.append_feedback, [feedback])
-        if label != body.label:
+        if label != answer:
             raise HttpError(409, LABELLED.format(label=label))
         return FeedbackResponse(stored=True)
 
@@ -231,5 +234,7 @@ class ApiHandlers:
         ]
 
 
-def _prediction(batch: BatchSlice, row: int) -> Prediction:
-    return Prediction(**vars(prediction_of(batch.predictions, row, labels=batch.release.labels)))
+def _prediction(batch: BatchSlice, row: int, text: str) -> Prediction:
+    release, predictions = batch.release, batch.predictions
+    answer = release.predictor.in_text(predictions.labels[row], predictions.cleaned[row], text)
+    return Prediction(**vars(prediction_of(predictions, row, labels=release.labels, answer=answer)))

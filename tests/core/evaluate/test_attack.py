@@ -36,7 +36,7 @@ def measure_attack(
     texts: list[str], truth: list[int], reader: Reader, *, cfg: AttackConfig, seed: int
 ) -> AttackReport:
     sampling = BootstrapConfig(resamples=200, confidence=0.9, seed=seed)
-    attacked = attack(texts, truth, reader, cfg=cfg, seed=seed)
+    attacked = attack(texts, truth, lambda asked: reader(asked).argmax(axis=1).tolist(), cfg=cfg, seed=seed)
     return attack_report(attacked, ("no", "yes"), cfg=cfg, sampling=sampling)
 
 

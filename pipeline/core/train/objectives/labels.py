@@ -124,6 +124,11 @@ def divergence(first_BL: Tensor, second_BL: Tensor) -> Tensor:
     return ((first_BL.exp() - second_BL.exp()) * (first_BL - second_BL)).sum() / 2
 
 
+def summed_cross_entropy(logits_BL: Tensor, labels_B: Tensor) -> Tensor:
+    """Return the cross-entropy of labels, summed over the texts."""
+    return functional.cross_entropy(logits_BL, labels_B, reduction="sum")
+
+
 def evaluate_labels(model: nn.Module, valid: LabelledTexts, score: ScoreFunction, *, labels: int) -> Metrics:
     """Compute score and accuracy of a classifier on labelled texts."""
     predicted = predict_labels(model, valid.tokens)

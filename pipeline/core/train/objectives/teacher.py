@@ -6,13 +6,20 @@ Shapes: N training texts, B texts, L labels.
 import copy
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.core.train.batches import Batch, Tokens, pad
 from pipeline.core.train.objectives.labels import evaluate_labels
 from pipeline.core.train.objectives.objective import LabelledTexts, LengthBucketed, Metrics, ScoreFunction
+
+
+def teacher_logits(logits_NL: NDArray[np.float64]) -> Tensor:
+    """Return the logits of a teacher as an objective holds them."""
+    return torch.from_numpy(logits_NL).float()
 
 
 @dataclass

@@ -1,0 +1,81 @@
+"""Predict the entities of texts: a tag for each token, joined to spans of characters.
+
+Shapes: N texts, T tokens, C tags, L labels.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.base.tasks.spans import dump_spans, moved_spans
+from pipeline.core.model.decoding import softmax
+from pipeline.core.model.predictor import Predictions, Predictor, length_batches
+from pipeline.core.model.tags import Place, best_tags, label_probabilities, spans_of
+from pipeline.core.model.tokenizer import encode_with_places
+
+TOKEN_LOGITS = "token_logits"
+
+
+class SpanPredictor(Predictor):
+    """Predict entities; places count characters of the text that is given.
+
+    A text whose least certain token has a probability below `uncertain` is uncertain.
+    """
+
+    def predict(self, texts: Sequence[str]) -> Predictions:
+        """Prepare texts and predict them; places are those in the texts as they are given."""
+        found = super().predict(texts)
+        moved = map(self.in_text, found.labels, found.cleaned, texts)
+        return dataclasses.replace(found, labels=tuple(moved))
+
+    def in_text(self, answer: str, cleaned: str, text: str) -> str:
+        """Return the entities of a cleaned text where they stand in the text that was sent."""
+        return moved_spans(answer, cleaned, text)
+
+    def predict_cleaned(self, cleaned: Sequence[str]) -> Predictions:
+        """Predict texts that are prepared already, in their order."""
+        tokens, places = encode_with_places(self._tokenizer, cleaned)
+        tables = [softmax(logits_TC / self.temperature) for logits_TC in self.token_logits(tokens)]
+        tags = [best_tags(*one) for one in zip(tables, places, strict=True)]
+        answers = [dump_spans(spans_of(*one, self.labels)) for one in zip(tags, places, strict=True)]
+        probabilities = [label_probabilities(*one) for one in zip(tables, places, strict=True)]
+        certain = [certainty(*one) >= self.uncertain for one in zip(tables, places, strict=True)]
+        return Predictions(
+            tuple(answers),
+            np.array(probabilities).reshape(len(cleaned), len(self.labels)),
+            tuple(not one for one in certain),
+            tuple(ids.count(self._unknown) / max(1, len(ids)) for ids in tokens),
+            tuple(cleaned),
+            tuple(_is_cut(*one) for one in zip(cleaned, places, strict=True)),
+        )
+
+    def answers(self, cleaned: Sequence[str]) -> tuple[str, ...]:
+        """Return the answers for cleaned texts."""
+        return self.predict_cleaned(cleaned).labels
+
+    def tagged_logits(self, cleaned: Sequence[str]) -> tuple[list[NDArray[np.float64]], list[list[Place]]]:
+        """Return the logits of the tags of each text's tokens, and which characters each token stands for."""
+        tokens, places = encode_with_places(self._tokenizer, cleaned)
+        return self.token_logits(tokens), places
+
+    def token_logits(self, tokens: Sequence[Sequence[int]]) -> list[NDArray[np.float64]]:
+        """Return the logits of the tags of each text's tokens, before the temperature; N of TxC."""
+        found: list[NDArray[np.float64]] = [np.zeros((0, 0))] * len(tokens)
+        for rows in length_batches([len(ids) for ids in tokens], threads=self._threads):
+            values_BTC = self._run(TOKEN_LOGITS, [tokens[row] for row in rows])
+            for row, values_TC in zip(rows, values_BTC, strict=True):
+                found[row] = values_TC.astype(np.float64)
+        return found
+
+
+def certainty(probabilities_TC: NDArray[np.float64], places: Sequence[Place]) -> float:
+    """Return the probability of the least certain token of a text; 1 where it has none."""
+    best = [row.max() for row, (start, end) in zip(probabilities_TC, places, strict=True) if start != end]
+    return float(min(best, default=1.0))
+
+
+def _is_cut(text: str, places: Sequence[Place]) -> bool:
+    """Return whether letters are left behind the last token."""
+    return bool(text[max((end for _, end in places), default=0) :].strip())

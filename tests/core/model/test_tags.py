@@ -1,0 +1,46 @@
+"""Entities as tags of tokens, and back."""
+
+import numpy as np
+
+from pipeline.base.tasks.spans import Span
+from pipeline.core.model.tags import best_tags, entities_of, label_probabilities, spans_of, tag_count, tags_of
+
+LABELS = ("person", "place")
+# "Ann Lee lives in Lima": [CLS] Ann Le ##e lives in Lima [SEP]
+PLACES = [(0, 0), (0, 3), (4, 6), (6, 7), (8, 13), (14, 16), (17, 21), (0, 0)]
+SPANS = [Span(0, 7, "person"), Span(17, 21, "place")]
+TAGS = [-100, 1, 2, 2, 0, 0, 3, -100]
+
+
+def test_the_first_token_begins_an_entity_and_the_others_are_inside() -> None:
+    assert tags_of(SPANS, PLACES, LABELS) == TAGS
+    assert tag_count(len(LABELS)) == 5
+
+
+def test_tags_become_the_spans_they_were_made_of() -> None:
+    assert spans_of(TAGS, PLACES, LABELS) == SPANS
+
+
+def test_entities_side_by_side_stay_two() -> None:
+    assert entities_of([1, 1, 2, 3, 4]) == [(0, 1, 0), (1, 3, 0), (3, 5, 1)]
+
+
+def test_an_inside_without_a_beginning_begins_an_entity() -> None:
+    assert entities_of([0, 2, 2, 4, 0]) == [(1, 3, 0), (3, 4, 1)]
+
+
+def test_what_is_cut_off_has_no_tag() -> None:
+    assert tags_of(SPANS, PLACES[:4], LABELS) == TAGS[:4]
+
+
+def test_a_token_that_is_half_an_entity_belongs_to_it() -> None:
+    assert tags_of([Span(0, 5, "person")], PLACES, LABELS)[:4] == [-100, 1, 2, 0]
+
+
+def test_special_tokens_have_no_tag_and_no_probability() -> None:
+    probabilities = np.full((8, 5), 0.05)
+    probabilities[np.arange(8), [4, 1, 2, 2, 0, 0, 3, 4]] = 0.8
+
+    assert best_tags(probabilities, PLACES) == TAGS
+    assert label_probabilities(probabilities, PLACES).round(2).tolist() == [0.85, 0.85]
+    assert label_probabilities(probabilities[:1], PLACES[:1]).tolist() == [0.0, 0.0]

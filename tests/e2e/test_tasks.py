@@ -1,0 +1,223 @@
+"""Each task from a table to a release in service, with a tiny encoder from scratch."""
+
+import csv
+import itertools
+import json
+
+import pytest
+import service_process
+
+from pipeline.base.config import Workspace
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+ABOUT = {
+    "food": ("the soup was cold", "we loved the bread", "a fine dessert"),
+    "service": ("the waiter was rude", "they answered at once", "nobody came to our table"),
+    "price": ("it cost too much", "a bargain for what you get", "the bill was a shock"),
+}
+NOTHING = ("we came on a Monday", "my sister had her birthday", "it is near the station")
+STARS = {
+    "1": ("dreadful", "awful", "horrible"),
+    "2": ("poor", "boring", "ugly"),
+    "3": ("usual", "plain", "average"),
+    "4": ("good", "nice", "pleasant"),
+    "5": ("superb", "brilliant", "perfect"),
+}
+THINGS = ("film", "book", "phone", "meal", "song", "hotel room", "train ride", "garden")
+FRAMES = ("a {} {}", "what a {} {} that was", "I think it is a {} {}", "they sold us a {} {} again")
+
+
+@pytest.fixture
+def make_of_preset(command_in, tiny, tmp_path):
+    """Return a function that writes a table and runs the pipeline for a task with these labels."""
+
+    def run(task, labels, rows, *changes, column="label"):
+        command = command_in(tmp_path)
+        begun = command("init", ".", "--preset", "csv")
+        assert begun.code == 0, begun.err
+        params = tmp_path / "params.yaml"
+        if column != "label":
+            text = params.read_text("utf-8")
+            params.write_text(text.replace("label: label,", f"label: null, {column}: {column},"), "utf-8")
+        with (tmp_path / "texts.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([["text", column], *rows])
+        kept = [one for one in tiny[1::2] if not one.startswith("collect.labels")]
+        settings = [f"task={task}", f"collect.labels=[{', '.join(labels)}]", *kept, *changes]
+        arguments = [part for one in settings for part in ("--set", one)]
+        return command, command("run", *arguments, timeout=600)
+
+    return run
+
+
+@pytest.fixture
+def make(command_in, tiny, tmp_path):
+    """Return a function that writes a table, makes a workspace of it and runs the pipeline for a task."""
+
+    def run(task, header, rows, *changes):
+        with (tmp_path / "texts.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([header, *rows])
+        begun = command_in(tmp_path)("init", "w", "--from", "texts.csv")
+        assert begun.code == 0, begun.err
+        command = command_in(tmp_path / "w")
+        kept = [one for one in tiny[1::2] if not one.startswith("collect.labels")]
+        settings = [f"task={task}", *kept, *changes]
+        arguments = [part for one in settings for part in ("--set", one)]
+        return command, command("run", *arguments, timeout=600)
+
+    return run
+
+
+def served(command, text):
+    """Return what the service answers for a text."""
+    with service_process.started(Workspace.of(command.folder, {})) as (_, client):
+        response = client.post("/v1/predict", json={"texts": [text]})
+        assert response.status_code == 200, response.text
+        return response.json()["predictions"][0]
+
+
+def stars():
+    return [
+        [frame.format(word, thing), label]
+        for label, words in STARS.items()
+        for word, thing, frame in itertools.product(words, THINGS, FRAMES)
+    ]
+
+
+def test_stars_become_a_release_on_a_scale(make):
+    command, first = make("ordinal", ["text", "stars"], stars())
+
+    assert first.code == 0, first.err
+    record = command("release", "show", "R1").json
+    scale = record["evaluation"]["ordinal"]
+    assert scale["mean_absolute_error"] < 0.5
+    assert scale["weighted_kappa"] > 0.8
+    names = [check["name"] for check in record["decision"]["checks"]]
+    assert {"scale error", "scale agreement", "scale champion"} <= set(names)
+    assert served(command, "a superb film")["best"] == "5"
+    assert served(command, "a dreadful garden")["best"] == "1"
+    assert command("run").json["ran"] == []
+
+
+def test_labels_that_are_no_scale_are_refused_before_anything_runs(make):
+    rows = [[text, {"1": "joy", "2": "anger"}.get(label, "fear")] for text, label in stars()]
+
+    command, refused = make("ordinal", ["text", "feeling"], rows)
+
+    assert refused.code in (1, 2)
+    assert "no order of" in refused.err
+    assert "task: single_label" in refused.err
+    assert not (command.folder / "data" / "raw").exists()
+
+
+def several():
+    """Yield texts about none, one or two of the subjects, with their labels as a table writes them."""
+    places = ("in Lima", "in Oslo", "last week", "again", "this time", "for once", "at noon", "with friends")
+    for place in places:
+        yield from ([f"{text} {place}", "[]"] for text in NOTHING)
+        yield from ([f"{text} {place}", label] for label, texts in ABOUT.items() for text in texts)
+        for one, other in itertools.combinations(ABOUT, 2):
+            for first, second in itertools.product(ABOUT[one], ABOUT[other]):
+                yield [f"{first} and {second} {place}", f"{other}; {one}"]
+
+
+def test_several_labels_become_a_release_with_a_threshold_each(make_of_preset):
+    command, first = make_of_preset(
+        "multi_label", ABOUT, several(), "finetune.min_steps=300", "finetune.eval_every=150"
+    )
+
+    assert first.code == 0, first.err
+    record = command("release", "show", "R1").json
+    evaluation = record["evaluation"]
+    assert evaluation["task"] == "multi_label"
+    assert evaluation["macro_f1"] > 0.8
+    assert evaluation["items"]["micro_f1"] > 0.8
+    assert set(evaluation["per_class"]) == set(ABOUT)
+    assert {"label food", "label service", "label price"} <= {
+        check["name"] for check in record["decision"]["checks"]
+    }
+    answer = served(command, "the soup was cold and the waiter was rude again")
+    assert answer["best"] == "food + service"
+    assert answer["probabilities"]["price"] < 0.5
+    assert served(command, "we came on a Monday again")["best"] == "no label"
+    # A second run has nothing to do, and the watch says why it evaluates nothing.
+    assert command("run").json["ran"] == []
+    assert "multi_label" in command("watch").json["left_out"]
+
+
+def test_another_task_than_that_in_service_is_refused_before_anything_runs(make_of_preset):
+    command, first = make_of_preset("single_label", STARS, stars())
+    assert first.code == 0, first.err
+
+    refused = command("run", "--set", "task=multi_label")
+
+    assert refused.code in (1, 2)
+    assert "task is `multi_label`, and R1 in service is of task `single_label`" in refused.err
+
+
+NAMES = ("Ann Lee", "Bo Chen", "Ida Roth", "Max Muster", "Eve Adams", "Tom")
+PLACES = ("Lima", "New York", "Oslo", "Cape Town", "Rome", "Bern")
+SENTENCES = (
+    "{name} lives in {place}",
+    "we met {name} &amp; friends in {place} again",
+    "in {place} nobody knows {name}",
+    "  the train to {place} was late",
+    "a letter from {name} came today",
+    "it rained all day",
+)
+NO_ABILITIES = ("evaluate.behaviour={max_cases: 1, words: {}, abilities: []}", "gate.abilities={}")
+
+
+def entities():
+    """Yield texts with the entities in them, as JSON spans of the text as it is written."""
+    for sentence, name, place in itertools.product(SENTENCES, NAMES, PLACES):
+        text = sentence.format(name=name, place=place)
+        found = [(text.find(part), part, label) for part, label in ((name, "person"), (place, "place"))]
+        spans = [
+            {"start": start, "end": start + len(part), "label": label}
+            for start, part, label in sorted(found)
+            if start >= 0
+        ]
+        yield [text, json.dumps(spans)]
+
+
+def test_entities_become_a_release_that_finds_them_where_they_stand(make_of_preset):
+    rows = list({text: [text, spans] for text, spans in entities()}.values())
+
+    command, first = make_of_preset(
+        "token_labels",
+        ("person", "place"),
+        rows,
+        "finetune.min_steps=300",
+        "finetune.eval_every=150",
+        "gate.min_macro_f1=0.5",
+        *NO_ABILITIES,
+        column="spans",
+    )
+
+    assert first.code == 0, first.err
+    record = command("release", "show", "R1").json
+    assert record["evaluation"]["task"] == "token_labels"
+    assert record["evaluation"]["macro_f1"] > 0.8
+    assert "gazetteer" in record["evaluation"]["baselines"]
+    assert any("half-int8 is skipped" in reason for reason in record["menu"]["reasons"])
+    # Markup and blanks before an entity move it in the text that the model reads, and not in the answer.
+    text = "<p>  In Oslo nobody knows Ann Lee"
+    found = json.loads(served(command, text)["best"])
+    assert [(text[one["start"] : one["end"]], one["label"]) for one in found] == [
+        ("Oslo", "place"),
+        ("Ann Lee", "person"),
+    ]
+
+
+def test_entities_outside_their_text_are_refused_with_their_row(make_of_preset):
+    rows = [*entities()][:50]
+    rows[6][1] = json.dumps([{"start": 4, "end": 400, "label": "person"}])
+
+    command, refused = make_of_preset(
+        "token_labels", ("person", "place"), rows, *NO_ABILITIES, column="spans"
+    )
+
+    assert refused.code in (1, 2)
+    assert "source texts, row 7, column 'spans': the span 4 to 400 (person) lies outside" in refused.err
+    assert not (command.folder / "data" / "raw").exists()
