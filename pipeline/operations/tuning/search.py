@@ -87,7 +87,7 @@ class _Search:
         # A wrong task, and fewer groups than folds, are refused before anything starts.
         if not answer_form(params.task).one_label:
             raise ConfigError(
-                f"`tonewatch tune` compares macro F1 of texts with one label each, and task is `{params.task}`. "
+                f"`tonewatch tune` compares macro F1 of one label a text, and the task is `{params.task}`. "
                 "Write the values into params.yaml by hand, and type `tonewatch run`."
             )
         divide(context.folder("split"), 0, params)
