@@ -62,7 +62,7 @@ def test_the_tokens_with_spans_are_those_that_the_model_reads(name, long_texts):
         pieces = encode_with_spans(tokenizer, text, long_texts)
 
         assert [piece.token for piece in pieces] == tokens
-        assert all(text[piece.start : piece.end].strip() for piece in pieces if piece.end)
+        assert all(piece.start <= piece.end <= len(text) for piece in pieces if piece.end)
 
 
 @pytest.fixture(scope="module")

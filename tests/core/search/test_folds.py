@@ -26,7 +26,7 @@ def test_folds_do_not_depend_on_the_order_of_the_texts():
 
 
 def test_fewer_groups_than_folds_are_refused_with_what_to_type():
-    with pytest.raises(DataRejected, match=r"5 folds .* hold 2\\. .*`folds: 2` under `tune`"):
+    with pytest.raises(DataRejected, match=r"5 folds .* hold 2\. .*`folds: 2` under `tune`"):
         assign_folds(["a", "b", "b"], folds=5, seed=20)
 
 
