@@ -16,9 +16,10 @@ from pipeline.io.training.token_shards import Columns, in_batches
 
 if TYPE_CHECKING:
     from pipeline.core.tasks import Task
-    from pipeline.core.tasks.protocol import Training
+    from pipeline.core.tasks.protocol import TaskObjective, Training
+    from pipeline.core.train.checkpoints import CheckpointStore
     from pipeline.core.train.objectives import EncoderStart
-    from pipeline.core.train.ray_trainer import TrainingResult
+    from pipeline.core.train.ray_trainer import TrainingJob, TrainingResult
     from pipeline.stages.context import StageContext, TrainingContext
 
 # What the objectives of the tasks measure beside the score.
@@ -45,7 +46,6 @@ def finetune(
     """
     from pipeline.core.tasks import task_named
     from pipeline.core.tasks.protocol import Training
-    from pipeline.core.train.ray_trainer import TrainingJob
 
     sources = {"split": splits, "pretrain": encoder}
     inputs = [dict(files.verified_receipt(path, made_by=stage).files) for stage, path in sources.items()]
@@ -57,22 +57,27 @@ def finetune(
     train = checkpoints.texts("train", tokens.of(splits / "train.parquet"))
     valid = checkpoints.texts("valid", tokens.of(splits / "valid.parquet"))
     objective = made_for.objective(train, valid, _start(encoder, cfg.dropout), targets)
-    steps = max(cfg.min_steps, cfg.epochs * objective.sampler.steps_per_epoch)
-    result = training.train(
-        TrainingJob(
-            "finetune",
-            objective,
-            cfg,
-            steps=steps,
-            eval_steps=frozenset({*range(cfg.eval_every, steps, cfg.eval_every), steps}),
-            patience=cfg.patience,
-            checkpoints=checkpoints,
-        )
-    )
-    counts = {"train": len(train), "valid": len(valid), "steps": steps}
+    job = _job(objective, cfg, checkpoints)
+    result = training.train(job)
+    counts = {"train": len(train), "valid": len(valid), "steps": job.steps}
     receipt = _write(out, result, encoder, counts=counts)
     checkpoints.delete()
     return receipt
+
+
+def _job(objective: "TaskObjective", cfg: FinetuneConfig, checkpoints: "CheckpointStore") -> "TrainingJob":
+    from pipeline.core.train.ray_trainer import TrainingJob
+
+    steps = max(cfg.min_steps, cfg.epochs * objective.sampler.steps_per_epoch)
+    return TrainingJob(
+        "finetune",
+        objective,
+        cfg,
+        steps=steps,
+        eval_steps=frozenset({*range(cfg.eval_every, steps, cfg.eval_every), steps}),
+        patience=cfg.patience,
+        checkpoints=checkpoints,
+    )
 
 
 def _write(out: Path, result: "TrainingResult", encoder: Path, *, counts: dict[str, int]) -> Receipt:
