@@ -15,10 +15,10 @@ def load_predictor(folder: Path, *, threads: int = 1) -> "Predictor":
 
     Raises UnsafeModelFile when a file may not be part of a model.
     """
-    from pipeline.core.model.predictor import Predictor
+    from pipeline.core.model.opened import open_predictor
 
     content = read_model_folder(folder)
-    return Predictor.of(content.model, content.tokenizer, content.settings, threads=threads)
+    return open_predictor(content.model, content.tokenizer, content.settings, threads=threads)
 
 
 def cores() -> int:

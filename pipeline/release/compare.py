@@ -86,7 +86,6 @@ def compare_with_champion(
     champion, own = task.champion, (workspace_identity(workspace).id, task.data_version)
     trained = rows_trained_on(workspace.root, champion, task.texts.records, own=own)
     texts = task.texts.where(lambda row: row not in trained.rows)
-    left_out = [_left_out(champion, len(trained.rows), trained.unknown)]
     predictor = load(release_files.verified_copy(workspace, champion))
     candidate = load(workspace.root / "data" / "candidate")
     today = _PredictedTexts(texts.records, texts.predicted, predicted_labels(predictor, texts.records))
@@ -116,7 +115,7 @@ def compare_with_champion(
         **comparison,
         **({"task": rows} if figures else {}),  # type: ignore[typeddict-item]
         "forgetting": _forgetting(sources, (labels, table), params, champion=champion["release"]),
-        "left_out": left_out,
+        "left_out": [_left_out(champion, len(trained.rows), trained.unknown)],
         "abilities": compare_abilities(models, params),
         "attack": compare_attack(models, attacked, params),
     }

@@ -92,12 +92,8 @@ def clean(
         account = dataclasses.replace(_account(raw_receipt, texts.rows, cleaned), corrected=cleaned.corrected)
         if paragraphs := losses_above_limit(account, cfg.max_loss, cleaned.lost):
             raise DataRejected("Too many rows would be lost.\n" + "\n".join(paragraphs))
-        counts = {"in": start} | _counts(account, cleaned)
+        counts = {"in": start} | _counts(account, cleaned, len(corrections))
         if corrections:
-            counts |= {
-                "corrected": cleaned.corrected,
-                "unknown corrections": len(corrections) - cleaned.corrected,
-            }
             write_corrections(staging / CORRECTIONS, corrections)
         notes = {ACCOUNT: account.to_json(), PREPARATION: raw_receipt.notes[PREPARATION]}
         notes |= {f"example/{name}": one for name, one in under_notes("example", raw_receipt).items()}
@@ -162,7 +158,9 @@ def _with_corrections(
     return with_values(batch, label=labels, more_labels=more), len(places)
 
 
-def _counts(account: DataAccount, cleaned: Cleaned) -> dict[str, int]:
+def _counts(account: DataAccount, cleaned: Cleaned, corrections: int) -> dict[str, int]:
+    unknown = corrections - cleaned.corrected
+    corrected = {"corrected": cleaned.corrected, "unknown corrections": unknown} if corrections else {}
     return {
         "kept": account.kept,
         "quarantined": cleaned.reasons.total(),
@@ -172,6 +170,7 @@ def _counts(account: DataAccount, cleaned: Cleaned) -> dict[str, int]:
         **{f"reason/{reason}": number for reason, number in sorted(cleaned.reasons.items())},
         # A benchmark's own split must not shrink unnoticed.
         **{f"own split/{name}": number for name, number in sorted(cleaned.own_split.items())},
+        **corrected,
     }
 
 

@@ -45,29 +45,21 @@ def compress(
     """
     from pipeline.core.compress.selection import choose_variant
 
-    factory = open_factory(
-        classifier,
-        splits,
-        labels=labels,
-        max_tokens=max_tokens,
-        cfg=cfg,
-        training=training,
-        long_texts=long_texts,
-        task=task,
-    )
+    asked = {"labels": labels, "max_tokens": max_tokens, "long_texts": long_texts, "task": task}
+    factory = open_factory(classifier, splits, cfg=cfg, training=training, **asked)  # type: ignore[arg-type]
     choice_texts, calibration_texts = halve_texts(factory.splits["valid"])
-    threads = training.profile.threads
     models = factory.make_all()
-    predictors = {name: open_model(model, factory.settings, threads) for name, model in models.items()}
+    predictors = {one: open_model(model, factory.settings, factory.threads) for one, model in models.items()}
     speeds = measure_speed(predictors, factory)
     variants = measure_variants(factory, models, predictors, choice_texts, speeds=speeds, slices=slices)
     choice = choose_variant(variants, cfg.budget, teacher=cfg.teacher)
-    settings = _calibrated(factory, choice.chosen, predictors[choice.chosen], calibration_texts)
+    chosen = choice.chosen
+    settings = _calibrated(factory, chosen, predictors[chosen], calibration_texts)
     counts: MenuTexts = {"choice": len(choice_texts), "calibration": len(calibration_texts)}
     with files.staging_dir(out) as staging:
-        _write_candidate(staging, models[choice.chosen], settings, seed=training.seed)
+        _write_candidate(staging, models[chosen], settings, seed=training.seed)
         files.write_json(staging / "menu.json", _menu(factory, variants, choice, counts))
-        receipt = files.write_receipt(staging, _receipt(variants, choice.chosen, factory))
+        receipt = files.write_receipt(staging, _receipt(variants, chosen, factory))
     factory.delete_checkpoints()
     return receipt
 
@@ -138,9 +130,9 @@ def open_factory(
 
 def open_model(model: "CompressedModel", settings: ModelSettings, threads: int) -> "Predictor":
     """Return the predictor of a variant."""
-    from pipeline.core.model.predictor import Predictor
+    from pipeline.core.model.opened import open_predictor
 
-    return Predictor.of(model.model, model.tokenizer, settings, threads=threads)
+    return open_predictor(model.model, model.tokenizer, settings, threads=threads)
 
 
 def measure_speed(predictors: "Mapping[str, Predictor]", factory: "VariantFactory") -> "dict[str, Speed]":

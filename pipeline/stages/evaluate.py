@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.base.config import EvaluateConfig, RatingRule
-from pipeline.base.documents import HumanAgreement, ModelSettings
+from pipeline.base.documents import EvaluationReport, HumanAgreement, ModelSettings
 from pipeline.base.records import Receipt, TextRecord
 from pipeline.base.seeds import seed_for
 from pipeline.base.tasks import SINGLE_LABEL, TaskName
@@ -42,16 +42,16 @@ def evaluate(
     predicted and not measured. `rules` turn the single ratings of a source's texts into labels, for human
     agreement.
     """
-    from pipeline.core.model.predictor import Predictor
+    from pipeline.core.model.opened import open_predictor
     from pipeline.core.tasks import task_named
     from pipeline.core.tasks.candidate import Candidate
 
-    for folder, stage in ((candidate, "compress"), (splits, "split")):
-        files.verified_receipt(folder, made_by=stage)
+    files.verified_receipt(splits, made_by="split")
     train, test = (parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "test"))
+    files.verified_receipt(candidate, made_by="compress")
     model = read_model_folder(candidate)
     measured, reserved = _parts(test, reserve)
-    predictor = Predictor.of(model.model, model.tokenizer, model.settings, threads=threads)
+    predictor = open_predictor(model.model, model.tokenizer, model.settings, threads=threads)
     tried = Candidate(task_named(task), predictor)
     frozen = _frozen_encoder(encoder, model.settings, threads=threads) if cfg.frozen_encoder else None
     answers, probabilities = tried.predict(measured)
@@ -67,14 +67,20 @@ def evaluate(
         seed=seed,
         reserved=len(reserved),
     )
-    columns = [_columns(measured, answers, probabilities)]
-    columns += [_columns(reserved, *tried.predict(reserved))] if reserved else []
+    return _write(out, report, [(measured, answers, probabilities), (reserved, *tried.predict(reserved))])
+
+
+Predicted = tuple[Sequence[TextRecord], Sequence[str], "NDArray[np.float64]"]
+
+
+def _write(out: Path, report: EvaluationReport, parts: Sequence[Predicted]) -> Receipt:
+    """Write the report, and the predictions of the measured texts and of the reserved ones."""
     with files.staging_dir(out) as staging:
         files.write_json(staging / "evaluation.json", report)
-        parquet.write_rows(staging / "predictions.parquet", _joined(columns))
+        parquet.write_rows(staging / "predictions.parquet", _joined([_columns(*part) for part in parts]))
         figures = {"macro_f1": report["macro_f1"], "accuracy": report["accuracy"]}
-        counts = {"test": len(measured), "reserved": len(reserved)}
-        return files.write_receipt(staging, Receipt("evaluate", counts, figures))
+        sizes = dict(zip(("test", "reserved"), (len(part[0]) for part in parts), strict=True))
+        return files.write_receipt(staging, Receipt("evaluate", sizes, figures))
 
 
 def _parts(test: Sequence[TextRecord], reserve: float) -> tuple[list[TextRecord], list[TextRecord]]:

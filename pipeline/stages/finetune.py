@@ -1,6 +1,6 @@
 """Fine-tune: train encoder and head on the labels."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,8 +19,9 @@ from pipeline.io.training.token_shards import Columns, in_batches
 if TYPE_CHECKING:
     from pipeline.core.model.prompts import Prompt
     from pipeline.core.tasks import Task
-    from pipeline.core.tasks.protocol import Training
-    from pipeline.core.train.finetuning import Trained
+    from pipeline.core.tasks.protocol import TaskObjective, Training
+    from pipeline.core.train.checkpoints import CheckpointStore
+    from pipeline.core.train.finetuning import FinetuningRounds, Trained
     from pipeline.core.train.objectives import EncoderStart
     from pipeline.stages.context import StageContext, TrainingContext
 
@@ -47,11 +48,10 @@ def finetune(
     `rules` turn the single ratings of a source's texts into the probability of each label, where `cfg` asks
     for them.
     """
-    from pipeline.core.methods.recipe import Recipe
     from pipeline.core.methods.trained_weights import count_weights, require_method
     from pipeline.core.tasks import task_named
     from pipeline.core.tasks.protocol import Training
-    from pipeline.core.train.finetuning import FinetuningRounds, require_task
+    from pipeline.core.train.finetuning import require_task
 
     sources = {"split": splits, "pretrain": encoder}
     inputs = [dict(files.verified_receipt(path, made_by=stage).files) for stage, path in sources.items()]
@@ -67,22 +67,34 @@ def finetune(
     train = checkpoints.texts("train", tokens.of(splits / "train.parquet"))
     valid = checkpoints.texts("valid", tokens.of(splits / "valid.parquet"))
     objective = made_for.objective(train, valid, _start(encoder, cfg), targets)
-    steps = max(cfg.min_steps, cfg.epochs * objective.sampler.steps_per_epoch)
-    recipe = Recipe.of(cfg)
-    recipe.require_steps(steps)
-    rounds = FinetuningRounds(training.train, store, cfg, objective, recipe, steps, prompt)
+    rounds = _rounds(objective, cfg, training, store, prompt)
     weights = count_weights(objective.build_model())
     share = round(weights.share, 4)
     log.info("method.chosen", method=cfg.method, trained=weights.trained, of=weights.saved, share=share)
-    trained = rounds.run()
     counts = {
-        **{"train": len(train), "valid": len(valid), "steps": steps},
+        **{"train": len(train), "valid": len(valid), "steps": rounds.steps},
         **{"trained_parameters": weights.trained, "parameters": weights.saved},
     }
-    figures = {"trained_share": weights.share}
-    receipt = _write(out, trained, encoder, Receipt("finetune", counts, figures, {"method": cfg.method}))
+    begun = Receipt("finetune", counts, {"trained_share": weights.share}, {"method": cfg.method})
+    receipt = _write(out, rounds.run(), encoder, begun)
     rounds.delete_checkpoints()
     return receipt
+
+
+def _rounds(
+    objective: "TaskObjective",
+    cfg: FinetuneConfig,
+    training: "TrainingContext",
+    store: "Callable[..., CheckpointStore]",
+    prompt: "Prompt | None",
+) -> "FinetuningRounds":
+    from pipeline.core.methods.recipe import Recipe
+    from pipeline.core.train.finetuning import FinetuningRounds
+
+    steps = max(cfg.min_steps, cfg.epochs * objective.sampler.steps_per_epoch)
+    recipe = Recipe.of(cfg)
+    recipe.require_steps(steps)
+    return FinetuningRounds(training.train, store, cfg, objective, recipe, steps, prompt)
 
 
 def _write(out: Path, trained: "Trained", encoder: Path, before: Receipt) -> Receipt:

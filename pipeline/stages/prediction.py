@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 def open_predictor(folder: Path) -> "Predictor":
     """Load the model files of a registered model; newer models call `pipeline.inference.load`."""
-    from pipeline.core.model.predictor import Predictor
+    from pipeline.core.model.opened import open_predictor as open_model
 
     content = read_model_folder(folder)
-    return Predictor.of(content.model, content.tokenizer, content.settings)
+    return open_model(content.model, content.tokenizer, content.settings)

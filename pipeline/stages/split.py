@@ -61,11 +61,10 @@ def split(
     batching = batching or Batching()
     files.verified_receipt(validation, made_by="validate")
     clean_receipt = files.verified_receipt(clean, made_by="clean")
-    path = clean / TEXTS
     with files.staging_dir(out) as staging:
         with spill(staging / "spilled") as store:
-            plan = _plan(path, Planner(cfg, store, task), learnt, cfg, batching)
-        divided = Divided(plan, _group_names(path, plan))
+            plan = _plan(clean / TEXTS, Planner(cfg, store, task), learnt, cfg, batching)
+        divided = Divided(plan, _group_names(clean / TEXTS, plan))
         with contextlib.ExitStack() as tables:
             writers = {
                 name: tables.enter_context(TableWriter(staging / f"{name}.parquet", parquet.COLUMNS))
@@ -73,13 +72,13 @@ def split(
             }
             columns = (*parquet.COLUMNS, "reason")
             left_out = tables.enter_context(TableWriter(staging / LEFT_OUT, columns))
-            batches = divided.write(read_batches(path, batching.rows), writers, left_out)
+            batches = divided.write(read_batches(clean / TEXTS, batching.rows), writers, left_out)
             for _, part in map_in_order(functools.partial(digest_rows, task), batches, batching):
                 divided.add(part)
         _refuse_leaks(divided, staging, batching.rows)
         sizes = {name: writer.rows for name, writer in writers.items()}
-        fingerprinted = fingerprint([divided.total], sum(sizes.values()))
-        notes = {"fingerprint": fingerprinted, **_notes(clean_receipt, plan)}
+        total = fingerprint([divided.total], sum(sizes.values()))
+        notes = {"fingerprint": total, **_notes(clean_receipt, plan)}
         logs.get("split").info(
             "texts.split",
             **sizes,

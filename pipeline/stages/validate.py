@@ -65,12 +65,10 @@ def validate(
     batching = batching or Batching()
     kept = _measure(clean / TEXTS, cfg, batching)
     reasons = (reason for (reason,) in parquet.stream_rows(clean / QUARANTINE, "reason"))
+    # Confident learning knows labels that exclude each other alone; without labels it finds nothing.
+    exclusive = labels if answer_form(task).one_label else ()
     find = functools.partial(
-        find_likely_wrong,
-        # The method knows labels that exclude each other alone; without them it finds nothing.
-        labels=labels if answer_form(task).one_label else (),
-        sample_texts=cfg.sample_texts,
-        threads=batching.workers,
+        find_likely_wrong, labels=exclusive, sample_texts=cfg.sample_texts, threads=batching.workers
     )
     sample = list(kept.sample.values())
     with compute_beside(find, sample, batching, rows=len(sample)) as likely_wrong_labels:
@@ -78,12 +76,8 @@ def validate(
         _refuse_failed(checks, clean)
         changes = _changes(before, clean, cfg)
         likely_wrong = likely_wrong_labels()
-    found = [
-        *changes,
-        *_changed_texts(cleaned),
-        *find_oddities(kept, RejectedTable(clean / QUARANTINE), cfg),
-        *_likely_wrong(likely_wrong, cfg.likely_wrong),
-    ]
+    odd = find_oddities(kept, RejectedTable(clean / QUARANTINE), cfg)
+    found = [*changes, *_changed_texts(cleaned), *odd, *_likely_wrong(likely_wrong, cfg.likely_wrong)]
     log = logs.get("validate")
     if found:
         # One line; ids and never texts.

@@ -62,6 +62,9 @@ def add_missing_keys(content: object) -> list[str]:
     for path in ADDED_KEYS:
         *sections, key = path.split(".")
         section = _descend(content, sections)
+        # A key of the whole file is added to what has the sections beside it.
+        if not sections and not isinstance(_descend(content, ["finetune"]), MutableMapping):
+            continue
         if isinstance(section, MutableMapping) and key not in section:
             section[key] = _descend(_preset(), [*sections, key])
             added.append(path)

@@ -232,8 +232,7 @@ class WatchSummary(TypedDict):
     names reported windows that end after it, `too_late` counts texts that were written in windows that were
     closed when they came, `alerts` are the titles of the raised alerts, `undelivered` counts alerts that a
     sink has not accepted, `rollback` is the automatic rollback, `labels` counts new true labels, `drawn` the
-    predictions drawn to be labelled by people, and `retrain` is the reason to retrain, None without one.
-    `left_out` says why no window was evaluated, where the release in service has a task that has no shares.
+    predictions drawn to be labelled, `retrain` is why to retrain, and `left_out` why no window was evaluated.
     """
 
     now: str

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.base.tasks.names import SINGLE_LABEL, TOKEN_LABELS, TaskName
+from pipeline.base.tasks.names import SINGLE_LABEL, TaskName
 from pipeline.core.model.decoding import decoder_of
 from pipeline.core.model.tokenizer import (
     encode,
@@ -102,10 +102,7 @@ class Predictor:
         options.graph_optimization_level = GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 3
         session = InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        kind = predictor_class(settings) or cls
-        return kind(
-            session, load_tokenizer(tokenizer, int(settings["max_tokens"])), settings, threads=threads
-        )
+        return cls(session, load_tokenizer(tokenizer, int(settings["max_tokens"])), settings, threads=threads)
 
     def predict(self, texts: Sequence[str]) -> Predictions:
         """Prepare texts, and predict them in their order."""
@@ -170,13 +167,6 @@ class Predictor:
         tokens_BT = np.asarray(tokens, dtype=np.int64)
         (values_BX,) = self._session.run([output], {"tokens": tokens_BT, "mask": np.ones_like(tokens_BT)})
         return np.asarray(values_BX)
-
-
-def predictor_class(settings: "ModelSettings") -> "type[Predictor] | None":
-    """Return the class that predicts a task whose answers are no labels of whole texts, None for others."""
-    from pipeline.core.model.span_predictor import SpanPredictor
-
-    return {TOKEN_LABELS: SpanPredictor}.get(settings.get("task", SINGLE_LABEL))
 
 
 def length_batches(lengths: Sequence[int], *, threads: int) -> Iterator[list[int]]:

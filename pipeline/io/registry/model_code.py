@@ -20,6 +20,7 @@ MODULES = (
     "core/clean/rules.py",
     "core/clean/spelled_out.py",
     "core/model/decoding.py",
+    "core/model/opened.py",
     "core/model/predictor.py",
     "core/model/span_predictor.py",
     "core/model/tags.py",

@@ -32,7 +32,7 @@ def test_labels_of_a_record_are_joined_in_order(label: str, more: str, answer: s
         ("food + weather", "", "unknown label"),
     ],
 )
-def test_labels_that_are_not_told_or_not_known_are_a_fault(label: str, more: str, fault: str) -> None:
+def test_labels_that_are_missing_or_unknown_are_a_fault(label: str, more: str, fault: str) -> None:
     assert ANY.fault(label, more, KNOWN) == fault
 
 
@@ -64,7 +64,7 @@ def test_an_answer_is_taken_apart_again() -> None:
 
 
 @pytest.mark.parametrize("labels", [("a+b", "c"), ("no label", "c"), ("No Label", "c")])
-def test_labels_that_an_answer_could_not_be_told_from_are_refused(labels: tuple[str, ...]) -> None:
+def test_labels_that_look_like_an_answer_are_refused(labels: tuple[str, ...]) -> None:
     assert ANY.set_fault(labels) is not None
     assert ONE.set_fault(labels) is None
 

@@ -8,7 +8,7 @@ import torch
 
 from pipeline.core.compress.onnx_export import export_onnx
 from pipeline.core.model.language_models import TokenClassifier
-from pipeline.core.model.predictor import Predictor
+from pipeline.core.model.opened import open_predictor
 from pipeline.core.model.span_predictor import SpanPredictor
 from pipeline.core.model.tags import best_tags, spans_of
 from pipeline.core.model.tokenizer import encode_with_places, load_tokenizer
@@ -35,7 +35,7 @@ def model(start):
 
 @pytest.fixture(scope="module")
 def predictor(model, tokenizer_json):
-    return Predictor.of(export_onnx(model, max_tokens=32), tokenizer_json, SETTINGS)
+    return open_predictor(export_onnx(model, max_tokens=32), tokenizer_json, SETTINGS)
 
 
 def test_the_logits_of_every_token_are_those_of_torch(model, predictor, tokenizer_json, sentences):

@@ -34,7 +34,7 @@ def test_a_label_that_no_text_has_keeps_one_half() -> None:
     assert best_thresholds(np.array([[0.9], [0.2]]), np.zeros((2, 1), dtype=np.int64)) == [0.5]
 
 
-def test_equal_probabilities_are_not_told_apart() -> None:
+def test_equal_probabilities_stay_together() -> None:
     truth = np.array([[1], [0], [0]])
 
     (threshold,) = best_thresholds(np.array([[0.3], [0.3], [0.1]]), truth)
