@@ -11,7 +11,7 @@ from pipeline.inference.predict import require_texts
 from pipeline.io.params_file import load_params
 
 if TYPE_CHECKING:
-    from pipeline.core.model.occlusion import Explanation, ExplanationMethod
+    from pipeline.core.explain.occlusion import Explanation, ExplanationMethod
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,10 @@ def explain(
     UsageError where that is gone.
     """
     if method == "gradients":
-        from pipeline.core.model.gradients import explain_by_gradients
+        from pipeline.core.explain.gradients import explain_by_gradients
         from pipeline.inference.twin import load_twin
 
         return explain_by_gradients(release.predictor, load_twin(workspace, release), text)
-    from pipeline.core.model.occlusion import explain_by_occlusion
+    from pipeline.core.explain.occlusion import explain_by_occlusion
 
     return explain_by_occlusion(release.predictor, text, most=most)

@@ -16,7 +16,7 @@ from pipeline.io.registry.open_registry import open_registry
 from pipeline.io.security import model_files
 
 if TYPE_CHECKING:
-    from pipeline.core.model.gradients import TorchTwin
+    from pipeline.core.explain.gradients import TorchTwin
 
 WEIGHTS = "model.safetensors"
 
@@ -44,7 +44,7 @@ def load_twin(workspace: Workspace, release: LoadedRelease) -> "TorchTwin":
 def _load(folder: Path, digest: str, max_tokens: int, long_texts: str) -> "TorchTwin":
     from safetensors.torch import load
 
-    from pipeline.core.model.gradients import TorchTwin
+    from pipeline.core.explain.gradients import TorchTwin
     from pipeline.core.model.heads import trained_classifier
     from pipeline.core.model.tokenizer import load_tokenizer
 

@@ -12,16 +12,16 @@ from typing import Any
 import yaml
 
 from pipeline.base import logs
-from pipeline.base.config.added_keys import add_missing_keys
 from pipeline.base.config.params import Params
 from pipeline.base.config.parsing import read_yaml, validate_section
-from pipeline.base.config.renamed_keys import (
+from pipeline.base.config.workspace import Profile
+from pipeline.base.earlier_params.added_keys import add_missing_keys
+from pipeline.base.earlier_params.renamed_keys import (
     renamed_sentence,
     renamed_sentences,
     renamed_value,
     upgrade_params_text,
 )
-from pipeline.base.config.workspace import Profile
 from pipeline.base.errors import ConfigError, Fault
 
 

@@ -17,7 +17,7 @@ from pipeline.io.model_folder import WORD_HEAD_FILE, write_model
 from pipeline.io.training.token_shards import Columns, in_batches
 
 if TYPE_CHECKING:
-    from pipeline.core.model.prompts import Prompt
+    from pipeline.core.methods.prompts import Prompt
     from pipeline.core.tasks import Task
     from pipeline.core.tasks.protocol import TaskObjective, Training
     from pipeline.core.train.checkpoints import CheckpointStore
@@ -61,20 +61,16 @@ def finetune(
     prompt = _prompt(encoder, cfg, labels, max_tokens) if cfg.method == "prompt" else None
     key = (inputs, list(labels), max_tokens, long_texts, cfg.model_dump(), dict(rules), task)
     store = partial(training.checkpoint_store, "finetune", *key)
-    checkpoints = store()
+    shards = store()
     made_for, targets = task_named(task), Training(labels, rules, cfg, training.seed, long_texts)
     tokens = _Tokens(encoder, max_tokens, made_for, targets)
-    train = checkpoints.texts("train", tokens.of(splits / "train.parquet"))
-    valid = checkpoints.texts("valid", tokens.of(splits / "valid.parquet"))
+    train, valid = (shards.texts(side, tokens.of(splits / f"{side}.parquet")) for side in ("train", "valid"))
     objective = made_for.objective(train, valid, _start(encoder, cfg), targets)
     rounds = _rounds(objective, cfg, training, store, prompt)
     weights = count_weights(objective.build_model())
-    share = round(weights.share, 4)
-    log.info("method.chosen", method=cfg.method, trained=weights.trained, of=weights.saved, share=share)
-    counts = {
-        **{"train": len(train), "valid": len(valid), "steps": rounds.steps},
-        **{"trained_parameters": weights.trained, "parameters": weights.saved},
-    }
+    log.info("method.chosen", method=cfg.method, trained=weights.trained, of=weights.saved)
+    counts = {"train": len(train), "valid": len(valid), "steps": rounds.steps}
+    counts |= {"trained_parameters": weights.trained, "parameters": weights.saved}
     begun = Receipt("finetune", counts, {"trained_share": weights.share}, {"method": cfg.method})
     receipt = _write(out, rounds.run(), encoder, begun)
     rounds.delete_checkpoints()
@@ -126,7 +122,7 @@ def _rules(rules: Mapping[str, RatingRule], cfg: FinetuneConfig) -> Mapping[str,
 
 def _prompt(encoder: Path, cfg: FinetuneConfig, labels: Sequence[str], max_tokens: int) -> "Prompt":
     """Read the prompt; refuse an encoder that cannot fill a blank."""
-    from pipeline.core.model.prompts import read_prompt
+    from pipeline.core.methods.prompts import read_prompt
 
     model_type = files.read_json(encoder / "config.json")["model_type"]
     if model_type != "bert" or not (encoder / WORD_HEAD_FILE).exists():

@@ -84,7 +84,7 @@ def pretraining_objective(
 
 
 def _sentence_ids(tokenizer: "Tokenizer", max_tokens: int) -> "SentenceIds":
-    from pipeline.core.model.tokenizer import end_ids
+    from pipeline.core.model.special_tokens import end_ids
     from pipeline.core.train.objectives.sentence_pairs import SentenceIds
 
     if (around := end_ids(tokenizer)) is None:
@@ -100,7 +100,7 @@ def _masking(tokenizer: "Tokenizer", probability: float) -> "WholeWordMasking":
     import numpy as np
 
     from pipeline.core.model.pieces import continuations
-    from pipeline.core.model.tokenizer import mask_id, special_ids
+    from pipeline.core.model.special_tokens import mask_id, special_ids
     from pipeline.core.train.masking import WholeWordMasking
 
     mask, special = mask_id(tokenizer), special_ids(tokenizer)

@@ -28,7 +28,7 @@ class Words:
 @pytest.fixture(scope="session")
 def words(start, tokenizer, token_lists):
     from pipeline.core.model.pieces import continuations
-    from pipeline.core.model.tokenizer import special_ids
+    from pipeline.core.model.special_tokens import special_ids
     from pipeline.core.train.masking import WholeWordMasking
 
     special = special_ids(tokenizer)
@@ -54,7 +54,7 @@ def packed_words(words):
 
 
 def _pairs(words, tokenizer, question):
-    from pipeline.core.model.tokenizer import special_ids
+    from pipeline.core.model.special_tokens import special_ids
     from pipeline.core.train.objectives.sentence_pairs import SentenceIds, SentencePairObjective
 
     special = special_ids(tokenizer)

@@ -7,6 +7,14 @@ from pipeline.base.config.compress import (
     RecoveryConfig,
     VariantConfig,
 )
+from pipeline.base.config.data import (
+    ChangeLimits,
+    CleanConfig,
+    CollectConfig,
+    MaxLoss,
+    SplitConfig,
+    ValidateConfig,
+)
 from pipeline.base.config.encoder import EncoderConfig, HubWeights, LongTexts, PackageWeights
 from pipeline.base.config.evaluate import BehaviourConfig, EvaluateConfig, GateConfig
 from pipeline.base.config.operations import (
@@ -23,26 +31,7 @@ from pipeline.base.config.operations import (
     TuneConfig,
     WatchConfig,
 )
-from pipeline.base.config.params import (
-    NEWEST,
-    OPERATIONAL_SECTIONS,
-    CleanConfig,
-    CollectConfig,
-    Params,
-    SplitConfig,
-    ValidateConfig,
-)
-from pipeline.base.config.section import (
-    ChangeLimits,
-    FinetuneConfig,
-    LoraConfig,
-    MaxLoss,
-    OptimizerConfig,
-    PerturbationConfig,
-    PretrainConfig,
-    PromptConfig,
-    StudentConfig,
-)
+from pipeline.base.config.params import NEWEST, OPERATIONAL_SECTIONS, Params
 from pipeline.base.config.sources import (
     AuditSource,
     FeedbackSource,
@@ -56,6 +45,15 @@ from pipeline.base.config.sources import (
     TableSource,
 )
 from pipeline.base.config.table_section import Columns, RatingRule
+from pipeline.base.config.training import (
+    FinetuneConfig,
+    LoraConfig,
+    OptimizerConfig,
+    PerturbationConfig,
+    PretrainConfig,
+    PromptConfig,
+    StudentConfig,
+)
 from pipeline.base.config.web_sources import FeedSource, HttpSource, HubSource
 from pipeline.base.config.workspace import Profile, Workspace, find_workspace
 

@@ -6,12 +6,12 @@ from pydantic import Field, model_validator
 
 from pipeline.base.config.section import (
     Fraction,
-    OptimizerConfig,
     PositiveFloat,
     PositiveInt,
     Section,
     Slug,
 )
+from pipeline.base.config.training import OptimizerConfig
 
 KeptShare = Annotated[float, Field(gt=0, le=1)]
 

@@ -2,154 +2,20 @@
 
 from collections.abc import Mapping
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from pipeline.base.config.compress import CompressConfig
+from pipeline.base.config.data import CleanConfig, CollectConfig, DataConfig, SplitConfig, ValidateConfig
 from pipeline.base.config.encoder import EncoderConfig
 from pipeline.base.config.evaluate import EvaluateConfig, GateConfig
 from pipeline.base.config.operations import ScheduleConfig, ServeConfig, TuneConfig, WatchConfig
-from pipeline.base.config.section import (
-    ChangeLimits,
-    FinetuneConfig,
-    Fraction,
-    MaxLoss,
-    PositiveFloat,
-    PositiveInt,
-    PretrainConfig,
-    Section,
-)
-from pipeline.base.config.sources import (
-    AuditSource,
-    FeedbackSource,
-    ReplaySource,
-    Source,
-    TableSource,
-)
-from pipeline.base.labels import UNCERTAIN, label_key, repeated, written_label
+from pipeline.base.config.section import Section
+from pipeline.base.config.training import FinetuneConfig, PretrainConfig
 from pipeline.base.tasks import ORDINAL, TOKEN_LABELS, TaskName, answer_form, scale_fault
 
 NEWEST = "newest"
 OPERATIONAL_SECTIONS = ("serve", "watch", "schedule", "tune")  # no part of a release
 SEARCHED = "finetune"  # the section whose keys a search may set
-
-
-class DataConfig(Section):
-    """Set which data version to train on."""
-
-    version: str = Field(pattern=r"^(newest|v[1-9][0-9]*)$")
-
-
-class CollectConfig(Section):
-    """Set where texts come from and which labels they may carry."""
-
-    max_megabytes: PositiveInt
-    labels: tuple[str, ...] = Field(min_length=2)
-    sources: tuple[Source, ...] = Field(min_length=1)
-
-    @field_validator("labels", mode="before")
-    @classmethod
-    def _as_written(cls, labels: object) -> object:
-        return [written_label(label) for label in labels] if isinstance(labels, list | tuple) else labels
-
-    @field_validator("labels")
-    @classmethod
-    def _usable_labels(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
-        if again := repeated(labels):
-            raise ValueError(f"a label is written twice, if in two spellings: {', '.join(again)}")
-        if UNCERTAIN in map(label_key, labels):
-            raise ValueError(
-                f"`{UNCERTAIN}` is what the service answers where no label is probable enough. Give the "
-                f"label another name, and rename it in its source: `label_map: {{{UNCERTAIN}: neutral}}`"
-            )
-        if empty := [label for label in labels if not label_key(label)]:
-            raise ValueError(f"a label has no letter: {empty[0]!r}")
-        return labels
-
-    @model_validator(mode="after")
-    def _names_and_labels(self) -> "CollectConfig":
-        names = [source.name for source in self.sources]
-        if len(set(names)) < len(names):
-            raise ValueError(f"a source name is written twice: {', '.join(names)}")
-        for kind in ("feedback", "audit", "replay"):
-            if sum(source.kind == kind for source in self.sources) > 1:
-                raise ValueError(f"collect.sources lists more than one source of kind {kind}")
-        if not self.tables:
-            raise ValueError("collect.sources needs a table: kind package, csv, parquet, sql or another")
-        if any(table.ratings for table in self.tables) and len(self.labels) != 3:
-            raise ValueError("ratings give three labels: negative, neutral, positive in this order")
-        return self
-
-    @property
-    def tables(self) -> tuple[TableSource, ...]:
-        """Return the sources of rows, in order; not feedback, audit and replay."""
-        return tuple(source for source in self.sources if isinstance(source, TableSource))
-
-    @property
-    def feedback(self) -> FeedbackSource | None:
-        """Return the source of kind feedback, None where it is not listed."""
-        return next((source for source in self.sources if isinstance(source, FeedbackSource)), None)
-
-    @property
-    def audit(self) -> AuditSource | None:
-        """Return the source of kind audit, None where it is not listed."""
-        return next((source for source in self.sources if isinstance(source, AuditSource)), None)
-
-    @property
-    def replay(self) -> ReplaySource | None:
-        """Return the source of kind replay, None where it is not listed."""
-        return next((source for source in self.sources if isinstance(source, ReplaySource)), None)
-
-
-class CleanConfig(Section):
-    """Limit the length of a usable text and the rows that may be lost.
-
-    `mask` puts the kind of personal data in their place before a text is stored, in what the model learns
-    from and in what it predicts.
-    """
-
-    min_words: PositiveInt
-    max_words: PositiveInt
-    mask: bool
-    max_loss: MaxLoss
-
-
-class ValidateConfig(Section):
-    """Set the limits the data must meet before training."""
-
-    min_texts: PositiveInt
-    min_label_share: Fraction
-    max_words: PositiveInt
-    max_mean_words: PositiveFloat
-    max_duplicate_share: Fraction
-    max_quarantine_share: Fraction
-    language: str
-    language_min_words: PositiveInt
-    min_language_share: Fraction
-    sample_texts: PositiveInt
-    max_residue_share: Fraction
-    max_unknown_tokens: Fraction
-    max_cut_words: Fraction
-    max_shift: Fraction
-    likely_wrong: PositiveInt
-    change: ChangeLimits
-
-
-class SplitConfig(Section):
-    """Set the shares of the splits; groups of texts stay together.
-
-    Texts whose Jaccard similarity is at least `near_duplicates` are near duplicates: their groups are one.
-    """
-
-    valid: float = Field(gt=0, lt=1)
-    test: float = Field(gt=0, lt=1)
-    salt: str
-    near_duplicates: float = Field(gt=0, le=1)
-
-    @model_validator(mode="after")
-    def _train_is_not_empty(self) -> "SplitConfig":
-        if self.valid + self.test >= 1:
-            raise ValueError("valid and test leave nothing for train")
-        return self
 
 
 class Params(Section):

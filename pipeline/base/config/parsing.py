@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import yaml
 from pydantic import ValidationError
 
-from pipeline.base.config.added_keys import add_missing_keys
 from pipeline.base.config.params import OPERATIONAL_SECTIONS, Params
-from pipeline.base.config.renamed_keys import renamed_key, renamed_sentence, upgrade_params_text
 from pipeline.base.config.section import Section
+from pipeline.base.earlier_params.added_keys import add_missing_keys
+from pipeline.base.earlier_params.renamed_keys import renamed_key, renamed_sentence, upgrade_params_text
 from pipeline.base.errors import ConfigError
 
 if TYPE_CHECKING:

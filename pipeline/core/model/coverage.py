@@ -10,7 +10,8 @@ from pipeline.base.config import EncoderConfig, ValidateConfig
 from pipeline.base.errors import DataRejected
 from pipeline.core.clean.words import count_words
 from pipeline.core.model.pieces import partial_letters
-from pipeline.core.model.tokenizer import HEAD_DIVISOR, unknown_id
+from pipeline.core.model.special_tokens import unknown_id
+from pipeline.core.model.tokenizer import HEAD_DIVISOR
 from pipeline.core.validate.row_measures import draw_by_key
 
 TEXTS_AT_ONCE = 2_000

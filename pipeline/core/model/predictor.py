@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from pipeline.base.tasks.names import SINGLE_LABEL, TaskName
 from pipeline.core.model.decoding import decoder_of
+from pipeline.core.model.special_tokens import unknown_id
 from pipeline.core.model.tokenizer import (
     encode,
     encode_and_mark_cut,
     load_tokenizer,
     max_tokens,
     split_windows,
-    unknown_id,
 )
 from pipeline.core.privacy.preparation import preparation_named
 

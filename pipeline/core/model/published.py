@@ -13,7 +13,8 @@ from torch import Tensor
 from pipeline.base.errors import ConfigError
 from pipeline.core.model.encoder import NO_TOKEN_IDS, empty_encoder
 from pipeline.core.model.families import ACTIVATIONS, FAMILIES, TITLES, family_of
-from pipeline.core.model.tokenizer import load_tokenizer, mask_id, padding_id, vocabulary_size
+from pipeline.core.model.special_tokens import mask_id, padding_id
+from pipeline.core.model.tokenizer import load_tokenizer, vocabulary_size
 
 # By which a config names code to download and run.
 CODE_KEYS = ("auto_map", "custom_pipelines", "trust_remote_code")

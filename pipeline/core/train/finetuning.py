@@ -15,8 +15,8 @@ from pipeline.base.config import FinetuneConfig
 from pipeline.base.errors import ConfigError
 from pipeline.base.tasks import SINGLE_LABEL, TaskName, answer_form
 from pipeline.core.methods.adapters import merged_weights
+from pipeline.core.methods.prompts import Prompt
 from pipeline.core.methods.recipe import Recipe
-from pipeline.core.model.prompts import Prompt
 from pipeline.core.train.checkpoints import CheckpointStore
 from pipeline.core.train.linear_head import fit_head
 from pipeline.core.train.objectives import LabelObjective, Metrics, Objective

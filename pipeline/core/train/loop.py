@@ -204,3 +204,12 @@ def _divergence(model: nn.Module, objective: Objective, batch: Batch, step: int)
         ]
     chosen = [row for number in bad or range(len(batch)) for row in rows[number]]
     return Divergence(step + 1, tuple(sorted(chosen)))
+
+
+def sum_over_workers(loss: float, model: nn.Module) -> float:
+    """Return the sum of the parts of a loss; alone, this worker's is all of it."""
+    if not torch.distributed.is_initialized():
+        return loss
+    total = torch.tensor(loss, device=next(model.parameters()).device)
+    torch.distributed.all_reduce(total)
+    return float(total)

@@ -17,9 +17,10 @@ from pipeline.base.config import OptimizerConfig
 from pipeline.base.errors import TrainingDiverged, UsageError
 from pipeline.base.logs import progress
 from pipeline.core.methods.recipe import PLAIN, Recipe
+from pipeline.core.train import loop
 from pipeline.core.train.checkpoints import CheckpointStore
 from pipeline.core.train.curves import Curves, NoCurves
-from pipeline.core.train.loop import Divergence, LossNotFinite, Schedule, StepResult, WorkerShard, fit
+from pipeline.core.train.loop import Divergence, LossNotFinite, Schedule, StepResult, WorkerShard
 from pipeline.core.train.objectives import Metrics, Objective
 from pipeline.core.train.progress import Throughput, TrainingState
 
@@ -187,7 +188,7 @@ class _Training:
         if start == 0 and 0 in job.eval_steps:
             self._evaluate(0, {})
         throughput = Throughput(time.perf_counter)
-        trained = fit(
+        trained = loop.fit(
             model,
             job.objective,
             state.optimizer,
@@ -215,7 +216,7 @@ class _Training:
         job, progress = self.job, self.state.progress
         evaluated = step.number in job.eval_steps
         if evaluated or step.number % CURVE_EVERY == 0:
-            loss = _sum_over_workers(step.loss, self.state.model)
+            loss = loop.sum_over_workers(step.loss, self.state.model)
             measured = {"loss": loss, "learning_rate": step.learning_rate}
             pace = {"gradient_norm": step.gradient_norm, "tokens_per_second": throughput.read()}
             self.curves.log(job.name, step.number, {**measured, **pace})
@@ -245,11 +246,3 @@ class _Training:
             of=job.steps,
             **{name: round(value, 4) for name, value in state.progress.history[-1].items()},
         )
-
-
-def _sum_over_workers(loss: float, model: nn.Module) -> float:
-    if not torch.distributed.is_initialized():
-        return loss
-    total = torch.tensor(loss, device=next(model.parameters()).device)
-    torch.distributed.all_reduce(total)
-    return float(total)

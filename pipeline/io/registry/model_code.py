@@ -22,6 +22,7 @@ MODULES = (
     "core/model/decoding.py",
     "core/model/opened.py",
     "core/model/predictor.py",
+    "core/model/special_tokens.py",
     "core/model/span_predictor.py",
     "core/model/tags.py",
     "core/model/tokenizer.py",

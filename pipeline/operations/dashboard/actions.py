@@ -15,7 +15,7 @@ from pipeline.release import promote, reconcile
 from pipeline.release.promote import MovePreview, MoveResult
 
 if TYPE_CHECKING:
-    from pipeline.core.model.occlusion import Explanation
+    from pipeline.core.explain.occlusion import Explanation
 
 __all__ = [
     "MAX_REASON",

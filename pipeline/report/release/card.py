@@ -9,7 +9,6 @@ from collections.abc import Sequence
 import yaml
 
 from pipeline.base.config.parsing import read_yaml
-from pipeline.base.config.renamed_keys import upgrade_params_text
 from pipeline.base.documents import (
     AgreementScores,
     CalibrationBin,
@@ -42,6 +41,7 @@ from pipeline.base.documents.card import (
     ReleaseCard,
     Verdict,
 )
+from pipeline.base.earlier_params.renamed_keys import upgrade_params_text
 from pipeline.report.fields import get_path, pick
 from pipeline.report.release import intended_use, lineage
 from pipeline.report.release.comparison import comparison_card

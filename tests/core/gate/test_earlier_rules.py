@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from pipeline.base.config import GateConfig
-from pipeline.base.config.added_keys import add_missing_keys
 from pipeline.base.config.parsing import read_yaml
-from pipeline.base.config.renamed_keys import upgrade_params_text
 from pipeline.base.documents import upgrade_release
+from pipeline.base.earlier_params.added_keys import add_missing_keys
+from pipeline.base.earlier_params.renamed_keys import upgrade_params_text
 from pipeline.release.judge import redecide
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

@@ -12,7 +12,7 @@ from pipeline.core.model.pieces import (
     vocabulary_of,
     word_starts,
 )
-from pipeline.core.model.tokenizer import mask_id, padding_id, special_ids, unknown_id
+from pipeline.core.model.special_tokens import mask_id, padding_id, special_ids, unknown_id
 
 
 def unigram() -> Tokenizer:

@@ -6,12 +6,12 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from pipeline.core.model.pieces import continuations
+from pipeline.core.model.special_tokens import special_ids
 from pipeline.core.model.tokenizer import (
     SPECIAL,
     encode,
     encode_and_mark_cut,
     load_tokenizer,
-    special_ids,
     train_tokenizer,
     vocabulary_size,
 )

@@ -9,8 +9,8 @@ from training_methods import adapted, method
 
 from pipeline.base.config import PromptConfig
 from pipeline.base.errors import DataRejected
+from pipeline.core.methods.prompts import read_prompt
 from pipeline.core.methods.recipe import Recipe
-from pipeline.core.model.prompts import read_prompt
 from pipeline.core.train.finetuning import FinetuningRounds
 from pipeline.core.train.linear_head import fit_head
 from pipeline.core.train.objectives import LabelledTokens

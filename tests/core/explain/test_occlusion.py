@@ -5,7 +5,7 @@ import toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.model.occlusion import explain_by_occlusion
+from pipeline.core.explain.occlusion import explain_by_occlusion
 from pipeline.core.model.predictor import Predictor
 from pipeline.inference.load import load_predictor
 

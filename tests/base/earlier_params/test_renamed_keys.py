@@ -9,7 +9,7 @@ import yaml
 
 from pipeline.base.config.params import Params
 from pipeline.base.config.parsing import keep_operational_sections, parse_params, validate_section
-from pipeline.base.config.renamed_keys import (
+from pipeline.base.earlier_params.renamed_keys import (
     GONE_KEYS,
     RENAMED_KEYS,
     renamed_key,

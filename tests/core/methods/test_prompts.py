@@ -6,8 +6,8 @@ from training_methods import method
 
 from pipeline.base.config import PromptConfig
 from pipeline.base.errors import ConfigError
+from pipeline.core.methods.prompts import PromptClassifier, read_prompt
 from pipeline.core.model.heads import MaskedLanguageModel
-from pipeline.core.model.prompts import PromptClassifier, read_prompt
 
 WORDS = {"bad": ("bad", "awful"), "good": ("good",)}
 LABELS = ("bad", "good")

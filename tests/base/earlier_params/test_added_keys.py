@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.base.config.added_keys import ADDED_KEYS, add_missing_keys
 from pipeline.base.config.parsing import parse_params
+from pipeline.base.earlier_params.added_keys import ADDED_KEYS, add_missing_keys
 from pipeline.io.params_file import load_params, set_param
 
 PARAMS = Path(__file__).parents[3] / "params.yaml"

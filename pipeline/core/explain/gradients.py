@@ -13,18 +13,11 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from pipeline.core.explain.occlusion import Explanation, WordImportance
 from pipeline.core.model.heads import Classifier
-from pipeline.core.model.occlusion import Explanation, WordImportance
 from pipeline.core.model.predictor import Predictor
-from pipeline.core.model.tokenizer import (
-    PieceSpan,
-    encode_with_spans,
-    mask_id,
-    max_tokens,
-    padding_id,
-    split_windows,
-    unknown_id,
-)
+from pipeline.core.model.special_tokens import mask_id, padding_id, unknown_id
+from pipeline.core.model.tokenizer import PieceSpan, encode_with_spans, max_tokens, split_windows
 
 # Points of the path from the masked text; more of them until the parts add up.
 STEPS = (32, 128, 512)

@@ -14,7 +14,8 @@ from pipeline.base.config import PromptConfig
 from pipeline.base.errors import ConfigError
 from pipeline.core.model.encoder import hidden_states, word_embeddings
 from pipeline.core.model.heads import MaskedLanguageModel
-from pipeline.core.model.tokenizer import end_ids, load_tokenizer, mask_id
+from pipeline.core.model.special_tokens import end_ids, mask_id
+from pipeline.core.model.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,12 +7,13 @@ import torch
 from toy import LABELS
 
 from pipeline.core.compress.onnx_export import export_onnx
+from pipeline.core.explain.gradients import TorchTwin, attribute_tokens, explain_by_gradients
 from pipeline.core.model.encoder import build_encoder
-from pipeline.core.model.gradients import TorchTwin, attribute_tokens, explain_by_gradients
 from pipeline.core.model.heads import Classifier
 from pipeline.core.model.predictor import Predictor
 from pipeline.core.model.published import encoder_config
-from pipeline.core.model.tokenizer import encode, encode_with_spans, load_tokenizer, mask_id
+from pipeline.core.model.special_tokens import mask_id
+from pipeline.core.model.tokenizer import encode, encode_with_spans, load_tokenizer
 
 TEXT = "What a lovely, superb film; nobody thinks that the hotel room is awful"
 LONG = " ".join([TEXT] * 3)

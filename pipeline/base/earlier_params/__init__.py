@@ -1,0 +1,1 @@
+"""Params files of earlier versions: keys that were added or renamed since."""
