@@ -61,10 +61,9 @@ def finetune(
     prompt = _prompt(encoder, cfg, labels, max_tokens) if cfg.method == "prompt" else None
     key = (inputs, list(labels), max_tokens, long_texts, cfg.model_dump(), dict(rules), task)
     store = partial(training.checkpoint_store, "finetune", *key)
-    shards = store()
     made_for, targets = task_named(task), Training(labels, rules, cfg, training.seed, long_texts)
     tokens = _Tokens(encoder, max_tokens, made_for, targets)
-    train, valid = (shards.texts(side, tokens.of(splits / f"{side}.parquet")) for side in ("train", "valid"))
+    train, valid = (store().texts(side, tokens.of(splits / f"{side}.parquet")) for side in ("train", "valid"))
     objective = made_for.objective(train, valid, _start(encoder, cfg), targets)
     rounds = _rounds(objective, cfg, training, store, prompt)
     weights = count_weights(objective.build_model())
