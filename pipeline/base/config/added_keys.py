@@ -39,12 +39,15 @@ ADDED_KEYS = (
 def add_missing_keys(content: object) -> list[str]:
     """Add the keys of `ADDED_KEYS` that the content of a `params.yaml` lacks; return them.
 
-    A section that is missing as a whole stays missing: that file is no `params.yaml` of any version.
+    A section that is missing as a whole stays missing: that file is no `params.yaml` of any version. So does
+    the section `tune` where there is none that it searches.
     """
     added = []
     for path in ADDED_KEYS:
         *sections, key = path.split(".")
         section = _descend(content, sections)
+        if not sections and not isinstance(_descend(content, ["finetune"]), MutableMapping):
+            continue
         if isinstance(section, MutableMapping) and key not in section:
             section[key] = _descend(_preset(), [*sections, key])
             added.append(path)
