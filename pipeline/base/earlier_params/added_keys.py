@@ -56,7 +56,8 @@ ADDED_KEYS = (
 def add_missing_keys(content: object) -> list[str]:
     """Add the keys of `ADDED_KEYS` that the content of a `params.yaml` lacks; return them.
 
-    A section that is missing as a whole stays missing: that file is no `params.yaml` of any version.
+    A section that is missing as a whole stays missing: that file is no `params.yaml` of any version. So does
+    the section `tune` where there is none that it searches.
     """
     added = []
     for path in ADDED_KEYS:

@@ -21,6 +21,8 @@ from pipeline.core.model.tokenizer import PieceSpan, encode_with_spans, max_toke
 
 # Points of the path from the masked text; more of them until the parts add up.
 STEPS = (32, 128, 512)
+# So many are in memory with all their activations.
+POINTS_AT_ONCE = 16
 # Of the difference of the logits, what the parts may miss.
 TOLERANCE = 0.01
 
@@ -104,7 +106,9 @@ def _integrate(
     parts: list[float] = []
     for row in range(len(tokens_WT)):
         window_1T, masked_1T = tokens_WT[row : row + 1], masked_WT[row : row + 1]
-        parts_1TE = gradients.attribute(window_1T, masked_1T, target=label, n_steps=steps)
+        parts_1TE = gradients.attribute(
+            window_1T, masked_1T, target=label, n_steps=steps, internal_batch_size=POINTS_AT_ONCE
+        )
         parts += (parts_1TE.detach().sum(2)[0] / len(tokens_WT)).tolist()
     return parts
 
