@@ -46,8 +46,9 @@ class Rounds:
 
 
 def few(objective, count):
-    """Return the objective with so many training texts of each label; it validates on all."""
-    rows = [row for label in (0, 1) for row in (objective.train.labels == label).nonzero()[0][:count]]
+    """Return the objective with so many training texts of each label, far apart; it validates on all."""
+    of_label = [(objective.train.labels == label).nonzero()[0] for label in (0, 1)]
+    rows = [row for one in of_label for row in one[:: len(one) // count]]
     texts = LabelledTokens([objective.train.tokens[row] for row in rows], objective.train.labels[rows])
     return replace(objective, train=texts)
 
