@@ -99,7 +99,7 @@ def _details(key: str, lost: LostRows, unreadable: int) -> Iterator[str]:
         return
     yield f"They are of {_counted(lost.sources[key])}; the first: {', '.join(lost.examples[key])}."
     if key == LIMIT_KEYS[SEVERAL_LABELS]:
-        yield "A model learns one label of a text; the others of such a text would be left out."
+        yield "A model of one label a text leaves the others out. To learn all of them: `task: multi_label`."
     if key == LIMIT_KEYS[CONFLICT]:
         for source in lost.sources[key]:
             yield from _conflict(source, lost.aspects.get(source, ""))

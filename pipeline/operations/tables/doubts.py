@@ -21,7 +21,8 @@ def label_doubts(path: Path, roles: Roles, plan: LabelPlan, values: Mapping[str,
         yield (
             f"Column {roles.label} holds stars: each number is a label. For three labels write "
             f"`columns.rating: {roles.label}` in place of label, "
-            "`ratings: {negative_to: 2, positive_from: 4}` and `labels: [negative, neutral, positive]`."
+            "`ratings: {negative_to: 2, positive_from: 4}` and `labels: [negative, neutral, positive]`. "
+            "To learn them as a scale, write `task: ordinal`."
         )
     elif roles.label and plan.labels and all(re.fullmatch(r"[-+]?\d+", label) for label in plan.labels):
         yield 'The labels are numbers: give them names with `label_map: {"0": negative, …}` and `labels`.'
@@ -35,7 +36,7 @@ def label_doubts(path: Path, roles: Roles, plan: LabelPlan, values: Mapping[str,
         total = sum(values.values())
         yield (
             f"{several:,} of {total:,} texts have several labels (separated by {roles.separator!r}): "
-            "a model of one label a text sets them aside."
+            "a model of one label a text sets them aside. To learn all of them, write `task: multi_label`."
         )
     for name, label in plan.label_map.items():
         reserved = " (it is what the service answers when it is not sure)" if name in RESERVED else ""
