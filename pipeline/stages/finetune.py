@@ -52,7 +52,7 @@ def finetune(
     for them.
     """
     from pipeline.core.methods.recipe import Recipe
-    from pipeline.core.methods.trained_weights import count_weights, require_method
+    from pipeline.core.methods.trained_weights import require_method
     from pipeline.core.train.finetuning import FinetuningRounds
 
     sources = {"split": splits, "pretrain": encoder}
@@ -71,18 +71,22 @@ def finetune(
     recipe = Recipe.of(cfg)
     recipe.require_steps(steps)
     rounds = FinetuningRounds(training.train, store, cfg, objective, recipe, steps, prompt)
+    before = _begin(objective, cfg, {"train": len(train), "valid": len(valid), "steps": steps})
+    receipt = _write(out, rounds.run(), encoder, before)
+    rounds.delete_checkpoints()
+    return receipt
+
+
+def _begin(objective: "LabelObjective", cfg: FinetuneConfig, counts: Mapping[str, int]) -> Receipt:
+    """Say how many weights the method trains, and begin the receipt with them."""
+    from pipeline.core.methods.trained_weights import count_weights
+
     weights = count_weights(objective.build_model())
     share = round(weights.share, 4)
     log.info("method.chosen", method=cfg.method, trained=weights.trained, of=weights.saved, share=share)
-    trained = rounds.run()
-    counts = {
-        **{"train": len(train), "valid": len(valid), "steps": steps},
-        **{"trained_parameters": weights.trained, "parameters": weights.saved},
-    }
+    parameters = {"trained_parameters": weights.trained, "parameters": weights.saved}
     figures = {"trained_share": weights.share}
-    receipt = _write(out, trained, encoder, Receipt("finetune", counts, figures, {"method": cfg.method}))
-    rounds.delete_checkpoints()
-    return receipt
+    return Receipt("finetune", {**counts, **parameters}, figures, {"method": cfg.method})
 
 
 def _write(out: Path, trained: "Trained", encoder: Path, before: Receipt) -> Receipt:
