@@ -48,7 +48,7 @@ def finetune(
     `rules` turn the single ratings of a source's texts into the probability of each label, where `cfg` asks
     for them.
     """
-    from pipeline.core.methods.trained_weights import count_weights, require_method
+    from pipeline.core.methods.trained_weights import require_method
     from pipeline.core.tasks import task_named
     from pipeline.core.tasks.protocol import Training
     from pipeline.core.train.finetuning import require_task
@@ -66,12 +66,9 @@ def finetune(
     train, valid = (store().texts(side, tokens.of(splits / f"{side}.parquet")) for side in ("train", "valid"))
     objective = made_for.objective(train, valid, _start(encoder, cfg), targets)
     rounds = _rounds(objective, cfg, training, store, prompt)
-    weights = count_weights(objective.build_model())
-    log.info("method.chosen", method=cfg.method, trained=weights.trained, of=weights.saved)
     counts = {"train": len(train), "valid": len(valid), "steps": rounds.steps}
-    counts |= {"trained_parameters": weights.trained, "parameters": weights.saved}
-    begun = Receipt("finetune", counts, {"trained_share": weights.share}, {"method": cfg.method})
-    receipt = _write(out, rounds.run(), encoder, begun)
+    before = _begin(objective, cfg, counts)
+    receipt = _write(out, rounds.run(), encoder, before)
     rounds.delete_checkpoints()
     return receipt
 
@@ -90,6 +87,18 @@ def _rounds(
     recipe = Recipe.of(cfg)
     recipe.require_steps(steps)
     return FinetuningRounds(training.train, store, cfg, objective, recipe, steps, prompt)
+
+
+def _begin(objective: "TaskObjective", cfg: FinetuneConfig, counts: Mapping[str, int]) -> Receipt:
+    """Say how many weights the method trains, and begin the receipt with them."""
+    from pipeline.core.methods.trained_weights import count_weights
+
+    weights = count_weights(objective.build_model())
+    share = round(weights.share, 4)
+    log.info("method.chosen", method=cfg.method, trained=weights.trained, of=weights.saved, share=share)
+    parameters = {"trained_parameters": weights.trained, "parameters": weights.saved}
+    figures = {"trained_share": weights.share}
+    return Receipt("finetune", {**counts, **parameters}, figures, {"method": cfg.method})
 
 
 def _write(out: Path, trained: "Trained", encoder: Path, before: Receipt) -> Receipt:
