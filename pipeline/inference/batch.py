@@ -56,15 +56,16 @@ class ScoredTable:
     escaped: int = 0
     labels: dict[str, int] = field(default_factory=dict)
 
-    def count(self, rows: Sequence[Prediction | None]) -> None:
-        """Count rows that were written."""
+    def count(self, rows: Sequence[Prediction | None], release: LoadedRelease) -> None:
+        """Count rows that were written; a text counts for each label that it has."""
         predicted = [row for row in rows if row is not None]
         self.rows += len(rows)
         self.predicted += len(predicted)
         self.without_text += len(rows) - len(predicted)
         self.cut += sum(row.cut for row in predicted)
         self.uncertain += sum(row.uncertain for row in predicted)
-        for label, count in Counter(row.label for row in predicted).items():
+        labels = (label for row in predicted for label in release.counted_as(row.label))
+        for label, count in Counter(labels).items():
             self.labels[label] = self.labels.get(label, 0) + count
 
 
@@ -94,7 +95,7 @@ def score_table(workspace: Workspace, request: ScoreRequest, standard_input: Bin
         for (batch, texts), predictions in groups:
             rows = _rows(texts, predictions, release.labels)
             writer.write(batch, dict(zip(added, _values(rows, release), strict=True)))
-            scored.count(rows)
+            scored.count(rows, release)
             progress(scored.rows)
         scored.escaped = writer.escaped
         if scored.rows and not scored.predicted:

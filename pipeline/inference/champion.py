@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from pipeline.base.config import Workspace
 from pipeline.base.errors import UsageError
+from pipeline.base.labels import UNCERTAIN
 from pipeline.base.tasks import SINGLE_LABEL, TaskName, answer_form
+from pipeline.base.tasks.answers import NONE_APPLIES
 from pipeline.inference.load import cores, load_predictor
 from pipeline.io import files
 from pipeline.io.registry import release_files
@@ -32,6 +34,18 @@ class LoadedRelease:
     predictor: "Predictor"
     folder: Path
     task: TaskName = SINGLE_LABEL
+
+    @property
+    def has_places(self) -> bool:
+        """Return whether its answers name characters of a text."""
+        return answer_form(self.task).has_places
+
+    def counted_as(self, label: str) -> tuple[str, ...]:
+        """Return under which labels a prediction is counted: each of its own once."""
+        form = answer_form(self.task)
+        if form.one_label or label == UNCERTAIN:
+            return (label,)
+        return tuple(dict.fromkeys(form.labels_of(label))) or (NONE_APPLIES,)
 
     def read_answer(self, written: str) -> str | None:
         """Return what somebody wrote as an answer of this release, None where it is none."""

@@ -38,7 +38,8 @@ def make_of_preset(command_in, tiny, tmp_path):
         assert begun.code == 0, begun.err
         params = tmp_path / "params.yaml"
         if column != "label":
-            text = params.read_text("utf-8")
+            # A source of entities is none of another task.
+            text = params.read_text("utf-8").replace("task: single_label ", f"task: {task} ")
             params.write_text(text.replace("label: label,", f"label: null, {column}: {column},"), "utf-8")
         with (tmp_path / "texts.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([["text", column], *rows])

@@ -20,10 +20,12 @@ NONE_APPLIES = "no label"
 class AnswerForm(Protocol):
     """Describe the answers of a task; `known` are the labels of `collect.labels`.
 
-    With `one_label` an answer is one of the labels, and each excludes the others.
+    With `one_label` an answer is one of the labels, and each excludes the others. With `has_places` it names
+    characters of the text, so that it is of one wording alone.
     """
 
     one_label: bool
+    has_places: bool
 
     def answer(self, label: str, more_labels: str, known: Sequence[str]) -> str:
         """Return the answer of a record with these labels."""
@@ -48,6 +50,7 @@ class OneLabel:
     """One label of a text, which is the answer itself."""
 
     one_label = True
+    has_places = False
 
     def answer(self, label: str, more_labels: str, known: Sequence[str]) -> str:
         """Return the label."""
@@ -83,6 +86,7 @@ class AnyLabels:
     """Any subset of the labels: `food + service`, or `no label`."""
 
     one_label = False
+    has_places = False
 
     def answer(self, label: str, more_labels: str, known: Sequence[str]) -> str:
         """Join the labels in the order of `collect.labels`."""
@@ -125,6 +129,7 @@ class Entities:
     """Entities of a text: a JSON list of spans."""
 
     one_label = False
+    has_places = True
 
     def answer(self, label: str, more_labels: str, known: Sequence[str]) -> str:
         """Return the spans in order."""

@@ -37,6 +37,10 @@ from pipeline.serve.runtime.preparation import Preparation
 DIGEST_CHARACTERS = 16
 NO_JOURNAL = "The journal cannot be written, so nothing is predicted (serve.journal.required)."
 JOURNAL_RETRY_SECONDS = 5
+PLACES = (
+    "This release finds entities. The journal keeps a text as the model reads it, so places in the text "
+    "that was sent are no truth about it: label texts in a table of your own (`columns.spans`)."
+)
 LABELLED = (
     "This prediction has your label {label!r} already. To correct it, predict the text again and label that."
 )
@@ -121,7 +125,8 @@ class ApiHandlers:
             _prediction(batch, row, item.text) for item, row in zip(items, predicted.rows, strict=True)
         ]
         for prediction in predictions:
-            metrics.predictions.labels(batch.release.name, prediction.label).inc()
+            for label in batch.release.counted_as(prediction.label):
+                metrics.predictions.labels(batch.release.name, label).inc()
         return PredictResponse(
             request=predicted.request_id,
             release=batch.release.name,
@@ -150,6 +155,8 @@ class ApiHandlers:
     async def feedback(self, body: FeedbackRequest, request: Request) -> FeedbackResponse:
         """Store the true label of an earlier prediction of the same client, once."""
         release = self._service.champion.serving()
+        if release.has_places:
+            raise HttpError(422, PLACES)
         answer = release.read_answer(body.label)
         if answer is None:
             raise HttpError(422, f"Unknown label. Labels: {', '.join(release.labels)}.")
