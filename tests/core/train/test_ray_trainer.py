@@ -48,7 +48,7 @@ METHODS = {
     "lora": {"lora": {"dropout": 0.2}},
     "adalora": {"lora": {"rank": 2}},
     "top:1": {"average": "ema", "layer_decay": 0.7},
-    "full": {"adversarial": "freelb", "average": "last", "average_share": 0.5, "dropout": 0.1, "r_drop": 1.0},
+    "full": {"adversarial": "freelb", "average": "last", "average_share": 0.5, "dropout": 0.1},
 }
 
 
