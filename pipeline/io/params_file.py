@@ -116,11 +116,21 @@ def _assign(document: Any, assignment: str, path: Path) -> str:
     if not hasattr(section, "get") or key not in section:
         reason = renamed_sentence(dotted.split(".")) or "`--set` changes only keys that are there."
         raise ConfigError(f"{path} has no key {dotted!r}. {reason}")
-    value = read_yaml(text)
+    value = _read_value(dotted, text)
     before, section[key] = section[key], renamed_value(dotted.split("."), value) or value
     if before == section[key]:
         return f"{path.name}: {dotted} is {json.dumps(before)} already"
     return f"{path.name}: {dotted} was {json.dumps(before)}, is {json.dumps(section[key])}"
+
+
+def _read_value(dotted: str, text: str) -> Any:
+    try:
+        return read_yaml(text)
+    except yaml.YAMLError:
+        raise ConfigError(
+            f"{dotted}: {text!r} is not YAML. Put a text that begins with a bracket or holds a colon between "
+            f"quotes: --set '{dotted}=\"…\"'."
+        ) from None
 
 
 def _replace(path: Path, content: str) -> None:

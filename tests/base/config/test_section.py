@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from training_methods import method
 
 from pipeline.base.config import FinetuneConfig
+from pipeline.base.earlier_params.added_keys import ADDED_KEYS
 from pipeline.base.errors import ConfigError
 from pipeline.io.params_file import load_params, set_params
 
@@ -39,7 +41,7 @@ def path(tmp_path: Path, root: Path) -> Path:
         ("finetune.seeds=[3, 4, 3]", "write each seed once"),
         ("finetune.combine=mean", "finetune.combine"),
         ("finetune.prompt.template=It was [MASK].", "it needs {text} and [MASK] once each"),
-        ("finetune.prompt.template={text} [MASK] [MASK]", "it needs {text} and [MASK] once each"),
+        ('finetune.prompt.template="{text} [MASK] [MASK]"', "it needs {text} and [MASK] once each"),
         ("finetune.student.temperature=0", "finetune.student.temperature"),
     ],
 )
@@ -78,12 +80,24 @@ def test_methods_and_what_combines_are_read(
     assert {name: getattr(section, name) for name in expected} == expected
 
 
+@pytest.mark.parametrize("value", ["{text} [MASK]", "[", "a: b: c", "@x", '"no end', "*all", "%3"])
+def test_a_value_that_is_no_yaml_is_refused_with_its_key(value: str, path: Path) -> None:
+    before = path.read_bytes()
+
+    with pytest.raises(
+        ConfigError, match=r"finetune\.prompt\.template: .* is not YAML\. Put a text .* between quotes"
+    ):
+        set_params(path, [f"finetune.prompt.template={value}"])
+
+    assert path.read_bytes() == before
+
+
 def test_a_file_without_methods_trains_all_weights_as_before(path: Path, root: Path) -> None:
-    added = ("method", "lora", "layer_decay", "label_smoothing", "r_drop", "adversarial", "perturbation")
-    lines = path.read_text("utf-8").splitlines(keepends=True)
-    keys = tuple(f"  {name}:" for name in (*added, "average", "average_share", "seeds", "combine"))
-    keys += ("  student:", "  prompt:", "    template:", "    words:", "    zero_shot:")
-    path.write_text("".join(line for line in lines if not line.startswith(keys)), "utf-8")
+    content = yaml.safe_load(path.read_text("utf-8"))
+    for key in ADDED_KEYS:
+        if key.startswith("finetune."):
+            del content["finetune"][key.removeprefix("finetune.")]
+    path.write_text(yaml.safe_dump(content, allow_unicode=True), "utf-8")
 
     section: FinetuneConfig = load_params(path).finetune
 
