@@ -90,9 +90,12 @@ class Ticking:
 
 @pytest.fixture(scope="module")
 def overlapping(tmp_path_factory):
-    """Run for 6 s every 3 s, kill the schedule's own server in between, then stop the schedule."""
+    """Run for 12 s every 8 s, kill the schedule's own server in between, then stop the schedule.
+
+    A run that is skipped takes a process too, which starts in 5 s on a slow machine.
+    """
     root = workspace(tmp_path_factory)
-    ticking = Ticking(root, None, every=3, work=6)
+    ticking = Ticking(root, None, every=8, work=12)
     story = {"ticking": ticking}
     try:
         ticking.wait(lambda: ticking.ticks("ends"))
