@@ -19,10 +19,10 @@ from pipeline.core.tasks.protocol import (
     BaselineTexts,
     Distillable,
     KnownTexts,
-    OwnFigures,
     Training,
     TruthRow,
 )
+from pipeline.core.tasks.text_task import TextTask
 
 if TYPE_CHECKING:
     from pipeline.core.evaluate.report import LabelledPredictions, RobustnessReports, ScoredTexts
@@ -36,33 +36,16 @@ LABELS_OF = answer_form(MULTI_LABEL).labels_of
 Table = NDArray[np.float64]
 
 
-class MultiLabel:
+class MultiLabel(TextTask):
     """Train a sigmoid for each label; set its threshold on texts that the training did not see."""
 
     name: TaskName = MULTI_LABEL
-    figures: OwnFigures | None = None
-
-    has_behaviour = True
     truth_column = "label_set"
-
-    def classifier(self, encoder: Any, labels: int) -> Any:
-        """Return a classifier of texts without weights of its own yet."""
-        from pipeline.core.model.heads import Classifier
-
-        return Classifier(encoder, labels, dropout=0.0, seed=0)
 
     @property
     def distillable(self) -> Distillable:
         """Return itself."""
         return self
-
-    def encoded(
-        self, tokenizer: Any, texts: Sequence[str], rows: Sequence[TruthRow], training: Training
-    ) -> Mapping[str, Any]:
-        """Return the tokens of texts, and their targets."""
-        from pipeline.core.model.tokenizer import encode
-
-        return {"tokens": encode(tokenizer, texts, training.long_texts), **self.targets(rows, training)}
 
     def truth(self, answers: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:
         """Return 1 for each label that an answer holds; NxL."""

@@ -17,10 +17,10 @@ from pipeline.core.tasks.protocol import (
     BaselineTexts,
     Distillable,
     KnownTexts,
-    OwnFigures,
     Training,
     TruthRow,
 )
+from pipeline.core.tasks.text_task import TextTask
 
 if TYPE_CHECKING:
     from pipeline.core.evaluate.report import LabelledPredictions, RobustnessReports, ScoredTexts
@@ -29,34 +29,16 @@ if TYPE_CHECKING:
     from pipeline.core.train.objectives.teacher import DistillationObjective
 
 
-class SingleLabel:
+class SingleLabel(TextTask):
     """Train on labels, or on the probability of each label that single ratings give."""
 
     name: TaskName = SINGLE_LABEL
-    # The report and the comparison of every task are those of this one.
-    figures: OwnFigures | None = None
-
-    has_behaviour = True
     truth_column = "label"
-
-    def classifier(self, encoder: Any, labels: int) -> Any:
-        """Return a classifier of texts without weights of its own yet."""
-        from pipeline.core.model.heads import Classifier
-
-        return Classifier(encoder, labels, dropout=0.0, seed=0)
 
     @property
     def distillable(self) -> Distillable:
         """Return itself."""
         return self
-
-    def encoded(
-        self, tokenizer: Any, texts: Sequence[str], rows: Sequence[TruthRow], training: Training
-    ) -> Mapping[str, Any]:
-        """Return the tokens of texts, and their targets."""
-        from pipeline.core.model.tokenizer import encode
-
-        return {"tokens": encode(tokenizer, texts, training.long_texts), **self.targets(rows, training)}
 
     def truth(self, answers: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:
         """Return the index of each label."""
