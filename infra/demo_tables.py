@@ -12,7 +12,7 @@ from demo_workspace import CHECKOUT, Demo
 
 SEED = 20
 FIRST_TABLES = ("movie", "tweet")
-MOST_TEXTS = 3000  # of a table
+MOST_TEXTS = 1500  # of a table
 
 # Short enough to run four times, so the limits are wider; more test texts decide about less training.
 SETTINGS: dict[str, dict[str, Any]] = {
