@@ -1,25 +1,29 @@
 """Pretrain: adapt an encoder to the texts by language modelling."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.base import logs
-from pipeline.base.config import EncoderConfig, PretrainConfig, ValidateConfig
+from pipeline.base.config import EncoderConfig, FinetuneConfig, PretrainConfig, ValidateConfig
 from pipeline.base.records import Receipt
+from pipeline.base.seeds import seed_for
 from pipeline.io import files, parquet
 from pipeline.io.model_folder import WORD_HEAD_FILE, write_model, write_tensors
 from pipeline.stages.pretraining_objective import PretrainingTokens, pretraining_objective
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from pipeline.core.model.coverage import Coverage
     from pipeline.core.train.objectives import EncoderStart
-    from pipeline.core.train.ray_trainer import TrainingResult
     from pipeline.stages.context import StageContext, TrainingContext
 
 log = logs.get("pretrain")
 # Begin the names of its weights, which only a prompt needs afterwards.
 WORD_HEAD = ("transform.", "bias")
+PREFIX = "encoder."
 
 
 def pretrain(
@@ -30,21 +34,48 @@ def pretrain(
     cfg: PretrainConfig,
     limits: ValidateConfig,
     training: "TrainingContext",
+    finetuning: FinetuneConfig | None = None,
 ) -> Receipt:
     """Train an encoder as a language model on the training texts; write encoder and tokenizer.
 
-    Raises DataRejected before training where the tokenizer does not know the texts or cuts off too much.
+    With no steps the encoder is written as it starts. Raises, before training, DataRejected where the
+    tokenizer does not know the texts or cuts off too much, ConfigError where `finetuning` asks for blocks or
+    matrices that the encoder has not.
     """
-    from pipeline.core.train.ray_trainer import TrainingJob
+    from pipeline.core.methods.trained_weights import require_method
 
     inputs = files.verified_receipt(splits, made_by="split")
     train = parquet.TextColumn(splits / "train.parquet")
     start, document = _start(encoder, train, dropout=cfg.dropout, downloads=training.downloads)
+    if finetuning:
+        require_method(start.config, finetuning)
     coverage = _check_coverage(document, train, encoder, limits)
-    checkpoints = training.checkpoint_store(
-        "pretrain", dict(inputs.files), encoder.model_dump(), cfg.model_dump()
+    before = Receipt(
+        "pretrain",
+        {"cut_texts": coverage.cut_texts},
+        {"unknown_tokens": coverage.unknown_share, "cut_words": coverage.cut_word_share},
+        {"start": encoder.start, "objective": cfg.objective if cfg.steps else "none"},
     )
-    tokens = PretrainingTokens(document, encoder, splits, checkpoints)
+    if not cfg.steps:
+        weights = start.encoder(seed_for(training.seed, "encoder")).state_dict()
+        untrained = {PREFIX + name: value for name, value in weights.items()} | dict(start.word_head or {})
+        return _write(out, untrained, [], start.config, document, before)
+    store = training.checkpoint_store("pretrain", dict(inputs.files), encoder.model_dump(), cfg.model_dump())
+    tokens = PretrainingTokens(document, encoder, splits, store)
+    return _train(out, start, tokens, cfg, training, before)
+
+
+def _train(
+    out: Path,
+    start: "EncoderStart",
+    tokens: PretrainingTokens,
+    cfg: PretrainConfig,
+    training: "TrainingContext",
+    before: Receipt,
+) -> Receipt:
+    """Train on the tokens, and write the step of the lowest perplexity."""
+    from pipeline.core.train.ray_trainer import TrainingJob
+
     objective = pretraining_objective(start, tokens, cfg, training.seed)
     result = training.train(
         TrainingJob(
@@ -54,15 +85,15 @@ def pretrain(
             steps=cfg.steps,
             eval_steps=frozenset({0, cfg.steps}),
             patience=2,
-            checkpoints=checkpoints,
+            checkpoints=tokens.checkpoints,
         )
     )
-    texts = {"texts": len(objective.train), "held_out": len(objective.valid)}
-    counts = {**texts, "cut_texts": coverage.cut_texts}
-    figures = {"unknown_tokens": coverage.unknown_share, "cut_words": coverage.cut_word_share}
-    before = Receipt("pretrain", counts, figures, {"start": encoder.start, "objective": cfg.objective})
-    receipt = _write(out, result, start.config, document, before)
-    checkpoints.delete()
+    counts = {"texts": len(objective.train), "held_out": len(objective.valid), **before.counts}
+    perplexities = [metrics["perplexity"] for metrics in result.history]
+    perplexity = {"perplexity_before": perplexities[0], "perplexity_after": min(perplexities)}
+    before = replace(before, counts=counts, figures={**before.figures, **perplexity})
+    receipt = _write(out, result.weights, result.history, start.config, tokens.document, before)
+    tokens.checkpoints.delete()
     return receipt
 
 
@@ -94,24 +125,24 @@ def _check_coverage(
 
 
 def _write(
-    out: Path, result: "TrainingResult", config: Mapping[str, Any], tokenizer: str, before: Receipt
+    out: Path,
+    weights: "Mapping[str, Tensor]",
+    history: Sequence[Mapping[str, float]],
+    config: Mapping[str, Any],
+    tokenizer: str,
+    before: Receipt,
 ) -> Receipt:
-    """Write the model, and complete the receipt that was begun before the training."""
-    prefix = "encoder."
-    weights = {
-        name.removeprefix(prefix): value for name, value in result.weights.items() if name.startswith(prefix)
+    """Write encoder and word head, and complete the receipt that was begun before."""
+    encoder = {
+        name.removeprefix(PREFIX): value for name, value in weights.items() if name.startswith(PREFIX)
     }
-    counts = {**before.counts, "parameters": sum(value.numel() for value in weights.values())}
-    perplexities = [metrics["perplexity"] for metrics in result.history]
-    perplexity = {"perplexity_before": perplexities[0], "perplexity_after": min(perplexities)}
+    word_head = {name: value for name, value in weights.items() if name.startswith(WORD_HEAD)}
+    counts = {**before.counts, "parameters": sum(value.numel() for value in encoder.values())}
     with files.staging_dir(out) as staging:
-        write_model(staging, weights, config, tokenizer, result.history)
-        if before.notes["objective"] != "causal":
-            word_head = {name: value for name, value in result.weights.items() if name.startswith(WORD_HEAD)}
+        write_model(staging, encoder, config, tokenizer, history)
+        if word_head and before.notes["objective"] != "causal":
             write_tensors(staging / WORD_HEAD_FILE, word_head)
-        return files.write_receipt(
-            staging, Receipt("pretrain", counts, {**before.figures, **perplexity}, before.notes)
-        )
+        return files.write_receipt(staging, replace(before, counts=counts))
 
 
 def _start(
@@ -167,4 +198,5 @@ def run(context: "StageContext") -> Receipt:
         cfg=params.pretrain,
         limits=params.validation,
         training=context.training_context("pretrain"),
+        finetuning=params.finetune,
     )

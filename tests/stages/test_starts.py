@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 from tiny_starts import byte_tokenizer, write_folder
 
 from pipeline.base.config import CompressConfig, EncoderConfig, FinetuneConfig, PretrainConfig, Profile
@@ -52,22 +54,42 @@ def make(folder: Path, name: str, sentences: Any) -> Path:
     return folder
 
 
+def context_of(home: Path) -> TrainingContext:
+    profile = Profile(device="cpu", workers=0, micro_batch=64, threads=1, stage_minutes=5)
+    return TrainingContext(
+        3, profile, home / "checkpoints", home, "code", RayCluster("local", home / "token")
+    )
+
+
+def encoder_section(root: Path, **changes: Any) -> EncoderConfig:
+    values = load_params(root / "params.yaml").encoder.model_dump()
+    return EncoderConfig.model_validate({**values, "start": "folder", "max_tokens": 32, **changes})
+
+
+def pretrained(
+    home: Path, splits: Path, root: Path, encoder: EncoderConfig, *, steps: int, tuning: Any = None
+) -> Receipt:
+    params = load_params(root / "params.yaml")
+    return pretrain(
+        splits,
+        home / "encoder",
+        encoder=encoder,
+        cfg=PretrainConfig.model_validate({**params.pretrain.model_dump(), "steps": steps}),
+        limits=params.validation.model_copy(update={"max_cut_words": 1.0}),
+        training=context_of(home),
+        finetuning=FinetuneConfig.model_validate({**params.finetune.model_dump(), **(tuning or {})}),
+    )
+
+
 def start_from(
     folder: Path, splits: Path, home: Path, root: Path, tuning: Any = None, **changes: Any
 ) -> Path:
     """Run the three stages, and return the folder of the candidate; `tuning` changes the fine-tuning."""
     params = load_params(root / "params.yaml")
-    encoder = EncoderConfig.model_validate(
-        {**params.encoder.model_dump(), "start": "folder", "folder": str(folder), "max_tokens": 32, **changes}
-    )
-    profile = Profile(device="cpu", workers=0, micro_batch=64, threads=1, stage_minutes=5)
-    training = TrainingContext(
-        3, profile, home / "checkpoints", home, "code", RayCluster("local", home / "token")
-    )
+    encoder = encoder_section(root, folder=str(folder), **changes)
+    training = context_of(home)
     reading: dict[str, Any] = {"max_tokens": encoder.max_tokens, "long_texts": encoder.long_texts}
-    pretrain_cfg = PretrainConfig.model_validate({**params.pretrain.model_dump(), "steps": 3})
-    limits = params.validation.model_copy(update={"max_cut_words": 1.0})
-    pretrain(splits, home / "encoder", encoder=encoder, cfg=pretrain_cfg, limits=limits, training=training)
+    pretrained(home, splits, root, encoder, steps=3)
     tuned = {"min_steps": 60, "learning_rate": 3e-3, "eval_every": 30}
     finetune(
         splits,
@@ -151,6 +173,45 @@ def test_a_folder_that_does_not_fit_stops_before_training(splits: Path, tmp_path
     with pytest.raises(ConfigError, match=r"encoder\.folder of params\.yaml.*lacks encoder\.layer\.2"):
         start_from(folder, splits, tmp_path, root)
     assert not (tmp_path / "encoder").exists()
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_without_steps_the_encoder_is_written_as_it_starts(
+    splits: Path, tmp_path: Path, root: Path, sentences: Any
+) -> None:
+    folder = make(tmp_path / "roberta", "roberta", sentences)
+
+    receipt = pretrained(tmp_path, splits, root, encoder_section(root, folder=str(folder)), steps=0)
+
+    written = load_file(tmp_path / "encoder" / "model.safetensors")
+    published = load_file(folder / "model.safetensors")
+    assert receipt.notes["objective"] == "none"
+    assert len(written) > 20
+    assert all(any(torch.equal(value, other) for other in published.values()) for value in written.values())
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_without_steps_random_weights_are_those_of_the_seed(splits: Path, tmp_path: Path, root: Path) -> None:
+    shape = {"vocabulary": 100, "width": 16, "layers": 2, "heads": 2, "feed_forward": 32}
+    encoder = encoder_section(root, start="scratch", scratch=shape)
+
+    for name in ("first", "second"):
+        pretrained(tmp_path / name, splits, root, encoder, steps=0)
+
+    first, second = (
+        (tmp_path / name / "encoder" / "model.safetensors").read_bytes() for name in ("first", "second")
+    )
+    assert first == second
+
+
+def test_a_method_that_the_encoder_has_no_place_for_stops_before_pretraining(
+    splits: Path, tmp_path: Path, root: Path, sentences: Any
+) -> None:
+    folder = make(tmp_path / "roberta", "roberta", sentences)
+    encoder = encoder_section(root, folder=str(folder))
+
+    with pytest.raises(ConfigError, match=r"`top:7` asks for 7 blocks, and this encoder has 2"):
+        pretrained(tmp_path, splits, root, encoder, steps=3, tuning={"method": "top:7"})
     assert not (tmp_path / "checkpoints").exists()
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.base.config.section import Dropout, Fraction, PositiveFloat, PositiveInt, Section
+from pipeline.base.config.section import Dropout, Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Section
 
 # Of fine-tuning; the number behind `top:` is free.
 METHODS = ("full", "head", "lora", "adalora", "contrastive", "prompt", "top:2")
@@ -23,12 +23,15 @@ class OptimizerConfig(Section):
 
 
 class PretrainConfig(OptimizerConfig):
-    """Set pretraining on the texts alone; with `batch_tokens` a batch holds rows of several texts."""
+    """Set pretraining on the texts alone; with `batch_tokens` a batch holds rows of several texts.
+
+    No steps: the encoder stays as it starts.
+    """
 
     objective: Literal["masked_words", "next_sentence", "sentence_order", "causal"]
     batch_tokens: int | None = Field(ge=512)
     dropout: Dropout
-    steps: PositiveInt
+    steps: NonNegativeInt
     mlm_probability: float = Field(gt=0, lt=1)
     eval_texts: PositiveInt
 
