@@ -22,8 +22,9 @@ class TfidfConfig(Section):
 
 
 class FrozenEncoderConfig(Section):
-    """Set the logistic regression on the encoder that fine-tuning starts from."""
+    """Set the logistic regression on the encoder that fine-tuning starts from, fitted on so many texts."""
 
+    max_texts: PositiveInt
     regularization_c: PositiveFloat
     max_iterations: PositiveInt
 

@@ -17,6 +17,7 @@ ADDED_KEYS = (
     "compress.budget.confidence",
     "compress.budget.resamples",
     "evaluate.frozen_encoder",
+    "evaluate.frozen_encoder.max_texts",
     "split.near_duplicates",
     "pretrain.objective",
     "pretrain.batch_tokens",

@@ -128,9 +128,11 @@ class MultiLabel(TextTask):
         columns, cfg = self.truth(given.answers, given.labels).T.tolist(), given.cfg
         chosen = {"tfidf": [predict_tfidf(given.texts, one, given.asked, cfg.tfidf) for one in columns]}
         if given.frozen is not None and cfg.frozen_encoder is not None:
-            hidden, asked = given.frozen(given.texts), given.frozen(given.asked)
+            rows = given.frozen_rows(cfg.frozen_encoder.max_texts)
+            hidden, asked = given.frozen([given.texts[row] for row in rows]), given.frozen(given.asked)
             chosen["frozen_encoder"] = [
-                predict_frozen_encoder(hidden, one, asked, cfg.frozen_encoder) for one in columns
+                predict_frozen_encoder(hidden, [one[row] for row in rows], asked, cfg.frozen_encoder)
+                for one in columns
             ]
         return {
             name: [joined(row, given.labels) for row in np.array(found, dtype=bool).T]

@@ -106,6 +106,14 @@ class BaselineTexts:
     cfg: EvaluateConfig
     frozen: "Callable[[Sequence[str]], NDArray[np.float64]] | None"
 
+    def frozen_rows(self, most: int) -> list[int]:
+        """Return the rows that a frozen encoder learns from, at equal distances: texts lie by source.
+
+        To embed all of them would take longer than all other baselines together.
+        """
+        texts = len(self.texts)
+        return [number * texts // min(most, texts) for number in range(min(most, texts))]
+
 
 class Distillable(Protocol):
     """Describe what a pruned variant needs to learn from its teacher."""

@@ -124,10 +124,11 @@ class SingleLabel(TextTask):
 
         truth = self.truth(given.answers, given.labels).tolist()
         predicted = predict_baselines(given.texts, truth, given.asked, given.cfg)
-        if given.frozen is not None and given.cfg.frozen_encoder is not None:
-            predicted["frozen_encoder"] = predict_frozen_encoder(
-                given.frozen(given.texts), truth, given.frozen(given.asked), given.cfg.frozen_encoder
-            )
+        if given.frozen is not None and (cfg := given.cfg.frozen_encoder) is not None:
+            rows = given.frozen_rows(cfg.max_texts)
+            hidden, asked = given.frozen([given.texts[row] for row in rows]), given.frozen(given.asked)
+            learnt = [truth[row] for row in rows]
+            predicted["frozen_encoder"] = predict_frozen_encoder(hidden, learnt, asked, cfg)
         return {name: [given.labels[number] for number in numbers] for name, numbers in predicted.items()}
 
     def report(

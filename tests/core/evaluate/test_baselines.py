@@ -81,7 +81,7 @@ def test_the_frozen_encoder_separates_what_a_line_separates() -> None:
     truth = [0] * 180 + [1] * 20
     train_ND = random.normal(size=(200, 4)) + np.array(truth)[:, None] * np.array([3.0, 0, 0, 0])
     test_ND = np.array([[3.0, 0, 0, 0], [0.0, 0, 0, 0]])
-    cfg = FrozenEncoderConfig(regularization_c=1.0, max_iterations=200)
+    cfg = FrozenEncoderConfig(max_texts=100, regularization_c=1.0, max_iterations=200)
 
     assert baselines.predict_frozen_encoder(train_ND, truth, test_ND, cfg) == [1, 0]
     assert baselines.predict_frozen_encoder(train_ND, [1] * 200, test_ND, cfg) == [1, 1]
