@@ -1,11 +1,16 @@
 """The Ray cluster of this process, which trainings, data stages and the service share."""
 
+import socket
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from pipeline.base.errors import Unreachable
 from pipeline.io.security.secret_files import read_or_make_secret
 
 LOCAL = "local"
+# Ray itself asks a dead address for minutes, and then ends the process.
+ANSWER_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -16,7 +21,10 @@ class RayCluster:
     token: Path
 
     def join(self) -> None:
-        """Join the cluster, or start one on this machine; a process that is in one stays there."""
+        """Join the cluster, or start one on this machine; a process that is in one stays there.
+
+        Raises Unreachable where none answers, or none can be started.
+        """
         import ray
 
         if ray.is_initialized():
@@ -24,10 +32,42 @@ class RayCluster:
         local = self.address == LOCAL
         if local:
             read_or_make_secret(self.token)
-        ray.init(
-            address=self.address,
-            # An option of a cluster that is started; a running one refuses it.
-            include_dashboard=False if local else None,
-            log_to_driver=False,
-            configure_logging=False,
+        else:
+            self._require_answer()
+        try:
+            ray.init(
+                address=self.address,
+                # An option of a cluster that is started; a running one refuses it.
+                include_dashboard=False if local else None,
+                log_to_driver=False,
+                configure_logging=False,
+            )
+        except Exception as error:
+            # Ray has no class of its own for this: its errors are built-in ones, one is a bare Exception.
+            raise Unreachable(self._sentence(str(error).partition("\n")[0])) from error
+
+    def _require_answer(self) -> None:
+        """Raise Unreachable where nothing listens at an address of host and port."""
+        try:
+            place = urlsplit(self.address if "://" in self.address else f"//{self.address}")
+            host, port = place.hostname, place.port
+        except ValueError as error:
+            raise Unreachable(self._sentence(str(error))) from error
+        if not host or port is None:
+            # `auto`, or what Ray refuses by itself.
+            return
+        try:
+            socket.create_connection((host, port), timeout=ANSWER_SECONDS).close()
+        except OSError as error:
+            raise Unreachable(self._sentence(error.strerror or str(error))) from error
+
+    def _sentence(self, reason: str) -> str:
+        if self.address == LOCAL:
+            return (
+                f"Ray cannot start on this machine: {reason} Its logs are in /tmp/ray/session_latest/logs. "
+                "Type the same command again, or write `workers: 0` into the profile."
+            )
+        return (
+            f"No Ray cluster answers at RAY_ADDRESS ({self.address}): {reason.rstrip('.')}. Start it with "
+            "`ray start --head`, correct RAY_ADDRESS, or unset it to work on this machine alone."
         )

@@ -1,0 +1,35 @@
+"""A Ray cluster that cannot be joined."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from pipeline.base.errors import Unreachable
+from pipeline.io.security.ray_cluster import RayCluster
+
+
+def closed_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        (f"127.0.0.1:{closed_port()}", "Connection refused"),
+        (f"ray://127.0.0.1:{closed_port()}", "Connection refused"),
+        ("127.0.0.1:99999", "Port out of range"),
+        ("nonsense", "Invalid address format"),
+        ("auto", "Could not find any running Ray instance"),
+    ],
+)
+def test_a_cluster_that_does_not_answer_is_named_at_once(address: str, why: str, tmp_path: Path) -> None:
+    with pytest.raises(Unreachable) as refused:
+        RayCluster(address, tmp_path / "token").join()
+
+    assert f"No Ray cluster answers at RAY_ADDRESS ({address}): {why}" in str(refused.value)
+    assert "unset it to work on this machine alone" in str(refused.value)
