@@ -18,7 +18,7 @@ MOST_TEXTS = 1500  # of a table
 SETTINGS: dict[str, dict[str, Any]] = {
     "validate": {"min_label_share": 0.03},
     "split": {"test": 0.30},
-    "pretrain": {"steps": 4, "batch_size": 16, "eval_texts": 50},
+    "pretrain": {"steps": 0},
     "finetune": {"min_steps": 100, "eval_every": 100},
     "evaluate": {"resamples": 300, "frozen_encoder": None},
     "gate": {

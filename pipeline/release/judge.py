@@ -12,6 +12,7 @@ from pipeline.base.documents import (
     PublishedScores,
     ReleaseRecord,
     ServingThresholds,
+    TrainingRecord,
 )
 from pipeline.base.errors import Fault
 from pipeline.core.evaluate.report import ScoredTexts
@@ -35,6 +36,7 @@ from pipeline.release.register import (
     release_params,
 )
 
+VALID_SCORE = "valid_macro_f1"
 ATTEMPTS = 5  # to add a verdict to a ledger that other processes extend meanwhile
 
 
@@ -195,6 +197,7 @@ def _candidate_record(
         "decision": decision.record(),
         "test": texts.split,
         "account": _account(workspace),
+        "training": _training(workspace),
         "published": _published(texts.reserve, params) if decision.accepted else None,
     }
 
@@ -202,6 +205,23 @@ def _candidate_record(
 def _account(workspace: Workspace) -> list[str]:
     account = DataAccount.of_notes(files.read_receipt(workspace.root / "data" / "splits").notes)
     return account.lines() if account else []
+
+
+def _training(workspace: Workspace) -> TrainingRecord | None:
+    receipt = files.verified_receipt(workspace.root / "data" / "classifier", made_by="finetune")
+    if "trained_parameters" not in receipt.counts:
+        return None
+    prefix = f"{VALID_SCORE}/"
+    scores = {
+        name.removeprefix(prefix): score for name, score in receipt.figures.items() if name.startswith(prefix)
+    }
+    return {
+        "method": receipt.notes["method"],
+        "trained": receipt.counts["trained_parameters"],
+        "parameters": receipt.counts["parameters"],
+        "score": receipt.figures[VALID_SCORE],
+        "seeds": {name: score for name, score in scores.items() if name.startswith("seed-")},
+    }
 
 
 def _model_settings(workspace: Workspace) -> ModelSettings:

@@ -65,6 +65,7 @@ from pipeline.base.documents.release import (
     ReleaseDetails,
     ReleaseRecord,
     ServingThresholds,
+    TrainingRecord,
 )
 from pipeline.base.documents.upgrade import upgrade_change_point, upgrade_release, upgrade_window
 from pipeline.base.documents.window import (
@@ -159,6 +160,7 @@ __all__ = [
     "TopicReport",
     "TopicShift",
     "TopicState",
+    "TrainingRecord",
     "VariantRecipe",
     "WatchSummary",
     "WindowProfile",

@@ -195,6 +195,7 @@ class ReleaseCard(TypedDict):
     slices: list[CardSlice]
     confusion: list[list[int]]
     task_figures: list[str]
+    training: list[str]
     calibration: CardCalibration
     behaviour: list[CardAbility]
     attack: CardAttack | None

@@ -67,6 +67,20 @@ class ServingThresholds(TypedDict):
     uncertain: float
 
 
+class TrainingRecord(TypedDict):
+    """How the classifier was trained: the method, and how many weights it trained of how many.
+
+    `score` is macro F1 on the validation split, and `seeds` that of a training with each seed, where there
+    were several, by name.
+    """
+
+    method: str
+    trained: int
+    parameters: int
+    score: float
+    seeds: dict[str, float]
+
+
 class GateEvidence(TypedDict):
     """Everything the gate decides on.
 
@@ -90,8 +104,9 @@ class CandidateRecord(GateEvidence):
     model, `champion` the release it was compared with. `model` is the name of the registered model that holds
     `model_version`; `workspace` and `host` are where the release was made, None in records of early versions.
     `test` describes the test split, and `published` holds the scores on its reserve, None where the candidate
-    was rejected or nothing is reserved; `account` says what became of every row that was read. Records of
-    earlier versions lack all three.
+    was rejected or nothing is reserved; `account` says what became of every row that was read, `training` how
+    the classifier was trained, None where its receipt is of an earlier version. Records of earlier versions
+    lack all four.
     """
 
     schema: Literal[2]
@@ -120,6 +135,7 @@ class CandidateRecord(GateEvidence):
     decision: GateDecisionRecord
     test: NotRequired[SplitDescription]
     account: NotRequired[list[str]]
+    training: NotRequired[TrainingRecord | None]
     published: NotRequired[PublishedScores | None]
 
 

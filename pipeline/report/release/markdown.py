@@ -80,7 +80,7 @@ def _decision(card: ReleaseCard) -> Iterator[str]:
 
 def _metrics(card: ReleaseCard) -> Iterator[str]:
     yield from _table(*baseline_table(card["release"], card["metrics"]))
-    yield from (f"{_plain(sentence)}\n" for sentence in card["task_figures"])
+    yield from (f"{_plain(sentence)}\n" for sentence in [*card["training"], *card["task_figures"]])
 
 
 def _comparison(card: ReleaseCard) -> Iterator[str]:

@@ -1,0 +1,31 @@
+"""How a classifier was trained, in sentences of the card."""
+
+import statistics
+from collections.abc import Iterator
+
+from pipeline.base.documents import TrainingRecord
+from pipeline.report.formatting import integer, percent, score
+
+
+def training_sentences(training: TrainingRecord | None) -> list[str]:
+    """Say which weights were trained, and how far the seeds lie apart; nothing of an older record."""
+    return [*_method(training), *_seeds(training)] if training else []
+
+
+def _method(training: TrainingRecord) -> Iterator[str]:
+    trained, of = training["trained"], training["parameters"]
+    yield (
+        f"Fine-tuned by the method {training['method']}, which trains {integer(trained)} weights for "
+        f"{integer(of)} saved ones ({percent(trained / of, 1)}): macro F1 {score(training['score'])} on the "
+        "validation split, which also chose the step."
+    )
+
+
+def _seeds(training: TrainingRecord) -> Iterator[str]:
+    scores = sorted(training["seeds"].values())
+    if len(scores) > 1:
+        yield (
+            f"Over {integer(len(scores))} seeds it is {score(statistics.median(scores))} in the median, from "
+            f"{score(scores[0])} to {score(scores[-1])}, with a standard deviation of "
+            f"{score(statistics.stdev(scores))}: what chance in the training alone does."
+        )
