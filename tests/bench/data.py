@@ -1,9 +1,10 @@
 """The data stages at scale: seconds, texts a second and peak memory of collect, clean, validate and split.
 
-    .venv/bin/python tests/bench/data.py [TEXTS] [--stages-only] [--keep FOLDER]
+    .venv/bin/python tests/bench/data.py [TEXTS] [--stages-only | --diff-only] [--keep FOLDER]
 
 Each stage runs in a process of its own, on texts made from a fixed seed: about 3 % copies, 3 % near copies,
-10 % with personal data, labels, topics and times. Then the parts, in one process.
+10 % with personal data, labels, topics and times. Then the parts, in one process, and the comparison of two
+data versions of a million texts, of which 1 % are added, dropped, relabelled and reworded each.
 Exits with 1 where a figure misses what the issue asks.
 """
 
@@ -30,6 +31,7 @@ TOPICS = ("rooms", "food", "staff", "price", "place")
 # So many seconds and megabytes at 400,000 texts; a stage's start is in them.
 MOST_SECONDS, MOST_MEGABYTES = 40.0, 600
 WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+DIFF_TEXTS, MOST_DIFF_SECONDS = 1_000_000, 30.0
 LEAST_CLEANED, LEAST_FINGERPRINT, LEAST_NEAR = 5_000, 200.0, 20.0
 TELLING = {
     "negative": ("dreadful", "awful", "filthy", "rude"),
@@ -199,6 +201,47 @@ def bench_parts(texts: int = 10_000) -> bool:
     return clean >= LEAST_CLEANED and megabytes >= LEAST_FINGERPRINT and not ratio < LEAST_NEAR
 
 
+def bench_diff(folder: Path, texts: int = DIFF_TEXTS) -> bool:
+    """Print the seconds of the comparison of two versions, and return whether they keep their limit."""
+    from pipeline.io.versioning.version_diff import diff_folders
+
+    draw, known = random.Random(20), made_words()
+    sentences = [made_text(known, draw, [])[0] for _ in range(5_000)]
+    one = texts // 100
+    write_version(folder / "old", range(texts), sentences, changed=range(0))
+    write_version(folder / "new", range(one, texts + one), sentences, changed=range(2 * one, 3 * one))
+    start = time.perf_counter()
+    found = diff_folders(folder / "old", folder / "new", names=("v1", "v2"))
+    seconds = time.perf_counter() - start
+    print(f"data diff of two versions of {texts:,} texts: {seconds:.1f} s, {found.counts}")
+    expected = {kind: one for kind in ("added", "dropped", "relabelled", "reworded")}
+    return seconds <= MOST_DIFF_SECONDS and found.counts == {**expected, "moved": 0}
+
+
+def write_version(folder: Path, rows: range, sentences: list[str], *, changed: range) -> None:
+    """Write the columns of a version that are compared; the `changed` rows have another label and text."""
+    import pyarrow
+    from pyarrow import parquet
+
+    folder.mkdir(parents=True)
+    table = pyarrow.table(
+        {
+            "id": [f"made-{row}" for row in rows],
+            "text": [f"{sentences[row % 5_000]} {row}{'!' * (row in changed)}" for row in rows],
+            "label": [LABELS[(row + (row in changed)) % 3] for row in rows],
+        }
+    )
+    for number, split in enumerate(("train", "valid", "test")):
+        parquet.write_table(table.filter(_of_split(rows, number)), folder / f"{split}.parquet")
+
+
+def _of_split(rows: range, number: int) -> Any:
+    """Return which rows belong to a split: eight of ten to the first one."""
+    import pyarrow
+
+    return pyarrow.array([max(0, row % 10 - 7) == number for row in rows])
+
+
 def _cpu(work: Callable[[], object]) -> float:
     start = time.process_time()
     work()
@@ -221,6 +264,7 @@ def main() -> int:
     parser.add_argument("texts", nargs="?", type=int, default=TEXTS)
     parser.add_argument("--stage", choices=STAGES)
     parser.add_argument("--stages-only", action="store_true")
+    parser.add_argument("--diff-only", action="store_true")
     parser.add_argument("--keep", type=Path)
     asked = parser.parse_args()
     if asked.stage:
@@ -229,8 +273,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="tonewatch-data-") as scratch:
         folder = asked.keep or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        held = bench_stages(folder, asked.texts)
-    held = (asked.stages_only or bench_parts()) and held
+        held = asked.diff_only or bench_stages(folder, asked.texts)
+        if not asked.stages_only:
+            held = bench_diff(folder / "versions") and held
+    if not (asked.stages_only or asked.diff_only):
+        held = bench_parts() and held
     return 0 if held else 1
 
 
