@@ -117,14 +117,11 @@ def _write(out: Path, trained: "Trained", encoder: Path, before: Receipt) -> Rec
 
 
 def _rules(rules: Mapping[str, RatingRule], cfg: FinetuneConfig) -> Mapping[str, RatingRule]:
-    """Return the rating rules where they are asked for; refuse where no source has any."""
+    """Return the rating rules where they are asked for; without any, labels are learnt."""
     if cfg.targets == "labels":
         return {}
     if not rules:
-        raise ConfigError(
-            "finetune.targets is `ratings`, and no source has single ratings. Write `targets: labels` under "
-            "`finetune` in params.yaml, or `ratings` and a column of `raters` under a source."
-        )
+        log.info("targets.labels", why="no source has single ratings")
     return rules
 
 

@@ -198,8 +198,10 @@ def test_a_method_that_does_not_fit_is_refused_before_the_training(
     assert not list((tmp_path / "checkpoints").glob("*/step-*"))
 
 
-def test_ratings_that_no_source_has_are_refused_before_the_training(encoder, sentences, tmp_path, root):
+def test_where_no_source_has_ratings_labels_are_learnt(encoder, sentences, tmp_path, root):
     splits = write_splits(tmp_path / "splits", sentences, labels=LABELS)
 
-    with pytest.raises(ConfigError, match="no source has single ratings"):
-        run(splits, encoder, tmp_path, root, labels=LABELS, targets="ratings")
+    _, _, targets = run(splits, encoder, tmp_path, root, labels=LABELS, targets="ratings")
+
+    assert targets.ndim == 1
+    assert set(targets.tolist()) == {0, 1}

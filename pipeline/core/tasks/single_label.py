@@ -4,6 +4,7 @@ Shapes: N texts, L labels.
 """
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,7 +62,7 @@ class SingleLabel(TextTask):
         from pipeline.core.train.objectives.soft_labels import SoftLabelObjective
 
         cfg = training.cfg
-        kind = SoftLabelObjective if cfg.targets == "ratings" else LabelObjective
+        kind = SoftLabelObjective if training.rules else LabelObjective
         return kind(
             start=start,
             train=train,
@@ -172,11 +173,15 @@ def loss_options(cfg: FinetuneConfig) -> "LossOptions":
 def with_ratings(
     targets_NL: NDArray[np.float32], rows: Sequence[TruthRow], training: Training
 ) -> NDArray[np.float32]:
-    """Put the probabilities that two ratings or more give in the place of a text's targets."""
+    """Put the probabilities that two ratings or more give in the place of a text's targets.
+
+    A label that the ratings do not give was corrected by a person, and stays.
+    """
     from pipeline.core.train.rating_targets import label_probabilities
 
     for number, row in enumerate(rows):
         ratings = [float(rating) for rating in row.raters.split()]
-        if len(ratings) >= 2 and row.source in training.rules:
-            targets_NL[number] = label_probabilities(ratings, training.rules[row.source])
+        rule = training.rules.get(row.source)
+        if rule and len(ratings) >= 2 and training.labels[rule.label(fmean(ratings))] == row.label:
+            targets_NL[number] = label_probabilities(ratings, rule)
     return targets_NL
