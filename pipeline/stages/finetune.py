@@ -134,8 +134,8 @@ def _prompt(encoder: Path, cfg: FinetuneConfig, labels: Sequence[str], max_token
         raise ConfigError(
             "finetune.method: `prompt` needs a BERT with a word head, and this encoder is "
             f"{'one without' if model_type == 'bert' else 'a ' + model_type}. Write "
-            "`objective: masked_words` under `pretrain` and another `start` under `encoder` in "
-            "params.yaml, or `method: full`."
+            "`objective: masked_words` and some `steps` under `pretrain` and another `start` under `encoder` "
+            "in params.yaml, or `method: full`."
         )
     return read_prompt((encoder / "tokenizer.json").read_text("utf-8"), cfg.prompt, labels, max_tokens)
 
