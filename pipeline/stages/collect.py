@@ -198,12 +198,13 @@ def collect(
     id that a rule changed as `example/<rule>`, and the name of the preparation.
     """
     batching = batching or Batching()
-    notes, turned = {PREPARATION: preparation(mask=mask).name}, list[Path]()
+    prepare = preparation(mask=mask, targets=reader.has_targets)
+    notes, turned = {PREPARATION: prepare.name}, list[Path]()
     with files.staging_dir(out) as staging:
         path = staging / TEXTS
         texts, unreadable = TableWriter(path, parquet.COLUMNS), TableWriter(staging / UNREADABLE, PLACES)
         with texts, unreadable:
-            collected = Collected(preparation(mask=mask), tombstones, texts, unreadable)
+            collected = Collected(prepare, tombstones, texts, unreadable)
             for number, source in enumerate(reader.sources):
                 tally, others = RowTally(), staging / f"times-{number}.parquet"
                 with TableWriter(others, ("row", "time")) as other_times:

@@ -73,6 +73,11 @@ class SourceReader:
         """Return the labels that are collected."""
         return self._cfg.labels
 
+    @property
+    def has_targets(self) -> bool:
+        """Return whether the texts have targets: those of all tables do, or of none."""
+        return any(source.columns.target is not None for source in self._cfg.tables)
+
     def records(self, source: Source, tally: RowTally | None = None) -> Iterable[TextRecord | Unreadable]:
         """Return the records of a source and what of it could not be read; `tally` counts as `RowTally` says.
 
