@@ -139,6 +139,7 @@ def test_several_labels_become_a_release_with_a_threshold_each(make_of_preset):
     }
     answer = served(command, "the soup was cold and the waiter was rude again")
     assert answer["best"] == "food + service"
+    assert answer["labels"] == ["food", "service"]
     assert answer["probabilities"]["price"] < 0.5
     assert served(command, "we came on a Monday again")["best"] == "no label"
     # A second run has nothing to do, and the watch says why it evaluates nothing.
@@ -204,11 +205,13 @@ def test_entities_become_a_release_that_finds_them_where_they_stand(make_of_pres
     assert any("half-int8 is skipped" in reason for reason in record["menu"]["reasons"])
     # Markup and blanks before an entity move it in the text that the model reads, and not in the answer.
     text = "<p>  In Oslo nobody knows Ann Lee"
-    found = json.loads(served(command, text)["best"])
+    answer = served(command, text)
+    found = json.loads(answer["best"])
     assert [(text[one["start"] : one["end"]], one["label"]) for one in found] == [
         ("Oslo", "place"),
         ("Ann Lee", "person"),
     ]
+    assert answer["spans"] == [{**one, "text": text[one["start"] : one["end"]]} for one in found]
 
 
 def test_entities_outside_their_text_are_refused_with_their_row(make_of_preset):

@@ -17,7 +17,7 @@ from pipeline.core.inspection.profiles import (
     Roles,
     profile,
 )
-from pipeline.core.inspection.spans import find_spans
+from pipeline.core.inspection.spans import spans_finder
 from pipeline.core.inspection.targets import target_finder
 
 __all__ = ["Roles", "find_roles"]
@@ -36,7 +36,7 @@ def find_roles(names: Sequence[str], rows: Sequence[Mapping[str, str]]) -> Roles
         ("split", _find_split),
         ("time", _find_time),
         ("raters", _find_raters),
-        ("spans", find_spans),
+        ("spans", spans_finder(rows)),
         ("lang", _find_language),
     )
     for role, find in early:

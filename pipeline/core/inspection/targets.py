@@ -6,6 +6,8 @@ from pipeline.core.inspection.profiles import ColumnProfile, Finder, Roles
 
 # Of the rows, how many have a text that others have too; of such texts, how many have distinct targets.
 MIN_SHARED, MIN_DISTINCT = 0.2, 0.8
+# Of a column of another name: how many of its cells differ, and how many of such texts have several labels.
+MAX_DISTINCT_SHARE, MIN_DIFFERENT = 0.5, 0.05
 # Of the rows, how many name their target in the text, where each text stands alone.
 MIN_NAMED = 0.8
 
@@ -33,6 +35,10 @@ def target_finder(rows: Sequence[Row], roles: Roles) -> Finder:
         if apart[best] < MIN_DISTINCT * len(several):
             return ""
         differ = sum(len({row.get(roles.label, "") for row in same}) > 1 for same in several)
+        # Copies of a text, each with its author, have one label; targets have names that come again.
+        is_name = words[best].distinct_share <= MAX_DISTINCT_SHARE and differ >= MIN_DIFFERENT * len(several)
+        if not (words[best].is_called("aspect") or is_name):
+            return ""
         roles.doubts.append(
             f"This is a table of aspects (column {best}): {len(several)} texts are in several rows, "
             f"{differ} of them with different labels. The task is `aspect`: a label for each {best}."

@@ -35,3 +35,16 @@ def test_a_column_of_entities_leaves_no_other_label() -> None:
     found = find_roles(("text", "spans", "tone"), rows)
 
     assert (found.text, found.spans, found.label) == ("text", "spans", "")
+
+
+def test_codes_that_look_like_tags_are_no_entities() -> None:
+    rows = [
+        {
+            "text": f"the bread was fresh on day {number}",
+            "shelf": f"B-{number % 9}",
+            "tone": ("good", "bad")[number % 2],
+        }
+        for number in range(60)
+    ]
+
+    assert find_roles(("text", "shelf", "tone"), rows).spans == ""

@@ -45,3 +45,17 @@ def test_rows_of_one_text_are_told_apart_by_their_target() -> None:
 
     assert (found.target, found.label) == ("what", "label")
     assert "30 texts are in several rows, 30 of them with different labels" in " ".join(found.doubts)
+
+
+def test_copies_of_a_text_by_several_authors_have_no_target() -> None:
+    rows = [
+        {
+            "text": f"visit {number}: cold soup",
+            "author": f"{name} {number}",
+            "label": ("good", "bad")[number % 2],
+        }
+        for number in range(60)
+        for name in ("Ann", "Bo")
+    ]
+
+    assert roles_of(rows).target == ""
