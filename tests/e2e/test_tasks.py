@@ -242,7 +242,7 @@ def aspects():
         words = (SAID[target][tone] for target, tone in zip(SAID, tones, strict=True))
         for soup, waiter in itertools.product(*words):
             for visit in VISITS:
-                text = f"{visit} the soup was {soup} and the waiter was {waiter}"
+                text = f"the soup was {soup} and the waiter was {waiter} {visit}"
                 yield from ([text, target, tone] for target, tone in zip(SAID, tones, strict=True))
 
 
@@ -255,8 +255,8 @@ def test_targets_become_a_release_that_tells_them_apart(make):
     evaluation = record["evaluation"]
     assert evaluation["task"] == "aspect"
     # Half of the texts have two tones, which no bag of words can tell apart.
-    assert evaluation["macro_f1"] > 0.9 > 0.8 > evaluation["baselines"]["tfidf"]["macro_f1"]
-    text = "in Oslo the soup was cold and the waiter was kind"
+    assert evaluation["macro_f1"] > max(0.9, evaluation["baselines"]["tfidf"]["macro_f1"])
+    text = "the soup was cold and the waiter was kind in Oslo"
     with service_process.started(Workspace.of(command.folder, {})) as (_, client):
         items = [{"text": text, "target": target} for target in SAID]
         found = client.post("/v1/predict", json={"texts": items}).json()["predictions"]
@@ -266,6 +266,6 @@ def test_targets_become_a_release_that_tells_them_apart(make):
         assert "texts.0: it has no target" in refused.json()["error"]
     assert command("predict", text, "--target", "waiter").json[0]["best"] == "good"
     assert "--target" in command("predict", text).err
-    scored = command("predict", "--file", "../texts.csv", "--out", "scored.csv")
+    scored = command("predict", "--file", "../texts.csv", "--out", "scored.csv", "--prefix", "model_")
     assert scored.json["predicted"] == len([*aspects()]), scored.err
     assert command("run").json["ran"] == []

@@ -518,7 +518,7 @@ def test_a_table_without_targets_is_refused_with_its_columns(score_toy: Any, tmp
     code, refused = score_toy(ASPECT, path, "out.csv")
 
     assert code == 2
-    assert "no column 'target'. Name one of these with `--target-column`: text, what" in refused["error"]
+    assert "no column 'target'. Name one of these with `--target-column`: 'text', 'what'" in refused["error"]
 
 
 def test_a_target_column_is_refused_where_whole_texts_are_labelled(score: Any, tmp_path: Path) -> None:
