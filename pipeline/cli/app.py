@@ -180,10 +180,8 @@ def predict(
         scored = batch.score_table(workspace, request, sys.stdin.buffer)
         return asdict(scored), predictions.scored(scored)
     if column or target_column or prefix or force:
-        raise UsageError(
-            "`--column`, `--target-column`, `--prefix` and `--force` need a table to write. "
-            "Add `--out scored.csv`."
-        )
+        options = "`--column`, `--target-column`, `--prefix` and `--force`"
+        raise UsageError(f"{options} need a table to write. Add `--out scored.csv`.")
     lines = [*(texts or []), *(inference.read_lines(file, sys.stdin.buffer) if file else [])]
     if explain is not None:
         from pipeline.inference.explain import explain_texts

@@ -173,7 +173,7 @@ def _groups(
         texts = _filled(batch, column)
         if target is not None:
             pairs = zip(texts, _filled(batch, target), strict=True)
-            texts = [with_target(*pair) if None not in pair else None for pair in pairs]
+            texts = [with_target(text, said) if text and said else None for text, said in pairs]
         yield (batch, texts), [text for text in texts if text is not None]
 
 
@@ -195,7 +195,7 @@ def _added_columns(release: LoadedRelease, out: Path) -> dict[str, type]:
     probabilities = {f"{PROBABILITY}{label}": float for label in release.labels}
     head = {"label": str, "best": str, "uncertain": bool, "cut": bool}
     items = items_name(release.task) if require_format(out).kind == "jsonl" else None
-    lists = {items: list} if items else {}
+    lists: dict[str, type] = {items: list} if items else {}
     return {**head, **lists, **probabilities, "release": str, "data_version": str}
 
 

@@ -73,11 +73,6 @@ class SourceReader:
         """Return the labels that are collected."""
         return self._cfg.labels
 
-    @property
-    def has_targets(self) -> bool:
-        """Return whether the texts have targets: those of all tables do, or of none."""
-        return any(source.columns.target is not None for source in self._cfg.tables)
-
     def records(self, source: Source, tally: RowTally | None = None) -> Iterable[TextRecord | Unreadable]:
         """Return the records of a source and what of it could not be read; `tally` counts as `RowTally` says.
 
@@ -174,6 +169,12 @@ def _hub_rows(source: HubSource, max_bytes: int) -> Rows:
     from pipeline.io.web.hub_rows import hub_rows
 
     return hub_rows(source, max_bytes=max_bytes)
+
+
+def have_targets(sources: Iterable[Source]) -> bool:
+    """Return whether the texts of sources have targets: those of all tables do, or of none."""
+    tables = (source for source in sources if not isinstance(source, RecordedSource))
+    return any(source.columns.target is not None for source in tables)
 
 
 def watermark_note(source: str) -> str:

@@ -246,5 +246,4 @@ def _prediction(batch: BatchSlice, row: int, text: str) -> Prediction:
     release, predictions = batch.release, batch.predictions
     answer = release.predictor.in_text(predictions.labels[row], predictions.cleaned[row], text)
     prediction = prediction_of(predictions, row, labels=release.labels, answer=answer)
-    items = items_of(prediction.best, text, release.task)
-    return Prediction.model_validate({**vars(prediction), **items})
+    return Prediction.model_validate({**vars(prediction), **items_of(prediction.best, text, release.task)})

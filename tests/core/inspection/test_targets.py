@@ -34,7 +34,7 @@ def test_a_column_of_another_name_or_of_one_value_is_none() -> None:
     assert roles_of(alone("aspect", "soup")).target == ""
 
 
-def test_rows_of_one_text_are_told_apart_by_their_target() -> None:
+def test_rows_of_one_text_differ_in_their_target() -> None:
     rows = [
         {"text": f"visit {number}: cold soup, fresh bread", "what": thing, "label": label}
         for number in range(30)
