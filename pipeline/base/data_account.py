@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 # Why a text is set aside.
-NO_TEXT, PLACEHOLDER = "no text", "placeholder"
+NO_TEXT, PLACEHOLDER, NO_TARGET = "no text", "placeholder", "no target"
 NO_LABEL, UNKNOWN_LABEL, SEVERAL_LABELS = "no label", "unknown label", "several labels"
 TOO_SHORT, TOO_LONG = "too short", "too long"
 DUPLICATE, CONFLICT = "duplicate", "conflicting labels"
@@ -14,6 +14,7 @@ DUPLICATE, CONFLICT = "duplicate", "conflicting labels"
 LIMIT_KEYS = {
     NO_TEXT: "no_text",
     PLACEHOLDER: "no_text",
+    NO_TARGET: "no_text",
     NO_LABEL: "no_label",
     UNKNOWN_LABEL: "unknown_label",
     SEVERAL_LABELS: "several_labels",

@@ -38,6 +38,13 @@ FileOption = Annotated[
 ColumnOption = Annotated[
     str | None, typer.Option("--column", help="The column of texts; by default `text`, or the only one.")
 ]
+TargetOption = Annotated[
+    str | None, typer.Option("--target", help="What the texts speak of, where the task is `aspect`.")
+]
+TargetColumnOption = Annotated[
+    str | None,
+    typer.Option("--target-column", help="The column of targets of a table; by default `target`."),
+]
 ExplainOption = Annotated[
     str | None,
     typer.Option("--explain", metavar="METHOD", help="Importance of words: occlusion or gradients."),
@@ -155,6 +162,8 @@ def predict(
     prefix: Annotated[str, typer.Option("--prefix", help="Begins the name of each added column.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Replace the file at --out.")] = False,
     explain: ExplainOption = None,
+    target: TargetOption = None,
+    target_column: TargetColumnOption = None,
 ) -> Result:
     """Label texts with the champion.  Example: tonewatch predict --file comments.csv --out scored.parquet."""
     from pipeline.cli import predictions
@@ -162,25 +171,24 @@ def predict(
     from pipeline.inference import predict as inference
 
     if out is not None:
-        if file is None or texts or explain:
+        if file is None or texts or explain or target:
             raise UsageError(
                 "`--out` takes its texts from one file. Name it with `--file`, without other texts and "
-                "without `--explain`."
+                "without `--explain` and `--target`."
             )
-        request = batch.ScoreRequest(file, out, column=column, prefix=prefix, replace=force)
+        request = batch.ScoreRequest(file, out, column, target_column, prefix, replace=force)
         scored = batch.score_table(workspace, request, sys.stdin.buffer)
         return asdict(scored), predictions.scored(scored)
-    if column or prefix or force:
-        raise UsageError(
-            "`--column`, `--prefix` and `--force` need a table to write. Add `--out scored.csv`."
-        )
+    if column or target_column or prefix or force:
+        options = "`--column`, `--target-column`, `--prefix` and `--force`"
+        raise UsageError(f"{options} need a table to write. Add `--out scored.csv`.")
     lines = [*(texts or []), *(inference.read_lines(file, sys.stdin.buffer) if file else [])]
     if explain is not None:
         from pipeline.inference.explain import explain_texts
 
-        explained = explain_texts(workspace, lines, explain)
+        explained = explain_texts(workspace, lines, explain, target)
         return asdict(explained), predictions.explained(explained)
-    result = inference.predict(workspace, lines)
+    result = inference.predict(workspace, lines, target)
     return result.records(), predictions.predictions(result)
 
 

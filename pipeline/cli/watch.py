@@ -39,7 +39,7 @@ TableOption = Annotated[
 ColumnsOption = Annotated[
     str | None,
     typer.Option(
-        "--columns", help="With --file: text=COLUMN,time=COLUMN,topic=COLUMN,id=COLUMN; else found out."
+        "--columns", help="With --file: text=COLUMN,time=COLUMN, and topic, id, target; else found out."
     ),
 ]
 
@@ -94,9 +94,9 @@ def _columns(text: str) -> dict[str, str]:
     columns = {}
     for pair in filter(None, text.split(",")):
         field, sign, column = pair.partition("=")
-        if not sign or field.strip() not in ("text", "time", "topic", "id"):
+        if not sign or field.strip() not in ("text", "time", "topic", "id", "target"):
             raise UsageError(
-                f"--columns {pair!r} is no pair of a field (text, time, topic, id) and a column. "
+                f"--columns {pair!r} is no pair of a field (text, time, topic, id, target) and a column. "
                 "Write it as --columns text=body,time=when."
             )
         columns[field.strip()] = column.strip()
@@ -109,7 +109,7 @@ def _history(history: "History") -> "Iterator[str]":
     yield f"Rows: {history.rows:,}, of which {history.predicted:,} were predicted ({used})."
     left_out = (
         (history.unreadable, "cannot be read"),
-        (history.without_text, "without a text"),
+        (history.without_text, "without a text or its target"),
         (history.without_time, "without a time that can be read"),
         (history.outside, "outside of --from and --to, or in the future"),
         (history.reported, "in windows that have a report, which stays as it is"),

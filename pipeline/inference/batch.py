@@ -1,7 +1,8 @@
 """Predict every row of a table with the champion: in batches, on all cores, in the order of the rows."""
 
+import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,28 +11,35 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from pipeline.base import logs
 from pipeline.base.config import Workspace
 from pipeline.base.errors import DataRejected, UsageError
+from pipeline.base.tasks import reads_targets
+from pipeline.base.tasks.targets import with_target
 from pipeline.inference.champion import LoadedRelease, load_champion
-from pipeline.inference.prediction import Prediction, prediction_of
+from pipeline.inference.prediction import Prediction, items_name, items_of, prediction_of
 from pipeline.inference.workers import predict_groups
+from pipeline.io.tables.formats import require_format
 from pipeline.io.tables.reader import TEXT, Table, column_texts, listed, open_table
 from pipeline.io.tables.writer import check_out, write_table
 
 if TYPE_CHECKING:
+    from pyarrow import RecordBatch
+
     from pipeline.core.model.predictor import Predictions
 
-PROBABILITY = "probability_"
+PROBABILITY, TARGET = "probability_", "target"
 
 
 @dataclass(frozen=True)
 class ScoreRequest:
     """Hold what to score: a table or a file of lines, the column of texts, and where the scored table goes.
 
-    `prefix` comes before the name of each added column; `replace` allows `out` to exist.
+    `target` is the column of what the texts speak of, where the release labels targets. `prefix` comes before
+    the name of each added column; `replace` allows `out` to exist.
     """
 
     source: Path
     out: Path
     column: str | None = None
+    target: str | None = None
     prefix: str = ""
     replace: bool = False
 
@@ -40,7 +48,8 @@ class ScoreRequest:
 class ScoredTable:
     """Hold what was written: all rows, the predicted, cut and uncertain ones, and how many have each label.
 
-    Rows `without_text` have no prediction. `escaped` cells got a quote, so no spreadsheet evaluates them.
+    Rows `without_text`, or without a target where one is labelled, have no prediction. `escaped` cells got a
+    quote, so no spreadsheet evaluates them.
     """
 
     out: str
@@ -73,8 +82,9 @@ def score_table(workspace: Workspace, request: ScoreRequest, standard_input: Bin
     """Write a table of all columns of the source and the champion's predictions; it is whole or absent.
 
     The added columns are label, best, uncertain, cut, one `probability_` column per label, release and
-    data_version. Every row is kept; one without a text has no prediction. Raises UsageError for a column or a
-    place that cannot be used, DataRejected for a row that cannot be read.
+    data_version; in JSON also the list of `labels` or of `spans`, where a text may have several. Every row is
+    kept; one without a text has no prediction. Raises UsageError for a column or a place that cannot be used,
+    DataRejected for a row that cannot be read.
     """
     source, out = request.source, request.out
     check_out(out, replace=request.replace)
@@ -82,25 +92,28 @@ def score_table(workspace: Workspace, request: ScoreRequest, standard_input: Bin
         raise UsageError(f"{out} is the table that is read. Name another file with `--out`.")
     release = load_champion(workspace)
     table = open_table(source, standard_input)
-    column = choose_column(table, request.column)
-    added = {request.prefix + name: kind for name, kind in _added_columns(release).items()}
+    column, target = choose_column(table, request.column), _target_column(table, request.target, release)
+    columns = _added_columns(release, out)
+    added = {request.prefix + name: kind for name, kind in columns.items()}
     _check_names(table, list(added), request.prefix)
     scored = ScoredTable(str(out), column, release.name, release.data_version, release.predictor.max_tokens)
     like = source if source.is_file() else None
     with (
         write_table(out, table.schema, added, like=like, replace=request.replace) as writer,
-        closing(predict_groups(release, _groups(table, column), rows=table.rows)) as groups,
+        closing(predict_groups(release, _groups(table, column, target), rows=table.rows)) as groups,
         logs.progress(f"predict {source.name}", table.rows) as progress,
     ):
         for (batch, texts), predictions in groups:
             rows = _rows(texts, predictions, release.labels)
-            writer.write(batch, dict(zip(added, _values(rows, release), strict=True)))
+            values = _values(rows, texts, release, columns)
+            writer.write(batch, dict(zip(added, values, strict=True)))
             scored.count(rows, release)
             progress(scored.rows)
         scored.escaped = writer.escaped
         if scored.rows and not scored.predicted:
             raise DataRejected(
-                f"No row of {table.where} has a text in column {column!r}. Name another with `--column`: "
+                f"No row of {table.where} has a text in column {column!r}"
+                f"{f' and a target in column {target!r}' if target else ''}. Name another with `--column`: "
                 f"{listed(table.columns)}."
             )
     return scored
@@ -127,6 +140,23 @@ def choose_column(table: Table, name: str | None) -> str:
     return name
 
 
+def _target_column(table: Table, name: str | None, release: LoadedRelease) -> str | None:
+    """Return the column of targets, None where the release labels whole texts."""
+    if not reads_targets(release.task):
+        if name is not None:
+            raise UsageError(
+                f"{release.name} labels texts as a whole (task {release.task}). Leave out `--target-column`."
+            )
+        return None
+    column = TARGET if name is None else name
+    if column not in table.columns:
+        raise UsageError(
+            f"{release.name} labels a target in each text, and {table.where} has no column {column!r}. "
+            f"Name one of these with `--target-column`: {listed(table.columns)}."
+        )
+    return column
+
+
 def _check_names(table: Table, added: Sequence[str], prefix: str) -> None:
     taken = [name for name in added if name in table.columns]
     if taken:
@@ -136,10 +166,19 @@ def _check_names(table: Table, added: Sequence[str], prefix: str) -> None:
         )
 
 
-def _groups(table: Table, column: str) -> Iterator[tuple[tuple[Any, list[str | None]], list[str]]]:
+def _groups(
+    table: Table, column: str, target: str | None
+) -> Iterator[tuple[tuple[Any, list[str | None]], list[str]]]:
     for batch in table.batches():
-        texts = [text if text and text.strip() else None for text in column_texts(batch, column)]
+        texts = _filled(batch, column)
+        if target is not None:
+            pairs = zip(texts, _filled(batch, target), strict=True)
+            texts = [with_target(text, said) if text and said else None for text, said in pairs]
         yield (batch, texts), [text for text in texts if text is not None]
+
+
+def _filled(batch: "RecordBatch", column: str) -> list[str | None]:
+    return [text if text and text.strip() else None for text in column_texts(batch, column)]
 
 
 def _rows(
@@ -151,23 +190,30 @@ def _rows(
     ]
 
 
-def _added_columns(release: LoadedRelease) -> dict[str, type]:
+def _added_columns(release: LoadedRelease, out: Path) -> dict[str, type]:
+    """Return the names and types of the added columns; only JSON has lists of labels or of entities."""
     probabilities = {f"{PROBABILITY}{label}": float for label in release.labels}
     head = {"label": str, "best": str, "uncertain": bool, "cut": bool}
-    return {**head, **probabilities, "release": str, "data_version": str}
+    items = items_name(release.task) if require_format(out).kind == "jsonl" else None
+    lists: dict[str, type] = {items: list} if items else {}
+    return {**head, **lists, **probabilities, "release": str, "data_version": str}
 
 
-def _values(rows: Sequence[Prediction | None], release: LoadedRelease) -> list[list[Any]]:
+def _values(
+    rows: Sequence[Prediction | None],
+    texts: Sequence[str | None],
+    release: LoadedRelease,
+    columns: Mapping[str, type],
+) -> list[list[Any]]:
     """Return the values of the added columns; a row without a prediction names no release either."""
-    nothing = [None] * len(_added_columns(release))
-    values = [
-        [
-            *(row.label, row.best, row.uncertain, row.cut),
-            *row.probabilities.values(),
-            *(release.name, release.data_version),
-        ]
-        if row
-        else nothing
-        for row in rows
-    ]
-    return [list(column) for column in zip(*values, strict=True)]
+    found = []
+    for row, text in zip(rows, texts, strict=True):
+        values: dict[str, Any] = {}
+        if row is not None:
+            probabilities = {f"{PROBABILITY}{label}": one for label, one in row.probabilities.items()}
+            items = items_of(row.best, text or "", release.task)
+            written = {name: json.dumps(one, ensure_ascii=False) for name, one in items.items()}
+            origin = {"release": release.name, "data_version": release.data_version}
+            values = {**vars(row), **written, **probabilities, **origin}
+        found.append([values.get(name) for name in columns])
+    return [list(column) for column in zip(*found, strict=True)]

@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING
 
 from pipeline.base.config import Workspace
 from pipeline.base.errors import UsageError
+from pipeline.base.tasks import reads_targets
+from pipeline.base.tasks.targets import split_target
 from pipeline.inference.champion import LoadedRelease, load_champion
-from pipeline.inference.predict import require_texts
+from pipeline.inference.predict import about, require_texts
 from pipeline.io.params_file import load_params
 
 if TYPE_CHECKING:
     from pipeline.core.explain.occlusion import Explanation, ExplanationMethod
+
+
+SECOND_LINE = "Write what the text speaks of in a second line, or with `--target`."
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,9 @@ class ChampionExplanations:
     explanations: "tuple[Explanation, ...]"
 
 
-def explain_texts(workspace: Workspace, texts: Sequence[str], method: str) -> ChampionExplanations:
+def explain_texts(
+    workspace: Workspace, texts: Sequence[str], method: str, target: str | None = None
+) -> ChampionExplanations:
     """Predict texts with the champion, and return the importance of the words of each.
 
     Raises UsageError for an unknown method, and what `predict` raises.
@@ -31,7 +38,9 @@ def explain_texts(workspace: Workspace, texts: Sequence[str], method: str) -> Ch
     require_texts(texts)
     known, most = method_named(method), load_params(workspace.params).serve.dashboard.explained_words
     release = load_champion(workspace)
-    explained = (explain(workspace, release, text, method=known, most=most) for text in texts)
+    explained = (
+        explain(workspace, release, text, method=known, most=most) for text in about(texts, target, release)
+    )
     return ChampionExplanations(release.name, release.data_version, tuple(explained))
 
 
@@ -53,6 +62,8 @@ def explain(
     label's logit between all words, with the classifier that the release was compressed from. Raises
     UsageError where that is gone.
     """
+    if reads_targets(release.task) and not split_target(text)[1]:
+        raise UsageError(f"{release.name} labels a target in a text. {SECOND_LINE}")
     if method == "gradients":
         from pipeline.core.explain.gradients import explain_by_gradients
         from pipeline.inference.twin import load_twin

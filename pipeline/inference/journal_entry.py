@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.base.digests import keyed_digest
 from pipeline.base.records import JournalEntry
+from pipeline.base.tasks.targets import by_part
 from pipeline.core.clean.language import detect_language
 from pipeline.core.clean.words import count_words
 from pipeline.core.monitor.text_clusters import text_cluster
@@ -60,7 +61,7 @@ def journal_fields(cleaned: str, *, hashed: bool, min_words: int, key: bytes) ->
 
     `min_words` is the length below which no language is detected, `key` that of the digest.
     """
-    masked = mask_pii(cleaned)[0]
+    masked = by_part(lambda part: mask_pii(part)[0], cleaned)
     # Detecting a language takes as long as all else here, so readers do it where the text is stored.
     return JournalFields(
         text="" if hashed else masked,

@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypedDict
+from typing import BinaryIO
 
 from pipeline.base.config import Workspace
 from pipeline.base.errors import UsageError
-from pipeline.inference.champion import load_champion
-from pipeline.inference.prediction import Prediction, prediction_of
+from pipeline.base.tasks import reads_targets
+from pipeline.base.tasks.targets import with_target
+from pipeline.inference.champion import LoadedRelease, load_champion
+from pipeline.inference.prediction import Prediction, PredictionItems, items_of, prediction_of
 from pipeline.io.tables.formats import table_format
 
 
-class PredictionRecord(TypedDict):
+class PredictionRecord(PredictionItems):
     """The prediction for one text, and the release and data version that it comes from."""
 
     label: str
@@ -35,6 +37,7 @@ class ChampionPredictions:
     data_version: str
     max_tokens: int
     predictions: tuple[Prediction, ...]
+    items: tuple[PredictionItems, ...]
 
     def records(self) -> list[PredictionRecord]:
         """Return one record per text."""
@@ -47,26 +50,48 @@ class ChampionPredictions:
                 "probabilities": one.probabilities,
                 "release": self.release,
                 "data_version": self.data_version,
+                **items,
             }
-            for one in self.predictions
+            for one, items in zip(self.predictions, self.items, strict=True)
         ]
 
 
-def predict(workspace: Workspace, texts: Sequence[str]) -> ChampionPredictions:
-    """Label texts with the champion, loaded from its verified local copy.
+def predict(workspace: Workspace, texts: Sequence[str], target: str | None = None) -> ChampionPredictions:
+    """Label texts with the champion, loaded from its verified local copy; `target` is what they speak of.
 
-    Raises UsageError when there is no text, a text is not UTF-8, or there is no champion.
+    Raises UsageError when there is no text, a text is not UTF-8, there is no champion, or a target is missing
+    or not asked for.
     """
     require_texts(texts)
     release = load_champion(workspace)
-    predictions = release.predictor.predict(texts)
-    rows = range(len(texts))
+    predictions = release.predictor.predict(about(texts, target, release))
+    rows = tuple(prediction_of(predictions, row, labels=release.labels) for row in range(len(texts)))
     return ChampionPredictions(
         release.name,
         release.data_version,
         release.predictor.max_tokens,
-        tuple(prediction_of(predictions, row, labels=release.labels) for row in rows),
+        rows,
+        tuple(items_of(row.best, text, release.task) for row, text in zip(rows, texts, strict=True)),
     )
+
+
+def about(texts: Sequence[str], target: str | None, release: LoadedRelease) -> Sequence[str]:
+    """Return texts with the target that all of them speak of, where a release labels targets.
+
+    Raises UsageError where it labels targets and there is none, or the other way round.
+    """
+    if not reads_targets(release.task):
+        if target is not None:
+            raise UsageError(
+                f"{release.name} labels texts as a whole (task {release.task}). Leave out `--target`."
+            )
+        return texts
+    if not (target or "").strip():
+        raise UsageError(
+            f"{release.name} labels a target in each text. Name it with `--target`, as in "
+            '`tonewatch predict "the soup was cold" --target soup`; for a table add `--out scored.csv`.'
+        )
+    return [with_target(text, target or "") for text in texts]
 
 
 def require_texts(texts: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.base.documents import ReleaseRecord, SplitDescription
 from pipeline.base.errors import Fault, TonewatchError
 from pipeline.base.records import SplitName, TextRecord
-from pipeline.core.clean.duplicates import duplicate_key
+from pipeline.core.clean.duplicates import whole_text_key
 from pipeline.core.gate.looks import describe_test
 from pipeline.core.gate.reserve import reserved_rows
 from pipeline.io import files, parquet
@@ -83,13 +83,13 @@ def rows_trained_on(
     texts: dict[str, list[int]] = {}
     groups: dict[str, list[int]] = {}
     for row, record in enumerate(records):
-        texts.setdefault(duplicate_key(record.text), []).append(row)
+        texts.setdefault(whole_text_key(record.text), []).append(row)
         groups.setdefault(record.group, []).append(row)
     rows: set[int] = set()
     try:
         for text, group in stream_split(root, release["data_version"], *TRAINED_ON):
             rows.update(groups.get(group, ()))
-            rows.update(texts.get(duplicate_key(text), ()))
+            rows.update(texts.get(whole_text_key(text), ()))
     except (TonewatchError, OSError) as error:
         return TrainedRows(frozenset(), f"its data {release['data_version']} cannot be read ({error})")
     return TrainedRows(frozenset(rows))

@@ -12,7 +12,7 @@ from pipeline.base.config.parsing import parse_params
 from pipeline.base.digests import json_digest
 from pipeline.base.documents import EvaluationReport, HeadlineMetrics, ReleaseRecord
 from pipeline.base.errors import ConfigError, TonewatchError, Unreachable
-from pipeline.base.tasks import SINGLE_LABEL, answer_form
+from pipeline.base.tasks import SINGLE_LABEL, are_comparable
 from pipeline.io import files
 from pipeline.io.params_file import load_params
 from pipeline.io.registry import release_files
@@ -51,6 +51,7 @@ def register(workspace: Workspace, data_version: str, *, code: Path = SERVING_CO
             "finetune": _history(data / "classifier"),
         },
         signature=release_files.sign_candidate(workspace),
+        task=evaluation.get("task", SINGLE_LABEL),
     )
     return open_registry(workspace).register(registration)
 
@@ -60,7 +61,7 @@ def refuse_other_task(workspace: Workspace) -> None:
     ledger, task = Ledger(workspace.ledger), load_params(workspace.params).task
     name = ledger.champion()
     champion = ledger.get(name).record["evaluation"].get("task", SINGLE_LABEL) if name else task
-    if task != champion and not (answer_form(task).one_label and answer_form(champion).one_label):
+    if not are_comparable(task, champion):
         raise ConfigError(
             f"task is `{task}`, and {name} in service is of task `{champion}`: no test can compare their "
             f"answers. Write `task: {champion}`, or train in a workspace of its own: `tonewatch init FOLDER`."
@@ -110,6 +111,7 @@ def register_again(workspace: Workspace, release: ReleaseRecord) -> str:
             metrics=release["metrics"],
             histories={},
             signature=release["signature"],
+            task=release["evaluation"].get("task", SINGLE_LABEL),
         )
         version = open_registry(workspace).register(registration)
     log.warning("release.registered_again", release=release["release"], version=version)

@@ -18,6 +18,7 @@ from pipeline.base.data_account import (
     CONFLICT,
     DUPLICATE,
     NO_LABEL,
+    NO_TARGET,
     NO_TEXT,
     PLACEHOLDER,
     SEVERAL_LABELS,
@@ -53,6 +54,7 @@ QUARANTINE = "quarantine.parquet"
 UNKNOWN_LABELS = 50
 REASONS = (
     NO_TEXT, PLACEHOLDER, NO_LABEL, UNKNOWN_LABEL, SEVERAL_LABELS, TOO_SHORT, TOO_LONG, DUPLICATE, CONFLICT,
+    NO_TARGET,
 )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from pipeline.core.privacy.tombstone_form import tombstone_form
 from pipeline.io import files, parquet
 from pipeline.io.forgetting.tombstones import Tombstones, open_tombstones
 from pipeline.io.sources.rows import RowTally
-from pipeline.io.sources.source_reader import SourceReader, watermark_note
+from pipeline.io.sources.source_reader import SourceReader, have_targets, watermark_note
 from pipeline.io.streams.tables import TableWriter, replace_values
 from pipeline.io.streams.worker_pool import Batching, map_in_order
 
@@ -198,12 +198,13 @@ def collect(
     id that a rule changed as `example/<rule>`, and the name of the preparation.
     """
     batching = batching or Batching()
-    notes, turned = {PREPARATION: preparation(mask=mask).name}, list[Path]()
+    prepare = preparation(mask=mask, targets=have_targets(reader.sources))
+    notes, turned = {PREPARATION: prepare.name}, list[Path]()
     with files.staging_dir(out) as staging:
         path = staging / TEXTS
         texts, unreadable = TableWriter(path, parquet.COLUMNS), TableWriter(staging / UNREADABLE, PLACES)
         with texts, unreadable:
-            collected = Collected(preparation(mask=mask), tombstones, texts, unreadable)
+            collected = Collected(prepare, tombstones, texts, unreadable)
             for number, source in enumerate(reader.sources):
                 tally, others = RowTally(), staging / f"times-{number}.parquet"
                 with TableWriter(others, ("row", "time")) as other_times:

@@ -113,6 +113,7 @@ def _frozen_encoder(folder: Path, candidate: ModelSettings, *, threads: int) -> 
         "temperature": 1.0,
         "uncertain": 0.0,
         "long_texts": candidate.get("long_texts", "head"),
+        "preparation": candidate.get("preparation", ""),
     }
     tokenizer = (folder / "tokenizer.json").read_text("utf-8")
     return Predictor.of(export_onnx(model, max_tokens=max_tokens), tokenizer, settings, threads=threads)

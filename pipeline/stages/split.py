@@ -19,9 +19,9 @@ from pipeline.base.data_account import ACCOUNT, DataAccount
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import SPLITS, Receipt, SplitName, TextRecord, counts_by
 from pipeline.base.tasks import SINGLE_LABEL, TaskName, answer_form
-from pipeline.core.clean.near_duplicates import sign_texts
 from pipeline.core.privacy.preparation import PREPARATION
-from pipeline.core.split.plan import NO_SPLIT, Planner, SplitPlan, sign_rows
+from pipeline.core.split.plan import NO_SPLIT, Planner, SplitPlan
+from pipeline.core.split.signed_rows import sign_rows, sign_whole_texts
 from pipeline.core.validate import leakage
 from pipeline.io import files, parquet
 from pipeline.io.streams.fingerprint import add_rows, fingerprint
@@ -97,7 +97,7 @@ def _plan(
     batches = ((rest, (texts, groups)) for texts, groups, *rest in columns)
     for rest, signed in map_in_order(functools.partial(sign_rows, cfg), batches, batching):
         planner.add(signed, *rest)
-    some, sign = iter(learnt), functools.partial(sign_texts, cfg.near_duplicates)
+    some, sign = iter(learnt), functools.partial(sign_whole_texts, cfg.near_duplicates)
     parts = iter(lambda: list(itertools.islice(some, batching.rows)), [])
     for _, learnt_part in map_in_order(sign, ((None, part) for part in parts), batching):
         planner.add_learnt(learnt_part)

@@ -139,6 +139,7 @@ def test_several_labels_become_a_release_with_a_threshold_each(make_of_preset):
     }
     answer = served(command, "the soup was cold and the waiter was rude again")
     assert answer["best"] == "food + service"
+    assert answer["labels"] == ["food", "service"]
     assert answer["probabilities"]["price"] < 0.5
     assert served(command, "we came on a Monday again")["best"] == "no label"
     # A second run has nothing to do, and the watch says why it evaluates nothing.
@@ -204,11 +205,13 @@ def test_entities_become_a_release_that_finds_them_where_they_stand(make_of_pres
     assert any("half-int8 is skipped" in reason for reason in record["menu"]["reasons"])
     # Markup and blanks before an entity move it in the text that the model reads, and not in the answer.
     text = "<p>  In Oslo nobody knows Ann Lee"
-    found = json.loads(served(command, text)["best"])
+    answer = served(command, text)
+    found = json.loads(answer["best"])
     assert [(text[one["start"] : one["end"]], one["label"]) for one in found] == [
         ("Oslo", "place"),
         ("Ann Lee", "person"),
     ]
+    assert answer["spans"] == [{**one, "text": text[one["start"] : one["end"]]} for one in found]
 
 
 def test_entities_outside_their_text_are_refused_with_their_row(make_of_preset):
@@ -222,3 +225,47 @@ def test_entities_outside_their_text_are_refused_with_their_row(make_of_preset):
     assert refused.code in (1, 2)
     assert "source texts, row 7, column 'spans': the span 4 to 400 (person) lies outside" in refused.err
     assert not (command.folder / "data" / "raw").exists()
+
+
+SAID = {
+    "soup": {"bad": ("cold", "salty"), "good": ("hot", "tasty")},
+    "waiter": {"bad": ("rude", "slow"), "good": ("kind", "quick")},
+}
+# The texts are alike, and a near duplicate is in the split of the others.
+ASPECT_TRAINING = ("finetune.min_steps=400", "finetune.eval_every=100", "split.near_duplicates=1.0")
+VISITS = ("in Lima", "in Oslo", "last week", "on Monday", "at noon", "with us", "before work", "by the sea")
+
+
+def aspects():
+    """Yield texts that speak of two things, in a row for each of them with the tone of that one alone."""
+    for tones in itertools.product(("bad", "good"), repeat=2):
+        words = (SAID[target][tone] for target, tone in zip(SAID, tones, strict=True))
+        for soup, waiter in itertools.product(*words):
+            for visit in VISITS:
+                text = f"the soup was {soup} and the waiter was {waiter} {visit}"
+                yield from ([text, target, tone] for target, tone in zip(SAID, tones, strict=True))
+
+
+def test_targets_become_a_release_that_tells_them_apart(make):
+    command, first = make("aspect", ["text", "target", "label"], [*aspects()], *ASPECT_TRAINING)
+
+    assert first.code == 0, first.err
+    assert "\ntask: aspect " in (command.folder / "params.yaml").read_text("utf-8")
+    record = command("release", "show", "R1").json
+    evaluation = record["evaluation"]
+    assert evaluation["task"] == "aspect"
+    # Half of the texts have two tones, which no bag of words can tell apart.
+    assert evaluation["macro_f1"] > max(0.9, evaluation["baselines"]["tfidf"]["macro_f1"])
+    text = "the soup was cold and the waiter was kind in Oslo"
+    with service_process.started(Workspace.of(command.folder, {})) as (_, client):
+        items = [{"text": text, "target": target} for target in SAID]
+        found = client.post("/v1/predict", json={"texts": items}).json()["predictions"]
+        assert [one["best"] for one in found] == ["bad", "good"]
+        refused = client.post("/v1/predict", json={"texts": [text]})
+        assert refused.status_code == 422
+        assert "texts.0: it has no target" in refused.json()["error"]
+    assert command("predict", text, "--target", "waiter").json[0]["best"] == "good"
+    assert "--target" in command("predict", text).err
+    scored = command("predict", "--file", "../texts.csv", "--out", "scored.csv", "--prefix", "model_")
+    assert scored.json["predicted"] == len([*aspects()]), scored.err
+    assert command("run").json["ran"] == []

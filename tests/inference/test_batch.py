@@ -475,3 +475,71 @@ def test_labels_of_any_name_become_columns(tmp_path: Path, capsys: pytest.Captur
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].endswith("out.csv: 1 rows, 1 predicted from column 'comment'.")
     assert lines[1:] == ["Labels: negative 1.", "release R1, data v1"]
+
+
+WORDS = {"soup": "negative", "waiter": "positive"}
+
+
+@pytest.fixture
+def score_toy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Return a function that scores a table with a release of another task."""
+
+    def run(settings: dict[str, Any], source: Path, out: str, *options: str) -> tuple[int, Any]:
+        workspace = running_service.serve_toy(tmp_path / "w", WORDS, settings)
+        arguments = ["predict", "--file", str(source), "--out", str(tmp_path / out), "--json", *options]
+        code = run_command([*arguments, "--workspace", str(workspace.root)])
+        return code, json.loads(capsys.readouterr().out)
+
+    return run
+
+
+ASPECT = {"task": "aspect", "preparation": "2-targets"}
+
+
+@pytest.mark.parametrize(("column", "options"), [("target", []), ("what", ["--target-column", "what"])])
+def test_each_row_is_predicted_for_its_target(
+    score_toy: Any, tmp_path: Path, column: str, options: list[str]
+) -> None:
+    rows = [{"text": "a fine visit", column: target} for target in ("soup", "waiter", "", None)]
+    path = write(tmp_path / "in.jsonl", rows)
+
+    code, scored = score_toy(ASPECT, path, "out.csv", *options, "--column", "text")
+
+    assert code == 0, scored
+    table = read(tmp_path / "out.csv")
+    assert [row["best"] for row in table] == ["negative", "positive", "", ""]
+    assert [row[column] for row in table] == ["soup", "waiter", "", ""]
+    assert (scored["predicted"], scored["without_text"]) == (2, 2)
+
+
+def test_a_table_without_targets_is_refused_with_its_columns(score_toy: Any, tmp_path: Path) -> None:
+    path = write(tmp_path / "in.csv", [{"text": "a fine visit", "what": "soup"}])
+
+    code, refused = score_toy(ASPECT, path, "out.csv")
+
+    assert code == 2
+    assert "no column 'target'. Name one of these with `--target-column`: 'text', 'what'" in refused["error"]
+
+
+def test_a_target_column_is_refused_where_whole_texts_are_labelled(score: Any, tmp_path: Path) -> None:
+    path = write(tmp_path / "in.csv", [{"text": "word1", "what": "soup"}])
+
+    code, refused = score(path, "out.csv", "--target-column", "what")
+
+    assert code == 2
+    assert "labels texts as a whole (task single_label)" in refused["error"]
+
+
+@pytest.mark.parametrize(("out", "has_list"), [("out.jsonl", True), ("out.csv", False)])
+def test_json_has_the_list_of_labels(score_toy: Any, tmp_path: Path, out: str, has_list: bool) -> None:
+    settings = {"task": "multi_label", "thresholds": [0.6, 0.6, 0.6]}
+    path = write(tmp_path / "in.csv", [{"text": "soup waiter"}, {"text": "bread"}, {"text": ""}])
+
+    code, scored = score_toy(settings, path, out, "--column", "text")
+
+    assert code == 0, scored
+    table = read(tmp_path / out)
+    assert [row["best"] for row in table][:2] == ["negative + positive", "no label"]
+    found = [row["labels"] for row in table] if has_list else None
+    assert found == ([["negative", "positive"], [], None] if has_list else None)
+    assert ("labels" in table[0]) == has_list

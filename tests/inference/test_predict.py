@@ -116,3 +116,26 @@ def test_openapi_documents_the_mark(service: RunningService) -> None:
     assert schemas["Prediction"]["properties"]["cut"]["type"] == "boolean"
     assert "cut" in schemas["Prediction"]["required"]
     assert schemas["PredictResponse"]["examples"][0]["predictions"][0]["cut"] is False
+
+
+def test_texts_on_the_command_line_share_a_target(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = {"soup": "negative", "waiter": "positive"}
+    settings = {"task": "aspect", "preparation": "2-targets"}
+    workspace = running_service.serve_toy(tmp_path / "w", words, settings)
+
+    def run(*arguments: str) -> str:
+        run_command(["predict", *arguments, "--json", "--workspace", str(workspace.root)])
+        return capsys.readouterr().out
+
+    found = json.loads(run("a visit", "a stay", "--target", "waiter"))
+    explained = json.loads(run("a visit", "--target", "waiter", "--explain", "occlusion"))
+
+    assert [one["best"] for one in found] == ["positive", "positive"]
+    assert [one["word"] for one in explained["explanations"][0]["words"]] == ["a", "visit"]
+    assert "Name it with `--target`" in run("a visit")
+    assert "Name it with `--target`" in run("a visit", "--explain", "occlusion")
+
+
+def test_a_target_is_refused_where_whole_texts_are_labelled(service: RunningService) -> None:
+    with pytest.raises(UsageError, match="labels texts as a whole"):
+        predict(service.workspace, ["word1"], target="word2")

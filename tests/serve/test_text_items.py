@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -95,3 +96,73 @@ def test_a_wrong_item_is_refused_with_its_place(
     assert where in response.json()["error"]
     assert what in response.json()["error"]
     assert "<b>" not in response.text
+
+
+WORDS = {"soup": "negative", "waiter": "positive"}
+SAID = "the food and the people"
+
+
+@pytest.fixture(scope="module")
+def aspects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    workspace = running_service.serve_toy(
+        tmp_path_factory.mktemp("aspects") / "w",
+        WORDS,
+        {"task": "aspect", "preparation": "2-masked-targets"},
+    )
+    with running_service.running(workspace) as found:
+        yield found
+
+
+def test_each_target_of_a_text_has_its_own_prediction_and_stays_in_the_journal(
+    aspects: RunningService,
+) -> None:
+    response = send(aspects, *({"text": SAID, "target": target} for target in WORDS))
+
+    entries = stored(aspects, response)
+
+    assert [one["best"] for one in response.json()["predictions"]] == ["negative", "positive"]
+    assert [entry.text for entry in entries] == [f"{SAID}\nsoup", f"{SAID}\nwaiter"]
+    assert entries[0].digest != entries[1].digest
+
+
+def test_an_address_in_a_target_is_masked(aspects: RunningService) -> None:
+    (entry,) = stored(aspects, send(aspects, {"text": SAID, "target": "joe@x.example"}))
+
+    assert entry.text == f"{SAID}\n[email]"
+
+
+@pytest.mark.parametrize("item", [SAID, {"text": SAID}, {"text": f"{SAID}\nsoup"}])
+def test_a_text_without_a_target_is_refused_where_targets_are_labelled(
+    aspects: RunningService, item: Any
+) -> None:
+    response = send(aspects, {"text": SAID, "target": "soup"}, item)
+
+    assert response.status_code == 422
+    assert "texts.1: it has no target" in response.json()["error"]
+
+
+@pytest.mark.parametrize(("target", "what"), [("  ", "pattern"), ("x" * 201, "at most 200")])
+def test_an_empty_or_endless_target_is_refused(aspects: RunningService, target: str, what: str) -> None:
+    response = send(aspects, {"text": SAID, "target": target})
+
+    assert response.status_code == 422
+    assert what in response.json()["error"]
+
+
+def test_a_target_is_refused_where_whole_texts_are_labelled(service: RunningService) -> None:
+    response = send(service, "word1", {"text": "word2", "target": "word2"})
+
+    assert response.status_code == 422
+    assert "texts.1.target: this release labels texts as a whole (task single_label)" in response.text
+
+
+def test_several_labels_of_a_text_are_a_list_and_one_label_is_none(
+    service: RunningService, tmp_path: Path
+) -> None:
+    settings = {"task": "multi_label", "thresholds": [0.6, 0.6, 0.6]}
+    with running_service.running(running_service.serve_toy(tmp_path / "w", WORDS, settings)) as several:
+        two, none = send(several, "soup waiter", "bread").json()["predictions"]
+
+    assert (two["best"], two["labels"]) == ("negative + positive", ["negative", "positive"])
+    assert (none["best"], none["labels"]) == ("no label", [])
+    assert {"labels", "spans"}.isdisjoint(send(service, "word1").json()["predictions"][0])

@@ -50,8 +50,26 @@ def make_workspace(root: Path, *, releases: int = 1, **serve: object) -> Workspa
 
 def add_release(workspace: Workspace, *, label: str, data_version: str = "v1") -> str:
     """Add a release that predicts one label for every word, with its local copy, and return its name."""
+    return add_toy(workspace, dict.fromkeys(WORDS, label), {}, data_version=data_version)
+
+
+def serve_toy(root: Path, words: Mapping[str, str], settings: Mapping[str, object]) -> Workspace:
+    """Make a workspace with one release in service, which predicts these labels for these words."""
+    workspace = make_workspace(root, releases=0)
+    promote(workspace, add_toy(workspace, words, settings))
+    return workspace
+
+
+def add_toy(
+    workspace: Workspace,
+    words: Mapping[str, str],
+    settings: Mapping[str, object],
+    *,
+    data_version: str = "v1",
+) -> str:
+    """Add a release with further settings of its model, as a task, and return its name."""
     candidate = workspace.root / "data" / "candidate"
-    toy.candidate(candidate, dict.fromkeys(WORDS, label))
+    toy.candidate(candidate, words, settings=settings)
     evaluation = {"macro_f1": 0.9}
     number = len(Ledger(workspace.ledger).releases()) + 1
     record = {

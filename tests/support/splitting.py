@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pipeline.base.config import SplitConfig
 from pipeline.base.records import SPLITS, SplitName, TextRecord
 from pipeline.core.clean.near_duplicates import MemoryStore, sign_texts
-from pipeline.core.split.plan import Planner, SplitPlan, sign_rows
+from pipeline.core.split.plan import Planner, SplitPlan
+from pipeline.core.split.signed_rows import sign_rows
 
 
 @dataclasses.dataclass(frozen=True)

@@ -24,13 +24,18 @@ def candidate(
     *,
     labels: Sequence[str] = LABELS,
     variant: Mapping[str, float] | None = None,
+    settings: Mapping[str, object] | None = None,
 ) -> None:
-    """Write a candidate folder that predicts a label for each of these words; others get equal logits."""
+    """Write a candidate folder that predicts a label for each of these words; others get equal logits.
+
+    `settings` are further ones of the model, as its task.
+    """
     words = {"[PAD]": 0, "[UNK]": 1, **{word: number for number, word in enumerate(predictions, start=2)}}
     weights = np.zeros((len(words), len(labels)), dtype=np.float32)
     for word, label in predictions.items():
         weights[words[word], list(labels).index(label)] = LOGIT
     settings = {
+        **(settings or {}),
         "labels": list(labels),
         "max_tokens": 8,
         "variant": "fp32",

@@ -11,7 +11,15 @@ from pipeline.base.config.evaluate import EvaluateConfig, GateConfig
 from pipeline.base.config.operations import ScheduleConfig, ServeConfig, TuneConfig, WatchConfig
 from pipeline.base.config.section import Section
 from pipeline.base.config.training import FinetuneConfig, PretrainConfig
-from pipeline.base.tasks import ORDINAL, TOKEN_LABELS, TaskName, answer_form, scale_fault
+from pipeline.base.tasks import (
+    ASPECT,
+    ORDINAL,
+    TOKEN_LABELS,
+    TaskName,
+    answer_form,
+    reads_targets,
+    scale_fault,
+)
 
 NEWEST = "newest"
 OPERATIONAL_SECTIONS = ("serve", "watch", "schedule", "tune")  # no part of a release
@@ -123,14 +131,32 @@ class Params(Section):
                 f"task is `{TOKEN_LABELS}`, and source {others[0]} brings no entities: write `spans: COLUMN` "
                 "in its columns, with `label: null`"
             )
+        return self._reads_no_whole_texts()
+
+    @model_validator(mode="after")
+    def _targets_are_named(self) -> "Params":
+        named = [source.name for source in self.collect.tables if source.columns.target is not None]
+        others = [source.name for source in self.collect.tables if source.columns.target is None]
+        if not reads_targets(self.task):
+            if named:
+                raise ValueError(f"source {named[0]} has columns.target: write `task: {ASPECT}`")
+            return self
+        if others:
+            raise ValueError(
+                f"task is `{ASPECT}`, and source {others[0]} names no target of a text: write "
+                "`target: COLUMN` in its columns, or `task: single_label`"
+            )
+        return self._reads_no_whole_texts()
+
+    def _reads_no_whole_texts(self) -> "Params":
         if self.encoder.long_texts != "head":
             raise ValueError(
-                f"task is `{TOKEN_LABELS}`, which reads a text from its beginning: write "
+                f"task is `{self.task}`, which reads a text from its beginning: write "
                 "`encoder: {long_texts: head}`"
             )
         if self.evaluate.behaviour.abilities:
             raise ValueError(
-                f"task is `{TOKEN_LABELS}`, and abilities are of labels of whole texts: write "
+                f"task is `{self.task}`, and abilities are of labels of whole texts: write "
                 "`evaluate: {behaviour: {abilities: []}}` and `gate: {abilities: {}}`"
             )
         return self

@@ -20,7 +20,8 @@ class Columns(Section):
 
     `rating` is a mean; `raters` holds the rating of every rater. `labels` are the columns of a table that has
     one for each label, with 1 where it applies. `spans` holds the entities of a text as a JSON list of start,
-    end (in characters) and label. Those with a default may be left out.
+    end (in characters) and label. `target` names what in the text the label is about. Those with a default
+    may be left out.
     """
 
     text: str
@@ -35,6 +36,7 @@ class Columns(Section):
     lang: str | None = None
     labels: tuple[str, ...] | None = Field(default=None, min_length=2)
     spans: str | None = None
+    target: str | None = None
 
     @property
     def mapped(self) -> dict[str, str]:

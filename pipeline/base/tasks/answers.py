@@ -10,8 +10,9 @@ from typing import Protocol
 from pipeline.base.data_account import NO_LABEL, SEVERAL_LABELS, UNKNOWN_LABEL
 from pipeline.base.errors import DataRejected
 from pipeline.base.labels import EMPTY_SET, label_key, unpack_labels
-from pipeline.base.tasks.names import MULTI_LABEL, ORDINAL, SINGLE_LABEL, TOKEN_LABELS, TaskName
+from pipeline.base.tasks.names import ASPECT, MULTI_LABEL, ORDINAL, SINGLE_LABEL, TOKEN_LABELS, TaskName
 from pipeline.base.tasks.spans import Span, dump_spans, load_spans, span_fault
+from pipeline.base.tasks.targets import reads_targets
 
 JOINT = " + "
 NONE_APPLIES = "no label"
@@ -188,9 +189,16 @@ FORMS: Mapping[TaskName, AnswerForm] = {
     ORDINAL: OneLabel(),
     MULTI_LABEL: AnyLabels(),
     TOKEN_LABELS: Entities(),
+    ASPECT: OneLabel(),
 }
 
 
 def answer_form(task: TaskName) -> AnswerForm:
     """Return the form of the answers of a task."""
     return FORMS[task]
+
+
+def are_comparable(task: TaskName, other: TaskName) -> bool:
+    """Return whether the answers of two tasks are about the same texts, and of one kind."""
+    one_label = answer_form(task).one_label and answer_form(other).one_label
+    return task == other or (one_label and reads_targets(task) == reads_targets(other))

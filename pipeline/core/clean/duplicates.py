@@ -8,12 +8,18 @@ from numpy.typing import NDArray
 from pipeline.base.data_account import CONFLICT, DUPLICATE
 from pipeline.base.records import TextRecord
 from pipeline.base.split_names import split_name
+from pipeline.base.tasks.targets import without_target
 from pipeline.core.clean.text_keys import Keys, keys_of, rows_sharing_a_key
 
 
 def duplicate_key(text: str) -> str:
     """Return the key of equal cleaned texts; it ignores case, as an uncased encoder does."""
     return text.casefold()
+
+
+def whole_text_key(text: str) -> str:
+    """Return the key of equal cleaned texts, whatever their targets."""
+    return duplicate_key(without_target(text))
 
 
 def find_duplicates(records: Sequence[TextRecord]) -> list[str | None]:

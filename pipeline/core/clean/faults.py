@@ -3,9 +3,10 @@
 from collections.abc import Collection
 
 from pipeline.base.config import CleanConfig
-from pipeline.base.data_account import NO_TEXT, PLACEHOLDER, TOO_LONG, TOO_SHORT
+from pipeline.base.data_account import NO_TARGET, NO_TEXT, PLACEHOLDER, TOO_LONG, TOO_SHORT
 from pipeline.base.records import TextRecord
-from pipeline.base.tasks import SINGLE_LABEL, TaskName, answer_form
+from pipeline.base.tasks import SINGLE_LABEL, TaskName, answer_form, reads_targets
+from pipeline.base.tasks.targets import split_target
 from pipeline.core.clean.words import count_words
 
 # What tables and platforms write where a text is missing or was removed, in any case.
@@ -33,10 +34,13 @@ def find_text_fault(
     task: TaskName = SINGLE_LABEL,
 ) -> str | None:
     """Return why a text with these labels cannot be used, None when it can."""
+    text, target = split_target(text)
     if not text:
         return NO_TEXT
     if is_placeholder(text):
         return PLACEHOLDER
+    if reads_targets(task) and (not target or is_placeholder(target)):
+        return NO_TARGET
     if fault := answer_form(task).fault(label, more_labels, labels):
         return fault
     words = count_words(text)

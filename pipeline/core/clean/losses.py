@@ -12,6 +12,7 @@ from pipeline.base.data_account import (
     CONFLICT,
     LIMIT_KEYS,
     NO_LABEL,
+    NO_TARGET,
     SEVERAL_LABELS,
     UNKNOWN_LABEL,
     DataAccount,
@@ -79,19 +80,17 @@ def losses_above_limit(account: DataAccount, limits: MaxLoss, lost: LostRows) ->
             )
             allowed = f"To go on without them: `clean: {{max_loss: {{{key}: {_rounded_up(share)}}}}}`."
             paragraphs.append(
-                "\n".join(
-                    [head, *(f"  {line}" for line in [*_details(key, lost, account.unreadable), allowed])]
-                )
+                "\n".join([head, *(f"  {line}" for line in [*_details(key, lost, account), allowed])])
             )
     return paragraphs
 
 
-def _details(key: str, lost: LostRows, unreadable: int) -> Iterator[str]:
+def _details(key: str, lost: LostRows, account: DataAccount) -> Iterator[str]:
     """Say which rows they are, and what to write to keep them."""
     if key == UNREADABLE:
         yield from map(_place, lost.unreadable[:LISTED])
-        if unreadable > LISTED:
-            yield f"{unreadable - LISTED:,} more"
+        if account.unreadable > LISTED:
+            yield f"{account.unreadable - LISTED:,} more"
         return
     if key == LIMIT_KEYS[UNKNOWN_LABEL]:
         for source, labels in lost.unknown.items():
@@ -103,6 +102,8 @@ def _details(key: str, lost: LostRows, unreadable: int) -> Iterator[str]:
     if key == LIMIT_KEYS[CONFLICT]:
         for source in lost.sources[key]:
             yield from _conflict(source, lost.aspects.get(source, ""))
+    if key == LIMIT_KEYS[NO_TARGET] and (number := account.set_aside.get(NO_TARGET, 0)):
+        yield f"{number:,} of them have no target: name the column that holds it in `columns.target`."
     if key == LIMIT_KEYS[NO_LABEL]:
         yield "Name the column that holds the label or the rating in `columns` of that source."
 
@@ -144,8 +145,8 @@ def _conflict(source: str, column: str) -> Iterator[str]:
     if column:
         yield (
             f"source {source}: column {column!r} distinguishes the rows of one text: this is a table of "
-            f"aspects, with a label for each {column} of a text. Give each row a text that names its "
-            f"{column}, or keep the texts of one label alone."
+            f"aspects, with a label for each {column} of a text. Write `task: aspect`, and "
+            f"`target: {_yaml(column)}` in its columns, or keep the texts of one label alone."
         )
     else:
         yield f"source {source}: the same text has different labels."

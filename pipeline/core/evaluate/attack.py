@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from pipeline.base.config.evaluate import AttackConfig
 from pipeline.base.documents import AttackReport
 from pipeline.base.seeds import seed_for
+from pipeline.base.tasks.targets import without_target
 from pipeline.core.evaluate import bootstrap, typos
 from pipeline.core.evaluate.metrics import AnswerItems
 from pipeline.core.evaluate.paired_bootstrap import PairedPredictions, paired_metrics
@@ -80,8 +81,8 @@ def attack_report(
 
 
 def perturb(text: str, edits: int, generator: random.Random) -> str:
-    """Return the text with a typo in each of up to `edits` words."""
-    spans = typos.typo_spans(text)
+    """Return the text with a typo in each of up to `edits` words; a target stays as it is."""
+    spans = typos.typo_spans(without_target(text))
     # From the end, so that the spans of earlier words stay valid.
     for start, end in sorted(generator.sample(spans, min(edits, len(spans))), reverse=True):
         text = text[:start] + generator.choice(typos.TYPOS)(text[start:end], generator) + text[end:]

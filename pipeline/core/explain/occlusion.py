@@ -6,6 +6,7 @@ Occlusion (Zeiler and Fergus, 2014), word by word (Li, Monroe and Jurafsky, 2016
 from dataclasses import dataclass
 from typing import Literal
 
+from pipeline.base.tasks.targets import split_target, with_target
 from pipeline.core.model.predictor import Predictor
 
 ExplanationMethod = Literal["occlusion", "gradients"]
@@ -44,11 +45,13 @@ def explain_by_occlusion(predictor: Predictor, text: str, *, most: int) -> Expla
     """Predict a text, and again without each of its first `most` words, in one call of the predictor.
 
     A positive weight supports the label, a negative one opposes it. Words are left out one at a time: of two
-    words that matter only together, each gets the importance of both.
+    words that matter only together, each gets the importance of both. A target stays.
     """
     cleaned = predictor.prepare(text)
-    words = cleaned.split()
-    occluded = [" ".join(words[:place] + words[place + 1 :]) for place in range(min(most, len(words)))]
+    first, target = split_target(cleaned)
+    words = first.split()
+    rest = (" ".join(words[:place] + words[place + 1 :]) for place in range(min(most, len(words))))
+    occluded = [with_target(text, target) for text in rest]
     predictions = predictor.predict_cleaned([cleaned, *occluded])
     # Of several labels the most probable one is explained.
     label = int(predictions.probabilities[0].argmax())

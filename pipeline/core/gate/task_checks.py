@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from pipeline.base.config import GateConfig
-from pipeline.base.tasks import MULTI_LABEL, ORDINAL, SINGLE_LABEL, TOKEN_LABELS
+from pipeline.base.tasks import ASPECT, MULTI_LABEL, ORDINAL, SINGLE_LABEL, TOKEN_LABELS
 from pipeline.core.gate.champion_checks import DropRule
 from pipeline.core.gate.checks import GateCheck, Limit, make_check
 from pipeline.core.gate.limits import interval_end
@@ -61,4 +61,5 @@ CHECKS: Mapping[str, Callable[[object, Document, GateConfig], Iterator[GateCheck
     ORDINAL: _scale,
     MULTI_LABEL: _labels,
     TOKEN_LABELS: _labels,
+    ASPECT: None,
 }

@@ -17,6 +17,8 @@ from pipeline.core.inspection.profiles import (
     Roles,
     profile,
 )
+from pipeline.core.inspection.spans import spans_finder
+from pipeline.core.inspection.targets import target_finder
 
 __all__ = ["Roles", "find_roles"]
 
@@ -34,19 +36,21 @@ def find_roles(names: Sequence[str], rows: Sequence[Mapping[str, str]]) -> Roles
         ("split", _find_split),
         ("time", _find_time),
         ("raters", _find_raters),
+        ("spans", spans_finder(rows)),
         ("lang", _find_language),
     )
     for role, find in early:
         if found := find(free, roles):
             setattr(roles, role, found)
             free.pop(found)
-    find_labels(free, rows, roles)
-    late = (("id", _find_id), ("aspect", _aspect_finder(rows, roles)), ("group", _find_group))
+    if not roles.spans:
+        find_labels(free, rows, roles)
+    late = (("id", _find_id), ("target", target_finder(rows, roles)), ("group", _find_group))
     for role, find in late:
         if found := find(free, roles):
             setattr(roles, role, found)
             free.pop(found)
-    roles.topic = roles.aspect or _find_topic(free, roles)
+    roles.topic = _find_topic(free, roles)
     return roles
 
 
@@ -125,34 +129,6 @@ def _find_id(free: Mapping[str, ColumnProfile], _: Roles) -> str:
         if one.distinct == one.cells and one.filled == 1 and one.words <= 1.5 and one.characters <= 64
     ]
     return max(unique, key=lambda one: one.is_called("id"), default=NO_COLUMN).name
-
-
-def _aspect_finder(rows: Sequence[Mapping[str, str]], roles: Roles) -> Finder:
-    """Return a finder of the column that distinguishes the rows of a text, where many have several."""
-    by_text: dict[str, list[Mapping[str, str]]] = {}
-    for row in rows:
-        by_text.setdefault(row.get(roles.text, ""), []).append(row)
-    several = [same for same in by_text.values() if len(same) > 1]
-
-    def find(free: Mapping[str, ColumnProfile], _: Roles) -> str:
-        if not roles.text or sum(map(len, several)) < 0.2 * len(rows):
-            return ""
-        apart = {
-            name: sum(len({row.get(name, "") for row in same}) == len(same) for same in several)
-            for name, one in free.items()
-            if one.letters > 0.9
-        }
-        best = max(apart, key=lambda name: (free[name].is_called("aspect"), apart[name]), default="")
-        if not best or apart[best] < 0.8 * len(several):
-            return ""
-        differ = sum(len({row.get(roles.label, "") for row in same}) > 1 for same in several)
-        roles.doubts.append(
-            f"This is a table of aspects (column {best}): {len(several)} texts are in several rows, "
-            f"{differ} of them with different labels. A label of the whole text cannot be learnt from those."
-        )
-        return best
-
-    return find
 
 
 def _find_group(free: Mapping[str, ColumnProfile], _: Roles) -> str:

@@ -91,9 +91,10 @@ def find_one_hot(
         return tuple(names)
     if len(names) >= 3 and max(sums) > 1:
         several = sum(count > 1 for count in sums)
+        roles.several = True
         roles.doubts.append(
             f"Columns {', '.join(names)} each say yes or no: {several} of {len(sums)} texts have several "
-            "labels, and a text with several is set aside."
+            "labels, so the task is `multi_label`."
         )
         return tuple(names)
     return ()

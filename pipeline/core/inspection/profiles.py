@@ -71,7 +71,10 @@ class ColumnProfile:
 
 @dataclass
 class Roles:
-    """Hold which column is for what, "" where none is, and sentences about what is not sure."""
+    """Hold which column is for what, "" where none is, and sentences about what is not sure.
+
+    `several` says that a text has several of the labels of `one_hot`.
+    """
 
     text: str = ""
     label: str = ""
@@ -85,12 +88,17 @@ class Roles:
     split: str = ""
     one_hot: tuple[str, ...] = ()
     separator: str = ""
-    aspect: str = ""
+    several: bool = False
+    target: str = ""
+    spans: str = ""
     doubts: list[str] = field(default_factory=list)
 
     def columns(self) -> dict[str, str]:
         """Return the column of each field that has one."""
-        names = ("text", "label", "rating", "raters", "id", "group", "time", "lang", "topic", "split")
+        names = (
+            *("text", "label", "rating", "raters", "id", "group", "time", "lang", "topic", "split"),
+            *("target", "spans"),
+        )
         return {name: column for name in names if (column := getattr(self, name))}
 
 

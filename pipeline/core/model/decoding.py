@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.tasks.answers import join_labels
-from pipeline.base.tasks.names import MULTI_LABEL, ORDINAL, SINGLE_LABEL, TOKEN_LABELS, TaskName
+from pipeline.base.tasks.names import ASPECT, MULTI_LABEL, ORDINAL, SINGLE_LABEL, TOKEN_LABELS, TaskName
 
 if TYPE_CHECKING:
     from pipeline.base.documents import ModelSettings
@@ -90,6 +90,7 @@ DECODERS: Mapping[TaskName, Callable[["ModelSettings"], Decoder]] = {
     MULTI_LABEL: AnyOf,
     # The tags of tokens: each token has one of them.
     TOKEN_LABELS: OneOf,
+    ASPECT: OneOf,
 }
 
 

@@ -7,6 +7,8 @@ from typing import NamedTuple, TypeVar
 
 from tokenizers import Encoding, Tokenizer
 
+from pipeline.base.tasks.targets import BREAK, by_part, split_target
+
 # At most a quarter of the vocabulary are letters at the start of a word, and a quarter letters within one.
 ALPHABET_DIVISOR = 4
 # Of what is read of a long text, the part from its beginning.
@@ -73,6 +75,9 @@ def encode_and_mark_cut(
     Of a text of more tokens than the tokenizer truncates to, `head` keeps the first ones, `head_tail` the
     first quarter and from the end the rest (Sun et al., 2019), and `windows` all, as one window after the
     other, each of that length; the last one overlaps.
+
+    A text with a target is a pair in the tokenizer's own template, and of a long one `head` is read: the text
+    is cut, the target only where it has more than half of the tokens.
     """
     if long_texts != "head":
         encodings = tokenizer.encode_batch_fast(texts)
@@ -80,14 +85,14 @@ def encode_and_mark_cut(
         return tokens, [long_texts == "head_tail" and bool(one.overflowing) for one in encodings]
     longest = max_tokens(tokenizer)
     # A long text costs as much as its beginning.
-    beginnings = [_first_words(text, longest) for text in texts]
-    encodings = tokenizer.encode_batch_fast(beginnings)
+    beginnings = [by_part(lambda part: _first_words(part, longest), text) for text in texts]
+    encodings = tokenizer.encode_batch_fast(list(map(_sequences, beginnings)))
     tokens, cut = [], []
     for text, beginning, encoding in zip(texts, beginnings, encodings, strict=True):
         ids, is_cut = _ids_and_cut(encoding, longest)
         # Words without a token, such as an accent alone, can leave room for what follows.
         if not is_cut and len(beginning) < len(text):
-            ids, is_cut = _ids_and_cut(tokenizer.encode_batch_fast([text])[0], longest)
+            ids, is_cut = _ids_and_cut(tokenizer.encode_batch_fast([_sequences(text)])[0], longest)
         tokens.append(ids)
         cut.append(is_cut)
     return tokens, cut
@@ -131,6 +136,12 @@ def _first_words(text: str, count: int) -> str:
     return text if len(words) <= count else " ".join(words[:count])
 
 
+def _sequences(text: str) -> str | tuple[str, str]:
+    """Return what the tokenizer reads: a text, or a text and its target."""
+    first, target = split_target(text)
+    return (first, target) if target else first
+
+
 def _ids_and_cut(encoding: Encoding, longest: int) -> tuple[list[int], bool]:
     ids = encoding.ids
     # `overflowing` copies all tokens left out, so only full encodings are asked for it.
@@ -142,7 +153,13 @@ def encode_with_spans(tokenizer: Tokenizer, text: str, long_texts: str = "head")
 
     A special token stands for none: both ends of its span are 0.
     """
-    return _read_of(tokenizer.encode(text), long_texts, _ids_and_spans)
+    first, target = split_target(text)
+    if not target:
+        return _read_of(tokenizer.encode(text), long_texts, _ids_and_spans)
+    encoding = tokenizer.encode(first, target)
+    before = [0 if number != 1 else len(first) + len(BREAK) for number in encoding.sequence_ids]
+    pieces = zip(before, _ids_and_spans(encoding), strict=True)
+    return [PieceSpan(one.token, start + one.start, start + one.end) for start, one in pieces]
 
 
 def _read_of(encoding: Encoding, long_texts: str, values: Callable[[Encoding], list[V]]) -> list[V]:

@@ -6,6 +6,7 @@ A release names its preparation in its settings, so that it goes on reading text
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.base.tasks.targets import split_target, with_target
 from pipeline.core.clean.rules import EARLIER_RULES, RULES, Rules, clean_text
 from pipeline.core.privacy.masking import PLACEHOLDER, UNREAD, mask_pii
 
@@ -18,15 +19,24 @@ MAX_PASSES = 4
 class Preparation:
     """Hold the rules that clean a text, and whether personal data in it are masked.
 
-    Preparing a prepared text changes nothing.
+    Preparing a prepared text changes nothing. With `targets` a second line is the target of the text, which
+    is prepared by itself (base/tasks/targets.py).
     """
 
     name: str
     rules: Rules
     mask: bool
+    targets: bool = False
 
     def apply(self, text: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
         """Return the prepared text, the rules that changed it, and the kinds of data that were masked."""
+        if not self.targets:
+            return self._apply(text)
+        (first, rules, kinds), (second, more_rules, more_kinds) = map(self._apply, split_target(text))
+        changed = tuple(dict.fromkeys((*rules, *more_rules)))
+        return with_target(first, second), changed, tuple(dict.fromkeys((*kinds, *more_kinds)))
+
+    def _apply(self, text: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
         cleaned, rules = clean_text(text, self.rules)
         if not self.mask:
             return cleaned, rules, ()
@@ -49,11 +59,15 @@ class Preparation:
 EARLIER = Preparation("1", EARLIER_RULES, mask=False)
 PLAIN = Preparation("2", RULES, mask=False)
 MASKED = Preparation("2-masked", RULES, mask=True)
-BY_NAME = {one.name: one for one in (EARLIER, PLAIN, MASKED)}
+PLAIN_TARGETS = Preparation("2-targets", RULES, mask=False, targets=True)
+MASKED_TARGETS = Preparation("2-masked-targets", RULES, mask=True, targets=True)
+BY_NAME = {one.name: one for one in (EARLIER, PLAIN, MASKED, PLAIN_TARGETS, MASKED_TARGETS)}
 
 
-def preparation(*, mask: bool) -> Preparation:
-    """Return the preparation of new data."""
+def preparation(*, mask: bool, targets: bool = False) -> Preparation:
+    """Return the preparation of new data; with `targets` a second line of a text is its target."""
+    if targets:
+        return MASKED_TARGETS if mask else PLAIN_TARGETS
     return MASKED if mask else PLAIN
 
 

@@ -14,11 +14,11 @@ from pipeline.base.config import SplitConfig
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import SPLITS, TRAIN_ONLY, SplitName
 from pipeline.base.split_names import SPLIT_NAMES, split_name
-from pipeline.base.tasks import SINGLE_LABEL, TaskName, answer_form
+from pipeline.base.tasks import ASPECT, SINGLE_LABEL, TaskName, answer_form
 from pipeline.core.clean.growing import GrowingArray
-from pipeline.core.clean.near_duplicates import Clusters, NearDuplicateSearch, SignedTexts, Store, sign_texts
-from pipeline.core.clean.text_keys import Keys, first_rows, keys_of
-from pipeline.core.split.groups import hash_position
+from pipeline.core.clean.near_duplicates import Clusters, NearDuplicateSearch, SignedTexts, Store
+from pipeline.core.clean.text_keys import first_rows
+from pipeline.core.split.signed_rows import SignedRows
 
 # Why a text is in no split.
 COPY_OF = "near duplicate of a text in "
@@ -49,26 +49,6 @@ class SplitPlan:
     kept_in_train: int
     near_duplicates: int
     dealt: Mapping[tuple[str, SplitName], int]
-
-
-@dataclass(frozen=True)
-class SignedRows:
-    """Hold the signatures of texts, and the keys and places of their groups."""
-
-    texts: SignedTexts
-    groups: Keys
-    positions: NDArray[np.float64]
-
-
-def sign_rows(cfg: SplitConfig, columns: tuple[Sequence[str], Sequence[str]]) -> SignedRows:
-    """Return what a plan needs of texts and their groups; it can be called in another process."""
-    texts, groups = columns
-    positions = (hash_position(group, cfg) for group in groups)
-    return SignedRows(
-        sign_texts(cfg.near_duplicates, texts),
-        keys_of(groups),
-        np.fromiter(positions, np.float64, len(groups)),
-    )
 
 
 class Planner:
@@ -213,7 +193,7 @@ class Planner:
                 )
         answers = list(self._label_numbers)
         # A single label may be missing elsewhere: its F1 is then no part of the mean.
-        for side in [TRAIN] if self._task == SINGLE_LABEL else range(len(SPLITS)):
+        for side in [TRAIN] if self._task in (SINGLE_LABEL, ASPECT) else range(len(SPLITS)):
             numbers = np.unique(self._labels.array()[sides_N == side]).tolist()
             if missing := set(labels) - self._labels_of(answers[number] for number in numbers):
                 listed = ", ".join(sorted(missing))

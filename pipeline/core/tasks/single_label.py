@@ -5,13 +5,14 @@ Shapes: N texts, L labels.
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.config import EvaluateConfig, FinetuneConfig, RecoveryConfig
 from pipeline.base.documents import EvaluationReport, ModelSettings, PublishedScores
+from pipeline.base.documents.evaluation import TaskScores
 from pipeline.base.tasks import SINGLE_LABEL, TaskName
 from pipeline.core.tasks.protocol import (
     AnswerTable,
@@ -35,6 +36,8 @@ class SingleLabel(TextTask):
 
     name: TaskName = SINGLE_LABEL
     truth_column = "label"
+    # What its report holds beside that of every task, where there are no figures of its own.
+    own: ClassVar[TaskScores] = {}
 
     @property
     def distillable(self) -> Distillable:
@@ -145,7 +148,7 @@ class SingleLabel(TextTask):
         """Build the report on confusion counts."""
         from pipeline.core.evaluate.report import evaluation_report, report_sampling
 
-        own = self.figures.measure(test, report_sampling(cfg, seed)) if self.figures else {}
+        own = self.figures.measure(test, report_sampling(cfg, seed)) if self.figures else self.own
         return evaluation_report(
             test,
             baselines=baselines,

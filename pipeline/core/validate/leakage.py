@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.records import SplitName, TextRecord
-from pipeline.core.clean.duplicates import duplicate_key
+from pipeline.core.clean.duplicates import whole_text_key
 from pipeline.core.clean.growing import GrowingArray
 from pipeline.core.clean.text_keys import keys_of
 
 # From the plainest copy to the subtlest: sentences of one article are alike.
 SHARED: tuple[tuple[str, Callable[[TextRecord], str]], ...] = (
     ("id", lambda record: record.id),
-    ("text", lambda record: duplicate_key(record.text)),
+    ("text", lambda record: whole_text_key(record.text)),
     ("group", lambda record: record.group),
 )
 
@@ -35,7 +35,7 @@ def leaks(splits: Mapping[SplitName, Sequence[TextRecord]]) -> tuple[str, ...]:
 
 def leak_keys(ids: Sequence[str], texts: Sequence[str], groups: Sequence[str]) -> NDArray[np.uint64]:
     """Return half of the key of each id, text and group, in the order of SHARED."""
-    columns = (ids, map(duplicate_key, texts), groups)
+    columns = (ids, map(whole_text_key, texts), groups)
     return np.stack([keys_of(column)[:, 0] for column in columns], axis=1)
 
 

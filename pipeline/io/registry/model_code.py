@@ -16,6 +16,7 @@ MODULES = (
     "base/tasks/names.py",
     "base/tasks/scales.py",
     "base/tasks/spans.py",
+    "base/tasks/targets.py",
     "core/privacy/preparation.py",
     "core/clean/rules.py",
     "core/clean/spelled_out.py",

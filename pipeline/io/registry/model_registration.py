@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.base.tasks import SINGLE_LABEL, TaskName, reads_targets
 from pipeline.io import files
 from pipeline.io.registry import mlflow_tracking
 from pipeline.io.registry.model_code import copy_model_code, model_requirements
@@ -39,6 +40,7 @@ class ModelRegistration:
     metrics: Mapping[str, Any]
     histories: Mapping[str, Sequence[Mapping[str, float]]]
     signature: str | None = None
+    task: TaskName = SINGLE_LABEL
 
 
 def served_files(candidate: Mapping[str, str]) -> dict[str, str]:
@@ -69,7 +71,7 @@ def log_model(client: "MlflowClient", run: str, entry: ModelRegistration) -> Any
             python_model=str(entry.code),
             code_paths=[str(copy_model_code(Path(folder)))],
             artifacts={name: str(entry.candidate / name) for name in served_files(names)},
-            signature=_signature(entry.labels),
+            signature=_signature(entry.labels, entry.task),
             pip_requirements=model_requirements(),
         )
 
@@ -79,12 +81,13 @@ def log_signature(client: "MlflowClient", run: str, signature: str) -> None:
     client.log_text(run, signature, SIGNATURE)
 
 
-def _signature(labels: Sequence[str]) -> Any:
+def _signature(labels: Sequence[str], task: TaskName) -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
     outputs = [ColSpec("string", "label"), *(ColSpec("double", label) for label in labels)]
-    return ModelSignature(Schema([ColSpec("string", "text")]), Schema(outputs))
+    columns = ("text", "target") if reads_targets(task) else ("text",)
+    return ModelSignature(Schema([ColSpec("string", name) for name in columns]), Schema(outputs))
 
 
 def candidate_tags(entry: ModelRegistration) -> dict[str, str]:

@@ -14,6 +14,7 @@ from pipeline.base.digests import text_digest
 from pipeline.base.documents.audit import DrawnPrediction
 from pipeline.base.records import TRAIN_ONLY, TextRecord
 from pipeline.base.tasks import is_collected
+from pipeline.base.tasks.targets import without_target
 from pipeline.io.journal.audit_queue import AuditQueue
 from pipeline.io.journal.journal import Journal
 from pipeline.io.sources.feedback import feedback_id
@@ -93,7 +94,7 @@ def _to_record(text: str, label: str, drawn: DrawnPrediction, source: AuditSourc
         text=text,
         label=label,
         source=source.name,
-        group=key,
+        group=feedback_id(source.name, without_target(text)),
         lang=lang,
         time=drawn.time,
         licence=LICENCE,

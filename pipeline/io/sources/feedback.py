@@ -9,6 +9,7 @@ from pipeline.base.config.sources import FeedbackSource
 from pipeline.base.digests import KEY_DIGITS, text_digest
 from pipeline.base.records import TRAIN_ONLY, Feedback, TextRecord
 from pipeline.base.tasks import is_collected
+from pipeline.base.tasks.targets import without_target
 from pipeline.io.journal.journal import Journal
 from pipeline.io.journal.reader import JournalReader
 
@@ -59,7 +60,7 @@ def _to_record(text: str, feedback: Feedback, source: str, lang: str) -> TextRec
         text=text,
         label=feedback.label,
         source=source,
-        group=key,
+        group=feedback_id(source, without_target(text)),
         lang=lang,
         time=feedback.time,
         licence=LICENCE,

@@ -1,13 +1,21 @@
-"""The ids that a source has used, in 24 bytes each: to find those that it repeats."""
+"""The ids that a source has used, in 24 bytes each: to find those that it repeats, and to tell them apart."""
 
+import dataclasses
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.base.config import TableSource
+from pipeline.base.errors import DataRejected
+from pipeline.base.records import TextRecord, Unreadable
+
 # A run is merged with the one before it while that is not this many times as long.
 MERGE_BELOW = 2
+# 1.23E+17 is what a spreadsheet leaves of a long number.
+ROUNDED = re.compile(r"\d(?:[.,]\d+)?E\+\d+")
 
 
 @dataclass(frozen=True)
@@ -80,3 +88,30 @@ class IdIndex:
         differs = int(run.texts[place]) != text
         self._copies[key] = self._copies.get(key, 0) + 1
         return int(run.rows[place]) if differs else 0, self._copies[key]
+
+
+def with_unique_ids(
+    rows: list[TextRecord | Unreadable], source: TableSource, seen: IdIndex, start: int
+) -> list[TextRecord | Unreadable]:
+    """Return rows of a source whose ids are unique; `start` is the number of the first one.
+
+    A repeated row gets the suffix `#2`. Raises DataRejected for an id that names different texts.
+    """
+    read = [(place, row) for place, row in enumerate(rows) if isinstance(row, TextRecord)]
+    ids, texts = [row.id for _, row in read], [row.text for _, row in read]
+    for which, first, times in seen.add(ids, texts, [start + place for place, _ in read]):
+        place, record = read[which]
+        if first:
+            raise _ambiguous_id(source, record.id, first, start + place)
+        rows[place] = dataclasses.replace(record, id=f"{record.id}#{times + 1}")
+    return rows
+
+
+def _ambiguous_id(source: TableSource, record_id: str, first: int, number: int) -> DataRejected:
+    key = record_id.removeprefix(f"{source.name}:")
+    rounded = " A spreadsheet rounded it: export the column as text." if ROUNDED.fullmatch(key) else ""
+    return DataRejected(
+        f"source {source.name}: rows {first} and {number} have the id {record_id!r} and different texts."
+        f"{rounded} Set `columns.id` of this source to a column without repeats, or to null; "
+        "map this one as `group` if its rows belong together."
+    )

@@ -1,6 +1,5 @@
 """Rows of tables as text records."""
 
-import dataclasses
 import itertools
 import math
 import re
@@ -21,8 +20,9 @@ from pipeline.base.labels import (
     trim_label,
 )
 from pipeline.base.records import TextRecord, Unreadable
+from pipeline.base.tasks.targets import with_target, without_target
 from pipeline.io.sources.aspect_columns import AspectSearch
-from pipeline.io.sources.id_index import IdIndex
+from pipeline.io.sources.id_index import IdIndex, with_unique_ids
 from pipeline.io.sources.span_cells import read_spans
 
 Row = Mapping[str, str]
@@ -33,8 +33,6 @@ SHOWN_CHARACTERS, LISTED = 40, 1000
 AT_ONCE = 4096
 OTHERS = "other spellings"
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
-# 1.23E+17 is what a spreadsheet leaves of a long number.
-ROUNDED = re.compile(r"\d(?:[.,]\d+)?E\+\d+")
 
 
 @dataclass
@@ -82,21 +80,8 @@ def rows_to_records(
             record = reader.read(row, number)
             aspects.add(row, record)
             records.append(record)
-        yield from _with_unique_ids(records, source, seen, batch[0][0])
+        yield from with_unique_ids(records, source, seen, batch[0][0])
     tally.aspect_column = aspects.column()
-
-
-def _with_unique_ids(
-    rows: list[TextRecord | Unreadable], source: TableSource, seen: IdIndex, start: int
-) -> list[TextRecord | Unreadable]:
-    read = [(place, row) for place, row in enumerate(rows) if isinstance(row, TextRecord)]
-    ids, texts = [row.id for _, row in read], [row.text for _, row in read]
-    for which, first, times in seen.add(ids, texts, [start + place for place, _ in read]):
-        place, record = read[which]
-        if first:
-            raise _ambiguous_id(source, record.id, first, start + place)
-        rows[place] = dataclasses.replace(record, id=f"{record.id}#{times + 1}")
-    return rows
 
 
 class RecordReader:
@@ -113,13 +98,16 @@ class RecordReader:
         """Turn row `number` into a record; a missing label stays empty and is counted by `clean`.
 
         Without an id column the id is the digest of the text, which does not depend on other rows; without a
-        group each text is its own. Raises DataRejected when the group pattern matches nothing or a rater's
-        value is no number.
+        group each text is its own. A target is put behind its text (base/tasks/targets.py). Raises
+        DataRejected when the group pattern matches nothing or a rater's value is no number.
         """
         source, columns = self._source, self._columns
         # A JSON line may lack the key; `clean` counts a record without text.
-        text = row.get(columns.text, "")
+        alone = row.get(columns.text, "")
+        text = with_target(alone, row.get(columns.target, "")) if columns.target else alone
         key = _cell(row, columns.id) or text_digest(text)[:16]
+        # A text with all its targets is one group.
+        own_group = text_digest(without_target(text))[:16] if columns.target else key
         label, more_labels = self._read_labels(row)
         if columns.spans is not None:
             place = f"source {source.name}, row {number}, column {columns.spans!r}"
@@ -129,7 +117,7 @@ class RecordReader:
             text=text,
             label=label,
             source=source.name,
-            group=f"{source.name}:{_group(_cell(row, columns.group), source, number) or key}",
+            group=f"{source.name}:{_group(_cell(row, columns.group), source, number) or own_group}",
             lang=_language(_cell(row, columns.lang)) or source.lang,
             time=_cell(row, columns.time),
             licence=source.licence,
@@ -237,13 +225,3 @@ def _group(value: str, source: TableSource, number: int) -> str:
             "Correct the pattern in params.yaml, or set it to null to use the whole value."
         )
     return match[part]
-
-
-def _ambiguous_id(source: TableSource, record_id: str, first: int, number: int) -> DataRejected:
-    key = record_id.removeprefix(f"{source.name}:")
-    rounded = " A spreadsheet rounded it: export the column as text." if ROUNDED.fullmatch(key) else ""
-    return DataRejected(
-        f"source {source.name}: rows {first} and {number} have the id {record_id!r} and different texts."
-        f"{rounded} Set `columns.id` of this source to a column without repeats, or to null; "
-        "map this one as `group` if its rows belong together."
-    )

@@ -171,6 +171,12 @@ def _hub_rows(source: HubSource, max_bytes: int) -> Rows:
     return hub_rows(source, max_bytes=max_bytes)
 
 
+def have_targets(sources: Iterable[Source]) -> bool:
+    """Return whether the texts of sources have targets: those of all tables do, or of none."""
+    tables = (source for source in sources if not isinstance(source, RecordedSource))
+    return any(source.columns.target is not None for source in tables)
+
+
 def watermark_note(source: str) -> str:
     """Return the name of the note of `collect` that says up to where a source was read."""
     return f"watermark/{source}"

@@ -16,7 +16,7 @@ from pipeline.base.errors import UsageError, WorkspaceBusy
 from pipeline.base.spreadsheet import inert
 from pipeline.io.files import report_disk_full
 from pipeline.io.tables.formats import DELIMITERS, TableFormat, require_format
-from pipeline.io.tables.json_columns import is_json_column, json_value, load_json_column
+from pipeline.io.tables.json_columns import is_json_column, json_field, json_value, load_json_column
 
 if TYPE_CHECKING:
     from pyarrow import RecordBatch, Schema
@@ -62,7 +62,8 @@ def write_table(
 ) -> Iterator[TableWriter]:
     """Yield a writer of a table that gets its name only at the end of the block; after an error none is left.
 
-    `added` are the names and types (str, bool, float) of columns after those of `schema`. Whoever may read
+    `added` are the names and types of columns after those of `schema`: str, bool, float, and list, whose
+    values are JSON. Whoever may read
     the file `like` may read the table. Raises UsageError where `out` exists and `replace` is not set,
     WorkspaceBusy while another process writes it.
     """
@@ -71,7 +72,11 @@ def write_table(
     found = require_format(out)
     check_out(out, replace=replace)
     types = {str: pyarrow.string(), bool: pyarrow.bool_(), float: pyarrow.float64()}
-    fields = [*schema, *(pyarrow.field(name, types[kind]) for name, kind in added.items())]
+    columns = (
+        json_field(name, {"json"}) if kind is list else pyarrow.field(name, types[kind])
+        for name, kind in added.items()
+    )
+    fields = [*schema, *columns]
     full = pyarrow.schema(fields, metadata=schema.metadata)
     with report_disk_full(out), _part_of(out) as part:
         with contextlib.ExitStack() as stack:

@@ -17,6 +17,7 @@ from pipeline.base.config import FeedSource, HttpSource
 from pipeline.base.digests import text_digest
 from pipeline.base.errors import SourceUnreachable
 from pipeline.base.records import Unreadable
+from pipeline.base.tasks.targets import with_target
 from pipeline.io import files
 from pipeline.io.file_access import make_private
 from pipeline.io.web.keeping import Keeping
@@ -144,11 +145,14 @@ class RowPreparer:
         for name in (columns.id, columns.group, columns.topic):
             if name and name in kept:
                 kept[name] = keeping.person(kept[name].strip())
+        if columns.target and columns.target in kept:
+            kept[columns.target] = keeping.text(kept[columns.target])
         text = keeping.text(kept.pop(columns.text, ""))
-        key = (kept.get(columns.id, "") if columns.id else "") or text_digest(text)[:KEY_DIGITS]
+        whole = with_target(text, kept.get(columns.target, "")) if columns.target else text
+        key = (kept.get(columns.id, "") if columns.id else "") or text_digest(whole)[:KEY_DIGITS]
         group = kept.get(columns.group, "") if columns.group else ""
         name = self._source.name
-        if keeping.forgotten(f"{name}:{key}", text):
+        if keeping.forgotten(f"{name}:{key}", whole):
             return None
         return StoredRow(
             id=f"{name}:{key}",

@@ -12,6 +12,8 @@ from pipeline.base import logs, times
 from pipeline.base.config import Params, Workspace
 from pipeline.base.errors import UsageError
 from pipeline.base.records import Unreadable
+from pipeline.base.tasks import reads_targets
+from pipeline.base.tasks.targets import with_target
 from pipeline.core.clean.times import read_times
 from pipeline.core.inspection.columns import find_roles
 from pipeline.core.inspection.profiles import profile
@@ -25,7 +27,7 @@ from pipeline.io.table_files.opening import open_table
 from pipeline.io.table_files.shape import Row, TableRequest
 from pipeline.monitoring.past.entries import BATCH, LONGEST_TOPIC, PastEntries, PastText, topic_name
 
-FIELDS = ("text", "time", "topic", "id")
+FIELDS, TARGET = ("text", "time", "topic", "id"), "target"
 SAMPLE_ROWS = 5000
 MAX_BYTES = 50_000_000_000
 TEXT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/#-]{0,127}")
@@ -33,7 +35,9 @@ TEXT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/#-]{0,127}")
 
 @dataclass(frozen=True)
 class HistoryRequest:
-    """Hold which table to read: `columns` maps text, time, topic and id to columns; others are found out.
+    """Hold which table to read: `columns` maps text, time, topic, id and target to columns.
+
+    Others are found out; a target is read where the champion labels targets.
 
     Only texts written in [`since`, `until`) are read, where these are given.
     """
@@ -76,7 +80,7 @@ def journal_history(
     """
     release = load_champion(workspace)
     table = TableRequest(request.path, str(request.path), MAX_BYTES)
-    history, day_first = _look_at(table, request.columns)
+    history, day_first = _look_at(table, request.columns, targets=reads_targets(release.task))
     reader = _Reader(history, request, workspace, params, day_first=day_first, now=now)
     note = _begun_import(workspace, request.path, now)
     came = times.parse_time(note["came"])
@@ -102,7 +106,9 @@ def end_import(workspace: Workspace) -> None:
     _note_path(workspace).unlink(missing_ok=True)
 
 
-def _look_at(table: TableRequest, columns: Mapping[str, str]) -> tuple[History, bool | None]:
+def _look_at(
+    table: TableRequest, columns: Mapping[str, str], *, targets: bool
+) -> tuple[History, bool | None]:
     """Return which column is which, and whether the day comes first in the dates of a sample."""
     with open_table(table) as opened:
         rows = (row for row in opened.rows if not isinstance(row, Unreadable))
@@ -117,7 +123,11 @@ def _look_at(table: TableRequest, columns: Mapping[str, str]) -> tuple[History, 
     if label and "topic" not in found and profile(label, ()).is_called("topic"):
         found["topic"] = label
     chosen = {name: columns.get(name) or found.get(name, "") for name in FIELDS}
-    for name, what in (("text", "texts"), ("time", "times")):
+    needed = [("text", "texts"), ("time", "times")]
+    if targets:
+        chosen[TARGET] = columns.get(TARGET) or (TARGET if TARGET in names else "")
+        needed.append((TARGET, "targets"))
+    for name, what in needed:
         if not chosen[name]:
             raise UsageError(
                 f"{table.where} has no column that is surely one of {what}. "
@@ -180,6 +190,9 @@ class _Reader:
         batch = []
         for (number, row), time in zip(readable, read, strict=True):
             text = row.get(columns["text"], "")
+            if TARGET in columns:
+                target = row.get(columns[TARGET], "")
+                text = with_target(text, target) if text.strip() and target.strip() else ""
             if self._belongs(text, time):
                 topic = self._topic(row.get(columns.get("topic", ""), ""))
                 key = row.get(columns.get("id", ""), "")

@@ -13,6 +13,7 @@ def fields(found: TableInspection) -> list[tuple[str, str]]:
         ("rows", _rows(found)),
         ("columns", _columns(found)),
         ("labels", _labels(found)),
+        ("task", found.task),
         ("texts", _texts(found)),
     ]
 

@@ -12,17 +12,17 @@ MAX_VALUES = 1000
 
 def label_doubts(path: Path, roles: Roles, plan: LabelPlan, values: Mapping[str, int]) -> Iterator[str]:
     """Yield what a person should know or decide about the labels."""
-    if not (roles.label or roles.rating or roles.one_hot):
+    if not (roles.label or roles.rating or roles.one_hot or roles.spans):
         yield (
             f"No column of {path.name} holds labels. If a second file holds them, name it: "
             "`--labels-from FILE`."
         )
     if roles.label and is_stars(plan.labels):
         yield (
-            f"Column {roles.label} holds stars: each number is a label. For three labels write "
+            f"Column {roles.label} holds stars: each number is a label, and the task is `ordinal` where each "
+            "text has one. For three labels write `task: single_label`, "
             f"`columns.rating: {roles.label}` in place of label, "
-            "`ratings: {negative_to: 2, positive_from: 4}` and `labels: [negative, neutral, positive]`. "
-            "To learn them as a scale, write `task: ordinal`."
+            "`ratings: {negative_to: 2, positive_from: 4}` and `labels: [negative, neutral, positive]`."
         )
     elif roles.label and plan.labels and all(re.fullmatch(r"[-+]?\d+", label) for label in plan.labels):
         yield 'The labels are numbers: give them names with `label_map: {"0": negative, …}` and `labels`.'
@@ -36,7 +36,7 @@ def label_doubts(path: Path, roles: Roles, plan: LabelPlan, values: Mapping[str,
         total = sum(values.values())
         yield (
             f"{several:,} of {total:,} texts have several labels (separated by {roles.separator!r}): "
-            "a model of one label a text sets them aside. To learn all of them, write `task: multi_label`."
+            "the task is `multi_label`. With `task: single_label` they are set aside."
         )
     for name, label in plan.label_map.items():
         reserved = " (it is what the service answers when it is not sure)" if name in RESERVED else ""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.base.config.parsing import split_sections
 from pipeline.base.errors import DataRejected
+from pipeline.base.tasks import TOKEN_LABELS
 from pipeline.io.params_file import fill_params
 from pipeline.operations.tables.inspection import TOKEN_LENGTHS, TableInspection
 from pipeline.operations.workspace import init_workspace, params_of
@@ -16,7 +17,7 @@ PRESET = "csv"
 COLLECT_BYTES = 1_000_000
 # Fields of `columns` that each source names, null where there is no column; the others only where there is.
 ALWAYS = ("text", "label", "rating", "id", "group", "time", "split")
-FURTHER = ("raters", "topic", "lang")
+FURTHER = ("raters", "topic", "lang", "target", "spans")
 ENGLISH = "en"
 # As in the preset.
 MAX_WORDS = 400
@@ -46,7 +47,7 @@ def first_params(inspection: TableInspection, folder: Path) -> FirstParams:
     Raises DataRejected for a table that has fewer than two labels.
     """
     labels = inspection.labels.labels
-    if len(labels) < 2:
+    if len(labels) < (1 if inspection.task == TOKEN_LABELS else 2):
         where = "no column of labels" if not inspection.label_column else f"{len(labels)} label"
         raise DataRejected(
             f"{inspection.path} has {where}, and a model needs two. "
@@ -140,7 +141,7 @@ def _columns(inspection: TableInspection) -> str:
 
 def _limits(inspection: TableInspection) -> tuple[dict[str, object], list[str]]:
     """Return values of other sections that fit the table, and a sentence for each."""
-    values: dict[str, object] = {"validate.language": inspection.language}
+    values: dict[str, object] = {"task": inspection.task, "validate.language": inspection.language}
     fitted = []
     for keys, sentence in (*_limits_of_labels(inspection), *_limits_of_texts(inspection)):
         values |= keys

@@ -11,9 +11,12 @@ from pathlib import Path
 from pipeline.base.digests import text_digest
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import Unreadable
+from pipeline.base.tasks import ASPECT, TaskName
 from pipeline.core.inspection.columns import find_roles
 from pipeline.core.inspection.labels import LabelPlan, plan_labels, rating_cuts
 from pipeline.core.inspection.profiles import Roles
+from pipeline.core.inspection.spans import entity_labels
+from pipeline.core.inspection.task import task_of
 from pipeline.core.inspection.texts import TextMeasures, TextTally
 from pipeline.io.table_files.opening import open_table
 from pipeline.io.table_files.shape import Row, Shape, TableRequest
@@ -34,7 +37,8 @@ DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 class TableInspection:
     """Hold what a table is: `columns` maps fields to columns, `doubts` are sentences about what is not sure.
 
-    `header` holds the names that a table without a header gets. `cuts` make a label of a rating.
+    `header` holds the names that a table without a header gets. `cuts` make a label of a rating. `task` is
+    the one that the table is for.
     """
 
     path: Path
@@ -52,11 +56,13 @@ class TableInspection:
     cuts: tuple[float, float] | None
     texts: TextMeasures
     doubts: tuple[str, ...]
+    task: TaskName
 
     @property
     def label_column(self) -> str:
-        """Return the column of labels or ratings, the first of one-hot columns, "" where there is none."""
-        return self.columns.get("label") or self.columns.get("rating") or next(iter(self.one_hot), "")
+        """Return the column of labels, ratings or entities, the first of one-hot columns, or ""."""
+        named = (self.columns.get(field, "") for field in ("label", "rating", "spans"))
+        return next(filter(None, named), "") or next(iter(self.one_hot), "")
 
     @property
     def language(self) -> str:
@@ -135,15 +141,20 @@ class _Counts:
             return
         self.rows += 1
         self.texts.add(row.get(roles.text, ""))
-        value = _label_value(row, roles)
-        if value in self.labels or len(self.labels) < MAX_VALUES:
-            self.labels[value] += 1
+        for value in _label_values(row, roles):
+            if value in self.labels or len(self.labels) < MAX_VALUES:
+                self.labels[value] += 1
         if roles.rating and DECIMAL_COMMA.fullmatch(row.get(roles.rating, "").strip()):
             self.decimal_commas += 1
         if roles.id and self.rows <= CHECKED_ROWS:
             key = row.get(roles.id, "").strip()
             self.repeated_id = self.repeated_id or (key if key in self.ids else "")
             self.ids.add(key)
+
+
+def _label_values(row: Row, roles: Roles) -> list[str]:
+    """Return what a row says about labels: one cell of them, or the label of each entity."""
+    return entity_labels(row.get(roles.spans, "")) or [] if roles.spans else [_label_value(row, roles)]
 
 
 def _label_value(row: Row, roles: Roles) -> str:
@@ -169,6 +180,8 @@ def _measure(request: TableRequest, shape: Shape, roles: Roles, only: Sequence[s
     cuts = _cuts(counts, roles)
     plan = _plan(counts, roles, cuts, only)
     header, rename = _header(shape, roles)
+    task = task_of(roles, plan.labels)
+    roles.target = roles.target if task == ASPECT else ""
     doubts = [*roles.doubts, *label_doubts(request.path, roles, plan, counts.labels)]
     return TableInspection(
         path=request.path,
@@ -186,6 +199,7 @@ def _measure(request: TableRequest, shape: Shape, roles: Roles, only: Sequence[s
         cuts=cuts,
         texts=counts.texts.measures(),
         doubts=tuple(doubts),
+        task=task,
     )
 
 

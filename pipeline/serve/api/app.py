@@ -143,7 +143,9 @@ async def _retain_daily(service: Service) -> None:
 def _add_routes(app: FastAPI, handlers: ApiHandlers) -> None:
     errors: dict[int | str, dict[str, Any]] = {status: {"model": ErrorResponse} for status in ERROR_STATUSES}
     feedback_errors = {**errors, 404: {"model": ErrorResponse}, 409: {"model": ErrorResponse}}
-    app.post("/v1/predict", response_model=PredictResponse, responses=errors)(handlers.predict)
+    app.post(
+        "/v1/predict", response_model=PredictResponse, response_model_exclude_none=True, responses=errors
+    )(handlers.predict)
     app.post("/v1/feedback", response_model=FeedbackResponse, responses=feedback_errors)(handlers.feedback)
     app.get("/v1/release", response_model=ReleaseResponse, responses=errors)(handlers.release)
     app.get("/metrics", response_class=Response, include_in_schema=False)(handlers.metrics)

@@ -15,8 +15,8 @@ from pipeline.base import times
 from pipeline.base.config import ServeConfig
 from pipeline.base.records import Feedback, JournalEntry
 from pipeline.inference.journal_entry import Arrival, PreparedText, journal_entry
-from pipeline.inference.prediction import prediction_of
-from pipeline.serve.api.request_check import check_texts
+from pipeline.inference.prediction import items_of, prediction_of
+from pipeline.serve.api.request_check import check_targets, check_texts
 from pipeline.serve.api.schemas import (
     FeedbackRequest,
     FeedbackResponse,
@@ -138,8 +138,9 @@ class ApiHandlers:
     async def _predict(self, items: Sequence[TextItem], request: Request) -> PredictedRequest:
         """Clean, predict and journal the texts of a request, each step in its turn."""
         client = str(request.state.client)
-        texts = [item.text for item in items]
+        texts = [item.whole for item in items]
         name, release = "", self._service.champion.serving()
+        check_targets(items, release.task)
         # Twice where another release comes into service in between that reads texts in another way.
         while name != (name := release.predictor.prepare.name):
             prepared = await self._preparing.map(client, texts, preparation=name)
@@ -244,4 +245,5 @@ class ApiHandlers:
 def _prediction(batch: BatchSlice, row: int, text: str) -> Prediction:
     release, predictions = batch.release, batch.predictions
     answer = release.predictor.in_text(predictions.labels[row], predictions.cleaned[row], text)
-    return Prediction(**vars(prediction_of(predictions, row, labels=release.labels, answer=answer)))
+    prediction = prediction_of(predictions, row, labels=release.labels, answer=answer)
+    return Prediction.model_validate({**vars(prediction), **items_of(prediction.best, text, release.task)})

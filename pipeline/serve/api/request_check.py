@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from pipeline.base.config import ServeConfig
+from pipeline.base.tasks import TaskName, reads_targets
 from pipeline.serve.api.schemas import ALL_TOPICS, TextItem
 from pipeline.serve.http.errors import HttpError
 
@@ -19,7 +20,7 @@ def check_texts(items: Sequence[TextItem], cfg: ServeConfig, *, now: datetime) -
     if any(len(item.text) > cfg.max_characters for item in items):
         raise HttpError(422, f"A text may have at most {cfg.max_characters} characters.")
     try:
-        "".join(item.text for item in items).encode()
+        "".join(item.whole for item in items).encode()
     except UnicodeEncodeError:
         raise HttpError(422, "A text contains half of a surrogate pair.") from None
     for position, item in enumerate(items):
@@ -32,4 +33,22 @@ def check_texts(items: Sequence[TextItem], cfg: ServeConfig, *, now: datetime) -
                 422,
                 f"texts.{position}.time: it is before 1970 or after now, {now:%Y-%m-%dT%H:%M:%SZ}. "
                 "Send when the text was written, in its zone, as 2026-11-25T08:00:00Z or with +01:00.",
+            )
+
+
+def check_targets(items: Sequence[TextItem], task: TaskName) -> None:
+    """Raise HttpError 422 where a text lacks the target that a release labels, or has one needlessly."""
+    wanted = reads_targets(task)
+    for position, item in enumerate(items):
+        if wanted and item.target is None:
+            raise HttpError(
+                422,
+                f"texts.{position}: it has no target, and this release labels a target in each text. "
+                'Send {"text": "the soup was cold", "target": "soup"}.',
+            )
+        if not wanted and item.target is not None:
+            raise HttpError(
+                422,
+                f"texts.{position}.target: this release labels texts as a whole (task {task}). "
+                "Leave the target out.",
             )

@@ -14,13 +14,18 @@ from pydantic import (
     Tag,
 )
 
+from pipeline.base.tasks.targets import with_target
+
 DEFAULT_TOPIC, ALL_TOPICS = "general", "all"  # window reports use `all` for all topics together
 REQUEST_ID = "2026112508-7d2b75000f1e2d3c4b5a69788796"
 MAX_TOPICS = 8  # of one text
+MAX_TARGET = 200  # characters
 Topic = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Topics = Annotated[list[Topic], Field(min_length=1, max_length=MAX_TOPICS)]
 # No blanks and no @, which belong to names and addresses of people.
 TextId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/#-]{0,127}$")]
+
+Target = Annotated[str, StringConstraints(max_length=MAX_TARGET, pattern=r"\S")]
 
 
 def _written(value: object) -> object:
@@ -41,15 +46,22 @@ class TextItem(BaseModel):
     """A text with what is known of it.
 
     `time` is when it was written, with its zone: monitoring puts it into that window. `id` is your own name
-    for it, which holds nothing personal. `topics` take the place of those of the request.
+    for it, which holds nothing personal. `topics` take the place of those of the request. `target` is what
+    in the text the label is about, where the release labels targets (task `aspect`).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     text: str
+    target: Target | None = None
     time: Written | None = None
     id: TextId | None = None
     topics: Topics | None = None
+
+    @property
+    def whole(self) -> str:
+        """Return the text with its target, as a predictor reads it."""
+        return self.text if self.target is None else with_target(self.text, self.target)
 
 
 def _shape(value: object) -> str:
@@ -88,11 +100,21 @@ class PredictRequest(BaseModel):
         ]
 
 
+class EntitySpan(BaseModel):
+    """An entity of a text: the characters (code points) from `start` up to `end`, without it."""
+
+    start: int
+    end: int
+    label: str
+    text: str
+
+
 class Prediction(BaseModel):
     """The prediction for one text.
 
     `label` is `uncertain` where the probability of `best` is too low; `cut` says that the text has more
-    tokens than the model reads, so that its end had no influence.
+    tokens than the model reads, so that its end had no influence. Where the release gives a text several
+    labels, `labels` are those of `best`; where it finds entities, `spans` are they; else both are left out.
     """
 
     label: str
@@ -100,6 +122,8 @@ class Prediction(BaseModel):
     uncertain: bool
     cut: bool
     probabilities: dict[str, float]
+    labels: list[str] | None = None
+    spans: list[EntitySpan] | None = None
 
 
 class PredictResponse(BaseModel):

@@ -33,6 +33,7 @@ def params(task: str, labels: list[str], *, columns: dict[str, Any] | None = Non
         ),
         ("multi_label", ["food", "price"], {}),
         ("token_labels", ["person", "place"], {"columns": {"label": None, "spans": "entities"}}),
+        ("aspect", ["bad", "good"], {"columns": {"target": "aspect"}}),
     ],
 )
 def test_what_fits_its_task_is_read(task: str, labels: list[str], more: dict[str, Any]) -> None:
@@ -70,6 +71,19 @@ def test_what_fits_its_task_is_read(task: str, labels: list[str], more: dict[str
             ["food", "service", "price"],
             {"evaluate": {"vader_thresholds": [-0.1, 0.1]}},
             "write `evaluate: {vader_thresholds: null}`",
+        ),
+        ("aspect", ["bad", "good"], {}, "source texts names no target of a text: write `target: COLUMN`"),
+        (
+            "single_label",
+            ["bad", "good"],
+            {"columns": {"target": "aspect"}},
+            "source texts has columns.target: write `task: aspect`",
+        ),
+        (
+            "aspect",
+            ["bad", "good"],
+            {"columns": {"target": "aspect"}, "encoder": {"long_texts": "windows"}},
+            "task is `aspect`, which reads a text from its beginning",
         ),
         ("weather", ["sun", "rain"], {}, "task"),
     ],

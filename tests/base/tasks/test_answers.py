@@ -3,7 +3,15 @@
 import pytest
 
 from pipeline.base.labels import LabelMap
-from pipeline.base.tasks import MULTI_LABEL, ORDINAL, SINGLE_LABEL, answer_form, is_collected
+from pipeline.base.tasks import (
+    MULTI_LABEL,
+    ORDINAL,
+    SINGLE_LABEL,
+    TaskName,
+    answer_form,
+    are_comparable,
+    is_collected,
+)
 
 KNOWN = ("food", "service", "price")
 ANY, ONE = answer_form(MULTI_LABEL), answer_form(SINGLE_LABEL)
@@ -79,3 +87,19 @@ def test_stored_answers_of_every_task_are_collected() -> None:
 @pytest.mark.parametrize("written", ["['food']", '["food"]', "[food]", "{food}"])
 def test_a_list_of_one_is_its_label(written: str) -> None:
     assert LabelMap(KNOWN, {}).find_all(written, None) == ["food"]
+
+
+@pytest.mark.parametrize(
+    ("task", "other", "comparable"),
+    [
+        ("single_label", "ordinal", True),
+        ("aspect", "aspect", True),
+        ("single_label", "aspect", False),
+        ("multi_label", "single_label", False),
+        ("multi_label", "token_labels", False),
+    ],
+)
+def test_answers_are_compared_where_they_are_about_the_same(
+    task: TaskName, other: TaskName, comparable: bool
+) -> None:
+    assert are_comparable(task, other) == are_comparable(other, task) == comparable

@@ -35,3 +35,11 @@ def test_of_copies_the_one_in_a_sources_test_split_is_kept() -> None:
 
 def test_no_records_have_no_duplicates() -> None:
     assert find_duplicates([]) == []
+
+
+def test_a_text_is_a_copy_only_with_the_same_target() -> None:
+    rows = [("cold soup\nsoup", "bad"), ("cold soup\nwaiter", "good"), ("Cold soup\nSoup", "bad")]
+    rows += [("cold soup\nroom", "bad"), ("cold soup\nroom", "good")]
+    records = [text_record(number, text=text, label=label) for number, (text, label) in enumerate(rows)]
+
+    assert find_duplicates(records) == [None, None, "duplicate", "conflicting labels", "conflicting labels"]

@@ -6,7 +6,7 @@ from text_records import text_record
 
 from pipeline.base.config import CleanConfig
 from pipeline.base.records import TextRecord
-from pipeline.core.clean.faults import find_fault
+from pipeline.core.clean.faults import find_fault, find_text_fault
 
 CFG = CleanConfig(min_words=2, max_words=5, mask=True, max_loss=ALL_MAY_BE_LOST)
 LABELS = ("bad", "good")
@@ -35,3 +35,18 @@ def test_the_first_fault_of_a_text_is_named(text: str, label: str, reason: str |
 
 def test_a_giant_piece_without_a_space_is_too_long() -> None:
     assert find_fault(record("x" * 1_000_000), CFG, LABELS) == "too long"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("two words\nsoup", None),
+        ("two words", "no target"),
+        ("two words\nNULL", "no target"),
+        ("\nsoup", "no text"),
+        # The words of the target are none of the text.
+        ("one\nthe soup", "too short"),
+    ],
+)
+def test_a_text_without_its_target_cannot_be_used(text: str, reason: str | None) -> None:
+    assert find_text_fault(text, "good", "", cfg=CFG, labels=LABELS, task="aspect") == reason

@@ -149,3 +149,10 @@ def test_the_sample_depends_on_the_seed() -> None:
     assert drawn[0] == drawn[1]
     assert drawn[0][0] != drawn[2][0]
     assert [len(texts) for texts in drawn[0]] == [5, 5, 5]
+
+
+def test_a_target_is_not_misspelled() -> None:
+    changed = perturb("lovely bread\nwaiter", 9, random.Random(1))
+
+    assert changed.endswith("\nwaiter")
+    assert not changed.startswith("lovely bread\n")

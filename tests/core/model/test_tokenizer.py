@@ -11,6 +11,7 @@ from pipeline.core.model.tokenizer import (
     SPECIAL,
     encode,
     encode_and_mark_cut,
+    encode_with_spans,
     load_tokenizer,
     train_tokenizer,
     vocabulary_size,
@@ -76,3 +77,37 @@ def test_a_text_is_encoded_from_its_first_words_as_from_all(texts: list[list[str
     tokens, cut = encode_and_mark_cut(tokenizer, joined)
 
     assert list(zip(tokens, cut, strict=True)) == naive_encode(tokenizer, joined)
+
+
+PAIR_TEXTS = ("the soup was cold but the waiter was kind",)
+
+
+def tokens_of(text, max_tokens):
+    document = train_tokenizer(PAIR_TEXTS * 5, vocabulary=200)
+    tokenizer = load_tokenizer(document, max_tokens)
+    (ids,), (cut,) = encode_and_mark_cut(tokenizer, [text])
+    return [tokenizer.id_to_token(number) for number in ids], cut
+
+
+def test_a_text_and_its_target_are_a_pair():
+    tokens, cut = tokens_of("the soup was cold\nsoup", 10)
+
+    assert tokens == ["[CLS]", "the", "soup", "was", "cold", "[SEP]", "soup", "[SEP]"]
+    assert not cut
+
+
+def test_a_long_text_is_cut_before_its_target():
+    tokens, cut = tokens_of(f"{'the soup was cold ' * 9}\nthe waiter", 9)
+
+    assert tokens == ["[CLS]", "the", "soup", "was", "cold", "[SEP]", "the", "waiter", "[SEP]"]
+    assert cut
+
+
+def test_the_pieces_of_a_target_lie_behind_the_text():
+    document = train_tokenizer(PAIR_TEXTS * 5, vocabulary=200)
+    text = "the soup was cold\nthe waiter"
+
+    spans = encode_with_spans(load_tokenizer(document, 20), text)
+
+    assert [text[one.start : one.end] for one in spans if one.end] == text.split()
+    assert [one.token for one in spans] == encode(load_tokenizer(document, 20), [text])[0]

@@ -279,3 +279,18 @@ def test_halves_hold_whole_groups_and_every_text_once(groups: list[int]) -> None
         assert second
         largest = max(names.count(name) for name in names)
         assert abs(len(first) - len(second)) <= 2 * largest
+
+
+def test_a_text_with_all_its_targets_is_in_one_split() -> None:
+    targets = ("soup", "waiter", "the room on the upper floor with a view of the sea")
+    records = [
+        text_record(number, text=f"visit {number % 100} was {number % 100}\n{targets[number // 100]}")
+        for number in range(300)
+    ]
+
+    sides = {one.text: side for side, texts in split(records, CFG, ["good"]).items() for one in texts}
+
+    assert len(sides) == 300
+    by_text = [{sides[f"visit {n} was {n}\n{target}"] for target in targets} for n in range(100)]
+    assert all(len(found) == 1 for found in by_text)
+    assert len(set().union(*by_text)) == 3

@@ -32,3 +32,13 @@ def test_a_shared_text_group_and_id_are_each_reported() -> None:
         "1 text in both train and valid, for example that of s:1",
         "2 groups in both train and test, for example that of s:3",
     )
+
+
+def test_a_text_with_another_target_leaks_too() -> None:
+    sides: dict[SplitName, list[TextRecord]] = {
+        "train": [record(1, "cold soup\nsoup")],
+        "valid": [],
+        "test": [record(2, "Cold soup\nwaiter")],
+    }
+
+    assert leaks(sides) == ("1 text in both train and test, for example that of s:1",)

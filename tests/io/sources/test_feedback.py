@@ -104,3 +104,13 @@ def test_a_prediction_and_its_feedback_share_their_names() -> None:
     }
 
     assert fields == {"request", "position", "time", "label", "client", "topic"}
+
+
+def test_all_targets_of_a_text_are_one_group(tmp_path: Path, cfg: CollectConfig) -> None:
+    labelled = (("cold soup\nsoup", "negative", NOON), ("cold soup\nwaiter", "positive", NOON))
+
+    one, other = read_feedback(journal(tmp_path / "journal", *labelled), SOURCE, cfg)
+
+    assert {one.text, other.text} == {"cold soup\nsoup", "cold soup\nwaiter"}
+    assert one.id != other.id
+    assert one.group == other.group

@@ -134,3 +134,28 @@ def test_an_ambiguous_id_and_an_unmatched_group_are_refused(second: dict[str, st
                 [{"text": "a", "label": "x", "key": "7_1"}, {"label": "x", **second}], asked, LABELS
             )
         )
+
+
+def test_a_target_is_part_of_its_text_and_not_of_its_group() -> None:
+    rows = [
+        {"text": "cold soup,\nkind waiter", "target": one, "label": "positive"} for one in ("soup", "waiter")
+    ]
+    first, second = rows_to_records(rows, source(target="target"), LABELS)
+
+    assert isinstance(first, TextRecord)
+    assert isinstance(second, TextRecord)
+    assert (first.text, second.text) == ("cold soup, kind waiter\nsoup", "cold soup, kind waiter\nwaiter")
+    assert first.group == second.group
+    assert first.id != second.id
+
+
+def test_an_id_of_its_own_does_not_part_the_targets_of_a_text() -> None:
+    rows = [
+        {"key": str(n), "text": "cold soup", "target": one, "label": "positive"} for n, one in enumerate("ab")
+    ]
+    first, second = rows_to_records(rows, source(id="key", target="target"), LABELS)
+
+    assert isinstance(first, TextRecord)
+    assert isinstance(second, TextRecord)
+    assert (first.id, second.id) == ("mine:0", "mine:1")
+    assert first.group == second.group

@@ -39,3 +39,12 @@ def test_an_empty_cell_says_nothing_and_an_empty_list_that_there_are_none() -> N
 def test_what_does_not_fit_is_refused_with_its_place(written: str, message: str) -> None:
     with pytest.raises(DataRejected, match=message):
         read(written)
+
+
+def test_a_tag_for_each_word_is_a_list_of_entities() -> None:
+    assert read("B-PER I-PER O O B-LOC") == (
+        '[{"start": 0, "end": 7, "label": "person"}, {"start": 17, "end": 21, "label": "place"}]'
+    )
+    assert read("O O O O O") == "[]"
+    with pytest.raises(DataRejected, match="source x, row 3: 2 tags for 5 words"):
+        read("B-PER O")

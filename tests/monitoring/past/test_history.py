@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import running_service
 from journal_fixtures import EIGHT
 from world import TEXTS
 
@@ -16,9 +17,10 @@ from pipeline.base.errors import UsageError
 from pipeline.base.times import format_seconds
 from pipeline.io import alerts, files
 from pipeline.io.journal.journal import Journal
+from pipeline.io.params_file import load_params
 from pipeline.monitoring.past import replay
 from pipeline.monitoring.past.entries import topic_name
-from pipeline.monitoring.past.history import HistoryRequest
+from pipeline.monitoring.past.history import HistoryRequest, journal_history
 from pipeline.monitoring.past.replay import replay_file
 from pipeline.monitoring.watch import run_watch
 
@@ -183,3 +185,23 @@ def test_a_topic_keeps_its_letters(written: str, name: str) -> None:
 def test_a_topic_that_cannot_be_kept_is_named_by_its_digest(written: str) -> None:
     assert topic_name(written).startswith("topic-")
     assert topic_name(written) != topic_name(written + "2")
+
+
+def test_past_texts_are_predicted_for_their_targets(tmp_path: Path) -> None:
+    settings = {"task": "aspect", "preparation": "2-targets"}
+    words = {"soup": "negative", "waiter": "positive"}
+    workspace = running_service.serve_toy(tmp_path / "w", words, settings)
+    path, params = tmp_path / "past.csv", load_params(workspace.params)
+    written = format_seconds(EIGHT - timedelta(days=1))
+    rows = [[f"a fine visit number {number}", written, what] for number in range(9) for what in (*words, "")]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["body", "when", "what"], *rows])
+
+    with pytest.raises(UsageError, match="no column that is surely one of targets"):
+        journal_history(workspace, HistoryRequest(path), params=params, now=EIGHT)
+    request = HistoryRequest(path, {"target": "what"})
+    history = journal_history(workspace, request, params=params, now=EIGHT)
+    entries = Journal.reading(workspace.journal).predictions("", "9999")
+
+    assert (history.predicted, history.without_text) == (18, 9)
+    assert {(entry.text.partition("\n")[2], entry.label) for entry in entries} == set(words.items())

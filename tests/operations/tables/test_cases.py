@@ -104,7 +104,7 @@ EXPECTED = {
     "31-long-reviews.csv": Case(46, {"negative": 23, "positive": 23}, PLAIN),
     "32-five-stars.csv": Case(150, {"1": 25, "2": 28, "3": 52, "4": 19, "5": 26}, PLAIN | {"label": "stars"}),
     "33-aspects.csv": Case(
-        144, tones(45, 63, 36), {"text": "sentence", "label": "polarity", "topic": "aspect"}
+        144, tones(45, 63, 36), {"text": "sentence", "label": "polarity", "target": "aspect"}
     ),
     "34-texts.txt": Case(120, {"0": 45, "1": 38, "2": 37}, {"text": "text", "label": "label"}, "text"),
     "35-twelve-defects.csv": Case(220, tones(80, 67, 73), PLAIN | {"split": "split", "time": "time"}),
@@ -294,6 +294,38 @@ def test_one_hot_columns_and_separators_are_written_down(tmp_path: Path) -> None
     assert source_of("22-one-hot.csv", tmp_path / "a")[0].columns.labels == TONES
     assert source_of("16-multi-label.tsv", tmp_path / "b")[0].label_separator == ","
     assert source_of("21-decimal-comma.csv", tmp_path / "c")[0].decimal == ","
+
+
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        ("16-multi-label.tsv", "multi_label"),
+        ("32-five-stars.csv", "ordinal"),
+        ("33-aspects.csv", "aspect"),
+        ("36-control.csv", "single_label"),
+    ],
+)
+def test_the_task_is_written_where_the_table_shows_it(name: str, task: str, tmp_path: Path) -> None:
+    init_from_table(tmp_path / "w", inspected(name))
+
+    assert load_params(tmp_path / "w" / "params.yaml").task == task
+    assert f"\ntask: {task} " in (tmp_path / "w" / "params.yaml").read_text("utf-8")
+
+
+def test_a_conll_file_becomes_a_task_of_entities(tmp_path: Path) -> None:
+    people = ("Ann Lee", "Bo Chen", "Ida Roth")
+    sentences = [
+        f"{first} B-PER\n{last} I-PER\nleft O\nLima B-LOC\n\n" for first, last in map(str.split, people)
+    ]
+    (tmp_path / "people.conll").write_text("".join(sentences * 20), "utf-8")
+
+    init_from_table(tmp_path / "w", inspect_table(tmp_path / "people.conll"))
+    params = load_params(tmp_path / "w" / "params.yaml")
+
+    (source, *_) = params.collect.tables
+    assert (params.task, params.collect.labels) == ("token_labels", ("LOC", "PER"))
+    assert (source.columns.spans, source.columns.label) == ("tags", None)
+    assert "conflicting" not in " ".join(inspect_table(tmp_path / "people.conll").doubts)
 
 
 def test_limits_are_fitted_to_long_and_to_foreign_texts(tmp_path: Path) -> None:
