@@ -1,25 +1,32 @@
 """Pretrain: adapt an encoder to the texts by language modelling."""
 
+import operator
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.base import logs
 from pipeline.base.config import EncoderConfig, PretrainConfig, ValidateConfig
 from pipeline.base.records import Receipt
+from pipeline.base.seeds import seed_for
 from pipeline.io import files, parquet
 from pipeline.io.model_folder import WORD_HEAD_FILE, write_model, write_tensors
 from pipeline.stages.pretraining_objective import PretrainingTokens, pretraining_objective
 
 if TYPE_CHECKING:
     from pipeline.core.model.coverage import Coverage
-    from pipeline.core.train.objectives import EncoderStart
-    from pipeline.core.train.ray_trainer import TrainingResult
+    from pipeline.core.train.objectives import EncoderStart, Objective
+    from pipeline.core.train.ray_trainer import TrainingJob, TrainingResult
+    from pipeline.io.checkpoints import CheckpointFolder
     from pipeline.stages.context import StageContext, TrainingContext
 
 log = logs.get("pretrain")
 # Begin the names of its weights, which only a prompt needs afterwards.
 WORD_HEAD = ("transform.", "bias")
+ENDS = {"before": operator.itemgetter(0), "after": min}
+# In place of an objective, where nothing is trained.
+UNTRAINED = "none"
 
 
 def pretrain(
@@ -27,43 +34,59 @@ def pretrain(
     out: Path,
     *,
     encoder: EncoderConfig,
-    cfg: PretrainConfig,
+    cfg: PretrainConfig | None,
     limits: ValidateConfig,
     training: "TrainingContext",
 ) -> Receipt:
     """Train an encoder as a language model on the training texts; write encoder and tokenizer.
 
-    Raises DataRejected before training where the tokenizer does not know the texts or cuts off too much.
+    Without `cfg` the encoder is written as it was published: fine-tuning goes on from the champion, and the
+    encoder is a baseline alone. Raises DataRejected before training where the tokenizer does not know the
+    texts or cuts off too much.
     """
-    from pipeline.core.train.ray_trainer import TrainingJob
-
     inputs = files.verified_receipt(splits, made_by="split")
     train = parquet.TextColumn(splits / "train.parquet")
-    start, document = _start(encoder, train, dropout=cfg.dropout, downloads=training.downloads)
+    dropout = cfg.dropout if cfg else 0.0
+    start, document = _start(encoder, train, dropout=dropout, downloads=training.downloads)
     coverage = _check_coverage(document, train, encoder, limits)
+    figures = {"unknown_tokens": coverage.unknown_share, "cut_words": coverage.cut_word_share}
+    notes = {"start": encoder.start, "objective": cfg.objective if cfg else UNTRAINED}
+    before = Receipt("pretrain", {"cut_texts": coverage.cut_texts}, figures, notes)
+    if cfg is None:
+        return _write(out, _untrained(start, training.seed), start.config, document, before)
     checkpoints = training.checkpoint_store(
         "pretrain", dict(inputs.files), encoder.model_dump(), cfg.model_dump()
     )
     tokens = PretrainingTokens(document, encoder, splits, checkpoints)
     objective = pretraining_objective(start, tokens, cfg, training.seed)
-    result = training.train(
-        TrainingJob(
-            "pretrain",
-            objective,
-            cfg,
-            steps=cfg.steps,
-            eval_steps=frozenset({0, cfg.steps}),
-            patience=2,
-            checkpoints=checkpoints,
-        )
-    )
     texts = {"texts": len(objective.train), "held_out": len(objective.valid)}
-    counts = {**texts, "cut_texts": coverage.cut_texts}
-    figures = {"unknown_tokens": coverage.unknown_share, "cut_words": coverage.cut_word_share}
-    before = Receipt("pretrain", counts, figures, {"start": encoder.start, "objective": cfg.objective})
+    before = replace(before, counts={**texts, **before.counts})
+    result = training.train(_job(objective, cfg, checkpoints))
     receipt = _write(out, result, start.config, document, before)
     checkpoints.delete()
     return receipt
+
+
+def _job(objective: "Objective", cfg: PretrainConfig, checkpoints: "CheckpointFolder") -> "TrainingJob":
+    from pipeline.core.train.ray_trainer import TrainingJob
+
+    return TrainingJob(
+        "pretrain",
+        objective,
+        cfg,
+        steps=cfg.steps,
+        eval_steps=frozenset({0, cfg.steps}),
+        patience=2,
+        checkpoints=checkpoints,
+    )
+
+
+def _untrained(start: "EncoderStart", seed: int) -> "TrainingResult":
+    """Return the weights of an encoder as it starts, in the form of a training that took no step."""
+    from pipeline.core.train.ray_trainer import TrainingResult
+
+    weights = start.encoder(seed_for(seed, "encoder")).state_dict()
+    return TrainingResult({f"encoder.{name}": value for name, value in weights.items()}, ())
 
 
 def _check_coverage(
@@ -103,14 +126,14 @@ def _write(
     }
     counts = {**before.counts, "parameters": sum(value.numel() for value in weights.values())}
     perplexities = [metrics["perplexity"] for metrics in result.history]
-    perplexity = {"perplexity_before": perplexities[0], "perplexity_after": min(perplexities)}
+    ends = {f"perplexity_{when}": value(perplexities) for when, value in ENDS.items() if perplexities}
     with files.staging_dir(out) as staging:
         write_model(staging, weights, config, tokenizer, result.history)
-        if before.notes["objective"] != "causal":
+        if before.notes["objective"] not in ("causal", UNTRAINED):
             word_head = {name: value for name, value in result.weights.items() if name.startswith(WORD_HEAD)}
             write_tensors(staging / WORD_HEAD_FILE, word_head)
         return files.write_receipt(
-            staging, Receipt("pretrain", counts, {**before.figures, **perplexity}, before.notes)
+            staging, Receipt("pretrain", counts, {**before.figures, **ends}, before.notes)
         )
 
 
@@ -164,7 +187,7 @@ def run(context: "StageContext") -> Receipt:
         context.folder("split"),
         context.folder("pretrain"),
         encoder=_from_root(params.encoder, context.workspace.root),
-        cfg=params.pretrain,
+        cfg=params.pretrain if params.finetune.start == "encoder" else None,
         limits=params.validation,
         training=context.training_context("pretrain"),
     )
