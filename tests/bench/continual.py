@@ -55,7 +55,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--order", default=",".join(ORDER))
     parser.add_argument("--share", default="0.25", help="of replayed texts; a comma divides several")
-    parser.add_argument("--logits", type=float, default=0.0, help="weight of the champion's logits")
     parser.add_argument("--no-joint", action="store_true")
     return parser.parse_args()
 
@@ -70,6 +69,7 @@ class _Bench:
     rows: list[list[str]] = field(default_factory=list)
     costs: list[list[str]] = field(default_factory=list)
     texts: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
+    predicted: dict[tuple[str, str], list[int]] = field(default_factory=dict)
 
     @property
     def params(self) -> Any:
@@ -152,7 +152,7 @@ class _Bench:
 
         changes = {
             "start": "champion" if goes_on else "encoder",
-            "replay": {"share": share, "logit_weight": self.asked.logits if share else 0.0},
+            "replay": {"share": share},
             "epochs": self.asked.epochs,
             "min_steps": 1,
         }
@@ -174,7 +174,7 @@ class _Bench:
     def _compare(
         self, order: Sequence[str], number: int, method: str, models: "tuple[_Trained, _Trained]"
     ) -> None:
-        """Compare the models before and after a step on each past source, as the gate does, and the new one."""
+        """Compare the models before and after a step on each source so far, as the gate does."""
         from pipeline.core.evaluate.comparison import SourcePredictions, measure_forgetting
         from pipeline.core.evaluate.paired_bootstrap import PairedPredictions
 
@@ -183,7 +183,7 @@ class _Bench:
         for source in order[: number + 1]:
             test = self.texts[source]["test"]
             truth = [labels.index(one.label) for one in test]
-            before, after = (self._predicted(model, test) for model in models)
+            before, after = (self._predicted(model, source) for model in models)
             ids, groups = [one.id for one in test], [one.group for one in test]
             pairs[source] = SourcePredictions(PairedPredictions(ids, truth, after, before, groups), "")
         past = {source: pairs[source] for source in order[:number]}
@@ -201,21 +201,26 @@ class _Bench:
                 self.rows.append(line)
                 print("  ".join(line), flush=True)
 
-    def _predicted(self, model: "_Trained", test: Sequence[Any]) -> list[int]:
-        from safetensors.torch import load_file
+    def _predicted(self, model: "_Trained", source: str) -> list[int]:
+        """Return the predicted labels of the test texts of a source; each model predicts them once."""
+        if (model.name, source) not in self.predicted:
+            texts = [one.text for one in self.texts[source]["test"]]
+            self.predicted[model.name, source] = _predict(model.folder, texts, self.params.encoder.max_tokens)
+        return self.predicted[model.name, source]
 
-        from pipeline.core.model.heads import trained_classifier
-        from pipeline.core.model.tokenizer import encode, load_tokenizer
-        from pipeline.core.train.objectives import predict_labels
-        from pipeline.io import files
 
-        weights = load_file(model.folder / "model.safetensors")
-        classifier = trained_classifier(files.read_json(model.folder / "config.json"), weights)
-        document = (model.folder / "tokenizer.json").read_text("utf-8")
-        tokenizer = load_tokenizer(document, self.params.encoder.max_tokens)
-        tokens = encode(tokenizer, [one.text for one in test], "head")
-        predicted: list[int] = predict_labels(classifier, tokens).tolist()
-        return predicted
+def _predict(folder: Path, texts: Sequence[str], max_tokens: int) -> list[int]:
+    from safetensors.torch import load_file
+
+    from pipeline.core.model.heads import trained_classifier
+    from pipeline.core.model.tokenizer import encode, load_tokenizer
+    from pipeline.core.train.objectives import predict_labels
+    from pipeline.io import files
+
+    weights = load_file(folder / "model.safetensors")
+    classifier = trained_classifier(files.read_json(folder / "config.json"), weights)
+    tokenizer = load_tokenizer((folder / "tokenizer.json").read_text("utf-8"), max_tokens)
+    return [int(label) for label in predict_labels(classifier, encode(tokenizer, texts, "head"))]
 
 
 @dataclass(frozen=True)

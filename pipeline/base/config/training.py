@@ -113,12 +113,10 @@ class OrdinalConfig(Section):
 class ReplayConfig(Section):
     """Set what is learnt again where training goes on from the champion.
 
-    `share` bounds the replayed texts, as a share of the new ones. `logit_weight` is the weight of the
-    champion's logits in the loss of a replayed text, beside its label.
+    `share` bounds the texts that it knows, as a share of those that are new to it.
     """
 
     share: Fraction
-    logit_weight: float = Field(ge=0)
 
 
 class FinetuneConfig(OptimizerConfig):
