@@ -1,4 +1,4 @@
-"""The table of continual learning, source after source: part of `make bench`.
+"""The table of continual learning: a source after another, with and without a replay of those before.
 
     tests/bench/continual.py [--workspace FOLDER] [--encoder FOLDER] [--texts N] [--epochs N] [--share 0.25]
 
@@ -36,6 +36,9 @@ def main() -> None:
 
     logs.configure(json=False, debug=False)
     encoder = asked.encoder or asked.workspace / "data" / "encoder"
+    if not (encoder / "config.json").is_file():
+        print(f"continual: no encoder in {encoder} yet; type `make run`")
+        return
     with tempfile.TemporaryDirectory(prefix="tonewatch-continual-") as folder:
         bench = _Bench(asked, Path(folder), encoder)
         bench.prepare()

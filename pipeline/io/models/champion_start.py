@@ -69,7 +69,7 @@ def _starting_release(workspace: Workspace, params: Params) -> ReleaseRecord:
             f"finetune.start is `{CHAMPION}`, and no release is in service yet. {FROM_ENCODER} for the first."
         )
     release = ledger.get(name).record
-    while release["data_version"] in today and release["champion"] and _went_on(release):
+    while release["data_version"] in today and _went_on(release) and release["champion"]:
         release = ledger.get(release["champion"]).record
     _require_alike(release, params)
     return release
