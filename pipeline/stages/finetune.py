@@ -1,5 +1,6 @@
 """Fine-tune: train encoder and head on the labels."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -7,17 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.base import logs
-from pipeline.base.config import FinetuneConfig
+from pipeline.base.config import FinetuneConfig, ReplayConfig
 from pipeline.base.config.table_section import RatingRule
-from pipeline.base.errors import ConfigError
+from pipeline.base.errors import ConfigError, DataRejected
 from pipeline.base.records import Receipt
 from pipeline.base.tasks import SINGLE_LABEL, TaskName
 from pipeline.io import files, parquet
 from pipeline.io.model_folder import WORD_HEAD_FILE, write_model
+from pipeline.io.models.champion_start import ChampionStart, open_start
+from pipeline.io.models.published_folder import WEIGHTS
 from pipeline.io.training.token_shards import Columns, in_batches
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from pipeline.core.methods.prompts import Prompt
+    from pipeline.core.methods.replay import TrainedRows
     from pipeline.core.tasks import Task
     from pipeline.core.tasks.protocol import TaskObjective, Training
     from pipeline.core.train.checkpoints import CheckpointStore
@@ -42,33 +48,41 @@ def finetune(
     long_texts: str = "head",
     rules: Mapping[str, RatingRule] | None = None,
     task: TaskName = SINGLE_LABEL,
+    champion: ChampionStart | None = None,
 ) -> Receipt:
     """Train encoder and head on the labels; write the classifier that is best on the validation split.
 
     `rules` turn the single ratings of a source's texts into the probability of each label, where `cfg` asks
-    for them.
+    for them. With a `champion` training goes on from its weights, on the texts that are new to it and a
+    replay of others; DataRejected is raised where none is new.
     """
     from pipeline.core.methods.trained_weights import require_method
     from pipeline.core.tasks import task_named
     from pipeline.core.tasks.protocol import Training
     from pipeline.core.train.finetuning import require_task
 
-    sources = {"split": splits, "pretrain": encoder}
+    start = champion.folder if champion else encoder
+    sources = {"split": splits, "finetune" if champion else "pretrain": start}
     inputs = [dict(files.verified_receipt(path, made_by=stage).files) for stage, path in sources.items()]
     rules = _rules(rules or {}, cfg)
     require_task(cfg, task)
-    require_method(files.read_json(encoder / "config.json"), cfg)
-    prompt = _prompt(encoder, cfg, labels, max_tokens) if cfg.method == "prompt" else None
+    require_method(files.read_json(start / "config.json"), cfg)
+    prompt = _prompt(start, cfg, labels, max_tokens) if cfg.method == "prompt" else None
     key = (inputs, list(labels), max_tokens, long_texts, cfg.model_dump(), dict(rules), task)
+    rows = _rows(splits / "train.parquet", champion, cfg.replay) if champion else None
+    key = (*key, champion.data_version) if champion else key
     store = partial(training.checkpoint_store, "finetune", *key)
     made_for, targets = task_named(task), Training(labels, rules, cfg, training.seed, long_texts)
-    tokens = _Tokens(encoder, max_tokens, made_for, targets)
-    train, valid = (store().texts(side, tokens.of(splits / f"{side}.parquet")) for side in ("train", "valid"))
-    objective = made_for.objective(train, valid, _start(encoder, cfg), targets)
+    tokens = _Tokens(start, max_tokens, made_for, targets)
+    train = store().texts("train", tokens.of(splits / "train.parquet", rows))
+    valid = store().texts("valid", tokens.of(splits / "valid.parquet"))
+    objective = made_for.objective(train, valid, _start(start, cfg, champion), targets)
     rounds = _rounds(objective, cfg, training, store, prompt)
-    counts = {"train": len(train), "valid": len(valid), "steps": rounds.steps}
-    before = _begin(objective, cfg, counts)
-    receipt = _write(out, rounds.run(), encoder, before)
+    sizes = {"train": len(train), "valid": len(valid), "steps": rounds.steps}
+    before = _begin(objective, cfg, {**sizes, **(rows.counts if rows else {})})
+    if champion:
+        before = replace(before, notes={**before.notes, "start": champion.release})
+    receipt = _write(out, rounds.run(), start, before)
     rounds.delete_checkpoints()
     return receipt
 
@@ -116,6 +130,22 @@ def _write(out: Path, trained: "Trained", encoder: Path, before: Receipt) -> Rec
         return files.write_receipt(staging, receipt)
 
 
+def _rows(train: Path, champion: ChampionStart, cfg: ReplayConfig) -> "TrainedRows":
+    """Choose the training texts of a start from the champion: the new ones and a replay."""
+    from pipeline.core.methods.replay import choose_rows
+
+    table = parquet.stream_rows(train, "text", "label", "source", "id")
+    rows = choose_rows(in_batches(champion.learnt), in_batches(table), cfg.share)
+    log.info("champion.goes_on", release=champion.release, **rows.counts)
+    if not rows.counts["new"]:
+        raise DataRejected(
+            f"finetune.start is `champion`, and {champion.release} has learnt from each of the "
+            f"{len(rows.is_trained_N):,} training texts. Collect new ones, or write `start: encoder` under "
+            "`finetune` in params.yaml."
+        )
+    return rows
+
+
 def _rules(rules: Mapping[str, RatingRule], cfg: FinetuneConfig) -> Mapping[str, RatingRule]:
     """Return the rating rules where they are asked for; without any, labels are learnt."""
     if cfg.targets == "labels":
@@ -140,14 +170,21 @@ def _prompt(encoder: Path, cfg: FinetuneConfig, labels: Sequence[str], max_token
     return read_prompt((encoder / "tokenizer.json").read_text("utf-8"), cfg.prompt, labels, max_tokens)
 
 
-def _start(encoder: Path, cfg: FinetuneConfig) -> "EncoderStart":
+def _start(folder: Path, cfg: FinetuneConfig, champion: ChampionStart | None) -> "EncoderStart":
     from safetensors.torch import load
 
     from pipeline.core.train.objectives import EncoderStart
 
-    weights = load((encoder / "model.safetensors").read_bytes())
-    word_head = load((encoder / WORD_HEAD_FILE).read_bytes()) if cfg.method == "prompt" else None
-    return EncoderStart(files.read_json(encoder / "config.json"), weights, cfg.dropout, word_head, method=cfg)
+    weights, config = load((folder / WEIGHTS).read_bytes()), files.read_json(folder / "config.json")
+    if champion:
+        of_encoder, head = (_below(weights, prefix) for prefix in ("encoder.", "head."))
+        return EncoderStart(config, of_encoder, cfg.dropout, method=cfg, head=head)
+    word_head = load((folder / WORD_HEAD_FILE).read_bytes()) if cfg.method == "prompt" else None
+    return EncoderStart(config, weights, cfg.dropout, word_head, method=cfg)
+
+
+def _below(weights: "Mapping[str, Tensor]", prefix: str) -> "dict[str, Tensor]":
+    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
 
 
 @dataclass(frozen=True)
@@ -159,14 +196,15 @@ class _Tokens:
     task: "Task"
     training: "Training"
 
-    def of(self, path: Path) -> Iterator[Columns]:
-        """Yield the tokens and targets of a split, one batch of texts in memory."""
+    def of(self, path: Path, chosen: "TrainedRows | None" = None) -> Iterator[Columns]:
+        """Yield the tokens and targets of a split, or of its chosen rows, one batch of texts in memory."""
         from pipeline.core.model.tokenizer import load_tokenizer
         from pipeline.core.tasks import TruthRow
 
         document = (self.encoder / "tokenizer.json").read_text("utf-8")
         tokenizer = load_tokenizer(document, self.max_tokens)
-        for rows in in_batches(parquet.stream_rows(path, "text", "label", "source", *self._raters(path))):
+        table = parquet.stream_rows(path, "text", "label", "source", *self._raters(path))
+        for rows in in_batches(itertools.compress(table, chosen.is_trained_N) if chosen else table):
             texts, truth = [row[0] for row in rows], [TruthRow(*row[1:]) for row in rows]
             yield self.task.encoded(tokenizer, texts, truth, self.training)
 
@@ -188,5 +226,6 @@ def run(context: "StageContext") -> Receipt:
         cfg=params.finetune,
         training=context.training_context("finetune"),
         task=params.task,
+        champion=open_start(context.workspace, params),
         rules={source.name: source.ratings for source in params.collect.tables if source.ratings},
     )

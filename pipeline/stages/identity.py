@@ -28,13 +28,14 @@ def identity(
     forgotten: str = "",
     corrections: str = "",
     encoder: str = "",
+    start: str = "",
 ) -> Receipt:
     """Write a digest of the code that each stage runs; that of `collect` covers its sources.
 
     `stages` maps the name of a stage to its module and function. `learnt` names what the split keeps apart,
     empty where that is nothing, `forgotten` what `collect` leaves out, and
     `corrections` the labels that `clean` corrects, `encoder` the files of a folder that `pretrain` starts
-    from.
+    from, `start` the release that `finetune` goes on from.
     """
     digests = {name: code_digest(module, function) for name, (module, function) in stages.items()}
     sources = [f"{source.name}:{_identity_of(source, reader)}" for source in reader.sources]
@@ -42,7 +43,8 @@ def identity(
     split = {"split": text_digest(f"{digests['split']}\n{learnt}")} if learnt else {}
     clean = {"clean": text_digest(f"{digests['clean']}\n{corrections}")} if corrections else {}
     pretrain = {"pretrain": text_digest(f"{digests['pretrain']}\n{encoder}")} if encoder else {}
-    return write_identities(out, {**digests, "collect": collect, **clean, **split, **pretrain})
+    finetune = {"finetune": text_digest(f"{digests['finetune']}\n{start}")} if start else {}
+    return write_identities(out, {**digests, "collect": collect, **clean, **split, **pretrain, **finetune})
 
 
 def _identity_of(source: Source, reader: SourceReader) -> str:
@@ -63,6 +65,7 @@ def _encoder_identity(context: "StageContext") -> str:
 def run(context: "StageContext") -> Receipt:
     """Run the stage in a workspace."""
     from pipeline.io.learnt_texts import learnt_identity
+    from pipeline.io.models.champion_start import start_identity
 
     modules = {stage.name: (stage.module, stage.name) for stage in STAGES if stage.name != "identity"}
     learnt = learnt_identity(context.workspace, context.params.split)
@@ -74,4 +77,5 @@ def run(context: "StageContext") -> Receipt:
         forgotten=tombstones_identity(context.workspace.root),
         corrections=corrections_identity(context.workspace.root),
         encoder=_encoder_identity(context),
+        start=start_identity(context.workspace, context.params),
     )

@@ -191,11 +191,13 @@ def _from_root(encoder: EncoderConfig, root: Path) -> EncoderConfig:
 def run(context: "StageContext") -> Receipt:
     """Run the stage in a workspace."""
     params = context.params
+    # The champion is what fine-tuning goes on from: the encoder is a baseline alone.
+    untrained = {"steps": 0} if params.finetune.start == "champion" else {}
     return pretrain(
         context.folder("split"),
         context.folder("pretrain"),
         encoder=_from_root(params.encoder, context.workspace.root),
-        cfg=params.pretrain,
+        cfg=params.pretrain.model_copy(update=untrained),
         limits=params.validation,
         training=context.training_context("pretrain"),
         finetuning=params.finetune,

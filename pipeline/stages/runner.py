@@ -28,6 +28,9 @@ class StageOutcome:
 
 def run_if_changed(context: StageContext, name: str) -> StageOutcome:
     """Run a stage unless it ran before on the same inputs, and record the run in DVC."""
+    if name == "finetune" and context.params.finetune.start == "champion":
+        # Which release it goes on from depends on the split, and that of today was not there before.
+        run_if_changed(context, "identity")
     if name in DATA_STAGES and context.params.data.version != NEWEST:
         log.info("stage.pinned", stage=name, data_version=context.params.data.version)
     elif name in ALWAYS_RUN or not (context.dvc_cache.unchanged(name) or context.dvc_cache.restored(name)):

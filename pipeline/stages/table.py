@@ -28,6 +28,8 @@ SLICE_SECTIONS = ("evaluate.length_bands", "evaluate.min_slice_texts", "evaluate
 TRAINING_SECTIONS = ("seed", "task", "collect.labels", "encoder.max_tokens", "encoder.long_texts")
 
 COVERAGE_SECTIONS = ("validate.sample_texts", "validate.max_unknown_tokens", "validate.max_cut_words")
+# Where fine-tuning goes on from the champion, nothing is pretrained.
+PRETRAIN_SECTIONS = ("pretrain", "finetune.start", *COVERAGE_SECTIONS)
 
 STAGES = (
     Stage("identity", (), "data/identity", ()),
@@ -35,7 +37,7 @@ STAGES = (
     Stage("clean", ("collect",), "data/clean", ("task", "clean", "collect.labels")),
     Stage("validate", ("clean",), "data/validation", ("task", "validate", "collect.labels")),
     Stage("split", ("clean", "validate"), "data/splits", ("task", "split")),
-    Stage("pretrain", ("split",), "data/encoder", ("seed", "encoder", "pretrain", *COVERAGE_SECTIONS)),
+    Stage("pretrain", ("split",), "data/encoder", ("seed", "encoder", *PRETRAIN_SECTIONS)),
     Stage(
         "finetune",
         ("split", "pretrain"),

@@ -52,6 +52,7 @@ from pipeline.base.config.training import (
     PerturbationConfig,
     PretrainConfig,
     PromptConfig,
+    ReplayConfig,
     StudentConfig,
 )
 from pipeline.base.config.web_sources import FeedSource, HttpSource, HubSource
@@ -101,6 +102,7 @@ __all__ = [
     "RatingRule",
     "RecordedSource",
     "RecoveryConfig",
+    "ReplayConfig",
     "ReplaySource",
     "ScheduleConfig",
     "SearchRange",

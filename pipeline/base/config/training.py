@@ -113,13 +113,27 @@ class OrdinalConfig(Section):
     in_order: bool
 
 
+class ReplayConfig(Section):
+    """Set what is learnt again where training goes on from the champion.
+
+    `share` bounds the texts that it knows, as a share of those that are new to it.
+    """
+
+    share: Fraction
+
+
 class FinetuneConfig(OptimizerConfig):
     """Set training on labels, or on the probability of each label that single ratings give.
+
+    With `start: champion` it goes on from the release in service, on the texts that are new to it and a
+    `replay` of those that it learnt from.
 
     `method` chooses the weights that are trained; the keys below it combine. With `seeds` there is a training
     for each, and `combine` says what is made of them.
     """
 
+    start: Literal["encoder", "champion"]
+    replay: ReplayConfig
     targets: Literal["labels", "ratings"]
     method: str
     lora: LoraConfig
@@ -166,6 +180,15 @@ class FinetuneConfig(OptimizerConfig):
         if method not in METHODS[:-1] and not re.fullmatch("top:[1-9][0-9]{0,3}", method):
             raise ValueError(f"no such method. Write one of: {', '.join(METHODS)}")
         return method
+
+    @model_validator(mode="after")
+    def _the_champion_keeps_its_head(self) -> "FinetuneConfig":
+        if self.start == "champion" and self.method in ("contrastive", "prompt"):
+            raise ValueError(
+                f"`method: {self.method}` makes a new head, and `start: champion` goes on with the one in "
+                "service: write `method: full`, or `start: encoder`"
+            )
+        return self
 
     @model_validator(mode="after")
     def _two_passes_differ(self) -> "FinetuneConfig":

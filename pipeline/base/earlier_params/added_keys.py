@@ -21,6 +21,8 @@ ADDED_KEYS = (
     "split.near_duplicates",
     "pretrain.objective",
     "pretrain.batch_tokens",
+    "finetune.start",
+    "finetune.replay",
     "finetune.targets",
     "finetune.method",
     "finetune.lora",

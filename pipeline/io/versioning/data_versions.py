@@ -72,8 +72,10 @@ def read_split(root: Path, version: str, *splits: SplitName) -> list[TextRecord]
         return [record for split in splits for record in parquet.read_texts(folder / f"{split}.parquet")]
 
 
-def stream_split(root: Path, version: str, *splits: SplitName) -> Iterator[tuple[str, str]]:
-    """Yield text and group of each row of these splits of a data version; one batch is in memory.
+def stream_split(
+    root: Path, version: str, *splits: SplitName, columns: tuple[str, str] = ("text", "group")
+) -> Iterator[tuple[str, str]]:
+    """Yield two columns of each row of these splits of a data version; one batch is in memory.
 
     Raises Fault when they are no longer in DVC's cache.
     """
@@ -82,7 +84,7 @@ def stream_split(root: Path, version: str, *splits: SplitName) -> Iterator[tuple
         data_branch.export_folder(root, version, "data/splits", folder)
         files.verified_receipt(folder, made_by="split")
         for split in splits:
-            yield from parquet.stream_rows(folder / f"{split}.parquet", "text", "group")
+            yield from parquet.stream_rows(folder / f"{split}.parquet", *columns)
 
 
 def holds_text(root: Path, version: str, digests: Collection[str]) -> bool:

@@ -90,6 +90,11 @@ class _Search:
                 f"`tonewatch tune` compares macro F1 of one label a text, and the task is `{params.task}`. "
                 "Write the values into params.yaml by hand, and type `tonewatch run`."
             )
+        if params.finetune.start == "champion" or "finetune.start" in cfg.ranges:
+            raise ConfigError(
+                "`tonewatch tune` scores texts that the champion has learnt from, so no trial can go on from "
+                "it. Write `start: encoder` under `finetune` in params.yaml, search, and write it back."
+            )
         divide(context.folder("split"), 0, params)
         # Beside the checkpoints of its folds, and removed like them when nobody continues it for long.
         folder = workspace.checkpoints / f"tune-{_folds_name(context)}"

@@ -93,7 +93,8 @@ def _comparison(card: ReleaseCard) -> Iterator[str]:
     yield from _table(
         "Slices against the champion", names, [_difference(row) for row in comparison["slices"]]
     )
-    yield from _table("Forgetting", names, [_difference(row) for row in comparison["forgetting"]])
+    title = "Forgetting: backward transfer to each source of the champion"
+    yield from _table(title, names, [_difference(row) for row in comparison["forgetting"]])
     if changed := comparison["changed"]:
         yield from ("## Changed predictions", "")
         yield (

@@ -42,6 +42,8 @@ def path(tmp_path: Path, root: Path) -> Path:
         ("finetune.combine=mean", "finetune.combine"),
         ("finetune.prompt.template=It was [MASK].", "it needs {text} and [MASK] once each"),
         ('finetune.prompt.template="{text} [MASK] [MASK]"', "it needs {text} and [MASK] once each"),
+        ("finetune.start=release", "finetune.start"),
+        ("finetune.replay.share=1.5", "finetune.replay.share"),
         ("finetune.student.temperature=0", "finetune.student.temperature"),
     ],
 )
@@ -102,3 +104,9 @@ def test_a_file_without_methods_trains_all_weights_as_before(path: Path, root: P
     section: FinetuneConfig = load_params(path).finetune
 
     assert section == method(root, "full")
+
+
+@pytest.mark.parametrize("name", ["prompt", "contrastive"])
+def test_a_method_that_makes_a_new_head_does_not_start_from_the_champion(name: str, path: Path) -> None:
+    with pytest.raises(ConfigError, match="write `method: full`, or `start: encoder`"):
+        set_params(path, [f"finetune.method={name}", "finetune.start=champion"])

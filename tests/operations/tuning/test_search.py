@@ -10,7 +10,7 @@ import pytest
 import tuning
 
 from pipeline.base.config.environment import configure_environment
-from pipeline.base.errors import Fault
+from pipeline.base.errors import ConfigError, Fault
 from pipeline.io.locks import workspace_lock
 from pipeline.io.params_file import load_params, set_params
 from pipeline.io.registry.mlflow_tracking import mlflow_at
@@ -91,3 +91,10 @@ def test_without_data_the_error_says_what_to_type(tmp_path, workspace):
 def test_a_search_waits_for_no_run(tmp_path, workspace):
     with workspace_lock(workspace.home), pytest.raises(Fault, match="is working on"):
         tune(workspace, "laptop", tmp_path / "tuned.yaml")
+
+
+def test_a_search_among_trials_that_go_on_from_the_champion_is_refused(workspace):
+    set_params(workspace.params, ["finetune.start=champion"])
+
+    with pytest.raises(ConfigError, match=r"the champion has learnt from.*Write `start: encoder`"):
+        tune(workspace, "laptop", workspace.root / "tuned.yaml")

@@ -81,9 +81,10 @@ class LabelObjective(LengthBucketed):
         return torch.from_numpy(self.train.labels)
 
     def build_model(self) -> nn.Module:
-        """Put a new classification head on the encoder."""
+        """Put a classification head on the encoder, a new one or a trained one."""
         seed = seed_for(self.seed, "classifier")
-        return Classifier(self.start.encoder(seed), self.labels, dropout=self.start.dropout, seed=seed)
+        model = Classifier(self.start.encoder(seed), self.labels, dropout=self.start.dropout, seed=seed)
+        return self.start.with_head(model)
 
     def batch(self, step: int) -> Batch:
         """Return the texts and labels of a step."""

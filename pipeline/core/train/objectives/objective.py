@@ -65,7 +65,8 @@ class EncoderStart:
     """Hold an encoder before training: its config, its weights (None: random ones), and its dropout.
 
     `word_head` holds the weights of a published word head, by the names of MaskedLanguageModel. `method` says
-    which weights are trained; None: all.
+    which weights are trained; None: all. `head` holds the weights of the head of a trained classifier, which
+    training goes on with; None: a new one.
     """
 
     config: Mapping[str, Any]
@@ -73,6 +74,7 @@ class EncoderStart:
     dropout: float
     word_head: Mapping[str, Tensor] | None = None
     method: FinetuneConfig | None = None
+    head: Mapping[str, Tensor] | None = None
 
     def encoder(self, seed: int) -> "Encoder":
         """Build the encoder with the adapters of the method; `seed` determines random weights."""
@@ -80,6 +82,12 @@ class EncoderStart:
         if self.method:
             choose_weights(encoder, self.method, seed=seed)
         return encoder
+
+    def with_head(self, model: nn.Module) -> nn.Module:
+        """Return a classifier on this encoder, with the trained head where there is one."""
+        if self.head:
+            model.load_state_dict({f"head.{name}": value for name, value in self.head.items()}, strict=False)
+        return model
 
 
 class LengthBucketed(ABC):

@@ -69,9 +69,10 @@ class SeveralLabelObjective(LengthBucketed):
         return self.train.tokens
 
     def build_model(self) -> nn.Module:
-        """Put a new classification head on the encoder."""
+        """Put a classification head on the encoder, a new one or a trained one."""
         seed, labels = seed_for(self.seed, "classifier"), self.train.label_sets_NL.shape[1]
-        return Classifier(self.start.encoder(seed), labels, dropout=self.start.dropout, seed=seed)
+        model = Classifier(self.start.encoder(seed), labels, dropout=self.start.dropout, seed=seed)
+        return self.start.with_head(model)
 
     def batch(self, step: int) -> Batch:
         """Return the texts and label sets of a step."""

@@ -72,9 +72,10 @@ class TokenLabelObjective(LengthBucketed):
         return self.train.tokens
 
     def build_model(self) -> nn.Module:
-        """Put a new head on the encoder."""
+        """Put a head on the encoder, a new one or a trained one."""
         seed = seed_for(self.seed, "classifier")
-        return TokenClassifier(self.start.encoder(seed), self.labels, dropout=self.start.dropout, seed=seed)
+        model = TokenClassifier(self.start.encoder(seed), self.labels, dropout=self.start.dropout, seed=seed)
+        return self.start.with_head(model)
 
     def batch(self, step: int) -> Batch:
         """Return the texts of a step and the labels of their tokens."""
