@@ -133,9 +133,7 @@ def _write(
     before: Receipt,
 ) -> Receipt:
     """Write encoder and word head, and complete the receipt that was begun before."""
-    encoder = {
-        name.removeprefix(PREFIX): value for name, value in weights.items() if name.startswith(PREFIX)
-    }
+    encoder = {name.removeprefix(PREFIX): value for name, value in weights.items() if name.startswith(PREFIX)}
     word_head = {name: value for name, value in weights.items() if name.startswith(WORD_HEAD)}
     counts = {**before.counts, "parameters": sum(value.numel() for value in encoder.values())}
     with files.staging_dir(out) as staging:
@@ -191,14 +189,14 @@ def _from_root(encoder: EncoderConfig, root: Path) -> EncoderConfig:
 def run(context: "StageContext") -> Receipt:
     """Run the stage in a workspace."""
     params = context.params
-    # The champion is what fine-tuning goes on from: the encoder is a baseline alone.
-    untrained = {"steps": 0} if params.finetune.start == "champion" else {}
+    # Where fine-tuning goes on from the champion, the encoder is a baseline alone.
+    used = params.finetune.start == "encoder"
     return pretrain(
         context.folder("split"),
         context.folder("pretrain"),
         encoder=_from_root(params.encoder, context.workspace.root),
-        cfg=params.pretrain.model_copy(update=untrained),
+        cfg=params.pretrain if used else params.pretrain.model_copy(update={"steps": 0}),
         limits=params.validation,
         training=context.training_context("pretrain"),
-        finetuning=params.finetune,
+        finetuning=params.finetune if used else None,
     )

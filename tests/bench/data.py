@@ -214,7 +214,7 @@ def bench_diff(folder: Path, texts: int = DIFF_TEXTS) -> bool:
     found = diff_folders(folder / "old", folder / "new", names=("v1", "v2"))
     seconds = time.perf_counter() - start
     print(f"data diff of two versions of {texts:,} texts: {seconds:.1f} s, {found.counts}")
-    expected = {kind: one for kind in ("added", "dropped", "relabelled", "reworded")}
+    expected = dict.fromkeys(("added", "dropped", "relabelled", "reworded"), one)
     return seconds <= MOST_DIFF_SECONDS and found.counts == {**expected, "moved": 0}
 
 

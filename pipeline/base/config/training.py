@@ -5,7 +5,14 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.base.config.section import Dropout, Fraction, NonNegativeInt, PositiveFloat, PositiveInt, Section
+from pipeline.base.config.section import (
+    Dropout,
+    Fraction,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Section,
+)
 
 # Of fine-tuning; the number behind `top:` is free.
 METHODS = ("full", "head", "lora", "adalora", "contrastive", "prompt", "top:2")
