@@ -68,9 +68,9 @@ def finetune(
     require_task(cfg, task)
     require_method(files.read_json(start / "config.json"), cfg)
     prompt = _prompt(start, cfg, labels, max_tokens) if cfg.method == "prompt" else None
-    key = (inputs, list(labels), max_tokens, long_texts, cfg.model_dump(), dict(rules), task)
+    learnt = (champion.data_version,) if champion else ()
+    key = (inputs, list(labels), max_tokens, long_texts, cfg.model_dump(), dict(rules), task, *learnt)
     rows = _rows(splits / "train.parquet", champion, cfg.replay) if champion else None
-    key = (*key, champion.data_version) if champion else key
     store = partial(training.checkpoint_store, "finetune", *key)
     made_for, targets = task_named(task), Training(labels, rules, cfg, training.seed, long_texts)
     tokens = _Tokens(start, max_tokens, made_for, targets)

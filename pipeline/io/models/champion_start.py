@@ -95,10 +95,16 @@ def _went_on(release: ReleaseRecord) -> bool:
 def _require_alike(release: ReleaseRecord, params: Params) -> None:
     """Raise ConfigError where its encoder or its head is not the one that params.yaml asks for."""
     name, evaluation = release["release"], release["evaluation"]
-    asked = {"task": params.task, "collect.labels": list(params.collect.labels)}
-    its = {"task": evaluation.get("task", SINGLE_LABEL), "collect.labels": list(evaluation["labels"])}
-    asked |= _settings(params.encoder)
-    its |= _settings(parse_params(release["params"]).encoder)
+    asked = {
+        "task": params.task,
+        "collect.labels": list(params.collect.labels),
+        **_settings(params.encoder),
+    }
+    its = {
+        "task": evaluation.get("task", SINGLE_LABEL),
+        "collect.labels": list(evaluation["labels"]),
+        **_settings(parse_params(release["params"]).encoder),
+    }
     for key, value in asked.items():
         if its.get(key) != value:
             raise ConfigError(
