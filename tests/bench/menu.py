@@ -1,14 +1,16 @@
 """The compression menu beside its peer, transformers' pipeline on the teacher: part of `make bench`.
 
-Needs what `make run` leaves, here or in the workspace given as argument. Prints figures and judges none;
-peer and variants take turns, so that a slow
-minute is everybody's.
+    tests/bench/menu.py [WORKSPACE] [--menu-only]
+
+Needs what `make run` leaves, here or in the workspace. Beside the menu of params.yaml it makes pruned
+variants, which takes minutes for each. Prints figures and judges none; peer and variants take turns, so that
+a slow minute is everybody's.
 """
 
+import argparse
 import logging
 import os
 import statistics
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -21,6 +23,14 @@ ROOT = Path(__file__).resolve().parents[2]
 THREADS = 2
 # Wider than params.yaml: what a share less of one kind costs, and what it gives.
 MORE = (
+    {
+        "name": "small-int8",
+        "vocabulary_min_count": 1,
+        "layers": 0.66,
+        "heads": 0.66,
+        "feed_forward": 0.66,
+        "int8": True,
+    },
     {
         "name": "short-int8",
         "vocabulary_min_count": 1,
@@ -69,8 +79,11 @@ WORLDS = 10
 
 def main() -> None:
     """Make, measure and print the menu."""
-    root = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT
-    data = root / "data"
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("workspace", type=Path, nargs="?", default=ROOT)
+    parser.add_argument("--menu-only", action="store_true", help="no further pruned variants")
+    asked = parser.parse_args()
+    root, data = asked.workspace, asked.workspace / "data"
     if not (data / "classifier" / "receipt.json").is_file():
         print("menu: no classifier yet; type `make run`")
         return
@@ -86,7 +99,9 @@ def main() -> None:
     params = load_params(root / "params.yaml")
     profile = Profile(device="cpu", workers=0, micro_batch=64, threads=THREADS, stage_minutes=30)
     values = params.compress.model_dump()
-    cfg = CompressConfig.model_validate({**values, "menu": (*values["menu"], *MORE)})
+    cfg = CompressConfig.model_validate(
+        {**values, "menu": (*values["menu"], *(() if asked.menu_only else MORE))}
+    )
     with tempfile.TemporaryDirectory(prefix="tonewatch-menu-") as folder:
         place = Path(folder)
         training = TrainingContext(
@@ -184,7 +199,7 @@ def _tested(
     """Return each variant's drop of macro F1 on the test split, and its agreement with the teacher there."""
     from pipeline.core.evaluate.metrics import score
 
-    labels, truth = len(factory.settings["labels"]), factory.labels_of(test)
+    labels, truth = len(factory.settings["labels"]), factory.truth_of(test)
     predicted = {
         name: one.logits([record.text for record in test]).argmax(1) for name, one in predictors.items()
     }
