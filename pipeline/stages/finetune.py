@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pipeline.stages.context import StageContext, TrainingContext
 
 log = logs.get("finetune")
+TRAIN = "train.parquet"
 # What the objectives of the tasks measure beside the score.
 FIGURES = ("accuracy", "exact", "mean_absolute_error", "weighted_kappa")
 
@@ -68,23 +69,29 @@ def finetune(
     require_task(cfg, task)
     require_method(files.read_json(start / "config.json"), cfg)
     prompt = _prompt(start, cfg, labels, max_tokens) if cfg.method == "prompt" else None
-    key = (inputs, list(labels), max_tokens, long_texts, cfg.model_dump(), dict(rules), task)
-    rows = _rows(splits / "train.parquet", champion, cfg.replay) if champion else None
-    key = (*key, champion.data_version) if champion else key
+    learnt = [champion.data_version] if champion else []
+    key = (inputs, list(labels), max_tokens, long_texts, cfg.model_dump(), dict(rules), task, *learnt)
     store = partial(training.checkpoint_store, "finetune", *key)
     made_for, targets = task_named(task), Training(labels, rules, cfg, training.seed, long_texts)
     tokens = _Tokens(start, max_tokens, made_for, targets)
-    train = store().texts("train", tokens.of(splits / "train.parquet", rows))
+    rows = _rows(splits / TRAIN, champion, cfg.replay) if champion else None
+    train = store().texts("train", tokens.of(splits / TRAIN, rows))
     valid = store().texts("valid", tokens.of(splits / "valid.parquet"))
     objective = made_for.objective(train, valid, _start(start, cfg, champion), targets)
     rounds = _rounds(objective, cfg, training, store, prompt)
-    sizes = {"train": len(train), "valid": len(valid), "steps": rounds.steps}
-    before = _begin(objective, cfg, {**sizes, **(rows.counts if rows else {})})
-    if champion:
-        before = replace(before, notes={**before.notes, "start": champion.release})
+    counts = {"train": len(train), "valid": len(valid), "steps": rounds.steps}
+    before = _begin(objective, cfg, counts)
+    if champion and rows:
+        before = _gone_on(before, champion, rows)
     receipt = _write(out, rounds.run(), start, before)
     rounds.delete_checkpoints()
     return receipt
+
+
+def _gone_on(before: Receipt, champion: ChampionStart, rows: "TrainedRows") -> Receipt:
+    """Add the release that training goes on from, and how many texts are new or replayed."""
+    counts, notes = {**before.counts, **rows.counts}, {**before.notes, "start": champion.release}
+    return replace(before, counts=counts, notes=notes)
 
 
 def _rounds(

@@ -1,6 +1,5 @@
 """Pretrain: adapt an encoder to the texts by language modelling."""
 
-import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 log = logs.get("pretrain")
 # Begin the names of its weights, which only a prompt needs afterwards.
 WORD_HEAD = ("transform.", "bias")
-ENDS = {"before": operator.itemgetter(0), "after": min}
 # In place of an objective, where nothing is trained.
 UNTRAINED = "none"
 
@@ -126,15 +124,15 @@ def _write(
     }
     counts = {**before.counts, "parameters": sum(value.numel() for value in weights.values())}
     perplexities = [metrics["perplexity"] for metrics in result.history]
-    ends = {f"perplexity_{when}": value(perplexities) for when, value in ENDS.items() if perplexities}
+    figures = dict(before.figures)
+    if perplexities:
+        figures |= {"perplexity_before": perplexities[0], "perplexity_after": min(perplexities)}
     with files.staging_dir(out) as staging:
         write_model(staging, weights, config, tokenizer, result.history)
         if before.notes["objective"] not in ("causal", UNTRAINED):
             word_head = {name: value for name, value in result.weights.items() if name.startswith(WORD_HEAD)}
             write_tensors(staging / WORD_HEAD_FILE, word_head)
-        return files.write_receipt(
-            staging, Receipt("pretrain", counts, {**before.figures, **ends}, before.notes)
-        )
+        return files.write_receipt(staging, Receipt("pretrain", counts, figures, before.notes))
 
 
 def _start(
