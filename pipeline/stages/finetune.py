@@ -20,8 +20,6 @@ from pipeline.io.models.published_folder import WEIGHTS
 from pipeline.io.training.token_shards import Columns, in_batches
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from pipeline.core.methods.prompts import Prompt
     from pipeline.core.methods.replay import TrainedRows
     from pipeline.core.tasks import Task
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
     from pipeline.stages.context import StageContext, TrainingContext
 
 log = logs.get("finetune")
+TRAIN = "train.parquet"
 # What the objectives of the tasks measure beside the score.
 FIGURES = ("accuracy", "exact", "mean_absolute_error", "weighted_kappa")
 
@@ -56,35 +55,52 @@ def finetune(
     for them. With a `champion` training goes on from its weights, on the texts that are new to it and a
     replay of others; DataRejected is raised where none is new.
     """
-    from pipeline.core.methods.trained_weights import require_method
     from pipeline.core.tasks import task_named
     from pipeline.core.tasks.protocol import Training
-    from pipeline.core.train.finetuning import require_task
 
     start = champion.folder if champion else encoder
-    sources = {"split": splits, "finetune" if champion else "pretrain": start}
-    inputs = [dict(files.verified_receipt(path, made_by=stage).files) for stage, path in sources.items()]
+    inputs = _inputs(splits, start, champion)
     rules = _rules(rules or {}, cfg)
-    require_task(cfg, task)
-    require_method(files.read_json(start / "config.json"), cfg)
+    _require_fit(start, cfg, task)
     prompt = _prompt(start, cfg, labels, max_tokens) if cfg.method == "prompt" else None
-    learnt = (champion.data_version,) if champion else ()
-    key = (inputs, list(labels), max_tokens, long_texts, cfg.model_dump(), dict(rules), task, *learnt)
-    rows = _rows(splits / "train.parquet", champion, cfg.replay) if champion else None
+    key = (inputs, list(labels), max_tokens, long_texts, cfg.model_dump(), dict(rules), task)
     store = partial(training.checkpoint_store, "finetune", *key)
     made_for, targets = task_named(task), Training(labels, rules, cfg, training.seed, long_texts)
     tokens = _Tokens(start, max_tokens, made_for, targets)
-    train = store().texts("train", tokens.of(splits / "train.parquet", rows))
+    rows = _rows(splits / TRAIN, champion, cfg.replay) if champion else None
+    train = store().texts("train", tokens.of(splits / TRAIN, rows))
     valid = store().texts("valid", tokens.of(splits / "valid.parquet"))
     objective = made_for.objective(train, valid, _start(start, cfg, champion), targets)
     rounds = _rounds(objective, cfg, training, store, prompt)
-    sizes = {"train": len(train), "valid": len(valid), "steps": rounds.steps}
-    before = _begin(objective, cfg, {**sizes, **(rows.counts if rows else {})})
-    if champion:
-        before = replace(before, notes={**before.notes, "start": champion.release})
+    counts = {"train": len(train), "valid": len(valid), "steps": rounds.steps}
+    before = _begin(objective, cfg, counts)
+    if champion and rows:
+        before = _gone_on(before, champion, rows)
     receipt = _write(out, rounds.run(), start, before)
     rounds.delete_checkpoints()
     return receipt
+
+
+def _inputs(splits: Path, start: Path, champion: ChampionStart | None) -> list[object]:
+    """Verify what is read, and return what identifies it."""
+    made_by = {"split": splits, "finetune" if champion else "pretrain": start}
+    digests = [dict(files.verified_receipt(path, made_by=stage).files) for stage, path in made_by.items()]
+    return [*digests, champion.data_version] if champion else [*digests]
+
+
+def _require_fit(start: Path, cfg: FinetuneConfig, task: TaskName) -> None:
+    """Raise ConfigError where the task or the encoder does not go with the method."""
+    from pipeline.core.methods.trained_weights import require_method
+    from pipeline.core.train.finetuning import require_task
+
+    require_task(cfg, task)
+    require_method(files.read_json(start / "config.json"), cfg)
+
+
+def _gone_on(before: Receipt, champion: ChampionStart, rows: "TrainedRows") -> Receipt:
+    """Add the release that training goes on from, and how many texts are new or replayed."""
+    counts, notes = {**before.counts, **rows.counts}, {**before.notes, "start": champion.release}
+    return replace(before, counts=counts, notes=notes)
 
 
 def _rounds(
@@ -177,14 +193,13 @@ def _start(folder: Path, cfg: FinetuneConfig, champion: ChampionStart | None) ->
 
     weights, config = load((folder / WEIGHTS).read_bytes()), files.read_json(folder / "config.json")
     if champion:
-        of_encoder, head = (_below(weights, prefix) for prefix in ("encoder.", "head."))
+        of_encoder, head = (
+            {name.removeprefix(part): value for name, value in weights.items() if name.startswith(part)}
+            for part in ("encoder.", "head.")
+        )
         return EncoderStart(config, of_encoder, cfg.dropout, method=cfg, head=head)
     word_head = load((folder / WORD_HEAD_FILE).read_bytes()) if cfg.method == "prompt" else None
     return EncoderStart(config, weights, cfg.dropout, word_head, method=cfg)
-
-
-def _below(weights: "Mapping[str, Tensor]", prefix: str) -> "dict[str, Tensor]":
-    return {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
 
 
 @dataclass(frozen=True)

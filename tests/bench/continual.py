@@ -1,6 +1,6 @@
 """The table of continual learning: a source after another, with and without a replay of those before.
 
-    tests/bench/continual.py [--workspace FOLDER] [--encoder FOLDER] [--texts N] [--epochs N] [--share 0.25]
+    tests/bench/continual.py [--workspace FOLDER] [--encoder FOLDER] [--texts N] [--epochs N] [--share 0.25,…]
 
 A first model learns from one source; then a source a step comes in, and the model of the step before goes on:
 `naive` on the new texts alone, `replay` on them and a bounded replay, each in a chain of its own. `joint`
@@ -22,8 +22,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-# One: on a busy machine two would wait for each other.
-THREADS = 1
 ORDER = ("movie", "tweet", "nyt", "amazon")
 HEADS = ("step", "method", "source", "texts", "before", "after", "difference", "interval", "shown")
 COSTS = ("step", "method", "new", "replayed", "texts trained on", "of naive", "seconds", "of naive")
@@ -55,7 +53,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--texts", type=int, default=None, help="train on so many of each source, validate on a fifth"
     )
-    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=2)
+    # On a busy machine several threads wait for each other.
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--order", default=",".join(ORDER))
     parser.add_argument("--share", default="0.25", help="of replayed texts; a comma divides several")
     parser.add_argument("--no-joint", action="store_true")
@@ -121,7 +121,7 @@ class _Bench:
 
         splits, out = self.place / name / "splits", self.place / name / "classifier"
         self._write(splits, sources)
-        training, seconds = _timed(self.place / name, self.params.seed)
+        training, seconds = _timed(self.place / name, self.params.seed, self.asked.threads)
         receipt = finetune(
             splits,
             self.place / "encoder",
@@ -244,7 +244,7 @@ class _Trained:
         return ChampionStart(self.name, self.folder, self.name, iter(self.learnt))
 
 
-def _timed(home: Path, seed: int) -> tuple[Any, list[float]]:
+def _timed(home: Path, seed: int, threads: int) -> tuple[Any, list[float]]:
     """Return the context of a training, and a list that gets its seconds, without tokens and files."""
     from pipeline.base.config import Profile
     from pipeline.io.security.ray_cluster import RayCluster
@@ -261,7 +261,7 @@ def _timed(home: Path, seed: int) -> tuple[Any, list[float]]:
             seconds.append(time.process_time() - start)
             return result
 
-    profile = Profile(device="cpu", workers=0, micro_batch=64, threads=THREADS, stage_minutes=30)
+    profile = Profile(device="cpu", workers=0, micro_batch=64, threads=threads, stage_minutes=30)
     return Timed(seed, profile, home, home, "", RayCluster("local", home / "token")), seconds
 
 

@@ -1,6 +1,6 @@
 """The release that fine-tuning goes on from, where `finetune.start` of params.yaml is `champion`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,16 +95,9 @@ def _went_on(release: ReleaseRecord) -> bool:
 def _require_alike(release: ReleaseRecord, params: Params) -> None:
     """Raise ConfigError where its encoder or its head is not the one that params.yaml asks for."""
     name, evaluation = release["release"], release["evaluation"]
-    asked = {
-        "task": params.task,
-        "collect.labels": list(params.collect.labels),
-        **_settings(params.encoder),
-    }
-    its = {
-        "task": evaluation.get("task", SINGLE_LABEL),
-        "collect.labels": list(evaluation["labels"]),
-        **_settings(parse_params(release["params"]).encoder),
-    }
+    asked = _settings(params.task, params.collect.labels, params.encoder)
+    encoder = parse_params(release["params"]).encoder
+    its = _settings(evaluation.get("task", SINGLE_LABEL), evaluation["labels"], encoder)
     for key, value in asked.items():
         if its.get(key) != value:
             raise ConfigError(
@@ -113,7 +106,12 @@ def _require_alike(release: ReleaseRecord, params: Params) -> None:
             )
 
 
-def _settings(encoder: EncoderConfig) -> Mapping[str, object]:
+def _settings(task: str, labels: Sequence[str], encoder: EncoderConfig) -> dict[str, object]:
     """Return by key what a classifier depends on; the settings of other starts do not count."""
     values = encoder.model_dump(mode="json")
-    return {f"encoder.{key}": values[key] for key in ("start", "max_tokens", "long_texts", encoder.start)}
+    keys = ("start", "max_tokens", "long_texts", encoder.start)
+    return {
+        "task": task,
+        "collect.labels": list(labels),
+        **{f"encoder.{key}": values[key] for key in keys},
+    }

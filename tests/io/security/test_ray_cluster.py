@@ -20,14 +20,16 @@ def closed_port() -> int:
 @pytest.mark.parametrize(
     ("address", "why"),
     [
-        (f"127.0.0.1:{closed_port()}", "Connection refused"),
-        (f"ray://127.0.0.1:{closed_port()}", "Connection refused"),
+        ("127.0.0.1:PORT", "Connection refused"),
+        ("ray://127.0.0.1:PORT", "Connection refused"),
         ("127.0.0.1:99999", "Port out of range"),
         ("nonsense", "Invalid address format"),
         ("auto", "Could not find any running Ray instance"),
     ],
 )
 def test_a_cluster_that_does_not_answer_is_named_at_once(address: str, why: str, tmp_path: Path) -> None:
+    address = address.replace("PORT", str(closed_port()))
+
     with pytest.raises(Unreachable) as refused:
         RayCluster(address, tmp_path / "token").join()
 
