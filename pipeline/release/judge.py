@@ -1,6 +1,7 @@
 """Judge a candidate: compare it with the champion, let the gate decide, record the decision."""
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 from pipeline.base.config import GateConfig, Params, Workspace
 from pipeline.base.data_account import DataAccount
@@ -196,15 +197,21 @@ def _candidate_record(
         "approval": params.gate.approval,
         "decision": decision.record(),
         "test": texts.split,
-        "account": _account(workspace),
-        "training": _training(workspace),
+        **_origins(workspace),
         "published": _published(texts.reserve, params) if decision.accepted else None,
     }
 
 
-def _account(workspace: Workspace) -> list[str]:
+class _Origins(TypedDict):
+    """What the receipts of data and training say."""
+
+    account: list[str]
+    training: TrainingRecord | None
+
+
+def _origins(workspace: Workspace) -> _Origins:
     account = DataAccount.of_notes(files.read_receipt(workspace.root / "data" / "splits").notes)
-    return account.lines() if account else []
+    return {"account": account.lines() if account else [], "training": _training(workspace)}
 
 
 def _training(workspace: Workspace) -> TrainingRecord | None:

@@ -59,10 +59,10 @@ def pretrain(
     if not cfg.steps:
         weights = start.encoder(seed_for(training.seed, "encoder")).state_dict()
         untrained = {PREFIX + name: value for name, value in weights.items()} | dict(start.word_head or {})
-        return _write(out, untrained, [], start.config, document, before)
+        return _write(out, untrained, [], before, config=start.config, tokenizer=document)
     store = training.checkpoint_store("pretrain", dict(inputs.files), encoder.model_dump(), cfg.model_dump())
     tokens = PretrainingTokens(document, encoder, splits, store)
-    return _train(out, start, tokens, cfg, training, before)
+    return _train(out, start, tokens, cfg, training=training, before=before)
 
 
 def _train(
@@ -70,6 +70,7 @@ def _train(
     start: "EncoderStart",
     tokens: PretrainingTokens,
     cfg: PretrainConfig,
+    *,
     training: "TrainingContext",
     before: Receipt,
 ) -> Receipt:
@@ -92,7 +93,9 @@ def _train(
     perplexities = [metrics["perplexity"] for metrics in result.history]
     perplexity = {"perplexity_before": perplexities[0], "perplexity_after": min(perplexities)}
     before = replace(before, counts=counts, figures={**before.figures, **perplexity})
-    receipt = _write(out, result.weights, result.history, start.config, tokens.document, before)
+    receipt = _write(
+        out, result.weights, result.history, before, config=start.config, tokenizer=tokens.document
+    )
     tokens.checkpoints.delete()
     return receipt
 
@@ -128,9 +131,10 @@ def _write(
     out: Path,
     weights: "Mapping[str, Tensor]",
     history: Sequence[Mapping[str, float]],
+    before: Receipt,
+    *,
     config: Mapping[str, Any],
     tokenizer: str,
-    before: Receipt,
 ) -> Receipt:
     """Write encoder and word head, and complete the receipt that was begun before."""
     encoder = {name.removeprefix(PREFIX): value for name, value in weights.items() if name.startswith(PREFIX)}
