@@ -113,7 +113,9 @@ def _rounds(
     from pipeline.core.methods.recipe import Recipe
     from pipeline.core.train.finetuning import FinetuningRounds
 
-    steps = max(cfg.min_steps, cfg.epochs * objective.sampler.steps_per_epoch)
+    # A few new texts, read again and again, would push out what the champion knows.
+    fewest = cfg.min_steps if cfg.start == "encoder" else 1
+    steps = max(fewest, cfg.epochs * objective.sampler.steps_per_epoch)
     recipe = Recipe.of(cfg)
     recipe.require_steps(steps)
     return FinetuningRounds(training.train, store, cfg, objective, recipe, steps, prompt)

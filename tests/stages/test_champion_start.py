@@ -103,6 +103,12 @@ def test_new_texts_and_a_bounded_replay_are_trained_on(folders, records, tmp_pat
     assert receipt.counts["valid"] == len(records)
 
 
+def test_new_texts_are_read_as_often_as_the_epochs_say(folders, records, tmp_path, root):
+    receipt, _ = run(folders, tmp_path, root, champion_of(folders, records), epochs=2, min_steps=500)
+
+    assert receipt.counts["steps"] == 2 * -(-receipt.counts["train"] // 16)
+
+
 @pytest.mark.parametrize("method", ["head", "lora"])
 def test_a_method_that_trains_few_weights_goes_on_with_the_head_too(
     method, folders, records, classifier, tmp_path, root
