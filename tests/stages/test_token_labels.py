@@ -69,6 +69,9 @@ def test_entities_go_from_splits_to_the_report_of_a_variant(folders, root):
         training=training,
         task=TASK,
     )
+    pruned = {"name": "small-int8", "vocabulary_min_count": 1, "int8": True}
+    shares = dict.fromkeys(("layers", "heads", "feed_forward"), 0.5)
+    menu = [*params.compress.model_dump()["menu"], {**pruned, **shares}]
     budget = {**params.compress.budget.model_dump(), "max_f1_drop": 1.0, "max_slice_drop": 1.0}
     compressed = compress(
         classifier,
@@ -77,7 +80,12 @@ def test_entities_go_from_splits_to_the_report_of_a_variant(folders, root):
         labels=LABELS,
         max_tokens=32,
         cfg=CompressConfig.model_validate(
-            {**params.compress.model_dump(), "benchmark_texts": 4, "budget": {**budget, "min_agreement": 0.0}}
+            {
+                **params.compress.model_dump(),
+                "menu": menu,
+                "benchmark_texts": 4,
+                "budget": {**budget, "min_agreement": 0.0},
+            }
         ),
         slices=params.evaluate,
         training=training,

@@ -20,8 +20,9 @@ def earlier(*paths: str) -> Any:
         *sections, key = path.split(".")
         section = content
         for name in sections:
-            section = section[name]
-        del section[key]
+            # Without its section a key is gone already.
+            section = section.get(name, {})
+        section.pop(key, None)
     return content
 
 
