@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from pipeline.base.config import SplitConfig
 from pipeline.base.records import SPLITS, SplitName, TextRecord
+from pipeline.base.tasks import SINGLE_LABEL, TaskName
 from pipeline.core.clean.near_duplicates import MemoryStore, sign_texts
 from pipeline.core.split.plan import Planner, SplitPlan
 from pipeline.core.split.signed_rows import sign_rows
@@ -20,10 +21,14 @@ class Split:
 
 
 def split_records(
-    records: Sequence[TextRecord], cfg: SplitConfig, labels: Collection[str], learnt: Sequence[str] = ()
+    records: Sequence[TextRecord],
+    cfg: SplitConfig,
+    labels: Collection[str],
+    learnt: Sequence[str] = (),
+    task: TaskName = SINGLE_LABEL,
 ) -> Split:
     """Assign records to train, valid and test, in their order; see Planner, which raises what this raises."""
-    planner = Planner(cfg, MemoryStore())
+    planner = Planner(cfg, MemoryStore(), task)
     signed = sign_rows(cfg, ([one.text for one in records], [one.group for one in records]))
     planner.add(signed, *([getattr(one, name) for one in records] for name in ("source", "label", "split")))
     planner.add_learnt(sign_texts(cfg.near_duplicates, learnt))

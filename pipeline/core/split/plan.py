@@ -14,7 +14,7 @@ from pipeline.base.config import SplitConfig
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import SPLITS, TRAIN_ONLY, SplitName
 from pipeline.base.split_names import SPLIT_NAMES, split_name
-from pipeline.base.tasks import ASPECT, SINGLE_LABEL, TaskName, answer_form
+from pipeline.base.tasks import SINGLE_LABEL, TaskName, answer_form
 from pipeline.core.clean.growing import GrowingArray
 from pipeline.core.clean.near_duplicates import Clusters, NearDuplicateSearch, SignedTexts, Store
 from pipeline.core.clean.text_keys import first_rows
@@ -192,8 +192,8 @@ class Planner:
                     "`split`, or set `columns.split: null` where a source brings one side only."
                 )
         answers = list(self._label_numbers)
-        # A single label may be missing elsewhere: its F1 is then no part of the mean.
-        for side in [TRAIN] if self._task in (SINGLE_LABEL, ASPECT) else range(len(SPLITS)):
+        # Of one label a text, one may be missing elsewhere: its F1 is then no part of the mean.
+        for side in [TRAIN] if answer_form(self._task).one_label else range(len(SPLITS)):
             numbers = np.unique(self._labels.array()[sides_N == side]).tolist()
             if missing := set(labels) - self._labels_of(answers[number] for number in numbers):
                 listed = ", ".join(sorted(missing))

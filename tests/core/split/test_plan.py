@@ -12,6 +12,7 @@ from text_records import text_record
 from pipeline.base.config import SplitConfig
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import TRAIN_ONLY, SplitName, TextRecord
+from pipeline.base.tasks import TaskName
 from pipeline.core.split.groups import assign_split, halve_by_group
 
 CFG = SplitConfig(valid=0.2, test=0.3, salt="s", near_duplicates=0.8)
@@ -116,6 +117,24 @@ def test_a_label_without_training_texts_is_refused() -> None:
 
     with pytest.raises(DataRejected, match="no text with the label bad"):
         split(records, CFG, LABELS)
+
+
+RARE = [
+    record(1, split="train"),
+    record(2, split="train"),
+    record(3, split="valid"),
+    record(5, split="test"),
+]
+
+
+@pytest.mark.parametrize("task", ["single_label", "ordinal", "aspect"])
+def test_of_one_label_a_text_a_rare_one_may_be_missing_from_the_test_split(task: TaskName) -> None:
+    assert [one.label for one in split_records(RARE, CFG, LABELS, task=task).texts["test"]] == ["good"]
+
+
+def test_of_several_labels_each_is_in_every_split() -> None:
+    with pytest.raises(DataRejected, match="valid split has no text with the label bad"):
+        split_records(RARE, CFG, LABELS, task="multi_label")
 
 
 @given(st.floats(0.01, 0.6), st.floats(0.01, 0.39), st.text(max_size=5))
