@@ -144,25 +144,31 @@ class _Bench:
 
     def _measured(self, classifier: Path, params: Any) -> tuple[float, float, float]:
         """Return macro F1 on the validation split and its interval over groups."""
+        import numpy as np
+        from safetensors.torch import load
+
         from pipeline.core.evaluate.bootstrap import BootstrapConfig, metric_intervals
         from pipeline.core.evaluate.metrics import confusion_by_group, score
+        from pipeline.core.model.heads import trained_classifier
         from pipeline.core.model.tokenizer import encode, load_tokenizer
         from pipeline.core.train.objectives import predict_labels
-        from pipeline.stages.compress import _read_classifier
+        from pipeline.io import files
 
         labels = params.collect.labels
         tokenizer = load_tokenizer(
             (classifier / "tokenizer.json").read_text("utf-8"), params.encoder.max_tokens
         )
         tokens = encode(tokenizer, [one.text for one in self.valid], params.encoder.long_texts)
-        predicted = predict_labels(_read_classifier(classifier, len(labels)), tokens)
+        weights = load((classifier / "model.safetensors").read_bytes())
+        model = trained_classifier(files.read_json(classifier / "config.json"), weights)
+        predicted = predict_labels(model, tokens)
         truth = [labels.index(one.label) for one in self.valid]
         counts = confusion_by_group(
             truth, predicted.tolist(), [one.group for one in self.valid], labels=len(labels)
         )
         cfg = BootstrapConfig(params.evaluate.resamples, params.evaluate.confidence, params.seed)
         low, high = metric_intervals(counts, cfg)["macro_f1"]
-        return score(truth, predicted, len(labels)), low, high
+        return score(np.asarray(truth), predicted, len(labels)), low, high
 
 
 def _timed(home: Path, seed: int) -> tuple[Any, list[float]]:
