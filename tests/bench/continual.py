@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from timed_training import timed_training
+
 ROOT = Path(__file__).resolve().parents[2]
 ORDER = ("movie", "tweet", "nyt", "amazon")
 HEADS = ("step", "method", "source", "texts", "before", "after", "difference", "interval", "shown")
@@ -121,7 +123,10 @@ class _Bench:
 
         splits, out = self.place / name / "splits", self.place / name / "classifier"
         self._write(splits, sources)
-        training, seconds = _timed(self.place / name, self.params.seed, self.asked.threads)
+        # CPU seconds: others use the machine too.
+        training, seconds = timed_training(
+            self.place / name, self.params.seed, threads=self.asked.threads, clock=time.process_time
+        )
         receipt = finetune(
             splits,
             self.place / "encoder",
@@ -242,27 +247,6 @@ class _Trained:
         from pipeline.io.models.champion_start import ChampionStart
 
         return ChampionStart(self.name, self.folder, self.name, iter(self.learnt))
-
-
-def _timed(home: Path, seed: int, threads: int) -> tuple[Any, list[float]]:
-    """Return the context of a training, and a list that gets its seconds, without tokens and files."""
-    from pipeline.base.config import Profile
-    from pipeline.io.security.ray_cluster import RayCluster
-    from pipeline.stages.context import TrainingContext
-
-    seconds: list[float] = []
-
-    class Timed(TrainingContext):
-        """Measure the CPU seconds of the training alone: others use the machine too."""
-
-        def train(self, job: Any) -> Any:
-            start = time.process_time()
-            result = super().train(job)
-            seconds.append(time.process_time() - start)
-            return result
-
-    profile = Profile(device="cpu", workers=0, micro_batch=64, threads=threads, stage_minutes=30)
-    return Timed(seed, profile, home, home, "", RayCluster("local", home / "token")), seconds
 
 
 def _print(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

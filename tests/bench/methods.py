@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from timed_training import timed_training
+
 ROOT = Path(__file__).resolve().parents[2]
 THREADS = 2
 # What each row changes in the section `finetune`: few weights learn at a higher rate.
@@ -119,7 +121,9 @@ class _Bench:
                 "eval_every": max(1, self.asked_steps // 4),
             }
         cfg = FinetuneConfig.model_validate({**params.finetune.model_dump(), **changes})
-        training, seconds = _timed(self.place / f"{name}-{seed}", seed)
+        training, seconds = timed_training(
+            self.place / f"{name}-{seed}", seed, threads=THREADS, clock=time.perf_counter
+        )
         out = self.place / f"{name}-{seed}" / "classifier"
         start = time.perf_counter()
         receipt = finetune(
@@ -169,27 +173,6 @@ class _Bench:
         cfg = BootstrapConfig(params.evaluate.resamples, params.evaluate.confidence, params.seed)
         low, high = metric_intervals(counts, cfg)["macro_f1"]
         return score(np.asarray(truth), predicted, len(labels)), low, high
-
-
-def _timed(home: Path, seed: int) -> tuple[Any, list[float]]:
-    """Return the context of a training, and a list that gets the seconds of its steps and evaluations."""
-    from pipeline.base.config import Profile
-    from pipeline.io.security.ray_cluster import RayCluster
-    from pipeline.stages.context import TrainingContext
-
-    seconds: list[float] = []
-
-    class Timed(TrainingContext):
-        """Measure the training alone, without tokens and files."""
-
-        def train(self, job: Any) -> Any:
-            start = time.perf_counter()
-            result = super().train(job)
-            seconds.append(time.perf_counter() - start)
-            return result
-
-    profile = Profile(device="cpu", workers=0, micro_batch=64, threads=THREADS, stage_minutes=30)
-    return Timed(seed, profile, home, home, "", RayCluster("local", home / "token")), seconds
 
 
 if __name__ == "__main__":
