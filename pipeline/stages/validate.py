@@ -67,9 +67,7 @@ def validate(
     reasons = (reason for (reason,) in parquet.stream_rows(clean / QUARANTINE, "reason"))
     # Confident learning knows labels that exclude each other alone; without labels it finds nothing.
     exclusive = labels if answer_form(task).one_label else ()
-    find = functools.partial(
-        find_likely_wrong, labels=exclusive, sample_texts=cfg.sample_texts, threads=batching.workers
-    )
+    find = functools.partial(find_likely_wrong, labels=exclusive, sample_texts=cfg.sample_texts)
     sample = list(kept.sample.values())
     with compute_beside(find, sample, batching, rows=len(sample)) as likely_wrong_labels:
         checks = expectations.check(kept, reasons, cfg, labels, task)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.base.config import EvaluateConfig
 from pipeline.base.config.evaluate import FrozenEncoderConfig, TfidfConfig
+from pipeline.core.blas import one_blas_thread
 from pipeline.core.clean.words import mostly_unspaced
 
 
@@ -42,8 +43,9 @@ def predict_tfidf(
         # Nothing to fit: the baseline predicts the most common label.
         return [Counter(truth).most_common(1)[0][0]] * len(test)
     model = LogisticRegression(C=cfg.regularization_c, max_iter=cfg.max_iterations, class_weight="balanced")
-    model.fit(features.fit_transform(train), truth)
-    return [int(label) for label in model.predict(features.transform(test))]
+    with one_blas_thread():
+        model.fit(features.fit_transform(train), truth)
+        return [int(label) for label in model.predict(features.transform(test))]
 
 
 def predict_frozen_encoder(
@@ -63,8 +65,9 @@ def predict_frozen_encoder(
         StandardScaler(),
         LogisticRegression(C=cfg.regularization_c, max_iter=cfg.max_iterations, class_weight="balanced"),
     )
-    model.fit(train_ND, truth)
-    return [int(label) for label in model.predict(test_ND)]
+    with one_blas_thread():
+        model.fit(train_ND, truth)
+        return [int(label) for label in model.predict(test_ND)]
 
 
 def predict_vader(test: Sequence[str], thresholds: Sequence[float]) -> list[int]:

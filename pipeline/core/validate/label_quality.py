@@ -7,7 +7,6 @@ Legend: N texts, L labels.
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.records import TextRecord
+from pipeline.core.blas import one_blas_thread
 from pipeline.core.clean.words import mostly_unspaced
 from pipeline.core.validate.row_measures import draw
 
@@ -45,12 +45,12 @@ class LikelyWrong:
 
 
 def find_likely_wrong(
-    records: Iterable[TextRecord], labels: Sequence[str], *, sample_texts: int, threads: int = 1
+    records: Iterable[TextRecord], labels: Sequence[str], *, sample_texts: int
 ) -> list[LikelyWrong]:
     """Return the texts whose label is likely wrong, the likeliest first; of `sample_texts` texts at most.
 
-    It is deterministic, whatever the order of the records and however many threads. Returns none where two
-    labels do not have a text in every fold.
+    It is deterministic, whatever the order of the records. Returns none where two labels do not have a text
+    in every fold.
     """
     drawn = sorted(draw(records, sample_texts).values(), key=lambda record: record.id)
     number = {label: index for index, label in enumerate(labels)}
@@ -59,7 +59,7 @@ def find_likely_wrong(
     folds_N = np.array([_fold(record.group) for record in drawn])
     if not _can_fit(given_N, folds_N):
         return []
-    probabilities_NL = _out_of_fold(drawn, given_N, folds_N, len(labels), threads)
+    probabilities_NL = _out_of_fold(drawn, given_N, folds_N, len(labels))
     wrong = _likely_wrong_rows(probabilities_NL, given_N)
     found = [
         LikelyWrong(
@@ -89,23 +89,21 @@ def _out_of_fold(
     given_N: NDArray[np.int64],
     folds_N: NDArray[np.int64],
     labels: int,
-    threads: int,
 ) -> NDArray[np.float64]:
     from sklearn.linear_model import LogisticRegression
 
     features = _features([record.text for record in records])
     probabilities_NL = np.zeros((len(records), labels))
 
-    def fit(fold: int) -> None:
-        inside_N = folds_N == fold
-        if inside_N.any():
-            model = LogisticRegression(C=3.0, max_iter=MAX_ITERATIONS, tol=TOLERANCE, class_weight="balanced")
-            model.fit(features[~inside_N], given_N[~inside_N])
-            probabilities_NL[np.ix_(inside_N, model.classes_)] = model.predict_proba(features[inside_N])
-
-    # Products of sparse matrices, which most of the time goes to, run beside each other in threads.
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(fit, range(FOLDS)))
+    with one_blas_thread():
+        for fold in range(FOLDS):
+            inside_N = folds_N == fold
+            if inside_N.any():
+                model = LogisticRegression(
+                    C=3.0, max_iter=MAX_ITERATIONS, tol=TOLERANCE, class_weight="balanced"
+                )
+                model.fit(features[~inside_N], given_N[~inside_N])
+                probabilities_NL[np.ix_(inside_N, model.classes_)] = model.predict_proba(features[inside_N])
     return probabilities_NL
 
 

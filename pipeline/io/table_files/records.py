@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.io.table_files.encodings import broken_bytes
 
 # Few enough that their cells stay in the processor's cache.
-BLOCK_LINES = 1024
+BLOCK_LINES = 512
 # A record that goes on for longer than this has an opening quote that is never closed.
 MAX_RECORD_CHARACTERS = 4_000_000
 # Stands for a delimiter of several characters; no text holds it.
