@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -71,12 +71,18 @@ class PrefectServer:
             **({} if pages else {"PREFECT__SERVER_EPHEMERAL": "1"}),
         }
         self._process: subprocess.Popen[bytes] | None = None
+        self._is_new = False
 
     def ensure_running(self) -> None:
         """Start the server unless it runs, and wait until it is reachable.
 
         Raises Unreachable when it does not start.
         """
+        self.start()
+        self.wait_until_reachable()
+
+    def start(self) -> None:
+        """Start the server unless it runs."""
         if self._process is not None and self._process.poll() is None:
             return
         if self._process is not None:
@@ -95,20 +101,27 @@ class PrefectServer:
                 start_new_session=True,
                 preexec_fn=_die_with_parent,
             )
+        self._is_new = True
         if self._pages:
             files.write_json(self._note, {"pid": self._process.pid, "url": self.url})
-        self._wait_until_reachable(self._process)
-        log.info("server.started", url=self.url)
 
-    def _wait_until_reachable(self, process: subprocess.Popen[bytes]) -> None:
+    def wait_until_reachable(self) -> None:
+        """Wait for a server that was started just now.
+
+        Raises Unreachable when it does not answer.
+        """
+        if self._process is None or not self._is_new:
+            return
         deadline = time.monotonic() + START_SECONDS
         while not is_reachable(self.url):
-            if process.poll() is not None or time.monotonic() > deadline:
+            if self._process.poll() is not None or time.monotonic() > deadline:
                 raise Unreachable(
                     f"The Prefect server does not start. Read its log, {self._folder / 'server.log'}, "
                     "then type the same again."
                 )
             time.sleep(0.2)
+        self._is_new = False
+        log.info("server.started", url=self.url)
 
     def stop(self) -> None:
         """Stop the server and every process it started."""
@@ -176,10 +189,15 @@ def find_server(workspace: Workspace, environment: Mapping[str, str]) -> ServerA
 
 @contextlib.contextmanager
 def prefect_server(
-    workspace: Workspace, environment: MutableMapping[str, str], *, pages: bool = True
+    workspace: Workspace,
+    environment: MutableMapping[str, str],
+    *,
+    pages: bool = True,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> Iterator[PrefectServer | None]:
     """Run a server for the block, its address and secret in the environment; yield None for another one.
 
+    While it starts, `meanwhile` runs, and may import Prefect, which reads the address then.
     The block runs in a folder of ours: Prefect reads settings from .env, prefect.toml and pyproject.toml of
     the current one.
     """
@@ -192,8 +210,10 @@ def prefect_server(
         server = PrefectServer(workspace, environment, pages=pages)
         before = environment.get(CLIENT_AUTH_VARIABLE)
         try:
-            server.ensure_running()
+            server.start()
             environment[URL_VARIABLE], environment[CLIENT_AUTH_VARIABLE] = server.url, server.secret
+            meanwhile()
+            server.wait_until_reachable()
             yield server
         finally:
             for name in (URL_VARIABLE, CLIENT_AUTH_VARIABLE):

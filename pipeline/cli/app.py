@@ -1,9 +1,11 @@
 """`tonewatch`: the app, and the commands init, run, stage, predict and report."""
 
+import importlib
 import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -122,12 +124,14 @@ def run(
     else:
         from flows.prefect_server import prefect_server
 
-        with prefect_server(workspace, os.environ, pages=False):
-            # `run` is the Prefect flow; Prefect reads the address of its server when it is imported.
-            from flows.retrain import retrain
-
-            result = retrain(str(workspace.root), profile=profile, actor=actor, reason=reason)
+        with prefect_server(workspace, os.environ, pages=False, meanwhile=_import_flow):
+            result = _import_flow().retrain(str(workspace.root), profile=profile, actor=actor, reason=reason)
     return result, printing.run(result, workspace)
+
+
+def _import_flow() -> ModuleType:
+    """Return flows.retrain: to import Prefect takes as long as to start its server."""
+    return importlib.import_module("flows.retrain")
 
 
 @app.command()

@@ -2,19 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from pipeline.base.config import Params, Workspace
-from pipeline.base.documents import CompressionMenu, DataCheckRecord, GateEvidence, ReleaseRecord
+from pipeline.base.data_account import DataAccount
+from pipeline.base.documents import (
+    CompressionMenu,
+    CostRecord,
+    DataCheckRecord,
+    GateEvidence,
+    ReleaseRecord,
+    TrainingRecord,
+)
 from pipeline.core.gate.anchors import choose_anchors
 from pipeline.core.gate.decision import RULES
 from pipeline.io import files
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.registry.ledger_entries import ChampionMove, Release
+from pipeline.io.training.stage_costs import StageCosts
 from pipeline.release.compare import ComparisonTask, compare_with_champion
 from pipeline.release.evaluated_texts import JudgedTexts
 from pipeline.release.looks import recorded_budget
 from pipeline.release.predicting import PredictorLoader
 from pipeline.release.register import candidate_digests, read_evaluation
+from pipeline.stages.table import STAGES
+
+VALID_SCORE = "valid_macro_f1"
 
 
 @dataclass(frozen=True)
@@ -89,6 +102,59 @@ def read_menu(workspace: Workspace) -> CompressionMenu:
     """Read the compression menu of the candidate in the working tree."""
     menu: CompressionMenu = files.read_json(workspace.root / "data" / "candidate" / "menu.json")
     return menu
+
+
+class Origins(TypedDict):
+    """What the receipts of data and training say."""
+
+    account: list[str]
+    training: TrainingRecord | None
+
+
+def read_origins(workspace: Workspace, params: Params, champion: ReleaseRecord | None) -> Origins:
+    """Read what became of every row, how the candidate was trained, and what it cost."""
+    account = DataAccount.of_notes(files.read_receipt(workspace.root / "data" / "splits").notes)
+    training = _training(workspace, params, champion)
+    return {"account": account.lines() if account else [], "training": training}
+
+
+def _training(workspace: Workspace, params: Params, champion: ReleaseRecord | None) -> TrainingRecord | None:
+    """Return nothing of a classifier of an earlier version."""
+    receipt = files.verified_receipt(workspace.root / "data" / "classifier", made_by="finetune")
+    if "trained_parameters" not in receipt.counts:
+        return None
+    prefix = f"{VALID_SCORE}/"
+    scores = {
+        name.removeprefix(prefix): score for name, score in receipt.figures.items() if name.startswith(prefix)
+    }
+    return {
+        "method": receipt.notes["method"],
+        "trained": receipt.counts["trained_parameters"],
+        "parameters": receipt.counts["parameters"],
+        "score": receipt.figures[VALID_SCORE],
+        "seeds": {name: score for name, score in scores.items() if name.startswith("seed-")},
+        "cost": _cost(workspace, params, champion),
+    }
+
+
+def _cost(workspace: Workspace, params: Params, champion: ReleaseRecord | None) -> CostRecord:
+    costs = StageCosts(workspace.home)
+    receipts = [
+        files.read_receipt(workspace.root / stage.out) for stage in STAGES if stage.name != "identity"
+    ]
+    known = [cost for receipt in receipts if (cost := costs.find(receipt))]
+    split = next(receipt for receipt in receipts if receipt.stage == "split")
+    audits = [source.name for source in params.collect.sources if source.kind == "audit"]
+    labels = sum(split.counts.get(f"train/source/{name}", 0) for name in audits)
+    training = champion.get("training") if champion else None
+    before = training["cost"]["audit_labels"] if training and "cost" in training else None
+    return {
+        "stages": len(known),
+        "seconds": round(sum(cost.seconds for cost in known), 1),
+        "core_hours": round(sum(cost.seconds * cost.cores for cost in known) / 3600, 4),
+        "audit_labels": labels,
+        "more_audit_labels": None if before is None else labels - before,
+    }
 
 
 def _last_departure(view: LedgerView, digests: Mapping[str, str]) -> ChampionMove | None:

@@ -1,10 +1,8 @@
 """Judge a candidate: compare it with the champion, let the gate decide, record the decision."""
 
 from dataclasses import dataclass
-from typing import TypedDict
 
 from pipeline.base.config import GateConfig, Params, Workspace
-from pipeline.base.data_account import DataAccount
 from pipeline.base.digests import json_digest
 from pipeline.base.documents import (
     CandidateRecord,
@@ -13,7 +11,6 @@ from pipeline.base.documents import (
     PublishedScores,
     ReleaseRecord,
     ServingThresholds,
-    TrainingRecord,
 )
 from pipeline.base.errors import Fault
 from pipeline.core.evaluate.report import ScoredTexts
@@ -27,7 +24,7 @@ from pipeline.io.registry.ledger import Ledger
 from pipeline.io.registry.open_registry import open_registry
 from pipeline.io.workspace_id import workspace_identity
 from pipeline.release.evaluated_texts import EvaluatedTexts, JudgedTexts, read_judged_texts
-from pipeline.release.evidence import LedgerView, gather_evidence, read_menu
+from pipeline.release.evidence import LedgerView, gather_evidence, read_menu, read_origins
 from pipeline.release.predicting import PredictorLoader
 from pipeline.release.register import (
     candidate_digests,
@@ -37,7 +34,6 @@ from pipeline.release.register import (
     release_params,
 )
 
-VALID_SCORE = "valid_macro_f1"
 ATTEMPTS = 5  # to add a verdict to a ledger that other processes extend meanwhile
 
 
@@ -55,7 +51,7 @@ class _Judgement:
     identity: str
     actor: str
     reason: str
-    champion: str | None
+    champion: ReleaseRecord | None
     lineage: CandidateLineage
 
 
@@ -84,7 +80,7 @@ def judge(
         # A rejection says nothing about a champion that it was not compared with.
         identity = json_digest({"identity": identity, "champion": name})
         release = ledger.find(identity)
-    judgement = _Judgement(identity, actor, reason, name, lineage)
+    judgement = _Judgement(identity, actor, reason, champion, lineage)
     for _ in range(ATTEMPTS):
         if release is not None:
             break
@@ -176,7 +172,7 @@ def _candidate_record(
         "identity": judgement.identity,
         "actor": judgement.actor,
         "reason": judgement.reason,
-        "champion": judgement.champion,
+        "champion": judgement.champion["release"] if judgement.champion else None,
         "data_version": judgement.lineage.data_version,
         "model": open_registry(workspace).name,
         "model_version": judgement.lineage.model_version,
@@ -197,37 +193,8 @@ def _candidate_record(
         "approval": params.gate.approval,
         "decision": decision.record(),
         "test": texts.split,
-        **_origins(workspace),
+        **read_origins(workspace, params, judgement.champion),
         "published": _published(texts.reserve, params) if decision.accepted else None,
-    }
-
-
-class _Origins(TypedDict):
-    """What the receipts of data and training say."""
-
-    account: list[str]
-    training: TrainingRecord | None
-
-
-def _origins(workspace: Workspace) -> _Origins:
-    account = DataAccount.of_notes(files.read_receipt(workspace.root / "data" / "splits").notes)
-    return {"account": account.lines() if account else [], "training": _training(workspace)}
-
-
-def _training(workspace: Workspace) -> TrainingRecord | None:
-    receipt = files.verified_receipt(workspace.root / "data" / "classifier", made_by="finetune")
-    if "trained_parameters" not in receipt.counts:
-        return None
-    prefix = f"{VALID_SCORE}/"
-    scores = {
-        name.removeprefix(prefix): score for name, score in receipt.figures.items() if name.startswith(prefix)
-    }
-    return {
-        "method": receipt.notes["method"],
-        "trained": receipt.counts["trained_parameters"],
-        "parameters": receipt.counts["parameters"],
-        "score": receipt.figures[VALID_SCORE],
-        "seeds": {name: score for name, score in scores.items() if name.startswith("seed-")},
     }
 
 

@@ -10,6 +10,7 @@ from pipeline.base.errors import UsageError
 from pipeline.base.records import Receipt
 from pipeline.io import files
 from pipeline.io.params_file import load_params
+from pipeline.io.training.stage_costs import StageCost, StageCosts
 from pipeline.stages.context import StageContext
 from pipeline.stages.table import find_stage
 
@@ -53,7 +54,10 @@ def run_stage(context: StageContext, name: str) -> Receipt:
     log.info("stage.started", stage=name)
     # Imported only now: a stage's libraries are heavy.
     receipt: Receipt = importlib.import_module(stage.module).run(context)
-    log.info("stage.finished", stage=name, seconds=round(time.monotonic() - started, 1))
+    seconds = time.monotonic() - started
+    cores = max(context.profile.threads, context.profile.workers)
+    StageCosts(context.workspace.home).keep(receipt, StageCost(round(seconds, 1), cores))
+    log.info("stage.finished", stage=name, seconds=round(seconds, 1))
     return receipt
 
 

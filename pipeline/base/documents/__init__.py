@@ -52,6 +52,7 @@ from pipeline.base.documents.model import ModelSettings
 from pipeline.base.documents.release import (
     ApprovalRecord,
     CandidateRecord,
+    CostRecord,
     DataCheckRecord,
     DataVersionRecord,
     GateCheckRecord,
@@ -107,6 +108,7 @@ __all__ = [
     "ChangedPredictions",
     "Comparison",
     "CompressionMenu",
+    "CostRecord",
     "DataCheckRecord",
     "DataVersionRecord",
     "DetectorReport",

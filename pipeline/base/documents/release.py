@@ -67,11 +67,25 @@ class ServingThresholds(TypedDict):
     uncertain: float
 
 
+class CostRecord(TypedDict):
+    """What a candidate cost: time of its stages and of the cores they could use, and labels of audits.
+
+    `stages` is how many of them ran where their time is known; `audit_labels` train it, and
+    `more_audit_labels` are those beyond the champion's, None where there was none or its number is unknown.
+    """
+
+    stages: int
+    seconds: float
+    core_hours: float
+    audit_labels: int
+    more_audit_labels: int | None
+
+
 class TrainingRecord(TypedDict):
     """How the classifier was trained: the method, and how many weights it trained of how many.
 
     `score` is macro F1 on the validation split, and `seeds` that of a training with each seed, where there
-    were several, by name.
+    were several, by name. Earlier records lack `cost`.
     """
 
     method: str
@@ -79,6 +93,7 @@ class TrainingRecord(TypedDict):
     parameters: int
     score: float
     seeds: dict[str, float]
+    cost: NotRequired[CostRecord]
 
 
 class GateEvidence(TypedDict):

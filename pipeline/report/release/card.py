@@ -46,7 +46,7 @@ from pipeline.report.fields import get_path, pick
 from pipeline.report.release import intended_use, lineage
 from pipeline.report.release.comparison import comparison_card
 from pipeline.report.release.task_figures import task_sentences
-from pipeline.report.release.training import training_sentences
+from pipeline.report.release.training import gain_of, training_sentences
 
 
 def build_card(release: ReleaseRecord) -> ReleaseCard:
@@ -69,7 +69,7 @@ def build_card(release: ReleaseRecord) -> ReleaseCard:
         slices=_slices(evaluation),
         confusion=evaluation["confusion"],
         task_figures=task_sentences(evaluation),
-        training=training_sentences(release.get("training")),
+        training=training_sentences(release.get("training"), gain_of(release)),
         calibration=_calibration(evaluation, params),
         behaviour=_behaviour(evaluation, params),
         attack=_attack(evaluation, params),

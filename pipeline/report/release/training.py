@@ -2,14 +2,63 @@
 
 import statistics
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from pipeline.base.documents import TrainingRecord
-from pipeline.report.formatting import integer, percent, score
+from pipeline.base.documents import CostRecord, ReleaseRecord, TrainingRecord
+from pipeline.report.formatting import baseline_name, integer, percent, score
+
+# A smaller gain divides into a cost that says nothing.
+LEAST_POINTS = 0.1
 
 
-def training_sentences(training: TrainingRecord | None) -> list[str]:
-    """Say which weights were trained, and how far the seeds lie apart; nothing of an older record."""
-    return [*_method(training), *_seeds(training)] if training else []
+@dataclass(frozen=True)
+class Gain:
+    """Hold how much higher macro F1 is than that of a champion or a baseline on the same texts."""
+
+    over: str
+    macro_f1: float
+
+
+def training_sentences(training: TrainingRecord | None, gain: Gain | None = None) -> list[str]:
+    """Say which weights were trained, how far seeds lie apart, and the cost; nothing of an older record."""
+    return [*_method(training), *_seeds(training), *_cost(training, gain)] if training else []
+
+
+def gain_of(release: ReleaseRecord) -> Gain | None:
+    """Return what a release gains on the same texts: against the champion, else the best baseline."""
+    if comparison := release.get("comparison"):
+        return Gain(str(comparison["champion"]), comparison["macro_f1"]["difference"])
+    baselines = {name: scores["macro_f1"] for name, scores in (release.get("baselines") or {}).items()}
+    if not baselines:
+        return None
+    best = max(baselines, key=lambda name: baselines[name])
+    return Gain(f"the baseline {baseline_name(best)}", release["metrics"]["macro_f1"] - baselines[best])
+
+
+def _cost(training: TrainingRecord, gain: Gain | None) -> Iterator[str]:
+    cost = training.get("cost")
+    if cost is None or not cost["stages"]:
+        return
+    yield (
+        f"Its {integer(cost['stages'])} stages took {integer(round(cost['seconds'] / 60))} min, or "
+        f"{cost['core_hours']:.2f} core hours, and {_labels(cost)}."
+    )
+    points = 100 * gain.macro_f1 if gain else 0.0
+    if gain and points < LEAST_POINTS:
+        yield f"Against {gain.over} they bring no point of macro F1."
+    elif gain:
+        more = cost["more_audit_labels"]
+        labels = f" and {integer(round(more / points))} audit labels" if more is not None and more > 0 else ""
+        yield (
+            f"Against {gain.over} they bring {points:.1f} points of macro F1: "
+            f"{cost['core_hours'] / points:.2f} core hours{labels} a point."
+        )
+
+
+def _labels(cost: CostRecord) -> str:
+    if not cost["audit_labels"]:
+        return "no label of an audit trains it"
+    return f"{integer(cost['audit_labels'])} labels of audits train it"
 
 
 def _method(training: TrainingRecord) -> Iterator[str]:
