@@ -22,7 +22,7 @@ from demo_tables import FIRST_TABLES, prepare, sources
 from demo_workspace import Clock, Demo, serving, wait
 
 HOUR = timedelta(hours=1)
-TEXTS_PER_HOUR = 60  # of each topic; watch.min_texts of a window are 50
+TEXTS_PER_HOUR = 52  # of each topic; watch.min_texts of a window are 50
 CALM_HOURS = 24
 TOPICS = ("movie", "tweet", "amazon", "nyt")
 MIN_STEPS_OF_BAD = 60
@@ -55,7 +55,8 @@ def main() -> None:
         _retrain_on_all(demo)
         _live(demo, texts, hours=1)
         _approve_bad_release(demo)
-        _live(demo, texts, hours=8, labels=True, until=lambda summary: bool(summary["rollback"]))
+        _live(demo, texts, hours=2)
+        _live(demo, texts, hours=6, labels=True, until=lambda summary: bool(summary["rollback"]))
         _wait_for_champion(demo)
         _end(demo)
 
@@ -86,7 +87,7 @@ def _live(
 ) -> None:
     """Send traffic for some hours and watch; with `until`, watch each hour and end when it is true.
 
-    `shifted` drops two thirds of what is not negative in the topic SHIFTED; `labels` lets people label what
+    `shifted` drops five of six texts that are not negative in the topic SHIFTED; `labels` lets people label what
     was drawn, hour by hour.
     """
     for number in range(hours):
@@ -115,7 +116,7 @@ def _watch(demo: Demo) -> dict[str, Any]:
 
 def _shifted(texts: Iterator[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     for number, (text, label) in enumerate(texts):
-        if label == "negative" or number % 3 == 0:
+        if label == "negative" or number % 6 == 0:
             yield text, label
 
 

@@ -19,7 +19,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "validate": {"min_label_share": 0.03},
     "split": {"test": 0.30},
     "pretrain": {"steps": 0},
-    "finetune": {"min_steps": 100, "eval_every": 100},
+    "finetune": {"min_steps": 70, "eval_every": 200},
     "evaluate": {"resamples": 300, "frozen_encoder": None},
     "gate": {
         "min_macro_f1": 0.4,
