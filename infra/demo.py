@@ -87,8 +87,8 @@ def _live(
 ) -> None:
     """Send traffic for some hours and watch; with `until`, watch each hour and end when it is true.
 
-    `shifted` drops five of six texts that are not negative in the topic SHIFTED; `labels` lets people label what
-    was drawn, hour by hour.
+    `shifted` drops five of six texts that are not negative in the topic SHIFTED; `labels` lets people label
+    what was drawn, hour by hour.
     """
     for number in range(hours):
         for topic, traffic in texts.items():
