@@ -52,6 +52,20 @@ def test_init_makes_a_workspace_from_two_files(tmp_path: Path, capsys: pytest.Ca
     assert load_params(tmp_path / "w" / "params.yaml").collect.labels == ("2", "1", "0")
 
 
+def test_lists_of_entities_in_json_are_a_task_of_entities(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "news.jsonl"
+    spans = ([{"start": 0, "end": 4, "label": "place"}], [{"start": 0, "end": 4, "label": "person"}], [])
+    rows = [{"text": f"Lima was here on day {day}", "spans": spans[day % 3]} for day in range(60)]
+    table.write_text("\n".join(json.dumps(row) for row in rows), "utf-8")
+
+    code, _, _ = run(capsys, "init", str(tmp_path / "w"), "--from", str(table))
+
+    params = load_params(tmp_path / "w" / "params.yaml")
+    assert (code, params.task, params.collect.labels) == (0, "token_labels", ("person", "place"))
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

@@ -73,16 +73,17 @@ def _holds_objects(name: str, inner: Mapping[str, Any], request: TableRequest, p
 
 def _list_cell(name: str, inner: Any, request: TableRequest, place: str) -> str:
     field = request.mapped.get(name)
-    if field == "spans":
-        return json.dumps(list(inner), ensure_ascii=False)
     simple = all(not isinstance(one, list | tuple | dict) for one in inner)
-    if field is not None and (field not in LIST_FIELDS or not simple):
+    if field is not None and field != "spans" and (field not in LIST_FIELDS or not simple):
         raise DataRejected(
             f"{request.where}, {place}: column {name} holds lists, but `{field}` needs one value a row. "
             f"Name another column in `columns.{field}` of this source in params.yaml."
         )
-    if field == "raters" or not simple:
+    if field == "raters":
         return cell(list(inner))
+    # Before a column is mapped, `init` finds out from the cells that they hold spans; `[]` is no empty cell.
+    if field == "spans" or not simple or not inner:
+        return cell(json.dumps(list(inner), ensure_ascii=False, default=str))
     return ",".join(cell(one) for one in inner)
 
 

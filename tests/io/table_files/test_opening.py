@@ -261,6 +261,27 @@ def test_json_in_any_layout_gives_the_same_rows(content: str, kind: str, tmp_pat
     assert found == [{"a.text": row["a"]["text"], "label": str(row["label"])} for row in JSON_ROWS]
 
 
+@pytest.mark.parametrize("name", ["t.jsonl", "t.json", "t.parquet"])
+def test_a_list_of_objects_stays_json_as_long_as_nothing_maps_it(name: str, tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    spans = [[{"start": 0, "end": 4, "label": 'Ort’s "x"'}], []]
+    rows = [{"text": "Lima was lovely", "spans": one} for one in spans]
+    path = tmp_path / name
+    if name.endswith("parquet"):
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    else:
+        lines = [json.dumps(row) for row in rows]
+        path.write_text("\n".join(lines) if name.endswith("jsonl") else f"[{','.join(lines)}]", "utf-8")
+
+    asked: tuple[dict[str, str], ...] = ({}, {"text": "text", "spans": "spans"})
+    for mapped in asked:
+        _, found = read(path, mapped=mapped)
+
+        assert [json.loads(row["spans"]) for row in found if isinstance(row, dict)] == spans
+
+
 def test_a_cut_json_array_names_its_last_line(tmp_path: Path) -> None:
     whole = json.dumps(JSON_ROWS, indent=2)
 
