@@ -13,22 +13,26 @@ from pipeline.base import times
 from pipeline.base.config import Params, Workspace
 from pipeline.base.documents.audit import AuditLabel, DrawnPrediction, LabelOrigin, Opinion
 from pipeline.base.errors import UsageError
-from pipeline.core.monitor.audit_sample import Agreement
+from pipeline.base.tasks import AnswerForm
+from pipeline.core.monitor.audit_sample import Agreement, LabelAgreement
 from pipeline.io.journal.audit_queue import AuditQueue
 from pipeline.io.journal.journal import Journal
 from pipeline.io.journal.reader import END_OF_TIME, START_OF_TIME
 from pipeline.io.params_file import load_params
 from pipeline.monitoring.audit.draw import draw
+from pipeline.monitoring.audit.forms import forms_of_releases, read_answer
 from pipeline.monitoring.audit.judges import judging_labels
 from pipeline.monitoring.audit.progress import TopicProgress, measure_agreement, measure_progress
 from pipeline.monitoring.windows.labelled import batches
 
 __all__ = [
     "AuditStatus",
+    "LabelAgreement",
     "QueuedText",
     "TopicProgress",
     "audit_status",
     "draw",
+    "form_of_text",
     "queued_text",
     "read_audit_labels",
     "read_queue",
@@ -105,13 +109,25 @@ def record_label(
 ) -> str:
     """Store a person's label of a drawn prediction, by request and position; return the label that counts.
 
-    The first label of a person counts until they undo it. Raises UsageError for a label that is not in
-    `collect.labels`, and for a prediction that was not drawn or is past the retention.
+    The label is an answer of the task: `food + price`, or a JSON list of spans. The first one of a person
+    counts until they undo it. Raises UsageError for one that is not made of `collect.labels` or does not fit
+    its text, and for a prediction that was not drawn or is past the retention.
     """
-    labels = load_params(workspace.params).collect.labels
-    if label not in labels:
-        raise UsageError(f"{label!r} is no label. Labels: {', '.join(labels)}.")
+    params = load_params(workspace.params)
+    drawn = AuditQueue(workspace.journal).drawn(*key)
+    form = forms_of_releases(workspace, params)(drawn.release if drawn else "")
+    text = ""
+    if drawn and form.has_places:
+        text = next((one.text for one in _with_texts(workspace, [drawn])), "")
+    if drawn or not form.has_places:
+        label = read_answer(form, label, params.collect.labels, text)
     return _store(workspace, key, label, annotator=annotator, origin=origin, now=now)
+
+
+def form_of_text(workspace: Workspace, params: Params, text: QueuedText) -> AnswerForm:
+    """Return the form of the answers about a drawn text."""
+    drawn = AuditQueue(workspace.journal).drawn(text.request, text.position)
+    return forms_of_releases(workspace, params)(drawn.release if drawn else "")
 
 
 def skip_text(

@@ -156,12 +156,16 @@ class QualityEntry(TypedDict):
 
 
 class ObservedQuality(QualityEntry):
-    """Quality by audit labels, weighed by 1/inclusion; `labels` is how many texts have one."""
+    """Quality by audit labels, weighed by 1/inclusion; `labels` is how many texts have one.
+
+    Of several labels or entities a text is right where all of them are; `micro_f1` is that of all items.
+    """
 
     labels: int
     macro_f1: float
     macro_f1_low: float
     macro_f1_high: float
+    micro_f1: NotRequired[float]
 
 
 class EstimatedQuality(QualityEntry):
@@ -174,8 +178,8 @@ class TopicReport(TypedDict):
     """One topic of a window; all but `texts` is None where there are too few texts or no audit labels.
 
     `mean_probability` is that of each label, whatever the number of texts. `profile` is what later windows
-    are compared with; `not_compared` is why there is no `drift`. Reports of earlier versions have none of
-    the three.
+    are compared with; `not_compared` is why there is no `drift`, `not_estimated` why there is no `estimated`,
+    whatever the number of texts. Reports of earlier versions have none of the four.
     """
 
     texts: int
@@ -186,6 +190,7 @@ class TopicReport(TypedDict):
     drift: DriftReport | None
     profile: NotRequired[WindowProfile]
     not_compared: NotRequired[str]
+    not_estimated: NotRequired[str]
 
 
 class WindowReport(TypedDict):
@@ -232,11 +237,10 @@ class WatchSummary(TypedDict):
     names reported windows that end after it, `too_late` counts texts that were written in windows that were
     closed when they came, `alerts` are the titles of the raised alerts, `undelivered` counts alerts that a
     sink has not accepted, `rollback` is the automatic rollback, `labels` counts new true labels, `drawn` the
-    predictions drawn to be labelled, `retrain` is why to retrain, and `left_out` why no window was evaluated.
+    predictions drawn to be labelled, and `retrain` is why to retrain.
     """
 
     now: str
-    left_out: NotRequired[str]
     windows: list[str]
     future: int
     set_aside: list[str]

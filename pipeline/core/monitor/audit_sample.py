@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from statistics import NormalDist
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ HOURS_A_DAY = 24
 MIN_LABELS = 100
 
 
-class Agreement(TypedDict):
+class LabelAgreement(TypedDict):
     """How far two people agree: the share of equal labels with its interval, and Cohen's kappa (1960).
 
     `kappa` is None where each of them gave one label only, so that chance alone makes them agree.
@@ -25,6 +25,15 @@ class Agreement(TypedDict):
     low: float
     high: float
     kappa: float | None
+
+
+class Agreement(LabelAgreement):
+    """How far two people agree about whole answers, and `labels` about whether a text has each label.
+
+    Where a text has one label, the second says no more than the first, and is left out.
+    """
+
+    labels: NotRequired[dict[str, LabelAgreement]]
 
 
 def hourly_size(texts: int, *, per_day: float, day: int, hours: int) -> float:

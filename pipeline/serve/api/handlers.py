@@ -237,7 +237,7 @@ class ApiHandlers:
             for position, item in enumerate(predicted.items)
         )
         return [
-            journal_entry(arrival, text.fields, predictions, row, release=release)
+            journal_entry(arrival, text.fields, predictions, row, release=release, wording=text.cleaned)
             for arrival, text, row in zip(arrivals, predicted.prepared, predicted.rows, strict=True)
         ]
 
