@@ -298,3 +298,10 @@ def audited(
 def stored(workspace: Workspace) -> list[JournalEntry]:
     """Return what the journal holds."""
     return list(Journal.reading(workspace.journal).predictions("", "9999"))
+
+
+def set_audit(workspace: Workspace, **values: Any) -> None:
+    """Change values of `watch.audit` in params.yaml."""
+    params = yaml.safe_load(workspace.params.read_text("utf-8"))
+    params["watch"]["audit"] |= values
+    workspace.params.write_text(yaml.safe_dump(params, sort_keys=False), "utf-8")
