@@ -66,6 +66,7 @@ class WindowWriter:
             "topics": self._describe_topics(reference, predictions, window),
             "model_change": model_change,
             "other_topics": choice.others,
+            "task": reference.task,
         }
         files.write_json(self.workspace.windows / f"{window.name}.json", report)
         predicted = sum(releases.values())

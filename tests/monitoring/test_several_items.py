@@ -11,6 +11,7 @@ from item_worlds import FILLERS, LABELS, WORDS, answer_of, at, audited, journal,
 
 from pipeline.base.config import Workspace
 from pipeline.base.documents.audit import Opinion
+from pipeline.base.errors import UsageError
 from pipeline.base.tasks import MULTI_LABEL, TOKEN_LABELS, TaskName
 from pipeline.core.monitor.quality import RegressionVerdict
 from pipeline.io import files
@@ -164,7 +165,7 @@ def test_a_label_of_a_person_is_of_the_form_of_the_task(places: Workspace, task:
     answer = answer_of(task, text.text)
 
     for wrong in ("happy", LABELS[task][0] if task == TOKEN_LABELS else "[]", ""):
-        with pytest.raises(Exception, match="is no label"):
+        with pytest.raises(UsageError, match=r"is no label|is no JSON|is no list|has a label that"):
             audit_labels.record_label(places, (text.request, text.position), wrong, annotator="ann")
     counted = audit_labels.record_label(places, (text.request, text.position), answer, annotator="ann")
 

@@ -75,7 +75,6 @@ def test_several_labels_are_stored_without_a_script(tmp_path: Path) -> None:
         second = fields(signed_in.get("/labels").text)
         signed_in.post("/labels", data={**second, "answer": "save"})
 
-        assert "&lt;/blockquote&gt;" in first + signed_in.get("/labels").text or "again" in first
         assert "0.98" not in first
         assert "has your label food + service already" in again.text
         assert sorted(service.labels) == ["food + service", "no label"]
@@ -87,9 +86,9 @@ def test_spans_outside_of_their_text_are_refused_with_a_sentence(tmp_path: Path)
         form = {**fields(page), "answer": "save"}
         for wrong, words in (
             ('[{"start": 2, "end": 900, "label": "person"}]', "lies outside its text"),
-            ('[{"start": 2, "end": 5, "label": "animal"}]', "is no label"),
-            ('[{"start": 5, "end": 5, "label": "person"}]', "is no label"),
-            ("nonsense", "is no label"),
+            ('[{"start": 2, "end": 5, "label": "animal"}]', "has a label that collect.labels does not name"),
+            ('[{"start": 5, "end": 5, "label": "person"}]', "ends where it starts"),
+            ("nonsense", "is no JSON"),
         ):
             refused = signed_in.post("/labels", data={**form, "spans": wrong})
             assert (refused.status_code, service.labels) == (400, []), wrong

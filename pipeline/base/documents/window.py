@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Literal, NotRequired, TypedDict
 
 from pipeline.base.documents.change import WindowProfile
+from pipeline.base.tasks.names import TaskName
 
 # ppi: by the topic's own audit labels. pooled: by few of its own, and those of other topics.
 # none: not corrected. confusion: by the confusion on the test texts, as earlier versions did.
@@ -198,7 +199,8 @@ class WindowReport(TypedDict):
 
     `predictions` counts those of `release`, which made most of them; `releases` counts the predictions of
     each. Topic `all` holds all texts together, topic `other` the `other_topics` beyond
-    `watch.max_judged_topics`. `model_change` is None where the release is that of the window before.
+    `watch.max_judged_topics`. `model_change` is None where the release is that of the window before. `task` is
+    that of the release; reports of earlier versions name none, and are of one label a text.
     """
 
     window: TimeRange
@@ -209,6 +211,7 @@ class WindowReport(TypedDict):
     topics: dict[str, TopicReport]
     model_change: ModelChange | None
     other_topics: NotRequired[int]
+    task: NotRequired[TaskName]
 
 
 class ChangePoint(TypedDict):

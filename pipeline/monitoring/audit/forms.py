@@ -4,9 +4,9 @@ import functools
 from collections.abc import Callable, Sequence
 
 from pipeline.base.config import Params, Workspace
-from pipeline.base.errors import UsageError
+from pipeline.base.errors import DataRejected, UsageError
 from pipeline.base.tasks import SINGLE_LABEL, AnswerForm, answer_form
-from pipeline.base.tasks.spans import load_spans, span_fault
+from pipeline.base.tasks.spans import dump_spans, load_spans, span_fault
 from pipeline.io.registry.ledger import Ledger
 
 FormOf = Callable[[str], AnswerForm]
@@ -30,18 +30,26 @@ def read_answer(form: AnswerForm, written: str, known: Sequence[str], text: str)
     `text` is empty where the journal stores none. Raises UsageError for what is no answer, and for entities
     that do not lie in the text.
     """
+    if form.has_places:
+        return _read_entities(written, known, text)
+    answer = form.read(written, known)
     if form.one_label:
         answer = written if written in known else None
-    else:
-        answer = form.read(written, known)
     if answer is None:
         raise UsageError(f"{written[:80]!r} is no label. Labels: {', '.join(known)}.")
-    if form.has_places:
-        if not text:
-            raise UsageError(
-                "The journal stores no text of this prediction (serve.journal.texts: hash), so nobody can say "
-                "where an entity lies in it. Nothing was stored."
-            )
-        if fault := span_fault(load_spans(answer), len(text), known):
-            raise UsageError(f"{fault[0].upper()}{fault[1:]}. Nothing was stored.")
     return answer
+
+
+def _read_entities(written: str, known: Sequence[str], text: str) -> str:
+    if not text:
+        raise UsageError(
+            "The journal stores no text of this prediction (serve.journal.texts: hash), so nobody can say "
+            "where an entity lies in it. Nothing was stored."
+        )
+    try:
+        spans = load_spans(written)
+    except DataRejected as error:
+        raise UsageError(f"{error}. Nothing was stored.") from error
+    if fault := span_fault(spans, len(text), known):
+        raise UsageError(f"{fault[0].upper()}{fault[1:]}. Nothing was stored.")
+    return dump_spans(spans)
