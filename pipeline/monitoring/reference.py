@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.base import logs
 from pipeline.base.config import WatchConfig, Workspace

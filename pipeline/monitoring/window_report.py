@@ -20,7 +20,7 @@ from pipeline.core.monitor.text_clusters import share_of_near_copies
 from pipeline.core.monitor.windows import Window
 from pipeline.monitoring.reference import ReleaseReference
 from pipeline.monitoring.windows.copies import measure_copies
-from pipeline.monitoring.windows.counts import ALL, TopicCounts, WindowPredictions, draw_rows
+from pipeline.monitoring.windows.counts import TopicCounts, WindowPredictions, draw_rows
 from pipeline.monitoring.windows.embeddings import WindowEmbeddings
 from pipeline.monitoring.windows.labelled import AuditedTopics
 from pipeline.monitoring.windows.samples import answer_columns, build_sample

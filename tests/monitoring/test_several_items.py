@@ -90,9 +90,7 @@ def test_without_audit_labels_the_reason_stands_beside_the_raw_share(
         assert entry["why"] == "it has no audit label of this release within 28 days"
 
 
-def test_a_label_that_comes_more_often_differs_by_its_own_detector(
-    places: Workspace, task: TaskName
-) -> None:
+def test_a_label_that_comes_more_often_differs_by_its_own_detector(places: Workspace, task: TaskName) -> None:
     usual, more = LABELS[task][0], LABELS[task][1]
     word = next(word for word, label in WORDS[task].items() if label == more)
     journal(places, "R1", mixed(task, 150))

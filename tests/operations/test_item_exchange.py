@@ -94,7 +94,10 @@ def test_annotations_of_label_studio_bring_every_item(places: Workspace, task: T
     out, tasks = exported(places, "tasks.json")
     for one in tasks:
         result = label_studio(task, one["data"]["text"])
-        one["annotations"] = [{"completed_by": "ann", "result": result}, {"was_cancelled": True, "result": []}]
+        one["annotations"] = [
+            {"completed_by": "ann", "result": result},
+            {"was_cancelled": True, "result": []},
+        ]
     out.write_text(json.dumps(tasks), "utf-8")
 
     first, again = take(places, out), take(places, out)

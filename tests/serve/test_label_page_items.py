@@ -1,4 +1,4 @@
-"""The page /labels where a text has several labels, or entities: what it stores, by keyboard and by pointer."""
+"""The page /labels where a text has several labels, or entities: what it stores, by key and by pointer."""
 
 import contextlib
 import html
@@ -81,7 +81,10 @@ def test_several_labels_are_stored_without_a_script(tmp_path: Path) -> None:
 
 
 def test_spans_outside_of_their_text_are_refused_with_a_sentence(tmp_path: Path) -> None:
-    with annotation(tmp_path / "w", TOKEN_LABELS, TEXTS[TOKEN_LABELS]) as service, client(service) as signed_in:
+    with (
+        annotation(tmp_path / "w", TOKEN_LABELS, TEXTS[TOKEN_LABELS]) as service,
+        client(service) as signed_in,
+    ):
         page = signed_in.get("/labels").text
         form = {**fields(page), "answer": "save"}
         for wrong, words in (

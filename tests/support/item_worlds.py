@@ -151,7 +151,9 @@ def at(hours: float) -> str:
     return format_seconds(EIGHT + timedelta(hours=hours))
 
 
-def mixed(task: TaskName, count: int, *, seed: int = 20, shares: Mapping[str, float] | None = None) -> list[str]:
+def mixed(
+    task: TaskName, count: int, *, seed: int = 20, shares: Mapping[str, float] | None = None
+) -> list[str]:
     """Draw texts: each word of the task is in a text with its share, by default 0.3, among fillers."""
     random = np.random.default_rng(seed)
     texts = []

@@ -199,8 +199,8 @@ class WindowReport(TypedDict):
 
     `predictions` counts those of `release`, which made most of them; `releases` counts the predictions of
     each. Topic `all` holds all texts together, topic `other` the `other_topics` beyond
-    `watch.max_judged_topics`. `model_change` is None where the release is that of the window before. `task` is
-    that of the release; reports of earlier versions name none, and are of one label a text.
+    `watch.max_judged_topics`. `model_change` is None where the release is that of the window before. `task`
+    is that of the release; reports of earlier versions name none, and are of one label a text.
     """
 
     window: TimeRange

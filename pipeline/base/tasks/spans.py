@@ -68,9 +68,10 @@ def span_fault(spans: Sequence[Span], length: int, labels: Sequence[str]) -> str
 
 
 def placed(span: Span, quote: str, text: str) -> Span | None:
-    """Return a span that a tool wrote, in characters (code points) of a text; None where its quote is not there.
+    """Return a span that a tool wrote, in characters (code points) of a text.
 
-    Tools in a browser count UTF-16 units, of which an emoji has two. A span without a quote stays.
+    Tools in a browser count UTF-16 units, of which an emoji has two. A span without a quote stays, and None
+    is returned where the quote is not there.
     """
     if not quote or text[span.start : span.end] == quote:
         return span

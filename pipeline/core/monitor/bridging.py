@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from pipeline.base.documents import BridgedPoint, LabelShift, PrevalenceEntry
 from pipeline.core.prevalence.intervals import Array, standard_errors
 
-
 Carried = tuple[int, ...]  # the numbers of the labels that a text has
 
 
@@ -40,8 +39,8 @@ def measure_model_shifts(
     """Measure what a change of the model alone did to the share of each label in each topic.
 
     `pairs` holds for each topic the labels that the old and the new release gave the same texts, exactly one
-    each with `one_label`; at least one topic has some. `difference` is the new share of predictions less the old
-    one, with the interval of a paired difference, so texts that are hard for both cancel out. Topics differ
+    each with `one_label`; at least one topic has some. `difference` is the new share of predictions less the
+    old one, with the interval of a paired difference, so texts that are hard for both cancel out. Topics differ
     in what a change does to them, but not without limit: `shift` is the difference shrunk towards the mean
     over topics, the more the fewer texts a topic has and the less topics differ (DerSimonian and Laird, 1986;
     best linear prediction: Robinson, 1991).

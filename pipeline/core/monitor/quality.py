@@ -112,7 +112,9 @@ def _observed_item_quality(
     weights_N = np.array([entry.weight for entry in audited])
     weights_N /= weights_N.sum()
     sizes_AL = answers.sizes_AL
-    tallies_NK = np.concatenate([answers.shared(truth_N, said_N), sizes_AL[truth_N] + sizes_AL[said_N]], axis=1)
+    tallies_NK = np.concatenate(
+        [answers.shared(truth_N, said_N), sizes_AL[truth_N] + sizes_AL[said_N]], axis=1
+    )
     weighted_NK = weights_N[:, None] * tallies_NK
     tally_2L, occurs_L = weighted_NK.sum(axis=0).reshape(2, -1), np.asarray(sizes_AL[truth_N].any(axis=0))
     draws = bootstrap_weights(len(audited), resamples=bootstrap.resamples, seed=bootstrap.seed)

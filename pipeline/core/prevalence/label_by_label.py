@@ -64,7 +64,9 @@ class LabelByLabel:
         }
 
 
-def label_texts(count: float, total: float, squares: float, *, texts: float, independent: float) -> TopicTexts:
+def label_texts(
+    count: float, total: float, squares: float, *, texts: float, independent: float
+) -> TopicTexts:
     """Return the texts of a topic for one label: those that have it, and the rest.
 
     `count` is how many are predicted to have it, `total` the sum of its probability and `squares` of its

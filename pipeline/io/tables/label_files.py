@@ -1,8 +1,8 @@
 """Files of texts to label and of labels, in the shapes of Label Studio and Argilla, and as plain tables.
 
 Label Studio imports a list of tasks `{"data": {...}}` or a CSV, and exports tasks with `annotations`, or flat
-rows (JSON_MIN, CSV). Argilla reads and writes records `{"id", "fields", "metadata", "responses"}`. What people
-answered in them is read by `label_answers`.
+rows (JSON_MIN, CSV). Argilla reads and writes records `{"id", "fields", "metadata", "responses"}`. What
+people answered in them is read by `label_answers`.
 """
 
 import csv
@@ -25,6 +25,7 @@ Shape = Literal["table", "label-studio", "argilla"]
 DEFAULT_SHAPES: dict[str, Shape] = {".csv": "table", ".json": "label-studio", ".jsonl": "argilla"}
 COLUMNS = ("request", "position", "id", "time", "topic", "text", "label")
 MAX_BYTES = 200_000_000
+ONE_LABEL = answer_form(SINGLE_LABEL)
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,7 @@ def write_tasks(path: Path, tasks: Iterable[LabelTask], shape: Shape | None) -> 
     return len(written)
 
 
-def read_labels(
-    path: Path, form: AnswerForm = answer_form(SINGLE_LABEL)
-) -> Iterator[LabelRow | RefusedRow]:
+def read_labels(path: Path, form: AnswerForm = ONE_LABEL) -> Iterator[LabelRow | RefusedRow]:
     """Yield each label of a file, an answer of this form, and each row without a readable one.
 
     Raises UsageError for a file that cannot be opened, DataRejected for one that is no table of labels.

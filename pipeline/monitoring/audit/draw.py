@@ -59,9 +59,7 @@ def draw(workspace: Workspace, *, now: str, params: Params) -> int:
     return sum(_draw_hour(workspace, queue, hour, params, form_of) for hour in hours)
 
 
-def _draw_hour(
-    workspace: Workspace, queue: AuditQueue, hour: str, params: Params, form_of: FormOf
-) -> int:
+def _draw_hour(workspace: Workspace, queue: AuditQueue, hour: str, params: Params, form_of: FormOf) -> int:
     secret, cfg = read_digest_key(workspace.journal_key), params.watch.audit
     start = times.parse_time(f"{hour}:00:00Z")
     oldest = times.format_micros(start - timedelta(hours=params.watch.lateness_hours))

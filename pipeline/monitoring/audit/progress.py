@@ -83,9 +83,7 @@ def measure_agreement(queue: AuditQueue, params: Params) -> Agreement | None:
     return found
 
 
-def _having(
-    form: AnswerForm, label: str, pairs: Sequence[tuple[str, str]]
-) -> list[tuple[str, str]]:
+def _having(form: AnswerForm, label: str, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return for each pair of answers which of them have a label."""
     has = [tuple(label if label in carried_labels(form, one) else "" for one in pair) for pair in pairs]
     return [(one, other) for one, other in has]

@@ -1,4 +1,4 @@
-"""The shares of a window's topics, by the form of the release's answers: of one label, or of each by itself."""
+"""The shares of a window's topics, by the form of the release's answers: of one label, or each by itself."""
 
 import functools
 from collections.abc import Mapping, Sequence

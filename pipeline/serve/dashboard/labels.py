@@ -112,9 +112,7 @@ def label_text(
 
 
 def _record(context: DashboardContext, session: Session, key: tuple[str, int], label: str) -> None:
-    counted, answer = audit_labels.record_answer(
-        context.workspace, key, label, annotator=annotator(session)
-    )
+    counted, answer = audit_labels.record_answer(context.workspace, key, label, annotator=annotator(session))
     if counted != answer:
         raise UsageError(f"This text has your label {counted} already. To change it, undo it first.")
 

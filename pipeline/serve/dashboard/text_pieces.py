@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 # A word; where a script has no blanks between words, a letter; or any other sign by itself.
-WORD = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W_]+|\S")
+WORD = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\W_]+|\S"
+)
 UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 
 
@@ -35,4 +38,4 @@ def _words(text: str) -> Iterator[tuple[int, int]]:
         places = [place for place in range(*match.span()) if UNSPACED.match(text[place])]
         # Letters of such a script within a run of others are pieces by themselves too.
         edges = sorted({match.start(), match.end(), *places, *(place + 1 for place in places)})
-        yield from zip(edges, edges[1:], strict=False)
+        yield from pairwise(edges)

@@ -1,4 +1,4 @@
-"""Quality and rollback where a text has several labels or entities: by hand, and in simulated pairs of models."""
+"""Quality and rollback where a text has several labels or entities: by hand, and in pairs of models."""
 
 import functools
 import json

@@ -119,7 +119,7 @@ def test_shares_of_labels_that_come_together_do_not_sum_to_one() -> None:
 
 
 def test_an_indicator_worked_by_hand() -> None:
-    # Every text is said to have food with 0.8, and price with 0.1; a quarter of 100 labelled ones has neither.
+    # Every text is said to have food with 0.8, and price with 0.1; a quarter of 100 labelled ones has none.
     probabilities = np.tile([0.8, 0.5, 0.1], (200, 1))
     truth = np.zeros((100, 3), dtype=bool)
     truth[25:, 0] = True
@@ -140,5 +140,10 @@ def test_without_labels_each_share_says_why_it_is_not_corrected() -> None:
     entries = estimator({}).topic("cafe", texts_of(probabilities))
 
     for label, entry in entries.items():
-        assert (entry["corrected"], entry["low"], entry["high"], entry["share"]) == (False, 0, 1, entry["raw"])
+        assert (entry["corrected"], entry["low"], entry["high"], entry["share"]) == (
+            False,
+            0,
+            1,
+            entry["raw"],
+        )
         assert entry["why"] == "it has no audit label of this release within 28 days", label
