@@ -40,10 +40,10 @@ def measure_model_shifts(
 
     `pairs` holds for each topic the labels that the old and the new release gave the same texts, exactly one
     each with `one_label`; at least one topic has some. `difference` is the new share of predictions less the
-    old one, with the interval of a paired difference, so texts that are hard for both cancel out. Topics differ
-    in what a change does to them, but not without limit: `shift` is the difference shrunk towards the mean
-    over topics, the more the fewer texts a topic has and the less topics differ (DerSimonian and Laird, 1986;
-    best linear prediction: Robinson, 1991).
+    old one, with the interval of a paired difference, so texts that are hard for both cancel out. Topics
+    differ in what a change does to them, but not without limit: `shift` is the difference shrunk towards the
+    mean over topics, the more the fewer texts a topic has and the less topics differ (DerSimonian and Laird,
+    1986; best linear prediction: Robinson, 1991).
     """
     topics = [topic for topic, (old_N, _) in pairs.items() if len(old_N)]
     assert topics

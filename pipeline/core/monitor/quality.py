@@ -3,10 +3,8 @@
 Legend: N texts, B resamples, C cells of a confusion, L labels.
 """
 
-import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +16,7 @@ from pipeline.base.tasks import SINGLE_LABEL, AnswerForm, answer_form
 from pipeline.base.tasks.items import are_equal, item_f1
 from pipeline.core.evaluate import metrics
 from pipeline.core.evaluate.bootstrap import BootstrapConfig, bootstrap_weights, percentile_interval
+from pipeline.core.monitor.audit_sample import wilson_interval
 from pipeline.core.monitor.e_process import evidence
 
 Array = NDArray[np.float64]
@@ -134,16 +133,6 @@ def _observed_item_quality(
         "macro_f1_high": f1_high,
         "micro_f1": float(2 * tally_2L[0].sum() / tally_2L[1].sum()) if tally_2L[1].any() else 0.0,
     }
-
-
-def wilson_interval(successes: float, texts: float, *, confidence: float) -> tuple[float, float]:
-    """Compute the two-sided score interval of a share (Wilson, 1927)."""
-    half_width = NormalDist().inv_cdf((1 + confidence) / 2)
-    share, weight = successes / texts, half_width**2 / texts
-    centre = (share + weight / 2) / (1 + weight)
-    half = half_width * math.sqrt(share * (1 - share) / texts + weight / texts / 4) / (1 + weight)
-    # At 0 and 1 the interval ends there, which rounding must not undo.
-    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
 def estimated_quality(

@@ -16,6 +16,7 @@ from pipeline.base import logs, times
 from pipeline.base.config import Params, Workspace
 from pipeline.base.documents.audit import DrawnPrediction
 from pipeline.base.records import JournalEntry
+from pipeline.base.tasks import AnswerForm
 from pipeline.core.monitor import text_clusters
 from pipeline.core.monitor.audit_sample import HOURS_A_DAY, hourly_size, whole_size
 from pipeline.io.journal.audit_queue import AuditQueue, DrawnHour
@@ -72,11 +73,7 @@ def _draw_hour(workspace: Workspace, queue: AuditQueue, hour: str, params: Param
         lambda topic: topic if topic in texts else OTHER,
     )
     for topic, entry in chosen:
-        if form_of(entry.release).has_places:
-            # Places are those of one wording: a near copy is another text.
-            cluster = entry.digest[: text_clusters.CLUSTER_DIGITS]
-        else:
-            cluster = _add_signature(entry, queue, hour_of_queue)
+        cluster = _cluster(entry, queue, hour_of_queue, form_of(entry.release))
         drawn = DrawnPrediction(
             request=entry.request,
             position=entry.position,
@@ -125,6 +122,13 @@ def _strata(
         rows = random.choice(size, whole_size(expectation, random.random()), replace=False)
         strata[topic] = Stratum(size, frozenset(rows.tolist()), expectation / size)
     return strata
+
+
+def _cluster(entry: JournalEntry, queue: AuditQueue, hour: DrawnHour, form: AnswerForm) -> str:
+    if form.has_places:
+        # Places are those of one wording: a near copy is another text.
+        return entry.digest[: text_clusters.CLUSTER_DIGITS]
+    return _add_signature(entry, queue, hour)
 
 
 def _add_signature(entry: JournalEntry, queue: AuditQueue, hour: DrawnHour) -> str:

@@ -112,7 +112,7 @@ def degraded(task: TaskName, champion: float, previous: float) -> float:
 @pytest.mark.slow
 @pytest.mark.parametrize("task", [MULTI_LABEL, TOKEN_LABELS])
 def test_equal_models_are_seldom_rolled_back_and_a_fall_is_found(task: TaskName) -> None:
-    equal, fallen = degraded(task, 0.10, 0.10), degraded(task, 0.20, 0.10)
+    equal, worse = degraded(task, 0.10, 0.10), degraded(task, 0.20, 0.10)
 
     assert equal <= 0.05
-    assert fallen >= 0.8, (equal, fallen)
+    assert worse >= 0.8, (equal, worse)
