@@ -73,12 +73,17 @@ def make(root: Path, task: TaskName, **watch: Any) -> Workspace:
 
 
 def add_release(
-    workspace: Workspace, task: TaskName, changed: Mapping[str, str] | None = None, *, accuracy: float = 0.9
+    workspace: Workspace,
+    task: TaskName,
+    changed: Mapping[str, str] | None = None,
+    *,
+    accuracy: float = 0.9,
+    preparation: str = "2-masked",
 ) -> str:
     """Put a release in service; `changed` are words that it takes for something else."""
     folder, labels = workspace.root / "data" / "candidate", LABELS[task]
     words = {**WORDS[task], **dict.fromkeys(FILLERS, ""), **(changed or {})}
-    _candidate(folder, task, words, labels)
+    _candidate(folder, task, words, preparation)
     evaluation = {
         "macro_f1": 0.9,
         "task": task,
@@ -181,7 +186,8 @@ def replaced(entries: Sequence[JournalEntry], **changes: Any) -> list[JournalEnt
     return [dataclasses.replace(entry, **changes) for entry in entries]
 
 
-def _candidate(folder: Path, task: TaskName, words: Mapping[str, str], labels: Sequence[str]) -> None:
+def _candidate(folder: Path, task: TaskName, words: Mapping[str, str], preparation: str) -> None:
+    labels = LABELS[task]
     ids = {"[PAD]": 0, "[UNK]": 1, **{word: number for number, word in enumerate(words, start=2)}}
     settings: dict[str, Any] = {
         "task": task,
@@ -191,7 +197,7 @@ def _candidate(folder: Path, task: TaskName, words: Mapping[str, str], labels: S
         "temperature": 1.0,
         "uncertain": 0.0,
         "teacher": "p" * 64,
-        "preparation": "2-masked",
+        "preparation": preparation,
     }
     model = _token_model(ids, words, labels) if task == TOKEN_LABELS else _text_model(ids, words, labels)
     tokenizer = toy._tokenizer(ids)
