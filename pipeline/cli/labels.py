@@ -12,7 +12,7 @@ from pipeline.cli.tables import table
 
 if TYPE_CHECKING:
     from pipeline.base.config import Workspace
-    from pipeline.monitoring.audit_labels import AuditStatus
+    from pipeline.monitoring.audit_labels import AuditStatus, LabelAgreement
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -108,12 +108,16 @@ def _status_text(document: "AuditStatus") -> str:
         rows = [tuple(str(topic[name]) for name in COLUMNS) for topic in document["topics"]]  # type: ignore[literal-required]
         parts.append(table(rows, header=COLUMNS))
     if found := document["agreement"]:
-        kappa = "" if found["kappa"] is None else f", Cohen's kappa {found['kappa']:.2f}"
-        parts.append(
-            f"Two people agree on {found['share']:.0%} of {found['texts']:,} texts "
-            f"({found['low']:.0%} to {found['high']:.0%}){kappa}."
-        )
+        parts.append(f"Two people agree on {_agreement_text(found)}.")
+        parts += [f"  {label}: {_agreement_text(one)}." for label, one in found.get("labels", {}).items()]
     return "\n".join([*parts, *document["sentences"]])
+
+
+def _agreement_text(found: "LabelAgreement") -> str:
+    kappa = "" if found["kappa"] is None else f", Cohen's kappa {found['kappa']:.2f}"
+    return (
+        f"{found['share']:.0%} of {found['texts']:,} texts ({found['low']:.0%} to {found['high']:.0%}){kappa}"
+    )
 
 
 def _queue_text(texts: Sequence[Mapping[str, object]]) -> str:

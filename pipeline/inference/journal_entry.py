@@ -95,16 +95,24 @@ def journal_entry(
     row: int,
     *,
     release: "LoadedRelease",
+    wording: str,
 ) -> JournalEntry:
-    """Return the journal entry of a text that `release` predicted in a row of `predictions`."""
+    """Return the journal entry of a text that `release` predicted in a row of `predictions`.
+
+    `wording` is the text in which the places of its answer count; in the entry they are those of the stored
+    text, which is masked.
+    """
     topic, *more_topics = dict.fromkeys(arrival.topics)
+    answer = predictions.labels[row]
+    if fields.text:
+        answer = release.predictor.in_text(answer, wording, fields.text)
     return JournalEntry(
         request=arrival.request,
         position=arrival.position,
         time=arrival.time,
         text=fields.text,
         digest=fields.digest,
-        label=predictions.labels[row],
+        label=answer,
         uncertain=predictions.uncertain[row],
         probabilities=tuple(prediction_of(predictions, row, labels=release.labels).probabilities.values()),
         release=release.name,

@@ -11,27 +11,32 @@ from typing import TypedDict
 
 from pipeline.base import times
 from pipeline.base.config import Params, Workspace
-from pipeline.base.documents.audit import AuditLabel, DrawnPrediction, LabelOrigin, Opinion
+from pipeline.base.documents.audit import AuditLabel, DrawnPrediction, Opinion
 from pipeline.base.errors import UsageError
-from pipeline.core.monitor.audit_sample import Agreement
+from pipeline.base.tasks import AnswerForm
+from pipeline.core.monitor.audit_sample import Agreement, LabelAgreement
 from pipeline.io.journal.audit_queue import AuditQueue
 from pipeline.io.journal.journal import Journal
 from pipeline.io.journal.reader import END_OF_TIME, START_OF_TIME
 from pipeline.io.params_file import load_params
 from pipeline.monitoring.audit.draw import draw
+from pipeline.monitoring.audit.forms import forms_of_releases, read_answer
 from pipeline.monitoring.audit.judges import judging_labels
 from pipeline.monitoring.audit.progress import TopicProgress, measure_agreement, measure_progress
 from pipeline.monitoring.windows.labelled import batches
 
 __all__ = [
     "AuditStatus",
+    "LabelAgreement",
     "QueuedText",
     "TopicProgress",
     "audit_status",
     "draw",
+    "form_of_text",
     "queued_text",
     "read_audit_labels",
     "read_queue",
+    "record_answer",
     "record_label",
     "skip_text",
     "topic_progress",
@@ -41,6 +46,7 @@ __all__ = [
 
 BATCH = 20  # texts that are looked up at a time
 GONE_HOURS = 7 * 24  # behind the other topics
+NOT_DRAWN = "This prediction was not drawn, or it is past the retention. Nothing was stored."
 
 
 @dataclass(frozen=True)
@@ -100,25 +106,51 @@ def record_label(
     label: str,
     *,
     annotator: str,
-    origin: LabelOrigin = "audit",
     now: datetime | None = None,
 ) -> str:
-    """Store a person's label of a drawn prediction, by request and position; return the label that counts.
+    """Store a person's label as `record_answer` does, and return the label that counts."""
+    return record_answer(workspace, key, label, annotator=annotator, now=now)[0]
 
-    The first label of a person counts until they undo it. Raises UsageError for a label that is not in
-    `collect.labels`, and for a prediction that was not drawn or is past the retention.
+
+def record_answer(
+    workspace: Workspace,
+    key: tuple[str, int],
+    written: str,
+    *,
+    annotator: str,
+    now: datetime | None = None,
+) -> tuple[str, str]:
+    """Store a person's answer about a drawn prediction; return the one that counts, and the one given.
+
+    An answer is one of `collect.labels`, several of them as in `food + price`, or a JSON list of spans, by
+    the task of the release that predicted. The first one of a person counts until they undo it. Raises
+    UsageError for what is no answer, or does not fit its text, and for a prediction that was not drawn or is
+    past the retention.
     """
-    labels = load_params(workspace.params).collect.labels
-    if label not in labels:
-        raise UsageError(f"{label!r} is no label. Labels: {', '.join(labels)}.")
-    return _store(workspace, key, label, annotator=annotator, origin=origin, now=now)
+    params = load_params(workspace.params)
+    drawn = AuditQueue(workspace.journal).drawn(*key)
+    form = forms_of_releases(workspace, params)(drawn.release if drawn else "")
+    if drawn is None and form.has_places:
+        raise UsageError(NOT_DRAWN)
+    text = ""
+    if drawn and form.has_places:
+        text = next((one.text for one in _with_texts(workspace, [drawn])), "")
+    answer = read_answer(form, written, params.collect.labels, text)
+    return _store(workspace, drawn, answer, annotator=annotator, now=now), answer
+
+
+def form_of_text(workspace: Workspace, params: Params, text: QueuedText) -> AnswerForm:
+    """Return the form of the answers about a drawn text."""
+    drawn = AuditQueue(workspace.journal).drawn(text.request, text.position)
+    return forms_of_releases(workspace, params)(drawn.release if drawn else "")
 
 
 def skip_text(
     workspace: Workspace, key: tuple[str, int], *, annotator: str, now: datetime | None = None
 ) -> None:
     """Leave a text out for this person; raises UsageError as `record_label` does."""
-    _store(workspace, key, "", annotator=annotator, origin="audit", now=now)
+    drawn = AuditQueue(workspace.journal).drawn(*key)
+    _store(workspace, drawn, "", annotator=annotator, now=now)
 
 
 def undo_label(workspace: Workspace, annotator: str) -> QueuedText | None:
@@ -157,19 +189,17 @@ def audit_status(workspace: Workspace, params: Params) -> AuditStatus:
 
 def _store(
     workspace: Workspace,
-    key: tuple[str, int],
+    drawn: DrawnPrediction | None,
     label: str,
     *,
     annotator: str,
-    origin: LabelOrigin,
     now: datetime | None,
 ) -> str:
-    queue = AuditQueue(workspace.journal)
-    drawn = queue.drawn(*key)
     if drawn is None:
-        raise UsageError("This prediction was not drawn, or it is past the retention. Nothing was stored.")
+        raise UsageError(NOT_DRAWN)
     time = times.format_micros(now or datetime.now(UTC))
-    ((counted, _),) = queue.add_opinions([Opinion(drawn.cluster, annotator, label, time, origin)])
+    queue = AuditQueue(workspace.journal)
+    ((counted, _),) = queue.add_opinions([Opinion(drawn.cluster, annotator, label, time)])
     return counted
 
 

@@ -10,6 +10,7 @@ from pipeline.base.documents import ObservedQuality
 from pipeline.base.documents.audit import AuditLabel
 from pipeline.base.errors import TonewatchError
 from pipeline.base.records import Alert
+from pipeline.base.tasks import are_comparable
 from pipeline.core.evaluate.bootstrap import BootstrapConfig
 from pipeline.core.monitor import quality
 from pipeline.core.monitor.alarm_budget import quality_threshold, share_of
@@ -108,9 +109,10 @@ def decide_rollback(
             ours,
             champion.labels,
             BootstrapConfig(params.watch.resamples, params.watch.confidence, params.seed),
+            form=champion.form,
         ),
         expected,
-        quality.shortfall_evidence(ours, expected) >= _needed(workspace, now, params),
+        quality.shortfall_evidence(ours, expected, form=champion.form) >= _needed(workspace, now, params),
         _regression(references, journal, move, _early(workspace, ours, params), params),
     )
 
@@ -163,10 +165,16 @@ def _regression(
     audited: Sequence[AuditLabel],
     params: Params,
 ) -> quality.RegressionVerdict | None:
-    """Compare the champion with the previous release on the same texts; None where no text is readable."""
+    """Compare the champion with the previous release on the same texts.
+
+    Return None where no text is readable, or the two answer different questions.
+    """
     if move.origin is None or move.is_rollback:
         return None
     previous, readable, predicted = references.get(move.origin), list[AuditLabel](), list[str]()
+    champion = references.get(move.target)
+    if not are_comparable(champion.task, previous.task):
+        return None
     for batch in batches(audited):
         entries = journal.find_all((entry.request, entry.position) for entry in batch)
         texts = {key: entry.text for key, entry in entries.items() if entry.text}
@@ -184,4 +192,5 @@ def _regression(
         confidence=params.watch.confidence,
         champion=move.target,
         previous=previous.name,
+        form=champion.form,
     )

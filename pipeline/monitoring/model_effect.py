@@ -1,5 +1,6 @@
 """The effect of a change of the model: both releases predict old texts and new ones, topic by topic."""
 
+import functools
 from collections.abc import Mapping, Sequence
 
 from pipeline.base import times
@@ -7,8 +8,11 @@ from pipeline.base.config import Params
 from pipeline.base.documents import LabelShift, ModelChange, TopicShift, WindowReport
 from pipeline.base.errors import TonewatchError
 from pipeline.base.seeds import seed_for
+from pipeline.base.tasks.items import carried_labels
 from pipeline.core.change.profile import share
 from pipeline.core.monitor import bridging
+from pipeline.core.monitor.bridging import Carried
+from pipeline.io.journal.counting import Content
 from pipeline.io.journal.reader import JournalReader
 from pipeline.monitoring.reference import ReferenceCache, ReleaseReference
 from pipeline.monitoring.windows.counts import ALL, OTHER, WindowPredictions, count_window, draw_rows
@@ -16,7 +20,7 @@ from pipeline.monitoring.windows.counts import ALL, OTHER, WindowPredictions, co
 DAYS = 7  # before the change; old texts come from windows at the same hour, so a daily cycle is no change
 HOURS_A_DAY = 24
 OLD_TEXTS_MINUTES = DAYS * HOURS_A_DAY * 60
-Texts = dict[str, list[tuple[str, str]]]  # by topic: each text with the label it was served with
+Texts = dict[str, list[tuple[str, str]]]  # by topic: each text with the answer it was served with
 
 
 def measure_model_change(
@@ -36,7 +40,7 @@ def measure_model_change(
     """
     previous = earlier[-1]["release"]
     change: ModelChange = {"from": previous, "to": reference.name, "texts": 0, "labels": None}
-    old_texts = _old_texts(journal, predictions, earlier, params)
+    old_texts = _old_texts(journal, predictions, earlier, params, references.content)
     least = params.watch.min_texts
     if len(old_texts[ALL]) < least:
         change["why"] = (
@@ -46,7 +50,7 @@ def measure_model_change(
         return change
     try:
         old = references.get(previous)
-        if old.labels != reference.labels:
+        if old.labels != reference.labels or old.form is not reference.form:
             change["why"] = "the two releases have different labels"
             return change
         topics = _topic_shifts(old, reference, old_texts, _texts_of(predictions, params), params)
@@ -60,18 +64,22 @@ def measure_model_change(
 def _topic_shifts(
     old: ReleaseReference, new: ReleaseReference, old_texts: Texts, new_texts: Texts, params: Params
 ) -> dict[str, TopicShift]:
-    index = new.labels.index
     topics = [topic for topic in old_texts if topic != ALL and old_texts[topic]]
-    pairs: dict[str, tuple[list[int], list[int]]] = {}
+    pairs: dict[str, tuple[list[Carried], list[Carried]]] = {}
     # One topic after the other: only its predictions are in memory.
     for topic in topics:
-        served = [index(label) for _, label in old_texts[topic]]
         predicted = new.predictor.predict([text for text, _ in old_texts[topic]]).labels
-        pairs[topic] = served, [index(label) for label in predicted]
-    shifts = bridging.measure_model_shifts(pairs, new.labels, confidence=params.watch.confidence)
+        pairs[topic] = _carried(new, [answer for _, answer in old_texts[topic]]), _carried(new, predicted)
+    measure = functools.partial(
+        bridging.measure_model_shifts,
+        labels=new.labels,
+        confidence=params.watch.confidence,
+        one_label=new.form.one_label,
+    )
+    shifts = measure(pairs)
     served_all, predicted_all = ([row for topic in topics for row in pairs[topic][side]] for side in (0, 1))
     together = {ALL: (served_all, predicted_all)}
-    shifts |= bridging.measure_model_shifts(together, new.labels, confidence=params.watch.confidence)
+    shifts |= measure(together)
     return {
         topic: {
             "texts": len(old_texts[topic]),
@@ -91,17 +99,28 @@ def _old_changes(
     """Compute the change of each share that the old release sees, with its standard error."""
     if not new_texts:
         return {}
-    predicted = old.predictor.predict([text for text, _ in new_texts]).labels
-    seen = {}
+    predicted = _carried(old, old.predictor.predict([text for text, _ in new_texts]).labels)
+    served, seen = _carried(old, [answer for _, answer in old_texts]), {}
     for label in labels:
-        before, before_error = share(sum(served == label for _, served in old_texts), len(old_texts))
-        after, after_error = share(list(predicted).count(label), len(new_texts))
+        place = old.labels.index(label)
+        before, before_error = share(sum(place in one for one in served), len(old_texts))
+        after, after_error = share(sum(place in one for one in predicted), len(new_texts))
         seen[label] = after - before, float((before_error**2 + after_error**2) ** 0.5)
     return seen
 
 
+def _carried(release: ReleaseReference, answers: Sequence[str]) -> list[Carried]:
+    """Return the numbers of the labels that each answer has."""
+    labels, form = release.labels, release.form
+    return [tuple(labels.index(label) for label in carried_labels(form, answer)) for answer in answers]
+
+
 def _old_texts(
-    journal: JournalReader, predictions: WindowPredictions, earlier: Sequence[WindowReport], params: Params
+    journal: JournalReader,
+    predictions: WindowPredictions,
+    earlier: Sequence[WindowReport],
+    params: Params,
+    content: Content,
 ) -> Texts:
     """Draw texts of each topic from windows of the old release, if possible at the hour of this window."""
     previous, texts = earlier[-1]["release"], Texts()
@@ -110,7 +129,7 @@ def _old_texts(
         start, end = times.to_micros(window["window"]["start"]), times.to_micros(window["window"]["end"])
         old = count_window(
             journal,
-            journal.counts(start, end, named=predictions.named, other=OTHER),
+            journal.counts(start, end, named=predictions.named, other=OTHER, content=content),
             start=start,
             end=end,
             release=previous,

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.base import logs
 from pipeline.base.config import WatchConfig, Workspace
@@ -15,6 +14,7 @@ from pipeline.base.documents import ReleaseRecord
 from pipeline.base.errors import TonewatchError
 from pipeline.base.records import Receipt
 from pipeline.base.seeds import seed_for
+from pipeline.base.tasks import SINGLE_LABEL, AnswerForm, TaskName, answer_form
 from pipeline.core.clean.language import detect_language
 from pipeline.core.clean.words import count_words
 from pipeline.core.monitor.alarm_budget import share_of
@@ -29,6 +29,7 @@ from pipeline.io.params_file import load_params
 from pipeline.io.registry import release_files
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.versioning.data_versions import read_split
+from pipeline.monitoring.windows.samples import SampleColumns, answer_columns, build_sample
 
 if TYPE_CHECKING:
     from pipeline.core.model.predictor import Predictor
@@ -38,19 +39,6 @@ ALL_SOURCES = ""
 # A topic's own reference holds four times as many texts as its windows: the error of a smaller one comes back
 # in every window. With this factor 24 references gave 321 alarm starts for 432 allowed.
 OWN_FACTOR = 4
-
-
-class SampleColumns(TypedDict):
-    """The columns of a sample; `predicted` are label indices, `embedding` is empty for hashed texts."""
-
-    request: list[str]
-    position: list[int]
-    predicted: list[int]
-    confidence: list[float]
-    words: list[int]
-    unknown: list[float]
-    lang: list[str]
-    embedding: list[list[float]]
 
 
 class ReferenceColumns(SampleColumns):
@@ -78,9 +66,14 @@ class ReleaseReference:
         return tuple(self.record["evaluation"]["labels"])
 
     @property
-    def confusion(self) -> NDArray[np.int64]:
-        """Return the confusion on the test texts; LxL, ground truth by prediction."""
-        return np.array(self.record["evaluation"]["confusion"])
+    def task(self) -> TaskName:
+        """Return the task of the release; those of earlier versions name none."""
+        return self.record["evaluation"].get("task", SINGLE_LABEL)
+
+    @property
+    def form(self) -> AnswerForm:
+        """Return the form of its answers."""
+        return answer_form(self.task)
 
     @cached_property
     def predictor(self) -> "Predictor":
@@ -91,7 +84,8 @@ class ReleaseReference:
     def samples(self) -> dict[str, WindowSample]:
         """Read the predictions on the test texts: all under the empty name, and those of each source."""
         columns = self._read_columns()
-        sources_N, sample = np.array(columns["source"]), build_sample(columns)
+        labels = self.labels if "carried" in columns else ()
+        sources_N, sample = np.array(columns["source"]), build_sample(columns, labels)
         rows = {str(name): np.flatnonzero(sources_N == name) for name in np.unique(sources_N)}
         return {ALL_SOURCES: sample, **{name: sample.take(rows_N) for name, rows_N in rows.items()}}
 
@@ -159,8 +153,7 @@ class ReleaseReference:
             "source": [record.source for record in records],
             "request": [record.id for record in records],
             "position": [0] * len(records),
-            "predicted": [self.labels.index(label) for label in predictions.labels],
-            "confidence": predictions.probabilities.max(axis=1).tolist(),
+            **answer_columns(self.form, predictions.labels, predictions.probabilities, self.labels),
             "words": [count_words(text) for text in texts],
             "unknown": list(predictions.unknown),
             "lang": [self.language(text) for text in texts],
@@ -185,16 +178,6 @@ class ReferenceCache:
             self._references[name] = ReleaseReference(self._workspace, record)
         return self._references[name]
 
-
-def build_sample(columns: SampleColumns) -> WindowSample:
-    """Build the sample that detectors compare from its columns."""
-    return WindowSample(
-        predicted=np.array(columns["predicted"], dtype=np.int64),
-        confidence=np.array(columns["confidence"], dtype=np.float64),
-        words=np.array(columns["words"], dtype=np.float64),
-        unknown=np.array(columns["unknown"], dtype=np.float64),
-        lang=np.array(columns["lang"], dtype=str),
-        embedding=np.array(columns["embedding"], dtype=np.float64) if columns["embedding"] else None,
-        request=tuple(columns["request"]),
-        position=tuple(columns["position"]),
-    )
+    def content(self, name: str, answer: str) -> str:
+        """Return what an answer of a release is counted as."""
+        return self.get(name).form.content(answer)

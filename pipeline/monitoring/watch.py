@@ -15,8 +15,7 @@ from pipeline.base.documents import WatchSummary
 from pipeline.base.documents.audit import AuditLabel
 from pipeline.base.errors import TonewatchError, UsageError
 from pipeline.base.records import Alert
-from pipeline.base.tasks import SINGLE_LABEL, answer_form
-from pipeline.core.blas import one_blas_thread
+    with locks.folder_lock(workspace.windows), one_blas_thread():
 from pipeline.core.monitor import quiet_period
 from pipeline.core.monitor.windows import Window, due_windows
 from pipeline.io import alerts, locks
@@ -56,9 +55,13 @@ def run_watch(
     judged by, those of the workspace if None. Raises UsageError for a `now` that is no time.
     """
     params, now = load_params(workspace.params), _parse_now(now)
+<<<<<<< HEAD
     if reason := not_watched(workspace):
         return _without_windows(workspace, params, reason, now=now)
     with locks.folder_lock(workspace.windows), one_blas_thread():
+=======
+    with locks.folder_lock(workspace.windows):
+>>>>>>> watch-items
         journal = Journal.reading(workspace.journal, late_hours=params.watch.lateness_hours)
         references = ReferenceCache(workspace)
         set_aside = set_aside_future(workspace, now=times.parse_time(now))
@@ -82,39 +85,6 @@ def run_watch(
         "labels": new_labels,
         "drawn": drawn,
         "retrain": _retrain_reason(_asking(workspace, raised, now=now), new_labels, params),
-    }
-
-
-def not_watched(workspace: Workspace) -> str | None:
-    """Return why the predictions of the champion are not evaluated, None where they are."""
-    ledger = Ledger(workspace.ledger)
-    name = ledger.champion()
-    task = ledger.get(name).record["evaluation"].get("task", SINGLE_LABEL) if name else SINGLE_LABEL
-    if answer_form(task).one_label:
-        return None
-    return (
-        f"{name} is of task {task}: shares, drift, change points and audit labels are those of one "
-        "label a text, so no window is evaluated. The journal has every prediction."
-    )
-
-
-def _without_windows(workspace: Workspace, params: Params, reason: str, *, now: str) -> WatchSummary:
-    log.warning("watch.left_out", reason=reason)
-    new_labels = labelled_texts.count_new_labels(workspace, params.collect)
-    delivery = alerts.deliver_alerts(workspace.alerts, workspace.alert_urls)
-    return {
-        "now": now,
-        "left_out": reason,
-        "windows": [],
-        "future": 0,
-        "set_aside": [],
-        "too_late": 0,
-        "alerts": [],
-        "undelivered": delivery.waiting,
-        "rollback": None,
-        "labels": new_labels,
-        "drawn": 0,
-        "retrain": _retrain_reason([], new_labels, params),
     }
 
 

@@ -18,16 +18,21 @@ from pipeline.core.monitor import drift, quality
 from pipeline.core.monitor.detectors import WindowSample
 from pipeline.core.monitor.text_clusters import share_of_near_copies
 from pipeline.core.monitor.windows import Window
-from pipeline.core.prevalence.estimator import PrevalenceEstimator
-from pipeline.core.prevalence.topic_texts import TopicTexts
-from pipeline.monitoring.reference import ReleaseReference, build_sample
+from pipeline.monitoring.reference import ReleaseReference
 from pipeline.monitoring.windows.copies import measure_copies
-from pipeline.monitoring.windows.counts import ALL, TopicCounts, WindowPredictions, draw_rows
+from pipeline.monitoring.windows.counts import TopicCounts, WindowPredictions, draw_rows
 from pipeline.monitoring.windows.embeddings import WindowEmbeddings
 from pipeline.monitoring.windows.labelled import AuditedTopics
+from pipeline.monitoring.windows.samples import answer_columns, build_sample
+from pipeline.monitoring.windows.shares import ShareRequest, estimate_shares
 
 # Drift of these kinds changes how wrong the model is, so what was measured before corrects nothing.
 UNCORRECTED_KINDS = ("topic", "encoding", "language")
+# Their errors come together, so how often all are right does not follow from the probability of each.
+NOT_ESTIMATED = (
+    "the model gives each label of a text a probability of its own, and none to the whole answer; "
+    "audit labels measure the accuracy"
+)
 
 log = logs.get("watch")
 
@@ -97,10 +102,12 @@ def describe_topics(
 def _topic_report(
     topic: str, counts: TopicCounts, audited: AuditedTopics, context: WindowContext
 ) -> TopicReport:
-    labels = context.reference.labels
+    labels, form = context.reference.labels, context.reference.form
     report: TopicReport = {
         "texts": counts.texts,
-        "observed": quality.observed_quality(audited.given.get(topic, ()), labels, context.bootstrap),
+        "observed": quality.observed_quality(
+            audited.given.get(topic, ()), labels, context.bootstrap, form=form
+        ),
         "prevalence": None,
         "estimated": None,
         "drift": None,
@@ -109,7 +116,9 @@ def _topic_report(
         report["mean_probability"] = {
             label: counts.probabilities.get(row, 0.0) / counts.texts for row, label in enumerate(labels)
         }
-    if counts.texts >= context.cfg.min_texts:
+    if not form.one_label:
+        report["not_estimated"] = NOT_ESTIMATED
+    elif counts.texts >= context.cfg.min_texts:
         report["estimated"] = quality.estimated_quality(
             counts.texts, counts.mean_confidence, context.bootstrap
         )
@@ -122,36 +131,14 @@ def _prevalence(
     context: WindowContext,
 ) -> dict[str, dict[str, PrevalenceEntry]]:
     """Estimate the shares in the topics that have enough texts."""
-    labels = context.reference.labels
-    rows = range(len(labels))
-    texts = {
-        topic: TopicTexts(
-            np.array([counts.labels[label] for label in labels], dtype=np.float64),
-            np.array([counts.probabilities.get(row, 0.0) for row in rows]),
-            np.array([counts.squares.get(row, 0.0) for row in rows]),
-            counts.independent,
-        )
-        for topic, counts in predictions.topics.items()
-        if counts.texts
+    blocked = {
+        topic: f"a drift alarm of kind {kind} is active, so earlier audit labels do not hold"
+        for topic, kind in context.active_alarms.items()
+        if kind in UNCORRECTED_KINDS
     }
-    estimator = PrevalenceEstimator(
-        labels,
-        audited.recent,
-        audited.populations,
-        blocked={
-            topic: f"a drift alarm of kind {kind} is active, so earlier audit labels do not hold"
-            for topic, kind in context.active_alarms.items()
-            if kind in UNCORRECTED_KINDS
-        },
-        cfg=context.cfg.prevalence,
-        confidence=context.cfg.confidence,
-    )
-    judged = [topic for topic, one in texts.items() if one.texts >= context.cfg.min_texts]
-    entries = {topic: estimator.topic(topic, texts[topic]) for topic in judged if topic != ALL}
-    if ALL in judged:
-        named = {topic: one for topic, one in texts.items() if topic != ALL}
-        entries[ALL] = estimator.all_topics(ALL, named)
-    return entries
+    reference = context.reference
+    request = ShareRequest(reference.form, reference.labels, audited, blocked, context.cfg)
+    return estimate_shares(predictions.topics, request)
 
 
 def _compared(
@@ -164,17 +151,17 @@ def _compared(
     """Describe a sample of the texts, and compare it with the reference; where there is none, say why."""
     reference = context.reference
     sample = _window_sample(context, entries)
-    label_counts = {label: counts.labels[label] for label in reference.labels}
+    label_counts = counts.carrying(reference.form, reference.labels)
     try:
         return {
             **report,
-            "profile": describe_window(sample, label_counts, reference.embedding_map),
+            "profile": describe_window(sample, label_counts, counts.texts, reference.embedding_map),
             "drift": _drift_report(topic, sample, context),
         }
     except TonewatchError as error:
         log.error("reference.unreadable", release=reference.name, reason=str(error))
         why = f"The texts that {reference.name} was tested on cannot be read: {error}"
-        profile = describe_window(sample, label_counts, None)
+        profile = describe_window(sample, label_counts, counts.texts, None)
         return {**report, "profile": profile, "not_compared": why}
 
 
@@ -192,15 +179,17 @@ def _window_sample(context: WindowContext, entries: Sequence[JournalEntry]) -> W
     texts = [entry.text for entry in entries]
     # Where only hashes of texts are stored, their embeddings cannot be computed.
     embedding = context.embeddings.of(texts) if all(texts) else []
+    answers = [entry.label for entry in entries]
+    probabilities = np.array([entry.probabilities for entry in entries], dtype=np.float64)
     return build_sample(
         {
+            **answer_columns(reference.form, answers, probabilities, reference.labels),
             "request": [entry.request for entry in entries],
             "position": [entry.position for entry in entries],
-            "predicted": [reference.labels.index(entry.label) for entry in entries],
-            "confidence": [max(entry.probabilities) for entry in entries],
             "words": [entry.words for entry in entries],
             "unknown": [entry.unknown for entry in entries],
             "lang": [entry.lang or reference.language(entry.text) for entry in entries],
             "embedding": embedding,
-        }
+        },
+        reference.labels,
     )

@@ -37,7 +37,9 @@ class WindowWriter:
         start, end = times.to_micros(window.start), times.to_micros(window.end)
         recent = self._before(window, self.params.watch.drift.of_windows)
         choice = self._choose_topics(recent, window)
-        counts = self.journal.counts(start, end, named=choice.named, other=OTHER)
+        counts = self.journal.counts(
+            start, end, named=choice.named, other=OTHER, content=self.references.content
+        )
         if not counts:
             return False
         releases = count_releases(counts)
@@ -64,6 +66,7 @@ class WindowWriter:
             "topics": self._describe_topics(reference, predictions, window),
             "model_change": model_change,
             "other_topics": choice.others,
+            "task": reference.task,
         }
         files.write_json(self.workspace.windows / f"{window.name}.json", report)
         predicted = sum(releases.values())

@@ -1,7 +1,7 @@
 """Take the texts that wait for labels out to a labelling tool, and its labels back in."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,10 +11,13 @@ from pipeline.base import times
 from pipeline.base.config import Workspace
 from pipeline.base.documents.audit import LabelOrigin, Opinion
 from pipeline.base.errors import UsageError
+from pipeline.base.tasks import AnswerForm, answer_form
+from pipeline.base.tasks.spans import dump_spans, placed
 from pipeline.io.journal.audit_queue import AuditQueue
 from pipeline.io.journal.journal import Journal
 from pipeline.io.params_file import load_params
 from pipeline.io.tables.label_files import LabelRow, LabelTask, RefusedRow, Shape, read_labels, write_tasks
+from pipeline.monitoring.audit.forms import read_answer
 from pipeline.monitoring.audit_labels import AuditStatus, audit_status
 from pipeline.monitoring.windows.labelled import batches
 
@@ -106,38 +109,65 @@ def import_labels(workspace: Workspace, path: Path, *, annotator: str, replace: 
 
     `annotator` gave those that name nobody. Raises what `read_labels` raises.
     """
-    labels = load_params(workspace.params).collect.labels
+    params = load_params(workspace.params)
+    form, labels = answer_form(params.task), params.collect.labels
     queue, result = (
         AuditQueue(workspace.journal),
         LabelImport(labels=labels, unit="entry" if path.suffix.lower() == ".json" else "line"),
     )
     now = times.format_micros(datetime.now(UTC))
-    for rows in batches(read_labels(path), BATCH):
-        known = [row for row in rows if _is_usable(row, labels, result)]
+    for rows in batches(read_labels(path, form), BATCH):
+        texts = _texts(workspace, rows) if form.has_places else {}
         opinions = []
-        for row in known:
+        for row in rows:
+            answer = _answer(row, form, texts, result)
+            if answer is None:
+                continue
             assert isinstance(row, LabelRow)
             if (drawn := queue.drawn(row.request, row.position)) is None:
                 result.not_drawn += 1
                 continue
             origin: LabelOrigin = row.origin or "audit"  # type: ignore[assignment]
-            opinions.append(Opinion(drawn.cluster, row.annotator or annotator, row.label, now, origin))
+            opinions.append(Opinion(drawn.cluster, row.annotator or annotator, answer, now, origin))
         _store(queue, opinions, result, replace=replace)
     return result
 
 
-def _is_usable(row: LabelRow | RefusedRow, labels: tuple[str, ...], result: LabelImport) -> bool:
+def _texts(workspace: Workspace, rows: Sequence[LabelRow | RefusedRow]) -> dict[tuple[str, int], str]:
+    keys = [(row.request, row.position) for row in rows if isinstance(row, LabelRow)]
+    entries = Journal.reading(workspace.journal).find_all(keys)
+    return {key: entry.text for key, entry in entries.items()}
+
+
+def _answer(
+    row: LabelRow | RefusedRow, form: AnswerForm, texts: Mapping[tuple[str, int], str], result: LabelImport
+) -> str | None:
+    """Return the answer of a row as it is stored; None where it is refused, and say why."""
     if isinstance(row, RefusedRow):
         result.refused.append((row.line, row.reason))
-        return False
-    if row.label not in labels:
-        result.unknown_labels[row.label[:80]] += 1
-        result.refused.append((row.line, f"{row.label[:80]!r} is no label"))
-        return False
+        return None
+    text, written = texts.get((row.request, row.position)), row.label
+    if form.has_places:
+        if text is None:
+            result.not_drawn += 1
+            return None
+        moved = [placed(one.span, one.text, text) for one in row.spans]
+        if None in moved:
+            result.refused.append((row.line, "an entity shows another text than the stored one has there"))
+            return None
+        written = dump_spans(span for span in moved if span)
+    try:
+        answer = read_answer(form, written, result.labels, text or "")
+    except UsageError as error:
+        if not form.has_places:
+            result.unknown_labels[row.label[:80]] += 1
+        reason = str(error).removesuffix(" Nothing was stored.").removesuffix(".")
+        result.refused.append((row.line, reason if form.has_places else f"{row.label[:80]!r} is no label"))
+        return None
     if row.origin and row.origin not in ORIGINS:
         result.refused.append((row.line, f"origin {row.origin[:80]!r} is none of {', '.join(ORIGINS)}"))
-        return False
-    return True
+        return None
+    return answer
 
 
 def _store(queue: AuditQueue, opinions: list[Opinion], result: LabelImport, *, replace: bool) -> None:

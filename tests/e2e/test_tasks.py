@@ -3,6 +3,7 @@
 import csv
 import itertools
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import service_process
@@ -77,6 +78,19 @@ def served(command, text):
         return response.json()["predictions"][0]
 
 
+def watched(command, texts):
+    """Let the service predict texts, and return what the watch reports of their topic an hour later."""
+    with service_process.started(Workspace.of(command.folder, {})) as (_, client):
+        for batch in (texts[:60], texts[60:]):
+            response = client.post("/v1/predict", json={"texts": batch, "topic": "cafe"})
+            assert response.status_code == 200, response.text
+    later = datetime.now(UTC) + timedelta(hours=2)
+    watch = command("watch", "--now", later.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    assert watch.code == 0, watch.err
+    window = json.loads((command.folder / f".tonewatch/windows/{watch.json['windows'][-1]}.json").read_text())
+    return window["topics"]["cafe"]
+
+
 def stars():
     return [
         [frame.format(word, thing), label]
@@ -142,9 +156,11 @@ def test_several_labels_become_a_release_with_a_threshold_each(make_of_preset):
     assert answer["labels"] == ["food", "service"]
     assert answer["probabilities"]["price"] < 0.5
     assert served(command, "we came on a Monday again")["best"] == "no label"
-    # A second run has nothing to do, and the watch says why it evaluates nothing.
     assert command("run").json["ran"] == []
-    assert "multi_label" in command("watch").json["left_out"]
+    report = watched(command, [text for text, _ in several()][:120])
+    assert set(report["prevalence"]) == set(ABOUT)
+    assert {"label/food", "label/service", "label/price"} <= set(report["drift"]["detectors"])
+    assert report["estimated"] is None
 
 
 def test_another_task_than_that_in_service_is_refused_before_anything_runs(make_of_preset):
@@ -212,6 +228,9 @@ def test_entities_become_a_release_that_finds_them_where_they_stand(make_of_pres
         ("Ann Lee", "person"),
     ]
     assert answer["spans"] == [{**one, "text": text[one["start"] : one["end"]]} for one in found]
+    report = watched(command, [row[0] for row in rows][:120])
+    assert set(report["prevalence"]) == {"person", "place"}
+    assert {"label/person", "label/place"} <= set(report["drift"]["detectors"])
 
 
 def test_entities_outside_their_text_are_refused_with_their_row(make_of_preset):

@@ -48,7 +48,8 @@ def world(seed: int, *, later: tuple[float, ...] = TONE, seen: bool = True) -> l
         topic: tuple(predict(RECALLS[topic][release], *old_texts[topic]).tolist() for release in (0, 1))
         for topic in RECALLS
     }
-    shifts = measure_model_shifts(pairs, LABELS, confidence=0.95)
+    carried = {topic: tuple([(one,) for one in side] for side in both) for topic, both in pairs.items()}
+    shifts = measure_model_shifts(carried, LABELS, confidence=0.95)  # type: ignore[arg-type]
     topics = {topic: {"texts": TEXTS, "labels": shifts[topic], "by_old_release": {}} for topic in RECALLS}
     for topic in RECALLS if seen else ():
         before, after = pairs[topic][0], predict(RECALLS[topic][0], *texts(random, later)).tolist()

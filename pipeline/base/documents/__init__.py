@@ -69,6 +69,7 @@ from pipeline.base.documents.release import (
     TrainingRecord,
 )
 from pipeline.base.documents.upgrade import upgrade_change_point, upgrade_release, upgrade_window
+from pipeline.base.documents.watch import WatchSummary
 from pipeline.base.documents.window import (
     BridgedPoint,
     ChangePoint,
@@ -86,7 +87,6 @@ from pipeline.base.documents.window import (
     TimeRange,
     TopicReport,
     TopicShift,
-    WatchSummary,
     WindowReport,
 )
 

@@ -1,9 +1,9 @@
 """The report of one window of predictions, and the change points found in a series of windows."""
 
-from collections.abc import Mapping
 from typing import Literal, NotRequired, TypedDict
 
 from pipeline.base.documents.change import WindowProfile
+from pipeline.base.tasks.names import TaskName
 
 # ppi: by the topic's own audit labels. pooled: by few of its own, and those of other topics.
 # none: not corrected. confusion: by the confusion on the test texts, as earlier versions did.
@@ -156,12 +156,16 @@ class QualityEntry(TypedDict):
 
 
 class ObservedQuality(QualityEntry):
-    """Quality by audit labels, weighed by 1/inclusion; `labels` is how many texts have one."""
+    """Quality by audit labels, weighed by 1/inclusion; `labels` is how many texts have one.
+
+    Of several labels or entities a text is right where all of them are; `micro_f1` is that of all items.
+    """
 
     labels: int
     macro_f1: float
     macro_f1_low: float
     macro_f1_high: float
+    micro_f1: NotRequired[float]
 
 
 class EstimatedQuality(QualityEntry):
@@ -174,8 +178,8 @@ class TopicReport(TypedDict):
     """One topic of a window; all but `texts` is None where there are too few texts or no audit labels.
 
     `mean_probability` is that of each label, whatever the number of texts. `profile` is what later windows
-    are compared with; `not_compared` is why there is no `drift`. Reports of earlier versions have none of
-    the three.
+    are compared with; `not_compared` is why there is no `drift`, `not_estimated` why there is no `estimated`,
+    whatever the number of texts. Reports of earlier versions have none of the four.
     """
 
     texts: int
@@ -186,6 +190,7 @@ class TopicReport(TypedDict):
     drift: DriftReport | None
     profile: NotRequired[WindowProfile]
     not_compared: NotRequired[str]
+    not_estimated: NotRequired[str]
 
 
 class WindowReport(TypedDict):
@@ -193,7 +198,8 @@ class WindowReport(TypedDict):
 
     `predictions` counts those of `release`, which made most of them; `releases` counts the predictions of
     each. Topic `all` holds all texts together, topic `other` the `other_topics` beyond
-    `watch.max_judged_topics`. `model_change` is None where the release is that of the window before.
+    `watch.max_judged_topics`. `model_change` is None where the release is that of the window before. `task`
+    is that of the release; reports of earlier versions name none, and are of one label a text.
     """
 
     window: TimeRange
@@ -204,6 +210,7 @@ class WindowReport(TypedDict):
     topics: dict[str, TopicReport]
     model_change: ModelChange | None
     other_topics: NotRequired[int]
+    task: NotRequired[TaskName]
 
 
 class ChangePoint(TypedDict):
@@ -223,27 +230,3 @@ class ChangePoint(TypedDict):
     high: float
     detected: str
     same_as: NotRequired[str]
-
-
-class WatchSummary(TypedDict):
-    """What one pass of the watch did, up to the UTC time `now`.
-
-    `windows` are the names of the new windows, `future` counts predictions dated after `now`, `set_aside`
-    names reported windows that end after it, `too_late` counts texts that were written in windows that were
-    closed when they came, `alerts` are the titles of the raised alerts, `undelivered` counts alerts that a
-    sink has not accepted, `rollback` is the automatic rollback, `labels` counts new true labels, `drawn` the
-    predictions drawn to be labelled, `retrain` is why to retrain, and `left_out` why no window was evaluated.
-    """
-
-    now: str
-    left_out: NotRequired[str]
-    windows: list[str]
-    future: int
-    set_aside: list[str]
-    too_late: int
-    alerts: list[str]
-    undelivered: int
-    rollback: Mapping[str, object] | None
-    labels: int
-    drawn: int
-    retrain: str | None

@@ -43,6 +43,9 @@ class AnswerForm(Protocol):
     def items_of(self, answer: str) -> tuple[tuple[str, Hashable], ...]:
         """Return the items of an answer: the label of each, and what tells it from others of that label."""
 
+    def content(self, answer: str) -> str:
+        """Return the answer without places: which labels it has items of. Few answers are left to count."""
+
     def set_fault(self, known: Sequence[str]) -> str | None:
         """Return why these labels cannot be those of the task, None when they can."""
 
@@ -77,6 +80,10 @@ class OneLabel:
     def items_of(self, answer: str) -> tuple[tuple[str, Hashable], ...]:
         """Return the label."""
         return ((answer, None),)
+
+    def content(self, answer: str) -> str:
+        """Return the label."""
+        return answer
 
     def set_fault(self, known: Sequence[str]) -> str | None:
         """Return None: every two labels will do."""
@@ -116,6 +123,10 @@ class AnyLabels:
     def items_of(self, answer: str) -> tuple[tuple[str, Hashable], ...]:
         """Return the labels of the subset."""
         return tuple((label, None) for label in self.labels_of(answer))
+
+    def content(self, answer: str) -> str:
+        """Return the subset."""
+        return answer
 
     def set_fault(self, known: Sequence[str]) -> str | None:
         """Return the label that an answer could not be told from, None where there is none."""
@@ -159,6 +170,10 @@ class Entities:
     def items_of(self, answer: str) -> tuple[tuple[str, Hashable], ...]:
         """Return the label of each entity and where it lies."""
         return tuple((span.label, (span.start, span.end)) for span in load_spans(answer))
+
+    def content(self, answer: str) -> str:
+        """Return an entity of each label, all of them nowhere."""
+        return dump_spans(Span(0, 0, label) for label in set(self.labels_of(answer)))
 
     def set_fault(self, known: Sequence[str]) -> str | None:
         """Return None: every label will do."""

@@ -67,6 +67,19 @@ def span_fault(spans: Sequence[Span], length: int, labels: Sequence[str]) -> str
     return None
 
 
+def placed(span: Span, quote: str, text: str) -> Span | None:
+    """Return a span that a tool wrote, in characters (code points) of a text.
+
+    Tools in a browser count UTF-16 units, of which an emoji has two. A span without a quote stays, and None
+    is returned where the quote is not there.
+    """
+    if not quote or text[span.start : span.end] == quote:
+        return span
+    units = text.encode("utf-16-le", "surrogatepass")
+    start, end = (len(units[: 2 * place].decode("utf-16-le", "ignore")) for place in span[:2])
+    return Span(start, end, span.label) if text[start:end] == quote else None
+
+
 def moved_spans(answer: str, text: str, changed: str) -> str:
     """Return the answer for a text whose wording changed: spans of what is left of theirs.
 

@@ -35,9 +35,12 @@ MODEL_FREE = ("language", "length")
 
 
 def describe_window(
-    sample: WindowSample, label_counts: Mapping[str, int], embedding: EmbeddingMap | None
+    sample: WindowSample, label_counts: Mapping[str, int], texts: int, embedding: EmbeddingMap | None
 ) -> WindowProfile:
-    """Compute the profile from a sample of a window's texts and the predictions of all of them."""
+    """Compute the profile from a sample of a window's texts and the predictions of all its `texts`.
+
+    A text counts for each label that it has.
+    """
     columns = {
         "confidence": sample.confidence,
         "unknown": sample.unknown,
@@ -48,9 +51,8 @@ def describe_window(
         columns |= {f"topic/{axis}": axes_NA[:, axis] for axis in range(axes_NA.shape[1])}
     mean = {name: float(values_N.mean()) for name, values_N in columns.items()}
     noise = {name: float(values_N.std() / len(sample) ** 0.5) for name, values_N in columns.items()}
-    total = sum(label_counts.values())
     for label, count in label_counts.items():
-        mean[f"label/{label}"], noise[f"label/{label}"] = share(count, total)
+        mean[f"label/{label}"], noise[f"label/{label}"] = share(count, texts)
     counted = Counter(str(lang) for lang in sample.lang if lang != UNDETERMINED).most_common()
     languages = dict(counted[:MAX_LANGUAGES])
     if rest := sum(count for _, count in counted[MAX_LANGUAGES:]):

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from statistics import NormalDist
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ HOURS_A_DAY = 24
 MIN_LABELS = 100
 
 
-class Agreement(TypedDict):
+class LabelAgreement(TypedDict):
     """How far two people agree: the share of equal labels with its interval, and Cohen's kappa (1960).
 
     `kappa` is None where each of them gave one label only, so that chance alone makes them agree.
@@ -25,6 +25,15 @@ class Agreement(TypedDict):
     low: float
     high: float
     kappa: float | None
+
+
+class Agreement(LabelAgreement):
+    """How far two people agree about whole answers, and `labels` about whether a text has each label.
+
+    Where a text has one label, the second says no more than the first, and is left out.
+    """
+
+    labels: NotRequired[dict[str, LabelAgreement]]
 
 
 def hourly_size(texts: int, *, per_day: float, day: int, hours: int) -> float:
@@ -84,16 +93,24 @@ def agreement(pairs: Sequence[tuple[str, str]], *, confidence: float) -> Agreeme
     """Compare two people's labels of the same texts; None without any. The interval is Wilson's (1927)."""
     if not pairs:
         return None
-    n, z = len(pairs), NormalDist().inv_cdf((1 + confidence) / 2)
-    share = sum(one == other for one, other in pairs) / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    spread = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    n, equal = len(pairs), sum(one == other for one, other in pairs)
+    share, (low, high) = equal / n, wilson_interval(equal, n, confidence=confidence)
     ones, others = Counter(one for one, _ in pairs), Counter(other for _, other in pairs)
     by_chance = sum(ones[label] * others[label] for label in ones) / n**2
     return {
         "texts": n,
         "share": share,
-        "low": max(0.0, middle - spread),
-        "high": min(1.0, middle + spread),
+        "low": low,
+        "high": high,
         "kappa": None if by_chance == 1 else (share - by_chance) / (1 - by_chance),
     }
+
+
+def wilson_interval(successes: float, texts: float, *, confidence: float) -> tuple[float, float]:
+    """Compute the two-sided score interval of a share (Wilson, 1927)."""
+    half_width = NormalDist().inv_cdf((1 + confidence) / 2)
+    share, weight = successes / texts, half_width**2 / texts
+    centre = (share + weight / 2) / (1 + weight)
+    half = half_width * math.sqrt(share * (1 - share) / texts + weight / texts / 4) / (1 + weight)
+    # At 0 and 1 the interval ends there, which rounding must not undo.
+    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))

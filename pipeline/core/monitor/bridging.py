@@ -8,9 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.base.documents import BridgedPoint, LabelShift, PrevalenceEntry
 from pipeline.core.prevalence.intervals import Array, standard_errors
+
+Carried = tuple[int, ...]  # the numbers of the labels that a text has
 
 
 class SeriesPoint(PrevalenceEntry):
@@ -27,20 +30,27 @@ class TimedShift(LabelShift):
 
 
 def measure_model_shifts(
-    pairs: Mapping[str, tuple[Sequence[int], Sequence[int]]], labels: Sequence[str], *, confidence: float
+    pairs: Mapping[str, tuple[Sequence[Carried], Sequence[Carried]]],
+    labels: Sequence[str],
+    *,
+    confidence: float,
+    one_label: bool = True,
 ) -> dict[str, dict[str, LabelShift]]:
     """Measure what a change of the model alone did to the share of each label in each topic.
 
-    `pairs` holds for each topic the predictions of the old and of the new release for the same texts, as
-    indices of labels; at least one topic has some. `difference` is the new share of predictions less the old
-    one, with the interval of a paired difference, so texts that are hard for both cancel out. Topics differ
-    in what a change does to them, but not without limit: `shift` is the difference shrunk towards the mean
-    over topics, the more the fewer texts a topic has and the less topics differ (DerSimonian and Laird, 1986;
-    best linear prediction: Robinson, 1991).
+    `pairs` holds for each topic the labels that the old and the new release gave the same texts, exactly one
+    each with `one_label`; at least one topic has some. `difference` is the new share of predictions less the
+    old one, with the interval of a paired difference, so texts that are hard for both cancel out. Topics
+    differ in what a change does to them, but not without limit: `shift` is the difference shrunk towards the
+    mean over topics, the more the fewer texts a topic has and the less topics differ (DerSimonian and Laird,
+    1986; best linear prediction: Robinson, 1991).
     """
     topics = [topic for topic, (old_N, _) in pairs.items() if len(old_N)]
     assert topics
-    measured = [_paired_difference(*pairs[topic], labels=len(labels)) for topic in topics]
+    # One text is spread over the pairs of labels, or of having a label and not having it.
+    pairs_of = len(labels) if one_label else 2
+    spread = (pairs_of - 1) / pairs_of**2
+    measured = [_paired_difference(*pairs[topic], labels=len(labels), spread=spread) for topic in topics]
     difference_KL, variance_KL = (np.array(part) for part in zip(*measured, strict=True))
     half_width = standard_errors(confidence)
     shifts: dict[str, dict[str, LabelShift]] = {topic: {} for topic in topics}
@@ -62,16 +72,24 @@ def measure_model_shifts(
     return shifts
 
 
-def _paired_difference(old_N: Sequence[int], new_N: Sequence[int], *, labels: int) -> tuple[Array, Array]:
-    """Compute the difference of each share, and its variance with one text spread over all pairs; L each."""
+def _paired_difference(
+    old_N: Sequence[Carried], new_N: Sequence[Carried], *, labels: int, spread: float
+) -> tuple[Array, Array]:
+    """Compute the difference of each share, and its variance with so much of a text won and lost; L each."""
     assert len(old_N) == len(new_N)
     texts = len(old_N)
-    pairs = np.bincount(np.asarray(old_N) * labels + np.asarray(new_N), minlength=labels**2)
-    joint_LL = pairs.reshape(labels, labels) / texts
-    smooth_LL = (joint_LL * texts + 1 / labels**2) / (texts + 1)
-    won_L, lost_L = (smooth_LL.sum(axis=axis) - np.diagonal(smooth_LL) for axis in (0, 1))
-    variance_L = (won_L + lost_L - (won_L - lost_L) ** 2) / texts
-    return joint_LL.sum(axis=0) - joint_LL.sum(axis=1), variance_L
+    old_NL, new_NL = (_indicators(rows, labels) for rows in (old_N, new_N))
+    won_L, lost_L = (new_NL & ~old_NL).sum(axis=0), (old_NL & ~new_NL).sum(axis=0)
+    smooth_won_L, smooth_lost_L = ((count_L + spread) / (texts + 1) for count_L in (won_L, lost_L))
+    variance_L = (smooth_won_L + smooth_lost_L - (smooth_won_L - smooth_lost_L) ** 2) / texts
+    return (won_L - lost_L) / texts, variance_L
+
+
+def _indicators(rows: Sequence[Carried], labels: int) -> NDArray[np.bool_]:
+    carried_NL = np.zeros((len(rows), labels), dtype=bool)
+    for row, carried in enumerate(rows):
+        carried_NL[row, list(carried)] = True
+    return carried_NL
 
 
 def _shrink(difference_K: Array, variance_K: Array) -> tuple[Array, Array]:

@@ -1,9 +1,12 @@
 """Seven detectors of drift: each measures the distance of a window from the reference.
 
+Where a text may have several labels there is one for each label instead of one for all: `label/NAME`.
+
 Every distance is a function of means of fixed features, so thousands of resampled windows cost one sum each.
 The detectors are:
 
-- label, language: squared Hellinger distance of the shares, rare categories together. Unlike chi-square and
+- label, language: squared Hellinger distance of the shares, rare categories together; of a label by itself
+  that of having it and not having it. Unlike chi-square and
   the population stability index it does not depend on the noise of rare categories. Texts too short for
   language detection have no language.
 - confidence, length, unknown: largest distance between the distribution functions (Kolmogorov and Smirnov) at
@@ -20,7 +23,7 @@ C categories, B resamples, H the two halves.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +36,7 @@ CATEGORIES, ORDERED, EMBEDDED = (
     ("confidence", "length", "unknown"),
     ("mmd", "classifier"),
 )
+LABEL = "label/"  # before the name of a label that is compared by itself
 RARE = 0.01  # categories with a smaller share of the reference are pooled
 QUANTILES = 32  # of the reference
 
@@ -42,7 +46,9 @@ class WindowSample:
     """N texts as the detectors see them.
 
     `predicted` are indices of labels, `words` lengths, `unknown` shares of unknown tokens; `embedding` is
-    NxD, None where only hashes of the texts are stored; `request` and `position` name each text.
+    NxD, None where only hashes of the texts are stored; `request` and `position` name each text. Where a text
+    may have several labels, `carried` says of each label which texts have it, and `predicted` is the most
+    probable one of a text, or behind the last one where it has none.
     """
 
     predicted: NDArray[np.int64]
@@ -53,9 +59,11 @@ class WindowSample:
     embedding: Array | None
     request: tuple[str, ...]
     position: tuple[int, ...]
+    carried: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        columns = (getattr(self, field.name) for field in fields(self))
+        columns = [getattr(self, one.name) for one in fields(self) if one.name != "carried"]
+        columns += self.carried.values()
         assert len({len(column) for column in columns if column is not None}) == 1
 
     def __len__(self) -> int:
@@ -73,6 +81,7 @@ class WindowSample:
             None if self.embedding is None else self.embedding[rows],
             tuple(self.request[row] for row in rows),
             tuple(self.position[row] for row in rows),
+            {label: has_N[rows] for label, has_N in self.carried.items()},
         )
 
 
@@ -86,21 +95,25 @@ class FeatureMap:
     categories: Mapping[str, tuple[str, ...]]
     quantiles: Mapping[str, Array]
     embedding: EmbeddingMap | None
+    labels: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, reference: WindowSample, *, seed: int) -> "FeatureMap":
         """Fit categories, quantiles, the width of the kernel and the principal axes."""
-        categories = {name: _frequent(_category(reference, name)) for name in CATEGORIES}
+        # Labels that are compared by themselves are no categories, which exclude each other.
+        names = CATEGORIES[1:] if reference.carried else CATEGORIES
+        categories = {name: _frequent(_category(reference, name)) for name in names}
         quantiles = {name: _quantiles(_ordered(reference, name)) for name in ORDERED}
         embedding = None
         if reference.embedding is not None:
             embedding = EmbeddingMap.of(reference.embedding, reference.predicted, seed=seed)
-        return cls(categories, quantiles, embedding)
+        return cls(categories, quantiles, embedding, tuple(reference.carried))
 
     @property
     def columns(self) -> dict[str, slice]:
         """Return which features belong to which detector."""
-        widths = {name: len(values) + 1 for name, values in self.categories.items()}
+        widths = {f"{LABEL}{label}": 1 for label in self.labels}
+        widths |= {name: len(values) + 1 for name, values in self.categories.items()}
         widths |= {name: len(values) for name, values in self.quantiles.items()}
         if self.embedding is not None:
             widths["mmd"] = 2 * self.embedding.frequencies_DF.shape[1]
@@ -112,9 +125,8 @@ class FeatureMap:
 
     def features(self, sample: WindowSample) -> NDArray[np.float32]:
         """Compute the features of each text, NxF; the last is 1, so that sums count their texts."""
-        parts: list[NDArray[np.bool_] | Array] = [
-            _one_hot(_category(sample, name), values) for name, values in self.categories.items()
-        ]
+        parts: list[NDArray[np.bool_] | Array] = [sample.carried[label][:, None] for label in self.labels]
+        parts += [_one_hot(_category(sample, name), values) for name, values in self.categories.items()]
         parts += [_ordered(sample, name)[:, None] <= values for name, values in self.quantiles.items()]
         if self.embedding is not None:
             assert sample.embedding is not None
@@ -130,7 +142,10 @@ class FeatureMap:
         first such text in a window would be an alarm.
         """
         unseen_1F, columns = features_NF[:1].copy(), self.columns
-        for name in CATEGORIES:
+        for label in self.labels:
+            has_N = features_NF[:, columns[f"{LABEL}{label}"]]
+            unseen_1F[:, columns[f"{LABEL}{label}"]] = has_N.mean() < 0.5
+        for name in self.categories:
             unseen_1F[:, columns[name]] = 0
             unseen_1F[:, columns[name].stop - 1] = 1
         unseen_1F[:, columns["unknown"]] = 0
@@ -141,7 +156,9 @@ class FeatureMap:
         window_BF, reference_BF = window_HBF.sum(axis=0), reference_HBF.sum(axis=0)
         distances: dict[str, Array] = {}
         for name, columns in self.columns.items():
-            if name in CATEGORIES:
+            if name.startswith(LABEL):
+                distances[name] = _indicator_distance(window_BF, reference_BF, columns)
+            elif name in CATEGORIES:
                 distances[name] = _hellinger(
                     window_BF[:, columns], reference_BF[:, columns], window_BF[:, -1:]
                 )
@@ -192,6 +209,15 @@ def _hellinger(window_BC: Array, reference_BC: Array, texts_B1: Array) -> Array:
     reference_BC = reference_BC / reference_BC.sum(axis=1, keepdims=True).clip(min=1)
     window_BC = (window_BC + reference_BC * (texts_B1 - window_BC.sum(axis=1, keepdims=True))) / texts_B1
     return np.asarray(((np.sqrt(window_BC) - np.sqrt(reference_BC)) ** 2).sum(axis=1) / 2)
+
+
+def _indicator_distance(window_BF: Array, reference_BF: Array, columns: slice) -> Array:
+    """Compute the squared Hellinger distance of the share of texts that have a label."""
+    window_BC, reference_BC = (
+        np.concatenate([sums_BF[:, columns], sums_BF[:, -1:] - sums_BF[:, columns]], axis=1)
+        for sums_BF in (window_BF, reference_BF)
+    )
+    return _hellinger(window_BC, reference_BC, window_BF[:, -1:])
 
 
 def _discriminant_score(first_BF: Array, second_BF: Array) -> Array:

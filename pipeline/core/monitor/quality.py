@@ -3,10 +3,8 @@
 Legend: N texts, B resamples, C cells of a confusion, L labels.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +12,15 @@ from numpy.typing import NDArray
 from pipeline.base.config import QualityConfig
 from pipeline.base.documents import EstimatedQuality, ObservedQuality
 from pipeline.base.documents.audit import AuditLabel
+from pipeline.base.tasks import SINGLE_LABEL, AnswerForm, answer_form
+from pipeline.base.tasks.items import are_equal, item_f1
 from pipeline.core.evaluate import metrics
 from pipeline.core.evaluate.bootstrap import BootstrapConfig, bootstrap_weights, percentile_interval
+from pipeline.core.monitor.audit_sample import wilson_interval
 from pipeline.core.monitor.e_process import evidence
 
 Array = NDArray[np.float64]
+ONE_LABEL = answer_form(SINGLE_LABEL)
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,11 @@ class RegressionVerdict:
 
 
 def observed_quality(
-    audited: Sequence[AuditLabel], labels: Sequence[str], bootstrap: BootstrapConfig
+    audited: Sequence[AuditLabel],
+    labels: Sequence[str],
+    bootstrap: BootstrapConfig,
+    *,
+    form: AnswerForm = ONE_LABEL,
 ) -> ObservedQuality | None:
     """Measure accuracy and macro F1 by audit labels, one a text cluster; None where there is none.
 
@@ -57,6 +63,8 @@ def observed_quality(
     """
     if not audited:
         return None
+    if not form.one_label:
+        return _observed_item_quality(audited, labels, bootstrap, form)
     weights_N = np.array([entry.weight for entry in audited])
     weights_N /= weights_N.sum()
     effective = float(1 / (weights_N**2).sum())
@@ -85,14 +93,46 @@ def observed_quality(
     }
 
 
-def wilson_interval(successes: float, texts: float, *, confidence: float) -> tuple[float, float]:
-    """Compute the two-sided score interval of a share (Wilson, 1927)."""
-    half_width = NormalDist().inv_cdf((1 + confidence) / 2)
-    share, weight = successes / texts, half_width**2 / texts
-    centre = (share + weight / 2) / (1 + weight)
-    half = half_width * math.sqrt(share * (1 - share) / texts + weight / texts / 4) / (1 + weight)
-    # At 0 and 1 the interval ends there, which rounding must not undo.
-    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
+def _observed_item_quality(
+    audited: Sequence[AuditLabel], labels: Sequence[str], bootstrap: BootstrapConfig, form: AnswerForm
+) -> ObservedQuality:
+    """Measure how many texts are right in all their items, and F1 over the items of each label."""
+    place = {label: number for number, label in enumerate(labels)}
+
+    def items(answer: str) -> frozenset[tuple[int, Hashable]]:
+        # A label that the release does not know makes the text wrong, and is none of its labels.
+        return frozenset((place[label], what) for label, what in form.items_of(answer) if label in place)
+
+    pairs = [(entry.label, entry.predicted) for entry in audited]
+    names = tuple(dict.fromkeys(one for pair in pairs for one in pair))
+    number = {name: row for row, name in enumerate(names)}
+    answers = metrics.AnswerItems(tuple(map(items, names)), len(labels), names)
+    truth_N, said_N = (np.array([number[one] for one in column]) for column in zip(*pairs, strict=True))
+    weights_N = np.array([entry.weight for entry in audited])
+    weights_N /= weights_N.sum()
+    sizes_AL = answers.sizes_AL
+    tallies_NK = np.concatenate(
+        [answers.shared(truth_N, said_N), sizes_AL[truth_N] + sizes_AL[said_N]], axis=1
+    )
+    weighted_NK = weights_N[:, None] * tallies_NK
+    tally_2L, occurs_L = weighted_NK.sum(axis=0).reshape(2, -1), np.asarray(sizes_AL[truth_N].any(axis=0))
+    draws = bootstrap_weights(len(audited), resamples=bootstrap.resamples, seed=bootstrap.seed)
+    resampled = np.concatenate([block @ weighted_NK for block in draws]).reshape(-1, 2, len(labels))
+    f1_B = metrics.tallied_macro_f1(resampled, occurs_L)
+    f1_low, f1_high = percentile_interval(f1_B, confidence=bootstrap.confidence)
+    right_N = [are_equal(form, *pair) for pair in pairs]
+    accuracy, effective = min(1.0, float(weights_N @ right_N)), float(1 / (weights_N**2).sum())
+    low, high = wilson_interval(accuracy * effective, effective, confidence=bootstrap.confidence)
+    return {
+        "labels": len(audited),
+        "accuracy": accuracy,
+        "low": low,
+        "high": high,
+        "macro_f1": float(metrics.tallied_macro_f1(tally_2L, occurs_L)),
+        "macro_f1_low": f1_low,
+        "macro_f1_high": f1_high,
+        "micro_f1": float(2 * tally_2L[0].sum() / tally_2L[1].sum()) if tally_2L[1].any() else 0.0,
+    }
 
 
 def estimated_quality(
@@ -125,8 +165,11 @@ def detect_regression(
     confidence: float,
     champion: str,
     previous: str,
+    form: AnswerForm = ONE_LABEL,
 ) -> RegressionVerdict:
     """Decide whether the champion lost accuracy against the previous release on the same texts.
+
+    Where a text may have several labels or entities, it is the F1 of the items of each text, on the mean.
 
     `audited` are the audit labels of the champion's predictions, one a text cluster, in the order in which
     they were given; `champion` and `previous` are the names of the releases. Pass all labels since the
@@ -142,10 +185,11 @@ def detect_regression(
             f"(watch.quality.min_labels is {cfg.min_labels:,})."
         )
         return RegressionVerdict(degraded=False, reason=reason, figures=None)
-    figures = _regression_figures(audited, previous_predicted, cfg, confidence)
+    figures = _regression_figures(audited, previous_predicted, cfg, confidence, form)
+    measure = "an accuracy" if form.one_label else "a mean F1 of the items of a text"
     degraded = figures.evidence >= figures.needed and figures.drop >= figures.margin
     reason = (
-        f"By {figures.labels:,} audit labels {champion} has an accuracy of {figures.champion:.3f} "
+        f"By {figures.labels:,} audit labels {champion} has {measure} of {figures.champion:.3f} "
         f"and {previous} of {figures.previous:.3f} on the same texts: {_outcome(figures)} "
         f"(watch.quality.rollback_margin is {figures.margin:.3f}; evidence against no loss "
         f"{figures.evidence:,.1f}, {figures.needed:,.0f} needed at any look)."
@@ -154,12 +198,17 @@ def detect_regression(
 
 
 def _regression_figures(
-    audited: Sequence[AuditLabel], previous_predicted: Sequence[str], cfg: QualityConfig, confidence: float
+    audited: Sequence[AuditLabel],
+    previous_predicted: Sequence[str],
+    cfg: QualityConfig,
+    confidence: float,
+    form: AnswerForm,
 ) -> RegressionFigures:
     weights = [1 / entry.inclusion for entry in audited]
-    ours = [float(entry.predicted == entry.label) for entry in audited]
+    ours = [item_f1(form, entry.label, entry.predicted) for entry in audited]
     theirs = [
-        float(predicted == entry.label) for entry, predicted in zip(audited, previous_predicted, strict=True)
+        item_f1(form, entry.label, predicted)
+        for entry, predicted in zip(audited, previous_predicted, strict=True)
     ]
     champion, previous = (float(np.average(right, weights=weights)) for right in (ours, theirs))
     return RegressionFigures(
@@ -184,10 +233,12 @@ def _outcome(figures: RegressionFigures) -> str:
     return f"{change}, no chance, {'below' if figures.drop < figures.margin else 'beyond'} the tolerated one"
 
 
-def shortfall_evidence(audited: Sequence[AuditLabel], expected: float) -> float:
+def shortfall_evidence(
+    audited: Sequence[AuditLabel], expected: float, *, form: AnswerForm = ONE_LABEL
+) -> float:
     """Return the evidence that the accuracy lies below an expected one, at any look (`e_process.evidence`).
 
     `audited` are audit labels as in `detect_regression`.
     """
-    values = [expected - float(entry.predicted == entry.label) for entry in audited]
+    values = [expected - float(are_equal(form, entry.predicted, entry.label)) for entry in audited]
     return evidence(values, [1 / entry.inclusion for entry in audited])

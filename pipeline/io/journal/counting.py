@@ -3,7 +3,7 @@
 import contextlib
 import json
 import sqlite3
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from pipeline.io.journal.tables import WITHIN
@@ -30,10 +30,12 @@ SELECT topic FROM totals
 ORDER BY topic NOT IN (SELECT value FROM json_each(?)), predictions DESC, topic LIMIT ?
 """
 
+Content = Callable[[str, str], str]  # of a release and one of its answers
+
 
 @dataclass
 class PredictionCount:
-    """Count the predictions of one release, topic and label.
+    """Count the predictions of one release, topic and answer: `label` is what the answer holds.
 
     `readable` counts those whose text is stored, `confidence` is the sum of the largest probabilities. Texts
     of several topics have the others in `more_topics`.
@@ -76,11 +78,19 @@ def choose_topics(totals: Iterable[tuple[str, int]], *, known: Collection[str], 
 
 
 def sum_counts(
-    rows: Iterable[tuple[str, str, str, str, int, int, float]], named: Collection[str] | None, other: str
+    rows: Iterable[tuple[str, str, str, str, int, int, float]],
+    named: Collection[str] | None,
+    other: str,
+    content: Content | None = None,
 ) -> list[PredictionCount]:
-    """Sum up the rows of COUNTS from several databases, in the order in which they first came."""
+    """Sum up the rows of COUNTS from several databases, in the order in which they first came.
+
+    `content` returns what an answer of a release is counted as, by default itself: every text has entities
+    at places of its own.
+    """
     counts: dict[tuple[str, tuple[str, ...], str], PredictionCount] = {}
-    for release, topic, more, label, predictions, readable, confidence in rows:
+    for release, topic, more, answer, predictions, readable, confidence in rows:
+        label = content(release, answer) if content else answer
         topics = group_topics((topic, *more.split()), named, other)
         group = (release, topics, label)
         if (count := counts.get(group)) is None:

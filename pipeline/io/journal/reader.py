@@ -14,6 +14,7 @@ from pipeline.io.journal.counting import (
     COUNTS,
     PROBABILITY_SUMS,
     TOPIC_TOTALS,
+    Content,
     PredictionCount,
     TopicChoice,
     choose_topics,
@@ -63,14 +64,21 @@ class JournalReader:
         return choose_topics(totals, known=known, most=most)
 
     def counts(
-        self, start: str, end: str, *, named: Collection[str] | None = None, other: str = ""
+        self,
+        start: str,
+        end: str,
+        *,
+        named: Collection[str] | None = None,
+        other: str = "",
+        content: Content | None = None,
     ) -> list[PredictionCount]:
         """Count the predictions written in [`start`, `end`), in the order in which they first came.
 
         Topics that are not `named` are one topic, `other`; without `named` every topic is counted by itself.
+        Answers count as their `content`, by default as they are.
         """
         rows = (row for _, row in self.event_times.rows(COUNTS, _bounds(start, end, named, other)))
-        return sum_counts(rows, named, other)
+        return sum_counts(rows, named, other, content)
 
     def releases(self, start: str, end: str) -> set[tuple[str, str]]:
         """Return the releases with predictions that came in [`start`, `end`), each with its data version."""

@@ -1,7 +1,8 @@
 """Files of texts to label and of labels, in the shapes of Label Studio and Argilla, and as plain tables.
 
 Label Studio imports a list of tasks `{"data": {...}}` or a CSV, and exports tasks with `annotations`, or flat
-rows (JSON_MIN, CSV). Argilla reads and writes records `{"id", "fields", "metadata", "responses"}`.
+rows (JSON_MIN, CSV). Argilla reads and writes records `{"id", "fields", "metadata", "responses"}`. What
+people answered in them is read by `label_answers`.
 """
 
 import csv
@@ -15,15 +16,16 @@ from typing import Any, Literal
 
 from pipeline.base.errors import DataRejected, UsageError
 from pipeline.base.spreadsheet import inert
+from pipeline.base.tasks import SINGLE_LABEL, AnswerForm, answer_form
 from pipeline.io import files
+from pipeline.io.tables.label_answers import ANSWER_KEYS, QuotedSpan, given_answers
 from pipeline.io.tables.text_rows import OTHER_DELIMITERS, read_lines
 
 Shape = Literal["table", "label-studio", "argilla"]
 DEFAULT_SHAPES: dict[str, Shape] = {".csv": "table", ".json": "label-studio", ".jsonl": "argilla"}
 COLUMNS = ("request", "position", "id", "time", "topic", "text", "label")
-# The label's column: ours, and what Label Studio calls the choice of its template for sentiment.
-LABEL_COLUMNS = ("label", "sentiment", "choice")
 MAX_BYTES = 200_000_000
+ONE_LABEL = answer_form(SINGLE_LABEL)
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,10 @@ class LabelTask:
 
 @dataclass(frozen=True)
 class LabelRow:
-    """A label of a file, in its line; annotator and origin are empty where the file names none."""
+    """A label of a file, in its line; annotator and origin are empty where the file names none.
+
+    `label` is the answer of the task as it is written, and `spans` are its entities where it finds some.
+    """
 
     line: int
     request: str
@@ -48,6 +53,7 @@ class LabelRow:
     label: str
     annotator: str = ""
     origin: str = ""
+    spans: tuple[QuotedSpan, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,8 +89,8 @@ def write_tasks(path: Path, tasks: Iterable[LabelTask], shape: Shape | None) -> 
     return len(written)
 
 
-def read_labels(path: Path) -> Iterator[LabelRow | RefusedRow]:
-    """Yield each label of a file, and each row without a readable one.
+def read_labels(path: Path, form: AnswerForm = ONE_LABEL) -> Iterator[LabelRow | RefusedRow]:
+    """Yield each label of a file, an answer of this form, and each row without a readable one.
 
     Raises UsageError for a file that cannot be opened, DataRejected for one that is no table of labels.
     """
@@ -97,7 +103,7 @@ def read_labels(path: Path) -> Iterator[LabelRow | RefusedRow]:
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror}). Name a file of labels.") from error
     rows = {".csv": _csv_rows, ".json": _json_rows, ".jsonl": _jsonl_rows}[suffix](path)
-    return (label for line, row in rows for label in _labels(line, row))
+    return (label for line, row in rows for label in _labels(line, row, form))
 
 
 def _json(value: object) -> str:
@@ -165,7 +171,7 @@ def _json_rows(path: Path) -> Iterator[tuple[int, Any]]:
     return enumerate(rows, start=1)
 
 
-def _labels(line: int, row: Any) -> Iterator[LabelRow | RefusedRow]:
+def _labels(line: int, row: Any, form: AnswerForm) -> Iterator[LabelRow | RefusedRow]:
     if not isinstance(row, Mapping):
         yield RefusedRow(line, "it is no object")
         return
@@ -177,53 +183,13 @@ def _labels(line: int, row: Any) -> Iterator[LabelRow | RefusedRow]:
     if not request or not position.isascii() or not position.isdigit() or len(position) > 9:
         yield RefusedRow(line, "it names no request and position, as the export wrote them")
         return
-    found = False
-    for label, annotator in _given(row):
+    found, origin = False, str(row.get("origin") or "")
+    for one in given_answers(row, form):
         found = True
-        yield LabelRow(line, request, int(position), label, annotator, str(row.get("origin") or ""))
+        if one.fault:
+            yield RefusedRow(line, one.fault)
+        else:
+            yield LabelRow(line, request, int(position), one.label, one.annotator, origin, one.spans)
     # A task that nobody answered is no mistake.
-    if not found and not any(name in row for name in ("annotations", "responses", *LABEL_COLUMNS)):
+    if not found and not any(name in row for name in ANSWER_KEYS):
         yield RefusedRow(line, "it has no label")
-
-
-def _given(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield each label of a row with its annotator, both as text."""
-    if isinstance(row.get("annotations"), list):
-        for annotation in row["annotations"]:
-            if isinstance(annotation, Mapping) and not annotation.get("was_cancelled"):
-                for result in annotation.get("result") or ():
-                    value = result.get("value") if isinstance(result, Mapping) else None
-                    yield from ((one, _annotator(annotation.get("completed_by"))) for one in _choices(value))
-    elif "responses" in row:
-        for response in _responses(row["responses"]):
-            if response.get("status", "submitted") == "submitted":
-                annotator = _annotator(response.get("user_id"))
-                yield from ((one, annotator) for one in _choices(response.get("value")))
-    else:
-        value = next((row[name] for name in LABEL_COLUMNS if row.get(name)), None)
-        yield from ((one, _annotator(row.get("annotator"))) for one in _choices(value))
-
-
-def _responses(responses: Any) -> Iterator[Mapping[str, Any]]:
-    """Yield the responses of an Argilla record: by question, or a list with the values of each person."""
-    by_question = responses.values() if isinstance(responses, Mapping) else [responses]
-    for one in (one for answers in by_question if isinstance(answers, list) for one in answers):
-        if isinstance(one, Mapping):
-            values = one.get("values")
-            nested = values.values() if isinstance(values, Mapping) else [one]
-            for answer in nested:
-                if isinstance(answer, Mapping):
-                    yield {**one, "value": answer.get("value")}
-
-
-def _choices(value: Any) -> list[str]:
-    if isinstance(value, Mapping):
-        value = value.get("choices")
-    values = value if isinstance(value, list) else [value]
-    return [one.strip() for one in values if isinstance(one, str) and one.strip()]
-
-
-def _annotator(value: Any) -> str:
-    if isinstance(value, Mapping):
-        value = value.get("email") or value.get("id")
-    return "" if value is None else str(value).strip()[:200]

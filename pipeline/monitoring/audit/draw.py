@@ -16,12 +16,14 @@ from pipeline.base import logs, times
 from pipeline.base.config import Params, Workspace
 from pipeline.base.documents.audit import DrawnPrediction
 from pipeline.base.records import JournalEntry
+from pipeline.base.tasks import AnswerForm
 from pipeline.core.monitor import text_clusters
 from pipeline.core.monitor.audit_sample import HOURS_A_DAY, hourly_size, whole_size
 from pipeline.io.journal.audit_queue import AuditQueue, DrawnHour
 from pipeline.io.journal.digest_key import read_digest_key
 from pipeline.io.journal.hour_sample import HourSample
 from pipeline.io.journal.reader import list_hours
+from pipeline.monitoring.audit.forms import FormOf, forms_of_releases
 from pipeline.monitoring.windows.counts import OTHER
 
 # Hours that no pass drew from, since nothing ran, are made up for; older ones stay without labels.
@@ -54,10 +56,11 @@ def draw(workspace: Workspace, *, now: str, params: Params) -> int:
     # A clock that was ahead for a while must not end the draws.
     drawn_until = max(queue.last_hour(current), (moment - timedelta(hours=CATCH_UP_HOURS)).strftime(HOUR))
     hours = [hour for hour in list_hours(workspace.journal) if drawn_until < hour < current]
-    return sum(_draw_hour(workspace, queue, hour, params) for hour in hours)
+    form_of = forms_of_releases(workspace, params)
+    return sum(_draw_hour(workspace, queue, hour, params, form_of) for hour in hours)
 
 
-def _draw_hour(workspace: Workspace, queue: AuditQueue, hour: str, params: Params) -> int:
+def _draw_hour(workspace: Workspace, queue: AuditQueue, hour: str, params: Params, form_of: FormOf) -> int:
     secret, cfg = read_digest_key(workspace.journal_key), params.watch.audit
     start = times.parse_time(f"{hour}:00:00Z")
     oldest = times.format_micros(start - timedelta(hours=params.watch.lateness_hours))
@@ -70,7 +73,7 @@ def _draw_hour(workspace: Workspace, queue: AuditQueue, hour: str, params: Param
         lambda topic: topic if topic in texts else OTHER,
     )
     for topic, entry in chosen:
-        cluster = _add_signature(entry, queue, hour_of_queue)
+        cluster = _cluster(entry, queue, hour_of_queue, form_of(entry.release))
         drawn = DrawnPrediction(
             request=entry.request,
             position=entry.position,
@@ -119,6 +122,13 @@ def _strata(
         rows = random.choice(size, whole_size(expectation, random.random()), replace=False)
         strata[topic] = Stratum(size, frozenset(rows.tolist()), expectation / size)
     return strata
+
+
+def _cluster(entry: JournalEntry, queue: AuditQueue, hour: DrawnHour, form: AnswerForm) -> str:
+    if form.has_places:
+        # Places are those of one wording: a near copy is another text.
+        return entry.digest[: text_clusters.CLUSTER_DIGITS]
+    return _add_signature(entry, queue, hour)
 
 
 def _add_signature(entry: JournalEntry, queue: AuditQueue, hour: DrawnHour) -> str:

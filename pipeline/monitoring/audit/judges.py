@@ -1,13 +1,16 @@
 """Which audit labels judge a release: none of a text that it may have been trained on."""
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from pipeline.base import times
 from pipeline.base.config import Workspace
 from pipeline.base.config.parsing import parse_params
+from pipeline.base.documents import ReleaseRecord
 from pipeline.base.documents.audit import AuditLabel
 from pipeline.base.errors import ConfigError
+from pipeline.base.tasks import SINGLE_LABEL, answer_form
+from pipeline.base.tasks.items import is_usable
 from pipeline.io.journal.audit_queue import AuditQueue
 from pipeline.io.registry.ledger import Ledger
 
@@ -19,11 +22,14 @@ def judging_labels(workspace: Workspace, labels: Iterable[AuditLabel]) -> Iterat
 
     A release that trained on a source of kind `audit` may have learnt every text that was drawn or labelled
     before it was made. Copies of such a text come again, share its label, and would judge the release by what
-    it knows by heart.
+    it knows by heart. A label of another task than the release's is none of its answers, and left out.
     """
-    made = _made_with_audit_labels(workspace)
+    releases = {one.name: one.record for one in Ledger(workspace.ledger).releases()}
+    made = _made_with_audit_labels(releases)
     first = AuditQueue(workspace.journal).first_hours() if made else {}
     for label in labels:
+        if not _is_answer(label, releases.get(label.release)):
+            continue
         created = made.get(label.release)
         if created is None or (
             first.get(label.cluster, "") >= created[:HOUR]
@@ -32,12 +38,20 @@ def judging_labels(workspace: Workspace, labels: Iterable[AuditLabel]) -> Iterat
             yield label
 
 
-def _made_with_audit_labels(workspace: Workspace) -> dict[str, str]:
+def _is_answer(label: AuditLabel, record: ReleaseRecord | None) -> bool:
+    evaluation = record.get("evaluation") if record else None
+    if not evaluation:
+        return True
+    form = answer_form(evaluation.get("task", SINGLE_LABEL))
+    return is_usable(form, label.label, evaluation.get("labels", ()))
+
+
+def _made_with_audit_labels(releases: Mapping[str, ReleaseRecord]) -> dict[str, str]:
     """Return when each release was made that trained on audit labels."""
     return {
-        release.name: release.record["created"]
-        for release in Ledger(workspace.ledger).releases()
-        if _trained_on_audit_labels(release.record.get("params", ""))
+        name: record["created"]
+        for name, record in releases.items()
+        if _trained_on_audit_labels(record.get("params", ""))
     }
 
 

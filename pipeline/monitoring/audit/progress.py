@@ -9,6 +9,8 @@ from typing import TypedDict
 import numpy as np
 
 from pipeline.base.config import Params
+from pipeline.base.tasks import AnswerForm, answer_form
+from pipeline.base.tasks.items import carried_labels, is_usable
 from pipeline.core.monitor.audit_sample import Agreement, agreement, labels_needed
 from pipeline.io.journal.audit_queue import AuditQueue
 from pipeline.io.journal.reader import END_OF_TIME, START_OF_TIME
@@ -62,18 +64,35 @@ def measure_progress(queue: AuditQueue, params: Params, *, only: str = "") -> li
 
 def measure_agreement(queue: AuditQueue, params: Params) -> Agreement | None:
     """Compare the first two people's labels of each text; None where nobody gave a second opinion."""
-    pairs = []
+    form, known, pairs = answer_form(params.task), params.collect.labels, []
     for _, opinions in groupby(queue.opinions(), key=lambda pair: pair[1].cluster):
-        labels = [one.label for _, one in opinions if one.origin == "audit" and one.label]
+        labels = [
+            one.label
+            for _, one in opinions
+            if one.origin == "audit" and one.label and is_usable(form, one.label, known)
+        ]
         if len(labels) > 1:
             pairs.append((labels[0], labels[1]))
-    return agreement(pairs, confidence=params.watch.confidence)
+    found = agreement(pairs, confidence=params.watch.confidence)
+    if found and not form.one_label:
+        found["labels"] = {
+            label: indicators
+            for label in known
+            if (indicators := agreement(_having(form, label, pairs), confidence=params.watch.confidence))
+        }
+    return found
+
+
+def _having(form: AnswerForm, label: str, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return for each pair of answers which of them have a label."""
+    has = [tuple(label if label in carried_labels(form, one) else "" for one in pair) for pair in pairs]
+    return [(one, other) for one, other in has]
 
 
 def _progress(name: str, topic: _Topic, labels: dict[str, str], params: Params) -> TopicProgress:
     known = {cluster: labels[cluster] for cluster in topic.probabilities if cluster in labels}
     waiting = [time for cluster, time in topic.times.items() if cluster not in known]
-    given = set(known.values())
+    given, form = set(known.values()), answer_form(params.task)
     return {
         "topic": name,
         "drawn": len(topic.probabilities),
@@ -83,7 +102,7 @@ def _progress(name: str, topic: _Topic, labels: dict[str, str], params: Params) 
         "needed": _needed(topic, known, params),
         "waiting_since": min(waiting, default=""),
         "newest": max(topic.newest.values()),
-        "one_label": given.pop() if len(given) == 1 else "",
+        "one_label": given.pop() if len(given) == 1 and not form.has_places else "",
     }
 
 
@@ -91,10 +110,11 @@ def _needed(topic: _Topic, known: dict[str, str], params: Params) -> int:
     names: Sequence[str] = params.collect.labels
     # Releases with other labels say nothing about these.
     clusters = [one for one, row in topic.probabilities.items() if len(row) == len(names)]
-    truth = np.full((len(clusters), len(names)), np.nan)
+    truth, form = np.full((len(clusters), len(names)), np.nan), answer_form(params.task)
     for row, cluster in enumerate(clusters):
-        if cluster in known:
-            truth[row] = [known[cluster] == name for name in names]
+        if cluster in known and is_usable(form, known[cluster], names):
+            carried = carried_labels(form, known[cluster])
+            truth[row] = [name in carried for name in names]
     return labels_needed(
         np.array([topic.probabilities[one] for one in clusters], float).reshape(-1, len(names)),
         np.array([topic.weights[one] for one in clusters], float),

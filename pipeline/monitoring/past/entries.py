@@ -69,7 +69,14 @@ class PastEntries:
     def entries(self, past: Sequence[PastText], predictions: "Predictions") -> list[JournalEntry]:
         """Return an entry for each text."""
         return [
-            journal_entry(self._arrival(one), self._fields(one), predictions, row, release=self._release)
+            journal_entry(
+                self._arrival(one),
+                self._fields(one),
+                predictions,
+                row,
+                release=self._release,
+                wording=one.text,
+            )
             for row, one in enumerate(past)
         ]
 

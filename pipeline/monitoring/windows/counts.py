@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.records import JournalEntry
+from pipeline.base.tasks import AnswerForm
+from pipeline.base.tasks.items import carried_labels
 from pipeline.io.journal.counting import PredictionCount
 from pipeline.io.journal.reader import JournalReader
 
@@ -21,7 +23,7 @@ OTHER = "other"  # the topics beyond the largest ones
 
 @dataclass
 class TopicCounts:
-    """Count the predictions of a topic by label, and sum up their confidence.
+    """Count the predictions of a topic by what the answer holds, and sum up their confidence.
 
     `probabilities` and `squares` are the sums of each label's probability and of its square, by the number of
     the label.
@@ -38,6 +40,14 @@ class TopicCounts:
         """Add to the sums of the label with this number."""
         self.probabilities[label] = self.probabilities.get(label, 0.0) + total
         self.squares[label] = self.squares.get(label, 0.0) + squares
+
+    def carrying(self, form: AnswerForm, known: Sequence[str]) -> dict[str, int]:
+        """Count the texts that have each of these labels, by the form of their answers."""
+        carried: Counter[str] = Counter()
+        for answer, count in self.labels.items():
+            for label in carried_labels(form, answer):
+                carried[label] += count
+        return {label: carried[label] for label in known}
 
     @property
     def texts(self) -> int:

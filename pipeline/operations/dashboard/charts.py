@@ -12,6 +12,7 @@ from pipeline.base.documents import (
     TopicReport,
     WindowReport,
 )
+from pipeline.base.tasks import SINGLE_LABEL, answer_form
 from pipeline.monitoring.model_change import bridge_topic
 from pipeline.operations.dashboard.methods import BY_LABELS, method_changes, method_name, method_of
 from pipeline.report.charts.series import (
@@ -64,7 +65,8 @@ class PrevalenceChart(TypedDict):
 
     `latest` holds the newest point of each label, `too_small` counts windows with too few texts,
     `uncorrected` is why the newest values are not corrected, `method` how they are. A value that is not
-    corrected has no interval: its point begins and ends at the value.
+    corrected has no interval: its point begins and ends at the value. Without `one_label` a text may have
+    several labels, or none.
     """
 
     plot: SeriesPlot
@@ -79,6 +81,7 @@ class PrevalenceChart(TypedDict):
     uncorrected: str | None
     method: str
     description: str
+    one_label: bool
 
 
 def time_span(windows: Sequence[WindowReport]) -> TimeSpan:
@@ -130,6 +133,7 @@ def prevalence_chart(
             for label, line in lines.items()
             if line
         ),
+        "one_label": answer_form(windows[-1].get("task", SINGLE_LABEL)).one_label,
     }
 
 

@@ -26,6 +26,7 @@ from pipeline.report.formatting import percent, score
 NEAR = 0.05  # p-values below it are marked, though they are not significant
 FROM_LABELS = "from true labels"
 ALL_DETECTORS = "All detectors"
+LABEL = "label/"  # before a label that is compared by itself
 DETECTOR_NAMES = {
     "label": "Predicted labels",
     "confidence": "Confidence",
@@ -78,12 +79,16 @@ class QualityRow(Row):
 
 
 class QualityChart(TypedDict):
-    """Accuracy over time, from `labels` true labels and estimated; `plot` is None where there is neither."""
+    """Accuracy over time, from `labels` true labels and estimated; `plot` is None where there is neither.
+
+    `not_estimated` is why nothing is estimated in the newest window, None where something may be.
+    """
 
     plot: SeriesPlot | None
     rows: list[QualityRow]
     labels: int
     description: str
+    not_estimated: str | None
 
 
 def drift_chart(
@@ -148,6 +153,7 @@ def quality_chart(windows: Sequence[WindowReport], topic: str) -> QualityChart:
         "description": "; ".join(
             f"{name}: last {percent(line[-1].value, 1)}" for name, line in lines.items()
         ),
+        "not_estimated": reports[-1][1].get("not_estimated") if reports else None,
     }
 
 
@@ -169,6 +175,8 @@ def _detector_state(report: DetectorReport | None) -> str:
 
 
 def _detector_name(name: str) -> str:
+    if name.startswith(LABEL):
+        return f"Share of {name.removeprefix(LABEL)}"
     return DETECTOR_NAMES.get(name, name.replace("_", " "))
 
 

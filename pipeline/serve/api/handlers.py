@@ -16,7 +16,7 @@ from pipeline.base.config import ServeConfig
 from pipeline.base.records import Feedback, JournalEntry
 from pipeline.inference.journal_entry import Arrival, PreparedText, journal_entry
 from pipeline.inference.prediction import items_of, prediction_of
-from pipeline.serve.api.request_check import check_targets, check_texts
+from pipeline.serve.api.request_check import check_targets, check_texts, feedback_answer
 from pipeline.serve.api.schemas import (
     FeedbackRequest,
     FeedbackResponse,
@@ -37,10 +37,6 @@ from pipeline.serve.runtime.preparation import Preparation
 DIGEST_CHARACTERS = 16
 NO_JOURNAL = "The journal cannot be written, so nothing is predicted (serve.journal.required)."
 JOURNAL_RETRY_SECONDS = 5
-PLACES = (
-    "This release finds entities. The journal keeps a text as the model reads it, so places in the text "
-    "that was sent are no truth about it: label texts in a table of your own (`columns.spans`)."
-)
 LABELLED = (
     "This prediction has your label {label!r} already. To correct it, predict the text again and label that."
 )
@@ -155,12 +151,7 @@ class ApiHandlers:
 
     async def feedback(self, body: FeedbackRequest, request: Request) -> FeedbackResponse:
         """Store the true label of an earlier prediction of the same client, once."""
-        release = self._service.champion.serving()
-        if release.has_places:
-            raise HttpError(422, PLACES)
-        answer = release.read_answer(body.label)
-        if answer is None:
-            raise HttpError(422, f"Unknown label. Labels: {', '.join(release.labels)}.")
+        answer = feedback_answer(body, self._service.champion.serving())
         journal = self._service.journal
         # Not in the journal's own thread: predictions would wait while an hour of them is searched.
         entry = await asyncio.to_thread(journal.find, body.request, body.position)
@@ -237,7 +228,7 @@ class ApiHandlers:
             for position, item in enumerate(predicted.items)
         )
         return [
-            journal_entry(arrival, text.fields, predictions, row, release=release)
+            journal_entry(arrival, text.fields, predictions, row, release=release, wording=text.cleaned)
             for arrival, text, row in zip(arrivals, predicted.prepared, predicted.rows, strict=True)
         ]
 

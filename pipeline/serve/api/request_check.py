@@ -5,12 +5,18 @@ from datetime import UTC, datetime, timedelta
 
 from pipeline.base.config import ServeConfig
 from pipeline.base.tasks import TaskName, reads_targets
-from pipeline.serve.api.schemas import ALL_TOPICS, TextItem
+from pipeline.inference.champion import LoadedRelease
+from pipeline.serve.api.schemas import ALL_TOPICS, FeedbackRequest, TextItem
 from pipeline.serve.http.errors import HttpError
 
 # A client's clock may be ahead by so much; the text then counts as written when it came.
 CLOCK_TOLERANCE = timedelta(minutes=5)
 OLDEST = datetime(1970, 1, 1, tzinfo=UTC)
+PLACES = (
+    "This release finds entities. The journal keeps a text as the model reads it, so places in the text "
+    "that was sent are no truth about it: label texts in a table of your own (`columns.spans`), or those "
+    "that were drawn at /labels."
+)
 
 
 def check_texts(items: Sequence[TextItem], cfg: ServeConfig, *, now: datetime) -> None:
@@ -52,3 +58,15 @@ def check_targets(items: Sequence[TextItem], task: TaskName) -> None:
                 f"texts.{position}.target: this release labels texts as a whole (task {task}). "
                 "Leave the target out.",
             )
+
+
+def feedback_answer(body: FeedbackRequest, release: LoadedRelease) -> str:
+    """Return the true answer in feedback; raises HttpError for one that the release cannot give."""
+    if release.has_places:
+        raise HttpError(422, PLACES)
+    if body.written is None:
+        raise HttpError(422, "Send `label`, or where a text may have several, `labels`.")
+    answer = release.read_answer(body.written)
+    if answer is None:
+        raise HttpError(422, f"Unknown label. Labels: {', '.join(release.labels)}.")
+    return answer

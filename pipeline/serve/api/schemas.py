@@ -14,12 +14,14 @@ from pydantic import (
     Tag,
 )
 
+from pipeline.base.tasks import join_labels
 from pipeline.base.tasks.targets import with_target
 
 DEFAULT_TOPIC, ALL_TOPICS = "general", "all"  # window reports use `all` for all topics together
 REQUEST_ID = "2026112508-7d2b75000f1e2d3c4b5a69788796"
 MAX_TOPICS = 8  # of one text
 MAX_TARGET = 200  # characters
+MAX_LABELS = 100  # of one text
 Topic = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Topics = Annotated[list[Topic], Field(min_length=1, max_length=MAX_TOPICS)]
 # No blanks and no @, which belong to names and addresses of people.
@@ -155,13 +157,27 @@ class PredictResponse(BaseModel):
 
 
 class FeedbackRequest(BaseModel):
-    """The true label of an earlier prediction: the id of its request, and the text's position in it."""
+    """The true label of an earlier prediction: the id of its request, and the text's position in it.
+
+    Where the release gives a text several labels, `labels` takes the place of `label`: all that are true, or
+    none of them.
+    """
 
     model_config = _model({"request": REQUEST_ID, "position": 0, "label": "negative"})
 
     request: str = Field(pattern=r"^[0-9]{10}-([0-9a-f]{8})?[0-9a-f]{20}$")
     position: int = Field(ge=0, le=10_000)
-    label: str = Field(max_length=200)
+    label: str | None = Field(default=None, max_length=200)
+    labels: list[Annotated[str, StringConstraints(max_length=200)]] | None = Field(
+        default=None, max_length=MAX_LABELS
+    )
+
+    @property
+    def written(self) -> str | None:
+        """Return the answer as one string, None where there is none, or two."""
+        if (self.label is None) == (self.labels is None):
+            return None
+        return self.label if self.labels is None else join_labels(self.labels)
 
 
 class FeedbackResponse(BaseModel):

@@ -1,13 +1,14 @@
 """The page /labels: one text after the other, labelled by keyboard, without what the model predicted."""
 
-from collections.abc import Callable, Mapping
-from typing import Annotated
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import Form, Request
 from starlette.responses import Response
 
 from pipeline.base.errors import TonewatchError, UsageError
+from pipeline.base.tasks import AnswerForm, join_labels
 from pipeline.monitoring import audit_labels
 from pipeline.operations.dashboard.actions import Session
 from pipeline.operations.dashboard.lookups import read_params
@@ -20,9 +21,11 @@ from pipeline.serve.dashboard.context import (
     render_page,
     status_of,
 )
+from pipeline.serve.dashboard.text_pieces import text_pieces
 
 FormText = Annotated[str, Form()]
-SKIP, UNDO, LABEL = "skip", "undo", "label:"
+FormTexts = Annotated[Sequence[str], Form()]
+SKIP, UNDO, SAVE, LABEL = "skip", "undo", "save", "label:"
 MAX_KEYS = 9  # further labels have a button and no key
 
 
@@ -39,6 +42,7 @@ def label_page(context: DashboardContext, request: Request, topic: str = "", sho
             text = waiting[0] if waiting else None
         progress = audit_labels.topic_progress(context.workspace, params, text.topic) if text else None
         status = None if text else audit_labels.audit_status(context.workspace, params)
+        form = audit_labels.form_of_text(context.workspace, params, text) if text else None
     except TonewatchError as error:
         return render_message(
             request, "The queue is not available", [str(error)], status=status_of(error), session=session
@@ -48,6 +52,8 @@ def label_page(context: DashboardContext, request: Request, topic: str = "", sho
         "labels.html.j2",
         session=session,
         text=text,
+        kind=kind_of(form) if form else "",
+        pieces=list(text_pieces(text.text)) if text and form and form.has_places else [],
         topic=topic,
         labels=[
             (label, str(number) if number <= MAX_KEYS else "")
@@ -59,6 +65,13 @@ def label_page(context: DashboardContext, request: Request, topic: str = "", sho
     )
 
 
+def kind_of(form: AnswerForm) -> Literal["one", "several", "places"]:
+    """Return how the page asks for an answer: one label, several of them, or entities in the text."""
+    if form.one_label:
+        return "one"
+    return "places" if form.has_places else "several"
+
+
 def label_text(
     context: DashboardContext,
     request: Request,
@@ -67,8 +80,13 @@ def label_text(
     answer: FormText = "",
     prediction: FormText = "",
     topic: FormText = "",
+    labels: FormTexts = (),
+    spans: FormText = "",
 ) -> Response:
-    """Store a label or a skip, or take the newest one back, and show the next text."""
+    """Store a label or a skip, or take the newest one back, and show the next text.
+
+    With `save` the answer is `spans`, as JSON, or else the chosen `labels`, of which there may be none.
+    """
     session, rejection = _admit_annotator(context, request)
     if session is None:
         return rejection or redirect(request, "/sign-in")
@@ -81,6 +99,8 @@ def label_text(
             query |= {"show": f"{shown.request}/{shown.position}"} if shown else {}
         elif answer == SKIP:
             audit_labels.skip_text(context.workspace, _key(prediction), annotator=annotator(session))
+        elif answer == SAVE:
+            _record(context, session, _key(prediction), spans or join_labels(labels))
         else:
             _record(context, session, _key(prediction), answer.removeprefix(LABEL))
     except TonewatchError as error:
@@ -92,8 +112,8 @@ def label_text(
 
 
 def _record(context: DashboardContext, session: Session, key: tuple[str, int], label: str) -> None:
-    counted = audit_labels.record_label(context.workspace, key, label, annotator=annotator(session))
-    if counted != label:
+    counted, answer = audit_labels.record_answer(context.workspace, key, label, annotator=annotator(session))
+    if counted != answer:
         raise UsageError(f"This text has your label {counted} already. To change it, undo it first.")
 
 

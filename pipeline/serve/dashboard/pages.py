@@ -32,6 +32,7 @@ HEADERS = {
 CONTENT_TYPES = {
     "dashboard.css": "text/css; charset=utf-8",
     "dashboard.js": "text/javascript; charset=utf-8",
+    "spans.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
 # Importance at which a word's colour gets stronger: changes of probability, parts of a logit.

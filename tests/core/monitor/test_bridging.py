@@ -23,7 +23,11 @@ def predict(rates: Array, truth: Array, draw: Array) -> Array:
 
 
 def measure(pairs: dict[str, tuple[Any, Any]]) -> dict[str, dict[str, LabelShift]]:
-    return bridging.measure_model_shifts(pairs, LABELS, confidence=0.95)
+    carried = {
+        topic: tuple([(int(label),) for label in predicted] for predicted in both)
+        for topic, both in pairs.items()
+    }
+    return bridging.measure_model_shifts(carried, LABELS, confidence=0.95)  # type: ignore[arg-type]
 
 
 def test_a_release_compared_with_itself_shows_no_shift() -> None:

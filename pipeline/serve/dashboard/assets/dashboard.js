@@ -86,8 +86,11 @@ function explainInPlace(form, explanation) {
 function answerByKey(form) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-    if (event.target.closest("input, textarea, select")) return;
-    const button = [...form.querySelectorAll("[data-key]")].find((one) => one.dataset.key === event.key.toLowerCase());
+    if (event.target.closest("input:not([type=checkbox]), textarea, select")) return;
+    const key = event.key.toLowerCase();
+    // Where a link or a button of another answer has the focus, Enter is for that.
+    if (key === "enter" && event.target.closest("a, button:not(.type)")) return;
+    const button = [...form.querySelectorAll("[data-key]")].find((one) => one.dataset.key === key);
     if (!button) return;
     event.preventDefault();
     button.click();
