@@ -15,7 +15,7 @@ from pipeline.base.documents import WatchSummary
 from pipeline.base.documents.audit import AuditLabel
 from pipeline.base.errors import TonewatchError, UsageError
 from pipeline.base.records import Alert
-    with locks.folder_lock(workspace.windows), one_blas_thread():
+from pipeline.core.blas import one_blas_thread
 from pipeline.core.monitor import quiet_period
 from pipeline.core.monitor.windows import Window, due_windows
 from pipeline.io import alerts, locks
@@ -55,13 +55,7 @@ def run_watch(
     judged by, those of the workspace if None. Raises UsageError for a `now` that is no time.
     """
     params, now = load_params(workspace.params), _parse_now(now)
-<<<<<<< HEAD
-    if reason := not_watched(workspace):
-        return _without_windows(workspace, params, reason, now=now)
     with locks.folder_lock(workspace.windows), one_blas_thread():
-=======
-    with locks.folder_lock(workspace.windows):
->>>>>>> watch-items
         journal = Journal.reading(workspace.journal, late_hours=params.watch.lateness_hours)
         references = ReferenceCache(workspace)
         set_aside = set_aside_future(workspace, now=times.parse_time(now))
