@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["ChampionSource", "LoadedRelease", "Predictions", "load_champion"]
 
 
+# Under this name texts that were written are counted.
+TEXT = "text"
+
+
 @dataclass(frozen=True)
 class LoadedRelease:
     """Hold a release that is loaded and warmed.
@@ -40,9 +44,16 @@ class LoadedRelease:
         """Return whether its answers name characters of a text."""
         return answer_form(self.task).has_places
 
+    @property
+    def is_written(self) -> bool:
+        """Return whether its answers are texts of their own."""
+        return answer_form(self.task).is_written
+
     def counted_as(self, label: str) -> tuple[str, ...]:
         """Return under which labels a prediction is counted: each of its own once."""
         form = answer_form(self.task)
+        if form.is_written:
+            return (TEXT,)
         if form.one_label or label == UNCERTAIN:
             return (label,)
         return tuple(dict.fromkeys(form.labels_of(label))) or (NONE_APPLIES,)

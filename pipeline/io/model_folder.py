@@ -10,8 +10,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+# Begin the names of the weights of a word head.
+WORD_HEAD = ("transform.", "bias")
 # In the folder of an encoder that was pretrained on masked words.
 WORD_HEAD_FILE = "word_head.safetensors"
+# Of one that was pretrained to predict the next word.
+NEXT_WORD_HEAD_FILE = "next_word_head.safetensors"
 
 
 def write_tensors(path: Path, tensors: "Mapping[str, Tensor]") -> None:

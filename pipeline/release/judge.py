@@ -1,7 +1,7 @@
 """Judge a candidate: compare it with the champion, let the gate decide, record the decision."""
 
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TypedDict, get_args
 
 from pipeline.base.config import GateConfig, Params, Workspace
 from pipeline.base.data_account import DataAccount
@@ -15,7 +15,9 @@ from pipeline.base.documents import (
     ServingThresholds,
     TrainingRecord,
 )
+from pipeline.base.documents.scores import valid_score
 from pipeline.base.errors import Fault
+from pipeline.base.tasks import TaskName
 from pipeline.core.evaluate.report import ScoredTexts
 from pipeline.core.gate.decision import RULES, GateDecision, decide, decide_by_earlier_rules
 from pipeline.core.tasks import task_named
@@ -37,7 +39,6 @@ from pipeline.release.register import (
     release_params,
 )
 
-VALID_SCORE = "valid_macro_f1"
 ATTEMPTS = 5  # to add a verdict to a ledger that other processes extend meanwhile
 
 
@@ -218,7 +219,8 @@ def _training(workspace: Workspace) -> TrainingRecord | None:
     receipt = files.verified_receipt(workspace.root / "data" / "classifier", made_by="finetune")
     if "trained_parameters" not in receipt.counts:
         return None
-    prefix = f"{VALID_SCORE}/"
+    score = next(name for name in map(valid_score, get_args(TaskName)) if name in receipt.figures)
+    prefix = f"{score}/"
     scores = {
         name.removeprefix(prefix): score for name, score in receipt.figures.items() if name.startswith(prefix)
     }
@@ -226,7 +228,7 @@ def _training(workspace: Workspace) -> TrainingRecord | None:
         "method": receipt.notes["method"],
         "trained": receipt.counts["trained_parameters"],
         "parameters": receipt.counts["parameters"],
-        "score": receipt.figures[VALID_SCORE],
+        "score": receipt.figures[score],
         "seeds": {name: score for name, score in scores.items() if name.startswith("seed-")},
     }
 

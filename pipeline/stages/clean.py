@@ -1,9 +1,8 @@
 """Clean: set aside what cannot be used, with a reason, and account for every row that was read."""
 
 import dataclasses
-import functools
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +29,8 @@ from pipeline.base.data_account import (
 )
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import Receipt
-from pipeline.base.tasks import SINGLE_LABEL, TaskName, answer_form
+from pipeline.base.tasks import SINGLE_LABEL, TaskName, answer_form, writes_texts
+from pipeline.base.tasks.targets import with_target
 from pipeline.core.clean import rules
 from pipeline.core.clean.duplicates import DuplicateSearch
 from pipeline.core.clean.faults import find_text_fault
@@ -78,8 +78,7 @@ def clean(
     """
     corrections, batching = corrections or {}, batching or Batching()
     raw_receipt = files.verified_receipt(raw, made_by="collect")
-    usable = functools.partial(find_text_fault, cfg=cfg, labels=frozenset(labels), task=task)
-    reasons = _reasons(raw / TEXTS, usable, corrections, batching.rows)
+    reasons = _reasons(raw / TEXTS, Usable(cfg, frozenset(labels), task), corrections, batching.rows)
     unreadable = collect.first_unreadable(raw / collect.UNREADABLE, LISTED)
     cleaned = Cleaned(LostRows(labels, under_notes("aspects", raw_receipt), unreadable), task)
     with files.staging_dir(out) as staging:
@@ -176,21 +175,37 @@ def _counts(account: DataAccount, cleaned: Cleaned, corrections: int) -> dict[st
     }
 
 
-def _reasons(
-    path: Path, find_fault: Callable[[str, str, str], str | None], corrections: Mapping[str, str], rows: int
-) -> NDArray[np.uint8]:
+@dataclass(frozen=True)
+class Usable:
+    """Find out whether a text with its labels can be used."""
+
+    cfg: CleanConfig
+    labels: frozenset[str]
+    task: TaskName
+
+    def fault(self, text: str, label: str, more_labels: str) -> str | None:
+        """Return why it cannot be used, None when it can."""
+        return find_text_fault(text, label, more_labels, cfg=self.cfg, labels=self.labels, task=self.task)
+
+    def compared(self, text: str, label: str) -> str:
+        """Return what makes two records copies: the text, with its answer where a text may have several."""
+        return with_target(text, label) if writes_texts(self.task) else text
+
+
+def _reasons(path: Path, usable: Usable, corrections: Mapping[str, str], rows: int) -> NDArray[np.uint8]:
     """Return for each text why it is set aside: 0 if it is not, else the place in REASONS, from 1."""
     numbers = {reason: number for number, reason in enumerate(REASONS, start=1)}
     search = DuplicateSearch()
     found: list[NDArray[np.uint8]] = [np.zeros(0, dtype=np.uint8)]
     for batch in read_batches(path, rows, ("id", "text", "label", "more_labels", "split")):
         _, texts, *others, splits = _with_corrections(batch, corrections)[0].to_pydict().values()
-        found_in = (find_fault(*one) for one in zip(texts, *others, strict=True))
+        found_in = (usable.fault(*one) for one in zip(texts, *others, strict=True))
         faults = np.fromiter((numbers[one] if one else 0 for one in found_in), np.uint8, len(texts))
         found.append(faults)
         places = np.flatnonzero(faults == 0).tolist()
         labels = list(map("".join, zip(*others, strict=True)))
-        search.add(*([column[place] for place in places] for column in (texts, labels, splits)))
+        copies = list(map(usable.compared, texts, labels))
+        search.add(*([column[place] for place in places] for column in (copies, labels, splits)))
     reasons = np.concatenate(found)
     usable = np.flatnonzero(reasons == 0)
     for row, reason in search.found():

@@ -9,7 +9,7 @@ from pipeline.base.config import CompressConfig, EvaluateConfig
 from pipeline.base.documents import CompressionMenu, MenuTexts, ModelSettings, VariantRecipe
 from pipeline.base.records import Receipt, TextRecord
 from pipeline.base.seeds import seed_for
-from pipeline.base.tasks import SINGLE_LABEL, TaskName
+from pipeline.base.tasks import SINGLE_LABEL, TaskName, writes_texts
 from pipeline.core.privacy.preparation import EARLIER, PREPARATION
 from pipeline.core.split.groups import halve_by_group
 from pipeline.io import files, parquet
@@ -36,6 +36,7 @@ def compress(
     slices: EvaluateConfig,
     training: "TrainingContext",
     long_texts: str = "head",
+    answer_tokens: int = 0,
     task: TaskName = SINGLE_LABEL,
 ) -> Receipt:
     """Make the menu's variants, measure each against the teacher, and write the chosen one.
@@ -46,7 +47,8 @@ def compress(
     from pipeline.core.compress.selection import choose_variant
 
     asked = {"labels": labels, "max_tokens": max_tokens, "long_texts": long_texts, "task": task}
-    factory = open_factory(classifier, splits, cfg=cfg, training=training, **asked)  # type: ignore[arg-type]
+    asked |= {"cfg": cfg, "training": training, "answer_tokens": answer_tokens}
+    factory = open_factory(classifier, splits, **asked)  # type: ignore[arg-type]
     choice_texts, calibration_texts = halve_texts(factory.splits["valid"])
     models = factory.make_all()
     predictors = {one: open_model(model, factory.settings, factory.threads) for one, model in models.items()}
@@ -95,6 +97,7 @@ def open_factory(
     cfg: CompressConfig,
     training: "TrainingContext",
     long_texts: str = "head",
+    answer_tokens: int = 0,
     task: TaskName = SINGLE_LABEL,
 ) -> "VariantFactory":
     """Read a trained classifier and the splits into a factory of its variants."""
@@ -104,6 +107,7 @@ def open_factory(
     teacher_files = files.verified_receipt(classifier, made_by="finetune").files
     split_receipt = files.verified_receipt(splits, made_by="split")
     further = [("long_texts", long_texts, "head"), ("task", task, SINGLE_LABEL)]
+    further += [("answer_tokens", answer_tokens, 0)]  # type: ignore[list-item]
     return VariantFactory(
         teacher=_read_classifier(classifier, len(labels), task_named(task)),
         tokenizer=(classifier / "tokenizer.json").read_text("utf-8"),
@@ -161,7 +165,10 @@ def measure_variants(
 
     texts = [record.text for record in records]
     labels, truth = factory.settings["labels"], [record.label for record in records]
-    answers = {name: predictor.answers(texts) for name, predictor in predictors.items()}
+    answers = {
+        name: factory.task.outcomes(predictor, records, predictor.answers(texts))
+        for name, predictor in predictors.items()
+    }
     table = factory.task.table(labels, truth, *answers.values())
     predicted = {name: np.array(table.numbers(column)) for name, column in answers.items()}
     teacher_texts = TeacherTexts(
@@ -211,7 +218,7 @@ def _write_candidate(staging: Path, model: "CompressedModel", settings: ModelSet
     from pipeline.core.compress.golden_texts import golden_texts
 
     texts = golden_texts(model.tokenizer, seed)
-    probabilities = open_model(model, settings, threads=1).predict(texts).probabilities
+    probabilities = open_model(model, settings, threads=1).golden(texts)
     files.write_bytes(staging / "model.onnx", model.model)
     files.write_bytes(staging / "tokenizer.json", model.tokenizer.encode())
     files.write_json(staging / "model.json", settings)
@@ -236,6 +243,7 @@ def run(context: "StageContext") -> Receipt:
         cfg=params.compress,
         slices=params.evaluate,
         long_texts=params.encoder.long_texts,
+        answer_tokens=params.encoder.answer_tokens if writes_texts(params.task) else 0,
         training=context.training_context("compress"),
         task=params.task,
     )

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from pipeline.base import logs
 from pipeline.base.config import FinetuneConfig, ReplayConfig
 from pipeline.base.config.table_section import RatingRule
+from pipeline.base.documents.scores import valid_score
 from pipeline.base.errors import ConfigError, DataRejected
 from pipeline.base.records import Receipt
-from pipeline.base.tasks import SINGLE_LABEL, TaskName
+from pipeline.base.tasks import SINGLE_LABEL, TaskName, writes_texts
 from pipeline.io import files, parquet
-from pipeline.io.model_folder import WORD_HEAD_FILE, write_model
+from pipeline.io.model_folder import NEXT_WORD_HEAD_FILE, WORD_HEAD, WORD_HEAD_FILE, write_model
 from pipeline.io.models.champion_start import ChampionStart, open_start
 from pipeline.io.models.published_folder import WEIGHTS
 from pipeline.io.training.token_shards import Columns, in_batches
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 log = logs.get("finetune")
 TRAIN = "train.parquet"
 # What the objectives of the tasks measure beside the score.
-FIGURES = ("accuracy", "exact", "mean_absolute_error", "weighted_kappa")
+FIGURES = ("accuracy", "exact", "mean_absolute_error", "weighted_kappa", "perplexity")
 
 
 def finetune(
@@ -45,6 +46,7 @@ def finetune(
     cfg: FinetuneConfig,
     training: "TrainingContext",
     long_texts: str = "head",
+    answer_tokens: int = 0,
     rules: Mapping[str, RatingRule] | None = None,
     task: TaskName = SINGLE_LABEL,
     champion: ChampionStart | None = None,
@@ -63,9 +65,10 @@ def finetune(
     rules = _rules(rules or {}, cfg)
     _require_fit(start, cfg, task)
     prompt = _prompt(start, cfg, labels, max_tokens) if cfg.method == "prompt" else None
-    key = (inputs, list(labels), max_tokens, long_texts, cfg.model_dump(), dict(rules), task)
+    key = (inputs, list(labels), max_tokens, long_texts, answer_tokens, cfg.model_dump(), dict(rules), task)
     store = partial(training.checkpoint_store, "finetune", *key)
-    made_for, targets = task_named(task), Training(labels, rules, cfg, training.seed, long_texts)
+    made_for = task_named(task)
+    targets = Training(labels, rules, cfg, training.seed, long_texts, answer_tokens)
     tokens = _Tokens(start, max_tokens, made_for, targets)
     rows = _rows(splits / TRAIN, champion, cfg.replay) if champion else None
     train = store().texts("train", tokens.of(splits / TRAIN, rows))
@@ -76,7 +79,7 @@ def finetune(
     before = _begin(objective, cfg, counts)
     if champion and rows:
         before = _gone_on(before, champion, rows)
-    receipt = _write(out, rounds.run(), start, before)
+    receipt = _write(out, rounds.run(), start, before, valid_score(task))
     rounds.delete_checkpoints()
     return receipt
 
@@ -133,11 +136,11 @@ def _begin(objective: "TaskObjective", cfg: FinetuneConfig, counts: Mapping[str,
     return Receipt("finetune", {**counts, **parameters}, figures, {"method": cfg.method})
 
 
-def _write(out: Path, trained: "Trained", encoder: Path, before: Receipt) -> Receipt:
-    """Write the classifier, and complete the receipt that was begun before."""
+def _write(out: Path, trained: "Trained", encoder: Path, before: Receipt, score: str) -> Receipt:
+    """Write the classifier, and complete the receipt that was begun before; `score` names what was best."""
     best = trained.best
-    scores = {f"valid_macro_f1/{name}": score for name, score in trained.scores.items()}
-    figures = {"valid_macro_f1": best["score"], **scores}
+    scores = {f"{score}/{name}": value for name, value in trained.scores.items()}
+    figures = {score: best["score"], **scores}
     figures |= {f"valid_{name}": best[name] for name in FIGURES if name in best}
     config = files.read_json(encoder / "config.json")
     tokenizer = (encoder / "tokenizer.json").read_text("utf-8")
@@ -199,8 +202,10 @@ def _start(folder: Path, cfg: FinetuneConfig, champion: ChampionStart | None) ->
             {name.removeprefix(part): value for name, value in weights.items() if name.startswith(part)}
             for part in ("encoder.", "head.")
         )
-        return EncoderStart(config, of_encoder, cfg.dropout, method=cfg, head=head)
-    word_head = load((folder / WORD_HEAD_FILE).read_bytes()) if cfg.method == "prompt" else None
+        words = {name: value for name, value in weights.items() if name.startswith(WORD_HEAD)}
+        return EncoderStart(config, of_encoder, cfg.dropout, words or None, method=cfg, head=head)
+    heads = (path for name in (NEXT_WORD_HEAD_FILE, WORD_HEAD_FILE) if (path := folder / name).exists())
+    word_head = next((load(path.read_bytes()) for path in heads), None)
     return EncoderStart(config, weights, cfg.dropout, word_head, method=cfg)
 
 
@@ -240,6 +245,7 @@ def run(context: "StageContext") -> Receipt:
         labels=params.collect.labels,
         max_tokens=params.encoder.max_tokens,
         long_texts=params.encoder.long_texts,
+        answer_tokens=params.encoder.answer_tokens if writes_texts(params.task) else 0,
         cfg=params.finetune,
         training=context.training_context("finetune"),
         task=params.task,

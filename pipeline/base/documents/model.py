@@ -13,7 +13,8 @@ class ModelSettings(TypedDict):
     menu. `preparation` names how texts are prepared for the model (core/privacy/preparation.py); models of
     earlier versions name none. `long_texts` says what is read of a text of more than `max_tokens` tokens;
     one without it reads the beginning. `task` says how logits become answers, one label without it;
-    `thresholds` are those of labels that do not exclude each other, in their order.
+    `thresholds` are those of labels that do not exclude each other, in their order. Of a model that writes,
+    `answer_tokens` bounds what it writes, and one that `continues` goes on from the end of a text.
     """
 
     labels: list[str]
@@ -26,3 +27,5 @@ class ModelSettings(TypedDict):
     long_texts: NotRequired[str]
     task: NotRequired[TaskName]
     thresholds: NotRequired[list[float]]
+    answer_tokens: NotRequired[int]
+    continues: NotRequired[bool]

@@ -24,6 +24,7 @@ from pipeline.core.tasks.protocol import (
     Training,
     TruthRow,
 )
+from pipeline.core.tasks.text_task import LabelTask
 
 if TYPE_CHECKING:
     from pipeline.core.evaluate.report import LabelledPredictions, RobustnessReports, ScoredTexts
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 FORM = answer_form(TOKEN_LABELS)
 
 
-class TokenLabels:
+class TokenLabels(LabelTask):
     """Train a classifier of tokens with BIO tags."""
 
     name: TaskName = TOKEN_LABELS

@@ -41,6 +41,10 @@ PLACES = (
     "This release finds entities. The journal keeps a text as the model reads it, so places in the text "
     "that was sent are no truth about it: label texts in a table of your own (`columns.spans`)."
 )
+WRITTEN = (
+    "This release writes texts, and feedback is a label: put what it should have written into a table of "
+    "your own (`columns.reference`)."
+)
 LABELLED = (
     "This prediction has your label {label!r} already. To correct it, predict the text again and label that."
 )
@@ -158,6 +162,8 @@ class ApiHandlers:
         release = self._service.champion.serving()
         if release.has_places:
             raise HttpError(422, PLACES)
+        if release.is_written:
+            raise HttpError(422, WRITTEN)
         answer = release.read_answer(body.label)
         if answer is None:
             raise HttpError(422, f"Unknown label. Labels: {', '.join(release.labels)}.")

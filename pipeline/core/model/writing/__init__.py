@@ -1,0 +1,1 @@
+"""Models that write: a text with its answer as tokens, and the predictor that writes the answer."""
