@@ -17,7 +17,7 @@ from pipeline.base.documents import (
 )
 from pipeline.base.documents.scores import valid_score
 from pipeline.base.errors import Fault
-from pipeline.base.tasks import TaskName
+from pipeline.base.tasks import SINGLE_LABEL, TaskName
 from pipeline.core.evaluate.report import ScoredTexts
 from pipeline.core.gate.decision import RULES, GateDecision, decide, decide_by_earlier_rules
 from pipeline.core.tasks import task_named
@@ -224,13 +224,14 @@ def _training(workspace: Workspace) -> TrainingRecord | None:
     scores = {
         name.removeprefix(prefix): score for name, score in receipt.figures.items() if name.startswith(prefix)
     }
-    return {
+    training: TrainingRecord = {
         "method": receipt.notes["method"],
         "trained": receipt.counts["trained_parameters"],
         "parameters": receipt.counts["parameters"],
         "score": receipt.figures[score],
         "seeds": {name: score for name, score in scores.items() if name.startswith("seed-")},
     }
+    return training if score == valid_score(SINGLE_LABEL) else {**training, "name": score}
 
 
 def _model_settings(workspace: Workspace) -> ModelSettings:

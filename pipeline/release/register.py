@@ -122,7 +122,8 @@ def register_again(workspace: Workspace, release: ReleaseRecord) -> str:
 def headline_metrics(evaluation: EvaluationReport) -> HeadlineMetrics:
     """Return the metrics that MLflow and the release record show first."""
     names = (score_key(evaluation), "accuracy", "per_source")
-    return cast(HeadlineMetrics, {name: evaluation[name] for name in names if name in evaluation})
+    values = cast(Mapping[str, object], evaluation)
+    return cast(HeadlineMetrics, {name: values[name] for name in names if name in values})
 
 
 def candidate_digests(workspace: Workspace) -> dict[str, str]:

@@ -29,12 +29,11 @@ from pipeline.base.data_account import (
 )
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import Receipt
-from pipeline.base.tasks import SINGLE_LABEL, TaskName, answer_form, writes_texts
-from pipeline.base.tasks.targets import with_target
-from pipeline.core.clean import rules
+from pipeline.base.tasks import SINGLE_LABEL, TaskName, answer_form
 from pipeline.core.clean.duplicates import DuplicateSearch
-from pipeline.core.clean.faults import find_text_fault
+from pipeline.core.clean.faults import UsableTexts
 from pipeline.core.clean.losses import LISTED, LostRows, losses_above_limit
+from pipeline.core.clean.rules import RULES
 from pipeline.core.privacy.masking import mask_pii
 from pipeline.core.privacy.preparation import PREPARATION
 from pipeline.io import files, parquet
@@ -78,7 +77,7 @@ def clean(
     """
     corrections, batching = corrections or {}, batching or Batching()
     raw_receipt = files.verified_receipt(raw, made_by="collect")
-    reasons = _reasons(raw / TEXTS, Usable(cfg, frozenset(labels), task), corrections, batching.rows)
+    reasons = _reasons(raw / TEXTS, UsableTexts(cfg, frozenset(labels), task), corrections, batching.rows)
     unreadable = collect.first_unreadable(raw / collect.UNREADABLE, LISTED)
     cleaned = Cleaned(LostRows(labels, under_notes("aspects", raw_receipt), unreadable), task)
     with files.staging_dir(out) as staging:
@@ -166,7 +165,7 @@ def _counts(account: DataAccount, cleaned: Cleaned, corrections: int) -> dict[st
         "kept": account.kept,
         "quarantined": cleaned.reasons.total(),
         "unreadable": account.unreadable,
-        **{f"rule/{name}": account.changed.get(name, 0) for name, _ in rules.RULES},
+        **{f"rule/{name}": account.changed.get(name, 0) for name, _ in RULES},
         **{f"masked/{kind}": number for kind, number in sorted(account.masked.items())},
         **{f"reason/{reason}": number for reason, number in sorted(cleaned.reasons.items())},
         # A benchmark's own split must not shrink unnoticed.
@@ -175,36 +174,19 @@ def _counts(account: DataAccount, cleaned: Cleaned, corrections: int) -> dict[st
     }
 
 
-@dataclass(frozen=True)
-class Usable:
-    """Find out whether a text with its labels can be used."""
-
-    cfg: CleanConfig
-    labels: frozenset[str]
-    task: TaskName
-
-    def fault(self, text: str, label: str, more_labels: str) -> str | None:
-        """Return why it cannot be used, None when it can."""
-        return find_text_fault(text, label, more_labels, cfg=self.cfg, labels=self.labels, task=self.task)
-
-    def compared(self, text: str, label: str) -> str:
-        """Return what makes two records copies: the text, with its answer where a text may have several."""
-        return with_target(text, label) if writes_texts(self.task) else text
-
-
-def _reasons(path: Path, usable: Usable, corrections: Mapping[str, str], rows: int) -> NDArray[np.uint8]:
+def _reasons(path: Path, rules: UsableTexts, corrections: Mapping[str, str], rows: int) -> NDArray[np.uint8]:
     """Return for each text why it is set aside: 0 if it is not, else the place in REASONS, from 1."""
     numbers = {reason: number for number, reason in enumerate(REASONS, start=1)}
     search = DuplicateSearch()
     found: list[NDArray[np.uint8]] = [np.zeros(0, dtype=np.uint8)]
     for batch in read_batches(path, rows, ("id", "text", "label", "more_labels", "split")):
         _, texts, *others, splits = _with_corrections(batch, corrections)[0].to_pydict().values()
-        found_in = (usable.fault(*one) for one in zip(texts, *others, strict=True))
+        found_in = (rules.fault(*one) for one in zip(texts, *others, strict=True))
         faults = np.fromiter((numbers[one] if one else 0 for one in found_in), np.uint8, len(texts))
         found.append(faults)
         places = np.flatnonzero(faults == 0).tolist()
         labels = list(map("".join, zip(*others, strict=True)))
-        copies = list(map(usable.compared, texts, labels))
+        copies = list(map(rules.compared, texts, labels))
         search.add(*([column[place] for place in places] for column in (copies, labels, splits)))
     reasons = np.concatenate(found)
     usable = np.flatnonzero(reasons == 0)

@@ -177,9 +177,9 @@ class ItemScores(TypedDict):
 class GenerationReport(TypedDict):
     """Figures of a model that writes, of the tokens of references, or of texts that stand alone.
 
-    `perplexity` is over all `tokens`, `perplexity_quartiles` are of that of each text. `bleu` and `chrf` (0 to
-    1) compare what was written with the `references`, and are None without any. `intervals` holds [low, high]
-    under the name of a figure.
+    `perplexity` is over all `tokens`, `perplexity_quartiles` are of that of each text. `bleu` and `chrf`
+    (0 to 1) compare what was written with the `references`, and are None without any. `intervals` holds
+    [low, high] under the name of a figure.
     """
 
     perplexity: float
@@ -209,9 +209,9 @@ class EvaluationReport(ModelScores, TaskScores):
     """All measurements of one candidate.
 
     `confusion` is LxL in the order of `labels`, ground truth by prediction; `slices` are named
-    `source=movie`, `length=9-16`, …. `calibration` is None of a model that writes. `behaviour` is by ability, empty where none was tried; `attack` and
-    `human` are None where they were not measured. `texts` were measured, `reserved` were not: no figure here
-    depends on them.
+    `source=movie`, `length=9-16`, …. `calibration` is None of a model that writes. `behaviour` is by ability,
+    empty where none was tried; `attack` and `human` are None where they were not measured. `texts` were
+    measured, `reserved` were not: no figure here depends on them.
     """
 
     labels: list[str]

@@ -53,12 +53,16 @@ class MenuVariant(TypedDict):
     fits: bool
     reason: str
     pareto: bool
+    log_likelihood: NotRequired[float]
+    log_likelihood_drop: NotRequired[float]
+    log_likelihood_drop_bound: NotRequired[float]
 
 
 class TeacherFigures(TypedDict):
-    """Macro F1 and size of the uncompressed fine-tuned model."""
+    """Macro F1, or log-likelihood of a token, and size of the uncompressed fine-tuned model."""
 
     macro_f1: float
+    log_likelihood: NotRequired[float]
     parameters: int
     megabytes: float
 

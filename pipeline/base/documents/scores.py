@@ -1,4 +1,4 @@
-"""The score by which models of a task are compared: under which key documents hold it, and its name for people.
+"""The score by which models of a task are compared: its key in documents, and its name for people.
 
 It is macro F1 of labels. A model that writes has no labels: there it is the log-likelihood of a token of the
 references, in nats.
@@ -31,6 +31,22 @@ def score_key(document: object) -> ScoreKey:
 def score_of(document: object) -> Any:
     """Return the score that a document holds, None where it holds none: a number, or a difference of two."""
     return cast(Document, document).get(score_key(document))
+
+
+def score_head(document: object) -> str:
+    """Return the name of the score as a sentence begins with it."""
+    title = score_title(document)
+    return title[0].upper() + title[1:]
+
+
+def score_interval(scores: object) -> Any:
+    """Return the interval [low, high] of the score of a model, None where it has none."""
+    return (cast(Document, scores).get("intervals") or {}).get(score_key(scores))
+
+
+def drop_of(variant: object, kind: Literal["drop", "drop_bound"] = "drop") -> Any:
+    """Return by how much less the score of a variant is than that of its teacher, or the bound of that."""
+    return cast(Document, variant).get(f"{score_key(variant)}_{kind}")
 
 
 def score_title(document: object) -> str:

@@ -43,9 +43,8 @@ def export_onnx(model: "nn.Module", *, max_tokens: int, precision: Precision | N
 
     Inputs: `tokens` and `mask` (texts x tokens, int64; at most `max_tokens` tokens). Outputs: `logits` (texts
     x labels) and `pooled` (texts x width), the input of the head, computed only when it is requested. Of a
-    classifier of tokens `token_logits` (texts x tokens x labels), and `pooled` is the mean of its inputs; of a
-    causal language model both `token_logits` and `next_logits` (texts x vocabulary), of what follows the last
-    token.
+    classifier of tokens `token_logits` (texts x tokens x labels), and `pooled` is the mean of its inputs. Of
+    a causal language model `token_logits`, and `next_logits` (texts x vocabulary) of what follows the last.
     """
     encoder: Part = model.encoder
     graph, precision = OnnxGraph(), precision or Float32()
@@ -100,7 +99,7 @@ def _later_tokens(graph: OnnxGraph, max_tokens: int) -> str:
 def _word_head(
     graph: OnnxGraph, model: CausalLanguageModel, hidden_BTD: str, precision: Precision
 ) -> tuple[str, str]:
-    """Add the word head behind all tokens, and behind the last one alone; return the names of both outputs."""
+    """Add the word head behind all tokens, and behind the last one alone; return both outputs."""
     dense, _, norm = model.transform
     words_VE, bias_V = to_numpy(word_embeddings(model.encoder)), to_numpy(model.bias)
     last_B1D = graph.node("Gather", hidden_BTD, graph.integers(-1), axis=1)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.base.config import VariantConfig
-from pipeline.core.model.heads import Classifier, MaskedLanguageModel
+from pipeline.core.model.heads import Classifier
 from pipeline.core.train.batches import Batch
 from pipeline.core.train.objectives.labels import summed_cross_entropy
 
@@ -105,8 +105,9 @@ def with_vocabulary(model: Classifier, kept: Sequence[int]) -> Classifier:
     words: Part = small.encoder.get_input_embeddings()
     words.weight = nn.Parameter(words.weight.detach()[list(kept)].clone())
     words.num_embeddings = small.encoder.config.vocab_size = len(kept)
-    if isinstance(small, MaskedLanguageModel):
-        small.bias = nn.Parameter(small.bias.detach()[list(kept)].clone())
+    word_bias: Part = getattr(small, "bias", None)
+    if word_bias is not None:
+        small.bias = nn.Parameter(word_bias.detach()[list(kept)].clone())
     return small
 
 

@@ -68,7 +68,7 @@ def compare_models(
     family = [HeldAgainst(champion, metric) for metric in subsets]
     for anchor in anchors:
         family += _anchored(anchor, slices, labels, resamples=gate.resamples, seed=draw)
-    return {  # type: ignore[return-value] # its score stands under the key of the task
+    return {
         "champion": champion,
         "texts": len(pair.truth),
         "confidence": gate.confidence,
@@ -80,7 +80,7 @@ def compare_models(
         "look": look,
         "anchors": [anchor.release for anchor in anchors],
         "left_out": [],
-        pair.score: _overall(overall, look, gate, pair.score),
+        pair.score: _overall(overall, look, gate, pair.score),  # type: ignore[misc]
         "mcnemar": _mcnemar(pair),
         "slices": regression_rows(family, margin=gate.slice_margin, gate=gate),
         "forgetting": [],

@@ -148,11 +148,11 @@ def _unusable(comparison: Row, gate: GateConfig, required: Sequence[float] = ())
 
 def _change(comparison: Row, figures: Mapping[str, float]) -> str:
     texts, champion = f"On the same {figures['texts']:,.0f} texts", comparison.get("champion")
-    if get_number(comparison, "changed", "count") == 0:
+    if get_number(comparison, "changed", "count") == 0 == figures["difference"]:
         return f"{texts} the candidate predicts exactly what champion {champion} predicts"
     return (
-        f"{texts} {score_title(comparison)} changes by {figures['difference']:+.3f} against champion {champion} "
-        f"({figures['confidence']:.0%} interval {figures['low']:+.3f} to {figures['high']:+.3f})"
+        f"{texts} {score_title(comparison)} changes by {figures['difference']:+.3f} against champion "
+        f"{champion} ({figures['confidence']:.0%} interval {figures['low']:+.3f} to {figures['high']:+.3f})"
     )
 
 

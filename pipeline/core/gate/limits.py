@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from pipeline.base.config import GateConfig
-from pipeline.base.documents.scores import score_key, score_title
+from pipeline.base.documents.scores import score_head, score_key, score_title
 from pipeline.base.tasks import GENERATION
 from pipeline.core.gate.checks import GateCheck, Limit, get_number, make_check
 
@@ -43,7 +43,7 @@ def beats_baselines(evaluation: object, gate: GateConfig) -> Iterator[GateCheck]
         passed = low > margin
         verb = "beats" if passed else "does not significantly beat" if gain > margin else "does not beat"
         sentence = (
-            f"{title[0].upper()}{title[1:]} of {own:.3f} {verb} the {baseline:.3f} of baseline {name}{by_margin}: "
+            f"{score_head(evaluation)} of {own:.3f} {verb} the {baseline:.3f} of baseline {name}{by_margin}: "
             f"the lower end of the paired interval of the gain is {low:+.3f}."
         )
         if math.isnan(low):

@@ -65,7 +65,9 @@ class CausalLanguageModel(MaskedLanguageModel):
     def __init__(self, encoder: "Encoder", word_head: Mapping[str, Tensor] | None = None) -> None:
         super().__init__(encoder, word_head)
         # Whether its weights come now or later, its norm is that of the encoder.
-        self.transform[-1].eps = norm_epsilon(encoder)
+        norm = self.transform[-1]
+        assert isinstance(norm, nn.LayerNorm)
+        norm.eps = norm_epsilon(encoder)
 
     def forward(self, tokens_BT: Tensor, texts_BT: Tensor, wanted_BT: Tensor | None = None) -> Tensor:
         """Return logits_MV of what follows the wanted tokens, or every token that is no padding."""

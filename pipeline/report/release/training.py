@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Iterator
 
 from pipeline.base.documents import TrainingRecord
+from pipeline.base.documents.scores import MACRO_F1, TITLES
 from pipeline.report.formatting import integer, percent, score
 
 
@@ -16,9 +17,15 @@ def _method(training: TrainingRecord) -> Iterator[str]:
     trained, of = training["trained"], training["parameters"]
     yield (
         f"Fine-tuned by the method {training['method']}, which trains {integer(trained)} weights for "
-        f"{integer(of)} saved ones ({percent(trained / of, 1)}): macro F1 {score(training['score'])} on the "
-        "validation split, which also chose the step."
+        f"{integer(of)} saved ones ({percent(trained / of, 1)}): {_name(training)} "
+        f"{score(training['score'])} on the validation split, which also chose the step."
     )
+
+
+def _name(training: TrainingRecord) -> str:
+    """Return what the score is: a record that does not say has macro F1."""
+    key = (training.get("name") or "").removeprefix("valid_")
+    return next((title for name, title in TITLES.items() if name == key), TITLES[MACRO_F1])
 
 
 def _seeds(training: TrainingRecord) -> Iterator[str]:

@@ -75,7 +75,7 @@ def chrf(counts: Array) -> Values:
 
 def _counts(reference: str, written: str) -> list[int]:
     words = TOKEN.findall(reference), TOKEN.findall(written)
-    letters = tuple("".join(text.split()) for text in (reference, written))
+    letters = "".join(reference.split()), "".join(written.split())
     by_word = [_shared(*words, order) for order in range(1, WORD_ORDERS + 1)]
     by_letter = [_shared(*letters, order) for order in range(1, LETTER_ORDERS + 1)]
     return [

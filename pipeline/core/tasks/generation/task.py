@@ -50,7 +50,7 @@ class Generation:
     def require_start(
         self, config: Mapping[str, Any], document: str, answers: Iterable[str], cfg: EncoderConfig
     ) -> None:
-        """Raise ConfigError for an encoder that is no decoder, DataRejected for references that are too long."""
+        """Raise ConfigError for an encoder that is no decoder, DataRejected for references too long."""
         from pipeline.core.model.families import family_of
         from pipeline.core.model.writing.answer_tokens import require_end_tokens, require_short_answers
 
