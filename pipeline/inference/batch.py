@@ -73,7 +73,8 @@ class ScoredTable:
         self.without_text += len(rows) - len(predicted)
         self.cut += sum(row.cut for row in predicted)
         self.uncertain += sum(row.uncertain for row in predicted)
-        labels = (label for row in predicted for label in release.counted_as(row.label))
+        counted = [] if release.is_written else predicted
+        labels = (label for row in counted for label in release.counted_as(row.label))
         for label, count in Counter(labels).items():
             self.labels[label] = self.labels.get(label, 0) + count
 

@@ -39,8 +39,8 @@ from pipeline.core.privacy.preparation import PREPARATION
 from pipeline.io import files, parquet
 from pipeline.io.corrections import CORRECTIONS, corrections_path, read_corrections, write_corrections
 from pipeline.io.streams.tables import TableWriter, read_batches, records_of, rows_where, with_values
+from pipeline.io.streams.unreadable import UNREADABLE, first_unreadable
 from pipeline.io.streams.worker_pool import Batching
-from pipeline.stages import collect
 from pipeline.stages.collect import TEXTS
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def clean(
     corrections, batching = corrections or {}, batching or Batching()
     raw_receipt = files.verified_receipt(raw, made_by="collect")
     reasons = _reasons(raw / TEXTS, UsableTexts(cfg, frozenset(labels), task), corrections, batching.rows)
-    unreadable = collect.first_unreadable(raw / collect.UNREADABLE, LISTED)
+    unreadable = first_unreadable(raw / UNREADABLE, LISTED)
     cleaned = Cleaned(LostRows(labels, under_notes("aspects", raw_receipt), unreadable), task)
     with files.staging_dir(out) as staging:
         texts = TableWriter(staging / TEXTS, parquet.COLUMNS)

@@ -29,20 +29,19 @@ from pipeline.io.forgetting.tombstones import Tombstones, open_tombstones
 from pipeline.io.sources.rows import RowTally
 from pipeline.io.sources.source_reader import SourceReader, has_references, have_targets, watermark_note
 from pipeline.io.streams.tables import TableWriter, replace_values
+from pipeline.io.streams.unreadable import PLACES, UNREADABLE
 from pipeline.io.streams.worker_pool import Batching, map_in_order
 
 if TYPE_CHECKING:
     from pipeline.stages.context import StageContext
 
 TEXTS = "texts.parquet"
-UNREADABLE = "unreadable.parquet"
 # So many spellings of labels are counted one by one.
 SPELLINGS = 50
 # Beyond these characters an answer is no label, and is not counted.
 LONGEST_LABEL = 200
 # How the entities of a text begin.
 SPANS = '[{"start": '
-PLACES = tuple(one.name for one in dataclasses.fields(Unreadable))
 Row = TextRecord | Unreadable
 
 
@@ -234,17 +233,6 @@ def collect(
             "texts.collected", texts=texts.rows, unreadable=unreadable.rows, sources=len(reader.sources)
         )
         return files.write_receipt(staging, collected.receipt(set(reader.labels), notes))
-
-
-def write_unreadable(path: Path, rows: Sequence[Unreadable]) -> None:
-    """Write the rows that could not be read."""
-    parquet.write_rows(path, {name: [getattr(row, name) for row in rows] for name in PLACES})
-
-
-def first_unreadable(path: Path, count: int) -> list[Unreadable]:
-    """Read the first rows that could not be read."""
-    rows = parquet.stream_rows(path, *PLACES)
-    return [Unreadable(*values) for values in itertools.islice(rows, count)]
 
 
 def run(context: "StageContext") -> Receipt:
