@@ -25,6 +25,14 @@ def write_tensors(path: Path, tensors: "Mapping[str, Tensor]") -> None:
     files.write_bytes(path, save({key: value.contiguous() for key, value in tensors.items()}))
 
 
+def read_word_head(folder: Path) -> "Mapping[str, Tensor] | None":
+    """Return the word head of a pretrained encoder, None where there is none."""
+    from safetensors.torch import load
+
+    paths = (folder / name for name in (NEXT_WORD_HEAD_FILE, WORD_HEAD_FILE))
+    return next((load(path.read_bytes()) for path in paths if path.exists()), None)
+
+
 def write_model(
     folder: Path,
     weights: "Mapping[str, Tensor]",

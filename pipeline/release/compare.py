@@ -91,8 +91,7 @@ def compare_with_champion(
     candidate = load(workspace.root / "data" / "candidate")
     its = predicted_labels(predictor, texts.records, made_for)
     today = _PredictedTexts(texts.records, texts.predicted, its)
-    found = [_anchor(workspace, release, texts, own, (load, made_for)) for release in task.anchors]
-    anchors = [anchor for anchor in found if anchor]
+    anchors = _anchors(workspace, task.anchors, texts, own, (load, made_for))
     sources = _champion_sources(workspace, champion, today, (candidate, predictor), made_for)
     columns = _columns([today, *(source.texts for source in sources.values())], anchors)
     labels = _all_labels(params, columns)
@@ -146,6 +145,17 @@ def _slices(records: Sequence[TextRecord], params: Params) -> dict[str, list[int
         [getattr(record, name) for record in records] for name in ("text", "source", "lang")
     )
     return slice_members(texts, sources, langs, params.evaluate)
+
+
+def _anchors(
+    workspace: Workspace,
+    releases: Sequence[ReleaseRecord],
+    texts: EvaluatedTexts,
+    own: tuple[str | None, str],
+    loading: tuple[PredictorLoader, Task],
+) -> list[_AnchorTexts]:
+    found = (_anchor(workspace, release, texts, own, loading) for release in releases)
+    return [anchor for anchor in found if anchor]
 
 
 def _anchor(

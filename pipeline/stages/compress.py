@@ -9,7 +9,7 @@ from pipeline.base.config import CompressConfig, EvaluateConfig
 from pipeline.base.documents import CompressionMenu, MenuTexts, ModelSettings, VariantRecipe
 from pipeline.base.records import Receipt, TextRecord
 from pipeline.base.seeds import seed_for
-from pipeline.base.tasks import SINGLE_LABEL, TaskName, writes_texts
+from pipeline.base.tasks import SINGLE_LABEL, TaskName
 from pipeline.core.privacy.preparation import EARLIER, PREPARATION
 from pipeline.core.split.groups import halve_by_group
 from pipeline.io import files, parquet
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pipeline.core.model.predictor import Predictor
     from pipeline.core.tasks import Task
     from pipeline.stages.context import StageContext, TrainingContext
+
+USUAL = {"long_texts": "head", "task": SINGLE_LABEL, "answer_tokens": 0}
 
 
 def compress(
@@ -41,8 +43,7 @@ def compress(
 ) -> Receipt:
     """Make the menu's variants, measure each against the teacher, and write the chosen one.
 
-    One half of the validation split, by group, measures and chooses; the other sets temperature and
-    thresholds. `slices` sets the slices of the first half.
+    One half of the validation split, by group, measures and chooses, in `slices`; the other sets thresholds.
     """
     from pipeline.core.compress.selection import choose_variant
 
@@ -106,8 +107,6 @@ def open_factory(
 
     teacher_files = files.verified_receipt(classifier, made_by="finetune").files
     split_receipt = files.verified_receipt(splits, made_by="split")
-    further = [("long_texts", long_texts, "head"), ("task", task, SINGLE_LABEL)]
-    further += [("answer_tokens", answer_tokens, 0)]  # type: ignore[list-item]
     return VariantFactory(
         teacher=_read_classifier(classifier, len(labels), task_named(task)),
         tokenizer=(classifier / "tokenizer.json").read_text("utf-8"),
@@ -119,7 +118,7 @@ def open_factory(
             "temperature": 1.0,
             "uncertain": 0.0,
             "preparation": split_receipt.notes.get(PREPARATION, EARLIER.name),
-            **{name: one for name, one, usual in further if one != usual},  # type: ignore[typeddict-item]
+            **_unusual(long_texts=long_texts, task=task, answer_tokens=answer_tokens),
         },
         splits={side: parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "valid")},
         input_digests=[dict(teacher_files), dict(split_receipt.files)],
@@ -130,6 +129,11 @@ def open_factory(
         threads=training.profile.threads,
         task=task_named(task),
     )
+
+
+def _unusual(**settings: object) -> "ModelSettings":
+    """Return the settings that differ from what a model has that does not name them."""
+    return cast(ModelSettings, {name: one for name, one in settings.items() if one != USUAL[name]})
 
 
 def open_model(model: "CompressedModel", settings: ModelSettings, threads: int) -> "Predictor":
@@ -163,12 +167,9 @@ def measure_variants(
     from pipeline.core.compress.measurement import MeasuredVariant, TeacherTexts, measure_quality
     from pipeline.core.evaluate.slices import slice_members
 
-    texts = [record.text for record in records]
-    labels, truth = factory.settings["labels"], [record.label for record in records]
-    answers = {
-        name: factory.task.outcomes(predictor, records, predictor.answers(texts))
-        for name, predictor in predictors.items()
-    }
+    texts, truth = [record.text for record in records], [record.label for record in records]
+    labels, outcomes = factory.settings["labels"], factory.task.outcomes
+    answers = {name: outcomes(one, records, one.answers(texts)) for name, one in predictors.items()}
     table = factory.task.table(labels, truth, *answers.values())
     predicted = {name: np.array(table.numbers(column)) for name, column in answers.items()}
     teacher_texts = TeacherTexts(
@@ -243,7 +244,7 @@ def run(context: "StageContext") -> Receipt:
         cfg=params.compress,
         slices=params.evaluate,
         long_texts=params.encoder.long_texts,
-        answer_tokens=params.encoder.answer_tokens if writes_texts(params.task) else 0,
+        answer_tokens=params.answer_tokens,
         training=context.training_context("compress"),
         task=params.task,
     )

@@ -11,11 +11,11 @@ from pipeline.base import logs
 from pipeline.base.config import FinetuneConfig, ReplayConfig
 from pipeline.base.config.table_section import RatingRule
 from pipeline.base.documents.scores import valid_score
-from pipeline.base.errors import ConfigError, DataRejected
+from pipeline.base.errors import DataRejected
 from pipeline.base.records import Receipt
-from pipeline.base.tasks import SINGLE_LABEL, TaskName, writes_texts
+from pipeline.base.tasks import SINGLE_LABEL, TaskName
 from pipeline.io import files, parquet
-from pipeline.io.model_folder import NEXT_WORD_HEAD_FILE, WORD_HEAD, WORD_HEAD_FILE, write_model
+from pipeline.io.model_folder import WORD_HEAD, WORD_HEAD_FILE, read_word_head, write_model
 from pipeline.io.models.champion_start import ChampionStart, open_start
 from pipeline.io.models.published_folder import WEIGHTS
 from pipeline.io.training.token_shards import Columns, in_batches
@@ -75,8 +75,7 @@ def finetune(
     valid = store().texts("valid", tokens.of(splits / "valid.parquet"))
     objective = made_for.objective(train, valid, _start(start, cfg, champion), targets)
     rounds = _rounds(objective, cfg, training, store, prompt)
-    counts = {"train": len(train), "valid": len(valid), "steps": rounds.steps}
-    before = _begin(objective, cfg, counts)
+    before = _begin(objective, cfg, {"train": len(train), "valid": len(valid), "steps": rounds.steps})
     if champion and rows:
         before = _gone_on(before, champion, rows)
     receipt = _write(out, rounds.run(), start, before, valid_score(task))
@@ -178,16 +177,10 @@ def _rules(rules: Mapping[str, RatingRule], cfg: FinetuneConfig) -> Mapping[str,
 
 def _prompt(encoder: Path, cfg: FinetuneConfig, labels: Sequence[str], max_tokens: int) -> "Prompt":
     """Read the prompt; refuse an encoder that cannot fill a blank."""
-    from pipeline.core.methods.prompts import read_prompt
+    from pipeline.core.methods.prompts import read_prompt, require_word_head
 
     model_type = files.read_json(encoder / "config.json")["model_type"]
-    if model_type != "bert" or not (encoder / WORD_HEAD_FILE).exists():
-        raise ConfigError(
-            "finetune.method: `prompt` needs a BERT with a word head, and this encoder is "
-            f"{'one without' if model_type == 'bert' else 'a ' + model_type}. Write "
-            "`objective: masked_words` and some `steps` under `pretrain` and another `start` under `encoder` "
-            "in params.yaml, or `method: full`."
-        )
+    require_word_head(model_type, (encoder / WORD_HEAD_FILE).exists())
     return read_prompt((encoder / "tokenizer.json").read_text("utf-8"), cfg.prompt, labels, max_tokens)
 
 
@@ -204,9 +197,7 @@ def _start(folder: Path, cfg: FinetuneConfig, champion: ChampionStart | None) ->
         )
         words = {name: value for name, value in weights.items() if name.startswith(WORD_HEAD)}
         return EncoderStart(config, of_encoder, cfg.dropout, words or None, method=cfg, head=head)
-    heads = (path for name in (NEXT_WORD_HEAD_FILE, WORD_HEAD_FILE) if (path := folder / name).exists())
-    word_head = next((load(path.read_bytes()) for path in heads), None)
-    return EncoderStart(config, weights, cfg.dropout, word_head, method=cfg)
+    return EncoderStart(config, weights, cfg.dropout, read_word_head(folder), method=cfg)
 
 
 @dataclass(frozen=True)
@@ -245,7 +236,7 @@ def run(context: "StageContext") -> Receipt:
         labels=params.collect.labels,
         max_tokens=params.encoder.max_tokens,
         long_texts=params.encoder.long_texts,
-        answer_tokens=params.encoder.answer_tokens if writes_texts(params.task) else 0,
+        answer_tokens=params.answer_tokens,
         cfg=params.finetune,
         training=context.training_context("finetune"),
         task=params.task,

@@ -50,6 +50,11 @@ class Params(Section):
     schedule: ScheduleConfig
     tune: TuneConfig
 
+    @property
+    def answer_tokens(self) -> int:
+        """Return how many tokens of a row are for the answer: none where a model writes no text."""
+        return self.encoder.answer_tokens if writes_texts(self.task) else 0
+
     def with_searched(self, values: Mapping[str, object]) -> "Params":
         """Return the parameters with other values under keys of the searched section (`finetune.epochs`).
 

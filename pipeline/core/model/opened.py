@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from pipeline.base.tasks.names import GENERATION, SINGLE_LABEL, TOKEN_LABELS, TaskName
 from pipeline.core.model.predictor import Predictor
 from pipeline.core.model.span_predictor import SpanPredictor
-from pipeline.core.model.writing.text_generator import TextGenerator
+from pipeline.core.model.text_generator import TextGenerator
 
 if TYPE_CHECKING:
     from pipeline.base.documents import ModelSettings

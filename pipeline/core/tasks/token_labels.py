@@ -13,7 +13,7 @@ from pipeline.base.documents import EvaluationReport, ModelSettings, PublishedSc
 from pipeline.base.tasks import TOKEN_LABELS, TaskName, answer_form
 from pipeline.base.tasks.spans import load_spans
 from pipeline.core.evaluate.metrics import AnswerItems
-from pipeline.core.model.tags import IGNORED, entities_of, tag_count, tags_of
+from pipeline.core.model.span_predictor import IGNORED, entities_of, tag_count, tags_of
 from pipeline.core.tasks.gazetteer import predict_by_gazetteer
 from pipeline.core.tasks.protocol import (
     AnswerTable,

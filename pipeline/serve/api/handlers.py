@@ -37,14 +37,6 @@ from pipeline.serve.runtime.preparation import Preparation
 DIGEST_CHARACTERS = 16
 NO_JOURNAL = "The journal cannot be written, so nothing is predicted (serve.journal.required)."
 JOURNAL_RETRY_SECONDS = 5
-PLACES = (
-    "This release finds entities. The journal keeps a text as the model reads it, so places in the text "
-    "that was sent are no truth about it: label texts in a table of your own (`columns.spans`)."
-)
-WRITTEN = (
-    "This release writes texts, and feedback is a label: put what it should have written into a table of "
-    "your own (`columns.reference`)."
-)
 LABELLED = (
     "This prediction has your label {label!r} already. To correct it, predict the text again and label that."
 )
@@ -160,10 +152,8 @@ class ApiHandlers:
     async def feedback(self, body: FeedbackRequest, request: Request) -> FeedbackResponse:
         """Store the true label of an earlier prediction of the same client, once."""
         release = self._service.champion.serving()
-        if release.has_places:
-            raise HttpError(422, PLACES)
-        if release.is_written:
-            raise HttpError(422, WRITTEN)
+        if release.no_feedback:
+            raise HttpError(422, release.no_feedback)
         answer = release.read_answer(body.label)
         if answer is None:
             raise HttpError(422, f"Unknown label. Labels: {', '.join(release.labels)}.")

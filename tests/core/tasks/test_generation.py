@@ -13,8 +13,8 @@ from pipeline.core.evaluate.comparison import compare_models
 from pipeline.core.evaluate.paired_bootstrap import PairedPredictions
 from pipeline.core.evaluate.report import ScoredTexts
 from pipeline.core.tasks.generation import Generation
-from pipeline.core.tasks.generation.outcomes import Outcome, dump_outcome, load_outcome
-from pipeline.core.tasks.generation.report import generation_figures, model_scores
+from pipeline.core.writing.outcomes import Outcome, dump_outcome, load_outcome
+from pipeline.core.writing.report import generation_figures, model_scores
 
 TASK = Generation()
 SAMPLING = BootstrapConfig(50, 0.95, 7)
@@ -137,5 +137,5 @@ def test_references_that_are_too_long_are_counted(tokenizer_json: str) -> None:
     answers = ["the film was good", "good", "the film was good and the film was bad"]
     encoder: Any = Encoder()
 
-    with pytest.raises(DataRejected, match="1 of 3 references have more than 5 tokens .* the longest 12"):
+    with pytest.raises(DataRejected, match=r"1 of 3 references have more than 5 tokens .* the longest 12"):
         TASK.require_start({"model_type": "bert"}, tokenizer_json, answers, encoder)

@@ -9,9 +9,8 @@ from pipeline.core.compress.onnx_export import export_onnx
 from pipeline.core.compress.quantization import quantize_model
 from pipeline.core.model.language_models import CausalLanguageModel, sample_text
 from pipeline.core.model.opened import open_predictor
+from pipeline.core.model.text_generator import AnswerTokens, TextGenerator
 from pipeline.core.model.tokenizer import load_tokenizer
-from pipeline.core.model.writing.answer_tokens import AnswerTokens
-from pipeline.core.model.writing.text_generator import TextGenerator
 
 SETTINGS = {
     "labels": [],

@@ -13,7 +13,6 @@ from pipeline.base.documents import EvaluationReport, ModelSettings, PublishedSc
 from pipeline.base.errors import ConfigError
 from pipeline.base.records import TextRecord
 from pipeline.base.tasks import GENERATION, TaskName
-from pipeline.core.tasks.generation.outcomes import Outcome, WrittenAnswers, dump_outcome
 from pipeline.core.tasks.protocol import (
     AnswerTable,
     BaselineTexts,
@@ -23,6 +22,7 @@ from pipeline.core.tasks.protocol import (
     Training,
     TruthRow,
 )
+from pipeline.core.writing.outcomes import Outcome, WrittenAnswers, dump_outcome
 
 if TYPE_CHECKING:
     from pipeline.core.evaluate.report import LabelledPredictions, RobustnessReports, ScoredTexts
@@ -43,7 +43,7 @@ class Generation:
     @property
     def figures(self) -> OwnFigures:
         """Return the overlap of what is written with references."""
-        from pipeline.core.tasks.generation.report import WritingFigures
+        from pipeline.core.writing.report import WritingFigures
 
         return WritingFigures()
 
@@ -52,7 +52,7 @@ class Generation:
     ) -> None:
         """Raise ConfigError for an encoder that is no decoder, DataRejected for references too long."""
         from pipeline.core.model.families import family_of
-        from pipeline.core.model.writing.answer_tokens import require_end_tokens, require_short_answers
+        from pipeline.core.model.text_generator import require_end_tokens, require_short_answers
 
         if config["model_type"] not in DECODERS:
             raise ConfigError(
@@ -74,7 +74,7 @@ class Generation:
         self, tokenizer: Any, texts: Sequence[str], rows: Sequence[TruthRow], training: Training
     ) -> Mapping[str, Any]:
         """Return the tokens of texts with their answers, and of each the next one, if it is an answer's."""
-        from pipeline.core.model.writing.answer_tokens import AnswerTokens
+        from pipeline.core.model.text_generator import AnswerTokens
         from pipeline.core.train.masking import IGNORED
 
         tokens = AnswerTokens(tokenizer, training.answer_tokens)
@@ -88,7 +88,7 @@ class Generation:
         self, tokenizer: Any, records: Sequence[TextRecord], settings: ModelSettings
     ) -> list[list[int]]:
         """Return the tokens of texts with their references."""
-        from pipeline.core.model.writing.answer_tokens import AnswerTokens
+        from pipeline.core.model.text_generator import AnswerTokens
 
         tokens = AnswerTokens(tokenizer, settings["answer_tokens"])
         rows = tokens.rows([one.text for one in records], [one.label for one in records])
@@ -149,13 +149,13 @@ class Generation:
         reserved: int,
     ) -> EvaluationReport:
         """Build the report on log-likelihoods; without labels there is nothing to calibrate or to attack."""
-        from pipeline.core.tasks.generation.report import generation_report
+        from pipeline.core.writing.report import generation_report
 
         assert robustness.attack is None
         return generation_report(test, baselines=baselines, cfg=cfg, seed=seed, reserved=reserved)
 
     def published(self, reserve: "ScoredTexts", cfg: EvaluateConfig, seed: int) -> PublishedScores | None:
         """Measure the log-likelihood on the reserve."""
-        from pipeline.core.tasks.generation.report import published_likelihood
+        from pipeline.core.writing.report import published_likelihood
 
         return published_likelihood(reserve, cfg, seed)

@@ -26,8 +26,8 @@ from pipeline.core.evaluate.report import (
     report_sampling,
 )
 from pipeline.core.evaluate.slices import slice_members
-from pipeline.core.tasks.generation.outcomes import WrittenAnswers, paired_texts
-from pipeline.core.tasks.generation.overlap import overlap, overlap_counts
+from pipeline.core.writing.outcomes import WrittenAnswers, paired_texts
+from pipeline.core.writing.overlap import overlap, overlap_counts
 
 QUARTILES = (0.25, 0.5, 0.75)
 

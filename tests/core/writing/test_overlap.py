@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.core.tasks.generation.overlap import overlap, overlap_counts
+from pipeline.core.writing.overlap import overlap, overlap_counts
 
 
 def scores(*pairs: tuple[str, str]) -> tuple[float, float]:

@@ -1,1 +1,0 @@
-"""Models that write: a text with its answer as tokens, and the predictor that writes the answer."""
