@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from pipeline.base.config import CompressConfig, EvaluateConfig
 from pipeline.base.documents import CompressionMenu, MenuTexts, ModelSettings, VariantRecipe
+from pipeline.base.documents.model import UNNAMED
 from pipeline.base.records import Receipt, TextRecord
 from pipeline.base.seeds import seed_for
 from pipeline.base.tasks import SINGLE_LABEL, TaskName
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from pipeline.core.model.predictor import Predictor
     from pipeline.core.tasks import Task
     from pipeline.stages.context import StageContext, TrainingContext
-
-USUAL = {"long_texts": "head", "task": SINGLE_LABEL, "answer_tokens": 0}
 
 
 def compress(
@@ -133,7 +132,7 @@ def open_factory(
 
 def _unusual(**settings: object) -> "ModelSettings":
     """Return the settings that differ from what a model has that does not name them."""
-    return cast(ModelSettings, {name: one for name, one in settings.items() if one != USUAL[name]})
+    return cast(ModelSettings, {name: one for name, one in settings.items() if one != UNNAMED[name]})
 
 
 def open_model(model: "CompressedModel", settings: ModelSettings, threads: int) -> "Predictor":

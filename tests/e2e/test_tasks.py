@@ -41,6 +41,7 @@ def make_of_preset(command_in, tiny, tmp_path):
             # A source of entities, or of texts alone, is none of another task.
             text = params.read_text("utf-8").replace("task: single_label ", f"task: {task} ")
             further = f" {column}: {column}," if column else ""
+            text = text.replace("[negative, neutral, positive]", f"[{', '.join(labels)}]", 1)
             params.write_text(text.replace("label: label,", f"label: null,{further}"), "utf-8")
         with (tmp_path / "texts.csv").open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows([["text", column or "note"], *rows])

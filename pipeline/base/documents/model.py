@@ -2,7 +2,10 @@
 
 from typing import NotRequired, TypedDict
 
-from pipeline.base.tasks import TaskName
+from pipeline.base.tasks import SINGLE_LABEL, TaskName
+
+# What a setting is where a model does not name it.
+UNNAMED: dict[str, object] = {"long_texts": "head", "task": SINGLE_LABEL, "answer_tokens": 0}
 
 
 class ModelSettings(TypedDict):

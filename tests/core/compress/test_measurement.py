@@ -134,7 +134,7 @@ def test_a_group_of_dependent_texts_counts_once():
     )
 
     one, ten = (
-        measure_quality(drawn, changed, BUDGET, seed=3).macro_f1_drop
+        measure_quality(drawn, changed, BUDGET, seed=3).drop
         for drawn, changed in ((alone, predicted), (copied, np.repeat(predicted, 10)))
     )
 
