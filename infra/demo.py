@@ -55,8 +55,7 @@ def main() -> None:
         _retrain_on_all(demo)
         _live(demo, texts, hours=1)
         _approve_bad_release(demo)
-        _live(demo, texts, hours=2)
-        _live(demo, texts, hours=6, labels=True, until=lambda summary: bool(summary["rollback"]))
+        _live(demo, texts, hours=8, labels=True, until=lambda summary: bool(summary["rollback"]))
         _wait_for_champion(demo)
         _end(demo)
 
@@ -85,7 +84,7 @@ def _live(
     labels: bool = False,
     until: Callable[[dict[str, Any]], bool] | None = None,
 ) -> None:
-    """Send traffic for some hours and watch; with `until`, watch each hour and end when it is true.
+    """Send traffic for some hours and watch; with `until`, watch every second hour and end when it is true.
 
     `shifted` drops five of six texts that are not negative in the topic SHIFTED; `labels` lets people label
     what was drawn, hour by hour.
@@ -95,7 +94,7 @@ def _live(
             chosen = _shifted(traffic) if shifted and topic == SHIFTED else traffic
             _send_traffic(demo, topic, list(itertools.islice(chosen, TEXTS_PER_HOUR)))
         demo.clock.now += HOUR
-        if until is None and number + 1 < hours:
+        if number + 1 < hours and (until is None or number % 2 == 0):
             continue
         if labels:
             _watch(demo)  # draws

@@ -20,13 +20,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "split": {"test": 0.30},
     "pretrain": {"steps": 0},
     "finetune": {"min_steps": 70, "eval_every": 200},
-    "evaluate": {"resamples": 300, "frozen_encoder": None},
+    "evaluate": {"resamples": 300, "frozen_encoder": None, "attack": {"texts": 60, "edits": 2, "tries": 6}},
     "gate": {
         "min_macro_f1": 0.4,
         "abilities": {},
-        "ability_margin": 0.3,  # of 70 cases
+        "ability_margin": 0.4,  # of ABILITY_CASES
         "slice_margin": 0.12,  # of some hundred texts
-        "max_attack_drop": 0.5,
+        "max_attack_drop": 0.6,
         "max_calibration_error": 0.25,
         "reserve": 0.0,
         "resamples": 1000,
@@ -37,6 +37,7 @@ WATCH: dict[str, dict[str, Any]] = {
     "drift": {"learning_weeks": 0.14},
     "audit": {"per_topic_per_day": 480},
 }
+ABILITY_CASES = 30
 MENU = ("fp32", "trimmed-int8")
 BENCHMARK_TEXTS = 32
 
@@ -59,6 +60,8 @@ def prepare(demo: Demo) -> dict[str, Iterator[tuple[str, str]]]:
         watch=watch,
         **SETTINGS,
     )
+    behaviour = params["evaluate"]["behaviour"] | {"max_cases": ABILITY_CASES}
+    demo.change(evaluate={"behaviour": behaviour})
     return {topic: itertools.cycle(traffic) for topic, traffic in _write_tables(demo).items()}
 
 

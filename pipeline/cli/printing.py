@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, cast
 
 from pipeline.base.config import Workspace
 from pipeline.base.config.parsing import read_yaml
-from pipeline.base.documents import ReignRecord, ReleaseDetails, ReleaseRecord
+from pipeline.base.documents import ReignRecord, ReleaseDetails, ReleaseRecord, Scores
+from pipeline.base.documents.scores import score_key, score_of, score_title
 from pipeline.base.spreadsheet import inert
 from pipeline.cli.tables import table
 
@@ -43,7 +44,7 @@ def run(result: "RetrainResult", workspace: Workspace) -> str:
 def release(record: ReleaseRecord) -> str:
     """Format what a release is made of, its metrics beside the baselines and every check of the gate."""
     sources = [
-        (f"  {name}", f"{scores['macro_f1']:.3f}", "", f"{scores['accuracy']:.3f}")
+        (f"  {name}", f"{score_of(scores):.3f}", "", *_accuracy(scores))
         for name, scores in record["metrics"]["per_source"].items()
     ]
     metrics = table([*_metrics(record), *sources], header=_metrics_header(record))
@@ -61,8 +62,8 @@ def _published(record: ReleaseRecord) -> list[str]:
     """Return the figure to publish, and how many looks at the test split are left, where they are known."""
     lines = []
     if published := record.get("published"):
-        low, high = published["intervals"]["macro_f1"]
-        figure = f"macro F1 {published['macro_f1']:.3f} ({low:.3f} to {high:.3f})"
+        low, high = published["intervals"][score_key(published)]
+        figure = f"{score_title(published)} {score_of(published):.3f} ({low:.3f} to {high:.3f})"
         lines.append(f"To publish: {figure}, on {published['texts']:,} reserved texts.")
     if looks := cast(ReleaseDetails, record).get("looks"):
         lines.append(looks["sentence"])
@@ -186,7 +187,8 @@ def _lineage(record: ReleaseRecord) -> str:
 
 def _metrics_header(record: ReleaseRecord) -> tuple[str, ...]:
     confidence = read_yaml(record["params"])["evaluate"]["confidence"]
-    return "model", "macro F1", f"{confidence:.0%} interval", "accuracy"
+    names = ("model", score_title(record["evaluation"]), f"{confidence:.0%} interval", "accuracy")
+    return names if "accuracy" in record["evaluation"] else names[:-1]
 
 
 def _metrics(record: ReleaseRecord) -> list[tuple[str, ...]]:
@@ -194,10 +196,15 @@ def _metrics(record: ReleaseRecord) -> list[tuple[str, ...]]:
     models = [(record["release"], record["evaluation"]), *baselines]
     rows: list[tuple[str, ...]] = []
     for name, scores in models:
-        low, high = scores["intervals"]["macro_f1"]
+        low, high = scores["intervals"][score_key(scores)]
         interval = f"{low:.3f} to {high:.3f}"
-        rows.append((name, f"{scores['macro_f1']:.3f}", interval, f"{scores['accuracy']:.3f}"))
+        rows.append((name, f"{score_of(scores):.3f}", interval, *_accuracy(scores)))
     return rows
+
+
+def _accuracy(scores: Scores) -> tuple[str, ...]:
+    """Return the accuracy, nothing where there are no labels."""
+    return (f"{scores['accuracy']:.3f}",) if "accuracy" in scores else ()
 
 
 def _gate(record: ReleaseRecord) -> str:

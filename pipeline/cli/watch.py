@@ -126,7 +126,7 @@ def _pass(summary: "WatchSummary") -> str:
     """Format what one pass of the watch did."""
     windows, alerts, rollback = summary["windows"], summary["alerts"], summary["rollback"]
     last = f" The last one starts at {windows[-1]}." if windows else ""
-    lines = [f"Windows: {len(windows)}.{last}"]
+    lines = [summary["left_out"]] if "left_out" in summary else [f"Windows: {len(windows)}.{last}"]
     lines += [f"Alert: {title}" for title in alerts] or ["No new alert."]
     if summary["undelivered"]:
         lines.append(f"Undelivered alerts: {summary['undelivered']}. They are sent again by the next watch.")

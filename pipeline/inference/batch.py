@@ -73,7 +73,8 @@ class ScoredTable:
         self.without_text += len(rows) - len(predicted)
         self.cut += sum(row.cut for row in predicted)
         self.uncertain += sum(row.uncertain for row in predicted)
-        labels = (label for row in predicted for label in release.counted_as(row.label))
+        counted = [] if release.is_written else predicted
+        labels = (label for row in counted for label in release.counted_as(row.label))
         for label, count in Counter(labels).items():
             self.labels[label] = self.labels.get(label, 0) + count
 
@@ -82,9 +83,9 @@ def score_table(workspace: Workspace, request: ScoreRequest, standard_input: Bin
     """Write a table of all columns of the source and the champion's predictions; it is whole or absent.
 
     The added columns are label, best, uncertain, cut, one `probability_` column per label, release and
-    data_version; in JSON also the list of `labels` or of `spans`, where a text may have several. Every row is
-    kept; one without a text has no prediction. Raises UsageError for a column or a place that cannot be used,
-    DataRejected for a row that cannot be read.
+    data_version; in JSON also the list of `labels` or of `spans`, where a text may have several; `generated`
+    where the release writes. Every row is kept; one without a text has no prediction. Raises UsageError for a
+    column or a place that cannot be used, DataRejected for a row that cannot be read.
     """
     source, out = request.source, request.out
     check_out(out, replace=request.replace)
@@ -194,8 +195,10 @@ def _added_columns(release: LoadedRelease, out: Path) -> dict[str, type]:
     """Return the names and types of the added columns; only JSON has lists of labels or of entities."""
     probabilities = {f"{PROBABILITY}{label}": float for label in release.labels}
     head = {"label": str, "best": str, "uncertain": bool, "cut": bool}
-    items = items_name(release.task) if require_format(out).kind == "jsonl" else None
-    lists: dict[str, type] = {items: list} if items else {}
+    items = items_name(release.task)
+    if release.is_written and items:
+        return {**head, items: str, "release": str, "data_version": str}
+    lists: dict[str, type] = {items: list} if items and require_format(out).kind == "jsonl" else {}
     return {**head, **lists, **probabilities, "release": str, "data_version": str}
 
 
@@ -212,7 +215,10 @@ def _values(
         if row is not None:
             probabilities = {f"{PROBABILITY}{label}": one for label, one in row.probabilities.items()}
             items = items_of(row.best, text or "", release.task)
-            written = {name: json.dumps(one, ensure_ascii=False) for name, one in items.items()}
+            written = {
+                name: one if isinstance(one, str) else json.dumps(one, ensure_ascii=False)
+                for name, one in items.items()
+            }
             origin = {"release": release.name, "data_version": release.data_version}
             values = {**vars(row), **written, **probabilities, **origin}
         found.append([values.get(name) for name in columns])

@@ -20,6 +20,19 @@ if TYPE_CHECKING:
 __all__ = ["ChampionSource", "LoadedRelease", "Predictions", "load_champion"]
 
 
+PLACES = (
+    "This release finds entities. The journal keeps a text as the model reads it, so places in the text "
+    "that was sent are no truth about it: label texts in a table of your own (`columns.spans`), or those "
+    "that were drawn at /labels."
+)
+WRITTEN = (
+    "This release writes texts, and feedback is a label: put what it should have written into a table of "
+    "your own (`columns.reference`)."
+)
+# Under this name texts that were written are counted.
+TEXT = "text"
+
+
 @dataclass(frozen=True)
 class LoadedRelease:
     """Hold a release that is loaded and warmed.
@@ -36,13 +49,22 @@ class LoadedRelease:
     task: TaskName = SINGLE_LABEL
 
     @property
-    def has_places(self) -> bool:
-        """Return whether its answers name characters of a text."""
-        return answer_form(self.task).has_places
+    def no_feedback(self) -> str:
+        """Return why nobody can send a true label for a prediction, "" where people can."""
+        if answer_form(self.task).has_places:
+            return PLACES
+        return WRITTEN if self.is_written else ""
+
+    @property
+    def is_written(self) -> bool:
+        """Return whether its answers are texts of their own."""
+        return answer_form(self.task).is_written
 
     def counted_as(self, label: str) -> tuple[str, ...]:
         """Return under which labels a prediction is counted: each of its own once."""
         form = answer_form(self.task)
+        if form.is_written:
+            return (TEXT,)
         if form.one_label or label == UNCERTAIN:
             return (label,)
         return tuple(dict.fromkeys(form.labels_of(label))) or (NONE_APPLIES,)

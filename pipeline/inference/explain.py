@@ -62,6 +62,11 @@ def explain(
     label's logit between all words, with the classifier that the release was compressed from. Raises
     UsageError where that is gone.
     """
+    if release.is_written:
+        raise UsageError(
+            f"{release.name} writes texts, and what is explained is the probability of a label. Leave out "
+            "`--explain`."
+        )
     if reads_targets(release.task) and not split_target(text)[1]:
         raise UsageError(f"{release.name} labels a target in a text. {SECOND_LINE}")
     if method == "gradients":

@@ -24,10 +24,11 @@ class EntitySpan(TypedDict):
 
 
 class PredictionItems(TypedDict):
-    """The items of an answer that is more than one label: `labels` or `spans`, by the task."""
+    """What an answer is that is more than one label: `labels`, `spans` or a `generated` text, by the task."""
 
     labels: NotRequired[list[str]]
     spans: NotRequired[list[EntitySpan]]
+    generated: NotRequired[str]
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Prediction:
 
     `best` is the label with the highest probability, `label` is that or `uncertain` where its probability is
     too low, `cut` whether the text has more tokens than the model reads. Where a text has several labels
-    or entities, `best` is all of them as one string, and `items_of` takes it apart.
+    or entities, `best` is all of them as one string, and `items_of` takes it apart; where a model writes, it
+    is what was written.
     """
 
     label: str
@@ -51,14 +53,18 @@ def items_of(best: str, text: str, task: TaskName) -> PredictionItems:
     name = items_name(task)
     if name == "spans":
         return {"spans": [_entity(span, text) for span in load_spans(best)]}
+    if name == "generated":
+        return {"generated": best}
     return {"labels": list(answer_form(task).labels_of(best))} if name else {}
 
 
-def items_name(task: TaskName) -> Literal["labels", "spans"] | None:
+def items_name(task: TaskName) -> Literal["labels", "spans", "generated"] | None:
     """Return under which name the items of an answer go, None for tasks of one label."""
     form = answer_form(task)
     if form.one_label:
         return None
+    if form.is_written:
+        return "generated"
     return "spans" if form.has_places else "labels"
 
 

@@ -55,12 +55,17 @@ def stream_rows(path: Path, *columns: str) -> Iterator[tuple[Any, ...]]:
 
 @dataclasses.dataclass(frozen=True)
 class TextColumn:
-    """The texts of one Parquet file, read anew in each pass with one batch in memory."""
+    """The texts of one Parquet file, read anew in each pass with one batch in memory.
+
+    With `answers` the text that answers each of them follows it.
+    """
 
     path: Path
+    answers: bool = False
 
     def __iter__(self) -> Iterator[str]:
-        return (text for (text,) in stream_rows(self.path, "text"))
+        names = ("text", "label") if self.answers else ("text",)
+        return (text for row in stream_rows(self.path, *names) for text in row if text)
 
     def __len__(self) -> int:
         import pyarrow.parquet

@@ -41,6 +41,19 @@ ALL_SOURCES = ""
 OWN_FACTOR = 4
 
 
+def not_watched(workspace: Workspace) -> str | None:
+    """Return why the predictions of the champion are not evaluated, None where they are."""
+    ledger = Ledger(workspace.ledger)
+    name = ledger.champion()
+    task = ledger.get(name).record["evaluation"].get("task", SINGLE_LABEL) if name else SINGLE_LABEL
+    if not answer_form(task).is_written:
+        return None
+    return (
+        f"{name} is of task {task}: shares, drift, change points and audit labels are those of labels, "
+        "so no window is evaluated. The journal has every prediction."
+    )
+
+
 class ReferenceColumns(SampleColumns):
     """The columns of a reference; `source` is that of each test text."""
 

@@ -27,7 +27,7 @@ from pipeline.io.sources import labelled_texts
 from pipeline.monitoring import audit_labels, auto_rollback
 from pipeline.monitoring.begun_rollback import end_rollback, record_rollback, unraised_rollback
 from pipeline.monitoring.changes import find_changes, write_changes
-from pipeline.monitoring.reference import ReferenceCache
+from pipeline.monitoring.reference import ReferenceCache, not_watched
 from pipeline.monitoring.window_alerts import alerts_from_changes
 from pipeline.monitoring.window_writer import WindowWriter
 from pipeline.monitoring.windows.counts import ALL
@@ -55,6 +55,8 @@ def run_watch(
     judged by, those of the workspace if None. Raises UsageError for a `now` that is no time.
     """
     params, now = load_params(workspace.params), _parse_now(now)
+    if reason := not_watched(workspace):
+        return _without_windows(workspace, params, reason, now=now)
     with locks.folder_lock(workspace.windows), one_blas_thread():
         journal = Journal.reading(workspace.journal, late_hours=params.watch.lateness_hours)
         references = ReferenceCache(workspace)
@@ -79,6 +81,26 @@ def run_watch(
         "labels": new_labels,
         "drawn": drawn,
         "retrain": _retrain_reason(_asking(workspace, raised, now=now), new_labels, params),
+    }
+
+
+def _without_windows(workspace: Workspace, params: Params, reason: str, *, now: str) -> WatchSummary:
+    log.warning("watch.left_out", reason=reason)
+    new_labels = labelled_texts.count_new_labels(workspace, params.collect)
+    delivery = alerts.deliver_alerts(workspace.alerts, workspace.alert_urls)
+    return {
+        "now": now,
+        "left_out": reason,
+        "windows": [],
+        "future": 0,
+        "set_aside": [],
+        "too_late": 0,
+        "alerts": [],
+        "undelivered": delivery.waiting,
+        "rollback": None,
+        "labels": new_labels,
+        "drawn": 0,
+        "retrain": _retrain_reason([], new_labels, params),
     }
 
 

@@ -12,7 +12,7 @@ from pipeline.base.tasks import answer_form
 from pipeline.core.evaluate.comparison import Anchor, SourcePredictions, compare_models, measure_forgetting
 from pipeline.core.evaluate.paired_bootstrap import PairedPredictions
 from pipeline.core.evaluate.slices import slice_members
-from pipeline.core.tasks import AnswerTable, task_named
+from pipeline.core.tasks import AnswerTable, Task, task_named
 from pipeline.io.registry import release_files
 from pipeline.io.versioning.data_versions import read_split
 from pipeline.io.workspace_id import workspace_identity
@@ -83,19 +83,19 @@ def compare_with_champion(
 
     Texts that the champion learnt from are left out and counted. Raises DataRejected where that leaves none.
     """
+    made_for = task_named(params.task)
     champion, own = task.champion, (workspace_identity(workspace).id, task.data_version)
     trained = rows_trained_on(workspace.root, champion, task.texts.records, own=own)
     texts = task.texts.where(lambda row: row not in trained.rows)
     predictor = load(release_files.verified_copy(workspace, champion))
     candidate = load(workspace.root / "data" / "candidate")
-    today = _PredictedTexts(texts.records, texts.predicted, predicted_labels(predictor, texts.records))
-    anchors = [
-        anchor for release in task.anchors if (anchor := _anchor(workspace, release, texts, own, load))
-    ]
-    sources = _champion_sources(workspace, champion, today, (candidate, predictor))
+    its = predicted_labels(predictor, texts.records, made_for)
+    today = _PredictedTexts(texts.records, texts.predicted, its)
+    anchors = _anchors(workspace, task.anchors, texts, own, (load, made_for))
+    sources = _champion_sources(workspace, champion, today, (candidate, predictor), made_for)
     columns = _columns([today, *(source.texts for source in sources.values())], anchors)
     labels = _all_labels(params, columns)
-    table = task_named(params.task).table(labels, *columns)
+    table = made_for.table(labels, *columns)
     pair, seed = today.paired(table), params.seed
     comparison = compare_models(
         pair,
@@ -107,7 +107,7 @@ def compare_with_champion(
         look=task.look,
         anchors=[_anchor_of(anchor, today, table) for anchor in anchors],
     )
-    figures = task_named(params.task).figures
+    figures = made_for.figures
     rows = figures.compare(pair, champion=champion["release"], gate=params.gate, seed=seed) if figures else []
     models = ComparedModels(candidate, predictor, champion["release"])
     attacked = ([record.text for record in texts.records], [record.label for record in texts.records])
@@ -147,14 +147,26 @@ def _slices(records: Sequence[TextRecord], params: Params) -> dict[str, list[int
     return slice_members(texts, sources, langs, params.evaluate)
 
 
+def _anchors(
+    workspace: Workspace,
+    releases: Sequence[ReleaseRecord],
+    texts: EvaluatedTexts,
+    own: tuple[str | None, str],
+    loading: tuple[PredictorLoader, Task],
+) -> list[_AnchorTexts]:
+    found = (_anchor(workspace, release, texts, own, loading) for release in releases)
+    return [anchor for anchor in found if anchor]
+
+
 def _anchor(
     workspace: Workspace,
     release: ReleaseRecord,
     texts: EvaluatedTexts,
     own: tuple[str | None, str],
-    load: PredictorLoader,
+    loading: tuple[PredictorLoader, Task],
 ) -> _AnchorTexts | None:
     """Predict the texts with an earlier release; None where it is gone or may know all of them."""
+    load, made_for = loading
     trained = rows_trained_on(workspace.root, release, texts.records, own=own)
     rows = [row for row in range(len(texts.records)) if row not in trained.rows]
     if trained.unknown or not rows:
@@ -165,7 +177,7 @@ def _anchor(
     except TonewatchError as error:
         log.warning("anchor.left_out", release=release["release"], error=str(error))
         return None
-    return _AnchorTexts(release["release"], predicted_labels(predictor, texts.records), rows)
+    return _AnchorTexts(release["release"], predicted_labels(predictor, texts.records, made_for), rows)
 
 
 def _anchor_of(anchor: _AnchorTexts, today: _PredictedTexts, table: AnswerTable) -> Anchor:
@@ -178,6 +190,7 @@ def _champion_sources(
     champion: ReleaseRecord,
     today: _PredictedTexts,
     models: tuple[TextPredictor, TextPredictor],
+    task: Task,
 ) -> dict[str, _SourceTexts]:
     """Predict texts of each of the champion's sources: today's texts, or else those of its data version."""
     names, version = set(champion["evaluation"]["per_source"]), champion["data_version"]
@@ -192,7 +205,7 @@ def _champion_sources(
                 f"and its own test texts (data {version}) cannot be read, "
                 f"so forgetting cannot be measured: {error}"
             ) from error
-        past = _PredictedTexts(records, *(predicted_labels(model, records) for model in models))
+        past = _PredictedTexts(records, *(predicted_labels(model, records, task) for model in models))
         sources |= {name: _SourceTexts(past.of_source(name), version) for name in absent}
     return sources
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TypedDict, get_args
 
 from pipeline.base.config import Params, Workspace
 from pipeline.base.data_account import DataAccount
@@ -14,6 +14,8 @@ from pipeline.base.documents import (
     ReleaseRecord,
     TrainingRecord,
 )
+from pipeline.base.documents.scores import valid_score
+from pipeline.base.tasks import SINGLE_LABEL, TaskName
 from pipeline.core.gate.anchors import choose_anchors
 from pipeline.core.gate.decision import RULES
 from pipeline.io import files
@@ -26,8 +28,6 @@ from pipeline.release.looks import recorded_budget
 from pipeline.release.predicting import PredictorLoader
 from pipeline.release.register import candidate_digests, read_evaluation
 from pipeline.stages.table import STAGES
-
-VALID_SCORE = "valid_macro_f1"
 
 
 @dataclass(frozen=True)
@@ -123,18 +123,20 @@ def _training(workspace: Workspace, params: Params, champion: ReleaseRecord | No
     receipt = files.verified_receipt(workspace.root / "data" / "classifier", made_by="finetune")
     if "trained_parameters" not in receipt.counts:
         return None
-    prefix = f"{VALID_SCORE}/"
+    score = next(name for name in map(valid_score, get_args(TaskName)) if name in receipt.figures)
+    prefix = f"{score}/"
     scores = {
-        name.removeprefix(prefix): score for name, score in receipt.figures.items() if name.startswith(prefix)
+        name.removeprefix(prefix): value for name, value in receipt.figures.items() if name.startswith(prefix)
     }
-    return {
+    training: TrainingRecord = {
         "method": receipt.notes["method"],
         "trained": receipt.counts["trained_parameters"],
         "parameters": receipt.counts["parameters"],
-        "score": receipt.figures[VALID_SCORE],
+        "score": receipt.figures[score],
         "seeds": {name: score for name, score in scores.items() if name.startswith("seed-")},
         "cost": _cost(workspace, params, champion),
     }
+    return training if score == valid_score(SINGLE_LABEL) else {**training, "name": score}
 
 
 def _cost(workspace: Workspace, params: Params, champion: ReleaseRecord | None) -> CostRecord:

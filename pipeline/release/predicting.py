@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.records import TextRecord
+from pipeline.core.tasks import Task
 
 
 class LabelledTexts(Protocol):
@@ -36,6 +37,7 @@ class TextPredictor(Protocol):
 PredictorLoader = Callable[[Path], TextPredictor]
 
 
-def predicted_labels(predictor: TextPredictor, records: Sequence[TextRecord]) -> list[str]:
-    """Return the predicted label of each text by name."""
-    return list(predictor.predict([record.text for record in records]).labels)
+def predicted_labels(predictor: TextPredictor, records: Sequence[TextRecord], task: Task) -> list[str]:
+    """Return the predicted label of each text by name, or the outcome that the task compares."""
+    answers = predictor.predict([record.text for record in records]).labels
+    return task.outcomes(predictor, records, answers)

@@ -11,6 +11,7 @@ from pipeline.base.config import OPERATIONAL_SECTIONS, Params, Workspace
 from pipeline.base.config.parsing import parse_params
 from pipeline.base.digests import json_digest
 from pipeline.base.documents import EvaluationReport, HeadlineMetrics, ReleaseRecord
+from pipeline.base.documents.scores import score_key
 from pipeline.base.errors import ConfigError, TonewatchError, Unreachable
 from pipeline.base.tasks import SINGLE_LABEL, are_comparable
 from pipeline.io import files
@@ -120,11 +121,9 @@ def register_again(workspace: Workspace, release: ReleaseRecord) -> str:
 
 def headline_metrics(evaluation: EvaluationReport) -> HeadlineMetrics:
     """Return the metrics that MLflow and the release record show first."""
-    return {
-        "macro_f1": evaluation["macro_f1"],
-        "accuracy": evaluation["accuracy"],
-        "per_source": evaluation["per_source"],
-    }
+    names = (score_key(evaluation), "accuracy", "per_source")
+    values = cast(Mapping[str, object], evaluation)
+    return cast(HeadlineMetrics, {name: values[name] for name in names if name in values})
 
 
 def candidate_digests(workspace: Workspace) -> dict[str, str]:

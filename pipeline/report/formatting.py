@@ -2,9 +2,13 @@
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipeline.base.documents.scores import drop_of, score_head, score_interval, score_of, score_title
 
 BASELINES = {
     "frozen_encoder": "Frozen encoder + logistic regression",
+    "token_counts": "Counts of tokens",
     "tfidf": "TF-IDF + logistic regression",
     "vader": "VADER lexicon",
 }
@@ -85,7 +89,7 @@ def shortfall(value: float | None, unit: str | None) -> str:
 
 
 # By name, for the templates of the reports and of the dashboard.
-FILTERS: Mapping[str, Callable[..., str]] = {
+FILTERS: Mapping[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
         score,
@@ -97,5 +101,10 @@ FILTERS: Mapping[str, Callable[..., str]] = {
         utc_time,
         baseline_name,
         interval_name,
+        score_head,
+        score_interval,
+        score_of,
+        score_title,
+        drop_of,
     )
 }

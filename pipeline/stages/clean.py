@@ -1,9 +1,8 @@
 """Clean: set aside what cannot be used, with a reason, and account for every row that was read."""
 
 import dataclasses
-import functools
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,17 +30,17 @@ from pipeline.base.data_account import (
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import Receipt
 from pipeline.base.tasks import SINGLE_LABEL, TaskName, answer_form
-from pipeline.core.clean import rules
 from pipeline.core.clean.duplicates import DuplicateSearch
-from pipeline.core.clean.faults import find_text_fault
+from pipeline.core.clean.faults import UsableTexts
 from pipeline.core.clean.losses import LISTED, LostRows, losses_above_limit
+from pipeline.core.clean.rules import RULES
 from pipeline.core.privacy.masking import mask_pii
 from pipeline.core.privacy.preparation import PREPARATION
 from pipeline.io import files, parquet
 from pipeline.io.corrections import CORRECTIONS, corrections_path, read_corrections, write_corrections
 from pipeline.io.streams.tables import TableWriter, read_batches, records_of, rows_where, with_values
+from pipeline.io.streams.unreadable import UNREADABLE, first_unreadable
 from pipeline.io.streams.worker_pool import Batching
-from pipeline.stages import collect
 from pipeline.stages.collect import TEXTS
 
 if TYPE_CHECKING:
@@ -78,9 +77,8 @@ def clean(
     """
     corrections, batching = corrections or {}, batching or Batching()
     raw_receipt = files.verified_receipt(raw, made_by="collect")
-    usable = functools.partial(find_text_fault, cfg=cfg, labels=frozenset(labels), task=task)
-    reasons = _reasons(raw / TEXTS, usable, corrections, batching.rows)
-    unreadable = collect.first_unreadable(raw / collect.UNREADABLE, LISTED)
+    reasons = _reasons(raw / TEXTS, UsableTexts(cfg, frozenset(labels), task), corrections, batching.rows)
+    unreadable = first_unreadable(raw / UNREADABLE, LISTED)
     cleaned = Cleaned(LostRows(labels, under_notes("aspects", raw_receipt), unreadable), task)
     with files.staging_dir(out) as staging:
         texts = TableWriter(staging / TEXTS, parquet.COLUMNS)
@@ -167,7 +165,7 @@ def _counts(account: DataAccount, cleaned: Cleaned, corrections: int) -> dict[st
         "kept": account.kept,
         "quarantined": cleaned.reasons.total(),
         "unreadable": account.unreadable,
-        **{f"rule/{name}": account.changed.get(name, 0) for name, _ in rules.RULES},
+        **{f"rule/{name}": account.changed.get(name, 0) for name, _ in RULES},
         **{f"masked/{kind}": number for kind, number in sorted(account.masked.items())},
         **{f"reason/{reason}": number for reason, number in sorted(cleaned.reasons.items())},
         # A benchmark's own split must not shrink unnoticed.
@@ -176,21 +174,20 @@ def _counts(account: DataAccount, cleaned: Cleaned, corrections: int) -> dict[st
     }
 
 
-def _reasons(
-    path: Path, find_fault: Callable[[str, str, str], str | None], corrections: Mapping[str, str], rows: int
-) -> NDArray[np.uint8]:
+def _reasons(path: Path, rules: UsableTexts, corrections: Mapping[str, str], rows: int) -> NDArray[np.uint8]:
     """Return for each text why it is set aside: 0 if it is not, else the place in REASONS, from 1."""
     numbers = {reason: number for number, reason in enumerate(REASONS, start=1)}
     search = DuplicateSearch()
     found: list[NDArray[np.uint8]] = [np.zeros(0, dtype=np.uint8)]
     for batch in read_batches(path, rows, ("id", "text", "label", "more_labels", "split")):
         _, texts, *others, splits = _with_corrections(batch, corrections)[0].to_pydict().values()
-        found_in = (find_fault(*one) for one in zip(texts, *others, strict=True))
+        found_in = (rules.fault(*one) for one in zip(texts, *others, strict=True))
         faults = np.fromiter((numbers[one] if one else 0 for one in found_in), np.uint8, len(texts))
         found.append(faults)
         places = np.flatnonzero(faults == 0).tolist()
         labels = list(map("".join, zip(*others, strict=True)))
-        search.add(*([column[place] for place in places] for column in (texts, labels, splits)))
+        copies = list(map(rules.compared, texts, labels))
+        search.add(*([column[place] for place in places] for column in (copies, labels, splits)))
     reasons = np.concatenate(found)
     usable = np.flatnonzero(reasons == 0)
     for row, reason in search.found():

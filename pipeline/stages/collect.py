@@ -27,20 +27,21 @@ from pipeline.core.privacy.tombstone_form import tombstone_form
 from pipeline.io import files, parquet
 from pipeline.io.forgetting.tombstones import Tombstones, open_tombstones
 from pipeline.io.sources.rows import RowTally
-from pipeline.io.sources.source_reader import SourceReader, have_targets, watermark_note
+from pipeline.io.sources.source_reader import SourceReader, has_references, have_targets, watermark_note
 from pipeline.io.streams.tables import TableWriter, replace_values
+from pipeline.io.streams.unreadable import PLACES, UNREADABLE
 from pipeline.io.streams.worker_pool import Batching, map_in_order
 
 if TYPE_CHECKING:
     from pipeline.stages.context import StageContext
 
 TEXTS = "texts.parquet"
-UNREADABLE = "unreadable.parquet"
 # So many spellings of labels are counted one by one.
 SPELLINGS = 50
+# Beyond these characters an answer is no label, and is not counted.
+LONGEST_LABEL = 200
 # How the entities of a text begin.
 SPANS = '[{"start": '
-PLACES = tuple(one.name for one in dataclasses.fields(Unreadable))
 Row = TextRecord | Unreadable
 
 
@@ -73,26 +74,37 @@ class Collected:
             zone, day_first = source.time_zone, source.day_first
         times = TimeColumn(zone=zone, day_first=day_first)
         function = functools.partial(prepare_batch, self.prepare.name)
-        for records, prepared in map_in_order(function, self._batches(rows, batching.rows), batching):
+        batches = self._batches(rows, batching.rows, references=has_references(source))
+        for records, prepared in map_in_order(function, batches, batching):
             self._add_batch(records, prepared, times, others)
         time_tally = times.close()
         self._note(source, tally, time_tally)
         return not time_tally.day_first
 
-    def _batches(self, rows: Iterable[Row], size: int) -> Iterator[tuple[list[TextRecord], list[str]]]:
-        """Yield the records that were read, in batches, with their texts; write what could not be read."""
+    def _batches(
+        self, rows: Iterable[Row], size: int, *, references: bool
+    ) -> Iterator[tuple[list[TextRecord], list[str]]]:
+        """Yield the records that were read, in batches, with their texts; write what could not be read.
+
+        Their references, which are texts too, stand behind the texts.
+        """
         read = iter(rows)
         while batch := list(itertools.islice(read, size)):
             records = [row for row in batch if isinstance(row, TextRecord)]
             self._add_unreadable([row for row in batch if isinstance(row, Unreadable)])
             if records:
-                yield records, [record.text for record in records]
+                answers = [record.label for record in records] if references else []
+                yield records, [*(record.text for record in records), *answers]
 
     def _add_batch(
         self, records: list[TextRecord], prepared: PreparedBatch, times: TimeColumn, others: TableWriter
     ) -> None:
         columns = {name: [getattr(record, name) for record in records] for name in parquet.COLUMNS}
-        for place, text in prepared.texts.items():
+        for number, text in prepared.texts.items():
+            row, place = divmod(number, len(records))
+            if row:
+                columns["label"][place] = text
+                continue
             columns["text"][place] = text
             if columns["label"][place].startswith(SPANS):
                 columns["label"][place] = moved_spans(columns["label"][place], records[place].text, text)
@@ -103,7 +115,7 @@ class Collected:
             names += [f"masked/{kind}" for kind in prepared.kinds.get(place, ())]
             self.counts.update(names)
             for name in names:
-                self.notes.setdefault(f"example/{name}", columns["id"][place])
+                self.notes.setdefault(f"example/{name}", columns["id"][place % len(records)])
         read = [times.read(time) for time in columns["time"]]
         columns["time"] = [time for time, _ in read]
         kept = self._remembered(columns)
@@ -115,7 +127,7 @@ class Collected:
         if len(kept) < len(records):
             columns = {name: [values[place] for place in kept] for name, values in columns.items()}
         self.by_source.update(columns["source"])
-        self.by_label.update(columns["label"])
+        self.by_label.update(label for label in columns["label"] if len(label) <= LONGEST_LABEL)
         self.texts.add_columns(columns)
 
     def _remembered(self, columns: dict[str, list[str]]) -> Sequence[int]:
@@ -221,17 +233,6 @@ def collect(
             "texts.collected", texts=texts.rows, unreadable=unreadable.rows, sources=len(reader.sources)
         )
         return files.write_receipt(staging, collected.receipt(set(reader.labels), notes))
-
-
-def write_unreadable(path: Path, rows: Sequence[Unreadable]) -> None:
-    """Write the rows that could not be read."""
-    parquet.write_rows(path, {name: [getattr(row, name) for row in rows] for name in PLACES})
-
-
-def first_unreadable(path: Path, count: int) -> list[Unreadable]:
-    """Read the first rows that could not be read."""
-    rows = parquet.stream_rows(path, *PLACES)
-    return [Unreadable(*values) for values in itertools.islice(rows, count)]
 
 
 def run(context: "StageContext") -> Receipt:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from pipeline.base.config import CompressConfig, EvaluateConfig
 from pipeline.base.documents import CompressionMenu, MenuTexts, ModelSettings, VariantRecipe
+from pipeline.base.documents.model import UNNAMED
 from pipeline.base.records import Receipt, TextRecord
 from pipeline.base.seeds import seed_for
 from pipeline.base.tasks import SINGLE_LABEL, TaskName
@@ -36,17 +37,18 @@ def compress(
     slices: EvaluateConfig,
     training: "TrainingContext",
     long_texts: str = "head",
+    answer_tokens: int = 0,
     task: TaskName = SINGLE_LABEL,
 ) -> Receipt:
     """Make the menu's variants, measure each against the teacher, and write the chosen one.
 
-    One half of the validation split, by group, measures and chooses; the other sets temperature and
-    thresholds. `slices` sets the slices of the first half.
+    One half of the validation split, by group, measures and chooses, in `slices`; the other sets thresholds.
     """
     from pipeline.core.compress.selection import choose_variant
 
     asked = {"labels": labels, "max_tokens": max_tokens, "long_texts": long_texts, "task": task}
-    factory = open_factory(classifier, splits, cfg=cfg, training=training, **asked)  # type: ignore[arg-type]
+    asked |= {"cfg": cfg, "training": training, "answer_tokens": answer_tokens}
+    factory = open_factory(classifier, splits, **asked)  # type: ignore[arg-type]
     choice_texts, calibration_texts = halve_texts(factory.splits["valid"])
     models = factory.make_all()
     predictors = {one: open_model(model, factory.settings, factory.threads) for one, model in models.items()}
@@ -95,6 +97,7 @@ def open_factory(
     cfg: CompressConfig,
     training: "TrainingContext",
     long_texts: str = "head",
+    answer_tokens: int = 0,
     task: TaskName = SINGLE_LABEL,
 ) -> "VariantFactory":
     """Read a trained classifier and the splits into a factory of its variants."""
@@ -103,7 +106,6 @@ def open_factory(
 
     teacher_files = files.verified_receipt(classifier, made_by="finetune").files
     split_receipt = files.verified_receipt(splits, made_by="split")
-    further = [("long_texts", long_texts, "head"), ("task", task, SINGLE_LABEL)]
     return VariantFactory(
         teacher=_read_classifier(classifier, len(labels), task_named(task)),
         tokenizer=(classifier / "tokenizer.json").read_text("utf-8"),
@@ -115,7 +117,7 @@ def open_factory(
             "temperature": 1.0,
             "uncertain": 0.0,
             "preparation": split_receipt.notes.get(PREPARATION, EARLIER.name),
-            **{name: one for name, one, usual in further if one != usual},  # type: ignore[typeddict-item]
+            **_unusual(long_texts=long_texts, task=task, answer_tokens=answer_tokens),
         },
         splits={side: parquet.read_texts(splits / f"{side}.parquet") for side in ("train", "valid")},
         input_digests=[dict(teacher_files), dict(split_receipt.files)],
@@ -126,6 +128,11 @@ def open_factory(
         threads=training.profile.threads,
         task=task_named(task),
     )
+
+
+def _unusual(**settings: object) -> "ModelSettings":
+    """Return the settings that differ from what a model has that does not name them."""
+    return cast(ModelSettings, {name: one for name, one in settings.items() if one != UNNAMED[name]})
 
 
 def open_model(model: "CompressedModel", settings: ModelSettings, threads: int) -> "Predictor":
@@ -159,9 +166,9 @@ def measure_variants(
     from pipeline.core.compress.measurement import MeasuredVariant, TeacherTexts, measure_quality
     from pipeline.core.evaluate.slices import slice_members
 
-    texts = [record.text for record in records]
-    labels, truth = factory.settings["labels"], [record.label for record in records]
-    answers = {name: predictor.answers(texts) for name, predictor in predictors.items()}
+    texts, truth = [record.text for record in records], [record.label for record in records]
+    labels, outcomes = factory.settings["labels"], factory.task.outcomes
+    answers = {name: outcomes(one, records, one.answers(texts)) for name, one in predictors.items()}
     table = factory.task.table(labels, truth, *answers.values())
     predicted = {name: np.array(table.numbers(column)) for name, column in answers.items()}
     teacher_texts = TeacherTexts(
@@ -211,7 +218,7 @@ def _write_candidate(staging: Path, model: "CompressedModel", settings: ModelSet
     from pipeline.core.compress.golden_texts import golden_texts
 
     texts = golden_texts(model.tokenizer, seed)
-    probabilities = open_model(model, settings, threads=1).predict(texts).probabilities
+    probabilities = open_model(model, settings, threads=1).golden(texts)
     files.write_bytes(staging / "model.onnx", model.model)
     files.write_bytes(staging / "tokenizer.json", model.tokenizer.encode())
     files.write_json(staging / "model.json", settings)
@@ -236,6 +243,7 @@ def run(context: "StageContext") -> Receipt:
         cfg=params.compress,
         slices=params.evaluate,
         long_texts=params.encoder.long_texts,
+        answer_tokens=params.answer_tokens,
         training=context.training_context("compress"),
         task=params.task,
     )

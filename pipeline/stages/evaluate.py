@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.base.config import EvaluateConfig, RatingRule
 from pipeline.base.documents import EvaluationReport, HumanAgreement, ModelSettings
+from pipeline.base.documents.scores import LOG_LIKELIHOOD, MACRO_F1
 from pipeline.base.records import Receipt, TextRecord
 from pipeline.base.seeds import seed_for
 from pipeline.base.tasks import SINGLE_LABEL, TaskName
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from pipeline.core.evaluate.report import LabelledPredictions
     from pipeline.core.model.predictor import Predictor
     from pipeline.stages.context import StageContext
+
+
+FIGURES = (MACRO_F1, LOG_LIKELIHOOD, "accuracy")
 
 
 def evaluate(
@@ -78,7 +82,7 @@ def _write(out: Path, report: EvaluationReport, parts: Sequence[Predicted]) -> R
     with files.staging_dir(out) as staging:
         files.write_json(staging / "evaluation.json", report)
         parquet.write_rows(staging / "predictions.parquet", _joined([_columns(*part) for part in parts]))
-        figures = {"macro_f1": report["macro_f1"], "accuracy": report["accuracy"]}
+        figures = {name: report[name] for name in FIGURES if name in report}  # type: ignore[literal-required]
         sizes = dict(zip(("test", "reserved"), (len(part[0]) for part in parts), strict=True))
         return files.write_receipt(staging, Receipt("evaluate", sizes, figures))
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from pipeline.base import logs
 from pipeline.base.config import FinetuneConfig, ReplayConfig
 from pipeline.base.config.table_section import RatingRule
-from pipeline.base.errors import ConfigError, DataRejected
+from pipeline.base.documents.scores import valid_score
+from pipeline.base.errors import DataRejected
 from pipeline.base.records import Receipt
 from pipeline.base.tasks import SINGLE_LABEL, TaskName
 from pipeline.io import files, parquet
-from pipeline.io.model_folder import WORD_HEAD_FILE, write_model
+from pipeline.io.model_folder import WORD_HEAD, WORD_HEAD_FILE, read_word_head, write_model
 from pipeline.io.models.champion_start import ChampionStart, open_start
 from pipeline.io.models.published_folder import WEIGHTS
 from pipeline.io.training.token_shards import Columns, in_batches
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 log = logs.get("finetune")
 TRAIN = "train.parquet"
 # What the objectives of the tasks measure beside the score.
-FIGURES = ("accuracy", "exact", "mean_absolute_error", "weighted_kappa")
+FIGURES = ("accuracy", "exact", "mean_absolute_error", "weighted_kappa", "perplexity")
 
 
 def finetune(
@@ -45,6 +46,7 @@ def finetune(
     cfg: FinetuneConfig,
     training: "TrainingContext",
     long_texts: str = "head",
+    answer_tokens: int = 0,
     rules: Mapping[str, RatingRule] | None = None,
     task: TaskName = SINGLE_LABEL,
     champion: ChampionStart | None = None,
@@ -63,20 +65,20 @@ def finetune(
     rules = _rules(rules or {}, cfg)
     _require_fit(start, cfg, task)
     prompt = _prompt(start, cfg, labels, max_tokens) if cfg.method == "prompt" else None
-    key = (inputs, list(labels), max_tokens, long_texts, cfg.model_dump(), dict(rules), task)
+    key = (inputs, list(labels), max_tokens, long_texts, answer_tokens, cfg.model_dump(), dict(rules), task)
     store = partial(training.checkpoint_store, "finetune", *key)
-    made_for, targets = task_named(task), Training(labels, rules, cfg, training.seed, long_texts)
+    made_for = task_named(task)
+    targets = Training(labels, rules, cfg, training.seed, long_texts, answer_tokens)
     tokens = _Tokens(start, max_tokens, made_for, targets)
     rows = _rows(splits / TRAIN, champion, cfg.replay) if champion else None
     train = store().texts("train", tokens.of(splits / TRAIN, rows))
     valid = store().texts("valid", tokens.of(splits / "valid.parquet"))
     objective = made_for.objective(train, valid, _start(start, cfg, champion), targets)
     rounds = _rounds(objective, cfg, training, store, prompt)
-    counts = {"train": len(train), "valid": len(valid), "steps": rounds.steps}
-    before = _begin(objective, cfg, counts)
+    before = _begin(objective, cfg, {"train": len(train), "valid": len(valid), "steps": rounds.steps})
     if champion and rows:
         before = _gone_on(before, champion, rows)
-    receipt = _write(out, rounds.run(), start, before)
+    receipt = _write(out, rounds.run(), start, before, valid_score(task))
     rounds.delete_checkpoints()
     return receipt
 
@@ -133,11 +135,11 @@ def _begin(objective: "TaskObjective", cfg: FinetuneConfig, counts: Mapping[str,
     return Receipt("finetune", {**counts, **parameters}, figures, {"method": cfg.method})
 
 
-def _write(out: Path, trained: "Trained", encoder: Path, before: Receipt) -> Receipt:
-    """Write the classifier, and complete the receipt that was begun before."""
+def _write(out: Path, trained: "Trained", encoder: Path, before: Receipt, score: str) -> Receipt:
+    """Write the classifier, and complete the receipt that was begun before; `score` names what was best."""
     best = trained.best
-    scores = {f"valid_macro_f1/{name}": score for name, score in trained.scores.items()}
-    figures = {"valid_macro_f1": best["score"], **scores}
+    scores = {f"{score}/{name}": value for name, value in trained.scores.items()}
+    figures = {score: best["score"], **scores}
     figures |= {f"valid_{name}": best[name] for name in FIGURES if name in best}
     config = files.read_json(encoder / "config.json")
     tokenizer = (encoder / "tokenizer.json").read_text("utf-8")
@@ -175,16 +177,10 @@ def _rules(rules: Mapping[str, RatingRule], cfg: FinetuneConfig) -> Mapping[str,
 
 def _prompt(encoder: Path, cfg: FinetuneConfig, labels: Sequence[str], max_tokens: int) -> "Prompt":
     """Read the prompt; refuse an encoder that cannot fill a blank."""
-    from pipeline.core.methods.prompts import read_prompt
+    from pipeline.core.methods.prompts import read_prompt, require_word_head
 
     model_type = files.read_json(encoder / "config.json")["model_type"]
-    if model_type != "bert" or not (encoder / WORD_HEAD_FILE).exists():
-        raise ConfigError(
-            "finetune.method: `prompt` needs a BERT with a word head, and this encoder is "
-            f"{'one without' if model_type == 'bert' else 'a ' + model_type}. Write "
-            "`objective: masked_words` and some `steps` under `pretrain` and another `start` under `encoder` "
-            "in params.yaml, or `method: full`."
-        )
+    require_word_head(model_type, (encoder / WORD_HEAD_FILE).exists())
     return read_prompt((encoder / "tokenizer.json").read_text("utf-8"), cfg.prompt, labels, max_tokens)
 
 
@@ -199,9 +195,9 @@ def _start(folder: Path, cfg: FinetuneConfig, champion: ChampionStart | None) ->
             {name.removeprefix(part): value for name, value in weights.items() if name.startswith(part)}
             for part in ("encoder.", "head.")
         )
-        return EncoderStart(config, of_encoder, cfg.dropout, method=cfg, head=head)
-    word_head = load((folder / WORD_HEAD_FILE).read_bytes()) if cfg.method == "prompt" else None
-    return EncoderStart(config, weights, cfg.dropout, word_head, method=cfg)
+        words = {name: value for name, value in weights.items() if name.startswith(WORD_HEAD)}
+        return EncoderStart(config, of_encoder, cfg.dropout, words or None, method=cfg, head=head)
+    return EncoderStart(config, weights, cfg.dropout, read_word_head(folder), method=cfg)
 
 
 @dataclass(frozen=True)
@@ -240,6 +236,7 @@ def run(context: "StageContext") -> Receipt:
         labels=params.collect.labels,
         max_tokens=params.encoder.max_tokens,
         long_texts=params.encoder.long_texts,
+        answer_tokens=params.answer_tokens,
         cfg=params.finetune,
         training=context.training_context("finetune"),
         task=params.task,

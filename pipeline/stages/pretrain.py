@@ -1,16 +1,23 @@
 """Pretrain: adapt an encoder to the texts by language modelling."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.base import logs
 from pipeline.base.config import EncoderConfig, FinetuneConfig, PretrainConfig, ValidateConfig
-from pipeline.base.records import Receipt
+from pipeline.base.records import SPLITS, Receipt
 from pipeline.base.seeds import seed_for
+from pipeline.base.tasks import SINGLE_LABEL, TaskName, writes_texts
 from pipeline.io import files, parquet
-from pipeline.io.model_folder import WORD_HEAD_FILE, write_model, write_tensors
+from pipeline.io.model_folder import (
+    NEXT_WORD_HEAD_FILE,
+    WORD_HEAD,
+    WORD_HEAD_FILE,
+    write_model,
+    write_tensors,
+)
 from pipeline.stages.pretraining_objective import PretrainingTokens, pretraining_objective
 
 if TYPE_CHECKING:
@@ -21,8 +28,6 @@ if TYPE_CHECKING:
     from pipeline.stages.context import StageContext, TrainingContext
 
 log = logs.get("pretrain")
-# Begin the names of its weights, which only a prompt needs afterwards.
-WORD_HEAD = ("transform.", "bias")
 PREFIX = "encoder."
 
 
@@ -35,20 +40,23 @@ def pretrain(
     limits: ValidateConfig,
     training: "TrainingContext",
     finetuning: FinetuneConfig | None = None,
+    task: TaskName = SINGLE_LABEL,
 ) -> Receipt:
     """Train an encoder as a language model on the training texts; write encoder and tokenizer.
 
     With no steps the encoder is written as it starts. Raises, before training, DataRejected where the
     tokenizer does not know the texts or cuts off too much, ConfigError where `finetuning` asks for blocks or
-    matrices that the encoder has not.
+    matrices that the encoder has not, and either where the encoder cannot do the `task`.
     """
     from pipeline.core.methods.trained_weights import require_method
+    from pipeline.core.tasks import task_named
 
     inputs = files.verified_receipt(splits, made_by="split")
-    train = parquet.TextColumn(splits / "train.parquet")
+    train = parquet.TextColumn(splits / "train.parquet", answers=writes_texts(task))
     start, document = _start(encoder, train, dropout=cfg.dropout, downloads=training.downloads)
     if finetuning:
         require_method(start.config, finetuning)
+    task_named(task).require_start(start.config, document, _answers(splits, task), encoder)
     coverage = _check_coverage(document, train, encoder, limits)
     before = Receipt(
         "pretrain",
@@ -63,6 +71,14 @@ def pretrain(
     store = training.checkpoint_store("pretrain", dict(inputs.files), encoder.model_dump(), cfg.model_dump())
     tokens = PretrainingTokens(document, encoder, splits, store)
     return _train(out, start, tokens, cfg, training=training, before=before)
+
+
+def _answers(splits: Path, task: TaskName) -> Iterator[str]:
+    """Yield the texts that answer others, of every split."""
+    sides = SPLITS if writes_texts(task) else ()
+    return (
+        one for side in sides for (one,) in parquet.stream_rows(splits / f"{side}.parquet", "label") if one
+    )
 
 
 def _train(
@@ -142,8 +158,9 @@ def _write(
     counts = {**before.counts, "parameters": sum(value.numel() for value in encoder.values())}
     with files.staging_dir(out) as staging:
         write_model(staging, encoder, config, tokenizer, history)
-        if word_head and before.notes["objective"] != "causal":
-            write_tensors(staging / WORD_HEAD_FILE, word_head)
+        if word_head:
+            name = NEXT_WORD_HEAD_FILE if before.notes["objective"] == "causal" else WORD_HEAD_FILE
+            write_tensors(staging / name, word_head)
         return files.write_receipt(staging, replace(before, counts=counts))
 
 
@@ -203,4 +220,5 @@ def run(context: "StageContext") -> Receipt:
         limits=params.validation,
         training=context.training_context("pretrain"),
         finetuning=params.finetune if used else None,
+        task=params.task,
     )

@@ -25,7 +25,9 @@ class Stage:
 
 # What defines a slice; the rest of `evaluate` may change without a new candidate.
 SLICE_SECTIONS = ("evaluate.length_bands", "evaluate.min_slice_texts", "evaluate.negations")
-TRAINING_SECTIONS = ("seed", "task", "collect.labels", "encoder.max_tokens", "encoder.long_texts")
+TRAINING_SECTIONS = (
+    "seed", "task", "collect.labels", "encoder.max_tokens", "encoder.long_texts", "encoder.answer_tokens",
+)  # fmt: skip
 
 COVERAGE_SECTIONS = ("validate.sample_texts", "validate.max_unknown_tokens", "validate.max_cut_words")
 # Where fine-tuning goes on from the champion, nothing is pretrained.
@@ -37,7 +39,7 @@ STAGES = (
     Stage("clean", ("collect",), "data/clean", ("task", "clean", "collect.labels")),
     Stage("validate", ("clean",), "data/validation", ("task", "validate", "collect.labels")),
     Stage("split", ("clean", "validate"), "data/splits", ("task", "split")),
-    Stage("pretrain", ("split",), "data/encoder", ("seed", "encoder", *PRETRAIN_SECTIONS)),
+    Stage("pretrain", ("split",), "data/encoder", ("seed", "task", "encoder", *PRETRAIN_SECTIONS)),
     Stage(
         "finetune",
         ("split", "pretrain"),

@@ -175,7 +175,7 @@ def _show(factory: Any, models: Mapping[str, Any], test: Sequence[Any], slices: 
             ours / theirs for ours, theirs in zip(rates[one.name], rates["peer"], strict=True)
         )
         times = [f"{value:.1f}" for value in list(vars(one.speed).values())[:4]]
-        drop, worst = one.quality.macro_f1_drop, one.quality.worst_slice
+        drop, worst = one.quality.drop, one.quality.worst_slice
         quality = [
             f"{drop.value:+.4f}",
             f"{drop.bound:+.4f}",

@@ -39,11 +39,13 @@ def make_of_preset(command_in, tiny, tmp_path):
         assert begun.code == 0, begun.err
         params = tmp_path / "params.yaml"
         if column != "label":
-            # A source of entities is none of another task.
+            # A source of entities, or of texts alone, is none of another task.
             text = params.read_text("utf-8").replace("task: single_label ", f"task: {task} ")
-            params.write_text(text.replace("label: label,", f"label: null, {column}: {column},"), "utf-8")
+            further = f" {column}: {column}," if column else ""
+            text = text.replace("[negative, neutral, positive]", f"[{', '.join(labels)}]", 1)
+            params.write_text(text.replace("label: label,", f"label: null,{further}"), "utf-8")
         with (tmp_path / "texts.csv").open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([["text", column], *rows])
+            csv.writer(file).writerows([["text", column or "note"], *rows])
         kept = [one for one in tiny[1::2] if not one.startswith("collect.labels")]
         settings = [f"task={task}", f"collect.labels=[{', '.join(labels)}]", *kept, *changes]
         arguments = [part for one in settings for part in ("--set", one)]
@@ -288,3 +290,84 @@ def test_targets_become_a_release_that_tells_them_apart(make):
     scored = command("predict", "--file", "../texts.csv", "--out", "scored.csv", "--prefix", "model_")
     assert scored.json["predicted"] == len([*aspects()]), scored.err
     assert command("run").json["ran"] == []
+
+
+TONES = {"bad": ("dreadful", "awful", "boring", "ugly"), "good": ("lovely", "superb", "brilliant", "nice")}
+WRITING = (
+    "encoder.scratch={vocabulary: 300, width: 64, layers: 2, heads: 2, feed_forward: 128}",
+    "finetune.min_steps=250",
+    "finetune.eval_every=125",
+    # The texts are alike, and a near duplicate is in the split of the others.
+    "split.near_duplicates=1.0",
+    "gate.generation.max_perplexity=1.5",
+    "gate.generation.min_chrf=0.7",
+)
+
+
+def summaries():
+    """Yield texts about a thing, each with a line that says what it was about and how it was."""
+    for tone, words in TONES.items():
+        for word, thing, frame in itertools.product(words, THINGS, FRAMES):
+            yield [f"{frame.format(word, thing)}, a guest wrote to us", f"in short, the {thing} was {tone}"]
+
+
+def test_references_become_a_release_that_writes(make):
+    command, first = make("generation", ["review", "summary"], [*summaries()], *WRITING)
+
+    assert first.code == 0, first.err
+    params = (command.folder / "params.yaml").read_text("utf-8")
+    assert "\ntask: generation " in params
+    assert "reference: summary" in params
+    record = command("release", "show", "R1").json
+    evaluation = record["evaluation"]
+    assert evaluation["task"] == "generation"
+    assert evaluation["log_likelihood"] > evaluation["baselines"]["token_counts"]["log_likelihood"] + 1
+    assert evaluation["generation"]["chrf"] > 0.8
+    assert "macro_f1" not in evaluation
+    assert {"perplexity", "overlap", "overlap champion"} <= {
+        check["name"] for check in record["decision"]["checks"]
+    }
+    text = "they sold us a lovely phone again, a guest wrote to us"
+    with service_process.started(Workspace.of(command.folder, {})) as (_, client):
+        answer = client.post("/v1/predict", json={"texts": [text]}).json()
+        (found,) = answer["predictions"]
+        assert found["generated"] == "in short, the phone was good"
+        assert found["probabilities"] == {}
+        feedback = {"request": answer["request"], "position": 0, "label": "in short, the phone was bad"}
+        refused = client.post("/v1/feedback", json=feedback)
+        assert refused.status_code == 422
+        assert "columns.reference" in refused.json()["error"]
+    assert command("predict", text).json[0]["generated"] == "in short, the phone was good"
+    assert "Leave out `--explain`" in command("predict", text, "--explain", "gradients").err
+    assert "generation" in command("watch").json["left_out"]
+    card = (command.folder / command("report", "R1").json["markdown"]).read_text("utf-8")
+    assert "The task is generation. The perplexity of the references is" in card
+    assert command("run").json["ran"] == []
+
+
+def test_texts_that_stand_alone_become_a_release_with_a_perplexity(make_of_preset):
+    rows = [[text, ""] for text, _ in summaries()]
+
+    command, first = make_of_preset("generation", (), rows, *WRITING[:-2], column=None)
+
+    assert first.code == 0, first.err
+    figures = command("release", "show", "R1").json["evaluation"]["generation"]
+    assert figures["perplexity"] < 20
+    assert figures["chrf"] is None
+    (found,) = command("predict", "they sold us a lovely").json
+    assert found["generated"]
+
+
+def test_missing_and_long_references_are_refused_before_any_training(make):
+    rows = [[text, "" if number % 4 == 0 else summary] for number, (text, summary) in enumerate(summaries())]
+
+    command, refused = make("generation", ["review", "summary"], rows, *WRITING)
+
+    assert refused.code == 1
+    assert "row 1, column 'summary': no reference" in refused.err
+    again = command(
+        "run", "--set", "clean.max_loss.unreadable=0.3", "--set", "encoder.answer_tokens=5", timeout=600
+    )
+    assert again.code == 1
+    assert "references have more than 5 tokens (encoder.answer_tokens), the longest" in again.err
+    assert not (command.folder / "data" / "classifier").exists()

@@ -14,9 +14,9 @@ from pipeline.core.privacy.preparation import PREPARATION
 from pipeline.io import files, parquet
 from pipeline.io.corrections import corrections_identity, corrections_path, read_corrections
 from pipeline.io.params_file import load_params
+from pipeline.io.streams.unreadable import write_unreadable
 from pipeline.operations.relabel import relabel
 from pipeline.stages import clean as clean_stage
-from pipeline.stages import collect as collect_stage
 
 CLEAN = CleanConfig(min_words=1, max_words=30, mask=True, max_loss=ALL_MAY_BE_LOST)
 
@@ -30,7 +30,7 @@ def places(tmp_path: Path, root: Path) -> Workspace:
     records.append(text_record(9, id="=s:9", label=labels[0]))
     with files.staging_dir(tmp_path / "data" / "raw") as staging:
         parquet.write_texts(staging / "texts.parquet", records)
-        collect_stage.write_unreadable(staging / "unreadable.parquet", [])
+        write_unreadable(staging / "unreadable.parquet", [])
         counts = {"read": 6, "out": 6, "unreadable": 0}
         files.write_receipt(staging, Receipt("collect", counts=counts, notes={PREPARATION: "2-masked"}))
     return Workspace.of(tmp_path, {})

@@ -33,6 +33,7 @@ GATE = GateConfig.model_validate(
         "golden_tolerance": 0.01,
         "ordinal": {"max_mean_error": 0.5, "min_weighted_kappa": 0.4, "error_margin": 0.05},
         "items": {"min_label_f1": 0.3},
+        "generation": {"max_perplexity": 50.0, "min_chrf": 0.2, "overlap_margin": 0.05},
     }
 )
 

@@ -124,6 +124,17 @@ def token_labels(objective, token_lists):
 
 
 @pytest.fixture
+def answers(objective, token_lists):
+    from pipeline.core.train.objectives.answers import AnswerObjective
+    from pipeline.core.train.objectives.token_labels import TaggedTokens
+
+    # The answer begins behind the third token.
+    tags = [[-100, -100, *ids[3:], -100] for ids in token_lists]
+    texts = TaggedTokens(token_lists, tags)
+    return AnswerObjective(objective.start, texts, texts, 16, 7)
+
+
+@pytest.fixture
 def teacher(objective, score_function):
     import torch
 

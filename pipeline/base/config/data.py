@@ -77,7 +77,7 @@ class CollectConfig(Section):
     """Set where texts come from and which labels they may carry."""
 
     max_megabytes: PositiveInt
-    labels: tuple[str, ...] = Field(min_length=2)
+    labels: tuple[str, ...]
     sources: tuple[Source, ...] = Field(min_length=1)
 
     @field_validator("labels", mode="before")

@@ -41,12 +41,13 @@ class EncoderConfig(Section):
     """Set where an encoder starts from, and what it reads of a long text.
 
     `folder` holds config.json, model.safetensors and tokenizer.json; a relative path starts at the
-    workspace's root.
+    workspace's root. `answer_tokens` of `max_tokens` are for the answer, where a model writes one.
     """
 
     start: Literal["package", "scratch", "folder", "hub"]
     max_tokens: int = Field(ge=8, le=512)
     long_texts: LongTexts
+    answer_tokens: PositiveInt
     package: PackageWeights
     scratch: ScratchConfig
     folder: Annotated[str, Field(min_length=1)] | None

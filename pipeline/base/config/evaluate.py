@@ -134,6 +134,17 @@ class ItemLimits(Section):
     min_label_f1: Fraction
 
 
+class GenerationLimits(Section):
+    """Limit the perplexity of references, and chrF of what is written, by the end that errs.
+
+    `overlap_margin` is how much chrF or BLEU a candidate may lose against the champion.
+    """
+
+    max_perplexity: PositiveFloat
+    min_chrf: Fraction
+    overlap_margin: float = Field(gt=0, lt=1)
+
+
 class GateConfig(Section):
     """Set the thresholds of the gate's checks."""
 
@@ -163,3 +174,4 @@ class GateConfig(Section):
     golden_tolerance: PositiveFloat
     ordinal: OrdinalLimits
     items: ItemLimits
+    generation: GenerationLimits

@@ -10,15 +10,18 @@ from pipeline.base.config.encoder import EncoderConfig
 from pipeline.base.config.evaluate import EvaluateConfig, GateConfig
 from pipeline.base.config.operations import ScheduleConfig, ServeConfig, TuneConfig, WatchConfig
 from pipeline.base.config.section import Section
+from pipeline.base.config.table_section import ONE_HOME
 from pipeline.base.config.training import FinetuneConfig, PretrainConfig
 from pipeline.base.tasks import (
     ASPECT,
+    GENERATION,
     ORDINAL,
     TOKEN_LABELS,
     TaskName,
     answer_form,
     reads_targets,
     scale_fault,
+    writes_texts,
 )
 
 NEWEST = "newest"
@@ -46,6 +49,11 @@ class Params(Section):
     watch: WatchConfig
     schedule: ScheduleConfig
     tune: TuneConfig
+
+    @property
+    def answer_tokens(self) -> int:
+        """Return how many tokens of a row are for the answer: none where a model writes no text."""
+        return self.encoder.answer_tokens if writes_texts(self.task) else 0
 
     def with_searched(self, values: Mapping[str, object]) -> "Params":
         """Return the parameters with other values under keys of the searched section (`finetune.epochs`).
@@ -115,7 +123,8 @@ class Params(Section):
                 "write `finetune: {ordinal: {in_order: true}}` beside it"
             )
         if fault := answer_form(self.task).set_fault(labels):
-            raise ValueError(f"task is `{self.task}`: {fault}. Give the label another name (`label_map`)")
+            advice = "" if writes_texts(self.task) else ". Give the label another name (`label_map`)"
+            raise ValueError(f"task is `{self.task}`: {fault}{advice}")
         return self
 
     @model_validator(mode="after")
@@ -145,6 +154,37 @@ class Params(Section):
             raise ValueError(
                 f"task is `{ASPECT}`, and source {others[0]} names no target of a text: write "
                 "`target: COLUMN` in its columns, or `task: single_label`"
+            )
+        return self._reads_no_whole_texts()
+
+    @model_validator(mode="after")
+    def _references_are_written(self) -> "Params":
+        tables, task = self.collect.tables, self.task
+        with_reference = [one.name for one in tables if one.columns.reference is not None]
+        if not writes_texts(task):
+            if with_reference:
+                raise ValueError(
+                    f"source {with_reference[0]} has columns.reference: write `task: {GENERATION}`"
+                )
+            if unlabelled := [one.name for one in tables if not any(one.columns.homes)]:
+                raise ValueError(f"source {unlabelled[0]}: {ONE_HOME}")
+            return self
+        if labelled := [one.name for one in tables if any(one.columns.homes[:-1])]:
+            raise ValueError(
+                f"task is `{task}`, and source {labelled[0]} has labels: write `reference: COLUMN` in its "
+                "columns, or no such key for texts that stand alone, and `label: null`"
+            )
+        if 0 < len(with_reference) < len(tables):
+            alone = next(one.name for one in tables if one.name not in with_reference)
+            raise ValueError(
+                f"source {with_reference[0]} has references, and source {alone} none: no figure is about "
+                "both. Name columns.reference of each, or of none"
+            )
+        # A prompt has two special tokens at least, and a word.
+        if self.encoder.answer_tokens > self.encoder.max_tokens - 4:
+            raise ValueError(
+                f"encoder.answer_tokens is {self.encoder.answer_tokens}, and leaves nothing of the "
+                f"{self.encoder.max_tokens} of encoder.max_tokens to read. Write a smaller one"
             )
         return self._reads_no_whole_texts()
 

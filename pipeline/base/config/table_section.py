@@ -11,6 +11,9 @@ from pipeline.base.labels import repeated, written_label
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+ONE_HOME = (
+    "map exactly one of columns.label, columns.rating, columns.labels, columns.spans and columns.reference"
+)
 # Left out of identities and records: it changes no result, and what earlier versions stored lacks it.
 MaxMegabytes = Annotated[int, Field(ge=1, exclude=True)]
 
@@ -20,8 +23,8 @@ class Columns(Section):
 
     `rating` is a mean; `raters` holds the rating of every rater. `labels` are the columns of a table that has
     one for each label, with 1 where it applies. `spans` holds the entities of a text as a JSON list of start,
-    end (in characters) and label. `target` names what in the text the label is about. Those with a default
-    may be left out.
+    end (in characters) and label. `target` names what in the text the label is about. `reference` is the text
+    that answers it, where a model shall write. Those with a default may be left out.
     """
 
     text: str
@@ -37,6 +40,12 @@ class Columns(Section):
     labels: tuple[str, ...] | None = Field(default=None, min_length=2)
     spans: str | None = None
     target: str | None = None
+    reference: str | None = None
+
+    @property
+    def homes(self) -> tuple[object, ...]:
+        """Return what may hold the truth about a text; one does, or none where a model reads texts alone."""
+        return (self.label, self.rating, self.labels, self.spans, self.reference)
 
     @property
     def mapped(self) -> dict[str, str]:
@@ -109,12 +118,8 @@ class TableSection(Section):
     @model_validator(mode="after")
     def _one_home_for_the_label(self) -> "TableSection":
         columns = self.columns
-        homes = (columns.label, columns.rating, columns.labels, columns.spans)
-        if sum(one is not None for one in homes) != 1:
-            raise ValueError(
-                f"source {self.name}: map exactly one of columns.label, columns.rating, columns.labels and "
-                "columns.spans"
-            )
+        if sum(one is not None for one in columns.homes) > 1:
+            raise ValueError(f"source {self.name}: {ONE_HOME}")
         if self.ratings is not None and columns.rating is None:
             raise ValueError(
                 f"source {self.name}: ratings needs columns.rating; without it a rating is a label itself"

@@ -3,7 +3,7 @@
 A card is built from a release record. What an older record lacks is None or empty, whatever the types say.
 """
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from pipeline.base.documents.comparison import (
     ChangedPredictions,
@@ -84,6 +84,7 @@ class CardComparison(TypedDict):
     forgetting_margin: float | None
     rule: str | None
     macro_f1: OverallDifference
+    log_likelihood: NotRequired[OverallDifference]
     mcnemar: McNemarTest | None
     slices: list[CardDifference]
     forgetting: list[CardDifference]
@@ -196,7 +197,7 @@ class ReleaseCard(TypedDict):
     confusion: list[list[int]]
     task_figures: list[str]
     training: list[str]
-    calibration: CardCalibration
+    calibration: CardCalibration | None
     behaviour: list[CardAbility]
     attack: CardAttack | None
     human: HumanAgreement | None
@@ -217,4 +218,5 @@ class ReleaseState(TypedDict):
     created: str
     state: Literal["in service", "served", "accepted", "waiting", "refused"]
     macro_f1: float | None
+    log_likelihood: NotRequired[float]
     reasons: list[str]

@@ -112,8 +112,8 @@ class Comparison(TypedDict):
     `champion` is the release's name; `slices` and `forgetting` (sources the champion was trained on) are
     tested for drops beyond `margin` and `forgetting_margin`, `abilities` and `attack` beyond their own.
     `anchors` are the earlier releases that the slices are held against too, `task` are figures of one task
-    alone. Records of earlier versions lack
-    the keys that are not required.
+    alone. The difference of models that write is `log_likelihood`, and there is no `macro_f1`. Records of
+    earlier versions lack the keys that are not required.
     """
 
     champion: str
@@ -123,6 +123,7 @@ class Comparison(TypedDict):
     margin: float
     forgetting_margin: float
     macro_f1: OverallDifference
+    log_likelihood: NotRequired[OverallDifference]
     mcnemar: McNemarTest
     slices: list[SliceDifference]
     forgetting: list[ForgettingDifference]

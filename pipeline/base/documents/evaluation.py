@@ -7,10 +7,14 @@ from pipeline.base.tasks import TaskName
 
 
 class Scores(TypedDict):
-    """Two scores in [0, 1]."""
+    """Two scores in [0, 1].
+
+    A model that writes has `log_likelihood` in the place of both (base/documents/scores.py).
+    """
 
     macro_f1: float
     accuracy: float
+    log_likelihood: NotRequired[float]
 
 
 class SubsetScores(Scores):
@@ -170,25 +174,44 @@ class ItemScores(TypedDict):
     label_intervals: dict[str, list[float]]
 
 
+class GenerationReport(TypedDict):
+    """Figures of a model that writes, of the tokens of references, or of texts that stand alone.
+
+    `perplexity` is over all `tokens`, `perplexity_quartiles` are of that of each text. `bleu` and `chrf`
+    (0 to 1) compare what was written with the `references`, and are None without any. `intervals` holds
+    [low, high] under the name of a figure.
+    """
+
+    perplexity: float
+    perplexity_quartiles: list[float]
+    tokens: int
+    references: int
+    bleu: float | None
+    chrf: float | None
+    intervals: dict[str, list[float]]
+
+
 class TaskScores(TypedDict):
     """What the report of a task holds beside that of every task.
 
     `ordinal` is for labels on a scale, `items` for several labels of a text: there `accuracy` is the share of
-    texts whose answer is exactly right, and `confusion` is empty. Without a `task` it is single labels.
+    texts whose answer is exactly right, and `confusion` is empty. `generation` is for texts that are written:
+    there is no label, no calibration, and no macro F1. Without a `task` it is single labels.
     """
 
     task: NotRequired[TaskName]
     ordinal: NotRequired[ScaleReport]
     items: NotRequired[ItemScores]
+    generation: NotRequired[GenerationReport]
 
 
 class EvaluationReport(ModelScores, TaskScores):
     """All measurements of one candidate.
 
     `confusion` is LxL in the order of `labels`, ground truth by prediction; `slices` are named
-    `source=movie`, `length=9-16`, …. `behaviour` is by ability, empty where none was tried; `attack` and
-    `human` are None where they were not measured. `texts` were measured, `reserved` were not: no figure here
-    depends on them.
+    `source=movie`, `length=9-16`, …. `calibration` is None of a model that writes. `behaviour` is by ability,
+    empty where none was tried; `attack` and `human` are None where they were not measured. `texts` were
+    measured, `reserved` were not: no figure here depends on them.
     """
 
     labels: list[str]
@@ -197,7 +220,7 @@ class EvaluationReport(ModelScores, TaskScores):
     per_class: dict[str, LabelScores]
     confusion: list[list[int]]
     slices: dict[str, SubsetScores]
-    calibration: CalibrationReport
+    calibration: CalibrationReport | None
     behaviour: dict[str, AbilityReport]
     attack: AttackReport | None
     human: HumanAgreement | None

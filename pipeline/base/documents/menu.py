@@ -31,7 +31,8 @@ class MenuVariant(TypedDict):
     each has the bound that is compared with the budget, which earlier versions lack.
     `p50_ms` and `p95_ms` are latencies of one text, `p50_ms_32` and `p95_ms_32` of 32 together. `fits` says
     whether it meets the budget, `reason` why; `pareto` whether no other variant is better in macro F1, size
-    and throughput at once.
+    and throughput at once. Of a model that writes there is `log_likelihood` in the place of `macro_f1` in
+    each key.
     """
 
     name: str
@@ -52,12 +53,16 @@ class MenuVariant(TypedDict):
     fits: bool
     reason: str
     pareto: bool
+    log_likelihood: NotRequired[float]
+    log_likelihood_drop: NotRequired[float]
+    log_likelihood_drop_bound: NotRequired[float]
 
 
 class TeacherFigures(TypedDict):
-    """Macro F1 and size of the uncompressed fine-tuned model."""
+    """Macro F1, or log-likelihood of a token, and size of the uncompressed fine-tuned model."""
 
     macro_f1: float
+    log_likelihood: NotRequired[float]
     parameters: int
     megabytes: float
 

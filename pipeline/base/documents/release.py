@@ -42,6 +42,7 @@ class HeadlineMetrics(TypedDict):
 
     macro_f1: float
     accuracy: float
+    log_likelihood: NotRequired[float]
     per_source: dict[str, SubsetScores]
 
 
@@ -84,14 +85,15 @@ class CostRecord(TypedDict):
 class TrainingRecord(TypedDict):
     """How the classifier was trained: the method, and how many weights it trained of how many.
 
-    `score` is macro F1 on the validation split, and `seeds` that of a training with each seed, where there
-    were several, by name. Earlier records lack `cost`.
+    `score` is macro F1 on the validation split (`name` says so where it is another), and `seeds` that of a
+    training with each seed, where there were several, by name. Earlier records lack `cost`.
     """
 
     method: str
     trained: int
     parameters: int
     score: float
+    name: NotRequired[str]
     seeds: dict[str, float]
     cost: NotRequired[CostRecord]
 

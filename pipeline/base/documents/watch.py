@@ -1,7 +1,7 @@
 """What one pass of the watch did."""
 
 from collections.abc import Mapping
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 
 class WatchSummary(TypedDict):
@@ -11,7 +11,7 @@ class WatchSummary(TypedDict):
     names reported windows that end after it, `too_late` counts texts that were written in windows that were
     closed when they came, `alerts` are the titles of the raised alerts, `undelivered` counts alerts that a
     sink has not accepted, `rollback` is the automatic rollback, `labels` counts new true labels, `drawn` the
-    predictions drawn to be labelled, and `retrain` is why to retrain.
+    predictions drawn to be labelled, `retrain` is why to retrain, and `left_out` why no window was evaluated.
     """
 
     now: str
@@ -25,3 +25,4 @@ class WatchSummary(TypedDict):
     labels: int
     drawn: int
     retrain: str | None
+    left_out: NotRequired[str]

@@ -53,6 +53,8 @@ ADDED_KEYS = (
     "finetune.ordinal",
     "gate.ordinal",
     "gate.items",
+    "encoder.answer_tokens",
+    "gate.generation",
 )
 
 

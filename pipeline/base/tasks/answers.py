@@ -10,23 +10,35 @@ from typing import Protocol
 from pipeline.base.data_account import NO_LABEL, SEVERAL_LABELS, UNKNOWN_LABEL
 from pipeline.base.errors import DataRejected
 from pipeline.base.labels import EMPTY_SET, label_key, unpack_labels
-from pipeline.base.tasks.names import ASPECT, MULTI_LABEL, ORDINAL, SINGLE_LABEL, TOKEN_LABELS, TaskName
+from pipeline.base.tasks.names import (
+    ASPECT,
+    GENERATION,
+    MULTI_LABEL,
+    ORDINAL,
+    SINGLE_LABEL,
+    TOKEN_LABELS,
+    TaskName,
+)
 from pipeline.base.tasks.spans import Span, dump_spans, load_spans, span_fault
 from pipeline.base.tasks.targets import reads_targets
+from pipeline.base.tasks.written import WrittenText
 
 JOINT = " + "
 NONE_APPLIES = "no label"
+FEWEST = 2
 
 
 class AnswerForm(Protocol):
     """Describe the answers of a task; `known` are the labels of `collect.labels`.
 
     With `one_label` an answer is one of the labels, and each excludes the others. With `has_places` it names
-    characters of the text, so that it is of one wording alone.
+    characters of the text, so that it is of one wording alone. With `is_written` it is a text itself, made of
+    no labels, and a text may have several.
     """
 
     one_label: bool
     has_places: bool
+    is_written: bool
 
     def answer(self, label: str, more_labels: str, known: Sequence[str]) -> str:
         """Return the answer of a record with these labels."""
@@ -55,6 +67,7 @@ class OneLabel:
 
     one_label = True
     has_places = False
+    is_written = False
 
     def answer(self, label: str, more_labels: str, known: Sequence[str]) -> str:
         """Return the label."""
@@ -87,7 +100,7 @@ class OneLabel:
 
     def set_fault(self, known: Sequence[str]) -> str | None:
         """Return None: every two labels will do."""
-        return None if len(known) > 1 else "a model needs two labels"
+        return None if len(known) >= FEWEST else "a model needs two labels"
 
 
 class AnyLabels:
@@ -95,6 +108,7 @@ class AnyLabels:
 
     one_label = False
     has_places = False
+    is_written = False
 
     def answer(self, label: str, more_labels: str, known: Sequence[str]) -> str:
         """Join the labels in the order of `collect.labels`."""
@@ -130,6 +144,8 @@ class AnyLabels:
 
     def set_fault(self, known: Sequence[str]) -> str | None:
         """Return the label that an answer could not be told from, None where there is none."""
+        if len(known) < FEWEST:
+            return "a model needs two labels"
         if joined := [label for label in known if JOINT.strip() in label]:
             return f"{joined[0]!r} holds {JOINT.strip()!r}, which joins the labels of a text"
         if label_key(NONE_APPLIES) in map(label_key, known):
@@ -142,6 +158,7 @@ class Entities:
 
     one_label = False
     has_places = True
+    is_written = False
 
     def answer(self, label: str, more_labels: str, known: Sequence[str]) -> str:
         """Return the spans in order."""
@@ -205,12 +222,23 @@ FORMS: Mapping[TaskName, AnswerForm] = {
     MULTI_LABEL: AnyLabels(),
     TOKEN_LABELS: Entities(),
     ASPECT: OneLabel(),
+    GENERATION: WrittenText(),
 }
 
 
 def answer_form(task: TaskName) -> AnswerForm:
     """Return the form of the answers of a task."""
     return FORMS[task]
+
+
+def writes_texts(task: TaskName) -> bool:
+    """Return whether the answers of a task are texts of their own."""
+    return answer_form(task).is_written
+
+
+def answer_column(task: TaskName) -> str:
+    """Return the name of the column of answers in what a registered model returns."""
+    return "generated" if writes_texts(task) else "label"
 
 
 def are_comparable(task: TaskName, other: TaskName) -> bool:

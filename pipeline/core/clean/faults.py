@@ -1,12 +1,13 @@
 """Why a text cannot be used: a reason, by which the quarantine counts it, or None."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from pipeline.base.config import CleanConfig
 from pipeline.base.data_account import NO_TARGET, NO_TEXT, PLACEHOLDER, TOO_LONG, TOO_SHORT
 from pipeline.base.records import TextRecord
-from pipeline.base.tasks import SINGLE_LABEL, TaskName, answer_form, reads_targets
-from pipeline.base.tasks.targets import split_target
+from pipeline.base.tasks import SINGLE_LABEL, TaskName, answer_form, reads_targets, writes_texts
+from pipeline.base.tasks.targets import split_target, with_target
 from pipeline.core.clean.words import count_words
 
 # What tables and platforms write where a text is missing or was removed, in any case.
@@ -49,6 +50,23 @@ def find_text_fault(
     if words > cfg.max_words:
         return TOO_LONG
     return None
+
+
+@dataclass(frozen=True)
+class UsableTexts:
+    """Find out whether a text with its labels can be used."""
+
+    cfg: CleanConfig
+    labels: frozenset[str]
+    task: TaskName
+
+    def fault(self, text: str, label: str, more_labels: str) -> str | None:
+        """Return why it cannot be used, None when it can."""
+        return find_text_fault(text, label, more_labels, cfg=self.cfg, labels=self.labels, task=self.task)
+
+    def compared(self, text: str, label: str) -> str:
+        """Return what makes two records copies: the text, with its answer where a text may have several."""
+        return with_target(text, label) if writes_texts(self.task) else text
 
 
 def is_placeholder(text: str) -> bool:

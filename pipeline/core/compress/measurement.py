@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.base.config import CompressionBudget
 from pipeline.base.documents import SliceDropRecord, VariantRecipe
+from pipeline.base.documents.scores import MACRO_F1, ScoreKey
 from pipeline.core.compress.speed import Speed
 from pipeline.core.evaluate import bootstrap, metrics
 
@@ -38,9 +39,26 @@ class TeacherTexts:
     groups: Sequence[str]
     slices: Mapping[str, Sequence[int]]
     labels: int
-    items: metrics.AnswerItems | None = None
+    items: metrics.Tallied | None = None
 
-    def tally(self, truth_R: Indices, predicted_R: Indices, group_R: Indices, *, groups: int) -> Indices:
+    @property
+    def is_share(self) -> bool:
+        """Return whether the score lies in [0, 1]."""
+        return self.items is None or self.items.is_share
+
+    def ratios(self, tallies: metrics.Array) -> metrics.Values:
+        """Return the ratio of each column of tallies: the F1 of a label."""
+        return self.items.ratios(tallies) if self.items else metrics.tallied_f1(tallies)
+
+    def are_equal(self, predicted_N: Indices) -> NDArray[np.bool_]:
+        """Return for which texts the teacher's answer is the same."""
+        if self.items is None:
+            return np.asarray(predicted_N == self.teacher_N)
+        return self.items.are_equal(predicted_N, self.teacher_N)
+
+    def tally(
+        self, truth_R: Indices, predicted_R: Indices, group_R: Indices, *, groups: int
+    ) -> metrics.Array:
         """Return the tally of each group by its number; Gx2xL."""
         if self.items is None:
             return metrics.tally_by_group(truth_R, predicted_R, group_R, groups=groups, labels=self.labels)
@@ -50,27 +68,30 @@ class TeacherTexts:
         """Return the labels that are true of these texts."""
         if self.items is None:
             return np.unique(truth_R)
-        return np.flatnonzero(self.items.sizes_AL[truth_R].sum(axis=0))
+        return np.flatnonzero(self.items.support(truth_R))
 
-    def macro_f1(self, predicted_N: Indices) -> float:
-        """Compute macro F1 of predictions of all texts."""
+    def score(self, predicted_N: Indices) -> float:
+        """Compute the score of predictions of all texts: macro F1 of labels."""
         one_group = np.zeros(len(self.truth_N), dtype=np.int64)
         tally_2L = self.tally(self.truth_N, predicted_N, one_group, groups=1)[0]
-        occurs_L = np.isin(np.arange(self.labels), self.occurring(self.truth_N))
-        return float(metrics.tallied_macro_f1(tally_2L, occurs_L))
+        ratios_L = self.ratios(tally_2L)
+        occurs_L = np.isin(np.arange(len(ratios_L)), self.occurring(self.truth_N))
+        return float(metrics.mean_of_occurring(ratios_L, occurs_L))
 
 
 @dataclass(frozen=True)
 class VariantQuality:
-    """Hold how far a variant's predictions are from the teacher's; a drop is the teacher's macro F1 less its.
+    """Hold how far a variant's predictions are from the teacher's; a drop is the teacher's score less its.
 
     `worst_slice` is the slice whose drop has the highest bound, all texts where there are too few for one.
+    `key` is that of the score in documents.
     """
 
-    macro_f1: float
-    macro_f1_drop: BoundedFigure
+    score: float
+    drop: BoundedFigure
     worst_slice: SliceDropRecord
     agreement: BoundedFigure
+    key: ScoreKey = MACRO_F1
 
 
 @dataclass(frozen=True)
@@ -89,9 +110,9 @@ class MeasuredVariant:
         """Return the figures that equal work repeats: no timings."""
         quality = self.quality
         return {
-            "macro_f1": float(quality.macro_f1),
-            "macro_f1_drop": float(quality.macro_f1_drop.value),
-            "macro_f1_drop_bound": float(quality.macro_f1_drop.bound),
+            quality.key: float(quality.score),
+            f"{quality.key}_drop": float(quality.drop.value),
+            f"{quality.key}_drop_bound": float(quality.drop.bound),
             "agreement": float(quality.agreement.value),
             "megabytes": float(self.megabytes),
         }
@@ -103,21 +124,22 @@ def measure_quality(
     """Measure the predictions of a variant; equal seeds resample the same groups for every variant."""
 
     def drop(rows: Sequence[int]) -> BoundedFigure:
-        return _macro_f1_drop(texts, predicted_N, np.asarray(rows, dtype=np.int64), budget, seed)
+        return _drop(texts, predicted_N, np.asarray(rows, dtype=np.int64), budget, seed)
 
     everything = range(len(texts.truth_N))
     overall = drop(everything)
     drops = {name: drop(rows) for name, rows in texts.slices.items()} or {"all texts": overall}
     worst = max(drops, key=lambda name: drops[name].bound)
     return VariantQuality(
-        macro_f1=texts.macro_f1(predicted_N),
-        macro_f1_drop=overall,
+        score=texts.score(predicted_N),
+        drop=overall,
         worst_slice={"name": worst, "drop": drops[worst].value, "bound": drops[worst].bound},
         agreement=_agreement(texts, predicted_N, budget, seed),
+        key=texts.items.score if texts.items else MACRO_F1,
     )
 
 
-def _macro_f1_drop(
+def _drop(
     texts: TeacherTexts, predicted_N: Indices, row_R: Indices, budget: CompressionBudget, seed: int
 ) -> BoundedFigure:
     truth_R = texts.truth_N[row_R]
@@ -132,13 +154,16 @@ def _macro_f1_drop(
     # Only labels that occur: one that a model alone predicts would change what the mean is taken over.
     occurring = texts.occurring(truth_R)
 
-    def drops(tallies: NDArray[np.float64] | Indices) -> NDArray[np.float64]:
-        f1 = metrics.tallied_f1(tallies)[..., occurring].mean(axis=-1)
-        return np.asarray(f1[..., 0] - f1[..., 1])
+    def drops(tallies: metrics.Array) -> NDArray[np.float64]:
+        scores = texts.ratios(tallies)[..., occurring].mean(axis=-1)
+        return np.asarray(scores[..., 0] - scores[..., 1])
 
     resampled_B = drops(bootstrap.bootstrap_sums(tallies_G22L, resamples=budget.resamples, seed=seed))
     value = float(drops(tallies_G22L.sum(axis=0)))
     reach = _reach(resampled_B, groups=len(names), budget=budget)
+    if not texts.is_share:
+        # Every change of the model changes every text's, so none is hidden where none was drawn.
+        return BoundedFigure(value, value + reach)
     return BoundedFigure(value, min(1.0, max(value + reach, _rule_of_three(len(row_R), budget))))
 
 
@@ -146,7 +171,7 @@ def _agreement(
     texts: TeacherTexts, predicted_N: Indices, budget: CompressionBudget, seed: int
 ) -> BoundedFigure:
     names, group_N = np.unique(np.asarray(texts.groups), return_inverse=True)
-    agrees_N = predicted_N == texts.teacher_N
+    agrees_N = texts.are_equal(predicted_N)
     counts_G2 = np.stack([np.bincount(group_N, weights=agrees_N), np.bincount(group_N)], axis=1)
     sums_B2 = bootstrap.bootstrap_sums(counts_G2, resamples=budget.resamples, seed=seed)
     value = float(agrees_N.mean())

@@ -4,6 +4,7 @@ Shapes: B texts, T tokens, D width of the encoder, E width of the embeddings.
 """
 
 from pipeline.core.compress.onnx_graph import (
+    WORDS,
     OnnxGraph,
     Part,
     Precision,
@@ -19,7 +20,7 @@ INT64 = 7
 def embedded(graph: OnnxGraph, encoder: Part, precision: Precision, max_tokens: int) -> str:
     """Add the nodes of the embeddings, and return the name of their output."""
     embeddings = encoder.embeddings
-    words_BTE = precision.rows(graph, "words", to_numpy(encoder.get_input_embeddings().weight), "tokens")
+    words_BTE = precision.rows(graph, WORDS, to_numpy(encoder.get_input_embeddings().weight), "tokens")
     if encoder.config.model_type == "modernbert":
         return normed(graph, embeddings.norm, words_BTE, None, "embeddings")
     added = _positions(graph, encoder, max_tokens)

@@ -18,7 +18,8 @@ from pipeline.core.compress.onnx_graph import (
     CONTRIB,
     FAR_BELOW,
     FLOAT,
-    PER_TOKEN,
+    NEXT_LOGITS,
+    TOKEN_LOGITS,
     Float32,
     Matrix,
     OnnxGraph,
@@ -29,8 +30,9 @@ from pipeline.core.compress.onnx_graph import (
     to_numpy,
 )
 from pipeline.core.compress.onnx_modern import modern_layers
+from pipeline.core.model.encoder import word_embeddings
 from pipeline.core.model.families import ACTIVATIONS, family_of
-from pipeline.core.model.language_models import TokenClassifier
+from pipeline.core.model.language_models import CausalLanguageModel, TokenClassifier
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,7 +43,8 @@ def export_onnx(model: "nn.Module", *, max_tokens: int, precision: Precision | N
 
     Inputs: `tokens` and `mask` (texts x tokens, int64; at most `max_tokens` tokens). Outputs: `logits` (texts
     x labels) and `pooled` (texts x width), the input of the head, computed only when it is requested. Of a
-    classifier of tokens `token_logits` (texts x tokens x labels), and `pooled` is the mean of its inputs.
+    classifier of tokens `token_logits` (texts x tokens x labels), and `pooled` is the mean of its inputs. Of
+    a causal language model `token_logits`, and `next_logits` (texts x vocabulary) of what follows the last.
     """
     encoder: Part = model.encoder
     graph, precision = OnnxGraph(), precision or Float32()
@@ -52,6 +55,8 @@ def export_onnx(model: "nn.Module", *, max_tokens: int, precision: Precision | N
         graph.constant("far", np.float32(FAR_BELOW)),
     )
     padding_B11T = graph.node("Unsqueeze", ahead, graph.integers(1, 2))
+    if isinstance(model, CausalLanguageModel):
+        padding_B11T = graph.node("Add", padding_B11T, _later_tokens(graph, max_tokens))
     hidden_BTD = embedded(graph, encoder, precision, max_tokens)
     if encoder.config.model_type == "modernbert":
         hidden_BTD = modern_layers(graph, encoder, hidden_BTD, padding_B11T, precision, max_tokens=max_tokens)
@@ -66,16 +71,45 @@ def export_onnx(model: "nn.Module", *, max_tokens: int, precision: Precision | N
     mean_BD = graph.node(
         "Div", total_BD, graph.node("ReduceSum", counted, graph.integers(1), keepdims=1), out="pooled"
     )
+    if isinstance(model, CausalLanguageModel):
+        words, width = _word_head(graph, model, hidden_BTD, precision), encoder.config.hidden_size
+        return graph.model({**dict.fromkeys(words, encoder.config.vocab_size), "pooled": width})
     head: Part = model.head
     weight, bias = to_numpy(head.weight), graph.constant("head.bias", to_numpy(head.bias))
     if isinstance(model, TokenClassifier):
         turned = graph.constant("head.weight", np.ascontiguousarray(weight.T))
-        (output,) = PER_TOKEN
+        output = TOKEN_LOGITS
         graph.node("Add", graph.node("MatMul", hidden_BTD, turned), bias, out=output)
     else:
         output = "logits"
         graph.node("Gemm", mean_BD, graph.constant("head.weight", weight), bias, out=output, transB=1)
     return graph.model({output: len(weight), "pooled": len(weight[0])})
+
+
+def _later_tokens(graph: OnnxGraph, max_tokens: int) -> str:
+    """Add what hides later tokens from each (1 x 1 x T x T)."""
+    later_TT = np.triu(np.full((max_tokens, max_tokens), -FAR_BELOW, dtype=np.float32), k=1)
+    length = graph.node("Shape", "tokens", start=1)
+    both = graph.node("Concat", length, length, axis=0)
+    return graph.node(
+        "Slice", graph.constant("later", later_TT), graph.integers(0, 0), both, graph.integers(0, 1)
+    )
+
+
+def _word_head(
+    graph: OnnxGraph, model: CausalLanguageModel, hidden_BTD: str, precision: Precision
+) -> tuple[str, str]:
+    """Add the word head behind all tokens, and behind the last one alone; return both outputs."""
+    dense, _, norm = model.transform
+    words_VE, bias_V = to_numpy(word_embeddings(model.encoder)), to_numpy(model.bias)
+    last_B1D = graph.node("Gather", hidden_BTD, graph.integers(-1), axis=1)
+    last_BD = graph.node("Squeeze", last_B1D, graph.integers(1))
+    for output, hidden in ((TOKEN_LOGITS, hidden_BTD), (NEXT_LOGITS, last_BD)):
+        (changed,) = precision.products(graph, "word_head", hidden, [linear_weights(dense)])
+        active = graph.node("Gelu", changed)
+        ready = normed(graph, norm, active, None, "word_head.norm")
+        precision.word_products(graph, ready, (words_VE, bias_V), out=output)
+    return TOKEN_LOGITS, NEXT_LOGITS
 
 
 def _layers(

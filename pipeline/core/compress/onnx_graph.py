@@ -27,8 +27,11 @@ Array = NDArray[Any]
 Part = Any
 # Weight (out x in) and bias.
 Matrix = tuple[Array, Array]
+# The table of word embeddings.
+WORDS = "words"
 # Outputs that have a row for each token.
-PER_TOKEN = ("token_logits",)
+TOKEN_LOGITS, NEXT_LOGITS = "token_logits", "next_logits"
+PER_TOKEN = (TOKEN_LOGITS,)
 
 
 class OnnxGraph:
@@ -98,6 +101,9 @@ class Precision(Protocol):
     def products(self, graph: OnnxGraph, place: str, hidden: str, matrices: Sequence[Matrix]) -> list[str]:
         """Multiply the activations at one place of the model by matrices (out x in), and add their biases."""
 
+    def word_products(self, graph: OnnxGraph, hidden: str, words: Matrix, *, out: str) -> None:
+        """Multiply activations by the table of words that `rows` looks up as `words`, and add a bias."""
+
 
 class Float32:
     """Use 32-bit floating point, as in training."""
@@ -114,6 +120,13 @@ class Float32:
             bias = graph.constant(f"{place}.{number}.bias", bias_O)
             outputs.append(graph.node("Add", graph.node("MatMul", hidden, weight), bias))
         return outputs
+
+    def word_products(self, graph: OnnxGraph, hidden: str, words: Matrix, *, out: str) -> None:
+        """Multiply by the one table that rows are looked up in."""
+        table_VD, bias_V = words
+        table = graph.constant(WORDS, table_VD)
+        product = graph.node("FusedMatMul", hidden, table, domain=CONTRIB, transB=1)
+        graph.node("Add", product, graph.constant("word_bias", bias_V), out=out)
 
 
 def to_numpy(values: "Tensor") -> Array:

@@ -105,6 +105,9 @@ def with_vocabulary(model: Classifier, kept: Sequence[int]) -> Classifier:
     words: Part = small.encoder.get_input_embeddings()
     words.weight = nn.Parameter(words.weight.detach()[list(kept)].clone())
     words.num_embeddings = small.encoder.config.vocab_size = len(kept)
+    word_bias: Part = getattr(small, "bias", None)
+    if word_bias is not None:
+        small.bias = nn.Parameter(word_bias.detach()[list(kept)].clone())
     return small
 
 

@@ -23,9 +23,11 @@ from pipeline.base.config import Int8Config
 from pipeline.core.compress.layer_parts import layer_parts, layers_of
 from pipeline.core.compress.onnx_export import export_onnx
 from pipeline.core.compress.onnx_graph import CONTRIB, FLOAT, Array, Matrix, OnnxGraph, Part
+from pipeline.core.model.language_models import CausalLanguageModel
 from pipeline.core.train.objectives import evaluation_mode
 
 MEASURE_BATCH = 32
+WORD_HEAD, WORD_LOGITS = "word_head", "word_logits"
 AFTER_NORM, AFTER_GELU = ("attention", "channels"), "gelu"
 LEVELS, HALF = 255, 127
 # The scale of a channel that is always 0 must not be 0.
@@ -74,6 +76,10 @@ def measure_ranges(model: nn.Module, texts: Sequence[Sequence[int]]) -> dict[str
         linear.register_forward_pre_hook(_record_range(recorded.setdefault(place, [])))
         for place, linear in _linears(model)
     ]
+    hooks += [
+        module.register_forward_hook(_record_output(recorded.setdefault(place, [])))
+        for place, module in _outputs(model)
+    ]
     try:
         with evaluation_mode(model):
             for tokens_BT in _equal_length_batches(texts):
@@ -120,6 +126,11 @@ class Int8:
         if kind == AFTER_GELU:
             return self._products_with_outliers(graph, place, hidden, matrices)
         return _integer_products(graph, place, hidden, matrices, activations)
+
+    def word_products(self, graph: OnnxGraph, hidden: str, words: Matrix, *, out: str) -> None:
+        """Multiply integers: the table of words is turned, so this is a second copy of it."""
+        (product,) = _integer_products(graph, WORD_LOGITS, hidden, [words], self._ranges[WORD_LOGITS])
+        graph.node("Identity", product, out=out)
 
     def _products_with_outliers(
         self, graph: OnnxGraph, place: str, hidden: str, matrices: Sequence[Matrix]
@@ -173,14 +184,33 @@ def _linears(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
         yield f"layer.{number}.context", parts.context
         yield f"layer.{number}.channels", parts.widened
         yield f"layer.{number}.gelu", parts.fed
+    if isinstance(model, CausalLanguageModel):
+        yield WORD_HEAD, model.transform[0]
+
+
+def _outputs(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yield the places whose activations no linear layer reads: the words are multiplied by their table."""
+    if isinstance(model, CausalLanguageModel):
+        yield WORD_LOGITS, model.transform
 
 
 def _record_range(pairs: list[Tensor]) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
     def record(_linear: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        flat = inputs[0].flatten(0, -2)
-        pairs.append(torch.stack((flat.amin(0), flat.amax(0))))
+        pairs.append(_ends(inputs[0]))
 
     return record
+
+
+def _record_output(pairs: list[Tensor]) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+    def record(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        pairs.append(_ends(output))
+
+    return record
+
+
+def _ends(values: Tensor) -> Tensor:
+    flat = values.flatten(0, -2)
+    return torch.stack((flat.amin(0), flat.amax(0)))
 
 
 def _equal_length_batches(texts: Sequence[Sequence[int]]) -> Iterator[Tensor]:

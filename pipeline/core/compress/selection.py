@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pipeline.base.config import CompressionBudget
 from pipeline.base.documents import CompressionMenu, MenuTexts, MenuVariant
+from pipeline.base.documents.scores import TITLES
 from pipeline.core.compress.measurement import MeasuredVariant
 
 
@@ -53,7 +54,7 @@ def choose_variant(
 def pareto_front(variants: Sequence[MeasuredVariant]) -> set[str]:
     """Return the names of variants that no other dominates in macro F1, megabytes and texts per second."""
     objectives = {
-        variant.name: (variant.quality.macro_f1, -variant.megabytes, variant.speed.texts_per_second)
+        variant.name: (variant.quality.score, -variant.megabytes, variant.speed.texts_per_second)
         for variant in variants
     }
     return {
@@ -80,7 +81,7 @@ def menu_document(
         "texts": texts,
         "confidence": confidence,
         "teacher": {
-            "macro_f1": uncompressed.quality.macro_f1,
+            uncompressed.quality.key: uncompressed.quality.score,  # type: ignore[misc]
             "parameters": uncompressed.parameters,
             "megabytes": uncompressed.megabytes,
         },
@@ -100,9 +101,9 @@ def _menu_variant(variant: MeasuredVariant, fault: str | None, *, pareto: bool) 
         "recipe": variant.recipe,
         "parameters": variant.parameters,
         "megabytes": variant.megabytes,
-        "macro_f1": quality.macro_f1,
-        "macro_f1_drop": quality.macro_f1_drop.value,
-        "macro_f1_drop_bound": quality.macro_f1_drop.bound,
+        quality.key: quality.score,  # type: ignore[misc]
+        f"{quality.key}_drop": quality.drop.value,
+        f"{quality.key}_drop_bound": quality.drop.bound,
         "worst_slice": quality.worst_slice,
         "agreement": quality.agreement.value,
         "agreement_bound": quality.agreement.bound,
@@ -126,13 +127,14 @@ def _size_fault(variant: MeasuredVariant, budget: CompressionBudget) -> str | No
 def _quality_fault(variant: MeasuredVariant, budget: CompressionBudget) -> str | None:
     """Return the first limit that a variant is not shown to keep, the most important first."""
     quality, sure = variant.quality, f"{budget.confidence:.0%} bound"
-    drop, worst, agreement = quality.macro_f1_drop, quality.worst_slice, quality.agreement
+    drop, worst, agreement = quality.drop, quality.worst_slice, quality.agreement
+    title = TITLES[quality.key]
     if drop.bound > budget.max_f1_drop:
-        measured = f"macro F1 may drop by {drop.bound:.4f} ({sure}; measured {drop.value:.4f})"
+        measured = f"{title} may drop by {drop.bound:.4f} ({sure}; measured {drop.value:.4f})"
         return f"{measured}, the limit is {budget.max_f1_drop:.4f}"
     if worst["bound"] > budget.max_slice_drop:
         measured = f"may drop by {worst['bound']:.4f} ({sure}; measured {worst['drop']:.4f})"
-        return f"macro F1 of {worst['name']} {measured}, the limit is {budget.max_slice_drop:.4f}"
+        return f"{title} of {worst['name']} {measured}, the limit is {budget.max_slice_drop:.4f}"
     if agreement.bound < budget.min_agreement:
         measured = f"as low as {agreement.bound:.4f} ({sure}; measured {agreement.value:.4f})"
         return f"agreement with the teacher may be {measured}, the minimum is {budget.min_agreement:.4f}"
@@ -142,8 +144,8 @@ def _quality_fault(variant: MeasuredVariant, budget: CompressionBudget) -> str |
 def _summary(variant: MeasuredVariant) -> str:
     quality = variant.quality
     return (
-        f"macro F1 {quality.macro_f1:.4f} ({-quality.macro_f1_drop.value:+.4f}, "
-        f"at worst {-quality.macro_f1_drop.bound:+.4f}), "
+        f"{TITLES[quality.key]} {quality.score:.4f} ({-quality.drop.value:+.4f}, "
+        f"at worst {-quality.drop.bound:+.4f}), "
         f"agreement {quality.agreement.value:.4f}, {variant.megabytes:.1f} MB, "
         f"{variant.speed.texts_per_second:,.0f} texts/s"
     )

@@ -223,10 +223,10 @@ class VariantFactory:
             yield {"tokens": self._encoded(tokenizer, batch), **truth}
 
     def _encoded(self, tokenizer: str, records: Sequence[TextRecord]) -> list[list[int]]:
-        from pipeline.core.model.tokenizer import encode, load_tokenizer
+        from pipeline.core.model.tokenizer import load_tokenizer
 
         loaded = load_tokenizer(tokenizer, self.settings["max_tokens"])
-        return encode(loaded, [record.text for record in records], self.settings.get("long_texts", "head"))
+        return self.task.tokens(loaded, records, self.settings)
 
     def _checkpoints(self, variant: VariantConfig) -> "CheckpointStore":
         shape = variant.model_dump(exclude={"name", "int8"})

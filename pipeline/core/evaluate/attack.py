@@ -10,7 +10,7 @@ from pipeline.base.documents import AttackReport
 from pipeline.base.seeds import seed_for
 from pipeline.base.tasks.targets import without_target
 from pipeline.core.evaluate import bootstrap, typos
-from pipeline.core.evaluate.metrics import AnswerItems
+from pipeline.core.evaluate.metrics import Tallied
 from pipeline.core.evaluate.paired_bootstrap import PairedPredictions, paired_metrics
 
 Answer = TypeVar("Answer", bound=Hashable)
@@ -60,7 +60,7 @@ def attack_report(
     *,
     cfg: AttackConfig,
     sampling: bootstrap.BootstrapConfig,
-    items: AnswerItems | None = None,
+    items: Tallied | None = None,
 ) -> AttackReport:
     """Measure macro F1 before and after the attack, and the interval of its fall."""
     rows = range(len(attacked.truth))

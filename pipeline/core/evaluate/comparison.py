@@ -15,10 +15,14 @@ from pipeline.base.documents import (
     McNemarTest,
     OverallDifference,
 )
+from pipeline.base.documents.scores import LOG_LIKELIHOOD, MACRO_F1, ScoreKey
 from pipeline.base.seeds import seed_for
 from pipeline.core.evaluate import significance
 from pipeline.core.evaluate.paired_bootstrap import PairedMetric, PairedPredictions, paired_metrics
 from pipeline.core.evaluate.regressions import HeldAgainst, difference_interval, regression_rows
+
+# A bound that claims nothing: no macro F1 falls by more than all of it, and no token loses so many nats.
+LOWEST = {MACRO_F1: -1.0, LOG_LIKELIHOOD: -1e6}
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def compare_models(
         "look": look,
         "anchors": [anchor.release for anchor in anchors],
         "left_out": [],
-        "macro_f1": _overall(overall, look, gate),
+        pair.score: _overall(overall, look, gate, pair.score),  # type: ignore[misc]
         "mcnemar": _mcnemar(pair),
         "slices": regression_rows(family, margin=gate.slice_margin, gate=gate),
         "forgetting": [],
@@ -138,7 +142,7 @@ def _within(slices: Mapping[str, Sequence[int]], rows: Sequence[int]) -> dict[st
     return {name: [row for row in subset if row in members] for name, subset in slices.items()}
 
 
-def _overall(metric: PairedMetric, look: Look, gate: GateConfig) -> OverallDifference:
+def _overall(metric: PairedMetric, look: Look, gate: GateConfig, key: ScoreKey) -> OverallDifference:
     lower = significance.lower_bound(
         metric.difference, metric.spread, groups=metric.differing_groups, level=look["level"]
     )
@@ -151,7 +155,7 @@ def _overall(metric: PairedMetric, look: Look, gate: GateConfig) -> OverallDiffe
         "difference": metric.difference,
         "low": low,
         "high": high,
-        "lower": max(lower, -1.0),
+        "lower": max(lower, LOWEST[key]),
         "minimum_detectable": significance.minimum_detectable(
             metric.spread, metric.texts, alpha=level, power=gate.power
         ),
@@ -159,19 +163,18 @@ def _overall(metric: PairedMetric, look: Look, gate: GateConfig) -> OverallDiffe
 
 
 def _mcnemar(pair: PairedPredictions) -> McNemarTest:
-    correct = [
-        (candidate == label, champion == label)
-        for label, candidate, champion in zip(pair.truth, pair.candidate, pair.champion, strict=True)
-    ]
+    right = (pair.are_equal(pair.truth, answers) for answers in (pair.candidate, pair.champion))
+    correct = list(zip(*right, strict=True))
     candidate, champion = correct.count((True, False)), correct.count((False, True))
     p = significance.mcnemar(candidate, champion)
     return {"only_candidate": candidate, "only_champion": champion, "p": p}
 
 
 def _changed(pair: PairedPredictions, names: Sequence[str], *, limit: int) -> ChangedPredictions:
-    rows = [row for row, label in enumerate(pair.candidate) if label != pair.champion[row]]
-    fixed = [row for row in rows if pair.candidate[row] == pair.truth[row]]
-    broken = [row for row in rows if pair.champion[row] == pair.truth[row]]
+    is_same = pair.are_equal(pair.candidate, pair.champion)
+    fixes, breaks = (pair.are_equal(answers, pair.truth) for answers in (pair.candidate, pair.champion))
+    rows = [row for row, same in enumerate(is_same) if not same]
+    fixed, broken = [row for row in rows if fixes[row]], [row for row in rows if breaks[row]]
     order = [*broken, *fixed, *sorted(set(rows).difference(broken, fixed))]
     return {
         "count": len(rows),

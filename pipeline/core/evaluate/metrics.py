@@ -9,12 +9,13 @@ Legend: L labels, G groups; `counts_LL[t, p]` texts of label t have prediction p
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.documents import LabelScores, SubsetScores
+from pipeline.base.documents.scores import MACRO_F1, ScoreKey
 
 Counts = NDArray[np.int64]
 Values = NDArray[np.float64]
@@ -47,6 +48,38 @@ def tally(counts: Array) -> Array:
     )
 
 
+class Tallied(Protocol):
+    """Describe A answers whose score is a mean of ratios: of two sums over texts, for each of L columns.
+
+    `names` are the answers for people, `score` is the key of the score in documents. A score with
+    `is_share` lies in [0, 1], so that what a change of one text can do to it is bounded.
+    """
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Return the name of each answer."""
+
+    @property
+    def score(self) -> ScoreKey:
+        """Return the key of the score."""
+
+    @property
+    def is_share(self) -> bool:
+        """Return whether the score lies in [0, 1]."""
+
+    def support(self, truth_R: Counts) -> Counts:
+        """Return how many texts count in each column; L."""
+
+    def are_equal(self, one_N: Counts, other_N: Counts) -> NDArray[np.bool_]:
+        """Return of which texts two answers are the same."""
+
+    def tally_by_group(self, truth_N: Counts, predicted_N: Counts, group_N: Counts, *, groups: int) -> Array:
+        """Return the tally of each group by its number; Gx2xL."""
+
+    def ratios(self, tallies: Array) -> Values:
+        """Return the ratio of each column; ...x2xL to ...xL."""
+
+
 @dataclass(frozen=True)
 class AnswerItems:
     """Hold the items of A answers: a text may have several labels, or one label in several places.
@@ -57,6 +90,20 @@ class AnswerItems:
     items: tuple[frozenset[tuple[int, Hashable]], ...]
     labels: int
     names: tuple[str, ...]
+    score: ScoreKey = MACRO_F1
+    is_share: bool = True
+
+    def support(self, truth_R: Counts) -> Counts:
+        """Return how often each label is true of these texts."""
+        return np.asarray(self.sizes_AL[truth_R].sum(axis=0))
+
+    def are_equal(self, one_N: Counts, other_N: Counts) -> NDArray[np.bool_]:
+        """Return of which texts two answers are the same."""
+        return np.asarray(one_N == other_N)
+
+    def ratios(self, tallies: Array) -> Values:
+        """Return the F1 of each label."""
+        return tallied_f1(tallies)
 
     @cached_property
     def sizes_AL(self) -> Counts:
@@ -100,7 +147,7 @@ def tally_by_group(
 
 def tallied_f1(tallies: Array) -> Values:
     """Compute F1 of each label, 0 where it has neither support nor predictions; ...x2xL to ...xL."""
-    return _ratio(2.0 * tallies[..., 0, :], tallies[..., 1, :])
+    return ratio(2.0 * tallies[..., 0, :], tallies[..., 1, :])
 
 
 def tallied_macro_f1(tallies: Array, occurs_L: Array) -> Values:
@@ -109,8 +156,13 @@ def tallied_macro_f1(tallies: Array, occurs_L: Array) -> Values:
     A label that is only predicted adds no class: it is an error on the true label. The same labels serve
     every model and every resample, or one stray prediction would move the average by a third of a class.
     """
-    f1_L = np.where(occurs_L, tallied_f1(tallies), 0.0)
-    return _ratio(f1_L.sum(axis=-1), np.broadcast_to(occurs_L, f1_L.shape).sum(axis=-1))
+    return mean_of_occurring(tallied_f1(tallies), occurs_L)
+
+
+def mean_of_occurring(ratios: Array, occurs_L: Array) -> Values:
+    """Average ratios over the columns that occur; ...xL to ...."""
+    ratios_L = np.where(occurs_L, ratios, 0.0)
+    return ratio(ratios_L.sum(axis=-1), np.broadcast_to(occurs_L, ratios_L.shape).sum(axis=-1))
 
 
 def f1(counts: Array) -> Values:
@@ -128,13 +180,13 @@ def macro_f1(counts: Array, occurs_L: Array | None = None) -> Values:
 
 def accuracy(counts: Array) -> Values:
     """Compute the share of correct predictions; ...xLxL to ...."""
-    return _ratio(np.trace(counts, axis1=-2, axis2=-1), counts.sum(axis=(-2, -1)))
+    return ratio(np.trace(counts, axis1=-2, axis2=-1), counts.sum(axis=(-2, -1)))
 
 
 def per_class(counts_LL: Counts, names: Sequence[str]) -> dict[str, LabelScores]:
     """Compute precision, recall, F1 and support of each label."""
     hits, predictions, support = np.diagonal(counts_LL), counts_LL.sum(axis=0), counts_LL.sum(axis=1)
-    precision, recall, f1_L = _ratio(hits, predictions), _ratio(hits, support), f1(counts_LL)
+    precision, recall, f1_L = ratio(hits, predictions), ratio(hits, support), f1(counts_LL)
     return {
         name: {
             "precision": float(precision[i]),
@@ -180,6 +232,7 @@ def score(truth: Counts, predicted: Counts, labels: int) -> float:
     return float(macro_f1(confusion(truth.tolist(), predicted.tolist(), labels=labels)))
 
 
-def _ratio(above: Array, below: Array) -> Values:
+def ratio(above: Array, below: Array) -> Values:
+    """Divide, and return 0 where nothing is to be divided by."""
     numerator, denominator = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
     return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)

@@ -12,6 +12,7 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.base.documents.scores import MACRO_F1, ScoreKey
 from pipeline.base.errors import DataRejected
 from pipeline.core.evaluate import bootstrap, metrics
 
@@ -28,14 +29,29 @@ class PairedPredictions:
     candidate: Sequence[int]
     champion: Sequence[int]
     groups: Sequence[Hashable]
-    items: metrics.AnswerItems | None = None
+    items: metrics.Tallied | None = None
+
+    @property
+    def score(self) -> ScoreKey:
+        """Return the key of the score that is compared."""
+        return self.items.score if self.items else MACRO_F1
+
+    def are_equal(self, one: Sequence[int], other: Sequence[int]) -> list[bool]:
+        """Return of which texts two answers are the same."""
+        one_N, other_N = np.asarray(one, dtype=np.int64), np.asarray(other, dtype=np.int64)
+        equal_N = self.items.are_equal(one_N, other_N) if self.items else one_N == other_N
+        return [bool(one) for one in equal_N]
+
+    def ratios(self, tallies: metrics.Array) -> metrics.Values:
+        """Return the ratio of each column of tallies: the F1 of a label."""
+        return self.items.ratios(tallies) if self.items else metrics.tallied_f1(tallies)
 
     def support(self, rows: Sequence[int], labels: int) -> NDArray[np.int64]:
-        """Return how often each label is true of these texts."""
+        """Return how many of these texts count in each column: those that have a label."""
         truth_R = np.asarray(self.truth, dtype=np.int64)[np.asarray(rows, dtype=np.int64)]
         if self.items is None:
             return np.bincount(truth_R, minlength=labels)
-        return np.asarray(self.items.sizes_AL[truth_R].sum(axis=0))
+        return self.items.support(truth_R)
 
 
 @dataclass(frozen=True)
@@ -83,12 +99,12 @@ def paired_metrics(
     sets = [every, *subsets.values()]
     occurs_SL = np.array([pair.support(members, len(labels)) > 0 for members in sets])
     support_L = pair.support(every, len(labels))
-    label_C = np.flatnonzero(support_L)
+    label_C = np.flatnonzero(support_L[: len(labels)])
     texts_C = support_L[label_C]
     tallies_GSM2L = _tallies(pair, truth_N, sets, labels=len(labels))
-    figures_KM = _figures(tallies_GSM2L.sum(axis=0), occurs_SL, label_C)
+    figures_KM = _figures(pair, tallies_GSM2L.sum(axis=0), occurs_SL, label_C)
     sums = bootstrap.bootstrap_sums(tallies_GSM2L, resamples=resamples, seed=seed)
-    resampled_BKM = _figures(sums, occurs_SL, label_C)
+    resampled_BKM = _figures(pair, sums, occurs_SL, label_C)
     differences_BK = resampled_BKM[..., 0] - resampled_BKM[..., 1]
     differing_K = _differing(tallies_GSM2L, label_C)
     names = [name, *subsets, *(f"class={labels[label]}" for label in label_C.tolist())]
@@ -108,7 +124,7 @@ def paired_metrics(
 
 def _tallies(
     pair: PairedPredictions, truth_N: metrics.Counts, sets: Sequence[Sequence[int]], *, labels: int
-) -> metrics.Counts:
+) -> metrics.Array:
     names, group_N = np.unique(np.asarray(pair.groups), return_inverse=True)
     text_R = np.concatenate([np.asarray(rows, dtype=np.int64) for rows in sets])
     cell_R = group_N[text_R] * len(sets) + np.repeat(np.arange(len(sets)), [len(rows) for rows in sets])
@@ -118,10 +134,10 @@ def _tallies(
         count(truth_N[text_R], np.asarray(predicted)[text_R], cell_R, groups=cells)
         for predicted in (pair.candidate, pair.champion)
     ]
-    return np.stack([tally.reshape(len(names), len(sets), 2, labels) for tally in tallies], axis=2)
+    return np.stack([tally.reshape(len(names), len(sets), *tally.shape[1:]) for tally in tallies], axis=2)
 
 
-def _differing(tallies_GSM2L: metrics.Counts, label_C: metrics.Counts) -> list[int]:
+def _differing(tallies_GSM2L: metrics.Array, label_C: metrics.Counts) -> list[int]:
     differs_GS2L = tallies_GSM2L[:, :, 0] != tallies_GSM2L[:, :, 1]
     of_sets = differs_GS2L.any(axis=(2, 3)).sum(axis=0)
     of_labels = differs_GS2L[:, 0].any(axis=1)[:, label_C].sum(axis=0)
@@ -129,9 +145,10 @@ def _differing(tallies_GSM2L: metrics.Counts, label_C: metrics.Counts) -> list[i
 
 
 def _figures(
-    tallies: metrics.Counts | metrics.Values, occurs_SL: NDArray[np.bool_], label_C: metrics.Counts
+    pair: PairedPredictions, tallies: metrics.Array, occurs_SL: NDArray[np.bool_], label_C: metrics.Counts
 ) -> metrics.Values:
-    """Compute macro F1 of each set and F1 of each label that occurs; ...SxMx2xL to ...KxM."""
-    f1_CM = np.moveaxis(metrics.tallied_f1(tallies[..., 0, :, :, :])[..., label_C], -1, -2)
-    macro_SM = metrics.tallied_macro_f1(tallies, occurs_SL[:, None, :])
-    return np.concatenate([macro_SM, f1_CM], axis=-2)
+    """Compute the score of each set and F1 of each label that occurs; ...SxMx2xL to ...KxM."""
+    ratios_SML = pair.ratios(tallies)
+    f1_CM = np.moveaxis(ratios_SML[..., 0, :, :][..., label_C], -1, -2)
+    score_SM = metrics.mean_of_occurring(ratios_SML, occurs_SL[:, None, :])
+    return np.concatenate([score_SM, f1_CM], axis=-2)

@@ -39,7 +39,7 @@ class ScoredTexts:
     predicted: Sequence[int]
     groups: Sequence[str]
     sources: Sequence[str]
-    items: metrics.AnswerItems | None = None
+    items: metrics.Tallied | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,9 +1,11 @@
 """Anchors: the earlier releases that slices are held against, so that small falls cannot add up."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
 from pipeline.base.documents import ReleaseRecord
+from pipeline.base.documents.scores import score_of
 
 
 def choose_anchors(
@@ -18,8 +20,8 @@ def choose_anchors(
     own = figures[champion["release"]]
     best: Counter[str] = Counter()
     for name in own:
-        leader = max(figures, key=lambda release: figures[release].get(name, 0.0))
-        if figures[leader].get(name, 0.0) > own[name]:
+        leader = max(figures, key=lambda release: figures[release].get(name, -math.inf))
+        if figures[leader].get(name, -math.inf) > own[name]:
             best[leader] += 1
     by_name = {release["release"]: release for release in served}
     return [by_name[name] for name, _ in best.most_common(limit)]
@@ -27,5 +29,5 @@ def choose_anchors(
 
 def _figures(release: ReleaseRecord) -> dict[str, float]:
     evaluation = release["evaluation"]
-    slices = {name: scores["macro_f1"] for name, scores in (evaluation.get("slices") or {}).items()}
+    slices = {name: score_of(scores) for name, scores in (evaluation.get("slices") or {}).items()}
     return slices | {f"class={label}": scores["f1"] for label, scores in evaluation["per_class"].items()}

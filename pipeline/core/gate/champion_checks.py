@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.base.config import GateConfig
+from pipeline.base.documents.scores import score_key, score_title
 from pipeline.core.evaluate.regressions import regression_state
 from pipeline.core.gate.checks import GateCheck, get_number, make_check
 
@@ -40,7 +41,8 @@ def better_than_champion(comparison: Row | None, gate: GateConfig) -> GateCheck:
         passed, shortfall = lower > 0, -lower if lower < 0 else figures["minimum_detectable"]
         verdict = _improvement(figures, gate, passed=passed)
     sentence = f"{change}; {_look(figures)}: {verdict}{_left_out(comparison)}"
-    return make_check("champion", passed, figures, sentence, shortfall=shortfall, unit="macro F1")
+    unit = score_title(comparison)
+    return make_check("champion", passed, figures, sentence, shortfall=shortfall, unit=unit)
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ class DropRule:
     rows: str
     subject: str
     setting: str
-    unit: str = "macro F1"
+    # Without one it is the score of the comparison.
+    unit: str = ""
 
     def check(self, comparison: Row | None, gate: GateConfig) -> GateCheck:
         """Check every row: `regression_state` says which of them refuse the candidate."""
@@ -64,9 +67,12 @@ class DropRule:
         if reason or not isinstance(rows, list | tuple):
             sentence = f"The {self.subject} cannot be compared: {reason or 'nothing was measured.'}"
             return make_check(self.name, False, {self.setting: margin}, sentence)
-        return self._outcome([(row, _state(row, margin, gate)) for row in rows], margin, gate)
+        judged = [(row, _state(row, margin, gate)) for row in rows]
+        return self._outcome(judged, margin, gate, self.unit or score_title(comparison))
 
-    def _outcome(self, judged: Sequence[tuple[Row, str]], margin: float, gate: GateConfig) -> GateCheck:
+    def _outcome(
+        self, judged: Sequence[tuple[Row, str]], margin: float, gate: GateConfig, unit: str
+    ) -> GateCheck:
         refusing = [row for row, state in judged if state in ("worse", "not shown", "not measured")]
         unknown = [row for row, state in judged if state == "not known"]
         figures = {
@@ -83,7 +89,7 @@ class DropRule:
         refusing.sort(key=lambda row: _shortfall(row, margin), reverse=True)
         drops = "; ".join(_drop(row, margin, gate) for row in refusing)
         name = str(refusing[0].get("name"))
-        unit = f"{'F1' if name.startswith('class=') else self.unit} of {name}"
+        unit = f"{'F1' if name.startswith('class=') else unit} of {name}"
         sentence = f"{subject}: {len(refusing)} of {len(judged)}: {drops}.{rest}"
         shortfall = _shortfall(refusing[0], margin)
         return make_check(self.name, False, figures, sentence, shortfall=shortfall, unit=unit)
@@ -100,7 +106,7 @@ DROP_RULES = (
 def _overall_figures(comparison: Row, gate: GateConfig) -> dict[str, float]:
     names = ("candidate", "champion", "difference", "low", "high", "lower", "minimum_detectable")
     return {
-        **{name: get_number(comparison, "macro_f1", name) for name in names},
+        **{name: get_number(comparison, score_key(comparison), name) for name in names},
         "texts": get_number(comparison, "texts"),
         "look": get_number(comparison, "look", "number"),
         "looks": get_number(comparison, "look", "allowed"),
@@ -142,11 +148,11 @@ def _unusable(comparison: Row, gate: GateConfig, required: Sequence[float] = ())
 
 def _change(comparison: Row, figures: Mapping[str, float]) -> str:
     texts, champion = f"On the same {figures['texts']:,.0f} texts", comparison.get("champion")
-    if get_number(comparison, "changed", "count") == 0:
+    if get_number(comparison, "changed", "count") == 0 == figures["difference"]:
         return f"{texts} the candidate predicts exactly what champion {champion} predicts"
     return (
-        f"{texts} macro F1 changes by {figures['difference']:+.3f} against champion {champion} "
-        f"({figures['confidence']:.0%} interval {figures['low']:+.3f} to {figures['high']:+.3f})"
+        f"{texts} {score_title(comparison)} changes by {figures['difference']:+.3f} against champion "
+        f"{champion} ({figures['confidence']:.0%} interval {figures['low']:+.3f} to {figures['high']:+.3f})"
     )
 
 

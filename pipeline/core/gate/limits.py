@@ -4,11 +4,22 @@ import math
 from collections.abc import Iterator, Mapping
 
 from pipeline.base.config import GateConfig
+from pipeline.base.documents.scores import score_head, score_key, score_title
+from pipeline.base.tasks import GENERATION
 from pipeline.core.gate.checks import GateCheck, Limit, get_number, make_check
+
+WRITES = "The model writes texts"
+
+
+def has_no_labels(evaluation: object) -> bool:
+    """Return whether the answers of an evaluation are texts, which have no labels."""
+    return isinstance(evaluation, Mapping) and evaluation.get("task") == GENERATION
 
 
 def macro_f1_floor(evaluation: object, gate: GateConfig) -> GateCheck:
-    """Check that the lower end of the interval of macro F1 reaches the floor."""
+    """Check that the lower end of the interval of macro F1 reaches the floor, where there are labels."""
+    if has_no_labels(evaluation):
+        return make_check("floor", True, {}, f"{WRITES}, so there is no macro F1 to limit.")
     subject = "The lower end of the interval of macro F1"
     limit = Limit("macro_f1_low", subject, "min_macro_f1", gate.min_macro_f1, "macro F1", ".3f")
     return limit.floor("floor", interval_end(evaluation, "intervals", "macro_f1", end=0))
@@ -19,7 +30,7 @@ def beats_baselines(evaluation: object, gate: GateConfig) -> Iterator[GateCheck]
 
     The gain is paired: both are measured on the same resampled texts. One check a baseline.
     """
-    margin = gate.baseline_margin
+    margin, key, title = gate.baseline_margin, score_key(evaluation), score_title(evaluation)
     baselines = evaluation.get("baselines") if isinstance(evaluation, Mapping) else None
     if not isinstance(baselines, Mapping):
         sentence = "No baseline was measured, but gate.baseline_margin requires one."
@@ -28,23 +39,23 @@ def beats_baselines(evaluation: object, gate: GateConfig) -> Iterator[GateCheck]
     by_margin = f" by more than {margin:.3f} (gate.baseline_margin)" if margin else ""
     for name in sorted(baselines):
         scores = ("candidate", "champion", "difference", "low")
-        macro_f1, baseline, gain, low = (get_number(baselines, name, "gain", score) for score in scores)
+        own, baseline, gain, low = (get_number(baselines, name, "gain", score) for score in scores)
         passed = low > margin
         verb = "beats" if passed else "does not significantly beat" if gain > margin else "does not beat"
         sentence = (
-            f"Macro F1 of {macro_f1:.3f} {verb} the {baseline:.3f} of baseline {name}{by_margin}: "
+            f"{score_head(evaluation)} of {own:.3f} {verb} the {baseline:.3f} of baseline {name}{by_margin}: "
             f"the lower end of the paired interval of the gain is {low:+.3f}."
         )
         if math.isnan(low):
             sentence = f"The gain over baseline {name} was not measured, but gate.baseline_margin limits it."
         figures = {
-            "macro_f1": macro_f1,
-            "baseline_macro_f1": baseline,
+            key: own,
+            f"baseline_{key}": baseline,
             "gain_low": low,
             "baseline_margin": margin,
         }
         shortfall = margin - low
-        yield make_check(f"baseline {name}", passed, figures, sentence, shortfall=shortfall, unit="macro F1")
+        yield make_check(f"baseline {name}", passed, figures, sentence, shortfall=shortfall, unit=title)
 
 
 def ability_floors(evaluation: object, gate: GateConfig) -> Iterator[GateCheck]:
@@ -75,6 +86,9 @@ def calibration_errors(evaluation: object, gate: GateConfig) -> Iterator[GateChe
 
     Over all texts the error must be shown to be within the limit; a source must not be shown to be beyond it.
     """
+    if has_no_labels(evaluation):
+        yield make_check("calibration", True, {}, f"{WRITES}, so no probability of a label is calibrated.")
+        return
     subject = "The upper bound of the debiased calibration error"
     limit = _calibration_limit(subject, gate)
     yield limit.ceiling("calibration", get_number(evaluation, "calibration", "debiased", "high"))

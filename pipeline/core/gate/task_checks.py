@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from pipeline.base.config import GateConfig
-from pipeline.base.tasks import ASPECT, MULTI_LABEL, ORDINAL, SINGLE_LABEL, TOKEN_LABELS
+from pipeline.base.tasks import ASPECT, GENERATION, MULTI_LABEL, ORDINAL, SINGLE_LABEL, TOKEN_LABELS
 from pipeline.core.gate.champion_checks import DropRule
-from pipeline.core.gate.checks import GateCheck, Limit, make_check
+from pipeline.core.gate.checks import GateCheck, Limit, get_number, make_check
 from pipeline.core.gate.limits import interval_end
 
 Document = Mapping[str, object] | None
@@ -53,7 +53,32 @@ def _labels(evaluation: object, _: Document, gate: GateConfig) -> Iterator[GateC
         yield limit.floor(f"label {label}", interval_end(intervals, label, end=0))
 
 
+def _texts(evaluation: object, comparison: Document, gate: GateConfig) -> Iterator[GateCheck]:
+    """Check the perplexity of references, and how far what is written overlaps with them."""
+    limits, section = gate.generation, "generation"
+    subject = "The upper end of the interval of the perplexity"
+    high = interval_end(evaluation, section, "intervals", "perplexity", end=1)
+    setting = "generation.max_perplexity"
+    yield Limit("perplexity_high", subject, setting, limits.max_perplexity, "perplexity", ".2f").ceiling(
+        "perplexity", high
+    )
+    if get_number(evaluation, section, "references") == 0:
+        sentence = "The texts stand alone, so nothing that was written is compared with a reference."
+        yield make_check("overlap", True, {}, sentence)
+        return
+    subject = "The lower end of the interval of chrF"
+    low = interval_end(evaluation, section, "intervals", "chrf", end=0)
+    yield Limit("chrf_low", subject, "generation.min_chrf", limits.min_chrf, "chrF", ".3f").floor(
+        "overlap", low
+    )
+    yield OVERLAP_RULE.check(comparison, gate)
+
+
 SCALE_RULE = DropRule("scale champion", "task", "errors on the scale", "ordinal.error_margin", unit="steps")
+
+OVERLAP_RULE = DropRule(
+    "overlap champion", "task", "overlaps with references", "generation.overlap_margin", unit="overlap"
+)
 
 # None: the checks of every task are those of this one.
 CHECKS: Mapping[str, Callable[[object, Document, GateConfig], Iterator[GateCheck]] | None] = {
@@ -62,4 +87,5 @@ CHECKS: Mapping[str, Callable[[object, Document, GateConfig], Iterator[GateCheck
     MULTI_LABEL: _labels,
     TOKEN_LABELS: _labels,
     ASPECT: None,
+    GENERATION: _texts,
 }

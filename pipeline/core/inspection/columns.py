@@ -45,6 +45,12 @@ def find_roles(names: Sequence[str], rows: Sequence[Mapping[str, str]]) -> Roles
             free.pop(found)
     if not roles.spans:
         find_labels(free, rows, roles)
+    if not (roles.spans or roles.label or roles.rating or roles.one_hot) and (found := _find_reference(free)):
+        roles.reference = free.pop(found).name
+        roles.doubts.append(
+            f"Column {roles.reference} holds a text for each text, and no column holds labels: the task is "
+            "`generation`, and a model learns to write it. For labels name a table that has some."
+        )
     late = (("id", _find_id), ("target", target_finder(rows, roles)), ("group", _find_group))
     for role, find in late:
         if found := find(free, roles):
@@ -69,6 +75,8 @@ def _find_text(free: Mapping[str, ColumnProfile], roles: Roles) -> str:
         and (one.words >= 2 or one.characters >= 10 or one.is_called("text"))
         and (one.distinct > MAX_LABELS or one.distinct_share > 0.2 or one.is_called("text"))
     ]
+    # What was written about a text is none to be read, where there is another.
+    texts = [one for one in texts if not one.is_called("reference")] or texts
     ranked = sorted(texts, key=score, reverse=True)
     if len(ranked) > 1 and score(ranked[1]) > 0.5 * score(ranked[0]) and ranked[1].words > 3:
         roles.doubts.append(
@@ -76,6 +84,14 @@ def _find_text(free: Mapping[str, ColumnProfile], roles: Roles) -> str:
             "Correct `columns.text` if the other is meant."
         )
     return ranked[0].name if ranked else ""
+
+
+def _find_reference(free: Mapping[str, ColumnProfile]) -> str:
+    """Return the column of texts about the texts, by its name; the one with the most words of several."""
+    found = [
+        one for one in free.values() if one.is_called("reference") and one.letters > 0.5 and one.words >= 2
+    ]
+    return max(found, key=lambda one: one.words, default=NO_COLUMN).name
 
 
 def _find_split(free: Mapping[str, ColumnProfile], roles: Roles) -> str:

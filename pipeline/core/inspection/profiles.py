@@ -36,6 +36,7 @@ NAMES = {
     "topic": r"topic|product|domain|subject|source|department|area|brand|aspect|section|tag|airline|channel",
     "split": r"split|fold|set|partition|part",
     "aspect": r"aspect|target|term|entity|attribute|opinion_term|category",
+    "reference": r"reference|summary|answer|reply|response|completion|tldr|highlight|translation|paraphrase",
     "raters": r"raters|ratings|given|votes|annotations|annotators|scores",
 }
 MAX_LABELS = 50
@@ -91,13 +92,14 @@ class Roles:
     several: bool = False
     target: str = ""
     spans: str = ""
+    reference: str = ""
     doubts: list[str] = field(default_factory=list)
 
     def columns(self) -> dict[str, str]:
         """Return the column of each field that has one."""
         names = (
             *("text", "label", "rating", "raters", "id", "group", "time", "lang", "topic", "split"),
-            *("target", "spans"),
+            *("target", "spans", "reference"),
         )
         return {name: column for name in names if (column := getattr(self, name))}
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pipeline.base.tasks import (
     ASPECT,
+    GENERATION,
     MULTI_LABEL,
     ORDINAL,
     SINGLE_LABEL,
@@ -19,6 +20,8 @@ def task_of(roles: Roles, labels: Sequence[str]) -> TaskName:
     """Return the task; of labels whose order only a person knows, that of one label a text."""
     if roles.spans:
         return TOKEN_LABELS
+    if roles.reference:
+        return GENERATION
     if roles.separator or roles.several:
         return MULTI_LABEL
     if roles.target:

@@ -47,6 +47,18 @@ class Prompt:
         return [*self.before, *own[:room], *self.after]
 
 
+def require_word_head(model_type: str, has_word_head: bool) -> None:
+    """Raise ConfigError for an encoder that cannot fill a blank."""
+    if model_type == "bert" and has_word_head:
+        return
+    raise ConfigError(
+        "finetune.method: `prompt` needs a BERT with a word head, and this encoder is "
+        f"{'one without' if model_type == 'bert' else 'a ' + model_type}. Write "
+        "`objective: masked_words` and some `steps` under `pretrain` and another `start` under `encoder` "
+        "in params.yaml, or `method: full`."
+    )
+
+
 def read_prompt(document: str, cfg: PromptConfig, labels: Sequence[str], max_tokens: int) -> Prompt:
     """Return a prompt as ids of a tokenizer, given as its JSON.
 

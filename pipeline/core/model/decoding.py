@@ -11,7 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.tasks.answers import join_labels
-from pipeline.base.tasks.names import ASPECT, MULTI_LABEL, ORDINAL, SINGLE_LABEL, TOKEN_LABELS, TaskName
+from pipeline.base.tasks.names import (
+    ASPECT,
+    GENERATION,
+    MULTI_LABEL,
+    ORDINAL,
+    SINGLE_LABEL,
+    TOKEN_LABELS,
+    TaskName,
+)
 
 if TYPE_CHECKING:
     from pipeline.base.documents import ModelSettings
@@ -91,6 +99,8 @@ DECODERS: Mapping[TaskName, Callable[["ModelSettings"], Decoder]] = {
     # The tags of tokens: each token has one of them.
     TOKEN_LABELS: OneOf,
     ASPECT: OneOf,
+    # The next token: one of the vocabulary.
+    GENERATION: OneOf,
 }
 
 

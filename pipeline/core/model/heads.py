@@ -33,7 +33,7 @@ class MaskedLanguageModel(nn.Module):
         dense = nn.Linear(width, inner)
         nn.init.normal_(dense.weight, std=encoder.config.initializer_range)
         nn.init.zeros_(dense.bias)
-        epsilon = _norm_epsilon(encoder) if word_head else NEW_NORM_EPSILON
+        epsilon = norm_epsilon(encoder) if word_head else NEW_NORM_EPSILON
         self.transform = nn.Sequential(dense, nn.GELU(), nn.LayerNorm(inner, eps=epsilon))
         self.bias = nn.Parameter(torch.zeros(vocabulary))
         if word_head:
@@ -50,7 +50,7 @@ class MaskedLanguageModel(nn.Module):
         return logits_MV
 
 
-def _norm_epsilon(encoder: "Encoder") -> float:
+def norm_epsilon(encoder: "Encoder") -> float:
     """Return the epsilon of the norms of a family, which its word head has too."""
     config = encoder.config
     return float(getattr(config, "layer_norm_eps", getattr(config, "norm_eps", NEW_NORM_EPSILON)))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.base.errors import ConfigError
-from pipeline.core.model.heads import MaskedLanguageModel
+from pipeline.core.model.heads import MaskedLanguageModel, norm_epsilon
 
 if TYPE_CHECKING:
     from pipeline.core.model.encoder import Encoder
@@ -62,8 +62,16 @@ class PackedMaskedLanguageModel(MaskedLanguageModel):
 class CausalLanguageModel(MaskedLanguageModel):
     """Predict the next word; the output layer shares the weights of the embedding."""
 
-    def forward(self, tokens_BT: Tensor, texts_BT: Tensor, wanted_BT: Tensor) -> Tensor:
-        """Return logits_MV of what follows the wanted tokens."""
+    def __init__(self, encoder: "Encoder", word_head: Mapping[str, Tensor] | None = None) -> None:
+        super().__init__(encoder, word_head)
+        # Whether its weights come now or later, its norm is that of the encoder.
+        norm = self.transform[-1]
+        assert isinstance(norm, nn.LayerNorm)
+        norm.eps = norm_epsilon(encoder)
+
+    def forward(self, tokens_BT: Tensor, texts_BT: Tensor, wanted_BT: Tensor | None = None) -> Tensor:
+        """Return logits_MV of what follows the wanted tokens, or every token that is no padding."""
+        wanted_BT = texts_BT > 0 if wanted_BT is None else wanted_BT
         return self.word_logits(encode_packed(self.encoder, tokens_BT, texts_BT, causal=True), wanted_BT)
 
 

@@ -127,6 +127,10 @@ class Predictor:
         """Return logits_NL of cleaned texts, before the temperature."""
         return self._outputs_of(self._tokens(cleaned), LOGITS)
 
+    def golden(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Return the probabilities by which a copy of the model is told from another model; a row a text."""
+        return self.predict(texts).probabilities
+
     def in_text(self, answer: str, cleaned: str, text: str) -> str:  # noqa: ARG002
         """Return the answer for a cleaned text as one for the text that was sent: labels are the same."""
         return answer

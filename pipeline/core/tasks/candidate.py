@@ -4,7 +4,7 @@ Shapes: N texts, L labels.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,9 +42,9 @@ class Candidate:
         return [answer_form(self.task.name).labels_of(one) for one in self.answers(texts)]
 
     def predict(self, test: Sequence[TextRecord]) -> tuple[list[str], NDArray[np.float64]]:
-        """Return the answers for texts, and the probability of each label."""
+        """Return the answers for texts as they are compared, and the probability of each label."""
         predictions = self.predictor.predict([record.text for record in test])
-        return list(predictions.labels), predictions.probabilities
+        return self.task.outcomes(self.predictor, test, predictions.labels), predictions.probabilities
 
     def table(self, test: Sequence[TextRecord], *columns: Sequence[str]) -> AnswerTable:
         """Number the answers that are true of texts, and those of these columns."""
@@ -85,7 +85,8 @@ class Candidate:
         texts, answers = [record.text for record in train], [record.label for record in train]
         asked, embed = [record.text for record in test], frozen.embed if frozen else None
         given = BaselineTexts(texts, answers, asked, self.predictor.labels, cfg, embed)
-        return self.task.baselines(given)
+        truth = [record.label for record in test]
+        return self.task.baselines(replace(given, asked_answers=truth, predictor=self.predictor))
 
     def robustness(self, test: Sequence[TextRecord], cfg: EvaluateConfig, seed: int) -> RobustnessReports:
         """Measure abilities, and robustness to typos; not human agreement."""

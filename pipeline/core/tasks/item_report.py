@@ -120,11 +120,10 @@ def model_scores(
 
 def per_label(test: ScoredTexts) -> dict[str, LabelScores]:
     """Compute precision, recall, F1 and support of each label."""
-    assert test.items is not None
     truth_N, predicted_N = np.asarray(test.truth), np.asarray(test.predicted)
-    hits_L = test.items.shared(truth_N, predicted_N).sum(axis=0)
-    support_L = test.items.sizes_AL[truth_N].sum(axis=0)
-    predicted_L = test.items.sizes_AL[predicted_N].sum(axis=0)
+    hits_L = _items(test).shared(truth_N, predicted_N).sum(axis=0)
+    support_L = _items(test).sizes_AL[truth_N].sum(axis=0)
+    predicted_L = _items(test).sizes_AL[predicted_N].sum(axis=0)
     f1_L = metrics.tallied_f1(np.stack([hits_L, support_L + predicted_L]))
     return {
         label: {
@@ -142,10 +141,9 @@ def set_calibration(test: LabelledPredictions, cfg: EvaluateConfig, seed: int) -
 
     The decision that a label is absent has one less its probability.
     """
-    assert test.items is not None
     labels = len(test.labels)
-    true_M = (test.items.sizes_AL[np.asarray(test.truth)] > 0).astype(np.int64).reshape(-1)
-    said_M = (test.items.sizes_AL[np.asarray(test.predicted)] > 0).astype(np.int64).reshape(-1)
+    true_M = (_items(test).sizes_AL[np.asarray(test.truth)] > 0).astype(np.int64).reshape(-1)
+    said_M = (_items(test).sizes_AL[np.asarray(test.predicted)] > 0).astype(np.int64).reshape(-1)
     probability_M = test.probabilities.reshape(-1)
     both_M2 = np.stack([1 - probability_M, probability_M], axis=1)
     report = measure_calibration(
@@ -170,6 +168,11 @@ def set_calibration(test: LabelledPredictions, cfg: EvaluateConfig, seed: int) -
     report["debiased"] = error(np.arange(len(said_M)))
     report["per_source"] = {name: error(rows_R) for name, rows_R in measured.items()}
     return report
+
+
+def _items(test: ScoredTexts) -> metrics.AnswerItems:
+    assert isinstance(test.items, metrics.AnswerItems)
+    return test.items
 
 
 def _scores(test: ScoredTexts, predicted: Sequence[int], rows: Sequence[int]) -> SubsetScores:
@@ -206,10 +209,9 @@ def item_scores(test: ScoredTexts, sampling: bootstrap.BootstrapConfig) -> ItemS
 
 def _counts(test: ScoredTexts, predicted: Sequence[int], groups: Sequence[Hashable]) -> metrics.Counts:
     """Return of each group its tallies, how many texts are exactly right, and how many there are; GxK."""
-    assert test.items is not None
     truth_N, predicted_N = np.asarray(test.truth, np.int64), np.asarray(predicted, np.int64)
     names, group_N = np.unique(np.asarray(groups), return_inverse=True)
-    tallies_G2L = test.items.tally_by_group(truth_N, predicted_N, group_N, groups=len(names))
+    tallies_G2L = _items(test).tally_by_group(truth_N, predicted_N, group_N, groups=len(names))
     exact_G = np.bincount(group_N[truth_N == predicted_N], minlength=len(names))
     texts_G = np.bincount(group_N, minlength=len(names))
     return np.concatenate(
@@ -234,6 +236,5 @@ def _tallies(counts: metrics.Array) -> metrics.Array:
 
 
 def _occurs(test: ScoredTexts, rows: Sequence[int]) -> Sets:
-    assert test.items is not None
     truth_R = np.asarray(test.truth, dtype=np.int64)[np.asarray(rows, dtype=np.int64)]
-    return np.asarray(test.items.sizes_AL[truth_R].sum(axis=0) > 0)
+    return np.asarray(_items(test).sizes_AL[truth_R].sum(axis=0) > 0)

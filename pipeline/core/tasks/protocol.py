@@ -3,18 +3,18 @@
 Shapes: N texts, A answers, L labels.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from pipeline.base.config import EvaluateConfig, FinetuneConfig, GateConfig, RecoveryConfig
+from pipeline.base.config import EncoderConfig, EvaluateConfig, FinetuneConfig, GateConfig, RecoveryConfig
 from pipeline.base.config.table_section import RatingRule
 from pipeline.base.documents import EvaluationReport, ModelSettings, PublishedScores, SliceDifference
 from pipeline.base.documents.evaluation import TaskScores
 from pipeline.base.records import TextRecord
 from pipeline.base.tasks import TaskName
-from pipeline.core.evaluate.metrics import AnswerItems
+from pipeline.core.evaluate.metrics import Tallied
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,6 +51,7 @@ class Training:
     cfg: FinetuneConfig
     seed: int
     long_texts: str = "head"
+    answer_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class AnswerTable:
     """Number the answers that occur; `items` is None where an answer is one of the labels."""
 
     names: tuple[str, ...]
-    items: AnswerItems | None = None
+    items: Tallied | None = None
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
@@ -97,7 +98,11 @@ class OwnFigures(Protocol):
 
 @dataclass(frozen=True)
 class BaselineTexts:
-    """Hold what baselines learn from and are asked; `frozen` embeds texts, before any fine-tuning."""
+    """Hold what baselines learn from and are asked; `frozen` embeds texts, before any fine-tuning.
+
+    `asked_answers` are the true ones, for tasks that measure how likely they are, and `predictor` is the
+    candidate, whose tokens they count.
+    """
 
     texts: Sequence[str]
     answers: Sequence[str]
@@ -105,6 +110,8 @@ class BaselineTexts:
     labels: Sequence[str]
     cfg: EvaluateConfig
     frozen: "Callable[[Sequence[str]], NDArray[np.float64]] | None"
+    asked_answers: Sequence[str] = ()
+    predictor: Any = None
 
     def frozen_rows(self, most: int) -> list[int]:
         """Return the rows that a frozen encoder learns from, at equal distances: texts lie by source.
@@ -158,6 +165,19 @@ class Task(Protocol):
     @property
     def has_behaviour(self) -> bool:
         """Return whether abilities and an attack by typos can be measured: places move with every typo."""
+
+    def require_start(
+        self, config: Mapping[str, Any], document: str, answers: Iterable[str], cfg: EncoderConfig
+    ) -> None:
+        """Raise, before any training, where an encoder with this config and tokenizer cannot do the task."""
+
+    def tokens(
+        self, tokenizer: Any, records: Sequence[TextRecord], settings: ModelSettings
+    ) -> list[list[int]]:
+        """Return the tokens that a model of the task reads of labelled texts."""
+
+    def outcomes(self, predictor: Any, records: Sequence[TextRecord], answers: Sequence[str]) -> list[str]:
+        """Return what is numbered and compared of a model's answers for records."""
 
     def classifier(self, encoder: Any, labels: int) -> Any:
         """Return a classifier on this encoder, without weights of its own yet."""

@@ -1,16 +1,46 @@
 """What tasks share whose answer is about a text as a whole: one classifier head, tokens beside targets."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipeline.base.config import EncoderConfig
+from pipeline.base.documents import ModelSettings
+from pipeline.base.records import TextRecord
 from pipeline.core.tasks.protocol import OwnFigures, Training, TruthRow
 
 if TYPE_CHECKING:
     from pipeline.core.model.heads import Classifier
 
 
-class TextTask(ABC):
+class LabelTask:
+    """Answer a text by labels: any encoder will do, and an answer is all that is compared."""
+
+    def require_start(
+        self, config: Mapping[str, Any], document: str, answers: Iterable[str], cfg: EncoderConfig
+    ) -> None:
+        """Accept every encoder."""
+
+    def tokens(
+        self, tokenizer: Any, records: Sequence[TextRecord], settings: ModelSettings
+    ) -> list[list[int]]:
+        """Return the tokens of the texts alone."""
+        from pipeline.core.model.tokenizer import encode
+
+        return encode(tokenizer, [record.text for record in records], settings.get("long_texts", "head"))
+
+    def outcomes(
+        self,
+        predictor: Any,  # noqa: ARG002
+        records: Sequence[TextRecord],
+        answers: Sequence[str],
+    ) -> list[str]:
+        """Return the answers."""
+        assert len(records) == len(answers)
+        return list(answers)
+
+
+class TextTask(LabelTask, ABC):
     """Classify a text by a head on the mean of its hidden states."""
 
     figures: OwnFigures | None = None

@@ -13,7 +13,7 @@ from pipeline.base.documents import EvaluationReport, ModelSettings, PublishedSc
 from pipeline.base.tasks import TOKEN_LABELS, TaskName, answer_form
 from pipeline.base.tasks.spans import load_spans
 from pipeline.core.evaluate.metrics import AnswerItems
-from pipeline.core.model.tags import IGNORED, entities_of, tag_count, tags_of
+from pipeline.core.model.span_predictor import IGNORED, entities_of, tag_count, tags_of
 from pipeline.core.tasks.gazetteer import predict_by_gazetteer
 from pipeline.core.tasks.protocol import (
     AnswerTable,
@@ -24,6 +24,7 @@ from pipeline.core.tasks.protocol import (
     Training,
     TruthRow,
 )
+from pipeline.core.tasks.text_task import LabelTask
 
 if TYPE_CHECKING:
     from pipeline.core.evaluate.report import LabelledPredictions, RobustnessReports, ScoredTexts
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 FORM = answer_form(TOKEN_LABELS)
 
 
-class TokenLabels:
+class TokenLabels(LabelTask):
     """Train a classifier of tokens with BIO tags."""
 
     name: TaskName = TOKEN_LABELS

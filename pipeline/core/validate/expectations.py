@@ -159,12 +159,17 @@ def _schema_rules(labels: Sequence[str], labels_of: Mapping[str, Sequence[str]])
     joint = [one for one in labels_of if one not in labels and set(labels_of[one]) <= set(labels)]
     label_set = gxe.ExpectColumnValuesToBeInSet(column="label", value_set=[*labels, *joint])
     label_count = gxe.ExpectColumnUniqueValueCountToBeBetween(column="label", min_value=2)
-    return [
-        _Rule("columns", 0, gxe.ExpectTableColumnsToMatchOrderedList(column_list=columns)),
-        *(_Rule(f"empty {name}", 0, gxe.ExpectColumnValuesToNotBeNull(column=name)) for name in FILLED),
-        _Rule("repeated id", 0, gxe.ExpectColumnValuesToBeUnique(column="id")),
+    # Without labels a text may stand alone.
+    filled = FILLED if labels else tuple(name for name in FILLED if name != "label")
+    of_labels = [
         _Rule("label outside the set", 0, label_set),
         _Rule("labels", 2, label_count, least=True),
+    ]
+    return [
+        _Rule("columns", 0, gxe.ExpectTableColumnsToMatchOrderedList(column_list=columns)),
+        *(_Rule(f"empty {name}", 0, gxe.ExpectColumnValuesToNotBeNull(column=name)) for name in filled),
+        _Rule("repeated id", 0, gxe.ExpectColumnValuesToBeUnique(column="id")),
+        *(of_labels if labels else ()),
     ]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.base.config import EncoderConfig, Params, Workspace
+from pipeline.base.config import Params, Workspace
 from pipeline.base.config.parsing import parse_params
 from pipeline.base.documents import ReleaseRecord
 from pipeline.base.errors import ConfigError, TonewatchError
@@ -95,9 +95,10 @@ def _went_on(release: ReleaseRecord) -> bool:
 def _require_alike(release: ReleaseRecord, params: Params) -> None:
     """Raise ConfigError where its encoder or its head is not the one that params.yaml asks for."""
     name, evaluation = release["release"], release["evaluation"]
-    asked = _settings(params.task, params.collect.labels, params.encoder)
-    encoder = parse_params(release["params"]).encoder
-    its = _settings(evaluation.get("task", SINGLE_LABEL), evaluation["labels"], encoder)
+    asked = _settings(params.task, params.collect.labels, params)
+    its = _settings(
+        evaluation.get("task", SINGLE_LABEL), evaluation["labels"], parse_params(release["params"])
+    )
     for key, value in asked.items():
         if its.get(key) != value:
             raise ConfigError(
@@ -106,12 +107,13 @@ def _require_alike(release: ReleaseRecord, params: Params) -> None:
             )
 
 
-def _settings(task: str, labels: Sequence[str], encoder: EncoderConfig) -> dict[str, object]:
+def _settings(task: str, labels: Sequence[str], params: Params) -> dict[str, object]:
     """Return by key what a classifier depends on; the settings of other starts do not count."""
-    values = encoder.model_dump(mode="json")
-    keys = ("start", "max_tokens", "long_texts", encoder.start)
+    values = params.encoder.model_dump(mode="json")
+    keys = ("start", "max_tokens", "long_texts", params.encoder.start)
     return {
         "task": task,
         "collect.labels": list(labels),
         **{f"encoder.{key}": values[key] for key in keys},
+        "encoder.answer_tokens": params.answer_tokens,
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.base.tasks import SINGLE_LABEL, TaskName, reads_targets
+from pipeline.base.tasks.answers import answer_column
 from pipeline.io import files
 from pipeline.io.registry import mlflow_tracking
 from pipeline.io.registry.model_code import copy_model_code, model_requirements
@@ -85,7 +86,7 @@ def _signature(labels: Sequence[str], task: TaskName) -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    outputs = [ColSpec("string", "label"), *(ColSpec("double", label) for label in labels)]
+    outputs = [ColSpec("string", answer_column(task)), *(ColSpec("double", label) for label in labels)]
     columns = ("text", "target") if reads_targets(task) else ("text",)
     return ModelSignature(Schema([ColSpec("string", name) for name in columns]), Schema(outputs))
 

@@ -32,6 +32,8 @@ SHOWN_CHARACTERS, LISTED = 40, 1000
 # So many rows are held while their ids are looked up.
 AT_ONCE = 4096
 OTHERS = "other spellings"
+# Of a row that cannot be read.
+NO_REFERENCE, SHOWN_CONTENT = "no reference", 200
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 
 
@@ -78,7 +80,8 @@ def rows_to_records(
                 records.append(row)
                 continue
             record = reader.read(row, number)
-            aspects.add(row, record)
+            if isinstance(record, TextRecord):
+                aspects.add(row, record)
             records.append(record)
         yield from with_unique_ids(records, source, seen, batch[0][0])
     tally.aspect_column = aspects.column()
@@ -94,8 +97,10 @@ class RecordReader:
         self._map = LabelMap(labels, source.label_map)
         self._tally = tally
 
-    def read(self, row: Row, number: int) -> TextRecord:
+    def read(self, row: Row, number: int) -> TextRecord | Unreadable:
         """Turn row `number` into a record; a missing label stays empty and is counted by `clean`.
+
+        A row whose reference is missing is unreadable: nobody knows what a model should write there.
 
         Without an id column the id is the digest of the text, which does not depend on other rows; without a
         group each text is its own. A target is put behind its text (base/tasks/targets.py). Raises
@@ -108,7 +113,10 @@ class RecordReader:
         key = _cell(row, columns.id) or text_digest(text)[:16]
         # A text with all its targets is one group.
         own_group = text_digest(without_target(text))[:16] if columns.target else key
-        label, more_labels = self._read_labels(row)
+        reference = _cell(row, columns.reference)
+        if columns.reference is not None and is_no_label(reference):
+            return Unreadable(source.name, 0, number, columns.reference, NO_REFERENCE, alone[:SHOWN_CONTENT])
+        label, more_labels = (reference, "") if reference else self._read_labels(row)
         if columns.spans is not None:
             place = f"source {source.name}, row {number}, column {columns.spans!r}"
             label = read_spans(row.get(columns.spans, ""), text, place, self._span_label, self._labels)

@@ -177,6 +177,11 @@ def have_targets(sources: Iterable[Source]) -> bool:
     return any(source.columns.target is not None for source in tables)
 
 
+def has_references(source: Source) -> bool:
+    """Return whether a source brings a text that answers each of its texts."""
+    return not isinstance(source, RecordedSource) and source.columns.reference is not None
+
+
 def watermark_note(source: str) -> str:
     """Return the name of the note of `collect` that says up to where a source was read."""
     return f"watermark/{source}"

@@ -79,10 +79,8 @@ def _list_cell(name: str, inner: Any, request: TableRequest, place: str) -> str:
             f"{request.where}, {place}: column {name} holds lists, but `{field}` needs one value a row. "
             f"Name another column in `columns.{field}` of this source in params.yaml."
         )
-    if field == "raters":
-        return cell(list(inner))
     # Before a column is mapped, `init` finds out from the cells that they hold spans; `[]` is no empty cell.
-    if field == "spans" or not simple or not inner:
+    if field in ("spans", "raters") or not simple or not inner:
         return cell(json.dumps(list(inner), ensure_ascii=False, default=str))
     return ",".join(cell(one) for one in inner)
 

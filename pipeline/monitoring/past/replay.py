@@ -20,7 +20,7 @@ from pipeline.monitoring.past.history import (
     journal_history,
     span_of,
 )
-from pipeline.monitoring.reference import ReferenceCache
+from pipeline.monitoring.reference import ReferenceCache, not_watched
 from pipeline.monitoring.window_writer import WindowWriter
 from pipeline.monitoring.windows.files import read_series, read_window
 
@@ -47,6 +47,8 @@ def replay_watch(workspace: Workspace, *, since: str, until: str, now: str | Non
         raise UsageError(
             f"From {since} to {until} is no stretch of the past. It is {times.format_seconds(present)} now."
         )
+    if reason := not_watched(workspace):
+        raise UsageError(reason)
     params = load_params(workspace.params)
     span = {"since": times.format_seconds(start), "now": times.format_seconds(end)}
     written, kept, predictions = list[str](), 0, 0
@@ -85,6 +87,8 @@ def replay_file(
     Windows that have a report keep it. Returns what was read, and None instead of a summary where no text of
     the table lies in a window without a report.
     """
+    if reason := not_watched(workspace):
+        raise UsageError(reason)
     present = times.parse_time(now) if now else datetime.now(UTC)
     params = load_params(workspace.params)
     history = journal_history(workspace, request, params=params, now=present)

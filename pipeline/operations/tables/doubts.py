@@ -12,7 +12,7 @@ MAX_VALUES = 1000
 
 def label_doubts(path: Path, roles: Roles, plan: LabelPlan, values: Mapping[str, int]) -> Iterator[str]:
     """Yield what a person should know or decide about the labels."""
-    if not (roles.label or roles.rating or roles.one_hot or roles.spans):
+    if not (roles.label or roles.rating or roles.one_hot or roles.spans or roles.reference):
         yield (
             f"No column of {path.name} holds labels. If a second file holds them, name it: "
             "`--labels-from FILE`."

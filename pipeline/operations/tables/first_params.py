@@ -1,6 +1,7 @@
 """The params.yaml of a workspace around one table, filled in by what the table holds."""
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,16 +9,17 @@ from pathlib import Path
 
 from pipeline.base.config.parsing import split_sections
 from pipeline.base.errors import DataRejected
-from pipeline.base.tasks import TOKEN_LABELS
+from pipeline.base.tasks import GENERATION, TOKEN_LABELS, TaskName
 from pipeline.io.params_file import fill_params
-from pipeline.operations.tables.inspection import TOKEN_LENGTHS, TableInspection
+from pipeline.operations.tables.inspection import TOKEN_LENGTHS, TOKENS_A_WORD, TableInspection
 from pipeline.operations.workspace import init_workspace, params_of
 
 PRESET = "csv"
 COLLECT_BYTES = 1_000_000
 # Fields of `columns` that each source names, null where there is no column; the others only where there is.
 ALWAYS = ("text", "label", "rating", "id", "group", "time", "split")
-FURTHER = ("raters", "topic", "lang", "target", "spans")
+FURTHER = ("raters", "topic", "lang", "target", "spans", "reference")
+FEWEST_LABELS: dict[TaskName, int] = {TOKEN_LABELS: 1, GENERATION: 0}
 ENGLISH = "en"
 # As in the preset.
 MAX_WORDS = 400
@@ -47,7 +49,7 @@ def first_params(inspection: TableInspection, folder: Path) -> FirstParams:
     Raises DataRejected for a table that has fewer than two labels.
     """
     labels = inspection.labels.labels
-    if len(labels) < (1 if inspection.task == TOKEN_LABELS else 2):
+    if len(labels) < FEWEST_LABELS.get(inspection.task, 2):
         where = "no column of labels" if not inspection.label_column else f"{len(labels)} label"
         raise DataRejected(
             f"{inspection.path} has {where}, and a model needs two. "
@@ -157,6 +159,8 @@ def _limits_of_labels(inspection: TableInspection) -> Iterator[tuple[dict[str, o
             f"validate.min_texts is {least}: the table has {inspection.rows} rows.",
         )
     counts = inspection.labels.counts
+    if not counts:
+        return
     rarest = min(counts, key=lambda label: counts[label])
     share = counts[rarest] / max(1, sum(counts.values()))
     if share < 0.02:
@@ -179,6 +183,14 @@ def _limits_of_texts(inspection: TableInspection) -> Iterator[tuple[dict[str, ob
             {"encoder.max_tokens": tokens},
             f"encoder.max_tokens is {tokens}: one text in twenty has more than {texts.p95_words} words; what "
             f"is longer is cut. Training takes {tokens // TOKEN_LENGTHS[0]} times as long as with 64.",
+        )
+    if words := inspection.answer_words:
+        # With the token that ends it.
+        answer = math.ceil(words * TOKENS_A_WORD) + 1
+        yield (
+            {"encoder.answer_tokens": answer},
+            f"encoder.answer_tokens is {answer}: the longest {inspection.columns['reference']} has "
+            f"{words} words.",
         )
     if inspection.language not in (ENGLISH, "und"):
         yield (

@@ -38,7 +38,7 @@ class TableInspection:
     """Hold what a table is: `columns` maps fields to columns, `doubts` are sentences about what is not sure.
 
     `header` holds the names that a table without a header gets. `cuts` make a label of a rating. `task` is
-    the one that the table is for.
+    the one that the table is for, `answer_words` the words of its longest reference.
     """
 
     path: Path
@@ -57,6 +57,7 @@ class TableInspection:
     texts: TextMeasures
     doubts: tuple[str, ...]
     task: TaskName
+    answer_words: int
 
     @property
     def label_column(self) -> str:
@@ -72,7 +73,7 @@ class TableInspection:
     @property
     def max_tokens(self) -> int:
         """Return how many tokens of a text a model should read: nineteen of twenty texts fit."""
-        tokens = self.texts.p95_words * TOKENS_A_WORD
+        tokens = (self.texts.p95_words + self.answer_words) * TOKENS_A_WORD
         return next((length for length in TOKEN_LENGTHS if length >= tokens), TOKEN_LENGTHS[-1])
 
     def as_dict(self) -> dict[str, object]:
@@ -132,6 +133,7 @@ class _Counts:
     ids: set[str] = dataclasses.field(default_factory=set)
     repeated_id: str = ""
     decimal_commas: int = 0
+    answer_words: int = 0
 
     def add(self, row: Row | Unreadable, roles: Roles) -> None:
         if isinstance(row, Unreadable):
@@ -141,6 +143,8 @@ class _Counts:
             return
         self.rows += 1
         self.texts.add(row.get(roles.text, ""))
+        if roles.reference:
+            self.answer_words = max(self.answer_words, len(row.get(roles.reference, "").split()))
         for value in _label_values(row, roles):
             if value in self.labels or len(self.labels) < MAX_VALUES:
                 self.labels[value] += 1
@@ -153,7 +157,9 @@ class _Counts:
 
 
 def _label_values(row: Row, roles: Roles) -> list[str]:
-    """Return what a row says about labels: one cell of them, or the label of each entity."""
+    """Return what a row says about labels: one cell of them, the label of each entity, or nothing."""
+    if roles.reference:
+        return []
     return entity_labels(row.get(roles.spans, "")) or [] if roles.spans else [_label_value(row, roles)]
 
 
@@ -200,6 +206,7 @@ def _measure(request: TableRequest, shape: Shape, roles: Roles, only: Sequence[s
         texts=counts.texts.measures(),
         doubts=tuple(doubts),
         task=task,
+        answer_words=counts.answer_words,
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.base.documents import CompressionMenu, MenuVariant
+from pipeline.base.documents.scores import score_of, score_title
 from pipeline.report.charts.axes import CHARACTER, Tick, domain, scale, steps, tick_label
 
 LEFT, RIGHT, TOP, BOTTOM = 60.0, 392.0, 12.0, 262.0
@@ -41,15 +42,16 @@ class ParetoPlot:
     upward: tuple[Tick, ...]
     variants: tuple[Variant, ...]
     front: str
+    score: str
     teacher: float | None
 
 
 def pareto_plot(menu: CompressionMenu) -> ParetoPlot:
     """Lay out the variants of a menu; speed on a logarithmic scale."""
     variants = menu["variants"]
-    teacher: float | None = menu["teacher"]["macro_f1"]
+    teacher: float | None = score_of(menu["teacher"])
     speeds = [variant["texts_per_second"] for variant in variants]
-    scores = [variant["macro_f1"] for variant in variants] + ([teacher] if teacher is not None else [])
+    scores = [score_of(variant) for variant in variants] + ([teacher] if teacher is not None else [])
     low, high, step = domain(min(scores), max(scores))
     slowest, fastest = math.log10(min(speeds) * 0.8), math.log10(max(speeds) * 1.25)
     ratio, y = scale(slowest, fastest, LEFT, RIGHT), scale(low, high, BOTTOM, TOP)
@@ -73,10 +75,11 @@ def pareto_plot(menu: CompressionMenu) -> ParetoPlot:
             _placed(
                 variants,
                 menu["chosen"],
-                [(x(variant["texts_per_second"]), y(variant["macro_f1"])) for variant in variants],
+                [(x(variant["texts_per_second"]), y(score_of(variant))) for variant in variants],
             )
         ),
-        front=" ".join(f"{x(variant['texts_per_second'])},{y(variant['macro_f1'])}" for variant in front),
+        front=" ".join(f"{x(variant['texts_per_second'])},{y(score_of(variant))}" for variant in front),
+        score=score_title(menu["teacher"]),
         teacher=None if teacher is None else y(teacher),
     )
 
@@ -148,5 +151,5 @@ def _kind(variant: MenuVariant, chosen: str) -> str:
 def _title(variant: MenuVariant) -> str:
     return (
         f"{variant['name']}: {variant['texts_per_second']:,.0f} texts/s, "
-        f"macro F1 {variant['macro_f1']:.3f}, {variant['megabytes']:.1f} MB"
+        f"{score_title(variant)} {score_of(variant):.3f}, {variant['megabytes']:.1f} MB"
     )

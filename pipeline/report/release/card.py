@@ -41,12 +41,15 @@ from pipeline.base.documents.card import (
     ReleaseCard,
     Verdict,
 )
+from pipeline.base.documents.scores import LOG_LIKELIHOOD, MACRO_F1
 from pipeline.base.earlier_params.renamed_keys import upgrade_params_text
 from pipeline.report.fields import get_path, pick
 from pipeline.report.release import intended_use, lineage
 from pipeline.report.release.comparison import comparison_card
 from pipeline.report.release.task_figures import task_sentences
 from pipeline.report.release.training import gain_of, training_sentences
+
+SHOWN_SCORES = (MACRO_F1, LOG_LIKELIHOOD, "accuracy")
 
 
 def build_card(release: ReleaseRecord) -> ReleaseCard:
@@ -153,7 +156,7 @@ def _model_scores(scores: ModelScores) -> ModelScores:
     return pick(
         ModelScores,
         scores,
-        intervals={name: intervals[name] for name in ("macro_f1", "accuracy") if intervals.get(name)},
+        intervals={name: intervals[name] for name in SHOWN_SCORES if intervals.get(name)},
         per_source={name: pick(SubsetScores, row) for name, row in per_source.items()},
         gain=pick(Difference, gain) if (gain := scores.get("gain")) else None,
     )
@@ -167,8 +170,10 @@ def _slices(evaluation: EvaluationReport) -> list[CardSlice]:
     return [pick(CardSlice, row, name=name) for name, row in slices.items()]
 
 
-def _calibration(evaluation: EvaluationReport, params: object) -> CardCalibration:
+def _calibration(evaluation: EvaluationReport, params: object) -> CardCalibration | None:
     calibration = evaluation["calibration"]
+    if calibration is None:
+        return None
     return pick(
         CardCalibration,
         calibration,

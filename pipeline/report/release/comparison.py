@@ -11,6 +11,7 @@ from pipeline.base.documents import (
     SliceDifference,
 )
 from pipeline.base.documents.card import CardComparison, CardDifference
+from pipeline.base.documents.scores import score_key
 from pipeline.report.fields import pick
 
 
@@ -19,12 +20,12 @@ def comparison_card(comparison: Comparison | None, *, rule: str | None) -> CardC
     if not comparison:
         return None
     alpha = 1 - comparison["confidence"]
-    mcnemar = comparison.get("mcnemar")
+    mcnemar, key = comparison.get("mcnemar"), score_key(comparison)
     return pick(
         CardComparison,
         comparison,
         rule=rule,
-        macro_f1=pick(OverallDifference, comparison["macro_f1"]),
+        **{key: pick(OverallDifference, comparison[key])},
         mcnemar=pick(McNemarTest, mcnemar) if mcnemar else None,
         slices=_differences(comparison.get("slices"), alpha),
         forgetting=_differences(comparison.get("forgetting"), alpha),

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from pipeline.base.documents import ReignRecord, ReleaseRecord
 from pipeline.base.documents.card import ReleaseState
+from pipeline.base.documents.scores import TITLES
 from pipeline.report.fields import get_path, pick
 from pipeline.report.release.card import verdict
 
@@ -24,6 +25,6 @@ def _state(release: ReleaseRecord, champions: list[str]) -> ReleaseState:
         ReleaseState,
         release,
         state=state,
-        macro_f1=get_path(release, "evaluation", "macro_f1"),
+        **{name: get_path(release, "evaluation", name) for name in TITLES},
         reasons=list(reasons or ()),
     )

@@ -3,13 +3,21 @@
 from collections.abc import Iterator, Sequence
 
 from pipeline.base.documents.card import ReleaseCard
+from pipeline.base.documents.scores import LOG_LIKELIHOOD, score_key, score_of, score_title
 from pipeline.report.fields import get_path
 
+CHANGES = "Language changes, and the metrics hold only for texts like those of the test set."
 LANGUAGES = {"en": "English"}
 
 
 def intended_use(card: ReleaseCard, params: object) -> list[str]:
     """List the uses that the release is meant for."""
+    if writes(card):
+        return [
+            "It writes a text about another, one token after the other, the most probable one each time.",
+            f"It is trained for short texts {_language(params)}.",
+            "What it writes may assist a person who also reads the text that it is about.",
+        ]
     labels = _enumerate([row["label"] for row in card["labels"]])
     return [
         f"It assigns each text one of the labels {labels}, with a probability for each label.",
@@ -33,9 +41,22 @@ def limits(card: ReleaseCard, params: object) -> list[str]:
         *_attack(card),
         *_agreement(card),
         *_uncertain(card),
-        "Each text gets one label, even where its sentiment is mixed or ironic. "
-        "Language changes, and the metrics hold only for texts like those of the test set.",
+        *_answers(card),
     ]
+
+
+def writes(card: ReleaseCard) -> bool:
+    """Return whether a release writes texts and has no labels."""
+    return score_key(card["metrics"]) == LOG_LIKELIHOOD
+
+
+def _answers(card: ReleaseCard) -> Iterator[str]:
+    if writes(card):
+        yield "What it writes may be fluent and false: nothing in its training checks what is true."
+        yield "It has no labels: no threshold, no prevalence, no audit of sentiment, no drift of labels."
+        yield CHANGES
+    else:
+        yield f"Each text gets one label, even where its sentiment is mixed or ironic. {CHANGES}"
 
 
 def _language(params: object) -> str:
@@ -68,10 +89,10 @@ def _sources(card: ReleaseCard) -> Iterator[str]:
 
 
 def _weakest(card: ReleaseCard) -> Iterator[str]:
-    slices = [row for row in card["slices"] if row["macro_f1"] is not None]
+    slices = [row for row in card["slices"] if score_of(row) is not None]
     if len(slices) > 1:
-        worst = min(slices, key=lambda row: row["macro_f1"])
-        score = f"a macro F1 of {worst['macro_f1']:.3f} on {worst['texts']:,} texts"
+        worst = min(slices, key=score_of)
+        score = f"a {score_title(worst)} of {score_of(worst):.3f} on {worst['texts']:,} texts"
         yield f"Its weakest slice is {worst['name']}, with {score}."
     if len(card["labels"]) > 1:
         label = min(card["labels"], key=lambda row: row["f1"])
@@ -98,7 +119,7 @@ def _agreement(card: ReleaseCard) -> Iterator[str]:
 
 
 def _uncertain(card: ReleaseCard) -> Iterator[str]:
-    if (threshold := card["thresholds"].get("uncertain")) is not None:
+    if (threshold := card["thresholds"].get("uncertain")) is not None and not writes(card):
         yield (
             f"A prediction with a probability below {threshold:.3f} is marked as uncertain "
             "and should not be relied on."

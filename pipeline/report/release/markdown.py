@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from pipeline.base.documents.card import CardComparison, CardDifference, ReleaseCard
+from pipeline.base.documents.scores import score_head, score_of, score_title
 from pipeline.report.formatting import (
     NONE,
     THRESHOLDS,
@@ -47,10 +48,11 @@ def _head(card: ReleaseCard) -> Iterator[str]:
         f"{integer(compared['texts'])} texts of data version {_plain(compared['data_version'])}. "
         f"Code `{_plain(card['lineage']['code_commit'])}`."
     )
-    yield from ("", f"Macro F1 {with_interval(metrics)}, accuracy {score(metrics['accuracy'])}.")
+    accuracy = "" if metrics["accuracy"] is None else f", accuracy {score(metrics['accuracy'])}"
+    yield from ("", f"{score_head(metrics)} {with_interval(metrics)}{accuracy}.")
     if published := card["published"]:
         texts = f"{integer(published['texts'])} reserved texts"
-        yield f"To publish: macro F1 {with_interval(published)} on {texts}."
+        yield f"To publish: {score_title(published)} {with_interval(published)} on {texts}."
     if comparison:
         yield _difference_sentence(comparison)
     yield ""
@@ -62,7 +64,7 @@ def _head(card: ReleaseCard) -> Iterator[str]:
 
 
 def _difference_sentence(comparison: CardComparison) -> str:
-    overall = comparison["macro_f1"]
+    overall = score_of(comparison)
     gain: float | None = overall["minimum_detectable"]
     detectable = "" if gain is None else f"; minimum detectable gain {score(gain, True)}"
     interval = f"{_bounds(overall['low'], overall['high'])} ({interval_name(comparison['confidence'])})"
@@ -118,10 +120,13 @@ def _difference(row: CardDifference) -> tuple[str, ...]:
 
 def _slices(card: ReleaseCard) -> Iterator[str]:
     rows = [(f"label {row['label']}", score(row["f1"]), integer(row["texts"])) for row in card["labels"]]
-    rows += [(row["name"], score(row["macro_f1"]), integer(row["texts"])) for row in card["slices"]]
-    yield from _table("Labels and slices", ("", "(macro) F1", "texts"), rows)
-    ece, temperature = card["calibration"]["ece"], card["calibration"]["temperature"]
-    yield from (f"Expected calibration error {score(ece)}, temperature {score(temperature)}.", "")
+    rows += [(row["name"], score(score_of(row)), integer(row["texts"])) for row in card["slices"]]
+    title = score_title(card["metrics"])
+    head = title.replace("macro", "(macro)")
+    yield from _table("Labels and slices", ("", head, "texts"), rows)
+    if calibration := card["calibration"]:
+        ece, temperature = calibration["ece"], calibration["temperature"]
+        yield from (f"Expected calibration error {score(ece)}, temperature {score(temperature)}.", "")
 
 
 def _behaviour(card: ReleaseCard) -> Iterator[str]:

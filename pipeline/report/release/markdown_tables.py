@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pipeline.base.documents.card import CardMetrics
 from pipeline.base.documents.evaluation import HumanAgreement, ModelScores
 from pipeline.base.documents.menu import CompressionMenu, MenuVariant
+from pipeline.base.documents.scores import drop_of, score_interval, score_of, score_title
 from pipeline.report.formatting import (
     NONE,
     baseline_name,
@@ -21,7 +22,7 @@ Table = tuple[str, Sequence[str], Sequence[Sequence[str]]]
 
 def baseline_table(release: str, metrics: CardMetrics) -> Table:
     """Lay out the scores of the release and of each baseline, with the paired gain over each."""
-    heads = ("", "macro F1", "accuracy", f"gain ({interval_name(metrics['confidence'])}, paired)")
+    heads = ("", score_title(metrics), "accuracy", f"gain ({interval_name(metrics['confidence'])}, paired)")
     models: list[tuple[str, ModelScores]] = [(release, metrics)]
     models += [(baseline_name(row["name"]), row) for row in metrics["baselines"]]
     rows = [(name, with_interval(row), score(row["accuracy"]), gain_text(row)) for name, row in models]
@@ -29,10 +30,10 @@ def baseline_table(release: str, metrics: CardMetrics) -> Table:
 
 
 def with_interval(scores: ModelScores) -> str:
-    """Format macro F1 with its interval."""
-    bounds = scores["intervals"].get("macro_f1")
+    """Format the score of a model with its interval: macro F1, where there are labels."""
+    bounds = score_interval(scores)
     interval = f" ({score(bounds[0])} to {score(bounds[1])})" if bounds else ""
-    return score(scores["macro_f1"]) + interval
+    return score(score_of(scores)) + interval
 
 
 def gain_text(scores: ModelScores) -> str:
@@ -74,7 +75,18 @@ def menu_table(menu: CompressionMenu) -> Table:
     """Lay out the compression menu; a bound that an older record lacks is a dash."""
     confidence = menu["confidence"]
     at_most = f"at most ({percent(confidence)} bound)" if confidence else "at most"
-    heads = ("variant", "macro F1", "drop", at_most, "agreement", "MB", "p50 ms", "p95 ms", "texts/s", "fits")
+    heads = (
+        "variant",
+        score_title(menu["teacher"]),
+        "drop",
+        at_most,
+        "agreement",
+        "MB",
+        "p50 ms",
+        "p95 ms",
+        "texts/s",
+        "fits",
+    )
     title = f"Compression menu: {menu['chosen']} was chosen"
     return title, heads, [_variant(variant) for variant in menu["variants"]]
 
@@ -82,9 +94,9 @@ def menu_table(menu: CompressionMenu) -> Table:
 def _variant(variant: MenuVariant) -> tuple[str, ...]:
     return (
         variant["name"],
-        score(variant["macro_f1"]),
-        score(variant["macro_f1_drop"], True),
-        score(variant["macro_f1_drop_bound"], True),
+        score(score_of(variant)),
+        score(drop_of(variant), True),
+        score(drop_of(variant, "drop_bound"), True),
         percent(variant["agreement"], 1),
         decimal(variant["megabytes"]),
         decimal(variant["p50_ms"]),

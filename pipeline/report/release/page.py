@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.base.documents import AbilityReport, GateCheckRecord, ReignRecord, ReleaseRecord
 from pipeline.base.documents.card import CardComparison, ReleaseCard
+from pipeline.base.documents.scores import score_interval, score_of
 from pipeline.report import formatting
 from pipeline.report.charts import plots
 from pipeline.report.charts.forest import forest_plot
@@ -35,7 +36,7 @@ def release_page(release: ReleaseRecord, texts: Mapping[str, str] | None = None)
         verdicts=formatting.VERDICTS,
         thresholds=formatting.THRESHOLDS,
         changes=_smallest_changes(checks),
-        best=max(card["metrics"]["baselines"], key=lambda row: row["macro_f1"], default=None),
+        best=max(card["metrics"]["baselines"], key=score_of, default=None),
         metrics_plot=_metrics_plot(card),
         agreement=agreement_sentences(card["human"]) if card["human"] else [],
         gain_text=gain_text,
@@ -45,7 +46,7 @@ def release_page(release: ReleaseRecord, texts: Mapping[str, str] | None = None)
         confusion=plots.confusion_plot(release["evaluation"]["labels"], card["confusion"])
         if card["confusion"]
         else None,
-        reliability=plots.reliability_plot(card["calibration"]["bins"]),
+        reliability=plots.reliability_plot(card["calibration"]["bins"]) if card["calibration"] else None,
         pareto=pareto_plot(menu) if menu and menu["variants"] else None,
         examples=list(_failed_cases(release["evaluation"].get("behaviour") or {})),
         texts=texts or {},
@@ -71,9 +72,9 @@ def _smallest_changes(checks: Sequence[GateCheckRecord]) -> list[tuple[str, str]
 def _metrics_plot(card: ReleaseCard) -> plots.IntervalPlot:
     metrics = card["metrics"]
     name = f"This release, {card['release']}"
-    rows = [plots.Row(name, metrics["macro_f1"], metrics["intervals"].get("macro_f1"), own=True)]
+    rows = [plots.Row(name, score_of(metrics), score_interval(metrics), own=True)]
     rows += [
-        plots.Row(formatting.baseline_name(row["name"]), row["macro_f1"], row["intervals"].get("macro_f1"))
+        plots.Row(formatting.baseline_name(row["name"]), score_of(row), score_interval(row))
         for row in metrics["baselines"]
     ]
     floor = gate_limit(card["decision"]["checks"], "min_macro_f1")
@@ -81,7 +82,7 @@ def _metrics_plot(card: ReleaseCard) -> plots.IntervalPlot:
 
 
 def _difference_plot(comparison: CardComparison, checks: Sequence[GateCheckRecord]) -> plots.IntervalPlot:
-    overall = comparison["macro_f1"]
+    overall = score_of(comparison)
     name = f"Against {comparison['champion']}"
     row = plots.Row(name, overall["difference"], (overall["low"], overall["high"]), own=True)
     return plots.interval_plot([row], line=_rule_line(comparison, checks), signed=True)
@@ -90,7 +91,7 @@ def _difference_plot(comparison: CardComparison, checks: Sequence[GateCheckRecor
 def _rule_line(comparison: CardComparison, checks: Sequence[GateCheckRecord]) -> tuple[float, str] | None:
     """Return the line that the gate's rule draws: the tolerated drop, or the minimum detectable gain."""
     if comparison["rule"] == "better":
-        gain: float | None = comparison["macro_f1"]["minimum_detectable"]
+        gain: float | None = score_of(comparison)["minimum_detectable"]
         return None if gain is None else (gain, f"minimum detectable gain {gain:.3f}")
     margin = gate_limit(checks, "champion_margin")
     return None if margin is None else (-margin, f"tolerated drop {margin:.3f}")

@@ -1,4 +1,4 @@
-"""The figures of one task in sentences: the distance on a scale, or the F1 of each label by itself."""
+"""The figures of one task in sentences: distance on a scale, F1 of each label by itself, perplexity."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,7 +8,7 @@ from pipeline.report.formatting import score
 
 def task_sentences(evaluation: EvaluationReport) -> list[str]:
     """Say what an evaluation measures of its task alone; nothing for one label a text."""
-    return [*_scale(evaluation), *_items(evaluation)]
+    return [*_scale(evaluation), *_items(evaluation), *_written(evaluation)]
 
 
 def _scale(evaluation: EvaluationReport) -> Iterator[str]:
@@ -33,6 +33,23 @@ def _items(evaluation: EvaluationReport) -> Iterator[str]:
             f"{label} {score(by_label[label]['f1'])}{_between(intervals, label)}" for label in intervals
         )
         yield f"F1 of each label: {', '.join(labels)}."
+
+
+def _written(evaluation: EvaluationReport) -> Iterator[str]:
+    if found := evaluation.get("generation"):
+        low, middle, high = found["perplexity_quartiles"]
+        of = "the references" if found["references"] else "the texts, which stand alone"
+        yield (
+            f"The task is generation. The perplexity of {of} is {score(found['perplexity'])}"
+            f"{_between(found['intervals'], 'perplexity')} over {found['tokens']:,} tokens; of half of the "
+            f"texts it lies between {score(low)} and {score(high)}, with {score(middle)} in the middle."
+        )
+        if found["references"]:
+            yield (
+                f"What was written overlaps with {found['references']:,} references: chrF "
+                f"{score(found['chrf'])}{_between(found['intervals'], 'chrf')}, BLEU {score(found['bleu'])}"
+                f"{_between(found['intervals'], 'bleu')}, both from 0 to 1 and without case."
+            )
 
 
 def _between(intervals: Mapping[str, list[float]], name: str) -> str:

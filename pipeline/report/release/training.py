@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.base.documents import CostRecord, ReleaseRecord, TrainingRecord
+from pipeline.base.documents.scores import MACRO_F1, TITLES, score_key
 from pipeline.report.formatting import baseline_name, integer, percent, score
 
 # A smaller gain divides into a cost that says nothing.
@@ -25,7 +26,12 @@ def training_sentences(training: TrainingRecord | None, gain: Gain | None = None
 
 
 def gain_of(release: ReleaseRecord) -> Gain | None:
-    """Return what a release gains on the same texts: against the champion, else the best baseline."""
+    """Return what a release gains on the same texts: against the champion, else the best baseline.
+
+    Returns none where the score is another than macro F1.
+    """
+    if score_key(release.get("metrics")) != MACRO_F1:
+        return None
     if comparison := release.get("comparison"):
         return Gain(str(comparison["champion"]), comparison["macro_f1"]["difference"])
     baselines = {name: scores["macro_f1"] for name, scores in (release.get("baselines") or {}).items()}
@@ -65,9 +71,15 @@ def _method(training: TrainingRecord) -> Iterator[str]:
     trained, of = training["trained"], training["parameters"]
     yield (
         f"Fine-tuned by the method {training['method']}, which trains {integer(trained)} weights for "
-        f"{integer(of)} saved ones ({percent(trained / of, 1)}): macro F1 {score(training['score'])} on the "
-        "validation split, which also chose the step."
+        f"{integer(of)} saved ones ({percent(trained / of, 1)}): {_name(training)} "
+        f"{score(training['score'])} on the validation split, which also chose the step."
     )
+
+
+def _name(training: TrainingRecord) -> str:
+    """Return what the score is: a record that does not say has macro F1."""
+    key = (training.get("name") or "").removeprefix("valid_")
+    return next((title for name, title in TITLES.items() if name == key), TITLES[MACRO_F1])
 
 
 def _seeds(training: TrainingRecord) -> Iterator[str]:

@@ -12,11 +12,6 @@ from pipeline.serve.http.errors import HttpError
 # A client's clock may be ahead by so much; the text then counts as written when it came.
 CLOCK_TOLERANCE = timedelta(minutes=5)
 OLDEST = datetime(1970, 1, 1, tzinfo=UTC)
-PLACES = (
-    "This release finds entities. The journal keeps a text as the model reads it, so places in the text "
-    "that was sent are no truth about it: label texts in a table of your own (`columns.spans`), or those "
-    "that were drawn at /labels."
-)
 
 
 def check_texts(items: Sequence[TextItem], cfg: ServeConfig, *, now: datetime) -> None:
@@ -62,8 +57,8 @@ def check_targets(items: Sequence[TextItem], task: TaskName) -> None:
 
 def feedback_answer(body: FeedbackRequest, release: LoadedRelease) -> str:
     """Return the true answer in feedback; raises HttpError for one that the release cannot give."""
-    if release.has_places:
-        raise HttpError(422, PLACES)
+    if release.no_feedback:
+        raise HttpError(422, release.no_feedback)
     if body.written is None:
         raise HttpError(422, "Send `label`, or where a text may have several, `labels`.")
     answer = release.read_answer(body.written)

@@ -116,7 +116,8 @@ class Prediction(BaseModel):
 
     `label` is `uncertain` where the probability of `best` is too low; `cut` says that the text has more
     tokens than the model reads, so that its end had no influence. Where the release gives a text several
-    labels, `labels` are those of `best`; where it finds entities, `spans` are they; else both are left out.
+    labels, `labels` are those of `best`; where it finds entities, `spans` are they; where it writes,
+    `generated` is the text, and there are no probabilities; else all three are left out.
     """
 
     label: str
@@ -126,6 +127,7 @@ class Prediction(BaseModel):
     probabilities: dict[str, float]
     labels: list[str] | None = None
     spans: list[EntitySpan] | None = None
+    generated: str | None = None
 
 
 class PredictResponse(BaseModel):

@@ -34,6 +34,8 @@ def params(task: str, labels: list[str], *, columns: dict[str, Any] | None = Non
         ("multi_label", ["food", "price"], {}),
         ("token_labels", ["person", "place"], {"columns": {"label": None, "spans": "entities"}}),
         ("aspect", ["bad", "good"], {"columns": {"target": "aspect"}}),
+        ("generation", [], {"columns": {"label": None, "reference": "summary"}}),
+        ("generation", [], {"columns": {"label": None}}),
     ],
 )
 def test_what_fits_its_task_is_read(task: str, labels: list[str], more: dict[str, Any]) -> None:
@@ -84,6 +86,27 @@ def test_what_fits_its_task_is_read(task: str, labels: list[str], more: dict[str
             ["bad", "good"],
             {"columns": {"target": "aspect"}, "encoder": {"long_texts": "windows"}},
             "task is `aspect`, which reads a text from its beginning",
+        ),
+        ("single_label", [], {}, "a model needs two labels"),
+        ("single_label", ["bad", "good"], {"columns": {"label": None}}, "map exactly one of columns.label"),
+        (
+            "single_label",
+            ["bad", "good"],
+            {"columns": {"label": None, "reference": "summary"}},
+            "source texts has columns.reference: write `task: generation`",
+        ),
+        (
+            "generation",
+            ["bad", "good"],
+            {"columns": {"label": None}},
+            "write `labels: \\[\\]` under `collect`",
+        ),
+        ("generation", [], {}, "source texts has labels: write `reference: COLUMN` in its columns"),
+        (
+            "generation",
+            [],
+            {"columns": {"label": None, "reference": "summary"}, "encoder": {"answer_tokens": 61}},
+            "leaves nothing of the 64 of encoder.max_tokens to read",
         ),
         ("weather", ["sun", "rain"], {}, "task"),
     ],

@@ -6,7 +6,7 @@ from text_records import text_record
 
 from pipeline.base.config import CleanConfig
 from pipeline.base.records import TextRecord
-from pipeline.core.clean.faults import find_fault, find_text_fault
+from pipeline.core.clean.faults import UsableTexts, find_fault, find_text_fault
 
 CFG = CleanConfig(min_words=2, max_words=5, mask=True, max_loss=ALL_MAY_BE_LOST)
 LABELS = ("bad", "good")
@@ -50,3 +50,11 @@ def test_a_giant_piece_without_a_space_is_too_long() -> None:
 )
 def test_a_text_without_its_target_cannot_be_used(text: str, reason: str | None) -> None:
     assert find_text_fault(text, "good", "", cfg=CFG, labels=LABELS, task="aspect") == reason
+
+
+def test_copies_of_a_text_with_other_answers_are_none_where_they_are_written() -> None:
+    written, labelled = (UsableTexts(CFG, frozenset(), task) for task in ("generation", "single_label"))
+
+    assert written.compared("a film", "it was good") != written.compared("a film", "it was fine")
+    assert labelled.compared("a film", "good") == labelled.compared("a film", "bad")
+    assert written.fault("one long film", "it was good", "") is None

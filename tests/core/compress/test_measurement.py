@@ -33,7 +33,7 @@ def test_a_drop_is_that_of_macro_f1_over_the_labels_that_occur():
     # Label 2 does not occur: a prediction of it is an error, and no third label of F1 0.
     quality = measure_quality(texts([0, 0, 1, 1], [0, 0, 1, 1]), np.array([0, 2, 1, 1]), BUDGET, seed=1)
 
-    assert quality.macro_f1_drop.value == pytest.approx(1 - (2 / 3 + 1) / 2)
+    assert quality.drop.value == pytest.approx(1 - (2 / 3 + 1) / 2)
     assert quality.agreement.value == 0.75
 
 
@@ -50,7 +50,7 @@ def test_the_worst_slice_is_that_with_the_highest_bound():
 def test_texts_that_agree_everywhere_still_leave_a_bound():
     quality = measure_quality(texts([0, 1] * 50, [0, 1] * 50), np.array([0, 1] * 50), BUDGET, seed=1)
 
-    assert quality.macro_f1_drop.bound == pytest.approx(0.02996, abs=1e-5)
+    assert quality.drop.bound == pytest.approx(0.02996, abs=1e-5)
     assert quality.agreement.bound == pytest.approx(0.97004, abs=1e-5)
 
 
@@ -59,7 +59,7 @@ def test_one_group_bounds_nothing():
         texts([0, 1, 0, 1], [0, 1, 0, 1], groups=["g"] * 4), np.array([0, 1, 0, 1]), BUDGET, seed=1
     )
 
-    assert (quality.macro_f1_drop.bound, quality.agreement.bound) == (1.0, 0.0)
+    assert (quality.drop.bound, quality.agreement.bound) == (1.0, 0.0)
 
 
 def world(random, *, lost, gained, count=TEXTS):
@@ -91,7 +91,7 @@ def served(random, changes):
 def true_drop(lost, gained):
     drawn, predicted = world(np.random.default_rng(0), lost=lost, gained=gained, count=400_000)
     budget = BUDGET.model_copy(update={"resamples": 1})
-    return measure_quality(drawn, predicted, budget, seed=0).macro_f1_drop.value
+    return measure_quality(drawn, predicted, budget, seed=0).drop.value
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_a_group_of_dependent_texts_counts_once():
     )
 
     one, ten = (
-        measure_quality(drawn, changed, BUDGET, seed=3).macro_f1_drop
+        measure_quality(drawn, changed, BUDGET, seed=3).drop
         for drawn, changed in ((alone, predicted), (copied, np.repeat(predicted, 10)))
     )
 

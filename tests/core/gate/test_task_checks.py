@@ -25,6 +25,34 @@ def row(difference: float, lower: float) -> dict[str, Any]:
     return {"name": "minus mean error", "against": "R1", "texts": 900, "champion": -0.3, **figures}
 
 
+def writing(perplexity_high: float = 20.0, chrf_low: float = 0.3, references: int = 40) -> dict[str, Any]:
+    intervals = {"perplexity": [15.0, perplexity_high], "chrf": [chrf_low, 0.6]}
+    return {"task": "generation", "generation": {"references": references, "intervals": intervals}}
+
+
+def test_what_a_model_writes_is_limited_by_perplexity_and_overlap() -> None:
+    names = [check.name for check in task_checks(writing(), None, GATE)]
+
+    assert names == ["perplexity", "overlap", "overlap champion"]
+    assert failed(writing()) == []
+    assert failed(writing(perplexity_high=50.1)) == ["perplexity"]
+    assert failed(writing(chrf_low=0.19)) == ["overlap"]
+    assert failed({"task": "generation", "generation": {}}) == ["perplexity", "overlap"]
+
+
+def test_texts_that_stand_alone_have_no_overlap_to_limit() -> None:
+    assert failed(writing(chrf_low=0.0, references=0)) == []
+
+
+def test_a_model_without_labels_has_no_macro_f1_and_no_calibration_to_limit() -> None:
+    evaluation = {**writing(), "log_likelihood": -2.5, "baselines": {}, "calibration": None}
+    checks = {check.name: check for check in decide({"evaluation": evaluation}, None, GATE).checks}
+
+    assert checks["floor"].passed
+    assert checks["calibration"].passed
+    assert "so there is no macro F1 to limit" in checks["floor"].sentence
+
+
 def test_an_evaluation_without_a_task_has_no_further_check() -> None:
     assert list(task_checks({"macro_f1": 0.8}, None, GATE)) == []
 

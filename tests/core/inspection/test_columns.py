@@ -87,3 +87,15 @@ def test_labels_that_a_person_names_keep_their_order() -> None:
 )
 def test_cuts_lie_an_eighth_around_the_middle(values: tuple[float, ...], cuts: tuple[float, float]) -> None:
     assert rating_cuts(values) == cuts
+
+
+def test_texts_about_texts_are_references_where_there_are_no_labels() -> None:
+    rows = [{"reply": f"we are glad about {n} and thank you for it", "review": TEXT(n)} for n in range(120)]
+    roles = find_roles(["reply", "review"], rows)
+
+    assert (roles.text, roles.reference) == ("review", "reply")
+    assert any("the task is `generation`" in doubt for doubt in roles.doubts)
+    labelled = find_roles(
+        ["reply", "review", "tone"], [row | {"tone": LABEL(n)} for n, row in enumerate(rows)]
+    )
+    assert (labelled.label, labelled.reference) == ("tone", "")

@@ -20,6 +20,7 @@ TONES = ("negative", "neutral", "positive")
         (Roles(one_hot=TONES), TONES, "single_label"),
         (Roles(label="polarity", target="aspect"), TONES, "aspect"),
         (Roles(spans="tags"), ("PER",), "token_labels"),
+        (Roles(reference="summary"), (), "generation"),
     ],
 )
 def test_the_task_is_what_the_columns_show(roles: Roles, labels: tuple[str, ...], task: str) -> None:

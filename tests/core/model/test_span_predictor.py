@@ -9,8 +9,7 @@ import torch
 from pipeline.core.compress.onnx_export import export_onnx
 from pipeline.core.model.language_models import TokenClassifier
 from pipeline.core.model.opened import open_predictor
-from pipeline.core.model.span_predictor import SpanPredictor
-from pipeline.core.model.tags import best_tags, spans_of
+from pipeline.core.model.span_predictor import SpanPredictor, best_tags, spans_of
 from pipeline.core.model.tokenizer import encode_with_places, load_tokenizer
 
 LABELS = ["person", "place"]

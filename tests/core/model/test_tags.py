@@ -3,7 +3,14 @@
 import numpy as np
 
 from pipeline.base.tasks.spans import Span
-from pipeline.core.model.tags import best_tags, entities_of, label_probabilities, spans_of, tag_count, tags_of
+from pipeline.core.model.span_predictor import (
+    best_tags,
+    entities_of,
+    label_probabilities,
+    spans_of,
+    tag_count,
+    tags_of,
+)
 
 LABELS = ("person", "place")
 # "Ann Lee lives in Lima": [CLS] Ann Le ##e lives in Lima [SEP]

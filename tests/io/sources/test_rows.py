@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from pipeline.base.config import FileSource
 from pipeline.base.errors import DataRejected, TonewatchError
-from pipeline.base.records import TextRecord
+from pipeline.base.records import TextRecord, Unreadable
 from pipeline.io.sources.rows import RecordReader, RowTally, rows_to_records
 
 LABELS = ("negative", "neutral", "positive")
@@ -159,3 +159,28 @@ def test_an_id_of_its_own_does_not_part_the_targets_of_a_text() -> None:
     assert isinstance(second, TextRecord)
     assert (first.id, second.id) == ("mine:0", "mine:1")
     assert first.group == second.group
+
+
+def test_a_reference_is_the_answer_as_it_stands_and_a_row_without_one_is_not_read() -> None:
+    mine = source(label=None, reference="summary")
+    rows = [
+        {"text": "a long film", "summary": " it was, in short, long "},
+        {"text": "a book", "summary": "n/a"},
+    ]
+
+    read, unread = rows_to_records(rows, mine, ())
+
+    assert isinstance(read, TextRecord)
+    assert read.label == "it was, in short, long"
+    assert isinstance(unread, Unreadable)
+    assert (unread.row, unread.column, unread.reason) == (2, "summary", "no reference")
+
+
+def test_a_text_may_have_several_references() -> None:
+    rows = [{"text": "a film", "summary": one} for one in ("it was good", "it was fine")]
+
+    records = list(rows_to_records(rows, source(label=None, reference="summary"), ()))
+
+    assert all(isinstance(one, TextRecord) for one in records)
+    first, second = records
+    assert (second.id, second.group) == (f"{first.id}#2", first.group)

@@ -50,10 +50,14 @@ class WordPrediction(LengthBucketed):
 
     def evaluate(self, model: nn.Module) -> Metrics:
         """Compute the perplexity of the targets in the validation texts."""
+        return self.measured(model, len(self.valid))
+
+    def measured(self, model: nn.Module, texts: int) -> Metrics:
+        """Compute the perplexity of the targets in so many validation texts."""
         loss = weight = 0.0
         with evaluation_mode(model) as device:
-            for start in range(0, len(self.valid), EVAL_BATCH):
-                batch = self.valid_batch(list(range(start, min(start + EVAL_BATCH, len(self.valid)))))
+            for start in range(0, texts, EVAL_BATCH):
+                batch = self.valid_batch(list(range(start, min(start + EVAL_BATCH, texts))))
                 loss += float(self.loss(model, batch.to(device))) * batch.weight
                 weight += batch.weight
         return {"perplexity": perplexity(loss / weight), "score": -loss / weight}

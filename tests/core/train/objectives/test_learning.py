@@ -18,7 +18,7 @@ def train(objective, steps, peak=3e-3):
     return model, done
 
 
-WORDS = ("masked_words", "packed_words", "causal")
+WORDS = ("masked_words", "packed_words", "causal", "answers")
 
 
 @pytest.mark.parametrize("name", WORDS)
@@ -51,7 +51,8 @@ def test_first_loss_is_that_of_a_uniform_prediction(name, choices, request):
 
 
 @pytest.mark.parametrize(
-    "name", ["masked_words", "packed_words", "next_sentence", "causal", "soft_labels", "token_labels"]
+    "name",
+    ["masked_words", "packed_words", "next_sentence", "causal", "answers", "soft_labels", "token_labels"],
 )
 def test_two_workers_have_the_mean_gradient_of_one(name, request):
     objective = request.getfixturevalue(name)

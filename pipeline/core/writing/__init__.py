@@ -1,0 +1,1 @@
+"""How what a model writes is measured: outcomes, overlap with references, the evaluation report."""
