@@ -1,6 +1,5 @@
-"""Each bench starts and prints its figures: with few texts, so that a rename is noticed where it breaks one."""
+"""Each bench starts and prints its figures: with few texts, so that a rename that breaks one is noticed."""
 
-import json
 import subprocess
 import sys
 
