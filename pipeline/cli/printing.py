@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, cast
 from pipeline.base.config import Workspace
 from pipeline.base.config.parsing import read_yaml
 from pipeline.base.documents import ReignRecord, ReleaseDetails, ReleaseRecord, Scores
-from pipeline.base.documents.scores import score_key, score_of, score_title
 from pipeline.base.spreadsheet import inert
+from pipeline.base.tasks.scores import score_key, score_of, score_title
 from pipeline.cli.tables import table
 
 if TYPE_CHECKING:

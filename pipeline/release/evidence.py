@@ -14,8 +14,8 @@ from pipeline.base.documents import (
     ReleaseRecord,
     TrainingRecord,
 )
-from pipeline.base.documents.scores import valid_score
 from pipeline.base.tasks import SINGLE_LABEL, TaskName
+from pipeline.base.tasks.scores import valid_score
 from pipeline.core.gate.anchors import choose_anchors
 from pipeline.core.gate.decision import RULES
 from pipeline.io import files

@@ -11,9 +11,9 @@ from pipeline.base.config import OPERATIONAL_SECTIONS, Params, Workspace
 from pipeline.base.config.parsing import parse_params
 from pipeline.base.digests import json_digest
 from pipeline.base.documents import EvaluationReport, HeadlineMetrics, ReleaseRecord
-from pipeline.base.documents.scores import score_key
 from pipeline.base.errors import ConfigError, TonewatchError, Unreachable
 from pipeline.base.tasks import SINGLE_LABEL, are_comparable
+from pipeline.base.tasks.scores import score_key
 from pipeline.io import files
 from pipeline.io.params_file import load_params
 from pipeline.io.registry import release_files

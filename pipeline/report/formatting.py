@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pipeline.base.documents.scores import drop_of, score_head, score_interval, score_of, score_title
+from pipeline.base.tasks.scores import drop_of, score_head, score_interval, score_of, score_title
 
 BASELINES = {
     "frozen_encoder": "Frozen encoder + logistic regression",

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from pipeline.base.config import EvaluateConfig, RatingRule
 from pipeline.base.documents import EvaluationReport, HumanAgreement, ModelSettings
-from pipeline.base.documents.scores import LOG_LIKELIHOOD, MACRO_F1
 from pipeline.base.records import Receipt, TextRecord
 from pipeline.base.seeds import seed_for
 from pipeline.base.tasks import SINGLE_LABEL, TaskName
+from pipeline.base.tasks.scores import LOG_LIKELIHOOD, MACRO_F1
 from pipeline.core.gate.reserve import reserved_rows
 from pipeline.io import files, parquet
 from pipeline.io.security.model_files import read_model_folder

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from pipeline.base import logs
 from pipeline.base.config import FinetuneConfig, ReplayConfig
 from pipeline.base.config.table_section import RatingRule
-from pipeline.base.documents.scores import valid_score
 from pipeline.base.errors import DataRejected
 from pipeline.base.records import Receipt
 from pipeline.base.tasks import SINGLE_LABEL, TaskName
+from pipeline.base.tasks.scores import valid_score
 from pipeline.io import files, parquet
 from pipeline.io.model_folder import WORD_HEAD, WORD_HEAD_FILE, read_word_head, write_model
 from pipeline.io.models.champion_start import ChampionStart, open_start

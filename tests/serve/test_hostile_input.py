@@ -40,7 +40,7 @@ UNUSUAL = [
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     """Serve with a short time-out."""
     with running_service.running(
-        running_service.make_workspace(tmp_path_factory.mktemp("hostile") / "w", request_seconds=1.0)
+        running_service.make_workspace(tmp_path_factory.mktemp("hostile") / "w", request_seconds=2.0)
     ) as found:
         yield found
 

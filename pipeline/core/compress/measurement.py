@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.base.config import CompressionBudget
 from pipeline.base.documents import SliceDropRecord, VariantRecipe
-from pipeline.base.documents.scores import MACRO_F1, ScoreKey
+from pipeline.base.tasks.scores import MACRO_F1, ScoreKey
 from pipeline.core.compress.speed import Speed
 from pipeline.core.evaluate import bootstrap, metrics
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pipeline.base.config import CompressionBudget
 from pipeline.base.documents import CompressionMenu, MenuTexts, MenuVariant
-from pipeline.base.documents.scores import TITLES
+from pipeline.base.tasks.scores import TITLES
 from pipeline.core.compress.measurement import MeasuredVariant
 
 

@@ -15,8 +15,8 @@ from pipeline.base.documents import (
     McNemarTest,
     OverallDifference,
 )
-from pipeline.base.documents.scores import LOG_LIKELIHOOD, MACRO_F1, ScoreKey
 from pipeline.base.seeds import seed_for
+from pipeline.base.tasks.scores import LOG_LIKELIHOOD, MACRO_F1, ScoreKey
 from pipeline.core.evaluate import significance
 from pipeline.core.evaluate.paired_bootstrap import PairedMetric, PairedPredictions, paired_metrics
 from pipeline.core.evaluate.regressions import HeldAgainst, difference_interval, regression_rows

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.documents import LabelScores, SubsetScores
-from pipeline.base.documents.scores import MACRO_F1, ScoreKey
+from pipeline.base.tasks.scores import MACRO_F1, ScoreKey
 
 Counts = NDArray[np.int64]
 Values = NDArray[np.float64]

@@ -12,8 +12,8 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.base.documents.scores import MACRO_F1, ScoreKey
 from pipeline.base.errors import DataRejected
+from pipeline.base.tasks.scores import MACRO_F1, ScoreKey
 from pipeline.core.evaluate import bootstrap, metrics
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pipeline.base.documents import ReleaseRecord
-from pipeline.base.documents.scores import score_of
+from pipeline.base.tasks.scores import score_of
 
 
 def choose_anchors(

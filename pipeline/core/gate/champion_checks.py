@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.base.config import GateConfig
-from pipeline.base.documents.scores import score_key, score_title
+from pipeline.base.tasks.scores import score_key, score_title
 from pipeline.core.evaluate.regressions import regression_state
 from pipeline.core.gate.checks import GateCheck, get_number, make_check
 

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator, Mapping
 
 from pipeline.base.config import GateConfig
-from pipeline.base.documents.scores import score_head, score_key, score_title
 from pipeline.base.tasks import GENERATION
+from pipeline.base.tasks.scores import score_head, score_key, score_title
 from pipeline.core.gate.checks import GateCheck, Limit, get_number, make_check
 
 WRITES = "The model writes texts"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.base.documents.scores import LOG_LIKELIHOOD, ScoreKey
+from pipeline.base.tasks.scores import LOG_LIKELIHOOD, ScoreKey
 from pipeline.core.evaluate import metrics
 
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from pipeline.base.config import EvaluateConfig, GateConfig
 from pipeline.base.documents import EvaluationReport, ModelScores, PublishedScores, SliceDifference
 from pipeline.base.documents.evaluation import GenerationReport, SubsetScores, TaskScores
-from pipeline.base.documents.scores import LOG_LIKELIHOOD
 from pipeline.base.errors import DataRejected
 from pipeline.base.seeds import seed_for
 from pipeline.base.tasks import GENERATION
+from pipeline.base.tasks.scores import LOG_LIKELIHOOD
 from pipeline.core.evaluate import bootstrap
 from pipeline.core.evaluate.paired_bootstrap import PairedMetric, PairedPredictions
 from pipeline.core.evaluate.regressions import HeldAgainst, regression_rows

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pipeline.base.errors import Unreachable
 from pipeline.io.security.secret_files import read_or_make_secret
 
-LOCAL = "local"
+LOCAL, AUTO = "local", "auto"
 # Ray itself asks a dead address for minutes, and then ends the process.
 ANSWER_SECONDS = 10.0
 
@@ -47,19 +47,23 @@ class RayCluster:
             raise Unreachable(self._sentence(str(error).partition("\n")[0])) from error
 
     def _require_answer(self) -> None:
-        """Raise Unreachable where nothing listens at an address of host and port."""
+        """Raise Unreachable where nothing listens at an address of host and port, or at that of `auto`."""
+        address = _found_cluster() if self.address == AUTO else self.address
         try:
-            place = urlsplit(self.address if "://" in self.address else f"//{self.address}")
+            place = urlsplit(address if "://" in address else f"//{address}")
             host, port = place.hostname, place.port
         except ValueError as error:
             raise Unreachable(self._sentence(str(error))) from error
         if not host or port is None:
-            # `auto`, or what Ray refuses by itself.
+            # What Ray refuses by itself.
             return
         try:
             socket.create_connection((host, port), timeout=ANSWER_SECONDS).close()
         except OSError as error:
-            raise Unreachable(self._sentence(error.strerror or str(error))) from error
+            reason = error.strerror or str(error)
+            if self.address == AUTO:
+                reason = f"the last cluster of this machine was at {address}: {reason}"
+            raise Unreachable(self._sentence(reason)) from error
 
     def _sentence(self, reason: str) -> str:
         if self.address == LOCAL:
@@ -71,3 +75,14 @@ class RayCluster:
             f"No Ray cluster answers at RAY_ADDRESS ({self.address}): {reason.rstrip('.')}. Start it with "
             "`ray start --head`, correct RAY_ADDRESS, or unset it to work on this machine alone."
         )
+
+
+def _found_cluster() -> str:
+    """Return the address that Ray takes `auto` for; `auto` where it finds none, and says so by itself."""
+    from ray._private.services import get_ray_address_from_environment
+
+    try:
+        # A cluster that was killed leaves its address behind.
+        return str(get_ray_address_from_environment(AUTO, None))
+    except ConnectionError:
+        return AUTO

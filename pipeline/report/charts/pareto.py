@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.base.documents import CompressionMenu, MenuVariant
-from pipeline.base.documents.scores import score_of, score_title
+from pipeline.base.tasks.scores import score_of, score_title
 from pipeline.report.charts.axes import CHARACTER, Tick, domain, scale, steps, tick_label
 
 LEFT, RIGHT, TOP, BOTTOM = 60.0, 392.0, 12.0, 262.0

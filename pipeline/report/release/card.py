@@ -41,8 +41,8 @@ from pipeline.base.documents.card import (
     ReleaseCard,
     Verdict,
 )
-from pipeline.base.documents.scores import LOG_LIKELIHOOD, MACRO_F1
 from pipeline.base.earlier_params.renamed_keys import upgrade_params_text
+from pipeline.base.tasks.scores import LOG_LIKELIHOOD, MACRO_F1
 from pipeline.report.fields import get_path, pick
 from pipeline.report.release import intended_use, lineage
 from pipeline.report.release.comparison import comparison_card

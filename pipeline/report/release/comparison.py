@@ -11,7 +11,7 @@ from pipeline.base.documents import (
     SliceDifference,
 )
 from pipeline.base.documents.card import CardComparison, CardDifference
-from pipeline.base.documents.scores import score_key
+from pipeline.base.tasks.scores import score_key
 from pipeline.report.fields import pick
 
 

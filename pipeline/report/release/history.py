@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from pipeline.base.documents import ReignRecord, ReleaseRecord
 from pipeline.base.documents.card import ReleaseState
-from pipeline.base.documents.scores import TITLES
+from pipeline.base.tasks.scores import TITLES
 from pipeline.report.fields import get_path, pick
 from pipeline.report.release.card import verdict
 

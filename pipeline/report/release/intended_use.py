@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from pipeline.base.documents.card import ReleaseCard
-from pipeline.base.documents.scores import LOG_LIKELIHOOD, score_key, score_of, score_title
+from pipeline.base.tasks.scores import LOG_LIKELIHOOD, score_key, score_of, score_title
 from pipeline.report.fields import get_path
 
 CHANGES = "Language changes, and the metrics hold only for texts like those of the test set."

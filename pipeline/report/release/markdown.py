@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from pipeline.base.documents.card import CardComparison, CardDifference, ReleaseCard
-from pipeline.base.documents.scores import score_head, score_of, score_title
+from pipeline.base.tasks.scores import score_head, score_of, score_title
 from pipeline.report.formatting import (
     NONE,
     THRESHOLDS,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pipeline.base.documents.card import CardMetrics
 from pipeline.base.documents.evaluation import HumanAgreement, ModelScores
 from pipeline.base.documents.menu import CompressionMenu, MenuVariant
-from pipeline.base.documents.scores import drop_of, score_interval, score_of, score_title
+from pipeline.base.tasks.scores import drop_of, score_interval, score_of, score_title
 from pipeline.report.formatting import (
     NONE,
     baseline_name,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.base.documents import AbilityReport, GateCheckRecord, ReignRecord, ReleaseRecord
 from pipeline.base.documents.card import CardComparison, ReleaseCard
-from pipeline.base.documents.scores import score_interval, score_of
+from pipeline.base.tasks.scores import score_interval, score_of
 from pipeline.report import formatting
 from pipeline.report.charts import plots
 from pipeline.report.charts.forest import forest_plot

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.base.documents import CostRecord, ReleaseRecord, TrainingRecord
-from pipeline.base.documents.scores import MACRO_F1, TITLES, score_key
+from pipeline.base.tasks.scores import MACRO_F1, TITLES, score_key
 from pipeline.report.formatting import baseline_name, integer, percent, score
 
 # A smaller gain divides into a cost that says nothing.

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from judged import GATE
 
-from pipeline.base.documents.scores import score_of, score_title
 from pipeline.base.errors import ConfigError, DataRejected
+from pipeline.base.tasks.scores import score_of, score_title
 from pipeline.core.evaluate.bootstrap import BootstrapConfig
 from pipeline.core.evaluate.comparison import compare_models
 from pipeline.core.evaluate.paired_bootstrap import PairedPredictions

@@ -89,8 +89,8 @@ def train_on_two_machines(objective, root):
     from ray.cluster_utils import Cluster
 
     # By default a machine counts as lost after half a minute and more.
-    noticed = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3}
-    head = {"num_cpus": 1, "_system_config": noticed}
+    health = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3}
+    head = {"num_cpus": 1, "_system_config": health}
     cluster = Cluster(initialize_head=True, head_node_args=head, connect=True)
     second = cluster.add_node(num_cpus=1)
     cluster.wait_for_nodes()

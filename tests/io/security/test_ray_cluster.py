@@ -27,7 +27,11 @@ def closed_port() -> int:
         ("auto", "Could not find any running Ray instance"),
     ],
 )
-def test_a_cluster_that_does_not_answer_is_named_at_once(address: str, why: str, tmp_path: Path) -> None:
+def test_a_cluster_that_does_not_answer_is_named_at_once(
+    address: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No cluster of another test, or one that was killed, is found by `auto`.
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     address = address.replace("PORT", str(closed_port()))
 
     with pytest.raises(Unreachable) as refused:
@@ -35,3 +39,15 @@ def test_a_cluster_that_does_not_answer_is_named_at_once(address: str, why: str,
 
     assert f"No Ray cluster answers at RAY_ADDRESS ({address}): {why}" in str(refused.value)
     assert "unset it to work on this machine alone" in str(refused.value)
+
+
+@pytest.mark.timeout(30)
+def test_a_cluster_that_was_killed_and_left_its_address_is_named_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text(f"127.0.0.1:{closed_port()}")
+
+    with pytest.raises(Unreachable, match=r"RAY_ADDRESS \(auto\): the last cluster of this machine was at"):
+        RayCluster("auto", tmp_path / "token").join()

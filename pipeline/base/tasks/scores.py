@@ -7,7 +7,8 @@ references, in nats.
 from collections.abc import Mapping
 from typing import Any, Literal, cast
 
-from pipeline.base.tasks import TaskName, writes_texts
+from pipeline.base.tasks.answers import writes_texts
+from pipeline.base.tasks.names import TaskName
 
 ScoreKey = Literal["macro_f1", "log_likelihood"]
 MACRO_F1: ScoreKey = "macro_f1"

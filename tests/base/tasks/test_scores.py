@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.base.documents.scores import (
+from pipeline.base.tasks.scores import (
     drop_of,
     score_head,
     score_interval,
