@@ -83,10 +83,7 @@ def evaluation_report(
     `reserved` is how many more test texts are reserved, `own` what only the task measures.
     Raises DataRejected when the test set is empty.
     """
-    if not test.truth:
-        raise DataRejected(
-            "The test split is empty, so nothing can be evaluated. Raise split.test, or collect more texts."
-        )
+    require_test_texts(test)
     labels = len(test.labels)
     sampling = report_sampling(cfg, seed)
     counts_LL = metrics.confusion(test.truth, test.predicted, labels=labels)
@@ -117,6 +114,14 @@ def published_scores(reserve: ScoredTexts, cfg: EvaluateConfig, seed: int) -> Pu
         return None
     scores = _model_scores(reserve, reserve.predicted, report_sampling(cfg, seed))
     return {**scores, "texts": len(reserve.truth)}
+
+
+def require_test_texts(test: LabelledPredictions) -> None:
+    """Raise DataRejected where nothing can be evaluated."""
+    if not test.truth:
+        raise DataRejected(
+            "The test split is empty, so nothing can be evaluated. Raise split.test, or collect more texts."
+        )
 
 
 def report_sampling(cfg: EvaluateConfig, seed: int) -> bootstrap.BootstrapConfig:

@@ -20,7 +20,6 @@ from pipeline.base.documents import (
     SubsetScores,
 )
 from pipeline.base.documents.evaluation import ItemScores, TaskScores
-from pipeline.base.errors import DataRejected
 from pipeline.base.tasks import TaskName
 from pipeline.core.evaluate import bootstrap, metrics
 from pipeline.core.evaluate.calibration import debiased_error, measure_calibration
@@ -30,6 +29,7 @@ from pipeline.core.evaluate.report import (
     ScoredTexts,
     paired_gain,
     report_sampling,
+    require_test_texts,
 )
 from pipeline.core.evaluate.slices import slice_members
 
@@ -51,10 +51,7 @@ def item_report(
 
     Raises DataRejected when the test set is empty.
     """
-    if not test.truth:
-        raise DataRejected(
-            "The test split is empty, so nothing can be evaluated. Raise split.test, or collect more texts."
-        )
+    require_test_texts(test)
     sampling = report_sampling(cfg, seed)
     own: TaskScores = {"task": task, "items": item_scores(test, sampling)}
     slices = slice_members(test.texts, test.sources, test.langs, cfg)

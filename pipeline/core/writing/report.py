@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from pipeline.base.config import EvaluateConfig, GateConfig
 from pipeline.base.documents import EvaluationReport, ModelScores, PublishedScores, SliceDifference
 from pipeline.base.documents.evaluation import GenerationReport, SubsetScores, TaskScores
-from pipeline.base.errors import DataRejected
 from pipeline.base.seeds import seed_for
 from pipeline.base.tasks import GENERATION
 from pipeline.base.tasks.scores import LOG_LIKELIHOOD
@@ -24,6 +23,7 @@ from pipeline.core.evaluate.report import (
     ScoredTexts,
     paired_gain,
     report_sampling,
+    require_test_texts,
 )
 from pipeline.core.evaluate.slices import slice_members
 from pipeline.core.writing.outcomes import WrittenAnswers, paired_texts
@@ -44,10 +44,7 @@ def generation_report(
 
     Raises DataRejected when the test set is empty.
     """
-    if not test.truth:
-        raise DataRejected(
-            "The test split is empty, so nothing can be evaluated. Raise split.test, or collect more texts."
-        )
+    require_test_texts(test)
     sampling = report_sampling(cfg, seed)
     own: TaskScores = {"task": GENERATION, "generation": generation_figures(test, sampling)}
     slices = slice_members(test.texts, test.sources, test.langs, cfg)
