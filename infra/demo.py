@@ -53,7 +53,6 @@ def main() -> None:
         _say_shares(demo, f"{AUDITED} audit labels a topic")
         _live(demo, texts, hours=SHIFT_HOURS, shifted=True, until=lambda summary: bool(summary["alerts"]))
         _retrain_on_all(demo)
-        _live(demo, texts, hours=1)
         _approve_bad_release(demo)
         _live(demo, texts, hours=8, labels=True, until=lambda summary: bool(summary["rollback"]))
         _wait_for_champion(demo)
