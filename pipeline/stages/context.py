@@ -15,8 +15,7 @@ from pipeline.io.streams.worker_pool import Batching
 from pipeline.stages.table import find_stage
 
 if TYPE_CHECKING:
-    from pipeline.core.train.curves import Curves
-    from pipeline.core.train.ray_trainer import TrainingJob, TrainingResult
+    from pipeline.core.train.jobs import Curves, TrainingJob, TrainingResult
     from pipeline.io.sources.source_reader import SourceReader
     from pipeline.io.versioning.dvc_cache import DvcCache
     from pipeline.io.web.keeping import Keeping
@@ -45,8 +44,8 @@ class TrainingContext:
 
     def train(self, job: "TrainingJob") -> "TrainingResult":
         """Train on this machine, or on the workers of the cluster."""
-        from pipeline.core.train.curves import NoCurves
-        from pipeline.core.train.ray_trainer import WorkerResources, run_training
+        from pipeline.core.train.jobs import NoCurves, WorkerResources
+        from pipeline.core.train.ray_trainer import run_training
 
         if self.profile.workers:
             self.cluster.join()
@@ -57,6 +56,7 @@ class TrainingContext:
             threads=self.profile.threads,
             storage=self.store or str(self.checkpoints.resolve()),
             min_workers=self.profile.min_workers,
+            divide_weights=self.profile.divide_weights,
         )
         curves = self.open_curves(job.name, job.checkpoints.key) if self.open_curves else NoCurves()
         try:

@@ -91,7 +91,7 @@ def _train(
     before: Receipt,
 ) -> Receipt:
     """Train on the tokens, and write the step of the lowest perplexity."""
-    from pipeline.core.train.ray_trainer import TrainingJob
+    from pipeline.core.train.jobs import TrainingJob
 
     objective = pretraining_objective(start, tokens, cfg, training.seed)
     result = training.train(

@@ -11,8 +11,8 @@ from pipeline.base.config.table_section import RatingRule
 from pipeline.base.errors import ConfigError
 from pipeline.base.records import Receipt, TextRecord
 from pipeline.core.model.heads import Classifier
+from pipeline.core.train.jobs import TrainingJob
 from pipeline.core.train.objectives import EncoderStart, LabelledTokens
-from pipeline.core.train.ray_trainer import TrainingJob
 from pipeline.io import files, parquet
 from pipeline.io.model_folder import write_model
 from pipeline.io.params_file import load_params

@@ -1,10 +1,12 @@
-"""A training of the small objective, on this process or on workers."""
+"""A training of the small objective, on this process or on workers, and the losses of its steps."""
 
 import sys
 
 from pipeline.base.config import OptimizerConfig
 from pipeline.core.methods.recipe import PLAIN
-from pipeline.core.train.ray_trainer import TrainingJob, WorkerResources
+from pipeline.core.train.jobs import TrainingJob, WorkerResources
+from pipeline.core.train.loop import Schedule, fit
+from pipeline.core.train.optimizer import make_optimizer
 from pipeline.io.checkpoints import CheckpointFolder
 
 
@@ -39,3 +41,11 @@ def send_by_value(kind):
     from ray import cloudpickle
 
     cloudpickle.register_pickle_by_value(sys.modules[kind.__module__])
+
+
+def losses_of(objective, shard, model=None):
+    """Return this worker's part of the loss of each of 12 steps."""
+    model = model or objective.build_model()
+    schedule = Schedule(steps=12, learning_rate=3e-3, warmup_ratio=0.1, max_grad_norm=1.0)
+    optimizer = make_optimizer(model, weight_decay=0.01)
+    return [step.loss for step in fit(model, objective, optimizer, schedule, shard)]

@@ -20,7 +20,8 @@ STORES = ("s3://", "gs://", "file://")
 class Profile(Section):
     """Set what the machine offers; it changes no result beyond floating point.
 
-    A training that loses machines goes on with `min_workers` at least; without that it waits for all.
+    A training that loses machines goes on with `min_workers` at least; without that it waits for all. With
+    `divide_weights` each worker holds a part of the weights, for a model that does not fit one of them.
     """
 
     device: Literal["cpu", "cuda"]
@@ -30,6 +31,7 @@ class Profile(Section):
     stage_minutes: int = Field(ge=1)
     # Profiles of before have no such key.
     min_workers: int | None = Field(default=None, ge=1)
+    divide_weights: bool = False
 
     @model_validator(mode="after")
     def _min_is_no_more_than_all(self) -> "Profile":

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.core.model.heads import Classifier
     from pipeline.core.tasks.protocol import Distillable, Task
     from pipeline.core.train.checkpoints import CheckpointStore, TextColumns
-    from pipeline.core.train.ray_trainer import TrainingJob, TrainingResult
+    from pipeline.core.train.jobs import TrainingJob, TrainingResult
 
 IMPORTANCE_BATCH = 32
 ENCODED_AT_ONCE = 4096
@@ -161,7 +161,7 @@ class VariantFactory:
 
     def _recovery_job(self, variant: VariantConfig, student: "Classifier", tokenizer: str) -> "TrainingJob":
         from pipeline.base.seeds import seed_for
-        from pipeline.core.train.ray_trainer import TrainingJob
+        from pipeline.core.train.jobs import TrainingJob
 
         cfg = self.cfg.recovery
         checkpoints = self._checkpoints(variant)

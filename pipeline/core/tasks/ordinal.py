@@ -52,7 +52,7 @@ class Ordinal(SingleLabel):
 
     def targets(self, rows: Sequence[TruthRow], training: Training) -> Mapping[str, Any]:
         """Return the index of each label, and the target of each label by its distance from it."""
-        from pipeline.core.train.ordinal_targets import ordinal_targets
+        from pipeline.core.train.soft_targets import ordinal_targets
 
         indices = [training.labels.index(row.label) for row in rows]
         targets_LL = ordinal_targets(len(training.labels), training.cfg.ordinal.sharpness)

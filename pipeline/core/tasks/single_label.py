@@ -180,7 +180,7 @@ def with_ratings(
 
     A label that the ratings do not give was corrected by a person, and stays.
     """
-    from pipeline.core.train.rating_targets import label_probabilities
+    from pipeline.core.train.soft_targets import label_probabilities
 
     for number, row in enumerate(rows):
         ratings = [float(rating) for rating in row.raters.split()]

@@ -18,13 +18,13 @@ from pipeline.core.methods.adapters import merged_weights
 from pipeline.core.methods.prompts import Prompt
 from pipeline.core.methods.recipe import Recipe
 from pipeline.core.train.checkpoints import CheckpointStore
+from pipeline.core.train.jobs import TrainingJob, TrainingResult
 from pipeline.core.train.linear_head import fit_head
 from pipeline.core.train.objectives import LabelObjective, Metrics, Objective
 from pipeline.core.train.objectives.contrastive import ContrastiveObjective
 from pipeline.core.train.objectives.labels import predict_outputs
 from pipeline.core.train.objectives.prompt import prompted
 from pipeline.core.train.objectives.teacher import DistillationObjective
-from pipeline.core.train.ray_trainer import TrainingJob, TrainingResult
 
 
 def require_task(cfg: FinetuneConfig, task: TaskName) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule
 from torch.nn.parallel import DistributedDataParallel
 
 from pipeline.base.seeds import seed_for
@@ -16,6 +17,7 @@ from pipeline.core.train.batches import Batch
 from pipeline.core.train.objectives import Objective
 from pipeline.core.train.optimizer import learning_rate_at
 from pipeline.core.train.precision import Precision
+from pipeline.core.train.sharding import whole
 
 SHOWN_ROWS = 10
 
@@ -144,7 +146,7 @@ def fit(
         precision.unscale(optimizer)
         if additions.ranks:
             additions.ranks.add_penalty()
-        norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.max_grad_norm))
+        norm = float(whole(torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.max_grad_norm)))
         # The gradient is that of all workers, so all of them stop, and none waits for another.
         if not (math.isfinite(norm) or precision.may_overflow):
             raise LossNotFinite(_divergence(model, objective, batch, step))
@@ -171,8 +173,8 @@ def _accumulate(model: nn.Module, objective: Objective, batch: Batch, how: _Piec
         losses = how.additions.losses(model, objective, piece.to(device))
         for turn in range(1, passes + 1):
             with _synchronized(model, last=(number, turn) == (len(pieces), passes)):
-                # DDP averages over workers; times their number it is the sum, and the weight of the batch
-                # divides it.
+                # DDP and FSDP average over workers; times their number it is the sum, and the weight of
+                # the batch divides it.
                 with how.precision.autocast():
                     piece_loss = next(losses) * workers
                 how.precision.backward(piece_loss)
@@ -185,6 +187,8 @@ def _accumulate(model: nn.Module, objective: Objective, batch: Batch, how: _Piec
 def _synchronized(model: nn.Module, *, last: bool) -> AbstractContextManager[None]:
     """Let workers exchange gradients with the last piece alone, once a step."""
     compiled = getattr(model, "_orig_mod", model)
+    if isinstance(compiled, FSDPModule):
+        compiled.set_requires_gradient_sync(last)
     if last or not isinstance(compiled, DistributedDataParallel):
         return nullcontext()
     return compiled.no_sync()

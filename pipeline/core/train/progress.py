@@ -15,6 +15,7 @@ from pipeline.core.train.loop import NOTHING_ADDED, StepAdditions
 from pipeline.core.train.objectives import Metrics
 from pipeline.core.train.optimizer import make_optimizer
 from pipeline.core.train.precision import Precision, precision_of
+from pipeline.core.train.sharding import load_whole, part_of, whole, whole_weights
 
 
 @dataclass
@@ -32,7 +33,7 @@ class TrainingProgress:
         self.history.append({"step": step, **metrics})
         if self.best_score is None or metrics["score"] > self.best_score:
             self.best_score, self.evals_without_gain = metrics["score"], 0
-            self.best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+            self.best = {name: one.detach().cpu().clone() for name, one in whole_weights(model).items()}
         else:
             self.evals_without_gain += 1
 
@@ -71,9 +72,9 @@ class TrainingState:
         """Give the model the mean of its weights, where there is one."""
         return self.average.applied() if self.average else nullcontext()
 
-    def save(self, checkpoints: CheckpointStore, step: int) -> None:
-        """Write a checkpoint as it is after a step."""
-        weights = self.model.state_dict()
+    def tensors(self) -> dict[str, Mapping[str, Tensor]]:
+        """Return the whole tensors of a checkpoint by group; where they are divided, all workers must ask."""
+        weights = whole_weights(self.model)
         tensors: dict[str, Mapping[str, Tensor]] = {
             "model": weights,
             "optimizer": _optimizer_tensors(self.optimizer),
@@ -81,22 +82,23 @@ class TrainingState:
         }
         more = {
             "scale": self.precision.state(),
-            "average": self.average.state() if self.average else {},
+            "average": _whole_group(self.average.state()) if self.average else {},
             "ranks": self.additions.ranks.state() if self.additions.ranks else {},
         }
-        tensors |= {name: group for name, group in more.items() if group}
-        checkpoints.save(step, tensors, self.progress.notes())
+        return tensors | {name: group for name, group in more.items() if group}
 
     def resume(self, checkpoints: CheckpointStore) -> int:
         """Continue from the newest checkpoint, if there is one; return the steps done."""
         checkpoint = checkpoints.newest()
         if checkpoint is None:
             return 0
-        self.model.load_state_dict(checkpoint.tensors["model"])
+        load_whole(self.model, checkpoint.tensors["model"])
         _load_optimizer(self.optimizer, checkpoint.tensors["optimizer"])
         self.precision.load(dict(checkpoint.tensors.get("scale", {})))
         if self.average:
-            self.average.load(dict(checkpoint.tensors.get("average", {})))
+            weights = dict(self.model.named_parameters())
+            means = checkpoint.tensors.get("average", {})
+            self.average.load({name: part_of(mean, weights[name]) for name, mean in means.items()})
         if self.additions.ranks:
             self.additions.ranks.load(dict(checkpoint.tensors.get("ranks", {})))
         self.progress = TrainingProgress(best=dict(checkpoint.tensors["best"]), **checkpoint.notes)
@@ -129,14 +131,21 @@ class Throughput:
         return rate
 
 
+def _whole_group(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: whole(value) for name, value in tensors.items()}
+
+
 def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     state = optimizer.state_dict()["state"]
-    return {f"{number}.{name}": value for number, values in state.items() for name, value in values.items()}
+    return _whole_group(
+        {f"{number}.{name}": value for number, values in state.items() for name, value in values.items()}
+    )
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         number, _, name = key.partition(".")
-        state.setdefault(int(number), {})[name] = value
+        state.setdefault(int(number), {})[name] = part_of(value, weights[int(number)])
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

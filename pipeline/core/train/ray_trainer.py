@@ -1,28 +1,26 @@
-"""The training loop on Ray Train: in this process when the profile has no workers, else on workers with DDP.
+"""The training loop on Ray Train: in this process when the profile has no workers, else on workers.
 
-The only module of the logic that knows Ray. A worker gets all it needs in one TrainingJob and leaves
-checkpoints, the last of which is the result; so a training that died resumes from the newest.
+The only module of the logic that knows Ray. Workers have a copy of the weights each (DDP) or a part of them
+(FSDP). A worker gets all it needs in one TrainingJob and leaves checkpoints, the last of which is the result;
+so a training that died resumes from the newest.
 """
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from pipeline.base.config import OptimizerConfig
-from pipeline.base.errors import TrainingDiverged, UsageError
+from pipeline.base.errors import ConfigError, TrainingDiverged, UsageError
 from pipeline.base.logs import progress
-from pipeline.core.methods.recipe import PLAIN, Recipe
 from pipeline.core.train import loop
-from pipeline.core.train.checkpoints import CheckpointStore
-from pipeline.core.train.curves import Curves, NoCurves
-from pipeline.core.train.loop import Divergence, LossNotFinite, Schedule, StepResult, WorkerShard
-from pipeline.core.train.objectives import Metrics, Objective
+from pipeline.core.train.jobs import Curves, NoCurves, TrainingJob, TrainingResult, WorkerResources
+from pipeline.core.train.loop import Divergence, LossNotFinite, StepResult, WorkerShard
+from pipeline.core.train.objectives import Metrics
 from pipeline.core.train.progress import Throughput, TrainingState
+from pipeline.core.train.sharding import divide_weights, is_divided
 
 log = structlog.get_logger(component="train")
 TIMEOUT_SECONDS = 1800
@@ -30,66 +28,16 @@ TIMEOUT_SECONDS = 1800
 CURVE_EVERY = 10
 
 
-@dataclass(frozen=True)
-class WorkerResources:
-    """Set what a training may use; `micro_batch` is the number of texts a worker has in memory at once.
-
-    With workers, this process has joined the Ray cluster that has them. Where some of them are lost with
-    their machine, the training restarts from its newest checkpoint with those that are left, `min_workers` at
-    least; without that it waits for all.
-    """
-
-    device: str
-    workers: int
-    micro_batch: int
-    threads: int
-    storage: str
-    min_workers: int | None = None
-
-    @property
-    def group(self) -> int | tuple[int, int]:
-        """Return the number of workers, or the least and the most of them."""
-        if self.min_workers is None or self.min_workers >= self.workers:
-            return self.workers
-        return self.min_workers, self.workers
-
-
-@dataclass(frozen=True)
-class TrainingJob:
-    """Hold all that a worker needs. The model is evaluated after each of `eval_steps`."""
-
-    name: str
-    objective: Objective
-    cfg: OptimizerConfig
-    steps: int
-    eval_steps: frozenset[int]
-    patience: int
-    checkpoints: CheckpointStore
-    recipe: Recipe = PLAIN
-
-    @property
-    def schedule(self) -> Schedule:
-        """Return the schedule of the training loop."""
-        cfg = self.cfg
-        return Schedule(self.steps, cfg.learning_rate, cfg.warmup_ratio, cfg.max_grad_norm)
-
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """Hold the best weights and the metrics of every evaluation."""
-
-    weights: Mapping[str, Tensor]
-    history: tuple[Metrics, ...]
-
-
 def run_training(
     job: TrainingJob, resources: WorkerResources, curves: Curves | None = None
 ) -> TrainingResult:
     """Train to the end of the job, from its newest checkpoint if there is one.
 
-    Raises TrainingDiverged where a loss is not finite, UsageError where there are fewer GPUs than the profile
-    asks for, and ray.train.TrainingFailedError when workers die more often than is allowed.
+    Raises ConfigError where a method cannot train divided weights, TrainingDiverged where a loss is not
+    finite, UsageError where there are fewer GPUs than the profile asks for, and
+    ray.train.TrainingFailedError when workers die more often than is allowed.
     """
+    _require_divisible(job, resources)
     checkpoint = job.checkpoints.newest()
     if checkpoint is None or not checkpoint.notes["finished"]:
         divergence = _run(job, resources, curves or NoCurves())
@@ -129,6 +77,14 @@ def _run(job: TrainingJob, resources: WorkerResources, curves: Curves) -> Diverg
     return divergence
 
 
+def _require_divisible(job: TrainingJob, resources: WorkerResources) -> None:
+    if resources.divide_weights and job.recipe.rank:
+        raise ConfigError(
+            "`method: adalora` ranks whole matrices, and the profile divides them among its workers. Write "
+            "`method: lora` under `finetune` in params.yaml, or `divide_weights: false` into the profile."
+        )
+
+
 def _require_gpus(resources: WorkerResources) -> None:
     import ray
 
@@ -154,13 +110,16 @@ def _work(config: dict[str, Any]) -> Divergence | None:
     shard = WorkerShard(context.get_world_rank(), context.get_world_size(), resources.micro_batch)
     torch.set_num_threads(max(1, resources.threads // max(1, context.get_local_world_size())))
     device = ray.train.torch.get_device() if resources.workers else torch.device(resources.device)
-    model = job.objective.build_model().to(device)
+    divided = resources.divide_weights and shard.workers > 1
+    model = _placed(job.objective.build_model(), device, divided=divided)
     state = TrainingState.begin(model, job.cfg, job.recipe, steps=job.steps)
     start = state.resume(job.checkpoints)
     if start:
         log.info("training.resumed", training=job.name, step=start, of=job.steps)
-    wrapped = ray.train.torch.prepare_model(model, move_to_device=False) if shard.workers > 1 else model
-    if device.type == "cuda" and job.recipe.adversarial == "none":
+    wrapped: Any = model
+    if shard.workers > 1 and not divided:
+        wrapped = ray.train.torch.prepare_model(model, move_to_device=False)
+    if device.type == "cuda" and job.recipe.adversarial == "none" and not divided:
         # On a processor the compiler costs more than it gains, and changes the last digits; and what is
         # compiled takes no notice of a perturbation.
         wrapped = torch.compile(wrapped, dynamic=True)
@@ -172,6 +131,14 @@ def _work(config: dict[str, Any]) -> Divergence | None:
     finally:
         curves.close()
     return None
+
+
+def _placed(model: nn.Module, device: torch.device, *, divided: bool) -> nn.Module:
+    """Return the model on the device, or this worker's part of it."""
+    if divided:
+        divide_weights(model, device)
+        return model
+    return model.to(device)
 
 
 @dataclass
@@ -224,8 +191,9 @@ class _Training:
                 self._evaluate(step.number, measured)
         progress.finished = step.number == job.steps or progress.evals_without_gain >= job.patience
         if progress.finished or step.number % job.cfg.save_every == 0:
+            tensors = self.state.tensors()
             if ray.train.get_context().get_world_rank() == 0:
-                self.state.save(job.checkpoints, step.number)
+                job.checkpoints.save(step.number, tensors, progress.notes())
             # Every worker must report equally often, or Ray waits for ever.
             ray.train.report({"step": step.number, "loss": step.loss})
 
@@ -234,9 +202,11 @@ class _Training:
         from ray.train.collective import broadcast_from_rank_zero
 
         job, state = self.job, self.state
-        # One worker evaluates for all: the last digit could differ between two, and so the early stop.
+        # One worker's figures hold for all: the last digit could differ between two, and so the early stop.
+        # Where weights are divided, all compute them.
+        evaluates = get_context().get_world_rank() == 0 or is_divided(state.model)
         with state.averaged():
-            metrics = job.objective.evaluate(state.model) if get_context().get_world_rank() == 0 else {}
+            metrics = job.objective.evaluate(state.model) if evaluates else {}
             metrics = broadcast_from_rank_zero(metrics)
             state.progress.add({**metrics, **measured}, step, state.model)
         self.curves.log(job.name, step, {f"valid_{name}": value for name, value in metrics.items()})

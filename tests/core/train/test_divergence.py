@@ -15,6 +15,7 @@ from pipeline.core.train.optimizer import make_optimizer
 from pipeline.core.train.precision import Precision
 from pipeline.core.train.ray_trainer import run_training
 from pipeline.io.checkpoints import CheckpointFolder
+from pipeline.io.security.ray_cluster import RayCluster
 
 SCHEDULE = Schedule(steps=40, learning_rate=3e-3, warmup_ratio=0.1, max_grad_norm=1.0)
 
@@ -79,6 +80,7 @@ def test_a_training_that_diverges_keeps_its_last_good_checkpoint(objective, tmp_
 def test_two_workers_stop_together(one_bad_word, tmp_path):
     send_by_value(OneBadWord)
     objective, rows = one_bad_word
+    RayCluster("local", tmp_path / "token").join()
 
     with pytest.raises(TrainingDiverged, match="not finite") as stopped:
         run_training(job(objective, tmp_path), resources(tmp_path, workers=2))
@@ -139,7 +141,7 @@ def test_the_scale_is_part_of_a_checkpoint(objective, tmp_path):
 
     first, second = state(), state()
     first.precision.load({**first.precision.state(), "scale": torch.tensor(1024.0)})
-    first.save(CheckpointFolder(tmp_path, "k"), 3)
+    CheckpointFolder(tmp_path, "k").save(3, first.tensors(), first.progress.notes())
 
     assert second.resume(CheckpointFolder(tmp_path, "k")) == 3
     assert float(second.precision.state()["scale"]) == 1024.0

@@ -6,19 +6,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from training_jobs import losses_of
 
-from pipeline.core.train.loop import Schedule, WorkerShard, fit
-from pipeline.core.train.optimizer import make_optimizer
-
-STEPS = 12
-
-
-def losses_of(objective, shard, model=None):
-    """Return this worker's part of the loss of each step."""
-    model = model or objective.build_model()
-    schedule = Schedule(steps=STEPS, learning_rate=3e-3, warmup_ratio=0.1, max_grad_norm=1.0)
-    optimizer = make_optimizer(model, weight_decay=0.01)
-    return [step.loss for step in fit(model, objective, optimizer, schedule, shard)]
+from pipeline.core.train.loop import WorkerShard
 
 
 def work(objective, shard, place):

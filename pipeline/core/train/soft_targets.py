@@ -1,7 +1,13 @@
-"""The probability of each label, given the single ratings of a text."""
+"""Targets that share a text among labels: by its single ratings, or by the distance on a scale.
+
+Shapes: L labels.
+"""
 
 import math
 from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.base.config.table_section import RatingRule
 
@@ -26,3 +32,13 @@ def label_probabilities(ratings: Sequence[float], rule: RatingRule) -> tuple[flo
 
 def _normal(value: float) -> float:
     return 0.5 * (1 + math.erf(value / math.sqrt(2)))
+
+
+def ordinal_targets(labels: int, sharpness: float) -> NDArray[np.float32]:
+    """Return the target of each label given each true one: exp(-sharpness * steps), normalized; LxL.
+
+    Diaz & Marathe, 2019, "Soft labels for ordinal regression".
+    """
+    places = np.arange(labels)
+    weights_LL = np.exp(-sharpness * np.abs(places[:, None] - places[None, :]))
+    return np.asarray(weights_LL / weights_LL.sum(axis=1, keepdims=True), dtype=np.float32)
