@@ -42,6 +42,15 @@ class Profile(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _weights_are_divided_among_several(self) -> "Profile":
+        if self.divide_weights and self.workers < 2:
+            raise ValueError(
+                f"divide_weights needs several workers, and workers is {self.workers}. "
+                "Write 2 or more, or remove the line"
+            )
+        return self
+
 
 @dataclass(frozen=True)
 class Workspace:

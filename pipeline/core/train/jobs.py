@@ -1,4 +1,4 @@
-"""A training as it is handed to the workers: what it needs, what it may use, and what it leaves."""
+"""A training as it is handed to workers: what it needs and may use, what it leaves, where it is followed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

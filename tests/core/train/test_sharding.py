@@ -9,6 +9,7 @@ import torch
 from training_jobs import job, losses_of, resources
 from training_methods import method
 
+from pipeline.base.config import Profile
 from pipeline.base.errors import ConfigError
 from pipeline.core.methods.recipe import Recipe
 from pipeline.core.train.loop import WorkerShard
@@ -140,3 +141,9 @@ def test_adalora_is_refused_where_weights_are_divided(objective, tmp_path, root)
             job(objective, tmp_path, recipe=recipe),
             replace(resources(tmp_path, workers=2), divide_weights=True),
         )
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_profile_does_not_divide_weights_without_several_workers(workers):
+    with pytest.raises(ValueError, match=f"divide_weights needs several workers, and workers is {workers}"):
+        Profile(device="cpu", workers=workers, micro_batch=1, threads=1, stage_minutes=1, divide_weights=True)
