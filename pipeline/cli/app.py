@@ -65,7 +65,11 @@ def init(
     folder: Annotated[Path, typer.Argument(help="The folder; created if it is missing.")],
     *,
     preset: Annotated[
-        str, typer.Option(help="english: the default data · csv: a table of your own.")
+        str,
+        typer.Option(
+            help="english: the default data · mpnet: it, from a larger encoder · zh: Chinese reviews, from "
+            "scratch · csv: a table of your own."
+        ),
     ] = "english",
     table: Annotated[
         Path | None,

@@ -10,10 +10,13 @@ from pipeline.base.config import Workspace
 from pipeline.base.config.parsing import split_sections
 from pipeline.base.errors import UsageError
 from pipeline.io import files
+from pipeline.io.params_file import fill_params
 from pipeline.io.versioning.git import Git
 
-# The preset `english` is params.yaml itself; another preset replaces sections of it.
+# The preset `english` is params.yaml itself; another preset replaces sections of it, or, where it only starts
+# from other weights, a few values.
 ENGLISH = "english"
+STARTS = "starts"
 # As `dvc init` writes them, with its reporting off.
 DVC = {
     ".dvc/config": "[core]\n    analytics = false\n    check_update = false\n",
@@ -59,14 +62,11 @@ def init_workspace(folder: Path, preset: str, *, params: str | None = None) -> P
 
 def presets() -> tuple[str, ...]:
     """Return the names of the presets."""
-    overlays = {
-        file.name.removesuffix(".yaml") for file in _folder().iterdir() if file.name.endswith(".yaml")
-    }
-    return (ENGLISH, *sorted(overlays - {"dvc", "params"}))
+    return (ENGLISH, *sorted((_names(_folder()) | _names(_folder() / STARTS)) - {"dvc", "params"}))
 
 
 def params_of(preset: str) -> str:
-    """Return the params.yaml of a preset: the default one with the sections of the preset in it.
+    """Return the params.yaml of a preset: the default one with its sections or values in it.
 
     Raises UsageError for an unknown preset.
     """
@@ -74,6 +74,8 @@ def params_of(preset: str) -> str:
         raise UsageError(
             f"There is no preset {preset!r} (known: {', '.join(presets())}). Type `--preset {ENGLISH}`."
         )
+    if preset in _names(_folder() / STARTS):
+        return fill_params(_read("params.yaml"), yaml.safe_load(_read(f"{STARTS}/{preset}.yaml")))
     sections = split_sections(_read("params.yaml"))
     if preset != ENGLISH:
         overlay = split_sections(_read(f"{preset}.yaml"))
@@ -113,6 +115,10 @@ def _merge_lines(path: Path, lines: str) -> str:
 
 def _folder() -> Traversable:
     return importlib.resources.files("pipeline") / "presets"
+
+
+def _names(folder: Traversable) -> set[str]:
+    return {file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml")}
 
 
 def _read(name: str) -> str:

@@ -13,6 +13,7 @@ from pipeline.io.params_file import load_params
 from pipeline.io.versioning.dvc_cache import DvcCache
 from pipeline.io.versioning.git import Git, ensure_git_and_dvc
 from pipeline.operations import workspace as workspaces
+from pipeline.operations.tuning.overlay import flattened
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = (
@@ -212,4 +213,24 @@ def test_dvc_repro_runs_only_identity_and_what_a_change_reaches(
         "dvc.lock",
         "??",
         "ran.txt",
+    ]
+
+
+def test_the_preset_of_a_larger_start_changes_only_its_weights_and_limits() -> None:
+    english = dict(flattened(yaml.safe_load(workspaces.params_of("english"))))
+    mpnet = dict(flattened(yaml.safe_load(workspaces.params_of("mpnet"))))
+
+    changed = {key for key in english.keys() | mpnet.keys() if english.get(key) != mpnet.get(key)}
+    assert {key for key in changed if not key.startswith("encoder.package.")} == {
+        "finetune.learning_rate",
+        "compress.budget.max_megabytes",
+        "gate.max_megabytes",
+        "gate.max_p95_ms",
+    }
+    assert [part["project"][-3:] for part in mpnet["encoder.package.parts"]] == [
+        "001",
+        "002",
+        "003",
+        "004",
+        "005",
     ]

@@ -15,7 +15,7 @@ from pipeline.base.config.data import (
     SplitConfig,
     ValidateConfig,
 )
-from pipeline.base.config.encoder import EncoderConfig, HubWeights, LongTexts, PackageWeights
+from pipeline.base.config.encoder import EncoderConfig, HubWeights, LongTexts, PackageWeights, SplitWeights
 from pipeline.base.config.evaluate import BehaviourConfig, EvaluateConfig, GateConfig
 from pipeline.base.config.operations import (
     ChangePointConfig,
@@ -109,6 +109,7 @@ __all__ = [
     "ServeConfig",
     "Source",
     "SplitConfig",
+    "SplitWeights",
     "SqlSource",
     "StudentConfig",
     "TableSource",

