@@ -1,6 +1,6 @@
 """The progress of a training: what a checkpoint keeps beside the weights, and how it continues from one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
@@ -103,32 +103,6 @@ class TrainingState:
             self.additions.ranks.load(dict(checkpoint.tensors.get("ranks", {})))
         self.progress = TrainingProgress(best=dict(checkpoint.tensors["best"]), **checkpoint.notes)
         return checkpoint.step
-
-
-class Throughput:
-    """Measure the tokens that a training reads in a second; the clock counts seconds."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._seconds = self._tokens = 0.0
-        self._began = clock()
-
-    def begin(self) -> None:
-        """Start to measure, again after what is no training: an evaluation, a checkpoint."""
-        self._began = self._clock()
-
-    def add(self, tokens: int) -> None:
-        """Count a step that has just been done."""
-        now = self._clock()
-        self._seconds += now - self._began
-        self._tokens += tokens
-        self._began = now
-
-    def read(self) -> float:
-        """Return the tokens a second since the last reading."""
-        rate = self._tokens / self._seconds if self._seconds > 0 else 0.0
-        self._seconds = self._tokens = 0.0
-        return rate
 
 
 def _whole_group(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

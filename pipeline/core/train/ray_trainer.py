@@ -6,7 +6,7 @@ so a training that died resumes from the newest.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -19,8 +19,9 @@ from pipeline.core.train import loop
 from pipeline.core.train.jobs import Curves, NoCurves, TrainingJob, TrainingResult, WorkerResources
 from pipeline.core.train.loop import Divergence, LossNotFinite, StepResult, WorkerShard
 from pipeline.core.train.objectives import Metrics
-from pipeline.core.train.progress import Throughput, TrainingState
+from pipeline.core.train.progress import TrainingState
 from pipeline.core.train.sharding import divide_weights, is_divided
+from pipeline.core.train.throughput import Arithmetic, Throughput, measure_arithmetic
 
 log = structlog.get_logger(component="train")
 TIMEOUT_SECONDS = 1800
@@ -124,13 +125,20 @@ def _work(config: dict[str, Any]) -> Divergence | None:
         # compiled takes no notice of a perturbation.
         wrapped = torch.compile(wrapped, dynamic=True)
     curves: Curves = config["curves"] if shard.rank == 0 else NoCurves()
+    # Divided weights are only whole while all workers compute together.
+    arithmetic = None if divided or shard.rank else _arithmetic(job, state, shard.workers)
     try:
-        _Training(job, state, curves).run(wrapped, shard, start)
+        _Training(job, state, curves, arithmetic).run(wrapped, shard, start)
     except LossNotFinite as error:
         return error.divergence
     finally:
         curves.close()
     return None
+
+
+def _arithmetic(job: TrainingJob, state: TrainingState, workers: int) -> Arithmetic:
+    one = measure_arithmetic(state.model, job.objective, state.precision, passes=state.additions.passes)
+    return replace(one, rate=one.rate * workers)
 
 
 def _placed(model: nn.Module, device: torch.device, *, divided: bool) -> nn.Module:
@@ -148,6 +156,7 @@ class _Training:
     job: TrainingJob
     state: TrainingState
     curves: Curves
+    arithmetic: Arithmetic | None
 
     def run(self, model: nn.Module, shard: WorkerShard, start: int) -> None:
         """Train from a step to the end, or to an early stop."""
@@ -185,7 +194,10 @@ class _Training:
         if evaluated or step.number % CURVE_EVERY == 0:
             loss = loop.sum_over_workers(step.loss, self.state.model)
             measured = {"loss": loss, "learning_rate": step.learning_rate}
-            pace = {"gradient_norm": step.gradient_norm, "tokens_per_second": throughput.read()}
+            tokens = throughput.read()
+            pace = {"gradient_norm": step.gradient_norm, "tokens_per_second": tokens}
+            if self.arithmetic:
+                pace["flops_utilisation"] = self.arithmetic.utilisation(tokens)
             self.curves.log(job.name, step.number, {**measured, **pace})
             if evaluated:
                 self._evaluate(step.number, measured)

@@ -16,7 +16,7 @@ from torch.nn import functional
 from pipeline.base.errors import DataRejected
 from pipeline.base.seeds import seed_for
 from pipeline.core.model.heads import SentenceEncoder
-from pipeline.core.train.batches import Batch, Tokens, pad
+from pipeline.core.train.batches.batch import Batch, Tokens, pad
 from pipeline.core.train.objectives.labels import predict_outputs
 from pipeline.core.train.objectives.objective import (
     EncoderStart,

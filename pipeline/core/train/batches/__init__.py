@@ -1,0 +1,1 @@
+"""What a step reads: batches of texts, texts packed side by side, and masked words."""
