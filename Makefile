@@ -63,6 +63,8 @@ bench: $(READY) ## how fast the parts are on this machine, and how far its figur
 	@.venv/bin/python tests/bench/batch.py
 	@.venv/bin/python tests/bench/menu.py
 	@.venv/bin/python tests/bench/methods.py --texts 2000 --steps 60
+	@.venv/bin/python tests/bench/starts.py --texts 2000 --steps 60 --seeds 1
+	@.venv/bin/python tests/bench/training/run.py
 	@.venv/bin/python tests/bench/continual.py --texts 400 --no-joint
 	@.venv/bin/python tests/bench/gate.py
 	@.venv/bin/python tests/bench/false_alarms.py

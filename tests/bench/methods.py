@@ -9,7 +9,6 @@ nothing of new texts. Its interval is a bootstrap over groups of texts. Prints f
 """
 
 import argparse
-import hashlib
 import tempfile
 import time
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import sampled_texts
 from timed_training import timed_training
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,7 +56,7 @@ def main() -> None:
     names = asked.only.split(",") if asked.only else list(METHODS)
     with tempfile.TemporaryDirectory(prefix="tonewatch-methods-") as folder:
         bench = _Bench(asked.workspace, data / "encoder", Path(folder), asked.steps)
-        bench.take(data / "splits", asked.texts)
+        bench.texts, bench.valid = sampled_texts.take(data / "splits", bench.place / "splits", asked.texts)
         rows = [list(HEADS)]
         for name in names:
             for seed in map(int, asked.seeds.split(",")):
@@ -93,19 +93,6 @@ class _Bench:
     batch_size: int = 0
     valid: list[Any] = field(default_factory=list)
 
-    def take(self, splits: Path, texts: int | None) -> None:
-        """Copy the splits, of the training texts so many by a hash of their id."""
-        from pipeline.base.records import Receipt
-        from pipeline.io import files, parquet
-
-        train = parquet.read_texts(splits / "train.parquet")
-        train = sorted(train, key=lambda one: hashlib.sha256(one.id.encode()).hexdigest())[:texts]
-        self.texts, self.valid = len(train), parquet.read_texts(splits / "valid.parquet")
-        with files.staging_dir(self.place / "splits") as staging:
-            parquet.write_texts(staging / "train.parquet", train)
-            parquet.write_texts(staging / "valid.parquet", self.valid)
-            files.write_receipt(staging, Receipt("split"))
-
     def row(self, name: str, seed: int) -> list[str]:
         """Train by one method, and return its figures."""
         from pipeline.base.config import FinetuneConfig
@@ -139,40 +126,13 @@ class _Bench:
         )
         whole = time.perf_counter() - start
         self.steps, self.batch_size = receipt.counts["steps"], cfg.batch_size
-        score, low, high = self._measured(out, params)
+        counts_GLL = sampled_texts.confusion(out, self.valid, params)
+        score, (low, high) = sampled_texts.macro_f1([counts_GLL], params)
         rate = self.steps * cfg.batch_size * len(seconds) / sum(seconds)
         trained = receipt.counts["trained_parameters"]
         share = f"{receipt.figures['trained_share']:.2%}"
         figures = [f"{score:.3f}", f"[{low:.3f}, {high:.3f}]", f"{trained:,}", share]
         return [name, str(seed), *figures, f"{rate:,.0f}", f"{whole:.0f}"]
-
-    def _measured(self, classifier: Path, params: Any) -> tuple[float, float, float]:
-        """Return macro F1 on the validation split and its interval over groups."""
-        import numpy as np
-        from safetensors.torch import load
-
-        from pipeline.core.evaluate.bootstrap import BootstrapConfig, metric_intervals
-        from pipeline.core.evaluate.metrics import confusion_by_group, score
-        from pipeline.core.model.heads import trained_classifier
-        from pipeline.core.model.tokenizer import encode, load_tokenizer
-        from pipeline.core.train.objectives import predict_labels
-        from pipeline.io import files
-
-        labels = params.collect.labels
-        tokenizer = load_tokenizer(
-            (classifier / "tokenizer.json").read_text("utf-8"), params.encoder.max_tokens
-        )
-        tokens = encode(tokenizer, [one.text for one in self.valid], params.encoder.long_texts)
-        weights = load((classifier / "model.safetensors").read_bytes())
-        model = trained_classifier(files.read_json(classifier / "config.json"), weights)
-        predicted = predict_labels(model, tokens)
-        truth = [labels.index(one.label) for one in self.valid]
-        counts = confusion_by_group(
-            truth, predicted.tolist(), [one.group for one in self.valid], labels=len(labels)
-        )
-        cfg = BootstrapConfig(params.evaluate.resamples, params.evaluate.confidence, params.seed)
-        low, high = metric_intervals(counts, cfg)["macro_f1"]
-        return score(np.asarray(truth), predicted, len(labels)), low, high
 
 
 if __name__ == "__main__":

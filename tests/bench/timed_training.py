@@ -6,7 +6,7 @@ from typing import Any
 
 
 def timed_training(
-    home: Path, seed: int, *, threads: int, clock: Callable[[], float]
+    home: Path, seed: int, *, threads: int, clock: Callable[[], float], downloads: Path | None = None
 ) -> tuple[Any, list[float]]:
     """Return the context of a training, and a list that gets its seconds, without tokens and files."""
     from pipeline.base.config import Profile
@@ -25,4 +25,5 @@ def timed_training(
             return result
 
     profile = Profile(device="cpu", workers=0, micro_batch=64, threads=threads, stage_minutes=30)
-    return Timed(seed, profile, home, home, "", RayCluster("local", home / "token")), seconds
+    cluster = RayCluster("local", home / "token")
+    return Timed(seed, profile, home, downloads or home, "", cluster), seconds

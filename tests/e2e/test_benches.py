@@ -58,3 +58,28 @@ def test_the_bench_of_methods_starts(released, only):
     out = bench("methods", "--workspace", released, "--texts", "40", "--steps", "2", "--only", only)
 
     assert only in out
+
+
+@pytest.mark.parametrize("only", ["finetune", "words"])
+def test_the_bench_of_training_starts(released, only):
+    out = bench("training/run", "--workspace", released, "--texts", "60", "--rounds", "1", "--only", only)
+
+    assert "x our time" in out or "tokens/s" in out
+
+
+def test_the_bench_of_starts_starts(released):
+    out = bench(
+        "starts",
+        "--workspace",
+        released,
+        "--texts",
+        "60",
+        "--steps",
+        "2",
+        "--seeds",
+        "1",
+        "--only",
+        "scratch",
+    )
+
+    assert "scratch" in out

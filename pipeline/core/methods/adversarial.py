@@ -1,7 +1,9 @@
 """Adversarial training: a text is learnt beside the perturbation of its embeddings that raises the loss most.
 
 FGM (Miyato et al., 2017): one perturbation along the gradient. FreeLB (Zhu et al., 2020): it is found in
-several steps, and every step trains. The loss of a step is the mean over its passes.
+several steps, and every step trains. The loss of a step is the mean over its passes. Lengths are in units of
+the mean norm of the embeddings of a text's words, as Miyato et al. normalize them: encoders differ by a factor
+of four, and a perturbation that is as long as a word hides the text.
 Shapes: R rows of tokens, T tokens, E width of the word embeddings.
 """
 
@@ -49,32 +51,36 @@ class Adversarial:
                     perturbation.value = self._next(perturbation)
                 yield loss() / self.passes
 
-    def _first(self, embedded_RTE: Tensor, used_RT1: Tensor, *, draws: torch.Generator) -> Tensor:
+    def _first(
+        self, embedded_RTE: Tensor, used_RT1: Tensor, word_R11: Tensor, *, draws: torch.Generator
+    ) -> Tensor:
         """Return where the search begins: at the text itself, or within 1/sqrt(numbers) of the norm."""
         first_RTE = torch.zeros_like(embedded_RTE)
         if self.kind == "freelb":
             first_RTE.uniform_(-self.cfg.norm, self.cfg.norm, generator=draws)
             numbers_R11 = used_RT1.sum((1, 2), keepdim=True) * embedded_RTE.shape[2]
-            first_RTE = first_RTE * used_RT1 / numbers_R11.sqrt()
+            first_RTE = first_RTE * used_RT1 * word_R11 / numbers_R11.sqrt()
         return first_RTE
 
     def _next(self, before: "_Perturbation") -> Tensor:
         assert before.value is not None
         gradient_RTE = before.value.grad
         assert gradient_RTE is not None, "the loss of the pass before was not differentiated"
-        direction_RTE = gradient_RTE / _row_norms(gradient_RTE)
+        # As long as a word of the text.
+        direction_RTE = before.word_R11 * gradient_RTE / _row_norms(gradient_RTE)
         if self.kind == "fgm":
             return self.cfg.norm * direction_RTE
         moved_RTE = before.value.detach() + self.cfg.rate * direction_RTE
-        return moved_RTE * (self.cfg.norm / _row_norms(moved_RTE)).clamp(max=1)
+        return moved_RTE * (self.cfg.norm * before.word_R11 / _row_norms(moved_RTE)).clamp(max=1)
 
 
 class _Perturbation:
-    """Hold what is added to the word embeddings of each row, and its gradient after a backward pass."""
+    """Hold what is added to the word embeddings of each row, its gradient after a backward pass, and the length of a word."""
 
-    def __init__(self, first: Callable[[Tensor, Tensor], Tensor]) -> None:
+    def __init__(self, first: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
         self._first = first
         self.value: Tensor | None = None
+        self.word_R11 = torch.ones(1, 1, 1)
 
     @contextmanager
     def added_to(self, encoder: "Encoder") -> Iterator[None]:
@@ -84,7 +90,8 @@ class _Perturbation:
         def add(_embedding: nn.Module, inputs: tuple[Any, ...], embedded_RTE: Tensor) -> Tensor:
             if self.value is None:
                 used_RT1 = (inputs[0] != padding).unsqueeze(2).to(embedded_RTE.dtype)
-                self.value = self._first(embedded_RTE.detach(), used_RT1)
+                self.word_R11 = _word_norms(embedded_RTE.detach(), used_RT1)
+                self.value = self._first(embedded_RTE.detach(), used_RT1, self.word_R11)
             self.value = self.value.detach().requires_grad_()
             return embedded_RTE + self.value
 
@@ -115,3 +122,9 @@ def _row_norms(values_RTE: Tensor) -> Tensor:
     """Return the norm of each row, R11, above 0."""
     norms_R11: Tensor = torch.linalg.vector_norm(values_RTE, dim=(1, 2), keepdim=True)
     return norms_R11.clamp(min=TINY)
+
+
+def _word_norms(embedded_RTE: Tensor, used_RT1: Tensor) -> Tensor:
+    """Return the mean norm of the embeddings of the words of each row, R11."""
+    norms_RT1: Tensor = torch.linalg.vector_norm(embedded_RTE, dim=2, keepdim=True) * used_RT1
+    return norms_RT1.sum(1, keepdim=True) / used_RT1.sum(1, keepdim=True).clamp(min=1)

@@ -78,7 +78,7 @@ def _operations(model: nn.Module, objective: Objective, batch: Batch) -> int:
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         objective.loss(model, batch).backward()  # type: ignore[no-untyped-call]
     model.zero_grad(set_to_none=True)
-    return counter.get_total_flops()
+    return int(counter.get_total_flops())
 
 
 def matmul_rate(device: torch.device, precision: Precision) -> float:

@@ -21,7 +21,7 @@ class Words(nn.Module):
     def __init__(self):
         super().__init__()
         self.embedding = nn.Embedding.from_pretrained(
-            torch.tensor([[0.0, 0.0], [1.0, 2.0], [3.0, -1.0]]), freeze=False
+            torch.tensor([[0.0, 0.0], [3.0, 4.0], [4.0, -3.0]]), freeze=False
         )
         self.config = SimpleNamespace(pad_token_id=0)
         self.outputs = []
@@ -50,28 +50,29 @@ def passes(kind, slope, *, norm=1.0, steps=3, rate=0.5):
 
 
 def test_fgm_moves_a_text_by_the_norm_along_the_gradient():
-    losses, (first, second), encoder = passes("fgm", torch.tensor([3.0, 4.0]), norm=2.0)
+    losses, (first, second), encoder = passes("fgm", torch.tensor([3.0, 4.0]), norm=0.4)
 
-    # Row 0 has two tokens of gradient (3, 4), so norm sqrt(50); row 1 one, so norm 5.
+    # A word has norm 5, so a text moves by 2. Row 0 has two tokens of gradient (3, 4), so norm sqrt(50); row 1
+    # one, so norm 5.
     assert first.abs().max() == 0
     assert torch.allclose(second[0, :2], torch.tensor([3.0, 4.0]).repeat(2, 1) * 2 / 50**0.5)
     assert torch.allclose(second[1, 0], torch.tensor([1.2, 1.6]))
     assert second[0, 2].abs().sum() == second[1, 1:].abs().sum() == 0
-    # The texts alone: (3 + 8) + 2 x (9 - 4); the second pass adds norm times the norm of each gradient.
-    assert losses == pytest.approx([21 / 2, (21 + 2 * (50**0.5 + 5)) / 2])
+    # The texts alone: (9 + 16) + 2 x (12 - 12); the second pass adds the move times the norm of each gradient.
+    assert losses == pytest.approx([25 / 2, (25 + 2 * (50**0.5 + 5)) / 2])
     # The gradient of both passes, each divided by two.
     assert encoder.embedding.weight.grad[1].tolist() == [3.0, 4.0]
 
 
 def test_freelb_climbs_by_its_rate_and_stays_within_its_norm():
     torch.manual_seed(4)
-    losses, moves, _ = passes("freelb", torch.tensor([3.0, 4.0]), norm=0.6, steps=3, rate=0.5)
+    losses, moves, _ = passes("freelb", torch.tensor([3.0, 4.0]), norm=0.12, steps=3, rate=0.1)
     norms = [torch.linalg.vector_norm(move, dim=(1, 2)) for move in moves]
 
     assert len(moves) == 3
     assert all(float(norm.max()) <= 0.6 + 1e-6 for norm in norms)
     assert losses[0] < losses[1] < losses[2]
-    # After two steps of 0.5 along one direction the border is reached.
+    # A word has norm 5: after two steps of 0.5 along one direction the border of 0.6 is reached.
     assert torch.allclose(norms[2], torch.tensor([0.6, 0.6]), atol=1e-5)
     assert all(float(move[0, 2].abs().sum() + move[1, 1:].abs().sum()) == 0 for move in moves)
 
@@ -80,6 +81,21 @@ def test_a_text_without_gradient_stays_as_it_is():
     _, (_, second), _ = passes("fgm", torch.zeros(2))
 
     assert second.abs().max() == 0
+
+
+@pytest.mark.parametrize("kind", ["fgm", "freelb"])
+@pytest.mark.parametrize("factor", [0.01, 1.0, 100.0])
+def test_a_perturbation_is_as_large_beside_small_embeddings_as_beside_large_ones(kind, factor):
+    def moved(scale):
+        torch.manual_seed(4)
+        encoder = Words()
+        encoder.embedding.weight.data *= scale
+        adversarial = Adversarial(encoder, kind, PerturbationConfig(norm=0.3, steps=2, rate=0.2))
+        for loss in adversarial.losses(lambda: (encoder() ** 2 / scale).sum()):
+            loss.backward()
+        return (encoder.outputs[1] - encoder.outputs[0]) / scale
+
+    assert torch.allclose(moved(factor), moved(1.0), atol=1e-5)
 
 
 @pytest.mark.parametrize(("kind", "name"), [("fgm", "full"), ("freelb", "full"), ("fgm", "lora")])
@@ -101,7 +117,7 @@ def test_the_passes_share_their_dropout_and_leave_no_hook(kind, name, objective,
 
 @pytest.mark.parametrize("kind", ["fgm", "freelb"])
 def test_a_model_learns_from_perturbed_texts_in_any_pieces(kind, objective, root):
-    perturbation = method(root, perturbation={"norm": 0.01, "rate": 0.005}).perturbation
+    perturbation = method(root, perturbation={"norm": 0.1, "rate": 0.05}).perturbation
 
     def trained(micro_batch):
         model = objective.build_model()
