@@ -57,11 +57,11 @@ def pretraining_objective(
     """Return the objective on the texts of train and valid."""
     from pipeline.core.model.language_models import require_bert
     from pipeline.core.model.tokenizer import load_tokenizer
+    from pipeline.core.train.batches.packing import TokenBudget
     from pipeline.core.train.objectives import MaskedWordObjective
     from pipeline.core.train.objectives.causal import CausalObjective
     from pipeline.core.train.objectives.masked_words import PackedWordObjective
     from pipeline.core.train.objectives.sentence_pairs import SentencePairObjective
-    from pipeline.core.train.batches.packing import TokenBudget
 
     tokenizer = load_tokenizer(tokens.document, tokens.max_tokens)
     budget = TokenBudget(tokens.max_tokens, cfg.batch_tokens) if cfg.batch_tokens else None

@@ -47,8 +47,8 @@ def masked_words(words):
 
 @pytest.fixture
 def packed_words(words):
-    from pipeline.core.train.objectives.masked_words import PackedWordObjective
     from pipeline.core.train.batches.packing import TokenBudget
+    from pipeline.core.train.objectives.masked_words import PackedWordObjective
 
     return PackedWordObjective(**vars(words), budget=TokenBudget(row_tokens=32, batch_tokens=160))
 
@@ -74,8 +74,8 @@ def sentence_order(words, tokenizer):
 
 @pytest.fixture
 def causal(words):
-    from pipeline.core.train.objectives.causal import CausalObjective
     from pipeline.core.train.batches.packing import TokenBudget
+    from pipeline.core.train.objectives.causal import CausalObjective
 
     shared = {name: value for name, value in vars(words).items() if name != "masking"}
     return CausalObjective(**shared, budget=TokenBudget(row_tokens=32, batch_tokens=160))

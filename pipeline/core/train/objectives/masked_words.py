@@ -15,8 +15,8 @@ from pipeline.core.model.heads import MaskedLanguageModel
 from pipeline.core.model.language_models import PackedMaskedLanguageModel
 from pipeline.core.train.batches.batch import Batch, Tokens, pad, token_lengths
 from pipeline.core.train.batches.masking import IGNORED, WholeWordMasking
-from pipeline.core.train.objectives.word_prediction import WordPrediction
 from pipeline.core.train.batches.packing import PackedSampler, TokenBudget, pack
+from pipeline.core.train.objectives.word_prediction import WordPrediction
 
 
 @dataclass
