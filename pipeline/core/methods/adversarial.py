@@ -2,8 +2,8 @@
 
 FGM (Miyato et al., 2017): one perturbation along the gradient. FreeLB (Zhu et al., 2020): it is found in
 several steps, and every step trains. The loss of a step is the mean over its passes. Lengths are in units of
-the mean norm of the embeddings of a text's words, as Miyato et al. normalize them: encoders differ by a factor
-of four, and a perturbation that is as long as a word hides the text.
+the mean norm of the embeddings of a text's words, as Miyato et al. normalize them: those of encoders differ by
+a factor of four, and a perturbation that is as long as a word hides the text.
 Shapes: R rows of tokens, T tokens, E width of the word embeddings.
 """
 
@@ -75,7 +75,7 @@ class Adversarial:
 
 
 class _Perturbation:
-    """Hold what is added to the word embeddings of each row, its gradient after a backward pass, and the length of a word."""
+    """Hold what is added to the word embeddings of each row, its gradient, and the mean norm of a word."""
 
     def __init__(self, first: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
         self._first = first

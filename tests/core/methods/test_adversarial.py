@@ -52,13 +52,13 @@ def passes(kind, slope, *, norm=1.0, steps=3, rate=0.5):
 def test_fgm_moves_a_text_by_the_norm_along_the_gradient():
     losses, (first, second), encoder = passes("fgm", torch.tensor([3.0, 4.0]), norm=0.4)
 
-    # A word has norm 5, so a text moves by 2. Row 0 has two tokens of gradient (3, 4), so norm sqrt(50); row 1
-    # one, so norm 5.
+    # A word has norm 5, so a text moves by 2. Row 0 has two tokens of gradient (3, 4), so norm sqrt(50);
+    # row 1 has one, so norm 5.
     assert first.abs().max() == 0
     assert torch.allclose(second[0, :2], torch.tensor([3.0, 4.0]).repeat(2, 1) * 2 / 50**0.5)
     assert torch.allclose(second[1, 0], torch.tensor([1.2, 1.6]))
     assert second[0, 2].abs().sum() == second[1, 1:].abs().sum() == 0
-    # The texts alone: (9 + 16) + 2 x (12 - 12); the second pass adds the move times the norm of each gradient.
+    # The texts alone: (9 + 16) + 2 x (12 - 12); the second pass adds the move times the gradient's norm.
     assert losses == pytest.approx([25 / 2, (25 + 2 * (50**0.5 + 5)) / 2])
     # The gradient of both passes, each divided by two.
     assert encoder.embedding.weight.grad[1].tolist() == [3.0, 4.0]
