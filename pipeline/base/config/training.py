@@ -72,9 +72,9 @@ class LoraConfig(Section):
 
 
 class PerturbationConfig(Section):
-    """Set the perturbation of a text's word embeddings: its largest norm; for FreeLB the steps that find it.
+    """Set the perturbation of a text's words: its largest norm; for FreeLB the steps that find it.
 
-    `rate` is the length of such a step.
+    `rate` is the length of such a step. Both are in units of the mean norm of a word of the text.
     """
 
     norm: PositiveFloat

@@ -1,9 +1,9 @@
 """Adversarial training: a text is learnt beside the perturbation of its embeddings that raises the loss most.
 
 FGM (Miyato et al., 2017): one perturbation along the gradient. FreeLB (Zhu et al., 2020): it is found in
-several steps, and every step trains. The loss of a step is the mean over its passes. Lengths are in units of
-the mean norm of the embeddings of a text's words, as Miyato et al. normalize them: those of encoders differ by
-a factor of four, and a perturbation that is as long as a word hides the text.
+several steps, and every step trains. The loss of a step is the mean over its passes. Lengths are in units
+of the mean norm of a text's words, as Miyato et al. normalize embeddings: those of encoders differ by a factor
+of four, and a perturbation that is as long as a word hides the text.
 Shapes: R rows of tokens, T tokens, E width of the word embeddings.
 """
 
