@@ -2,8 +2,8 @@
 
 FGM (Miyato et al., 2017): one perturbation along the gradient. FreeLB (Zhu et al., 2020): it is found in
 several steps, and every step trains. The loss of a step is the mean over its passes. Lengths are in units
-of the mean norm of a text's words, as Miyato et al. normalize embeddings: those of encoders differ by a factor
-of four, and a perturbation that is as long as a word hides the text.
+of the mean norm of a text's words, since Miyato et al. normalize embeddings: those of encoders differ by a
+factor of four, and a perturbation that is as long as a word hides the text.
 Shapes: R rows of tokens, T tokens, E width of the word embeddings.
 """
 
