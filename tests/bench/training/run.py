@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[3]
 THREADS = 2
 # Of a macro F1: the noise of an end of a training.
 TOLERANCE = 0.005
-EVALUATIONS = 12
+EVALUATIONS = 6
 # The rate and the epochs of the example run_glue of transformers' documentation.
 PEER_RATE, PEER_EPOCHS = 2e-5, 3.0
 WORD_STEPS = 12

@@ -9,6 +9,8 @@ import numpy as np
 
 BATCH = 32
 SEED = 20
+# Each evaluation takes seconds, and a training has dozens of them.
+VALID_TEXTS = 1000
 # Tokens of a row, for pretraining: both fill their rows.
 ROW_TOKENS = 64
 
@@ -58,7 +60,7 @@ class Material:
 
 
 def read_material(workspace: Path, place: Path, texts: int | None) -> Material:
-    """Read the splits and the encoder of a workspace; so many training texts, by a hash of their id."""
+    """Read the splits and the encoder of a workspace; so many texts of each, by a hash of their id."""
     from safetensors.torch import load
 
     from pipeline.core.train.objectives import EncoderStart
@@ -67,9 +69,13 @@ def read_material(workspace: Path, place: Path, texts: int | None) -> Material:
 
     data, params = workspace / "data", load_params(workspace / "params.yaml")
     document = (data / "encoder" / "tokenizer.json").read_text("utf-8")
-    train = parquet.read_texts(data / "splits" / "train.parquet")
-    train = sorted(train, key=lambda one: hashlib.sha256(one.id.encode()).hexdigest())[:texts]
-    valid = parquet.read_texts(data / "splits" / "valid.parquet")
+    train, valid = (
+        sorted(
+            parquet.read_texts(data / "splits" / f"{side}.parquet"),
+            key=lambda one: hashlib.sha256(one.id.encode()).hexdigest(),
+        )[:most]
+        for side, most in (("train", texts), ("valid", VALID_TEXTS))
+    )
     weights = load((data / "encoder" / "model.safetensors").read_bytes())
     start = EncoderStart(files.read_json(data / "encoder" / "config.json"), weights, params.finetune.dropout)
     tokens = [_labelled(one, document, params) for one in (train, valid)]
