@@ -21,7 +21,6 @@ import sampled_texts
 from timed_training import timed_training
 
 ROOT = Path(__file__).resolve().parents[2]
-THREADS = 2
 SMALL = {"start": "scratch"}
 # What each row changes: the section `encoder`, the steps of pretraining, and the section `finetune`.
 STARTS: Mapping[str, tuple[dict[str, Any], int, dict[str, Any]]] = {
@@ -57,14 +56,14 @@ def main() -> None:
     names = [name.strip() for name in asked.only.split(";")] if asked.only else list(STARTS)
     seeds = list(map(int, asked.seeds.split(",")))
     with tempfile.TemporaryDirectory(prefix="tonewatch-starts-") as folder:
-        bench = _Bench(asked.workspace, Path(folder), asked.steps)
+        bench = _Bench(asked.workspace, Path(folder), asked.steps, asked.threads)
         bench.texts, bench.valid = sampled_texts.take(splits, bench.place / "splits", asked.texts)
         rows: list[Sequence[str]] = [HEADS]
         for name in names:
             rows.append(bench.row(name, seeds))
             print("  ".join(rows[-1]), flush=True)
     widths = [max(len(row[place]) for row in rows) for place in range(len(HEADS))]
-    print(f"\n{bench.texts:,} texts to train on, seeds {asked.seeds}, {THREADS} threads\n")
+    print(f"\n{bench.texts:,} texts to train on, seeds {asked.seeds}, {asked.threads} threads\n")
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
@@ -77,6 +76,7 @@ def _arguments() -> argparse.Namespace:
         "--steps", type=int, default=None, help="of fine-tuning, in place of those of params.yaml"
     )
     parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", default="", help=f"some of: {'; '.join(STARTS)}; a semicolon divides them")
     return parser.parse_args()
 
@@ -88,6 +88,7 @@ class _Bench:
     workspace: Path
     place: Path
     steps: int | None
+    threads: int
     texts: int = 0
     valid: list[Any] = field(default_factory=list)
     counts: dict[str, list[Any]] = field(default_factory=dict)
@@ -140,7 +141,7 @@ class _Bench:
         home = self.place / f"{name}-{seed}"
         downloads = self.workspace / ".tonewatch" / "downloads"
         training, seconds = timed_training(
-            home, seed, threads=THREADS, clock=time.perf_counter, downloads=downloads
+            home, seed, threads=self.threads, clock=time.perf_counter, downloads=downloads
         )
         start = pretrain(
             self.workspace / "data" / "splits",
