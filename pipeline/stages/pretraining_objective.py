@@ -15,7 +15,7 @@ from pipeline.io.training.token_shards import Columns, TokenShards, in_batches
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from pipeline.core.train.batches.masking import WholeWordMasking
+    from pipeline.core.train.masking import WholeWordMasking
     from pipeline.core.train.objectives import EncoderStart, MaskedWordObjective
     from pipeline.core.train.objectives.causal import CausalObjective
     from pipeline.core.train.objectives.sentence_pairs import SentenceIds
@@ -57,11 +57,11 @@ def pretraining_objective(
     """Return the objective on the texts of train and valid."""
     from pipeline.core.model.language_models import require_bert
     from pipeline.core.model.tokenizer import load_tokenizer
-    from pipeline.core.train.batches.packing import TokenBudget
     from pipeline.core.train.objectives import MaskedWordObjective
     from pipeline.core.train.objectives.causal import CausalObjective
     from pipeline.core.train.objectives.masked_words import PackedWordObjective
     from pipeline.core.train.objectives.sentence_pairs import SentencePairObjective
+    from pipeline.core.train.packing import TokenBudget
 
     tokenizer = load_tokenizer(tokens.document, tokens.max_tokens)
     budget = TokenBudget(tokens.max_tokens, cfg.batch_tokens) if cfg.batch_tokens else None
@@ -101,7 +101,7 @@ def _masking(tokenizer: "Tokenizer", probability: float) -> "WholeWordMasking":
 
     from pipeline.core.model.pieces import continuations
     from pipeline.core.model.special_tokens import mask_id, special_ids
-    from pipeline.core.train.batches.masking import WholeWordMasking
+    from pipeline.core.train.masking import WholeWordMasking
 
     mask, special = mask_id(tokenizer), special_ids(tokenizer)
     assert mask is not None

@@ -29,7 +29,7 @@ class Words:
 def words(start, tokenizer, token_lists):
     from pipeline.core.model.pieces import continuations
     from pipeline.core.model.special_tokens import special_ids
-    from pipeline.core.train.batches.masking import WholeWordMasking
+    from pipeline.core.train.masking import WholeWordMasking
 
     special = special_ids(tokenizer)
     masking = WholeWordMasking(
@@ -47,8 +47,8 @@ def masked_words(words):
 
 @pytest.fixture
 def packed_words(words):
-    from pipeline.core.train.batches.packing import TokenBudget
     from pipeline.core.train.objectives.masked_words import PackedWordObjective
+    from pipeline.core.train.packing import TokenBudget
 
     return PackedWordObjective(**vars(words), budget=TokenBudget(row_tokens=32, batch_tokens=160))
 
@@ -74,8 +74,8 @@ def sentence_order(words, tokenizer):
 
 @pytest.fixture
 def causal(words):
-    from pipeline.core.train.batches.packing import TokenBudget
     from pipeline.core.train.objectives.causal import CausalObjective
+    from pipeline.core.train.packing import TokenBudget
 
     shared = {name: value for name, value in vars(words).items() if name != "masking"}
     return CausalObjective(**shared, budget=TokenBudget(row_tokens=32, batch_tokens=160))

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from pipeline.base.config import VariantConfig
 from pipeline.core.model.heads import Classifier
-from pipeline.core.train.batches.batch import Batch
+from pipeline.core.train.batches import Batch
 from pipeline.core.train.objectives.labels import summed_cross_entropy
 
 # The processor computes whole vectors of channels: fewer would take as long.

@@ -204,7 +204,7 @@ class VariantFactory:
         import torch
 
         from pipeline.core.compress.pruning import measure_importance
-        from pipeline.core.train.batches.batch import Batch, pad
+        from pipeline.core.train.batches import Batch, pad
 
         # Not of the validation split, which judges what is pruned.
         texts = evenly_spaced(self.splits["train"], self.cfg.importance_texts)

@@ -75,7 +75,7 @@ class Generation:
     ) -> Mapping[str, Any]:
         """Return the tokens of texts with their answers, and of each the next one, if it is an answer's."""
         from pipeline.core.model.text_generator import AnswerTokens
-        from pipeline.core.train.batches.masking import IGNORED
+        from pipeline.core.train.masking import IGNORED
 
         tokens = AnswerTokens(tokenizer, training.answer_tokens)
         answered = tokens.rows(texts, [row.label for row in rows])

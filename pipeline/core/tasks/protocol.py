@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline.core.evaluate.bootstrap import BootstrapConfig
     from pipeline.core.evaluate.paired_bootstrap import PairedPredictions
     from pipeline.core.evaluate.report import LabelledPredictions, RobustnessReports, ScoredTexts
-    from pipeline.core.train.batches.batch import LengthBucketSampler
+    from pipeline.core.train.batches import LengthBucketSampler
     from pipeline.core.train.objectives import EncoderStart, Objective
 
     class TaskObjective(Objective, Protocol):

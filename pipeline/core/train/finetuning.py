@@ -19,9 +19,8 @@ from pipeline.core.methods.prompts import Prompt
 from pipeline.core.methods.recipe import Recipe
 from pipeline.core.train.checkpoints import CheckpointStore
 from pipeline.core.train.jobs import TrainingJob, TrainingResult
-from pipeline.core.train.linear_head import fit_head
 from pipeline.core.train.objectives import LabelObjective, Metrics, Objective
-from pipeline.core.train.objectives.contrastive import ContrastiveObjective
+from pipeline.core.train.objectives.contrastive import ContrastiveObjective, fit_head
 from pipeline.core.train.objectives.labels import predict_outputs
 from pipeline.core.train.objectives.prompt import prompted
 from pipeline.core.train.objectives.teacher import DistillationObjective

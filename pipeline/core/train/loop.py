@@ -13,7 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from pipeline.base.seeds import seed_for
 from pipeline.core.methods.adversarial import Adversarial
 from pipeline.core.methods.rank_budget import RankBudget
-from pipeline.core.train.batches.batch import Batch
+from pipeline.core.train.batches import Batch
 from pipeline.core.train.objectives import Objective
 from pipeline.core.train.optimizer import learning_rate_at
 from pipeline.core.train.precision import Precision

@@ -137,7 +137,8 @@ def _work(config: dict[str, Any]) -> Divergence | None:
 
 
 def _arithmetic(job: TrainingJob, state: TrainingState, workers: int) -> Arithmetic:
-    one = measure_arithmetic(state.model, job.objective, state.precision, passes=state.additions.passes)
+    passes = state.additions.passes
+    one = measure_arithmetic(state.model, job.objective, state.precision, time.perf_counter, passes=passes)
     return replace(one, rate=one.rate * workers)
 
 

@@ -1,7 +1,6 @@
 """How fast a training is: tokens a second, and how much of the device's arithmetic they take."""
 
 import itertools
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from pipeline.core.train.batches.batch import Batch
+from pipeline.core.train.batches import Batch
 from pipeline.core.train.objectives import Objective
 from pipeline.core.train.precision import Precision
 
@@ -60,17 +59,23 @@ class Throughput:
 
 
 def measure_arithmetic(
-    model: nn.Module, objective: Objective, precision: Precision, *, passes: int = 1
+    model: nn.Module,
+    objective: Objective,
+    precision: Precision,
+    clock: Callable[[], float],
+    *,
+    passes: int = 1,
 ) -> Arithmetic:
     """Count the operations of a token, forward and backward, and measure those of the device.
 
-    `passes` is the number of losses of a batch. Leaves no gradient, and the random numbers as they were.
+    `passes` is the number of losses of a batch; the clock counts seconds. Leaves no gradient, and the random
+    numbers as they were.
     """
     device = next(model.parameters()).device
     batch = objective.batch(0).rows(slice(0, COUNTED_ROWS)).to(device)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         operations = passes * _operations(model, objective, batch) / batch.tokens_BT.numel()
-    return Arithmetic(operations, matmul_rate(device, precision))
+    return Arithmetic(operations, matmul_rate(device, precision, clock))
 
 
 def _operations(model: nn.Module, objective: Objective, batch: Batch) -> int:
@@ -81,7 +86,7 @@ def _operations(model: nn.Module, objective: Objective, batch: Batch) -> int:
     return int(counter.get_total_flops())
 
 
-def matmul_rate(device: torch.device, precision: Precision) -> float:
+def matmul_rate(device: torch.device, precision: Precision, clock: Callable[[], float]) -> float:
     """Return the floating-point operations a second of the fastest of a few products of two matrices."""
     size = GPU_MATRIX if device.type == "cuda" else CPU_MATRIX
     dtype = getattr(torch, precision.name)
@@ -89,10 +94,10 @@ def matmul_rate(device: torch.device, precision: Precision) -> float:
     seconds = []
     for _ in itertools.repeat(None, MULTIPLICATIONS):
         _finish(device)
-        start = time.perf_counter()
+        start = clock()
         left @ right
         _finish(device)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(clock() - start)
     return 2.0 * size**3 / min(seconds)
 
 

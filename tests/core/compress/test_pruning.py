@@ -10,7 +10,7 @@ from pipeline.core.compress.pruning import measure_importance, prune_model, with
 from pipeline.core.compress.vocabulary import trim_vocabulary
 from pipeline.core.model.predictor import Predictor
 from pipeline.core.model.tokenizer import encode, load_tokenizer, vocabulary_size
-from pipeline.core.train.batches.batch import Batch, pad
+from pipeline.core.train.batches import Batch, pad
 from pipeline.core.train.loop import Schedule, WorkerShard, fit
 from pipeline.core.train.objectives import predict_labels
 from pipeline.core.train.objectives.teacher import DistillationObjective

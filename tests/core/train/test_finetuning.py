@@ -12,9 +12,8 @@ from pipeline.base.errors import DataRejected
 from pipeline.core.methods.prompts import read_prompt
 from pipeline.core.methods.recipe import Recipe
 from pipeline.core.train.finetuning import FinetuningRounds
-from pipeline.core.train.linear_head import fit_head
 from pipeline.core.train.objectives import LabelledTokens
-from pipeline.core.train.objectives.contrastive import ContrastiveObjective
+from pipeline.core.train.objectives.contrastive import ContrastiveObjective, fit_head
 from pipeline.core.train.objectives.labels import predict_outputs
 from pipeline.core.train.ray_trainer import run_training
 from pipeline.io.checkpoints import CheckpointFolder

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pipeline.core.train.batches.batch import Batch
+from pipeline.core.train.batches import Batch
 from pipeline.core.train.loop import Schedule, WorkerShard, fit
 from pipeline.core.train.objectives import predict_labels
 from pipeline.core.train.optimizer import learning_rate_at, make_optimizer

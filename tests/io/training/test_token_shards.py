@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import seaweed
 
-from pipeline.core.train.batches.batch import pad, token_lengths
+from pipeline.core.train.batches import pad, token_lengths
 from pipeline.io.checkpoints import CheckpointFolder
 from pipeline.io.training import token_shards
 from pipeline.io.training.token_shards import in_batches, publish_shards, write_shards

@@ -10,8 +10,8 @@ from torch import nn
 
 from pipeline.base.seeds import seed_for
 from pipeline.core.model.language_models import CausalLanguageModel
-from pipeline.core.train.batches.batch import Batch, Tokens, pad
-from pipeline.core.train.batches.masking import IGNORED
+from pipeline.core.train.batches import Batch, Tokens, pad
+from pipeline.core.train.masking import IGNORED
 from pipeline.core.train.objectives.objective import EncoderStart, Metrics
 from pipeline.core.train.objectives.token_labels import TaggedTexts
 from pipeline.core.train.objectives.word_prediction import WordPrediction

@@ -13,10 +13,10 @@ from torch import nn
 from pipeline.base.seeds import seed_for
 from pipeline.core.model.heads import MaskedLanguageModel
 from pipeline.core.model.language_models import PackedMaskedLanguageModel
-from pipeline.core.train.batches.batch import Batch, Tokens, pad, token_lengths
-from pipeline.core.train.batches.masking import IGNORED, WholeWordMasking
-from pipeline.core.train.batches.packing import PackedSampler, TokenBudget, pack
+from pipeline.core.train.batches import Batch, Tokens, pad, token_lengths
+from pipeline.core.train.masking import IGNORED, WholeWordMasking
 from pipeline.core.train.objectives.word_prediction import WordPrediction
+from pipeline.core.train.packing import PackedSampler, TokenBudget, pack
 
 
 @dataclass

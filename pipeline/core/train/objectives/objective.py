@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from pipeline.base.config import FinetuneConfig
 from pipeline.core.methods.trained_weights import choose_weights
 from pipeline.core.model.encoder import build_encoder
-from pipeline.core.train.batches.batch import Batch, LengthBucketSampler, Tokens, token_lengths
+from pipeline.core.train.batches import Batch, LengthBucketSampler, Tokens, token_lengths
 
 if TYPE_CHECKING:
     from pipeline.core.model.encoder import Encoder

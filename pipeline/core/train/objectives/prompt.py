@@ -8,7 +8,7 @@ from torch import nn
 
 from pipeline.base.seeds import seed_for
 from pipeline.core.methods.prompts import Prompt, PromptClassifier
-from pipeline.core.train.batches.batch import Tokens, token_lengths
+from pipeline.core.train.batches import Tokens, token_lengths
 from pipeline.core.train.objectives.labels import LabelledTokens, LabelObjective
 
 

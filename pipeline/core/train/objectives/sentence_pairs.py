@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from pipeline.base.seeds import seed_for
 from pipeline.core.model.language_models import SentencePairModel
-from pipeline.core.train.batches.batch import Batch, TokenIds, Tokens, pad
-from pipeline.core.train.batches.masking import IGNORED
+from pipeline.core.train.batches import Batch, TokenIds, Tokens, pad
+from pipeline.core.train.masking import IGNORED
 from pipeline.core.train.objectives.masked_words import MaskedWordObjective
 from pipeline.core.train.objectives.objective import EVAL_BATCH, Metrics, evaluation_mode
 from pipeline.core.train.objectives.word_prediction import perplexity

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from pipeline.base.seeds import seed_for
 from pipeline.core.model.heads import Classifier
-from pipeline.core.train.batches.batch import Batch, Tokens, pad
+from pipeline.core.train.batches import Batch, Tokens, pad
 from pipeline.core.train.objectives.objective import (
     EVAL_BATCH,
     EncoderStart,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.core.train.batches.batch import Batch, Tokens, pad
+from pipeline.core.train.batches import Batch, Tokens, pad
 from pipeline.core.train.objectives.labels import LabelObjective
 from pipeline.core.train.objectives.objective import LabelledTexts, Labels
 

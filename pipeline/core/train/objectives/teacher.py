@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.core.train.batches.batch import Batch, Tokens, pad
+from pipeline.core.train.batches import Batch, Tokens, pad
 from pipeline.core.train.objectives.labels import evaluate_labels
 from pipeline.core.train.objectives.objective import LabelledTexts, LengthBucketed, Metrics, ScoreFunction
 

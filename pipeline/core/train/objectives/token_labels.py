@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from pipeline.base.seeds import seed_for
 from pipeline.core.model.language_models import TokenClassifier
-from pipeline.core.train.batches.batch import Batch, TokenIds, Tokens, pad
-from pipeline.core.train.batches.masking import IGNORED
+from pipeline.core.train.batches import Batch, TokenIds, Tokens, pad
+from pipeline.core.train.masking import IGNORED
 from pipeline.core.train.objectives.objective import (
     EVAL_BATCH,
     EncoderStart,

@@ -10,8 +10,8 @@ import numpy as np
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.core.train.batches.batch import Batch, Tokens
-from pipeline.core.train.batches.masking import IGNORED
+from pipeline.core.train.batches import Batch, Tokens
+from pipeline.core.train.masking import IGNORED
 from pipeline.core.train.objectives.objective import (
     EVAL_BATCH,
     EncoderStart,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.core.train.batches.batch import Batch
+from pipeline.core.train.batches import Batch
 from pipeline.core.train.objectives.labels import LossOptions, divergence
 
 # Predicted probabilities of two texts with labels 0 and 1.

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.core.train.batches.masking import WholeWordMasking
 from pipeline.core.train.loop import Schedule, WorkerShard, fit
+from pipeline.core.train.masking import WholeWordMasking
 from pipeline.core.train.objectives import EncoderStart
 from pipeline.core.train.objectives.sentence_pairs import SentenceIds, SentencePairObjective
 from pipeline.core.train.optimizer import make_optimizer

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.model.language_models import CausalLanguageModel, encode_packed, sample_text
-from pipeline.core.train.batches.packing import PackedSampler, TokenBudget, pack
+from pipeline.core.train.packing import PackedSampler, TokenBudget, pack
 
 
 @settings(max_examples=40, deadline=None)

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.train.batches.batch import LengthBucketSampler, pad
+from pipeline.core.train.batches import LengthBucketSampler, pad
 
 
 @settings(max_examples=60, deadline=None)

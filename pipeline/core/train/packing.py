@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from pipeline.base.seeds import seed_for
-from pipeline.core.train.batches.batch import TokenIds
+from pipeline.core.train.batches import TokenIds
 
 # Texts that are packed together; more would waste little less.
 POOL_TEXTS = 4096

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.core.train.batches.masking import IGNORED, WholeWordMasking
+from pipeline.core.train.masking import IGNORED, WholeWordMasking
 
 # ids: 0 pad, 1 unk, 2 cls, 3 sep, 4 mask; 5..19 start a word, 20..29 continue one
 CONTINUES = np.array([False] * 20 + [True] * 10)
