@@ -63,7 +63,7 @@ def finetune(
     start = champion.folder if champion else encoder
     inputs = _inputs(splits, start, champion)
     rules = _rules(rules or {}, cfg)
-    _require_fit(start, cfg, task)
+    _require_fit(start, cfg)
     prompt = _prompt(start, cfg, labels, max_tokens) if cfg.method == "prompt" else None
     key = (inputs, list(labels), max_tokens, long_texts, answer_tokens, cfg.model_dump(), dict(rules), task)
     store = partial(training.checkpoint_store, "finetune", *key)
@@ -90,12 +90,10 @@ def _inputs(splits: Path, start: Path, champion: ChampionStart | None) -> list[o
     return [*digests, champion.data_version] if champion else [*digests]
 
 
-def _require_fit(start: Path, cfg: FinetuneConfig, task: TaskName) -> None:
-    """Raise ConfigError where the task or the encoder does not go with the method."""
+def _require_fit(start: Path, cfg: FinetuneConfig) -> None:
+    """Raise ConfigError where the encoder does not go with the method."""
     from pipeline.core.methods.trained_weights import require_method
-    from pipeline.core.train.finetuning import require_task
 
-    require_task(cfg, task)
     require_method(files.read_json(start / "config.json"), cfg)
 
 
@@ -112,12 +110,10 @@ def _rounds(
     store: "Callable[..., CheckpointStore]",
     prompt: "Prompt | None",
 ) -> "FinetuningRounds":
-    from pipeline.core.methods.recipe import Recipe
+    from pipeline.core.methods.recipe import Recipe, finetuning_steps
     from pipeline.core.train.finetuning import FinetuningRounds
 
-    # A few new texts, read again and again, would push out what the champion knows.
-    fewest = cfg.min_steps if cfg.start == "encoder" else 1
-    steps = max(fewest, cfg.epochs * objective.sampler.steps_per_epoch)
+    steps = finetuning_steps(cfg, steps_per_epoch=objective.sampler.steps_per_epoch)
     recipe = Recipe.of(cfg)
     recipe.require_steps(steps)
     return FinetuningRounds(training.train, store, cfg, objective, recipe, steps, prompt)

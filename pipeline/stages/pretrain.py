@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.base import logs
-from pipeline.base.config import EncoderConfig, FinetuneConfig, PretrainConfig, ValidateConfig
+from pipeline.base.config import EncoderConfig, Params, PretrainConfig, ValidateConfig
 from pipeline.base.records import SPLITS, Receipt
 from pipeline.base.seeds import seed_for
 from pipeline.base.tasks import SINGLE_LABEL, TaskName, writes_texts
@@ -23,6 +23,7 @@ from pipeline.stages.pretraining_objective import PretrainingTokens, pretraining
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from pipeline.core.methods.checks import FinetuningPlan
     from pipeline.core.model.coverage import Coverage
     from pipeline.core.train.objectives import EncoderStart
     from pipeline.stages.context import StageContext, TrainingContext
@@ -39,23 +40,24 @@ def pretrain(
     cfg: PretrainConfig,
     limits: ValidateConfig,
     training: "TrainingContext",
-    finetuning: FinetuneConfig | None = None,
+    finetuning: "FinetuningPlan | None" = None,
     task: TaskName = SINGLE_LABEL,
 ) -> Receipt:
     """Train an encoder as a language model on the training texts; write encoder and tokenizer.
 
     With no steps the encoder is written as it starts. Raises, before training, DataRejected where the
-    tokenizer does not know the texts or cuts off too much, ConfigError where `finetuning` asks for blocks or
-    matrices that the encoder has not, and either where the encoder cannot do the `task`.
+    tokenizer does not know the texts or cuts off too much, ConfigError where `finetuning` asks for what the
+    encoder, its tokenizer or the number of texts has not, and either where the encoder cannot do the `task`.
     """
-    from pipeline.core.methods.trained_weights import require_method
+    from pipeline.core.methods.checks import require_finetuning
     from pipeline.core.tasks import task_named
 
     inputs = files.verified_receipt(splits, made_by="split")
     train = parquet.TextColumn(splits / "train.parquet", answers=writes_texts(task))
     start, document = _start(encoder, train, dropout=cfg.dropout, downloads=training.downloads)
     if finetuning:
-        require_method(start.config, finetuning)
+        word_head = cfg.objective != "causal" if cfg.steps else bool(start.word_head)
+        require_finetuning(finetuning, start.config, document, texts=len(train), has_word_head=word_head)
     task_named(task).require_start(start.config, document, _answers(splits, task), encoder)
     coverage = _check_coverage(document, train, encoder, limits)
     before = Receipt(
@@ -207,6 +209,12 @@ def _from_root(encoder: EncoderConfig, root: Path) -> EncoderConfig:
     return encoder.model_copy(update={"folder": folder})
 
 
+def _plan(params: Params) -> "FinetuningPlan":
+    from pipeline.core.methods.checks import FinetuningPlan
+
+    return FinetuningPlan(params.finetune, params.collect.labels, params.encoder.max_tokens)
+
+
 def run(context: "StageContext") -> Receipt:
     """Run the stage in a workspace."""
     params = context.params
@@ -219,6 +227,6 @@ def run(context: "StageContext") -> Receipt:
         cfg=params.pretrain if used else params.pretrain.model_copy(update={"steps": 0}),
         limits=params.validation,
         training=context.training_context("pretrain"),
-        finetuning=params.finetune if used else None,
+        finetuning=_plan(params) if used else None,
         task=params.task,
     )

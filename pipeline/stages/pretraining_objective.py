@@ -65,6 +65,11 @@ def pretraining_objective(
 
     tokenizer = load_tokenizer(tokens.document, tokens.max_tokens)
     budget = TokenBudget(tokens.max_tokens, cfg.batch_tokens) if cfg.batch_tokens else None
+    # Before all texts are tokenized.
+    is_pair = cfg.objective in ("next_sentence", "sentence_order")
+    if cfg.objective != "masked_words" or budget:
+        require_bert(start.config, pairs=is_pair)
+    sentences = _sentence_ids(tokenizer, tokens.max_tokens) if is_pair else None
     common: dict[str, Any] = {
         "start": start,
         "train": tokens.of("train"),
@@ -72,13 +77,11 @@ def pretraining_objective(
         "batch_size": cfg.batch_size,
         "seed": seed,
     }
-    if cfg.objective != "masked_words" or budget:
-        require_bert(start.config)
     if cfg.objective == "causal":
         return CausalObjective(**common, budget=budget)
     masked: dict[str, Any] = {**common, "masking": _masking(tokenizer, cfg.mlm_probability)}
     if cfg.objective != "masked_words":
-        sentences = _sentence_ids(tokenizer, tokens.max_tokens)
+        assert sentences is not None
         return SentencePairObjective(**masked, question=cfg.objective, sentences=sentences)
     return PackedWordObjective(**masked, budget=budget) if budget else MaskedWordObjective(**masked)
 

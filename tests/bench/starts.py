@@ -129,6 +129,7 @@ class _Bench:
         self, name: str, seed: int, encoder: Any, steps: int, changes: Mapping[str, Any]
     ) -> "_Trained":
         from pipeline.base.config import FinetuneConfig
+        from pipeline.core.methods.checks import FinetuningPlan
         from pipeline.io.params_file import load_params
         from pipeline.stages.finetune import finetune
         from pipeline.stages.pretrain import pretrain
@@ -150,7 +151,7 @@ class _Bench:
             cfg=params.pretrain.model_copy(update={"steps": steps}),
             limits=params.validation,
             training=training,
-            finetuning=cfg,
+            finetuning=FinetuningPlan(cfg, params.collect.labels, encoder.max_tokens),
         )
         before = sum(seconds)
         receipt = finetune(

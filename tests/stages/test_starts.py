@@ -13,6 +13,7 @@ from tiny_starts import byte_tokenizer, write_folder
 from pipeline.base.config import CompressConfig, EncoderConfig, FinetuneConfig, PretrainConfig, Profile
 from pipeline.base.errors import ConfigError
 from pipeline.base.records import Receipt, TextRecord
+from pipeline.core.methods.checks import FinetuningPlan
 from pipeline.inference.load import load_predictor
 from pipeline.io import files, parquet
 from pipeline.io.params_file import load_params
@@ -77,7 +78,9 @@ def pretrained(
         cfg=PretrainConfig.model_validate({**params.pretrain.model_dump(), "steps": steps}),
         limits=params.validation.model_copy(update={"max_cut_words": 1.0}),
         training=context_of(home),
-        finetuning=FinetuneConfig.model_validate({**params.finetune.model_dump(), **(tuning or {})}),
+        finetuning=FinetuningPlan(
+            FinetuneConfig.model_validate({**params.finetune.model_dump(), **(tuning or {})}), LABELS, 32
+        ),
     )
 
 

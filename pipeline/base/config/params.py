@@ -16,6 +16,7 @@ from pipeline.base.tasks import (
     ASPECT,
     GENERATION,
     ORDINAL,
+    SINGLE_LABEL,
     TOKEN_LABELS,
     TaskName,
     answer_form,
@@ -76,7 +77,7 @@ class Params(Section):
         for key, searched in self.tune.ranges.items():
             for value in searched.ends:
                 try:
-                    self.with_searched({key: value})
+                    self.with_searched({key: value})._methods_fit_their_task()
                 except KeyError:
                     known = ", ".join(sorted(type(self.finetune).model_fields))
                     raise ValueError(
@@ -86,6 +87,15 @@ class Params(Section):
                 except ValidationError as error:
                     reason = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
                     raise ValueError(f"tune.ranges: {key} cannot be {value}: {reason}") from None
+        return self
+
+    @model_validator(mode="after")
+    def _methods_fit_their_task(self) -> "Params":
+        if setting := self.finetune.task_fault(one_label=answer_form(self.task).one_label):
+            raise ValueError(
+                f"`{setting}` under `finetune` is for texts of one label, and the task is {self.task}. Take "
+                f"it out, or write `task: {SINGLE_LABEL}`"
+            )
         return self
 
     @model_validator(mode="after")

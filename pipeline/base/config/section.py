@@ -30,6 +30,11 @@ class Section(BaseModel):
     """Reject unknown keys and later changes; a default would repeat a number of params.yaml."""
 
     # Labels such as 1 to 5 are strings here, and numbers to YAML.
+    # What is not finite is no setting: a training would only find it out after its first step.
     model_config = ConfigDict(
-        extra="forbid", frozen=True, protected_namespaces=(), coerce_numbers_to_str=True
+        extra="forbid",
+        frozen=True,
+        protected_namespaces=(),
+        coerce_numbers_to_str=True,
+        allow_inf_nan=False,
     )

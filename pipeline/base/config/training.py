@@ -63,6 +63,13 @@ class LoraConfig(Section):
     dropout: Dropout
     targets: tuple[str, ...] | Literal["all"]
 
+    @field_validator("targets", mode="before")
+    @classmethod
+    def _a_list_or_all(cls, targets: object) -> object:
+        if isinstance(targets, str) and targets != "all":
+            raise ValueError(f"names are a list: write [{targets}], or `all`")
+        return targets
+
     @field_validator("targets")
     @classmethod
     def _some_target(cls, targets: tuple[str, ...] | Literal["all"]) -> tuple[str, ...] | Literal["all"]:
@@ -173,6 +180,16 @@ class FinetuneConfig(OptimizerConfig):
     def has_adapters(self) -> bool:
         """Return whether low-rank changes of matrices are trained in place of the matrices."""
         return self.method in ("lora", "adalora")
+
+    def task_fault(self, *, one_label: bool) -> str | None:
+        """Return the setting that needs one label a text, None where there is none or a text has one."""
+        asked = {
+            f"method: {self.method}": self.method in ("prompt", "contrastive"),
+            f"label_smoothing: {self.label_smoothing}": self.label_smoothing > 0,
+            f"r_drop: {self.r_drop}": self.r_drop > 0,
+            "combine: ensemble": bool(self.seeds) and self.combine == "ensemble",
+        }
+        return None if one_label else next((name for name, is_asked in asked.items() if is_asked), None)
 
     @field_validator("seeds")
     @classmethod

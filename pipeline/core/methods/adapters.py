@@ -66,6 +66,17 @@ def target_paths(encoder: "Encoder", cfg: LoraConfig) -> list[str]:
     return [path for path, name in matrices if any(_is_called(name, one) for one in cfg.targets)]
 
 
+def require_adapters(encoder: "Encoder", cfg: LoraConfig) -> None:
+    """Raise ConfigError where a target is no matrix of an encoder, or the rank is above that of all."""
+    paths = target_paths(encoder, cfg)
+    largest = max(min(encoder.get_parameter(f"{path}.weight").shape) for path in paths)
+    if cfg.rank > largest:
+        raise ConfigError(
+            f"finetune.lora.rank is {cfg.rank:,}, and no matrix that gets an adapter has a rank above "
+            f"{largest:,}. Write `rank: {largest}` or less into params.yaml, or `method: full`."
+        )
+
+
 def first_rank(rank: int) -> int:
     """Return the rank that AdaLoRA begins with, above the mean rank that it ends with."""
     return max(rank + 1, math.ceil(FIRST_RANK * rank))

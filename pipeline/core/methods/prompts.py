@@ -14,7 +14,7 @@ from pipeline.base.config import PromptConfig
 from pipeline.base.errors import ConfigError
 from pipeline.core.model.encoder import hidden_states, word_embeddings
 from pipeline.core.model.heads import MaskedLanguageModel
-from pipeline.core.model.special_tokens import end_ids, mask_id
+from pipeline.core.model.special_tokens import end_ids, mask_id, special_ids, unknown_id
 from pipeline.core.model.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
@@ -66,8 +66,12 @@ def read_prompt(document: str, cfg: PromptConfig, labels: Sequence[str], max_tok
     """
     tokenizer = load_tokenizer(document, max_tokens)
     mask, ends = mask_id(tokenizer), end_ids(tokenizer)
-    assert mask is not None
-    assert ends is not None
+    if mask is None or ends is None:
+        raise ConfigError(
+            "finetune.method: `prompt` needs a tokenizer with a mask token and tokens that begin and end a "
+            "text, and that of this encoder lacks one. Write another `start` under `encoder` in params.yaml, "
+            "or `method: full`."
+        )
     without = [label for label in labels if not cfg.words.get(label)]
     if without:
         raise ConfigError(
@@ -75,6 +79,7 @@ def read_prompt(document: str, cfg: PromptConfig, labels: Sequence[str], max_tok
             f"`{without[0]}: [a word, another]` there into params.yaml."
         )
     words = tuple(tuple(_piece(tokenizer, word, label) for word in cfg.words[label]) for label in labels)
+    _require_own_words(words, labels, tokenizer)
     first, last = (_ids(tokenizer, part, mask) for part in cfg.template.split("{text}"))
     prompt = Prompt((ends[0], *first), (*last, ends[1]), mask, words, max_tokens)
     if max_tokens - len(prompt.before) - len(prompt.after) < MIN_ROOM:
@@ -114,10 +119,23 @@ def _ids(tokenizer: "Tokenizer", part: str, mask: int) -> list[int]:
     return ids
 
 
+def _require_own_words(words: Sequence[Sequence[int]], labels: Sequence[str], tokenizer: "Tokenizer") -> None:
+    """Raise ConfigError where one piece stands twice: the blank could not tell its labels apart."""
+    owner: dict[int, str] = {}
+    for label, ids in zip(labels, words, strict=True):
+        for number in ids:
+            if number in owner:
+                raise ConfigError(
+                    f"finetune.prompt.words: `{tokenizer.id_to_token(number)}` is a word of the label "
+                    f"{owner[number]}, and again of {label}. Write each word once, for one label, into "
+                    "params.yaml."
+                )
+            owner[number] = label
+
+
 def _piece(tokenizer: "Tokenizer", word: str, label: str) -> int:
     encoding = tokenizer.encode(word, add_special_tokens=False)
-    unknown = tokenizer.token_to_id(getattr(tokenizer.model, "unk_token", None) or "[UNK]")
-    if len(encoding.ids) != 1 or encoding.ids[0] == unknown:
+    if len(encoding.ids) != 1 or encoding.ids[0] in {unknown_id(tokenizer), *special_ids(tokenizer).values()}:
         raise ConfigError(
             f"finetune.prompt.words: `{word}` of the label {label} is no single piece of the vocabulary "
             f"({', '.join(encoding.tokens)}). Write another word there into params.yaml."

@@ -62,3 +62,10 @@ class Recipe:
 
 
 PLAIN = Recipe()
+
+
+def finetuning_steps(cfg: FinetuneConfig, *, steps_per_epoch: int) -> int:
+    """Return the number of steps of a fine-tuning."""
+    # A few new texts, read again and again, would push out what the champion knows.
+    fewest = cfg.min_steps if cfg.start == "encoder" else 1
+    return max(fewest, cfg.epochs * steps_per_epoch)

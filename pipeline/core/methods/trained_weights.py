@@ -9,7 +9,7 @@ from torch import nn
 
 from pipeline.base.config import FinetuneConfig
 from pipeline.base.errors import ConfigError
-from pipeline.core.methods.adapters import ADAPTER_PARTS, add_adapters, target_paths
+from pipeline.core.methods.adapters import ADAPTER_PARTS, add_adapters, require_adapters
 from pipeline.core.methods.blocks import ABOVE_BLOCKS, blocks_of
 from pipeline.core.model.encoder import empty_encoder
 
@@ -59,7 +59,7 @@ def require_method(config: Mapping[str, Any], cfg: FinetuneConfig) -> None:
             f"{blocks}. Write `method: top:{blocks}` or less into params.yaml, or `method: full`."
         )
     if cfg.has_adapters:
-        target_paths(encoder, cfg.lora)
+        require_adapters(encoder, cfg.lora)
 
 
 def count_weights(model: nn.Module) -> WeightCounts:

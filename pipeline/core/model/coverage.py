@@ -1,22 +1,30 @@
-"""What a tokenizer makes of texts: how much of them it does not know, and how much it cuts off."""
+"""What a tokenizer makes of texts: how much of them it does not know, how much it cuts off, or nothing."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tokenizers import Tokenizer
 
 from pipeline.base.config import EncoderConfig, ValidateConfig
-from pipeline.base.errors import DataRejected
+from pipeline.base.errors import ConfigError, DataRejected
 from pipeline.core.clean.words import count_words
+from pipeline.core.model.families import TITLES
 from pipeline.core.model.pieces import partial_letters
-from pipeline.core.model.special_tokens import unknown_id
-from pipeline.core.model.tokenizer import HEAD_DIVISOR
+from pipeline.core.model.special_tokens import mask_id, padding_id, special_ids, unknown_id
+from pipeline.core.model.tokenizer import HEAD_DIVISOR, load_tokenizer, vocabulary_size
 from pipeline.core.validate.row_measures import draw_by_key
 
 TEXTS_AT_ONCE = 2_000
 # A tokenizer that spells unknown letters byte by byte names each byte so.
 BYTE = re.compile(r"<0x[0-9A-F]{2}>")
+# So many rows of the word embeddings may be without a piece: tables are padded to whole blocks.
+SPARE_ROWS, SPARE_SHARE = 1_000, 0.1
+# Of several scripts, and at the end what no vocabulary holds, so that the unknown piece is asked for.
+SAMPLE = "a z 1 . é я α ع अ 中 の 한 😀 \ue000\ue001"
+SAMPLE_TOKENS = 64
+SAME_MODEL = "Put the tokenizer.json of the same model there, or choose another model."
 
 
 @dataclass(frozen=True)
@@ -72,8 +80,10 @@ def measure_coverage(
                 for number, special in zip(encoding.ids, encoding.special_tokens_mask, strict=True)
                 if not special
             ]
-            tokens += len(ids)
-            unknown_tokens += sum(number in unknown for number in ids)
+            # Without an unknown piece a tokenizer leaves out what it does not know.
+            unread = count_words(text) if not ids else 0
+            tokens += len(ids) + unread
+            unknown_tokens += sum(number in unknown for number in ids) + unread
             if len(ids) > room and long_texts != "windows":
                 cut_texts += 1
                 ends = [end for _, end in encoding.offsets]
@@ -115,3 +125,40 @@ def _better_tokenizer(encoder: EncoderConfig) -> str:
         )
     larger = encoder.scratch.vocabulary
     return f"Write a `vocabulary` larger than {larger} under `encoder.scratch` in params.yaml."
+
+
+def require_tokenizer(settings: Mapping[str, Any], document: str, where: str) -> None:
+    """Raise ConfigError where a tokenizer, given as its JSON, reads no texts or is none of these weights."""
+    try:
+        tokenizer, rows = load_tokenizer(document, SAMPLE_TOKENS), int(settings["vocab_size"])
+        around, read = (tokenizer.encode(text).ids for text in ("", SAMPLE))
+    except Exception as error:  # tokenizers raises no type of its own
+        raise ConfigError(
+            f"{where}: tokenizer.json cannot be read ({' '.join(str(error).split())[:200]}). Save it with "
+            "the `tokenizers` library, as `save_pretrained` of a fast tokenizer does."
+        ) from error
+    largest, pieces = max([*tokenizer.get_vocab().values(), *read], default=-1), vocabulary_size(document)
+    if largest >= rows or rows - pieces > max(SPARE_ROWS, SPARE_SHARE * rows):
+        raise ConfigError(
+            f"{where}: the weights do not fit the tokenizer: tokenizer.json has {pieces:,} pieces, the "
+            f"largest id is {largest:,}, and the weights have rows for {rows:,}. {SAME_MODEL}"
+        )
+    _require_special_tokens(settings, tokenizer, where)
+    pieces_of_words = set(tokenizer.get_vocab().values()) - set(special_ids(tokenizer).values())
+    if not around or read == around or not pieces_of_words:
+        what = "makes no token of a word" if around else "puts no token around a text (`post_processor`)"
+        raise ConfigError(f"{where}: tokenizer.json {what}, and a model reads tokens. {SAME_MODEL}")
+
+
+def _require_special_tokens(settings: Mapping[str, Any], tokenizer: Tokenizer, where: str) -> None:
+    padding = padding_id(tokenizer)
+    if padding is not None and padding != settings.get("pad_token_id"):
+        raise ConfigError(
+            f"{where}: the weights do not fit the tokenizer: padding is {padding} in tokenizer.json and "
+            f"{settings.get('pad_token_id')} in config.json (`pad_token_id`). {SAME_MODEL}"
+        )
+    if mask_id(tokenizer) is None:
+        raise ConfigError(
+            f"{where}: tokenizer.json has no mask token, which pretraining by masked words needs. Choose a "
+            f"model that was pretrained so: {TITLES}."
+        )

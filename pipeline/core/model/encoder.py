@@ -1,12 +1,13 @@
 """The encoder of a family, without its pooler, with given or random weights."""
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
 import torch
 from torch import Tensor
 
-from pipeline.base.errors import Fault
+from pipeline.base.errors import ConfigError, Fault
 from pipeline.core.model.families import family_of
 
 if TYPE_CHECKING:
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
 WINDOW_TOKENS = "window_tokens"
 # A config's defaults are those of one vocabulary, and an encoder uses none of them.
 NO_TOKEN_IDS = dict.fromkeys(("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"))
+
+
+# No encoder that fits a machine has more; each is a module of its own, which takes time to make.
+MOST_LAYERS = 1_000
+# Of a weight that is trained, in float32: itself, its gradient, and two moments of the optimizer.
+BYTES_TRAINED = 16
 
 
 class EncoderSettings(TypedDict):
@@ -43,7 +50,24 @@ class EncoderSettings(TypedDict):
 def scratch_config(
     *, vocabulary: int, width: int, layers: int, heads: int, feed_forward: int, max_tokens: int
 ) -> EncoderSettings:
-    """Return the config of an encoder that starts from random weights."""
+    """Return the config of an encoder that starts from random weights.
+
+    Raises ConfigError for a shape that no encoder has, or that this machine cannot hold.
+    """
+    if width % heads:
+        raise ConfigError(
+            f"encoder.scratch: a width of {width} is not divided by {heads} heads. Write "
+            f"`width: {-(-width // heads) * heads}` there into params.yaml, or other `heads`."
+        )
+    weights = (vocabulary + max_tokens) * width + layers * width * (4 * width + 2 * feed_forward)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if layers > MOST_LAYERS or BYTES_TRAINED * weights > memory:
+        raise ConfigError(
+            f"encoder.scratch: {layers:,} layers of width {width:,} have {weights / 1e6:,.0f} million "
+            f"weights, and training takes {BYTES_TRAINED} bytes for each; this machine has "
+            f"{memory / 1e9:,.0f} GB. "
+            f"Write fewer `layers` ({MOST_LAYERS:,} at most) or a smaller `width` there into params.yaml."
+        )
     return {
         "model_type": "bert",
         "vocab_size": vocabulary,

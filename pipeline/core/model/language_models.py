@@ -16,14 +16,24 @@ from pipeline.core.model.heads import MaskedLanguageModel, norm_epsilon
 if TYPE_CHECKING:
     from pipeline.core.model.encoder import Encoder
 
+SENTENCES = 2
 
-def require_bert(config: Mapping[str, object]) -> None:
-    """Raise ConfigError for an encoder of another family: its positions and masks are not those of BERT."""
+
+def require_bert(config: Mapping[str, object], *, pairs: bool = False) -> None:
+    """Raise ConfigError for an encoder of another family: its positions and masks are not those of BERT.
+
+    And where `pairs` are to be learnt, for one that does not tell two sentences apart.
+    """
     if config["model_type"] != "bert":
         raise ConfigError(
             f"The encoder is a {config['model_type']}, and packed texts, the next word and pairs of "
             "sentences are learnt by BERT alone. Write `objective: masked_words` and `batch_tokens: null` "
             "under `pretrain` in params.yaml."
+        )
+    if pairs and int(str(config["type_vocab_size"])) < SENTENCES:
+        raise ConfigError(
+            "The encoder has no second `type_vocab_size` in its config.json, and pairs of sentences need it. "
+            "Write `objective: masked_words` under `pretrain` in params.yaml."
         )
 
 

@@ -11,10 +11,15 @@ import torch
 from torch import Tensor
 
 from pipeline.base.errors import ConfigError
-from pipeline.core.model.encoder import NO_TOKEN_IDS, empty_encoder
+from pipeline.core.model.coverage import require_tokenizer
+from pipeline.core.model.encoder import (
+    MOST_LAYERS,
+    NO_TOKEN_IDS,
+    build_encoder,
+    empty_encoder,
+    hidden_states,
+)
 from pipeline.core.model.families import ACTIVATIONS, FAMILIES, TITLES, family_of
-from pipeline.core.model.special_tokens import mask_id, padding_id
-from pipeline.core.model.tokenizer import load_tokenizer, vocabulary_size
 
 # By which a config names code to download and run.
 CODE_KEYS = ("auto_map", "custom_pipelines", "trust_remote_code")
@@ -25,9 +30,9 @@ CONSTANTS = ("position_ids", "token_type_ids", "inv_freq")
 # Names of the norms in weights of 2018.
 EARLIER_NAMES = ((".LayerNorm.gamma", ".LayerNorm.weight"), (".LayerNorm.beta", ".LayerNorm.bias"))
 # No encoder that fits a machine has a dimension above it.
-LARGEST, MOST_LAYERS, LAYERS = 10_000_000, 1_000, ("num_hidden_layers", "n_layers")
-# So many rows of the word embeddings may be without a piece: tables are padded to whole blocks.
-SPARE_ROWS, SPARE_SHARE = 1_000, 0.1
+LARGEST, LAYERS = 10_000_000, ("num_hidden_layers", "n_layers")
+# So many tokens are read once, to see whether the encoder computes numbers.
+FIRST_TOKENS = 4
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,9 @@ def read_published(
     settings = encoder_config(config, where=where)
     tensors, head = _parts(settings, weights)
     body = _fitting_weights(settings, tensors, where)
-    _require_tokenizer(settings, tokenizer, where)
+    require_tokenizer(settings, tokenizer, where)
     _require_room(settings, max_tokens, where)
+    _require_numbers(settings, body, where)
     return PublishedModel(settings, body, tokenizer, _word_head(settings, head))
 
 
@@ -144,7 +150,7 @@ def _fitting_weights(
             expected = {
                 name: tuple(value.shape) for name, value in empty_encoder(settings).state_dict().items()
             }
-    except (ValueError, RuntimeError, TypeError, AssertionError) as error:
+    except Exception as error:  # transformers raises many types for wrong values
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(f"{where}: config.json makes no {family.title} encoder: {reason}") from error
     body = {name: value for name, value in body.items() if name in expected or name not in family.spare}
@@ -176,37 +182,11 @@ def _listed(what: str, names: Iterable[str]) -> str:
     return f"{what} {', '.join(ordered[:2])}{more}" if ordered else ""
 
 
-def _require_tokenizer(settings: Mapping[str, Any], document: str, where: str) -> None:
-    try:
-        tokenizer, rows = load_tokenizer(document, 8), int(settings["vocab_size"])
-    except Exception as error:  # tokenizers raises no type of its own
-        raise ConfigError(
-            f"{where}: tokenizer.json cannot be read ({' '.join(str(error).split())[:200]}). Save it with "
-            "the `tokenizers` library, as `save_pretrained` of a fast tokenizer does."
-        ) from error
-    largest, pieces = max(tokenizer.get_vocab().values(), default=-1), vocabulary_size(document)
-    if largest >= rows or rows - pieces > max(SPARE_ROWS, SPARE_SHARE * rows):
-        raise ConfigError(
-            f"{where}: the weights do not fit the tokenizer: tokenizer.json has {pieces:,} pieces, the "
-            f"largest id is {largest:,}, and the weights have rows for {rows:,}. Put the tokenizer.json of "
-            "the same model there, or choose another model."
-        )
-    padding = padding_id(tokenizer)
-    if padding is not None and padding != settings.get("pad_token_id"):
-        raise ConfigError(
-            f"{where}: the weights do not fit the tokenizer: padding is {padding} in tokenizer.json and "
-            f"{settings.get('pad_token_id')} in config.json (`pad_token_id`). Put the tokenizer.json of the "
-            "same model there, or choose another model."
-        )
-    if mask_id(tokenizer) is None:
-        raise ConfigError(
-            f"{where}: tokenizer.json has no mask token, which pretraining by masked words needs. Choose a "
-            f"model that was pretrained so: {TITLES}."
-        )
-
-
 def _require_room(settings: Mapping[str, Any], max_tokens: int, where: str) -> None:
     family = family_of(settings["model_type"])
+    missing = [key for key in ("max_position_embeddings", "pad_token_id") if key not in settings]
+    if missing and (family.offset_positions or missing != ["pad_token_id"]):
+        raise ConfigError(f"{where}: config.json has no `{missing[0]}`. Add it, or choose another model.")
     room = int(settings["max_position_embeddings"])
     if family.offset_positions:
         room -= int(settings["pad_token_id"]) + 1
@@ -215,6 +195,35 @@ def _require_room(settings: Mapping[str, Any], max_tokens: int, where: str) -> N
             f"{where}: this model reads at most {room:,} tokens of a text, and encoder.max_tokens is "
             f"{max_tokens:,}. Write `max_tokens: {room}` under `encoder` in params.yaml."
         )
+
+
+def _require_numbers(settings: Mapping[str, Any], body: Mapping[str, Tensor], where: str) -> None:
+    """Raise ConfigError where a weight is not finite, or the encoder computes what is not."""
+    family, choose = family_of(settings["model_type"]), "Save the model anew, or choose another."
+    if wrong := [name for name, value in body.items() if not _is_finite(value)]:
+        raise ConfigError(
+            f"{where}: model.safetensors {_listed('holds what is no finite number in', wrong)}. {choose}"
+        )
+    try:
+        encoder = build_encoder(settings, dropout=0.0, seed=0, weights=body).eval()
+        # Two texts, one of them padded.
+        tokens_BT = torch.arange(FIRST_TOKENS).repeat(2, 1) % int(settings["vocab_size"])
+        mask_BT = torch.ones_like(tokens_BT)
+        mask_BT[1, -1] = 0
+        with torch.inference_mode():
+            hidden_BTD = hidden_states(encoder, tokens_BT, mask_BT)[:, :-1]
+    except Exception as error:  # what a wrong value of a config leads to, torch says in many types
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"{where}: config.json makes no {family.title} encoder: {reason}") from error
+    if not _is_finite(hidden_BTD):
+        raise ConfigError(
+            f"{where}: the {family.title} encoder computes what is no finite number. Compare config.json "
+            f"with that of the model. {choose}"
+        )
+
+
+def _is_finite(value: Tensor) -> bool:
+    return bool(torch.isfinite(value.float()).all())
 
 
 def _word_head(settings: Mapping[str, Any], head: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -230,4 +239,5 @@ def _word_head(settings: Mapping[str, Any], head: Mapping[str, Tensor]) -> dict[
     width = int(settings.get("hidden_size") or settings["dim"])
     shapes = {"transform.0.weight": (inner, width), "transform.2.weight": (inner,)}
     shapes |= {name: (size,) for name, size in zeros.items()}
-    return whole if all(tuple(whole[name].shape) == shape for name, shape in shapes.items()) else {}
+    fits = all(tuple(whole[name].shape) == shape for name, shape in shapes.items())
+    return whole if fits and all(map(_is_finite, whole.values())) else {}

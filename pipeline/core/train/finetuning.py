@@ -12,8 +12,6 @@ import torch
 from torch import Tensor
 
 from pipeline.base.config import FinetuneConfig
-from pipeline.base.errors import ConfigError
-from pipeline.base.tasks import SINGLE_LABEL, TaskName, answer_form
 from pipeline.core.methods.adapters import merged_weights
 from pipeline.core.methods.prompts import Prompt
 from pipeline.core.methods.recipe import Recipe
@@ -24,24 +22,6 @@ from pipeline.core.train.objectives.contrastive import ContrastiveObjective, fit
 from pipeline.core.train.objectives.labels import predict_outputs
 from pipeline.core.train.objectives.prompt import prompted
 from pipeline.core.train.objectives.teacher import DistillationObjective
-
-
-def require_task(cfg: FinetuneConfig, task: TaskName) -> None:
-    """Raise ConfigError where `cfg` asks for what learns one label of a text, and the task has several."""
-    if answer_form(task).one_label:
-        return
-    asked = {
-        f"method: {cfg.method}": cfg.method in ("prompt", "contrastive"),
-        f"label_smoothing: {cfg.label_smoothing}": cfg.label_smoothing > 0,
-        f"r_drop: {cfg.r_drop}": cfg.r_drop > 0,
-        "combine: ensemble": bool(cfg.seeds) and cfg.combine == "ensemble",
-    }
-    for setting, is_asked in asked.items():
-        if is_asked:
-            raise ConfigError(
-                f"`{setting}` under `finetune` in params.yaml is for texts of one label, and the task is "
-                f"{task}. Take it out, or write `task: {SINGLE_LABEL}`."
-            )
 
 
 def with_seed(objective: Objective, seed: int) -> Objective:

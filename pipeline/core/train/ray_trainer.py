@@ -5,6 +5,7 @@ The only module of the logic that knows Ray. Workers have a copy of the weights 
 so a training that died resumes from the newest.
 """
 
+import math
 import time
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,7 +19,7 @@ from pipeline.base.logs import progress
 from pipeline.core.train import loop
 from pipeline.core.train.jobs import Curves, NoCurves, TrainingJob, TrainingResult, WorkerResources
 from pipeline.core.train.loop import Divergence, LossNotFinite, StepResult, WorkerShard
-from pipeline.core.train.objectives import Metrics
+from pipeline.core.train.objectives import Metrics, watched_outputs
 from pipeline.core.train.progress import TrainingState
 from pipeline.core.train.sharding import divide_weights, is_divided
 from pipeline.core.train.throughput import Arithmetic, Throughput, measure_arithmetic
@@ -205,6 +206,9 @@ class _Training:
         progress.finished = step.number == job.steps or progress.evals_without_gain >= job.patience
         if progress.finished or step.number % job.cfg.save_every == 0:
             tensors = self.state.tensors()
+            # Else the newest checkpoint would be one that no training can go on from.
+            if not all(bool(torch.isfinite(value).all()) for value in tensors["model"].values()):
+                raise LossNotFinite(self._divergence(step.number))
             if ray.train.get_context().get_world_rank() == 0:
                 job.checkpoints.save(step.number, tensors, progress.notes())
             # Every worker must report equally often, or Ray waits for ever.
@@ -219,8 +223,9 @@ class _Training:
         # Where weights are divided, all compute them.
         evaluates = get_context().get_world_rank() == 0 or is_divided(state.model)
         with state.averaged():
-            metrics = job.objective.evaluate(state.model) if evaluates else {}
-            metrics = broadcast_from_rank_zero(metrics)
+            metrics = broadcast_from_rank_zero(self._measured() if evaluates else {})
+            if not all(map(math.isfinite, metrics.values())):
+                raise LossNotFinite(self._divergence(step))
             state.progress.add({**metrics, **measured}, step, state.model)
         self.curves.log(job.name, step, {f"valid_{name}": value for name, value in metrics.items()})
         log.info(
@@ -229,3 +234,14 @@ class _Training:
             of=job.steps,
             **{name: round(value, 4) for name, value in state.progress.history[-1].items()},
         )
+
+    def _measured(self) -> Metrics:
+        """Return the metrics of the model; the score is no number where the model computed none."""
+        with watched_outputs(self.state.model) as are_finite:
+            metrics = self.job.objective.evaluate(self.state.model)
+        return metrics if all(are_finite) else {**metrics, "score": math.nan}
+
+    def _divergence(self, step: int) -> Divergence:
+        """Name the texts of a step that left weights of which nothing can be computed."""
+        rows = self.job.objective.texts(step - 1) if step else []
+        return Divergence(step, tuple(sorted(row for texts in rows for row in texts)))

@@ -45,6 +45,12 @@ def path(tmp_path: Path, root: Path) -> Path:
         ("finetune.start=release", "finetune.start"),
         ("finetune.replay.share=1.5", "finetune.replay.share"),
         ("finetune.student.temperature=0", "finetune.student.temperature"),
+        ("finetune.learning_rate=.inf", "finetune.learning_rate: Input should be a finite number"),
+        ("finetune.learning_rate=.nan", "finetune.learning_rate: Input should be"),
+        ("finetune.weight_decay=.inf", "finetune.weight_decay: Input should be a finite number"),
+        ("pretrain.max_grad_norm=.inf", "pretrain.max_grad_norm: Input should be a finite number"),
+        ("gate.baseline_margin=-.inf", "gate.baseline_margin: Input should be a finite number"),
+        ("finetune.lora.targets=query", "finetune.lora.targets: names are a list: write [query], or `all`"),
     ],
 )
 def test_a_wrong_value_is_refused_with_what_to_write(assignment: str, message: str, path: Path) -> None:

@@ -109,6 +109,31 @@ def test_what_fits_its_task_is_read(task: str, labels: list[str], more: dict[str
             "leaves nothing of the 64 of encoder.max_tokens to read",
         ),
         ("weather", ["sun", "rain"], {}, "task"),
+        *(
+            (
+                task,
+                ["food", "price"],
+                {"columns": columns, "finetune": change},
+                f"`{said}` under `finetune` is for texts of one label, and the task is {task}. Take it out",
+            )
+            for task, columns in (
+                ("multi_label", {}),
+                ("token_labels", {"label": None, "spans": "entities"}),
+            )
+            for change, said in (
+                ({"method": "prompt"}, "method: prompt"),
+                ({"method": "contrastive"}, "method: contrastive"),
+                ({"label_smoothing": 0.1}, "label_smoothing: 0.1"),
+                ({"dropout": 0.1, "r_drop": 1.0}, "r_drop: 1.0"),
+                ({"seeds": [1, 2], "combine": "ensemble"}, "combine: ensemble"),
+            )
+        ),
+        (
+            "multi_label",
+            ["food", "price"],
+            {"tune": {"ranges": {"finetune.label_smoothing": {"choices": [0.0, 0.2]}}}},
+            "`label_smoothing: 0.2` under `finetune` is for texts of one label",
+        ),
     ],
 )
 def test_what_does_not_fit_its_task_is_refused(

@@ -61,12 +61,21 @@ def test_the_logit_of_a_label_is_the_mean_of_its_words(tokenizer_json, tokenizer
         ({"words": {**WORDS, "good": ()}}, "the label good has no word"),
         ({"words": {**WORDS, "good": ("filmgood",)}}, "`filmgood` of the label good is no single piece"),
         ({"words": {**WORDS, "good": ("Ω",)}}, "is no single piece"),
+        ({"words": {**WORDS, "good": ("bad",)}}, "`bad` is a word of the label bad, and again of good"),
+        ({"words": {**WORDS, "good": ("good", "good")}}, "`good` is a word of the label good, and again of"),
+        ({"words": {**WORDS, "good": ("[SEP]",)}}, r"`\[SEP\]` of the label good is no single piece"),
+        ({"words": {**WORDS, "good": ("",)}}, "`` of the label good is no single piece"),
         ({"template": "{text} " + "was good for us " * 6 + "[MASK]"}, "leaves fewer than 8 of 32 tokens"),
     ],
 )
 def test_a_prompt_that_does_not_fit_is_refused(changes, message, tokenizer_json):
     with pytest.raises(ConfigError, match=message):
         read_prompt(tokenizer_json, config(**changes), LABELS, 32)
+
+
+def test_a_tokenizer_that_begins_no_text_has_no_prompt(tokenizer_json):
+    with pytest.raises(ConfigError, match="tokens that begin and end a text, and that of this encoder lacks"):
+        read_prompt(tokenizer_json.replace("[CLS]", "[START]"), config(), LABELS, 32)
 
 
 def test_the_words_of_params_yaml_are_those_of_its_labels(root):

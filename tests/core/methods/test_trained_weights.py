@@ -123,6 +123,9 @@ def test_the_blocks_of_every_family_are_found(name):
         ({"name": "top:9"}, "asks for 9 blocks, and this encoder has 6. Write `method: top:6` or less"),
         ({"name": "lora", "lora": {"targets": ["q_lin", "query"]}}, "is called q_lin. Write `all`"),
         ({"name": "adalora", "lora": {"targets": ["uery"]}}, r"attention\.self\.query"),
+        ({"name": "lora", "lora": {"targets": [""]}}, r"attention\.self\.query"),
+        ({"name": "lora", "lora": {"rank": 33}}, "rank is 33, and no matrix .* above 32. Write `rank: 32`"),
+        ({"name": "adalora", "lora": {"rank": 10**9}}, "rank is 1,000,000,000, and no matrix"),
     ],
 )
 def test_blocks_and_matrices_that_do_not_exist_are_refused(wrong, message, root):

@@ -41,6 +41,19 @@ def test_another_language_is_unknown_to_it_and_refused(english: str, limits, enc
         require_coverage(found, limits, encoder)
 
 
+def test_words_that_a_tokenizer_leaves_out_are_unknown(limits, encoder) -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    letters = Tokenizer(models.BPE({"a": 0, "b": 1}, []))
+    letters.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+
+    found = measure_coverage(letters.to_str(), ["ж щ ю", "a b"], max_tokens=64, sample_texts=9)
+
+    assert (found.tokens, found.unknown_tokens) == (5, 3)
+    with pytest.raises(DataRejected, match=r"60\.0% of their tokens are unknown"):
+        require_coverage(found, limits, encoder)
+
+
 def test_a_tokenizer_trained_on_chinese_knows_chinese(limits, encoder) -> None:
     document = train_tokenizer(CHINESE, vocabulary=300)
 

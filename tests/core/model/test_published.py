@@ -80,6 +80,11 @@ def test_weights_without_a_prefix_with_the_names_of_2018_and_in_half_precision_a
         ({"vocab_size": 900}, r"has in another shape"),
         ({"pad_token_id": 5}, r"padding is 0 in tokenizer\.json and 5 in config\.json"),
         ({"max_position_embeddings": 16}, r"another shape"),
+        ({"num_attention_heads": 0}, r"makes no BERT encoder"),
+        ({"num_attention_heads": -1}, r"makes no BERT encoder"),
+        ({"vocab_size": 0}, r"makes no BERT encoder|another shape"),
+        ({"initializer_range": -0.5}, r"makes no BERT encoder"),
+        ({"layer_norm_eps": -0.5}, r"computes what is no finite number"),
     ],
 )
 def test_a_config_that_makes_no_such_encoder_is_refused(change: dict[str, Any], sentence: str) -> None:
@@ -87,6 +92,53 @@ def test_a_config_that_makes_no_such_encoder_is_refused(change: dict[str, Any], 
 
     with pytest.raises(ConfigError, match=f"(?s)^encoder.folder of params.yaml \\(mine\\).*{sentence}"):
         read({**config, **change}, weights, tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("deberta-v3", {"norm_rel_ebd": 3}),
+        ("deberta-v3", {"num_attention_heads": 0}),
+        ("modernbert", {"global_rope_theta": 0}),
+        ("modernbert", {"local_rope_theta": 2**70}),
+        ("modernbert", {"max_position_embeddings": None}),
+        ("electra", {"hidden_size": 0}),
+        ("distilbert", {"n_heads": -1}),
+        ("roberta", {"max_position_embeddings": "many"}),
+    ],
+)
+def test_a_value_that_no_encoder_of_a_family_has_is_refused(name: str, change: dict[str, Any]) -> None:
+    config, weights, tokenizer = published(name)
+
+    with pytest.raises(ConfigError, match=r"^encoder\.folder of params\.yaml \(mine\): .*config\.json"):
+        read({**config, **change}, weights, tokenizer)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("name", ["embeddings.word_embeddings.weight", "encoder.layer.1.output.dense.bias"])
+def test_weights_that_are_no_numbers_are_refused_by_name(name: str, value: float) -> None:
+    config, weights, tokenizer = published("bert")
+    weights[f"bert.{name}"].view(-1)[-1] = value
+
+    with pytest.raises(ConfigError, match=rf"holds what is no finite number in {name}\. Save the model anew"):
+        read(config, weights, tokenizer)
+
+
+def test_weights_too_large_to_compute_with_are_refused() -> None:
+    config, weights, tokenizer = published("bert")
+
+    with pytest.raises(ConfigError, match="computes what is no finite number"):
+        read(config, {name: value * 1e30 for name, value in weights.items()}, tokenizer)
+
+
+def test_a_word_head_that_is_no_number_is_left_out() -> None:
+    config, weights, tokenizer = published("roberta")
+    head = {
+        "lm_head.dense.weight": torch.full((32, 32), torch.nan),
+        "lm_head.layer_norm.weight": torch.ones(32),
+    }
+
+    assert not read(config, weights | head, tokenizer).word_head
 
 
 @pytest.mark.parametrize("name", ["bert", "roberta", "deberta-v3", "modernbert"])
@@ -142,6 +194,42 @@ def test_a_tokenizer_without_a_mask_token_is_refused() -> None:
 
     with pytest.raises(ConfigError, match="no mask token"):
         read(config, weights, tokenizer.replace("[MASK]", "[OTHER]"))
+
+
+def changed(tokenizer: str, **changes: Any) -> str:
+    """Return a tokenizer with other entries, and of its model without a piece."""
+    content = json.loads(tokenizer)
+    if piece := changes.pop("without", None):
+        del content["model"]["vocab"][piece]
+        content["added_tokens"] = [one for one in content["added_tokens"] if one["content"] != piece]
+    if special := changes.pop("ids_of_special", None):
+        for token in content["post_processor"]["special_tokens"].values():
+            token["ids"] = special
+    if changes.pop("special_alone", False):
+        names = [one["content"] for one in content["added_tokens"]]
+        vocabulary = content["model"]["vocab"]
+        content["model"]["vocab"] = {name: vocabulary[name] for name in names}
+    return json.dumps({**content, **changes})
+
+
+NOTHING = {"type": "Replace", "pattern": {"Regex": "."}, "content": ""}
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"without": "[UNK]"}, r"cannot be read \(.*Missing \[UNK\]"),
+        ({"post_processor": None}, r"puts no token around a text \(`post_processor`\)"),
+        ({"ids_of_special": [5000]}, "the largest id is 5,000, and the weights have rows for 300"),
+        ({"normalizer": NOTHING}, "makes no token of a word"),
+        ({"special_alone": True}, "makes no token of a word"),
+    ],
+)
+def test_a_tokenizer_that_reads_no_texts_is_refused(change: dict[str, Any], sentence: str) -> None:
+    config, weights, tokenizer = published("bert")
+
+    with pytest.raises(ConfigError, match=sentence):
+        read(config, weights, changed(tokenizer, **change))
 
 
 @pytest.mark.parametrize(("name", "room"), [("bert", 66), ("roberta", 64), ("mpnet", 64)])

@@ -75,6 +75,35 @@ def test_a_training_that_diverges_keeps_its_last_good_checkpoint(objective, tmp_
     assert "Write a `learning_rate` below 1e+25" in str(stopped.value)
 
 
+@pytest.mark.parametrize(("steps", "every"), [(1, 1), (1, 9), (3, 1)])
+def test_a_last_step_that_spoils_the_weights_leaves_no_model(steps, every, objective, tmp_path):
+    wild = job(objective, tmp_path, steps=steps, eval_steps=(steps,), every=every)
+    wild = replace(wild, cfg=wild.cfg.model_copy(update={"learning_rate": 3e38}))
+
+    with pytest.raises(TrainingDiverged, match=r"the loss of step \d is not finite\. Rows .*: \d+, \d+"):
+        run_training(wild, resources(tmp_path))
+
+    assert CheckpointFolder(tmp_path, "a" * 64).newest() is None
+
+
+@dataclass
+class NoNumbers(LabelObjective):
+    """Compute what is no number of finite weights."""
+
+    def build_model(self):
+        model = super().build_model()
+        model.head.register_forward_hook(lambda _head, _inputs, logits: logits * math.inf)
+        return model
+
+
+def test_predictions_that_are_no_numbers_are_no_score(objective, tmp_path):
+    shared = {name: getattr(objective, name) for name in objective.__dataclass_fields__}
+    blind = job(NoNumbers(**shared), tmp_path, steps=4, eval_steps=(0, 4))
+
+    with pytest.raises(TrainingDiverged, match="the loss of step 0 is not finite"):
+        run_training(blind, resources(tmp_path))
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_two_workers_stop_together(one_bad_word, tmp_path):

@@ -18,6 +18,7 @@ from pipeline.core.train.objectives.objective import (
     Objective,
     ScoreFunction,
     evaluation_mode,
+    watched_outputs,
 )
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "evaluate_labels",
     "evaluation_mode",
     "predict_labels",
+    "watched_outputs",
 ]

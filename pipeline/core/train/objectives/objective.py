@@ -123,3 +123,19 @@ def evaluation_mode(model: nn.Module) -> Iterator[torch.device]:
     with torch.inference_mode():
         yield next(model.parameters()).device
     model.train()
+
+
+@contextmanager
+def watched_outputs(model: nn.Module) -> Iterator[list[bool]]:
+    """Yield a list that gets, of each pass of a model within, whether all that it computed is finite."""
+    finite: list[bool] = []
+
+    def look(_model: nn.Module, _inputs: object, output: Tensor | tuple[Tensor, ...]) -> None:
+        parts = output if isinstance(output, tuple) else (output,)
+        finite.append(all(bool(torch.isfinite(part).all()) for part in parts))
+
+    hook = model.register_forward_hook(look)
+    try:
+        yield finite
+    finally:
+        hook.remove()
