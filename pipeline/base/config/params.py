@@ -77,7 +77,7 @@ class Params(Section):
         for key, searched in self.tune.ranges.items():
             for value in searched.ends:
                 try:
-                    self.with_searched({key: value})._methods_fit_their_task()
+                    self.with_searched({key: value})._require_method_of_task()
                 except KeyError:
                     known = ", ".join(sorted(type(self.finetune).model_fields))
                     raise ValueError(
@@ -91,12 +91,15 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _methods_fit_their_task(self) -> "Params":
+        self._require_method_of_task()
+        return self
+
+    def _require_method_of_task(self) -> None:
         if setting := self.finetune.task_fault(one_label=answer_form(self.task).one_label):
             raise ValueError(
                 f"`{setting}` under `finetune` is for texts of one label, and the task is {self.task}. Take "
                 f"it out, or write `task: {SINGLE_LABEL}`"
             )
-        return self
 
     @model_validator(mode="after")
     def _abilities_are_known(self) -> "Params":

@@ -1,6 +1,5 @@
 """The encoder of a family, without its pooler, with given or random weights."""
 
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
@@ -48,11 +47,18 @@ class EncoderSettings(TypedDict):
 
 
 def scratch_config(
-    *, vocabulary: int, width: int, layers: int, heads: int, feed_forward: int, max_tokens: int
+    *,
+    vocabulary: int,
+    width: int,
+    layers: int,
+    heads: int,
+    feed_forward: int,
+    max_tokens: int,
+    memory: int | None = None,
 ) -> EncoderSettings:
     """Return the config of an encoder that starts from random weights.
 
-    Raises ConfigError for a shape that no encoder has, or that this machine cannot hold.
+    Raises ConfigError for a shape that no encoder has, or that a machine with so many bytes cannot hold.
     """
     if width % heads:
         raise ConfigError(
@@ -60,13 +66,16 @@ def scratch_config(
             f"`width: {-(-width // heads) * heads}` there into params.yaml, or other `heads`."
         )
     weights = (vocabulary + max_tokens) * width + layers * width * (4 * width + 2 * feed_forward)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if layers > MOST_LAYERS or BYTES_TRAINED * weights > memory:
+    if layers > MOST_LAYERS:
+        raise ConfigError(
+            f"encoder.scratch: no encoder of {layers:,} layers can be trained. Write fewer `layers` "
+            f"({MOST_LAYERS:,} at most) there into params.yaml."
+        )
+    if memory and BYTES_TRAINED * weights > memory:
         raise ConfigError(
             f"encoder.scratch: {layers:,} layers of width {width:,} have {weights / 1e6:,.0f} million "
             f"weights, and training takes {BYTES_TRAINED} bytes for each; this machine has "
-            f"{memory / 1e9:,.0f} GB. "
-            f"Write fewer `layers` ({MOST_LAYERS:,} at most) or a smaller `width` there into params.yaml."
+            f"{memory / 1e9:,.0f} GB. Write fewer `layers` or a smaller `width` there into params.yaml."
         )
     return {
         "model_type": "bert",
