@@ -18,7 +18,10 @@ MEMORY = 24 * 10**9
         ({"width": 10**9}, r"this machine has 24 GB\. Write fewer `layers`"),
         ({"feed_forward": 10**12}, "this machine has"),
         ({"vocabulary": 10**12}, "this machine has"),
-        ({"layers": 10**5, "width": 2, "feed_forward": 2}, r"no encoder of 100,000 layers .*\(1,000 at most\)"),
+        (
+            {"layers": 10**5, "width": 2, "feed_forward": 2},
+            r"no encoder of 100,000 layers .*\(1,000 at most\)",
+        ),
     ],
 )
 def test_a_shape_that_no_encoder_has_is_refused(change, sentence):
