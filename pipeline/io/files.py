@@ -19,6 +19,7 @@ from pipeline.io.file_access import OWN_FILE, keep_access
 
 RECEIPT = "receipt.json"
 STAGING = "staging"
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextlib.contextmanager
@@ -46,12 +47,19 @@ def report_disk_full(where: Path) -> Iterator[None]:
     """Turn "no space left on device" within the block into a Fault that names `where`."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        if not _is_disk_full(error):
             raise
         raise Fault(
             f"No space is left for {where}, which is unchanged. Free some space, then type the same again."
         ) from error
+
+
+def _is_disk_full(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in DISK_FULL
+    # What safetensors writes by itself fails as an error of its own.
+    return any(f"(os error {number})" in str(error) for number in DISK_FULL)
 
 
 def sweep_staging(out: Path) -> None:

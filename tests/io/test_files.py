@@ -62,6 +62,15 @@ def test_a_full_disk_is_a_fault_that_names_the_place(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_library_that_finds_the_disk_full_is_a_fault_too(number: int, tmp_path: Path) -> None:
+    from safetensors import SafetensorError
+
+    with pytest.raises(Fault, match=r"No space is left for .*out"), files.staging_dir(tmp_path / "out"):
+        raise SafetensorError(f"Error while serializing: I/O error: No space left (os error {number})")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_another_error_of_the_disk_is_not_changed(tmp_path: Path) -> None:
     with pytest.raises(PermissionError), files.report_disk_full(tmp_path):
         raise PermissionError(errno.EACCES, "no")

@@ -21,6 +21,8 @@ from pipeline.core.validate.row_measures import draw
 FOLDS = 5
 FEATURES = 30_000
 MIN_COUNT = 2
+# What scikit-learn says where no word is left, and where none is in MIN_COUNT texts.
+NO_FEATURES = ("empty vocabulary", "no terms remain")
 MAX_ITERATIONS, TOLERANCE = 300, 1e-3
 
 
@@ -50,16 +52,17 @@ def find_likely_wrong(
     """Return the texts whose label is likely wrong, the likeliest first; of `sample_texts` texts at most.
 
     It is deterministic, whatever the order of the records. Returns none where two labels do not have a text
-    in every fold.
+    in every fold, or no two texts have a word in common, as those of emoji alone.
     """
     drawn = sorted(draw(records, sample_texts).values(), key=lambda record: record.id)
     number = {label: index for index, label in enumerate(labels)}
     drawn = [record for record in drawn if record.label in number]
     given_N = np.array([number[record.label] for record in drawn])
     folds_N = np.array([_fold(record.group) for record in drawn])
-    if not _can_fit(given_N, folds_N):
+    features = _features([record.text for record in drawn]) if _can_fit(given_N, folds_N) else None
+    if features is None:
         return []
-    probabilities_NL = _out_of_fold(drawn, given_N, folds_N, len(labels))
+    probabilities_NL = _out_of_fold(features, given_N, folds_N, len(labels))
     wrong = _likely_wrong_rows(probabilities_NL, given_N)
     found = [
         LikelyWrong(
@@ -85,15 +88,14 @@ def _can_fit(given_N: NDArray[np.int64], folds_N: NDArray[np.int64]) -> bool:
 
 
 def _out_of_fold(
-    records: Sequence[TextRecord],
+    features: Any,
     given_N: NDArray[np.int64],
     folds_N: NDArray[np.int64],
     labels: int,
 ) -> NDArray[np.float64]:
     from sklearn.linear_model import LogisticRegression
 
-    features = _features([record.text for record in records])
-    probabilities_NL = np.zeros((len(records), labels))
+    probabilities_NL = np.zeros((len(given_N), labels))
 
     with one_blas_thread():
         for fold in range(FOLDS):
@@ -108,12 +110,20 @@ def _out_of_fold(
 
 
 def _features(texts: Sequence[str]) -> Any:
-    """Return TF-IDF features: words and pairs of them, or characters where no blank parts words."""
+    """Return TF-IDF features: words and pairs of them, or characters where no blank parts words.
+
+    None where no feature is in enough texts.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     kind = {"analyzer": "char", "ngram_range": (1, 3)} if mostly_unspaced(texts) else {"ngram_range": (1, 2)}
     vectorizer = TfidfVectorizer(max_features=FEATURES, min_df=MIN_COUNT, sublinear_tf=True, **kind)
-    return vectorizer.fit_transform(texts)
+    try:
+        return vectorizer.fit_transform(texts)
+    except ValueError as error:
+        if not any(reason in str(error) for reason in NO_FEATURES):
+            raise
+        return None
 
 
 def _likely_wrong_rows(

@@ -51,8 +51,9 @@ def write_shards(folder: Path, batches: Iterable[Columns]) -> "TokenShards":
 def is_whole(folder: Path) -> bool:
     """Return whether every file of a folder has the digest that was written last."""
     try:
-        files.verify_folder(folder, files.read_json(folder / files.RECEIPT))
-    except (TonewatchError, OSError, ValueError):
+        expected = files.read_json(folder / files.RECEIPT)
+        files.verify_folder(folder, dict(expected))
+    except (TonewatchError, OSError, ValueError, TypeError):
         return False
     return True
 

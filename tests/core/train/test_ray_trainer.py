@@ -1,6 +1,7 @@
 import multiprocessing
 import os
 import signal
+import subprocess
 from dataclasses import dataclass, replace
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from training_jobs import job, resources
 from training_methods import adapted, method
 
+from pipeline.base.errors import Fault
 from pipeline.core.methods.recipe import Recipe
 from pipeline.core.train.objectives import LabelObjective
 from pipeline.core.train.ray_trainer import run_training
@@ -175,3 +177,25 @@ def test_two_workers_reach_the_weights_of_one_process(micro_batch, objective, tm
     assert all(
         torch.allclose(together.weights[name], alone.weights[name], atol=1e-4) for name in alone.weights
     )
+
+
+@pytest.mark.needs("mount")
+def test_a_full_disk_stops_with_its_place_and_keeps_the_checkpoint_before(objective, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    # A checkpoint has about 400 kB, and while the next one is written there are two.
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", small], check=False).returncode:
+        pytest.skip("mounting needs root")
+    try:
+        training = replace(
+            job(objective, tmp_path, every=4), checkpoints=CheckpointFolder(small, "checkpoints")
+        )
+        with pytest.raises(Fault, match=r"No space is left for .*step-00000008, .*Free some space"):
+            run_training(training, resources(tmp_path))
+        assert CheckpointFolder(small, "checkpoints").newest().step == 4
+        assert [path.name for path in (small / "checkpoints").iterdir()] == ["step-00000004"]
+
+        subprocess.run(["mount", "-o", "remount,size=8m", small], check=True)
+        assert len(run_training(training, resources(tmp_path)).history) == 2
+    finally:
+        subprocess.run(["umount", small], check=True)

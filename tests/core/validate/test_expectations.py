@@ -9,6 +9,8 @@ from text_records import text_record
 
 from pipeline.base.config import ValidateConfig
 from pipeline.base.records import TextRecord
+from pipeline.base.tasks import TOKEN_LABELS
+from pipeline.base.tasks.spans import Span, dump_spans
 from pipeline.core.validate.expectations import Check, check
 
 CFG = ValidateConfig(
@@ -157,3 +159,13 @@ def test_the_language_of_many_texts_is_judged_on_a_sample_and_says_so() -> None:
 
     assert found.found == 1
     assert found.sentence.endswith("50 of 200 texts judged, 95 % interval 0.9287 to 1")
+
+
+@pytest.mark.parametrize(("label", "refused"), [("person", []), (None, ["labels", "share of label person"])])
+def test_one_label_of_entities_will_do_but_not_none(label: str | None, refused: list[str]) -> None:
+    spans = [Span(0, 3, label)] if label else []
+    records = [record(number, label=dump_spans(spans)) for number in range(4)]
+
+    found = check(measured(records), (), CFG, ("person",), TOKEN_LABELS)
+
+    assert [one.name for one in found if not one.passed] == refused

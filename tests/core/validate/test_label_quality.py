@@ -3,6 +3,7 @@
 import dataclasses
 import random
 
+import pytest
 from text_records import text_record
 
 from pipeline.base.records import TextRecord
@@ -81,3 +82,18 @@ def test_texts_without_blanks_are_compared_by_characters() -> None:
     wrong = [dataclasses.replace(records[0], label="good"), *records[1:]]
 
     assert [one.id for one in find_likely_wrong(wrong, LABELS, sample_texts=100)] == [records[0].id]
+
+
+@pytest.mark.parametrize("word", ["😀", "\u0301", "{number}word" + "x" * 5000])
+def test_texts_without_a_word_in_common_name_nothing(word: str) -> None:
+    records = [
+        text_record(
+            number,
+            label=LABELS[number % 2],
+            group=f"g{number}",
+            text=word.format(number=number) + "!" * number,
+        )
+        for number in range(60)
+    ]
+
+    assert find_likely_wrong(records, LABELS, sample_texts=1000) == []

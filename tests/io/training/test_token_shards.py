@@ -9,7 +9,7 @@ import seaweed
 from pipeline.core.train.batches import pad, token_lengths
 from pipeline.io.checkpoints import CheckpointFolder
 from pipeline.io.training import token_shards
-from pipeline.io.training.token_shards import in_batches, publish_shards, write_shards
+from pipeline.io.training.token_shards import in_batches, is_whole, publish_shards, write_shards
 
 
 def batches(texts, labels):
@@ -159,6 +159,13 @@ def test_a_worker_reads_texts_from_s3(shards, texts, tmp_path, monkeypatch):
     finally:
         server.stop()
         server.remove()
+
+
+@pytest.mark.parametrize("receipt", ["[1]", "3", "null", '"text"', "{", ""])
+def test_a_receipt_that_names_no_files_is_of_no_whole_folder(receipt, tmp_path):
+    (tmp_path / "receipt.json").write_text(receipt)
+
+    assert not is_whole(tmp_path)
 
 
 PROGRAM = """
