@@ -1,16 +1,19 @@
 """The Ray cluster of this process, which trainings, data stages and the service share."""
 
 import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pipeline.base.errors import Unreachable
+from pipeline.base.errors import Unreachable, UsageError
 from pipeline.io.security.secret_files import read_or_make_secret
 
 LOCAL, AUTO = "local", "auto"
 # Ray itself asks a dead address for minutes, and then ends the process.
 ANSWER_SECONDS = 10.0
+# In which the machines of a cluster that is just started join it.
+JOIN_SECONDS, POLL_SECONDS = 60.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,24 @@ class RayCluster:
         except Exception as error:
             # Ray has no class of its own for this: its errors are built-in ones, one is a bare Exception.
             raise Unreachable(self._sentence(str(error).partition("\n")[0])) from error
+
+    def require_cores(self, wanted: int) -> None:
+        """Raise UsageError where the cluster that was joined has fewer cores than workers.
+
+        Ray would wait for them without end. A machine may still be on its way to another cluster, not to this
+        machine alone.
+        """
+        import ray
+
+        end = time.monotonic() + (0 if self.address == LOCAL else JOIN_SECONDS)
+        while (found := int(ray.cluster_resources().get("CPU", 0))) < wanted:
+            if time.monotonic() >= end:
+                raise UsageError(
+                    f"The profile asks for {wanted} workers, and the Ray cluster has {found} core"
+                    f"{'' if found == 1 else 's'}. Write `workers: {found}` or less into the profile, add "
+                    "machines, or type `tonewatch run --profile laptop`."
+                )
+            time.sleep(POLL_SECONDS)
 
     def _require_answer(self) -> None:
         """Raise Unreachable where nothing listens at an address of host and port, or at that of `auto`."""
