@@ -49,6 +49,8 @@ class TrainingContext:
 
         if self.profile.workers:
             self.cluster.join()
+            if self.profile.device == "cpu":
+                self.cluster.require_cores(self.profile.min_workers or self.profile.workers)
         resources = WorkerResources(
             device=self.profile.device,
             workers=self.profile.workers,

@@ -68,14 +68,20 @@ def encoder_section(root: Path, **changes: Any) -> EncoderConfig:
 
 
 def pretrained(
-    home: Path, splits: Path, root: Path, encoder: EncoderConfig, *, steps: int, tuning: Any = None
+    home: Path,
+    splits: Path,
+    root: Path,
+    encoder: EncoderConfig,
+    *,
+    tuning: Any = None,
+    **pretraining: Any,
 ) -> Receipt:
     params = load_params(root / "params.yaml")
     return pretrain(
         splits,
         home / "encoder",
         encoder=encoder,
-        cfg=PretrainConfig.model_validate({**params.pretrain.model_dump(), "steps": steps}),
+        cfg=PretrainConfig.model_validate({**params.pretrain.model_dump(), **pretraining}),
         limits=params.validation.model_copy(update={"max_cut_words": 1.0}),
         training=context_of(home),
         finetuning=FinetuningPlan(
@@ -207,14 +213,52 @@ def test_without_steps_random_weights_are_those_of_the_seed(splits: Path, tmp_pa
     assert first == second
 
 
+PROMPT = {
+    "template": "{text} what a [MASK] film",
+    "words": {"bad": ["bad"], "good": ["good"]},
+    "zero_shot": False,
+}
+
+
+@pytest.mark.parametrize(
+    ("tuning", "message"),
+    [
+        ({"method": "top:7"}, "`top:7` asks for 7 blocks, and this encoder has 2"),
+        (
+            {"method": "prompt", "prompt": PROMPT},
+            "needs a BERT with a word head, and this encoder is a roberta",
+        ),
+        ({"method": "adalora", "min_steps": 1, "batch_size": 999}, "needs 10 steps .* the training has 1"),
+    ],
+)
 def test_a_method_that_the_encoder_has_no_place_for_stops_before_pretraining(
-    splits: Path, tmp_path: Path, root: Path, sentences: Any
+    tuning: dict[str, Any], message: str, splits: Path, tmp_path: Path, root: Path, sentences: Any
 ) -> None:
     folder = make(tmp_path / "roberta", "roberta", sentences)
     encoder = encoder_section(root, folder=str(folder))
 
-    with pytest.raises(ConfigError, match=r"`top:7` asks for 7 blocks, and this encoder has 2"):
-        pretrained(tmp_path, splits, root, encoder, steps=3, tuning={"method": "top:7"})
+    with pytest.raises(ConfigError, match=message):
+        pretrained(tmp_path, splits, root, encoder, steps=3, tuning=tuning)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+@pytest.mark.parametrize(
+    ("pretraining", "words", "message"),
+    [
+        ({"steps": 3}, {"bad": ["bad"]}, "the label good has no word"),
+        ({"steps": 3, "objective": "causal"}, PROMPT["words"], "this encoder is one without"),
+        ({"steps": 0}, PROMPT["words"], "this encoder is one without"),
+    ],
+)
+def test_a_prompt_that_would_not_fit_stops_before_pretraining(
+    pretraining: dict[str, Any], words: Any, message: str, splits: Path, tmp_path: Path, root: Path
+) -> None:
+    shape = {"vocabulary": 300, "width": 16, "layers": 2, "heads": 2, "feed_forward": 32}
+    encoder = encoder_section(root, start="scratch", scratch=shape)
+    tuning = {"method": "prompt", "prompt": {**PROMPT, "words": words}}
+
+    with pytest.raises(ConfigError, match=message):
+        pretrained(tmp_path, splits, root, encoder, tuning=tuning, **pretraining)
     assert not (tmp_path / "checkpoints").exists()
 
 

@@ -77,24 +77,23 @@ class Params(Section):
         for key, searched in self.tune.ranges.items():
             for value in searched.ends:
                 try:
-                    self.with_searched({key: value})._require_method_of_task()
+                    self.with_searched({key: value})._refuse_method_of_one_label()
                 except KeyError:
                     known = ", ".join(sorted(type(self.finetune).model_fields))
                     raise ValueError(
                         f"tune.ranges names {key}, which is no key that a search can set. Write "
                         f"`{SEARCHED}.` before one of: {known}"
                     ) from None
-                except ValidationError as error:
-                    reason = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-                    raise ValueError(f"tune.ranges: {key} cannot be {value}: {reason}") from None
+                except ValueError as error:
+                    raise ValueError(f"tune.ranges: {key} cannot be {value}: {_reason(error)}") from None
         return self
 
     @model_validator(mode="after")
-    def _methods_fit_their_task(self) -> "Params":
-        self._require_method_of_task()
+    def _method_fits_its_task(self) -> "Params":
+        self._refuse_method_of_one_label()
         return self
 
-    def _require_method_of_task(self) -> None:
+    def _refuse_method_of_one_label(self) -> None:
         if setting := self.finetune.task_fault(one_label=answer_form(self.task).one_label):
             raise ValueError(
                 f"`{setting}` under `finetune` is for texts of one label, and the task is {self.task}. Take "
@@ -229,3 +228,9 @@ class Params(Section):
                     "`evaluate: {vader_thresholds: null}`"
                 )
         return self
+
+
+def _reason(error: ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 
 from tokenizers import Encoding, Tokenizer
 
+from pipeline.base.errors import DataRejected
 from pipeline.base.tasks.targets import BREAK, by_part, split_target
 
 # At most a quarter of the vocabulary are letters at the start of a word, and a quarter letters within one.
@@ -36,6 +37,8 @@ def load_tokenizer(document: str, max_tokens: int) -> Tokenizer:
 def train_tokenizer(texts: Iterable[str], *, vocabulary: int) -> str:
     """Train a lower-casing WordPiece tokenizer and return its JSON, the same for the same texts.
 
+    Raises DataRejected where no text has a letter, as those of accents alone.
+
     Source: Wu et al., 2016 (WordPiece); the layout is that of BERT (Devlin et al., 2019).
     """
     from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -46,6 +49,11 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary: int) -> str:
     tokenizer.decoder = decoders.WordPiece()
     normalized = [tokenizer.normalizer.normalize_str(text) for text in texts]
     letters = _letters(normalized, most=vocabulary // ALPHABET_DIVISOR)
+    if not letters:
+        raise DataRejected(
+            "No training text has a letter, a digit or a sign, so there is nothing to train a tokenizer on. "
+            "Look at the texts that `collect.sources` of params.yaml reads, and correct `columns.text`."
+        )
     # The trainer numbers letters in the order of a salted hash map and breaks ties by number, so two
     # processes would train two tokenizers. Special tokens are numbered beforehand; `_plain` makes letters
     # plain again.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pipeline.base.errors import Unreachable
+from pipeline.base.errors import Unreachable, UsageError
 from pipeline.io.security.secret_files import read_or_make_secret
 
 LOCAL, AUTO = "local", "auto"
@@ -45,6 +45,21 @@ class RayCluster:
         except Exception as error:
             # Ray has no class of its own for this: its errors are built-in ones, one is a bare Exception.
             raise Unreachable(self._sentence(str(error).partition("\n")[0])) from error
+
+    def require_cores(self, wanted: int) -> None:
+        """Raise UsageError where this machine alone is the cluster, and has fewer cores than workers.
+
+        Ray would wait for them without end. Another cluster may grow when it is asked for more.
+        """
+        import ray
+
+        found = int(ray.cluster_resources().get("CPU", 0))
+        if self.address == LOCAL and found < wanted:
+            raise UsageError(
+                f"The profile asks for {wanted} workers, and this machine has {found} core"
+                f"{'' if found == 1 else 's'}. Write `workers: {found}` or less into the profile, name a larger "
+                "cluster in RAY_ADDRESS, or type `tonewatch run --profile laptop`."
+            )
 
     def _require_answer(self) -> None:
         """Raise Unreachable where nothing listens at an address of host and port, or at that of `auto`."""

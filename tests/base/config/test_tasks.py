@@ -132,7 +132,7 @@ def test_what_fits_its_task_is_read(task: str, labels: list[str], more: dict[str
             "multi_label",
             ["food", "price"],
             {"tune": {"ranges": {"finetune.label_smoothing": {"choices": [0.0, 0.2]}}}},
-            "`label_smoothing: 0.2` under `finetune` is for texts of one label",
+            "tune.ranges: finetune.label_smoothing cannot be 0.2: `label_smoothing: 0.2` under `finetune` is",
         ),
     ],
 )

@@ -1,10 +1,12 @@
 import subprocess
 import sys
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
+from pipeline.base.errors import DataRejected
 from pipeline.core.model.pieces import continuations
 from pipeline.core.model.special_tokens import special_ids
 from pipeline.core.model.tokenizer import (
@@ -111,3 +113,9 @@ def test_the_pieces_of_a_target_lie_behind_the_text():
 
     assert [text[one.start : one.end] for one in spans if one.end] == text.split()
     assert [one.token for one in spans] == encode(load_tokenizer(document, 20), [text])[0]
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["\u0301\u0302", "\u200b \u200d"]])
+def test_texts_without_a_letter_train_no_tokenizer(texts):
+    with pytest.raises(DataRejected, match=r"No training text has a letter.*correct `columns\.text`"):
+        train_tokenizer(texts, vocabulary=100)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.base.errors import Unreachable
+from pipeline.base.errors import Unreachable, UsageError
 from pipeline.io.security.ray_cluster import RayCluster
 
 
@@ -51,3 +51,14 @@ def test_a_cluster_that_was_killed_and_left_its_address_is_named_at_once(
 
     with pytest.raises(Unreachable, match=r"RAY_ADDRESS \(auto\): the last cluster of this machine was at"):
         RayCluster("auto", tmp_path / "token").join()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_more_workers_than_cores_are_refused_at_once(tmp_path: Path) -> None:
+    cluster = RayCluster("local", tmp_path / "token")
+    cluster.join()
+
+    cluster.require_cores(1)
+    with pytest.raises(UsageError, match=r"asks for 5000 workers, and this machine has \d+ core"):
+        cluster.require_cores(5000)
