@@ -57,8 +57,8 @@ class RayCluster:
         if self.address == LOCAL and found < wanted:
             raise UsageError(
                 f"The profile asks for {wanted} workers, and this machine has {found} core"
-                f"{'' if found == 1 else 's'}. Write `workers: {found}` or less into the profile, name a larger "
-                "cluster in RAY_ADDRESS, or type `tonewatch run --profile laptop`."
+                f"{'' if found == 1 else 's'}. Write `workers: {found}` or less into the profile, name "
+                "a larger cluster in RAY_ADDRESS, or type `tonewatch run --profile laptop`."
             )
 
     def _require_answer(self) -> None:
