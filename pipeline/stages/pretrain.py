@@ -1,5 +1,6 @@
 """Pretrain: adapt an encoder to the texts by language modelling."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -186,6 +187,7 @@ def _start(
             heads=shape.heads,
             feed_forward=shape.feed_forward,
             max_tokens=encoder.max_tokens,
+            memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         )
         return EncoderStart(_with_windows(config, encoder), None, dropout), tokenizer
     where, source = read_start(encoder, downloads)

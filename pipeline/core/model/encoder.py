@@ -1,6 +1,6 @@
 """The encoder of a family, without its pooler, with given or random weights."""
 
-import os
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 
@@ -48,11 +48,18 @@ class EncoderSettings(TypedDict):
 
 
 def scratch_config(
-    *, vocabulary: int, width: int, layers: int, heads: int, feed_forward: int, max_tokens: int
+    *,
+    vocabulary: int,
+    width: int,
+    layers: int,
+    heads: int,
+    feed_forward: int,
+    max_tokens: int,
+    memory: float = math.inf,
 ) -> EncoderSettings:
     """Return the config of an encoder that starts from random weights.
 
-    Raises ConfigError for a shape that no encoder has, or that this machine cannot hold.
+    Raises ConfigError for a shape that no encoder has, or that `memory` bytes cannot hold in training.
     """
     if width % heads:
         raise ConfigError(
@@ -60,7 +67,6 @@ def scratch_config(
             f"`width: {-(-width // heads) * heads}` there into params.yaml, or other `heads`."
         )
     weights = (vocabulary + max_tokens) * width + layers * width * (4 * width + 2 * feed_forward)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if layers > MOST_LAYERS or BYTES_TRAINED * weights > memory:
         raise ConfigError(
             f"encoder.scratch: {layers:,} layers of width {width:,} have {weights / 1e6:,.0f} million "

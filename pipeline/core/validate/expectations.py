@@ -69,8 +69,7 @@ def check(
     labels_of = {answer: answer_form(task).labels_of(answer) for answer in kept.measures.labels}
     frame = _text_frame(kept, cfg, labels, labels_of)
     rules = _text_rules(cfg, labels, labels_of, _language_note(frame))
-    if answer_form(task).has_places and any(labels_of.values()):
-        # One label will do: what is no entity is told from it.
+    if answer_form(task).has_places and any(labels_of.values()):  # one will do: the rest has no label
         rules = [rule for rule in rules if rule.name != "labels"]
     return (*_run_suite(frame, rules), *raw_checks)
 
