@@ -60,23 +60,8 @@ def scratch_config(
 
     Raises ConfigError for a shape that no encoder has, or that a machine with so many bytes cannot hold.
     """
-    if width % heads:
-        raise ConfigError(
-            f"encoder.scratch: a width of {width} is not divided by {heads} heads. Write "
-            f"`width: {-(-width // heads) * heads}` there into params.yaml, or other `heads`."
-        )
     weights = (vocabulary + max_tokens) * width + layers * width * (4 * width + 2 * feed_forward)
-    if layers > MOST_LAYERS:
-        raise ConfigError(
-            f"encoder.scratch: no encoder of {layers:,} layers can be trained. Write fewer `layers` "
-            f"({MOST_LAYERS:,} at most) there into params.yaml."
-        )
-    if memory and BYTES_TRAINED * weights > memory:
-        raise ConfigError(
-            f"encoder.scratch: {layers:,} layers of width {width:,} have {weights / 1e6:,.0f} million "
-            f"weights, and training takes {BYTES_TRAINED} bytes for each; this machine has "
-            f"{memory / 1e9:,.0f} GB. Write fewer `layers` or a smaller `width` there into params.yaml."
-        )
+    _require_shape(width, layers, heads, weights=weights, memory=memory)
     return {
         "model_type": "bert",
         "vocab_size": vocabulary,
@@ -91,6 +76,25 @@ def scratch_config(
         "initializer_range": 0.02,
         "pad_token_id": 0,
     }
+
+
+def _require_shape(width: int, layers: int, heads: int, *, weights: int, memory: int | None) -> None:
+    if width % heads:
+        raise ConfigError(
+            f"encoder.scratch: a width of {width} is not divided by {heads} heads. Write "
+            f"`width: {-(-width // heads) * heads}` there into params.yaml, or other `heads`."
+        )
+    if layers > MOST_LAYERS:
+        raise ConfigError(
+            f"encoder.scratch: no encoder of {layers:,} layers can be trained. Write fewer `layers` "
+            f"({MOST_LAYERS:,} at most) there into params.yaml."
+        )
+    if memory and BYTES_TRAINED * weights > memory:
+        raise ConfigError(
+            f"encoder.scratch: {layers:,} layers of width {width:,} have {weights / 1e6:,.0f} million "
+            f"weights, and training takes {BYTES_TRAINED} bytes for each; this machine has "
+            f"{memory / 1e9:,.0f} GB. Write fewer `layers` or a smaller `width` there into params.yaml."
+        )
 
 
 def build_encoder(
