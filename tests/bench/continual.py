@@ -16,11 +16,12 @@ import hashlib
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from text_table import print_table
 from timed_training import timed_training
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -250,15 +251,8 @@ class _Trained:
 
 
 def _print(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    for line in _lines([heads, *rows]):
-        print(line)
-
-
-def _lines(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    yield ""
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    print()
+    print_table([heads, *rows])
 
 
 if __name__ == "__main__":

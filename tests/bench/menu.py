@@ -19,6 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from text_table import print_table
+
 ROOT = Path(__file__).resolve().parents[2]
 THREADS = 2
 # Wider than params.yaml: what a share less of one kind costs, and what it gives.
@@ -188,9 +190,7 @@ def _show(factory: Any, models: Mapping[str, Any], test: Sequence[Any], slices: 
         rows.append(
             [one.name, f"{one.megabytes:.1f}", f"{one.parameters / 1e6:.1f}M", *quality, *times, *ends]
         )
-    widths = [max(len(row[place]) for row in rows) for place in range(len(HEADS))]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print_table(rows)
 
 
 def _tested(

@@ -26,6 +26,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from text_table import print_table
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 TOGETHER = 32  # texts in a request
@@ -143,9 +145,7 @@ def _measure(asked: argparse.Namespace, scratch: Path) -> None:
             f"{failed:.0f}",
         )
         rows.append((NAMES[kind], *figures))
-    widths = [max(len(row[place]) for row in rows) for place in range(len(heads))]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print_table(rows)
     costs = [1 - mine / bare for (mine, _), (bare, _) in zip(full["ours"], full["bare"], strict=True)]
     print(
         f"\nGuard and journal cost {statistics.median(costs):.1%} of the texts a second "

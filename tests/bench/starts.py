@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import sampled_texts
+from text_table import print_table
 from timed_training import timed_training
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,10 +63,8 @@ def main() -> None:
         for name in names:
             rows.append(bench.row(name, seeds))
             print("  ".join(rows[-1]), flush=True)
-    widths = [max(len(row[place]) for row in rows) for place in range(len(HEADS))]
     print(f"\n{bench.texts:,} texts to train on, seeds {asked.seeds}, {asked.threads} threads\n")
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print_table(rows)
 
 
 def _arguments() -> argparse.Namespace:

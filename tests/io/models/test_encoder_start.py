@@ -1,14 +1,13 @@
 """The weights that an encoder starts from come in one pinned file, or in the parts of an archive."""
 
 import hashlib
-import io
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from archives import zipped
 from safetensors.torch import save
 
 from pipeline.base.config import EncoderConfig
@@ -23,14 +22,6 @@ MEMBERS = {
     "small/model.safetensors": save(WEIGHTS),
     "small/tokenizer.json": b"{}",
 }
-
-
-def zipped(members: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as box:
-        for name, content in members.items():
-            box.writestr(name, content)
-    return out.getvalue()
 
 
 @pytest.fixture

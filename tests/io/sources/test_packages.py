@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from archives import zipped
 
 from pipeline.base.config import PinnedFile
 from pipeline.base.errors import DataRejected, DigestMismatch, SourceUnreachable
@@ -19,14 +20,6 @@ from pipeline.io.sources.packages import fetch_pinned_file, read_members, read_n
 from pipeline.io.web.pip_settings import PipSettings, parse_pip_config, read_pip_settings
 
 CAP = 10_000_000
-
-
-def zipped(members: Mapping[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as box:
-        for name, content in members.items():
-            box.writestr(name, content)
-    return out.getvalue()
 
 
 def tarred(members: Mapping[str, bytes], *links: tuple[str, str]) -> bytes:
