@@ -1,5 +1,6 @@
 """Checkpoints of a training: each is whole or ignored, and deleted when nobody resumes it for long."""
 
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ class CheckpointFolder:
 
     def newest(self) -> Checkpoint | None:
         """Read the newest checkpoint whose digests match its files, None when there is none."""
-        here = {path.name for path in self.folder.glob("step-*")}
+        here = _steps(path.name for path in self.folder.glob("step-*"))
         for name in sorted({*here, *self._stored()}, reverse=True):
             folder = self.folder / name
             if is_whole(folder) or (self.store and self._fetched(folder)):
@@ -108,7 +109,7 @@ class CheckpointFolder:
 
     def _stored(self) -> list[str]:
         found = stores.names(f"{self.store}/{self.key}") if self.store else []
-        return [name for name in found if name.startswith("step-")]
+        return _steps(found)
 
     def _fetched(self, folder: Path) -> bool:
         from filelock import FileLock
@@ -120,6 +121,11 @@ class CheckpointFolder:
                 return is_whole(folder) or stores.fetch(self._address(folder.name), folder)
             except DigestMismatch:
                 return False
+
+
+def _steps(names: Iterable[str]) -> list[str]:
+    """Return the names of checkpoints: a folder that somebody renamed or copied is none."""
+    return [name for name in names if re.fullmatch(r"step-[0-9]{8,}", name)]
 
 
 def _read_checkpoint(folder: Path) -> Checkpoint:

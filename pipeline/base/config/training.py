@@ -216,6 +216,11 @@ class FinetuneConfig(OptimizerConfig):
 
     @model_validator(mode="after")
     def _two_passes_differ(self) -> "FinetuneConfig":
+        if self.r_drop and self.method == "contrastive":
+            raise ValueError(
+                "r_drop compares two passes of the head, and `method: contrastive` trains pairs without one: "
+                "write `r_drop: 0.0`, or another method"
+            )
         if self.r_drop and not self.dropout and not (self.has_adapters and self.lora.dropout):
             raise ValueError(
                 "r_drop compares two passes with different dropout, and there is none: write `dropout: 0.1` "

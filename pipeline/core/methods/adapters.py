@@ -46,6 +46,8 @@ def add_adapters(encoder: "Encoder", cfg: LoraConfig, *, adaptive: bool, seed: i
     else:
         config = PeftConfig(**common, r=cfg.rank)
     inject_adapter_in_model(config, encoder, ADAPTER)
+    if adaptive:
+        _begin_orthonormal(encoder)
 
 
 def target_paths(encoder: "Encoder", cfg: LoraConfig) -> list[str]:
@@ -104,6 +106,22 @@ def merge_adapters(model: nn.Module) -> None:
     for module in model.modules():
         if hasattr(module, "peft_config"):
             del module.peft_config
+
+
+def _begin_orthonormal(encoder: "Encoder") -> None:
+    """Make the singular vectors of AdaLoRA's adapters orthonormal, and scale their singular values.
+
+    The method takes the vectors for orthonormal, and peft begins with short ones: a few hundred steps then
+    change next to nothing. A step of Adam moves a singular value by one learning rate, and a column of LoRA,
+    of `d` entries, by `sqrt(d)` of them; so each value counts `sqrt(d)`.
+    """
+    from peft.tuners.adalora.layer import AdaLoraLayer
+
+    for part in encoder.modules():
+        if isinstance(part, AdaLoraLayer):
+            nn.init.orthogonal_(part.lora_A[ADAPTER])
+            nn.init.orthogonal_(part.lora_B[ADAPTER])
+            part.scaling[ADAPTER] *= math.sqrt(len(part.lora_B[ADAPTER]))
 
 
 def _is_called(name: str, target: str) -> bool:

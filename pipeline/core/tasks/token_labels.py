@@ -10,10 +10,11 @@ import numpy as np
 
 from pipeline.base.config import EvaluateConfig
 from pipeline.base.documents import EvaluationReport, ModelSettings, PublishedScores
+from pipeline.base.errors import DataRejected
 from pipeline.base.tasks import TOKEN_LABELS, TaskName, answer_form
 from pipeline.base.tasks.spans import load_spans
 from pipeline.core.evaluate.metrics import AnswerItems
-from pipeline.core.model.span_predictor import IGNORED, entities_of, tag_count, tags_of
+from pipeline.core.model.span_predictor import IGNORED, OUTSIDE, entities_of, tag_count, tags_of
 from pipeline.core.tasks.gazetteer import predict_by_gazetteer
 from pipeline.core.tasks.protocol import (
     AnswerTable,
@@ -29,7 +30,7 @@ from pipeline.core.tasks.text_task import LabelTask
 if TYPE_CHECKING:
     from pipeline.core.evaluate.report import LabelledPredictions, RobustnessReports, ScoredTexts
     from pipeline.core.train.objectives import EncoderStart
-    from pipeline.core.train.objectives.token_labels import TokenLabelObjective
+    from pipeline.core.train.objectives.token_labels import TaggedTexts, TokenLabelObjective
 
 FORM = answer_form(TOKEN_LABELS)
 
@@ -66,7 +67,12 @@ class TokenLabels(LabelTask):
     def objective(
         self, train: Any, valid: Any, start: "EncoderStart", training: Training
     ) -> "TokenLabelObjective":
-        """Return the objective with a cross-entropy for each token."""
+        """Return the objective with a cross-entropy for each token.
+
+        Raises DataRejected where no entity lies in the tokens that are read: nothing could be learnt.
+        """
+        for texts, part in ((train, "training"), (valid, "validation")):
+            _require_entities(texts, part)
         from pipeline.core.train.objectives.token_labels import TokenLabelObjective
 
         return TokenLabelObjective(
@@ -155,6 +161,15 @@ class TokenLabels(LabelTask):
         from pipeline.core.tasks.item_report import published_item_scores
 
         return published_item_scores(reserve, cfg, seed)
+
+
+def _require_entities(texts: "TaggedTexts", part: str) -> None:
+    rows = range(len(texts.tokens))
+    if not any((np.asarray(texts.tags(row)) > OUTSIDE).any() for row in rows):
+        raise DataRejected(
+            f"No entity of the {part} texts lies in the first `max_tokens` of its text, or there is none. "
+            "Write a larger `max_tokens` under `encoder` in params.yaml, or shorter texts into the source."
+        )
 
 
 def entity_f1(truth: Sequence[Sequence[int]], predicted: Sequence[Sequence[int]]) -> float:

@@ -25,6 +25,7 @@ ARTIFACTS = "mlflow-artifacts"
 CONNECT_SECONDS = 5
 DIGEST_CHARACTERS = 36  # the most MLflow stores of a dataset's digest; a tag holds the full one
 BATCH_ROWS = 100  # the most parameters MLflow takes in one call
+FORBIDDEN = re.compile(r"[^\w.-]")  # in a name; MLflow allows more, but not on every backend
 # MLflow's settings during a call; its two addresses are set by its own functions, and all are restored.
 SETTINGS = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
 VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", *SETTINGS)
@@ -141,8 +142,8 @@ def log_data(*, data_version: str, fingerprint: str) -> None:
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Flatten nested sections to dotted names in characters MLflow allows; list items are numbered from 0."""
     flat: dict[str, str] = {}
-    for name, value in values.items():
-        path = prefix + re.sub(r"[^\w.-]", "_", str(name))
+    for part, value in zip(_allowed(list(map(str, values))), values.values(), strict=True):
+        path = prefix + part
         if isinstance(value, list | tuple):
             value = {str(index): item for index, item in enumerate(value)}
         if isinstance(value, Mapping):
@@ -150,6 +151,15 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         else:
             flat[path] = str(value)
     return flat
+
+
+def _allowed(names: Sequence[str]) -> list[str]:
+    """Return names in characters MLflow allows; those that would be equal show what was replaced, in hex."""
+    plain = [FORBIDDEN.sub("_", name) for name in names]
+    return [
+        FORBIDDEN.sub(lambda found: f"_{ord(found[0]):x}", name) if plain.count(one) > 1 else one
+        for name, one in zip(names, plain, strict=True)
+    ]
 
 
 @contextlib.contextmanager

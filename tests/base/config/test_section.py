@@ -63,6 +63,11 @@ def test_a_wrong_value_is_refused_with_what_to_write(assignment: str, message: s
     assert path.read_bytes() == before
 
 
+def test_pairs_have_no_head_to_compare_two_passes_of(path: Path) -> None:
+    with pytest.raises(ConfigError, match="`method: contrastive` trains pairs without one"):
+        set_params(path, ["finetune.method=contrastive", "finetune.dropout=0.1", "finetune.r_drop=1"])
+
+
 @pytest.mark.parametrize(
     ("assignments", "expected"),
     [

@@ -28,7 +28,7 @@ def test_merged_adapters_of_every_family_predict_as_before(family, name, root):
         assert torch.allclose(first, hidden_states(plain, TOKENS, MASK), atol=1e-6)
         generator = torch.Generator().manual_seed(1)
         for weight in (one for key, one in encoder.named_parameters() if "lora_" in key):
-            weight.add_(0.2 * torch.randn(weight.shape, generator=generator))
+            weight.add_(0.1 * torch.randn(weight.shape, generator=generator))
         beside = hidden_states(encoder, TOKENS, MASK)
         again = build_encoder(config, dropout=0.0, seed=6)
         choose_weights(again, method(root, name), seed=6)

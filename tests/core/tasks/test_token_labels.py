@@ -2,9 +2,11 @@
 
 import pytest
 
+from pipeline.base.errors import DataRejected
 from pipeline.base.tasks.spans import Span, dump_spans, load_spans
 from pipeline.core.tasks.gazetteer import predict_by_gazetteer
 from pipeline.core.tasks.token_labels import TokenLabels, entity_f1
+from pipeline.core.train.objectives.token_labels import TaggedTokens
 
 LABELS = ("person", "place")
 
@@ -47,3 +49,15 @@ def test_the_gazetteer_finds_whole_names_again() -> None:
         ("Oslo", "place"),
     ]
     assert predict_by_gazetteer(train, ["[]"] * 4, [text], min_count=2) == ["[]"]
+
+
+@pytest.mark.parametrize(
+    ("train", "valid", "part"), [([0, 0], [0, 1], "training"), ([1, 2], [0], "validation")]
+)
+def test_entities_beyond_the_tokens_that_are_read_are_refused(
+    train: list[int], valid: list[int], part: str
+) -> None:
+    sides = [TaggedTokens([[101, *tags, 102]], [[-100, *tags, -100]]) for tags in (train, valid)]
+
+    with pytest.raises(DataRejected, match=f"No entity of the {part} texts.*max_tokens"):
+        TokenLabels().objective(*sides, start=object(), training=object())  # type: ignore[arg-type]

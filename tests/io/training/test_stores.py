@@ -1,5 +1,7 @@
 """Checkpoints and texts on a store: workers of other machines have nothing else."""
 
+import shutil
+
 import pytest
 import seaweed
 import torch
@@ -58,6 +60,15 @@ def test_another_machine_resumes_from_the_newest_checkpoint(store, tmp_path):
 
     assert stores.names(f"{store}/k") == []
     assert CheckpointFolder(tmp_path / "third", "k", store).newest() is None
+
+
+@pytest.mark.parametrize("name", ["step-x", "step-00000009 (copy)", "step-", "step-9", "step-00000009.bak"])
+def test_a_folder_that_somebody_renamed_is_no_checkpoint(name, tmp_path):
+    folder = CheckpointFolder(tmp_path, "k")
+    save(folder, 4)
+    shutil.copytree(folder.folder / "step-00000004", folder.folder / name)
+
+    assert folder.newest().step == 4
 
 
 def test_a_checkpoint_that_was_not_written_to_its_end_is_not_used(tmp_path):
