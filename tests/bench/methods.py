@@ -1,6 +1,6 @@
 """The table of methods of fine-tuning on the validation split: part of `make bench`.
 
-    tests/bench/methods.py [--workspace FOLDER] [--texts N] [--steps N] [--seeds 20,21] [--only lora,head]
+    tests/bench/methods.py [--workspace FOLDER] [--texts N] [--steps N] [--seeds 20,21] [--only "lora; full, fgm"]
 
 Needs the folders `data/splits` and `data/encoder` that `make run` leaves. The default is all training texts
 and the steps of params.yaml; with --texts it takes the first N by a hash of their id. Macro F1 is that of the
@@ -54,7 +54,7 @@ def main() -> None:
     from pipeline.base import logs
 
     logs.configure(json=False, debug=False)
-    names = asked.only.split(",") if asked.only else list(METHODS)
+    names = [name.strip() for name in asked.only.split(";")] if asked.only else list(METHODS)
     with tempfile.TemporaryDirectory(prefix="tonewatch-methods-") as folder:
         bench = _Bench(asked.workspace, data / "encoder", Path(folder), asked.steps)
         bench.texts, bench.valid = sampled_texts.take(data / "splits", bench.place / "splits", asked.texts)
@@ -75,7 +75,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--texts", type=int, default=None, help="train on so many")
     parser.add_argument("--steps", type=int, default=None, help="in place of those of params.yaml")
     parser.add_argument("--seeds", default="20")
-    parser.add_argument("--only", default="", help=f"some of: {', '.join(METHODS)}; a comma divides them")
+    parser.add_argument("--only", default="", help=f"some of: {'; '.join(METHODS)}; a semicolon divides them")
     return parser.parse_args()
 
 
