@@ -1,6 +1,6 @@
 """The table of methods of fine-tuning on the validation split: part of `make bench`.
 
-    tests/bench/methods.py [--workspace FOLDER] [--texts N] [--steps N] [--seeds 20,21] [--only "lora; full, fgm"]
+    tests/bench/methods.py [--workspace W] [--texts N] [--steps N] [--seeds 20] [--only "lora; full, fgm"]
 
 Needs the folders `data/splits` and `data/encoder` that `make run` leaves. The default is all training texts
 and the steps of params.yaml; with --texts it takes the first N by a hash of their id. Macro F1 is that of the

@@ -1,6 +1,6 @@
 """The table of starts, with and without pretraining, on the validation split: part of `make bench`.
 
-    tests/bench/starts.py [--workspace FOLDER] [--texts N] [--steps N] [--seeds 1,2,3] [--only "MiniLM; scratch"]
+    tests/bench/starts.py [--workspace W] [--texts N] [--steps N] [--seeds 1,2,3] [--only "MiniLM; scratch"]
 
 Needs the folder `data/splits` that `make run` leaves. Pretraining reads all training texts; fine-tuning the
 first N by a hash of their id. Macro F1 is that of the validation split, which also chooses the step whose
