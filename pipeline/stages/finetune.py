@@ -1,8 +1,7 @@
 """Fine-tune: train encoder and head on the labels."""
 
-import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,13 +17,13 @@ from pipeline.io import files, parquet
 from pipeline.io.model_folder import WORD_HEAD, WORD_HEAD_FILE, read_word_head, write_model
 from pipeline.io.models.champion_start import ChampionStart, open_start
 from pipeline.io.models.published_folder import WEIGHTS
-from pipeline.io.training.token_shards import Columns, in_batches
+from pipeline.io.training.token_shards import in_batches
+from pipeline.stages.training.finetuning_tokens import FinetuningTokens
 
 if TYPE_CHECKING:
     from pipeline.core.methods.prompts import Prompt
     from pipeline.core.methods.replay import TrainedRows
-    from pipeline.core.tasks import Task
-    from pipeline.core.tasks.protocol import TaskObjective, Training
+    from pipeline.core.tasks.protocol import TaskObjective
     from pipeline.core.train.checkpoints import CheckpointStore
     from pipeline.core.train.finetuning import FinetuningRounds, Trained
     from pipeline.core.train.objectives import EncoderStart
@@ -69,13 +68,18 @@ def finetune(
     store = partial(training.checkpoint_store, "finetune", *key)
     made_for = task_named(task)
     targets = Training(labels, rules, cfg, training.seed, long_texts, answer_tokens)
-    tokens = _Tokens(start, max_tokens, made_for, targets)
+    begun = partial(_start, start, cfg, champion)
+    tokens = FinetuningTokens(start, max_tokens, made_for, targets, begun)
     rows = _rows(splits / TRAIN, champion, cfg.replay) if champion else None
-    train = store().texts("train", tokens.of(splits / TRAIN, rows))
+    train = store().texts("train", tokens.with_copies(splits / TRAIN, rows))
     valid = store().texts("valid", tokens.of(splits / "valid.parquet"))
-    objective = made_for.objective(train, valid, _start(start, cfg, champion), targets)
+    objective = made_for.objective(train, valid, begun(), targets)
     rounds = _rounds(objective, cfg, training, store, prompt)
-    before = _begin(objective, cfg, {"train": len(train), "valid": len(valid), "steps": rounds.steps})
+    counts = {"train": len(train), "valid": len(valid), "steps": rounds.steps}
+    if cfg.augment.any:
+        texts = sum(rows.is_trained_N) if rows else len(parquet.TextColumn(splits / TRAIN))
+        counts["copies"] = len(train) - int(texts)
+    before = _begin(objective, cfg, counts)
     if champion and rows:
         before = _gone_on(before, champion, rows)
     receipt = _write(out, rounds.run(), start, before, valid_score(task))
@@ -194,32 +198,6 @@ def _start(folder: Path, cfg: FinetuneConfig, champion: ChampionStart | None) ->
         words = {name: value for name, value in weights.items() if name.startswith(WORD_HEAD)}
         return EncoderStart(config, of_encoder, cfg.dropout, words or None, method=cfg, head=head)
     return EncoderStart(config, weights, cfg.dropout, read_word_head(folder), method=cfg)
-
-
-@dataclass(frozen=True)
-class _Tokens:
-    """Hold what makes tokens and targets of a split."""
-
-    encoder: Path
-    max_tokens: int
-    task: "Task"
-    training: "Training"
-
-    def of(self, path: Path, chosen: "TrainedRows | None" = None) -> Iterator[Columns]:
-        """Yield the tokens and targets of a split, or of its chosen rows, one batch of texts in memory."""
-        from pipeline.core.model.tokenizer import load_tokenizer
-        from pipeline.core.tasks import TruthRow
-
-        document = (self.encoder / "tokenizer.json").read_text("utf-8")
-        tokenizer = load_tokenizer(document, self.max_tokens)
-        table = parquet.stream_rows(path, "text", "label", "source", *self._raters(path))
-        for rows in in_batches(itertools.compress(table, chosen.is_trained_N) if chosen else table):
-            texts, truth = [row[0] for row in rows], [TruthRow(*row[1:]) for row in rows]
-            yield self.task.encoded(tokenizer, texts, truth, self.training)
-
-    def _raters(self, path: Path) -> tuple[str, ...]:
-        # A data version of before has no such column.
-        return ("raters",) if self.training.rules and "raters" in parquet.column_names(path) else ()
 
 
 def run(context: "StageContext") -> Receipt:

@@ -19,7 +19,7 @@ from pipeline.io.model_folder import (
     write_model,
     write_tensors,
 )
-from pipeline.stages.pretraining_objective import PretrainingTokens, pretraining_objective
+from pipeline.stages.training.pretraining_objective import PretrainingTokens, pretraining_objective
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -35,6 +35,8 @@ METHODS: Mapping[str, dict[str, Any]] = {
     "full, r-drop": {"r_drop": 1.0, "dropout": 0.1},
     "full, fgm": {"adversarial": "fgm"},
     "full, freelb": {"adversarial": "freelb"},
+    # MiniLM reads no case, and its package has no word head.
+    "full, copies": {"augment": {"typos": 0.3, "case": 0.0, "words": 0.0}},
     "full, ema": {"average": "ema"},
     "full, last": {"average": "last"},
     "3 seeds, median": {"seeds": [1, 2, 3]},

@@ -42,6 +42,7 @@ ADDITIONS: dict[str, dict[str, Any]] = {
     "freelb": {"adversarial": "freelb"},
     "ema": {"average": "ema"},
     "last": {"average": "last"},
+    "copies": {"augment": {"typos": 0.5, "case": 0.5, "words": 0.0}},
     "median": {"seeds": [1, 2]},
     "ensemble": {"seeds": [1, 2], "combine": "ensemble"},
     "lora, fgm, ema, seeds": {"method": "lora", "adversarial": "fgm", "average": "ema", "seeds": [1, 2]},
@@ -50,11 +51,13 @@ ADDITIONS: dict[str, dict[str, Any]] = {
 }
 # Refused elsewhere: tests/base/config/test_tasks.py. `prompt` needs a word head: test_starts.py.
 OF_ONE_LABEL = {"contrastive", "smoothing", "r-drop", "ensemble"}
+OF_WHOLE_TEXTS = {"copies"}
 PAIRS = [
     (task, name)
     for task in get_args(TaskName)
     for name in ADDITIONS
-    if answer_form(task).one_label or name not in OF_ONE_LABEL
+    if (answer_form(task).one_label or name not in OF_ONE_LABEL)
+    and (task not in ("token_labels", "generation") or name not in OF_WHOLE_TEXTS)
 ]
 
 

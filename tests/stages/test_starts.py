@@ -262,6 +262,35 @@ def test_a_prompt_that_would_not_fit_stops_before_pretraining(
     assert not (tmp_path / "checkpoints").exists()
 
 
+AUGMENT = {"typos": 0.3, "case": 0.0, "words": 0.5}
+
+
+@pytest.mark.parametrize("pretraining", [{"steps": 0}, {"steps": 3, "objective": "causal"}])
+def test_words_without_a_word_head_stop_before_pretraining(
+    pretraining: dict[str, Any], splits: Path, tmp_path: Path, root: Path
+) -> None:
+    shape = {"vocabulary": 300, "width": 16, "layers": 2, "heads": 2, "feed_forward": 32}
+    encoder = encoder_section(root, start="scratch", scratch=shape)
+
+    with pytest.raises(ConfigError, match="`words` needs an encoder with a word head"):
+        pretrained(tmp_path, splits, root, encoder, tuning={"augment": AUGMENT}, **pretraining)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("name", ["roberta", "distilbert"])
+def test_changed_copies_are_learnt_beside_their_texts(
+    name: str, splits: Path, tmp_path: Path, root: Path, sentences: Any
+) -> None:
+    folder = make(tmp_path / name, name, sentences)
+
+    candidate = start_from(folder, splits, tmp_path, root, {"augment": AUGMENT})
+
+    counts = files.read_receipt(tmp_path / "classifier").counts
+    assert 0.2 * len(sentences) < counts["copies"] < 0.8 * len(sentences)
+    assert counts["train"] == len(sentences) + counts["copies"]
+    assert load_predictor(candidate).predict([sentences[0][0]]).labels[0] in LABELS
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["top:1", "lora", "adalora"])
 @pytest.mark.parametrize("name", ["roberta", "distilbert"])

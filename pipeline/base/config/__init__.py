@@ -46,6 +46,7 @@ from pipeline.base.config.sources import (
 )
 from pipeline.base.config.table_section import Columns, RatingRule
 from pipeline.base.config.training import (
+    AugmentConfig,
     FinetuneConfig,
     LoraConfig,
     OptimizerConfig,
@@ -62,6 +63,7 @@ __all__ = [
     "NEWEST",
     "OPERATIONAL_SECTIONS",
     "AuditSource",
+    "AugmentConfig",
     "BehaviourConfig",
     "ChangeLimits",
     "ChangePointConfig",

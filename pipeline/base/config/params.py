@@ -91,6 +91,17 @@ class Params(Section):
     @model_validator(mode="after")
     def _method_fits_its_task(self) -> "Params":
         self._refuse_method_of_one_label()
+        augment = self.finetune.augment
+        if augment.any and self.task in (TOKEN_LABELS, GENERATION):
+            raise ValueError(
+                f"`augment` under `finetune` changes texts whose answer stays, and that of {self.task} would "
+                "not. Write `augment: {typos: 0.0, case: 0.0, words: 0.0}`"
+            )
+        if augment.words and self.encoder.long_texts == "windows":
+            raise ValueError(
+                "`augment: words` under `finetune` reads a text at once, and `long_texts: windows` in parts. "
+                "Write `words: 0.0`, or `long_texts: head_tail`"
+            )
         return self
 
     def _refuse_method_of_one_label(self) -> None:

@@ -89,6 +89,22 @@ class PerturbationConfig(Section):
     rate: PositiveFloat
 
 
+class AugmentConfig(Section):
+    """Set of which shares of the training texts a changed copy is learnt too, with the answer of the text.
+
+    Changes are `typos` of people, another `case`, and `words` that a language model puts in place of some.
+    """
+
+    typos: Fraction
+    case: Fraction
+    words: Fraction
+
+    @property
+    def any(self) -> bool:
+        """Return whether there are copies at all."""
+        return self.typos + self.case + self.words > 0
+
+
 class StudentConfig(Section):
     """Set how one model learns from the mean of the logits of several (Hinton et al., 2015).
 
@@ -156,6 +172,7 @@ class FinetuneConfig(OptimizerConfig):
     r_drop: float = Field(ge=0)
     adversarial: Literal["none", "fgm", "freelb"]
     perturbation: PerturbationConfig
+    augment: AugmentConfig
     average: Literal["none", "ema", "last"]
     average_share: float = Field(gt=0, le=1)
     seeds: tuple[int, ...]
@@ -187,6 +204,7 @@ class FinetuneConfig(OptimizerConfig):
             f"method: {self.method}": self.method in ("prompt", "contrastive"),
             f"label_smoothing: {self.label_smoothing}": self.label_smoothing > 0,
             f"r_drop: {self.r_drop}": self.r_drop > 0,
+            f"augment: {{words: {self.augment.words}}}": self.augment.words > 0,
             "combine: ensemble": bool(self.seeds) and self.combine == "ensemble",
         }
         return None if one_label else next((name for name, is_asked in asked.items() if is_asked), None)

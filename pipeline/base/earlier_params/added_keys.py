@@ -31,6 +31,7 @@ ADDED_KEYS = (
     "finetune.r_drop",
     "finetune.adversarial",
     "finetune.perturbation",
+    "finetune.augment",
     "finetune.average",
     "finetune.average_share",
     "finetune.seeds",

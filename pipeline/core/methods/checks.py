@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tokenizers import Tokenizer
+
 from pipeline.base.config import FinetuneConfig
 from pipeline.core.methods.prompts import read_prompt, require_word_head
 from pipeline.core.methods.recipe import Recipe, finetuning_steps
 from pipeline.core.methods.trained_weights import require_method
+from pipeline.core.methods.word_swaps import require_words
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ def require_finetuning(
     cfg = plan.cfg
     require_method(config, cfg)
     Recipe.of(cfg).require_steps(finetuning_steps(cfg, steps_per_epoch=-(-texts // cfg.batch_size)))
+    if cfg.augment.words:
+        require_words(Tokenizer.from_str(document), has_word_head=has_word_head)
     if cfg.method == "prompt":
         require_word_head(config["model_type"], has_word_head)
         read_prompt(document, cfg.prompt, plan.labels, plan.max_tokens)

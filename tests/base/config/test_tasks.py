@@ -21,10 +21,16 @@ def params(task: str, labels: list[str], *, columns: dict[str, Any] | None = Non
     return yaml.safe_dump(content, sort_keys=False)
 
 
+def copies(**shares: float) -> dict[str, float]:
+    """Return the section `augment` with these shares, and none of the others."""
+    return {"typos": 0.0, "case": 0.0, "words": 0.0, **shares}
+
+
 @pytest.mark.parametrize(
     ("task", "labels", "more"),
     [
         ("single_label", ["joy", "anger"], {}),
+        ("multi_label", ["food", "price"], {"finetune": {"augment": copies(typos=1.0, case=0.5)}}),
         ("ordinal", ["1", "2", "3"], {}),
         (
             "ordinal",
@@ -109,6 +115,30 @@ def test_what_fits_its_task_is_read(task: str, labels: list[str], more: dict[str
             "leaves nothing of the 64 of encoder.max_tokens to read",
         ),
         ("weather", ["sun", "rain"], {}, "task"),
+        *(
+            (
+                task,
+                labels,
+                {"columns": columns, "finetune": {"augment": copies(typos=0.1)}},
+                "whose answer stays",
+            )
+            for task, labels, columns in (
+                ("token_labels", ["person", "place"], {"label": None, "spans": "entities"}),
+                ("generation", [], {"label": None, "reference": "summary"}),
+            )
+        ),
+        (
+            "single_label",
+            ["bad", "good"],
+            {"finetune": {"augment": copies(words=0.1)}, "encoder": {"long_texts": "windows"}},
+            "reads a text at once",
+        ),
+        (
+            "multi_label",
+            ["food", "price"],
+            {"finetune": {"augment": copies(words=0.1)}},
+            "augment: {words: 0.1}` under `finetune` is for texts of one label",
+        ),
         *(
             (
                 task,

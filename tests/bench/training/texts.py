@@ -47,7 +47,7 @@ class Material:
     def word_objective(self) -> Any:
         """Return the objective of masked words on packed rows."""
         from pipeline.io.checkpoints import CheckpointFolder
-        from pipeline.stages.pretraining_objective import PretrainingTokens, pretraining_objective
+        from pipeline.stages.training.pretraining_objective import PretrainingTokens, pretraining_objective
 
         encoder = self.params.encoder.model_copy(update={"max_tokens": ROW_TOKENS})
         cfg = self.params.pretrain.model_copy(

@@ -1,0 +1,1 @@
+"""What the stages of training read of a split, as tokens and targets."""
