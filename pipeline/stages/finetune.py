@@ -60,12 +60,11 @@ def finetune(
     from pipeline.core.tasks.protocol import Training
 
     start = champion.folder if champion else encoder
-    inputs = _inputs(splits, start, champion)
     rules = _rules(rules or {}, cfg)
+    reading = (list(labels), max_tokens, long_texts, answer_tokens, cfg.model_dump(), dict(rules), task)
+    store = partial(training.checkpoint_store, "finetune", _inputs(splits, start, champion), *reading)
     _require_fit(start, cfg)
     prompt = _prompt(start, cfg, labels, max_tokens) if cfg.method == "prompt" else None
-    key = (inputs, list(labels), max_tokens, long_texts, answer_tokens, cfg.model_dump(), dict(rules), task)
-    store = partial(training.checkpoint_store, "finetune", *key)
     made_for = task_named(task)
     targets = Training(labels, rules, cfg, training.seed, long_texts, answer_tokens)
     begun = partial(_start, start, cfg, champion)
@@ -76,9 +75,7 @@ def finetune(
     objective = made_for.objective(train, valid, begun(), targets)
     rounds = _rounds(objective, cfg, training, store, prompt)
     counts = {"train": len(train), "valid": len(valid), "steps": rounds.steps}
-    if cfg.augment.any:
-        texts = sum(rows.is_trained_N) if rows else len(parquet.TextColumn(splits / TRAIN))
-        counts["copies"] = len(train) - int(texts)
+    counts |= _copies(len(train), splits / TRAIN, rows) if cfg.augment.any else {}
     before = _begin(objective, cfg, counts)
     if champion and rows:
         before = _gone_on(before, champion, rows)
@@ -99,6 +96,12 @@ def _require_fit(start: Path, cfg: FinetuneConfig) -> None:
     from pipeline.core.methods.trained_weights import require_method
 
     require_method(files.read_json(start / "config.json"), cfg)
+
+
+def _copies(texts: int, train: Path, rows: "TrainedRows | None") -> dict[str, int]:
+    """Return how many of the texts that are trained on are changed copies of others."""
+    own = sum(rows.is_trained_N) if rows else len(parquet.TextColumn(train))
+    return {"copies": texts - int(own)}
 
 
 def _gone_on(before: Receipt, champion: ChampionStart, rows: "TrainedRows") -> Receipt:

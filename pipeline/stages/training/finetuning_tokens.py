@@ -15,9 +15,9 @@ from pipeline.io.training.token_shards import Columns, in_batches
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+    from pipeline.core.augment.copies import Copies, SwappedWords
     from pipeline.core.methods.replay import TrainedRows
     from pipeline.core.tasks import Task
-    from pipeline.core.tasks.copies import Copies, SwappedWords
     from pipeline.core.tasks.protocol import Training
     from pipeline.core.train.objectives import EncoderStart
 
@@ -39,11 +39,14 @@ class FinetuningTokens:
 
     def with_copies(self, path: Path, chosen: "TrainedRows | None" = None) -> Iterator[Columns]:
         """Yield them, and after each batch changed copies of some of its texts, where there are any."""
+        from pipeline.core.augment.copies import KnownBatch
+
         copies = self._copies(path) if self.training.cfg.augment.any else None
         for number, (rows, columns) in enumerate(self._batches(path, chosen)):
             yield columns
             if copies:
-                more = copies.of(number, [row[0] for row in rows], [row[1] for row in rows], columns)
+                batch = KnownBatch([row[0] for row in rows], [row[1] for row in rows], columns)
+                more = copies.of(number, batch)
                 yield from [more] if more else []
 
     def _batches(
@@ -58,8 +61,8 @@ class FinetuningTokens:
             yield rows, self.task.encoded(tokenizer, texts, truth, self.training)
 
     def _copies(self, path: Path) -> "Copies":
+        from pipeline.core.augment.copies import Copies
         from pipeline.core.model.tokenizer import encode
-        from pipeline.core.tasks.copies import Copies
 
         tokenizer, cfg = self._tokenizer(), self.training.cfg.augment
         words = self._words(path, tokenizer) if cfg.words else None
@@ -69,10 +72,10 @@ class FinetuningTokens:
 
     def _words(self, path: Path, tokenizer: "Tokenizer") -> "SwappedWords":
         """Return what swaps words, with a check that some of the training texts teach."""
+        from pipeline.core.augment.copies import CHECK_TEXTS, SwappedWords, fit_label_check
         from pipeline.core.methods.word_swaps import WordSwaps, require_words
         from pipeline.core.model.heads import MaskedLanguageModel
         from pipeline.core.model.tokenizer import encode
-        from pipeline.core.tasks.copies import CHECK_TEXTS, SwappedWords, fit_label_check
 
         start, labels = replace(self.start(), method=None, dropout=0.0), list(self.training.labels)
         # One of the next word does not read what follows a blank.

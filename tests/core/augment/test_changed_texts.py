@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.tasks.changed_texts import CHANGES, changed, in_another_case, with_typos
+from pipeline.core.augment.changed_texts import CHANGES, changed, in_another_case, with_typos
 
 
 def test_some_words_get_a_typo_and_keep_their_ends():

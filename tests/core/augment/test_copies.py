@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.base.config import AugmentConfig
+from pipeline.core.augment.copies import Copies, KnownBatch, SwappedWords, fit_label_check
 from pipeline.core.model.tokenizer import encode
-from pipeline.core.tasks.copies import Copies, SwappedWords, fit_label_check
 
 TEXTS = ["what a lovely evening", "a dreadful film", "so good"] * 20
 ANSWERS = ["good", "bad", "good"] * 20
@@ -31,25 +31,27 @@ def columns(tokenizer):
 def test_a_share_of_the_texts_is_learnt_twice_with_the_same_label(tokenizer):
     made = columns(tokenizer)
 
-    more = copies(tokenizer, typos=0.5).of(0, TEXTS, ANSWERS, made)
+    more = copies(tokenizer, typos=0.5).of(0, KnownBatch(TEXTS, ANSWERS, made))
 
     assert 10 < len(more["tokens"]) < 40
     assert len(more["label"]) == len(more["tokens"])
     assert not any(ids in made["tokens"] for ids in more["tokens"])
-    again = copies(tokenizer, typos=0.5).of(0, TEXTS, ANSWERS, made)
+    again = copies(tokenizer, typos=0.5).of(0, KnownBatch(TEXTS, ANSWERS, made))
     assert again["tokens"] == more["tokens"]
-    other = copies(tokenizer, typos=0.5).of(1, TEXTS, ANSWERS, made)
+    other = copies(tokenizer, typos=0.5).of(1, KnownBatch(TEXTS, ANSWERS, made))
     assert other["tokens"] != more["tokens"]
 
 
 def test_another_case_is_no_copy_for_a_model_that_reads_none(tokenizer):
-    assert copies(tokenizer, case=1.0).of(0, TEXTS, ANSWERS, columns(tokenizer)) is None
+    assert copies(tokenizer, case=1.0).of(0, KnownBatch(TEXTS, ANSWERS, columns(tokenizer))) is None
 
 
 def test_swapped_words_count_where_the_label_is_still_found(tokenizer):
     made = columns(tokenizer)
 
-    more = copies(tokenizer, lambda texts: [1] * len(texts), words=1.0).of(0, TEXTS, ANSWERS, made)
+    more = copies(tokenizer, lambda texts: [1] * len(texts), words=1.0).of(
+        0, KnownBatch(TEXTS, ANSWERS, made)
+    )
 
     assert len(more["tokens"]) == ANSWERS.count("good")
     assert set(more["label"].tolist()) == {1}

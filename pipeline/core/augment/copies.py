@@ -1,7 +1,7 @@
 """Changed copies of training texts, which are learnt beside them with the same answer."""
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.base.config import AugmentConfig
 from pipeline.base.seeds import seed_for
-from pipeline.core.tasks.changed_texts import CHANGES, changed
+from pipeline.core.augment.changed_texts import CHANGES, changed
 
 if TYPE_CHECKING:
     from pipeline.core.methods.word_swaps import WordSwaps
@@ -32,6 +32,28 @@ class SwappedWords:
 
 
 @dataclass(frozen=True)
+class KnownBatch:
+    """Hold texts, the answer of each, and their columns: tokens and targets."""
+
+    texts: Sequence[str]
+    answers: Sequence[str]
+    columns: Mapping[str, Any]
+
+    @property
+    def tokens(self) -> Texts:
+        """Return the tokens of the texts."""
+        tokens: Texts = self.columns["tokens"]
+        return tokens
+
+    def with_tokens(self, rows: Sequence[int], tokens: Texts) -> dict[str, Any]:
+        """Return the columns of some rows with other tokens."""
+        return {
+            name: tokens if name == "tokens" else _taken(values, rows)
+            for name, values in self.columns.items()
+        }
+
+
+@dataclass(frozen=True)
 class Copies:
     """Make changed copies of a share of the texts; `encode` returns the tokens of texts."""
 
@@ -40,53 +62,38 @@ class Copies:
     encode: Callable[[Sequence[str]], list[list[int]]]
     words: SwappedWords | None = None
 
-    def of(
-        self, batch: int, texts: Sequence[str], answers: Sequence[str], columns: Mapping[str, Any]
-    ) -> dict[str, Any] | None:
+    def of(self, number: int, batch: KnownBatch) -> dict[str, Any] | None:
         """Return the columns of copies of the texts of a numbered batch, None where there is none.
 
         A copy of the same tokens as its text, as of another case for a model that reads none, is no copy. A
         text with swapped words counts where the check still finds its label.
         """
-        rows: list[int] = []
-        tokens: list[Sequence[int]] = []
-        for kind in (*CHANGES, "words"):
-            share = getattr(self.cfg, kind)
-            if not share:
-                continue
-            generator = np.random.default_rng(seed_for(self.seed, "copies", kind, batch))
-            chosen = np.flatnonzero(generator.random(len(texts)) < share).tolist()
-            for row, ids in self._changed(kind, chosen, texts, answers, columns["tokens"], generator):
-                if list(ids) != list(columns["tokens"][row]):
-                    rows.append(row)
-                    tokens.append(ids)
-        if not rows:
-            return None
-        same = {name: _taken(values, rows) for name, values in columns.items() if name != "tokens"}
-        return {"tokens": tokens, **same}
+        shares = {"typos": self.cfg.typos, "case": self.cfg.case, "words": self.cfg.words}
+        made: list[tuple[int, Sequence[int]]] = []
+        for kind, share in shares.items():
+            generator = np.random.default_rng(seed_for(self.seed, "copies", kind, number))
+            rows = np.flatnonzero(generator.random(len(batch.texts)) < share).tolist()
+            if rows and kind in CHANGES:
+                made += self._changed(kind, rows, batch, generator)
+            elif rows:
+                made += self._swapped(rows, batch, generator)
+        made = [(row, ids) for row, ids in made if list(ids) != list(batch.tokens[row])]
+        return batch.with_tokens([row for row, _ in made], [ids for _, ids in made]) if made else None
 
     def _changed(
-        self,
-        kind: str,
-        rows: Sequence[int],
-        texts: Sequence[str],
-        answers: Sequence[str],
-        tokens: Texts,
-        generator: np.random.Generator,
-    ) -> list[tuple[int, Sequence[int]]]:
-        if not rows:
-            return []
-        if kind in CHANGES:
-            letters = random.Random(int(generator.integers(2**62)))
-            return list(
-                zip(rows, self.encode([changed(kind, texts[row], letters) for row in rows]), strict=True)
-            )
+        self, kind: str, rows: Sequence[int], batch: KnownBatch, generator: np.random.Generator
+    ) -> Iterator[tuple[int, Sequence[int]]]:
+        letters = random.Random(int(generator.integers(2**62)))
+        return zip(rows, self.encode([changed(kind, batch.texts[row], letters) for row in rows]), strict=True)
+
+    def _swapped(
+        self, rows: Sequence[int], batch: KnownBatch, generator: np.random.Generator
+    ) -> Iterator[tuple[int, Sequence[int]]]:
         assert self.words is not None, "words are asked for without what swaps them"
-        swapped = self.words.swaps.swapped([tokens[row] for row in rows], generator)
-        found = [self.words.labels[number] for number in self.words.check(swapped)]
-        return [
-            (row, ids) for row, ids, label in zip(rows, swapped, found, strict=True) if label == answers[row]
-        ]
+        swapped = self.words.swaps.swapped([batch.tokens[row] for row in rows], generator)
+        for row, ids, label in zip(rows, swapped, self.words.check(swapped), strict=True):
+            if self.words.labels[label] == batch.answers[row]:
+                yield row, ids
 
 
 def fit_label_check(start: "EncoderStart", tokens: Texts, labels: Sequence[int], count: int) -> LabelCheck:
