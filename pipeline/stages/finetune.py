@@ -77,8 +77,7 @@ def finetune(
     counts = {"train": len(train), "valid": len(valid), "steps": rounds.steps}
     counts |= _copies(len(train), splits / TRAIN, rows) if cfg.augment.any else {}
     before = _begin(objective, cfg, counts)
-    if champion and rows:
-        before = _gone_on(before, champion, rows)
+    before = _gone_on(before, champion, rows) if champion and rows else before
     receipt = _write(out, rounds.run(), start, before, valid_score(task))
     rounds.delete_checkpoints()
     return receipt
