@@ -65,9 +65,8 @@ def finetune(
     store = partial(training.checkpoint_store, "finetune", _inputs(splits, start, champion), *reading)
     _require_fit(start, cfg)
     prompt = _prompt(start, cfg, labels, max_tokens) if cfg.method == "prompt" else None
-    made_for = task_named(task)
     targets = Training(labels, rules, cfg, training.seed, long_texts, answer_tokens)
-    begun = partial(_start, start, cfg, champion)
+    made_for, begun = task_named(task), partial(_start, start, cfg, champion)
     tokens = FinetuningTokens(start, max_tokens, made_for, targets, begun)
     rows = _rows(splits / TRAIN, champion, cfg.replay) if champion else None
     train = store().texts("train", tokens.with_copies(splits / TRAIN, rows))
