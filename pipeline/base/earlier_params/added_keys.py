@@ -55,6 +55,7 @@ ADDED_KEYS = (
     "gate.items",
     "encoder.answer_tokens",
     "gate.generation",
+    "encoder.scratch.tokenizer",
 )
 
 
