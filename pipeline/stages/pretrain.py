@@ -131,6 +131,8 @@ def _check_coverage(
         max_tokens=encoder.max_tokens,
         sample_texts=limits.sample_texts,
         long_texts=encoder.long_texts,
+        # What starts from random weights has learnt no language, and learns this one by its bytes.
+        knows_bytes=encoder.start == "scratch",
     )
     require_coverage(coverage, limits, encoder)
     event = log.warning if coverage.cut_texts else log.info
@@ -173,13 +175,14 @@ def _start(
     """Return the encoder before pretraining, and its tokenizer's JSON."""
     from pipeline.core.model.encoder import scratch_config
     from pipeline.core.model.published import read_published
-    from pipeline.core.model.tokenizer import train_tokenizer, vocabulary_size
+    from pipeline.core.model.tokenizer import vocabulary_size
     from pipeline.core.train.objectives import EncoderStart
+    from pipeline.core.vocabulary import train_tokenizer
     from pipeline.io.models.encoder_start import read_start
 
     if encoder.start == "scratch":
         shape = encoder.scratch
-        tokenizer = train_tokenizer(texts, vocabulary=shape.vocabulary)
+        tokenizer = train_tokenizer(texts, kind=shape.tokenizer, vocabulary=shape.vocabulary)
         config = scratch_config(
             vocabulary=vocabulary_size(tokenizer),
             width=shape.width,

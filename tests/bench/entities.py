@@ -34,7 +34,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "encoder": {
         "start": "scratch",
         "max_tokens": 128,
-        "scratch": {"vocabulary": 6000, "width": 192, "layers": 4, "heads": 6, "feed_forward": 768},
+        "scratch": {
+            "tokenizer": "wordpiece",
+            "vocabulary": 6000,
+            "width": 192,
+            "layers": 4,
+            "heads": 6,
+            "feed_forward": 768,
+        },
     },
     "pretrain": {"steps": 0},
     "finetune": {"learning_rate": 1.0e-3, "batch_size": 32, "dropout": 0.1, "eval_every": 500},

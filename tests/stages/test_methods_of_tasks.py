@@ -12,7 +12,8 @@ from pipeline.base.records import Receipt, TextRecord
 from pipeline.base.tasks import TaskName, answer_form
 from pipeline.base.tasks.answers import join_labels
 from pipeline.base.tasks.spans import Span, dump_spans
-from pipeline.core.model.tokenizer import train_tokenizer, vocabulary_size
+from pipeline.core.model.tokenizer import vocabulary_size
+from pipeline.core.vocabulary import train_wordpiece
 from pipeline.inference.load import load_predictor
 from pipeline.io import files, parquet
 from pipeline.io.model_folder import write_model
@@ -106,7 +107,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, start: Any) -> Any:
             for side in ("train", "valid"):
                 parquet.write_texts(staging / f"{side}.parquet", records)
             files.write_receipt(staging, Receipt("split", notes={"preparation": "2"}))
-        tokenizer = train_tokenizer((one.text for one in records), vocabulary=200)
+        tokenizer = train_wordpiece((one.text for one in records), vocabulary=200)
         config = {**start.config, "vocab_size": vocabulary_size(tokenizer)}
         with files.staging_dir(home / "encoder") as staging:
             write_model(

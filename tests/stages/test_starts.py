@@ -201,7 +201,14 @@ def test_without_steps_the_encoder_is_written_as_it_starts(
 
 
 def test_without_steps_random_weights_are_those_of_the_seed(splits: Path, tmp_path: Path, root: Path) -> None:
-    shape = {"vocabulary": 100, "width": 16, "layers": 2, "heads": 2, "feed_forward": 32}
+    shape = {
+        "tokenizer": "wordpiece",
+        "vocabulary": 100,
+        "width": 16,
+        "layers": 2,
+        "heads": 2,
+        "feed_forward": 32,
+    }
     encoder = encoder_section(root, start="scratch", scratch=shape)
 
     for name in ("first", "second"):
@@ -253,7 +260,14 @@ def test_a_method_that_the_encoder_has_no_place_for_stops_before_pretraining(
 def test_a_prompt_that_would_not_fit_stops_before_pretraining(
     pretraining: dict[str, Any], words: Any, message: str, splits: Path, tmp_path: Path, root: Path
 ) -> None:
-    shape = {"vocabulary": 300, "width": 16, "layers": 2, "heads": 2, "feed_forward": 32}
+    shape = {
+        "tokenizer": "wordpiece",
+        "vocabulary": 300,
+        "width": 16,
+        "layers": 2,
+        "heads": 2,
+        "feed_forward": 32,
+    }
     encoder = encoder_section(root, start="scratch", scratch=shape)
     tuning = {"method": "prompt", "prompt": {**PROMPT, "words": words}}
 

@@ -7,7 +7,8 @@ import pytest
 from pipeline.base.config import CompressConfig, Profile
 from pipeline.base.records import Receipt, TextRecord
 from pipeline.base.tasks.spans import Span, dump_spans
-from pipeline.core.model.tokenizer import train_tokenizer, vocabulary_size
+from pipeline.core.model.tokenizer import vocabulary_size
+from pipeline.core.vocabulary import train_wordpiece
 from pipeline.io import files, parquet
 from pipeline.io.model_folder import write_model
 from pipeline.io.params_file import load_params
@@ -42,7 +43,7 @@ def folders(tmp_path, start):
         for side in ("train", "valid", "test"):
             parquet.write_texts(staging / f"{side}.parquet", records)
         files.write_receipt(staging, Receipt("split", notes={"preparation": "2"}))
-    tokenizer = train_tokenizer((one.text for one in records), vocabulary=200)
+    tokenizer = train_wordpiece((one.text for one in records), vocabulary=200)
     config = {**start.config, "vocab_size": vocabulary_size(tokenizer)}
     with files.staging_dir(tmp_path / "encoder") as staging:
         weights = build_encoder(config, dropout=0.0, seed=3).state_dict()

@@ -23,9 +23,9 @@ def sentences():
 
 @pytest.fixture(scope="session")
 def tokenizer_json(sentences):
-    from pipeline.core.model.tokenizer import train_tokenizer
+    from pipeline.core.vocabulary import train_wordpiece
 
-    return train_tokenizer((text for text, _ in sentences), vocabulary=200)
+    return train_wordpiece((text for text, _ in sentences), vocabulary=200)
 
 
 @pytest.fixture(scope="session")

@@ -97,9 +97,9 @@ def byte_tokenizer(texts: list[str] = TEXTS) -> str:
 
 def word_tokenizer(padding: int, texts: list[str] = TEXTS) -> str:
     """Return the JSON of a WordPiece tokenizer whose padding has this id."""
-    from pipeline.core.model.tokenizer import train_tokenizer
+    from pipeline.core.vocabulary import train_wordpiece
 
-    content = json.loads(train_tokenizer(texts, vocabulary=ROWS))
+    content = json.loads(train_wordpiece(texts, vocabulary=ROWS))
     vocabulary = content["model"]["vocab"]
     # As many pieces as the weights have rows.
     vocabulary |= {f"[unused{number}]": number for number in range(len(vocabulary), ROWS)}

@@ -15,7 +15,15 @@ from pipeline.base.config.data import (
     SplitConfig,
     ValidateConfig,
 )
-from pipeline.base.config.encoder import EncoderConfig, HubWeights, LongTexts, PackageWeights, SplitWeights
+from pipeline.base.config.encoder import (
+    LEAST_BPE_VOCABULARY,
+    EncoderConfig,
+    HubWeights,
+    LongTexts,
+    PackageWeights,
+    SplitWeights,
+    TokenizerKind,
+)
 from pipeline.base.config.evaluate import BehaviourConfig, EvaluateConfig, GateConfig
 from pipeline.base.config.operations import (
     ChangePointConfig,
@@ -60,6 +68,7 @@ from pipeline.base.config.web_sources import FeedSource, HttpSource, HubSource
 from pipeline.base.config.workspace import Profile, Workspace, find_workspace
 
 __all__ = [
+    "LEAST_BPE_VOCABULARY",
     "NEWEST",
     "OPERATIONAL_SECTIONS",
     "AuditSource",
@@ -115,6 +124,7 @@ __all__ = [
     "SqlSource",
     "StudentConfig",
     "TableSource",
+    "TokenizerKind",
     "TuneConfig",
     "ValidateConfig",
     "VariantConfig",

@@ -9,6 +9,9 @@ from pipeline.base.config.sources import PinnedFile, Sha256
 
 # How much of a text of more tokens than `max_tokens` a model reads.
 LongTexts = Literal["head", "head_tail", "windows"]
+TokenizerKind = Literal["wordpiece", "bpe"]
+# BPE over bytes has each byte, and the five special tokens.
+LEAST_BPE_VOCABULARY = 256 + 5
 
 
 class PackageWeights(PinnedFile):
@@ -49,8 +52,9 @@ def _kind_of_package(value: Any) -> str:
 
 
 class ScratchConfig(Section):
-    """Set the size of an encoder that starts from random weights."""
+    """Set the tokenizer and the size of an encoder that starts from random weights."""
 
+    tokenizer: TokenizerKind
     vocabulary: PositiveInt
     width: PositiveInt
     layers: PositiveInt
@@ -98,5 +102,13 @@ class EncoderConfig(Section):
             raise ValueError(
                 "`start: hub` needs a model and its commit. Write "
                 "`hub: {model: ORG/NAME, revision: 40 digits}` under `encoder`"
+            )
+        scratch = self.scratch
+        is_bpe = self.start == "scratch" and scratch.tokenizer == "bpe"
+        if is_bpe and scratch.vocabulary < LEAST_BPE_VOCABULARY:
+            raise ValueError(
+                f"scratch.vocabulary is {scratch.vocabulary}, and `tokenizer: bpe` has a piece for each of "
+                "the 256 bytes and 5 special tokens. Write `vocabulary: 8000` under `encoder.scratch`, "
+                f"{LEAST_BPE_VOCABULARY} at least, or `tokenizer: wordpiece`"
             )
         return self

@@ -56,6 +56,7 @@ ADDED_KEYS = (
     "gate.items",
     "encoder.answer_tokens",
     "gate.generation",
+    "encoder.scratch.tokenizer",
 )
 
 

@@ -112,7 +112,9 @@ class PromptClassifier(MaskedLanguageModel):
 
 def _ids(tokenizer: "Tokenizer", part: str, mask: int) -> list[int]:
     """Return the ids of a part of a template, with the blank as one."""
-    pieces = [tokenizer.encode(one, add_special_tokens=False).ids for one in part.split(BLANK)]
+    # A piece of bytes begins with the space before it: one at the end of a part would be a piece of its own.
+    parts = [one.strip() for one in part.split(BLANK)]
+    pieces = [tokenizer.encode(one, add_special_tokens=False).ids for one in parts]
     ids = list(pieces[0])
     for more in pieces[1:]:
         ids += [mask, *more]

@@ -58,14 +58,23 @@ class Coverage:
 
 
 def measure_coverage(
-    document: str, texts: Iterable[str], *, max_tokens: int, sample_texts: int, long_texts: str = "head"
+    document: str,
+    texts: Iterable[str],
+    *,
+    max_tokens: int,
+    sample_texts: int,
+    long_texts: str = "head",
+    knows_bytes: bool = False,
 ) -> Coverage:
-    """Measure what a tokenizer, given as its JSON, makes of texts: of `sample_texts` at most."""
+    """Measure what a tokenizer, given as its JSON, makes of texts: of `sample_texts` at most.
+
+    A letter that is spelled by its bytes is unknown, unless the encoder will learn such spellings.
+    """
     tokenizer = Tokenizer.from_str(document)
     tokenizer.no_padding()
     tokenizer.no_truncation()
     unknown = {number for piece, number in tokenizer.get_vocab().items() if BYTE.fullmatch(piece)}
-    unknown |= partial_letters(tokenizer)
+    unknown |= set() if knows_bytes else partial_letters(tokenizer)
     if (piece := unknown_id(tokenizer)) is not None:
         unknown.add(piece)
     room = max_tokens - tokenizer.num_special_tokens_to_add(is_pair=False)

@@ -6,7 +6,7 @@ begins a word begins with a space, written as `▁` or as `Ġ`.
 
 import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from tokenizers import Tokenizer
 
@@ -43,12 +43,25 @@ def continuations(tokenizer: Tokenizer) -> list[bool]:
 def word_starts(document: str) -> Iterator[str]:
     """Yield the pieces that begin a word or are one, without the sign of a space."""
     vocabulary = vocabulary_of(document)
+    if "ByteLevel" in document:
+        spelled = (_text_of(piece) for piece in vocabulary if not _continues_bytes(piece))
+        yield from (text.removeprefix(" ") for text in spelled if text is not None)
+        return
     spaced = not is_wordpiece(document) and any(piece.startswith(SPACES) for piece in vocabulary)
     for piece in vocabulary:
         if not spaced:
             yield piece
         elif piece.startswith(SPACES):
             yield piece[1:]
+
+
+def ids_of_signs(tokenizer: Tokenizer, signs: Sequence[str]) -> tuple[int, ...]:
+    """Return the ids of the pieces that are one of these signs, also behind a space."""
+    spell = _text_of if "ByteLevel" in tokenizer.to_str() else str
+    pieces = tokenizer.get_vocab().items()
+    return tuple(
+        sorted(number for piece, number in pieces if (spell(piece) or "").lstrip(" \u2581") in signs)
+    )
 
 
 def partial_letters(tokenizer: Tokenizer) -> set[int]:
@@ -59,14 +72,16 @@ def partial_letters(tokenizer: Tokenizer) -> set[int]:
 
 
 def _is_partial(piece: str) -> bool:
+    return _bytes_of(piece) is not None and _text_of(piece) is None
+
+
+def _text_of(piece: str) -> str | None:
+    """Return what a piece of bytes spells, None where it is a part of a letter or no such piece."""
     content = _bytes_of(piece)
-    if content is None:
-        return False
     try:
-        content.decode()
+        return None if content is None else content.decode()
     except UnicodeDecodeError:
-        return True
-    return False
+        return None
 
 
 def _rule(document: str) -> Callable[[str], bool]:

@@ -112,14 +112,19 @@ def entities_of(tags: Sequence[int]) -> list[tuple[int, int, int]]:
     An I without a B of its label before it begins an entity, as in the evaluation of CoNLL-2000.
     """
     entities: list[tuple[int, int, int]] = []
+    # The label of the entity that goes on; a token without a tag, such as a blank, does not end it.
+    opened: int | None = None
     for row, tag in enumerate(tags):
-        if tag in (OUTSIDE, IGNORED):
+        if tag == IGNORED:
             continue
         label, inside = divmod(tag - 1, 2)
-        if inside and entities and entities[-1][1:] == (row, label):
+        if tag == OUTSIDE:
+            opened = None
+        elif inside and opened == label:
             entities[-1] = (entities[-1][0], row + 1, label)
         else:
             entities.append((row, row + 1, label))
+            opened = label
     return entities
 
 
@@ -132,9 +137,22 @@ def spans_of(tags: Sequence[int], places: Sequence[Place], labels: Sequence[str]
 
 
 def best_tags(probabilities_TC: NDArray[np.float64], places: Sequence[Place]) -> list[int]:
-    """Return the most probable tag of each token; special tokens have none."""
-    best_T = probabilities_TC.argmax(axis=1)
-    return [IGNORED if start == end else int(tag) for tag, (start, end) in zip(best_T, places, strict=True)]
+    """Return the most probable tag of each token; special tokens have none.
+
+    Tokens that share a character, as its bytes, are one entity or none: that of the first of them.
+    """
+    tags: list[int] = []
+    before, read = OUTSIDE, 0
+    for best, (start, end) in zip(probabilities_TC.argmax(axis=1).tolist(), places, strict=True):
+        if start == end:
+            tags.append(IGNORED)
+            continue
+        shares = start < read
+        # The tag inside of a label is the even one above its beginning.
+        before = before + before % 2 if shares else best
+        read = max(read, end)
+        tags.append(before)
+    return tags
 
 
 def label_probabilities(

@@ -78,8 +78,8 @@ class AnswerTokens:
         return [one.ids for one in encodings]
 
     def text_of(self, ids: Sequence[int]) -> str:
-        """Return the text that tokens spell."""
-        return str(self._whole.decode(list(ids), skip_special_tokens=True))
+        """Return the text that tokens spell, without the space that a first piece of bytes begins with."""
+        return str(self._whole.decode(list(ids), skip_special_tokens=True)).strip()
 
 
 def require_end_tokens(document: str) -> None:

@@ -1,17 +1,12 @@
 """Tokenize texts; a tokenizer is stored as one JSON document, its pieces are those of any family."""
 
-import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from tokenizers import Encoding, Tokenizer
 
-from pipeline.base.errors import DataRejected
 from pipeline.base.tasks.targets import BREAK, by_part, split_target
 
-# At most a quarter of the vocabulary are letters at the start of a word, and a quarter letters within one.
-ALPHABET_DIVISOR = 4
 # Of what is read of a long text, the part from its beginning.
 HEAD_DIVISOR = 4
 V = TypeVar("V")
@@ -32,42 +27,6 @@ def load_tokenizer(document: str, max_tokens: int) -> Tokenizer:
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
     return tokenizer
-
-
-def train_tokenizer(texts: Iterable[str], *, vocabulary: int) -> str:
-    """Train a lower-casing WordPiece tokenizer and return its JSON, the same for the same texts.
-
-    Raises DataRejected where no text has a letter, as those of accents alone.
-
-    Source: Wu et al., 2016 (WordPiece); the layout is that of BERT (Devlin et al., 2019).
-    """
-    from tokenizers import decoders, models, normalizers, pre_tokenizers, processors, trainers
-
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.decoder = decoders.WordPiece()
-    normalized = [tokenizer.normalizer.normalize_str(text) for text in texts]
-    letters = _letters(normalized, most=vocabulary // ALPHABET_DIVISOR)
-    if not letters:
-        raise DataRejected(
-            "No training text has a letter, a digit or a sign, so there is nothing to train a tokenizer on. "
-            "Look at the texts that `collect.sources` of params.yaml reads, and correct `columns.text`."
-        )
-    # The trainer numbers letters in the order of a salted hash map and breaks ties by number, so two
-    # processes would train two tokenizers. Special tokens are numbered beforehand; `_plain` makes letters
-    # plain again.
-    special = [*SPECIAL, *letters, *(f"##{letter}" for letter in letters)]
-    trainer = trainers.WordPieceTrainer(vocab_size=vocabulary, special_tokens=special, show_progress=False)
-    known = {*letters, " "}
-    tokenizer.train_from_iterator(
-        ("".join(letter if letter in known else " " for letter in text) for text in normalized), trainer
-    )
-    ends = [(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ends
-    )
-    return _plain(tokenizer.to_str())
 
 
 def encode(tokenizer: Tokenizer, texts: Sequence[str], long_texts: str = "head") -> list[list[int]]:
@@ -228,17 +187,3 @@ def max_tokens(tokenizer: Tokenizer) -> int:
 def vocabulary_size(document: str) -> int:
     """Return the number of pieces of a tokenizer."""
     return Tokenizer.from_str(document).get_vocab_size()
-
-
-def _letters(texts: Iterable[str], *, most: int) -> list[str]:
-    counts = Counter(letter for text in texts for letter in text if not letter.isspace())
-    most_common = sorted(counts, key=lambda letter: (-counts[letter], letter))[: max(1, most)]
-    return sorted(most_common)
-
-
-def _plain(document: str) -> str:
-    """Make letters plain pieces again, and order the vocabulary, so that equal training is equal bytes."""
-    content = json.loads(document)
-    content["added_tokens"] = [token for token in content["added_tokens"] if token["content"] in SPECIAL]
-    content["model"]["vocab"] = dict(sorted(content["model"]["vocab"].items(), key=lambda item: item[1]))
-    return json.dumps(content, ensure_ascii=False)

@@ -87,6 +87,7 @@ def pretraining_objective(
 
 
 def _sentence_ids(tokenizer: "Tokenizer", max_tokens: int) -> "SentenceIds":
+    from pipeline.core.model.pieces import ids_of_signs
     from pipeline.core.model.special_tokens import end_ids
     from pipeline.core.train.objectives.sentence_pairs import SentenceIds
 
@@ -95,8 +96,7 @@ def _sentence_ids(tokenizer: "Tokenizer", max_tokens: int) -> "SentenceIds":
             "The tokenizer has no tokens that begin and end a text, and pairs of sentences need them. "
             "Write `objective: masked_words` under `pretrain` in params.yaml."
         )
-    ends = map(tokenizer.token_to_id, SENTENCE_ENDS)
-    return SentenceIds(*around, tuple(end for end in ends if end is not None), max_tokens)
+    return SentenceIds(*around, ids_of_signs(tokenizer, SENTENCE_ENDS), max_tokens)
 
 
 def _masking(tokenizer: "Tokenizer", probability: float) -> "WholeWordMasking":

@@ -65,6 +65,11 @@ def test_a_folder_and_a_pinned_model_of_a_hub_are_starts(path: Path) -> None:
         (["encoder.hub={model: ann/mine, revision: main}"], "revision is no commit"),
         (["encoder.hub={model: ../mine, revision: " + COMMIT + "}"], r"encoder\.hub\.model"),
         (["encoder.hub={model: ann/mine}"], r"encoder\.hub\.revision is missing"),
+        (
+            ["encoder.start=scratch", "encoder.scratch.tokenizer=bpe", "encoder.scratch.vocabulary=260"],
+            "vocabulary is 260, .* Write `vocabulary: 8000` under `encoder.scratch`, 261 at least",
+        ),
+        (["encoder.scratch.tokenizer=unigram"], "'wordpiece' or 'bpe'"),
         (["encoder.long_texts=tail"], "'head', 'head_tail' or 'windows'"),
     ],
 )
@@ -78,3 +83,9 @@ def test_an_unknown_value_of_another_type_is_refused(path: Path) -> None:
     with pytest.raises(ConfigError):
         set_params(path, ["encoder.start=[minilm]"])
     assert path.read_text("utf-8") == before
+
+
+def test_the_smallest_vocabulary_of_bytes_is_read_and_other_starts_do_not_need_it(path: Path) -> None:
+    smallest = ["encoder.scratch.tokenizer=bpe", "encoder.scratch.vocabulary=261"]
+    assert changed(path, "encoder.start=scratch", *smallest).scratch.vocabulary == 261
+    assert changed(path, "encoder.start=package", "encoder.scratch.vocabulary=20").scratch.tokenizer == "bpe"

@@ -8,6 +8,8 @@ from pipeline.base.config import PromptConfig
 from pipeline.base.errors import ConfigError
 from pipeline.core.methods.prompts import PromptClassifier, read_prompt
 from pipeline.core.model.heads import MaskedLanguageModel
+from pipeline.core.model.tokenizer import load_tokenizer
+from pipeline.core.vocabulary import train_byte_pairs
 
 WORDS = {"bad": ("bad", "awful"), "good": ("good",)}
 LABELS = ("bad", "good")
@@ -25,6 +27,19 @@ def test_a_text_stands_in_its_prompt(tokenizer_json, tokenizer):
     wanted = tokenizer.encode("a lovely film that was [MASK] for us").ids
     assert ids == wanted
     assert ids.count(prompt.mask) == 1
+
+
+def test_a_prompt_of_bytes_is_read_as_a_text_is():
+    texts = ["a lovely film that was good for us", "a lovely film that was bad for us"]
+    document = train_byte_pairs([*texts, "awful"] * 9, vocabulary=400)
+    tokenizer = load_tokenizer(document, 32)
+
+    prompt = read_prompt(document, config(), LABELS, 32)
+
+    good, bad = (tokenizer.encode(text).ids for text in texts)
+    around = prompt.around(tokenizer.encode("lovely film").ids)
+    assert around == [prompt.mask if one != other else one for one, other in zip(good, bad, strict=True)]
+    assert prompt.words[1] == (next(one for one, other in zip(good, bad, strict=True) if one != other),)
 
 
 def test_a_long_text_is_cut_and_a_blank_of_its_own_left_out(tokenizer_json, tokenizer):

@@ -5,7 +5,7 @@ import pytest
 from pipeline.base.config import EncoderConfig, ValidateConfig
 from pipeline.base.errors import DataRejected
 from pipeline.core.model.coverage import Coverage, measure_coverage, require_coverage
-from pipeline.core.model.tokenizer import train_tokenizer
+from pipeline.core.vocabulary import train_byte_pairs, train_wordpiece
 from pipeline.io.params_file import load_params
 
 ENGLISH = ["the room was clean and the people were kind", "nobody answered the phone all week"] * 20
@@ -14,7 +14,7 @@ CHINESE = ["房间很干净，服务员很热情", "早餐一般，价格太贵�
 
 @pytest.fixture(scope="module")
 def english() -> str:
-    return train_tokenizer(ENGLISH, vocabulary=300)
+    return train_wordpiece(ENGLISH, vocabulary=300)
 
 
 @pytest.fixture
@@ -55,12 +55,25 @@ def test_words_that_a_tokenizer_leaves_out_are_unknown(limits, encoder) -> None:
 
 
 def test_a_tokenizer_trained_on_chinese_knows_chinese(limits, encoder) -> None:
-    document = train_tokenizer(CHINESE, vocabulary=300)
+    document = train_wordpiece(CHINESE, vocabulary=300)
 
     coverage = measure_coverage(document, CHINESE, max_tokens=64, sample_texts=9)
 
     assert coverage.unknown_share == 0
     require_coverage(coverage, limits, encoder)
+
+
+def test_letters_spelled_by_bytes_are_known_to_what_learns_them() -> None:
+    document = train_byte_pairs(["a good room"], vocabulary=300)
+
+    found, learning = (
+        measure_coverage(document, CHINESE, max_tokens=64, sample_texts=9, knows_bytes=knows)
+        for knows in (False, True)
+    )
+
+    assert found.unknown_share > 0.5
+    assert learning.unknown_share == 0
+    assert learning.tokens == found.tokens > 0
 
 
 def test_words_beyond_max_tokens_are_counted(english: str) -> None:

@@ -7,6 +7,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from pipeline.core.model.pieces import (
     continuations,
+    ids_of_signs,
     is_wordpiece,
     partial_letters,
     vocabulary_of,
@@ -90,3 +91,23 @@ def test_a_letter_spelled_by_its_bytes_is_partial() -> None:
     assert not partial & set(tokenizer.encode("a good film").ids)
     assert set(tokenizer.encode("好", add_special_tokens=False).ids) <= partial
     assert partial_letters(Tokenizer.from_str(word_tokenizer(0))) == set()
+
+
+def test_words_of_bytes_are_read_as_letters() -> None:
+    words = set(word_starts(byte_tokenizer(["да да да нет нет 好好 好好 good good"] * 9)))
+
+    assert {"да", "нет", "好好", "good"} <= words
+    assert not any("Ð" in word for word in words)
+
+
+def test_signs_are_found_in_any_spelling() -> None:
+    tokenizer = Tokenizer.from_str(byte_tokenizer(["so 。 so。 so . so."] * 9))
+
+    ids = ids_of_signs(tokenizer, (".", "。"))
+
+    assert {tokenizer.decode([number]).strip() for number in ids} == {".", "。"}
+    assert len(ids) == 4
+    word_document = word_tokenizer(0, ["so . ."])
+    (point,) = ids_of_signs(Tokenizer.from_str(word_document), (".", "。"))
+    assert point == vocabulary_of(word_document)["."]
+    assert ids_of_signs(unigram(), (",", "ly")) == (4, 5)

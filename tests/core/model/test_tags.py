@@ -51,3 +51,28 @@ def test_special_tokens_have_no_tag_and_no_probability() -> None:
     assert best_tags(probabilities, PLACES) == TAGS
     assert label_probabilities(probabilities, PLACES).round(2).tolist() == [0.85, 0.85]
     assert label_probabilities(probabilities[:1], PLACES[:1]).tolist() == [0.0, 0.0]
+
+
+def test_bytes_of_one_letter_are_one_entity() -> None:
+    # "好李 x": the first letter is two pieces, the third piece has the rest of it and the second letter.
+    places = [(0, 0), (0, 1), (0, 1), (0, 2), (2, 2), (3, 4), (0, 0)]
+    probabilities = np.full((7, 5), 0.05)
+    probabilities[np.arange(7), [0, 1, 3, 0, 3, 2, 0]] = 0.8
+
+    tags = best_tags(probabilities, places)
+
+    assert tags == [-100, 1, 2, 2, -100, 2, -100]
+    # A blank that is a piece of its own does not divide an entity.
+    assert spans_of(tags, places, LABELS) == [Span(0, 4, "person")]
+    probabilities[1] = [0.8, 0.05, 0.05, 0.05, 0.05]
+    assert spans_of(best_tags(probabilities, places), places, LABELS) == [Span(3, 4, "person")]
+
+
+def test_an_entity_of_bytes_has_a_tag_for_each_and_comes_back() -> None:
+    places = [(0, 0), (0, 1), (0, 1), (1, 1), (2, 3), (2, 3), (0, 0)]
+    spans = [Span(2, 3, "place")]
+
+    tags = tags_of(spans, places, LABELS)
+
+    assert tags == [-100, 0, 0, -100, 3, 4, -100]
+    assert spans_of(tags, places, LABELS) == spans
