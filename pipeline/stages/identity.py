@@ -8,6 +8,7 @@ from pipeline.base.config import Source
 from pipeline.base.digests import text_digest
 from pipeline.base.errors import SourceUnreachable
 from pipeline.base.records import Receipt
+from pipeline.base.user_paths import user_path
 from pipeline.io.corrections import corrections_identity
 from pipeline.io.forgetting.tombstones import tombstones_identity
 from pipeline.io.models.published_folder import folder_identity
@@ -59,7 +60,7 @@ def _encoder_identity(context: "StageContext") -> str:
     encoder = context.params.encoder
     if encoder.start != "folder" or encoder.folder is None:
         return ""
-    return folder_identity(context.workspace.root / Path(encoder.folder).expanduser())
+    return folder_identity(context.workspace.root / user_path(encoder.folder))
 
 
 def run(context: "StageContext") -> Receipt:

@@ -11,6 +11,7 @@ from pipeline.base.config import EncoderConfig, Params, PretrainConfig, Validate
 from pipeline.base.records import SPLITS, Receipt
 from pipeline.base.seeds import seed_for
 from pipeline.base.tasks import SINGLE_LABEL, TaskName, writes_texts
+from pipeline.base.user_paths import user_path
 from pipeline.io import files, parquet
 from pipeline.io.model_folder import (
     NEXT_WORD_HEAD_FILE,
@@ -207,7 +208,7 @@ def _with_windows(config: Mapping[str, Any], encoder: EncoderConfig) -> Mapping[
 
 def _from_root(encoder: EncoderConfig, root: Path) -> EncoderConfig:
     """Return the section with a relative folder taken from the workspace's root."""
-    folder = str(root / Path(encoder.folder).expanduser()) if encoder.folder else None
+    folder = str(root / user_path(encoder.folder)) if encoder.folder else None
     return encoder.model_copy(update={"folder": folder})
 
 

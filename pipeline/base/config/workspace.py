@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from pipeline.base.config.section import Section
 from pipeline.base.errors import NotAWorkspace, UsageError
+from pipeline.base.user_paths import user_path
 
 # Addresses of MLflow that look like a relative folder and are none.
 MLFLOW_SERVICES = ("databricks", "databricks-uc", "uc")
@@ -188,7 +189,7 @@ def _store_address(value: str) -> str:
 
 
 def _path(root: Path, value: str | None) -> Path | None:
-    return root / Path(value).expanduser() if value else None
+    return root / user_path(value) if value else None
 
 
 def _sqlite_address(root: Path, value: str | None) -> str | None:

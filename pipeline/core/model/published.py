@@ -130,7 +130,9 @@ def _parts(
         if own.rpartition(".")[2] in CONSTANTS:
             continue
         if own in body:
-            raise ConfigError(f"{where}: model.safetensors holds {own} twice. Save it anew, or choose another.")
+            raise ConfigError(
+                f"{where}: model.safetensors holds {own} twice. Save it anew, or choose another."
+            )
         (head if own.startswith(family.heads) else body)[own] = weights[theirs]
     return body, head
 

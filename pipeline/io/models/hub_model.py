@@ -94,7 +94,7 @@ def _fetch(hub: HubWeights, name: str, staging: Path, where: str) -> None:
 
 
 def _require_promised(found: "HfFileMetadata", hub: HubWeights, name: str, where: str) -> None:
-    """Raise, before a file is fetched, where it is of another commit, or larger than one of a model may be."""
+    """Raise, before it is fetched, for a file of another commit, or one larger than a model may have."""
     if found.commit_hash not in (None, hub.revision):
         raise DigestMismatch(
             f"{where}: {hub_name()} sends {name} of the commit {found.commit_hash[:12]}. Write a `revision` "

@@ -8,6 +8,7 @@ from pipeline.base import logs
 from pipeline.base.config import FileSource, PackageSource, TableSource
 from pipeline.base.errors import DataRejected, SourceUnreachable
 from pipeline.base.records import Unreadable
+from pipeline.base.user_paths import user_path
 from pipeline.io.sources import packages
 from pipeline.io.sources.package_tables import read_package
 from pipeline.io.table_files.columns import COLUMNS_LISTED, no_column
@@ -34,7 +35,7 @@ def resolve_path(source: FileSource, root: Path, name: str | None = None) -> Pat
     Raises DataRejected for a relative path out of it, SourceUnreachable for a missing file.
     """
     name = source.path if name is None else name
-    written = Path(name).expanduser()
+    written = user_path(name)
     path = written if written.is_absolute() else (root / written).resolve()
     if not written.is_absolute() and not path.is_relative_to(root.resolve()):
         raise DataRejected(

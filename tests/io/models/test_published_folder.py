@@ -134,5 +134,7 @@ def test_a_header_that_the_reader_would_not_take_is_refused(folder: Path, tensor
     header = json.dumps({"one": tensor}).encode()
     (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
 
-    with pytest.raises(UnsafeModelFile, match=r"model\.safetensors may not be part of a model: its tensor 'one'"):
+    with pytest.raises(
+        UnsafeModelFile, match=r"model\.safetensors may not be part of a model: its tensor 'one'"
+    ):
         read(folder)
