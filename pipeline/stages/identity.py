@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.base.config import Source
+from pipeline.base.config.workspace import user_path
 from pipeline.base.digests import text_digest
 from pipeline.base.errors import SourceUnreachable
 from pipeline.base.records import Receipt
-from pipeline.base.user_paths import user_path
 from pipeline.io.corrections import corrections_identity
 from pipeline.io.forgetting.tombstones import tombstones_identity
 from pipeline.io.models.published_folder import folder_identity

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.base import logs
 from pipeline.base.config import EncoderConfig, Params, PretrainConfig, ValidateConfig
+from pipeline.base.config.workspace import user_path
 from pipeline.base.records import SPLITS, Receipt
 from pipeline.base.seeds import seed_for
 from pipeline.base.tasks import SINGLE_LABEL, TaskName, writes_texts
-from pipeline.base.user_paths import user_path
 from pipeline.io import files, parquet
 from pipeline.io.model_folder import (
     NEXT_WORD_HEAD_FILE,

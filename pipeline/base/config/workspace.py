@@ -10,7 +10,6 @@ from pydantic import Field, model_validator
 
 from pipeline.base.config.section import Section
 from pipeline.base.errors import NotAWorkspace, UsageError
-from pipeline.base.user_paths import user_path
 
 # Addresses of MLflow that look like a relative folder and are none.
 MLFLOW_SERVICES = ("databricks", "databricks-uc", "uc")
@@ -235,3 +234,16 @@ def _public_address(text: str) -> str:
     if not valid:
         raise UsageError("TONEWATCH_DASHBOARD is no address. Write it as https://tone.example/mood.")
     return address
+
+
+def user_path(written: str) -> Path:
+    """Return a path with `~` or `~NAME` at its beginning replaced; a relative one stays relative.
+
+    Raises UsageError where nobody of this name has a home folder.
+    """
+    try:
+        return Path(written).expanduser()
+    except RuntimeError as error:
+        raise UsageError(
+            f"{written} begins with the home folder of a user who is unknown here. Write the whole path."
+        ) from error

@@ -4,7 +4,6 @@ Source: Li et al., 2020 (asynchronous successive halving, ASHA).
 """
 
 import logging
-import shutil
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -43,7 +42,6 @@ def search(
     # The trial itself only waits for its folds.
     resources = tune.PlacementGroupFactory([{}, _needs(plan, "CPU", "GPU")])
     trainable = tune.with_resources(_trial_of(plan, train_fold), resources)
-    shutil.rmtree(f"{plan.storage}/{plan.name}", ignore_errors=True)
     tuner = _new_tuner(plan, trainable, _callback(open_listener, plan.seconds, clock))
     try:
         results = tuner.fit()

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from pipeline.base.config import FeedSource
+from pipeline.base.config.workspace import user_path
 from pipeline.base.errors import DataRejected, SourceUnreachable
 from pipeline.base.records import Unreadable
-from pipeline.base.user_paths import user_path
 from pipeline.io.table_files.opening import open_table
 from pipeline.io.table_files.shape import TableRequest
 from pipeline.io.web.keeping import Keeping

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pipeline.base.config import SqlSource
+from pipeline.base.config.workspace import user_path
 from pipeline.base.errors import DataRejected, SourceUnreachable, TonewatchError, UsageError
 from pipeline.base.secrets import remember_address
-from pipeline.base.user_paths import user_path
 from pipeline.io.table_files.delimited import require_distinct
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.base.config.workspace import user_path
 from pipeline.base.errors import UsageError
-from pipeline.base.user_paths import user_path
 
 SECTION = re.compile(r"""'?remote\s+"(.+)"'?$""")
 # Without them a connection that hangs would be waited for without end.

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from pipeline.base import logs
 from pipeline.base.config import FileSource, PackageSource, TableSource
+from pipeline.base.config.workspace import user_path
 from pipeline.base.errors import DataRejected, SourceUnreachable
 from pipeline.base.records import Unreadable
-from pipeline.base.user_paths import user_path
 from pipeline.io.sources import packages
 from pipeline.io.sources.package_tables import read_package
 from pipeline.io.table_files.columns import COLUMNS_LISTED, no_column

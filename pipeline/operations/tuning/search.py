@@ -123,7 +123,10 @@ class _Search:
         if not remove_damaged(self.folds.folder) and finished.is_file():
             return True
         self.cluster.join()
-        if not search(self._plan(), self.folds, self.open_curves, clock=time.monotonic):
+        plan = self._plan()
+        # A search that stopped begins anew, on the folds that it has: a killed one may leave half a file here.
+        shutil.rmtree(Path(plan.storage) / plan.name, ignore_errors=True)
+        if not search(plan, self.folds, self.open_curves, clock=time.monotonic):
             return False
         files.write_bytes(finished, b"")
         return True

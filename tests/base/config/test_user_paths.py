@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.base.config.workspace import user_path
 from pipeline.base.errors import UsageError
-from pipeline.base.user_paths import user_path
 
 
-def test_the_home_folder_is_put_in_place(monkeypatch):
-    monkeypatch.setenv("HOME", "/home/ann")
+def test_the_home_folder_is_put_in_place(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
 
-    assert user_path("~/models/mine") == Path("/home/ann/models/mine")
+    assert user_path("~/models/mine") == tmp_path / "models" / "mine"
     assert user_path("models/~mine") == Path("models/~mine")
 
 
