@@ -124,7 +124,7 @@ class _Search:
             return True
         self.cluster.join()
         plan = self._plan()
-        # A search that stopped begins anew, on the folds that it has: a killed one may leave half a file here.
+        # A search that stopped begins anew on the folds that it has: a killed one may leave half a file here.
         shutil.rmtree(Path(plan.storage) / plan.name, ignore_errors=True)
         if not search(plan, self.folds, self.open_curves, clock=time.monotonic):
             return False
