@@ -3,6 +3,9 @@
 import errno
 import sys
 
+# What a path that a person wrote leads to.
+NO_PLACE = (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
+
 
 def main() -> None:
     """Run the command line; exit with 0 for done, 1 for a refusal, 2 for wrong use, 3 for a fault."""
@@ -31,6 +34,9 @@ def run_command(arguments: list[str]) -> int:
     except TonewatchError as error:
         return _fail(str(error), arguments, error.exit_code)
     except OSError as error:
+        if error.errno in NO_PLACE:
+            message = f"{error.filename} is no place to use: {error.strerror}. Write another path."
+            return _fail(message, arguments, 2)
         if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
             return _fail_unexpected(error, arguments)
         message = (

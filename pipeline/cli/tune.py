@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from pipeline.operations.tuning.search import SearchResult
 
 OVERLAY = "tuned.yaml"
+NONE_TRAINED = (
+    "None of these could be trained on every fold. Write other `ranges` under `tune` in params.yaml, and "
+    "type `tonewatch tune` again; --json says the whole of each reason."
+)
 
 
 @command
@@ -58,6 +62,8 @@ def search_table(result: "SearchResult") -> str:
         lines.append(f"Best: {result.overlay}. Type: tonewatch run --overlay {result.overlay}")
     elif result.best:
         lines.append("The values of params.yaml are the best of these; there is nothing to change.")
+    elif result.finished:
+        lines.append(NONE_TRAINED)
     return "\n".join(lines)
 
 
@@ -66,7 +72,7 @@ def _scores(trial: "Trial", result: "SearchResult") -> tuple[str, str, str]:
 
     folds = f"{len(trial.scores)} of {result.folds}"
     if trial.mean is None:
-        return folds, trial.fault, ""
+        return folds, trial.fault.partition(". ")[0], ""
     gain = "the present" if trial.gain is None and trial.is_present else ""
     return folds, interval(trial.mean), interval(trial.gain, sign="+") if trial.gain else gain
 

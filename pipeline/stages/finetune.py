@@ -15,7 +15,7 @@ from pipeline.base.tasks import SINGLE_LABEL, TaskName
 from pipeline.base.tasks.scores import valid_score
 from pipeline.io import files, parquet
 from pipeline.io.model_folder import WORD_HEAD, WORD_HEAD_FILE, read_word_head, write_model
-from pipeline.io.models.champion_start import ChampionStart, open_start
+from pipeline.io.models.champion_start import ChampionStart, open_start, require_numbers
 from pipeline.io.models.published_folder import WEIGHTS
 from pipeline.io.training.token_shards import in_batches
 from pipeline.stages.training.finetuning_tokens import FinetuningTokens
@@ -192,6 +192,7 @@ def _start(folder: Path, cfg: FinetuneConfig, champion: ChampionStart | None) ->
 
     weights, config = load((folder / WEIGHTS).read_bytes()), files.read_json(folder / "config.json")
     if champion:
+        require_numbers(champion, weights)
         of_encoder, head = (
             {name.removeprefix(part): value for name, value in weights.items() if name.startswith(part)}
             for part in ("encoder.", "head.")

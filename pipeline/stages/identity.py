@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.base.config import Source
+from pipeline.base.config.workspace import user_path
 from pipeline.base.digests import text_digest
 from pipeline.base.errors import SourceUnreachable
 from pipeline.base.records import Receipt
@@ -59,7 +60,7 @@ def _encoder_identity(context: "StageContext") -> str:
     encoder = context.params.encoder
     if encoder.start != "folder" or encoder.folder is None:
         return ""
-    return folder_identity(context.workspace.root / Path(encoder.folder).expanduser())
+    return folder_identity(context.workspace.root / user_path(encoder.folder))
 
 
 def run(context: "StageContext") -> Receipt:

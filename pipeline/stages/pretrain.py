@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.base import logs
 from pipeline.base.config import EncoderConfig, Params, PretrainConfig, ValidateConfig
+from pipeline.base.config.workspace import user_path
 from pipeline.base.records import SPLITS, Receipt
 from pipeline.base.seeds import seed_for
 from pipeline.base.tasks import SINGLE_LABEL, TaskName, writes_texts
@@ -210,7 +211,7 @@ def _with_windows(config: Mapping[str, Any], encoder: EncoderConfig) -> Mapping[
 
 def _from_root(encoder: EncoderConfig, root: Path) -> EncoderConfig:
     """Return the section with a relative folder taken from the workspace's root."""
-    folder = str(root / Path(encoder.folder).expanduser()) if encoder.folder else None
+    folder = str(root / user_path(encoder.folder)) if encoder.folder else None
     return encoder.model_copy(update={"folder": folder})
 
 

@@ -125,3 +125,34 @@ def test_an_overlay_and_set_are_written_together_or_not_at_all(workspace, capsys
     assert code == 2
     assert "finetune.batch_size" in message
     assert (workspace / "params.yaml").read_bytes() == before
+
+
+def test_where_nothing_could_be_trained_the_table_says_so_and_what_to_type():
+    fault = "finetune: the loss of step 2 is not finite. Write a `learning_rate` below 1 for this training."
+    diverged = dataclasses.replace(DIVERGED, fault=fault)
+
+    text = tune.search_table(SearchResult((diverged,), 2, True, None, None))
+
+    assert text.splitlines()[1].rstrip().endswith("the loss of step 2 is not finite")
+    assert "below 1" not in text
+    assert text.splitlines()[-1].startswith(
+        "None of these could be trained on every fold. Write other `ranges`"
+    )
+
+
+@pytest.mark.parametrize(("out", "fault"), [("params.yaml", "no search wrote it"), (".", "is a folder")])
+def test_an_overlay_replaces_no_file_of_others(workspace, capsys, out, fault):
+    before = (workspace / "params.yaml").read_bytes()
+
+    code, _, message = run(capsys, "tune", "--out", out)
+
+    assert code == 2
+    assert fault in message
+    assert (workspace / "params.yaml").read_bytes() == before
+
+
+def test_an_overlay_with_too_long_a_name_is_wrong_use(workspace, capsys):
+    code, _, message = run(capsys, "tune", "--out", "a" * 300)
+
+    assert code == 2
+    assert "is no place to use: File name too long. Write another path." in message

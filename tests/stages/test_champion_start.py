@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pipeline.base.config import FinetuneConfig, Profile
-from pipeline.base.errors import DataRejected
+from pipeline.base.errors import ConfigError, DataRejected, Fault
 from pipeline.base.records import Receipt, TextRecord
 from pipeline.io import files, parquet
 from pipeline.io.model_folder import write_model
@@ -137,3 +137,37 @@ def test_where_the_champion_knows_every_text_nothing_is_trained(folders, records
         run(folders, tmp_path, root, everything)
 
     assert not (tmp_path / "classifier").exists()
+
+
+def changed(folders, name, classifier, start, tokenizer_json, change):
+    """Write the champion with other weights; return where it goes on from."""
+    with files.staging_dir(folders / name) as staging:
+        write_model(staging, change(dict(classifier.state_dict())), start.config, tokenizer_json, [])
+        files.write_receipt(staging, Receipt("finetune"))
+    return ChampionStart("R1", folders / name, "v1", [])
+
+
+def test_a_champion_whose_weights_are_no_numbers_is_named(
+    folders, classifier, start, tokenizer_json, tmp_path, root
+):
+    champion = changed(
+        *(folders, "infinite", classifier, start, tokenizer_json),
+        lambda weights: {**weights, "head.bias": torch.tensor([0.0, float("inf")])},
+    )
+
+    with pytest.raises(ConfigError, match=r"R1 holds what is no finite number in head\.bias\. Write"):
+        run(folders, tmp_path, root, champion)
+
+
+@pytest.mark.parametrize("rows", [0, 3])
+def test_a_champion_with_another_head_is_not_gone_on_from_with_a_new_one(
+    rows, folders, classifier, start, tokenizer_json, tmp_path, root
+):
+    head = {"head.weight": torch.zeros(rows, 32), "head.bias": torch.zeros(rows)} if rows else {}
+    champion = changed(
+        *(folders, f"head-{rows}", classifier, start, tokenizer_json),
+        lambda weights: {name: one for name, one in weights.items() if not name.startswith("head.")} | head,
+    )
+
+    with pytest.raises(Fault, match="head does not fit"):
+        run(folders, tmp_path, root, champion)

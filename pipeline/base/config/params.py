@@ -85,7 +85,7 @@ class Params(Section):
                         f"`{SEARCHED}.` before one of: {known}"
                     ) from None
                 except ValueError as error:
-                    raise ValueError(f"tune.ranges: {key} cannot be {value}: {_reason(error)}") from None
+                    raise ValueError(f"tune.ranges: {key} cannot be {value}: {first_reason(error)}") from None
         return self
 
     @model_validator(mode="after")
@@ -241,7 +241,8 @@ class Params(Section):
         return self
 
 
-def _reason(error: ValueError) -> str:
+def first_reason(error: Exception) -> str:
+    """Return what an error says; of a list of wrong values the first."""
     if not isinstance(error, ValidationError):
         return str(error)
     return error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")

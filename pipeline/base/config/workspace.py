@@ -188,7 +188,7 @@ def _store_address(value: str) -> str:
 
 
 def _path(root: Path, value: str | None) -> Path | None:
-    return root / Path(value).expanduser() if value else None
+    return root / user_path(value) if value else None
 
 
 def _sqlite_address(root: Path, value: str | None) -> str | None:
@@ -234,3 +234,16 @@ def _public_address(text: str) -> str:
     if not valid:
         raise UsageError("TONEWATCH_DASHBOARD is no address. Write it as https://tone.example/mood.")
     return address
+
+
+def user_path(written: str) -> Path:
+    """Return a path with `~` or `~NAME` at its beginning replaced; a relative one stays relative.
+
+    Raises UsageError where nobody of this name has a home folder.
+    """
+    try:
+        return Path(written).expanduser()
+    except RuntimeError as error:
+        raise UsageError(
+            f"{written} begins with the home folder of a user who is unknown here. Write the whole path."
+        ) from error

@@ -53,7 +53,7 @@ def read_published(
     `where` names it in errors, and the key of params.yaml that chose it. Raises ConfigError.
     """
     settings = encoder_config(config, where=where)
-    tensors, head = _parts(settings, weights)
+    tensors, head = _parts(settings, weights, where)
     body = _fitting_weights(settings, tensors, where)
     require_tokenizer(settings, tokenizer, where)
     _require_room(settings, max_tokens, where)
@@ -117,19 +117,23 @@ def _resolved(published: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def _parts(
-    settings: Mapping[str, Any], weights: Mapping[str, Tensor]
+    settings: Mapping[str, Any], weights: Mapping[str, Tensor], where: str
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Divide published weights into those of the encoder, by its names, and those of heads."""
     family = family_of(settings["model_type"])
-    renamed = {_today(name): value for name, value in weights.items()}
-    with_head = any(name.startswith(family.prefix) for name in renamed)
+    names = {name: _today(name) for name in weights}
+    with_head = any(name.startswith(family.prefix) for name in names.values())
     body: dict[str, Tensor] = {}
     head: dict[str, Tensor] = {}
-    for name, value in renamed.items():
+    for theirs, name in names.items():
         own = name.removeprefix(family.prefix) if with_head else name
         if own.rpartition(".")[2] in CONSTANTS:
             continue
-        (head if own.startswith(family.heads) else body)[own] = value
+        if own in body:
+            raise ConfigError(
+                f"{where}: model.safetensors holds {own} twice. Save it anew, or choose another."
+            )
+        (head if own.startswith(family.heads) else body)[own] = weights[theirs]
     return body, head
 
 
@@ -232,7 +236,7 @@ def _word_head(settings: Mapping[str, Any], head: Mapping[str, Tensor]) -> dict[
     found = {ours: head[theirs].float() for theirs, ours in family.word_head.items() if theirs in head}
     if not {"transform.0.weight", "transform.2.weight"} <= found.keys():
         return {}
-    inner = len(found["transform.2.weight"])
+    inner = found["transform.2.weight"].numel()
     # Some families have no biases here.
     zeros = {"transform.0.bias": inner, "transform.2.bias": inner, "bias": int(settings["vocab_size"])}
     whole = {**{name: torch.zeros(size) for name, size in zeros.items()}, **found}

@@ -29,11 +29,11 @@ def search(
     *,
     clock: Callable[[], float],
 ) -> bool:
-    """Run every trial to its end, from where a search of this name was when it stopped; False without time.
+    """Run every trial to its end; False without time. `clock` tells seconds.
 
-    This process has joined the Ray cluster. Ray Tune keeps what is called to open a listener, and the clock
-    in seconds, on disk: they hold no secret, and a search is continued with those it was begun with. Raises
-    Fault with the reason where a trial fails.
+    This process has joined the Ray cluster. A search that stopped is drawn again with the same values, and
+    what `train_fold` has trained costs nothing: so nothing depends on what Ray Tune keeps on disk, of which a
+    killed process may leave half a file. Raises Fault with the reason where a trial fails.
     """
     from ray import tune
 
@@ -42,11 +42,7 @@ def search(
     # The trial itself only waits for its folds.
     resources = tune.PlacementGroupFactory([{}, _needs(plan, "CPU", "GPU")])
     trainable = tune.with_resources(_trial_of(plan, train_fold), resources)
-    path = f"{plan.storage}/{plan.name}"
-    if tune.Tuner.can_restore(path):
-        tuner = tune.Tuner.restore(path, trainable, resume_unfinished=True, restart_errored=True)
-    else:
-        tuner = _new_tuner(plan, trainable, _callback(open_listener, plan.seconds, clock))
+    tuner = _new_tuner(plan, trainable, _callback(open_listener, plan.seconds, clock))
     try:
         results = tuner.fit()
     except _OutOfTime:

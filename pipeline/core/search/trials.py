@@ -40,8 +40,8 @@ class SearchPlan:
     """Set what is searched, and with what.
 
     `first` holds the values of the first trial, `whole` the keys of whole numbers. `cores` and `gpus` are
-    those of one trial, `at_once` trials run side by side, for so many `seconds` in one go. Under `name`, in
-    the folder `storage`, a search that was killed is found again.
+    those of one trial, `at_once` trials run side by side, for so many `seconds` in one go. Ray Tune writes
+    what it keeps of a search under `name` in the folder `storage`.
     """
 
     name: str

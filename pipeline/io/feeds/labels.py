@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pipeline.base.config import FeedSource
+from pipeline.base.config.workspace import user_path
 from pipeline.base.errors import DataRejected, SourceUnreachable
 from pipeline.base.records import Unreadable
 from pipeline.io.table_files.opening import open_table
@@ -45,7 +46,7 @@ def read_feed_labels(source: FeedSource, root: Path, keeping: Keeping, *, max_by
 
 
 def _resolved(source: FeedSource, root: Path) -> Path:
-    written = Path(str(source.labels_path)).expanduser()
+    written = user_path(str(source.labels_path))
     path = written if written.is_absolute() else (root / written).resolve()
     if not written.is_absolute() and not path.is_relative_to(root.resolve()):
         raise DataRejected(

@@ -1,8 +1,9 @@
 """The release that fine-tuning goes on from, where `finetune.start` of params.yaml is `champion`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.base.config import Params, Workspace
 from pipeline.base.config.parsing import parse_params
@@ -13,6 +14,9 @@ from pipeline.io import files
 from pipeline.io.models.release_classifier import release_classifier
 from pipeline.io.registry.ledger import Ledger
 from pipeline.io.versioning import data_versions
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CHAMPION = "champion"
 FROM_ENCODER = "Write `start: encoder` under `finetune` in params.yaml"
@@ -55,6 +59,15 @@ def open_start(workspace: Workspace, params: Params) -> ChampionStart | None:
     # Read when they are asked for.
     learnt = data_versions.stream_split(workspace.root, version, "train", "valid", columns=("text", "label"))
     return ChampionStart(release["release"], folder, version, learnt)
+
+
+def require_numbers(start: ChampionStart, weights: "Mapping[str, Tensor]") -> None:
+    """Raise ConfigError where no training could go on from a release, as a weight of it is no number."""
+    if wrong := [name for name, value in weights.items() if not value.isfinite().all()]:
+        raise ConfigError(
+            f"finetune.start is `{CHAMPION}`, and {start.release} holds what is no finite number in "
+            f"{wrong[0]}. {FROM_ENCODER}, or type: tonewatch release rollback"
+        )
 
 
 def _starting_release(workspace: Workspace, params: Params) -> ReleaseRecord:

@@ -45,13 +45,18 @@ def read_published_folder(folder: Path, *, where: str) -> PublishedFiles:
     for name in PUBLISHED:
         if not (folder / name).is_file():
             raise ConfigError(f"{where}: {missing_sentence(name, [path.name for path in folder.iterdir()])}")
-        try:
-            inspect_file(folder / name)
-        except UnsafeModelFile as error:
-            raise UnsafeModelFile(
-                f"{where}: {error} Or choose another model in params.yaml, or write `start: package`."
-            ) from error
+        inspect_published(folder / name, where=where)
     return _read(folder, where)
+
+
+def inspect_published(path: Path, *, where: str) -> None:
+    """Raise UnsafeModelFile, with what else to choose, for a file that may not be part of a model."""
+    try:
+        inspect_file(path)
+    except UnsafeModelFile as error:
+        raise UnsafeModelFile(
+            f"{where}: {error} Or choose another model in params.yaml, or write `start: package`."
+        ) from error
 
 
 def missing_sentence(name: str, others: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pipeline.base.config import SqlSource
+from pipeline.base.config.workspace import user_path
 from pipeline.base.errors import DataRejected, SourceUnreachable, TonewatchError, UsageError
 from pipeline.base.secrets import remember_address
 from pipeline.io.table_files.delimited import require_distinct
@@ -150,7 +151,7 @@ def _address(source: SqlSource, root: Path) -> str:
                 f"Type: export {source.address_env}=ADDRESS (such as {EXAMPLE})"
             )
         return address
-    path = root / Path(str(source.address_file)).expanduser()
+    path = root / user_path(str(source.address_file))
     try:
         address = path.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -7,6 +7,7 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.base.config.workspace import user_path
 from pipeline.base.errors import UsageError
 
 SECTION = re.compile(r"""'?remote\s+"(.+)"'?$""")
@@ -61,7 +62,7 @@ def add_remote(repo: Any, name: str, address: str, endpoint: str | None) -> None
     """
     if not NAME.match(name) or not address.strip() or "\n" in address:
         raise UsageError(f"A remote needs a name of letters and an address, not {name!r} and {address!r}.")
-    url = address if "://" in address else str(Path(address).expanduser().absolute())
+    url = address if "://" in address else str(user_path(address).absolute())
     own = {"url": url, "verify": True, **({"endpointurl": endpoint} if endpoint else {})}
     with repo.config.edit("repo") as config:
         config["remote"] = {**config.get("remote", {}), name: own}

@@ -64,6 +64,11 @@ def inspect_file(path: Path) -> None:
         raise _rejection(str(path), str(error)) from error
 
 
+def largest_file(name: str) -> int:
+    """Return the most bytes that a file of this name may have as a part of a model."""
+    return FORMATS[Path(name).suffix][0]
+
+
 def check_names(names: Iterable[str]) -> None:
     """Raise UnsafeModelFile unless each name is a plain file name with an allowed suffix."""
     for name in names:

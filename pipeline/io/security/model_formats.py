@@ -21,6 +21,7 @@ IMPORT_OPCODES = ("GLOBAL", "STACK_GLOBAL", "INST", "EXT1", "EXT2", "EXT4")
 REMOTE_CODE_KEYS = ("auto_map", "trust_remote_code", "custom_pipelines")
 MAX_HEADER = 100_000_000  # bytes; the limit of the format
 LENGTH_BYTES = 8
+MOST_ELEMENTS = 2**48
 BITS = {
     **{"BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "U16": 16, "I16": 16, "F16": 16, "BF16": 16},
     **{"U32": 32, "I32": 32, "F32": 32, "U64": 64, "I64": 64, "F64": 64},
@@ -103,6 +104,7 @@ def _span(name: str, tensor: Any) -> tuple[int, int]:
     if (
         not isinstance(tensor, dict)
         or set(tensor) != {"dtype", "shape", "data_offsets"}
+        or not isinstance(tensor["dtype"], str)
         or tensor["dtype"] not in BITS
     ):
         raise ValueError(f"its tensor {name!r} has an invalid description")
@@ -111,6 +113,9 @@ def _span(name: str, tensor: Any) -> tuple[int, int]:
     if not all(type(number) is int and number >= 0 for number in numbers) or len(offsets) != 2:
         raise ValueError(f"its tensor {name!r} has an invalid shape or offset")
     start, stop = offsets
+    # An empty tensor may have lengths that no reader counts with.
+    if math.prod(filter(None, shape)) >= MOST_ELEMENTS:
+        raise ValueError(f"its tensor {name!r} has a shape that no memory holds")
     if (stop - start) * 8 != math.prod(shape) * BITS[tensor["dtype"]]:
         raise ValueError(f"its tensor {name!r} has a size that differs from its shape")
     return start, stop

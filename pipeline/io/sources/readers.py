@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.base import logs
 from pipeline.base.config import FileSource, PackageSource, TableSource
+from pipeline.base.config.workspace import user_path
 from pipeline.base.errors import DataRejected, SourceUnreachable
 from pipeline.base.records import Unreadable
 from pipeline.io.sources import packages
@@ -34,7 +35,7 @@ def resolve_path(source: FileSource, root: Path, name: str | None = None) -> Pat
     Raises DataRejected for a relative path out of it, SourceUnreachable for a missing file.
     """
     name = source.path if name is None else name
-    written = Path(name).expanduser()
+    written = user_path(name)
     path = written if written.is_absolute() else (root / written).resolve()
     if not written.is_absolute() and not path.is_relative_to(root.resolve()):
         raise DataRejected(

@@ -9,8 +9,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from pipeline.base.config import Params, Profile, Workspace
+from pipeline.base.config.params import first_reason
 from pipeline.base.digests import json_digest
-from pipeline.base.errors import TrainingDiverged, UsageError
+from pipeline.base.errors import DataRejected, TrainingDiverged, UsageError
 from pipeline.core.search.trials import FoldScore, Values
 from pipeline.io import files, parquet
 from pipeline.operations.tuning.fold_texts import HELD_OUT, divide, write_fold
@@ -72,15 +73,16 @@ class WorkspaceFolds:
         folders = {"split": work / "texts", "finetune": work / "classifier"}
         workspace = Workspace.of(self.root, os.environ)
         context = FoldContext(workspace, self.profile, values, folders)
+        splits = StageContext(workspace, self.profile).folder("split")
         try:
-            splits = StageContext(workspace, self.profile).folder("split")
-            write_fold(folders["split"], divide(splits, fold, context.params))
+            params = context.params
+            write_fold(folders["split"], divide(splits, fold, params))
             finetune.run(context)
-            score = held_out_score(folders["finetune"], folders["split"], context.params)
+            score = held_out_score(folders["finetune"], folders["split"], params)
             return FoldScore(score)
-        except (TrainingDiverged, UsageError, ValidationError) as error:
-            # These values cannot be trained with; others can.
-            return FoldScore(None, str(error).splitlines()[0])
+        except (TrainingDiverged, DataRejected, UsageError, ValidationError) as error:
+            # These values cannot be trained with on these texts; others can.
+            return FoldScore(None, first_reason(error).splitlines()[0])
         finally:
             shutil.rmtree(work, ignore_errors=True)
 

@@ -1,5 +1,6 @@
 """Overlays: files with some of the keys of params.yaml, which `tonewatch run --overlay` writes into it."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,32 @@ from typing import Any
 import yaml
 
 from pipeline.base.config.parsing import read_yaml
-from pipeline.base.errors import ConfigError
+from pipeline.base.errors import ConfigError, UsageError
 from pipeline.core.search.folds import MeanOverFolds
 from pipeline.io import files
 from pipeline.operations.tuning.results import Trial
+
+# Begins an overlay that a search wrote, which the next one may replace.
+FIRST_WORDS = "# Macro F1 "
+
+
+def require_place(path: Path) -> None:
+    """Raise UsageError, where an overlay could not be written, or would replace a file of others."""
+    parent = next(one for one in path.absolute().parents if one.exists())
+    if path.is_dir() or not parent.is_dir() or not os.access(parent, os.W_OK):
+        fault = "is a folder" if path.is_dir() else f"cannot be written below {parent}"
+    elif path.exists() and not _is_of_a_search(path):
+        fault = "is there already, and no search wrote it"
+    else:
+        return
+    raise UsageError(f"{path} {fault}. Name another file: tonewatch tune --out tuned-2.yaml")
+
+
+def _is_of_a_search(path: Path) -> bool:
+    if not path.is_file():  # reading a pipe would wait for a writer
+        return False
+    with path.open("rb") as file:
+        return file.read(len(FIRST_WORDS)) == FIRST_WORDS.encode()
 
 
 def write_overlay(path: Path, trial: Trial, *, folds: int) -> Path:
@@ -23,7 +46,7 @@ def write_overlay(path: Path, trial: Trial, *, folds: int) -> Path:
             place = place.setdefault(name, {})
         place[key] = value
     assert trial.mean is not None
-    comment = f"# Macro F1 {interval(trial.mean)} over {folds} folds"
+    comment = f"{FIRST_WORDS}{interval(trial.mean)} over {folds} folds"
     if trial.gain is not None:
         comment += f"; {interval(trial.gain, sign='+')} against params.yaml as it was"
     text = f"{comment}.\n{yaml.safe_dump(content, sort_keys=False)}"

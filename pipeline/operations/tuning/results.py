@@ -36,10 +36,28 @@ class _Scores:
     fault: str = ""
 
 
+def remove_damaged(folder: Path) -> bool:
+    """Remove scores that cannot be read, so that their folds are trained again; return whether any was."""
+    damaged = [path for path in (folder / SCORES).glob("*.json") if not _is_whole(path)]
+    for path in damaged:
+        path.unlink()
+    return bool(damaged)
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        document = files.read_json(path)
+        score, fault = document["score"], document["fault"]
+        is_scored = isinstance(score, float) or (score is None and isinstance(fault, str))
+        return is_scored and isinstance(document["values"], dict) and isinstance(document["fold"], int)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
 def read_trials(folder: Path, first: Values, *, folds: int, confidence: float) -> list[Trial]:
     """Read all trials whose folds lie in a folder: those with the most folds first, of these the best.
 
-    `first` holds the present values.
+    `first` holds the present values, which come before others that are as good.
     """
     found: dict[str, _Scores] = {}
     for path in sorted((folder / SCORES).glob("*.json")):
@@ -52,7 +70,9 @@ def read_trials(folder: Path, first: Values, *, folds: int, confidence: float) -
     present = found.get(json_digest(dict(first)), _Scores(first))
     trials = [_trial(one, present, folds=folds, confidence=confidence) for one in found.values()]
     return sorted(
-        trials, key=lambda trial: (len(trial.scores), trial.mean.mean if trial.mean else 0.0), reverse=True
+        trials,
+        key=lambda trial: (len(trial.scores), trial.mean.mean if trial.mean else 0.0, trial.is_present),
+        reverse=True,
     )
 
 

@@ -21,8 +21,8 @@ from pipeline.io.security.ray_cluster import RayCluster
 from pipeline.operations.retrain import open_context
 from pipeline.operations.tuning.fold_texts import divide
 from pipeline.operations.tuning.fold_training import WORK, WorkspaceFolds
-from pipeline.operations.tuning.overlay import flattened, write_overlay
-from pipeline.operations.tuning.results import Trial, read_trials
+from pipeline.operations.tuning.overlay import flattened, require_place, write_overlay
+from pipeline.operations.tuning.results import Trial, read_trials, remove_damaged
 from pipeline.stages.context import StageContext
 
 
@@ -44,8 +44,10 @@ def tune(workspace: Workspace, profile_name: str, out: Path) -> SearchResult:
     """Search the ranges of `tune` for the values with the best mean score over folds; write them to `out`.
 
     The texts are those of the train and validation splits. A search that was killed, or ran out of time, goes
-    on. Raises Fault where there are no data yet, WorkspaceBusy while a run works.
+    on. Raises Fault where there are no data yet, WorkspaceBusy while a run works, UsageError where `out` is
+    no place for an overlay.
     """
+    require_place(out)
     context = open_context(workspace, profile_name)
     params = context.params
     with workspace_lock(workspace.home):
@@ -118,10 +120,13 @@ class _Search:
         from pipeline.core.search.ray_tuner import search
 
         finished = self.folds.folder / f"finished-{self.key[:16]}"
-        if finished.is_file():
+        if not remove_damaged(self.folds.folder) and finished.is_file():
             return True
         self.cluster.join()
-        if not search(self._plan(), self.folds, self.open_curves, clock=time.monotonic):
+        plan = self._plan()
+        # A search that stopped begins anew on the folds that it has: a killed one may leave half a file here.
+        shutil.rmtree(Path(plan.storage) / plan.name, ignore_errors=True)
+        if not search(plan, self.folds, self.open_curves, clock=time.monotonic):
             return False
         files.write_bytes(finished, b"")
         return True

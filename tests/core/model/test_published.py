@@ -284,3 +284,20 @@ def test_half_a_word_head_is_left_out() -> None:
     assert not read(config, weights | {"lm_head.dense.weight": torch.ones(32, 32)}, tokenizer).word_head
     wrong = {"lm_head.dense.weight": torch.ones(9, 32), "lm_head.layer_norm.weight": torch.ones(32)}
     assert not read(config, weights | wrong, tokenizer).word_head
+
+
+def test_a_word_head_of_another_shape_is_left_out() -> None:
+    config, weights, tokenizer = published("bert")
+    names = ("cls.predictions.transform.dense.weight", "cls.predictions.transform.LayerNorm.weight")
+
+    model = read(config, weights | dict.fromkeys(names, torch.tensor(1.0)), tokenizer)
+
+    assert model.word_head == {}
+
+
+def test_a_tensor_under_two_names_is_refused() -> None:
+    config, weights, tokenizer = published("bert")
+    name = "embeddings.LayerNorm.bias"
+
+    with pytest.raises(ConfigError, match=rf"model\.safetensors holds {name} twice"):
+        read(config, weights | {name: torch.zeros(32)}, tokenizer)

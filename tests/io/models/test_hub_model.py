@@ -8,7 +8,7 @@ from hub_server import COMMIT, HubServer, running_hub
 from tiny_starts import write_folder
 
 from pipeline.base.config import HubWeights
-from pipeline.base.errors import ConfigError, SourceUnreachable
+from pipeline.base.errors import ConfigError, DigestMismatch, SourceUnreachable, UnsafeModelFile
 from pipeline.io.models.hub_model import fetch_hub_model, hub_name
 from pipeline.io.models.published_folder import PUBLISHED, read_published_folder
 
@@ -90,3 +90,71 @@ def test_a_hub_that_does_not_respond_is_named(tmp_path: Path, monkeypatch: pytes
 
     with pytest.raises(SourceUnreachable, match=r"Check the network and HF_ENDPOINT.*`start: folder`"):
         fetch("ann/whole", tmp_path)
+
+
+def answering(hub: HubServer, status: int, headers: dict[str, str], content: bytes) -> None:
+    """Let the hub give one answer to every request for a file."""
+    plain = hub.reply
+
+    def reply(path: str, form: dict[str, list[str]]) -> tuple[int, dict[str, str], bytes]:
+        return (status, dict(headers), content) if "/resolve/" in path else plain(path, form)
+
+    hub.reply = reply  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-Error-Code": "GatedRepo", "X-Error-Message": "restricted"}])
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_is_refused_is_named_and_no_network(
+    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, headers: dict[str, str]
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_ofnobody")
+    answering(hub, status, headers, b"{}")
+
+    with pytest.raises(SourceUnreachable, match=r"the key in HF_TOKEN") as caught:
+        fetch("ann/whole", tmp_path)
+    assert "network" not in str(caught.value)
+    assert "hf_ofnobody" not in str(caught.value)
+
+
+def test_without_a_key_the_variable_for_one_is_named(hub: HubServer, tmp_path: Path) -> None:
+    answering(hub, 403, {}, b"{}")
+
+    with pytest.raises(SourceUnreachable, match=r"\(403\)\. .* into the variable HF_TOKEN\."):
+        fetch("ann/whole", tmp_path)
+
+
+def test_a_hub_that_sends_another_commit_is_refused(hub: HubServer, tmp_path: Path) -> None:
+    answering(hub, 200, {"ETag": '"a"', "X-Repo-Commit": "f" * 40}, b"{}")
+
+    with pytest.raises(DigestMismatch, match=r"sends config\.json of the commit ffffffffffff\. .*`revision`"):
+        fetch("ann/whole", tmp_path)
+    assert not any((tmp_path / "hub").iterdir())
+
+
+def test_a_page_in_place_of_a_file_is_refused_and_not_kept(
+    hub: HubServer, files: dict[str, bytes], tmp_path: Path
+) -> None:
+    plain = hub.reply
+    answering(hub, 200, {"ETag": '"a"', "X-Repo-Commit": COMMIT}, b"<html>Sign in</html>")
+    with pytest.raises(UnsafeModelFile, match=r"config\.json may not be .* not valid JSON.*another model"):
+        fetch("ann/whole", tmp_path)
+
+    hub.reply = plain  # type: ignore[method-assign]
+    assert (fetch("ann/whole", tmp_path) / "config.json").read_bytes() == files["config.json"]
+
+
+def test_a_file_that_is_too_large_is_not_fetched(hub: HubServer, tmp_path: Path) -> None:
+    size = 2**26 + 1
+    answering(hub, 200, {"ETag": '"a"', "X-Repo-Commit": COMMIT, "X-Linked-Size": str(size)}, b"{}")
+
+    with pytest.raises(ConfigError, match=r"config\.json has 67,108,865 bytes; the maximum is 67,108,864\."):
+        fetch("ann/whole", tmp_path)
+    assert not any(one.startswith("GET") for one in hub.asked)
+
+
+@pytest.mark.parametrize("endpoint", ["127.0.0.1:9", "http://[::1", "ftp://127.0.0.1", "http://a:99999", "x"])
+def test_an_endpoint_that_is_no_address_is_named(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", endpoint)
+
+    with pytest.raises(ConfigError, match=r"HF_ENDPOINT is .*export HF_ENDPOINT=https://HOST"):
+        hub_name()

@@ -120,3 +120,21 @@ def test_weights_that_were_cut_off_are_refused(folder: Path) -> None:
 
     with pytest.raises(UnsafeModelFile, match=r"bytes outside|its tensors|size"):
         read(folder)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        {"dtype": ["F32"], "shape": [0], "data_offsets": [0, 0]},
+        {"dtype": "F32", "shape": [0, 2**64], "data_offsets": [0, 0]},
+        {"dtype": "F32", "shape": [2**40, 2**40, 0], "data_offsets": [0, 0]},
+    ],
+)
+def test_a_header_that_the_reader_would_not_take_is_refused(folder: Path, tensor: dict[str, Any]) -> None:
+    header = json.dumps({"one": tensor}).encode()
+    (folder / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+
+    with pytest.raises(
+        UnsafeModelFile, match=r"model\.safetensors may not be part of a model: its tensor 'one'"
+    ):
+        read(folder)

@@ -6,12 +6,13 @@ import pytest
 
 from pipeline.base.config import Profile
 from pipeline.base.errors import DataRejected, Fault
-from pipeline.io import parquet
+from pipeline.base.records import Receipt
+from pipeline.io import files, parquet
 from pipeline.io.params_file import load_params, set_params
 from pipeline.operations.tuning import fold_training
 from pipeline.operations.tuning.fold_texts import divide
 from pipeline.operations.tuning.fold_training import WorkspaceFolds
-from pipeline.operations.tuning.results import read_trials
+from pipeline.operations.tuning.results import read_trials, remove_damaged
 
 PROFILE = Profile(device="cpu", workers=0, micro_batch=64, threads=1, stage_minutes=5)
 PRESENT = {"finetune.learning_rate": 3e-3}
@@ -110,3 +111,53 @@ def test_trials_are_compared_fold_by_fold_with_the_present_values(tmp_path):
     assert (present.is_present, present.gain) == (True, None)
     # With one of three folds it is no best, whatever its score.
     assert (stopped.scores, stopped.gain.mean) == ((0.9,), pytest.approx(0.4))
+
+
+def test_texts_that_a_method_cannot_learn_from_are_a_fault_of_the_trial(workspace, folder):
+    splits = workspace.root / "data" / "splits"
+    alike = [one for one in parquet.read_texts(splits / "train.parquet") if one.label == "positive"]
+    with files.staging_dir(splits) as staging:
+        for name in ("train", "valid", "test"):
+            parquet.write_texts(staging / f"{name}.parquet", alike if name == "train" else [])
+        files.write_receipt(staging, Receipt("split"))
+
+    found = WorkspaceFolds(workspace.root, PROFILE, folder)({"finetune.method": "contrastive"}, 0)
+
+    assert found.score is None
+    assert "compares texts of two labels" in found.fault
+
+
+def test_values_that_do_not_go_together_say_why(workspace, folder):
+    values = {"finetune.dropout": 0.0, "finetune.r_drop": 1.0}
+
+    found = WorkspaceFolds(workspace.root, PROFILE, folder)(values, 0)
+
+    assert found.fault.startswith("r_drop compares two passes with different dropout, and there is none")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff", b'{"values": 1, "score": 1.0}'])
+def test_damaged_scores_are_removed_and_whole_ones_kept(tmp_path, content):
+    write_scores(tmp_path, PRESENT, [0.5, 0.6])
+    damaged = tmp_path / "scores" / "half-0.json"
+    damaged.write_bytes(content)
+
+    assert remove_damaged(tmp_path)
+    assert not damaged.exists()
+    assert not remove_damaged(tmp_path)
+    (trial,) = read_trials(tmp_path, PRESENT, folds=2, confidence=0.95)
+    assert trial.scores == (0.5, 0.6)
+
+
+def test_a_diverged_trial_is_no_damage(tmp_path):
+    path = tmp_path / "scores" / "one-0.json"
+    files.write_json(path, {"values": PRESENT, "fold": 0, "score": None, "fault": "diverged"})
+
+    assert not remove_damaged(tmp_path)
+
+
+def test_of_trials_that_are_as_good_the_present_values_come_first(tmp_path):
+    for rate in (1e-2, 1e-3, 1e-4):
+        write_scores(tmp_path, {"finetune.learning_rate": rate}, [0.5, 0.6])
+    write_scores(tmp_path, PRESENT, [0.5, 0.6])
+
+    assert read_trials(tmp_path, PRESENT, folds=2, confidence=0.95)[0].is_present

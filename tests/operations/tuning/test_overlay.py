@@ -1,11 +1,13 @@
 """An overlay is written for the best trial, and read as values for params.yaml."""
 
+import os
+
 import pytest
 
-from pipeline.base.errors import ConfigError
+from pipeline.base.errors import ConfigError, UsageError
 from pipeline.core.search.folds import MeanOverFolds
 from pipeline.io.params_file import load_params, set_params
-from pipeline.operations.tuning.overlay import overlay_assignments, write_overlay
+from pipeline.operations.tuning.overlay import overlay_assignments, require_place, write_overlay
 from pipeline.operations.tuning.results import Trial
 
 VALUES = {"finetune.learning_rate": 1e-05, "finetune.epochs": 3, "finetune.targets": "ratings"}
@@ -58,3 +60,18 @@ def test_an_unknown_key_of_an_overlay_changes_nothing(workspace, tmp_path):
         set_params(workspace.params, overlay_assignments(tmp_path / "mine.yaml"))
 
     assert workspace.params.read_bytes() == before
+
+
+def test_an_overlay_of_a_search_before_may_be_replaced(tmp_path):
+    trial = Trial(VALUES, (0.74,), MeanOverFolds(0.74, None, None), None, "", is_present=False)
+
+    require_place(tmp_path / "new" / "best.yaml")
+    require_place(write_overlay(tmp_path / "best.yaml", trial, folds=1))
+
+
+def test_files_of_others_and_places_that_are_none_are_refused(workspace, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (workspace.params, tmp_path, workspace.params / "best.yaml", pipe):
+        with pytest.raises(UsageError, match=r"Name another file: tonewatch tune --out tuned-2\.yaml"):
+            require_place(path)

@@ -41,7 +41,7 @@ def trial_runs(workspace):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_search_that_is_killed_goes_on_and_gives_the_best_values(workspace):
+def test_a_search_that_is_killed_over_half_a_file_goes_on_and_gives_the_best_values(workspace):
     spawn = multiprocessing.get_context("spawn")
     process = spawn.Process(target=search, args=(workspace,))
     process.start()
@@ -50,6 +50,9 @@ def test_a_search_that_is_killed_goes_on_and_gives_the_best_values(workspace):
     os.kill(process.pid, signal.SIGKILL)
     process.join()
     before = scores(workspace)
+    for path in workspace.checkpoints.glob("tune-*/search-*/*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[:20])
 
     with ProcessPoolExecutor(1, mp_context=spawn) as pool:
         result = pool.submit(search, workspace).result()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.base.config import FinetuneConfig
+from pipeline.base.errors import Fault
 from pipeline.core.methods.trained_weights import choose_weights
 from pipeline.core.model.encoder import build_encoder
 from pipeline.core.train.batches import Batch, LengthBucketSampler, Tokens, token_lengths
@@ -84,9 +85,18 @@ class EncoderStart:
         return encoder
 
     def with_head(self, model: nn.Module) -> nn.Module:
-        """Return a classifier on this encoder, with the trained head where there is one."""
-        if self.head:
-            model.load_state_dict({f"head.{name}": value for name, value in self.head.items()}, strict=False)
+        """Return a classifier on this encoder, with the trained head where there is one.
+
+        Raises Fault for a trained head that is not the one of this classifier.
+        """
+        if self.head is None:
+            return model
+        head = {f"head.{name}": value for name, value in self.head.items()}
+        own = model.state_dict()
+        asked = {name: tuple(value.shape) for name, value in own.items() if name.startswith("head.")}
+        if asked != (shapes := {name: tuple(value.shape) for name, value in head.items()}):
+            raise Fault(f"The trained head does not fit the classifier: it has {shapes}, not {asked}.")
+        model.load_state_dict(head, strict=False)
         return model
 
 
