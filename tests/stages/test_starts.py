@@ -24,6 +24,8 @@ from pipeline.stages.finetune import finetune
 from pipeline.stages.pretrain import pretrain
 
 LABELS = ["bad", "good"]
+SHAPE = {"width": 16, "layers": 2, "heads": 2, "feed_forward": 32}
+SMALL = {"tokenizer": "wordpiece", "vocabulary": 300, **SHAPE}
 UNCOMPRESSED = {"vocabulary_min_count": None, "layers": 1.0, "heads": 1.0, "feed_forward": 1.0, "int8": False}
 MENU = [
     {**UNCOMPRESSED, "name": "fp32"},
@@ -260,15 +262,7 @@ def test_a_method_that_the_encoder_has_no_place_for_stops_before_pretraining(
 def test_a_prompt_that_would_not_fit_stops_before_pretraining(
     pretraining: dict[str, Any], words: Any, message: str, splits: Path, tmp_path: Path, root: Path
 ) -> None:
-    shape = {
-        "tokenizer": "wordpiece",
-        "vocabulary": 300,
-        "width": 16,
-        "layers": 2,
-        "heads": 2,
-        "feed_forward": 32,
-    }
-    encoder = encoder_section(root, start="scratch", scratch=shape)
+    encoder = encoder_section(root, start="scratch", scratch=SMALL)
     tuning = {"method": "prompt", "prompt": {**PROMPT, "words": words}}
 
     with pytest.raises(ConfigError, match=message):
@@ -283,8 +277,7 @@ AUGMENT = {"typos": 0.3, "case": 0.0, "words": 0.5}
 def test_words_without_a_word_head_stop_before_pretraining(
     pretraining: dict[str, Any], splits: Path, tmp_path: Path, root: Path
 ) -> None:
-    shape = {"vocabulary": 300, "width": 16, "layers": 2, "heads": 2, "feed_forward": 32}
-    encoder = encoder_section(root, start="scratch", scratch=shape)
+    encoder = encoder_section(root, start="scratch", scratch=SMALL)
 
     with pytest.raises(ConfigError, match="`words` needs an encoder with a word head"):
         pretrained(tmp_path, splits, root, encoder, tuning={"augment": AUGMENT}, **pretraining)
