@@ -37,12 +37,17 @@ def _none_installed(monkeypatch, tmp_path):
     others = [path for path in sys.path if not (Path(path) / "wandb").is_dir()]
     monkeypatch.setattr(sys, "path", [str(tmp_path), *others])
     importlib.invalidate_caches()
+    yield
+    # Python imports such a folder too, and would keep it for other tests.
+    sys.modules.pop("wandb", None)
 
 
 def records(home):
     """Return the records of every run below a folder: blocks of 32 KiB, as in LevelDB's log."""
+    import wandb
     from wandb.proto.wandb_internal_pb2 import Record
 
+    wandb.teardown()  # W&B's process writes the end of a file some milliseconds after the run
     found = []
     for path in sorted(home.rglob("*.wandb")):
         content, at, parts = path.read_bytes(), 7, b""
