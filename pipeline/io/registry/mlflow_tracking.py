@@ -28,24 +28,26 @@ BATCH_ROWS = 100  # the most parameters MLflow takes in one call
 FORBIDDEN = re.compile(r"[^\w.-]")  # in a name; MLflow allows more, but not on every backend
 # MLflow's settings during a call; its two addresses are set by its own functions, and all are restored.
 SETTINGS = {"MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
-VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", *SETTINGS)
+# For callers that must not wait. MLflow itself waits 120 s for an answer, and asks eight times.
+IMPATIENT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "10", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1"}
+VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", *SETTINGS, *IMPATIENT)
 # MLflow keeps its addresses in the process and its environment, which two threads would overwrite.
 _LOCK = threading.RLock()
 
 
 @contextlib.contextmanager
-def mlflow_at(uri: str) -> Iterator["MlflowClient"]:
+def mlflow_at(uri: str, settings: Mapping[str, str] = SETTINGS) -> Iterator["MlflowClient"]:
     """Yield a client of MLflow at one address, and leave the process as it was; one thread at a time.
 
     Raises Unreachable where the address does not respond; MLflow itself would retry for minutes.
     """
     _ensure_reachable(uri)
-    with _LOCK, _configured(uri) as client:
+    with _LOCK, _configured(uri, settings) as client:
         yield client
 
 
 @contextlib.contextmanager
-def _configured(uri: str) -> Iterator["MlflowClient"]:
+def _configured(uri: str, settings: Mapping[str, str]) -> Iterator["MlflowClient"]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import mlflow
@@ -56,7 +58,7 @@ def _configured(uri: str) -> Iterator["MlflowClient"]:
     try:
         with warnings.catch_warnings(), _mlflow_errors(uri):
             warnings.simplefilter("ignore")
-            os.environ.update(SETTINGS)
+            os.environ.update(settings)
             mlflow.set_tracking_uri(uri)
             mlflow.set_registry_uri(uri)
             yield mlflow.MlflowClient(uri, uri)

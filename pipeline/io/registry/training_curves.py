@@ -1,7 +1,9 @@
 """Live curves of a training in MLflow, and the trials of a search, in runs that a restart continues."""
 
+import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
 TRAINING = "tonewatch.training"  # the tag that holds the key of a training, equal after a restart
 PARENT = "mlflow.parentRunId"  # the tag by which MLflow shows a run below another
 FLUSH_SECONDS = 5.0
+# After a failure: to an MLflow that hangs a training loses about 20 s, and not more often than this.
+PAUSE_SECONDS = 300.0
+POINTS_KEPT = 20_000  # the most that wait for MLflow to come back: some hours
+# MLflow's own default: a reading costs about a millisecond, and a run of a day has 8,640 of each.
+MACHINE_SECONDS = 10
+WITHOUT_WAITING = {**mlflow_tracking.SETTINGS, **mlflow_tracking.IMPATIENT}
 
 log = logs.get("registry")
 
@@ -31,58 +39,110 @@ def search_experiment_of(model: str) -> str:
     return f"{model}-tune"
 
 
-class MlflowCurves:
-    """Write the points of one run, several at once; where MLflow fails, the training goes on without."""
+def machine_reader() -> Callable[[], dict[str, float]]:
+    """Return what reads the load of this machine, with the names and units of MLflow's system metrics.
 
-    def __init__(self, uri: str, run: str) -> None:
+    GPUs are read where their library is installed. MLflow's own thread is not used: it ends at the first
+    request that fails, and waits for minutes for an MLflow that does not respond, also at its end.
+    """
+    from mlflow.system_metrics.metrics.cpu_monitor import CPUMonitor
+    from mlflow.system_metrics.metrics.disk_monitor import DiskMonitor
+    from mlflow.system_metrics.metrics.gpu_monitor import GPUMonitor
+    from mlflow.system_metrics.metrics.network_monitor import NetworkMonitor
+    from mlflow.system_metrics.metrics.rocm_monitor import ROCMMonitor
+
+    monitors = []
+    for monitor in (CPUMonitor, DiskMonitor, NetworkMonitor, GPUMonitor, ROCMMonitor):
+        # As in MLflow: whatever a monitor raises here, its device is not there.
+        with contextlib.suppress(Exception):
+            monitors.append(monitor())
+
+    def read() -> dict[str, float]:
+        readings: dict[str, float] = {}
+        for monitor in monitors:
+            monitor.collect_metrics()
+            readings |= {f"system/{name}": value for name, value in monitor.aggregate_metrics().items()}
+            monitor.clear_metrics()
+        return readings
+
+    read()  # the load of processors is counted from the reading before
+    return read
+
+
+class MlflowCurves:
+    """Write the points of one run, several at once; where MLflow fails, the training goes on without.
+
+    Points that could not be written are kept for the next time, up to a number.
+    """
+
+    def __init__(self, uri: str, run: str, started: int) -> None:
         self._uri = uri
         self.run = run
-        self._points: list[Metric] = []
-        self._written = 0.0
+        self._started = started
+        self._points: deque[Metric] = deque()  # filled by two threads, emptied by the training's alone
+        self._next_write = 0.0
 
     @classmethod
     def open(cls, uri: str, experiment: str, training: str, key: str) -> "MlflowCurves | None":
         """Start the run of a training, or continue it; None where MLflow does not respond."""
         try:
-            with mlflow_tracking.mlflow_at(uri) as client:
+            with mlflow_tracking.mlflow_at(uri, WITHOUT_WAITING) as client:
                 place = mlflow_tracking.ensure_experiment(client, uri, experiment)
                 found = client.search_runs([place], f"tags.`{TRAINING}` = '{key}'", max_results=1)
                 if found:
-                    client.update_run(found[0].info.run_id, status="RUNNING")
-                    return cls(uri, str(found[0].info.run_id))
-                name = f"{training}-{key[:8]}"
-                return cls(
-                    uri, str(client.create_run(place, tags={TRAINING: key}, run_name=name).info.run_id)
-                )
+                    run = found[0]
+                    client.update_run(run.info.run_id, status="RUNNING")
+                else:
+                    name = f"{training}-{key[:8]}"
+                    run = client.create_run(place, tags={TRAINING: key}, run_name=name)
+                return cls(uri, str(run.info.run_id), int(run.info.start_time))
         except TonewatchError as error:
             log.warning("curves.unreachable", training=training, error=str(error))
             return None
 
     def log(self, training: str, step: int, metrics: Mapping[str, float]) -> None:
         """Add a point to each curve, named after the training."""
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        self._points += [
-            Metric(f"{training}.{name}", float(value), now, step) for name, value in metrics.items()
-        ]
-        if time.monotonic() - self._written > FLUSH_SECONDS:
+        self._add({f"{training}.{name}": value for name, value in metrics.items()}, step)
+        if time.monotonic() > self._next_write:
             self._write()
+
+    def log_machine(self, readings: Mapping[str, float]) -> None:
+        """Add readings of the machine, from any thread; the next call of `log` or `close` writes them.
+
+        Their step counts intervals since the run began, so it goes on rising after every restart, also after
+        one by Ray, which opens no curves.
+        """
+        elapsed = max(0, int(time.time() * 1000) - self._started)
+        self._add(readings, elapsed // (MACHINE_SECONDS * 1000))
 
     def close(self) -> None:
         """Write the last points and end the run; a restarted training opens it again."""
         self._write(end=True)
 
+    def _add(self, metrics: Mapping[str, float], step: int) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        self._points.extend([Metric(name, float(value), now, step) for name, value in metrics.items()])
+
     def _write(self, *, end: bool = False) -> None:
-        points, self._points, self._written = self._points, [], time.monotonic()
+        batch: list[Metric] = []
+        self._next_write = time.monotonic() + FLUSH_SECONDS
         try:
-            with mlflow_tracking.mlflow_at(self._uri) as client:
-                for start in range(0, len(points), mlflow_tracking.BATCH_ROWS):
-                    client.log_batch(self.run, metrics=points[start : start + mlflow_tracking.BATCH_ROWS])
+            with mlflow_tracking.mlflow_at(self._uri, WITHOUT_WAITING) as client:
+                while self._points:
+                    rows = min(len(self._points), mlflow_tracking.BATCH_ROWS)
+                    batch = [self._points.popleft() for _ in range(rows)]
+                    client.log_batch(self.run, metrics=batch)
+                    batch = []
                 if end:
                     client.set_terminated(self.run)
         except TonewatchError as error:
-            log.warning("curves.unreachable", points=len(points), error=str(error))
+            self._points.extendleft(reversed(batch))
+            for _ in range(len(self._points) - POINTS_KEPT):
+                self._points.popleft()
+            self._next_write = time.monotonic() + PAUSE_SECONDS
+            log.warning("curves.unreachable", points=len(self._points), error=str(error))
 
 
 @dataclass(frozen=True)

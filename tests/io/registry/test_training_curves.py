@@ -53,10 +53,34 @@ def test_points_reach_mlflow_while_the_training_runs(uri, monkeypatch):
 
 def test_an_mlflow_that_does_not_respond_stops_no_training(tmp_path):
     assert MlflowCurves.open("http://127.0.0.1:9", "trainings", "finetune", "e" * 64) is None
-    gone = MlflowCurves("http://127.0.0.1:9", "some")
+    gone = MlflowCurves("http://127.0.0.1:9", "some", 0)
 
     gone.log("finetune", 10, {"loss": 2.0})
     gone.close()
+
+
+def test_points_of_an_mlflow_that_was_away_are_written_later(uri, tmp_path, monkeypatch):
+    monkeypatch.setattr(training_curves, "PAUSE_SECONDS", 0.0)
+    (tmp_path / "place").write_text("no folder")
+    curves = MlflowCurves.open(uri, "trainings", "finetune", "8" * 64)
+    monkeypatch.setattr(curves, "_uri", f"sqlite:///{tmp_path}/place/mlflow.db")
+    curves.log("finetune", 10, {"loss": 2.0})
+    curves.log("finetune", 20, {"loss": 1.0})
+
+    monkeypatch.setattr(curves, "_uri", uri)
+    curves.log("finetune", 30, {"loss": 0.5})
+
+    assert points(uri, curves.run, "finetune.loss") == [(10, 2.0), (20, 1.0), (30, 0.5)]
+
+
+def test_points_that_wait_for_mlflow_have_a_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(training_curves, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(training_curves, "POINTS_KEPT", 3)
+    curves = MlflowCurves("http://127.0.0.1:9", "some", 0)
+    for step in range(5):
+        curves.log("finetune", step, {"loss": 2.0})
+
+    assert [point.step for point in curves._points] == [2, 3, 4]
 
 
 def test_a_workspace_has_an_experiment_for_its_trainings(tmp_path):
