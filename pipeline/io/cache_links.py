@@ -6,6 +6,8 @@ import hashlib
 import os
 from pathlib import Path
 
+from pipeline.base.config.workspace import user_path
+
 
 def is_cache_link(path: Path) -> bool:
     """Return whether a link leads to an object of DVC's cache whose name is the MD5 of its bytes.
@@ -35,5 +37,5 @@ def cache_folder(dvc: Path) -> Path:
         with contextlib.suppress(configparser.Error):
             config.read(path, "utf-8")
         if written := config.get("cache", "dir", fallback="").strip("'\""):
-            folder = path.parent / Path(written).expanduser()
+            folder = path.parent / user_path(written)
     return folder

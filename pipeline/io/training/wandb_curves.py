@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.base import logs
+from pipeline.base.config.workspace import user_path
 from pipeline.base.secrets import remember_secrets
 
 PREFIX = "WANDB_"
@@ -86,7 +87,7 @@ class WandbCurves:
     def __init__(self, home: Path, training: str, key: str, environment: Mapping[str, str]) -> None:
         self.run_id = re.sub(r"[^\w-]", "-", f"{training}-{key[:16]}")
         self._training = training
-        self._folder = Path(environment.get("WANDB_DIR") or home).expanduser().absolute()
+        self._folder = user_path(environment.get("WANDB_DIR") or str(home)).absolute()
         folders = {f"WANDB_{name}_DIR": str(home / "wandb" / name.lower()) for name in ("CACHE", "DATA")}
         given = {name: value for name, value in environment.items() if name in CARRIED and value}
         # So that no dump of this object shows the key; it hides it from nobody who decodes it.
