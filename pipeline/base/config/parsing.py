@@ -125,4 +125,7 @@ def _sentence(model: type[Section], where: str, detail: "ErrorDetails") -> str:
         close = difflib.get_close_matches(str(detail["loc"][-1]), names, n=1)
         advice = f"Did you mean {close[0]!r}?" if close else "Remove it, or correct its spelling."
         return f"{where} is not known. {advice}"
-    return f"{where}: {detail['msg'].removeprefix('Value error, ')} (found: {str(detail['input'])[:80]!r})"
+    said = f"{where}: {detail['msg'].removeprefix('Value error, ')}"
+    # The beginning of a section says nothing about what is wrong in it.
+    is_section = isinstance(detail["input"], dict | Section)
+    return said if is_section else f"{said} (found: {str(detail['input'])[:80]!r})"

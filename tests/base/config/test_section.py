@@ -63,6 +63,15 @@ def test_a_wrong_value_is_refused_with_what_to_write(assignment: str, message: s
     assert path.read_bytes() == before
 
 
+def test_a_fault_of_a_whole_section_shows_no_piece_of_it(path: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        set_params(path, ["finetune.r_drop=1.0"])
+
+    assert "found:" not in str(refused.value)
+    with pytest.raises(ConfigError, match=r"\(found: '2'\)"):
+        set_params(path, ["finetune.label_smoothing=2"])
+
+
 def test_pairs_have_no_head_to_compare_two_passes_of(path: Path) -> None:
     with pytest.raises(ConfigError, match="`method: contrastive` trains pairs without one"):
         set_params(path, ["finetune.method=contrastive", "finetune.dropout=0.1", "finetune.r_drop=1"])
