@@ -1,1 +1,4 @@
-"""The stages of dvc.yaml, one file each with the same name; and their table, context and runner."""
+"""The stages of dvc.yaml, one file each with the same name; their table, context and runner.
+
+`training` holds what those that train read.
+"""

@@ -98,3 +98,19 @@ def score_function():
     from pipeline.core.evaluate.metrics import score
 
     return score
+
+
+@pytest.fixture(scope="session")
+def swaps(start, tokenizer):
+    """Return a language model that expects `great` everywhere, and next to it `bad`."""
+    import torch
+
+    from pipeline.core.methods.word_swaps import WordSwaps
+    from pipeline.core.model.heads import MaskedLanguageModel
+
+    model = MaskedLanguageModel(start.encoder(3))
+    with torch.no_grad():
+        model.bias.fill_(-100.0)
+        model.bias[tokenizer.token_to_id("great")] = 100.0
+        model.bias[tokenizer.token_to_id("bad")] = 50.0
+    return WordSwaps(model, tokenizer)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pipeline.core.train.objectives import EncoderStart
 
 Texts = Sequence[Sequence[int]]
+# Tokens and targets of some texts, by the names that the task gives them.
+Columns = Mapping[str, Any]
 # The number of the label of each tokenized text.
 LabelCheck = Callable[[Texts], Sequence[int]]
 # So many texts teach the classifier that checks swapped ones.
@@ -37,7 +39,7 @@ class KnownBatch:
 
     texts: Sequence[str]
     answers: Sequence[str]
-    columns: Mapping[str, Any]
+    columns: Columns
 
     @property
     def tokens(self) -> Texts:
@@ -45,7 +47,7 @@ class KnownBatch:
         tokens: Texts = self.columns["tokens"]
         return tokens
 
-    def with_tokens(self, rows: Sequence[int], tokens: Texts) -> dict[str, Any]:
+    def with_tokens(self, rows: Sequence[int], tokens: Texts) -> Columns:
         """Return the columns of some rows with other tokens."""
         return {
             name: tokens if name == "tokens" else _taken(values, rows)
@@ -62,7 +64,7 @@ class Copies:
     encode: Callable[[Sequence[str]], list[list[int]]]
     words: SwappedWords | None = None
 
-    def of(self, number: int, batch: KnownBatch) -> dict[str, Any] | None:
+    def of(self, number: int, batch: KnownBatch) -> Columns | None:
         """Return the columns of copies of the texts of a numbered batch, None where there is none.
 
         A copy of the same tokens as its text, as of another case for a model that reads none, is no copy. A

@@ -11,17 +11,9 @@ TEXTS = ["what a lovely evening", "a dreadful film", "so good"] * 20
 ANSWERS = ["good", "bad", "good"] * 20
 
 
-class SwapsFirst:
-    """Put another word at the first place of a text."""
-
-    def swapped(self, texts, _generator):
-        return [[ids[0], 7, *ids[2:]] for ids in texts]
-
-
-def copies(tokenizer, check=None, **shares):
+def copies(tokenizer, swapping=None, **shares):
     cfg = AugmentConfig(**{"typos": 0.0, "case": 0.0, "words": 0.0, **shares})
-    words = SwappedWords(SwapsFirst(), check, ["bad", "good"]) if check else None
-    return Copies(cfg, 5, lambda texts: encode(tokenizer, texts), words)
+    return Copies(cfg, 5, lambda texts: encode(tokenizer, texts), swapping)
 
 
 def columns(tokenizer):
@@ -46,16 +38,15 @@ def test_another_case_is_no_copy_for_a_model_that_reads_none(tokenizer):
     assert copies(tokenizer, case=1.0).of(0, KnownBatch(TEXTS, ANSWERS, columns(tokenizer))) is None
 
 
-def test_swapped_words_count_where_the_label_is_still_found(tokenizer):
+def test_swapped_words_count_where_the_label_is_still_found(tokenizer, swaps):
     made = columns(tokenizer)
+    swapping = SwappedWords(swaps, lambda texts: [1] * len(texts), ["bad", "good"])
 
-    more = copies(tokenizer, lambda texts: [1] * len(texts), words=1.0).of(
-        0, KnownBatch(TEXTS, ANSWERS, made)
-    )
+    more = copies(tokenizer, swapping, words=1.0).of(0, KnownBatch(TEXTS, ANSWERS, made))
 
     assert len(more["tokens"]) == ANSWERS.count("good")
     assert set(more["label"].tolist()) == {1}
-    assert all(ids[1] == 7 for ids in more["tokens"])
+    assert all(tokenizer.token_to_id("great") in ids for ids in more["tokens"])
 
 
 def test_the_check_learns_the_labels_of_texts(start, sentences, tokenizer):

@@ -2,23 +2,10 @@
 
 import numpy as np
 import pytest
-import torch
 
 from pipeline.base.errors import ConfigError
-from pipeline.core.methods.word_swaps import WordSwaps, require_words
-from pipeline.core.model.heads import MaskedLanguageModel
+from pipeline.core.methods.word_swaps import require_words
 from pipeline.core.model.special_tokens import special_ids
-
-
-@pytest.fixture
-def swaps(start, tokenizer):
-    """Return a language model that expects `great` everywhere, and then `bad`."""
-    model = MaskedLanguageModel(start.encoder(3))
-    with torch.no_grad():
-        model.bias.fill_(-100.0)
-        model.bias[tokenizer.token_to_id("great")] = 100.0
-        model.bias[tokenizer.token_to_id("bad")] = 50.0
-    return WordSwaps(model, tokenizer)
 
 
 def read(tokenizer, ids):

@@ -66,7 +66,13 @@ def test_an_overlay_of_a_search_before_may_be_replaced(tmp_path):
     trial = Trial(VALUES, (0.74,), MeanOverFolds(0.74, None, None), None, "", is_present=False)
 
     require_place(tmp_path / "new" / "best.yaml")
-    require_place(write_overlay(tmp_path / "best.yaml", trial, folds=1))
+    first = write_overlay(tmp_path / "best.yaml", trial, folds=1)
+    before = first.read_bytes()
+
+    require_place(first)
+
+    assert first.read_bytes() == before
+    assert not (tmp_path / "new").exists()
 
 
 def test_files_of_others_and_places_that_are_none_are_refused(workspace, tmp_path):
