@@ -44,6 +44,29 @@ def configure(*, json: bool, debug: bool) -> None:
     )
     for name in SILENCED:
         logging.getLogger(name).setLevel(logging.DEBUG if debug else logging.ERROR)
+    if not isinstance(factory := logging.getLogRecordFactory(), _ScrubbedRecords):
+        logging.setLogRecordFactory(_ScrubbedRecords(factory))
+
+
+class _ScrubbedRecords:
+    """Make the records that libraries log, without secrets in what they say."""
+
+    def __init__(self, make: Callable[..., logging.LogRecord]) -> None:
+        self._make = make
+
+    def __call__(self, *args: object, **fields: object) -> logging.LogRecord:
+        """Return a record; one that holds no secret is as its library made it."""
+        record = self._make(*args, **fields)
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError):
+            return record  # its handler says that the arguments do not fit
+        if (scrubbed := scrub(message)) != message:
+            record.msg, record.args = scrubbed, None
+        if record.exc_info:
+            # A formatter takes this text, and does not make it again.
+            record.exc_text = scrub(logging.Formatter().formatException(record.exc_info))
+        return record
 
 
 def _scrub_event(

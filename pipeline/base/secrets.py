@@ -14,7 +14,7 @@ NAMED = re.compile(
 CREDENTIALS = re.compile(r"(?i)\b(bearer|basic)\s+[a-z0-9._~+/=-]{8,}")
 SECRET_NAMES = re.compile(r"(?i)(password|passwd|secret|token|key|auth_string)$")
 # Variables that hold addresses; their passwords may be repeated without the address.
-ADDRESSES = re.compile(r"(?i)(_uri|_url|_proxy|^TONEWATCH_(LEDGER|ALERTS|DASHBOARD))$")
+ADDRESSES = re.compile(r"(?i)(_uri|_url|_proxy|_endpoint|^TONEWATCH_(LEDGER|ALERTS|DASHBOARD))$")
 KEY_FILES = ("TONEWATCH_SIGNING_KEY", "TONEWATCH_VERIFY_KEY")  # they hold paths
 MIN_LENGTH = 6  # a shorter value would also be masked inside ordinary words
 _KNOWN: set[str] = set()

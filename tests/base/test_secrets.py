@@ -1,7 +1,10 @@
 """No message holds a secret, in whatever form a library repeats it."""
 
+import io
 import json
+import logging
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -81,6 +84,7 @@ def test_secrets_of_the_environment_are_known_by_name_and_by_address() -> None:
             "https_proxy": f"http://ada:{CANARY}3@proxy",
             "TONEWATCH_ALERTS": f"slack://x/y json://ada:{CANARY}4@host",
             "AWS_SECRET_ACCESS_KEY": f"{CANARY}5",
+            "HF_ENDPOINT": f"http://ada:{CANARY}8@hub",
             "RAY_AUTH_TOKEN": f"{CANARY}6",
             "TONEWATCH_SIGNING_KEY": "/place/key.pem",
             "HF_TOKEN": f"/{CANARY}7",  # one of 64 random secrets begins so
@@ -89,7 +93,7 @@ def test_secrets_of_the_environment_are_known_by_name_and_by_address() -> None:
         }
     )
 
-    assert found == {f"{CANARY}{number}" for number in range(1, 7)} | {f"/{CANARY}7"}
+    assert found == {f"{CANARY}{number}" for number in (1, 2, 3, 4, 5, 6, 8)} | {f"/{CANARY}7"}
 
 
 @given(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=6, max_size=20), st.text(max_size=20))
@@ -108,6 +112,48 @@ def test_no_log_line_holds_a_secret(capsys: pytest.CaptureFixture[str]) -> None:
 
     line = capsys.readouterr().err
     assert json.loads(line)["why"] == "http://***@host refused"
+
+
+@pytest.fixture
+def library() -> Iterator[tuple[logging.Logger, io.StringIO]]:
+    """Yield a library's logger, which writes by a handler of its own, and what it wrote."""
+    logger, written, factory = logging.getLogger("a.library"), io.StringIO(), logging.getLogRecordFactory()
+    handler = logging.StreamHandler(written)
+    logger.addHandler(handler)
+    yield logger, written
+    logger.removeHandler(handler)
+    logging.setLogRecordFactory(factory)
+
+
+@pytest.mark.attack("A4")
+def test_no_log_line_of_a_library_holds_a_secret(library: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, written = library
+    logs.configure(json=True, debug=False)
+    logs.configure(json=True, debug=False)
+
+    logger.warning("%s thrown while requesting GET %s", TimeoutError(), f"http://ada:{CANARY}@hub/x")
+    try:
+        raise OSError(f"http://ada:{CANARY}@hub/x refused")
+    except OSError:
+        logger.exception("attempt %d", 2)
+
+    lines = written.getvalue()
+    assert CANARY not in lines
+    assert "requesting GET http://***@hub/x" in lines
+    assert "attempt 2\nTraceback" in lines
+    assert "OSError: http://***@hub/x refused" in lines
+
+
+def test_what_a_library_logs_keeps_its_arguments(library: tuple[logging.Logger, io.StringIO]) -> None:
+    logger, _ = library
+    logs.configure(json=True, debug=False)
+
+    # Some formatters, such as uvicorn's, take the arguments apart; and some messages do not fit theirs.
+    record = logger.makeRecord("a.library", logging.INFO, "x.py", 1, "%s at %s", ("GET", "/x"), None)
+    wrong = logger.makeRecord("a.library", logging.INFO, "x.py", 1, "%d texts", ("many",), None)
+
+    assert record.args == ("GET", "/x")
+    assert (wrong.msg, wrong.args) == ("%d texts", ("many",))
 
 
 @pytest.mark.slow
