@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pipeline.base.errors import ConfigError, Fault
-from pipeline.core.model.families import family_of
+from pipeline.core.model.families import MOST_LAYERS, family_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -19,9 +19,6 @@ WINDOW_TOKENS = "window_tokens"
 # A config's defaults are those of one vocabulary, and an encoder uses none of them.
 NO_TOKEN_IDS = dict.fromkeys(("bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id"))
 
-
-# No encoder that fits a machine has more; each is a module of its own, which takes time to make.
-MOST_LAYERS = 1_000
 # Of a weight that is trained, in float32: itself, its gradient, and two moments of the optimizer.
 BYTES_TRAINED = 16
 

@@ -10,6 +10,15 @@ ACTIVATIONS: Mapping[str, str] = {
     "gelu_pytorch_tanh": "tanh",
     "relu": "relu",
 }
+# No encoder that fits a machine has a dimension above it.
+LARGEST = 10_000_000
+# Nor has one more layers; each is a module of its own, which takes time to make.
+MOST_LAYERS = 1_000
+# What fits the weights of an encoder and would make another one of them.
+LEAST: Mapping[str, float] = {"local_attention": 1, "layer_norm_eps": 0.0, "norm_eps": 0.0}
+MOST: Mapping[str, int] = {"num_hidden_layers": MOST_LAYERS, "n_layers": MOST_LAYERS}
+# Attention from contents to positions and from positions to contents; older configs join them by "|".
+POSITION_KINDS = ("c2p", "p2c")
 BODY = (
     "model_type",
     "vocab_size",
@@ -154,6 +163,15 @@ FAMILIES: Mapping[str, Family] = {
     ),
 }
 TITLES = ", ".join(family.title for family in FAMILIES.values())
+
+
+def allows(key: str, value: object) -> bool:
+    """Return whether an entry of a config, or one value of a list in it, is one that an encoder can have."""
+    if key == "pos_att_type" and isinstance(value, str):
+        return all(kind.strip() in POSITION_KINDS for kind in value.lower().split("|"))
+    if isinstance(value, int | float):
+        return LEAST.get(key, -LARGEST) <= value <= MOST.get(key, LARGEST)
+    return True
 
 
 def family_of(model_type: object) -> Family:

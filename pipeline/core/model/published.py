@@ -12,14 +12,8 @@ from torch import Tensor
 
 from pipeline.base.errors import ConfigError
 from pipeline.core.model.coverage import require_tokenizer
-from pipeline.core.model.encoder import (
-    MOST_LAYERS,
-    NO_TOKEN_IDS,
-    build_encoder,
-    empty_encoder,
-    hidden_states,
-)
-from pipeline.core.model.families import ACTIVATIONS, FAMILIES, TITLES, family_of
+from pipeline.core.model.encoder import NO_TOKEN_IDS, build_encoder, empty_encoder, hidden_states
+from pipeline.core.model.families import ACTIVATIONS, FAMILIES, TITLES, allows, family_of
 
 # By which a config names code to download and run.
 CODE_KEYS = ("auto_map", "custom_pipelines", "trust_remote_code")
@@ -29,8 +23,6 @@ OTHER_MODELS = ("is_decoder", "rope_scaling")
 CONSTANTS = ("position_ids", "token_type_ids", "inv_freq")
 # Names of the norms in weights of 2018.
 EARLIER_NAMES = ((".LayerNorm.gamma", ".LayerNorm.weight"), (".LayerNorm.beta", ".LayerNorm.bias"))
-# No encoder that fits a machine has a dimension above it.
-LARGEST, LAYERS = 10_000_000, ("num_hidden_layers", "n_layers")
 # So many tokens are read once, to see whether the encoder computes numbers.
 FIRST_TOKENS = 4
 
@@ -94,11 +86,10 @@ def encoder_config(published: Mapping[str, Any], *, where: str) -> dict[str, Any
 
 def _require_values(values: Mapping[str, Any], where: str) -> None:
     for key, value in values.items():
-        numbers = value if isinstance(value, list) else [value]
-        for number in numbers:
-            largest = MOST_LAYERS if key in LAYERS else LARGEST
-            if isinstance(number, int | float) and not -largest <= number <= largest:
-                raise ConfigError(f"{where}: config.json has {key}: {number}, which makes no encoder.")
+        for one in value if isinstance(value, list) else [value]:
+            if not allows(key, one):
+                shown = str(one)[:80]
+                raise ConfigError(f"{where}: config.json has {key}: {shown}, which makes no encoder.")
 
 
 def _resolved(published: Mapping[str, Any], where: str) -> dict[str, Any]:

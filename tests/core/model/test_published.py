@@ -84,7 +84,7 @@ def test_weights_without_a_prefix_with_the_names_of_2018_and_in_half_precision_a
         ({"num_attention_heads": -1}, r"makes no BERT encoder"),
         ({"vocab_size": 0}, r"makes no BERT encoder|another shape"),
         ({"initializer_range": -0.5}, r"makes no BERT encoder"),
-        ({"layer_norm_eps": -0.5}, r"computes what is no finite number"),
+        ({"layer_norm_eps": -0.5}, r"layer_norm_eps: -0\.5"),
     ],
 )
 def test_a_config_that_makes_no_such_encoder_is_refused(change: dict[str, Any], sentence: str) -> None:
@@ -99,6 +99,12 @@ def test_a_config_that_makes_no_such_encoder_is_refused(change: dict[str, Any], 
     [
         ("deberta-v3", {"norm_rel_ebd": 3}),
         ("deberta-v3", {"num_attention_heads": 0}),
+        ("deberta-v3", {"pos_att_type": "zzz"}),
+        ("deberta-v3", {"pos_att_type": ["c2p", "p2p"]}),
+        ("deberta-v3", {"pos_att_type": "c2p|zzz"}),
+        ("modernbert", {"local_attention": -3}),
+        ("modernbert", {"local_attention": 0}),
+        ("modernbert", {"norm_eps": -1e-5}),
         ("modernbert", {"global_rope_theta": 0}),
         ("modernbert", {"local_rope_theta": 2**70}),
         ("modernbert", {"max_position_embeddings": None}),
@@ -112,6 +118,15 @@ def test_a_value_that_no_encoder_of_a_family_has_is_refused(name: str, change: d
 
     with pytest.raises(ConfigError, match=r"^encoder\.folder of params\.yaml \(mine\): .*config\.json"):
         read({**config, **change}, weights, tokenizer)
+
+
+@pytest.mark.parametrize("kinds", ["p2c|c2p", "C2P | P2C", ["c2p"], [], None])
+def test_a_deberta_attends_to_positions_in_either_direction_or_none(kinds: object) -> None:
+    config, weights, tokenizer = published("deberta-v3")
+
+    found = encoder_config({**config, "pos_att_type": kinds}, where=WHERE).get("pos_att_type")
+
+    assert sorted(found or []) == ([] if not kinds else ["c2p"] if kinds == ["c2p"] else ["c2p", "p2c"])
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
