@@ -122,7 +122,7 @@ def test_a_value_that_no_encoder_of_a_family_has_is_refused(name: str, change: d
 
 @pytest.mark.parametrize("kinds", ["p2c|c2p", "C2P | P2C", ["c2p"], [], None])
 def test_a_deberta_attends_to_positions_in_either_direction_or_none(kinds: object) -> None:
-    config, weights, tokenizer = published("deberta-v3")
+    config, _, _ = published("deberta-v3")
 
     found = encoder_config({**config, "pos_att_type": kinds}, where=WHERE).get("pos_att_type")
 
