@@ -94,7 +94,7 @@ def _train(
     training: "TrainingContext",
     before: Receipt,
 ) -> Receipt:
-    """Train on the tokens, and write the step of the lowest perplexity."""
+    """Train on the tokens, and write the step of the best score, before or after, with its perplexity."""
     from pipeline.core.train.jobs import TrainingJob
 
     objective = pretraining_objective(start, tokens, cfg, training.seed)
@@ -110,8 +110,12 @@ def _train(
         )
     )
     counts = {"texts": len(objective.train), "held_out": len(objective.valid), **before.counts}
-    perplexities = [metrics["perplexity"] for metrics in result.history]
-    perplexity = {"perplexity_before": perplexities[0], "perplexity_after": min(perplexities)}
+    # Of pairs of sentences the step that is kept need not be that of the lowest perplexity.
+    kept = max(result.history, key=lambda metrics: metrics["score"])
+    perplexity = {
+        "perplexity_before": result.history[0]["perplexity"],
+        "perplexity_after": kept["perplexity"],
+    }
     before = replace(before, counts=counts, figures={**before.figures, **perplexity})
     receipt = _write(
         out, result.weights, result.history, before, config=start.config, tokenizer=tokens.document

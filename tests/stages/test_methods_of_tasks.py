@@ -107,7 +107,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory, start: Any) -> Any:
             for side in ("train", "valid"):
                 parquet.write_texts(staging / f"{side}.parquet", records)
             files.write_receipt(staging, Receipt("split", notes={"preparation": "2"}))
-        tokenizer = train_wordpiece((one.text for one in records), vocabulary=200)
+        tokenizer = train_wordpiece([one.text for one in records], vocabulary=200)
         config = {**start.config, "vocab_size": vocabulary_size(tokenizer)}
         with files.staging_dir(home / "encoder") as staging:
             write_model(

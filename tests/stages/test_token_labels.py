@@ -43,7 +43,7 @@ def folders(tmp_path, start):
         for side in ("train", "valid", "test"):
             parquet.write_texts(staging / f"{side}.parquet", records)
         files.write_receipt(staging, Receipt("split", notes={"preparation": "2"}))
-    tokenizer = train_wordpiece((one.text for one in records), vocabulary=200)
+    tokenizer = train_wordpiece([one.text for one in records], vocabulary=200)
     config = {**start.config, "vocab_size": vocabulary_size(tokenizer)}
     with files.staging_dir(tmp_path / "encoder") as staging:
         weights = build_encoder(config, dropout=0.0, seed=3).state_dict()

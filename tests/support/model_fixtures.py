@@ -25,7 +25,7 @@ def sentences():
 def tokenizer_json(sentences):
     from pipeline.core.vocabulary import train_wordpiece
 
-    return train_wordpiece((text for text, _ in sentences), vocabulary=200)
+    return train_wordpiece([text for text, _ in sentences], vocabulary=200)
 
 
 @pytest.fixture(scope="session")

@@ -233,6 +233,15 @@ class FinetuneConfig(OptimizerConfig):
         return self
 
     @model_validator(mode="after")
+    def _the_champion_has_no_word_head(self) -> "FinetuneConfig":
+        if self.start == "champion" and self.augment.words:
+            raise ValueError(
+                "`augment: words` swaps words by a word head, and the release that `start: champion` goes on "
+                "from has none: write `words: 0.0`, or `start: encoder`"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _two_passes_differ(self) -> "FinetuneConfig":
         if self.r_drop and self.method == "contrastive":
             raise ValueError(

@@ -40,11 +40,16 @@ class Prompt:
     max_tokens: int
 
     def around(self, tokens: Sequence[int]) -> list[int]:
-        """Return the ids of a text in the prompt; what is too long of the text is cut off at its end."""
+        """Return the ids of a text in the prompt; what is too long of the text is cut off at its end.
+
+        A target that stands behind the text stays.
+        """
         room = self.max_tokens - len(self.before) - len(self.after)
         # Without the tokens that begin and end a text alone, and without a blank of the text's own.
         own = [one for one in tokens[1:-1] if one != self.mask]
-        return [*self.before, *own[:room], *self.after]
+        end = own.index(self.after[-1]) if self.after[-1] in own else len(own)
+        text, target = own[:end], own[end:][:room]
+        return [*self.before, *text[: room - len(target)], *target, *self.after]
 
 
 def require_word_head(model_type: str, has_word_head: bool) -> None:

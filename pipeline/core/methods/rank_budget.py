@@ -95,12 +95,12 @@ class RankBudget:
         )
 
 
-def require_steps(steps: int) -> None:
-    """Raise ConfigError where a training is too short for the budget to fall."""
+def require_steps(steps: int, *, longer: str) -> None:
+    """Raise ConfigError where a training is too short for the budget to fall; `longer` makes it longer."""
     if steps < MIN_STEPS:
         raise ConfigError(
             f"finetune.method: `adalora` needs {MIN_STEPS} steps to divide its ranks, and the training has "
-            f"{steps}. Write a larger `min_steps` under `finetune` in params.yaml, or `method: lora`."
+            f"{steps}. Write a larger `{longer}` under `finetune` in params.yaml, or `method: lora`."
         )
 
 

@@ -25,6 +25,8 @@ class Recipe:
     average: Literal["none", "ema", "last"] = "none"
     average_share: float = 0.0
     rank: int | None = None
+    # The setting that makes a training longer.
+    longer: Literal["min_steps", "epochs"] = "min_steps"
 
     @classmethod
     def of(cls, cfg: FinetuneConfig) -> "Recipe":
@@ -36,12 +38,13 @@ class Recipe:
             cfg.average,
             cfg.average_share,
             cfg.lora.rank if cfg.method == "adalora" else None,
+            "min_steps" if cfg.start == "encoder" else "epochs",
         )
 
     def require_steps(self, steps: int) -> None:
         """Raise ConfigError where a training of so many steps is too short for the recipe."""
         if self.rank:
-            require_steps(steps)
+            require_steps(steps, longer=self.longer)
 
     def perturbing(self, model: nn.Module) -> Adversarial | None:
         """Return the passes over perturbed texts of a model on an encoder."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from pipeline.base.errors import ConfigError
 from pipeline.core.model.heads import MaskedLanguageModel
 from pipeline.core.model.pieces import continuations
-from pipeline.core.model.special_tokens import mask_id, special_ids
+from pipeline.core.model.special_tokens import end_ids, mask_id, special_ids
 
 # Of the words of one piece; a text in which more are masked says too little of the rest.
 SWAP_SHARE = 0.15
@@ -56,9 +56,15 @@ class WordSwaps:
         never = np.unique(np.concatenate([np.flatnonzero(continues), special, beyond]).astype(np.int64))
         for start in range(0, len(texts), TEXTS_AT_ONCE):
             batch = [list(ids) for ids in texts[start : start + TEXTS_AT_ONCE]]
-            places = [_chosen(ids, continues, never, generator) for ids in batch]
+            places = [_chosen(self._own(ids), continues, never, generator) for ids in batch]
             found += self._filled(batch, places, never, generator)
         return found
+
+    def _own(self, ids: Sequence[int]) -> Sequence[int]:
+        """Return the tokens of a text without those of a target behind it, whose answer is that of no other."""
+        ends = end_ids(self.tokenizer)
+        stop = next((place for place, one in enumerate(ids) if place and ends and one == ends[1]), len(ids))
+        return ids[:stop]
 
     def _filled(
         self,
@@ -101,7 +107,7 @@ def _chosen(
 ) -> list[int]:
     """Return the places of some words of one piece, at least one where there is one."""
     pieces = np.asarray(ids)
-    goes_on = np.append(continues[pieces[1:]], False)
+    goes_on = np.append(continues[pieces[1:]], False)[: len(pieces)]
     words = np.flatnonzero(~np.isin(pieces, never) & ~goes_on)
     count = min(len(words), max(1, round(SWAP_SHARE * len(words))))
     return sorted(generator.choice(words, count, replace=False).tolist())

@@ -88,8 +88,8 @@ class CausalLanguageModel(MaskedLanguageModel):
 class SentencePairModel(MaskedLanguageModel):
     """Predict masked words, and from the first token how two sentences belong together."""
 
-    def __init__(self, encoder: "Encoder") -> None:
-        super().__init__(encoder)
+    def __init__(self, encoder: "Encoder", word_head: Mapping[str, Tensor] | None = None) -> None:
+        super().__init__(encoder, word_head)
         self.pair = nn.Linear(encoder.config.hidden_size, 2)
         nn.init.normal_(self.pair.weight, std=encoder.config.initializer_range)
         nn.init.zeros_(self.pair.bias)

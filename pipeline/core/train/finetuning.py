@@ -21,7 +21,7 @@ from pipeline.core.train.objectives import LabelObjective, Metrics, Objective
 from pipeline.core.train.objectives.contrastive import ContrastiveObjective, fit_head
 from pipeline.core.train.objectives.labels import predict_outputs
 from pipeline.core.train.objectives.prompt import prompted
-from pipeline.core.train.objectives.teacher import DistillationObjective
+from pipeline.core.train.objectives.teacher import TaughtObjective
 
 
 def with_seed(objective: Objective, seed: int) -> Objective:
@@ -97,7 +97,7 @@ class FinetuningRounds:
         sentences: Any = pairs.build_model()
         sentences.load_state_dict(dict(result.weights))
         classifier = fit_head(objective, sentences)
-        best = {"step": result.history[-1]["step"], **objective.evaluate(classifier)}
+        best = {"step": _best(result.history)["step"], **objective.evaluate(classifier)}
         return Trained(classifier.state_dict(), best, (*result.history, best), {})
 
     def _prompted(self, job: str, objective: LabelObjective, prompt: Prompt, *name: str) -> Trained:
@@ -108,8 +108,6 @@ class FinetuningRounds:
             model.load_state_dict(dict(self._train(f"{job}-prompt", teacher, *name, "prompt").weights))
         score = teacher.evaluate(model)["score"]
         learning = self._distillation(objective, predict_outputs(model, teacher.train.tokens))
-        if self.cfg.prompt.zero_shot:
-            learning = replace(learning, label_weight=0.0)
         return replace(self._plain(learning, self._train(job, learning, *name)), scores={"prompt": score})
 
     def _student(self, objective: LabelObjective, teachers: Sequence[Trained]) -> Trained:
@@ -125,13 +123,16 @@ class FinetuningRounds:
         learning = self._distillation(objective, mean_NL)
         return self._plain(learning, self._train("finetune-student", learning, "student"))
 
-    def _distillation(self, objective: LabelObjective, teacher_NL: Tensor) -> DistillationObjective:
+    def _distillation(self, objective: LabelObjective, teacher_NL: Tensor) -> TaughtObjective:
         shared = ("train", "valid", "batch_size", "score", "seed")
-        return DistillationObjective(
+        zero_shot = self.cfg.method == "prompt" and self.cfg.prompt.zero_shot
+        return TaughtObjective(
             student=objective.build_model(),
             teacher_NL=teacher_NL,
             temperature=self.cfg.student.temperature,
-            label_weight=self.cfg.student.label_weight,
+            label_weight=0.0 if zero_shot else self.cfg.student.label_weight,
+            # The weights that it starts from are in the student: no worker needs them twice.
+            taught=replace(objective, start=replace(objective.start, weights=None, word_head=None)),
             **{one: getattr(objective, one) for one in shared},
         )
 
@@ -140,8 +141,7 @@ class FinetuningRounds:
         weights = result.weights
         if self.cfg.has_adapters:
             weights = merged_weights(objective.build_model(), weights)
-        best = max(result.history, key=lambda metrics: metrics["score"])
-        return Trained(weights, best, result.history, {})
+        return Trained(weights, _best(result.history), result.history, {})
 
     def _train(self, job: str, objective: Objective, *name: str) -> TrainingResult:
         steps, every = self.steps, self.cfg.eval_every
@@ -157,3 +157,8 @@ class FinetuningRounds:
                 recipe=self.recipe,
             )
         )
+
+
+def _best(history: Sequence[Metrics]) -> Metrics:
+    """Return the metrics of the weights that a training keeps."""
+    return max(history, key=lambda metrics: metrics["score"])

@@ -25,14 +25,18 @@ class WholeWordMasking:
     special: tuple[int, ...]
     continues: NDArray[np.bool_]
 
-    def mask(self, tokens_BT: Tensor, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
+    def mask(
+        self, tokens_BT: Tensor, mask_BT: Tensor, generator: np.random.Generator
+    ) -> tuple[Tensor, Tensor]:
         """Return (masked tokens, targets): a target is the original id, or -100 where nothing is masked.
+
+        Padding is where `mask_BT` is 0; its id may be that of a word.
 
         Of the pieces of masked words 80 % become [MASK], 10 % a random piece, 10 % stay. At least one word of
         each text is masked.
         """
         tokens = tokens_BT.numpy()
-        usable = ~np.isin(tokens, self.special)
+        usable = ~np.isin(tokens, self.special) & (mask_BT.numpy() > 0)
         word = np.cumsum(~(self.continues[tokens] & usable), axis=1) - 1
         selected = np.zeros_like(usable)
         for row in range(len(tokens)):

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from tokenizers import Tokenizer
 
@@ -17,18 +17,20 @@ ALPHABET_DIVISOR = 4
 def train_wordpiece(texts: Iterable[str], *, vocabulary: int) -> str:
     """Train a lower-casing WordPiece tokenizer and return its JSON, the same for the same texts.
 
-    Raises DataRejected where no text has a letter, as those of accents alone.
+    The texts are passed over twice, and none is held. Raises DataRejected where no text has a letter, as
+    those of accents alone.
 
     Source: Wu et al., 2016 (WordPiece); the layout is that of BERT (Devlin et al., 2019).
     """
     from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
+    assert not isinstance(texts, Iterator), "a second pass would find no text"
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
-    normalized = [tokenizer.normalizer.normalize_str(text) for text in texts]
-    letters = _letters(normalized, most=vocabulary // ALPHABET_DIVISOR)
+    normalize = tokenizer.normalizer.normalize_str
+    letters = _letters(map(normalize, texts), most=vocabulary // ALPHABET_DIVISOR)
     if not letters:
         raise DataRejected(NO_LETTER)
     # The trainer numbers letters in the order of a salted hash map and breaks ties by number, so two
@@ -38,7 +40,8 @@ def train_wordpiece(texts: Iterable[str], *, vocabulary: int) -> str:
     trainer = trainers.WordPieceTrainer(vocab_size=vocabulary, special_tokens=special, show_progress=False)
     known = {*letters, " "}
     tokenizer.train_from_iterator(
-        ("".join(letter if letter in known else " " for letter in text) for text in normalized), trainer
+        ("".join(letter if letter in known else " " for letter in text) for text in map(normalize, texts)),
+        trainer,
     )
     put_ends_around_texts(tokenizer)
     return _plain(tokenizer.to_str())

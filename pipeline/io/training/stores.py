@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.base.errors import Unreachable
+from pipeline.base.errors import Fault, Unreachable
 from pipeline.io import files
 
 
@@ -37,18 +37,26 @@ def read_receipt(address: str) -> bytes | None:
 def fetch(address: str, folder: Path) -> bool:
     """Copy a whole folder of a store here, whole or not at all; return whether there is one.
 
-    Raises DigestMismatch where a file is not what the receipt says.
+    Raises DigestMismatch where a file is not what the receipt says, Fault where the receipt names what is no
+    file of the folder.
     """
     from pyarrow import fs
 
     receipt = read_receipt(address)
     if receipt is None:
         return False
+    listed = json.loads(receipt)
+    # Whoever writes to the store must not choose where on this machine it is written.
+    if strange := [name for name in listed if name in ("", ".", "..") or set(name) & set("/\\\0")]:
+        raise Fault(
+            f"The receipt of {address} names {strange[0]!r}, which is no file of that folder. Look at who "
+            "may write to the store, remove the folder from it, then type `tonewatch run` again."
+        )
     with _store(address) as (store, source), files.staging_dir(folder) as staging:
-        for name in json.loads(receipt):
+        for name in listed:
             fs.copy_files(f"{source}/{name}", str(staging / name), source_filesystem=store)
         files.write_bytes(staging / files.RECEIPT, receipt)
-        files.verify_folder(staging, json.loads(receipt))
+        files.verify_folder(staging, listed)
     return True
 
 

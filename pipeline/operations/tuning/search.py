@@ -169,5 +169,6 @@ def _folds_name(context: StageContext) -> str:
     fixed = {key: value for key, value in _settings(params).items() if key not in params.tune.ranges}
     collect = params.collect.model_dump(mode="json", include={"labels", "sources"})
     encoder = params.encoder.model_dump(mode="json")
+    folds = [params.task, params.split.model_dump(mode="json"), params.seed, params.tune.folds]
     code = context.training_context("finetune").code
-    return json_digest([inputs, fixed, collect, encoder, code, params.seed, params.tune.folds])[:16]
+    return json_digest([inputs, fixed, collect, encoder, code, folds])[:16]

@@ -52,6 +52,18 @@ def test_a_long_text_is_cut_and_a_blank_of_its_own_left_out(tokenizer_json, toke
     assert ids[-len(prompt.after) :] == list(prompt.after)
 
 
+def test_a_target_behind_a_long_text_stays(tokenizer_json, tokenizer):
+    prompt = read_prompt(tokenizer_json, config(), LABELS, 32)
+    target = tokenizer.encode("film book").ids[1:-1]
+
+    ids = prompt.around([2, *[40] * 50, 3, *target, 3])
+
+    assert len(ids) == 32
+    behind = ids[: -len(prompt.after)]
+    assert behind[-len(target) - 1 :] == [3, *target]
+    assert behind[len(prompt.before)] == 40
+
+
 def test_the_logit_of_a_label_is_the_mean_of_its_words(tokenizer_json, tokenizer, start):
     prompt = read_prompt(tokenizer_json, config(), LABELS, 32)
     words = MaskedLanguageModel(start.encoder(3)).eval()

@@ -84,5 +84,5 @@ def test_a_budget_resumes_with_its_importance(adaptive):
 
 def test_a_training_too_short_for_a_budget_is_refused():
     with pytest.raises(ConfigError, match="needs 10 steps to divide its ranks, and the training has 9"):
-        require_steps(9)
-    require_steps(10)
+        require_steps(9, longer="min_steps")
+    require_steps(10, longer="min_steps")

@@ -49,6 +49,15 @@ def test_a_word_of_several_pieces_stays_whole(swaps, tokenizer):
     assert swaps.swapped([text], np.random.default_rng(2)) == [text]
 
 
+def test_the_words_of_a_target_stay(swaps, tokenizer):
+    text, target = tokenizer.encode("a poor film").ids, tokenizer.encode("poor film garden").ids[1:]
+
+    for seed in range(20):
+        (found,) = swaps.swapped([[*text, *target]], np.random.default_rng(seed))
+        assert found[len(text) :] == target
+        assert found[: len(text)] != text
+
+
 def test_an_encoder_without_a_word_head_is_refused(tokenizer):
     require_words(tokenizer, has_word_head=True)
 

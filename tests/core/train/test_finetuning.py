@@ -1,7 +1,8 @@
 """One training or one for each seed: the median, an ensemble as teacher, pairs and then the head."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
+import numpy as np
 import pytest
 import torch
 from training_jobs import resources
@@ -12,9 +13,10 @@ from pipeline.base.errors import DataRejected
 from pipeline.core.methods.prompts import read_prompt
 from pipeline.core.methods.recipe import Recipe
 from pipeline.core.train.finetuning import FinetuningRounds
-from pipeline.core.train.objectives import LabelledTokens
+from pipeline.core.train.objectives import LabelledTokens, LabelObjective
 from pipeline.core.train.objectives.contrastive import ContrastiveObjective, fit_head
 from pipeline.core.train.objectives.labels import predict_outputs
+from pipeline.core.train.objectives.soft_labels import SoftLabelledTokens, SoftLabelObjective
 from pipeline.core.train.ray_trainer import run_training
 from pipeline.io.checkpoints import CheckpointFolder
 
@@ -99,6 +101,17 @@ def test_pairs_and_then_the_head_learn_from_eight_texts_of_each_label(objective,
     assert trained.history[-1] == trained.best
 
 
+def test_the_step_of_pairs_is_that_of_the_weights_that_are_kept(objective, tmp_path, root):
+    cfg = method(root, "contrastive", **{**SMALL, "eval_every": 4})
+    falling = iter([0.9, 0.5, 0.4, 0.3, 0.2])
+    objective = replace(few(adapted(objective, cfg), 8), score=lambda *_: next(falling))
+
+    trained, _ = Rounds(tmp_path, steps=16).run(objective, cfg)
+
+    assert [one["score"] for one in trained.history] == [0.9, 0.5, 0.4, 0.3, 0.2]
+    assert trained.best["step"] == 4
+
+
 WORDS = {"zero": ("awful", "bad"), "one": ("lovely", "good")}
 
 
@@ -128,9 +141,10 @@ def test_a_filled_blank_teaches_a_classifier(prompt, objective, tmp_path, root):
     assert not any((tmp_path / "checkpoints").iterdir())
 
 
-def test_zero_shot_uses_no_label_of_the_training_texts(prompt, objective, tmp_path, root):
+@pytest.mark.parametrize("rest", [{}, {"seeds": [1, 2], "combine": "ensemble"}], ids=["one", "ensemble"])
+def test_zero_shot_uses_no_label_of_the_training_texts(prompt, objective, tmp_path, root, rest):
     zero = {**method(root).prompt.model_dump(), "zero_shot": True}
-    cfg = method(root, "prompt", prompt=zero, **SMALL)
+    cfg = method(root, "prompt", prompt=zero, **SMALL, **rest)
     objective = adapted(objective, cfg)
     wrong = LabelledTokens(objective.train.tokens, 1 - objective.train.labels)
 
@@ -138,6 +152,41 @@ def test_zero_shot_uses_no_label_of_the_training_texts(prompt, objective, tmp_pa
     other, _ = Rounds(tmp_path / "other", prompt).run(replace(objective, train=wrong), cfg)
 
     assert all(torch.equal(value, other.weights[name]) for name, value in first.weights.items())
+
+
+@pytest.mark.parametrize("how", ["prompt", "full"])
+def test_teachers_and_students_learn_the_probabilities_of_labels(how, prompt, objective, tmp_path, root):
+    seeds = {"seeds": [1, 2], "combine": "ensemble"} if how == "full" else {}
+    cfg = method(root, how, **SMALL, **seeds, student={"temperature": 1.0, "label_weight": 1.0})
+    plain = adapted(objective, cfg)
+    # Seven of ten people say what the label does not: whoever learns from labels learns the opposite.
+    probable = np.where(plain.train.labels[:, None] == [0, 1], 0.3, 0.7).astype(np.float32)
+    values = {one.name: getattr(plain, one.name) for one in fields(plain)}
+    values["train"] = SoftLabelledTokens(plain.train.tokens, plain.train.labels, probable)
+    soft = SoftLabelObjective(**values)
+
+    trained, rounds = Rounds(tmp_path, prompt if how == "prompt" else None, steps=48).run(soft, cfg)
+
+    model = adapted(objective, None).build_model()
+    model.load_state_dict(trained.weights)
+    assert [one["score"] for one in trained.history][-1] < 0.3
+
+
+@pytest.mark.parametrize("how", ["prompt", "full"])
+def test_a_student_is_measured_as_the_objective_measures(how, prompt, objective, tmp_path, root):
+    @dataclass
+    class WithLength(LabelObjective):
+        def evaluate(self, model):
+            return {**super().evaluate(model), "texts": float(len(self.valid.tokens))}
+
+    seeds = {"seeds": [1, 2], "combine": "ensemble"} if how == "full" else {}
+    cfg = method(root, how, **SMALL, **seeds)
+    plain = adapted(objective, cfg)
+    measured = WithLength(**{one.name: getattr(plain, one.name) for one in fields(plain)})
+
+    trained, _ = Rounds(tmp_path, prompt if how == "prompt" else None).run(measured, cfg)
+
+    assert trained.best["texts"] == len(plain.valid.tokens)
 
 
 @pytest.fixture

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -23,9 +25,14 @@ def texts(count, seed=0):
     return torch.tensor(rows)
 
 
+def used(tokens):
+    """Return the mask of texts, whose padding is 0."""
+    return (tokens != 0).long()
+
+
 def test_all_pieces_of_a_word_are_masked_or_none():
     tokens = texts(200)
-    _, targets = MASKING.mask(tokens, np.random.default_rng(1))
+    _, targets = MASKING.mask(tokens, used(tokens), np.random.default_rng(1))
     chosen = (targets != IGNORED).numpy()
 
     for row, ids in enumerate(tokens.numpy()):
@@ -35,7 +42,7 @@ def test_all_pieces_of_a_word_are_masked_or_none():
 
 
 def test_three_of_twenty_words_are_masked():
-    _, targets = MASKING.mask(texts(50), np.random.default_rng(1))
+    _, targets = MASKING.mask(texts(50), used(texts(50)), np.random.default_rng(1))
     starts = (targets != IGNORED) & ~torch.from_numpy(CONTINUES)[targets.clamp(min=0)]
 
     assert starts.sum(1).tolist() == [3] * 50
@@ -43,16 +50,26 @@ def test_three_of_twenty_words_are_masked():
 
 def test_special_tokens_and_padding_are_never_masked():
     tokens = texts(200)
-    masked_ids, targets = MASKING.mask(tokens, np.random.default_rng(1))
+    masked_ids, targets = MASKING.mask(tokens, used(tokens), np.random.default_rng(1))
     special = torch.isin(tokens, torch.tensor(MASKING.special))
 
     assert (targets[special] == IGNORED).all()
     assert (masked_ids[special] == tokens[special]).all()
 
 
+def test_padding_is_never_masked_where_its_id_is_that_of_a_word():
+    masking = replace(MASKING, special=(1, 2, 3, 4), probability=1.0)
+    tokens = torch.tensor([[2, 5, 3, 0, 0, 0, 0, 0], [2, 6, 20, 7, 8, 9, 10, 3]])
+
+    masked_ids, targets = masking.mask(tokens, used(tokens), np.random.default_rng(1))
+
+    assert (targets != IGNORED).sum(1).tolist() == [1, 6]
+    assert masked_ids[0, 3:].tolist() == [0] * 5
+
+
 def test_pieces_become_the_mask_a_random_piece_or_stay_80_10_10():
     tokens = texts(4000)
-    masked_ids, targets = MASKING.mask(tokens, np.random.default_rng(1))
+    masked_ids, targets = MASKING.mask(tokens, used(tokens), np.random.default_rng(1))
     chosen = targets != IGNORED
     masked = (masked_ids[chosen] == 4).float().mean().item()
     # One random piece in 25 is the masked_ids piece itself, so 0.1 stay and 0.1 / 25 look as if.
@@ -65,7 +82,7 @@ def test_pieces_become_the_mask_a_random_piece_or_stay_80_10_10():
 
 def test_a_text_without_words_is_unchanged():
     tokens = torch.tensor([[2, 1, 3]])
-    masked_ids, targets = MASKING.mask(tokens, np.random.default_rng(1))
+    masked_ids, targets = MASKING.mask(tokens, used(tokens), np.random.default_rng(1))
 
     assert masked_ids.tolist() == tokens.tolist()
     assert targets.tolist() == [[IGNORED] * 3]
@@ -74,7 +91,7 @@ def test_a_text_without_words_is_unchanged():
 def test_random_pieces_are_no_special_ones_where_the_mask_ends_the_vocabulary():
     # As that of RoBERTa: the ends of a text come first, the mask last.
     masking = WholeWordMasking(probability=0.9, mask_id=29, special=(0, 1, 2, 3, 29), continues=CONTINUES)
-    masked, targets = masking.mask(texts(200).clamp(max=28), np.random.default_rng(1))
+    masked, targets = masking.mask(texts(200).clamp(max=28), used(texts(200)), np.random.default_rng(1))
 
     changed = masked[(targets != IGNORED) & (masked != 29)]
     assert len(changed) > 100

@@ -1,12 +1,13 @@
 """Checkpoints and texts on a store: workers of other machines have nothing else."""
 
+import json
 import shutil
 
 import pytest
 import seaweed
 import torch
 
-from pipeline.base.errors import Unreachable
+from pipeline.base.errors import Fault, Unreachable
 from pipeline.io.checkpoints import CheckpointFolder
 from pipeline.io.training import stores
 
@@ -39,6 +40,20 @@ def store(request, tmp_path, monkeypatch):
 
 def save(folder, step):
     folder.save(step, {"model": {"w": torch.full((3,), float(step))}}, {"finished": False})
+
+
+@pytest.mark.attack("A1")
+@pytest.mark.parametrize("name", ["../../escaped", "/escaped", "a/b", "..", "a\\b", ""])
+def test_a_receipt_of_a_store_writes_nowhere_else(tmp_path, name):
+    bucket = tmp_path / "bucket" / "k"
+    bucket.mkdir(parents=True)
+    (tmp_path / "escaped").mkdir()
+    (bucket / "receipt.json").write_text(json.dumps({name: "a" * 64}))
+
+    with pytest.raises(Fault, match=r"which is no file of that folder\. Look at who may write"):
+        stores.fetch(f"file://{bucket}", tmp_path / "here" / "k")
+
+    assert not (tmp_path / "here" / "k").exists()
 
 
 def test_another_machine_resumes_from_the_newest_checkpoint(store, tmp_path):

@@ -40,7 +40,7 @@ class MaskedWordObjective(WordPrediction):
     def _masked(self, texts: Tokens, rows: list[int], purpose: str, number: int) -> Batch:
         tokens_BT, mask_BT = pad([texts[row] for row in rows])
         generator = np.random.default_rng(seed_for(self.seed, purpose, number))
-        masked_BT, targets_BT = self.masking.mask(tokens_BT, generator)
+        masked_BT, targets_BT = self.masking.mask(tokens_BT, mask_BT, generator)
         return Batch(masked_BT, mask_BT, targets_BT, weight=max(1.0, float((targets_BT != IGNORED).sum())))
 
 
@@ -59,8 +59,9 @@ class PackedWordObjective(MaskedWordObjective):
         return PackedSampler(token_lengths(self.train), self.budget, seed=self.seed)
 
     def build_model(self) -> nn.Module:
-        """Put a new output layer on the encoder."""
-        return PackedMaskedLanguageModel(self.start.encoder(seed_for(self.seed, "encoder")))
+        """Put an output layer on the encoder, the published one where there is one."""
+        encoder = self.start.encoder(seed_for(self.seed, "encoder"))
+        return PackedMaskedLanguageModel(encoder, self.start.word_head)
 
     def texts(self, step: int) -> Sequence[Sequence[int]]:
         """Return the row numbers of the texts in each row of the batch of a step."""

@@ -1,6 +1,7 @@
 """A word head fills the blank beside a text: the word of the true label should be the likeliest."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from pipeline.base.seeds import seed_for
 from pipeline.core.methods.prompts import Prompt, PromptClassifier
 from pipeline.core.train.batches import Tokens, token_lengths
 from pipeline.core.train.objectives.labels import LabelledTokens, LabelObjective
+from pipeline.core.train.objectives.soft_labels import SoftLabelledTokens, SoftLabelObjective
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,18 @@ class PromptObjective(LabelObjective):
         return PromptClassifier(encoder, self.start.word_head, self.prompt)
 
 
+@dataclass
+class SoftPromptObjective(PromptObjective, SoftLabelObjective):
+    """Train to fill the blank with the words of several labels, as probable as each label is."""
+
+
 def prompted(objective: LabelObjective, prompt: Prompt) -> PromptObjective:
-    """Return the objective of filling the blank beside the texts of another one."""
-    train, valid = (
-        LabelledTokens(PromptedTokens(texts.tokens, prompt), texts.labels)
-        for texts in (objective.train, objective.valid)
-    )
+    """Return the objective of filling the blank beside the texts of another one, with its targets."""
+    train: Any = LabelledTokens(PromptedTokens(objective.train.tokens, prompt), objective.train.labels)
+    valid = LabelledTokens(PromptedTokens(objective.valid.tokens, prompt), objective.valid.labels)
+    kind = PromptObjective
+    if isinstance(objective, SoftLabelObjective):
+        kind = SoftPromptObjective
+        train = SoftLabelledTokens(train.tokens, train.labels, objective.train.probabilities)
     shared = ("start", "labels", "batch_size", "class_weights", "score", "seed", "options")
-    return PromptObjective(
-        train=train, valid=valid, prompt=prompt, **{one: getattr(objective, one) for one in shared}
-    )
+    return kind(train=train, valid=valid, prompt=prompt, **{one: getattr(objective, one) for one in shared})

@@ -63,7 +63,7 @@ class SentencePairObjective(MaskedWordObjective):
 
     def build_model(self) -> nn.Module:
         """Put a word head and a head for pairs on the encoder."""
-        return SentencePairModel(self.start.encoder(seed_for(self.seed, "encoder")))
+        return SentencePairModel(self.start.encoder(seed_for(self.seed, "encoder")), self.start.word_head)
 
     def batch(self, step: int) -> Batch:
         """Return the pairs of a step, their words masked."""
@@ -107,7 +107,7 @@ class SentencePairObjective(MaskedWordObjective):
         tokens_BT, mask_BT = pad([tokens for tokens, _ in pairs])
         types_BT, _ = pad([types for _, types in pairs])
         masks = np.random.default_rng(seed_for(self.seed, purpose, number))
-        masked_BT, targets_BT = self.masking.mask(tokens_BT, masks)
+        masked_BT, targets_BT = self.masking.mask(tokens_BT, mask_BT, masks)
         weight = max(1.0, float((targets_BT != IGNORED).sum()))
         more = {
             "types_BT": types_BT,

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.core.train.batches import Batch, Tokens, pad
-from pipeline.core.train.objectives.labels import evaluate_labels
+from pipeline.core.train.objectives.labels import LabelObjective, evaluate_labels, summed_cross_entropy
 from pipeline.core.train.objectives.objective import LabelledTexts, LengthBucketed, Metrics, ScoreFunction
 
 
@@ -64,16 +64,39 @@ class DistillationObjective(LengthBucketed):
         student_BL = model(batch.tokens_BT, batch.mask_BT)
         rows_B = batch.targets.cpu()
         teacher_BL = self.teacher_NL[rows_B].to(student_BL.device)
-        labels_B = torch.from_numpy(self.train.labels)[rows_B].to(student_BL.device)
         student_log_BL, teacher_log_BL = (
             functional.log_softmax(logits_BL / self.temperature, dim=1)
             for logits_BL in (student_BL, teacher_BL)
         )
         divergence = functional.kl_div(student_log_BL, teacher_log_BL, reduction="sum", log_target=True)
         divergence = divergence * self.temperature**2
-        cross_entropy = functional.cross_entropy(student_BL, labels_B, reduction="sum")
-        return (self.label_weight * cross_entropy + (1 - self.label_weight) * divergence) / batch.weight
+        labels = self.labels_loss(student_BL, rows_B) if self.label_weight else 0.0
+        return (self.label_weight * labels + (1 - self.label_weight) * divergence) / batch.weight
+
+    def labels_loss(self, logits_BL: Tensor, rows_B: Tensor) -> Tensor:
+        """Return the cross-entropy of the labels of some texts, summed."""
+        return summed_cross_entropy(
+            logits_BL, torch.from_numpy(self.train.labels)[rows_B].to(logits_BL.device)
+        )
 
     def evaluate(self, model: nn.Module) -> Metrics:
         """Compute score and accuracy on the validation texts."""
         return evaluate_labels(model, self.valid, self.score, labels=self.teacher_NL.shape[1])
+
+
+@dataclass
+class TaughtObjective(DistillationObjective):
+    """Train a student on what a teacher says of the texts of another objective, and on the targets of that one.
+
+    So soft targets, weights of labels, smoothing and metrics are those that params.yaml asks for.
+    """
+
+    taught: LabelObjective
+
+    def labels_loss(self, logits_BL: Tensor, rows_B: Tensor) -> Tensor:
+        """Return the loss of the targets of some texts, summed."""
+        return self.taught.cross_entropy(logits_BL, self.taught.targets[rows_B].to(logits_BL.device))
+
+    def evaluate(self, model: nn.Module) -> Metrics:
+        """Compute the metrics of the other objective on the validation texts."""
+        return self.taught.evaluate(model)
