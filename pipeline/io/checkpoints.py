@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from pipeline.base.errors import DigestMismatch
 from pipeline.io import files
 from pipeline.io.training import stores
-from pipeline.io.training.token_shards import Columns, TokenShards, is_whole, publish_shards, write_shards
+from pipeline.io.training.local_copies import delete_copies, is_whole
+from pipeline.io.training.token_shards import Columns, TokenShards, publish_shards, write_shards
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +29,18 @@ def sweep_checkpoints(root: Path, *, before: float) -> list[str]:
     for folder in old:
         shutil.rmtree(folder, ignore_errors=True)
     return [folder.name for folder in old]
+
+
+def delete_trainings(root: Path, store: str = "") -> None:
+    """Delete what every training left, with its texts: in the folder, in the store, in this machine's copies.
+
+    Raises Unreachable where the store fails; the same call goes on.
+    """
+    for folder in sorted(path for path in root.glob("*") if path.is_dir()):
+        if store:
+            stores.remove(f"{store}/{folder.name}")
+        shutil.rmtree(folder, ignore_errors=True)
+    delete_copies()
 
 
 def _last_written(folder: Path) -> float:

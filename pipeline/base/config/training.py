@@ -224,20 +224,16 @@ class FinetuneConfig(OptimizerConfig):
         return method
 
     @model_validator(mode="after")
-    def _the_champion_keeps_its_head(self) -> "FinetuneConfig":
+    def _the_champion_is_enough(self) -> "FinetuneConfig":
         if self.start == "champion" and self.method in ("contrastive", "prompt"):
             raise ValueError(
                 f"`method: {self.method}` makes a new head, and `start: champion` goes on with the one in "
                 "service: write `method: full`, or `start: encoder`"
             )
-        return self
-
-    @model_validator(mode="after")
-    def _the_champion_has_no_word_head(self) -> "FinetuneConfig":
         if self.start == "champion" and self.augment.words:
             raise ValueError(
-                "`augment: words` swaps words by a word head, and the release that `start: champion` goes on "
-                "from has none: write `words: 0.0`, or `start: encoder`"
+                "`augment: words` needs a word head, and the release that `start: champion` goes on from has "
+                "none: write `words: 0.0`, or `start: encoder`"
             )
         return self
 

@@ -9,13 +9,16 @@ Shapes: R rows of tokens, T tokens, E width of the word embeddings.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from pipeline.base.config import PerturbationConfig
+from pipeline.base.seeds import seed_for
 
 if TYPE_CHECKING:
     from pipeline.core.model.encoder import Encoder
@@ -34,16 +37,14 @@ class Adversarial:
         """Return the number of passes, each forward and backward."""
         return 2 if self.kind == "fgm" else self.cfg.steps
 
-    def losses(self, loss: Callable[[], Tensor]) -> Iterator[Tensor]:
+    def losses(self, loss: Callable[[], Tensor], *, seed: int) -> Iterator[Tensor]:
         """Yield the loss of each pass, divided by their number; the dropout of all passes is the same.
 
-        `loss` runs the model once.
+        `loss` runs the model once. With the seed of the step a text begins alike in whatever part of a batch
+        it stands.
         """
-        device = next(self.encoder.parameters()).device
-        # With a generator of its own, so that dropout draws alike in every pass.
-        draws = torch.Generator(device).manual_seed(int(torch.randint(2**62, ())))
-        random = _RandomState(device)
-        perturbation = _Perturbation(partial(self._first, draws=draws))
+        random = _RandomState(next(self.encoder.parameters()).device)
+        perturbation = _Perturbation(partial(self._first, seed=seed))
         with perturbation.added_to(self.encoder):
             for number in range(self.passes):
                 if number:
@@ -51,16 +52,13 @@ class Adversarial:
                     perturbation.value = self._next(perturbation)
                 yield loss() / self.passes
 
-    def _first(
-        self, embedded_RTE: Tensor, used_RT1: Tensor, word_R11: Tensor, *, draws: torch.Generator
-    ) -> Tensor:
+    def _first(self, words: "_Words", *, seed: int) -> Tensor:
         """Return where the search begins: at the text itself, or within 1/sqrt(numbers) of the norm."""
-        first_RTE = torch.zeros_like(embedded_RTE)
-        if self.kind == "freelb":
-            first_RTE.uniform_(-self.cfg.norm, self.cfg.norm, generator=draws)
-            numbers_R11 = used_RT1.sum((1, 2), keepdim=True) * embedded_RTE.shape[2]
-            first_RTE = first_RTE * used_RT1 * word_R11 / numbers_R11.sqrt()
-        return first_RTE
+        if self.kind == "fgm":
+            return torch.zeros_like(words.embedded_RTE)
+        numbers_R11 = words.used_RT1.sum((1, 2), keepdim=True) * words.embedded_RTE.shape[2]
+        noise_RTE = words.noise(seed) * words.used_RT1 * words.norm_R11 / numbers_R11.sqrt()
+        return self.cfg.norm * noise_RTE
 
     def _next(self, before: "_Perturbation") -> Tensor:
         assert before.value is not None
@@ -74,10 +72,29 @@ class Adversarial:
         return moved_RTE * (self.cfg.norm * before.word_R11 / _row_norms(moved_RTE)).clamp(max=1)
 
 
+@dataclass(frozen=True)
+class _Words:
+    """Hold the tokens of rows, their embeddings, which are no padding, and the mean norm of a word."""
+
+    tokens_RT: Tensor
+    embedded_RTE: Tensor
+    used_RT1: Tensor
+    norm_R11: Tensor
+
+    def noise(self, seed: int) -> Tensor:
+        """Return numbers from -1 to 1, the same for the same tokens."""
+        shape = self.embedded_RTE.shape[1:]
+        drawn = [
+            np.random.default_rng(seed_for(seed, ids.tobytes().hex())).random(shape, dtype=np.float32)
+            for ids in self.tokens_RT.cpu().numpy()
+        ]
+        return torch.from_numpy(2 * np.stack(drawn) - 1).to(self.embedded_RTE)
+
+
 class _Perturbation:
     """Hold what is added to the word embeddings of each row, its gradient, and the mean norm of a word."""
 
-    def __init__(self, first: Callable[[Tensor, Tensor, Tensor], Tensor]) -> None:
+    def __init__(self, first: Callable[[_Words], Tensor]) -> None:
         self._first = first
         self.value: Tensor | None = None
         self.word_R11 = torch.ones(1, 1, 1)
@@ -89,9 +106,10 @@ class _Perturbation:
 
         def add(_embedding: nn.Module, inputs: tuple[Any, ...], embedded_RTE: Tensor) -> Tensor:
             if self.value is None:
-                used_RT1 = (inputs[0] != padding).unsqueeze(2).to(embedded_RTE.dtype)
-                self.word_R11 = _word_norms(embedded_RTE.detach(), used_RT1)
-                self.value = self._first(embedded_RTE.detach(), used_RT1, self.word_R11)
+                plain_RTE = embedded_RTE.detach()
+                used_RT1 = (inputs[0] != padding).unsqueeze(2).to(plain_RTE.dtype)
+                self.word_R11 = _word_norms(plain_RTE, used_RT1)
+                self.value = self._first(_Words(inputs[0], plain_RTE, used_RT1, self.word_R11))
             self.value = self.value.detach().requires_grad_()
             return embedded_RTE + self.value
 

@@ -61,7 +61,7 @@ class WordSwaps:
         return found
 
     def _own(self, ids: Sequence[int]) -> Sequence[int]:
-        """Return the tokens of a text without those of a target behind it, whose answer is that of no other."""
+        """Return the tokens of a text without those of a target behind it: the answer is of this target."""
         ends = end_ids(self.tokenizer)
         stop = next((place for place, one in enumerate(ids) if place and ends and one == ends[1]), len(ids))
         return ids[:stop]

@@ -60,12 +60,13 @@ class StepAdditions:
     adversarial: Adversarial | None = None
     ranks: RankBudget | None = None
 
-    def losses(self, model: nn.Module, objective: Objective, batch: Batch) -> Iterator[Tensor]:
+    def losses(self, model: nn.Module, objective: Objective, batch: Batch, *, step: int) -> Iterator[Tensor]:
         """Yield losses to be differentiated one after the other; their sum is the loss of the batch."""
         if self.adversarial is None:
             yield objective.loss(model, batch)
         else:
-            yield from self.adversarial.losses(lambda: objective.loss(model, batch))
+            seed = seed_for(objective.seed, "perturbation", step)
+            yield from self.adversarial.losses(lambda: objective.loss(model, batch), seed=seed)
 
     @property
     def passes(self) -> int:
@@ -142,7 +143,7 @@ def fit(
             group["lr"] = learning_rate * group.get("rate_factor", 1.0)
         optimizer.zero_grad(set_to_none=True)
         batch = objective.batch(step)
-        loss = _accumulate(model, objective, batch, _Pieces(shard, precision, additions))
+        loss = _accumulate(model, objective, batch, _Pieces(shard, precision, additions, step))
         precision.unscale(optimizer)
         if additions.ranks:
             additions.ranks.add_penalty()
@@ -156,11 +157,12 @@ def fit(
 
 @dataclass(frozen=True)
 class _Pieces:
-    """Hold how a batch is divided, and its losses differentiated."""
+    """Hold how the batch of a step is divided, and its losses differentiated."""
 
     shard: WorkerShard
     precision: Precision
     additions: StepAdditions
+    step: int
 
 
 def _accumulate(model: nn.Module, objective: Objective, batch: Batch, how: _Pieces) -> float:
@@ -170,7 +172,7 @@ def _accumulate(model: nn.Module, objective: Objective, batch: Batch, how: _Piec
     workers, passes = how.shard.workers, how.additions.passes
     loss = 0.0
     for number, piece in enumerate(pieces, 1):
-        losses = how.additions.losses(model, objective, piece.to(device))
+        losses = how.additions.losses(model, objective, piece.to(device), step=how.step)
         for turn in range(1, passes + 1):
             with _synchronized(model, last=(number, turn) == (len(pieces), passes)):
                 # DDP and FSDP average over workers; times their number it is the sum, and the weight of

@@ -5,10 +5,7 @@ index of a few bytes a text is in memory; the tokens are in the page cache, whic
 """
 
 import bisect
-import hashlib
 import itertools
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -17,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.base.errors import Fault, TonewatchError
 from pipeline.io import files
-from pipeline.io.training.stores import fetch, publish, read_receipt
+from pipeline.io.training.local_copies import is_whole, local_copy
+from pipeline.io.training.stores import publish
 
 BATCH_TEXTS = 4096
 SHARD_TEXTS = 512 * 1024
@@ -46,16 +43,6 @@ def write_shards(folder: Path, batches: Iterable[Columns]) -> "TokenShards":
             _write(staging, iter(batches))
             files.write_json(staging / files.RECEIPT, files.folder_digests(staging))
     return TokenShards(str(folder.resolve()))
-
-
-def is_whole(folder: Path) -> bool:
-    """Return whether every file of a folder has the digest that was written last."""
-    try:
-        expected = files.read_json(folder / files.RECEIPT)
-        files.verify_folder(folder, dict(expected))
-    except (TonewatchError, OSError, ValueError, TypeError):
-        return False
-    return True
 
 
 def publish_shards(shards: "TokenShards", address: str) -> "TokenShards":
@@ -150,27 +137,6 @@ class TokenShards:
             for path in sorted(local_copy(self.place).glob("*.arrow"))
         ]
         return [reader.get_batch(number) for reader in readers for number in range(reader.num_record_batches)]
-
-
-def local_copy(place: str) -> Path:
-    """Return the folder of shards on this machine; those of a store are fetched once, whole or not at all.
-
-    Raises Fault where they are not in the store.
-    """
-    if "://" not in place:
-        return Path(place)
-    from filelock import FileLock
-
-    receipt = read_receipt(place)
-    if receipt is None:
-        raise Fault(f"{place} holds no whole texts. Type `tonewatch run` again: it writes them anew.")
-    name = hashlib.sha256(place.encode() + receipt).hexdigest()[:32]
-    folder = Path(tempfile.gettempdir()) / f"tonewatch-tokens-{os.getuid()}" / name
-    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
-        if not is_whole(folder):
-            fetch(place, folder)
-    return folder
 
 
 def _write(staging: Path, batches: Iterator[Columns]) -> None:

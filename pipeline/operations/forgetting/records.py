@@ -13,6 +13,7 @@ from pipeline.base import logs, times
 from pipeline.base.config import Workspace
 from pipeline.base.documents.forgotten import HeldPlace
 from pipeline.core.privacy.tombstone_form import tombstone_form
+from pipeline.io.checkpoints import delete_trainings
 from pipeline.io.forgetting.held_files import Row, held_rows
 from pipeline.io.forgetting.record import erased_in, extend_record, read_record
 from pipeline.io.forgetting.stage_folders import purge_below
@@ -147,6 +148,8 @@ class _Search:
             purge_below(folder, self.covers)
         if self._own_cache:
             held_objects.remove_objects(self._objects)
+        # Tokens cannot be searched, and a training that goes on from here is of other texts anyway.
+        delete_trainings(self._workspace.checkpoints, self._workspace.training_store)
         # Nobody can tell what is in the one; the other is written anew when it is asked for.
         shutil.rmtree(aside_folder(self._root), ignore_errors=True)
         if report.places:

@@ -68,7 +68,7 @@ class WorkspaceFolds:
         return FoldScore(document["score"], document["fault"])
 
     def _train(self, values: Values, fold: int) -> FoldScore:
-        # The texts and the model are there while they are needed: whoever is forgotten later is not here.
+        # Texts and model are there while they are needed; those of a killed search go with its folder.
         work = self.folder / WORK / f"{json_digest(values)[:16]}-{fold}"
         folders = {"split": work / "texts", "finetune": work / "classifier"}
         workspace = Workspace.of(self.root, os.environ)

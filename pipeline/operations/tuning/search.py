@@ -99,7 +99,7 @@ class _Search:
             )
         divide(context.folder("split"), 0, params)
         # Beside the checkpoints of its folds, and removed like them when nobody continues it for long.
-        folder = workspace.checkpoints / f"tune-{_folds_name(context)}"
+        folder = workspace.checkpoints / f"tune-{folds_name(context)}"
         shutil.rmtree(folder / WORK, ignore_errors=True)
         settings = _settings(params)
         first = {key: settings[key] for key in cfg.ranges}
@@ -159,7 +159,7 @@ def _settings(params: Params) -> dict[str, object]:
     return flattened(params.finetune.model_dump(mode="json"), "finetune")
 
 
-def _folds_name(context: StageContext) -> str:
+def folds_name(context: StageContext) -> str:
     """Return a digest of all that the score of a fold depends on, but for the values that are searched."""
     params = context.params
     inputs = [

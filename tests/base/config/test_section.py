@@ -126,6 +126,13 @@ def test_a_file_without_methods_trains_all_weights_as_before(path: Path, root: P
     assert section == method(root, "full")
 
 
+def test_words_are_not_swapped_where_training_goes_on_from_the_champion(path: Path) -> None:
+    words = "finetune.augment={typos: 0.0, case: 0.0, words: 0.2}"
+
+    with pytest.raises(ConfigError, match=r"has none: write `words: 0\.0`, or `start: encoder`"):
+        set_params(path, [words, "finetune.start=champion"])
+
+
 @pytest.mark.parametrize("name", ["prompt", "contrastive"])
 def test_a_method_that_makes_a_new_head_does_not_start_from_the_champion(name: str, path: Path) -> None:
     with pytest.raises(ConfigError, match="write `method: full`, or `start: encoder`"):

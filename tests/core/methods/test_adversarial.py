@@ -41,7 +41,7 @@ def passes(kind, slope, *, norm=1.0, steps=3, rate=0.5):
     adversarial = Adversarial(encoder, kind, PerturbationConfig(norm=norm, steps=steps, rate=rate))
     used_RT1 = (IDS != 0).unsqueeze(2)
     losses = []
-    for loss in adversarial.losses(lambda: (encoder() * slope * used_RT1).sum()):
+    for loss in adversarial.losses(lambda: (encoder() * slope * used_RT1).sum(), seed=4):
         loss.backward()
         losses.append(loss.item())
     plain_RTE = encoder()
@@ -65,7 +65,6 @@ def test_fgm_moves_a_text_by_the_norm_along_the_gradient():
 
 
 def test_freelb_climbs_by_its_rate_and_stays_within_its_norm():
-    torch.manual_seed(4)
     losses, moves, _ = passes("freelb", torch.tensor([3.0, 4.0]), norm=0.12, steps=3, rate=0.1)
     norms = [torch.linalg.vector_norm(move, dim=(1, 2)) for move in moves]
 
@@ -87,11 +86,10 @@ def test_a_text_without_gradient_stays_as_it_is():
 @pytest.mark.parametrize("factor", [0.01, 1.0, 100.0])
 def test_a_perturbation_is_as_large_beside_small_embeddings_as_beside_large_ones(kind, factor):
     def moved(scale):
-        torch.manual_seed(4)
         encoder = Words()
         encoder.embedding.weight.data *= scale
         adversarial = Adversarial(encoder, kind, PerturbationConfig(norm=0.3, steps=2, rate=0.2))
-        for loss in adversarial.losses(lambda: (encoder() ** 2 / scale).sum()):
+        for loss in adversarial.losses(lambda: (encoder() ** 2 / scale).sum(), seed=4):
             loss.backward()
         return (encoder.outputs[1] - encoder.outputs[0]) / scale
 
@@ -106,7 +104,7 @@ def test_the_passes_share_their_dropout_and_leave_no_hook(kind, name, objective,
     adversarial = Adversarial(model.encoder, kind, cfg.perturbation)
 
     losses = []
-    for loss in adversarial.losses(lambda: objective.loss(model, objective.batch(0))):
+    for loss in adversarial.losses(lambda: objective.loss(model, objective.batch(0)), seed=4):
         loss.backward()
         losses.append(loss.item())
 
@@ -135,5 +133,4 @@ def test_a_model_learns_from_perturbed_texts_in_any_pieces(kind, objective, root
     model, losses = trained(64)
     assert objective.evaluate(model)["score"] > 0.9
     assert losses[-1] < 0.3
-    if kind == "fgm":  # The first perturbation of FreeLB is drawn, for each piece anew.
-        assert trained(5)[1][:3] == pytest.approx(losses[:3], abs=1e-4)
+    assert trained(5)[1][:6] == pytest.approx(losses[:6], abs=1e-5)

@@ -6,6 +6,7 @@ from training_methods import adapted, method
 
 from pipeline.base.errors import ConfigError
 from pipeline.core.methods.rank_budget import RankBudget, require_steps
+from pipeline.core.methods.recipe import Recipe
 from pipeline.core.train.loop import Schedule, StepAdditions, WorkerShard, fit
 from pipeline.core.train.optimizer import make_optimizer
 
@@ -86,3 +87,11 @@ def test_a_training_too_short_for_a_budget_is_refused():
     with pytest.raises(ConfigError, match="needs 10 steps to divide its ranks, and the training has 9"):
         require_steps(9, longer="min_steps")
     require_steps(10, longer="min_steps")
+
+
+@pytest.mark.parametrize(("start", "longer"), [("encoder", "min_steps"), ("champion", "epochs")])
+def test_a_short_training_learns_which_setting_lengthens_it(start, longer, root):
+    recipe = Recipe.of(method(root, "adalora").model_copy(update={"start": start}))
+
+    with pytest.raises(ConfigError, match=f"Write a larger `{longer}` under"):
+        recipe.require_steps(9)

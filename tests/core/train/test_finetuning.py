@@ -165,7 +165,7 @@ def test_teachers_and_students_learn_the_probabilities_of_labels(how, prompt, ob
     values["train"] = SoftLabelledTokens(plain.train.tokens, plain.train.labels, probable)
     soft = SoftLabelObjective(**values)
 
-    trained, rounds = Rounds(tmp_path, prompt if how == "prompt" else None, steps=48).run(soft, cfg)
+    trained, _ = Rounds(tmp_path, prompt if how == "prompt" else None, steps=48).run(soft, cfg)
 
     model = adapted(objective, None).build_model()
     model.load_state_dict(trained.weights)

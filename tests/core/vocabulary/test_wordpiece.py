@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 
 import pytest
 
@@ -35,6 +36,22 @@ def test_unseen_letters_are_unknown_and_rare_ones_do_not_fill_the_vocabulary():
     assert vocabulary_size(document) <= 100
     assert tokenizer.encode("words").tokens[1:-1] != ["[UNK]"]
     assert tokenizer.encode("\u0416").tokens[1:-1] == ["[UNK]"]
+
+
+def test_texts_are_read_twice_and_not_held():
+    class Texts:
+        def __iter__(self):
+            return (f"words of {number} " * 20 for number in range(20_000))
+
+    tracemalloc.start()
+    try:
+        train_wordpiece(Texts(), vocabulary=100)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    # The texts are 6 MB.
+    assert peak < 2_000_000
 
 
 @pytest.mark.parametrize("texts", [[], [""], ["\u0301\u0302", "\u200b \u200d"]])

@@ -1,7 +1,10 @@
 """Checkpoints and texts on a store: workers of other machines have nothing else."""
 
 import json
+import os
 import shutil
+import tempfile
+import time
 
 import pytest
 import seaweed
@@ -54,6 +57,46 @@ def test_a_receipt_of_a_store_writes_nowhere_else(tmp_path, name):
         stores.fetch(f"file://{bucket}", tmp_path / "here" / "k")
 
     assert not (tmp_path / "here" / "k").exists()
+
+
+@pytest.fixture
+def copied(tmp_path, monkeypatch):
+    """Return texts of a store, and the folder where this machine keeps its copies."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    checkpoints = CheckpointFolder(tmp_path / "here", "k", f"file://{tmp_path}/bucket")
+    texts = checkpoints.texts("train", [{"tokens": [[1, 2], [3]], "label": [0, 1]}])
+    return texts, tmp_path / "tmp" / f"tonewatch-tokens-{os.getuid()}"
+
+
+def test_copies_that_nobody_opens_are_deleted_after_a_day(copied):
+    texts, folder = copied
+    folder.mkdir(mode=0o700)
+    for name, hours in (("old", 25), ("new", 23)):
+        (folder / name).mkdir()
+        (folder / name / "0.arrow").touch()
+        os.utime(folder / name, (time.time() - hours * 3600,) * 2)
+
+    assert texts[1].tolist() == [3]
+
+    assert sorted(path.name for path in folder.iterdir() if len(path.name) < 5) == ["new"]
+
+
+@pytest.mark.attack("A1")
+@pytest.mark.parametrize("how", ["open to others", "a link", "a file"])
+def test_a_folder_of_copies_that_others_can_fill_is_not_used(copied, how, tmp_path):
+    texts, folder = copied
+    if how == "open to others":
+        folder.mkdir()
+        folder.chmod(0o777)
+    elif how == "a link":
+        (tmp_path / "theirs").mkdir(mode=0o700)
+        folder.symlink_to(tmp_path / "theirs")
+    else:
+        folder.touch()
+
+    with pytest.raises(Fault, match=r"is not a folder of yours alone.*Remove it, or set TMPDIR"):
+        texts[1]
 
 
 def test_another_machine_resumes_from_the_newest_checkpoint(store, tmp_path):

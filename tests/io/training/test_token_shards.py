@@ -8,8 +8,9 @@ import seaweed
 
 from pipeline.core.train.batches import pad, token_lengths
 from pipeline.io.checkpoints import CheckpointFolder
-from pipeline.io.training import token_shards
-from pipeline.io.training.token_shards import in_batches, is_whole, publish_shards, write_shards
+from pipeline.io.training import local_copies, token_shards
+from pipeline.io.training.local_copies import is_whole
+from pipeline.io.training.token_shards import in_batches, publish_shards, write_shards
 
 
 def batches(texts, labels):
@@ -126,7 +127,7 @@ def test_a_changed_shard_is_written_again(shards, texts, tmp_path):
 
 
 def test_a_store_is_fetched_once_a_machine(shards, texts, tmp_path, monkeypatch):
-    monkeypatch.setattr(token_shards.tempfile, "gettempdir", lambda: str(tmp_path / "local"))
+    monkeypatch.setattr(local_copies.tempfile, "gettempdir", lambda: str(tmp_path / "local"))
     remote = publish_shards(shards, f"file://{tmp_path}/bucket/texts")
     assert remote[8_500].tolist() == texts[0][8_500]
     (tmp_path / "bucket" / "texts" / "00000.arrow").unlink()
@@ -142,7 +143,7 @@ def test_a_worker_reads_texts_from_s3(shards, texts, tmp_path, monkeypatch):
     import s3fs
 
     server = seaweed.Seaweed()
-    monkeypatch.setattr(token_shards.tempfile, "gettempdir", lambda: str(tmp_path / "local"))
+    monkeypatch.setattr(local_copies.tempfile, "gettempdir", lambda: str(tmp_path / "local"))
     try:
         server.start()
         for name, value in {

@@ -6,6 +6,7 @@ import shutil
 import signal
 import sqlite3
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pipeline.base.errors import Fault, UsageError
 from pipeline.core.privacy.preparation import MASKED
 from pipeline.core.privacy.tombstone_form import tombstone_form
 from pipeline.io import files, parquet
+from pipeline.io.checkpoints import CheckpointFolder
 from pipeline.io.feeds.feed_rows import read_feed_rows
 from pipeline.io.forgetting.record import read_record
 from pipeline.io.forgetting.tombstones import open_tombstones
@@ -63,6 +65,31 @@ def test_nothing_of_a_forgotten_text_is_left_anywhere(places: Workspace) -> None
     for database in places.journal.rglob("*.db"):
         with sqlite3.connect(database) as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+@pytest.mark.parametrize("with_store", [False, True])
+def test_trainings_that_did_not_end_go_with_their_tokens(
+    places: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_store: bool
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    store = f"file://{tmp_path}/bucket" if with_store else ""
+    places = Workspace.of(places.root, {"TONEWATCH_TRAINING_STORE": store} if store else {})
+    texts = CheckpointFolder(places.checkpoints, "k", store).texts(
+        "train", [{"tokens": [[1, 2]], "label": [0]}]
+    )
+    assert texts[0].tolist() == [1, 2]
+    folds = places.checkpoints / "tune-a" / "work" / "b-0" / "texts"
+    folds.mkdir(parents=True)
+    (folds / "train.parquet").write_text(SECRET)
+
+    forget_records(places, by_id("mine:r90"), dry_run=True)
+    assert list(tmp_path.rglob("*.arrow"))
+
+    forget_records(places, by_id("mine:r90"), dry_run=False)
+
+    assert list(places.checkpoints.iterdir()) == []
+    assert list(tmp_path.rglob("*.arrow")) == []
+    assert files_holding(tmp_path, SECRET) == []
 
 
 def test_a_second_collect_does_not_bring_it_back_and_counts_it(places: Workspace) -> None:

@@ -15,8 +15,9 @@ from pipeline.io.locks import workspace_lock
 from pipeline.io.params_file import load_params, set_params
 from pipeline.io.registry.mlflow_tracking import mlflow_at
 from pipeline.io.registry.training_curves import PARENT
+from pipeline.operations.retrain import open_context
 from pipeline.operations.tuning.overlay import overlay_assignments
-from pipeline.operations.tuning.search import tune
+from pipeline.operations.tuning.search import folds_name, tune
 
 
 def search(workspace):
@@ -89,6 +90,22 @@ def test_without_data_the_error_says_what_to_type(tmp_path, workspace):
 
     with pytest.raises(Fault, match=r"splits is missing or unfinished\. Type `tonewatch stage split`"):
         tune(workspace, "laptop", tmp_path / "tuned.yaml")
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["task=multi_label", "seed=8", "split.salt=another", "encoder.max_tokens=24", "finetune.epochs=2"],
+)
+def test_scores_of_other_trainings_are_not_taken_for_these(workspace, change):
+    def name():
+        return folds_name(open_context(workspace, "laptop"))
+
+    before = name()
+    assert name() == before
+
+    set_params(workspace.params, [change])
+
+    assert name() != before
 
 
 def test_a_search_waits_for_no_run(tmp_path, workspace):

@@ -47,7 +47,7 @@ class AnswerObjective(WordPrediction):
 
     def evaluate(self, model: nn.Module) -> Metrics:
         """Compute the perplexity of the answers; the score is the log-likelihood of a token of them."""
-        return self.measured(model, len(self.valid.tokens))
+        return self.measured(model, self.valid.tokens)
 
 
 def _batch(texts: TaggedTexts, rows: list[int]) -> Batch:

@@ -15,13 +15,13 @@ from pipeline.base.seeds import seed_for
 from pipeline.core.model.heads import Classifier
 from pipeline.core.train.batches import Batch, Tokens, pad, token_lengths
 from pipeline.core.train.objectives.objective import (
-    EVAL_BATCH,
     EncoderStart,
     LabelledTexts,
     Labels,
     LengthBucketed,
     Metrics,
     ScoreFunction,
+    evaluated_at_once,
     evaluation_mode,
 )
 
@@ -144,10 +144,11 @@ def predict_labels(model: nn.Module, texts: Tokens) -> Labels:
 
 def predict_outputs(model: nn.Module, texts: Tokens) -> Tensor:
     """Return what a model computes of each tokenized text, in order: the logits of a classifier."""
-    order = np.argsort(token_lengths(texts), kind="stable")
+    lengths = token_lengths(texts)
+    order = np.argsort(lengths, kind="stable")
     outputs = []
     with evaluation_mode(model) as device:
-        for start in range(0, len(order), EVAL_BATCH):
-            tokens_BT, mask_BT = pad([texts[row] for row in order[start : start + EVAL_BATCH].tolist()])
+        for rows in evaluated_at_once(lengths[order]):
+            tokens_BT, mask_BT = pad([texts[row] for row in order[rows.start : rows.stop].tolist()])
             outputs.append(model(tokens_BT.to(device), mask_BT.to(device)).cpu())
     return torch.cat(outputs)[torch.from_numpy(np.argsort(order))].clone()

@@ -21,7 +21,8 @@ from pipeline.core.train.batches import Batch, LengthBucketSampler, Tokens, toke
 if TYPE_CHECKING:
     from pipeline.core.model.encoder import Encoder
 
-EVAL_BATCH = 128
+# What is evaluated at once: a language model computes a number for each token and word of its vocabulary.
+EVAL_TEXTS, EVAL_TOKENS = 128, 8192
 Labels = NDArray[np.int64]
 Metrics = dict[str, float]
 # (ground truth, predicted labels, number of labels) to a score that should rise.
@@ -124,6 +125,18 @@ class LengthBucketed(ABC):
 
     def __getstate__(self) -> dict[str, Any]:
         return {one.name: getattr(self, one.name) for one in fields(self) if one.init}  # type: ignore[arg-type]
+
+
+def evaluated_at_once(lengths: Sequence[int] | NDArray[np.int64]) -> Iterator[range]:
+    """Yield the rows of texts of these lengths, in their order: padded, they have EVAL_TOKENS at most."""
+    start = longest = 0
+    for row, length in enumerate(lengths):
+        longest = max(longest, int(length))
+        if row > start and (row - start == EVAL_TEXTS or longest * (row - start + 1) > EVAL_TOKENS):
+            yield range(start, row)
+            start, longest = row, int(length)
+    if start < len(lengths):
+        yield range(start, len(lengths))
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from pipeline.core.model.language_models import SentencePairModel
 from pipeline.core.train.batches import Batch, TokenIds, Tokens, pad
 from pipeline.core.train.masking import IGNORED
 from pipeline.core.train.objectives.masked_words import MaskedWordObjective
-from pipeline.core.train.objectives.objective import EVAL_BATCH, Metrics, evaluation_mode
+from pipeline.core.train.objectives.objective import Metrics, evaluated_at_once, evaluation_mode
 from pipeline.core.train.objectives.word_prediction import perplexity
 
 PairQuestion = Literal["next_sentence", "sentence_order"]
@@ -78,9 +78,9 @@ class SentencePairObjective(MaskedWordObjective):
         """Compute the perplexity of masked words and the accuracy of pairs in the validation texts."""
         words = pairs = weight = right = 0.0
         with evaluation_mode(model) as device:
-            for start in range(0, len(self.valid), EVAL_BATCH):
-                rows = list(range(start, min(start + EVAL_BATCH, len(self.valid))))
-                batch = self._pairs(self.valid, rows, "held-out", start)
+            # A pair may be of sentences of the two longest texts.
+            for rows in evaluated_at_once([self.sentences.max_tokens] * len(self.valid)):
+                batch = self._pairs(self.valid, list(rows), "held-out", rows.start)
                 of_words, of_pairs, correct = self._losses(model, batch.to(device))
                 words, pairs = words + float(of_words), pairs + float(of_pairs)
                 weight, right = weight + batch.weight, right + correct

@@ -16,12 +16,12 @@ from torch.nn import functional
 
 from pipeline.base.seeds import seed_for
 from pipeline.core.model.heads import Classifier
-from pipeline.core.train.batches import Batch, Tokens, pad
+from pipeline.core.train.batches import Batch, Tokens, pad, token_lengths
 from pipeline.core.train.objectives.objective import (
-    EVAL_BATCH,
     EncoderStart,
     LengthBucketed,
     Metrics,
+    evaluated_at_once,
     evaluation_mode,
 )
 
@@ -155,11 +155,10 @@ def evaluate_label_sets(model: nn.Module, valid: LabelSets, score: SetScore) -> 
     truth = np.asarray(valid.label_sets_NL)
     predicted = np.zeros(truth.shape, dtype=np.bool_)
     with evaluation_mode(model) as device:
-        for start in range(0, len(truth), EVAL_BATCH):
-            rows = range(start, min(start + EVAL_BATCH, len(truth)))
+        for rows in evaluated_at_once(token_lengths(valid.tokens)):
             tokens_BT, mask_BT = pad([valid.tokens[row] for row in rows])
             logits_BL = model(tokens_BT.to(device), mask_BT.to(device))
             # A label is predicted from a probability of one half on.
-            predicted[start : start + len(rows)] = (logits_BL > 0).cpu().numpy()
+            predicted[rows.start : rows.stop] = (logits_BL > 0).cpu().numpy()
     exact = float((predicted == truth).all(axis=1).mean())
     return {"exact": exact, "score": score(truth, predicted)}

@@ -86,7 +86,7 @@ class DistillationObjective(LengthBucketed):
 
 @dataclass
 class TaughtObjective(DistillationObjective):
-    """Train a student on what a teacher says of the texts of another objective, and on the targets of that one.
+    """Train a student on a teacher of the texts of another objective, and on the targets of that one.
 
     So soft targets, weights of labels, smoothing and metrics are those that params.yaml asks for.
     """

@@ -14,13 +14,13 @@ from torch.nn import functional
 
 from pipeline.base.seeds import seed_for
 from pipeline.core.model.language_models import TokenClassifier
-from pipeline.core.train.batches import Batch, TokenIds, Tokens, pad
+from pipeline.core.train.batches import Batch, TokenIds, Tokens, pad, token_lengths
 from pipeline.core.train.masking import IGNORED
 from pipeline.core.train.objectives.objective import (
-    EVAL_BATCH,
     EncoderStart,
     LengthBucketed,
     Metrics,
+    evaluated_at_once,
     evaluation_mode,
 )
 
@@ -94,9 +94,8 @@ class TokenLabelObjective(LengthBucketed):
         truth: list[list[int]] = []
         predicted: list[list[int]] = []
         with evaluation_mode(model) as device:
-            for start in range(0, len(self.valid.tokens), EVAL_BATCH):
-                stop = min(start + EVAL_BATCH, len(self.valid.tokens))
-                batch = _tagged(self.valid, list(range(start, stop)))
+            for rows in evaluated_at_once(token_lengths(self.valid.tokens)):
+                batch = _tagged(self.valid, list(rows))
                 best_BT = model(batch.tokens_BT.to(device), batch.mask_BT.to(device)).argmax(2).cpu()
                 for best_T, wanted_T in zip(best_BT, batch.targets, strict=True):
                     has_label_T = wanted_T != IGNORED

@@ -10,13 +10,13 @@ import numpy as np
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.core.train.batches import Batch, Tokens
+from pipeline.core.train.batches import Batch, Tokens, token_lengths
 from pipeline.core.train.masking import IGNORED
 from pipeline.core.train.objectives.objective import (
-    EVAL_BATCH,
     EncoderStart,
     LengthBucketed,
     Metrics,
+    evaluated_at_once,
     evaluation_mode,
 )
 
@@ -50,14 +50,14 @@ class WordPrediction(LengthBucketed):
 
     def evaluate(self, model: nn.Module) -> Metrics:
         """Compute the perplexity of the targets in the validation texts."""
-        return self.measured(model, len(self.valid))
+        return self.measured(model, self.valid)
 
-    def measured(self, model: nn.Module, texts: int) -> Metrics:
-        """Compute the perplexity of the targets in so many validation texts."""
+    def measured(self, model: nn.Module, texts: Tokens) -> Metrics:
+        """Compute the perplexity of the targets in the validation texts, whose tokens these are."""
         loss = weight = 0.0
         with evaluation_mode(model) as device:
-            for start in range(0, texts, EVAL_BATCH):
-                batch = self.valid_batch(list(range(start, min(start + EVAL_BATCH, texts))))
+            for rows in evaluated_at_once(token_lengths(texts)):
+                batch = self.valid_batch(list(rows))
                 loss += float(self.loss(model, batch.to(device))) * batch.weight
                 weight += batch.weight
         return {"perplexity": perplexity(loss / weight), "score": -loss / weight}
