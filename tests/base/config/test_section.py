@@ -129,7 +129,7 @@ def test_a_file_without_methods_trains_all_weights_as_before(path: Path, root: P
 def test_words_are_not_swapped_where_training_goes_on_from_the_champion(path: Path) -> None:
     words = "finetune.augment={typos: 0.0, case: 0.0, words: 0.2}"
 
-    with pytest.raises(ConfigError, match=r"has none: write `words: 0\.0`, or `start: encoder`"):
+    with pytest.raises(ConfigError, match=r"a champion has none: write `words: 0\.0`"):
         set_params(path, [words, "finetune.start=champion"])
 
 
