@@ -19,6 +19,7 @@ from pipeline.io.models.champion_start import ChampionStart, open_start, require
 from pipeline.io.models.published_folder import WEIGHTS
 from pipeline.io.training.token_shards import in_batches
 from pipeline.stages.training.finetuning_tokens import FinetuningTokens
+from pipeline.stages.training.text_ids import TextIds
 
 if TYPE_CHECKING:
     from pipeline.core.methods.prompts import Prompt
@@ -72,7 +73,7 @@ def finetune(
     train = store().texts("train", tokens.with_copies(splits / TRAIN, rows))
     valid = store().texts("valid", tokens.of(splits / "valid.parquet"))
     objective = made_for.objective(train, valid, begun(), targets)
-    rounds = _rounds(objective, cfg, training, store, prompt)
+    rounds = replace(_rounds(objective, cfg, training, store, prompt), ids=TextIds(train, splits / TRAIN))
     counts = {"train": len(train), "valid": len(valid), "steps": rounds.steps}
     counts |= _copies(len(train), splits / TRAIN, rows) if cfg.augment.any else {}
     before = _begin(objective, cfg, counts)

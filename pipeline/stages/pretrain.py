@@ -20,7 +20,9 @@ from pipeline.io.model_folder import (
     write_model,
     write_tensors,
 )
+from pipeline.io.training.token_shards import TokenShards
 from pipeline.stages.training.pretraining_objective import PretrainingTokens, pretraining_objective
+from pipeline.stages.training.text_ids import TextIds
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -98,6 +100,7 @@ def _train(
     from pipeline.core.train.jobs import TrainingJob
 
     objective = pretraining_objective(start, tokens, cfg, training.seed)
+    assert isinstance(objective.train, TokenShards)
     result = training.train(
         TrainingJob(
             "pretrain",
@@ -107,6 +110,7 @@ def _train(
             eval_steps=frozenset({0, cfg.steps}),
             patience=2,
             checkpoints=tokens.checkpoints,
+            ids=TextIds(objective.train, tokens.splits / "train.parquet"),
         )
     )
     counts = {"texts": len(objective.train), "held_out": len(objective.valid), **before.counts}

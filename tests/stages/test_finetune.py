@@ -1,5 +1,6 @@
 """The fine-tune stage on a tiny encoder: its tokens are mapped, and its weights those of tokens in memory."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 
 from pipeline.base.config import Profile
 from pipeline.base.config.table_section import RatingRule
-from pipeline.base.errors import ConfigError
+from pipeline.base.errors import ConfigError, TrainingDiverged
 from pipeline.base.records import Receipt, TextRecord
 from pipeline.core.model.heads import Classifier
 from pipeline.core.train.jobs import TrainingJob
@@ -123,6 +124,20 @@ def test_the_weights_are_those_of_tokens_in_memory_and_nothing_stays(
     assert files.read_json(tmp_path / "classifier" / "history.json") == list(again.history)
     assert all(torch.equal(stored[name], value) for name, value in again.weights.items())
     assert not job.checkpoints.folder.exists()
+
+
+@pytest.mark.parametrize("method", ["full", "contrastive"])
+def test_a_training_that_diverges_names_the_ids_of_its_texts(encoder, sentences, tmp_path, root, method):
+    splits = write_splits(tmp_path / "splits", sentences, labels=LABELS)
+    copies = {"typos": 1.0, "case": 0.0, "words": 0.0}
+
+    with pytest.raises(TrainingDiverged, match=r"not finite\. Ids of its training texts: \d+, ") as stopped:
+        run(splits, encoder, tmp_path, root, labels=LABELS, learning_rate=1e25, augment=copies, method=method)
+
+    listed = re.search(r"texts: ([\d, ]+)", str(stopped.value))[1].split(", ")
+    # Copies stand behind the texts, and no row of theirs is an id.
+    assert len(set(listed)) == len(listed) == 10
+    assert all(int(one) < len(sentences) for one in listed)
 
 
 def test_single_ratings_become_the_probability_of_each_label(encoder, sentences, tmp_path, root):

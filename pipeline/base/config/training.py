@@ -231,9 +231,7 @@ class FinetuneConfig(OptimizerConfig):
                 "service: write `method: full`, or `start: encoder`"
             )
         if self.start == "champion" and self.augment.words:
-            raise ValueError(
-                "`augment: words` needs a word head, and a champion has none: write `words: 0.0`"
-            )
+            raise ValueError("`augment: words` needs a word head, a champion has none: write `words: 0.0`")
         return self
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
 """A training as it is handed to workers: what it needs and may use, what it leaves, where it is followed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +11,8 @@ from pipeline.core.methods.recipe import PLAIN, Recipe
 from pipeline.core.train.checkpoints import CheckpointStore
 from pipeline.core.train.loop import Schedule
 from pipeline.core.train.objectives import Metrics, Objective
+
+TextIds = Callable[[Sequence[int]], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,10 @@ class WorkerResources:
 
 @dataclass(frozen=True)
 class TrainingJob:
-    """Hold all that a worker needs. The model is evaluated after each of `eval_steps`."""
+    """Hold all that a worker needs. The model is evaluated after each of `eval_steps`.
+
+    `ids` returns the ids of training texts by their rows, so that an error can name them.
+    """
 
     name: str
     objective: Objective
@@ -51,6 +56,7 @@ class TrainingJob:
     patience: int
     checkpoints: CheckpointStore
     recipe: Recipe = PLAIN
+    ids: TextIds | None = None
 
     @property
     def schedule(self) -> Schedule:

@@ -1,7 +1,7 @@
 """The training loop: it yields each step; the caller evaluates, saves checkpoints and stops."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
@@ -19,7 +19,7 @@ from pipeline.core.train.optimizer import learning_rate_at
 from pipeline.core.train.precision import Precision
 from pipeline.core.train.sharding import whole
 
-SHOWN_ROWS = 10
+SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -95,13 +95,29 @@ class Divergence:
     step: int
     rows: tuple[int, ...]
 
-    def sentence(self, training: str, learning_rate: float, *, kept: int) -> str:
-        """Say what happened, what is kept, and what to do; `kept` is the step of the newest checkpoint."""
-        rows = ", ".join(map(str, self.rows[:SHOWN_ROWS]))
-        more = len(self.rows) - SHOWN_ROWS
+    def sentence(
+        self,
+        training: str,
+        learning_rate: float,
+        *,
+        kept: int,
+        ids: Callable[[Sequence[int]], Sequence[str]] | None = None,
+    ) -> str:
+        """Say what happened, what is kept, and what to do.
+
+        `kept` is the step of the newest checkpoint; `ids` returns the ids of texts by their rows.
+        """
+        if not self.rows:
+            return (
+                f"{training}: what the model computes before the first step is no finite number. Choose "
+                "another `start` under `encoder` in params.yaml, then type `tonewatch run` again."
+            )
+        named = [str(one) for one in (ids(self.rows) if ids else self.rows)]
+        more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
         return (
-            f"{training}: the loss of step {self.step} is not finite. Rows of its training texts, from 0: "
-            f"{rows}{f' and {more} more' if more > 0 else ''}. The checkpoint of step {kept} is kept. "
+            f"{training}: the loss of step {self.step} is not finite. "
+            f"{'Ids' if ids else 'Rows'} of its training texts{'' if ids else ', from 0'}: "
+            f"{', '.join(named[:SHOWN])}{more}. The checkpoint of step {kept} is kept. "
             f"Write a `learning_rate` below {learning_rate:g} for this training in params.yaml, or correct "
             "those texts, then type `tonewatch run` again."
         )

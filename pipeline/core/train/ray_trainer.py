@@ -46,7 +46,9 @@ def run_training(
         checkpoint = job.checkpoints.newest()
         if divergence:
             kept = checkpoint.step if checkpoint else 0
-            raise TrainingDiverged(divergence.sentence(job.name, job.cfg.learning_rate, kept=kept))
+            raise TrainingDiverged(
+                divergence.sentence(job.name, job.cfg.learning_rate, kept=kept, ids=job.ids)
+            )
     assert checkpoint is not None
     assert checkpoint.notes["finished"]
     return TrainingResult(checkpoint.tensors["best"], tuple(checkpoint.notes["history"]))

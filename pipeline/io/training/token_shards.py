@@ -21,6 +21,8 @@ from pipeline.io.training.stores import publish
 BATCH_TEXTS = 4096
 SHARD_TEXTS = 512 * 1024
 TOKENS, LABEL, PROBABILITIES, LABEL_SET, TAGS = "tokens", "label", "probabilities", "label_set", "tags"
+# The row of a text in the table of its split, where errors look its id up.
+TABLE_ROW = "table_row"
 # A column of a batch of rows, by name; `tokens` has a list for each text.
 Columns = Mapping[str, Sequence[Any] | NDArray[Any]]
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pipeline.base.seeds import seed_for
 from pipeline.io import parquet
 from pipeline.io.model_folder import NEXT_WORD_HEAD_FILE
-from pipeline.io.training.token_shards import Columns, in_batches
+from pipeline.io.training.token_shards import TABLE_ROW, Columns, in_batches
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -55,10 +57,13 @@ class FinetuningTokens:
         from pipeline.core.tasks import TruthRow
 
         tokenizer = self._tokenizer()
-        table = parquet.stream_rows(path, "text", "label", "source", *self._raters(path))
-        for rows in in_batches(itertools.compress(table, chosen.is_trained_N) if chosen else table):
+        table = enumerate(parquet.stream_rows(path, "text", "label", "source", *self._raters(path)))
+        for numbered in in_batches(itertools.compress(table, chosen.is_trained_N) if chosen else table):
+            rows = [row for _, row in numbered]
             texts, truth = [row[0] for row in rows], [TruthRow(*row[1:]) for row in rows]
-            yield rows, self.task.encoded(tokenizer, texts, truth, self.training)
+            columns = self.task.encoded(tokenizer, texts, truth, self.training)
+            # A copy has that of its text.
+            yield rows, {**columns, TABLE_ROW: np.array([number for number, _ in numbered])}
 
     def _copies(self, path: Path) -> "Copies":
         from pipeline.core.augment.copies import Copies

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pipeline.base.config import EncoderConfig, PretrainConfig
 from pipeline.base.errors import ConfigError
 from pipeline.io import parquet
 from pipeline.io.checkpoints import CheckpointFolder
-from pipeline.io.training.token_shards import Columns, TokenShards, in_batches
+from pipeline.io.training.token_shards import TABLE_ROW, Columns, TokenShards, in_batches
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -46,9 +48,10 @@ class PretrainingTokens:
         from pipeline.core.model.tokenizer import encode, load_tokenizer, split_windows
 
         tokenizer = load_tokenizer(self.document, self.max_tokens)
-        for batch in in_batches(texts):
-            tokens = encode(tokenizer, batch, self.encoder.long_texts)
-            yield {"tokens": split_windows(tokens, self.max_tokens)[0]}
+        for batch in in_batches(enumerate(texts)):
+            tokens = encode(tokenizer, [text for _, text in batch], self.encoder.long_texts)
+            windows, rows = split_windows(tokens, self.max_tokens)
+            yield {"tokens": windows, TABLE_ROW: np.array([batch[row][0] for row in rows])}
 
 
 def pretraining_objective(

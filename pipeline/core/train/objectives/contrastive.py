@@ -70,11 +70,14 @@ class ContrastiveObjective(LengthBucketed):
         encoder = self.start.encoder(seed_for(self.seed, "classifier"))
         return SentenceEncoder(encoder, dropout=self.start.dropout)
 
+    def texts(self, step: int) -> list[list[int]]:
+        """Return the row numbers of the two texts of each pair of a step."""
+        generator = np.random.default_rng(seed_for(self.seed, "pairs", step))
+        return [[row, self._partner(row, generator)] for row in self.sampler.rows(step).tolist()]
+
     def batch(self, step: int) -> Batch:
         """Return the pairs of a step: the first texts, and the second ones beside them."""
-        firsts = self.sampler.rows(step).tolist()
-        generator = np.random.default_rng(seed_for(self.seed, "pairs", step))
-        seconds = [self._partner(row, generator) for row in firsts]
+        firsts, seconds = (list(rows) for rows in zip(*self.texts(step), strict=True))
         same_B = torch.from_numpy(self.train.labels[firsts] == self.train.labels[seconds]).float()
         tokens_BT, mask_BT = pad([self.train.tokens[row] for row in (*firsts, *seconds)])
         count = len(firsts)
