@@ -23,12 +23,12 @@ def old_checkpoints(root: Path, *, before: float) -> list[Path]:
     return [folder for folder in folders if _last_written(folder) < before]
 
 
-def sweep_checkpoints(root: Path, *, before: float) -> list[str]:
-    """Delete checkpoints last written before a time, in seconds since 1970; return their keys."""
-    old = old_checkpoints(root, before=before)
-    for folder in old:
-        shutil.rmtree(folder, ignore_errors=True)
-    return [folder.name for folder in old]
+def sweep_checkpoints(root: Path, *, before: float, store: str = "") -> list[str]:
+    """Delete trainings last written before a time, in seconds since 1970, here and in the store.
+
+    Returns their keys. Raises Unreachable where the store fails; the same call goes on.
+    """
+    return [_delete(folder, store) for folder in old_checkpoints(root, before=before)]
 
 
 def delete_trainings(root: Path, store: str = "") -> None:
@@ -37,10 +37,16 @@ def delete_trainings(root: Path, store: str = "") -> None:
     Raises Unreachable where the store fails; the same call goes on.
     """
     for folder in sorted(path for path in root.glob("*") if path.is_dir()):
-        if store:
-            stores.remove(f"{store}/{folder.name}")
-        shutil.rmtree(folder, ignore_errors=True)
+        _delete(folder, store)
     delete_copies()
+
+
+def _delete(folder: Path, store: str) -> str:
+    # The folder last: it says what is still in the store.
+    if store:
+        stores.remove(f"{store}/{folder.name}")
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder.name
 
 
 def _last_written(folder: Path) -> float:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -59,6 +60,28 @@ def test_old_checkpoints_are_removed_but_not_while_a_run_works(places):
         assert run_audit(places, now=MONDAY).checkpoints_removed == ()
     assert run_audit(places, now=MONDAY).checkpoints_removed == ("old",)
     assert [path.name for path in places.checkpoints.iterdir()] == ["young"]
+
+
+@pytest.mark.parametrize("is_down", [False, True])
+def test_old_checkpoints_are_removed_from_the_store_too(places, tmp_path, monkeypatch, is_down):
+    store = tmp_path / "bucket"
+    places = replace(places, training_store=f"file://{store}")
+    for root in (store, places.checkpoints):
+        (root / "old" / "texts-train").mkdir(parents=True)
+    (store / "anothers" / "texts-train").mkdir(parents=True)
+    folder = places.checkpoints / "old"
+    for path in (folder / "texts-train", folder):
+        os.utime(path, times=((MONDAY - 31 * DAY).timestamp(),) * 2)
+    if is_down:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+        places = replace(places, training_store="s3://bucket/tonewatch")
+
+    removed = run_audit(places, now=MONDAY).checkpoints_removed
+
+    assert removed == (() if is_down else ("old",))
+    assert folder.exists() is is_down
+    assert sorted(path.name for path in store.iterdir()) == (["anothers", "old"] if is_down else ["anothers"])
 
 
 def test_a_lagging_alias_is_no_fault_while_a_run_works(tmp_path: Path, mlflow_uri: str):
