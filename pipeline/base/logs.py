@@ -49,7 +49,7 @@ def configure(*, json: bool, debug: bool) -> None:
 
 
 class _ScrubbedRecords:
-    """Make the records that libraries log, without secrets in what they say."""
+    """Make the records that libraries log, without secrets in their message and their exception's text."""
 
     def __init__(self, make: Callable[..., logging.LogRecord]) -> None:
         self._make = make
@@ -59,14 +59,23 @@ class _ScrubbedRecords:
         record = self._make(*args, **fields)
         try:
             message = record.getMessage()
-        except (TypeError, ValueError):
-            return record  # its handler says that the arguments do not fit
-        if (scrubbed := scrub(message)) != message:
-            record.msg, record.args = scrubbed, None
+        except Exception:  # its handler says that the arguments do not fit
+            return record
+        if scrub(message) != message:
+            _scrub(record)
         if record.exc_info:
             # A formatter takes this text, and does not make it again.
             record.exc_text = scrub(logging.Formatter().formatException(record.exc_info))
         return record
+
+
+def _scrub(record: logging.LogRecord) -> None:
+    """Take secrets out of the arguments, which some formatters take apart; else out of the whole message."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(scrub(one) if isinstance(one, str) else one for one in record.args)
+    message = record.getMessage()
+    if (scrubbed := scrub(message)) != message:
+        record.msg, record.args = scrubbed, None
 
 
 def _scrub_event(

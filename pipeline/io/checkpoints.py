@@ -1,5 +1,6 @@
 """Checkpoints of a training: each is whole or ignored, and deleted when nobody resumes it for long."""
 
+import os
 import re
 import shutil
 from collections.abc import Iterable, Mapping
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.base.errors import DigestMismatch
+from pipeline.base.errors import DigestMismatch, Unreachable
 from pipeline.io import files
 from pipeline.io.training import stores
 from pipeline.io.training.local_copies import delete_copies, is_whole
@@ -23,30 +24,31 @@ def old_checkpoints(root: Path, *, before: float) -> list[Path]:
     return [folder for folder in folders if _last_written(folder) < before]
 
 
-def sweep_checkpoints(root: Path, *, before: float, store: str = "") -> list[str]:
-    """Delete trainings last written before a time, in seconds since 1970, here and in the store.
+def sweep_checkpoints(root: Path, *, before: float, store: str = "") -> tuple[list[str], str]:
+    """Delete trainings last written before a time, in seconds since 1970: here, and in the store.
 
-    Returns their keys. Raises Unreachable where the store fails; the same call goes on.
+    Returns their keys, and why the store failed; what stays there has an empty folder here, which every later
+    call takes for old.
     """
-    return [_delete(folder, store) for folder in old_checkpoints(root, before=before)]
+    removed: list[str] = []
+    for folder in old_checkpoints(root, before=before):
+        try:
+            _delete(folder, store)
+        except Unreachable as error:
+            return removed, str(error)
+        removed.append(folder.name)
+    return removed, ""
 
 
-def delete_trainings(root: Path, store: str = "") -> None:
-    """Delete what every training left, with its texts: in the folder, in the store, in this machine's copies.
-
-    Raises Unreachable where the store fails; the same call goes on.
-    """
-    for folder in sorted(path for path in root.glob("*") if path.is_dir()):
-        _delete(folder, store)
-    delete_copies()
-
-
-def _delete(folder: Path, store: str) -> str:
-    # The folder last: it says what is still in the store.
+def _delete(folder: Path, store: str) -> None:
+    for path in folder.iterdir():
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     if store:
+        # Its folder says what may still be in the store.
+        os.utime(folder, (0, 0))
+        delete_copies(f"{store}/{folder.name}")
         stores.remove(f"{store}/{folder.name}")
     shutil.rmtree(folder, ignore_errors=True)
-    return folder.name
 
 
 def _last_written(folder: Path) -> float:
@@ -119,8 +121,9 @@ class CheckpointFolder:
 
     def delete(self) -> None:
         """Delete every checkpoint of this training, and its texts."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        if self.store:
+        if self.folder.exists():
+            _delete(self.folder, self.store)
+        elif self.store:
             stores.remove(f"{self.store}/{self.key}")
 
     def _address(self, name: str) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from pipeline.base import logs, times
 from pipeline.base.config import Workspace
-from pipeline.base.errors import DigestMismatch, Unreachable, WorkspaceBusy
+from pipeline.base.errors import DigestMismatch, WorkspaceBusy
 from pipeline.base.records import Alert
 from pipeline.io import checkpoints, locks
 from pipeline.io.journal.journal import Journal
@@ -76,15 +76,15 @@ def _alert_on(workspace: Workspace, fault: str, remaining: str | None, now: date
 def _sweep_checkpoints(workspace: Workspace, before: datetime) -> list[str]:
     try:
         with locks.workspace_lock(workspace.home):
-            return checkpoints.sweep_checkpoints(
+            removed, fault = checkpoints.sweep_checkpoints(
                 workspace.checkpoints, before=before.timestamp(), store=workspace.training_store
             )
     except WorkspaceBusy:
         # A running training may resume from these files; the next audit removes them.
         return []
-    except Unreachable as error:
-        log.warning("checkpoints.kept", why=str(error))
-        return []
+    if fault:
+        log.warning("checkpoints.kept", why=fault)
+    return removed
 
 
 def _release_fault(workspace: Workspace) -> str | None:

@@ -148,12 +148,33 @@ def test_what_a_library_logs_keeps_its_arguments(library: tuple[logging.Logger, 
     logger, _ = library
     logs.configure(json=True, debug=False)
 
-    # Some formatters, such as uvicorn's, take the arguments apart; and some messages do not fit theirs.
+    # Some formatters, such as uvicorn's, take the arguments apart.
     record = logger.makeRecord("a.library", logging.INFO, "x.py", 1, "%s at %s", ("GET", "/x"), None)
-    wrong = logger.makeRecord("a.library", logging.INFO, "x.py", 1, "%d texts", ("many",), None)
+    parts = ("GET", "/x?token=abcdefgh")
+    secret = logger.makeRecord("a.library", logging.INFO, "x.py", 1, "%s at %s", parts, None)
 
     assert record.args == ("GET", "/x")
-    assert (wrong.msg, wrong.args) == ("%d texts", ("many",))
+    assert secret.args == ("GET", "/x?token=***")
+
+
+class Silent:
+    def __str__(self) -> str:
+        raise RuntimeError("there is nothing to say")
+
+
+@pytest.mark.parametrize(
+    ("message", "parts"),
+    [("%d texts", ("many",)), ("%(a)s", ({"b": 1},)), ("%c", (1 << 40,)), ("%s", (Silent(),))],
+)
+def test_a_message_that_does_not_fit_is_left_to_its_handler(
+    library: tuple[logging.Logger, io.StringIO], message: str, parts: tuple[object, ...]
+) -> None:
+    logger, _ = library
+    logs.configure(json=True, debug=False)
+
+    record = logger.makeRecord("a.library", logging.INFO, "x.py", 1, message, parts, None)
+
+    assert record.msg == message
 
 
 @pytest.mark.slow

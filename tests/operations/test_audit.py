@@ -79,6 +79,8 @@ def test_old_checkpoints_are_removed_from_the_store_too(places, tmp_path, monkey
 
     removed = run_audit(places, now=MONDAY).checkpoints_removed
 
+    assert is_down or not (folder / "texts-train").exists()
+    assert not list(folder.glob("*"))
     assert removed == (() if is_down else ("old",))
     assert folder.exists() is is_down
     assert sorted(path.name for path in store.iterdir()) == (["anothers", "old"] if is_down else ["anothers"])

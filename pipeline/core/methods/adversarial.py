@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -83,12 +82,12 @@ class _Words:
 
     def noise(self, seed: int) -> Tensor:
         """Return numbers from -1 to 1, the same for the same tokens."""
-        shape = self.embedded_RTE.shape[1:]
-        drawn = [
-            np.random.default_rng(seed_for(seed, ids.tobytes().hex())).random(shape, dtype=np.float32)
-            for ids in self.tokens_RT.cpu().numpy()
-        ]
-        return torch.from_numpy(2 * np.stack(drawn) - 1).to(self.embedded_RTE)
+        drawn_RTE = torch.empty_like(self.embedded_RTE)
+        generator = torch.Generator(drawn_RTE.device)
+        for row_TE, ids in zip(drawn_RTE, self.tokens_RT.cpu().numpy(), strict=True):
+            generator.manual_seed(seed_for(seed, ids.tobytes().hex()))
+            row_TE.uniform_(-1, 1, generator=generator)
+        return drawn_RTE
 
 
 class _Perturbation:

@@ -40,14 +40,15 @@ class Prompt:
     max_tokens: int
 
     def around(self, tokens: Sequence[int]) -> list[int]:
-        """Return the ids of a text in the prompt; what is too long of the text is cut off at its end.
+        """Return the ids of a text, or of its first window, in the prompt; too long a text is cut at its end.
 
         A target that stands behind the text stays.
         """
         room = self.max_tokens - len(self.before) - len(self.after)
         # Without the tokens that begin and end a text alone, and without a blank of the text's own.
-        own = [one for one in tokens[1:-1] if one != self.mask]
-        end = own.index(self.after[-1]) if self.after[-1] in own else len(own)
+        own = [one for one in tokens[: self.max_tokens][1:-1] if one != self.mask]
+        ends = [place for place, one in enumerate(own) if one == self.after[-1]]
+        end = ends[-1] if ends else len(own)
         text, target = own[:end], own[end:][:room]
         return [*self.before, *text[: room - len(target)], *target, *self.after]
 

@@ -107,7 +107,7 @@ def _chosen(
 ) -> list[int]:
     """Return the places of some words of one piece, at least one where there is one."""
     pieces = np.asarray(ids)
-    goes_on = np.append(continues[pieces[1:]], False)[: len(pieces)]
+    goes_on = np.append(continues[pieces[1:]], False)
     words = np.flatnonzero(~np.isin(pieces, never) & ~goes_on)
     count = min(len(words), max(1, round(SWAP_SHARE * len(words))))
     return sorted(generator.choice(words, count, replace=False).tolist())

@@ -166,9 +166,12 @@ TITLES = ", ".join(family.title for family in FAMILIES.values())
 
 
 def allows(key: str, value: object) -> bool:
-    """Return whether an entry of a config, or one value of a list in it, is one that an encoder can have."""
-    if key == "pos_att_type" and isinstance(value, str):
-        return all(kind.strip() in POSITION_KINDS for kind in value.lower().split("|"))
+    """Return whether an entry of a config is one that an encoder can have."""
+    if key == "pos_att_type" and value is not None:
+        kinds = [one.strip() for one in value.lower().split("|")] if isinstance(value, str) else value
+        return isinstance(kinds, list) and all(kind in POSITION_KINDS for kind in kinds)
+    if isinstance(value, list):
+        return all(allows(key, one) for one in value)
     if isinstance(value, int | float):
         return LEAST.get(key, -LARGEST) <= value <= MOST.get(key, LARGEST)
     return True

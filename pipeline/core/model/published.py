@@ -86,10 +86,8 @@ def encoder_config(published: Mapping[str, Any], *, where: str) -> dict[str, Any
 
 def _require_values(values: Mapping[str, Any], where: str) -> None:
     for key, value in values.items():
-        for one in value if isinstance(value, list) else [value]:
-            if not allows(key, one):
-                shown = str(one)[:80]
-                raise ConfigError(f"{where}: config.json has {key}: {shown}, which makes no encoder.")
+        if not allows(key, value):
+            raise ConfigError(f"{where}: config.json has {key}: {str(value)[:80]}, which makes no encoder.")
 
 
 def _resolved(published: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pipeline.io.training.stores import fetch, read_receipt
 
 # A copy that was not opened for so long is of a training that ended.
 COPY_HOURS = 24
+DIGITS = 24
 
 
 def is_whole(folder: Path) -> bool:
@@ -40,23 +41,41 @@ def local_copy(place: str) -> Path:
     receipt = read_receipt(place)
     if receipt is None:
         raise Fault(f"{place} holds no whole texts. Type `tonewatch run` again: it writes them anew.")
-    name = hashlib.sha256(place.encode() + receipt).hexdigest()[:32]
-    folder = _copies() / name
+    training, _, _ = place.rpartition("/")
+    folder = _copies() / f"{_digest(training)}-{_digest(place + receipt.decode('utf-8', 'replace'))}"
     with FileLock(folder.with_suffix(".lock")):
         if not is_whole(folder):
             fetch(place, folder)
         os.utime(folder)
-    for other in folder.parent.iterdir():
-        # Another process may delete it at the same time.
-        with contextlib.suppress(FileNotFoundError):
-            if other.stat().st_mtime < time.time() - COPY_HOURS * 3600:
-                shutil.rmtree(other, ignore_errors=True) if other.is_dir() else other.unlink()
+    for other in folder.parent.glob(f"*-{'[0-9a-f]' * DIGITS}"):
+        if _last_opened(other) < time.time() - COPY_HOURS * 3600:
+            _delete(other)
     return folder
 
 
-def delete_copies() -> None:
-    """Delete what this machine holds of the shards of stores."""
-    shutil.rmtree(_copies(), ignore_errors=True)
+def delete_copies(training: str) -> None:
+    """Delete what this machine holds of the shards of a training, given by its folder in the store."""
+    for folder in _copies().glob(f"{_digest(training)}-{'[0-9a-f]' * DIGITS}"):
+        _delete(folder)
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:DIGITS]
+
+
+def _last_opened(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:  # another process deleted it
+        return time.time()
+
+
+def _delete(folder: Path) -> None:
+    from filelock import FileLock, Timeout
+
+    # Whoever holds the lock has use for it now.
+    with contextlib.suppress(Timeout), FileLock(folder.with_suffix(".lock"), timeout=0):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _copies() -> Path:

@@ -86,5 +86,5 @@ def _store(address: str) -> Iterator[tuple[Any, str]]:
     except OSError as error:
         raise Unreachable(
             f"The training store {address} fails: {error} Check TONEWATCH_TRAINING_STORE and the AWS_ "
-            "variables, then type the same again: the training continues from its newest checkpoint."
+            "variables, then type the same again: a training continues from its newest checkpoint."
         ) from error

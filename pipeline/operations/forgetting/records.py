@@ -4,8 +4,10 @@ Tombstones are written first, and everything they cover is erased after that: so
 the same call, or by any other one, and nothing comes back in between.
 """
 
+import math
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from pipeline.base import logs, times
 from pipeline.base.config import Workspace
 from pipeline.base.documents.forgotten import HeldPlace
 from pipeline.core.privacy.tombstone_form import tombstone_form
-from pipeline.io.checkpoints import delete_trainings
+from pipeline.io.checkpoints import old_checkpoints, sweep_checkpoints
 from pipeline.io.forgetting.held_files import Row, held_rows
 from pipeline.io.forgetting.record import erased_in, extend_record, read_record
 from pipeline.io.forgetting.stage_folders import purge_below
@@ -65,9 +67,20 @@ def _forget(workspace: Workspace, selection: Selection, *, dry_run: bool) -> Rec
             "records.forgotten", rows=sum(one["rows"] for one in report.places), ids=len(targets.ids)
         )
     remote = forget_in_remotes(workspace.root, search.covers, erase=not dry_run)
+    report = report.with_remotes(remote.objects, remote.pending)
+    report = replace(report, trainings=tuple(path.name for path in _trainings(workspace)))
+    if not dry_run:
+        # Nobody can search tokens for a text, so no training goes on from here.
+        _, fault = sweep_checkpoints(workspace.checkpoints, before=math.inf, store=workspace.training_store)
+        report = replace(report, store_pending=fault)
     needles = (*targets.texts, *selection.parts)
     left = files_with(workspace.root, needles)
-    return report.with_remotes(remote.objects, remote.pending).with_left(left, dry_run=dry_run)
+    return report.with_left(left, dry_run=dry_run)
+
+
+def _trainings(workspace: Workspace) -> list[Path]:
+    """Return the folders of trainings and searches that did not end."""
+    return old_checkpoints(workspace.checkpoints, before=math.inf)
 
 
 def _tombstones(workspace: Workspace, targets: Targets | None = None) -> Tombstones:
@@ -148,8 +161,6 @@ class _Search:
             purge_below(folder, self.covers)
         if self._own_cache:
             held_objects.remove_objects(self._objects)
-        # Tokens cannot be searched, and a training that goes on from here is of other texts anyway.
-        delete_trainings(self._workspace.checkpoints, self._workspace.training_store)
         # Nobody can tell what is in the one; the other is written anew when it is asked for.
         shutil.rmtree(aside_folder(self._root), ignore_errors=True)
         if report.places:

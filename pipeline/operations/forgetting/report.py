@@ -13,7 +13,8 @@ class RecordsReport:
     `objects` counts the objects of DVC's cache, `versions` are data versions that held one, `releases` those
     trained on them. `left` are files that still hold a text: a person's own, which nothing here writes.
     `kept_objects` are those of a cache that other workspaces share. `remotes` counts the objects by DVC
-    remote, `pending` says of each one that failed why.
+    remote, `pending` says of each one that failed why. `trainings` did not end, and go with the tokens of
+    their texts; `store_pending` says why the training store failed.
     """
 
     places: tuple[HeldPlace, ...]
@@ -24,6 +25,8 @@ class RecordsReport:
     kept_objects: tuple[str, ...] = ()
     remotes: dict[str, int] = field(default_factory=dict)
     pending: dict[str, str] = field(default_factory=dict)
+    trainings: tuple[str, ...] = ()
+    store_pending: str = ""
     left: tuple[str, ...] = ()
     dry_run: bool = False
 
@@ -62,6 +65,17 @@ class RecordsReport:
         for name, reason in self.pending.items():
             lines.append(
                 f"Not finished: the DVC remote {name}. {reason} The next run, `tonewatch data verify` or "
+                "`tonewatch data forget` goes on there."
+            )
+        if self.trainings:
+            begins = "Would begin anew" if self.dry_run else "Begins anew"
+            lines.append(
+                f"{begins}, since tokens of texts cannot be searched: {len(self.trainings)} unfinished "
+                f"trainings and searches ({', '.join(self.trainings[:3])})."
+            )
+        if self.store_pending:
+            lines.append(
+                f"Not finished: the training store. {self.store_pending} The nightly audit or "
                 "`tonewatch data forget` goes on there."
             )
         if self.left and not self.dry_run:

@@ -56,12 +56,20 @@ def test_a_target_behind_a_long_text_stays(tokenizer_json, tokenizer):
     prompt = read_prompt(tokenizer_json, config(), LABELS, 32)
     target = tokenizer.encode("film book").ids[1:-1]
 
-    ids = prompt.around([2, *[40] * 50, 3, *target, 3])
+    ids = prompt.around([2, *[40] * 27, 3, *target, 3])
 
     assert len(ids) == 32
     behind = ids[: -len(prompt.after)]
     assert behind[-len(target) - 1 :] == [3, *target]
     assert behind[len(prompt.before)] == 40
+
+
+def test_of_a_text_in_windows_the_first_is_read(tokenizer_json, tokenizer):
+    prompt = read_prompt(tokenizer_json, config(), LABELS, 32)
+    first = [2, *[40] * 30, 3]
+
+    assert prompt.around([*first, 2, *[50] * 9, 3]) == prompt.around(first)
+    assert 50 not in prompt.around([*first, 2, *[50] * 9, 3])
 
 
 def test_the_logit_of_a_label_is_the_mean_of_its_words(tokenizer_json, tokenizer, start):

@@ -9,9 +9,10 @@ import time
 import pytest
 import seaweed
 import torch
+from filelock import FileLock
 
 from pipeline.base.errors import Fault, Unreachable
-from pipeline.io.checkpoints import CheckpointFolder
+from pipeline.io.checkpoints import CheckpointFolder, sweep_checkpoints
 from pipeline.io.training import stores
 
 
@@ -72,14 +73,16 @@ def copied(tmp_path, monkeypatch):
 def test_copies_that_nobody_opens_are_deleted_after_a_day(copied):
     texts, folder = copied
     folder.mkdir(mode=0o700)
-    for name, hours in (("old", 25), ("new", 23)):
-        (folder / name).mkdir()
-        (folder / name / "0.arrow").touch()
-        os.utime(folder / name, (time.time() - hours * 3600,) * 2)
+    old, new, used = (folder / f"{letter * 24}-{letter * 24}" for letter in "abc")
+    for path, hours in ((old, 25), (new, 23), (used, 25)):
+        path.mkdir()
+        (path / "0.arrow").touch()
+        os.utime(path, (time.time() - hours * 3600,) * 2)
 
-    assert texts[1].tolist() == [3]
+    with FileLock(used.with_suffix(".lock")):
+        assert texts[1].tolist() == [3]
 
-    assert sorted(path.name for path in folder.iterdir() if len(path.name) < 5) == ["new"]
+    assert [path.exists() for path in (old, new, used)] == [False, True, True]
 
 
 @pytest.mark.attack("A1")
@@ -118,6 +121,23 @@ def test_another_machine_resumes_from_the_newest_checkpoint(store, tmp_path):
 
     assert stores.names(f"{store}/k") == []
     assert CheckpointFolder(tmp_path / "third", "k", store).newest() is None
+
+
+def test_a_training_whose_store_fails_at_its_end_is_found_by_the_next_sweep(tmp_path, monkeypatch):
+    store = f"file://{tmp_path}/bucket"
+    folder = CheckpointFolder(tmp_path / "here", "k", store)
+    save(folder, 4)
+    remove = stores.remove
+    monkeypatch.setattr(stores, "remove", lambda _address: stores.read_receipt("s3://nowhere/texts"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with pytest.raises(Unreachable):
+        folder.delete()
+    monkeypatch.setattr(stores, "remove", remove)
+
+    assert sweep_checkpoints(tmp_path / "here", before=time.time() - 60, store=store) == (["k"], "")
+
+    assert stores.names(f"{store}/k") == []
 
 
 @pytest.mark.parametrize("name", ["step-x", "step-00000009 (copy)", "step-", "step-9", "step-00000009.bak"])

@@ -82,14 +82,42 @@ def test_trainings_that_did_not_end_go_with_their_tokens(
     folds.mkdir(parents=True)
     (folds / "train.parquet").write_text(SECRET)
 
-    forget_records(places, by_id("mine:r90"), dry_run=True)
+    tried = forget_records(places, by_id("mine:r90"), dry_run=True)
+    assert tried.trainings == ("k", "tune-a")
+    assert "Would begin anew" in "\n".join(tried.sentences())
     assert list(tmp_path.rglob("*.arrow"))
 
-    forget_records(places, by_id("mine:r90"), dry_run=False)
+    done = forget_records(places, by_id("mine:r90"), dry_run=False)
 
+    assert done.trainings == ("k", "tune-a")
     assert list(places.checkpoints.iterdir()) == []
     assert list(tmp_path.rglob("*.arrow")) == []
     assert files_holding(tmp_path, SECRET) == []
+
+
+def test_a_training_store_that_is_down_keeps_nothing_else_from_being_forgotten(
+    places: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    bucket = f"file://{tmp_path}/bucket"
+    CheckpointFolder(places.checkpoints, "k", bucket).texts("train", [{"tokens": [[1, 2]], "label": [0]}])
+    for name, value in (("AWS_ENDPOINT_URL", "http://127.0.0.1:9"), ("AWS_MAX_ATTEMPTS", "1")):
+        monkeypatch.setenv(name, value)
+    down, up = (
+        Workspace.of(places.root, {"TONEWATCH_TRAINING_STORE": store}) for store in ("s3://b/t", bucket)
+    )
+
+    report = forget_records(down, by_id("mine:r90"), dry_run=False)
+
+    assert "Not finished: the training store. The training store s3://b/t/k fails" in "\n".join(
+        report.sentences()
+    )
+    assert files_holding(places.root, SECRET, "r90") == []
+    assert list(places.checkpoints.rglob("*.arrow")) == []
+    assert read_record(places.root)["pending"] == {}
+
+    assert forget_records(up, by_id("mine:r90"), dry_run=False).store_pending == ""
+    assert list(tmp_path.rglob("*.arrow")) == []
 
 
 def test_a_second_collect_does_not_bring_it_back_and_counts_it(places: Workspace) -> None:
