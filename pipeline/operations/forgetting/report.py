@@ -62,6 +62,19 @@ class RecordsReport:
                 f"Not touched: {len(self.kept_objects)} files of a DVC cache outside this workspace, as "
                 f"{self.kept_objects[0]}. Remove them there if no other workspace needs them."
             )
+        lines += self._unfinished()
+        if self.left and not self.dry_run:
+            lines.append(
+                f"Not touched: {', '.join(self.left)} holds such a text. `collect` leaves it out from "
+                "now on; the file is yours to correct."
+            )
+        if self.unreadable:
+            lines.append(f"Not searched, since they cannot be read: {', '.join(self.unreadable)}.")
+        return lines
+
+    def _unfinished(self) -> list[str]:
+        """Say where something is left to do, and which trainings are."""
+        lines = []
         for name, reason in self.pending.items():
             lines.append(
                 f"Not finished: the DVC remote {name}. {reason} The next run, `tonewatch data verify` or "
@@ -78,11 +91,4 @@ class RecordsReport:
                 f"Not finished: the training store. {self.store_pending} The nightly audit or "
                 "`tonewatch data forget` goes on there."
             )
-        if self.left and not self.dry_run:
-            lines.append(
-                f"Not touched: {', '.join(self.left)} holds such a text. `collect` leaves it out from "
-                "now on; the file is yours to correct."
-            )
-        if self.unreadable:
-            lines.append(f"Not searched, since they cannot be read: {', '.join(self.unreadable)}.")
         return lines
