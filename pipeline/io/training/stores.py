@@ -61,12 +61,14 @@ def fetch(address: str, folder: Path) -> bool:
 
 
 def names(address: str) -> list[str]:
-    """Return the names of what lies in a folder of a store, sorted; none where it is missing."""
+    """Return the names of what holds a file in a folder of a store, sorted; none where it is missing."""
     from pyarrow import fs
 
     with _store(address) as (store, source):
-        found = store.get_file_info(fs.FileSelector(source, allow_not_found=True))
-        return sorted(one.base_name for one in found)
+        # Some servers of S3 go on listing folders whose files are deleted.
+        found = store.get_file_info(fs.FileSelector(source, allow_not_found=True, recursive=True))
+        inside = (one.path.removeprefix(source).strip("/") for one in found if one.is_file)
+        return sorted({path.split("/")[0] for path in inside})
 
 
 def remove(address: str) -> None:
