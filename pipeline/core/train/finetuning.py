@@ -16,7 +16,8 @@ from pipeline.core.methods.adapters import merged_weights
 from pipeline.core.methods.prompts import Prompt
 from pipeline.core.methods.recipe import Recipe
 from pipeline.core.train.checkpoints import CheckpointStore
-from pipeline.core.train.jobs import TextIds, TrainingJob, TrainingResult
+from pipeline.core.train.jobs import TrainingJob, TrainingResult
+from pipeline.core.train.loop import FindIds
 from pipeline.core.train.objectives import LabelObjective, Metrics, Objective
 from pipeline.core.train.objectives.contrastive import ContrastiveObjective, fit_head
 from pipeline.core.train.objectives.labels import predict_outputs
@@ -58,7 +59,7 @@ class FinetuningRounds:
     recipe: Recipe
     steps: int
     prompt: Prompt | None = None
-    ids: TextIds | None = None
+    ids: FindIds | None = None
 
     def run(self) -> Trained:
         """Return the classifier of the one seed, of the median score, or one that learnt from all of them."""

@@ -1,6 +1,6 @@
 """A training as it is handed to workers: what it needs and may use, what it leaves, where it is followed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,10 +9,8 @@ from torch import Tensor
 from pipeline.base.config import OptimizerConfig
 from pipeline.core.methods.recipe import PLAIN, Recipe
 from pipeline.core.train.checkpoints import CheckpointStore
-from pipeline.core.train.loop import Schedule
+from pipeline.core.train.loop import FindIds, Schedule
 from pipeline.core.train.objectives import Metrics, Objective
-
-TextIds = Callable[[Sequence[int]], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class TrainingJob:
     patience: int
     checkpoints: CheckpointStore
     recipe: Recipe = PLAIN
-    ids: TextIds | None = None
+    ids: FindIds | None = None
 
     @property
     def schedule(self) -> Schedule:

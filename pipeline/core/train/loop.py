@@ -20,6 +20,8 @@ from pipeline.core.train.precision import Precision
 from pipeline.core.train.sharding import whole
 
 SHOWN = 10
+# The rows of training texts to their ids.
+FindIds = Callable[[Sequence[int]], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class Divergence:
         learning_rate: float,
         *,
         kept: int,
-        ids: Callable[[Sequence[int]], Sequence[str]] | None = None,
+        ids: FindIds | None = None,
     ) -> str:
         """Say what happened, what is kept, and what to do.
 
